@@ -1,0 +1,1 @@
+"""PowerAuth cryptography and wire formats, both sides, without I/O."""

@@ -1,0 +1,1 @@
+"""A PowerAuth device: activation, signatures, tokens and operations over HTTP."""

@@ -1,0 +1,1 @@
+"""The private API that bank backends call."""

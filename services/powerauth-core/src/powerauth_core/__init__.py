@@ -1,0 +1,1 @@
+"""The isolated core: activation state, keys, verification."""

@@ -1,0 +1,1 @@
+"""The powerauth command: services, demo, device, operator and bench commands."""
