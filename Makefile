@@ -1,0 +1,36 @@
+# `make demo` runs the main job once, `make run` keeps serving, `make test` proves everything.
+# Each sets up what it needs by itself (.venv, locked dependencies; the tests also PostgreSQL and RabbitMQ).
+
+PROTOCOL ?= 3.3
+PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
+
+.PHONY: demo run test check lock clean
+
+demo: runtime
+	.venv/bin/powerauth demo --protocol $(PROTOCOL)
+
+run: runtime
+	.venv/bin/powerauth run
+
+test: check
+	$(PYTEST) -q -n 2 --dist loadscope
+
+check: dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+.PHONY: runtime dev
+runtime:
+	@scripts/venv.sh runtime
+
+dev:
+	@scripts/venv.sh dev
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/dev.in -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/runtime.in -o requirements/runtime.txt -c requirements/dev.txt
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
