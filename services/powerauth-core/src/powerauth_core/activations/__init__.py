@@ -1,0 +1,1 @@
+"""Activations: life cycle, keys, history, flags."""

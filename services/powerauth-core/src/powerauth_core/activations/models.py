@@ -1,0 +1,93 @@
+"""Activations and their history (spec/core-api.md §25)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Integer, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from powerauth_core.base import Base, EnumCode, JsonText, LongId, Timestamp, sequence_id
+from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, ActivationStatus, CommitPhase
+
+
+class Activation(Base):
+    """One activation. ``user_id`` and ``activation_id`` take part in key derivation and never change."""
+
+    __tablename__ = "pa_activation"
+    __table_args__ = (
+        Index("pa_activation_application", "application_id"),
+        Index("pa_activation_keypair", "master_keypair_id"),
+        Index("pa_activation_code", "activation_code"),
+        Index("pa_activation_user_id", "user_id"),
+        Index("pa_activation_expiration", "activation_status", "timestamp_activation_expire"),
+    )
+
+    activation_id: Mapped[str] = mapped_column(String(37), primary_key=True)
+    application_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("pa_application.id", name="activation_application_fk")
+    )
+    user_id: Mapped[str] = mapped_column(String(255))
+    activation_name: Mapped[str | None] = mapped_column(String(255))
+    activation_code: Mapped[str | None] = mapped_column(String(255))
+    activation_status: Mapped[ActivationStatus] = mapped_column(
+        EnumCode(ActivationStatus, ActivationStatus.REMOVED)
+    )
+    activation_otp: Mapped[str | None] = mapped_column(String(255))
+    activation_otp_validation: Mapped[ActivationOtpValidation] = mapped_column(
+        EnumCode(ActivationOtpValidation, ActivationOtpValidation.NONE),
+        default=ActivationOtpValidation.NONE,
+        server_default=text("0"),
+    )
+    blocked_reason: Mapped[str | None] = mapped_column(String(255))
+    counter: Mapped[int] = mapped_column(Integer, default=0)
+    ctr_data: Mapped[str | None] = mapped_column(String(255))
+    device_public_key_base64: Mapped[str | None] = mapped_column(String(255))
+    extras: Mapped[str | None] = mapped_column(String(4000))
+    platform: Mapped[str | None] = mapped_column(String(255))
+    device_info: Mapped[str | None] = mapped_column(String(255))
+    failed_attempts: Mapped[int] = mapped_column(Integer, default=0)
+    max_failed_attempts: Mapped[int] = mapped_column(Integer, default=5, server_default=text("5"))
+    server_private_key_base64: Mapped[str] = mapped_column(String(255))
+    server_private_key_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    server_public_key_base64: Mapped[str] = mapped_column(String(255))
+    timestamp_activation_expire: Mapped[datetime] = mapped_column(Timestamp)
+    timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
+    timestamp_last_used: Mapped[datetime] = mapped_column(Timestamp)
+    timestamp_last_change: Mapped[datetime | None] = mapped_column(Timestamp)
+    master_keypair_id: Mapped[int | None] = mapped_column(
+        Integer, ForeignKey("pa_master_keypair.id", name="activation_keypair_fk")
+    )
+    # The column's own default is 2; the service always writes NULL first and 3 at key exchange.
+    version: Mapped[int | None] = mapped_column(Integer, server_default=text("2"))
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    protocol: Mapped[str] = mapped_column(
+        String(32), default=ActivationProtocol.POWERAUTH.value, server_default="powerauth"
+    )
+    commit_phase: Mapped[CommitPhase | None] = mapped_column(
+        EnumCode(CommitPhase, CommitPhase.ON_COMMIT), default=CommitPhase.ON_COMMIT, server_default=text("0")
+    )
+    flags: Mapped[list[str] | None] = mapped_column(JsonText(255))
+    additional_data: Mapped[dict[str, Any] | None] = mapped_column(JsonText())
+
+
+class ActivationHistory(Base):
+    """One status-relevant change of an activation (spec/core-api.md §22.5)."""
+
+    __tablename__ = "pa_activation_history"
+    __table_args__ = (
+        Index("pa_activation_history_act", "activation_id"),
+        Index("pa_activation_history_created", "timestamp_created"),
+    )
+
+    id: Mapped[int] = sequence_id("pa_activation_history_seq", LongId)
+    activation_id: Mapped[str] = mapped_column(
+        String(37), ForeignKey("pa_activation.activation_id", name="history_activation_fk")
+    )
+    activation_status: Mapped[ActivationStatus | None] = mapped_column(
+        EnumCode(ActivationStatus, ActivationStatus.REMOVED)
+    )
+    event_reason: Mapped[str | None] = mapped_column(String(255))
+    external_user_id: Mapped[str | None] = mapped_column(String(255))
+    timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
+    activation_version: Mapped[int | None]
+    activation_name: Mapped[str | None] = mapped_column(String(255))

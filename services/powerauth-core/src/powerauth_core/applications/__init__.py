@@ -1,0 +1,1 @@
+"""Applications, versions, roles and configuration."""

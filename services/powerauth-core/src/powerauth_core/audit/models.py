@@ -1,0 +1,52 @@
+"""The general audit log (spec/core-api.md §25, §27; cloud-api §10.2, §16)."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, String, Table, Text, func
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column
+
+from powerauth_core.base import Base, PlainTimestamp
+
+
+class AuditLog(Base):
+    """One audit record; ``param`` is a JSON object text, ``subject_id`` the user it is about."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        Index("audit_log_timestamp", "timestamp_created"),
+        Index("audit_log_application", "application_name"),
+        Index("audit_log_level", "audit_level"),
+        Index("audit_log_type", "audit_type"),
+        Index("audit_log_subject_id_idx", "subject_id", "timestamp_created"),
+    )
+
+    audit_log_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    application_name: Mapped[str] = mapped_column(String(256))
+    audit_level: Mapped[str] = mapped_column(String(32))
+    audit_type: Mapped[str | None] = mapped_column(String(256))
+    timestamp_created: Mapped[datetime | None] = mapped_column(PlainTimestamp, server_default=func.now())
+    message: Mapped[str] = mapped_column(Text)
+    exception_message: Mapped[str | None] = mapped_column(Text)
+    stack_trace: Mapped[str | None] = mapped_column(Text)
+    param: Mapped[str | None] = mapped_column(Text)
+    calling_class: Mapped[str] = mapped_column(String(256))
+    thread_name: Mapped[str] = mapped_column(String(256))
+    version: Mapped[str | None] = mapped_column(String(256))
+    build_time: Mapped[datetime | None] = mapped_column(PlainTimestamp)
+    subject_id: Mapped[str | None] = mapped_column(String(256))
+
+
+# Kept for adopted databases; nothing of ours writes it (the original has it off by default, §27).
+audit_param = Table(
+    "audit_param",
+    Base.metadata,
+    Column("audit_log_id", String(36)),
+    Column("timestamp_created", PlainTimestamp, server_default=func.now()),
+    Column("param_key", String(256)),
+    Column("param_value", String(4000)),
+    Index("audit_param_log", "audit_log_id"),
+    Index("audit_param_timestamp", "timestamp_created"),
+    Index("audit_param_key", "param_key"),
+    Index("audit_param_value", "param_value"),
+)

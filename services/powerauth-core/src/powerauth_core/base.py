@@ -1,0 +1,87 @@
+"""What every table of the core shares: one metadata, the column types and the sequences (spec/core-api.md §25)."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, Sequence, String, Text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from powerauth_core.enums import CodedEnum
+
+# The names that PostgreSQL itself gives, so that an adopted schema and ours read alike.
+NAMING_CONVENTION = {
+    "pk": "%(table_name)s_pkey",
+    "fk": "%(table_name)s_%(column_0_name)s_fkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+}
+
+# BIGINT on PostgreSQL; SQLite numbers rows only in a column declared INTEGER.
+LongId: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+# ``ts`` of the spec: microseconds, no zone. All values are naive UTC.
+Timestamp: TypeEngine[datetime] = DateTime().with_variant(postgresql.TIMESTAMP(precision=6), "postgresql")
+# ``ts0`` of the spec: as above without a declared precision.
+PlainTimestamp: TypeEngine[datetime] = DateTime()
+
+
+class Base(DeclarativeBase):
+    """Declarative base of all tables of the core."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON value kept as text, the way the original stores lists and maps. ``None`` is SQL NULL.
+
+    Assign a new value to change it; a change made inside a list or dict is not noticed.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, length: int | None = None) -> None:
+        self.length = length
+        super().__init__()
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(String(self.length) if self.length else Text())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None or not value.strip() else json.loads(value)
+
+
+class EnumCode(TypeDecorator[Any]):
+    """A `CodedEnum` kept as its database number; an unknown number reads as ``unknown``, else as NULL."""
+
+    impl = Integer
+    cache_ok = True
+
+    def __init__(self, enum: type[CodedEnum], unknown: CodedEnum | None = None) -> None:
+        self.enum = enum
+        self.unknown = unknown
+        self._by_code = {member.code: member for member in enum}
+        super().__init__()
+
+    def process_bind_param(self, value: CodedEnum | None, dialect: Dialect) -> int | None:
+        return None if value is None else value.code
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> CodedEnum | None:
+        return None if value is None else self._by_code.get(value, self.unknown)
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON text of a column value."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def sequence_id(name: str, type_: TypeEngine[int], *, increment: int = 1) -> Mapped[int]:
+    """Primary key numbered by the named sequence on PostgreSQL and by the table itself on SQLite."""
+    sequence = Sequence(name, start=1, increment=increment, cache=20, metadata=Base.metadata)
+    return mapped_column(type_, sequence, server_default=sequence.next_value(), primary_key=True)

@@ -1,0 +1,1 @@
+"""Callback URLs and their delivery."""

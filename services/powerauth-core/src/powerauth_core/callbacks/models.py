@@ -1,0 +1,61 @@
+"""Callback URLs and their deliveries (spec/core-api.md §18, §25)."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Integer, String, Text, func, text, true
+from sqlalchemy.orm import Mapped, mapped_column
+
+from powerauth_core.base import Base, JsonText, LongId, Timestamp, sequence_id
+from powerauth_core.enums import CallbackUrlType
+
+
+class CallbackUrl(Base):
+    """One configured callback. Removal only clears ``enabled``."""
+
+    __tablename__ = "pa_application_callback"
+    __table_args__ = (Index("pa_app_callback_app", "application_id"),)
+
+    id: Mapped[str] = mapped_column(String(37), primary_key=True)
+    application_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("pa_application.id", name="callback_application_fk")
+    )
+    name: Mapped[str | None] = mapped_column(String(255))
+    callback_url: Mapped[str | None] = mapped_column(String(1024))
+    type: Mapped[str] = mapped_column(
+        String(64),
+        default=CallbackUrlType.ACTIVATION_STATUS_CHANGE.value,
+        server_default=CallbackUrlType.ACTIVATION_STATUS_CHANGE.value,
+    )
+    attributes: Mapped[list[str] | None] = mapped_column(JsonText(1024))
+    authentication: Mapped[str | None] = mapped_column(Text)
+    encryption_mode: Mapped[str] = mapped_column(
+        String(255), default="NO_ENCRYPTION", server_default="NO_ENCRYPTION"
+    )
+    max_attempts: Mapped[int | None]
+    initial_backoff: Mapped[str | None] = mapped_column(String(64))
+    retention_period: Mapped[str | None] = mapped_column(String(64))
+    enabled: Mapped[bool] = mapped_column(default=True, server_default=true())
+    timestamp_created: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    timestamp_last_updated: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class CallbackUrlEvent(Base):
+    """One delivery of a callback, from the business transaction until it is forgotten (§18.4)."""
+
+    __tablename__ = "pa_application_callback_event"
+    __table_args__ = (
+        Index("pa_app_cb_event_status_idx", "status"),
+        Index("pa_app_cb_event_ts_del_idx", "timestamp_delete_after"),
+    )
+
+    id: Mapped[int] = sequence_id("pa_app_callback_event_seq", LongId, increment=50)
+    application_callback_id: Mapped[str] = mapped_column(String(37))
+    callback_data: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(32))
+    timestamp_created: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    timestamp_last_call: Mapped[datetime | None] = mapped_column(Timestamp)
+    timestamp_next_call: Mapped[datetime | None] = mapped_column(Timestamp)
+    timestamp_delete_after: Mapped[datetime | None] = mapped_column(Timestamp)
+    timestamp_rerun_after: Mapped[datetime | None] = mapped_column(Timestamp)
+    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    idempotency_key: Mapped[str] = mapped_column(String(36))

@@ -1,0 +1,1 @@
+"""The door of the enrollment service, /dmz/v1."""

@@ -1,0 +1,27 @@
+"""Integrations: the callers of the core (spec/core-api.md §16, §25; README D1 rule 7, D13)."""
+
+from sqlalchemy import Index, Integer, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from powerauth_core.base import Base
+from powerauth_core.enums import IntegrationKind
+
+
+class Integration(Base):
+    """One caller's credentials.
+
+    ``client_secret`` holds, by ``kind``: ``rest`` the secret (clear or encrypted as
+    ``client_secret_encryption`` says), ``dmz`` only its SHA-256 as `integrations.secrets` writes it.
+    """
+
+    __tablename__ = "pa_integration"
+    __table_args__ = (Index("pa_integration_token", "client_token", unique=True),)
+
+    id: Mapped[str] = mapped_column(String(37), primary_key=True)
+    name: Mapped[str | None] = mapped_column(String(255))
+    client_token: Mapped[str] = mapped_column(String(37))
+    client_secret: Mapped[str] = mapped_column(String(255))
+    client_secret_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    kind: Mapped[str] = mapped_column(
+        String(16), default=IntegrationKind.REST.value, server_default=IntegrationKind.REST.value
+    )

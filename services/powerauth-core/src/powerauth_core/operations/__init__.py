@@ -1,0 +1,1 @@
+"""Operations: life cycle and user actions."""

@@ -1,0 +1,68 @@
+"""Operations (spec/core-api.md §19, §25)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.base import Base, EnumCode, JsonText, PlainTimestamp
+from powerauth_core.enums import OperationStatus
+
+
+class Operation(Base):
+    """One operation. ``signature_type`` is comma-joined lower-case text."""
+
+    __tablename__ = "pa_operation"
+    __table_args__ = (
+        Index("pa_operation_user", "user_id"),
+        Index("pa_operation_ts_created_idx", "timestamp_created"),
+        Index("pa_operation_ts_expires_idx", "timestamp_expires"),
+        Index("pa_operation_status_exp", "status", "timestamp_expires"),
+        Index("pa_operation_external_id_idx", "external_id"),
+        # The mobile app's list of pending operations: one probe however many the user ever had.
+        Index("pa_operation_user_status_idx", "user_id", "status", "timestamp_created"),
+    )
+
+    id: Mapped[str] = mapped_column(String(37), primary_key=True)
+    user_id: Mapped[str | None] = mapped_column(String(255))
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    activation_flag: Mapped[str | None] = mapped_column(String(255))
+    operation_type: Mapped[str] = mapped_column(String(255))
+    template_name: Mapped[str | None] = mapped_column(String(255))
+    data: Mapped[str] = mapped_column(Text)
+    parameters: Mapped[dict[str, str | None] | None] = mapped_column(JsonText())
+    additional_data: Mapped[dict[str, Any] | None] = mapped_column(JsonText())
+    status: Mapped[OperationStatus] = mapped_column(EnumCode(OperationStatus))
+    signature_type: Mapped[str] = mapped_column(String(255))
+    failure_count: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    max_failure_count: Mapped[int] = mapped_column(BigInteger)
+    timestamp_created: Mapped[datetime] = mapped_column(PlainTimestamp)
+    timestamp_expires: Mapped[datetime] = mapped_column(PlainTimestamp)
+    timestamp_finalized: Mapped[datetime | None] = mapped_column(PlainTimestamp)
+    risk_flags: Mapped[str | None] = mapped_column(String(255))
+    totp_seed: Mapped[str | None] = mapped_column(String(24))
+    activation_id: Mapped[str | None] = mapped_column(
+        String(37), ForeignKey(Activation.activation_id, name="pa_operation_activation_id_fk")
+    )
+    status_reason: Mapped[str | None] = mapped_column(String(32))
+
+
+class OperationApplication(Base):
+    """Which applications may see an operation."""
+
+    __tablename__ = "pa_operation_application"
+    __table_args__ = (Index("pa_operation_application_operation_idx", "operation_id"),)
+
+    application_id: Mapped[int] = mapped_column(
+        BigInteger,
+        ForeignKey("pa_application.id", name="pa_operation_application_application_id_fk"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    operation_id: Mapped[str] = mapped_column(
+        String(37),
+        ForeignKey(Operation.id, name="pa_operation_application_operation_id_fk"),
+        primary_key=True,
+    )

@@ -1,0 +1,1 @@
+"""Unique values against replay."""

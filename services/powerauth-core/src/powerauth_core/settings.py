@@ -1,0 +1,221 @@
+"""Settings of the core: every property of spec/core-api.md §29 and ours, read from ``CORE_*`` variables.
+
+Names carry their unit (``_ms``, ``_seconds``). Defaults are the original's unless a comment says otherwise.
+"""
+
+import base64
+import binascii
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
+
+ProtocolVersionText = Literal["3.0", "3.1", "3.2", "3.3"]
+Iterations = Field(default=10, ge=1)
+MASTER_KEY_BYTES = 16
+
+
+class StatusSettings(ServiceSettings):
+    """What the status endpoint tells about this installation (§4)."""
+
+    application_name: str = "powerauth-server"
+    application_display_name: str = "PowerAuth Server"
+    application_environment: str = ""
+
+
+class ProtocolSettings(ServiceSettings):
+    """Limits of activations, signatures, envelopes and tokens (§29 ``crypto.*``, ``token.*`` and others)."""
+
+    generate_activation_id_iterations: int = Iterations
+    generate_activation_code_iterations: int = Iterations
+    generate_token_id_iterations: int = Iterations
+    generate_recovery_code_iterations: int = Iterations
+    generate_operation_id_iterations: int = Iterations
+    activation_validity_ms: int = Field(default=300_000, ge=0)
+    signature_max_failed_attempts: int = Field(default=5, ge=0, le=64)
+    signature_validation_lookahead: int = Field(default=20, ge=1, le=64)
+    offline_signature_component_length: int = Field(default=8, ge=4, le=8)
+    request_expiration_ms: int = Field(default=60_000, ge=0)
+    request_expiration_extended_ms: int = Field(default=7_200_000, ge=0)
+    replay_verification_service: Literal["default", "none"] = "default"
+    token_timestamp_validity_ms: int = Field(default=7_200_000, ge=1)
+    token_timestamp_forward_validity_ms: int = Field(default=1_800_000, ge=0)
+    recovery_max_failed_attempts: int = Field(default=5, ge=0, le=64)
+    secure_vault_enable_biometric_authentication: bool = False
+    temporary_key_validity_ms: int = Field(default=300_000, ge=0)
+    proximity_check_otp_length: int = Field(default=8, ge=6, le=8)
+    proximity_check_step_seconds: int = Field(default=30, ge=1)
+    proximity_check_step_count: int = Field(default=1, ge=0)
+    default_page_size: int = Field(default=500, ge=1)
+    default_page_number: int = Field(default=0, ge=0)
+    require_claim: bool = False
+    """Approval only of operations that have an owner (README D14)."""
+    minimum_protocol_version: ProtocolVersionText = "3.0"
+    """For applications without the configuration ``minimumProtocolVersion`` (README D17)."""
+    new_application_minimum_protocol_version: ProtocolVersionText | None = None
+    """Written into the configuration of created applications; unset: 3.2 in production, else nothing."""
+
+
+class VerificationSettings(ServiceSettings):
+    """How concurrent verifications share a transaction (README D9) and are limited (README D15)."""
+
+    verification_batch_size: int = Field(default=64, ge=1)
+    verification_batches: int = Field(default=4, ge=1)
+    """Batches in progress at the same time in one process; each holds one database connection."""
+    dmz_attempts_per_activation_per_minute: int = Field(default=60, ge=0)
+    """Signature attempts of one activation at the dmz door, per process; 0 = no limit."""
+
+
+class ProviderSettings(ServiceSettings):
+    """Adapters that the core asks during activation and for user info (README D1 rule 2)."""
+
+    auto_commit_recovery: bool = True
+    custom_activation_provider_url: str = ""
+    custom_activation_provider_username: str = ""
+    custom_activation_provider_password: SecretStr = SecretStr("")
+    custom_activation_provider_timeout_seconds: float = Field(default=10.0, gt=0)
+    user_info_provider: Literal["NONE", "MINIMAL", "REST"] = "MINIMAL"
+    user_info_rest_url: str = ""
+    user_info_rest_username: str = ""
+    user_info_rest_password: SecretStr = SecretStr("")
+    user_info_rest_allowed_stages: tuple[str, ...] = ("USER_INFO_ENDPOINT",)
+    user_info_timeout_seconds: float = Field(default=5.0, gt=0)
+    status_custom_object_url: str = ""
+    """Optional provider of ``customObject`` in the public activation status; empty: none."""
+    oidc_timeout_seconds: float = Field(default=5.0, gt=0)
+
+
+class EgressSettings(ServiceSettings):
+    """Outgoing HTTP: callbacks, OIDC and custom providers (§29 ``http.*``)."""
+
+    http_proxy_enabled: bool = False
+    http_proxy_host: str = "127.0.0.1"
+    http_proxy_port: int = Field(default=8080, ge=1, le=65_535)
+    http_proxy_username: str = ""
+    http_proxy_password: SecretStr = SecretStr("")
+    http_connection_timeout_ms: int = Field(default=5_000, ge=1)
+    http_response_timeout_ms: int = Field(default=60_000, ge=1)
+    http_connection_max_idle_ms: int = Field(default=200_000, ge=0)
+    egress_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Loopback or private networks that may be called, e.g. ``["10.20.0.0/16"]``. Link-local never is."""
+
+
+class CallbackSettings(ServiceSettings):
+    """Delivery of callbacks (§29 ``callbacks.*``)."""
+
+    callbacks_default_max_attempts: int = 1
+    callbacks_default_retention_period_ms: int = Field(default=2_592_000_000, ge=0)
+    callbacks_default_initial_backoff_ms: int = Field(default=2_000, ge=0)
+    callbacks_max_backoff_ms: int = Field(default=32_000, ge=0)
+    callbacks_backoff_multiplier: float = Field(default=1.5, ge=1)
+    callbacks_pending_dispatch_limit: int = Field(default=100, ge=1)
+    callbacks_concurrency: int = Field(default=16, ge=1)
+    """Deliveries in flight in one process; stands for the original's thread pool sizes."""
+    callbacks_queue_capacity: int = Field(default=1_000, ge=0)
+    callbacks_force_rerun_period_ms: int | None = Field(default=None, ge=0)
+    callbacks_failure_threshold: int = Field(default=200, ge=-1)
+    callbacks_failure_reset_timeout_ms: int = Field(default=60_000, ge=0)
+    callbacks_clients_refresh_ms: int = Field(default=300_000, ge=0)
+    callbacks_certificate_directory: Path | None = None
+    """The one directory that key and trust stores of callbacks are read from (cloud-api §11.5)."""
+
+
+class JobSettings(ServiceSettings):
+    """Scheduled jobs (§30). Periods in milliseconds; 0 switches a job off in this process."""
+
+    jobs_enabled: bool = True
+    job_activations_cleanup_ms: int = Field(default=5_000, ge=0)
+    job_activations_cleanup_look_back_ms: int = Field(default=3_600_000, ge=0)
+    job_operation_cleanup_ms: int = Field(default=5_000, ge=0)
+    job_expire_operations_limit: int = Field(default=100, ge=1)
+    job_unique_value_cleanup_ms: int = Field(default=60_000, ge=0)
+    job_temporary_key_cleanup_ms: int = Field(default=5_000, ge=0)
+    job_dispatch_pending_callbacks_ms: int = Field(default=3_000, ge=0)
+    job_rerun_stale_callbacks_ms: int = Field(default=3_000, ge=0)
+    job_callbacks_cleanup_ms: int = Field(default=86_400_000, ge=0)
+    """The original runs it daily at midnight."""
+    job_audit_cleanup_ms: int = Field(default=86_400_000, ge=0)
+    audit_cleanup_days: int = Field(default=365, ge=0)
+    """Age in days after which audit log rows are deleted; 0 keeps them for ever."""
+
+
+class CoreSettings(
+    StatusSettings,
+    ProtocolSettings,
+    VerificationSettings,
+    ProviderSettings,
+    EgressSettings,
+    CallbackSettings,
+    JobSettings,
+    DatabaseSettings,
+    BusSettings,
+):
+    """All settings of the core. Secrets are also read from the files named by ``CORE_…_FILE`` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="CORE_")
+
+    root_path: str = "/powerauth-java-server"
+    port: int = 8080
+    database_url: str = "sqlite+aiosqlite:///powerauth-core.db"
+    migrate_on_start: bool | None = None
+    """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""
+    restrict_access: bool = True
+    """Callers of ``/rest`` need credentials (README D3; the original's default is off)."""
+    caller_cache_seconds: float = Field(default=30.0, ge=0)
+    """How long a removed integration may still be accepted by another process."""
+    application_cache_seconds: float = Field(default=300.0, ge=0)
+    application_cache_size: int = Field(default=10_000, ge=1)
+    activation_key_cache_size: int = Field(default=20_000, ge=1)
+    master_encryption_key: SecretStr = SecretStr("")
+    """Base64 of 16 bytes for encryption at rest (§24); empty: new records are stored unencrypted."""
+
+    @field_validator("master_encryption_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        decode_master_key(value)
+        return value
+
+    @model_validator(mode="after")
+    def _production_is_restricted(self) -> Self:
+        if self.environment == "production" and not self.restrict_access:
+            raise ValueError("restrict_access cannot be switched off in production")
+        return self
+
+    @property
+    def master_key(self) -> bytes | None:
+        """The 16 bytes of the master encryption key, or None when records are stored unencrypted."""
+        return decode_master_key(self.master_encryption_key)
+
+    @property
+    def created_application_minimum_version(self) -> str | None:
+        """``minimumProtocolVersion`` to write for a new application, or None for none (README D17)."""
+        if self.new_application_minimum_protocol_version is not None:
+            return self.new_application_minimum_protocol_version
+        return "3.2" if self.environment == "production" else None
+
+    @property
+    def callbacks_force_rerun_ms(self) -> int:
+        """After how many milliseconds a delivery without an outcome counts as lost (§18.4)."""
+        if self.callbacks_force_rerun_period_ms is not None:
+            return self.callbacks_force_rerun_period_ms
+        return self.http_connection_timeout_ms + self.http_response_timeout_ms + 10_000
+
+
+def decode_master_key(value: SecretStr) -> bytes | None:
+    """Decode a master encryption key.
+
+    :raises ValueError: when it is not Base64 of 16 bytes.
+    """
+    text = value.get_secret_value().strip()
+    if not text:
+        return None
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("the master encryption key is not Base64") from None
+    if len(key) != MASTER_KEY_BYTES:
+        raise ValueError("the master encryption key must be Base64 of 16 bytes")
+    return key

@@ -1,0 +1,1 @@
+"""Signature verification, offline payloads and the signature audit."""

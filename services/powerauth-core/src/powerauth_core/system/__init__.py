@@ -1,0 +1,1 @@
+"""Service status and the error list."""

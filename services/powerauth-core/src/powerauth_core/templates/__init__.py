@@ -1,0 +1,1 @@
+"""Operation templates and localised operation texts."""

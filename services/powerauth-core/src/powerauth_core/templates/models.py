@@ -1,0 +1,42 @@
+"""Operation templates and localised operation texts (spec/core-api.md §20, §25; enrollment-api §20; README D2)."""
+
+from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint, false
+from sqlalchemy.orm import Mapped, mapped_column
+
+from powerauth_core.base import Base, LongId, sequence_id
+
+
+class OperationTemplate(Base):
+    """What an operation is made from. ``signature_type`` is comma-joined lower-case text."""
+
+    __tablename__ = "pa_operation_template"
+    __table_args__ = (
+        UniqueConstraint("template_name", name="pa_operation_template_template_name_uk"),
+        Index("pa_operation_template_name_idx", "template_name"),
+    )
+
+    id: Mapped[int] = sequence_id("pa_operation_template_seq", LongId)
+    template_name: Mapped[str] = mapped_column(String(255))
+    operation_type: Mapped[str] = mapped_column(String(255))
+    data_template: Mapped[str] = mapped_column(String(255))
+    signature_type: Mapped[str] = mapped_column(String(255))
+    max_failure_count: Mapped[int] = mapped_column(BigInteger)
+    expiration: Mapped[int] = mapped_column(BigInteger)
+    risk_flags: Mapped[str | None] = mapped_column(String(255))
+    proximity_check_enabled: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class OperationText(Base):
+    """Texts of one operation type (``placeholder``) in one language; JSON parts are kept as text."""
+
+    __tablename__ = "es_operation_template"
+    __table_args__ = (Index("es_operation_template_placeholder", "placeholder", "language", unique=True),)
+
+    id: Mapped[int] = sequence_id("es_operation_template_seq", LongId)
+    placeholder: Mapped[str] = mapped_column(String(255))
+    language: Mapped[str] = mapped_column(String(8))
+    title: Mapped[str] = mapped_column(String(255))
+    message: Mapped[str] = mapped_column(Text)
+    attributes: Mapped[str | None] = mapped_column(Text)
+    ui: Mapped[str | None] = mapped_column(Text)
+    result_texts: Mapped[str | None] = mapped_column(Text)
