@@ -109,7 +109,7 @@ def compute_signature(
     return _decimal_code(found, _modulus(component_length), component_length)
 
 
-def verify_with_lookahead(
+def verify_with_lookahead(  # noqa: PLR0917 - the call reads as the list of spec/protocol-v3.md §8.8
     candidates: Sequence[bytes],
     signature: str,
     types: Sequence[SignatureType],
