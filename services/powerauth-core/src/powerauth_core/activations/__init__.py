@@ -1,1 +1,1 @@
-"""Activations: life cycle, keys, history, flags."""
+"""Activations: their life cycle, flags, history and keys (spec/core-api.md §7, §22)."""

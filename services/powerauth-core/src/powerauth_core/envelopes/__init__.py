@@ -1,1 +1,1 @@
-"""Encrypted envelopes."""
+"""End-to-end encrypted envelopes and the keys that open them (spec/core-api.md §2.2, §12)."""

@@ -1,1 +1,1 @@
-"""Recovery codes and their configuration."""
+"""Recovery codes and postcards (spec/core-api.md §8)."""

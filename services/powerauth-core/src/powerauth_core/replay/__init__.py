@@ -1,1 +1,1 @@
-"""Unique values against replay."""
+"""Replay protection (spec/core-api.md §15)."""

@@ -1,1 +1,1 @@
-"""Protocol upgrade."""
+"""Protocol upgrade of version 2 activations (spec/core-api.md §14)."""
