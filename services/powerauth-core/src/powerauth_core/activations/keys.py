@@ -1,0 +1,146 @@
+"""Keys of activations: as stored, and decoded once for computations (spec/core-api.md §24)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.errors import InvalidKeyFormat
+from powerauth_core.records import RecordCipher, server_private_key_parts
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.errors import EncodingError, KeyFormatError
+from powerauth_protocol.keys import (
+    ActivationKeys,
+    KeyPair,
+    PrivateKey,
+    PublicKey,
+    derive_factor_keys,
+    export_private_key,
+    export_public_key,
+    import_private_key,
+    import_public_key,
+    master_secret,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedKeys:
+    """The immutable keys of an activation after its key exchange.
+
+    :ivar server_private: the activation's server private key
+    :ivar device_public: the device's public key
+    :ivar factors: factor, transport and vault keys derived from both
+    """
+
+    server_private: PrivateKey = field(repr=False)
+    device_public: PublicKey
+    factors: ActivationKeys = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKeyPair:
+    """A server key pair as its columns hold it.
+
+    :ivar private_key: Base64, encrypted at rest according to `encryption`
+    :ivar encryption: number of the encryption mode
+    :ivar public_key: Base64 of the uncompressed point
+    """
+
+    private_key: str = field(repr=False)
+    encryption: int
+    public_key: str
+
+
+class ActivationKeyCache:
+    """Decoded keys of the activations used last; holds nothing that ever changes.
+
+    The stored texts are part of the key, so a record that did change is decoded anew. For one thread.
+
+    :param capacity: number of activations to keep
+    """
+
+    def __init__(self, cipher: RecordCipher, capacity: int) -> None:
+        self._cipher = cipher
+        self._capacity = capacity
+        self._entries: OrderedDict[tuple[str, str, str], DecodedKeys] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Number of activations whose keys are kept."""
+        return len(self._entries)
+
+    def keys_of(self, activation: Activation) -> DecodedKeys:
+        """The keys of an activation that has exchanged them.
+
+        :raises InvalidKeyFormat: there is no device key, or a stored key cannot be read
+        :raises MasterDbKeyMissing: the private key is encrypted and no master key is configured
+        :raises UnsupportedEncryptionMode: the record's encryption mode is unknown
+        """
+        device_public = activation.device_public_key_base64
+        if device_public is None:
+            raise InvalidKeyFormat()
+        name = (activation.activation_id, activation.server_private_key_base64, device_public)
+        found = self._entries.get(name)
+        if found is not None:
+            self._entries.move_to_end(name)
+            return found
+        decoded = self._decode(activation, device_public)
+        self._entries[name] = decoded
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+        return decoded
+
+    def server_private_key(self, activation: Activation) -> PrivateKey:
+        """The server private key; there is one also before the key exchange.
+
+        :raises InvalidKeyFormat: the stored key cannot be read
+        :raises MasterDbKeyMissing: it is encrypted and no master key is configured
+        :raises UnsupportedEncryptionMode: the record's encryption mode is unknown
+        """
+        if activation.device_public_key_base64 is not None:
+            return self.keys_of(activation).server_private
+        return decrypt_server_private_key(self._cipher, activation)
+
+    def _decode(self, activation: Activation, device_public: str) -> DecodedKeys:
+        private = decrypt_server_private_key(self._cipher, activation)
+        public = import_stored_public_key(device_public)
+        return DecodedKeys(private, public, derive_factor_keys(master_secret(private, public)))
+
+
+def encrypt_server_key_pair(
+    cipher: RecordCipher, pair: KeyPair, user_id: str, activation_id: str
+) -> StoredKeyPair:
+    """What to store of a server key pair; the private key is bound to user and activation at rest."""
+    mode, private = cipher.encrypt(
+        server_private_key_parts(user_id, activation_id), export_private_key(pair.private)
+    )
+    return StoredKeyPair(private, mode, b64encode(export_public_key(pair.public)))
+
+
+def decrypt_server_private_key(cipher: RecordCipher, activation: Activation) -> PrivateKey:
+    """Read the stored server private key.
+
+    :raises InvalidKeyFormat: it cannot be read
+    :raises MasterDbKeyMissing: it is encrypted and no master key is configured
+    :raises UnsupportedEncryptionMode: the record's encryption mode is unknown
+    """
+    plain = cipher.decrypt(
+        activation.server_private_key_encryption,
+        server_private_key_parts(activation.user_id, activation.activation_id),
+        activation.server_private_key_base64,
+    )
+    try:
+        return import_private_key(plain)
+    except KeyFormatError:
+        raise InvalidKeyFormat() from None
+
+
+def import_stored_public_key(text: str) -> PublicKey:
+    """Read a public key column.
+
+    :raises InvalidKeyFormat: not Base64 of a point of the curve
+    """
+    try:
+        return import_public_key(b64decode(text))
+    except (EncodingError, KeyFormatError):
+        raise InvalidKeyFormat() from None

@@ -1,0 +1,110 @@
+"""Requests are accepted once: remembering unique values (spec/core-api.md §15, spec/README.md D4, D10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.enums import UniqueValueType
+from powerauth_core.errors import InvalidRequest
+from powerauth_core.replay import repository, rules
+from powerauth_protocol.ecies import EciesRequest
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+def check_time(core: Core, timestamp_ms: int) -> None:
+    """Refuse an envelope outside the window around now.
+
+    :param timestamp_ms: ms since the epoch, of the request
+    :raises InvalidRequest: too old, or too far in the future
+    """
+    if _enabled(core) and not rules.is_in_time(
+        timestamp_ms, clock.now_ms(), core.settings.request_expiration_ms
+    ):
+        raise InvalidRequest()
+
+
+async def remember_envelope(
+    core: Core,
+    session: AsyncSession,
+    kind: UniqueValueType,
+    request: EciesRequest,
+    activation_id: str | None = None,
+) -> None:
+    """Remember an envelope whose MAC was verified; one without a timestamp (3.0, 3.1) cannot be remembered.
+
+    :param activation_id: identifier of the table in spec/core-api.md §15, None in application scope
+    :raises InvalidRequest: the envelope was accepted before
+    """
+    if request.timestamp is None:
+        return
+    await remember(
+        core,
+        session,
+        kind,
+        acceptable_until_ms=request.timestamp + core.settings.request_expiration_ms,
+        ephemeral_public_key=request.ephemeral_public_key,
+        nonce=request.nonce,
+        identifier=activation_id,
+    )
+
+
+async def remember_token(
+    core: Core, session: AsyncSession, token_id: str, nonce: bytes, timestamp_ms: int
+) -> None:
+    """Remember a token header for as long as its timestamp is accepted.
+
+    :param timestamp_ms: ms since the epoch, of the header
+    :raises InvalidRequest: the header was accepted before
+    """
+    await remember(
+        core,
+        session,
+        UniqueValueType.MAC_TOKEN,
+        acceptable_until_ms=timestamp_ms + core.settings.token_timestamp_validity_ms,
+        nonce=nonce,
+        identifier=token_id,
+    )
+
+
+async def remember(
+    core: Core,
+    session: AsyncSession,
+    kind: UniqueValueType,
+    *,
+    acceptable_until_ms: int,
+    ephemeral_public_key: bytes | None = None,
+    nonce: bytes | None = None,
+    identifier: str | None = None,
+) -> None:
+    """Store a unique value in the caller's transaction, or refuse the request.
+
+    Of several transactions with the same value exactly one passes: the others wait for it and are refused,
+    unless it rolls back.
+
+    :param acceptable_until_ms: ms since the epoch until which the request's own timestamp would be accepted
+    :raises InvalidRequest: the value is stored already
+    """
+    if not _enabled(core):
+        return
+    value = rules.unique_value(ephemeral_public_key, nonce, identifier)
+    expires = clock.from_ms(max(acceptable_until_ms, clock.now_ms()) + rules.MARGIN_MS)
+    if not await repository.add(session, value, kind, expires):
+        raise InvalidRequest()
+
+
+async def delete_expired(core: Core) -> int:
+    """Delete values whose requests cannot be accepted any more; the job of spec/core-api.md §30.
+
+    :return: number of deleted rows
+    """
+    async with core.database.transaction() as session:
+        return await repository.delete_expired(session, clock.now())
+
+
+def _enabled(core: Core) -> bool:
+    return core.settings.replay_verification_service != "none"
