@@ -1,0 +1,52 @@
+"""What a mobile application is shipped with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.keys import PublicKey, import_public_key
+from powerauth_protocol.sdk_config import MobileSdkConfig
+from powerauth_protocol.versions import ProtocolVersion
+
+
+@dataclass(frozen=True, slots=True)
+class AppConfig:
+    """Address and keys of one application version.
+
+    :ivar base_url: enrollment service with its context path, e.g. ``https://host/enrollment-server``
+    :ivar application_key: Base64 text of 16 bytes
+    :ivar application_secret: Base64 text of 16 bytes
+    :ivar master_public_key: Base64 text of the application's master public key
+    :ivar version: protocol version that every request states
+    """
+
+    base_url: str
+    application_key: str
+    application_secret: str
+    master_public_key: str
+    version: ProtocolVersion = ProtocolVersion.V3_3
+
+    @classmethod
+    def from_sdk_config(
+        cls, base_url: str, sdk_config: str, version: ProtocolVersion = ProtocolVersion.V3_3
+    ) -> AppConfig:
+        """Read the configuration string of the mobile SDKs (spec/protocol-v3.md §14.3).
+
+        :raises ProtocolError: not such a string
+        """
+        parsed = MobileSdkConfig.parse(sdk_config)
+        return cls(
+            base_url=base_url,
+            application_key=b64encode(parsed.application_key),
+            application_secret=b64encode(parsed.application_secret),
+            master_public_key=b64encode(parsed.master_public_key),
+            version=version,
+        )
+
+    def master_key(self) -> PublicKey:
+        """The decoded master public key.
+
+        :raises ProtocolError: not a P-256 point
+        """
+        return import_public_key(b64decode(self.master_public_key))

@@ -1,0 +1,98 @@
+"""Authentication codes on the device (spec/protocol-v3.md §8.4, §8.7)."""
+
+from __future__ import annotations
+
+import os
+
+from powerauth_protocol.counter import next_counter
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.http_headers import SignatureHeader
+from powerauth_protocol.offline import OfflinePayload
+from powerauth_protocol.request_data import (
+    OFFLINE_METHOD,
+    OFFLINE_RESOURCE_ID,
+    OFFLINE_SECRET,
+    normalized_data,
+    signature_base,
+)
+from powerauth_protocol.signature import (
+    DEFAULT_COMPONENT_LENGTH,
+    SignatureType,
+    compute_signature,
+    signing_keys,
+)
+from powerauth_protocol.versions import SignatureFormat
+from powerauth_sdk.config import AppConfig
+from powerauth_sdk.factors import unlocked_keys
+from powerauth_sdk.state import ActivationState
+
+
+def sign_request(
+    config: AppConfig,
+    state: ActivationState,
+    *,
+    method: str,
+    uri_id: str,
+    body: bytes,
+    signature_type: SignatureType,
+    pin: str | None,
+) -> SignatureHeader:
+    """Compute the authorization header of one request and step the counter in `state`.
+
+    The caller stores the state before the request leaves.
+
+    :param body: bytes that are signed: the raw body, or the canonical query of a GET
+    :raises WrongDeviceState: a factor is missing
+    """
+    nonce = os.urandom(16)
+    base = signature_base(method, uri_id, nonce, body)
+    code = _next_code(
+        state,
+        normalized_data(base, config.application_secret),
+        signature_type,
+        pin,
+        config.version.signature_format,
+    )
+    return SignatureHeader(
+        activation_id=state.activation_id,
+        application_key=config.application_key,
+        nonce=b64encode(nonce),
+        signature_type=signature_type.value,
+        signature=code,
+        version=config.version.value,
+    )
+
+
+def sign_offline(
+    state: ActivationState,
+    payload: OfflinePayload,
+    *,
+    signature_type: SignatureType,
+    pin: str | None,
+    component_length: int = DEFAULT_COMPONENT_LENGTH,
+) -> str:
+    """Compute the digits that a user copies from the phone, and step the counter in `state`.
+
+    :return: components joined by ``-``, e.g. ``12345678-90123456``
+    :raises WrongDeviceState: a factor is missing
+    """
+    base = signature_base(OFFLINE_METHOD, OFFLINE_RESOURCE_ID, payload.nonce, payload.body())
+    data = normalized_data(base, OFFLINE_SECRET)
+    return _next_code(state, data, signature_type, pin, SignatureFormat.DECIMAL, component_length)
+
+
+def _next_code(
+    state: ActivationState,
+    data: bytes,
+    signature_type: SignatureType,
+    pin: str | None,
+    fmt: SignatureFormat,
+    component_length: int = DEFAULT_COMPONENT_LENGTH,
+) -> str:
+    keys = signing_keys(unlocked_keys(state, signature_type, pin), signature_type)
+    ctr_data = b64decode(state.ctr_data, 16)
+    code = compute_signature(data, keys, ctr_data, fmt, component_length)
+    state.ctr_data = b64encode(next_counter(ctr_data))
+    if state.ctr_byte is not None:
+        state.ctr_byte = (state.ctr_byte + 1) % 256
+    return code
