@@ -1,0 +1,75 @@
+"""Health as container platforms ask for it (spec/cloud-api.md §17)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from servicekit import logs
+from servicekit.wire import JsonResponse
+
+_log = logs.get_logger(__name__)
+
+Check = Callable[[], Awaitable[object]]
+"""Raises, or returns ``False``, when what it checks is not usable; any other result is good."""
+
+CHECK_SECONDS = 5.0
+
+_UP = b'{"status":"UP"}'
+_DOWN = b'{"status":"DOWN"}'
+
+
+async def all_pass(checks: Sequence[Check]) -> bool:
+    """Run the checks side by side, each within :data:`CHECK_SECONDS`."""
+    if not checks:
+        return True
+    return all(await asyncio.gather(*(_passes(check) for check in checks)))
+
+
+async def _passes(check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check() is not False
+    except Exception as error:  # whatever a check raises is its answer
+        name = getattr(check, "__qualname__", type(check).__name__)
+        _log.warning("health check failed", check=name, reason=f"{type(error).__name__}: {error}")
+        return False
+
+
+def router(name: str, version: str, health: Sequence[Check], readiness: Sequence[Check]) -> APIRouter:
+    """``/actuator/health``, its ``/liveness`` and ``/readiness``, and ``/actuator/info``.
+
+    :param health: checks of what the service owns (its database)
+    :param readiness: checks of what it needs beside that to serve
+    """
+    routes = APIRouter(prefix="/actuator", tags=["Health"])
+    ready = [*health, *readiness]
+
+    @routes.get("/health")
+    async def get_health() -> Response:
+        """Whether the service and what it owns work."""
+        return _answer(await all_pass(health))
+
+    @routes.get("/health/liveness")
+    async def get_liveness() -> Response:
+        """Whether the process answers."""
+        return _answer(True)
+
+    @routes.get("/health/readiness")
+    async def get_readiness() -> Response:
+        """Whether the service can serve requests now."""
+        return _answer(await all_pass(ready))
+
+    @routes.get("/info")
+    async def get_info() -> dict[str, dict[str, str]]:
+        """Name and version."""
+        return {"app": {"name": name, "version": version}}
+
+    return routes
+
+
+def _answer(good: bool) -> Response:
+    return JsonResponse(_UP) if good else JsonResponse(_DOWN, 503)

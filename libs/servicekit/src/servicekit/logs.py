@@ -1,0 +1,123 @@
+"""Structured logs: one JSON object a line, with the correlation id, without secrets."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any, TextIO
+
+import structlog
+
+correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+"""The id that ties the log lines and the onward calls of one request together."""
+
+MASK = "***"
+
+_SENSITIVE_WORDS = frozenset(
+    """
+    password passwd passphrase secret otp puk pin signature token digest mac authorization jwt code credential
+    credentials cookie private challenge nonce plaintext decrypted
+    """.split()
+)
+_HARMLESS_KEYS = frozenset(
+    {"error_code", "status_code", "http_code", "exit_code", "code_path", "token_count"}
+)
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_MAX_DEPTH = 6
+
+
+@lru_cache(maxsize=4096)
+def is_sensitive_key(key: str) -> bool:
+    """Whether a value under this key (snake, camel or header case) must not be written."""
+    if key in _HARMLESS_KEYS:
+        return False
+    words = [word.lower() for word in _WORDS.findall(key)]
+    return not _SENSITIVE_WORDS.isdisjoint(words) or "".join(words) in _SENSITIVE_WORDS
+
+
+def redact(value: Any, depth: int = 0) -> Any:
+    """A copy with every value under a sensitive key masked, at any depth up to a bound."""
+    if isinstance(value, Mapping):
+        if depth >= _MAX_DEPTH:
+            return MASK
+        return {
+            key: MASK if isinstance(key, str) and is_sensitive_key(key) else redact(member, depth + 1)
+            for key, member in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact(member, depth + 1) for member in value] if depth < _MAX_DEPTH else MASK
+    return value
+
+
+def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if is_sensitive_key(key):
+            event[key] = MASK
+        elif isinstance(value, Mapping | list | tuple) and key != "exc_info":
+            event[key] = redact(value)
+    return event
+
+
+def _add_correlation_id(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    current = correlation_id.get()
+    if current is not None:
+        event["correlation_id"] = current
+    return event
+
+
+def configure_logging(
+    service: str, level: str = "INFO", json: bool = True, stream: TextIO | None = None
+) -> None:
+    """Send this process's logs (ours and the libraries') to one stream, standard output unless given.
+
+    :param service: written into every line
+    :param level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``
+    :param json: one JSON object a line; otherwise text for a terminal
+    """
+    target = stream or sys.stdout
+    minimum = logging.getLevelNamesMapping()[level.upper()]
+
+    def add_service(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("service", service)
+        return event
+
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        _add_correlation_id,
+        add_service,
+        _redact_event,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(minimum),
+        logger_factory=structlog.PrintLoggerFactory(target),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(minimum, logging.INFO))
+    for noisy in ("uvicorn.access", "aiormq", "aio_pika", "asyncio"):
+        logging.getLogger(noisy).setLevel(max(minimum, logging.WARNING))
+
+
+def get_logger(name: str) -> Any:
+    """A logger whose methods take a fixed event text and key-value pairs: ``log.info("published", type=…)``."""
+    return structlog.get_logger(name=name)

@@ -1,0 +1,254 @@
+"""The transactional outbox: a state change and its event commit together, a relay publishes later (design §6)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, MetaData, String, Table, Text, column, delete, insert, literal_column, select
+from sqlalchemy import table as sql_table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from servicekit import logs, metrics
+from servicekit.bus import Bus, BusUnavailable, Event
+from servicekit.database import BigIntPk, Database, UtcTimestamp, after_commit, for_update
+from servicekit.errors import Unavailable
+
+_log = logs.get_logger(__name__)
+
+TABLE_NAME = "outbox_event"
+CHANNEL = "outbox_event"
+"""PostgreSQL notification channel: says that there is something to publish."""
+
+BATCH = 100
+POLL_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 30.0
+
+_outbox = sql_table(
+    TABLE_NAME,
+    column("seq"),
+    column("id"),
+    column("type"),
+    column("source"),
+    column("subject"),
+    column("data"),
+    column("timestamp_created", UtcTimestamp()),
+)
+
+# Relays of this process, by database URL: a commit here wakes them without a round trip.
+_relays: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+
+def outbox_table(metadata: MetaData) -> Table:
+    """``outbox_event`` in a service's metadata: what waits to be published, in order of ``seq``."""
+    return Table(
+        TABLE_NAME,
+        metadata,
+        Column("seq", BigIntPk, primary_key=True, autoincrement=True),
+        Column("id", String(37), nullable=False, unique=True),
+        Column("type", String(128), nullable=False),
+        Column("source", String(255), nullable=False),
+        Column("subject", String(255), nullable=False),
+        Column("data", Text, nullable=False),
+        Column("timestamp_created", UtcTimestamp, nullable=False),
+    )
+
+
+async def add_event(session: AsyncSession, event: Event) -> None:
+    """Write the event into the session's transaction; it is published after the commit, or never."""
+    engine = session.get_bind().engine
+    statement: Any = insert(_outbox).values(
+        id=event.id,
+        type=event.type,
+        source=event.source,
+        subject=event.subject,
+        data=json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
+        timestamp_created=event.time,
+    )
+    if engine.dialect.name == "postgresql":
+        # Delivered at commit, to the relays of all replicas.
+        statement = statement.returning(literal_column(f"pg_notify('{CHANNEL}', '')"))
+    await session.execute(statement)
+    url = str(engine.url)
+    after_commit(session, lambda: _wake(url))
+
+
+def _wake(url: str) -> None:
+    for waiting in _relays.get(url, ()):
+        waiting.set()
+
+
+class _Row(NamedTuple):
+    seq: int
+    id: str
+    type: str
+    source: str
+    subject: str
+    data: str
+    timestamp_created: datetime
+
+    def event(self) -> Event:
+        return Event(
+            self.id, self.type, self.source, self.subject, self.timestamp_created, json.loads(self.data)
+        )
+
+
+class OutboxRelay:
+    """Publishes what the outbox holds and deletes what the broker confirmed. Any number of replicas may run one."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        *,
+        batch: int = BATCH,
+        poll_seconds: float = POLL_SECONDS,
+        listen: bool = True,
+    ) -> None:
+        """
+        :param batch: events claimed at a time
+        :param poll_seconds: how often to look even when nothing wakes the relay
+        :param listen: keep a PostgreSQL connection that waits for notifications; off behind a transaction pooler
+        """
+        self._database = database
+        self._bus = bus
+        self._batch = batch
+        self._poll_seconds = poll_seconds
+        self._listen = listen and database.dialect == "postgresql"
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._published = metrics.counter("outbox_published", "Events confirmed by the broker", ["type"])
+        self._failures = metrics.counter("outbox_failures", "Batches that could not be published")
+
+    async def start(self) -> None:
+        """Publish in the background."""
+        self._stopping.clear()
+        self._wake.set()
+        _relays[str(self._database.url)].add(self._wake)
+        self._tasks = [asyncio.create_task(self._publish_forever(), name="outbox relay")]
+        if self._listen:
+            self._tasks.append(asyncio.create_task(self._listen_forever(), name="outbox listener"))
+
+    async def stop(self) -> None:
+        """Finish the batch at hand and stop."""
+        _relays[str(self._database.url)].discard(self._wake)
+        self._stopping.set()
+        self._wake.set()
+        if self._tasks:
+            await self._tasks[0]
+        for task in self._tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*self._tasks[1:], return_exceptions=True)
+        self._tasks = []
+
+    async def run_once(self) -> int:
+        """Publish up to one batch; the number of events confirmed.
+
+        :raises BusUnavailable: when at least one event was not confirmed (the confirmed ones are gone from the table)
+        """
+        if self._database.dialect == "sqlite":
+            # The one writer's place must not be held while the broker takes its time.
+            async with self._database.read() as session:
+                rows = await self._claim(session)
+            confirmed = await self._publish(rows)
+            if confirmed:
+                async with self._database.transaction() as session:
+                    await _delete(session, confirmed)
+        else:
+            async with self._database.transaction() as session:
+                rows = await self._claim(session)
+                confirmed = await self._publish(rows)
+                if confirmed:
+                    await _delete(session, confirmed)
+        if len(confirmed) < len(rows):
+            raise BusUnavailable(f"{len(rows) - len(confirmed)} of {len(rows)} events not confirmed")
+        return len(confirmed)
+
+    async def _claim(self, session: AsyncSession) -> Sequence[_Row]:
+        statement = select(*_outbox.c).order_by(_outbox.c.seq).limit(self._batch)
+        rows = await session.execute(for_update(statement, self._database.dialect, skip_locked=True))
+        return [_Row(*row) for row in rows]
+
+    async def _publish(self, rows: Sequence[_Row]) -> list[int]:
+        """Publish in order, wait for the confirmations together; the ``seq`` of what was confirmed."""
+        outcomes = await asyncio.gather(
+            *(self._bus.publish(row.event()) for row in rows), return_exceptions=True
+        )
+        confirmed = []
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if outcome is None:
+                confirmed.append(row.seq)
+                self._published.labels(row.type).inc()
+            elif not isinstance(outcome, BusUnavailable):
+                raise outcome
+        return confirmed
+
+    async def _publish_forever(self) -> None:
+        pause = 0.0
+        while not self._stopping.is_set():
+            try:
+                if self._bus.connected:
+                    self._wake.clear()
+                    while await self.run_once() >= self._batch and not self._stopping.is_set():
+                        pass
+                pause = self._poll_seconds
+            except (BusUnavailable, Unavailable) as error:
+                self._failures.inc()
+                _log.warning("events wait in the outbox", reason=str(error))
+                pause = min(max(pause, 1.0) * 2, LONGEST_PAUSE_SECONDS)
+                self._wake.clear()
+            except Exception:
+                self._failures.inc()
+                _log.exception("outbox relay failed")
+                pause = LONGEST_PAUSE_SECONDS
+                self._wake.clear()
+            await self._sleep(pause)
+
+    async def _sleep(self, seconds: float) -> None:
+        if self._stopping.is_set():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    async def _listen_forever(self) -> None:
+        """Keep one connection outside the pool that hears of the other processes' commits."""
+        pause = 1.0
+        while not self._stopping.is_set():
+            try:
+                await self._listen_until_closed()
+                pause = 1.0
+            except Exception as error:  # the poll goes on meanwhile
+                _log.warning("outbox listener disconnected", reason=f"{type(error).__name__}: {error}")
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def _listen_until_closed(self) -> None:
+        import asyncpg  # noqa: PLC0415 - only where there is PostgreSQL
+
+        options = self._database.engine.dialect.create_connect_args(self._database.url)[1]
+        closed = asyncio.Event()
+        connection = await asyncpg.connect(**options, server_settings={"application_name": "outbox listener"})
+        try:
+            connection.add_termination_listener(lambda _connection: closed.set())
+            await connection.add_listener(CHANNEL, lambda *_notification: self._wake.set())
+            self._wake.set()
+            await closed.wait()
+        finally:
+            await connection.close(timeout=2)
+
+
+async def _delete(session: AsyncSession, sequence_numbers: Sequence[int]) -> None:
+    await session.execute(delete(_outbox).where(_outbox.c.seq.in_(sequence_numbers)))
+
+
+async def pending(database: Database) -> int:
+    """How many events wait."""
+    async with database.read() as session:
+        return int(await session.scalar(select(literal_column("count(*)")).select_from(_outbox)) or 0)
