@@ -68,6 +68,11 @@ class OfflinePayload:
     signature: bytes
 
     @property
+    def personalized(self) -> bool:
+        """The payload is for one activation and signed with its server key."""
+        return self.key_indicator is KeyIndicator.SERVER
+
+    @property
     def biometry_allowed(self) -> bool:
         """The user may sign with biometry instead of knowledge."""
         return OfflineFlag.BIOMETRY_ALLOWED.value in self.flags

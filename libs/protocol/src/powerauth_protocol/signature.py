@@ -14,6 +14,18 @@ from powerauth_protocol.errors import EncodingError, SignatureError
 from powerauth_protocol.keys import ActivationKeys
 from powerauth_protocol.versions import SignatureFormat
 
+__all__ = [
+    "DEFAULT_COMPONENT_LENGTH",
+    "DEFAULT_LOOK_AHEAD",
+    "Match",
+    "SignatureFormat",
+    "SignatureType",
+    "components",
+    "compute_signature",
+    "signing_keys",
+    "verify_with_lookahead",
+]
+
 DEFAULT_COMPONENT_LENGTH = 8
 DEFAULT_LOOK_AHEAD = 20
 _BASE64_COMPONENT = 16
@@ -109,7 +121,7 @@ def compute_signature(
     return _decimal_code(found, _modulus(component_length), component_length)
 
 
-def verify_with_lookahead(  # noqa: PLR0917 - the call reads as the list of spec/protocol-v3.md §8.8
+def verify_with_lookahead(
     candidates: Sequence[bytes],
     signature: str,
     types: Sequence[SignatureType],

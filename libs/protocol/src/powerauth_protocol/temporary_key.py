@@ -107,6 +107,11 @@ class TemporaryKey:
     activation_id: str | None = None
     challenge: str | None = None
 
+    @property
+    def scope(self) -> Scope:
+        """Activation scope exactly if an activation is named."""
+        return Scope.APPLICATION if self.activation_id is None else Scope.ACTIVATION
+
     def to_claims(self) -> dict[str, Any]:
         """Return the JSON claims; absent ones are left out, seconds are floored."""
         return _present(

@@ -39,7 +39,7 @@ def totp(
     return f"{value % 10**digits:0{digits}d}"
 
 
-def validate(  # noqa: PLR0917 - the parameters of a proximity check, in the order of `totp`
+def validate(
     otp: str,
     seed: bytes,
     unix_time: int,
