@@ -1,0 +1,38 @@
+"""Operation data made from a template text and parameters (spec/core-api.md §19.2)."""
+
+import re
+from collections.abc import Mapping
+
+_PLACEHOLDER = re.compile(r"(?P<escape>\$\$\{)|\$\{(?P<expression>[^}]*)\}")
+_DEFAULT_MARK = ":-"
+# 0x0A, the line feed, is the one control character that a value may contain.
+_FORBIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f]")
+
+
+def has_forbidden_characters(value: str) -> bool:
+    """Whether a parameter value contains a control character other than the line feed."""
+    return _FORBIDDEN.search(value) is not None
+
+
+def escape_value(value: str) -> str:
+    r"""The value as it stands in operation data: ``\`` and ``*`` escaped, a line feed as ``\n``."""
+    return value.replace("\\", "\\\\").replace("*", "\\*").replace("\n", "\\n")
+
+
+def render(template: str, parameters: Mapping[str, str | None]) -> str:
+    """Operation data: the template with its placeholders replaced in a single pass.
+
+    ``${name}`` becomes the escaped value; without a value it becomes the default of ``${name:-default}`` or
+    stays as it is. ``$${name}`` stands for the literal ``${name}``. Values are never expanded again.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        if match["escape"]:
+            return "${"
+        name, mark, default = match["expression"].partition(_DEFAULT_MARK)
+        value = parameters.get(name)
+        if value is not None:
+            return escape_value(value)
+        return default if mark else match[0]
+
+    return _PLACEHOLDER.sub(replace, template)

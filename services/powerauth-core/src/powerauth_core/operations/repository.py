@@ -1,0 +1,245 @@
+"""Queries of the operation domain. An operation is read together with the ids of its applications."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ColumnElement, Select, exists, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
+
+from powerauth_core.applications.models import Application
+from powerauth_core.enums import OperationStatus, SignatureType
+from powerauth_core.operations.models import Operation, OperationApplication
+from powerauth_core.operations.rules import OperationFacts, status_at
+from servicekit.database import Dialect, for_update, insert_ignore
+
+_OPERATIONS = Operation.__table__
+_LINKS = OperationApplication.__table__
+_APPLICATIONS = Application.__table__
+
+
+class _JsonArray(GenericFunction[Any]):
+    """The values of a group as one JSON array."""
+
+    type = JSON()
+    inherit_cache = True
+
+
+@compiles(_JsonArray, "postgresql")
+def _on_postgresql(element: _JsonArray, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_agg({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_JsonArray, "sqlite")
+def _on_sqlite(element: _JsonArray, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **options)})"
+
+
+# One probe of the operation's applications per row, so that a page of operations is a single query.
+_APPLICATION_IDS = (
+    select(_JsonArray(_APPLICATIONS.c.name))
+    .where(
+        _LINKS.c.operation_id == _OPERATIONS.c.id,
+        _APPLICATIONS.c.id == _LINKS.c.application_id,
+    )
+    .correlate(_OPERATIONS)
+    .scalar_subquery()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOperation:
+    """An operation's row and the public ids of its applications."""
+
+    row: Operation
+    applications: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """Id of the operation."""
+        return self.row.id
+
+    @property
+    def signature_types(self) -> tuple[SignatureType, ...]:
+        """The allowed signature types, in the template's order."""
+        return signature_types(self.row.signature_type)
+
+    def status_at(self, now: datetime) -> OperationStatus:
+        """The state that callers see at this moment."""
+        return status_at(self.row.status, self.row.timestamp_expires, now)
+
+    def facts(self) -> OperationFacts:
+        """What the rules decide on."""
+        row = self.row
+        return OperationFacts(
+            status=row.status,
+            timestamp_expires=row.timestamp_expires,
+            user_id=row.user_id,
+            applications=frozenset(self.applications),
+            activation_id=row.activation_id,
+            activation_flag=row.activation_flag,
+            data=row.data,
+            signature_types=frozenset(self.signature_types),
+            failure_count=row.failure_count,
+            max_failure_count=row.max_failure_count,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a listing; ``number`` counts from 0."""
+
+    number: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationFilter:
+    """Which operations an activation may see (§19.6).
+
+    :ivar flags: an operation's flag must be among them; None: operations with any flag
+    """
+
+    activation_id: str
+    flags: tuple[str, ...] | None
+
+
+def signature_types(stored: str) -> tuple[SignatureType, ...]:
+    """The types of a ``signature_type`` column: comma-joined, lower case."""
+    return tuple([SignatureType(part.strip().upper()) for part in stored.split(",")])
+
+
+def signature_type_column(types: Sequence[SignatureType]) -> str:
+    """The text of a ``signature_type`` column."""
+    return ",".join([kind.value.lower() for kind in types])
+
+
+async def find(
+    session: AsyncSession, operation_id: str, scope: Sequence[str] | None = None
+) -> StoredOperation | None:
+    """The operation without a lock; None if unknown or outside the scope."""
+    return await _one(session, _by_id(operation_id, scope))
+
+
+async def lock(
+    session: AsyncSession, dialect: Dialect, operation_id: str, scope: Sequence[str] | None = None
+) -> StoredOperation | None:
+    """The operation, locked until the end of the transaction and read anew after the lock was got.
+
+    Locks go in this order everywhere: activations by id, operations by id, recovery codes (README D9).
+    """
+    statement = for_update(_by_id(operation_id, scope), dialect, of=Operation)
+    return await _one(session, statement.execution_options(populate_existing=True))
+
+
+async def lock_overdue(
+    session: AsyncSession, dialect: Dialect, now: datetime, limit: int
+) -> list[StoredOperation]:
+    """Pending operations past their expiry, the oldest first, without those that somebody else holds."""
+    statement = (
+        _select()
+        .where(Operation.status == OperationStatus.PENDING, Operation.timestamp_expires < now)
+        .order_by(Operation.timestamp_expires)
+        .limit(limit)
+        .execution_options(populate_existing=True)
+    )
+    return await _all(session, for_update(statement, dialect, skip_locked=True, of=Operation))
+
+
+async def page_of_user(
+    session: AsyncSession,
+    user_id: str,
+    application_rids: Collection[int],
+    page: Page,
+    *,
+    seen_by: ActivationFilter | None = None,
+    pending_at: datetime | None = None,
+) -> list[StoredOperation]:
+    """Operations of a user in any of the applications, newest first.
+
+    :param pending_at: only those that are pending at this moment
+    """
+    statement = _page(_select().where(Operation.user_id == user_id), application_rids, page)
+    if pending_at is not None:
+        statement = statement.where(
+            Operation.status == OperationStatus.PENDING, Operation.timestamp_expires >= pending_at
+        )
+    if seen_by is not None:
+        statement = statement.where(*_visible(seen_by))
+    return await _all(session, statement)
+
+
+async def page_of_external_id(
+    session: AsyncSession, external_id: str, application_rids: Collection[int], page: Page
+) -> list[StoredOperation]:
+    """Operations with this external id in any of the applications, newest first."""
+    statement = _select().where(Operation.external_id == external_id)
+    return await _all(session, _page(statement, application_rids, page))
+
+
+async def application_rids(session: AsyncSession, application_ids: Collection[str]) -> dict[str, int]:
+    """Row ids of those applications that exist, by public id."""
+    statement = select(Application.name, Application.id).where(Application.name.in_(application_ids))
+    return dict((await session.execute(statement)).tuples())
+
+
+async def add(session: AsyncSession, operation: Operation, application_rids: Collection[int]) -> bool:
+    """Insert the operation and its links; False if the id is taken."""
+    values = {column.key: getattr(operation, column.key) for column in _OPERATIONS.columns}
+    if await insert_ignore(session, Operation.__table__, values) == 0:  # type: ignore[arg-type]
+        return False
+    links = [{"application_id": rid, "operation_id": operation.id} for rid in application_rids]
+    await session.execute(insert(OperationApplication), links)
+    return True
+
+
+def _select() -> Select[tuple[Operation, Any]]:
+    return select(Operation, _APPLICATION_IDS)
+
+
+def _by_id(operation_id: str, scope: Sequence[str] | None) -> Select[tuple[Operation, Any]]:
+    statement = _select().where(Operation.id == operation_id)
+    if scope is None:
+        return statement
+    rids = select(_APPLICATIONS.c.id).where(_APPLICATIONS.c.name.in_(scope))
+    return statement.where(_linked(_LINKS.c.application_id.in_(rids)))
+
+
+def _page(
+    statement: Select[tuple[Operation, Any]], application_rids: Collection[int], page: Page
+) -> Select[tuple[Operation, Any]]:
+    return (
+        statement.where(_linked(_LINKS.c.application_id.in_(application_rids)))
+        .order_by(Operation.timestamp_created.desc(), Operation.id)
+        .limit(page.size)
+        .offset(page.number * page.size)
+    )
+
+
+def _linked(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(_LINKS.c.operation_id == _OPERATIONS.c.id, condition).correlate(_OPERATIONS)
+
+
+def _visible(seen_by: ActivationFilter) -> list[ColumnElement[bool]]:
+    bound = Operation.activation_id
+    conditions: list[ColumnElement[bool]] = [bound.is_(None) | (bound == seen_by.activation_id)]
+    if seen_by.flags is not None:
+        flag = Operation.activation_flag
+        conditions.append(flag.is_(None) | flag.in_(seen_by.flags))
+    return conditions
+
+
+async def _one(session: AsyncSession, statement: Select[tuple[Operation, Any]]) -> StoredOperation | None:
+    found = (await session.execute(statement)).one_or_none()
+    return None if found is None else StoredOperation(found[0], tuple(found[1] or ()))
+
+
+async def _all(session: AsyncSession, statement: Select[tuple[Operation, Any]]) -> list[StoredOperation]:
+    rows = await session.execute(statement)
+    return [StoredOperation(operation, tuple(applications or ())) for operation, applications in rows]

@@ -1,0 +1,161 @@
+"""Decisions about an operation, without input or output (spec/core-api.md §19.6, §19.7, §23; README D14)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
+
+# An activation with one of these is still being verified and must not approve (enrollment-api §10.6 step 3).
+VERIFICATION_FLAGS = frozenset({"VERIFICATION_PENDING", "VERIFICATION_IN_PROGRESS"})
+
+
+class ProximityResult(StrEnum):
+    """Outcome of the proximity check of one approval, as the audit log names it (§19.8)."""
+
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    DISABLED = "DISABLED"
+    ERROR = "ERROR"
+
+
+class Refusal(StrEnum):
+    """Why an authenticated device's request was refused before the operation was touched."""
+
+    VERIFICATION_PENDING = "VERIFICATION_PENDING"
+    ACTIVATION_FLAG_MISSING = "ACTIVATION_FLAG_MISSING"
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """What the decisions need to know of a stored operation."""
+
+    status: OperationStatus
+    timestamp_expires: datetime
+    user_id: str | None
+    applications: frozenset[str]
+    activation_id: str | None
+    activation_flag: str | None
+    data: str
+    signature_types: frozenset[SignatureType]
+    failure_count: int
+    max_failure_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAttempt:
+    """What an approval brings, compared with the operation."""
+
+    user_id: str
+    application_id: str
+    activation_id: str | None
+    data: str
+    signature_type: SignatureType
+    proximity: ProximityResult
+
+
+@dataclass(frozen=True, slots=True)
+class CountedFailure:
+    """The operation's counter, state and answer after one more failed approval."""
+
+    failure_count: int
+    status: OperationStatus
+    result: UserActionResult
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The activation behind a device's request, as it stands at the check."""
+
+    activation_id: str
+    user_id: str
+    application_id: str
+    activation_flags: tuple[str, ...] = ()
+
+
+def status_at(status: OperationStatus, timestamp_expires: datetime, now: datetime) -> OperationStatus:
+    """The state that callers see: past its expiry EXPIRED, even before the job stores it (§23.2)."""
+    if status is OperationStatus.PENDING and timestamp_expires < now:
+        return OperationStatus.EXPIRED
+    return status
+
+
+def owner_fits(facts: OperationFacts, user_id: str) -> bool:
+    """An operation without owner fits every user."""
+    return facts.user_id is None or facts.user_id == user_id
+
+
+def activation_fits(facts: OperationFacts, activation_id: str | None) -> bool:
+    """An operation bound to no activation fits every one."""
+    return facts.activation_id is None or facts.activation_id == activation_id
+
+
+def flag_fits(facts: OperationFacts, activation_flags: Collection[str]) -> bool:
+    """An operation that names an activation flag needs an activation that carries it."""
+    return facts.activation_flag is None or facts.activation_flag in activation_flags
+
+
+def concerns(facts: OperationFacts, actor: Actor) -> bool:
+    """Owner, application and bound activation fit; else the device does not know the operation (D14)."""
+    return (
+        owner_fits(facts, actor.user_id)
+        and actor.application_id in facts.applications
+        and activation_fits(facts, actor.activation_id)
+    )
+
+
+def counts_failed_signature(facts: OperationFacts, actor: Actor) -> bool:
+    """Whether a failed signature in this activation's name counts: never without an owner (D14)."""
+    return facts.user_id is not None and concerns(facts, actor)
+
+
+def has_claimed(facts: OperationFacts, user_id: str) -> bool:
+    """Whether the operation is this user's own already."""
+    return facts.user_id == user_id
+
+
+def approval_refusal(facts: OperationFacts, actor: Actor) -> Refusal | None:
+    """Why the flags of the activation forbid an approval, or None (enrollment-api §10.6 steps 3, 5)."""
+    if not VERIFICATION_FLAGS.isdisjoint(actor.activation_flags):
+        return Refusal.VERIFICATION_PENDING
+    return rejection_refusal(facts, actor)
+
+
+def rejection_refusal(facts: OperationFacts, actor: Actor) -> Refusal | None:
+    """Why the flags of the activation forbid a rejection, or None (enrollment-api §10.10 step 2)."""
+    return None if flag_fits(facts, actor.activation_flags) else Refusal.ACTIVATION_FLAG_MISSING
+
+
+def approval_succeeds(facts: OperationFacts, attempt: ApprovalAttempt) -> bool:
+    """Whether a pending operation is approved by this attempt (§19.7 step 2)."""
+    return (
+        owner_fits(facts, attempt.user_id)
+        and attempt.application_id in facts.applications
+        and attempt.data == facts.data
+        and attempt.signature_type in facts.signature_types
+        and facts.failure_count < facts.max_failure_count
+        and attempt.proximity in (ProximityResult.SUCCESS, ProximityResult.DISABLED)
+        and activation_fits(facts, attempt.activation_id)
+    )
+
+
+def rejection_succeeds(facts: OperationFacts, user_id: str, application_id: str) -> bool:
+    """Whether a pending operation is rejected by this user in this application (§19.7)."""
+    return owner_fits(facts, user_id) and application_id in facts.applications
+
+
+def count_failure(failure_count: int, max_failure_count: int) -> CountedFailure:
+    """One more failed approval: the last allowed one makes the operation FAILED (§19.7 step 4, §23.3)."""
+    if failure_count + 1 < max_failure_count:
+        return CountedFailure(failure_count + 1, OperationStatus.PENDING, UserActionResult.APPROVAL_FAILED)
+    return CountedFailure(max_failure_count, OperationStatus.FAILED, UserActionResult.OPERATION_FAILED)
+
+
+def merge_additional_data(
+    stored: dict[str, object] | None, given: dict[str, object] | None
+) -> dict[str, object] | None:
+    """Given keys override stored ones, no key is removed; None while there never was any (§19.4)."""
+    if not given:
+        return stored
+    return {**(stored or {}), **given}

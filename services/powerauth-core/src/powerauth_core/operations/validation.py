@@ -1,0 +1,86 @@
+"""Required members of requests, refused with messages of their own (spec/core-api.md §19.9, §31.1).
+
+An absent member reads like a null one. The wire shows ``requestObject.<field> - <message>``, code ERR0024.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from servicekit.wire import WireModel
+
+_ERROR_TYPE = "required_value"
+INT32_MAX = 2**31 - 1
+
+
+def not_blank(message: str) -> BeforeValidator:
+    """Refuse null, the empty text and white space alone with ``message``."""
+
+    def check(value: Any) -> Any:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise PydanticCustomError(_ERROR_TYPE, "{text}", {"text": message})
+        return value
+
+    return BeforeValidator(check)
+
+
+def not_empty(message: str) -> BeforeValidator:
+    """Refuse null, the empty text and the empty list with ``message``."""
+
+    def check(value: Any) -> Any:
+        if value is None or value in ("", []):
+            raise PydanticCustomError(_ERROR_TYPE, "{text}", {"text": message})
+        return value
+
+    return BeforeValidator(check)
+
+
+def not_null(message: str) -> BeforeValidator:
+    """Refuse null with ``message``."""
+
+    def check(value: Any) -> Any:
+        if value is None:
+            raise PydanticCustomError(_ERROR_TYPE, "{text}", {"text": message})
+        return value
+
+    return BeforeValidator(check)
+
+
+def at_most(length: int, message: str) -> AfterValidator:
+    """Refuse a text of more than ``length`` characters with ``message``."""
+
+    def check(value: str) -> str:
+        if len(value) > length:
+            raise PydanticCustomError("too_long", "{text}", {"text": message})
+        return value
+
+    return AfterValidator(check)
+
+
+def in_range(lowest: int, highest: int, message: str) -> AfterValidator:
+    """Refuse a number outside the inclusive range with ``message``."""
+
+    def check(value: int) -> int:
+        if not lowest <= value <= highest:
+            raise PydanticCustomError("out_of_range", "{text}", {"text": message})
+        return value
+
+    return AfterValidator(check)
+
+
+class CheckedRequest(WireModel):
+    """A request whose absent required members are refused with the message for null."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent_reads_as_null(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        absent = {
+            field.alias or name: None
+            for name, field in cls.model_fields.items()
+            if field.is_required() and name not in value and field.alias not in value
+        }
+        return {**value, **absent} if absent else value
