@@ -1,4 +1,4 @@
-"""What every table of the core shares: one metadata, the column types and the sequences (spec/core-api.md §25)."""
+"""What every table of the core shares: metadata, column types, sequences (spec/core-api.md §25)."""
 
 import json
 from datetime import datetime
@@ -82,6 +82,9 @@ def json_text(value: Any) -> str:
 
 
 def sequence_id(name: str, type_: TypeEngine[int], *, increment: int = 1) -> Mapped[int]:
-    """Primary key numbered by the named sequence on PostgreSQL and by the table itself on SQLite."""
+    """Primary key numbered by the named sequence on PostgreSQL and by the table itself on SQLite.
+
+    The migrations also make the sequence the column's default on PostgreSQL; SQLite could not express it.
+    """
     sequence = Sequence(name, start=1, increment=increment, cache=20, metadata=Base.metadata)
-    return mapped_column(type_, sequence, server_default=sequence.next_value(), primary_key=True)
+    return mapped_column(type_, sequence, primary_key=True)

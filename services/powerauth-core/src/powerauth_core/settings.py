@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
+
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
 
 ProtocolVersionText = Literal["3.0", "3.1", "3.2", "3.3"]

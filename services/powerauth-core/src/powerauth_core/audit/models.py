@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, Table, Text, func
+from sqlalchemy import Column, Index, String, Table, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy import Column
 
 from powerauth_core.base import Base, PlainTimestamp
 

@@ -1,0 +1,238 @@
+"""Applications as the hot path needs them: read once, keys decoded once (design §8).
+
+Dropped whole by any ``application.changed`` event and at the age of ``application_cache_seconds``, so that a
+missed event does no lasting harm.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.applications import repository
+from powerauth_core.applications.config_keys import MINIMUM_PROTOCOL_VERSION
+from powerauth_core.applications.models import Application, ApplicationVersion, MasterKeyPair
+from powerauth_core.applications.secrets import application_secret, config_values
+from powerauth_core.errors import CoreError, MasterKeyFormat, NoMasterKeyPair
+from powerauth_core.records import RecordCipher, master_key_parts
+from powerauth_protocol.encoding import b64decode
+from powerauth_protocol.errors import EncodingError, KeyFormatError
+from powerauth_protocol.keys import PrivateKey, PublicKey, import_private_key, import_public_key
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """The newest master key pair of an application.
+
+    :ivar rid: row id, stored with activations as ``master_keypair_id``
+    :ivar public_base64: the public point as stored, 65 bytes uncompressed
+    """
+
+    rid: int
+    private: PrivateKey = field(repr=False)
+    public: PublicKey
+    public_base64: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationIdentity:
+    """What does not depend on the application's version.
+
+    :ivar rid: row id; never leaves the core
+    :ivar application_id: the public id
+    :ivar minimum_protocol_version: protocol versions below it are refused (README D17)
+    """
+
+    rid: int
+    application_id: str
+    roles: tuple[str, ...]
+    minimum_protocol_version: str
+    _master: MasterKey | type[CoreError] = field(repr=False)
+
+    def master_key(self) -> MasterKey:
+        """The newest master key pair.
+
+        :raises NoMasterKeyPair: there is none
+        :raises MasterKeyFormat: the stored pair cannot be read
+        """
+        if isinstance(self._master, MasterKey):
+            return self._master
+        raise self._master
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationFacts:
+    """One application version, found by its application key.
+
+    :ivar secret: the application secret as Base64 text, the form that signatures cover
+    :ivar version_rid: row id of the version
+    """
+
+    identity: ApplicationIdentity
+    version_rid: int
+    version_id: str | None
+    application_key: str
+    secret: str = field(repr=False)
+    secret_bytes: bytes = field(repr=False)
+    supported: bool
+
+    @property
+    def application_rid(self) -> int:
+        """Row id of the application."""
+        return self.identity.rid
+
+    @property
+    def application_id(self) -> str:
+        """Public id of the application."""
+        return self.identity.application_id
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the application."""
+        return self.identity.roles
+
+    @property
+    def minimum_protocol_version(self) -> str:
+        """Protocol versions below it are refused (README D17)."""
+        return self.identity.minimum_protocol_version
+
+    def master_key(self) -> MasterKey:
+        """The application's newest master key pair; raises as `ApplicationIdentity.master_key`."""
+        return self.identity.master_key()
+
+
+class _Aged(Generic[K, V]):
+    """A bounded map that forgets the least recently used and everything older than a limit."""
+
+    def __init__(self, capacity: int, seconds: float) -> None:
+        self._capacity = capacity
+        self._seconds = seconds
+        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._generation = 0
+
+    async def get(self, key: K, load: Callable[[], Awaitable[V | None]]) -> V | None:
+        """The entry, loaded if need be. What does not exist is not remembered."""
+        entry = self._entries.get(key)
+        if entry is not None and time.monotonic() < entry[0]:
+            self._entries.move_to_end(key)
+            return entry[1]
+        generation = self._generation
+        value = await load()
+        # What was read before a change was announced may be what the change replaced.
+        if value is not None and generation == self._generation:
+            self._entries[key] = (time.monotonic() + self._seconds, value)
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._capacity:
+                self._entries.popitem(last=False)
+        return value
+
+    def clear(self) -> None:
+        """Forget everything, also what is being loaded now."""
+        self._generation += 1
+        self._entries.clear()
+
+
+class ApplicationCache:
+    """Applications by application key, by public id and by row id. Belongs to one event loop."""
+
+    def __init__(
+        self, cipher: RecordCipher, *, capacity: int, seconds: float, minimum_protocol_version: str
+    ) -> None:
+        """
+        :param seconds: after this age an entry is read again
+        :param minimum_protocol_version: for applications whose configuration names none
+        """
+        self._cipher = cipher
+        self._minimum_protocol_version = minimum_protocol_version
+        self._by_key: _Aged[str, ApplicationFacts] = _Aged(capacity, seconds)
+        self._by_id: _Aged[str, ApplicationIdentity] = _Aged(capacity, seconds)
+        self._by_rid: _Aged[int, ApplicationIdentity] = _Aged(capacity, seconds)
+
+    async def by_key(self, session: AsyncSession, application_key: str) -> ApplicationFacts | None:
+        """The version with this application key, supported or not; None if there is none."""
+        return await self._by_key.get(application_key, lambda: self._load_version(session, application_key))
+
+    async def by_id(self, session: AsyncSession, application_id: str) -> ApplicationIdentity | None:
+        """The application with this public id; None if there is none."""
+
+        async def load() -> ApplicationIdentity | None:
+            found = await repository.find_by_name(session, application_id)
+            return None if found is None else await self._identity(session, found)
+
+        return await self._by_id.get(application_id, load)
+
+    async def by_rid(self, session: AsyncSession, rid: int) -> ApplicationIdentity | None:
+        """The application with this row id; None if there is none."""
+
+        async def load() -> ApplicationIdentity | None:
+            found = await session.get(Application, rid)
+            return None if found is None else await self._identity(session, found)
+
+        return await self._by_rid.get(rid, load)
+
+    def clear(self) -> None:
+        """Forget everything; called when any application changed."""
+        self._by_key.clear()
+        self._by_id.clear()
+        self._by_rid.clear()
+
+    async def _load_version(self, session: AsyncSession, application_key: str) -> ApplicationFacts | None:
+        version = await repository.find_version_by_key(session, application_key)
+        if version is None:
+            return None
+        identity = await self.by_rid(session, version.application_id)
+        if identity is None:
+            return None
+        return self._facts(identity, version, application_key)
+
+    def _facts(
+        self, identity: ApplicationIdentity, version: ApplicationVersion, application_key: str
+    ) -> ApplicationFacts:
+        secret = application_secret(self._cipher, version)
+        return ApplicationFacts(
+            identity=identity,
+            version_rid=version.id,
+            version_id=version.name,
+            application_key=application_key,
+            secret=secret,
+            secret_bytes=b64decode(secret),
+            supported=bool(version.supported),
+        )
+
+    async def _identity(self, session: AsyncSession, application: Application) -> ApplicationIdentity:
+        pair = await repository.newest_master_key_pair(session, application.id)
+        config = await repository.find_config(session, application.id, MINIMUM_PROTOCOL_VERSION)
+        configured = None if config is None else config_values(self._cipher, application.name, config)
+        minimum = configured[0] if configured else self._minimum_protocol_version
+        return ApplicationIdentity(
+            rid=application.id,
+            application_id=application.name,
+            roles=tuple(application.roles or ()),
+            minimum_protocol_version=minimum,
+            _master=NoMasterKeyPair if pair is None else self._decode(pair),
+        )
+
+    def _decode(self, pair: MasterKeyPair) -> MasterKey | type[CoreError]:
+        parts = master_key_parts(pair.application_id, pair.id)
+        try:
+            plain = self._cipher.decrypt(
+                pair.master_key_private_encryption, parts, pair.master_key_private_base64
+            )
+            return MasterKey(
+                rid=pair.id,
+                private=import_private_key(plain),
+                public=import_public_key(b64decode(pair.master_key_public_base64)),
+                public_base64=pair.master_key_public_base64,
+            )
+        except CoreError as error:
+            return type(error) if error.code != "ERR0010" else MasterKeyFormat
+        except (EncodingError, KeyFormatError):
+            return MasterKeyFormat

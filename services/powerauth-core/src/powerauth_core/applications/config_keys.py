@@ -1,0 +1,33 @@
+"""Keys of application configuration and what their values may be (spec/core-api.md §6, README D17)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from powerauth_protocol.versions import ProtocolVersion
+
+FIDO2_ATTESTATION_FMT_ALLOWED = "fido2_attestation_fmt_allowed"
+FIDO2_AAGUIDS_ALLOWED = "fido2_aaguids_allowed"
+FIDO2_ROOT_CA_CERTS = "fido2_root_ca_certs"
+OAUTH2_PROVIDERS = "oauth2_providers"
+MINIMUM_PROTOCOL_VERSION = "minimumProtocolVersion"
+
+Check = Callable[[Sequence[Any]], bool]
+
+
+def _anything(_values: Sequence[Any]) -> bool:
+    # Consumers of the original's keys ignore elements that do not parse.
+    return True
+
+
+def _one_protocol_version(values: Sequence[Any]) -> bool:
+    return len(values) == 1 and values[0] in set(ProtocolVersion)
+
+
+ALLOWED_KEYS: dict[str, Check] = {
+    FIDO2_ATTESTATION_FMT_ALLOWED: _anything,
+    FIDO2_AAGUIDS_ALLOWED: _anything,
+    FIDO2_ROOT_CA_CERTS: _anything,
+    OAUTH2_PROVIDERS: _anything,
+    MINIMUM_PROTOCOL_VERSION: _one_protocol_version,
+}
+"""Every key that may be written, with the check of its values."""

@@ -1,0 +1,73 @@
+"""Queries of the general audit log."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, cast, delete, exists, false, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB, array
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.audit.models import AuditLog
+
+_BATCH = 1_000
+
+
+async def page(
+    session: AsyncSession,
+    dialect: str,
+    *,
+    subject_id: str,
+    application_ids: Sequence[str] | None,
+    types: Sequence[str] | None,
+    levels: Sequence[str],
+    timestamp_from: datetime,
+    timestamp_to: datetime,
+    offset: int,
+    limit: int,
+) -> list[AuditLog]:
+    """Records about a subject in an inclusive range, newest first."""
+    statement = (
+        select(AuditLog)
+        .where(
+            AuditLog.subject_id == subject_id,
+            AuditLog.timestamp_created.between(timestamp_from, timestamp_to),
+            AuditLog.audit_level.in_(levels),
+        )
+        .order_by(AuditLog.timestamp_created.desc(), AuditLog.audit_log_id.desc())
+        .offset(offset)
+        .limit(limit)
+    )
+    if types is not None:
+        statement = statement.where(AuditLog.audit_type.in_(types))
+    if application_ids is not None:
+        statement = statement.where(_scope(dialect, application_ids))
+    return list((await session.execute(statement)).scalars())
+
+
+async def delete_before(session: AsyncSession, before: datetime) -> int:
+    """Delete one batch of records older than ``before``; how many were deleted."""
+    oldest = (
+        select(AuditLog.audit_log_id)
+        .where(AuditLog.timestamp_created < before)
+        .order_by(AuditLog.timestamp_created)
+        .limit(_BATCH)
+    )
+    deleted = await session.execute(delete(AuditLog).where(AuditLog.audit_log_id.in_(oldest)))
+    return deleted.rowcount
+
+
+def _scope(dialect: str, application_ids: Sequence[str]) -> ColumnElement[bool]:
+    """Records that name one of the applications, as ``applicationId`` or, of an operation, in ``applications``."""
+    if not application_ids:
+        return false()
+    if dialect == "postgresql":
+        param = cast(AuditLog.param, JSONB)
+        return or_(
+            param["applicationId"].astext.in_(application_ids),
+            param["applications"].has_any(array(application_ids)),
+        )
+    named = func.json_each(AuditLog.param, "$.applications").table_valued("value")
+    return or_(
+        func.json_extract(AuditLog.param, "$.applicationId").in_(application_ids),
+        exists(select(1).select_from(named).where(named.c.value.in_(application_ids))),
+    )

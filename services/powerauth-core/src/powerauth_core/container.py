@@ -1,0 +1,59 @@
+"""What one process of the core is made of, and how calls reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+if TYPE_CHECKING:
+    from servicekit.jobs import JobRunner
+
+    from powerauth_core.activations.keys import ActivationKeyCache
+    from powerauth_core.applications.cache import ApplicationCache
+    from powerauth_core.callbacks.dispatcher import CallbackDispatcher
+    from powerauth_core.egress import Egress
+    from powerauth_core.integrations.callers import CallerCache
+    from powerauth_core.records import RecordCipher
+    from powerauth_core.settings import CoreSettings
+    from powerauth_core.signatures.executor import SignatureExecutor
+    from servicekit.bus import Bus
+    from servicekit.database import Database
+    from servicekit.outbox import OutboxRelay
+
+
+@dataclass(slots=True, kw_only=True)
+class Core:
+    """The parts of a running core. Made by `powerauth_core.runtime`; nothing replaces a part later.
+
+    :ivar cipher: encryption of records at rest
+    :ivar application_cache: applications by key and id, master keys decoded
+    :ivar activation_keys: decoded keys of activations; never counters or state
+    :ivar egress: outgoing HTTP under the address policy
+    :ivar callbacks: delivery of callbacks
+    :ivar verifier: checks of signatures, several in one transaction
+    """
+
+    settings: CoreSettings
+    database: Database
+    bus: Bus
+    relay: OutboxRelay
+    jobs: JobRunner
+    cipher: RecordCipher
+    application_cache: ApplicationCache
+    activation_keys: ActivationKeyCache
+    callers: CallerCache
+    egress: Egress
+    callbacks: CallbackDispatcher
+    verifier: SignatureExecutor
+
+
+def core_of(request: Request) -> Core:
+    """The running core behind a request."""
+    core: Core = request.app.state.core
+    return core
+
+
+CoreDependency = Annotated["Core", Depends(core_of)]
+"""Parameter type of a route that needs the core."""
