@@ -7,9 +7,10 @@ import binascii
 
 
 def parse_basic(header: str | None) -> tuple[str, str] | None:
-    """User and password of an ``Authorization`` header, or ``None`` when it holds no readable Basic credentials.
+    """User and password of an ``Authorization`` header; ``None`` without readable Basic credentials.
 
-    The text is UTF-8 and is split at the first colon. A credential with NUL is unreadable: no store could hold it.
+    The text is UTF-8 and is split at the first colon. A credential with NUL is unreadable: no store could
+    hold it.
     """
     if header is None:
         return None

@@ -1,6 +1,7 @@
 """The one source of time. Every timestamp in the product is UTC; in columns it is stored without a zone.
 
-Callers import the module (``from servicekit import clock``) and call ``clock.now()``, so that a test can move time.
+Callers import the module (``from servicekit import clock``) and call ``clock.now()``, so that a test can
+move time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One database of one service: engine, transactions, the differences between PostgreSQL and SQLite.
 
-PostgreSQL is the production database, SQLite the embedded one (design §5). Code above this module does not ask which
-it is, except through ``Database.dialect``.
+PostgreSQL is the production database, SQLite the embedded one (design §5). Code above this module does not
+ask which it is, except through ``Database.dialect``.
 """
 
 from __future__ import annotations
@@ -111,21 +111,22 @@ class Database:
             self.engine = _postgresql_engine(self.url, self.settings, application_name)
         else:
             self.engine = _sqlite_engine(self.url, self.settings)
-        self._writer = self.engine.execution_options(**{_BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        self.writer = self.engine.execution_options(**{_BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._turn = asyncio.Lock() if self.dialect == "sqlite" else None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """A session in a transaction that commits at the end of the block.
 
-        An exception rolls back, except a :class:`ServiceError` with ``keep_changes``: then what was written before is
-        committed and the error goes on. On SQLite the transaction holds the writer's place from its start.
+        An exception rolls back, except a :class:`ServiceError` with ``keep_changes``: then what was written
+        before is committed and the error goes on. On SQLite the transaction holds the writer's place from
+        its start.
 
         :raises DatabaseUnavailable: no connection or no lock in time, or the connection was lost
         :raises DataRefused: a value does not fit its column
         """
         if self._turn is None:
-            async with self._session(self._writer, commit=True) as session:
+            async with self._session(self.writer, commit=True) as session:
                 yield session
             return
         try:
@@ -134,7 +135,7 @@ class Database:
         except TimeoutError:
             raise DatabaseUnavailable("no place to write in time") from None
         try:
-            async with self._session(self._writer, commit=True) as session:
+            async with self._session(self.writer, commit=True) as session:
                 yield session
         finally:
             self._turn.release()
@@ -192,7 +193,7 @@ class Database:
 
 
 def after_commit(session: AsyncSession, callback: Callable[[], None]) -> None:
-    """Run ``callback`` once ``session``'s transaction has committed; never when it rolls back. It must not block."""
+    """Run ``callback``, which must not block, once the transaction has committed; not when it rolls back."""
     session.sync_session.info.setdefault("after_commit", []).append(callback)
 
 
@@ -245,7 +246,7 @@ def _postgresql_engine(url: URL, settings: DatabaseSettings, application_name: s
 
     @event.listens_for(engine.sync_engine, "checkout")
     def refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
-        # The driver notices a server that went away; the pool then replaces the connection without a round trip.
+        # The driver notices a server that went away; the pool then replaces the connection.
         if dbapi_connection.driver_connection.is_closed():
             raise DisconnectionError
 
@@ -291,7 +292,7 @@ def for_update(
     nowait: bool = False,
     of: Any = None,
 ) -> SelectT:
-    """Lock the selected rows. On SQLite nothing is needed: its one writer already holds the whole database."""
+    """Lock the selected rows. SQLite needs nothing: its one writer already holds the whole database."""
     if dialect == "sqlite":
         return statement
     return statement.with_for_update(skip_locked=skip_locked, nowait=nowait, of=of)
@@ -302,7 +303,8 @@ async def insert_ignore(
 ) -> int:
     """Insert what does not violate a unique constraint; the number of rows that went in.
 
-    On PostgreSQL an insert waits for a concurrent one of the same key to commit or roll back, so exactly one wins.
+    On PostgreSQL an insert waits for a concurrent one of the same key to commit or roll back, so exactly
+    one wins.
     """
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     rows = values if isinstance(values, Mapping) else list(values)

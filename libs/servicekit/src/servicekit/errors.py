@@ -1,7 +1,8 @@
 """Errors from where they happen to the caller's envelope.
 
-A domain raises a small subclass of :class:`ServiceError`. Each API family (core, enrollment, cloud) brings one
-:class:`ErrorFamily`, a set of functions that shape bodies; nothing else decides how an error looks on the wire.
+A domain raises a small subclass of :class:`ServiceError`. Each API family (core, enrollment, cloud) brings
+one :class:`ErrorFamily`, a set of functions that shape bodies; nothing else decides how an error looks on the
+wire.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class ServiceError(Exception):
 
 
 class Unavailable(Exception):
-    """Something this service cannot do without is not there right now; the caller may come again. Answered with 503."""
+    """Something this service needs is not there right now; the caller may come again. Answered with 503."""
 
     retry_after: int = 1
     """Seconds, sent as ``Retry-After``."""
@@ -73,16 +74,16 @@ class RemoteUnavailable(Unavailable):
 
 
 class DataRefused(Exception):
-    """The database refused a value (too long, out of range): input that validation let through. Answered like one."""
+    """The database refused a value (too long, out of range). Answered like a failed validation."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputProblem:
     """One thing wrong with a request.
 
-    ``location``: where, as a path of wire names and indexes, for instance ``("requestObject", "activationId")``.
+    ``location``: where, as a path of wire names and indexes: ``("requestObject", "activationId")``.
     ``source``: ``body``, ``query``, ``path``, ``header`` or ``cookie``.
-    ``kind``: the validator's error type (``missing``, ``json_invalid``, ``string_type``, ``enum``, ``value_error`` …).
+    ``kind``: the validator's error type (``missing``, ``json_invalid``, ``string_type``, ``enum`` …).
     ``value``: what was received, when known; may be secret, never log it.
     """
 
@@ -137,7 +138,7 @@ class ErrorAnswer:
 
 
 def envelope(code: str, message: str, /, **extra: object) -> dict[str, object]:
-    """``{"status":"ERROR","responseObject":{"code":…,"message":…,…}}``: the envelope shared by all families."""
+    """``{"status":"ERROR","responseObject":{"code":…,"message":…,…}}``, shared by all families."""
     return {"status": "ERROR", "responseObject": {"code": code, "message": message, **extra}}
 
 
@@ -195,7 +196,7 @@ def context_of(request: Request) -> ErrorContext:
 
 
 def input_problems(errors: Sequence[Mapping[str, Any]], default_source: str = "body") -> list[InputProblem]:
-    """Pydantic's error list in our terms. FastAPI puts the source first in ``loc``; plain pydantic does not."""
+    """Pydantic's error list in our terms; FastAPI puts the source first in ``loc``, plain pydantic not."""
     problems = []
     for error in errors:
         location = tuple(error["loc"])
@@ -287,7 +288,7 @@ def _retry_header(seconds: int | None) -> dict[str, str] | None:
 
 
 def install_error_handlers(app: FastAPI, family: ErrorFamily) -> None:
-    """Answer every error of ``app`` in the family's words. Unexpected errors are caught by the edge middleware."""
+    """Answer every error of ``app`` in the family's words (unexpected ones: the edge middleware)."""
     handlers = ErrorHandlers(family)
     app.add_exception_handler(ServiceError, handlers.service_error)
     app.add_exception_handler(RequestValidationError, handlers.invalid_request)

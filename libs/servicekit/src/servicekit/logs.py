@@ -17,12 +17,21 @@ correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=No
 
 MASK = "***"
 
-_SENSITIVE_WORDS = frozenset(
-    """
-    password passwd passphrase secret otp puk pin signature token digest mac authorization jwt code credential
-    credentials cookie private challenge nonce plaintext decrypted
-    """.split()
-)
+_CREDENTIALS = {
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "pin",
+    "puk",
+    "otp",
+    "code",
+    "jwt",
+    "token",
+    "cookie",
+}
+_PROOFS = {"authorization", "signature", "digest", "mac", "challenge", "nonce", "credential", "credentials"}
+_SENSITIVE_WORDS = _CREDENTIALS | _PROOFS | {"private", "plaintext", "decrypted"}
 _HARMLESS_KEYS = frozenset(
     {"error_code", "status_code", "http_code", "exit_code", "code_path", "token_count"}
 )
@@ -119,5 +128,5 @@ def configure_logging(
 
 
 def get_logger(name: str) -> Any:
-    """A logger whose methods take a fixed event text and key-value pairs: ``log.info("published", type=…)``."""
+    """A logger of fixed event texts and key-value pairs: ``log.info("published", type=…)``."""
     return structlog.get_logger(name=name)

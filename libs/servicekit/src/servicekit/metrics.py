@@ -1,7 +1,7 @@
 """Prometheus metrics of this process, in one registry of our own.
 
-Metrics are made once per name, so that the four services of the all-in-one process share them; what belongs to one
-service carries a label saying so. Labels never hold ids, names or anything a caller chose freely.
+Metrics are made once per name, so that the four services of the all-in-one process share them; what belongs
+to one service carries a label saying so. Labels never hold ids, names or anything a caller chose freely.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def gauge(name: str, description: str, labels: Sequence[str] = ()) -> Gauge:
 def histogram(
     name: str, description: str, labels: Sequence[str] = (), buckets: Sequence[float] = REQUEST_BUCKETS
 ) -> Histogram:
-    """The histogram of this name, made at the first call. Values in seconds unless the name says otherwise."""
+    """The histogram of this name, made at the first call. Seconds, unless the name says otherwise."""
     return _get(Histogram, name, description, labels, buckets=tuple(buckets))
 
 

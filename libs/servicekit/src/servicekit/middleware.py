@@ -1,7 +1,8 @@
 """The edge of every service: one plain ASGI middleware around the whole application.
 
-It bounds bodies and headers, carries the correlation id, sets the security headers, counts and logs each request, and
-answers unexpected errors. One middleware, because each further one costs every request a set of wrappers.
+It bounds bodies and headers, carries the correlation id, sets the security headers, counts and logs each
+request, and answers unexpected errors. One middleware, because each further one costs every request a set
+of wrappers.
 """
 
 from __future__ import annotations

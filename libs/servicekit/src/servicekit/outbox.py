@@ -1,4 +1,4 @@
-"""The transactional outbox: a state change and its event commit together, a relay publishes later (design §6)."""
+"""The transactional outbox: a change and its event commit together, a relay publishes later (design §6)."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class _Row(NamedTuple):
 
 
 class OutboxRelay:
-    """Publishes what the outbox holds and deletes what the broker confirmed. Any number of replicas may run one."""
+    """Publishes what the outbox holds, deletes what the broker confirmed. Every replica may run one."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class OutboxRelay:
         """
         :param batch: events claimed at a time
         :param poll_seconds: how often to look even when nothing wakes the relay
-        :param listen: keep a PostgreSQL connection that waits for notifications; off behind a transaction pooler
+        :param listen: hear PostgreSQL's notifications on a connection of its own; off behind a pooler
         """
         self._database = database
         self._bus = bus
@@ -150,7 +150,7 @@ class OutboxRelay:
     async def run_once(self) -> int:
         """Publish up to one batch; the number of events confirmed.
 
-        :raises BusUnavailable: when at least one event was not confirmed (the confirmed ones are gone from the table)
+        :raises BusUnavailable: at least one event was not confirmed; the confirmed ones are deleted
         """
         if self._database.dialect == "sqlite":
             # The one writer's place must not be held while the broker takes its time.
@@ -230,7 +230,7 @@ class OutboxRelay:
             await asyncio.sleep(pause)
 
     async def _listen_until_closed(self) -> None:
-        import asyncpg  # noqa: PLC0415 - only where there is PostgreSQL
+        import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - only where there is PostgreSQL
 
         options = self._database.engine.dialect.create_connect_args(self._database.url)[1]
         closed = asyncio.Event()

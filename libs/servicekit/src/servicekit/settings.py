@@ -1,7 +1,7 @@
 """Settings that all services share. Each service derives its own class and sets its environment prefix.
 
-A value comes from the environment (``CORE_PORT``) or from a file named there (``CORE_DATABASE_URL_FILE``), the form in
-which a container platform hands out secrets.
+A value comes from the environment (``CORE_PORT``) or from a file named there (``CORE_DATABASE_URL_FILE``),
+the form in which a container platform hands out secrets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class _FileSource(PydanticBaseSettingsSource):
-    """Reads ``<PREFIX><FIELD>_FILE``: the path of a file whose content, without the final newline, is the value."""
+    """Reads ``<PREFIX><FIELD>_FILE``: the path of a file that holds the value and a final newline."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         prefix = self.config.get("env_prefix") or ""

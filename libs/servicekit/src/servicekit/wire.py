@@ -1,8 +1,9 @@
 """Wire models: strict JSON in, JSON written once out.
 
-A model built on :class:`WireModel` refuses what a column or another service could not hold: strings with NUL or lone
-surrogates, integers beyond 64 bits, NaN, and scalars of the wrong JSON type. The rules hold for nested models,
-containers and free-form members (``Any``) alike, whether the input was parsed by FastAPI or by ``model_validate_json``.
+A model built on :class:`WireModel` refuses what a column or another service could not hold: strings with
+NUL or lone surrogates, integers beyond 64 bits, NaN, and scalars of the wrong JSON type. The rules hold for
+nested models, containers and free-form members (``Any``) alike, whether the input was parsed by FastAPI or
+by ``model_validate_json``.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _check_text(value: str) -> str:
 
 
 def _tighten(schema: Any, owner: type[BaseModel]) -> None:
-    """Make every scalar of ``owner``'s core schema strict, in place. Models met on the way are their own matter."""
+    """Make every scalar of ``owner``'s core schema strict, in place; nested models see to themselves."""
     if isinstance(schema, list | tuple):
         for part in schema:
             _tighten(part, owner)
@@ -95,7 +96,7 @@ _OUTER_KEYS = frozenset({"metadata", "ref", "serialization"})
 
 
 def _check_after(schema: dict[str, Any]) -> None:
-    """Turn a text or free-form node into "the node, then our check", in place: its parents keep their reference."""
+    """Turn a text or free-form node, in place, into "the node, then our check"."""
     inner: Any = {key: part for key, part in schema.items() if key not in _OUTER_KEYS}
     outer: Any = {key: part for key, part in schema.items() if key in _OUTER_KEYS}
     check: Callable[[Any], Any] = checked_json
@@ -107,7 +108,7 @@ def _check_after(schema: dict[str, Any]) -> None:
 
 
 class WireModel(BaseModel):
-    """Base of every request and response: camelCase on the wire, snake_case in Python, unknown members ignored."""
+    """Base of requests and responses: camelCase on the wire, snake_case here, unknown members ignored."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -166,7 +167,7 @@ CoreDateTime = Annotated[
     PlainSerializer(clock.isoformat_core, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A moment. In: ISO-8601 or epoch milliseconds. Out: ``2024-10-24T07:39:50.123+00:00``. In Python: naive UTC."""
+"""A moment, naive UTC. In: ISO-8601 or epoch milliseconds. Out: ``2024-10-24T07:39:50.123+00:00``."""
 
 EpochMillis = Annotated[
     datetime,
@@ -174,7 +175,7 @@ EpochMillis = Annotated[
     PlainSerializer(clock.to_ms, return_type=int, when_used="json-unless-none"),
     WithJsonSchema({"type": "integer", "format": "int64"}),
 ]
-"""A moment. In: ISO-8601 or epoch milliseconds. Out: an integer of milliseconds. In Python: naive UTC."""
+"""A moment, naive UTC. In: ISO-8601 or epoch milliseconds. Out: integer milliseconds."""
 
 
 class JsonResponse(Response):

@@ -1,8 +1,9 @@
 """Events between services: what they are, and what a bus promises (design §6, spec/README.md D20).
 
-Delivery is at least once. A durable subscription is one queue per service, for which its replicas compete: every event
-is handled by one of them, failures are tried again a bounded number of times and then kept as dead letters. A broadcast
-subscription is one queue per process that vanishes with it: its events may be missed.
+Delivery is at least once. A durable subscription is one queue per service, for which its replicas compete:
+every event is handled by one of them, failures are tried again a bounded number of times and then kept as
+dead letters. A broadcast subscription is one queue per process that vanishes with it: its events may be
+missed.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class Bus(Protocol):
         """
 
     async def subscribe(self, service: str, types: Sequence[str], handler: Handler) -> None:
-        """Durable: queue ``<service>.events``, dead letters in ``<service>.events.dead``. One call per service."""
+        """Durable: queue ``<service>.events``, dead letters in ``<service>.events.dead``."""
 
     async def subscribe_broadcast(self, types: Sequence[str], handler: Handler) -> None:
         """For this process only, from now on; an event whose handler fails is dropped."""

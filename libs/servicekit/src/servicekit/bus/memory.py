@@ -1,4 +1,4 @@
-"""The bus of a single process: the same promises as the broker's, except that nothing outlives the process."""
+"""The bus of a single process: the broker's promises, except that nothing outlives the process."""
 
 from __future__ import annotations
 

@@ -1,0 +1,144 @@
+"""Alembic without an ini file: every service ships its revisions inside its package and runs them itself.
+
+A service's ``migrations/env.py`` is two lines::
+
+    from servicekit.migrations import run_migrations
+    run_migrations(Base.metadata)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from servicekit.database import Database, DatabaseUnavailable, translate_error
+from servicekit.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# Chosen once and kept: replicas of different versions must take the same lock.
+_LOCK_KEY = 0x706F_7765_7261_7574
+
+# Alembic's ``context`` is a global of the process: one run at a time.
+_one_at_a_time = asyncio.Lock()
+
+_SETTINGS = DatabaseSettings(
+    database_pool_size=1,
+    database_max_overflow=0,
+    database_statement_timeout_seconds=3600,
+    database_lock_timeout_seconds=600,
+    database_idle_transaction_timeout_seconds=3600,
+)
+
+
+async def upgrade(url: str, script_location: str | Path, target: str = "head") -> None:
+    """Bring a database to ``target``. Replicas may start together: one migrates, the others wait.
+
+    :param script_location: the folder with ``env.py`` and ``versions``, or ``package:folder``
+    :raises DatabaseUnavailable: when there is no connection or no lock
+    """
+
+    def run(config: Config) -> None:
+        from alembic import command  # noqa: PLC0415 - heavy, needed at start only
+
+        command.upgrade(config, target)
+
+    await _run(url, script_location, run)
+
+
+async def stamp(url: str, script_location: str | Path, revision: str) -> None:
+    """Record a revision without running anything: how an existing installation's database is adopted."""
+
+    def run(config: Config) -> None:
+        from alembic import command  # noqa: PLC0415
+
+        command.stamp(config, revision)
+
+    await _run(url, script_location, run)
+
+
+async def current(url: str) -> str | None:
+    """The revision a database is at; ``None`` for one without a history."""
+
+    def read(connection: Connection) -> str | None:
+        from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+
+        return MigrationContext.configure(connection).get_current_revision()
+
+    async with _connection(url) as (_database, connection):
+        return await connection.run_sync(read)
+
+
+async def head(script_location: str | Path) -> str | None:
+    """The newest revision that the code knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    return ScriptDirectory.from_config(_config(script_location)).get_current_head()
+
+
+def run_migrations(metadata: MetaData, **options: Any) -> None:
+    """Called by a service's ``env.py``: runs the revisions in one transaction on the prepared connection.
+
+    :param options: further options of ``alembic.context.configure``
+    """
+    from alembic import context  # noqa: PLC0415
+
+    connection: Connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        transactional_ddl=True,
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_type=True,
+        **options,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def _run(url: str, script_location: str | Path, action: Callable[[Config], None]) -> None:
+    def with_connection(connection: Connection) -> None:
+        config = _config(script_location)
+        config.attributes["connection"] = connection
+        action(config)
+        connection.commit()
+
+    async with _one_at_a_time, _connection(url) as (database, connection):
+        if database.dialect == "postgresql":
+            # Held by the connection, not the transaction: a revision may commit in between.
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+            await connection.commit()
+        await connection.run_sync(with_connection)
+
+
+@asynccontextmanager
+async def _connection(url: str) -> AsyncGenerator[tuple[Database, AsyncConnection]]:
+    database = Database(url, _SETTINGS, application_name="migrations")
+    try:
+        async with database.writer.connect() as connection:
+            yield database, connection
+    except OSError as error:
+        raise DatabaseUnavailable(f"database connection failed: {type(error).__name__}") from error
+    except Exception as error:
+        translated = translate_error(error)
+        if isinstance(translated, DatabaseUnavailable):
+            raise translated from error
+        raise
+    finally:
+        await database.dispose()
+
+
+def _config(script_location: str | Path) -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(script_location).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
