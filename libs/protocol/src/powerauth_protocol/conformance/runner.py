@@ -106,7 +106,7 @@ def judge(topic: str, check: Check, values: Input, expected: Output) -> tuple[st
             return difference, None
         return difference, KNOWN_DEVIATIONS[topic](values, expected, computed)
     except Exception as error:
-        # A check that stumbles is a defect of the library or of the file: a failure with a name, no traceback.
+        # A check that stumbles is a defect of the library or of the file: a failure, not a traceback.
         return f"{type(error).__name__}: {error}", None
 
 
