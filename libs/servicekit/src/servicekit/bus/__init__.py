@@ -3,7 +3,7 @@
 Delivery is at least once. A durable subscription is one queue per service, for which its replicas compete:
 every event is handled by one of them, failures are tried again a bounded number of times and then kept as
 dead letters. A broadcast subscription is one queue per process that vanishes with it: its events may be
-missed.
+missed. No order is promised; where it matters, an event's data says when the change happened.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from uuid import uuid4
 from servicekit import clock
 
 EXCHANGE = "powerauth.events"
-MAX_DELIVERIES = 5
+MAX_DELIVERIES = 6
 """How often an event is given to a failing handler before it becomes a dead letter."""
+RETRY_SECONDS = 0.5
+"""Pause before the second delivery; it doubles each time."""
 
 
 @dataclass(frozen=True, slots=True)
