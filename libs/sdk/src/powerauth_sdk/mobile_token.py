@@ -141,11 +141,7 @@ class MobileToken:
         """
         payload = parse_offline_payload(qr_text)
         personal = import_public_key(b64decode(self._device.state.server_public_key))
-        key = (
-            personal
-            if payload.key_indicator is KeyIndicator.PERSONALIZED
-            else self._device.config.master_key()
-        )
+        key = personal if payload.key_indicator is KeyIndicator.SERVER else self._device.config.master_key()
         if not payload.verify(key):
             raise UntrustedData("the QR code is not signed by this activation's server")
         return payload

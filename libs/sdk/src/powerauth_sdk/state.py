@@ -89,16 +89,18 @@ class FileStore(StateStore):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
-        if path.exists():
-            try:
-                content: dict[str, Any] = json.loads(path.read_text())
-            except ValueError:
-                raise WrongDeviceState(f"{path} is not JSON") from None
-            self._settings: dict[str, Any] = content.get("settings", {})
-            if content.get("activation"):
-                self._state = ActivationState.from_json(content["activation"])
-        else:
-            self._settings = {}
+        self._settings: dict[str, Any] = {}
+        if not path.exists():
+            return
+        try:
+            content = json.loads(path.read_text())
+        except ValueError:
+            raise WrongDeviceState(f"{path} is not JSON") from None
+        if not isinstance(content, dict):
+            raise WrongDeviceState(f"{path} does not hold a device")
+        self._settings = content.get("settings", {})
+        if content.get("activation"):
+            self._state = ActivationState.from_json(content["activation"])
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -1,0 +1,6 @@
+"""`python -m powerauth_cli` is `powerauth`."""
+
+from powerauth_cli.main import app
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""Measurements: requests a second and latencies against a running server, and the database's limit."""

@@ -1,0 +1,168 @@
+"""A load of concurrent clients that costs little itself.
+
+Client and server share a machine, so every microsecond of the client lowers what the server can show. Hence
+a bare HTTP/1.1 client: one keep-alive connection a client, one request at a time, no header parsing beyond
+what delimits an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from array import array
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+_STATUS = slice(9, 12)
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection to an HTTP server."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._waiter: asyncio.Future[tuple[int, bytes]] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        end = self._received.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = bytes(self._received[:end]).lower()
+        start = head.find(b"content-length:")
+        length = int(head[start + 15 :].split(b"\r\n", 1)[0]) if start >= 0 else 0
+        if len(self._received) < end + 4 + length or self._waiter is None:
+            return
+        body = bytes(self._received[end + 4 : end + 4 + length])
+        del self._received[: end + 4 + length]
+        waiter, self._waiter = self._waiter, None
+        if not waiter.cancelled():
+            waiter.set_result((int(head[_STATUS]), body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(ConnectionError("the server closed the connection"))
+
+    async def exchange(self, request: bytes) -> tuple[int, bytes]:
+        """Send a request and return status and body of its answer.
+
+        :raises ConnectionError: the connection broke
+        """
+        assert self._transport is not None
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._waiter
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Poster:
+    """Builds POST requests to one URL and sends them over connections of its own.
+
+    :param url: where to
+    :param auth: HTTP Basic credentials, if the server wants any
+    """
+
+    def __init__(self, url: str, auth: tuple[str, str] | None = None) -> None:
+        parts = urlsplit(url)
+        self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
+        authorization = ""
+        if auth:
+            authorization = f"Authorization: Basic {b64encode(':'.join(auth).encode()).decode()}\r\n"
+        self._head = (
+            f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{authorization}"
+            "Content-Type: application/json\r\nAccept: application/json\r\n"
+        ).encode()
+
+    async def connect(self) -> Connection:
+        """Open a connection."""
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, *self._address)
+        return connection
+
+    def request(self, body: bytes, headers: str = "") -> bytes:
+        """The bytes of one request.
+
+        :param headers: further header lines, each ended by CR LF
+        """
+        return b"%s%sContent-Length: %d\r\n\r\n%s" % (self._head, headers.encode(), len(body), body)
+
+
+@dataclass(slots=True)
+class LoadResult:
+    """What a load did.
+
+    :ivar seconds: measured time
+    :ivar failures: answers other than the expected one
+    :ivar latencies_ms: of every request
+    """
+
+    seconds: float
+    failures: int
+    latencies_ms: array[float] = field(repr=False)
+
+    @property
+    def requests(self) -> int:
+        """Number of requests."""
+        return len(self.latencies_ms)
+
+    @property
+    def per_second(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds if self.seconds else 0.0
+
+    def percentile(self, share: float) -> float:
+        """Latency in milliseconds below which this share (0 to 1) of the requests stayed."""
+        ordered = sorted(self.latencies_ms)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+    def merged(self, other: LoadResult) -> LoadResult:
+        """Both loads as one."""
+        return LoadResult(
+            self.seconds + other.seconds,
+            self.failures + other.failures,
+            self.latencies_ms + other.latencies_ms,
+        )
+
+
+async def run_load(
+    clients: int, seconds: float, one: Callable[[int], Awaitable[bool]], title: str
+) -> LoadResult:
+    """Let `clients` clients call `one` again and again for some seconds, under a progress bar.
+
+    :param one: does one request for the client of that number; True if the answer was the expected one
+    """
+    latencies = array("d")
+    failures = 0
+    started = time.perf_counter()
+    deadline = started + seconds
+
+    async def client(number: int) -> None:
+        nonlocal failures
+        while (begin := time.perf_counter()) < deadline:
+            if not await one(number):
+                failures += 1
+            latencies.append((time.perf_counter() - begin) * 1000)
+
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), transient=True
+    ) as progress:
+        task = progress.add_task(title, total=seconds)
+        running = asyncio.gather(*[client(number) for number in range(clients)])
+        while not running.done():
+            await asyncio.wait([running], timeout=0.5)
+            progress.update(task, completed=min(seconds, time.perf_counter() - started))
+        await running
+    return LoadResult(time.perf_counter() - started, failures, latencies)

@@ -1,0 +1,66 @@
+"""The `powerauth` command. What a subcommand needs is imported when it runs, so that each starts fast."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from powerauth_cli import bench_commands, device, vectors
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Phone-based strong customer authentication: services, demo, simulated devices, measurements.",
+)
+app.add_typer(device.app, name="device")
+app.add_typer(vectors.app, name="vectors", help="Reference test vectors.")
+app.add_typer(bench_commands.app, name="bench")
+
+
+class Service(StrEnum):
+    """A service that can run by itself."""
+
+    CORE = "core"
+    ENROLLMENT = "enrollment"
+    CLOUD = "cloud"
+
+
+@app.command()
+def demo(
+    protocol: Annotated[str, typer.Option(help="Protocol version: 3.0, 3.1, 3.2 or 3.3.")] = "3.3",
+) -> None:
+    """Run the main job once, over real HTTP on free ports, and show every step."""
+    from powerauth_cli.demo.command import run_demo
+
+    raise typer.Exit(run_demo(protocol))
+
+
+@app.command()
+def run(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8080,
+    data: Annotated[Path, typer.Option(help="Folder of the databases and secrets.")] = Path("data"),
+) -> None:
+    """Serve everything in one process on one port, with SQLite and the in-memory bus."""
+    from powerauth_cli.all_in_one import serve_all
+
+    serve_all(host, port, data)
+
+
+@app.command()
+def serve(service: Service) -> None:
+    """Serve one service, configured by environment variables (CORE_…, ENROLLMENT_…, CLOUD_…)."""
+    from powerauth_cli.services import serve_one
+
+    serve_one(service.value)
+
+
+@app.command()
+def openapi(service: Service) -> None:
+    """Print a service's OpenAPI document."""
+    from powerauth_cli.services import openapi_document
+
+    print(openapi_document(service.value))
