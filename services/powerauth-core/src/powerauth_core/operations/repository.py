@@ -17,6 +17,7 @@ from powerauth_core.applications.models import Application
 from powerauth_core.enums import OperationStatus, SignatureType
 from powerauth_core.operations.models import Operation, OperationApplication
 from powerauth_core.operations.rules import OperationFacts, status_at
+from powerauth_core.templates.rules import signature_types
 from servicekit.database import Dialect, for_update, insert_ignore
 
 _OPERATIONS = Operation.__table__
@@ -110,16 +111,6 @@ class ActivationFilter:
     flags: tuple[str, ...] | None
 
 
-def signature_types(stored: str) -> tuple[SignatureType, ...]:
-    """The types of a ``signature_type`` column: comma-joined, lower case."""
-    return tuple([SignatureType(part.strip().upper()) for part in stored.split(",")])
-
-
-def signature_type_column(types: Sequence[SignatureType]) -> str:
-    """The text of a ``signature_type`` column."""
-    return ",".join([kind.value.lower() for kind in types])
-
-
 async def find(
     session: AsyncSession, operation_id: str, scope: Sequence[str] | None = None
 ) -> StoredOperation | None:
@@ -181,12 +172,6 @@ async def page_of_external_id(
     """Operations with this external id in any of the applications, newest first."""
     statement = _select().where(Operation.external_id == external_id)
     return await _all(session, _page(statement, application_rids, page))
-
-
-async def application_rids(session: AsyncSession, application_ids: Collection[str]) -> dict[str, int]:
-    """Row ids of those applications that exist, by public id."""
-    statement = select(Application.name, Application.id).where(Application.name.in_(application_ids))
-    return dict((await session.execute(statement)).tuples())
 
 
 async def add(session: AsyncSession, operation: Operation, application_rids: Collection[int]) -> bool:

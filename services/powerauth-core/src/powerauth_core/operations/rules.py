@@ -115,16 +115,9 @@ def has_claimed(facts: OperationFacts, user_id: str) -> bool:
     return facts.user_id == user_id
 
 
-def approval_refusal(facts: OperationFacts, actor: Actor) -> Refusal | None:
-    """Why the flags of the activation forbid an approval, or None (enrollment-api §10.6 steps 3, 5)."""
-    if not VERIFICATION_FLAGS.isdisjoint(actor.activation_flags):
-        return Refusal.VERIFICATION_PENDING
-    return rejection_refusal(facts, actor)
-
-
-def rejection_refusal(facts: OperationFacts, actor: Actor) -> Refusal | None:
-    """Why the flags of the activation forbid a rejection, or None (enrollment-api §10.10 step 2)."""
-    return None if flag_fits(facts, actor.activation_flags) else Refusal.ACTIVATION_FLAG_MISSING
+def is_under_verification(actor: Actor) -> bool:
+    """Whether the activation carries a flag that forbids approvals (enrollment-api §10.6 step 3)."""
+    return not VERIFICATION_FLAGS.isdisjoint(actor.activation_flags)
 
 
 def approval_succeeds(facts: OperationFacts, attempt: ApprovalAttempt) -> bool:
@@ -150,12 +143,3 @@ def count_failure(failure_count: int, max_failure_count: int) -> CountedFailure:
     if failure_count + 1 < max_failure_count:
         return CountedFailure(failure_count + 1, OperationStatus.PENDING, UserActionResult.APPROVAL_FAILED)
     return CountedFailure(max_failure_count, OperationStatus.FAILED, UserActionResult.OPERATION_FAILED)
-
-
-def merge_additional_data(
-    stored: dict[str, object] | None, given: dict[str, object] | None
-) -> dict[str, object] | None:
-    """Given keys override stored ones, no key is removed; None while there never was any (§19.4)."""
-    if not given:
-        return stored
-    return {**(stored or {}), **given}

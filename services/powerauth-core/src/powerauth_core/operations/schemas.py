@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_core.operations.validation import (
+from powerauth_core.templates.validation import (
     INT32_MAX,
     CheckedRequest,
     at_most,
@@ -14,7 +14,7 @@ from powerauth_core.operations.validation import (
     not_empty,
     not_null,
 )
-from servicekit.wire import CoreDateTime, WireModel
+from servicekit.wire import CoreDateTime, EpochMillis, WireModel
 
 Scope = list[str] | None
 """``applicationIds``: the applications that the caller may touch; null = all (README D21)."""
@@ -194,3 +194,20 @@ class OperationUserActionResponse(WireModel):
 
     result: UserActionResult
     operation: OperationDetailResponse
+
+
+class DoorOperation(WireModel):
+    """An operation at the dmz door: lower-case signature types, times in ms, no proximity code."""
+
+    id: str
+    operation_type: str
+    data: str
+    status: OperationStatus
+    status_reason: str | None
+    parameters: dict[str, str | None]
+    risk_flags: str | None
+    signature_type: list[str]
+    timestamp_created: EpochMillis
+    timestamp_expires: EpochMillis
+    proximity_check: bool
+    activation_flag: str | None

@@ -3,6 +3,7 @@
 An absent member reads like a null one. The wire shows ``requestObject.<field> - <message>``, code ERR0024.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,18 @@ def at_most(length: int, message: str) -> AfterValidator:
     def check(value: str) -> str:
         if len(value) > length:
             raise PydanticCustomError("too_long", "{text}", {"text": message})
+        return value
+
+    return AfterValidator(check)
+
+
+def matching(pattern: str, message: str) -> AfterValidator:
+    """Refuse a text that does not match ``pattern`` as a whole with ``message``."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise PydanticCustomError("pattern_mismatch", "{text}", {"text": message})
         return value
 
     return AfterValidator(check)

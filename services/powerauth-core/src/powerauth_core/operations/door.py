@@ -1,0 +1,202 @@
+"""What a device does with operations through the dmz door, inside the door's transaction (README D1, D14).
+
+The door has verified the device's signature or token and, if it writes, holds the lock of its activation.
+An operation that does not concern the activation is answered like an unknown id (enrollment-api §10.2 to
+§10.6, §10.10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_core.errors import OperationNotApprovable, OperationNotFound
+from powerauth_core.operations import proximity, repository, rules, transitions
+from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
+from powerauth_core.operations.rules import Actor, ApprovalAttempt, Refusal
+from powerauth_core.operations.schemas import DoorOperation
+from powerauth_core.operations.views import door_view
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+_NEWEST = Page(number=0, size=100)
+
+
+@dataclass(frozen=True, slots=True)
+class DoorOutcome:
+    """Answer to an approval or a rejection.
+
+    :ivar result: what was done; None if the operation was left alone
+    :ivar operation_status: state of the operation afterwards; None if it was not looked at
+    :ivar refusal: why the activation's flags forbade it
+    :ivar required_activation_flag: the flag that the activation lacks
+    """
+
+    result: UserActionResult | None = None
+    operation_status: OperationStatus | None = None
+    refusal: Refusal | None = None
+    required_activation_flag: str | None = None
+
+
+async def approve(
+    core: Core,
+    session: AsyncSession,
+    *,
+    actor: Actor,
+    operation_id: str,
+    data: str,
+    signature_type: SignatureType,
+    additional_data: Mapping[str, Any],
+) -> DoorOutcome:
+    """Approve an operation with a valid signature; wrong data, factor or proximity code count as a failure.
+
+    :param data: the operation data that the device signed
+    :param additional_data: stored with the operation; ``proximity_otp`` in it is checked
+    :raises OperationNotFound: unknown to this activation
+    :raises OperationNotApprovable: nobody has claimed it and the setting `require_claim` is on
+    """
+    if rules.is_under_verification(actor):
+        return DoorOutcome(refusal=Refusal.VERIFICATION_PENDING)
+    operation = await _lock(core, session, operation_id, actor)
+    left_alone = _left_alone(operation, actor)
+    if left_alone is not None:
+        return left_alone
+    if core.settings.require_claim and not rules.has_claimed(operation.facts(), actor.user_id):
+        raise OperationNotApprovable()
+    attempt = ApprovalAttempt(
+        user_id=actor.user_id,
+        application_id=actor.application_id,
+        activation_id=actor.activation_id,
+        data=data,
+        signature_type=signature_type,
+        proximity=proximity.check(core.settings, operation.row.totp_seed, additional_data),
+    )
+    result = await transitions.attempt_approval(
+        core, session, operation, attempt, additional_data, clock.now()
+    )
+    return DoorOutcome(result, operation.row.status)
+
+
+async def fail_approval(
+    core: Core,
+    session: AsyncSession,
+    *,
+    actor: Actor,
+    operation_id: str,
+    additional_data: Mapping[str, Any],
+) -> OperationStatus | None:
+    """Count an approval whose signature was wrong (D14); only for an activation ACTIVE at the check.
+
+    :param actor: the activation that the header names
+    :return: state of the operation afterwards; None if nothing was counted: the operation is not pending,
+        has no owner, or does not concern this activation
+    """
+    operation = await repository.lock(session, core.database.dialect, operation_id)
+    if operation is None or not rules.counts_failed_signature(operation.facts(), actor):
+        return None
+    if not _is_pending(operation):
+        return None
+    await transitions.count_failure(core, session, operation, additional_data, clock.now())
+    return operation.row.status
+
+
+async def reject(
+    core: Core,
+    session: AsyncSession,
+    *,
+    actor: Actor,
+    operation_id: str,
+    additional_data: Mapping[str, Any],
+) -> DoorOutcome:
+    """Reject an operation with a valid signature. An activation under verification may reject.
+
+    :raises OperationNotFound: unknown to this activation
+    """
+    operation = await _lock(core, session, operation_id, actor)
+    left_alone = _left_alone(operation, actor)
+    if left_alone is not None:
+        return left_alone
+    await transitions.reject(core, session, operation, actor.user_id, additional_data, clock.now())
+    return DoorOutcome(UserActionResult.REJECTED, operation.row.status)
+
+
+async def list_pending(core: Core, session: AsyncSession, *, actor: Actor) -> list[DoorOperation]:
+    """The newest 100 pending operations that the activation may approve.
+
+    Unlike inside, an activation without flags sees no flagged operation: approval would refuse it.
+    """
+    return await _list(core, session, actor, pending=True)
+
+
+async def list_all(core: Core, session: AsyncSession, *, actor: Actor) -> list[DoorOperation]:
+    """The newest 100 operations of any state that the activation may see."""
+    return await _list(core, session, actor, pending=False)
+
+
+async def detail(core: Core, session: AsyncSession, *, actor: Actor, operation_id: str) -> DoorOperation:
+    """One operation, of any state.
+
+    :raises OperationNotFound: unknown to this activation
+    """
+    operation = await repository.find(session, operation_id)
+    if operation is None or not rules.concerns(operation.facts(), actor):
+        raise OperationNotFound()
+    return door_view(operation, clock.now())
+
+
+async def claim(core: Core, session: AsyncSession, *, actor: Actor, operation_id: str) -> DoorOperation:
+    """Make the activation's user the owner of a pending operation without one.
+
+    :raises OperationNotFound: unknown to this activation
+    """
+    operation = await _lock(core, session, operation_id, actor)
+    if _is_pending(operation):
+        await transitions.claim(session, operation, actor.user_id)
+    return door_view(operation, clock.now())
+
+
+async def _list(core: Core, session: AsyncSession, actor: Actor, *, pending: bool) -> list[DoorOperation]:
+    application = await core.application_cache.by_id(session, actor.application_id)
+    if application is None:
+        return []
+    now = clock.now()
+    found = await repository.page_of_user(
+        session,
+        actor.user_id,
+        [application.rid],
+        _NEWEST,
+        seen_by=ActivationFilter(actor.activation_id, actor.activation_flags),
+        pending_at=now if pending else None,
+    )
+    return [door_view(operation, now) for operation in found]
+
+
+async def _lock(core: Core, session: AsyncSession, operation_id: str, actor: Actor) -> StoredOperation:
+    operation = await repository.lock(session, core.database.dialect, operation_id)
+    if operation is None or not rules.concerns(operation.facts(), actor):
+        raise OperationNotFound()
+    return operation
+
+
+def _left_alone(operation: StoredOperation, actor: Actor) -> DoorOutcome | None:
+    """The answer when the operation's state or flag forbids any action."""
+    status = operation.status_at(clock.now())
+    if status is not OperationStatus.PENDING:
+        return DoorOutcome(operation_status=status)
+    if not rules.flag_fits(operation.facts(), actor.activation_flags):
+        return DoorOutcome(
+            operation_status=status,
+            refusal=Refusal.ACTIVATION_FLAG_MISSING,
+            required_activation_flag=operation.row.activation_flag,
+        )
+    return None
+
+
+def _is_pending(operation: StoredOperation) -> bool:
+    return operation.status_at(clock.now()) is OperationStatus.PENDING

@@ -1,0 +1,264 @@
+"""The operation calls of the core's API (spec/core-api.md §19); creation is in `creation`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations import repository as activations
+from powerauth_core.enums import OperationStatus, UserActionResult
+from powerauth_core.errors import (
+    InvalidApplication,
+    OperationNotApprovable,
+    OperationNotFound,
+    OperationNotRejectable,
+    OperationWrongState,
+)
+from powerauth_core.operations import proximity, repository, rules, transitions
+from powerauth_core.operations.creation import application_rids
+from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
+from powerauth_core.operations.rules import ApprovalAttempt
+from powerauth_core.operations.schemas import (
+    OperationApproveRequest,
+    OperationCancelRequest,
+    OperationClaimRequest,
+    OperationDetailRequest,
+    OperationDetailResponse,
+    OperationExternalListRequest,
+    OperationFailApprovalRequest,
+    OperationListRequest,
+    OperationRejectRequest,
+    OperationUserActionResponse,
+)
+from powerauth_core.operations.views import detail_view
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+async def detail(core: Core, request: OperationDetailRequest) -> OperationDetailResponse:
+    """``operation/detail``: reading claims nothing.
+
+    :raises OperationNotFound: unknown, out of scope, or pending for another user than the one given
+    """
+    async with core.database.read() as session:
+        operation = await repository.find(session, request.operation_id, request.application_ids)
+    if operation is None:
+        raise OperationNotFound()
+    _refuse_other_owner(operation, request.user_id)
+    return _shown(core, operation)
+
+
+async def claim(core: Core, request: OperationClaimRequest) -> OperationDetailResponse:
+    """``operation/claim``: the user becomes the owner of a pending operation without one (§31.1).
+
+    :raises OperationNotFound: unknown, out of scope, or pending for another user
+    """
+    async with core.database.transaction() as session:
+        operation = await _lock(core, session, request.operation_id, request.application_ids)
+        if operation is None:
+            raise OperationNotFound()
+        _refuse_other_owner(operation, request.user_id)
+        if _is_pending(operation):
+            await transitions.claim(session, operation, request.user_id)
+    return _shown(core, operation)
+
+
+async def list_all(core: Core, request: OperationListRequest) -> list[OperationDetailResponse]:
+    """``operation/list``: operations of a user in any state, newest first.
+
+    :raises InvalidApplication: an application is unknown, out of scope or listed twice
+    """
+    return [detail_view(operation, clock.now()) for operation in await _page(core, request, pending=False)]
+
+
+async def list_pending(core: Core, request: OperationListRequest) -> list[OperationDetailResponse]:
+    """``operation/list/pending``: the same for pending operations, with proximity codes.
+
+    :raises InvalidApplication: an application is unknown, out of scope or listed twice
+    """
+    return [
+        detail_view(operation, clock.now(), proximity_otp=_otp(core, operation))
+        for operation in await _page(core, request, pending=True)
+    ]
+
+
+async def list_external(core: Core, request: OperationExternalListRequest) -> list[OperationDetailResponse]:
+    """``operation/list/external``: operations with an external id, newest first.
+
+    :raises InvalidApplication: an application is unknown, out of scope or listed twice
+    """
+    async with core.database.read() as session:
+        rids = await application_rids(core, session, request.applications, request.application_ids)
+        page = _wanted_page(core, request.page_number, request.page_size)
+        found = await repository.page_of_external_id(session, request.external_id, rids, page)
+    return [detail_view(operation, clock.now()) for operation in found]
+
+
+async def approve(core: Core, request: OperationApproveRequest) -> OperationUserActionResponse:
+    """``operation/approve``: approve a pending operation or count a failed approval (§19.7).
+
+    :raises OperationNotApprovable: unknown, out of scope or not pending; with `require_claim` also
+        if it is not the user's own
+    :raises InvalidApplication: unknown application
+    """
+    additional_data = request.additional_data or {}
+    async with core.database.transaction() as session:
+        known = await core.application_cache.by_id(session, request.application_id) is not None
+        operation = await _lock(core, session, request.operation_id, request.application_ids)
+        if operation is None:
+            raise OperationNotApprovable()
+        if not known:
+            raise InvalidApplication()
+        if not _is_pending(operation):
+            raise OperationNotApprovable()
+        if core.settings.require_claim and not rules.has_claimed(operation.facts(), request.user_id):
+            raise OperationNotApprovable()
+        activation_id = additional_data.get("activationId")
+        attempt = ApprovalAttempt(
+            user_id=request.user_id,
+            application_id=request.application_id,
+            activation_id=activation_id if isinstance(activation_id, str) else None,
+            data=request.data,
+            signature_type=request.signature_type,
+            proximity=proximity.check(core.settings, operation.row.totp_seed, additional_data),
+        )
+        result = await transitions.attempt_approval(
+            core, session, operation, attempt, additional_data, clock.now()
+        )
+    return _acted(operation, result)
+
+
+async def fail_approval(core: Core, request: OperationFailApprovalRequest) -> OperationUserActionResponse:
+    """``operation/approve/fail``: count a failed approval that the caller noticed.
+
+    :raises OperationNotFound: unknown or out of scope
+    :raises OperationWrongState: not pending
+    """
+    async with core.database.transaction() as session:
+        operation = await _lock_pending(core, session, request.operation_id, request.application_ids)
+        result = await transitions.count_failure(
+            core, session, operation, request.additional_data, clock.now()
+        )
+    return _acted(operation, result)
+
+
+async def reject(core: Core, request: OperationRejectRequest) -> OperationUserActionResponse:
+    """``operation/reject``: reject a pending operation; a wrong user or application changes nothing.
+
+    :raises OperationNotRejectable: unknown, out of scope or not pending
+    :raises InvalidApplication: unknown application
+    """
+    async with core.database.transaction() as session:
+        known = await core.application_cache.by_id(session, request.application_id) is not None
+        operation = await _lock(core, session, request.operation_id, request.application_ids)
+        if operation is None or not _is_pending(operation):
+            raise OperationNotRejectable()
+        if not known:
+            raise InvalidApplication()
+        if not rules.rejection_succeeds(operation.facts(), request.user_id, request.application_id):
+            return _acted(operation, UserActionResult.REJECT_FAILED)
+        await transitions.reject(
+            core, session, operation, request.user_id, request.additional_data, clock.now()
+        )
+    return _acted(operation, UserActionResult.REJECTED)
+
+
+async def cancel(core: Core, request: OperationCancelRequest) -> OperationDetailResponse:
+    """``operation/cancel``.
+
+    :raises OperationNotFound: unknown or out of scope
+    :raises OperationWrongState: not pending
+    """
+    async with core.database.transaction() as session:
+        operation = await _lock_pending(core, session, request.operation_id, request.application_ids)
+        await transitions.cancel(core, session, operation, request.additional_data, request.status_reason)
+    return detail_view(operation, clock.now(), device=True)
+
+
+async def expire_operations(core: Core, limit: int) -> int:
+    """Store the expiry of at most ``limit`` pending operations and announce it; the job of §30.
+
+    Operations that somebody works on at the moment wait for the next run.
+
+    :return: number of operations expired
+    """
+    async with core.database.transaction() as session:
+        overdue = await repository.lock_overdue(session, core.database.dialect, clock.now(), limit)
+        for operation in overdue:
+            await transitions.expire(core, session, operation)
+    return len(overdue)
+
+
+async def _page(core: Core, request: OperationListRequest, *, pending: bool) -> list[StoredOperation]:
+    async with core.database.read() as session:
+        rids = await application_rids(core, session, request.applications, request.application_ids)
+        return await repository.page_of_user(
+            session,
+            request.user_id,
+            rids,
+            _wanted_page(core, request.page_number, request.page_size),
+            seen_by=await _filter(session, request),
+            pending_at=clock.now() if pending else None,
+        )
+
+
+async def _filter(session: AsyncSession, request: OperationListRequest) -> ActivationFilter | None:
+    """An activation without flags, or an unknown one, sees operations with any flag (§19.6)."""
+    activation_id = request.activation_id
+    if activation_id is None:
+        return None
+    activation = await activations.find(session, activation_id, request.application_ids)
+    flags = tuple(activation.flags or ()) if activation is not None else ()
+    return ActivationFilter(activation_id, flags or None)
+
+
+def _wanted_page(core: Core, number: int | None, size: int | None) -> Page:
+    settings = core.settings
+    return Page(
+        number=settings.default_page_number if number is None else number,
+        size=settings.default_page_size if size is None else size,
+    )
+
+
+async def _lock(
+    core: Core, session: AsyncSession, operation_id: str, scope: list[str] | None
+) -> StoredOperation | None:
+    return await repository.lock(session, core.database.dialect, operation_id, scope)
+
+
+async def _lock_pending(
+    core: Core, session: AsyncSession, operation_id: str, scope: list[str] | None
+) -> StoredOperation:
+    operation = await _lock(core, session, operation_id, scope)
+    if operation is None:
+        raise OperationNotFound()
+    if not _is_pending(operation):
+        raise OperationWrongState()
+    return operation
+
+
+def _is_pending(operation: StoredOperation) -> bool:
+    return operation.status_at(clock.now()) is OperationStatus.PENDING
+
+
+def _refuse_other_owner(operation: StoredOperation, user_id: str | None) -> None:
+    """The owner of a finished or expired operation is not checked (§19.3)."""
+    if user_id is None or not _is_pending(operation):
+        return
+    if not rules.owner_fits(operation.facts(), user_id):
+        raise OperationNotFound()
+
+
+def _otp(core: Core, operation: StoredOperation) -> str | None:
+    return proximity.current_otp(core.settings, operation.row.totp_seed)
+
+
+def _shown(core: Core, operation: StoredOperation) -> OperationDetailResponse:
+    return detail_view(operation, clock.now(), proximity_otp=_otp(core, operation), device=True)
+
+
+def _acted(operation: StoredOperation, result: UserActionResult) -> OperationUserActionResponse:
+    return OperationUserActionResponse(result=result, operation=detail_view(operation, clock.now()))

@@ -1,0 +1,78 @@
+"""Localised texts that the mobile application shows for operations (README D2; cloud-api §11.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core import events
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.templates import repository, rules
+from powerauth_core.templates.models import OperationText
+from powerauth_core.templates.schemas import (
+    DoorTextsResponse,
+    OperationTextListRequest,
+    OperationTextListResponse,
+    OperationTextRemoveRequest,
+    OperationTextRemoveResponse,
+    OperationTextRow,
+    OperationTextUpdateRequest,
+)
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+async def list_texts(core: Core, request: OperationTextListRequest) -> OperationTextListResponse:
+    """``operation/text/list``."""
+    async with core.database.read() as session:
+        found = await repository.texts(session, request.placeholder, request.language)
+        return OperationTextListResponse(texts=[_view(text) for text in found])
+
+
+async def update(core: Core, request: OperationTextUpdateRequest) -> OperationTextRow:
+    """``operation/text/update``: make or replace one text and tell whoever keeps a copy."""
+    async with core.database.transaction() as session:
+        text = await repository.put_text(session, core.database.dialect, request.model_dump(by_alias=False))
+        await _announce(session, "Operation text updated", request.placeholder, request.language)
+        return _view(text)
+
+
+async def remove(core: Core, request: OperationTextRemoveRequest) -> OperationTextRemoveResponse:
+    """``operation/text/remove``; removing what is not there is no error."""
+    async with core.database.transaction() as session:
+        removed = await repository.remove_text(session, request.placeholder, request.language)
+        if removed:
+            await _announce(session, "Operation text removed", request.placeholder, request.language)
+    return OperationTextRemoveResponse(removed=removed)
+
+
+async def read(session: AsyncSession, operation_type: str, etag: str | None) -> DoorTextsResponse:
+    """The texts of an operation type in all languages, for the dmz door.
+
+    :param etag: what the caller got last time; if nothing has changed since, the answer has no rows
+    """
+    rows = [_view(text) for text in await repository.texts(session, operation_type)]
+    current = rules.etag_of([list(row.model_dump().values()) for row in rows])
+    unchanged = etag == current
+    return DoorTextsResponse(etag=current, not_modified=unchanged, rows=[] if unchanged else rows)
+
+
+def _view(text: OperationText) -> OperationTextRow:
+    return OperationTextRow(
+        placeholder=text.placeholder,
+        language=text.language,
+        title=text.title,
+        message=text.message,
+        attributes=text.attributes,
+        ui=text.ui,
+        result_texts=text.result_texts,
+    )
+
+
+async def _announce(session: AsyncSession, message: str, placeholder: str, language: str) -> None:
+    params = {"placeholder": placeholder, "language": language}
+    await audit.record(session, AuditType.TEMPLATE, message, params, None)
+    await events.operation_template_changed(session, placeholder, language)
