@@ -1,0 +1,71 @@
+"""The client's address, and the part of it that a rate limit counts.
+
+`X-Forwarded-For` is believed only as far as the configured proxies wrote it: spec/enrollment-api.md §10.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_HOPS_READ = 32
+_IPV6_SITE_PREFIX = 64
+
+
+class TrustedProxies:
+    """The networks whose `X-Forwarded-For` entries are believed."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        """:param networks: CIDR texts or single addresses; ValueError when one does not parse."""
+        self._networks = tuple(ip_network(network, strict=False) for network in networks)
+
+    def client_address(self, peer: str | None, forwarded_for: Sequence[str]) -> str | None:
+        """Return the address of the client, as text.
+
+        :param peer: the socket's remote address, or None when unknown.
+        :param forwarded_for: the values of all `X-Forwarded-For` lines, in order of arrival.
+        """
+        if peer is None or not self._trusts(peer):
+            return peer
+        hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
+        client = peer
+        for hop in reversed(hops[-_HOPS_READ:]):
+            address = _parse(hop)
+            if address is None:
+                return client
+            client = str(address)
+            if not self._trusts(client):
+                return client
+        return client
+
+    def _trusts(self, text: str) -> bool:
+        address = _parse(text)
+        return address is not None and any(address in network for network in self._networks)
+
+
+def limited_network(address: str | None) -> str:
+    """Return what a rate limit per address counts: one IPv4 address, or the /64 of an IPv6 address.
+
+    A single customer commonly holds a whole /64, so counting single IPv6 addresses would limit nobody.
+    """
+    parsed = _parse(address or "")
+    if parsed is None:
+        return "unknown"
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, _IPV6_SITE_PREFIX), strict=False))
+    return str(parsed)
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    host = text.strip().strip('"')
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

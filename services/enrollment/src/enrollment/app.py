@@ -1,0 +1,112 @@
+"""The enrollment service as an application (spec/enrollment-api.md)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from pydantic import SecretStr
+
+from enrollment.container import build_enrollment
+from enrollment.errors import ENROLLMENT_ERRORS
+from enrollment.exchange.routes import router as exchange
+from enrollment.inbox.routes import router as inbox
+from enrollment.mobile_token.routes import router as mobile_token
+from enrollment.oidc.routes import router as oidc
+from enrollment.push.routes import router as push
+from enrollment.settings import EnrollmentSettings
+from enrollment.standard.routes import router as standard
+from servicekit.app import create_app as create_service_app
+from servicekit.app import serve
+from servicekit.http import ServiceClient, Timeouts, Transport
+from servicekit.logs import configure_logging
+
+NAME = "enrollment"
+TITLE = "PowerAuth enrollment"
+
+
+def create_app(
+    settings: EnrollmentSettings | None = None,
+    *,
+    core_transport: Transport | None = None,
+    push_transport: Transport | None = None,
+) -> FastAPI:
+    """Build the application.
+
+    :param settings: read from the environment when None.
+    :param core_transport: how to reach the core; the network when None (another for one process of all
+        services).
+    :param push_transport: the same for the push service.
+    """
+    settings = settings or EnrollmentSettings()
+    timeouts = Timeouts(connect=settings.remote_timeout_seconds, total=settings.remote_timeout_seconds)
+    core = ServiceClient(
+        settings.core_url,
+        _credentials(settings.core_client_token, settings.core_client_secret),
+        timeouts,
+        core_transport,
+    )
+    push_client = (
+        ServiceClient(
+            settings.push_url,
+            _credentials(settings.push_client_token, settings.push_client_secret),
+            timeouts,
+            push_transport,
+        )
+        if settings.push_enabled
+        else None
+    )
+    enrollment = build_enrollment(settings, core, push_client)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await core.close()
+            if push_client is not None:
+                await push_client.close()
+
+    app = create_service_app(
+        TITLE,
+        version(NAME),
+        settings,
+        ENROLLMENT_ERRORS,
+        lifespan,
+        _routers(settings),
+        readiness=(enrollment.door.check,),
+        name=NAME,
+    )
+    app.state.enrollment = enrollment
+    return app
+
+
+def _routers(settings: EnrollmentSettings) -> list[APIRouter]:
+    """What is switched off does not exist: its paths answer 404."""
+    routers = [standard, oidc]
+    if settings.mobile_token_enabled:
+        routers.append(mobile_token)
+    if settings.push_enabled:
+        routers.append(push)
+        if settings.inbox_enabled:
+            routers.append(inbox)
+    if settings.test_endpoints:
+        routers.append(exchange)
+    return routers
+
+
+def _credentials(token: str, secret: SecretStr) -> tuple[str, str] | None:
+    return (token, secret.get_secret_value()) if token else None
+
+
+def main() -> None:
+    """Serve on the configured host and port until the process is told to stop."""
+    settings = EnrollmentSettings()
+    configure_logging(NAME, settings.log_level, settings.log_json)
+    serve(create_app(settings), settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The core's door as a table: every path this service may call, with its answer (spec/README.md D1).
+
+Method, resource id and allowed signature types of an action are constants of the core. The types stand here a
+second time so that a call that must fail is never made: it would count as nothing and still cost the core a
+request (spec/enrollment-api.md §4.2 step 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from enrollment.core_answers import (
+    ActivationAnswer,
+    ActivationCreateAnswer,
+    ActivationStatusAnswer,
+    DecisionAnswer,
+    EnvelopeAnswer,
+    EnvelopeKeysAnswer,
+    KeyStoreAnswer,
+    OperationAnswer,
+    OperationsAnswer,
+    SignedAnswer,
+    TextsAnswer,
+    TokenRemoveAnswer,
+    VerifyAnswer,
+    WhoAmIAnswer,
+)
+from powerauth_protocol.signature import SignatureType
+from servicekit.wire import WireModel
+
+DOOR_PREFIX = "/dmz/v1"
+
+Answer = TypeVar("Answer", bound=WireModel)
+SignatureTypes = frozenset[SignatureType]
+
+P = SignatureType.POSSESSION
+PK = SignatureType.POSSESSION_KNOWLEDGE
+PB = SignatureType.POSSESSION_BIOMETRY
+PKB = SignatureType.POSSESSION_KNOWLEDGE_BIOMETRY
+
+DEFAULT_TYPES: SignatureTypes = frozenset({PK, PB, PKB})
+"""Where an endpoint names none (spec/enrollment-api.md §4.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Answer]):
+    """An unauthenticated call."""
+
+    path: str
+    answer: type[Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCall(Generic[Answer]):
+    """Signature check and action in one; `allowed` None leaves the choice of types to the core."""
+
+    path: str
+    answer: type[Answer]
+    allowed: SignatureTypes | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCall(Generic[Answer]):
+    """Token check and action in one."""
+
+    path: str
+    answer: type[Answer]
+
+
+KEYSTORE_CREATE = Call("keystore/create", KeyStoreAnswer)
+ENVELOPE_KEYS = Call("envelope/keys", EnvelopeKeysAnswer)
+ACTIVATION_CREATE = Call("activation/create", ActivationCreateAnswer)
+ACTIVATION_STATUS = Call("activation/status", ActivationStatusAnswer)
+UPGRADE_START = "upgrade/start"
+APPLICATION_PUBLIC = "application/public"
+TEXTS = Call("texts", TextsAnswer)
+
+VERIFY = SignedCall("signed/verify", VerifyAnswer, None)
+OPERATION_APPROVE = SignedCall("signed/operation/approve", DecisionAnswer, frozenset({P, PK, PB}))
+OPERATION_REJECT = SignedCall("signed/operation/reject", DecisionAnswer, frozenset({P}))
+OPERATION_HISTORY = SignedCall("signed/operation/history", OperationsAnswer, frozenset({PK, PB}))
+TOKEN_CREATE = SignedCall("signed/token/create", EnvelopeAnswer, frozenset({P, PK, PB}))
+TOKEN_REMOVE = SignedCall("signed/token/remove", TokenRemoveAnswer, frozenset({P, PK, PB, PKB}))
+VAULT_UNLOCK = SignedCall("signed/vault/unlock", EnvelopeAnswer, None)
+ACTIVATION_REMOVE = SignedCall("signed/activation/remove", ActivationAnswer, frozenset({PK, PB, PKB}))
+ACTIVATION_RENAME = SignedCall("signed/activation/rename", ActivationAnswer, frozenset({PK, PB}))
+RECOVERY_CONFIRM = SignedCall("signed/recovery/confirm", EnvelopeAnswer, frozenset({PK}))
+UPGRADE_COMMIT = SignedCall("signed/upgrade/commit", SignedAnswer, frozenset({P}))
+
+OPERATION_LIST = TokenCall("token/operation/list", OperationsAnswer)
+OPERATION_DETAIL = TokenCall("token/operation/detail", OperationAnswer)
+OPERATION_CLAIM = TokenCall("token/operation/claim", OperationAnswer)
+ACTIVATION_DETAIL = TokenCall("token/activation/detail", ActivationAnswer)
+WHO_AM_I = TokenCall("token/who-am-i", WhoAmIAnswer)
+
+SIGNATURE_VALIDATE_TYPES: SignatureTypes = frozenset({P, PK, PB, PKB})
+"""`/pa/v3/signature/validate`, a plain verification (spec/enrollment-api.md §6.11)."""
+
+DOOR_PATHS = frozenset(
+    {entry.path for entry in list(globals().values()) if isinstance(entry, Call | SignedCall | TokenCall)}
+    | {UPGRADE_START, APPLICATION_PUBLIC}
+)
+"""Every path of the core that this service calls; there is no other."""

@@ -1,0 +1,96 @@
+"""The inbox of the token's user in the token's application (spec/enrollment-api.md §14)."""
+
+from __future__ import annotations
+
+from enrollment.container import Enrollment
+from enrollment.core_answers import WhoAmIAnswer
+from enrollment.errors import InboxFailed
+from enrollment.inbox.rules import belongs_to, check_id, check_page, message_detail, message_head
+from enrollment.pipeline.incoming import Incoming
+from enrollment.push.client import PushClient, PushRefused
+from enrollment.push.service import who_am_i
+from enrollment.wire import JsonObject, ok_object, request_object
+
+_MESSAGES = "/inbox/messages"
+
+
+async def count_unread(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+    """Return how many messages are unread."""
+    caller = await who_am_i(enrollment, incoming)
+    params = {"userId": caller.user_id, "appId": caller.application_id}
+    try:
+        counted = (await push.get(f"{_MESSAGES}/count", params, caller.statement)).get("responseObject")
+    except PushRefused:
+        raise InboxFailed from None
+    if not isinstance(counted, dict) or not isinstance(counted.get("countUnread"), int):
+        raise InboxFailed
+    return ok_object({"countUnread": counted["countUnread"]})
+
+
+async def list_messages(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+    """Return one page of messages, newest first."""
+    caller = await who_am_i(enrollment, incoming)
+    page, size, only_unread = check_page(request_object(incoming.body))
+    params = {
+        "userId": caller.user_id,
+        "applications": caller.application_id,
+        "onlyUnread": "true" if only_unread else "false",
+        "page": str(page),
+        "size": str(size),
+    }
+    try:
+        messages = (await push.get(f"{_MESSAGES}/list", params, caller.statement)).get("responseObject")
+        if not isinstance(messages, list):
+            raise InboxFailed
+        return ok_object([message_head(message) for message in messages], page=page, size=size)
+    except (PushRefused, ValueError, KeyError, AttributeError):
+        raise InboxFailed from None
+
+
+async def message(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+    """Return one message of the caller."""
+    caller = await who_am_i(enrollment, incoming)
+    found = await _own_message(push, caller, check_id(request_object(incoming.body)))
+    try:
+        return ok_object(message_detail(found))
+    except ValueError:
+        raise InboxFailed from None
+
+
+async def mark_read(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+    """Mark one message of the caller as read; once is enough."""
+    caller = await who_am_i(enrollment, incoming)
+    message_id = check_id(request_object(incoming.body))
+    found = await _own_message(push, caller, message_id)
+    if not found.get("read"):
+        await _post(push, "read", {"inboxId": message_id}, caller)
+    return ok_object()
+
+
+async def mark_all_read(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+    """Mark all messages of the caller as read."""
+    caller = await who_am_i(enrollment, incoming)
+    await _post(push, "read-all", {"userId": caller.user_id, "appId": caller.application_id}, caller)
+    return ok_object()
+
+
+async def _own_message(push: PushClient, caller: WhoAmIAnswer, message_id: str) -> JsonObject:
+    """A message of another user or application is answered like an unknown one.
+
+    :raises InboxFailed: when it is not the caller's or the push service fails.
+    """
+    try:
+        answer = await push.get(f"{_MESSAGES}/detail", {"id": message_id}, caller.statement)
+    except PushRefused:
+        raise InboxFailed from None
+    found = answer.get("responseObject")
+    if not isinstance(found, dict) or not belongs_to(found, caller):
+        raise InboxFailed
+    return found
+
+
+async def _post(push: PushClient, action: str, request: JsonObject, caller: WhoAmIAnswer) -> None:
+    try:
+        await push.post(f"{_MESSAGES}/{action}", request, caller.statement)
+    except PushRefused:
+        raise InboxFailed from None

@@ -1,0 +1,42 @@
+"""The operation object that a device shows (spec/enrollment-api.md §10.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from enrollment.core_answers import Operation
+from enrollment.mobile_token.rules import allowed_signature_type
+from enrollment.texts.form_data import render_form_data
+from enrollment.texts.formatters import FormattedOperation, OperationTextFormatter, apply_formatters
+from enrollment.texts.rows import TextRow
+from enrollment.texts.screens import render_ui
+from enrollment.wire import JsonObject, wire_date
+
+
+def render_operation(
+    operation: Operation, row: TextRow, language: str, formatters: Sequence[OperationTextFormatter]
+) -> JsonObject:
+    """Return the members of an operation, with texts of `row` and money formatted for `language`.
+
+    :raises TextsBroken: when the row's JSON is broken.
+    """
+    parameters = operation.parameters or {}
+    form_data = render_form_data(row, parameters, language)
+    if formatters:
+        facts = FormattedOperation(
+            operation.id, operation.operation_type, operation.data, parameters, language
+        )
+        form_data = apply_formatters(formatters, facts, form_data)
+    members: JsonObject = {
+        "id": operation.id,
+        "name": operation.operation_type,
+        "data": operation.data,
+        "status": operation.status,
+        "statusReason": operation.status_reason,
+        "operationCreated": wire_date(operation.timestamp_created),
+        "operationExpires": wire_date(operation.timestamp_expires),
+        "ui": render_ui(row.ui, parameters, operation.risk_flags, proximity_check=operation.proximity_check),
+        "allowedSignatureType": allowed_signature_type(operation.signature_type),
+        "formData": form_data,
+    }
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Public configuration of identity providers (spec/enrollment-api.md §16)."""

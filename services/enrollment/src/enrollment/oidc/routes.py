@@ -1,0 +1,22 @@
+"""Path of the identity provider configuration (spec/enrollment-api.md §16)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from enrollment.container import enrollment_of
+from enrollment.oidc import service
+from enrollment.pipeline.incoming import receive_json
+from enrollment.wire import json_response
+
+router = APIRouter(prefix="/api/config", tags=["Configuration"])
+
+
+@router.post("/oidc")
+async def get_provider_configuration(request: Request) -> Response:
+    """Public fields of an identity provider; encrypted in application scope."""
+    return json_response(
+        await service.provider_configuration(enrollment_of(request), await receive_json(request))
+    )

@@ -1,0 +1,32 @@
+"""What an app needs to start a login with an identity provider (spec/enrollment-api.md §16)."""
+
+from __future__ import annotations
+
+from enrollment.container import Enrollment
+from enrollment.core_client import CoreRefused
+from enrollment.errors import ApplicationConfigurationFailed, EncryptionFailed
+from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
+from enrollment.pipeline.incoming import Incoming
+from enrollment.wire import json_bytes, ok_object, text_member
+
+PUBLIC_FIELDS = ("providerId", "clientId", "scopes", "authorizeUri", "redirectUri", "pkceEnabled")
+
+
+async def provider_configuration(enrollment: Enrollment, incoming: Incoming) -> bytes:
+    """Return the sealed public fields of one provider; whatever else the core might send stays here.
+
+    :raises EncryptionFailed: when the envelope cannot be opened.
+    :raises ApplicationConfigurationFailed: for an unknown application or provider.
+    """
+    try:
+        envelope = await open_application(enrollment.door, incoming)
+        provider_id = text_member(envelope.plaintext_object(), "providerId")
+    except EnvelopeRefused:
+        raise EncryptionFailed from None
+    if provider_id is None:
+        raise ApplicationConfigurationFailed
+    try:
+        public = await enrollment.door.public_application(envelope.context.application_key, provider_id)
+    except CoreRefused:
+        raise ApplicationConfigurationFailed from None
+    return envelope.seal(json_bytes(ok_object({name: public.get(name) for name in PUBLIC_FIELDS})))

@@ -1,0 +1,1 @@
+"""What every request goes through before its endpoint (spec/enrollment-api.md §4)."""

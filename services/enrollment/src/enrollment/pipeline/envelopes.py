@@ -1,0 +1,211 @@
+"""Opening and sealing envelopes of the generic scopes with keys that the core hands out for one envelope.
+
+The keys live as long as the request. Every other envelope passes through closed; of those only the form is
+looked at (spec/enrollment-api.md §2.1, §2.3, §4.4; spec/protocol-v3.md §5.7, §5.10).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from enrollment.core_actions import ENVELOPE_KEYS
+from enrollment.core_answers import EnvelopeKeysAnswer
+from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.pipeline.incoming import Incoming
+from enrollment.wire import JsonObject, MalformedJson, json_bytes, parse_json_object
+from powerauth_protocol.ecies import (
+    EciesContext,
+    EciesRequest,
+    EnvelopeKey,
+    Scope,
+    ServerEnvelope,
+    SharedInfo1,
+    decrypt_request,
+    encrypt_response,
+)
+from powerauth_protocol.encoding import b64decode
+from powerauth_protocol.errors import (
+    DecryptionError,
+    EncodingError,
+    EnvelopeFormatError,
+    EnvelopeStateError,
+    HeaderError,
+    ProtocolError,
+)
+from powerauth_protocol.http_headers import (
+    EncryptionHeader,
+    SignatureHeader,
+    parse_encryption_header,
+    parse_signature_header,
+)
+from powerauth_protocol.versions import ProtocolVersion
+from servicekit.errors import RemoteUnavailable
+
+_WIRE_SCOPES = {Scope.APPLICATION: "APPLICATION", Scope.ACTIVATION: "ACTIVATION"}
+
+
+class EnvelopeRefused(Exception):
+    """The envelope cannot be opened; the endpoint decides which error that is."""
+
+
+@dataclass(slots=True)
+class OpenedEnvelope:
+    """The plaintext of a request, the core's word on who it belongs to, and the seal for the one answer."""
+
+    plaintext: bytes
+    context: EciesContext
+    keys: EnvelopeKeysAnswer = field(repr=False)
+    _request: EciesRequest = field(repr=False)
+    _sealed: bool = False
+
+    def plaintext_object(self) -> JsonObject:
+        """Return the plaintext as a JSON object; empty plaintext is an empty object.
+
+        :raises EnvelopeRefused: when it is not one (spec/enrollment-api.md §4.4 step 6).
+        """
+        if not self.plaintext:
+            return {}
+        try:
+            return parse_json_object(self.plaintext)
+        except MalformedJson:
+            raise EnvelopeRefused from None
+
+    def seal(self, plaintext: bytes) -> bytes:
+        """Encrypt the answer and return it as JSON.
+
+        :raises EnvelopeStateError: the keys of one envelope answer once.
+        """
+        if self._sealed:
+            raise EnvelopeStateError("one response per envelope")
+        self._sealed = True
+        return json_bytes(_encrypt(self.context, self.keys, self._request, plaintext))
+
+
+def envelope_members(source: bytes, version: str) -> JsonObject | None:
+    """Return the members of a closed envelope given as JSON text; see `closed_envelope`."""
+    try:
+        return closed_envelope(parse_json_object(source), version)
+    except MalformedJson:
+        return None
+
+
+def closed_envelope(members: JsonObject, version: str) -> JsonObject | None:
+    """Return the members of a closed envelope, nulls left out; None when they do not fit the version."""
+    try:
+        EciesRequest.from_json_dict(members, ProtocolVersion.parse(version))
+    except ProtocolError:
+        return None
+    return {name: value for name, value in members.items() if value is not None}
+
+
+async def open_application(door: CoreDoor, incoming: Incoming) -> OpenedEnvelope:
+    """Open an envelope of application scope; only the encryption header is looked at.
+
+    :raises EnvelopeRefused: header, form, keys or MAC are wrong.
+    """
+    try:
+        header = parse_encryption_header(incoming.encryption, Scope.APPLICATION)
+    except HeaderError:
+        raise EnvelopeRefused from None
+    return await _open(door, _context(header, Scope.APPLICATION), incoming.body, {})
+
+
+async def open_activation(
+    door: CoreDoor, incoming: Incoming, *, with_user_info: bool = False
+) -> OpenedEnvelope:
+    """Open an envelope of activation scope; a signature header goes before an encryption header.
+
+    :param with_user_info: have the core add the user's claims in the same call.
+    :raises EnvelopeRefused: header, form, keys or MAC are wrong, or the activation is not active.
+    """
+    header: SignatureHeader | EncryptionHeader
+    try:
+        if incoming.authorization is not None:
+            header = parse_signature_header(incoming.authorization)
+        else:
+            header = parse_encryption_header(incoming.encryption, Scope.ACTIVATION)
+    except HeaderError:
+        raise EnvelopeRefused from None
+    extra: JsonObject = {"withUserInfo": True} if with_user_info else {}
+    return await _open(door, _context(header, Scope.ACTIVATION), incoming.body, extra)
+
+
+def _context(header: SignatureHeader | EncryptionHeader, scope: Scope) -> EciesContext:
+    return EciesContext(
+        version=ProtocolVersion.parse(header.version),
+        scope=scope,
+        sh1=SharedInfo1.generic(scope),
+        application_key=header.application_key,
+        activation_id=header.activation_id,
+    )
+
+
+async def _open(door: CoreDoor, context: EciesContext, body: bytes, extra: JsonObject) -> OpenedEnvelope:
+    try:
+        request = EciesRequest.from_json_dict(parse_json_object(body), context.version)
+    except (MalformedJson, ProtocolError):
+        raise EnvelopeRefused from None
+    call: JsonObject = {
+        "scope": _WIRE_SCOPES[context.scope],
+        "applicationKey": context.application_key,
+        "protocolVersion": context.version.value,
+        **request.to_json_dict(),
+        **extra,
+    }
+    if context.activation_id is not None:
+        call["activationId"] = context.activation_id
+    try:
+        keys = await door.call(ENVELOPE_KEYS, call)
+    except CoreRefused:
+        raise EnvelopeRefused from None
+    return OpenedEnvelope(_decrypt(context, keys, request), context, keys, request)
+
+
+def _decrypt(context: EciesContext, keys: EnvelopeKeysAnswer, request: EciesRequest) -> bytes:
+    try:
+        if context.version.associated_data:
+            return decrypt_request(
+                context.version, _key(keys), _handed_out(keys.request_shared_info2), request
+            )
+        return _legacy_envelope(context, keys, request).decrypt(request)
+    except (DecryptionError, EnvelopeFormatError):
+        raise EnvelopeRefused from None
+    except EncodingError:
+        raise RemoteUnavailable("the core handed out unusable envelope keys") from None
+
+
+def _encrypt(
+    context: EciesContext, keys: EnvelopeKeysAnswer, request: EciesRequest, plaintext: bytes
+) -> JsonObject:
+    """From 3.2 with the nonce and time that the core has fixed; before that from the base."""
+    try:
+        if context.version.associated_data:
+            response = encrypt_response(
+                context.version,
+                _key(keys),
+                _handed_out(keys.response_shared_info2),
+                plaintext,
+                nonce=_handed_out(keys.response_nonce),
+                timestamp=keys.response_timestamp,
+            )
+        else:
+            response = _legacy_envelope(context, keys, request).encrypt(plaintext)
+    except ProtocolError:
+        raise RemoteUnavailable("the core handed out unusable envelope keys") from None
+    return response.to_json_dict()
+
+
+def _legacy_envelope(
+    context: EciesContext, keys: EnvelopeKeysAnswer, request: EciesRequest
+) -> ServerEnvelope:
+    return ServerEnvelope.from_secret(context, _key(keys), _handed_out(keys.shared_info2), request)
+
+
+def _key(keys: EnvelopeKeysAnswer) -> EnvelopeKey:
+    return EnvelopeKey(b64decode(keys.secret_key, 48))
+
+
+def _handed_out(text: str | None) -> bytes:
+    if text is None:
+        raise EncodingError("missing")
+    return b64decode(text)

@@ -1,0 +1,1 @@
+"""Registration of a device for push messages (spec/enrollment-api.md §13)."""

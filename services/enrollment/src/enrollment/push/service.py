@@ -1,0 +1,69 @@
+"""Registering a device: who it is comes from the token, never from the body (spec/enrollment-api.md §13)."""
+
+from __future__ import annotations
+
+from enrollment.container import Enrollment
+from enrollment.core_actions import WHO_AM_I
+from enrollment.core_answers import WhoAmIAnswer
+from enrollment.core_client import CoreRefused
+from enrollment.errors import InvalidRequest, PushRegistrationFailed, SignatureInvalid
+from enrollment.pipeline.incoming import Incoming, token_header
+from enrollment.push.client import AUDIENCE, PushClient, PushRefused
+from enrollment.wire import JsonObject, request_object
+
+PLATFORMS = frozenset({"apns", "fcm", "hms", "ios", "android", "huawei"})
+ENVIRONMENTS = frozenset({"development", "production"})
+LONGEST_PUSH_TOKEN = 4096
+
+
+async def register_device(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> None:
+    """Register the push token of the activation that the PowerAuth token belongs to.
+
+    :raises SignatureInvalid: when not authenticated.
+    :raises InvalidRequest: for an unusable request object.
+    :raises PushRegistrationFailed: when the push service does not register it.
+    """
+    caller = await who_am_i(enrollment, incoming)
+    registration = check_registration(request_object(incoming.body))
+    registration |= {"appId": caller.application_id, "activationId": caller.activation_id}
+    try:
+        await push.post("/push/device/create", registration, caller.statement)
+    except PushRefused:
+        raise PushRegistrationFailed from None
+
+
+async def who_am_i(enrollment: Enrollment, incoming: Incoming) -> WhoAmIAnswer:
+    """Return the token's owner with the core's statement of it for the push service.
+
+    :raises SignatureInvalid: when not authenticated.
+    """
+    header = token_header(incoming)
+    if header is None:
+        raise SignatureInvalid
+    try:
+        answer = await enrollment.door.token(WHO_AM_I, header, {"audience": AUDIENCE})
+    except CoreRefused:
+        raise SignatureInvalid from None
+    if answer is None:
+        raise SignatureInvalid
+    return answer
+
+
+def check_registration(request: JsonObject | None) -> JsonObject:
+    """Return the platform, token and environment of a registration.
+
+    :raises InvalidRequest: when one is missing or has an unknown value.
+    """
+    if request is None:
+        raise InvalidRequest
+    platform, token, environment = (request.get(name) for name in ("platform", "token", "environment"))
+    if not isinstance(platform, str) or platform not in PLATFORMS:
+        raise InvalidRequest
+    if not isinstance(token, str) or not token.strip() or len(token) > LONGEST_PUSH_TOKEN:
+        raise InvalidRequest
+    registration: JsonObject = {"platform": platform, "token": token}
+    if environment is not None:
+        if not isinstance(environment, str) or environment not in ENVIRONMENTS:
+            raise InvalidRequest
+        registration["environment"] = environment
+    return registration

@@ -1,0 +1,108 @@
+"""Settings of the enrollment service: environment variables with the prefix `ENROLLMENT_`.
+
+There is no database here and no key: only where the core and the push service are, with this service's
+credentials.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from enrollment.addresses import TrustedProxies
+from enrollment.limits import Rate
+from servicekit.settings import ServiceSettings
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class EnrollmentSettings(ServiceSettings):
+    """What this service can be told; every value has a working default for a core on the same machine."""
+
+    model_config = SettingsConfigDict(env_prefix="ENROLLMENT_")
+
+    root_path: str = "/enrollment-server"
+
+    core_url: str = "http://localhost:8080/powerauth-java-server"
+    """The core's context path. Only `/dmz/v1` below it is ever called."""
+
+    core_client_token: str = ""
+    core_client_secret: SecretStr = SecretStr("")
+    """Credentials of an integration of kind `dmz`."""
+
+    push_url: str = ""
+    """The push service's context path; empty switches push registration and inbox off."""
+
+    push_client_token: str = ""
+    push_client_secret: SecretStr = SecretStr("")
+
+    remote_timeout_seconds: float = Field(default=10.0, gt=0)
+    """Connecting to and waiting for the core or the push service."""
+
+    application_name: str = "enrollment-server"
+    application_version: str = "UNKNOWN"
+    """What `/pa/v3/status` tells."""
+
+    mobile_token_enabled: bool = True
+    inbox_enabled: bool = True
+    test_endpoints: bool = False
+    """The exchange endpoints of compatibility tests (spec/enrollment-api.md §18); never in production."""
+
+    trusted_proxies: CommaSeparated = ()
+    """Networks (CIDR, comma-separated) whose `X-Forwarded-For` is believed."""
+
+    default_language: str = Field(default="en", pattern=r"[a-z]{2,8}")
+    languages: CommaSeparated = ()
+    """The languages served, comma-separated; empty serves every language that a request asks for."""
+
+    texts_revalidate_seconds: float = Field(default=30.0, ge=0, le=30)
+    texts_maximum_age_seconds: float = Field(default=300.0, ge=0, le=300)
+    """How long texts may be used without the core's word that they are still right."""
+
+    limit_keystore_per_address: int = Field(default=30, ge=0)
+    limit_keystore_per_application_key: int = Field(default=60, ge=0)
+    limit_keystore_burst_per_application_key: int = Field(default=10, ge=1)
+    limit_status_per_activation: int = Field(default=30, ge=0)
+    limit_activation_create_per_address: int = Field(default=10, ge=0)
+    """Calls a minute (spec/README.md D18); 0 switches a limit off."""
+
+    @field_validator("trusted_proxies", "languages", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> EnrollmentSettings:
+        TrustedProxies(self.trusted_proxies)
+        if self.test_endpoints and self.production:
+            raise ValueError("the test endpoints are refused in production")
+        return self
+
+    @property
+    def push_enabled(self) -> bool:
+        """Whether a push service is configured."""
+        return bool(self.push_url)
+
+    @property
+    def keystore_address_rate(self) -> Rate:
+        """The key store's limit per client address."""
+        return Rate(self.limit_keystore_per_address, self.limit_keystore_per_address)
+
+    @property
+    def keystore_application_rate(self) -> Rate:
+        """The key store's limit per application key."""
+        return Rate(self.limit_keystore_per_application_key, self.limit_keystore_burst_per_application_key)
+
+    @property
+    def status_rate(self) -> Rate:
+        """The activation status's limit per activation."""
+        return Rate(self.limit_status_per_activation, self.limit_status_per_activation)
+
+    @property
+    def activation_create_rate(self) -> Rate:
+        """The key exchange's limit per client address."""
+        return Rate(self.limit_activation_create_per_address, self.limit_activation_create_per_address)

@@ -1,0 +1,1 @@
+"""The PowerAuth Standard RESTful API, version 3 (spec/enrollment-api.md §6)."""

@@ -1,0 +1,217 @@
+"""Activations: key exchange, status, removal, detail, renaming (spec/enrollment-api.md §6.3-6.7, §7)."""
+
+from __future__ import annotations
+
+import os
+
+from enrollment.container import Enrollment
+from enrollment.core_actions import (
+    ACTIVATION_CREATE,
+    ACTIVATION_DETAIL,
+    ACTIVATION_REMOVE,
+    ACTIVATION_RENAME,
+    ACTIVATION_STATUS,
+)
+from enrollment.core_answers import ActivationAnswer
+from enrollment.core_client import CoreRefused
+from enrollment.errors import (
+    ActivationFailed,
+    EncryptionFailed,
+    RecoveryCodeInvalid,
+    RequestInvalid,
+    SignatureInvalid,
+)
+from enrollment.pipeline.envelopes import (
+    EnvelopeRefused,
+    closed_envelope,
+    open_activation,
+    open_application,
+)
+from enrollment.pipeline.incoming import Incoming, signature_header, token_header
+from enrollment.wire import JsonObject, json_bytes, ok_object, request_object, text_member
+from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.http_headers import is_uuid
+
+ACTIVATION_TYPES = frozenset({"CODE", "CUSTOM", "DIRECT", "RECOVERY"})
+
+RECOVERY_PUK_MISMATCH = "ERR_RECOVERY"
+"""The core's code for a wrong PUK while another try is left."""
+
+_STATUS_BLOB_LENGTH = 32
+_STATUS_NONCE_LENGTH = 16
+
+
+async def create_activation(enrollment: Enrollment, incoming: Incoming) -> bytes:
+    """Open the outer layer, have the core do the key exchange with the inner one, seal the answer.
+
+    :return: the sealed answer, JSON.
+    :raises ActivationFailed: for every failure, of encryption too.
+    :raises RecoveryCodeInvalid: when the core names the PUK that is due.
+    """
+    try:
+        envelope = await open_application(enrollment.door, incoming)
+        layer1 = check_layer1(envelope.plaintext_object(), envelope.context.version.value)
+    except EnvelopeRefused:
+        raise ActivationFailed from None
+    request: JsonObject = {
+        "applicationKey": envelope.context.application_key,
+        "protocolVersion": envelope.context.version.value,
+        **layer1,
+    }
+    try:
+        answer = await enrollment.door.call(ACTIVATION_CREATE, request)
+    except CoreRefused as refusal:
+        raise _creation_failure(refusal) from None
+    members: JsonObject = {
+        "activationData": answer.activation_data,
+        "customAttributes": answer.custom_attributes,
+        "userInfo": answer.user_info,
+    }
+    return envelope.seal(json_bytes(members))
+
+
+def check_layer1(plaintext: JsonObject, version: str) -> JsonObject:
+    """Return the members of the outer layer that go to the core.
+
+    :raises ActivationFailed: when one is missing or the inner envelope does not have the version's form.
+    """
+    activation_type = plaintext.get("type")
+    identity = plaintext.get("identityAttributes")
+    custom = plaintext.get("customAttributes")
+    inner = plaintext.get("activationData")
+    if not isinstance(activation_type, str) or activation_type not in ACTIVATION_TYPES:
+        raise ActivationFailed
+    if not isinstance(identity, dict) or not identity or not isinstance(custom, dict | None):
+        raise ActivationFailed
+    if not isinstance(inner, dict) or (members := closed_envelope(inner, version)) is None:
+        raise ActivationFailed
+    return {
+        "type": activation_type,
+        "identityAttributes": identity,
+        "customAttributes": custom or {},
+        "activationData": members,
+    }
+
+
+def _creation_failure(refusal: CoreRefused) -> ActivationFailed | RecoveryCodeInvalid:
+    index = refusal.details.get("currentRecoveryPukIndex")
+    if refusal.code == RECOVERY_PUK_MISMATCH and isinstance(index, int):
+        return RecoveryCodeInvalid(extra={"currentRecoveryPukIndex": index})
+    return ActivationFailed()
+
+
+async def activation_status(enrollment: Enrollment, body: bytes) -> JsonObject:
+    """Return the encrypted status; an id that cannot exist is answered like one that does not.
+
+    :raises ActivationFailed: when the request names no activation or the core refuses.
+    """
+    request = request_object(body)
+    activation_id = text_member(request, "activationId")
+    challenge = request.get("challenge") if request is not None else None
+    if activation_id is None or not isinstance(challenge, str | None):
+        raise ActivationFailed
+    if not is_uuid(activation_id):
+        return _random_status(activation_id, challenge)
+    enrollment.limits.status_per_activation.check(activation_id.lower())
+    call: JsonObject = {"activationId": activation_id}
+    if challenge is not None:
+        call["challenge"] = challenge
+    try:
+        answer = await enrollment.door.call(ACTIVATION_STATUS, call)
+    except CoreRefused:
+        raise ActivationFailed from None
+    members = {
+        "activationId": answer.activation_id,
+        "encryptedStatusBlob": answer.encrypted_status_blob,
+        "nonce": answer.encrypted_status_blob_nonce,
+        "customObject": answer.custom_object,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _random_status(activation_id: str, challenge: str | None) -> JsonObject:
+    """What the core answers for an unknown activation: bytes that look like an encrypted status."""
+    status: JsonObject = {
+        "activationId": activation_id,
+        "encryptedStatusBlob": b64encode(os.urandom(_STATUS_BLOB_LENGTH)),
+    }
+    if challenge is not None:
+        status["nonce"] = b64encode(os.urandom(_STATUS_NONCE_LENGTH))
+    return status
+
+
+async def remove_activation(enrollment: Enrollment, incoming: Incoming) -> JsonObject:
+    """Remove the activation that signed.
+
+    :raises SignatureInvalid: when not authenticated.
+    :raises ActivationFailed: when the core refuses afterwards.
+    """
+    header = signature_header(incoming, ACTIVATION_REMOVE.allowed)
+    if header is None:
+        raise SignatureInvalid
+    try:
+        answer = await enrollment.door.signed(ACTIVATION_REMOVE, header, incoming.body)
+    except CoreRefused:
+        raise ActivationFailed from None
+    if answer is None:
+        raise SignatureInvalid
+    return {"activationId": answer.activation_id}
+
+
+async def activation_detail(enrollment: Enrollment, incoming: Incoming) -> bytes:
+    """Return the name of the token's activation, sealed for the same activation.
+
+    :raises SignatureInvalid: when not authenticated, or when the envelope is of another activation.
+    :raises EncryptionFailed: when the envelope cannot be opened.
+    :raises ActivationFailed: when the core refuses.
+    """
+    header = token_header(incoming)
+    if header is None:
+        raise SignatureInvalid
+    try:
+        answer = await enrollment.door.token(ACTIVATION_DETAIL, header)
+    except CoreRefused:
+        raise ActivationFailed from None
+    if answer is None:
+        raise SignatureInvalid
+    try:
+        envelope = await open_activation(enrollment.door, incoming)
+    except EnvelopeRefused:
+        raise EncryptionFailed from None
+    if envelope.context.activation_id != answer.activation_id:
+        raise SignatureInvalid
+    return envelope.seal(_named(answer))
+
+
+async def rename_activation(enrollment: Enrollment, incoming: Incoming) -> bytes:
+    """Rename the activation that signed the decrypted request.
+
+    :raises SignatureInvalid: when not authenticated; also when the envelope cannot be opened, since a
+        signature over something else must not be counted as a failed attempt (spec/enrollment-api.md §4.5).
+    :raises RequestInvalid: when the name is missing.
+    :raises ActivationFailed: when the core refuses.
+    """
+    header = signature_header(incoming, ACTIVATION_RENAME.allowed)
+    if header is None:
+        raise SignatureInvalid
+    try:
+        envelope = await open_activation(enrollment.door, incoming)
+    except EnvelopeRefused:
+        raise SignatureInvalid from None
+    try:
+        answer = await enrollment.door.signed(ACTIVATION_RENAME, header, envelope.plaintext)
+    except CoreRefused:
+        raise ActivationFailed from None
+    if answer is None:
+        raise SignatureInvalid
+    if answer.refusal is not None:
+        raise RequestInvalid
+    return envelope.seal(_named(answer))
+
+
+def _named(answer: ActivationAnswer) -> bytes:
+    members: JsonObject = {
+        "activationId": answer.activation_id,
+        "activationName": answer.activation_name,
+    }
+    return json_bytes(ok_object(members))

@@ -1,0 +1,32 @@
+"""Removing a token (spec/enrollment-api.md §6.9); creating one is a sealed action."""
+
+from __future__ import annotations
+
+from enrollment.container import Enrollment
+from enrollment.core_actions import TOKEN_REMOVE
+from enrollment.core_client import CoreRefused
+from enrollment.errors import RequestInvalid, SignatureInvalid, TokenFailed
+from enrollment.pipeline.incoming import Incoming, signature_header
+from enrollment.wire import JsonObject, request_object, text_member
+
+
+async def remove_token(enrollment: Enrollment, incoming: Incoming) -> JsonObject:
+    """Remove a token of the activation that signed; an unknown or foreign one is answered alike.
+
+    :raises SignatureInvalid: when not authenticated.
+    :raises RequestInvalid: when the request names no token.
+    :raises TokenFailed: when the core refuses.
+    """
+    header = signature_header(incoming, TOKEN_REMOVE.allowed)
+    if header is None:
+        raise SignatureInvalid
+    token_id = text_member(request_object(incoming.body), "tokenId")
+    try:
+        answer = await enrollment.door.signed(TOKEN_REMOVE, header, incoming.body)
+    except CoreRefused:
+        raise (TokenFailed if token_id is not None else RequestInvalid) from None
+    if answer is None:
+        raise SignatureInvalid
+    if answer.refusal is not None or token_id is None:
+        raise RequestInvalid
+    return {"tokenId": answer.token_id or token_id}

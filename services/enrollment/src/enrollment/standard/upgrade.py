@@ -1,0 +1,67 @@
+"""Protocol upgrade of old activations, kept for wire compatibility (spec/enrollment-api.md §6.12)."""
+
+from __future__ import annotations
+
+from enrollment.container import Enrollment
+from enrollment.core_actions import UPGRADE_COMMIT
+from enrollment.core_answers import EnvelopeMembers
+from enrollment.core_client import CoreRefused
+from enrollment.errors import RequestInvalid, SignatureInvalid, UpgradeFailed
+from enrollment.pipeline.envelopes import envelope_members
+from enrollment.pipeline.incoming import Incoming, signature_header
+from powerauth_protocol.ecies import Scope
+from powerauth_protocol.errors import HeaderError
+from powerauth_protocol.http_headers import parse_encryption_header, parse_signature_header
+
+_UNKNOWN_VERSION = "POWER_AUTH_ENCRYPTION_VERSION_INVALID"
+
+
+async def start_upgrade(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+    """Pass the device's closed envelope to the core and its answer back.
+
+    :raises UpgradeFailed: when the header is unusable or the core refuses.
+    :raises RequestInvalid: when the version is unknown or the envelope does not have its form.
+    """
+    try:
+        header = parse_encryption_header(incoming.encryption, Scope.ACTIVATION)
+    except HeaderError as error:
+        raise (RequestInvalid if error.code == _UNKNOWN_VERSION else UpgradeFailed) from None
+    members = envelope_members(incoming.body, header.version)
+    if members is None:
+        raise RequestInvalid
+    try:
+        return await enrollment.door.start_upgrade(
+            {
+                "applicationKey": header.application_key,
+                "activationId": header.activation_id,
+                "protocolVersion": header.version,
+                **members,
+            }
+        )
+    except CoreRefused:
+        raise UpgradeFailed from None
+
+
+async def commit_upgrade(enrollment: Enrollment, incoming: Incoming) -> None:
+    """Commit the upgrade of the activation that signed with its possession factor.
+
+    :raises SignatureInvalid: without a header, for a wrong factor type or a wrong signature.
+    :raises UpgradeFailed: for a malformed header, an empty body, or when the core refuses.
+    """
+    if incoming.authorization is None:
+        raise SignatureInvalid
+    try:
+        parse_signature_header(incoming.authorization)
+    except HeaderError:
+        raise UpgradeFailed from None
+    if not incoming.body:
+        raise UpgradeFailed
+    header = signature_header(incoming, UPGRADE_COMMIT.allowed)
+    if header is None:
+        raise SignatureInvalid
+    try:
+        answer = await enrollment.door.signed(UPGRADE_COMMIT, header, incoming.body)
+    except CoreRefused:
+        raise UpgradeFailed from None
+    if answer is None:
+        raise SignatureInvalid

@@ -1,0 +1,1 @@
+"""Localised texts of operations: lookup, placeholders, attributes, screens (spec/enrollment-api.md §11)."""

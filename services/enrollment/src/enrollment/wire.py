@@ -1,0 +1,105 @@
+"""JSON as this service reads and writes it (spec/enrollment-api.md §1.3).
+
+Bodies are parsed once, by a parser that refuses what could not be written again (lone surrogates, NaN,
+endless nesting). Answers are built as plain dictionaries: most of what passes through is not interpreted
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from json import dumps
+
+from pydantic_core import from_json, to_json
+from starlette.responses import Response
+
+JSON_MEDIA_TYPE = "application/json"
+
+JsonObject = dict[str, object]
+
+
+class MalformedJson(ValueError):
+    """The text is not JSON, or JSON of the wrong kind."""
+
+
+def parse_json(source: bytes | str) -> object:
+    """Parse JSON text; the last of duplicate members wins.
+
+    :raises MalformedJson: for anything that is not JSON, including NaN, lone surrogates and very deep
+        nesting.
+    """
+    try:
+        parsed: object = from_json(source, allow_inf_nan=False)
+    except ValueError:
+        raise MalformedJson("not JSON") from None
+    return parsed
+
+
+def parse_json_object(source: bytes | str) -> JsonObject:
+    """Parse JSON text that must be an object.
+
+    :raises MalformedJson: for anything else.
+    """
+    parsed = parse_json(source)
+    if not isinstance(parsed, dict):
+        raise MalformedJson("not a JSON object")
+    return parsed
+
+
+def request_object(body: bytes) -> JsonObject | None:
+    """Return the `requestObject` of a plain request; None when the body has none or is not JSON at all."""
+    try:
+        inner = parse_json_object(body).get("requestObject")
+    except MalformedJson:
+        return None
+    return inner if isinstance(inner, dict) else None
+
+
+def text_member(members: Mapping[str, object] | None, name: str) -> str | None:
+    """Return a text member that is present and not empty, else None."""
+    value = members.get(name) if members is not None else None
+    return value if isinstance(value, str) and value else None
+
+
+def json_bytes(value: object) -> bytes:
+    """Write a value made of dictionaries, lists, texts, numbers and booleans as UTF-8 JSON."""
+    return to_json(value, inf_nan_mode="null")
+
+
+def exact_json(value: object) -> str:
+    """Write a value like `json_bytes`, with decimals as numbers that keep all their digits."""
+    match value:
+        case dict():
+            members = ",".join(f"{dumps(name)}:{exact_json(member)}" for name, member in value.items())
+            return f"{{{members}}}"
+        case list() | tuple():
+            return f"[{','.join(map(exact_json, value))}]"
+        case Decimal():
+            return str(value)
+        case _:
+            return dumps(value)
+
+
+def json_response(content: bytes | str) -> Response:
+    """Answer 200 with finished JSON."""
+    return Response(content, media_type=JSON_MEDIA_TYPE)
+
+
+def ok_response(response_object: object = None, **siblings: object) -> Response:
+    """Answer `{"status":"OK", "responseObject":…}`; without an object the member is omitted."""
+    return json_response(json_bytes(ok_object(response_object, **siblings)))
+
+
+def ok_object(response_object: object = None, **siblings: object) -> JsonObject:
+    """Return the content of `ok_response`; an empty list is written, since clients require it (§10.11)."""
+    answer: JsonObject = {"status": "OK"}
+    if response_object is not None:
+        answer["responseObject"] = response_object
+    return answer | siblings
+
+
+def wire_date(moment_ms: int) -> str:
+    """Return a moment (ms since the epoch) as plain answers carry dates: seconds, offset without colon."""
+    return datetime.fromtimestamp(moment_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
