@@ -16,6 +16,7 @@ from servicekit import metrics
 from servicekit.errors import ErrorFamily, install_error_handlers
 from servicekit.health import Check
 from servicekit.middleware import EdgeMiddleware
+from servicekit.routing import ExactRoutes
 from servicekit.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
@@ -64,6 +65,7 @@ def create_app(
         app.include_router(metrics.router())
     if settings.swagger_enabled:
         _add_documentation(app)
+    app.router.routes.insert(0, ExactRoutes(app))
     app.add_middleware(EdgeMiddleware, service=name, settings=settings, family=family)
     return app
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit import logs, metrics
 from servicekit.errors import ErrorContext, ErrorFamily, Shape, error_response
+from servicekit.routing import TEMPLATE_KEY
 from servicekit.settings import ServiceSettings
 
 _log = logs.get_logger("request")
@@ -89,8 +90,10 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def route_template(scope: Scope) -> str:
     """The path as the matching route declares it, without values; :data:`UNMATCHED` when none matched."""
-    route = scope.get("route")
-    template = getattr(route, "path", None)
+    template = scope.get(TEMPLATE_KEY)
+    if template is None:
+        included = scope.get("fastapi", {}).get("effective_route_context")
+        template = getattr(included or scope.get("route"), "path", None)
     return template if isinstance(template, str) else UNMATCHED
 
 
