@@ -31,10 +31,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What an activation has to match in a lookup; empty sequences and None match all."""
+    """What an activation has to match in a lookup; None and no applications match all."""
 
     user_ids: Sequence[str]
-    application_ids: Sequence[str]
+    application_ids: ApplicationIds
     last_used_before: datetime | None
     last_used_after: datetime | None
     status: ActivationStatus | None

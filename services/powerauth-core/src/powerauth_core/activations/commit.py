@@ -1,0 +1,145 @@
+"""From PENDING_COMMIT to ACTIVE, and the OTP that may guard it (spec/core-api.md §7.4, §7.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations import otp, repository
+from powerauth_core.activations.expiry import expire_if_overdue
+from powerauth_core.activations.history import record_change
+from powerauth_core.activations.initialisation import hash_otp
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.repository import ApplicationIds
+from powerauth_core.activations.rules import (
+    ACTIVE,
+    PENDING_COMMIT,
+    REASON_OTP_VALUE_UPDATE,
+    REMOVED,
+    Call,
+    OtpCheck,
+    otp_check,
+    permits,
+)
+from powerauth_core.activations.schemas import (
+    CommitActivationRequest,
+    CommitActivationResponse,
+    UpdateOtpRequest,
+    UpdateOtpResponse,
+)
+from powerauth_core.enums import ActivationOtpValidation, CommitPhase
+from powerauth_core.errors import (
+    ActivationExpired,
+    ActivationNotFound,
+    IncorrectActivationState,
+    OtpWrongMode,
+)
+from powerauth_core.recovery import lifecycle
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+async def commit_activation(core: Core, request: CommitActivationRequest) -> CommitActivationResponse:
+    """``activation/commit``; raises as `commit`."""
+    async with core.database.transaction() as session:
+        return await commit(core, session, request)
+
+
+async def commit(
+    core: Core, session: AsyncSession, request: CommitActivationRequest
+) -> CommitActivationResponse:
+    """Make an activation ACTIVE after its key exchange.
+
+    :raises ActivationNotFound: unknown
+    :raises ActivationExpired: it is removed, perhaps just now because its time is up
+    :raises IncorrectActivationState: it is not PENDING_COMMIT, or is not committed by this call
+    :raises OtpMismatch: the OTP is wrong, missing or unexpected; counted failures are kept
+    """
+    activation = await _lock_unexpired(core, session, request.activation_id, request.application_ids)
+    if activation.activation_status is REMOVED:
+        # Lazy expiry just now is a change to keep; for one that was removed before there is nothing to write.
+        raise ActivationExpired(keep_changes=True)
+    await commit_locked(
+        core,
+        session,
+        activation,
+        supplied_otp=request.activation_otp,
+        external_user_id=request.external_user_id,
+    )
+    return CommitActivationResponse(activation_id=activation.activation_id, activated=True)
+
+
+async def commit_locked(
+    core: Core,
+    session: AsyncSession,
+    activation: Activation,
+    *,
+    supplied_otp: str | None = None,
+    external_user_id: str | None = None,
+) -> None:
+    """Commit a locked activation; raises as `commit`."""
+    permits(Call.COMMIT, activation.activation_status)
+    await otp.validate(
+        core, session, activation, CommitPhase.ON_COMMIT, supplied_otp, external_user_id=external_user_id
+    )
+    if (activation.commit_phase or CommitPhase.ON_COMMIT) is not CommitPhase.ON_COMMIT:
+        raise IncorrectActivationState()
+    previous = activation.activation_status
+    activation.activation_status = ACTIVE
+    await lifecycle.activate_of_activation(session, activation.activation_id)
+    await record_change(
+        core, session, activation, previous_status=previous, external_user_id=external_user_id
+    )
+
+
+def commits_unasked(activation: Activation) -> bool:
+    """Whether a commit needs nothing of the user, so that it can follow the key exchange at once."""
+    check = otp_check(
+        CommitPhase.ON_COMMIT,
+        None,
+        activation.activation_otp,
+        activation.activation_otp_validation,
+        activation.commit_phase,
+    )
+    return activation.activation_status is PENDING_COMMIT and check is OtpCheck.SKIP
+
+
+async def update_otp(core: Core, request: UpdateOtpRequest) -> UpdateOtpResponse:
+    """``activation/otp/update``: from now on the commit asks for this OTP.
+
+    :raises ActivationNotFound: unknown
+    :raises IncorrectActivationState: it is not PENDING_COMMIT
+    :raises OtpWrongMode: its OTP belongs to the key exchange
+    """
+    otp_hash = await hash_otp(request.activation_otp)
+    async with core.database.transaction() as session:
+        activation = await _lock_unexpired(core, session, request.activation_id, request.application_ids)
+        if activation.activation_status is REMOVED:
+            raise IncorrectActivationState(keep_changes=True)
+        permits(Call.UPDATE_OTP, activation.activation_status)
+        if activation.activation_otp_validation is ActivationOtpValidation.ON_KEY_EXCHANGE:
+            raise OtpWrongMode()
+        activation.activation_otp = otp_hash
+        activation.activation_otp_validation = ActivationOtpValidation.ON_COMMIT
+        await record_change(
+            core,
+            session,
+            activation,
+            previous_status=activation.activation_status,
+            reason=REASON_OTP_VALUE_UPDATE,
+            external_user_id=request.external_user_id,
+        )
+    return UpdateOtpResponse(activation_id=request.activation_id, updated=True)
+
+
+async def _lock_unexpired(
+    core: Core, session: AsyncSession, activation_id: str, application_ids: ApplicationIds
+) -> Activation:
+    """The activation under its lock; one whose time is up has become REMOVED."""
+    activation = await repository.lock(session, activation_id, application_ids)
+    if activation is None:
+        raise ActivationNotFound()
+    await expire_if_overdue(core, session, activation)
+    return activation

@@ -1,0 +1,220 @@
+"""The start of an activation: id, code, server key pair (spec/core-api.md §7.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import null
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations import keys, repository
+from powerauth_core.activations.history import record_change
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.rules import CREATED, is_blank
+from powerauth_core.activations.schemas import InitActivationRequest, InitActivationResponse
+from powerauth_core.applications.cache import ApplicationIdentity, MasterKey
+from powerauth_core.base import json_text
+from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
+from powerauth_core.errors import (
+    ActivationCodeNotGenerated,
+    ActivationIdNotGenerated,
+    ActivationPropertiesInvalid,
+    InvalidApplication,
+    InvalidRequest,
+)
+from powerauth_protocol import activation_code
+from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.keys import generate_key_pair
+from powerauth_protocol.password_hash import hash_password
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+CODE_PREFIX_LENGTH = 11
+"""The part of an activation code that is unique within an application: ABCDE-FGHIJ."""
+FLAGS_LENGTH = 255
+"""Characters of the flags' column, JSON syntax included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What the caller decides about a new activation.
+
+    :ivar max_failure_count: None = the configured default
+    :ivar expires: naive UTC, None = now plus the configured validity
+    :ivar otp_hash: Argon2 text of the activation OTP, None without OTP
+    """
+
+    user_id: str
+    protocol: ActivationProtocol = ActivationProtocol.POWERAUTH
+    expires: datetime | None = None
+    max_failure_count: int | None = None
+    otp_hash: str | None = field(default=None, repr=False)
+    otp_validation: ActivationOtpValidation = ActivationOtpValidation.NONE
+    commit_phase: CommitPhase = CommitPhase.ON_COMMIT
+    flags: Sequence[str] = ()
+    additional_data: dict[str, Any] | None = None
+
+
+async def init_activation(core: Core, request: InitActivationRequest) -> InitActivationResponse:
+    """``activation/init``: start an activation that a device joins by its code.
+
+    :raises InvalidApplication: unknown application
+    :raises ActivationPropertiesInvalid: the maximum of failures is not positive
+    :raises InvalidRequest: OTP and commit phase do not fit together, or the expiration has passed
+    :raises CoreError: no usable master key pair, or no unused id or code was found
+    """
+    async with core.database.read() as session:
+        application = await _application(core, session, request)
+    properties = await _properties(request)
+    async with core.database.transaction() as session:
+        activation = await initialise(core, session, application, properties)
+    return InitActivationResponse(
+        activation_id=activation.activation_id,
+        activation_code=activation.activation_code or "",
+        activation_signature=sign_code(application.master_key(), activation),
+        user_id=activation.user_id,
+        application_id=application.application_id,
+    )
+
+
+async def initialise(
+    core: Core, session: AsyncSession, application: ApplicationIdentity, properties: Properties
+) -> Activation:
+    """Insert a new activation in state CREATED, with history and callbacks.
+
+    :raises ActivationPropertiesInvalid: the maximum of failures is not positive
+    :raises NoMasterKeyPair: the application has no key pair to sign the code with
+    :raises MasterKeyFormat: the key pair cannot be read
+    :raises ActivationIdNotGenerated: every generated id was taken
+    :raises ActivationCodeNotGenerated: every generated code was taken
+    """
+    check_max_failure_count(properties.max_failure_count)
+    master_key = application.master_key()
+    activation_id = await _unused_id(core, session)
+    code = await _unused_code(core, session, application.rid)
+    pair = keys.encrypt_server_key_pair(core.cipher, generate_key_pair(), properties.user_id, activation_id)
+    settings = core.settings
+    now = clock.now()
+    activation = Activation(
+        activation_id=activation_id,
+        application_id=application.rid,
+        user_id=properties.user_id,
+        activation_code=code,
+        activation_status=CREATED,
+        activation_otp=properties.otp_hash,
+        activation_otp_validation=properties.otp_validation,
+        commit_phase=properties.commit_phase,
+        counter=0,
+        failed_attempts=0,
+        max_failed_attempts=properties.max_failure_count or settings.signature_max_failed_attempts,
+        server_private_key_base64=pair.private_key,
+        server_private_key_encryption=pair.encryption,
+        server_public_key_base64=pair.public_key,
+        timestamp_created=now,
+        timestamp_last_used=now,
+        timestamp_activation_expire=properties.expires
+        or now + timedelta(milliseconds=settings.activation_validity_ms),
+        master_keypair_id=master_key.rid,
+        # The column has a default of 2; an activation has no version before its key exchange.
+        version=null(),
+        protocol=properties.protocol.value,
+        flags=list(properties.flags),
+        additional_data=properties.additional_data,
+    )
+    session.add(activation)
+    await session.flush()
+    await record_change(core, session, activation, previous_status=None)
+    return activation
+
+
+def sign_code(master_key: MasterKey, activation: Activation) -> str:
+    """Base64 of the DER signature over the activation code; random, so it differs on every call."""
+    return b64encode(activation_code.sign(activation.activation_code or "", master_key.private))
+
+
+async def hash_otp(otp: str | None) -> str | None:
+    """Argon2 text of an OTP, computed beside the event loop; None for a blank one."""
+    return None if otp is None or is_blank(otp) else await asyncio.to_thread(hash_password, otp)
+
+
+def check_max_failure_count(max_failure_count: int | None) -> None:
+    """Refuse a limit that no attempt would meet.
+
+    :raises ActivationPropertiesInvalid: it is not positive
+    """
+    if max_failure_count is not None and max_failure_count <= 0:
+        raise ActivationPropertiesInvalid()
+
+
+async def _application(
+    core: Core, session: AsyncSession, request: InitActivationRequest
+) -> ApplicationIdentity:
+    application = await core.application_cache.by_id(session, request.application_id)
+    if application is None:
+        raise InvalidApplication()
+    if request.application_ids is not None and application.application_id not in request.application_ids:
+        raise InvalidApplication()
+    return application
+
+
+async def _properties(request: InitActivationRequest) -> Properties:
+    """Check the request in the order of spec/core-api.md §7.1 and hash its OTP."""
+    check_max_failure_count(request.max_failure_count)
+    validation = request.activation_otp_validation or ActivationOtpValidation.NONE
+    if validation is not ActivationOtpValidation.NONE:
+        if request.commit_phase is not None:
+            raise InvalidRequest(
+                "requestObject.commitPhase - must not be combined with activationOtpValidation"
+            )
+        if is_blank(request.activation_otp):
+            raise InvalidRequest("requestObject.activationOtp - must not be blank")
+    expires = request.timestamp_activation_expire
+    if expires is not None and expires <= clock.now():
+        raise InvalidRequest(
+            "requestObject.timestampActivationExpire - The activation expiration timestamp must be in the"
+            " future when initiating activation"
+        )
+    check_flags(request.flags or ())
+    return Properties(
+        user_id=request.user_id,
+        protocol=request.protocol,
+        expires=expires,
+        max_failure_count=request.max_failure_count,
+        otp_hash=await hash_otp(request.activation_otp),
+        otp_validation=validation,
+        commit_phase=request.commit_phase or CommitPhase.ON_COMMIT,
+        flags=request.flags or (),
+        additional_data=request.additional_data,
+    )
+
+
+def check_flags(flags: Sequence[str]) -> None:
+    """Refuse flags that do not fit their column.
+
+    :raises InvalidRequest: their JSON text is too long
+    """
+    if len(json_text(list(flags))) > FLAGS_LENGTH:
+        raise InvalidRequest("requestObject.activationFlags - are too long")
+
+
+async def _unused_id(core: Core, session: AsyncSession) -> str:
+    for _ in range(core.settings.generate_activation_id_iterations):
+        activation_id = str(uuid.uuid4())
+        if not await repository.exists_id(session, activation_id):
+            return activation_id
+    raise ActivationIdNotGenerated()
+
+
+async def _unused_code(core: Core, session: AsyncSession, application_rid: int) -> str:
+    for _ in range(core.settings.generate_activation_code_iterations):
+        code = activation_code.generate()
+        if not await repository.code_prefix_in_use(session, application_rid, code[:CODE_PREFIX_LENGTH]):
+            return code
+    raise ActivationCodeNotGenerated()

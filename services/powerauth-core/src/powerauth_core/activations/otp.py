@@ -1,0 +1,82 @@
+"""Activation OTP: check it under the activation's lock (spec/core-api.md §22.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations.history import record_change
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.rules import (
+    REASON_OTP_FAILED_ATTEMPT,
+    REASON_OTP_MAX_FAILED_ATTEMPTS,
+    REMOVED,
+    OtpCheck,
+    attempts_exhausted,
+    otp_check,
+)
+from powerauth_core.enums import CommitPhase
+from powerauth_core.errors import OtpMismatch
+from powerauth_core.recovery import lifecycle
+from powerauth_protocol.errors import EncodingError
+from powerauth_protocol.password_hash import verify_password
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+async def validate(
+    core: Core,
+    session: AsyncSession,
+    activation: Activation,
+    phase: CommitPhase,
+    supplied: str | None,
+    external_user_id: str | None = None,
+) -> None:
+    """Check the OTP of a step, count a wrong one, remove the activation when too many were wrong.
+
+    :param activation: locked; it stays locked while the hash is computed, so that guesses take turns
+    :param supplied: OTP of the request
+    :raises OtpMismatch: wrong, missing or unexpected; what was counted is kept
+    """
+    stored = activation.activation_otp
+    check = otp_check(phase, supplied, stored, activation.activation_otp_validation, activation.commit_phase)
+    if check is OtpCheck.SKIP:
+        return
+    if check is OtpCheck.REFUSE or supplied is None or stored is None:
+        raise OtpMismatch(keep_changes=True)
+    if await asyncio.to_thread(_matches, supplied, stored):
+        activation.failed_attempts = 0
+        return
+    await _count_failure(core, session, activation, external_user_id)
+    raise OtpMismatch(keep_changes=True)
+
+
+async def _count_failure(
+    core: Core, session: AsyncSession, activation: Activation, external_user_id: str | None
+) -> None:
+    previous = activation.activation_status
+    activation.failed_attempts += 1
+    exhausted = attempts_exhausted(activation.failed_attempts, activation.max_failed_attempts)
+    if exhausted:
+        activation.activation_status = REMOVED
+        await lifecycle.revoke_of_activation(session, activation.activation_id)
+    await record_change(
+        core,
+        session,
+        activation,
+        previous_status=previous,
+        reason=REASON_OTP_MAX_FAILED_ATTEMPTS if exhausted else REASON_OTP_FAILED_ATTEMPT,
+        external_user_id=external_user_id,
+        notify=exhausted,
+    )
+
+
+def _matches(supplied: str, stored: str) -> bool:
+    try:
+        return verify_password(supplied, stored)
+    except EncodingError:
+        # A damaged hash matches nothing; it counts as a mismatch.
+        return False

@@ -1,0 +1,153 @@
+"""Wire models of the activation life cycle: from init to commit (spec/core-api.md §7.1 to §7.6, §31.1)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from powerauth_core.enums import (
+    ActivationOtpValidation,
+    ActivationProtocol,
+    ActivationStatus,
+    CommitPhase,
+)
+from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from servicekit.wire import CoreDateTime, WireModel
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+UserId = Annotated[str, Field(min_length=1, max_length=255)]
+FreeText = Annotated[str, Field(max_length=255)]
+Flag = Annotated[str, Field(min_length=1)]
+MAX_ATTEMPTS = 2**31 - 1
+"""What the column of attempt counters holds."""
+
+
+class InitActivationRequest(WireModel):
+    """Request of ``activation/init``."""
+
+    protocol: ActivationProtocol = ActivationProtocol.POWERAUTH
+    user_id: UserId
+    application_id: NonEmpty
+    timestamp_activation_expire: CoreDateTime | None = None
+    max_failure_count: Annotated[int, Field(le=MAX_ATTEMPTS)] | None = None
+    activation_otp_validation: ActivationOtpValidation | None = None
+    commit_phase: CommitPhase | None = None
+    activation_otp: str | None = Field(default=None, repr=False)
+    flags: list[Flag] | None = None
+    additional_data: dict[str, Any] | None = None
+    application_ids: list[str] | None = None
+
+
+class InitActivationResponse(WireModel):
+    """The new activation; the signature is Base64 of a DER signature over the code."""
+
+    activation_id: str
+    activation_code: str = Field(repr=False)
+    activation_signature: str
+    user_id: str
+    application_id: str
+
+
+class PrepareActivationRequest(EnvelopeFields):
+    """Request of ``activation/prepare``: key exchange by activation code."""
+
+    activation_code: NonEmpty = Field(repr=False)
+    application_key: NonEmpty
+    generate_recovery_codes: bool = False
+    protocol_version: str
+
+
+class CreateActivationRequest(EnvelopeFields):
+    """Request of ``activation/create``: key exchange for a user the caller has identified."""
+
+    user_id: UserId
+    timestamp_activation_expire: CoreDateTime | None = None
+    generate_recovery_codes: bool = True
+    max_failure_count: Annotated[int, Field(le=MAX_ATTEMPTS)] | None = None
+    application_key: NonEmpty
+    activation_otp: str | None = Field(default=None, repr=False)
+    additional_data: dict[str, Any] | None = None
+    protocol_version: str
+    application_ids: list[str] | None = None
+
+
+class KeyExchangeResponse(SealedFields):
+    """Answer of every key exchange: the encrypted layer 2 response and what the caller may know."""
+
+    activation_id: str
+    user_id: str
+    application_id: str
+    activation_status: ActivationStatus
+
+
+class CommitActivationRequest(WireModel):
+    """Request of ``activation/commit``."""
+
+    activation_id: NonEmpty
+    external_user_id: FreeText | None = None
+    activation_otp: str | None = Field(default=None, repr=False)
+    application_ids: list[str] | None = None
+
+
+class CommitActivationResponse(WireModel):
+    """The activation is ACTIVE."""
+
+    activation_id: str
+    activated: bool
+
+
+class UpdateOtpRequest(WireModel):
+    """Request of ``activation/otp/update``."""
+
+    activation_id: NonEmpty
+    external_user_id: FreeText | None = None
+    activation_otp: NonEmpty = Field(repr=False)
+    application_ids: list[str] | None = None
+
+
+class UpdateOtpResponse(WireModel):
+    """The OTP is replaced."""
+
+    activation_id: str
+    updated: bool
+
+
+class ActivationStatusRequest(WireModel):
+    """Request of ``activation/status``; `challenge` is Base64 of 16 bytes."""
+
+    activation_id: NonEmpty
+    challenge: str | None = None
+    application_ids: list[str] | None = None
+
+
+class ActivationStatusResponse(WireModel):
+    """Everything about an activation; unknown ones look like removed ones (spec/core-api.md §7.6)."""
+
+    activation_id: str
+    activation_status: ActivationStatus
+    activation_otp_validation: ActivationOtpValidation
+    commit_phase: CommitPhase
+    blocked_reason: str | None = None
+    activation_name: str | None = None
+    user_id: str
+    extras: str | None = None
+    protocol: ActivationProtocol | None = None
+    external_id: str | None = None
+    platform: str | None = None
+    device_info: str | None = None
+    application_id: str | None = None
+    failed_attempts: int
+    max_failed_attempts: int
+    timestamp_created: CoreDateTime
+    timestamp_last_used: CoreDateTime
+    timestamp_last_change: CoreDateTime | None = None
+    encrypted_status_blob: str
+    encrypted_status_blob_nonce: str | None = None
+    activation_code: str | None = Field(default=None, repr=False)
+    activation_signature: str | None = None
+    device_public_key_fingerprint: str | None = None
+    version: int
+    activation_flags: list[str] = Field(default_factory=list)
+    application_roles: list[str] = Field(default_factory=list)
+    additional_data: dict[str, Any] | None = None

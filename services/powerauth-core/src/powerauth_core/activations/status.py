@@ -1,0 +1,210 @@
+"""Everything about one activation (spec/core-api.md §7.6, spec/protocol-v3.md §9.2)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations import repository
+from powerauth_core.activations.expiry import expire_if_overdue, overdue
+from powerauth_core.activations.initialisation import sign_code
+from powerauth_core.activations.keys import import_stored_public_key
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.repository import ApplicationIds
+from powerauth_core.activations.rules import ACTIVATION_VERSION, CREATED, REMOVED
+from powerauth_core.activations.schemas import ActivationStatusRequest, ActivationStatusResponse
+from powerauth_core.applications.cache import ApplicationIdentity
+from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
+from powerauth_core.errors import CryptographyFailed, IncorrectActivationState, InvalidRequest
+from powerauth_protocol.counter import counter_hash
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.errors import EncodingError
+from powerauth_protocol.fingerprint import activation_fingerprint
+from powerauth_protocol.status_blob import CHALLENGE_LENGTH, NONCE_LENGTH, StatusBlob, random_blob
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+_UNKNOWN = "unknown"
+_EPOCH = datetime(1970, 1, 1)
+_NO_COUNTER = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedStatus:
+    """The encrypted status for the device.
+
+    :ivar blob: 32 bytes
+    :ivar nonce: 16 bytes if the device sent a challenge
+    """
+
+    blob: bytes
+    nonce: bytes | None
+
+
+async def get_status(core: Core, request: ActivationStatusRequest) -> ActivationStatusResponse:
+    """``activation/status``; an activation whose time is up is removed first.
+
+    :raises InvalidRequest: the challenge is not Base64 of 16 bytes; the same for known and unknown ids
+    :raises IncorrectActivationState: keys were exchanged in a protocol version other than 3
+    :raises CoreError: stored keys cannot be read, or there is no master key pair to sign the code with
+    """
+    challenge = read_challenge(request.challenge)
+    async with core.database.read() as session:
+        activation = await repository.find(session, request.activation_id, request.application_ids)
+        if activation is None or not overdue(activation):
+            return await describe(core, session, request.activation_id, activation, challenge)
+    async with core.database.transaction() as session:
+        return await status(
+            core, session, request.activation_id, challenge, application_ids=request.application_ids
+        )
+
+
+async def status(
+    core: Core,
+    session: AsyncSession,
+    activation_id: str,
+    challenge: bytes | None,
+    *,
+    application_ids: ApplicationIds = None,
+) -> ActivationStatusResponse:
+    """The status in a transaction that may write; locks only what has to be expired.
+
+    :param challenge: 16 bytes, see `read_challenge`
+    """
+    activation = await repository.find(session, activation_id, application_ids)
+    if activation is not None and overdue(activation):
+        activation = await repository.lock(session, activation_id, application_ids)
+        if activation is not None:
+            await expire_if_overdue(core, session, activation)
+    return await describe(core, session, activation_id, activation, challenge)
+
+
+def read_challenge(text: str | None) -> bytes | None:
+    """The 16 bytes of a challenge, checked before any record is looked up.
+
+    :raises InvalidRequest: not Base64 of 16 bytes
+    """
+    if text is None:
+        return None
+    try:
+        return b64decode(text, CHALLENGE_LENGTH)
+    except EncodingError:
+        raise InvalidRequest() from None
+
+
+async def describe(
+    core: Core,
+    session: AsyncSession,
+    activation_id: str,
+    activation: Activation | None,
+    challenge: bytes | None,
+) -> ActivationStatusResponse:
+    """The answer for an activation as it is; None answers like a removed one (spec/core-api.md §7.6)."""
+    if activation is None:
+        return _unknown(core, activation_id, challenge)
+    application = await core.application_cache.by_rid(session, activation.application_id)
+    if application is None:
+        raise LookupError("an activation without application")
+    created = activation.activation_status is CREATED
+    encrypted = _encrypted_status(core, activation, challenge)
+    return ActivationStatusResponse(
+        activation_id=activation.activation_id,
+        activation_status=activation.activation_status,
+        activation_otp_validation=activation.activation_otp_validation,
+        commit_phase=activation.commit_phase or CommitPhase.ON_COMMIT,
+        blocked_reason=activation.blocked_reason,
+        activation_name=activation.activation_name,
+        user_id=activation.user_id,
+        extras=activation.extras,
+        protocol=ActivationProtocol(activation.protocol),
+        external_id=activation.external_id,
+        platform=activation.platform,
+        device_info=activation.device_info,
+        application_id=application.application_id,
+        failed_attempts=activation.failed_attempts,
+        max_failed_attempts=activation.max_failed_attempts,
+        timestamp_created=activation.timestamp_created,
+        timestamp_last_used=activation.timestamp_last_used,
+        timestamp_last_change=activation.timestamp_last_change,
+        encrypted_status_blob=b64encode(encrypted.blob),
+        encrypted_status_blob_nonce=_text(encrypted.nonce),
+        activation_code=activation.activation_code if created else None,
+        activation_signature=_code_signature(application, activation) if created else None,
+        device_public_key_fingerprint=_fingerprint(activation),
+        version=activation.version or 0,
+        activation_flags=list(activation.flags or ()),
+        application_roles=list(application.roles),
+        additional_data=activation.additional_data,
+    )
+
+
+def _unknown(core: Core, activation_id: str, challenge: bytes | None) -> ActivationStatusResponse:
+    encrypted = _random_status(challenge)
+    return ActivationStatusResponse(
+        activation_id=activation_id,
+        activation_status=REMOVED,
+        activation_otp_validation=ActivationOtpValidation.NONE,
+        commit_phase=CommitPhase.ON_COMMIT,
+        activation_name=_UNKNOWN,
+        user_id=_UNKNOWN,
+        failed_attempts=0,
+        max_failed_attempts=core.settings.signature_max_failed_attempts,
+        timestamp_created=_EPOCH,
+        timestamp_last_used=_EPOCH,
+        encrypted_status_blob=b64encode(encrypted.blob),
+        encrypted_status_blob_nonce=_text(encrypted.nonce),
+        version=0,
+    )
+
+
+def _encrypted_status(core: Core, activation: Activation, challenge: bytes | None) -> EncryptedStatus:
+    if activation.activation_status is CREATED or activation.device_public_key_base64 is None:
+        return _random_status(challenge)
+    if activation.version != ACTIVATION_VERSION:
+        raise IncorrectActivationState()
+    transport = core.activation_keys.keys_of(activation).factors.transport
+    try:
+        ctr_data = None if activation.ctr_data is None else b64decode(activation.ctr_data)
+        ctr_hash = _NO_COUNTER if ctr_data is None else counter_hash(transport, ctr_data)
+        blob = StatusBlob(
+            activation_status=activation.activation_status.code,
+            failed_attempts=activation.failed_attempts & 0xFF,
+            max_failed_attempts=activation.max_failed_attempts & 0xFF,
+            ctr_byte=activation.counter & 0xFF,
+            ctr_look_ahead=core.settings.signature_validation_lookahead,
+            ctr_data_hash=ctr_hash,
+        )
+        if challenge is None:
+            return EncryptedStatus(blob.without_counter().encrypt(transport), None)
+        nonce = os.urandom(NONCE_LENGTH)
+        return EncryptedStatus(blob.encrypt(transport, challenge, nonce), nonce)
+    except EncodingError:
+        raise CryptographyFailed() from None
+
+
+def _random_status(challenge: bytes | None) -> EncryptedStatus:
+    """What nobody can decrypt, with a nonce exactly where a real status has one."""
+    return EncryptedStatus(random_blob(), None if challenge is None else os.urandom(NONCE_LENGTH))
+
+
+def _code_signature(application: ApplicationIdentity, activation: Activation) -> str:
+    return sign_code(application.master_key(), activation)
+
+
+def _fingerprint(activation: Activation) -> str | None:
+    if activation.activation_status is CREATED or activation.device_public_key_base64 is None:
+        return None
+    return activation_fingerprint(
+        import_stored_public_key(activation.device_public_key_base64),
+        import_stored_public_key(activation.server_public_key_base64),
+        activation.activation_id,
+    )
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else b64encode(data)

@@ -1,0 +1,60 @@
+"""Wire fields of encrypted envelopes and of the decryptor call (spec/core-api.md §2.2, §12)."""
+
+from __future__ import annotations
+
+from powerauth_protocol.ecies import EciesResponse
+from powerauth_protocol.encoding import b64encode
+from servicekit.wire import WireModel
+
+
+class EnvelopeFields(WireModel):
+    """The encrypted part of a request; which fields it has depends on its protocol version.
+
+    Base64 texts; `timestamp` in ms since the epoch. Not checked here: the pattern has its own error codes.
+    """
+
+    temporary_key_id: str | None = None
+    ephemeral_public_key: str | None = None
+    encrypted_data: str | None = None
+    mac: str | None = None
+    nonce: str | None = None
+    timestamp: int | None = None
+
+
+class SealedFields(WireModel):
+    """The encrypted part of an answer: Base64 texts, `timestamp` in ms; nonce and timestamp from 3.2 on."""
+
+    encrypted_data: str
+    mac: str
+    nonce: str | None = None
+    timestamp: int | None = None
+
+    @classmethod
+    def of(cls, response: EciesResponse) -> SealedFields:
+        """The wire form of an encrypted response."""
+        return cls(
+            encrypted_data=b64encode(response.encrypted_data),
+            mac=b64encode(response.mac),
+            nonce=None if response.nonce is None else b64encode(response.nonce),
+            timestamp=response.timestamp,
+        )
+
+
+class DecryptorRequest(WireModel):
+    """Request of ``ecies/decryptor``; without an activation id in application scope."""
+
+    activation_id: str | None = None
+    application_key: str
+    temporary_key_id: str | None = None
+    ephemeral_public_key: str
+    nonce: str | None = None
+    protocol_version: str
+    timestamp: int | None = None
+    application_ids: list[str] | None = None
+
+
+class DecryptorResponse(WireModel):
+    """Envelope key (48 bytes) and base of sharedInfo2 (32 bytes), Base64."""
+
+    secret_key: str
+    shared_info2: str

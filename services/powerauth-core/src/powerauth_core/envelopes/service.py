@@ -1,0 +1,180 @@
+"""Opening envelopes on behalf of all calls (spec/core-api.md §2.2, spec/protocol-v3.md §5.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.enums import UniqueValueType
+from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from powerauth_core.errors import DecryptionFailed, EncryptionFailed, InvalidRequest
+from powerauth_core.keystore import service as keystore
+from powerauth_core.replay import service as replay
+from powerauth_protocol import ecies
+from powerauth_protocol.ecies import EciesContext, EciesRequest, ServerEnvelope, SharedInfo1
+from powerauth_protocol.errors import EnvelopeFormatError, ProtocolError, VersionError
+from powerauth_protocol.keys import PrivateKey
+from powerauth_protocol.scope import Scope
+from powerauth_protocol.versions import ProtocolVersion
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+REPLAY_KINDS = {
+    Scope.APPLICATION: UniqueValueType.ECIES_APPLICATION_SCOPE,
+    Scope.ACTIVATION: UniqueValueType.ECIES_ACTIVATION_SCOPE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A decrypted request that waits for its one answer."""
+
+    plaintext: bytes = field(repr=False)
+    version: ProtocolVersion
+    _envelope: ServerEnvelope = field(repr=False)
+
+    def seal(self, plaintext: bytes) -> SealedFields:
+        """Encrypt the answer; once only.
+
+        :raises EncryptionFailed: it cannot be encrypted, or an answer was encrypted before
+        """
+        timestamp = clock.now_ms() if self.version.timestamp else None
+        try:
+            return SealedFields.of(self._envelope.encrypt(plaintext, timestamp=timestamp))
+        except ProtocolError:
+            raise EncryptionFailed() from None
+
+
+def read_envelope(fields: EnvelopeFields, version_text: str) -> tuple[ProtocolVersion, EciesRequest]:
+    """Formal check of a request's envelope fields; nothing is decrypted.
+
+    :param version_text: the request's ``protocolVersion`` or ``signatureVersion``
+    :raises DecryptionFailed: unknown protocol version
+    :raises InvalidRequest: a field is missing, malformed or not allowed in this version
+    """
+    version = read_version(version_text)
+    members = {
+        "temporaryKeyId": fields.temporary_key_id,
+        "ephemeralPublicKey": fields.ephemeral_public_key,
+        "encryptedData": fields.encrypted_data,
+        "mac": fields.mac,
+        "nonce": fields.nonce,
+        "timestamp": fields.timestamp,
+    }
+    try:
+        return version, EciesRequest.from_json_dict(members, version)
+    except EnvelopeFormatError:
+        raise InvalidRequest() from None
+
+
+def read_version(version_text: str) -> ProtocolVersion:
+    """The protocol version of an envelope.
+
+    :raises DecryptionFailed: it is unknown
+    """
+    try:
+        return ProtocolVersion.parse(version_text)
+    except VersionError:
+        raise DecryptionFailed() from None
+
+
+async def open_envelope(
+    core: Core,
+    session: AsyncSession,
+    *,
+    scope: Scope,
+    sh1: SharedInfo1,
+    env: EciesRequest,
+    application: ApplicationFacts,
+    activation: Activation | None,
+    version: ProtocolVersion,
+) -> Opened:
+    """Check the time, choose the key, verify and decrypt, and remember the envelope, in this order.
+
+    The caller has checked that the application version is usable and that the activation's state allows the
+    call. An activation in activation scope has exchanged its keys.
+
+    :param sh1: purpose of the envelope; never one that the caller of the core may choose
+    :param activation: the activation in activation scope, None in application scope
+    :raises InvalidRequest: outside the time window, or accepted before
+    :raises TemporaryKeyMissing: the named temporary key is not for this envelope, or is gone
+    :raises NoMasterKeyPair: application scope without temporary key, and the application has no key pair
+    :raises DecryptionFailed: anything else is wrong, also a version below the application's minimum
+    """
+    require_version(application, version)
+    if env.timestamp is not None:
+        replay.check_time(core, env.timestamp)
+    private = await private_key(core, session, application, activation, env.temporary_key_id)
+    try:
+        plaintext, envelope = ecies.open_envelope(
+            context_of(scope, sh1, application, activation, version, env.temporary_key_id),
+            private,
+            shared_info2_base(core, application, activation),
+            env,
+        )
+    except ProtocolError:
+        raise DecryptionFailed() from None
+    identifier = None if activation is None else activation.activation_id
+    await replay.remember_envelope(core, session, REPLAY_KINDS[scope], env, identifier)
+    return Opened(plaintext, version, envelope)
+
+
+def require_version(application: ApplicationFacts, version: ProtocolVersion) -> None:
+    """Treat a version below the application's minimum like an unknown one (spec/README.md D17).
+
+    :raises DecryptionFailed: it is below
+    """
+    if version.value < application.minimum_protocol_version:
+        raise DecryptionFailed()
+
+
+async def private_key(
+    core: Core,
+    session: AsyncSession,
+    application: ApplicationFacts,
+    activation: Activation | None,
+    temporary_key_id: str | None,
+) -> PrivateKey:
+    """The key that an envelope was encrypted for (spec/protocol-v3.md §5.2); raises as `open_envelope`."""
+    activation_id = None if activation is None else activation.activation_id
+    if temporary_key_id is not None:
+        return await keystore.private_key(
+            core, session, temporary_key_id, application.application_key, activation_id
+        )
+    if activation is not None:
+        return core.activation_keys.keys_of(activation).server_private
+    return application.master_key().private
+
+
+def shared_info2_base(core: Core, application: ApplicationFacts, activation: Activation | None) -> bytes:
+    """The 32-byte base of sharedInfo2 of the scope (spec/protocol-v3.md §5.3)."""
+    if activation is None:
+        return ecies.shared_info2_base(Scope.APPLICATION, application.secret)
+    transport = core.activation_keys.keys_of(activation).factors.transport
+    return ecies.shared_info2_base(Scope.ACTIVATION, application.secret, transport)
+
+
+def context_of(
+    scope: Scope,
+    sh1: SharedInfo1,
+    application: ApplicationFacts,
+    activation: Activation | None,
+    version: ProtocolVersion,
+    temporary_key_id: str | None,
+) -> EciesContext:
+    """What both sides know about an envelope."""
+    return EciesContext(
+        version=version,
+        scope=scope,
+        sh1=sh1,
+        application_key=application.application_key,
+        application_secret=application.secret,
+        activation_id=None if activation is None else activation.activation_id,
+        temporary_key_id=temporary_key_id,
+    )

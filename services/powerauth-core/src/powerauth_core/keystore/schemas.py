@@ -1,0 +1,31 @@
+"""Wire models of the key store (spec/core-api.md §13)."""
+
+from __future__ import annotations
+
+from servicekit.wire import WireModel
+
+
+class CreateTemporaryKeyRequest(WireModel):
+    """Request of ``keystore/create``: a JWT signed by the device."""
+
+    jwt: str
+    application_ids: list[str] | None = None
+
+
+class CreateTemporaryKeyResponse(WireModel):
+    """A JWT with the temporary public key, signed by the server."""
+
+    jwt: str
+
+
+class RemoveTemporaryKeyRequest(WireModel):
+    """Request of ``keystore/remove``: the id of the key."""
+
+    id: str
+
+
+class RemoveTemporaryKeyResponse(WireModel):
+    """Confirms the removal, also of a key that is not there."""
+
+    id: str
+    removed: bool

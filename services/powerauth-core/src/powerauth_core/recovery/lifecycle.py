@@ -1,0 +1,160 @@
+"""Recovery codes that live and die with an activation (spec/core-api.md §8.1, §22)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_core.errors import RecoveryCodeNotGenerated
+from powerauth_core.records import recovery_puk_parts
+from powerauth_core.recovery import repository
+from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
+from powerauth_protocol import recovery as protocol
+from powerauth_protocol.password_hash import hash_password
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+@dataclass(frozen=True, slots=True)
+class NewCode:
+    """A generated code whose PUKs are hashed, ready to be stored.
+
+    :ivar hashes: Argon2 texts of the PUKs, in order
+    """
+
+    generated: protocol.RecoveryCode = field(repr=False)
+    hashes: tuple[str, ...] = field(repr=False)
+
+
+async def is_enabled(session: AsyncSession, application_rid: int) -> bool:
+    """Whether the application's activations get and accept recovery codes."""
+    config = await repository.find_config(session, application_rid)
+    return config is not None and config.activation_recovery_enabled
+
+
+async def generate_for_activation(core: Core, session: AsyncSession, application_rid: int) -> NewCode:
+    """Make a code with one PUK. Hashing takes a while: call it before rows are locked.
+
+    :raises RecoveryCodeNotGenerated: every generated code was taken
+    """
+    secret = os.urandom(protocol.ACTIVATION_SECRET_LENGTH)
+    generated = await generate_unused(core, session, application_rid, secret, 1)
+    return NewCode(generated, await hash_puks(generated.puks))
+
+
+async def generate_unused(
+    core: Core, session: AsyncSession, application_rid: int, secret: bytes, puk_count: int
+) -> protocol.RecoveryCode:
+    """Make a code that the application does not have yet.
+
+    :param secret: 16 random bytes, or the 32-byte ECDH result of a postcard
+    :raises RecoveryCodeNotGenerated: every generated code was taken
+    """
+    for _ in range(core.settings.generate_recovery_code_iterations):
+        generated = protocol.generate(secret, puk_count)
+        if not await repository.code_exists(session, application_rid, generated.code):
+            return generated
+    raise RecoveryCodeNotGenerated()
+
+
+async def hash_puks(puks: Sequence[str]) -> tuple[str, ...]:
+    """Argon2 texts of the PUKs, computed beside the event loop."""
+    return tuple([await asyncio.to_thread(hash_password, puk) for puk in puks])
+
+
+async def store(
+    core: Core,
+    session: AsyncSession,
+    new: NewCode,
+    *,
+    application_rid: int,
+    user_id: str,
+    activation_id: str | None,
+    status: RecoveryCodeStatus,
+) -> RecoveryCode:
+    """Insert a code and its PUKs; the hashes are encrypted at rest.
+
+    :param activation_id: None for a postcard
+    """
+    now = clock.now()
+    code = RecoveryCode(
+        recovery_code=new.generated.code,
+        application_id=application_rid,
+        user_id=user_id,
+        activation_id=activation_id,
+        status=status,
+        failed_attempts=0,
+        max_failed_attempts=core.settings.recovery_max_failed_attempts,
+        timestamp_created=now,
+        timestamp_last_change=now,
+    )
+    session.add(code)
+    await session.flush()
+    for index, puk_hash in enumerate(new.hashes, start=1):
+        parts = recovery_puk_parts(application_rid, user_id, code.recovery_code, index)
+        mode, stored = core.cipher.encrypt_text(parts, puk_hash)
+        session.add(
+            RecoveryPuk(
+                recovery_code_id=code.id,
+                puk=stored,
+                puk_encryption=mode.code,
+                puk_index=index,
+                status=RecoveryPukStatus.VALID,
+                timestamp_last_change=now,
+            )
+        )
+    await session.flush()
+    return code
+
+
+async def issue(
+    core: Core, session: AsyncSession, new: NewCode, activation: Activation, status: RecoveryCodeStatus
+) -> RecoveryCode:
+    """Store a code bound to an activation."""
+    return await store(
+        core,
+        session,
+        new,
+        application_rid=activation.application_id,
+        user_id=activation.user_id,
+        activation_id=activation.activation_id,
+        status=status,
+    )
+
+
+async def activate_of_activation(session: AsyncSession, activation_id: str) -> None:
+    """The activation was committed: its new codes become usable. The activation is locked."""
+    now = clock.now()
+    for code in await repository.lock_of_activation(session, activation_id):
+        if code.status is RecoveryCodeStatus.CREATED:
+            code.status = RecoveryCodeStatus.ACTIVE
+            code.timestamp_last_change = now
+
+
+async def revoke_of_activation(session: AsyncSession, activation_id: str) -> None:
+    """Revoke every code of the activation. The activation is locked."""
+    await revoke(session, await repository.lock_of_activation(session, activation_id))
+
+
+async def revoke(session: AsyncSession, codes: Sequence[RecoveryCode]) -> bool:
+    """Revoke locked codes and their valid PUKs.
+
+    :return: whether at least one code changed
+    """
+    now = clock.now()
+    revoked = [code for code in codes if code.status is not RecoveryCodeStatus.REVOKED]
+    for code in revoked:
+        code.status = RecoveryCodeStatus.REVOKED
+        code.timestamp_last_change = now
+    if revoked:
+        await repository.invalidate_puks(session, [code.id for code in revoked], now)
+    return bool(revoked)

@@ -1,0 +1,156 @@
+"""Wire models of recovery codes and postcards (spec/core-api.md §8)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from powerauth_core.activations.schemas import MAX_ATTEMPTS, NonEmpty, UserId
+from powerauth_core.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from servicekit.wire import WireModel
+
+RecoveryCodeId = Annotated[int, Field(ge=0)]
+
+
+class CreateActivationByRecoveryRequest(EnvelopeFields):
+    """Request of ``activation/recovery/create``: key exchange by recovery code and PUK."""
+
+    recovery_code: NonEmpty = Field(repr=False)
+    puk: NonEmpty = Field(repr=False)
+    application_key: NonEmpty
+    generate_recovery_codes: bool | None = None
+    max_failure_count: Annotated[int, Field(le=MAX_ATTEMPTS)] | None = None
+    activation_otp: str | None = Field(default=None, repr=False)
+    protocol_version: str
+    application_ids: list[str] | None = None
+
+
+class CreateRecoveryCodeRequest(WireModel):
+    """Request of ``recovery/create``: a postcard code with 1 to 100 PUKs."""
+
+    application_id: NonEmpty
+    user_id: UserId
+    puk_count: Annotated[int, Field(ge=1, le=100)]
+    application_ids: list[str] | None = None
+
+
+class CreatedPuk(WireModel):
+    """One PUK of a postcard, as the printing centre derives it."""
+
+    puk_index: int
+    puk_derivation_index: int
+    status: RecoveryPukStatus
+
+
+class CreateRecoveryCodeResponse(WireModel):
+    """A postcard code; nonce (Base64, 32 bytes) and derivation indexes are given out here only."""
+
+    nonce: str = Field(repr=False)
+    user_id: str
+    recovery_code_id: int
+    recovery_code_masked: str
+    status: RecoveryCodeStatus
+    puks: list[CreatedPuk] = Field(repr=False)
+
+
+class ConfirmRecoveryCodeRequest(EnvelopeFields):
+    """Request of ``recovery/confirm``."""
+
+    activation_id: NonEmpty
+    application_key: NonEmpty
+    protocol_version: str
+    application_ids: list[str] | None = None
+
+
+class ConfirmRecoveryCodeResponse(SealedFields):
+    """Encrypted ``{"alreadyConfirmed": …}``."""
+
+    activation_id: str
+    user_id: str
+
+
+class LookupRecoveryCodesRequest(WireModel):
+    """Request of ``recovery/lookup``: at least a user or an activation."""
+
+    user_id: str | None = None
+    activation_id: str | None = None
+    application_id: str | None = None
+    recovery_code_status: RecoveryCodeStatus | None = None
+    recovery_puk_status: RecoveryPukStatus | None = None
+    application_ids: list[str] | None = None
+
+
+class FoundPuk(WireModel):
+    """One PUK of a code that was looked up; the derivation index is not stored."""
+
+    puk_index: int
+    puk_derivation_index: int = 0
+    status: RecoveryPukStatus
+
+
+class FoundRecoveryCode(WireModel):
+    """One code that was looked up."""
+
+    recovery_code_id: int
+    recovery_code_masked: str
+    user_id: str
+    application_id: str
+    activation_id: str | None
+    status: RecoveryCodeStatus
+    puks: list[FoundPuk]
+
+
+class LookupRecoveryCodesResponse(WireModel):
+    """Codes that match, newest first."""
+
+    recovery_codes: list[FoundRecoveryCode]
+
+
+class RevokeRecoveryCodesRequest(WireModel):
+    """Request of ``recovery/revoke``."""
+
+    recovery_code_ids: Annotated[list[RecoveryCodeId], Field(min_length=1)]
+    application_ids: list[str] | None = None
+
+
+class RevokeRecoveryCodesResponse(WireModel):
+    """Whether at least one code changed."""
+
+    revoked: bool
+
+
+class RecoveryConfigRequest(WireModel):
+    """Request of ``recovery/config/detail``."""
+
+    application_id: NonEmpty
+    application_ids: list[str] | None = None
+
+
+class RecoveryConfigResponse(WireModel):
+    """How an application offers recovery; public keys in Base64."""
+
+    application_id: str
+    activation_recovery_enabled: bool
+    recovery_postcard_enabled: bool
+    allow_multiple_recovery_codes: bool
+    postcard_public_key: str | None
+    remote_postcard_public_key: str | None
+
+
+class UpdateRecoveryConfigRequest(WireModel):
+    """Request of ``recovery/config/update``; remote key: null keeps it, empty clears it."""
+
+    application_id: NonEmpty
+    activation_recovery_enabled: bool
+    recovery_postcard_enabled: bool
+    allow_multiple_recovery_codes: bool
+    remote_postcard_public_key: str | None = None
+    application_ids: list[str] | None = None
+
+
+class UpdateRecoveryConfigResponse(WireModel):
+    """The configuration is stored."""
+
+    updated: bool

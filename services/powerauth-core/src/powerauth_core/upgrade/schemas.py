@@ -1,0 +1,33 @@
+"""Wire models of the protocol upgrade (spec/core-api.md §14)."""
+
+from __future__ import annotations
+
+from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from servicekit.wire import WireModel
+
+
+class StartUpgradeRequest(EnvelopeFields):
+    """Request of ``upgrade/start``."""
+
+    activation_id: str
+    application_key: str
+    protocol_version: str
+    application_ids: list[str] | None = None
+
+
+class StartUpgradeResponse(SealedFields):
+    """Encrypted ``{"ctrData": …}``."""
+
+
+class CommitUpgradeRequest(WireModel):
+    """Request of ``upgrade/commit``."""
+
+    activation_id: str
+    application_key: str
+    application_ids: list[str] | None = None
+
+
+class CommitUpgradeResponse(WireModel):
+    """Confirms that the activation is of version 3 now."""
+
+    committed: bool
