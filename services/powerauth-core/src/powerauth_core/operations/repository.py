@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, exists, insert, select
+from sqlalchemy import JSON, ColumnElement, Select, case, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -158,9 +158,10 @@ async def page_of_user(
     """
     statement = _page(_select().where(Operation.user_id == user_id), application_rids, page)
     if pending_at is not None:
-        statement = statement.where(
-            Operation.status == OperationStatus.PENDING, Operation.timestamp_expires >= pending_at
-        )
+        # Not a plain comparison: by statistics older than the newest operations it is almost never true, and
+        # the planner would then read every pending operation of the system by (status, timestamp_expires).
+        alive = case((Operation.timestamp_expires >= pending_at, 1), else_=0) == 1
+        statement = statement.where(Operation.status == OperationStatus.PENDING, alive)
     if seen_by is not None:
         statement = statement.where(*_visible(seen_by))
     return await _all(session, statement)
