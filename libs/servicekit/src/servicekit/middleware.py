@@ -11,6 +11,7 @@ import re
 import time
 from secrets import token_hex
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit import logs, metrics
@@ -25,8 +26,15 @@ UNMATCHED = "unmatched"
 _SECURITY_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
-class BodyTooLarge(Exception):
+_CLOSE = {"Connection": "close"}
+"""A body that is not wanted is not read either: the connection cannot serve another request."""
+
+
+class BodyTooLarge(HTTPException):
     """More body arrived than allowed; raised into whoever was reading it."""
+
+    def __init__(self) -> None:
+        super().__init__(413, headers=_CLOSE)
 
 
 class EdgeMiddleware:
@@ -145,10 +153,6 @@ class _Exchange:
             return
         try:
             await self.edge.app(self.scope, self.receive_bounded, self.send_complete)
-        except BodyTooLarge:
-            if self.status:
-                raise
-            await self._answer(self.edge.family.too_large)
         except Exception:
             _log.exception("unexpected error", route=route_template(self.scope))
             if self.status:
@@ -176,4 +180,5 @@ class _Exchange:
         root: str = self.scope.get("root_path", "")
         path: str = self.scope["path"]
         context = ErrorContext(self.scope["method"], path.removeprefix(root) or "/")
-        await error_response(shape(context))(self.scope, self.receive, self.send_complete)
+        headers = _CLOSE if shape is self.edge.family.too_large else None
+        await error_response(shape(context), headers)(self.scope, self.receive, self.send_complete)

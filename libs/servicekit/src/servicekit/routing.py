@@ -38,7 +38,7 @@ class ExactRoutes(BaseRoute):
         if scope["type"] != "http":
             return Match.NONE, {}
         if self._targets is None:
-            self._targets = {key: target for key, target in _targets(self._app)}
+            self._targets = dict(_targets(self._app))
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
         if root and path.startswith(root):

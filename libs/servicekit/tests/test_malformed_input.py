@@ -1,0 +1,141 @@
+"""Whatever arrives, the answer is the family's, and never a 500."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import APIRouter, FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from servicekit.wire import CoreDateTime, ObjectRequest, ObjectResponse, WireModel
+
+MakeApp = Callable[..., FastAPI]
+ClientOf = Callable[[FastAPI], httpx2.AsyncClient]
+
+
+class Anything(WireModel):
+    activation_id: str
+    count: int | None = None
+    when: CoreDateTime | None = None
+    data: dict[str, Any] | None = None
+    flags: list[str] | None = None
+
+
+@pytest.fixture
+def client(make_app: MakeApp, client_of: ClientOf) -> httpx2.AsyncClient:
+    router = APIRouter()
+
+    @router.post("/call")
+    async def call(request: ObjectRequest[Anything]) -> ObjectResponse[Anything]:
+        return ObjectResponse(response_object=request.request_object)
+
+    @router.post("/optional")
+    async def optional(request: ObjectRequest[Anything | None] | None = None) -> ObjectResponse[str]:
+        return ObjectResponse(response_object="none" if request is None else "some")
+
+    @router.get("/search")
+    async def search(text: str, page: int = 0) -> dict[str, str]:
+        return {"text": text}
+
+    return client_of(make_app(router))
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"5",
+        b"true",
+        b"{}",
+        b'{"requestObject":null}',
+        b'{"requestObject":[]}',
+        b'{"requestObject":"x"}',
+        b'{"requestObject":{}}',
+        b'{"requestObject":{"activationId":null}}',
+        b'{"requestObject":{"activationId":{}}}',
+        b'{"requestObject":{"activationId":"\\u0000"}}',
+        b'{"requestObject":{"activationId":"\\ud800"}}',
+        b'{"requestObject":{"activationId":"\x00"}}',
+        b'{"requestObject":{"activationId":"\xff\xfe"}}',
+        b'{"requestObject":{"activationId":"a","count":1e999}}',
+        b'{"requestObject":{"activationId":"a","count":NaN}}',
+        b'{"requestObject":{"activationId":"a","count":-Infinity}}',
+        b'{"requestObject":{"activationId":"a","count":' + b"9" * 30 + b"}}",
+        b'{"requestObject":{"activationId":"a","count":' + b"9" * 5000 + b"}}",
+        b'{"requestObject":{"activationId":"a","when":"2024-13-45"}}',
+        b'{"requestObject":{"activationId":"a","data":{"x":"\\u0000"}}}',
+        b'{"requestObject":{"activationId":"a","data":{"x":NaN}}}',
+        b'{"requestObject":{"activationId":"a","flags":[null]}}',
+        b'{"requestObject":{"activationId":"a"}} trailing',
+        b"[" * 200_000,
+        b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+        b'{"requestObject":{"activationId":"a","data":' + b'{"x":' * 20_000 + b"1" + b"}" * 20_002,
+        b"\xef\xbb\xbf{}",
+        "{}".encode("utf-16"),
+        b"\x00" * 10,
+    ],
+    ids=lambda body: repr(body[:60]),
+)
+async def test_malformed_bodies_are_refused_in_the_envelope(client: httpx2.AsyncClient, body: bytes) -> None:
+    response = await client.post("/call", content=body, headers=JSON)
+    assert response.status_code == 400
+    assert response.json()["responseObject"]["code"] in ("ERR0024", "ERROR_HTTP_REQUEST")
+
+
+async def test_missing_and_mistyped_are_told_apart(client: httpx2.AsyncClient) -> None:
+    missing = await client.post("/call", content=b'{"requestObject":{}}', headers=JSON)
+    assert missing.json()["responseObject"] == {
+        "code": "ERR0024",
+        "message": "requestObject.activationId - Field required",
+    }
+    null = await client.post("/call", content=b'{"requestObject":{"activationId":null}}', headers=JSON)
+    assert null.json()["responseObject"]["code"] == "ERR0024"
+    mistyped = await client.post("/call", content=b'{"requestObject":{"activationId":5}}', headers=JSON)
+    assert mistyped.json()["responseObject"]["code"] == "ERROR_HTTP_REQUEST"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"requestObject":null}', b"null"])
+async def test_a_call_without_a_body_accepts_the_forms_clients_send(
+    client: httpx2.AsyncClient, body: bytes
+) -> None:
+    response = await client.post("/optional", content=body, headers=JSON)
+    assert response.status_code == (400 if body == b"{}" else 200)
+
+
+@pytest.mark.parametrize(
+    "query", ["", "text=%00", "text=a&page=x", "text=%FF%FE", "text=%ED%A0%80", "page=1"]
+)
+async def test_malformed_queries_are_never_a_500(client: httpx2.AsyncClient, query: str) -> None:
+    assert (await client.get(f"/search?{query}")).status_code in (200, 400)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(
+    body=st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["requestObject", "activationId", "count", "when", "data", "flags", "x"]),
+                inner,
+            )
+        ),
+        max_leaves=10,
+    ).map(lambda value: json.dumps(value).encode())
+)
+async def test_no_body_is_answered_with_a_500(client: httpx2.AsyncClient, body: bytes) -> None:
+    response = await client.post("/call", content=body, headers=JSON)
+    assert response.status_code in (200, 400)
+    assert response.json()["status"] in ("OK", "ERROR")
