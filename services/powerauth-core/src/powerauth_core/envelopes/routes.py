@@ -1,6 +1,4 @@
-"""``/rest/v3/ecies`` (spec/core-api.md §12)."""
-
-from __future__ import annotations
+"""HTTP side of the envelope call (spec/core-api.md §12)."""
 
 from fastapi import APIRouter
 
@@ -10,10 +8,10 @@ from powerauth_core.envelopes import handout
 from powerauth_core.envelopes.schemas import DecryptorRequest, DecryptorResponse
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/ecies", tags=["envelopes"])
+router = APIRouter(prefix="/rest/v3/ecies", tags=["Envelopes"])
 
 
 @router.post("/decryptor", response_model=ObjectResponse[DecryptorResponse])
-async def decryptor(core: CoreDependency, body: ObjectRequest[DecryptorRequest]) -> JsonResponse:
+async def decryptor(request: ObjectRequest[DecryptorRequest], core: CoreDependency) -> JsonResponse:
     """Hand out the envelope key of one request."""
-    return answer(await handout.decryptor(core, body.request_object))
+    return answer(await handout.decryptor(core, request.request_object))

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import Select, Table, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.models import Application
 from powerauth_core.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig, RecoveryPuk
 from powerauth_core.recovery.rules import USABLE
+from servicekit.database import insert_ignore
+
+_CONFIG_TABLE = cast(Table, RecoveryConfig.__table__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +150,8 @@ async def _locked(session: AsyncSession, statement: Select[RecoveryCode]) -> lis
     ordered = statement.order_by(RecoveryCode.id).with_for_update(key_share=True)
     rows = await session.execute(ordered.execution_options(populate_existing=True))
     return list(rows.scalars())
+
+
+async def add_config(session: AsyncSession, application_rid: int) -> None:
+    """Insert a configuration with everything off, unless another transaction has done so."""
+    await insert_ignore(session, _CONFIG_TABLE, {"application_id": application_rid})

@@ -1,0 +1,28 @@
+"""HTTP side of the upgrade calls (spec/core-api.md §14)."""
+
+from fastapi import APIRouter
+
+from powerauth_core.answers import answer
+from powerauth_core.container import CoreDependency
+from powerauth_core.upgrade import service
+from powerauth_core.upgrade.schemas import (
+    CommitUpgradeRequest,
+    CommitUpgradeResponse,
+    StartUpgradeRequest,
+    StartUpgradeResponse,
+)
+from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
+
+router = APIRouter(prefix="/rest/v3/upgrade", tags=["Upgrade"])
+
+
+@router.post("/start", response_model=ObjectResponse[StartUpgradeResponse])
+async def start_upgrade(request: ObjectRequest[StartUpgradeRequest], core: CoreDependency) -> JsonResponse:
+    """Give an activation of version 2 its counter data."""
+    return answer(await service.start_upgrade(core, request.request_object))
+
+
+@router.post("/commit", response_model=ObjectResponse[CommitUpgradeResponse])
+async def commit_upgrade(request: ObjectRequest[CommitUpgradeRequest], core: CoreDependency) -> JsonResponse:
+    """Make an activation one of version 3."""
+    return answer(await service.commit_upgrade(core, request.request_object))
