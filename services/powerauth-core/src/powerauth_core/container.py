@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
-    from servicekit.jobs import JobRunner
-
     from powerauth_core.activations.keys import ActivationKeyCache
     from powerauth_core.applications.cache import ApplicationCache
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from powerauth_core.signatures.executor import SignatureExecutor
     from servicekit.bus import Bus
     from servicekit.database import Database
+    from servicekit.jobs import JobRunner
     from servicekit.outbox import OutboxRelay
 
 
@@ -39,14 +38,15 @@ class Core:
     database: Database
     bus: Bus
     relay: OutboxRelay
-    jobs: JobRunner
     cipher: RecordCipher
     application_cache: ApplicationCache
     activation_keys: ActivationKeyCache
     callers: CallerCache
     egress: Egress
     callbacks: CallbackDispatcher
-    verifier: SignatureExecutor
+    # These two are given the core that they belong to.
+    verifier: SignatureExecutor = field(init=False)
+    jobs: JobRunner = field(init=False)
 
 
 def core_of(request: Request) -> Core:

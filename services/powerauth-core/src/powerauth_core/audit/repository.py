@@ -52,12 +52,14 @@ async def delete_before(session: AsyncSession, before: datetime) -> int:
         .order_by(AuditLog.timestamp_created)
         .limit(_BATCH)
     )
-    deleted = await session.execute(delete(AuditLog).where(AuditLog.audit_log_id.in_(oldest)))
-    return deleted.rowcount
+    deleted = await session.execute(
+        delete(AuditLog).where(AuditLog.audit_log_id.in_(oldest)).returning(AuditLog.audit_log_id)
+    )
+    return len(deleted.all())
 
 
 def _scope(dialect: str, application_ids: Sequence[str]) -> ColumnElement[bool]:
-    """Records that name one of the applications, as ``applicationId`` or, of an operation, in ``applications``."""
+    """Records naming one of the applications: ``applicationId``, or ``applications`` of an operation."""
     if not application_ids:
         return false()
     if dialect == "postgresql":

@@ -1,0 +1,50 @@
+"""The HTTP application of the core."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from powerauth_core import __version__
+from powerauth_core.error_family import CORE_FAMILY
+from powerauth_core.integrations.callers import CallerAuthentication
+from powerauth_core.routing import ROUTERS
+from powerauth_core.runtime import running_core
+from powerauth_core.settings import CoreSettings
+from servicekit.app import create_app as create_service
+from servicekit.bus import Bus
+
+
+def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
+    """The core's application; the core itself starts with the application's lifespan, as ``app.state.core``.
+
+    :param bus: a bus that other services in this process use too
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with running_core(settings, bus) as core:
+            app.state.core = core
+            yield
+
+    async def database_answers() -> None:
+        await app.state.core.database.ping()
+
+    app = create_service(
+        "PowerAuth Core",
+        __version__,
+        settings,
+        CORE_FAMILY,
+        lifespan,
+        ROUTERS,
+        health=[database_answers],
+        name="powerauth-core",
+    )
+    # Inside the edge, which bounds, logs and counts refused callers too.
+    app.user_middleware.append(
+        Middleware(CallerAuthentication, family=CORE_FAMILY, restrict_access=settings.restrict_access)
+    )
+    return app

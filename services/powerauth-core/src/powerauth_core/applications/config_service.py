@@ -1,0 +1,107 @@
+"""Configuration of applications: lists of values by key, encrypted at rest (spec/core-api.md §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core import events
+from powerauth_core.applications import repository
+from powerauth_core.applications.config_keys import ALLOWED_KEYS
+from powerauth_core.applications.models import Application, ApplicationConfig
+from powerauth_core.applications.schemas import (
+    ApplicationConfigDetail,
+    ApplicationRequest,
+    ConfigItem,
+    CreateConfigRequest,
+    CreatedConfig,
+    RemoveConfigRequest,
+)
+from powerauth_core.applications.secrets import config_values
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.base import json_text
+from powerauth_core.errors import InvalidApplication, InvalidRequest
+from powerauth_core.records import application_text_parts
+from servicekit.database import after_commit
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+async def config_detail(core: Core, request: ApplicationRequest) -> ApplicationConfigDetail:
+    """The whole configuration of an application; empty for an unknown one."""
+    items: list[ConfigItem] = []
+    async with core.database.read() as session:
+        application = await repository.find_by_name(session, request.application_id)
+        if application is not None:
+            for row in await repository.configs_of(session, application.id):
+                values = config_values(core.cipher, application.name, row)
+                items.append(ConfigItem(key=row.config_key, values=values))
+    return ApplicationConfigDetail(application_id=request.application_id, application_configs=items)
+
+
+async def create_config(core: Core, request: CreateConfigRequest) -> CreatedConfig:
+    """Set all values of a key.
+
+    :raises InvalidRequest: unknown key, or values that the key does not take
+    :raises InvalidApplication: unknown application
+    """
+    check = ALLOWED_KEYS.get(request.key)
+    if check is None:
+        raise InvalidRequest("requestObject.key - unknown configuration key")
+    if not check(request.values):
+        raise InvalidRequest("requestObject.values - not usable for this key")
+    async with core.database.transaction() as session:
+        application = await repository.lock_by_name(session, request.application_id)
+        if application is None:
+            raise InvalidApplication
+        await store(core, session, application, request.key, request.values)
+        await _announce(core, session, "Application configuration set", application.name, request.key)
+    return CreatedConfig(application_id=application.name, key=request.key, values=request.values)
+
+
+async def remove_config(core: Core, request: RemoveConfigRequest) -> None:
+    """Remove a key; nothing happens if the application or the key is not there.
+
+    :raises InvalidRequest: unknown key
+    """
+    if request.key not in ALLOWED_KEYS:
+        raise InvalidRequest("requestObject.key - unknown configuration key")
+    async with core.database.transaction() as session:
+        application = await repository.lock_by_name(session, request.application_id)
+        if application is None or not await repository.remove_config(session, application.id, request.key):
+            return
+        await _announce(core, session, "Application configuration removed", application.name, request.key)
+
+
+async def values_of(
+    core: Core, session: AsyncSession, application_rid: int, application_id: str, key: str
+) -> list[Any] | None:
+    """The values of one key; None if it is not configured."""
+    row = await repository.find_config(session, application_rid, key)
+    return None if row is None else config_values(core.cipher, application_id, row)
+
+
+async def store(
+    core: Core, session: AsyncSession, application: Application, key: str, values: Sequence[Any]
+) -> None:
+    """Write the values of a key of a locked or new application, encrypted if there is a master key."""
+    row = await repository.find_config(session, application.id, key)
+    if row is None:
+        row = ApplicationConfig(application_id=application.id, config_key=key)
+        session.add(row)
+    parts = application_text_parts(application.name)
+    mode, row.config_values = core.cipher.encrypt_text(parts, json_text(list(values)))
+    row.encryption_mode = mode.value
+    await session.flush()
+
+
+async def _announce(core: Core, session: AsyncSession, message: str, application_id: str, key: str) -> None:
+    """Audit the key that changed, never its values: they may hold client secrets."""
+    params = {"applicationId": application_id, "key": key}
+    await audit.record(session, AuditType.APPLICATION, message, params, None)
+    await events.application_changed(session, application_id, "config")
+    after_commit(session, core.application_cache.clear)

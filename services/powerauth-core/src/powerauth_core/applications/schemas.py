@@ -1,0 +1,143 @@
+"""Wire models of the application and configuration calls (spec/core-api.md §5, §6)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from servicekit.wire import WireModel
+
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+Roles = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+
+
+class ApplicationRequest(WireModel):
+    """Names an application."""
+
+    application_id: str
+
+
+class CreateApplicationRequest(WireModel):
+    """``application/create``."""
+
+    application_id: Name
+
+
+class ApplicationRoles(WireModel):
+    """An application and its roles."""
+
+    application_id: str
+    application_roles: list[str]
+
+
+class ListApplicationsResponse(WireModel):
+    """All applications, oldest first."""
+
+    applications: list[ApplicationRoles]
+
+
+class ApplicationVersionDetail(WireModel):
+    """One version; `mobile_sdk_config` is what its mobile application is built with."""
+
+    application_version_id: str | None
+    application_key: str
+    application_secret: str = Field(repr=False)
+    mobile_sdk_config: str = Field(repr=False)
+    supported: bool
+
+
+class ApplicationDetail(WireModel):
+    """An application with its newest master public key (Base64 of 65 bytes)."""
+
+    application_id: str
+    master_public_key: str
+    application_roles: list[str]
+    versions: list[ApplicationVersionDetail]
+
+
+class VersionLookupRequest(WireModel):
+    """``application/detail/version``."""
+
+    application_key: str
+
+
+class VersionLookupResponse(WireModel):
+    """The application that an application key belongs to."""
+
+    application_id: str
+
+
+class CreateVersionRequest(WireModel):
+    """``application/version/create``."""
+
+    application_id: str
+    application_version_id: Name
+
+
+class CreatedVersion(WireModel):
+    """A new version with its key and secret."""
+
+    application_version_id: str
+    application_version_name: None = None
+    application_key: str
+    application_secret: str = Field(repr=False)
+    supported: bool
+
+
+class VersionRequest(WireModel):
+    """Names a version of an application."""
+
+    application_id: str
+    application_version_id: str
+
+
+class VersionSupport(WireModel):
+    """Whether a version is supported now."""
+
+    application_version_id: str
+    supported: bool
+
+
+class RolesRequest(WireModel):
+    """Roles to add, set or remove."""
+
+    application_id: str
+    application_roles: Roles
+
+
+class ConfigItem(WireModel):
+    """All values of one configuration key."""
+
+    key: str
+    values: list[Any]
+
+
+class ApplicationConfigDetail(WireModel):
+    """The whole configuration of an application."""
+
+    application_id: str
+    application_configs: list[ConfigItem]
+
+
+class CreateConfigRequest(WireModel):
+    """``application/config/create``: replaces all values of the key."""
+
+    application_id: str
+    key: str
+    values: list[Any] = Field(default_factory=list)
+
+
+class CreatedConfig(WireModel):
+    """What was stored."""
+
+    application_id: str
+    key: str
+    values: list[Any]
+
+
+class RemoveConfigRequest(WireModel):
+    """``application/config/remove``."""
+
+    application_id: str
+    key: str

@@ -1,0 +1,284 @@
+"""Applications, their versions and roles (spec/core-api.md §5)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core import events
+from powerauth_core.applications import config_service, repository
+from powerauth_core.applications.config_keys import MINIMUM_PROTOCOL_VERSION
+from powerauth_core.applications.models import Application, ApplicationVersion, MasterKeyPair
+from powerauth_core.applications.schemas import (
+    ApplicationDetail,
+    ApplicationRequest,
+    ApplicationRoles,
+    ApplicationVersionDetail,
+    CreateApplicationRequest,
+    CreatedVersion,
+    CreateVersionRequest,
+    ListApplicationsResponse,
+    RolesRequest,
+    VersionLookupRequest,
+    VersionLookupResponse,
+    VersionRequest,
+    VersionSupport,
+)
+from powerauth_core.applications.secrets import application_secret, encrypt_application_secret
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.base import json_text
+from powerauth_core.errors import (
+    DuplicateApplication,
+    InvalidApplication,
+    InvalidKeyFormat,
+    InvalidRequest,
+    NoMasterKeyPair,
+)
+from powerauth_core.events import ApplicationPart
+from powerauth_core.records import RecordCipher, master_key_parts
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.errors import EncodingError
+from powerauth_protocol.keys import export_private_key, export_public_key, generate_key_pair
+from powerauth_protocol.sdk_config import MobileSdkConfig
+from servicekit import clock
+from servicekit.database import after_commit
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+APPLICATION_KEY_BYTES = 16
+DEFAULT_VERSION = "default"
+MAX_ROLES_TEXT = 255
+
+
+async def list_applications(core: Core) -> ListApplicationsResponse:
+    """All applications with their roles."""
+    async with core.database.read() as session:
+        found = await repository.list_all(session)
+    return ListApplicationsResponse(
+        applications=[
+            ApplicationRoles(application_id=row.name, application_roles=row.roles or []) for row in found
+        ]
+    )
+
+
+async def application_detail(core: Core, request: ApplicationRequest) -> ApplicationDetail:
+    """An application with its versions and secrets.
+
+    :raises InvalidApplication: unknown application
+    :raises NoMasterKeyPair: it has no master key pair
+    """
+    async with core.database.read() as session:
+        application = await _existing(session, request.application_id)
+        pair = await repository.newest_master_key_pair(session, application.id)
+        if pair is None:
+            raise NoMasterKeyPair
+        versions = await repository.versions_of(session, application.id)
+    public = pair.master_key_public_base64
+    return ApplicationDetail(
+        application_id=application.name,
+        master_public_key=public,
+        application_roles=application.roles or [],
+        versions=[_version_detail(core.cipher, version, public) for version in versions],
+    )
+
+
+async def find_by_key(core: Core, request: VersionLookupRequest) -> VersionLookupResponse:
+    """The application of an application key, whether its version is supported or not.
+
+    :raises InvalidApplication: unknown application key
+    """
+    async with core.database.read() as session:
+        facts = await core.application_cache.by_key(session, request.application_key)
+    if facts is None:
+        raise InvalidApplication
+    return VersionLookupResponse(application_id=facts.application_id)
+
+
+async def create_application(core: Core, request: CreateApplicationRequest) -> ApplicationRoles:
+    """Create an application with a master key pair and the version ``default``.
+
+    :raises DuplicateApplication: the id is taken
+    """
+    name = request.application_id
+    async with core.database.transaction() as session:
+        if await repository.find_by_name(session, name) is not None:
+            raise DuplicateApplication
+        application = Application(name=name, roles=[])
+        await _insert_unique(session, application)
+        await _add_master_key_pair(session, core.cipher, application)
+        session.add(_new_version(core.cipher, application, DEFAULT_VERSION))
+        minimum = core.settings.created_application_minimum_version
+        if minimum is not None:
+            await config_service.store(core, session, application, MINIMUM_PROTOCOL_VERSION, [minimum])
+        await announce(core, session, "Application created", name, "application")
+    return ApplicationRoles(application_id=name, application_roles=[])
+
+
+async def create_version(core: Core, request: CreateVersionRequest) -> CreatedVersion:
+    """Create a supported version with a fresh application key and secret.
+
+    :raises InvalidApplication: unknown application
+    :raises DuplicateApplication: the version id is taken in this application
+    """
+    async with core.database.transaction() as session:
+        application = await _existing(session, request.application_id)
+        if await repository.find_version(session, application.id, request.application_version_id):
+            raise DuplicateApplication
+        version = _new_version(core.cipher, application, request.application_version_id)
+        await _insert_unique(session, version)
+        await announce(core, session, "Application version created", application.name, "version")
+    return CreatedVersion(
+        application_version_id=request.application_version_id,
+        application_key=version.application_key or "",
+        application_secret=application_secret(core.cipher, version),
+        supported=True,
+    )
+
+
+async def set_supported(core: Core, request: VersionRequest, supported: bool) -> VersionSupport:
+    """Support a version or stop supporting it; nothing happens if it is so already.
+
+    :raises InvalidApplication: unknown application or version
+    """
+    async with core.database.transaction() as session:
+        application = await _existing(session, request.application_id)
+        version = await repository.find_version(session, application.id, request.application_version_id)
+        if version is None:
+            raise InvalidApplication
+        if version.supported is not supported:
+            version.supported = supported
+            message = "Application version supported" if supported else "Application version unsupported"
+            await announce(core, session, message, application.name, "version")
+    return VersionSupport(application_version_id=request.application_version_id, supported=supported)
+
+
+async def list_roles(core: Core, request: ApplicationRequest) -> ApplicationRoles:
+    """The roles of an application.
+
+    :raises InvalidApplication: unknown application
+    """
+    async with core.database.read() as session:
+        application = await _existing(session, request.application_id)
+    return ApplicationRoles(application_id=application.name, application_roles=application.roles or [])
+
+
+async def add_roles(core: Core, request: RolesRequest) -> ApplicationRoles:
+    """Add the roles that are not there yet; the result is sorted. Raises as `set_roles`."""
+    return await _change_roles(core, request, lambda old, given: sorted({*old, *given}))
+
+
+async def set_roles(core: Core, request: RolesRequest) -> ApplicationRoles:
+    """Replace the roles by the sorted given ones.
+
+    :raises InvalidApplication: unknown application
+    :raises InvalidRequest: the roles do not fit their column
+    """
+    return await _change_roles(core, request, lambda _old, given: sorted(given))
+
+
+async def remove_roles(core: Core, request: RolesRequest) -> ApplicationRoles:
+    """Remove the given roles; the others keep their order. Raises as `set_roles`."""
+    return await _change_roles(core, request, lambda old, given: [role for role in old if role not in given])
+
+
+async def secrets_of_versions(core: Core, session: AsyncSession, rids: Iterable[int]) -> dict[int, str]:
+    """Application secrets as Base64 text by row id of the version, of those that exist (README D12)."""
+    versions = await repository.versions_by_rid(session, rids)
+    return {version.id: application_secret(core.cipher, version) for version in versions}
+
+
+async def announce(
+    core: Core, session: AsyncSession, message: str, application_id: str, part: ApplicationPart
+) -> None:
+    """Audit a change of an application and make every process forget what it knows about it."""
+    params = {"applicationId": application_id, "part": part}
+    await audit.record(session, AuditType.APPLICATION, message, params, None)
+    await events.application_changed(session, application_id, part)
+    after_commit(session, core.application_cache.clear)
+
+
+async def _change_roles(
+    core: Core, request: RolesRequest, change: Callable[[list[str], list[str]], list[str]]
+) -> ApplicationRoles:
+    async with core.database.transaction() as session:
+        application = await repository.lock_by_name(session, request.application_id)
+        if application is None:
+            raise InvalidApplication
+        roles = change(application.roles or [], request.application_roles)
+        if len(json_text(roles)) > MAX_ROLES_TEXT:
+            raise InvalidRequest("requestObject.applicationRoles - too long")
+        application.roles = roles
+        await announce(core, session, "Application roles changed", application.name, "roles")
+    return ApplicationRoles(application_id=application.name, application_roles=roles)
+
+
+async def _existing(session: AsyncSession, application_id: str) -> Application:
+    application = await repository.find_by_name(session, application_id)
+    if application is None:
+        raise InvalidApplication
+    return application
+
+
+async def _insert_unique(session: AsyncSession, row: Application | ApplicationVersion) -> None:
+    """Insert a row whose name a concurrent call may take first.
+
+    :raises DuplicateApplication: it did
+    """
+    try:
+        async with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        raise DuplicateApplication from None
+
+
+async def _add_master_key_pair(session: AsyncSession, cipher: RecordCipher, application: Application) -> None:
+    pair = generate_key_pair()
+    row = MasterKeyPair(
+        application_id=application.id,
+        master_key_private_base64="",
+        master_key_public_base64=b64encode(export_public_key(pair.public)),
+        name=f"{application.name} Default Keypair"[:255],
+        timestamp_created=clock.now(),
+    )
+    session.add(row)
+    await session.flush()  # the row's id is part of the key that encrypts it
+    row.master_key_private_encryption, row.master_key_private_base64 = cipher.encrypt(
+        master_key_parts(application.id, row.id), export_private_key(pair.private)
+    )
+
+
+def _new_version(cipher: RecordCipher, application: Application, name: str) -> ApplicationVersion:
+    key = b64encode(os.urandom(APPLICATION_KEY_BYTES))
+    mode, secret = encrypt_application_secret(cipher, key, b64encode(os.urandom(APPLICATION_KEY_BYTES)))
+    return ApplicationVersion(
+        application_id=application.id,
+        application_key=key,
+        application_secret=secret,
+        application_secret_encryption=mode,
+        name=name,
+        supported=True,
+    )
+
+
+def _version_detail(
+    cipher: RecordCipher, version: ApplicationVersion, master_public_key: str
+) -> ApplicationVersionDetail:
+    secret = application_secret(cipher, version)
+    key = version.application_key or ""
+    try:
+        config = MobileSdkConfig(b64decode(key), b64decode(secret), b64decode(master_public_key)).build()
+    except EncodingError:
+        raise InvalidKeyFormat from None
+    return ApplicationVersionDetail(
+        application_version_id=version.name,
+        application_key=key,
+        application_secret=secret,
+        mobile_sdk_config=config,
+        supported=bool(version.supported),
+    )

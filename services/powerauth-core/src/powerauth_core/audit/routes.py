@@ -1,0 +1,17 @@
+"""HTTP side of the audit log."""
+
+from fastapi import APIRouter
+
+from powerauth_core.answers import answer
+from powerauth_core.audit import service
+from powerauth_core.audit.schemas import ListAuditRequest, ListAuditResponse
+from powerauth_core.container import CoreDependency
+from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
+
+router = APIRouter(prefix="/rest/v3/audit/log", tags=["Audit"])
+
+
+@router.post("/list", response_model=ObjectResponse[ListAuditResponse])
+async def list_records(request: ObjectRequest[ListAuditRequest], core: CoreDependency) -> JsonResponse:
+    """Audit records about a user, newest first."""
+    return answer(await service.list_records(core, request.request_object))

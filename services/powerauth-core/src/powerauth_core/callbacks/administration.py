@@ -1,0 +1,194 @@
+"""Administration of callback URLs (spec/core-api.md §18.1)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core import events
+from powerauth_core.applications import repository as applications
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.base import json_text
+from powerauth_core.callbacks import repository
+from powerauth_core.callbacks.authentication import (
+    keep_secrets,
+    public_form,
+    store_authentication,
+    stored_authentication,
+)
+from powerauth_core.callbacks.certificates import CertificateUnusable, check_locations
+from powerauth_core.callbacks.clients import retry_policy
+from powerauth_core.callbacks.durations import format_duration
+from powerauth_core.callbacks.models import CallbackUrl
+from powerauth_core.callbacks.schemas import (
+    CallbackUrlDetail,
+    CallbackUrlSettings,
+    CreateCallbackUrlRequest,
+    HttpAuthenticationPrivate,
+    ListCallbackUrlsRequest,
+    ListCallbackUrlsResponse,
+    RemoveCallbackUrlRequest,
+    RemoveCallbackUrlResponse,
+    UpdateCallbackUrlRequest,
+)
+from powerauth_core.egress import EgressRefused
+from powerauth_core.errors import InvalidApplication, InvalidRequest, InvalidUrl
+from servicekit import clock
+from servicekit.database import after_commit
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+MAX_ATTRIBUTES = 1024
+
+
+async def create_callback(core: Core, request: CreateCallbackUrlRequest) -> CallbackUrlDetail:
+    """Configure a callback.
+
+    :raises InvalidUrl: the URL cannot be called
+    :raises InvalidApplication: unknown application
+    :raises InvalidRequest: attributes too long, or unusable authentication
+    """
+    _check_url(core, request.callback_url)
+    _check_settings(core, request)
+    async with core.database.transaction() as session:
+        application = await applications.find_by_name(session, request.application_id)
+        if application is None:
+            raise InvalidApplication
+        row = CallbackUrl(id=str(uuid.uuid4()), application_id=application.id, timestamp_created=clock.now())
+        authentication = request.authentication or HttpAuthenticationPrivate()
+        _assign(row, request)
+        store_authentication(core.cipher, row, request.application_id, authentication)
+        session.add(row)
+        await session.flush()
+        await _announce(core, session, "Callback URL created", row, request.application_id)
+    return _detail(core, row, request.application_id, authentication)
+
+
+async def update_callback(core: Core, request: UpdateCallbackUrlRequest) -> CallbackUrlDetail:
+    """Overwrite a callback; secrets that are left out keep their stored value.
+
+    :raises InvalidRequest: unknown callback, or one of another application
+    :raises InvalidUrl: the URL cannot be called
+    """
+    async with core.database.transaction() as session:
+        row = await repository.lock(session, core.database.dialect, request.id)
+        application = await applications.find_by_name(session, request.application_id)
+        if row is None or application is None or row.application_id != application.id:
+            raise InvalidRequest
+        _check_url(core, request.callback_url)
+        _check_settings(core, request)
+        authentication = HttpAuthenticationPrivate()
+        if request.authentication is not None:
+            stored = stored_authentication(core.cipher, row, request.application_id)
+            authentication = keep_secrets(request.authentication, stored)
+        _assign(row, request)
+        store_authentication(core.cipher, row, request.application_id, authentication)
+        row.timestamp_last_updated = clock.now()
+        await session.flush()
+        await _announce(core, session, "Callback URL updated", row, request.application_id)
+    return _detail(core, row, request.application_id, authentication)
+
+
+async def list_callbacks(core: Core, request: ListCallbackUrlsRequest) -> ListCallbackUrlsResponse:
+    """The enabled callbacks of an application by name; none for an unknown application."""
+    details: list[CallbackUrlDetail] = []
+    async with core.database.read() as session:
+        application = await applications.find_by_name(session, request.application_id)
+        if application is not None and _in_scope(application.name, request.application_ids):
+            for row in await repository.list_of_application(session, application.id):
+                authentication = stored_authentication(core.cipher, row, application.name)
+                details.append(_detail(core, row, application.name, authentication))
+    return ListCallbackUrlsResponse(callback_url_list=details)
+
+
+async def remove_callback(core: Core, request: RemoveCallbackUrlRequest) -> RemoveCallbackUrlResponse:
+    """Switch a callback off; events that refer to it remain."""
+    async with core.database.transaction() as session:
+        found = await repository.find(session, request.id)
+        if found is None or not _in_scope(found.application_id, request.application_ids):
+            return RemoveCallbackUrlResponse(id=request.id, removed=False)
+        found.row.enabled = False
+        found.row.timestamp_last_updated = clock.now()
+        await session.flush()
+        await _announce(core, session, "Callback URL removed", found.row, found.application_id)
+    return RemoveCallbackUrlResponse(id=request.id, removed=True)
+
+
+def _in_scope(application_id: str, application_ids: list[str] | None) -> bool:
+    return application_ids is None or application_id in application_ids
+
+
+def _check_url(core: Core, url: str) -> None:
+    try:
+        core.egress.policy.check_url(url)
+    except EgressRefused:
+        raise InvalidUrl from None
+
+
+def _check_settings(core: Core, request: CallbackUrlSettings) -> None:
+    if len(json_text(request.attributes or [])) > MAX_ATTRIBUTES:
+        raise InvalidRequest("requestObject.attributes - too long")
+    authentication = request.authentication
+    if authentication is None:
+        return
+    try:
+        if authentication.certificate is not None:
+            check_locations(core.settings.callbacks_certificate_directory, authentication.certificate)
+        if authentication.oauth2 is not None and authentication.oauth2.enabled:
+            core.egress.policy.check_url(authentication.oauth2.token_uri or "")
+    except CertificateUnusable as error:
+        raise InvalidRequest(f"requestObject.authentication.certificate - {error}") from None
+    except EgressRefused as error:
+        raise InvalidRequest(f"requestObject.authentication.oauth2.tokenUri - {error}") from None
+
+
+def _assign(row: CallbackUrl, request: CallbackUrlSettings) -> None:
+    def text(duration: timedelta | None) -> str | None:
+        return None if duration is None else format_duration(duration)
+
+    row.name = request.name
+    row.type = request.type.value
+    row.callback_url = request.callback_url
+    row.attributes = request.attributes or []
+    row.max_attempts = request.max_attempts
+    row.initial_backoff = text(request.initial_backoff)
+    row.retention_period = text(request.retention_period)
+
+
+async def _announce(
+    core: Core, session: AsyncSession, message: str, row: CallbackUrl, application_id: str
+) -> None:
+    """Audit the change and make every process read its callbacks again."""
+    params = {
+        "applicationId": application_id,
+        "callbackId": row.id,
+        "name": row.name,
+        "type": row.type,
+        "callbackUrl": row.callback_url,
+    }
+    await audit.record(session, AuditType.CALLBACK, message, params, None)
+    await events.application_changed(session, application_id, "config")
+    after_commit(session, core.callbacks.clients.recheck)
+
+
+def _detail(
+    core: Core, row: CallbackUrl, application_id: str, authentication: HttpAuthenticationPrivate
+) -> CallbackUrlDetail:
+    policy = retry_policy(core.settings, row)
+    return CallbackUrlDetail(
+        id=row.id,
+        application_id=application_id,
+        name=row.name,
+        type=row.type,
+        callback_url=row.callback_url,
+        attributes=list(row.attributes or ()),
+        authentication=public_form(authentication),
+        retention_period=policy.retention,
+        initial_backoff=policy.initial_backoff,
+        max_attempts=policy.max_attempts,
+    )

@@ -1,0 +1,93 @@
+"""Authentication of callbacks: at rest, in answers, merged on update (spec/core-api.md §18.1)."""
+
+from __future__ import annotations
+
+from powerauth_core.callbacks.models import CallbackUrl
+from powerauth_core.callbacks.schemas import (
+    SECRET_FIELDS,
+    CertificatePublic,
+    HttpAuthenticationPrivate,
+    HttpAuthenticationPublic,
+    HttpBasicPublic,
+    OAuth2Public,
+)
+from powerauth_core.records import RecordCipher, application_text_parts
+
+
+def stored_authentication(
+    cipher: RecordCipher, row: CallbackUrl, application_id: str
+) -> HttpAuthenticationPrivate:
+    """Read the authentication column.
+
+    :raises CoreError: it is encrypted and cannot be decrypted (`RecordCipher.decrypt`)
+    """
+    if not row.authentication:
+        return HttpAuthenticationPrivate()
+    parts = application_text_parts(application_id)
+    text = cipher.decrypt_text(row.encryption_mode, parts, row.authentication)
+    return HttpAuthenticationPrivate.model_validate_json(text)
+
+
+def store_authentication(
+    cipher: RecordCipher,
+    row: CallbackUrl,
+    application_id: str,
+    authentication: HttpAuthenticationPrivate,
+) -> None:
+    """Write the authentication column, encrypted if a master key is configured."""
+    text = authentication.model_dump_json(exclude_none=True)
+    mode, row.authentication = cipher.encrypt_text(application_text_parts(application_id), text)
+    row.encryption_mode = mode.value
+
+
+def keep_secrets(
+    requested: HttpAuthenticationPrivate, stored: HttpAuthenticationPrivate
+) -> HttpAuthenticationPrivate:
+    """The requested authentication; a secret it leaves out keeps its stored value."""
+    merged = requested.model_copy(deep=True)
+    for section, names in SECRET_FIELDS.items():
+        new, old = getattr(merged, section), getattr(stored, section)
+        if new is None or old is None:
+            continue
+        for name in names:
+            if getattr(new, name) is None:
+                setattr(new, name, getattr(old, name))
+    return merged
+
+
+def public_form(authentication: HttpAuthenticationPrivate) -> HttpAuthenticationPublic:
+    """What answers may show of an authentication."""
+    certificate, basic, oauth2 = (
+        authentication.certificate,
+        authentication.http_basic,
+        authentication.oauth2,
+    )
+    return HttpAuthenticationPublic(
+        certificate=None
+        if certificate is None
+        else CertificatePublic(
+            enabled=certificate.enabled,
+            use_custom_key_store=certificate.use_custom_key_store,
+            key_store_location=certificate.key_store_location,
+            key_store_password_set=bool(certificate.key_store_password),
+            key_alias=certificate.key_alias,
+            key_password_set=bool(certificate.key_password),
+            use_custom_trust_store=certificate.use_custom_trust_store,
+            trust_store_location=certificate.trust_store_location,
+            trust_store_password_set=bool(certificate.trust_store_password),
+        ),
+        http_basic=None
+        if basic is None
+        else HttpBasicPublic(
+            enabled=basic.enabled, username=basic.username, password_set=bool(basic.password)
+        ),
+        oauth2=None
+        if oauth2 is None
+        else OAuth2Public(
+            enabled=oauth2.enabled,
+            token_uri=oauth2.token_uri,
+            client_id=oauth2.client_id,
+            client_secret_set=bool(oauth2.client_secret),
+            scope=oauth2.scope,
+        ),
+    )

@@ -1,0 +1,240 @@
+"""Delivery of callbacks in this process (spec/core-api.md §18.4, §18.5).
+
+Any number of replicas deliver at the same time: a delivery belongs to the process that made its row
+PROCESSING, and an outcome is written only while that is still so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from powerauth_core.callbacks import repository, rules
+from powerauth_core.callbacks.clients import (
+    CallbackClients,
+    CallbackGone,
+    DeliveryFailed,
+    retry_policy,
+)
+from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
+from powerauth_core.callbacks.rules import RetryPolicy
+from powerauth_core.settings import CoreSettings
+from servicekit import clock, metrics
+from servicekit.database import Database
+from servicekit.errors import Unavailable
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
+
+Outcome = Callable[[RetryPolicy, int, datetime], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event to deliver, as its row was when it became PROCESSING."""
+
+    event_id: int
+    callback_id: str
+    body: bytes
+    idempotency_key: str
+    attempts: int
+    last_call: datetime | None
+    policy: RetryPolicy
+
+    @classmethod
+    def of(cls, row: CallbackUrlEvent, policy: RetryPolicy) -> Delivery:
+        """From a PROCESSING row."""
+        return cls(
+            event_id=row.id,
+            callback_id=row.application_callback_id,
+            body=row.callback_data.encode(),
+            idempotency_key=row.idempotency_key,
+            attempts=row.attempts,
+            last_call=row.timestamp_last_call,
+            policy=policy,
+        )
+
+
+class CallbackDispatcher:
+    """Delivers what is submitted, a bounded number at a time, and writes the outcomes."""
+
+    def __init__(self, settings: CoreSettings, database: Database, clients: CallbackClients) -> None:
+        self.clients = clients
+        self._settings = settings
+        self._database = database
+        self._slots = asyncio.Semaphore(settings.callbacks_concurrency)
+        # One slow receiver must not hold all slots.
+        share = max(1, settings.callbacks_concurrency // 2)
+        self._shares: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(share))
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[asyncio.Task[None], Delivery] = {}
+        self._stopping = False
+        self._deliveries = metrics.counter("callback_deliveries", "Finished callback attempts", ["outcome"])
+
+    @property
+    def free(self) -> int:
+        """How many deliveries can be accepted now."""
+        if self._stopping:
+            return 0
+        capacity = self._settings.callbacks_concurrency + self._settings.callbacks_queue_capacity
+        return max(0, capacity - len(self._tasks))
+
+    def submit(self, deliveries: Iterable[Delivery]) -> None:
+        """Deliver in the background; what does not fit goes back to PENDING."""
+        for delivery in deliveries:
+            fits = self.free > 0
+            work = self._deliver(delivery) if fits else self._postpone(delivery)
+            task = asyncio.create_task(work, name=f"callback {delivery.event_id}")
+            self._tasks.add(task)
+            if fits:
+                self._waiting[task] = delivery
+            task.add_done_callback(self._forget)
+
+    async def stop(self) -> None:
+        """Put back what waits, let what is under way finish within the grace period, close the clients."""
+        self._stopping = True
+        waiting, self._waiting = self._waiting, {}
+        for task in waiting:
+            task.cancel()
+        for delivery in waiting.values():
+            await self._postpone(delivery)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._settings.graceful_shutdown_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await self.idle()
+        await self.clients.close()
+
+    async def idle(self) -> None:
+        """Wait until nothing that was submitted is left."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def dispatch_pending(self) -> int:
+        """Take due PENDING deliveries over and submit them; how many. The job of §30."""
+        limit = min(self._settings.callbacks_pending_dispatch_limit, self.free)
+        if not limit:
+            return 0
+        taken: list[Delivery] = []
+        async with self._database.transaction() as session:
+            now = clock.now()
+            rows = await repository.claim_due(session, self._database.dialect, now, limit)
+            callbacks = await repository.find_many(session, [row.application_callback_id for row in rows])
+            for row in rows:
+                found = callbacks.get(row.application_callback_id)
+                policy = self._policy(found)
+                if found is None or not self.clients.allows(found.row.id):
+                    _apply(row, rules.given_up(policy, row.attempts, now))
+                else:
+                    _apply(row, rules.started(policy, now))
+                    taken.append(Delivery.of(row, policy))
+        self.submit(taken)
+        return len(taken)
+
+    async def rerun_stale(self) -> int:
+        """Return lost PROCESSING deliveries to PENDING, or give up those with one attempt; how many.
+
+        The job of §30.
+        """
+        limit = self._settings.callbacks_pending_dispatch_limit
+        lost_after = timedelta(milliseconds=self._settings.callbacks_force_rerun_ms)
+        async with self._database.transaction() as session:
+            now = clock.now()
+            dialect = self._database.dialect
+            rows = await repository.claim_stale(session, dialect, now, now - lost_after, limit)
+            for row in rows:
+                repeatable = row.timestamp_rerun_after is not None
+                _apply(
+                    row,
+                    rules.postponed(row.timestamp_last_call, now)
+                    if repeatable
+                    else rules.given_up(self._policy(None), row.attempts, now),
+                )
+        return len(rows)
+
+    async def delete_finished(self) -> int:
+        """Delete finished deliveries whose retention is over; how many. The job of §30."""
+        total = 0
+        while True:
+            async with self._database.transaction() as session:
+                deleted = await repository.delete_finished(session, clock.now())
+            total += deleted
+            if not deleted:
+                return total
+
+    def _policy(self, found: repository.OwnedCallback | None) -> RetryPolicy:
+        return retry_policy(self._settings, CallbackUrl() if found is None else found.row)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._waiting.pop(task, None)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        async with self._shares[delivery.callback_id], self._slots:
+            if self._waiting.pop(task, None) is None:
+                return  # put back while it waited
+            try:
+                outcome = await self._attempt(delivery)
+            except asyncio.CancelledError:
+                await self._settle(
+                    delivery, rules.after_failure(delivery.policy, delivery.attempts, clock.now())
+                )
+                raise
+            await self._settle(delivery, outcome(delivery.policy, delivery.attempts, clock.now()))
+
+    async def _attempt(self, delivery: Delivery) -> Outcome:
+        """Send once; how the row goes on."""
+        try:
+            async with self.clients.lease(delivery.callback_id) as lease:
+                try:
+                    await lease.client.send(delivery.body, delivery.idempotency_key)
+                except DeliveryFailed:
+                    lease.breaker.failed(time.monotonic())
+                    raise
+                lease.breaker.succeeded()
+        except CallbackGone:
+            self._deliveries.labels("gone").inc()
+            return rules.given_up
+        except DeliveryFailed as error:
+            log.warning("callback not accepted", callback=delivery.callback_id, reason=str(error))
+            self._deliveries.labels("failed").inc()
+            return rules.after_failure
+        except Unavailable as error:
+            log.warning("callback put off", callback=delivery.callback_id, reason=str(error))
+            return _postponed
+        except Exception:
+            log.exception("callback failed unexpectedly", callback=delivery.callback_id)
+            self._deliveries.labels("failed").inc()
+            return rules.after_failure
+        self._deliveries.labels("accepted").inc()
+        return rules.after_success
+
+    async def _finish(self, delivery: Delivery, outcome: Outcome) -> None:
+        await self._settle(delivery, outcome(delivery.policy, delivery.attempts, clock.now()))
+
+    async def _postpone(self, delivery: Delivery) -> None:
+        await self._settle(delivery, rules.postponed(delivery.last_call, clock.now()))
+
+    async def _settle(self, delivery: Delivery, values: Mapping[str, Any]) -> None:
+        try:
+            async with self._database.transaction() as session:
+                await repository.settle(session, delivery.event_id, delivery.attempts, values)
+        except Unavailable as error:
+            # The row stays PROCESSING; the stale job takes it over if it may be repeated.
+            log.warning("callback outcome not stored", event=delivery.event_id, reason=str(error))
+
+
+def _postponed(_policy: RetryPolicy, _attempts: int, now: datetime) -> Mapping[str, Any]:
+    return rules.postponed(None, now)
+
+
+def _apply(row: CallbackUrlEvent, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)

@@ -1,0 +1,155 @@
+"""Queries for callbacks and their deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.applications.models import Application
+from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
+from powerauth_core.enums import CallbackUrlEventStatus, CallbackUrlType
+from servicekit.database import Dialect, for_update
+
+_CLEANUP_BATCH = 1_000
+_FINISHED = (CallbackUrlEventStatus.COMPLETED.value, CallbackUrlEventStatus.FAILED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedCallback:
+    """A callback and the public id of its application."""
+
+    row: CallbackUrl
+    application_id: str
+
+
+async def find(session: AsyncSession, callback_id: str) -> OwnedCallback | None:
+    """The enabled callback with this id."""
+    statement = (
+        select(CallbackUrl, Application.name)
+        .join(Application, Application.id == CallbackUrl.application_id)
+        .where(CallbackUrl.id == callback_id, CallbackUrl.enabled)
+    )
+    found = (await session.execute(statement)).tuples().one_or_none()
+    return None if found is None else OwnedCallback(*found)
+
+
+async def find_many(session: AsyncSession, callback_ids: Collection[str]) -> dict[str, OwnedCallback]:
+    """Those of the callbacks that are there and enabled, by id."""
+    statement = (
+        select(CallbackUrl, Application.name)
+        .join(Application, Application.id == CallbackUrl.application_id)
+        .where(CallbackUrl.id.in_(set(callback_ids)), CallbackUrl.enabled)
+    )
+    found = (await session.execute(statement)).tuples().all()
+    return {row.id: OwnedCallback(row, application_id) for row, application_id in found}
+
+
+async def lock(session: AsyncSession, dialect: Dialect, callback_id: str) -> CallbackUrl | None:
+    """The enabled callback with this id, locked until the end of the transaction."""
+    statement = select(CallbackUrl).where(CallbackUrl.id == callback_id, CallbackUrl.enabled)
+    return (await session.execute(for_update(statement, dialect))).scalar_one_or_none()
+
+
+async def list_of_application(session: AsyncSession, rid: int) -> Sequence[CallbackUrl]:
+    """The enabled callbacks of an application, by name."""
+    statement = (
+        select(CallbackUrl)
+        .where(CallbackUrl.application_id == rid, CallbackUrl.enabled)
+        .order_by(CallbackUrl.name, CallbackUrl.id)
+    )
+    return (await session.execute(statement)).scalars().all()
+
+
+async def recipients(
+    session: AsyncSession, application_ids: Collection[str], callback_type: CallbackUrlType
+) -> Sequence[CallbackUrl]:
+    """The enabled callbacks of these applications for one kind of change, by name."""
+    statement = (
+        select(CallbackUrl)
+        .join(Application, Application.id == CallbackUrl.application_id)
+        .where(
+            Application.name.in_(set(application_ids)),
+            CallbackUrl.type == callback_type.value,
+            CallbackUrl.enabled,
+        )
+        .order_by(CallbackUrl.name, CallbackUrl.id)
+    )
+    return (await session.execute(statement)).scalars().all()
+
+
+async def add_events(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> Sequence[CallbackUrlEvent]:
+    """Insert deliveries and return them with their ids."""
+    statement = insert(CallbackUrlEvent).returning(CallbackUrlEvent, sort_by_parameter_order=True)
+    return (await session.execute(statement, [dict(row) for row in rows])).scalars().all()
+
+
+async def claim_due(
+    session: AsyncSession, dialect: Dialect, now: datetime, limit: int
+) -> Sequence[CallbackUrlEvent]:
+    """PENDING deliveries that are due, newest first, locked; what another replica holds is passed over."""
+    statement = (
+        select(CallbackUrlEvent)
+        .where(
+            CallbackUrlEvent.status == CallbackUrlEventStatus.PENDING.value,
+            CallbackUrlEvent.timestamp_next_call < now,
+        )
+        .order_by(CallbackUrlEvent.timestamp_next_call.desc())
+        .limit(limit)
+    )
+    return (await session.execute(for_update(statement, dialect, skip_locked=True))).scalars().all()
+
+
+async def claim_stale(
+    session: AsyncSession, dialect: Dialect, now: datetime, lost_before: datetime, limit: int
+) -> Sequence[CallbackUrlEvent]:
+    """PROCESSING deliveries whose outcome never came, locked; what another replica holds is passed over.
+
+    :param lost_before: a delivery that must not be repeated counts as lost when it started before this
+    """
+    lost = or_(
+        CallbackUrlEvent.timestamp_rerun_after < now,
+        CallbackUrlEvent.timestamp_rerun_after.is_(None)
+        & (CallbackUrlEvent.timestamp_last_call < lost_before),
+    )
+    statement = (
+        select(CallbackUrlEvent)
+        .where(CallbackUrlEvent.status == CallbackUrlEventStatus.PROCESSING.value, lost)
+        .limit(limit)
+    )
+    return (await session.execute(for_update(statement, dialect, skip_locked=True))).scalars().all()
+
+
+async def settle(session: AsyncSession, event_id: int, attempts: int, values: Mapping[str, Any]) -> bool:
+    """Write the outcome of a delivery, unless it was taken over meanwhile; whether it was written.
+
+    :param attempts: the number the delivery was started with
+    """
+    statement = (
+        update(CallbackUrlEvent)
+        .where(
+            CallbackUrlEvent.id == event_id,
+            CallbackUrlEvent.status == CallbackUrlEventStatus.PROCESSING.value,
+            CallbackUrlEvent.attempts == attempts,
+        )
+        .values(**values)
+        .returning(CallbackUrlEvent.id)
+    )
+    return (await session.execute(statement)).first() is not None
+
+
+async def delete_finished(session: AsyncSession, now: datetime) -> int:
+    """Delete one batch of finished deliveries whose retention is over; how many."""
+    due = (
+        select(CallbackUrlEvent.id)
+        .where(CallbackUrlEvent.timestamp_delete_after < now, CallbackUrlEvent.status.in_(_FINISHED))
+        .limit(_CLEANUP_BATCH)
+    )
+    deleted = await session.execute(
+        delete(CallbackUrlEvent).where(CallbackUrlEvent.id.in_(due)).returning(CallbackUrlEvent.id)
+    )
+    return len(deleted.all())

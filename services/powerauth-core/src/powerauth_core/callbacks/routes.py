@@ -1,0 +1,51 @@
+"""HTTP side of the callback calls."""
+
+from fastapi import APIRouter
+
+from powerauth_core.answers import answer
+from powerauth_core.callbacks import administration
+from powerauth_core.callbacks.schemas import (
+    CallbackUrlDetail,
+    CreateCallbackUrlRequest,
+    ListCallbackUrlsRequest,
+    ListCallbackUrlsResponse,
+    RemoveCallbackUrlRequest,
+    RemoveCallbackUrlResponse,
+    UpdateCallbackUrlRequest,
+)
+from powerauth_core.container import CoreDependency
+from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
+
+router = APIRouter(prefix="/rest/v3/application/callback", tags=["Callbacks"])
+
+
+@router.post("/create", response_model=ObjectResponse[CallbackUrlDetail])
+async def create_callback(
+    request: ObjectRequest[CreateCallbackUrlRequest], core: CoreDependency
+) -> JsonResponse:
+    """Configure a callback URL."""
+    return answer(await administration.create_callback(core, request.request_object))
+
+
+@router.post("/update", response_model=ObjectResponse[CallbackUrlDetail])
+async def update_callback(
+    request: ObjectRequest[UpdateCallbackUrlRequest], core: CoreDependency
+) -> JsonResponse:
+    """Overwrite a callback URL; secrets that are left out are kept."""
+    return answer(await administration.update_callback(core, request.request_object))
+
+
+@router.post("/list", response_model=ObjectResponse[ListCallbackUrlsResponse])
+async def list_callbacks(
+    request: ObjectRequest[ListCallbackUrlsRequest], core: CoreDependency
+) -> JsonResponse:
+    """The callback URLs of an application."""
+    return answer(await administration.list_callbacks(core, request.request_object))
+
+
+@router.post("/remove", response_model=ObjectResponse[RemoveCallbackUrlResponse])
+async def remove_callback(
+    request: ObjectRequest[RemoveCallbackUrlRequest], core: CoreDependency
+) -> JsonResponse:
+    """Switch a callback URL off."""
+    return answer(await administration.remove_callback(core, request.request_object))

@@ -1,0 +1,176 @@
+"""Wire models of the callback calls (spec/core-api.md §18.1)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, AliasChoices, Field
+from pydantic_core import PydanticCustomError
+
+from powerauth_core.callbacks.durations import IsoDuration
+from powerauth_core.enums import CallbackUrlType
+from servicekit.wire import WireModel
+
+SECRET_FIELDS = {
+    "certificate": ("key_store_password", "key_password", "trust_store_password"),
+    "http_basic": ("password",),
+    "oauth2": ("client_secret",),
+}
+"""The secrets of each section of `HttpAuthenticationPrivate`."""
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return value
+
+
+NotBlank = Annotated[str, AfterValidator(_not_blank)]
+
+
+class CertificateAuthentication(WireModel):
+    """Client certificate and trust store; locations are files of the configured directory."""
+
+    enabled: bool = False
+    use_custom_key_store: bool = False
+    key_store_location: str | None = None
+    key_store_password: str | None = Field(default=None, repr=False)
+    key_alias: str | None = None
+    key_password: str | None = Field(default=None, repr=False)
+    use_custom_trust_store: bool = False
+    trust_store_location: str | None = None
+    trust_store_password: str | None = Field(default=None, repr=False)
+
+
+class HttpBasicAuthentication(WireModel):
+    """HTTP Basic credentials."""
+
+    enabled: bool = False
+    username: str | None = None
+    password: str | None = Field(default=None, repr=False)
+
+
+class OAuth2Authentication(WireModel):
+    """OAuth 2.0 client credentials."""
+
+    enabled: bool = False
+    token_uri: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = Field(default=None, repr=False)
+    scope: str | None = None
+
+
+class HttpAuthenticationPrivate(WireModel):
+    """How to authenticate to a callback URL, with secrets: request form and stored form."""
+
+    certificate: CertificateAuthentication | None = None
+    http_basic: HttpBasicAuthentication | None = None
+    oauth2: OAuth2Authentication | None = Field(
+        default=None, validation_alias=AliasChoices("oauth2", "oAuth2"), serialization_alias="oauth2"
+    )
+
+
+class CertificatePublic(WireModel):
+    """`CertificateAuthentication` without its passwords."""
+
+    enabled: bool
+    use_custom_key_store: bool
+    key_store_location: str | None
+    key_store_password_set: bool
+    key_alias: str | None
+    key_password_set: bool
+    use_custom_trust_store: bool
+    trust_store_location: str | None
+    trust_store_password_set: bool
+
+
+class HttpBasicPublic(WireModel):
+    """`HttpBasicAuthentication` without its password."""
+
+    enabled: bool
+    username: str | None
+    password_set: bool
+
+
+class OAuth2Public(WireModel):
+    """`OAuth2Authentication` without its secret."""
+
+    enabled: bool
+    token_uri: str | None
+    client_id: str | None
+    client_secret_set: bool
+    scope: str | None
+
+
+class HttpAuthenticationPublic(WireModel):
+    """How a callback authenticates, as answers show it: whether a secret is set, never the secret."""
+
+    certificate: CertificatePublic | None = None
+    http_basic: HttpBasicPublic | None = None
+    oauth2: OAuth2Public | None = None
+
+
+class CallbackUrlSettings(WireModel):
+    """What create and update have in common. None for a number or duration means the global default."""
+
+    application_id: NotBlank
+    name: Annotated[NotBlank, Field(max_length=255)]
+    type: CallbackUrlType
+    callback_url: Annotated[NotBlank, Field(max_length=1024)]
+    attributes: list[str] | None = None
+    authentication: HttpAuthenticationPrivate | None = None
+    retention_period: IsoDuration | None = None
+    initial_backoff: IsoDuration | None = None
+    max_attempts: int | None = Field(default=None, ge=1, le=1_000_000)
+
+
+class CreateCallbackUrlRequest(CallbackUrlSettings):
+    """``application/callback/create``."""
+
+
+class UpdateCallbackUrlRequest(CallbackUrlSettings):
+    """``application/callback/update``."""
+
+    id: NotBlank
+
+
+class ListCallbackUrlsRequest(WireModel):
+    """``application/callback/list``."""
+
+    application_id: str
+    application_ids: list[str] | None = None
+
+
+class RemoveCallbackUrlRequest(WireModel):
+    """``application/callback/remove``."""
+
+    id: str
+    application_ids: list[str] | None = None
+
+
+class CallbackUrlDetail(WireModel):
+    """One callback; numbers and durations that were not given are the global defaults."""
+
+    id: str
+    application_id: str
+    name: str | None
+    type: str
+    callback_url: str | None
+    attributes: list[str]
+    authentication: HttpAuthenticationPublic
+    retention_period: IsoDuration
+    initial_backoff: IsoDuration
+    max_attempts: int
+
+
+class ListCallbackUrlsResponse(WireModel):
+    """Callbacks of one application, by name."""
+
+    callback_url_list: list[CallbackUrlDetail]
+
+
+class RemoveCallbackUrlResponse(WireModel):
+    """Whether there was a callback to remove."""
+
+    id: str
+    removed: bool

@@ -1,0 +1,147 @@
+"""Who may call which door (spec/core-api.md §1.1, README D1 rule 7, D3)."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from powerauth_core.enums import IntegrationKind
+from powerauth_core.errors import CoreError
+from powerauth_core.integrations import repository
+from powerauth_core.integrations.secrets import digest, stored_digest
+from powerauth_core.records import RecordCipher
+from servicekit.auth import parse_basic
+from servicekit.database import Database
+from servicekit.errors import ErrorContext, ErrorFamily, Unavailable, error_response
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
+
+_CAPACITY = 1_000
+_MAX_TOKEN = 37
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="PowerAuth", charset="UTF-8"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An integration that proved its secret."""
+
+    integration_id: str
+    name: str | None
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    caller: Caller
+    secret_digest: bytes = field(repr=False)
+    good_until: float
+
+
+class CallerCache:
+    """Checks credentials. An integration is read again after a short while; unknown tokens are not kept."""
+
+    def __init__(self, database: Database, cipher: RecordCipher, seconds: float) -> None:
+        """
+        :param seconds: how long a removed integration may still be accepted
+        """
+        self._database = database
+        self._cipher = cipher
+        self._seconds = seconds
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    async def authenticate(self, client_token: str, client_secret: str) -> Caller | None:
+        """The caller with these credentials, or None.
+
+        :raises DatabaseUnavailable: the integration cannot be read now
+        """
+        known = self._known.get(client_token)
+        if known is None or time.monotonic() >= known.good_until:
+            known = await self._read(client_token)
+        if known is None or not hmac.compare_digest(known.secret_digest, digest(client_secret)):
+            return None
+        return known.caller
+
+    def clear(self) -> None:
+        """Read every integration again; called when one was removed in this process."""
+        self._known.clear()
+
+    async def _read(self, client_token: str) -> _Known | None:
+        self._known.pop(client_token, None)
+        if len(client_token) > _MAX_TOKEN:
+            return None
+        async with self._database.read() as session:
+            row = await repository.find_by_token(session, client_token)
+        if row is None:
+            return None
+        try:
+            secret_digest = stored_digest(self._cipher, row)
+        except CoreError as error:
+            log.error("integration unusable", integration=row.id, code=error.code)
+            return None
+        caller = Caller(row.id, row.name, row.kind)
+        known = self._known[client_token] = _Known(caller, secret_digest, time.monotonic() + self._seconds)
+        if len(self._known) > _CAPACITY:
+            self._known.popitem(last=False)
+        return known
+
+
+class CallerAuthentication:
+    """ASGI middleware in front of the routes: one kind of credentials per door, by path.
+
+    It stands before routing, so that an unauthenticated caller learns nothing about paths or request models.
+    """
+
+    def __init__(self, app: ASGIApp, *, family: ErrorFamily, restrict_access: bool) -> None:
+        """
+        :param restrict_access: off, everything but the dmz door is open (README D3)
+        """
+        self.app = app
+        self._family = family
+        doors = {"/dmz": IntegrationKind.DMZ}
+        if restrict_access:
+            doors |= {"/rest": IntegrationKind.REST, "/fido2": IntegrationKind.REST}
+        self._doors = doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path = self._path(scope)
+        kind = self._doors.get("/" + path.lstrip("/").partition("/")[0])
+        if kind is None:
+            await self.app(scope, receive, send)
+            return
+        context = ErrorContext(scope["method"], path)
+        try:
+            caller = await self._caller(scope)
+        except Unavailable as error:
+            log.warning("caller not checked", reason=str(error))
+            headers = {"Retry-After": str(error.retry_after)}
+            await error_response(self._family.unavailable(context), headers)(scope, receive, send)
+            return
+        if caller is None or caller.kind != kind:
+            await error_response(self._family.unauthorized(context), _CHALLENGE)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = caller
+        await self.app(scope, receive, send)
+
+    @staticmethod
+    def _path(scope: Scope) -> str:
+        """The path inside the service, the way the router will see it."""
+        path: str = scope["path"]
+        root: str = scope.get("root_path", "")
+        return path[len(root) :] if root and (path == root or path.startswith(f"{root}/")) else path
+
+    @staticmethod
+    async def _caller(scope: Scope) -> Caller | None:
+        credentials = parse_basic(Headers(scope=scope).get("authorization"))
+        if credentials is None:
+            return None
+        callers: CallerCache = scope["app"].state.core.callers
+        return await callers.authenticate(*credentials)

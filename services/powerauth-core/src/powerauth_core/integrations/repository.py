@@ -1,0 +1,35 @@
+"""Queries for integrations."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.enums import IntegrationKind
+from powerauth_core.integrations.models import Integration
+
+
+async def find_by_token(session: AsyncSession, client_token: str) -> Integration | None:
+    """The integration with this client token."""
+    statement = select(Integration).where(Integration.client_token == client_token)
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def find_by_name(session: AsyncSession, name: str, kind: IntegrationKind) -> Integration | None:
+    """An integration of this kind with this name."""
+    statement = select(Integration).where(Integration.name == name, Integration.kind == kind.value).limit(1)
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def list_of_kind(session: AsyncSession, kind: IntegrationKind) -> Sequence[Integration]:
+    """All integrations of a kind, by name."""
+    statement = (
+        select(Integration).where(Integration.kind == kind.value).order_by(Integration.name, Integration.id)
+    )
+    return (await session.execute(statement)).scalars().all()
+
+
+async def remove(session: AsyncSession, integration_id: str) -> Integration | None:
+    """Delete an integration of any kind; the deleted one."""
+    statement = delete(Integration).where(Integration.id == integration_id).returning(Integration)
+    return (await session.execute(statement)).scalar_one_or_none()

@@ -1,0 +1,39 @@
+"""HTTP side of the integration calls."""
+
+from fastapi import APIRouter
+
+from powerauth_core.answers import answer
+from powerauth_core.container import CoreDependency
+from powerauth_core.integrations import service
+from powerauth_core.integrations.schemas import (
+    CreateIntegrationRequest,
+    IntegrationDetail,
+    ListIntegrationsResponse,
+    RemoveIntegrationRequest,
+    RemoveIntegrationResponse,
+)
+from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
+
+router = APIRouter(prefix="/rest/v3/integration", tags=["Integrations"])
+
+
+@router.post("/create", response_model=ObjectResponse[IntegrationDetail])
+async def create_integration(
+    request: ObjectRequest[CreateIntegrationRequest], core: CoreDependency
+) -> JsonResponse:
+    """Create an integration."""
+    return answer(await service.create_integration(core, request.request_object))
+
+
+@router.post("/list", response_model=ObjectResponse[ListIntegrationsResponse])
+async def list_integrations(core: CoreDependency) -> JsonResponse:
+    """The integrations that may call this door."""
+    return answer(await service.list_integrations(core))
+
+
+@router.post("/remove", response_model=ObjectResponse[RemoveIntegrationResponse])
+async def remove_integration(
+    request: ObjectRequest[RemoveIntegrationRequest], core: CoreDependency
+) -> JsonResponse:
+    """Remove an integration."""
+    return answer(await service.remove_integration(core, request.request_object))

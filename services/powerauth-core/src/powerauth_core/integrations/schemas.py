@@ -1,0 +1,46 @@
+"""Wire models of the integration calls (spec/core-api.md §16)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from powerauth_core.enums import IntegrationKind
+from servicekit.wire import WireModel
+
+
+class CreateIntegrationRequest(WireModel):
+    """``integration/create``. ``kind`` is ours: which door the credentials open (README D1 rule 7)."""
+
+    name: Annotated[str, Field(max_length=255)]
+    kind: IntegrationKind = IntegrationKind.REST
+
+
+class IntegrationDetail(WireModel):
+    """An integration with its credentials in clear."""
+
+    id: str
+    name: str | None
+    client_token: str
+    client_secret: str = Field(repr=False)
+
+
+class ListIntegrationsResponse(WireModel):
+    """The integrations of the rest kind; those of the dmz kind are never listed."""
+
+    restricted_access: bool
+    items: list[IntegrationDetail]
+
+
+class RemoveIntegrationRequest(WireModel):
+    """``integration/remove``."""
+
+    id: str
+
+
+class RemoveIntegrationResponse(WireModel):
+    """Whether there was an integration to remove."""
+
+    id: str
+    removed: bool

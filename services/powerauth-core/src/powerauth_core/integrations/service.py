@@ -1,0 +1,107 @@
+"""Callers of the core: their credentials (spec/core-api.md §16, README D1 rule 7, D3, D23)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.enums import IntegrationKind
+from powerauth_core.integrations import repository
+from powerauth_core.integrations.models import Integration
+from powerauth_core.integrations.schemas import (
+    CreateIntegrationRequest,
+    IntegrationDetail,
+    ListIntegrationsResponse,
+    RemoveIntegrationRequest,
+    RemoveIntegrationResponse,
+)
+from powerauth_core.integrations.secrets import readable_secret, store_secret
+from servicekit.database import after_commit
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """HTTP Basic credentials of an integration."""
+
+    client_token: str
+    client_secret: str = field(repr=False)
+
+
+async def create_integration(core: Core, request: CreateIntegrationRequest) -> IntegrationDetail:
+    """Create an integration; of the dmz kind the secret is shown here and never again."""
+    async with core.database.transaction() as session:
+        row, credentials = await _create(core, session, request.name, request.kind)
+    return IntegrationDetail(
+        id=row.id,
+        name=row.name,
+        client_token=credentials.client_token,
+        client_secret=credentials.client_secret,
+    )
+
+
+async def list_integrations(core: Core) -> ListIntegrationsResponse:
+    """The integrations of the rest kind with their secrets."""
+    async with core.database.read() as session:
+        rows = await repository.list_of_kind(session, IntegrationKind.REST)
+    return ListIntegrationsResponse(
+        restricted_access=core.settings.restrict_access,
+        items=[
+            IntegrationDetail(
+                id=row.id,
+                name=row.name,
+                client_token=row.client_token,
+                client_secret=readable_secret(core.cipher, row),
+            )
+            for row in rows
+        ],
+    )
+
+
+async def remove_integration(core: Core, request: RemoveIntegrationRequest) -> RemoveIntegrationResponse:
+    """Remove an integration of any kind; other processes stop accepting it within `caller_cache_seconds`."""
+    async with core.database.transaction() as session:
+        row = await repository.remove(session, request.id)
+        if row is not None:
+            params = {"integrationId": row.id, "name": row.name, "kind": row.kind}
+            await audit.record(session, AuditType.INTEGRATION, "Integration removed", params, None)
+            after_commit(session, core.callers.clear)
+    return RemoveIntegrationResponse(id=request.id, removed=row is not None)
+
+
+async def ensure_integration(core: Core, name: str, kind: IntegrationKind) -> Credentials:
+    """Credentials of the integration with this name and kind, made if need be: for the all-in-one's start.
+
+    A secret of the dmz kind cannot be read again, so such an integration gets a new secret each time.
+    """
+    async with core.database.transaction() as session:
+        row = await repository.find_by_name(session, name, kind)
+        if row is None:
+            _row, credentials = await _create(core, session, name, kind)
+            return credentials
+        if kind is IntegrationKind.REST:
+            return Credentials(row.client_token, readable_secret(core.cipher, row))
+        secret = str(uuid.uuid4())
+        store_secret(core.cipher, row, secret)
+        after_commit(session, core.callers.clear)
+        return Credentials(row.client_token, secret)
+
+
+async def _create(
+    core: Core, session: AsyncSession, name: str, kind: IntegrationKind
+) -> tuple[Integration, Credentials]:
+    credentials = Credentials(str(uuid.uuid4()), str(uuid.uuid4()))
+    row = Integration(id=str(uuid.uuid4()), name=name, client_token=credentials.client_token, kind=kind.value)
+    store_secret(core.cipher, row, credentials.client_secret)
+    session.add(row)
+    await session.flush()
+    params = {"integrationId": row.id, "name": name, "kind": kind.value}
+    await audit.record(session, AuditType.INTEGRATION, "Integration created", params, None)
+    return row, credentials

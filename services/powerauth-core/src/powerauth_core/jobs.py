@@ -1,0 +1,87 @@
+"""The scheduled jobs (spec/core-api.md §30). Each runs on one replica at a time and can be run by name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from powerauth_core.activations import expiry
+from powerauth_core.audit import repository as audit
+from powerauth_core.keystore import service as keystore
+from powerauth_core.operations import service as operations
+from powerauth_core.replay import service as replay
+from servicekit import clock
+from servicekit.jobs import Job, JobRunner
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+def all_jobs(core: Core) -> list[Job]:
+    """Every job under its name in the original's lock table; a period of zero is never scheduled."""
+    settings = core.settings
+
+    def job(name: str, period_ms: int, run: Callable[[], Awaitable[object]]) -> Job:
+        return Job(name, period_ms / 1000, run)
+
+    return [
+        job(
+            "expireActivationsTask", settings.job_activations_cleanup_ms, lambda: expiry.expire_overdue(core)
+        ),
+        job(
+            "expireOperationsTask",
+            settings.job_operation_cleanup_ms,
+            lambda: operations.expire_operations(core, settings.job_expire_operations_limit),
+        ),
+        job(
+            "expireUniqueValuesTask",
+            settings.job_unique_value_cleanup_ms,
+            lambda: replay.delete_expired(core),
+        ),
+        job(
+            "expireTemporaryKeys",
+            settings.job_temporary_key_cleanup_ms,
+            lambda: keystore.delete_expired(core),
+        ),
+        job(
+            "dispatchPendingCallbackUrlEvents",
+            settings.job_dispatch_pending_callbacks_ms,
+            core.callbacks.dispatch_pending,
+        ),
+        job(
+            "rerunStaleCallbackUrlEvents",
+            settings.job_rerun_stale_callbacks_ms,
+            core.callbacks.rerun_stale,
+        ),
+        job("cleanCallbackUrlEvents", settings.job_callbacks_cleanup_ms, core.callbacks.delete_finished),
+        job("cleanAuditLog", settings.job_audit_cleanup_ms, lambda: clean_audit_log(core)),
+    ]
+
+
+def scheduled_jobs(core: Core) -> JobRunner:
+    """The runner of the jobs that have a period."""
+    return JobRunner(core.database, [job for job in all_jobs(core) if job.period_seconds > 0])
+
+
+async def run_job(core: Core, name: str) -> bool:
+    """Run a job now, also one that is never scheduled; False when another replica is running it.
+
+    :raises KeyError: unknown job
+    """
+    return await JobRunner(core.database, all_jobs(core)).run_once(name)
+
+
+async def clean_audit_log(core: Core) -> int:
+    """Delete audit records older than `audit_cleanup_days`, a batch at a time; how many."""
+    days = core.settings.audit_cleanup_days
+    if not days:
+        return 0
+    before = clock.now() - timedelta(days=days)
+    total = 0
+    while True:
+        async with core.database.transaction() as session:
+            deleted = await audit.delete_before(session, before)
+        total += deleted
+        if not deleted:
+            return total

@@ -1,0 +1,103 @@
+"""Starting and stopping a core: the order in which its parts depend on each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from powerauth_core import jobs
+from powerauth_core.activations.keys import ActivationKeyCache
+from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.callbacks.clients import CallbackClients
+from powerauth_core.callbacks.dispatcher import CallbackDispatcher
+from powerauth_core.container import Core
+from powerauth_core.egress import Egress
+from powerauth_core.events import APPLICATION_CHANGED
+from powerauth_core.integrations.callers import CallerCache
+from powerauth_core.migrations import SCRIPT_LOCATION
+from powerauth_core.records import RecordCipher
+from powerauth_core.settings import CoreSettings
+from powerauth_core.signatures.executor import SignatureExecutor
+from servicekit import migrations
+from servicekit.bus import Bus, Event, bus_from_url
+from servicekit.database import Database
+from servicekit.logs import get_logger
+from servicekit.outbox import OutboxRelay
+
+log = get_logger(__name__)
+
+
+@asynccontextmanager
+async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncGenerator[Core]:
+    """A core that serves and works in the background until the block ends.
+
+    :param bus: a bus that others in this process use too; it is neither started nor closed here
+    """
+    async with AsyncExitStack() as stack:
+        url = settings.database_url.get_secret_value()
+        database = Database(url, settings, application_name="powerauth-core")
+        stack.push_async_callback(database.dispose)
+        if _migrates(settings, database):
+            await migrations.upgrade(url, SCRIPT_LOCATION)
+        core = build_core(settings, database, bus or bus_from_url(settings.bus_url.get_secret_value()))
+        stack.push_async_callback(core.egress.close)
+        await _follow_changes(core)
+        if bus is None:
+            _warn_of_lost_events(settings, database)
+            await core.bus.start()
+            stack.push_async_callback(core.bus.close)
+        await core.relay.start()
+        stack.push_async_callback(core.relay.stop)
+        stack.push_async_callback(core.callbacks.stop)
+        stack.push_async_callback(core.verifier.close)
+        if settings.jobs_enabled:
+            await core.jobs.start()
+            stack.push_async_callback(core.jobs.stop)
+        yield core
+
+
+def build_core(settings: CoreSettings, database: Database, bus: Bus) -> Core:
+    """The parts of a core, nothing started."""
+    cipher = RecordCipher(settings.master_key)
+    egress = Egress(settings)
+    core = Core(
+        settings=settings,
+        database=database,
+        bus=bus,
+        relay=OutboxRelay(database, bus),
+        cipher=cipher,
+        application_cache=ApplicationCache(
+            cipher,
+            capacity=settings.application_cache_size,
+            seconds=settings.application_cache_seconds,
+            minimum_protocol_version=settings.minimum_protocol_version,
+        ),
+        activation_keys=ActivationKeyCache(cipher, settings.activation_key_cache_size),
+        callers=CallerCache(database, cipher, settings.caller_cache_seconds),
+        egress=egress,
+        callbacks=CallbackDispatcher(settings, database, CallbackClients(settings, database, cipher, egress)),
+    )
+    core.verifier = SignatureExecutor(core)
+    core.jobs = jobs.scheduled_jobs(core)
+    return core
+
+
+async def _follow_changes(core: Core) -> None:
+    """Forget what other processes changed."""
+
+    async def forget(_event: Event) -> None:
+        core.application_cache.clear()
+        core.callbacks.clients.recheck()
+
+    await core.bus.subscribe_broadcast([APPLICATION_CHANGED], forget)
+
+
+def _migrates(settings: CoreSettings, database: Database) -> bool:
+    if settings.migrate_on_start is not None:
+        return settings.migrate_on_start
+    return database.dialect == "sqlite" or not settings.production
+
+
+def _warn_of_lost_events(settings: CoreSettings, database: Database) -> None:
+    if settings.production and database.dialect == "postgresql" and not settings.bus_url.get_secret_value():
+        log.warning("no message bus configured: other services and replicas hear of no events")

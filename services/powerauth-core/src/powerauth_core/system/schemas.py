@@ -1,0 +1,30 @@
+"""Wire models of the system calls (spec/core-api.md §4)."""
+
+from typing import Literal
+
+from servicekit.wire import CoreDateTime, WireModel
+
+
+class SystemStatus(WireModel):
+    """``status``."""
+
+    status: Literal["OK"] = "OK"
+    application_name: str
+    application_display_name: str
+    application_environment: str
+    version: str
+    build_time: CoreDateTime
+    timestamp: CoreDateTime
+
+
+class ErrorModel(WireModel):
+    """One error code with its English message."""
+
+    code: str
+    value: str
+
+
+class ErrorList(WireModel):
+    """``error/list``."""
+
+    errors: list[ErrorModel]
