@@ -189,7 +189,7 @@ def test_json_response_carries_the_model_or_the_bytes_as_they_are() -> None:
     ],
 )
 def test_timestamps_are_read_in_all_iso_forms(text: str) -> None:
-    assert Sample(created=text).created == datetime(2024, 10, 24, 7, 39, 50, 123_000)  # type: ignore[arg-type]
+    assert Sample(created=text).created == datetime(2024, 10, 24, 7, 39, 50, 123_000)
 
 
 def test_error_texts_do_not_repeat_the_input() -> None:
