@@ -1,0 +1,252 @@
+"""A running core on SQLite and on PostgreSQL, and a client of its API in this process.
+
+PostgreSQL comes from ``TEST_POSTGRES_URL``. Each dialect is migrated once a session; every test starts with empty
+tables.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from powerauth_core.app import create_app
+from powerauth_core.container import Core
+from powerauth_core.enums import IntegrationKind
+from powerauth_core.integrations.service import ensure_integration
+from powerauth_core.migrations import SCRIPT_LOCATION
+from powerauth_core.runtime import running_core
+from powerauth_core.schema import metadata
+from powerauth_core.settings import CoreSettings
+from servicekit import migrations
+from servicekit.database import Database, Dialect
+from servicekit.serving import lifespan_of
+from servicekit.testing import DIALECTS, fresh_database
+
+ROOT = "/powerauth-java-server"
+MASTER_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="
+
+MakeSettings = Callable[..., CoreSettings]
+StartCore = Callable[..., Awaitable[Core]]
+
+
+class Api:
+    """A client of one door of the core: ``status, body = await api.post("application/create", applicationId="a")``."""
+
+    def __init__(self, app: FastAPI, door: str, credentials: tuple[str, str] | None) -> None:
+        self._http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app), base_url=f"http://core{ROOT}", auth=credentials
+        )
+        self._door = door
+
+    async def post(self, path: str, /, **request_object: Any) -> tuple[int, dict[str, Any]]:
+        """Call with a request object; status and decoded body."""
+        response = await self.send(path, json.dumps({"requestObject": request_object}).encode())
+        return response.status_code, response.json()
+
+    async def ok(self, path: str, /, **request_object: Any) -> Any:
+        """Call, expect success, return the response object."""
+        status, body = await self.post(path, **request_object)
+        assert (status, body["status"]) == (200, "OK"), body
+        return body.get("responseObject")
+
+    async def error(self, path: str, /, **request_object: Any) -> str:
+        """Call, expect a refusal by the core, return its code."""
+        status, body = await self.post(path, **request_object)
+        assert (status, body["status"]) == (400, "ERROR"), body
+        code: str = body["responseObject"]["code"]
+        return code
+
+    async def send(
+        self, path: str, content: bytes, *, method: str = "POST", **headers: str
+    ) -> httpx2.Response:
+        """Call with these bytes; ``path`` is relative to the door, or absolute inside the context path."""
+        url = path if path.startswith("/") else f"{self._door}/{path}"
+        return await self._http.request(
+            method, url, content=content, headers={"Content-Type": "application/json"} | headers
+        )
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self._http.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class TestApplication:
+    """An application that exists in the core, with its version ``default``."""
+
+    __test__ = False
+
+    application_id: str
+    application_key: str
+    application_secret: str = field(repr=False)
+    master_public_key: str
+
+
+@pytest.fixture(scope="session", params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    """The database that the test runs on."""
+    chosen: Dialect = request.param
+    return chosen
+
+
+@pytest_asyncio.fixture(scope="session")
+async def migrated(dialect: Dialect, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+    """URL of a database with the current schema; on SQLite a template to copy."""
+    async with fresh_database(dialect, tmp_path_factory.mktemp("core")) as url:
+        await migrations.upgrade(url, SCRIPT_LOCATION)
+        if dialect == "sqlite":
+            await _fold_journal(url)
+        yield url
+
+
+@pytest_asyncio.fixture
+async def database_url(dialect: Dialect, migrated: str, tmp_path: Path) -> AsyncGenerator[str]:
+    """URL of a database with the current schema and empty tables."""
+    if dialect == "sqlite":
+        async with fresh_database(dialect, tmp_path, template=migrated) as url:
+            yield url
+        return
+    database = Database(migrated)
+    tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    async with database.transaction() as session:
+        await session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    await database.dispose()
+    yield migrated
+
+
+@pytest.fixture
+def make_settings(database_url: str) -> MakeSettings:
+    """Settings of a core on the test's database: ``make_settings(require_claim=True)``."""
+
+    def make(**overrides: Any) -> CoreSettings:
+        defaults: dict[str, Any] = {
+            "environment": "test",
+            "database_url": database_url,
+            "migrate_on_start": False,
+            "jobs_enabled": False,
+            "request_log": False,
+            "master_encryption_key": MASTER_KEY,
+            "egress_allowed_networks": ["127.0.0.0/8", "::1/128"],
+            "graceful_shutdown_seconds": 2,
+        }
+        return CoreSettings(**(defaults | overrides))
+
+    return make
+
+
+@pytest_asyncio.fixture
+async def start_core(make_settings: MakeSettings) -> AsyncIterator[StartCore]:
+    """Start one more core on the test's database: ``await start_core(restrict_access=False)``."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**overrides: Any) -> Core:
+            return await stack.enter_async_context(running_core(make_settings(**overrides)))
+
+        yield start
+
+
+@pytest_asyncio.fixture
+async def core(make_settings: MakeSettings) -> AsyncIterator[Core]:
+    """A running core with the default settings."""
+    async with running_core(make_settings()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared_app() -> FastAPI:
+    """The application of the default settings; a test puts its own core behind it."""
+    return create_app(CoreSettings(environment="test", request_log=False))
+
+
+@pytest.fixture
+def app(shared_app: FastAPI, core: Core) -> FastAPI:
+    """The core's HTTP application."""
+    shared_app.state.core = core
+    return shared_app
+
+
+@pytest_asyncio.fixture
+async def api(app: FastAPI, core: Core) -> AsyncIterator[Api]:
+    """A client of ``/rest/v3`` with the credentials of an integration."""
+    async with _client(app, core, "/rest/v3", IntegrationKind.REST) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def dmz(app: FastAPI, core: Core) -> AsyncIterator[Api]:
+    """A client of ``/dmz/v1`` with the credentials of an integration."""
+    async with _client(app, core, "/dmz/v1", IntegrationKind.DMZ) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def serve(make_settings: MakeSettings) -> AsyncIterator[Callable[..., Awaitable[Api]]]:
+    """A client of a core of its own with other settings: ``await serve(restrict_access=False)``."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**overrides: Any) -> Api:
+            app = create_app(make_settings(**overrides))
+            await stack.enter_async_context(lifespan_of(app))
+            return await stack.enter_async_context(
+                _client(app, app.state.core, "/rest/v3", IntegrationKind.REST)
+            )
+
+        yield start
+
+
+@pytest_asyncio.fixture
+async def application(api: Api) -> TestApplication:
+    """An application in the core."""
+    return await create_test_application(api, "test-application")
+
+
+async def create_test_application(api: Api, application_id: str) -> TestApplication:
+    """Create an application and read what a client of it needs."""
+    await api.ok("application/create", applicationId=application_id)
+    detail = await api.ok("application/detail", applicationId=application_id)
+    version = detail["versions"][0]
+    return TestApplication(
+        application_id=application_id,
+        application_key=version["applicationKey"],
+        application_secret=version["applicationSecret"],
+        master_public_key=detail["masterPublicKey"],
+    )
+
+
+@pytest.fixture
+def new_application(api: Api) -> Callable[[str], Awaitable[TestApplication]]:
+    """Create one more application: ``await new_application("other")``."""
+
+    async def create(application_id: str) -> TestApplication:
+        return await create_test_application(api, application_id)
+
+    return create
+
+
+@asynccontextmanager
+async def _client(app: FastAPI, core: Core, door: str, kind: IntegrationKind) -> AsyncGenerator[Api]:
+    credentials = await ensure_integration(core, f"tests-{kind.value}", kind)
+    client = Api(app, door, (credentials.client_token, credentials.client_secret))
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def _fold_journal(url: str) -> None:
+    """Make an SQLite file complete by itself, so that it can be copied."""
+    database = Database(url)
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    await database.dispose()
