@@ -1,7 +1,7 @@
 """A running core on SQLite and on PostgreSQL, and a client of its API in this process.
 
-PostgreSQL comes from ``TEST_POSTGRES_URL``. Each dialect is migrated once a session; every test starts with empty
-tables.
+PostgreSQL comes from ``TEST_POSTGRES_URL``. Each dialect is migrated once a session; every test starts with
+empty tables.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ StartCore = Callable[..., Awaitable[Core]]
 
 
 class Api:
-    """A client of one door of the core: ``status, body = await api.post("application/create", applicationId="a")``."""
+    """A client of one door: ``status, body = await api.post("application/create", applicationId="a")``."""
 
     def __init__(self, app: FastAPI, door: str, credentials: tuple[str, str] | None) -> None:
         self._http = httpx2.AsyncClient(

@@ -40,21 +40,22 @@ class JsonText(TypeDecorator[Any]):
     Assign a new value to change it; a change made inside a list or dict is not noticed.
     """
 
-    impl = Text
+    impl: type[String] = Text
     cache_ok = True
 
-    def __init__(self, length: int | None = None) -> None:
-        self.length = length
-        super().__init__()
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(String(self.length) if self.length else Text())
-
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """JSON text of the value."""
         return None if value is None else json_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """The value; NULL and blank text are None."""
         return None if value is None or not value.strip() else json.loads(value)
+
+
+class JsonString(JsonText):
+    """The same in a column of limited length: ``JsonString(255)``."""
+
+    impl = String
 
 
 class EnumCode(TypeDecorator[Any]):

@@ -62,8 +62,8 @@ class RecordCipher:
         """A text value by its mode as stored, number or name. Raises as `decrypt`."""
         if isinstance(mode, str):
             try:
-                mode = EncryptionMode(mode).code
-            except ValueError:
+                mode = EncryptionMode[mode].code
+            except KeyError:
                 raise UnsupportedEncryptionMode from None
         return self._decrypt(mode, parts, stored, ValueKind.TEXT).decode()
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base, EnumCode, JsonText, LongId, Timestamp, sequence_id
+from powerauth_core.base import Base, EnumCode, JsonString, JsonText, LongId, Timestamp, sequence_id
 from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, ActivationStatus, CommitPhase
 
 
@@ -66,7 +66,7 @@ class Activation(Base):
     commit_phase: Mapped[CommitPhase | None] = mapped_column(
         EnumCode(CommitPhase, CommitPhase.ON_COMMIT), default=CommitPhase.ON_COMMIT, server_default=text("0")
     )
-    flags: Mapped[list[str] | None] = mapped_column(JsonText(255))
+    flags: Mapped[list[str] | None] = mapped_column(JsonString(255))
     additional_data: Mapped[dict[str, Any] | None] = mapped_column(JsonText())
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base, JsonText, Timestamp, sequence_id
+from powerauth_core.base import Base, JsonString, Timestamp, sequence_id
 
 
 class Application(Base):
@@ -16,7 +16,7 @@ class Application(Base):
 
     id: Mapped[int] = sequence_id("pa_application_seq", Integer())
     name: Mapped[str] = mapped_column(String(255))
-    roles: Mapped[list[str] | None] = mapped_column(JsonText(255))
+    roles: Mapped[list[str] | None] = mapped_column(JsonString(255))
 
 
 class ApplicationVersion(Base):

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -19,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from powerauth_core.callbacks.schemas import CertificateAuthentication
+
+ClientKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
 MAX_STORE_BYTES = 1024 * 1024
 _PEM_MARK = b"-----BEGIN "
@@ -113,7 +116,7 @@ def _load_key_store(context: ssl.SSLContext, data: bytes, certificate: Certifica
 
 def _key_and_chain(
     data: bytes, certificate: CertificateAuthentication
-) -> tuple[pkcs12.PKCS12PrivateKeyTypes, list[x509.Certificate]]:
+) -> tuple[ClientKey, list[x509.Certificate]]:
     if _PEM_MARK in data:
         password = certificate.key_password or certificate.key_store_password
         key = load_pem_private_key(data, password.encode() if password else None)
@@ -125,11 +128,11 @@ def _key_and_chain(
     if certificate.key_alias and alias.lower() != certificate.key_alias.lower():
         raise CertificateUnusable("the key store holds no key of this alias")
     others = [entry.certificate for entry in store.additional_certs]
-    return store.key, [store.cert.certificate, *others]
+    return _usable(store.key), [store.cert.certificate, *others]
 
 
-def _usable(key: object) -> pkcs12.PKCS12PrivateKeyTypes:
-    if not isinstance(key, pkcs12.PKCS12PrivateKeyTypes):
+def _usable(key: object) -> ClientKey:
+    if not isinstance(key, ClientKey):
         raise CertificateUnusable("the private key is of an unusable kind")
     return key
 
@@ -141,9 +144,7 @@ def _pkcs12(data: bytes, password: str | None) -> pkcs12.PKCS12KeyAndCertificate
         raise CertificateUnusable("neither PEM nor a readable PKCS#12 store") from None
 
 
-def _load_chain(
-    context: ssl.SSLContext, key: pkcs12.PKCS12PrivateKeyTypes, chain: list[x509.Certificate]
-) -> None:
+def _load_chain(context: ssl.SSLContext, key: ClientKey, chain: list[x509.Certificate]) -> None:
     # The ssl module reads keys from files only: what touches the disk is encrypted under a key that does not.
     passphrase = secrets.token_hex(32).encode()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Integer, String, Text, func, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base, JsonText, LongId, Timestamp, sequence_id
+from powerauth_core.base import Base, JsonString, LongId, Timestamp, sequence_id
 from powerauth_core.enums import CallbackUrlType
 
 
@@ -26,7 +26,7 @@ class CallbackUrl(Base):
         default=CallbackUrlType.ACTIVATION_STATUS_CHANGE.value,
         server_default=CallbackUrlType.ACTIVATION_STATUS_CHANGE.value,
     )
-    attributes: Mapped[list[str] | None] = mapped_column(JsonText(1024))
+    attributes: Mapped[list[str] | None] = mapped_column(JsonString(1024))
     authentication: Mapped[str | None] = mapped_column(Text)
     encryption_mode: Mapped[str] = mapped_column(
         String(255), default="NO_ENCRYPTION", server_default="NO_ENCRYPTION"

@@ -4,6 +4,7 @@ An existing database is stamped with this revision; a new one starts here.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -57,11 +58,11 @@ def _id(type_: sa.types.TypeEngine[int]) -> sa.Column[int]:
     return sa.Column("id", type_, primary_key=True, autoincrement=False)
 
 
-def _v(name: str, length: int, **options: object) -> sa.Column[str]:
+def _v(name: str, length: int, **options: Any) -> sa.Column[str]:
     return sa.Column(name, sa.String(length), **options)
 
 
-def _required(name: str, type_: sa.types.TypeEngine[object], default: str | None = None) -> sa.Column[object]:
+def _required(name: str, type_: sa.types.TypeEngine[Any], default: str | None = None) -> sa.Column[Any]:
     return sa.Column(
         name, type_, nullable=False, server_default=None if default is None else sa.text(default)
     )
