@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +20,21 @@ app = typer.Typer(
 app.add_typer(device.app, name="device")
 app.add_typer(vectors.app, name="vectors", help="Reference test vectors.")
 app.add_typer(bench_commands.app, name="bench")
+
+integration_app = typer.Typer(no_args_is_help=True, help="Callers of the core and their credentials.")
+app.add_typer(integration_app, name="integration")
+
+
+@integration_app.callback()
+def _integration() -> None:
+    """Keep `create` a subcommand, though it is the only one."""
+
+
+class Door(StrEnum):
+    """The core's two doors."""
+
+    REST = "rest"
+    DMZ = "dmz"
 
 
 class Service(StrEnum):
@@ -56,6 +73,18 @@ def serve(service: Service) -> None:
     from powerauth_cli.services import serve_one
 
     serve_one(service.value)
+
+
+@integration_app.command("create")
+def integration_create(
+    name: str,
+    door: Annotated[Door, typer.Option(help="rest: inside the network; dmz: the enrollment service.")],
+) -> None:
+    """Print the credentials of a caller, made if need be, in the database of CORE_DATABASE_URL."""
+    from powerauth_cli.integrations import ensure_integration
+
+    token, secret = asyncio.run(ensure_integration(name, door.value))
+    print(json.dumps({"clientToken": token, "clientSecret": secret}, indent=2))
 
 
 @app.command()

@@ -1,0 +1,176 @@
+"""The whole stack, twice: all services in one process on SQLite, and one process each on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from powerauth_cli.all_in_one import AllInOne
+from powerauth_cli.separate import SeparateProcesses
+
+from powerauth_cli.demo.bank import Bank
+from powerauth_protocol.versions import ProtocolVersion
+from powerauth_sdk import ActivationResult, AppConfig, Device, DeviceProfile
+
+PIN = "1234"
+TEMPLATES = {
+    "e2e-payment": {
+        "operationType": "e2e_payment",
+        "dataTemplate": "A1*A${amount}${currency}*Q${account}",
+        "signatureType": ["POSSESSION_KNOWLEDGE", "POSSESSION_BIOMETRY"],
+        "maxFailureCount": 3,
+        "expiration": 300,
+    },
+    "e2e-proximity": {
+        "operationType": "e2e_payment",
+        "dataTemplate": "A2",
+        "signatureType": ["POSSESSION_KNOWLEDGE"],
+        "maxFailureCount": 3,
+        "expiration": 300,
+        "proximityCheckEnabled": True,
+    },
+    "e2e-one-factor": {
+        "operationType": "e2e_payment",
+        "dataTemplate": "A2",
+        "signatureType": ["POSSESSION"],
+        "maxFailureCount": 3,
+        "expiration": 300,
+    },
+}
+TEXTS = {
+    "en": {
+        "title": "Payment",
+        "message": "Pay ${amount} ${currency}",
+        "attributes": [
+            {
+                "id": "a",
+                "type": "AMOUNT",
+                "text": "Amount",
+                "params": {"amount": "amount", "currency": "currency"},
+            }
+        ],
+    },
+    "cs": {"title": "Platba", "message": "Zaplatit ${amount} ${currency}"},
+}
+PARAMETERS = {"amount": "10.5", "currency": "EUR", "account": "238400856/0300"}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where the services of a running stack are."""
+
+    name: str
+    enrollment: str
+    cloud: str
+    admin: tuple[str, str]
+
+    def bank(self, credentials: tuple[str, str]) -> Bank:
+        """A client of the cloud API."""
+        return Bank(self.cloud, *credentials)
+
+
+@dataclass
+class Customer:
+    """A bank with one application, and a customer with one phone."""
+
+    deployment: Deployment
+    admin: Bank
+    bank: Bank
+    application_id: str
+    user_id: str
+    config: AppConfig
+    phone: Device
+
+    async def register(self, **more: object) -> dict[str, str]:
+        """Create a registration for the customer."""
+        content = {"userId": self.user_id, "appId": self.application_id, **more}
+        return await self.bank.call("POST", "/v2/registrations", content)
+
+    async def activate(self, phone: Device | None = None, *, biometry: bool = False) -> ActivationResult:
+        """Activate a phone and commit."""
+        registration = await self.register()
+        profile = DeviceProfile(name="Phone", platform="ios", biometry=biometry)
+        device = phone or self.phone
+        result = await device.activate_with_code(registration["activationQrCodeData"], PIN, profile=profile)
+        await self.bank.call("POST", f"/v2/registrations/{registration['registrationId']}/commit")
+        return result
+
+    async def operation(self, template: str = "e2e-payment", **more: object) -> dict[str, object]:
+        """Create an operation for the customer."""
+        return await self.bank.create_operation(self.user_id, template, **{"parameters": PARAMETERS, **more})
+
+    async def status_of(self, operation_id: object) -> str:
+        """The status of an operation, as the bank sees it."""
+        return str((await self.bank.operation(str(operation_id)))["status"])
+
+
+@pytest.fixture(scope="session", params=["one process", "separate processes"])
+async def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Deployment]:
+    """A running stack with its administrator."""
+    folder: Path = tmp_path_factory.mktemp("stack")
+    if request.param == "one process":
+        async with AllInOne(folder, port=0) as stack:
+            yield Deployment(request.param, stack.enrollment_url, stack.cloud_url, stack.admin)
+    else:
+        async with SeparateProcesses(postgres_url(), folder) as processes:
+            yield Deployment(request.param, processes.enrollment_url, processes.cloud_url, processes.admin)
+
+
+@pytest.fixture(scope="session", params=list(ProtocolVersion), ids=lambda version: version.value)
+def version(request: pytest.FixtureRequest) -> ProtocolVersion:
+    """Each protocol version."""
+    chosen: ProtocolVersion = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+async def backend(deployment: Deployment) -> AsyncIterator[tuple[Bank, Bank, str, str]]:
+    """An application with templates and texts: administrator, bank, application id, SDK configuration."""
+    application_id = f"e2e-{uuid4().hex[:12]}"
+    admin = deployment.bank(deployment.admin)
+    application = await admin.call("POST", "/admin/applications", {"id": application_id})
+    user = await admin.call("POST", "/admin/users", {"username": application_id})
+    await admin.call("POST", f"/admin/users/{application_id}/applications/{application_id}")
+    known = {
+        item["templateName"] for item in (await admin.call("GET", "/admin/operations/templates"))["templates"]
+    }
+    for name, template in TEMPLATES.items():
+        if name not in known:
+            await admin.call("POST", "/admin/operations/templates", {"templateName": name, **template})
+    for language, text in TEXTS.items():
+        await admin.call("PUT", f"/admin/operations/texts/e2e_payment/{language}", text)
+    bank = deployment.bank((user["username"], user["password"]))
+    yield admin, bank, application_id, application["mobileSdkConfig"]
+    await bank.close()
+    await admin.close()
+
+
+@pytest.fixture
+def customer(
+    deployment: Deployment, backend: tuple[Bank, Bank, str, str], version: ProtocolVersion
+) -> Customer:
+    """A new customer with a phone that is not activated yet."""
+    admin, bank, application_id, sdk_config = backend
+    config = AppConfig.from_sdk_config(deployment.enrollment, sdk_config, version)
+    return Customer(
+        deployment=deployment,
+        admin=admin,
+        bank=bank,
+        application_id=application_id,
+        user_id=f"user-{uuid4().hex[:12]}",
+        config=config,
+        phone=Device(config),
+    )
+
+
+def postgres_url() -> str:
+    """Address of the test run's PostgreSQL."""
+    url = os.environ.get("TEST_POSTGRES_URL")
+    assert url, "TEST_POSTGRES_URL is not set; run the tests by `make test`"
+    return url

@@ -1,0 +1,247 @@
+"""All services in one process: SQLite files, the in-memory bus, calls between services without a network.
+
+The same applications as everywhere else; only what connects them differs. What the first run makes up (the
+key that encrypts records at rest, the administrator's password hash) is kept in `secrets.json` of the data
+folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import uvloop
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
+
+import cloud_private_api.app
+import enrollment.app
+import powerauth_core.app
+from cloud_private_api.settings import CloudSettings
+from enrollment.settings import EnrollmentSettings
+from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_password
+from powerauth_core.enums import IntegrationKind
+from powerauth_core.integrations.service import Credentials, ensure_integration
+from powerauth_core.settings import CoreSettings
+from servicekit.bus.memory import InMemoryBus
+from servicekit.http import AsgiTransport, Transport
+from servicekit.logs import configure_logging
+from servicekit.serving import BackgroundServer, lifespan_of
+
+CORE = "/powerauth-java-server"
+ENROLLMENT = "/enrollment-server"
+CLOUD = "/powerauth-cloud"
+
+_SECRETS = "secrets.json"
+_IN_PROCESS = "http://in-process"
+
+
+@dataclass(slots=True)
+class Secrets:
+    """What the first run makes up."""
+
+    master_encryption_key: str = field(repr=False)
+    offline_derivation_key: str = field(repr=False)
+    admin_password_hash: str = field(repr=False)
+
+    @classmethod
+    def of(cls, folder: Path) -> tuple[Secrets, str | None]:
+        """Read the folder's secrets, or make them.
+
+        :return: the secrets and, at the first run only, the administrator's password
+        """
+        path = folder / _SECRETS
+        if path.exists():
+            return cls(**json.loads(path.read_text())), None
+        password = new_password()
+        made = cls(
+            master_encryption_key=b64encode(secrets.token_bytes(16)).decode(),
+            offline_derivation_key=b64encode(secrets.token_bytes(32)).decode(),
+            admin_password_hash=hashed_password(password),
+        )
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(made), file, indent=1)
+        return made, password
+
+
+class AllInOne:
+    """The stack in this process.
+
+    :param folder: of databases and secrets; created if need be
+    :param port: one port for all services, 0 takes a free one; None gives each service a free port of its
+        own, and the services then call each other over HTTP
+    :param settings: further settings by service: ``{"core": {...}, "enrollment": {...}, "cloud": {...}}``
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = 8080,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._host = host
+        self._port = port
+        self._settings = settings or {}
+        self._stack = contextlib.AsyncExitStack()
+        self._apps: dict[str, FastAPI] = {}
+        self._urls: dict[str, str] = {}
+        self.first_password: str | None = None
+
+    @property
+    def core_url(self) -> str:
+        """The core's address with its context path."""
+        return self._urls[CORE]
+
+    @property
+    def enrollment_url(self) -> str:
+        """The enrollment service's address with its context path."""
+        return self._urls[ENROLLMENT]
+
+    @property
+    def cloud_url(self) -> str:
+        """The cloud API's address with its context path."""
+        return self._urls[CLOUD]
+
+    @property
+    def admin(self) -> tuple[str, str]:
+        """The administrator's credentials; the password is known at the first run of a folder only."""
+        return ADMINISTRATOR, self.first_password or ""
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        kept, self.first_password = Secrets.of(self._folder)
+        bus = InMemoryBus()
+        await bus.start()
+        self._stack.push_async_callback(bus.close)
+        core = powerauth_core.app.create_app(self._core_settings(kept), bus=bus)
+        transport = await self._run(CORE, core)
+        dmz = await ensure_integration(core.state.core, "enrollment", IntegrationKind.DMZ)
+        rest = await ensure_integration(core.state.core, "cloud", IntegrationKind.REST)
+        await self._run(
+            ENROLLMENT,
+            enrollment.app.create_app(self._enrollment_settings(dmz), core_transport=transport),
+        )
+        await self._run(
+            CLOUD,
+            cloud_private_api.app.create_app(
+                self._cloud_settings(kept, rest), core_transport=transport, bus=bus
+            ),
+        )
+        if self._port is not None:
+            server = BackgroundServer(_ByContextPath(self._apps), self._host, self._port)
+            await self._stack.enter_async_context(server)
+            self._urls = {path: server.url + path for path in self._apps}
+
+    async def _run(self, context_path: str, app: FastAPI) -> Transport | None:
+        """Start a service.
+
+        :return: how the others reach it: in this process, or by the network (None)
+        """
+        self._apps[context_path] = app
+        if self._port is not None:
+            await self._stack.enter_async_context(lifespan_of(app))
+            return AsgiTransport(app)
+        server = await self._stack.enter_async_context(BackgroundServer(app, self._host))
+        self._urls[context_path] = server.url + context_path
+        return None
+
+    def _core_settings(self, kept: Secrets) -> CoreSettings:
+        return CoreSettings(
+            database_url=SecretStr(f"sqlite+aiosqlite:///{self._folder / 'core.sqlite3'}"),
+            master_encryption_key=SecretStr(kept.master_encryption_key),
+            **self._settings.get("core", {}),
+        )
+
+    def _enrollment_settings(self, credentials: Credentials) -> EnrollmentSettings:
+        return EnrollmentSettings(
+            core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
+            core_client_token=credentials.client_token,
+            core_client_secret=SecretStr(credentials.client_secret),
+            **self._settings.get("enrollment", {}),
+        )
+
+    def _cloud_settings(self, kept: Secrets, credentials: Credentials) -> CloudSettings:
+        return CloudSettings(
+            database_url=SecretStr(f"sqlite+aiosqlite:///{self._folder / 'cloud.sqlite3'}"),
+            core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
+            core_username=credentials.client_token,
+            core_password=SecretStr(credentials.client_secret),
+            admin_username=ADMINISTRATOR,
+            admin_password_encoded=SecretStr(kept.admin_password_hash),
+            offline_derivation_key=SecretStr(kept.offline_derivation_key),
+            **self._settings.get("cloud", {}),
+        )
+
+
+class _ByContextPath:
+    """Hands a request to the service whose context path it starts with."""
+
+    def __init__(self, apps: Mapping[str, FastAPI]) -> None:
+        self._apps = apps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _acknowledge_lifespan(receive, send)
+            return
+        app = self._apps.get("/" + scope["path"].split("/", 2)[1])
+        if app is not None:
+            await app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+
+async def _acknowledge_lifespan(receive: Receive, send: Send) -> None:
+    """The services start and stop before and after the server, so there is nothing left to do."""
+    while (await receive())["type"] != "lifespan.shutdown":
+        await send({"type": "lifespan.startup.complete"})
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def serve_all(host: str, port: int, folder: Path) -> None:
+    """Serve until the process is told to stop."""
+    configure_logging("powerauth", "WARNING", json=False)
+    uvloop.run(_serve(host, port, folder))
+
+
+async def _serve(host: str, port: int, folder: Path) -> None:
+    told_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told_to_stop.set)
+    async with AllInOne(folder, host=host, port=port) as stack:
+        print(f"serving, data in {folder}")
+        for url in (stack.cloud_url, stack.enrollment_url, stack.core_url):
+            print(f"  {url}/swagger-ui/index.html")
+        if stack.first_password:
+            print(
+                f"first run: administrator {ADMINISTRATOR}, password {stack.first_password} (shown only now)"
+            )
+        await told_to_stop.wait()

@@ -1,0 +1,58 @@
+"""`powerauth demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from powerauth_cli.all_in_one import AllInOne
+from powerauth_cli.demo.bank import BankRefused
+from powerauth_cli.demo.scenario import Addresses, Scenario
+from powerauth_cli.demo.transcript import Transcript, Unexpected
+from powerauth_protocol.errors import ProtocolError
+from powerauth_protocol.versions import ProtocolVersion
+from powerauth_sdk import SdkError
+
+
+def run_demo(protocol: str) -> int:
+    """Run the main job in a temporary folder.
+
+    :param protocol: version text
+    :return: exit status: 0 if every step ended as it must, 2 for an unknown version
+    """
+    console = Console(width=None if Console().is_terminal else 110)
+    try:
+        version = ProtocolVersion.parse(protocol)
+    except ProtocolError:
+        console.print(f"{protocol} is not one of {', '.join(ProtocolVersion)}")
+        return 2
+    try:
+        steps = uvloop.run(_run(console, version))
+    except (Unexpected, BankRefused, SdkError) as error:
+        console.print(f"[bold red]failed:[/] {error}")
+        return 1
+    console.print(f"\n[bold green]done:[/] {steps} steps, protocol {version}")
+    return 0
+
+
+async def _run(console: Console, version: ProtocolVersion) -> int:
+    tell = Transcript(console)
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="powerauth-demo-")))
+        services = await stack.enter_async_context(AllInOne(folder, port=None))
+        tell.title(
+            f"PowerAuth, protocol {version}",
+            {
+                "cloud (the bank calls it)": services.cloud_url,
+                "enrollment (phones call it)": services.enrollment_url,
+                "core (only those two call it)": services.core_url,
+                "data": f"SQLite in {folder}, in-memory bus",
+            },
+        )
+        addresses = Addresses(services.enrollment_url, services.cloud_url)
+        await Scenario(tell, addresses, services.admin, version).run()
+    return tell.steps

@@ -1,0 +1,206 @@
+"""All services as processes of their own, each on a free port, for tests and measurements."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import asyncpg
+import httpx2
+
+from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_password
+from powerauth_cli.integrations import ensure_integration
+from powerauth_cli.localservers.programs import free_port
+
+_READY_SECONDS = 60
+
+
+class ServiceProcess:
+    """`powerauth serve NAME` as a process of its own.
+
+    :param context_path: under which the service answers
+    :param environment: its settings
+    """
+
+    def __init__(self, name: str, context_path: str, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}{context_path}"
+        prefix = name.upper()
+        self._environment = os.environ | {
+            f"{prefix}_PORT": str(self.port),
+            f"{prefix}_REQUEST_LOG": "false",
+            f"{prefix}_LOG_LEVEL": "WARNING",
+            **environment,
+        }
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready.
+
+        :raises RuntimeError: it ended, or is not ready in time
+        """
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "powerauth_cli", "serve", self.name, env=self._environment
+        )
+        deadline = time.monotonic() + _READY_SECONDS
+        async with httpx2.AsyncClient() as http:
+            while time.monotonic() < deadline and self._process.returncode is None:
+                with contextlib.suppress(httpx2.TransportError):
+                    answer = await http.get(f"{self.url}/actuator/health/readiness")
+                    if answer.status_code == 200:
+                        return
+                await asyncio.sleep(0.05)
+        await self.stop()
+        raise RuntimeError(f"{self.name} did not become ready")
+
+    async def stop(self) -> None:
+        """Ask it to finish and wait for it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
+
+    async def kill(self) -> None:
+        """End it at once, as a crash does."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+
+class SeparateProcesses:
+    """Core, enrollment and cloud, one process each, on new databases of a PostgreSQL server.
+
+    :param postgres_url: SQLAlchemy URL of a database on that server
+    :param bus_url: AMQP URL; empty: events stay in each process
+    :param services: which to start; enrollment and cloud need the core
+    :param settings: further settings, environment variables by name
+    """
+
+    def __init__(
+        self,
+        postgres_url: str,
+        *,
+        bus_url: str = "",
+        services: tuple[str, ...] = ("core", "enrollment", "cloud"),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._postgres_url = postgres_url
+        self._bus_url = bus_url
+        self._wanted = services
+        self._settings = dict(settings or {})
+        self.processes: dict[str, ServiceProcess] = {}
+        self.admin = ("", "")
+        self.rest_credentials = ("", "")
+        self.dmz_credentials = ("", "")
+        self.core_database_url = ""
+
+    @property
+    def core_url(self) -> str:
+        """The core's address with its context path."""
+        return self.processes["core"].url
+
+    @property
+    def enrollment_url(self) -> str:
+        """The enrollment service's address with its context path."""
+        return self.processes["enrollment"].url
+
+    @property
+    def cloud_url(self) -> str:
+        """The cloud API's address with its context path."""
+        return self.processes["cloud"].url
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
+        suffix = f"{os.getpid()}_{time.monotonic_ns()}"
+        self.core_database_url = await new_database(self._postgres_url, f"core_{suffix}")
+        await self._run(
+            "core",
+            "/powerauth-java-server",
+            {
+                "CORE_DATABASE_URL": self.core_database_url,
+                "CORE_MIGRATE_ON_START": "true",
+                "CORE_BUS_URL": self._bus_url,
+            },
+        )
+        self.rest_credentials = await self._credentials("bank", "rest")
+        self.dmz_credentials = await self._credentials("enrollment", "dmz")
+        if "enrollment" in self._wanted:
+            await self._run(
+                "enrollment",
+                "/enrollment-server",
+                {
+                    "ENROLLMENT_CORE_URL": self.core_url,
+                    "ENROLLMENT_CORE_CLIENT_TOKEN": self.dmz_credentials[0],
+                    "ENROLLMENT_CORE_CLIENT_SECRET": self.dmz_credentials[1],
+                },
+            )
+        if "cloud" in self._wanted:
+            await self._start_cloud(suffix)
+
+    async def _start_cloud(self, suffix: str) -> None:
+        credentials = await self._credentials("cloud", "rest")
+        self.admin = (ADMINISTRATOR, new_password())
+        await self._run(
+            "cloud",
+            "/powerauth-cloud",
+            {
+                "CLOUD_DATABASE_URL": await new_database(self._postgres_url, f"cloud_{suffix}"),
+                "CLOUD_MIGRATE_ON_START": "true",
+                "CLOUD_BUS_URL": self._bus_url,
+                "CLOUD_CORE_URL": self.core_url,
+                "CLOUD_CORE_USERNAME": credentials[0],
+                "CLOUD_CORE_PASSWORD": credentials[1],
+                "CLOUD_ADMIN_USERNAME": self.admin[0],
+                "CLOUD_ADMIN_PASSWORD_ENCODED": hashed_password(self.admin[1]),
+            },
+        )
+
+    async def _credentials(self, name: str, door: str) -> tuple[str, str]:
+        return await ensure_integration(name, door, database_url=self.core_database_url)
+
+    async def _run(self, name: str, context_path: str, environment: dict[str, str]) -> None:
+        process = ServiceProcess(name, context_path, environment | self._settings)
+        self.processes[name] = process
+        await process.start()
+
+    async def _stop(self) -> None:
+        for process in reversed(self.processes.values()):
+            await process.stop()
+
+
+async def new_database(server_url: str, name: str) -> str:
+    """Create an empty database.
+
+    :param server_url: SQLAlchemy URL of any database on the server
+    :return: SQLAlchemy URL of the new one
+    """
+    connection = await asyncpg.connect(server_url.replace("+asyncpg", ""))
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
+    return f"{server_url.rpartition('/')[0]}/{name}"
