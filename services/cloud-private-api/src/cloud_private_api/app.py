@@ -1,0 +1,195 @@
+"""Puts the service together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+
+from fastapi import APIRouter, FastAPI
+
+from cloud_private_api import events, openapi
+from cloud_private_api.applications.routes import router as applications_router
+from cloud_private_api.audit.routes import router as audit_router
+from cloud_private_api.auth.factory import authenticator
+from cloud_private_api.auth.facts import UserDirectory
+from cloud_private_api.auth.passwords import PasswordWorker
+from cloud_private_api.callbacks.routes import router as callbacks_router
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import CoreClient
+from cloud_private_api.errors import cloud_errors
+from cloud_private_api.known import ApplicationFacts, OperationTexts
+from cloud_private_api.localizations.routes import router as localizations_router
+from cloud_private_api.operations.routes import router as operations_router
+from cloud_private_api.operations.single_routes import router as single_operations_router
+from cloud_private_api.properties.routes import router as properties_router
+from cloud_private_api.properties.service import seed_service_base_url
+from cloud_private_api.registrations.routes import router as registrations_router
+from cloud_private_api.registrations.single_routes import router as single_registrations_router
+from cloud_private_api.routing import answer_unknown_paths
+from cloud_private_api.settings import CloudSettings
+from cloud_private_api.telemetry.routes import router as telemetry_router
+from cloud_private_api.templates.routes import router as templates_router
+from cloud_private_api.users.routes import router as users_router
+from cloud_private_api.users.service import seed_first_admin
+from cloud_private_api.verification.routes import router as verification_router
+from cloud_private_api.version import VERSION
+from servicekit import app as servicekit_app
+from servicekit import clock, inbox, migrations
+from servicekit.bus import Bus, bus_from_url
+from servicekit.database import Database
+from servicekit.http import NetworkTransport, ServiceClient, Timeouts, Transport
+from servicekit.jobs import Job, JobRunner
+
+NAME = "powerauth-cloud"
+MIGRATIONS = "cloud_private_api:migrations"
+MAX_CORE_ANSWER = 16 * 1024 * 1024
+INBOX_CLEANUP_SECONDS = 6 * 3600.0
+INBOX_RETENTION = timedelta(days=14)
+
+ROUTERS: tuple[APIRouter, ...] = (
+    registrations_router,
+    single_registrations_router,
+    operations_router,
+    single_operations_router,
+    verification_router,
+    audit_router,
+    users_router,
+    applications_router,
+    callbacks_router,
+    templates_router,
+    localizations_router,
+    properties_router,
+    telemetry_router,
+)
+
+
+def create_app(
+    settings: CloudSettings | None = None,
+    *,
+    core_transport: Transport | None = None,
+    bus: Bus | None = None,
+) -> FastAPI:
+    """The application.
+
+    :param core_transport: how to reach the core, by default over the network
+    :param bus: a bus that others share and manage, by default one of our own by its URL
+    """
+    settings = settings or CloudSettings()
+    cloud = build(settings, core_transport)
+    runtime = _Runtime(cloud, bus)
+    app = servicekit_app.create_app(
+        title="PowerAuth Cloud",
+        version=VERSION,
+        settings=settings,
+        family=cloud_errors(cloud.authenticator.challenge),
+        lifespan=runtime.lifespan,
+        routers=ROUTERS,
+        health=[cloud.database.ping],
+        readiness=[cloud.core.reports.status],
+        name=NAME,
+    )
+    app.state.cloud = cloud
+    answer_unknown_paths(app)
+    openapi.install(app, settings.security_auth_type)
+    return app
+
+
+def build(settings: CloudSettings, core_transport: Transport | None = None) -> Cloud:
+    """The parts of the service, connected but not started."""
+    database = Database(settings.effective_database_url, settings, application_name=NAME)
+    core = CoreClient(
+        ServiceClient(
+            settings.core_url,
+            auth=_core_credentials(settings),
+            timeouts=Timeouts(settings.http_connect_timeout, settings.http_response_timeout),
+            transport=core_transport
+            or NetworkTransport(
+                max_connections=settings.http_max_connections, max_answer_bytes=MAX_CORE_ANSWER
+            ),
+        )
+    )
+    users = UserDirectory(database, settings.security_auth_facts_cache_seconds)
+    passwords = PasswordWorker()
+    return Cloud(
+        settings=settings,
+        database=database,
+        core=core,
+        authenticator=authenticator(settings, database, users, passwords),
+        users=users,
+        passwords=passwords,
+        applications=ApplicationFacts(
+            core,
+            size=settings.application_cache_size,
+            seconds=settings.application_cache_seconds,
+            registrations=settings.registration_cache_size,
+        ),
+        texts=OperationTexts(core, settings.text_cache_seconds),
+    )
+
+
+def _core_credentials(settings: CloudSettings) -> tuple[str, str] | None:
+    if not settings.core_username:
+        return None
+    return settings.core_username, settings.core_password.get_secret_value()
+
+
+async def migrate(settings: CloudSettings) -> None:
+    """Bring the schema up to date."""
+    await migrations.upgrade(settings.effective_database_url, MIGRATIONS)
+
+
+async def seed(cloud: Cloud) -> None:
+    """Write what the configuration gives a new installation; nothing that exists is changed."""
+    settings = cloud.settings
+    await seed_first_admin(
+        cloud.database, settings.admin_username, settings.admin_password_encoded.get_secret_value()
+    )
+    await seed_service_base_url(cloud.database, settings.service_base_url)
+
+
+class _Runtime:
+    """What runs beside the requests."""
+
+    def __init__(self, cloud: Cloud, shared_bus: Bus | None) -> None:
+        self._cloud = cloud
+        self._shared_bus = shared_bus
+
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncGenerator[None]:
+        """Start in the order of dependence, stop the other way round."""
+        cloud = self._cloud
+        if _migrates_on_start(cloud):
+            await migrate(cloud.settings)
+        await seed(cloud)
+        bus = self._shared_bus or bus_from_url(cloud.settings.bus_url.get_secret_value())
+        await events.subscribe(cloud, bus)
+        jobs = JobRunner(
+            cloud.database, [Job("inbox-cleanup", INBOX_CLEANUP_SECONDS, partial(_forget_events, cloud))]
+        )
+        if self._shared_bus is None:
+            await bus.start()
+        await jobs.start()
+        try:
+            yield
+        finally:
+            await jobs.stop()
+            if self._shared_bus is None:
+                await bus.close()
+            await cloud.authenticator.close()
+            await cloud.core.close()
+            cloud.passwords.close()
+            await cloud.database.dispose()
+
+
+def _migrates_on_start(cloud: Cloud) -> bool:
+    chosen = cloud.settings.migrate_on_start
+    if chosen is None:
+        return cloud.database.dialect == "sqlite" or not cloud.settings.production
+    return chosen
+
+
+async def _forget_events(cloud: Cloud) -> None:
+    async with cloud.database.transaction() as session:
+        await inbox.forget_before(session, clock.now() - INBOX_RETENTION)

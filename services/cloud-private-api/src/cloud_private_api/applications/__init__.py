@@ -1,0 +1,1 @@
+"""Administration of applications, their versions, roles, configuration and identity providers."""

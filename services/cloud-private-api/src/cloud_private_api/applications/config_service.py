@@ -1,0 +1,122 @@
+"""Use cases of application configuration and OIDC providers (spec/cloud-api.md §11.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cloud_private_api.applications import rules
+from cloud_private_api.applications.schemas import ConfigItem, ConfigItems, OidcProvider, OidcProviders
+from cloud_private_api.applications.service import existing
+from cloud_private_api.audit.service import record_change
+from cloud_private_api.auth.rules import Caller
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_errors import Area, in_area
+from cloud_private_api.errors import InvalidRequest, NotFound, Violation
+
+
+@in_area(Area.ADMIN)
+async def detail(cloud: Cloud, app_id: str) -> ConfigItems:
+    """The configuration of an application, secrets masked."""
+    await existing(cloud, app_id)
+    found = await cloud.core.applications.config(app_id)
+    return ConfigItems(items=[rules.shown_config(item) for item in found if item.key in rules.CONFIG_KEYS])
+
+
+@in_area(Area.ADMIN)
+async def put(cloud: Cloud, caller: Caller, app_id: str, key: str, values: Sequence[Any]) -> ConfigItem:
+    """Insert or replace one key."""
+    rules.check_config(key, values)
+    await existing(cloud, app_id)
+    if key == rules.OAUTH2_PROVIDERS:
+        stored = await _providers(cloud, app_id)
+        values = [rules.with_stored_secret(value, stored) for value in values]
+    await _write(cloud, caller, app_id, key, values)
+    return ConfigItem(key=key, values=[rules.masked(value) for value in values])
+
+
+@in_area(Area.ADMIN)
+async def remove(cloud: Cloud, caller: Caller, app_id: str, key: str) -> None:
+    """Remove one key; a missing one is no error."""
+    rules.check_key(key)
+    await existing(cloud, app_id)
+    await _remove(cloud, caller, app_id, key)
+
+
+@in_area(Area.ADMIN)
+async def providers(cloud: Cloud, app_id: str) -> OidcProviders:
+    """The OIDC providers of an application, secrets masked."""
+    await existing(cloud, app_id)
+    found = await _providers(cloud, app_id)
+    return OidcProviders(providers=[rules.masked(item) for item in found])
+
+
+@in_area(Area.ADMIN)
+async def provider(cloud: Cloud, app_id: str, provider_id: str) -> dict[str, Any]:
+    """One OIDC provider, its secret masked."""
+    await existing(cloud, app_id)
+    for item in await _providers(cloud, app_id):
+        if item.get("providerId") == provider_id:
+            shown: dict[str, Any] = rules.masked(item)
+            return shown
+    raise NotFound
+
+
+@in_area(Area.ADMIN)
+async def put_provider(
+    cloud: Cloud, caller: Caller, app_id: str, provider_id: str, request: OidcProvider
+) -> dict[str, Any]:
+    """Insert or replace one OIDC provider; the others stay."""
+    if request.provider_id != provider_id:
+        raise InvalidRequest(Violation("providerId", "must be that of the path", request.provider_id))
+    await existing(cloud, app_id)
+    stored = await _providers(cloud, app_id)
+    new = rules.with_stored_secret(request.model_dump(exclude_none=True), stored)
+    others = [item for item in stored if item.get("providerId") != provider_id]
+    await _write(cloud, caller, app_id, rules.OAUTH2_PROVIDERS, [*others, new])
+    shown: dict[str, Any] = rules.masked(new)
+    return shown
+
+
+@in_area(Area.ADMIN)
+async def remove_provider(cloud: Cloud, caller: Caller, app_id: str, provider_id: str) -> None:
+    """Remove one OIDC provider.
+
+    :raises NotFound: there is none of this id
+    """
+    await existing(cloud, app_id)
+    stored = await _providers(cloud, app_id)
+    others = [item for item in stored if item.get("providerId") != provider_id]
+    if len(others) == len(stored):
+        raise NotFound
+    if others:
+        await _write(cloud, caller, app_id, rules.OAUTH2_PROVIDERS, others)
+    else:
+        await _remove(cloud, caller, app_id, rules.OAUTH2_PROVIDERS)
+
+
+async def _providers(cloud: Cloud, app_id: str) -> list[dict[str, Any]]:
+    for item in await cloud.core.applications.config(app_id):
+        if item.key == rules.OAUTH2_PROVIDERS:
+            return [value for value in item.values if isinstance(value, dict)]
+    return []
+
+
+async def _write(cloud: Cloud, caller: Caller, app_id: str, key: str, values: Sequence[Any]) -> None:
+    await cloud.core.applications.set_config(app_id, key, values)
+    await record_change(
+        cloud.database,
+        caller.username,
+        "Application configuration changed",
+        {"application": app_id, "key": key, "new": [rules.masked(value) for value in values]},
+    )
+
+
+async def _remove(cloud: Cloud, caller: Caller, app_id: str, key: str) -> None:
+    await cloud.core.applications.remove_config(app_id, key)
+    await record_change(
+        cloud.database,
+        caller.username,
+        "Application configuration removed",
+        {"application": app_id, "key": key},
+    )

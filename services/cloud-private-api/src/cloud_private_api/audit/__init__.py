@@ -1,0 +1,1 @@
+"""Audit: what the core recorded about users, and what this service records itself."""

@@ -1,0 +1,81 @@
+"""Use cases of the audit queries (spec/cloud-api.md §10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloud_private_api.audit import rules
+from cloud_private_api.audit.schemas import AuditEvent, AuditEvents, SignatureEvents
+from cloud_private_api.auth.rules import Caller
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_client.applications import AuditQuery
+from cloud_private_api.core_client.operations import Page
+from cloud_private_api.core_errors import Area, in_area
+from cloud_private_api.errors import AuditRefused
+from cloud_private_api.periods import Period
+
+
+def _check(subject: str, period: Period) -> None:
+    if not subject.strip() or period.backwards:
+        raise AuditRefused
+
+
+@in_area(Area.ADMIN)
+async def signatures(cloud: Cloud, caller: Caller, user_id: str, period: Period) -> SignatureEvents:
+    """The verifications of a user's codes in the caller's applications, newest first.
+
+    :raises AuditRefused: no user, or a period that ends before it starts
+    """
+    _check(user_id, period)
+    if not caller.applications:
+        return SignatureEvents(items=[])
+    found = await cloud.core.verification.audit(
+        user_id, caller.applications, start=period.start, end=period.end
+    )
+    return SignatureEvents(items=rules.newest_first(found))
+
+
+@in_area(Area.ADMIN)
+async def log(
+    cloud: Cloud,
+    caller: Caller,
+    subject_id: str,
+    period: Period,
+    page: Page,
+    *,
+    types: Sequence[str],
+    min_level: str,
+) -> AuditEvents:
+    """The core's general audit log about a user. An administrator also sees records that name no application.
+
+    :raises AuditRefused: no user, or a period that ends before it starts
+    """
+    _check(subject_id, period)
+    if not caller.is_admin and not caller.applications:
+        return AuditEvents(items=[], page=page.number, size=page.size, has_next=False)
+    answer = await cloud.core.reports.audit_log(
+        AuditQuery(
+            subject_id=subject_id,
+            application_ids=None if caller.is_admin else caller.applications,
+            start=period.start,
+            end=period.end,
+            min_level=min_level,
+            types=types or None,
+            page_number=page.number,
+            page_size=page.size,
+        )
+    )
+    items = [
+        AuditEvent(
+            id=item.id,
+            subject_id=item.subject_id,
+            application_name=item.application_name,
+            type=item.type,
+            level=item.level,
+            timestamp=item.timestamp,
+            message=item.message,
+            param=item.param or {},
+        )
+        for item in answer.items
+    ]
+    return AuditEvents(items=items, page=page.number, size=page.size, has_next=answer.has_next)

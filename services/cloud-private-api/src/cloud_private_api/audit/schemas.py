@@ -1,0 +1,40 @@
+"""Wire models of the audit queries (spec/cloud-api.md §10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from servicekit.wire import EpochMillis, WireModel
+
+
+class SignatureEvent(WireModel):
+    """One verification: ``eventData`` is method, URI id and request body on three lines."""
+
+    activation_id: str
+    event_type: str
+    event_data: str
+    timestamp: EpochMillis
+
+
+class SignatureEvents(WireModel):
+    items: list[SignatureEvent]
+
+
+class AuditEvent(WireModel):
+    """One record of the core's general audit log."""
+
+    id: str
+    subject_id: str | None = None
+    application_name: str | None = None
+    type: str | None = None
+    level: str
+    timestamp: EpochMillis | None = None
+    message: str
+    param: dict[str, Any]
+
+
+class AuditEvents(WireModel):
+    items: list[AuditEvent]
+    page: int
+    size: int
+    has_next: bool

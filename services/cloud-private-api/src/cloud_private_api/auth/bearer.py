@@ -1,0 +1,131 @@
+"""OAuth 2.0 resource server: signed JWTs of one issuer (spec/cloud-api.md §1.3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
+from joserfc.jws import JWSRegistry
+from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
+
+from cloud_private_api.auth.facts import UserDirectory
+from cloud_private_api.auth.key_source import KeySource
+from cloud_private_api.auth.rules import ROLES, Caller
+from cloud_private_api.errors import REALM, Unauthorized
+from cloud_private_api.settings import SecuritySettings
+from servicekit.logs import get_logger
+
+CLOCK_SKEW_SECONDS = 60
+MAX_TOKEN = 8192
+_ROLE_PREFIX = "ROLE_"
+
+_log = get_logger(__name__)
+
+
+class BearerAuthenticator:
+    """Checks tokens: signature, algorithm, issuer, audience, time; then roles and applications."""
+
+    challenge = f'Bearer realm="{REALM}"'
+
+    def __init__(
+        self, settings: SecuritySettings, directory: UserDirectory, keys: KeySource | None = None
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._keys = keys or KeySource(
+            settings.security_auth_oauth2_issuer_uri, settings.security_auth_oauth2_jwk_set_uri
+        )
+        # Other header members (x5t and the like) are harmless: they are not used.
+        self._registry = JWSRegistry(
+            algorithms=list(settings.security_auth_oauth2_algorithms), strict_check_header=False
+        )
+        self._registry.max_header_length = MAX_TOKEN
+        self._claims = _claims_registry(settings)
+
+    async def authenticate(self, authorization: str | None) -> Caller:
+        """The caller behind an ``Authorization`` header.
+
+        :raises Unauthorized: no token, or one that fails any check
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
+            raise Unauthorized
+        try:
+            claims = await self._verified_claims(token)
+        except (JoseError, ValueError, TypeError) as error:
+            _log.info("token refused", reason=type(error).__name__)
+            raise Unauthorized from None
+        return await self._caller(claims)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._keys.close()
+
+    async def _verified_claims(self, token: str) -> Mapping[str, Any]:
+        try:
+            claims = self._decode(token, await self._keys.current())
+        except InvalidKeyIdError:
+            claims = self._decode(token, await self._keys.after_unknown())
+        self._claims.validate(dict(claims))
+        self._refuse_own_issuer(claims)
+        return claims
+
+    def _decode(self, token: str, keys: KeySet) -> Mapping[str, Any]:
+        return jwt.decode(token, keys, registry=self._registry).claims
+
+    def _refuse_own_issuer(self, claims: Mapping[str, Any]) -> None:
+        own = self._settings.security_auth_oauth2_own_issuer
+        issuer = str(claims.get("iss", ""))
+        if own and (issuer == own or issuer.startswith(f"{own}/")):
+            raise Unauthorized
+
+    async def _caller(self, claims: Mapping[str, Any]) -> Caller:
+        username = claim(claims, self._settings.security_auth_oauth2_principal_claim)
+        if not isinstance(username, str) or not username or "\x00" in username:
+            raise Unauthorized
+        roles = texts(claim(claims, self._settings.security_auth_oauth2_roles_claim))
+        authorities = frozenset(_ROLE_PREFIX + role for role in roles) & ROLES
+        facts = await self._directory.find(username)
+        if facts is None:
+            named = claim(claims, self._settings.security_auth_oauth2_applications_claim)
+            applications = sorted(set(texts(named))) if isinstance(named, list) else []
+            return Caller(username, authorities, tuple(applications))
+        if not facts.enabled:
+            raise Unauthorized
+        return Caller(username, authorities, facts.applications)
+
+
+def _claims_registry(settings: SecuritySettings) -> JWTClaimsRegistry:
+    options: dict[str, ClaimsOption] = {
+        "exp": {"essential": True},
+        "aud": {"essential": True, "values": list(settings.security_auth_oauth2_audiences)},
+    }
+    if settings.security_auth_oauth2_issuer_uri:
+        options["iss"] = {"essential": True, "value": settings.security_auth_oauth2_issuer_uri}
+    return JWTClaimsRegistry(now=lambda: int(time.time()), leeway=CLOCK_SKEW_SECONDS, **options)
+
+
+def claim(claims: Mapping[str, Any], name: str) -> Any:
+    """A claim by its name, or by a dotted path; None when there is none."""
+    if name in claims:
+        return claims[name]
+    value: Any = claims
+    for part in name.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value
+
+
+def texts(value: Any) -> Sequence[str]:
+    """A claim of several texts: an array of strings, or one string of words."""
+    if isinstance(value, str):
+        return value.split()
+    if isinstance(value, list):
+        return [item for item in value if isinstance(item, str)]
+    return ()

@@ -1,0 +1,23 @@
+"""Chooses how callers prove who they are: one way at a time (spec/cloud-api.md §1.3)."""
+
+from __future__ import annotations
+
+from cloud_private_api.audit.logins import FailedLogins
+from cloud_private_api.auth.basic import BasicAuthenticator
+from cloud_private_api.auth.bearer import BearerAuthenticator
+from cloud_private_api.auth.facts import UserDirectory
+from cloud_private_api.auth.passwords import PasswordWorker
+from cloud_private_api.container import Authenticator
+from cloud_private_api.settings import CloudSettings
+from servicekit.database import Database
+
+
+def authenticator(
+    settings: CloudSettings, database: Database, directory: UserDirectory, passwords: PasswordWorker
+) -> Authenticator:
+    """The configured way."""
+    if settings.security_auth_type == "OAUTH2":
+        return BearerAuthenticator(settings, directory)
+    return BasicAuthenticator(
+        directory, FailedLogins(database), passwords, settings.security_auth_basic_cache_seconds
+    )

@@ -1,0 +1,89 @@
+"""What is known about a user name: hash, state, roles, applications. Read from the database at most every few
+seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select, update
+
+from cloud_private_api.auth.rules import Caller
+from cloud_private_api.caching import ExpiringCache
+from cloud_private_api.users.models import User, UserApplication, UserAuthority
+from servicekit.database import Database
+
+CACHED_USERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class UserFacts:
+    """One row of ``pa_cloud_user`` and what hangs on it. ``password_hash`` is secret."""
+
+    user_id: int
+    username: str
+    password_hash: str
+    enabled: bool
+    authorities: frozenset[str]
+    applications: tuple[str, ...]
+
+    @property
+    def caller(self) -> Caller:
+        """The user as a caller."""
+        return Caller(self.username, self.authorities, self.applications)
+
+    def __repr__(self) -> str:
+        return f"UserFacts(username={self.username!r})"
+
+
+class UserDirectory:
+    """Facts by user name. A change made in this process is seen at once: its maker calls `forget`."""
+
+    def __init__(self, database: Database, cache_seconds: float) -> None:
+        self._database = database
+        self._cache: ExpiringCache[str, UserFacts] = ExpiringCache(CACHED_USERS, cache_seconds)
+
+    async def find(self, username: str) -> UserFacts | None:
+        """The facts, at most ``cache_seconds`` old; None for an unknown name."""
+        known = self._cache.get(username)
+        if known is not None:
+            return known
+        facts = await self._read(username)
+        if facts is not None:
+            self._cache.put(username, facts)
+        return facts
+
+    def forget(self, username: str) -> None:
+        """Read the user again at the next call."""
+        self._cache.drop(username)
+
+    async def replace_hash(self, facts: UserFacts, password_hash: str) -> None:
+        """Store a better hash of the same password, unless the password was changed meanwhile."""
+        async with self._database.transaction() as session:
+            await session.execute(
+                update(User)
+                .where(User.id == facts.user_id, User.userpassword == facts.password_hash)
+                .values(userpassword=password_hash)
+            )
+        self._cache.put(facts.username, replace(facts, password_hash=password_hash))
+
+    async def _read(self, username: str) -> UserFacts | None:
+        async with self._database.read() as session:
+            user = await session.scalar(select(User).where(User.username == username))
+            if user is None:
+                return None
+            authorities = await session.scalars(
+                select(UserAuthority.authority).where(UserAuthority.user_id == user.id)
+            )
+            applications = await session.scalars(
+                select(UserApplication.app_id)
+                .where(UserApplication.user_id == user.id)
+                .order_by(UserApplication.app_id)
+            )
+            return UserFacts(
+                user_id=user.id,
+                username=user.username,
+                password_hash=user.userpassword,
+                enabled=user.enabled,
+                authorities=frozenset(authorities),
+                applications=tuple(applications),
+            )

@@ -1,0 +1,1 @@
+"""Callbacks to the bank: administration; the core delivers them."""

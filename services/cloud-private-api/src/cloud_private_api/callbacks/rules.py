@@ -1,0 +1,151 @@
+"""Decisions about callbacks, without I/O (spec/cloud-api.md §11.5, §12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cloud_private_api.auth.rules import Caller
+from cloud_private_api.callbacks.schemas import Authentication, Callback, CallbackType, SaveCallback
+from cloud_private_api.core_client.models import CallbackUrl
+from cloud_private_api.errors import InvalidRequest, Violation
+
+CORE_TYPES: Mapping[CallbackType, str] = {
+    "REGISTRATION_STATUS_CHANGE": "ACTIVATION_STATUS_CHANGE",
+    "OPERATION_STATUS_CHANGE": "OPERATION_STATUS_CHANGE",
+}
+_CLOUD_TYPES = {core: cloud for cloud, core in CORE_TYPES.items()}
+
+ATTRIBUTES: Mapping[CallbackType, tuple[str, ...]] = {
+    "REGISTRATION_STATUS_CHANGE": (
+        "userId",
+        "activationName",
+        "deviceInfo",
+        "platform",
+        "protocol",
+        "activationFlags",
+        "activationStatus",
+        "blockedReason",
+        "applicationId",
+    ),
+    "OPERATION_STATUS_CHANGE": (
+        "userId",
+        "applications",
+        "operationType",
+        "parameters",
+        "additionalData",
+        "activationFlag",
+        "status",
+        "data",
+        "failureCount",
+        "maxFailureCount",
+        "signatureType",
+        "externalId",
+        "timestampCreated",
+        "timestampExpires",
+        "timestampFinalized",
+    ),
+}
+_ALWAYS = frozenset({"type", "activationId", "operationId"})
+_SET_FLAG = "Set"
+
+
+def checked_attributes(request: SaveCallback) -> list[str]:
+    """The attributes to send: those named, or all of the type.
+
+    :raises InvalidRequest: an attribute that the type does not have
+    """
+    known = ATTRIBUTES[request.type]
+    if request.attributes is None:
+        return list(known)
+    for name in request.attributes:
+        if name not in known and name not in _ALWAYS:
+            raise InvalidRequest(Violation("attributes", "is not an attribute of this type", name))
+    return [name for name in dict.fromkeys(request.attributes) if name in known]
+
+
+def check_locations(caller: Caller, authentication: Authentication | None) -> None:
+    """Files of the core's host are named by administrators only.
+
+    :raises InvalidRequest: another caller names one
+    """
+    certificate = authentication.certificate if authentication else None
+    if caller.is_admin or certificate is None:
+        return
+    for field, value in (
+        ("keyStoreLocation", certificate.key_store_location),
+        ("trustStoreLocation", certificate.trust_store_location),
+    ):
+        if value is not None:
+            raise InvalidRequest(
+                Violation(f"authentication.certificate.{field}", "may be set by an administrator only", value)
+            )
+
+
+def core_members(request: SaveCallback, authentication: Mapping[str, object] | None) -> Mapping[str, object]:
+    """The callback in the core's words."""
+    return {
+        "name": request.name,
+        "type": CORE_TYPES[request.type],
+        "callbackUrl": request.callback_url,
+        "attributes": checked_attributes(request),
+        "authentication": authentication,
+        "maxAttempts": request.max_attempts,
+        "initialBackoff": request.initial_backoff,
+        "retentionPeriod": request.retention_period,
+    }
+
+
+def requested_authentication(request: SaveCallback) -> Mapping[str, object] | None:
+    """The authentication of a request in the core's words; None when the request has none."""
+    if request.authentication is None:
+        return None
+    members: Mapping[str, object] = request.authentication.model_dump(exclude_none=True)
+    return members
+
+
+def stored_authentication(stored: CallbackUrl) -> Mapping[str, object]:
+    """The stored authentication without its secrets: sent back, the core keeps the secrets.
+
+    An update without authentication would wipe what is stored.
+    """
+    sections: Mapping[str, Any] = stored.authentication or {}
+    return {
+        name: {
+            member: value
+            for member, value in section.items()
+            if not member.endswith(_SET_FLAG) and value is not None
+        }
+        for name, section in sections.items()
+        if isinstance(section, dict)
+    }
+
+
+def shown(callback: CallbackUrl) -> Callback:
+    """A callback in the words of this API."""
+    return Callback(
+        id=callback.id,
+        name=callback.name,
+        type=_CLOUD_TYPES.get(callback.type, callback.type),
+        callback_url=callback.callback_url,
+        attributes=callback.attributes or [],
+        authentication=_without_nulls(callback.authentication),
+        max_attempts=callback.max_attempts,
+        initial_backoff=callback.initial_backoff,
+        retention_period=callback.retention_period,
+    )
+
+
+def _without_nulls(authentication: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if authentication is None:
+        return None
+    return {
+        name: {member: value for member, value in section.items() if value is not None}
+        for name, section in authentication.items()
+        if isinstance(section, dict)
+    }
+
+
+def by_id(callbacks: Sequence[CallbackUrl], callback_id: str) -> CallbackUrl | None:
+    """The callback with an id, among those of one application."""
+    return next((item for item in callbacks if item.id == callback_id), None)

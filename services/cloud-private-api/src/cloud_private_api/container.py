@@ -1,0 +1,61 @@
+"""What a request handler needs, made once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from cloud_private_api.auth.facts import UserDirectory
+from cloud_private_api.auth.passwords import PasswordWorker
+from cloud_private_api.auth.rules import Caller
+from cloud_private_api.core_client import CoreClient
+from cloud_private_api.known import ApplicationFacts, OperationTexts
+from cloud_private_api.settings import CloudSettings
+from servicekit.database import Database
+
+
+class Authenticator(Protocol):
+    """Tells who calls."""
+
+    challenge: str
+    """``WWW-Authenticate`` of a 401."""
+
+    async def authenticate(self, authorization: str | None) -> Caller:
+        """The caller behind an ``Authorization`` header.
+
+        :raises Unauthorized: for whatever reason
+        """
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """The service's parts."""
+
+    settings: CloudSettings
+    database: Database
+    core: CoreClient
+    authenticator: Authenticator
+    users: UserDirectory
+    passwords: PasswordWorker
+    applications: ApplicationFacts
+    texts: OperationTexts
+
+
+def cloud_of(request: Request) -> Cloud:
+    """The parts that serve this request."""
+    return cast(Cloud, request.app.state.cloud)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who makes this request; set by the route before anything else happens."""
+    return cast(Caller, request.state.caller)
+
+
+CloudDep = Annotated[Cloud, Depends(cloud_of)]
+CallerDep = Annotated[Caller, Depends(caller_of)]

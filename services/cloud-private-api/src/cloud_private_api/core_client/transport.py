@@ -1,0 +1,90 @@
+"""One call to the core: envelope, errors, nothing else (spec/core-api.md §1, spec/cloud-api.md §1.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from cloud_private_api.core_client.models import CoreModel, Envelope
+from cloud_private_api.errors import UpstreamFailed
+from servicekit.http import RawAnswer, ServiceClient
+from servicekit.logs import get_logger
+
+T = TypeVar("T")
+Members = Mapping[str, object]
+
+_log = get_logger(__name__)
+
+
+class CoreRefused(Exception):
+    """The core answered with an error code. Which error of ours that is depends on the area (§1.7)."""
+
+    def __init__(self, code: str, path: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.path = path
+
+
+class _CoreError(CoreModel):
+    code: str
+
+
+_envelopes: dict[object, TypeAdapter[Any]] = {}
+
+
+def _read(answer: type[T], body: bytes) -> T:
+    """The ``responseObject`` of an answer. There is one reader per type of answer, made at its first use.
+
+    :raises ValidationError: the answer has another form
+    """
+    reader = _envelopes.get(answer)
+    if reader is None:
+        reader = _envelopes[answer] = TypeAdapter(Envelope[answer])  # type: ignore[valid-type]
+    envelope: Envelope[T] = reader.validate_json(body)
+    return envelope.response_object
+
+
+class CoreDoor:
+    """The ``/rest/v3`` door of the core."""
+
+    def __init__(self, http: ServiceClient) -> None:
+        self._http = http
+
+    async def ask(self, path: str, answer: type[T], members: Members) -> T:
+        """Call ``POST /rest/v3/<path>`` and read its ``responseObject``.
+
+        :param members: members of ``requestObject``; those that are None are left out
+        :raises CoreRefused: the core answered 400 with a code
+        :raises UpstreamFailed: any other answer that is not the expected one
+        :raises RemoteUnavailable: the core could not be reached or did not answer in time
+        """
+        raw = await self._send(path, members)
+        try:
+            return _read(answer, raw.body)
+        except ValidationError as error:
+            _log.error("core answer unreadable", path=path, problems=error.error_count())
+            raise UpstreamFailed from None
+
+    async def tell(self, path: str, members: Members) -> None:
+        """The same for a call whose answer is not read."""
+        await self._send(path, members)
+
+    async def _send(self, path: str, members: Members) -> RawAnswer:
+        request = {name: value for name, value in members.items() if value is not None}
+        raw = await self._http.post_json(f"/rest/v3/{path}", to_json({"requestObject": request}))
+        if raw.status == 200:
+            return raw
+        if raw.status == 400:
+            raise CoreRefused(_code_of(raw.body), path)
+        _log.error("core answered unexpectedly", path=path, status_code=raw.status)
+        raise UpstreamFailed
+
+
+def _code_of(body: bytes) -> str:
+    try:
+        return _read(_CoreError, body).code
+    except ValidationError:
+        return "unreadable"

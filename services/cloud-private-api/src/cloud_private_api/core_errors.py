@@ -1,0 +1,152 @@
+"""Which error of this API a core error becomes (spec/cloud-api.md §1.7). One table, by area."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum, auto
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.errors import (
+    CloudError,
+    InvalidRequest,
+    NotFound,
+    OperationNotFound,
+    OperationStateChangeRefused,
+    OtpInvalid,
+    RegistrationChangeRefused,
+    RegistrationNotFound,
+    RegistrationRefused,
+    SignatureInvalid,
+    TokenInvalid,
+    UpstreamFailed,
+    Violation,
+)
+from servicekit.logs import get_logger
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_log = get_logger(__name__)
+
+
+class Area(Enum):
+    """A column of the table."""
+
+    REGISTRATIONS = auto()
+    OPERATIONS = auto()
+    SIGNATURES = auto()
+    TOKENS = auto()
+    ADMIN = auto()
+
+
+class CoreCode:
+    """Codes of the core that are told apart here (spec/core-api.md §28)."""
+
+    ACTIVATION_EXPIRED = "ERR0007"
+    ACTIVATION_STATE = "ERR0008"
+    ACTIVATION_NOT_FOUND = "ERR0009"
+    KEY_INVALID = "ERR0010"
+    INPUT_INVALID = "ERR0011"
+    URL_INVALID = "ERR0014"
+    APPLICATION_UNKNOWN = "ERR0015"
+    CRYPTO_FAILED = "ERR0022"
+    REQUEST_INVALID = "ERR0024"
+    TOKEN_TOO_OLD = "ERR0030"  # noqa: S105 - an error code
+    OTP_MISMATCH = "ERR0031"
+    OTP_WRONG_MODE = "ERR0032"
+    TEMPLATE_NOT_FOUND = "ERR0033"
+    OPERATION_NOT_FOUND = "ERR0034"
+    OPERATION_STATE = "ERR0036"
+    OPERATION_NOT_APPROVABLE = "ERR0037"
+    OPERATION_NOT_REJECTABLE = "ERR0038"
+    TEMPLATE_EXISTS = "ERR0039"
+    ACTIVATION_REFUSED = "ERR0040"
+    APPLICATION_EXISTS = "ERR0043"
+    TOKEN_IN_FUTURE = "ERR0044"  # noqa: S105 - an error code
+    TELEMETRY = "ERROR_TELEMETRY"
+    UNREADABLE = "ERROR_HTTP_REQUEST"
+
+
+Make = Callable[[], CloudError]
+
+
+def _unknown_template() -> CloudError:
+    return InvalidRequest(Violation("template", "must be an existing template"))
+
+
+def _bad_callback_url() -> CloudError:
+    return InvalidRequest(Violation("callbackUrl", "must be an absolute http(s) URL"))
+
+
+_INVALID: Mapping[Area, Make] = {
+    Area.REGISTRATIONS: InvalidRequest,
+    Area.OPERATIONS: InvalidRequest,
+    Area.SIGNATURES: SignatureInvalid,
+    Area.TOKENS: TokenInvalid,
+    Area.ADMIN: InvalidRequest,
+}
+_DUPLICATE: Mapping[Area, Make] = {Area.ADMIN: lambda: InvalidRequest(message="Name is already in use")}
+_CHANGE_REFUSED: Mapping[Area, Make] = {
+    Area.REGISTRATIONS: RegistrationChangeRefused,
+    Area.OPERATIONS: RegistrationChangeRefused,
+}
+_OPERATION_STATE: Mapping[Area, Make] = {Area.OPERATIONS: OperationStateChangeRefused}
+
+_TABLE: Mapping[str, Mapping[Area, Make]] = {
+    CoreCode.ACTIVATION_EXPIRED: _CHANGE_REFUSED,
+    CoreCode.ACTIVATION_STATE: _CHANGE_REFUSED,
+    CoreCode.ACTIVATION_NOT_FOUND: {
+        Area.REGISTRATIONS: RegistrationNotFound,
+        Area.OPERATIONS: RegistrationNotFound,
+        Area.SIGNATURES: RegistrationNotFound,
+    },
+    CoreCode.URL_INVALID: {Area.ADMIN: _bad_callback_url},
+    CoreCode.APPLICATION_UNKNOWN: {
+        Area.REGISTRATIONS: RegistrationRefused,
+        Area.OPERATIONS: InvalidRequest,
+        Area.ADMIN: NotFound,
+    },
+    CoreCode.REQUEST_INVALID: _INVALID,
+    CoreCode.UNREADABLE: _INVALID,
+    CoreCode.TOKEN_TOO_OLD: {Area.TOKENS: TokenInvalid},
+    CoreCode.TOKEN_IN_FUTURE: {Area.TOKENS: TokenInvalid},
+    CoreCode.OTP_MISMATCH: {Area.REGISTRATIONS: OtpInvalid},
+    CoreCode.OTP_WRONG_MODE: {Area.REGISTRATIONS: OtpInvalid},
+    CoreCode.TEMPLATE_NOT_FOUND: {Area.OPERATIONS: _unknown_template, Area.ADMIN: NotFound},
+    CoreCode.OPERATION_NOT_FOUND: {Area.OPERATIONS: OperationNotFound},
+    CoreCode.OPERATION_STATE: _OPERATION_STATE,
+    CoreCode.OPERATION_NOT_APPROVABLE: _OPERATION_STATE,
+    CoreCode.OPERATION_NOT_REJECTABLE: _OPERATION_STATE,
+    CoreCode.TEMPLATE_EXISTS: _DUPLICATE,
+    CoreCode.APPLICATION_EXISTS: _DUPLICATE,
+    CoreCode.ACTIVATION_REFUSED: {Area.REGISTRATIONS: InvalidRequest},
+    CoreCode.TELEMETRY: {Area.ADMIN: InvalidRequest},
+}
+
+
+def translated(refusal: CoreRefused, area: Area) -> CloudError:
+    """What a refusal of the core means to a caller of ``area``; the core's code goes to the log only."""
+    make = _TABLE.get(refusal.code, {}).get(area)
+    if make is None:
+        _log.error("core refused with an unmapped code", error_code=refusal.code, path=refusal.path)
+        return UpstreamFailed()
+    _log.info("core refused", error_code=refusal.code, path=refusal.path)
+    return make()
+
+
+def in_area(area: Area) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Decorate a use case: core refusals that it does not handle itself become errors of ``area``."""
+
+    def decorate(use_case: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        @wraps(use_case)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return await use_case(*args, **kwargs)
+            except CoreRefused as refusal:
+                raise translated(refusal, area) from None
+
+        return run
+
+    return decorate

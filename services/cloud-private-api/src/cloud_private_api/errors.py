@@ -1,0 +1,296 @@
+"""Errors of this API and how they look on the wire (spec/cloud-api.md §1.5, §1.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from servicekit.errors import (
+    ErrorAnswer,
+    ErrorContext,
+    ErrorFamily,
+    InputProblem,
+    ServiceError,
+    envelope,
+    fixed,
+)
+
+MASKED = "***"
+REALM = "powerauth-cloud"
+_MASKED_FIELDS = frozenset(
+    {
+        "otp",
+        "password",
+        "clientSecret",
+        "privateKeyBase64",
+        "authHeader",
+        "keyPassword",
+        "keyStorePassword",
+        "trustStorePassword",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing wrong with a request.
+
+    :ivar field: JSON path of a body property, or the name of a query or path parameter
+    :ivar hint: English text
+    :ivar value: what was received; None when nothing was
+    :ivar parameter: the field is a parameter, named on the wire after the operation
+    """
+
+    field: str
+    hint: str
+    value: object = None
+    parameter: bool = False
+
+    def to_wire(self, operation_id: str | None) -> dict[str, object]:
+        """The member of ``violations``; secrets masked, nested values left out."""
+        name = f"{operation_id}.{self.field}" if self.parameter and operation_id else self.field
+        shown: dict[str, object] = {"fieldName": name}
+        if isinstance(self.value, str | int | float):
+            masked = not _MASKED_FIELDS.isdisjoint(self.field.split("."))
+            shown["invalidValue"] = MASKED if masked else self.value
+        shown["hint"] = self.hint
+        return shown
+
+
+class CloudError(ServiceError):
+    """Base of the refusals of this API. ``operation_id`` is set on the way out, by the route."""
+
+    operation_id: str | None = None
+    violations: tuple[Violation, ...] = ()
+
+
+class InvalidRequest(CloudError):
+    """Something in the request cannot be used."""
+
+    code = "ERROR_REQUEST"
+    message = "Request is invalid"
+
+    def __init__(self, *violations: Violation, message: str | None = None) -> None:
+        if message is None and violations:
+            first = violations[0]
+            kind = "parameter" if first.parameter else "property"
+            message = f"Required {kind} '{first.field}' is invalid"
+        super().__init__(message)
+        self.violations = violations
+
+
+class RegistrationRefused(CloudError):
+    """The registration cannot be created."""
+
+    code = "ERROR_REGISTRATION"
+    message = "Registration cannot be created"
+
+
+class RegistrationNotFound(CloudError):
+    """Unknown, or not the caller's: the two look alike."""
+
+    code = "ERROR_REGISTRATION_NOT_FOUND"
+    message = "Registration was not found"
+
+
+class RegistrationNotAllowed(CloudError):
+    """Another registration is in progress and the caller asked to be told."""
+
+    code = "ERROR_REGISTRATION_NOT_ALLOWED"
+    message = "Another registration is in progress"
+
+
+class RegistrationChangeRefused(CloudError):
+    """The state of the registration does not allow the change."""
+
+    code = "ERROR_REGISTRATION_CHANGE"
+    message = "Registration state does not allow this change"
+
+
+class OtpInvalid(CloudError):
+    """The one-time password has a wrong format or value."""
+
+    code = "ERROR_OTP_INVALID"
+    message = "One-time password is invalid"
+
+
+class OperationNotFound(CloudError):
+    """Unknown, or not the caller's: the two look alike."""
+
+    code = "ERROR_OPERATION_NOT_FOUND"
+    message = "Operation was not found"
+
+
+class OperationStateChangeRefused(CloudError):
+    """The state of the operation does not allow the change."""
+
+    code = "ERROR_OPERATION_STATE_CHANGE"
+    message = "Operation state does not allow this change"
+
+
+class SignatureInvalid(CloudError):
+    """The authorization header is malformed; an incorrect code in a well-formed one is no error."""
+
+    code = "ERROR_SIGNATURE_INVALID"
+    message = "Authorization header is invalid"
+
+
+class TokenInvalid(CloudError):
+    """The token header is malformed, of an unsupported version or outside its time."""
+
+    code = "ERROR_TOKEN_INVALID"
+    message = "Token header is invalid"
+
+
+class AuditRefused(CloudError):
+    """The audit query has unusable dates or no user."""
+
+    code = "ERROR_AUDIT"
+    message = "Audit query is invalid"
+
+
+class NotFound(CloudError):
+    """An unknown path or administrative resource."""
+
+    code = "ERROR_NOT_FOUND"
+    message = "Resource was not found"
+    http_status = 404
+
+
+class Unauthorized(CloudError):
+    """No or bad credentials."""
+
+    code = "HTTP_401"
+    message = "Unauthorized"
+    http_status = 401
+
+
+class Forbidden(CloudError):
+    """The caller lacks the role or the application."""
+
+    code = "HTTP_403"
+    message = "Forbidden"
+    http_status = 403
+
+
+class NotAcceptable(CloudError):
+    """The caller accepts no JSON."""
+
+    code = "HTTP_406"
+    message = "Not acceptable"
+    http_status = 406
+
+
+class UnsupportedMediaType(CloudError):
+    """The request body is not declared as JSON."""
+
+    code = "HTTP_415"
+    message = "Unsupported media type"
+    http_status = 415
+
+
+class UpstreamFailed(CloudError):
+    """The core refused with a code that has no meaning here, or could not be reached."""
+
+    code = "ERROR_INTERNAL_API"
+    message = "Unable to call upstream service"
+    http_status = 500
+
+
+_HINTS: Mapping[str, str] = {
+    "missing": "must not be null",
+    "int_parsing": "must be an integer",
+    "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "bool_type": "must be true or false",
+    "string_type": "must be a string",
+    "list_type": "must be an array",
+    "dict_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "model_type": "must be an object",
+}
+
+
+def violations_of(problems: Sequence[InputProblem]) -> tuple[Violation, ...]:
+    """What the validation found, in the words of this API."""
+    found = []
+    for problem in problems:
+        if not problem.location:
+            continue
+        value = problem.value
+        if problem.source != "body" and problem.kind.startswith(("greater_", "less_")):
+            value = _as_number(value)
+        found.append(
+            Violation(
+                field=problem.field,
+                hint=_HINTS.get(problem.kind) or _hint(problem.message),
+                value=None if problem.kind == "missing" else value,
+                parameter=problem.source != "body",
+            )
+        )
+    return tuple(found)
+
+
+def _as_number(value: object) -> object:
+    try:
+        return int(str(value))
+    except ValueError:
+        return value
+
+
+def _hint(message: str) -> str:
+    for opening, wording in (("Input should be ", "must be "), ("Input should ", "must "), ("Value ", "")):
+        if message.startswith(opening):
+            return wording + message.removeprefix(opening)
+    return message
+
+
+def invalid_request(problems: Sequence[InputProblem]) -> InvalidRequest:
+    """The refusal of a request that did not validate."""
+    violations = violations_of(problems)
+    if not violations:
+        return InvalidRequest(message="Request body is missing or unreadable")
+    first = violations[0]
+    if first.parameter:
+        kind = "Long " if isinstance(first.value, int) and not isinstance(first.value, bool) else ""
+        return InvalidRequest(*violations, message=f"Required {kind}parameter '{first.field}' is invalid")
+    return InvalidRequest(*violations)
+
+
+def _service_error(_context: ErrorContext, error: ServiceError) -> ErrorAnswer:
+    extra: dict[str, object] = dict(error.extra)
+    headers: dict[str, str] = {}
+    if isinstance(error, CloudError) and error.violations:
+        extra["violations"] = [violation.to_wire(error.operation_id) for violation in error.violations]
+    return ErrorAnswer(error.http_status, envelope(error.code, error.message, **extra), headers)
+
+
+def _validation(_context: ErrorContext, problems: Sequence[InputProblem]) -> ErrorAnswer:
+    return _service_error(_context, invalid_request(problems))
+
+
+def cloud_errors(challenge: str) -> ErrorFamily:
+    """The error family of this API.
+
+    :param challenge: ``WWW-Authenticate`` of a 401
+    """
+    unauthorized = ErrorAnswer(
+        401, envelope(Unauthorized.code, Unauthorized.message), {"WWW-Authenticate": challenge}
+    )
+
+    def service_error(context: ErrorContext, error: ServiceError) -> ErrorAnswer:
+        return unauthorized if isinstance(error, Unauthorized) else _service_error(context, error)
+
+    return ErrorFamily(
+        validation=_validation,
+        not_found=fixed(404, NotFound.code, NotFound.message),
+        method_not_allowed=fixed(405, "HTTP_405", "Method not allowed"),
+        too_large=fixed(413, "ERROR_REQUEST", "Request is too large"),
+        unsupported_media_type=fixed(415, UnsupportedMediaType.code, UnsupportedMediaType.message),
+        unauthorized=lambda _context: unauthorized,
+        forbidden=fixed(403, Forbidden.code, Forbidden.message),
+        unavailable=fixed(503, "ERROR_GENERIC", "Service is temporarily unavailable"),
+        remote_unavailable=fixed(500, UpstreamFailed.code, UpstreamFailed.message),
+        unexpected=fixed(500, "ERROR_GENERIC", "Unexpected error occurred"),
+        service_error=service_error,
+    )

@@ -1,0 +1,1 @@
+"""Localised push texts, kept by this service."""

@@ -1,0 +1,54 @@
+"""HTTP of localised push texts (spec/cloud-api.md §11.7)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from starlette.responses import Response
+
+from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.localizations import service
+from cloud_private_api.localizations.schemas import Localization, Localizations, SaveLocalization
+from cloud_private_api.routing import answer, cloud_router
+from servicekit.wire import StatusResponse
+
+router = cloud_router("Localizations")
+
+PlaceholderPath = Annotated[str, Path(alias="placeholder")]
+LanguagePath = Annotated[str, Path(alias="language")]
+
+_ONE = "/admin/localizations/{placeholder}/{language}"
+
+
+@router.get("/admin/localizations", operation_id="listLocalizations", response_model=Localizations)
+async def list_localizations(cloud: CloudDep) -> Response:
+    """All push texts."""
+    return answer(await service.list_all(cloud))
+
+
+@router.get(_ONE, operation_id="getLocalization", response_model=Localization)
+async def get_localization(cloud: CloudDep, placeholder: PlaceholderPath, language: LanguagePath) -> Response:
+    """The push text of one template in one language."""
+    return answer(await service.detail(cloud, placeholder, language))
+
+
+@router.put(_ONE, operation_id="updateLocalization", response_model=Localization)
+async def put_localization(
+    cloud: CloudDep,
+    caller: CallerDep,
+    placeholder: PlaceholderPath,
+    language: LanguagePath,
+    request: SaveLocalization,
+) -> Response:
+    """Insert or replace a push text."""
+    return answer(await service.put(cloud, caller, placeholder, language, request))
+
+
+@router.delete(_ONE, operation_id="removeLocalization", response_model=StatusResponse)
+async def remove_localization(
+    cloud: CloudDep, caller: CallerDep, placeholder: PlaceholderPath, language: LanguagePath
+) -> Response:
+    """Remove a push text."""
+    await service.remove(cloud, caller, placeholder, language)
+    return answer(StatusResponse())

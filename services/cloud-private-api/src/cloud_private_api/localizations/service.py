@@ -1,0 +1,70 @@
+"""Use cases of localised push texts (spec/cloud-api.md §11.7)."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud_private_api.audit.service import AuditType, record
+from cloud_private_api.auth.rules import Caller
+from cloud_private_api.container import Cloud
+from cloud_private_api.errors import NotFound
+from cloud_private_api.localizations import repository
+from cloud_private_api.localizations.models import Localization as Row
+from cloud_private_api.localizations.schemas import Localization, Localizations, SaveLocalization
+from cloud_private_api.parameters import is_storable
+from cloud_private_api.templates.rules import checked_language
+
+
+def _shown(row: Row) -> Localization:
+    return Localization(
+        placeholder=row.placeholder, language=row.language, title=row.title, summary=row.summary
+    )
+
+
+async def list_all(cloud: Cloud) -> Localizations:
+    """All texts, by template and language."""
+    async with cloud.database.read() as session:
+        return Localizations(localizations=[_shown(row) for row in await repository.list_all(session)])
+
+
+async def detail(cloud: Cloud, placeholder: str, language: str) -> Localization:
+    """The text of one template in one language."""
+    wanted = checked_language(language)
+    async with cloud.database.read() as session:
+        return _shown(await _find(session, placeholder, wanted))
+
+
+async def put(
+    cloud: Cloud, caller: Caller, placeholder: str, language: str, request: SaveLocalization
+) -> Localization:
+    """Insert or replace a text."""
+    wanted = checked_language(language)
+    if not is_storable(placeholder):
+        raise NotFound
+    async with cloud.database.transaction() as session:
+        row = await repository.put(session, placeholder, wanted, request.title, request.summary)
+        _audit(session, caller, "Push text changed", placeholder, wanted)
+        return _shown(row)
+
+
+async def remove(cloud: Cloud, caller: Caller, placeholder: str, language: str) -> None:
+    """Remove a text.
+
+    :raises NotFound: there is none
+    """
+    wanted = checked_language(language)
+    async with cloud.database.transaction() as session:
+        await session.delete(await _find(session, placeholder, wanted))
+        _audit(session, caller, "Push text removed", placeholder, wanted)
+
+
+async def _find(session: AsyncSession, placeholder: str, language: str) -> Row:
+    row = await repository.find(session, placeholder, language) if is_storable(placeholder) else None
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _audit(session: AsyncSession, caller: Caller, message: str, placeholder: str, language: str) -> None:
+    param = {"caller": caller.username, "placeholder": placeholder, "language": language}
+    record(session, AuditType.ADMIN, caller.username, message, param)

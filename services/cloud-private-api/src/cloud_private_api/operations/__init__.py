@@ -1,0 +1,1 @@
+"""Operations: what a user approves on a device, online or by a rewritten code."""

@@ -1,0 +1,92 @@
+"""The offline payload and its proximity check, without I/O (spec/cloud-api.md §14)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cloud_private_api.core_client.models import Operation
+from cloud_private_api.core_client.verification import ProximityCheck
+from cloud_private_api.operations.rules import allows_biometry
+from powerauth_protocol.encoding import b64encode
+
+NONCE_BYTES = 16
+PROXIMITY_STEP_SECONDS = 30
+PROXIMITY_STEP_COUNT = 2
+"""Typing takes longer than an online approval: the current and two past steps are accepted."""
+
+_UI_FLAGS = "XFC"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PLACEHOLDER = re.compile(r"\$?\$\{(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}")
+
+Parameters = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineSecrets:
+    """What both the payload and its verification derive for one operation and registration.
+
+    :ivar nonce: 16 bytes
+    :ivar check: proximity seed and step
+    """
+
+    nonce: bytes
+    check: ProximityCheck
+
+
+def derive(key: bytes, operation_id: str, registration_id: str) -> OfflineSecrets:
+    """Nonce and proximity seed from the installation's key (§14.3).
+
+    :param key: 32 bytes
+    """
+
+    def part(label: str) -> bytes:
+        return hmac.digest(key, f"{label}|{operation_id}|{registration_id}".encode(), hashlib.sha256)
+
+    seed = b64encode(part("seed"))
+    return OfflineSecrets(part("nonce")[:NONCE_BYTES], ProximityCheck(seed, PROXIMITY_STEP_SECONDS))
+
+
+def payload_data(operation: Operation, title: str, message: str) -> str:
+    """The five lines that the device shows and signs (§14.1)."""
+    return "\n".join((operation.id, _line(title), _line(message), operation.data, _flags(operation)))
+
+
+def _line(text: str) -> str:
+    """One line of text: line ends and backslashes escaped, other control characters left out."""
+    return _CONTROL.sub("", text.replace("\\", "\\\\").replace("\n", "\\n"))
+
+
+def _flags(operation: Operation) -> str:
+    risk = operation.risk_flags or ""
+    return ("B" if allows_biometry(operation) else "") + "".join(flag for flag in _UI_FLAGS if flag in risk)
+
+
+def fill_mobile_text(text: str, parameters: Parameters) -> str:
+    """A text for the app: unknown placeholders stay; ``${name:-default}`` and ``$${name}`` are known."""
+    if not parameters:
+        return text
+    return _fill(text, parameters, lambda placeholder: placeholder)
+
+
+def fill_push_text(text: str, parameters: Parameters) -> str:
+    """A push text: unknown placeholders vanish (§13.2)."""
+    return _fill(text, parameters, lambda _: "")
+
+
+def _fill(text: str, parameters: Parameters, unknown: Callable[[str], str]) -> str:
+    def replace(match: re.Match[str]) -> str:
+        placeholder = match.group()
+        if placeholder.startswith("$$"):
+            return placeholder[1:]
+        value = parameters.get(match["name"])
+        if value is not None:
+            return value
+        default = match["default"]
+        return unknown(placeholder) if default is None else default
+
+    # One pass: a value that looks like a placeholder is not filled again.
+    return _PLACEHOLDER.sub(replace, text)

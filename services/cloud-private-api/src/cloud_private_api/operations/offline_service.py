@@ -1,0 +1,170 @@
+"""Offline approval: a QR code to the device, a rewritten code back (spec/cloud-api.md §5.4, §5.5, §14)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+
+from cloud_private_api.auth.rules import Caller
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.core_client.models import ActivationDetail, Operation, OperationText
+from cloud_private_api.core_client.verification import OfflineCode
+from cloud_private_api.core_errors import Area, CoreCode, in_area
+from cloud_private_api.errors import InvalidRequest, OperationStateChangeRefused, UpstreamFailed, Violation
+from cloud_private_api.localizations import repository as localizations
+from cloud_private_api.operations import offline, rules
+from cloud_private_api.operations.schemas import OfflineQr, VerifyOfflineOtp
+from cloud_private_api.operations.service import find
+from cloud_private_api.registrations.service import status_in_scope
+from cloud_private_api.verification.rules import decoded, offline_data, otp_verified, typed_code
+from cloud_private_api.verification.schemas import OtpVerified
+from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.request_data import OFFLINE_RESOURCE_ID
+from servicekit.logs import get_logger
+
+DEFAULT_LANGUAGE = "en"
+
+_log = get_logger(__name__)
+
+
+@in_area(Area.OPERATIONS)
+async def qr_code(
+    cloud: Cloud, caller: Caller, operation_id: str, registration_id: str, language: str
+) -> OfflineQr:
+    """The payload of the QR code for one registration; an operation without an owner becomes its user's."""
+    operation, registration = await _checked(cloud, caller, operation_id, registration_id)
+    secrets = _secrets(cloud, operation, registration)
+    if operation.user_id is None:
+        operation = await cloud.core.operations.claim(
+            operation.id, caller.applications, user_id=registration.user_id
+        )
+    title, message = await _texts(cloud, operation, language.lower())
+    made = await cloud.core.verification.personalized_payload(
+        registration.activation_id,
+        caller.applications,
+        data=offline.payload_data(operation, title, message),
+        nonce=b64encode(secrets.nonce) if secrets else None,
+        proximity_check=secrets.check if secrets else None,
+    )
+    return OfflineQr(operation_qr_code_data=made.offline_data, nonce=made.nonce)
+
+
+@in_area(Area.OPERATIONS)
+async def verify_otp(
+    cloud: Cloud, caller: Caller, operation_id: str, request: VerifyOfflineOtp
+) -> OtpVerified:
+    """Verify the rewritten code and approve the operation; a wrong code counts on both."""
+    nonce = decoded(request.nonce, "nonce", offline.NONCE_BYTES)
+    operation, registration = await _checked(cloud, caller, operation_id, request.registration_id)
+    code = typed_code(request.otp, one_factor=rules.allows_one_factor(operation))
+    secrets = _secrets(cloud, operation, registration)
+    if secrets is not None and not hmac.compare_digest(secrets.nonce, nonce):
+        raise InvalidRequest(Violation("nonce", "is not the nonce of this operation"))
+    answer = await cloud.core.verification.verify_offline(
+        OfflineCode(
+            activation_id=registration.activation_id,
+            data=offline_data(OFFLINE_RESOURCE_ID, nonce, f"{operation.id}&{operation.data}"),
+            signature=code,
+            allow_biometry=rules.allows_biometry(operation),
+            proximity_check=secrets.check if secrets else None,
+            proximity_step_count=offline.PROXIMITY_STEP_COUNT,
+        ),
+        caller.applications,
+    )
+    if answer.signature_valid:
+        await _approve(cloud, caller, operation, registration, answer.signature_type)
+    elif answer.user_id is not None:
+        # Without a user the code was not checked at all: the registration has just left ACTIVE (README D14).
+        await _count_failure(cloud, caller, operation)
+    return otp_verified(answer)
+
+
+async def _checked(
+    cloud: Cloud, caller: Caller, operation_id: str, registration_id: str
+) -> tuple[Operation, ActivationDetail]:
+    operation = await find(cloud, caller, operation_id)
+    rules.require_pending(operation)
+    registration = await status_in_scope(cloud, caller.applications, registration_id)
+    rules.require_fit(operation, registration)
+    return operation, registration
+
+
+def _secrets(
+    cloud: Cloud, operation: Operation, registration: ActivationDetail
+) -> offline.OfflineSecrets | None:
+    """Derived nonce and proximity seed, if the operation has a proximity check: then the core tells an OTP.
+
+    :raises InvalidRequest: it has, and no derivation key is configured
+    """
+    if operation.proximity_otp is None:
+        return None
+    key = cloud.settings.derivation_key
+    if key is None:
+        raise InvalidRequest(message="Offline approval with proximity check is not configured")
+    return offline.derive(key, operation.id, registration.activation_id)
+
+
+async def _approve(
+    cloud: Cloud,
+    caller: Caller,
+    operation: Operation,
+    registration: ActivationDetail,
+    signature_type: str | None,
+) -> None:
+    """Never report a right code without the approval that it is for."""
+    if registration.application_id is None or signature_type is None:
+        raise UpstreamFailed
+    additional = {
+        "activationId": registration.activation_id,
+        "applicationId": registration.application_id,
+        "authFactor": signature_type,
+    }
+    if operation.proximity_otp is not None:
+        # The code covered the derived OTP; the core wants its own one beside it.
+        additional["proximity_otp"] = operation.proximity_otp
+    outcome = await cloud.core.operations.approve(
+        operation,
+        caller.applications,
+        user_id=registration.user_id,
+        application_id=registration.application_id,
+        signature_type=signature_type,
+        additional_data=additional,
+    )
+    if outcome.result != rules.APPROVED:
+        raise OperationStateChangeRefused
+
+
+async def _count_failure(cloud: Cloud, caller: Caller, operation: Operation) -> None:
+    try:
+        await cloud.core.operations.fail(operation.id, caller.applications)
+    except CoreRefused as refusal:
+        if refusal.code not in (CoreCode.OPERATION_STATE, CoreCode.OPERATION_NOT_FOUND):
+            raise
+        _log.info("failed offline attempt on an operation that is final by now", operation=operation.id)
+
+
+async def _texts(cloud: Cloud, operation: Operation, language: str) -> tuple[str, str]:
+    """Title and message: the app's texts, else the push texts, else the operation type (§14.1)."""
+    languages = (language, DEFAULT_LANGUAGE)
+    mobile = _in_language(await cloud.texts.of_type(operation.operation_type), languages)
+    parameters = operation.parameters
+    if mobile is not None:
+        return (
+            offline.fill_mobile_text(mobile.title, parameters),
+            offline.fill_mobile_text(mobile.message, parameters),
+        )
+    if operation.template_name is not None:
+        async with cloud.database.read() as session:
+            push = await localizations.find_first(session, operation.template_name, languages)
+        if push is not None:
+            return (
+                offline.fill_push_text(push.title, parameters),
+                offline.fill_push_text(push.summary, parameters),
+            )
+    return operation.operation_type, ""
+
+
+def _in_language(texts: Sequence[OperationText], languages: Sequence[str]) -> OperationText | None:
+    by_language = {text.language: text for text in texts}
+    return next((by_language[language] for language in languages if language in by_language), None)

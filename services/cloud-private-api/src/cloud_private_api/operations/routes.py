@@ -1,0 +1,138 @@
+"""HTTP of ``/v2/operations`` (spec/cloud-api.md §5)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+from starlette.responses import Response
+
+from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.core_client.operations import Page
+from cloud_private_api.errors import InvalidRequest, Violation
+from cloud_private_api.operations import offline_service, service
+from cloud_private_api.operations.schemas import (
+    ClaimOperation,
+    CreateOperation,
+    FailOperation,
+    OfflineQr,
+    Operation,
+    Operations,
+    RejectOperation,
+    VerifyOfflineOtp,
+)
+from cloud_private_api.parameters import LanguageQuery, OperationIdPath, QueryBool, QueryText
+from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.verification.schemas import OtpVerified
+from servicekit.wire import StatusResponse
+
+router = cloud_router("Operations")
+
+StatusReasonQuery = Annotated[str | None, Query(alias="statusReason", pattern=r"^[A-Za-z0-9_.\-]{1,32}$")]
+_REGISTRATION_ID = r"^[0-9A-Za-z][0-9A-Za-z-]{0,36}$"
+
+
+@router.post("/v2/operations", operation_id="createOperationV2", response_model=Operation)
+async def create_operation(cloud: CloudDep, caller: CallerDep, request: CreateOperation) -> Response:
+    """Create an operation for a user to approve."""
+    return answer(await service.create(cloud, caller, request))
+
+
+@router.get("/v2/operations", operation_id="listOperationsV2", response_model=Operations)
+async def list_operations(
+    cloud: CloudDep,
+    caller: CallerDep,
+    user_id: Annotated[QueryText | None, Query(alias="userId", min_length=1, max_length=255)] = None,
+    external_id: Annotated[QueryText | None, Query(alias="externalId", min_length=1, max_length=255)] = None,
+    pending: Annotated[QueryBool, Query()] = False,
+    registration_id: Annotated[str | None, Query(alias="registrationId", pattern=_REGISTRATION_ID)] = None,
+    page: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    size: Annotated[int, Query(ge=1, le=1000)] = 500,
+) -> Response:
+    """Operations of a user, or with the bank's own id."""
+    part = Page(number=page, size=size)
+    if external_id is not None:
+        if user_id is not None:
+            raise InvalidRequest(
+                Violation("externalId", "must not be combined with userId", external_id, parameter=True)
+            )
+        return answer(await service.list_external(cloud, caller, external_id, part))
+    if user_id is None:
+        raise InvalidRequest(Violation("userId", "must not be null", parameter=True))
+    return answer(
+        await service.list_of_user(
+            cloud, caller, user_id, part, pending=pending, registration_id=registration_id
+        )
+    )
+
+
+@router.get("/v2/operations/{operationId}", operation_id="getOperationV2", response_model=Operation)
+async def get_operation(cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath) -> Response:
+    """One operation."""
+    return answer(await service.detail(cloud, caller, operation_id))
+
+
+@router.delete(
+    "/v2/operations/{operationId}", operation_id="cancelOperationV2", response_model=StatusResponse
+)
+async def cancel_operation(
+    cloud: CloudDep,
+    caller: CallerDep,
+    operation_id: OperationIdPath,
+    status_reason: StatusReasonQuery = None,
+) -> Response:
+    """Cancel an operation."""
+    await service.cancel(cloud, caller, operation_id, status_reason=status_reason)
+    return answer(StatusResponse())
+
+
+@router.get(
+    "/v2/operations/{operationId}/offline/qr", operation_id="getOfflineQrV2", response_model=OfflineQr
+)
+async def get_offline_qr(
+    cloud: CloudDep,
+    caller: CallerDep,
+    operation_id: OperationIdPath,
+    registration_id: Annotated[str, Query(alias="registrationId", pattern=_REGISTRATION_ID)],
+    language: LanguageQuery = "en",
+) -> Response:
+    """The QR code for offline approval by one registration."""
+    return answer(await offline_service.qr_code(cloud, caller, operation_id, registration_id, language))
+
+
+@router.post(
+    "/v2/operations/{operationId}/offline/otp", operation_id="verifyOfflineOtpV2", response_model=OtpVerified
+)
+async def verify_offline_otp(
+    cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath, request: VerifyOfflineOtp
+) -> Response:
+    """Verify the code rewritten from the device."""
+    return answer(await offline_service.verify_otp(cloud, caller, operation_id, request))
+
+
+@router.post("/v2/operations/{operationId}/claim", operation_id="claimOperation", response_model=Operation)
+async def claim_operation(
+    cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath, request: ClaimOperation
+) -> Response:
+    """Bind an operation without an owner to a user."""
+    return answer(await service.claim(cloud, caller, operation_id, request.user_id))
+
+
+@router.post("/v2/operations/{operationId}/fail", operation_id="failOperation", response_model=Operation)
+async def fail_operation(
+    cloud: CloudDep,
+    caller: CallerDep,
+    operation_id: OperationIdPath,
+    request: FailOperation | None = None,
+) -> Response:
+    """Count one failed attempt."""
+    additional = request.additional_data if request else None
+    return answer(await service.fail(cloud, caller, operation_id, additional))
+
+
+@router.post("/v2/operations/{operationId}/reject", operation_id="rejectOperation", response_model=Operation)
+async def reject_operation(
+    cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath, request: RejectOperation
+) -> Response:
+    """Reject an operation for a user who asked the support desk to."""
+    return answer(await service.reject(cloud, caller, operation_id, request))

@@ -1,0 +1,104 @@
+"""Decisions about operations, without I/O (spec/cloud-api.md §2.2, §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloud_private_api.core_client import models as core
+from cloud_private_api.core_client.models import ActivationDetail
+from cloud_private_api.errors import (
+    OperationNotFound,
+    OperationStateChangeRefused,
+    RegistrationChangeRefused,
+)
+from cloud_private_api.operations.schemas import Operation
+
+PENDING = "PENDING"
+APPROVED = "APPROVED"
+REJECTED = "REJECTED"
+_PASSKEY_MEMBER = "allowCredentials"
+_ONE_FACTOR_TYPES = frozenset({"POSSESSION", "KNOWLEDGE", "BIOMETRY"})
+
+
+def shown(operation: core.Operation) -> Operation:
+    """An operation without the members that belong to its detail."""
+    return Operation(
+        operation_id=operation.id,
+        user_id=operation.user_id,
+        status=operation.status,
+        status_reason=operation.status_reason,
+        template=operation.template_name,
+        operation_type=operation.operation_type,
+        external_id=operation.external_id,
+        parameters=operation.parameters,
+        failure_count=operation.failure_count,
+        max_failure_count=operation.max_failure_count,
+        timestamp_created=operation.timestamp_created,
+        timestamp_expires=operation.timestamp_expires,
+        timestamp_finalized=operation.timestamp_finalized,
+        data=operation.data,
+        signature_type=operation.signature_type,
+        flag=operation.activation_flag,
+        registration_id=operation.activation_id,
+        risk_flags=operation.risk_flags,
+        applications=operation.applications,
+    )
+
+
+def detail(operation: core.Operation) -> Operation:
+    """The detail: with additional data, and the proximity OTP while it can be used."""
+    item = shown(operation)
+    item.additional_data = operation.additional_data or {}
+    if operation.status == PENDING:
+        item.proximity_otp = operation.proximity_otp
+    return item
+
+
+def listed(operation: core.Operation) -> Operation:
+    """A list item: additional data without the passkeys, no proximity OTP."""
+    item = shown(operation)
+    data = operation.additional_data or {}
+    item.additional_data = {key: value for key, value in data.items() if key != _PASSKEY_MEMBER}
+    return item
+
+
+def newest_first(operations: Iterable[core.Operation]) -> list[core.Operation]:
+    """By creation, newest first; equal moments by id."""
+    return sorted(operations, key=lambda item: (item.timestamp_created, item.id), reverse=True)
+
+
+def allows_one_factor(operation: core.Operation) -> bool:
+    """Whether a code of a single component can approve the operation."""
+    return not _ONE_FACTOR_TYPES.isdisjoint(operation.signature_type)
+
+
+def allows_biometry(operation: core.Operation) -> bool:
+    """Whether biometry may stand for the PIN."""
+    return "POSSESSION_BIOMETRY" in operation.signature_type
+
+
+def require_pending(operation: core.Operation) -> None:
+    """Whether anything can still happen to the operation; the core tells expiry on read.
+
+    :raises OperationStateChangeRefused: it is final
+    """
+    if operation.status != PENDING:
+        raise OperationStateChangeRefused
+
+
+def require_fit(operation: core.Operation, registration: ActivationDetail) -> None:
+    """Whether this registration can approve this operation (§5.4).
+
+    :raises OperationNotFound: the operation is not for this user, application, registration or flag
+    :raises RegistrationChangeRefused: the registration is not ACTIVE
+    """
+    fits = (
+        operation.user_id in (None, registration.user_id)
+        and operation.activation_id in (None, registration.activation_id)
+        and registration.application_id in operation.applications
+        and (operation.activation_flag is None or operation.activation_flag in registration.activation_flags)
+    )
+    if not fits:
+        raise OperationNotFound
+    if registration.activation_status != "ACTIVE":
+        raise RegistrationChangeRefused

@@ -1,0 +1,149 @@
+"""Wire models of operations (spec/cloud-api.md §2.2, §5, §6)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from cloud_private_api.verification.schemas import RegistrationId
+from servicekit.wire import EpochMillis, WireModel
+
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+
+
+def _parameter(value: object) -> str:
+    """Numbers and booleans become text; control characters would end up on the device's screen."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "must be a string")
+    if _CONTROL.search(value):
+        raise PydanticCustomError("control_character", "must not contain control characters")
+    return value
+
+
+ParameterValue = Annotated[str, BeforeValidator(_parameter)]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2}$")]
+OptionalUserId = Annotated[str | None, Field(min_length=1, max_length=255)]
+
+
+class CreateOperation(WireModel):
+    """``POST /v2/operations``."""
+
+    user_id: OptionalUserId = None
+    template: str = Field(min_length=1, max_length=255)
+    language: Language = "en"
+    external_id: str | None = Field(default=None, max_length=255)
+    flag: str | None = Field(default=None, min_length=1, max_length=255)
+    timestamp_expires: EpochMillis | None = None
+    parameters: dict[str, ParameterValue] | None = None
+    proximity_check_enabled: bool | None = None
+    silent: bool = False
+    additional_data: dict[str, Any] | None = None
+    registration_id: RegistrationId | None = None
+    applications: list[str] | None = None
+
+
+class Operation(WireModel):
+    """§2.2. ``additionalData`` is absent in the answer to a creation only."""
+
+    operation_id: str
+    user_id: str | None = None
+    status: str
+    status_reason: str | None = None
+    template: str | None = None
+    operation_type: str
+    external_id: str | None = None
+    parameters: dict[str, str | None]
+    additional_data: dict[str, Any] | None = None
+    failure_count: int
+    max_failure_count: int | None = None
+    timestamp_created: EpochMillis
+    timestamp_expires: EpochMillis
+    timestamp_finalized: EpochMillis | None = None
+    proximity_otp: str | None = None
+    data: str
+    signature_type: list[str]
+    flag: str | None = None
+    registration_id: str | None = None
+    risk_flags: str | None = None
+    applications: list[str]
+
+
+class CreateSingleOperation(WireModel):
+    """``POST /operations``."""
+
+    user_id: OptionalUserId = None
+    template: str = Field(min_length=1, max_length=255)
+    language: Language = "en"
+    external_id: str | None = Field(default=None, max_length=255)
+    parameters: dict[str, ParameterValue] | None = None
+
+
+class SingleOperation(WireModel):
+    """The operation of version 1 (§6). ``additionalData`` is absent in the answer to a creation."""
+
+    operation_id: str
+    user_id: str | None = None
+    status: str
+    operation_type: str
+    template: str | None = None
+    external_id: str | None = None
+    parameters: dict[str, str | None]
+    additional_data: dict[str, Any] | None = None
+    failure_count: int
+    max_failure_count: int | None = None
+    timestamp_created: EpochMillis
+    timestamp_expires: EpochMillis
+
+
+class Operations(WireModel):
+    operations: list[Operation]
+
+
+class OfflineQr(WireModel):
+    """``GET …/offline/qr``; the bank keeps ``nonce`` for the verification."""
+
+    operation_qr_code_data: str
+    nonce: str
+
+
+class VerifyOfflineOtp(WireModel):
+    """``POST …/offline/otp``."""
+
+    otp: str
+    nonce: str
+    registration_id: RegistrationId
+
+
+class VerifySingleOfflineOtp(WireModel):
+    """``POST /operations/offline/otp``."""
+
+    operation_id: str
+    otp: str
+    nonce: str
+
+
+class ClaimOperation(WireModel):
+    """``POST /v2/operations/{operationId}/claim``."""
+
+    user_id: str = Field(min_length=1, max_length=255)
+
+
+class FailOperation(WireModel):
+    """``POST /v2/operations/{operationId}/fail``."""
+
+    additional_data: dict[str, Any] | None = None
+
+
+class RejectOperation(WireModel):
+    """``POST /v2/operations/{operationId}/reject``."""
+
+    user_id: str = Field(min_length=1, max_length=255)
+    app_id: str
+    additional_data: dict[str, Any] | None = None

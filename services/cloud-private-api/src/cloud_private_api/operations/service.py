@@ -1,0 +1,154 @@
+"""Use cases of operations (spec/cloud-api.md §5, §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloud_private_api.auth.rules import Caller, given_or_all
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import models as core
+from cloud_private_api.core_client.operations import NewOperation, Page
+from cloud_private_api.core_errors import Area, in_area
+from cloud_private_api.errors import InvalidRequest, OperationNotFound, RegistrationNotFound, Violation
+from cloud_private_api.operations import rules
+from cloud_private_api.operations.schemas import (
+    CreateOperation,
+    Operation,
+    Operations,
+    RejectOperation,
+)
+from cloud_private_api.parameters import is_core_id
+from cloud_private_api.registrations.rules import checked_expiry
+from cloud_private_api.registrations.service import status_in_scope
+from servicekit import clock
+
+
+@in_area(Area.OPERATIONS)
+async def create(cloud: Cloud, caller: Caller, request: CreateOperation) -> Operation:
+    """Create an operation in the given applications, by default all of the caller's."""
+    applications = given_or_all(caller, request.applications)
+    expires = checked_expiry(request.timestamp_expires, clock.now(), "timestampExpires")
+    user_id = await _owner(cloud, request, applications)
+    made = await cloud.core.operations.create(
+        NewOperation(
+            applications=applications,
+            template_name=request.template,
+            user_id=user_id,
+            external_id=request.external_id,
+            activation_flag=request.flag,
+            activation_id=request.registration_id,
+            expires=expires,
+            parameters=request.parameters,
+            additional_data=request.additional_data,
+            proximity_check_enabled=request.proximity_check_enabled,
+        )
+    )
+    return rules.shown(made)
+
+
+async def _owner(cloud: Cloud, request: CreateOperation, applications: Sequence[str]) -> str | None:
+    """The user of the operation: the named one, or that of the registration it is bound to.
+
+    :raises RegistrationNotFound: unknown registration, or of another application or user
+    """
+    if request.registration_id is None:
+        return request.user_id
+    registration = await status_in_scope(cloud, applications, request.registration_id)
+    if request.user_id not in (None, registration.user_id):
+        raise RegistrationNotFound
+    return registration.user_id
+
+
+async def find(cloud: Cloud, caller: Caller, operation_id: str) -> core.Operation:
+    """An operation that the caller may see.
+
+    :raises OperationNotFound: unknown, or of no application of the caller
+    """
+    found = await cloud.core.operations.detail(checked(caller, operation_id), caller.applications)
+    if set(caller.applications).isdisjoint(found.applications):
+        raise OperationNotFound
+    return found
+
+
+def checked(caller: Caller, operation_id: str) -> str:
+    """The id, if the core can be asked about it: an empty list of applications would mean "all" to it."""
+    if not caller.applications or not is_core_id(operation_id):
+        raise OperationNotFound
+    return operation_id
+
+
+@in_area(Area.OPERATIONS)
+async def detail(cloud: Cloud, caller: Caller, operation_id: str) -> Operation:
+    """One operation; reading does not claim it."""
+    return rules.detail(await find(cloud, caller, operation_id))
+
+
+@in_area(Area.OPERATIONS)
+async def cancel(cloud: Cloud, caller: Caller, operation_id: str, *, status_reason: str | None) -> None:
+    """PENDING becomes CANCELED."""
+    await cloud.core.operations.cancel(
+        checked(caller, operation_id), caller.applications, status_reason=status_reason
+    )
+
+
+@in_area(Area.OPERATIONS)
+async def list_of_user(
+    cloud: Cloud, caller: Caller, user_id: str, page: Page, *, pending: bool, registration_id: str | None
+) -> Operations:
+    """A user's operations, newest first; with a registration those that it can approve."""
+    if not caller.applications:
+        return Operations(operations=[])
+    if registration_id is not None:
+        # To the core an unknown registration is one without flags; here it is not found, like a foreign one.
+        registration_id = (await status_in_scope(cloud, caller.applications, registration_id)).activation_id
+    found = await cloud.core.operations.list_of_user(
+        user_id, caller.applications, page, pending=pending, activation_id=registration_id
+    )
+    return Operations(operations=[rules.listed(item) for item in rules.newest_first(found)])
+
+
+@in_area(Area.OPERATIONS)
+async def list_external(cloud: Cloud, caller: Caller, external_id: str, page: Page) -> Operations:
+    """Operations with the bank's own id, newest first."""
+    if not caller.applications:
+        return Operations(operations=[])
+    found = await cloud.core.operations.list_external(external_id, caller.applications, page)
+    return Operations(operations=[rules.listed(item) for item in rules.newest_first(found)])
+
+
+@in_area(Area.OPERATIONS)
+async def claim(cloud: Cloud, caller: Caller, operation_id: str, user_id: str) -> Operation:
+    """Bind an operation without an owner to a user."""
+    claimed = await cloud.core.operations.claim(
+        checked(caller, operation_id), caller.applications, user_id=user_id
+    )
+    return rules.detail(claimed)
+
+
+@in_area(Area.OPERATIONS)
+async def fail(
+    cloud: Cloud, caller: Caller, operation_id: str, additional_data: dict[str, object] | None
+) -> Operation:
+    """Count one failed attempt."""
+    outcome = await cloud.core.operations.fail(
+        checked(caller, operation_id), caller.applications, additional_data=additional_data
+    )
+    return rules.detail(outcome.operation)
+
+
+@in_area(Area.OPERATIONS)
+async def reject(cloud: Cloud, caller: Caller, operation_id: str, request: RejectOperation) -> Operation:
+    """Reject for a user who asked the support desk to."""
+    operation = await find(cloud, caller, operation_id)
+    if request.app_id not in caller.applications or request.app_id not in operation.applications:
+        raise InvalidRequest(Violation("appId", "is not an application of the operation", request.app_id))
+    outcome = await cloud.core.operations.reject(
+        operation.id,
+        caller.applications,
+        user_id=request.user_id,
+        application_id=request.app_id,
+        additional_data=request.additional_data,
+    )
+    if outcome.result != rules.REJECTED:
+        raise OperationNotFound
+    return rules.detail(outcome.operation)

@@ -1,0 +1,29 @@
+"""HTTP of properties (spec/cloud-api.md §11.8)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from starlette.responses import Response
+
+from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.properties import service
+from cloud_private_api.properties.schemas import Properties, Property, PutProperty
+from cloud_private_api.routing import answer, cloud_router
+
+router = cloud_router("Properties")
+
+
+@router.get("/admin/properties", operation_id="listProperties", response_model=Properties)
+async def list_properties(cloud: CloudDep) -> Response:
+    """All properties."""
+    return answer(await service.list_all(cloud))
+
+
+@router.put("/admin/properties/{name}", operation_id="updateProperty", response_model=Property)
+async def put_property(
+    cloud: CloudDep, caller: CallerDep, name: Annotated[str, Path(alias="name")], request: PutProperty
+) -> Response:
+    """Set a property."""
+    return answer(await service.put(cloud, caller, name, request.value))

@@ -1,0 +1,22 @@
+"""Wire models of properties (spec/cloud-api.md §11.8)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from servicekit.wire import WireModel
+
+
+class PutProperty(WireModel):
+    """``PUT /admin/properties/{name}``."""
+
+    value: str | None = Field(max_length=65_536)
+
+
+class Property(WireModel):
+    name: str
+    value: str | None = None
+
+
+class Properties(WireModel):
+    properties: list[Property]

@@ -1,0 +1,282 @@
+"""Use cases of ``/v2/registrations`` (spec/cloud-api.md §3).
+
+The application of a registration is checked by the core, in the call itself: every call carries the caller's
+applications (README D21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloud_private_api.auth.rules import Caller, narrowed, one_application
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.core_client.activations import Lookup
+from cloud_private_api.core_client.models import ActivationDetail
+from cloud_private_api.core_errors import Area, CoreCode, in_area
+from cloud_private_api.errors import RegistrationNotAllowed, RegistrationNotFound, RegistrationRefused
+from cloud_private_api.parameters import is_core_id
+from cloud_private_api.periods import Period
+from cloud_private_api.registrations import rules
+from cloud_private_api.registrations.schemas import (
+    ChangeRegistration,
+    CommitRegistration,
+    CreateRegistration,
+    Flags,
+    History,
+    HistoryItem,
+    LookupRegistrations,
+    Registration,
+    RegistrationCreated,
+    Registrations,
+    UpdateName,
+    UpdateOtp,
+)
+from servicekit import clock
+
+
+@in_area(Area.REGISTRATIONS)
+async def create(
+    cloud: Cloud, caller: Caller, request: CreateRegistration, *, incomplete_status_check: bool
+) -> RegistrationCreated:
+    """Start a registration; existing ones stay."""
+    app_id = one_application(caller, request.app_id, refusal=RegistrationRefused)
+    otp, commit_phase = rules.otp_and_phase(request)
+    expires = rules.checked_expiry(
+        request.timestamp_registration_expire, clock.now(), "timestampRegistrationExpire"
+    )
+    if incomplete_status_check:
+        await refuse_second_in_progress(cloud, request.user_id, app_id)
+    try:
+        answer = await cloud.core.activations.init(
+            user_id=request.user_id,
+            application_id=app_id,
+            otp=otp,
+            commit_phase=commit_phase,
+            flags=request.flags,
+            expires=expires,
+        )
+    except CoreRefused as refusal:
+        if refusal.code == CoreCode.ACTIVATION_REFUSED:
+            raise RegistrationRefused from None
+        raise
+    return rules.created(answer, with_id=True)
+
+
+async def refuse_second_in_progress(cloud: Cloud, user_id: str, app_id: str) -> None:
+    """Look for a registration in progress; reading each one lets stale ones expire first.
+
+    :raises RegistrationNotAllowed: there is one
+    """
+    listed = await cloud.core.activations.list(user_id=user_id, scope=(app_id,), statuses=rules.IN_PROGRESS)
+    for item in rules.living(listed):
+        detail = await cloud.core.activations.status(item.activation_id, (app_id,))
+        if detail is not None and detail.activation_status in rules.IN_PROGRESS:
+            raise RegistrationNotAllowed
+
+
+@in_area(Area.REGISTRATIONS)
+async def list_of_user(
+    cloud: Cloud,
+    caller: Caller,
+    *,
+    user_id: str,
+    removed: bool,
+    app_id: str | None,
+    page: int | None,
+    size: int | None,
+) -> Registrations:
+    """A user's registrations in the caller's applications, newest first."""
+    scope = narrowed(caller, app_id, refusal=RegistrationRefused)
+    if not scope:
+        return Registrations(registrations=[])
+    listed = await cloud.core.activations.list(
+        user_id=user_id, scope=scope, statuses=None if removed else rules.LIVING
+    )
+    shown = [
+        item
+        for item in rules.newest_first(listed)
+        if rules.is_powerauth(item) and (removed or item.activation_status != "REMOVED")
+    ]
+    return Registrations(
+        registrations=[rules.registration(item) for item in rules.page_of(shown, page, size)]
+    )
+
+
+async def status_in_scope(cloud: Cloud, scope: Sequence[str], registration_id: str) -> ActivationDetail:
+    """A registration of one of these applications.
+
+    :raises RegistrationNotFound: unknown, or of another application
+    """
+    if not scope or not is_core_id(registration_id):
+        raise RegistrationNotFound
+    found = await cloud.core.activations.status(registration_id, scope)
+    if found is None:
+        raise RegistrationNotFound
+    return found
+
+
+def _checked(caller: Caller, registration_id: str) -> str:
+    """The id, if the core can be asked about it: an empty list of applications would mean "all" to it."""
+    if not caller.applications or not is_core_id(registration_id):
+        raise RegistrationNotFound
+    return registration_id
+
+
+@in_area(Area.REGISTRATIONS)
+async def detail(cloud: Cloud, caller: Caller, registration_id: str) -> Registration:
+    """One registration; a stale one in progress becomes REMOVED by reading it."""
+    return rules.detail(await status_in_scope(cloud, caller.applications, registration_id))
+
+
+@in_area(Area.REGISTRATIONS)
+async def commit(cloud: Cloud, caller: Caller, registration_id: str, request: CommitRegistration) -> None:
+    """PENDING_COMMIT becomes ACTIVE."""
+    await cloud.core.activations.commit(
+        _checked(caller, registration_id),
+        caller.applications,
+        otp=request.otp,
+        external_user_id=request.external_user_id,
+    )
+
+
+@in_area(Area.REGISTRATIONS)
+async def change(cloud: Cloud, caller: Caller, registration_id: str, request: ChangeRegistration) -> None:
+    """Block or unblock."""
+    activation_id = _checked(caller, registration_id)
+    if request.change == "BLOCK":
+        await cloud.core.activations.block(
+            activation_id,
+            caller.applications,
+            reason=request.blocked_reason,
+            external_user_id=request.external_user_id,
+        )
+    else:
+        await cloud.core.activations.unblock(
+            activation_id, caller.applications, external_user_id=request.external_user_id
+        )
+
+
+@in_area(Area.REGISTRATIONS)
+async def remove(
+    cloud: Cloud,
+    caller: Caller,
+    registration_id: str,
+    *,
+    external_user_id: str | None,
+    revoke_recovery_codes: bool,
+) -> None:
+    """REMOVED, from whatever state; a second removal succeeds again."""
+    await cloud.core.activations.remove(
+        _checked(caller, registration_id),
+        caller.applications,
+        external_user_id=external_user_id,
+        revoke_recovery_codes=revoke_recovery_codes,
+    )
+
+
+@in_area(Area.REGISTRATIONS)
+async def update_otp(cloud: Cloud, caller: Caller, registration_id: str, request: UpdateOtp) -> None:
+    """Set the OTP that the commit will need."""
+    otp = rules.checked_otp(request.otp)
+    assert otp is not None
+    await cloud.core.activations.update_otp(
+        _checked(caller, registration_id),
+        caller.applications,
+        otp=otp,
+        external_user_id=request.external_user_id,
+    )
+
+
+@in_area(Area.REGISTRATIONS)
+async def update_name(cloud: Cloud, caller: Caller, registration_id: str, request: UpdateName) -> None:
+    """Rename the registration."""
+    await cloud.core.activations.update_name(
+        _checked(caller, registration_id),
+        caller.applications,
+        name=request.name,
+        external_user_id=request.external_user_id,
+    )
+
+
+@in_area(Area.REGISTRATIONS)
+async def flags(cloud: Cloud, caller: Caller, registration_id: str) -> Flags:
+    """The flags of a registration."""
+    activation_id = _checked(caller, registration_id)
+    found = await cloud.core.activations.flags(activation_id, caller.applications)
+    return Flags(registration_id=activation_id, flags=list(found))
+
+
+@in_area(Area.REGISTRATIONS)
+async def add_flags(cloud: Cloud, caller: Caller, registration_id: str, new: Sequence[str]) -> Flags:
+    """Add the flags that are missing."""
+    activation_id = _checked(caller, registration_id)
+    after = await cloud.core.activations.add_flags(activation_id, caller.applications, new)
+    return Flags(registration_id=activation_id, flags=list(after))
+
+
+@in_area(Area.REGISTRATIONS)
+async def replace_flags(cloud: Cloud, caller: Caller, registration_id: str, new: Sequence[str]) -> Flags:
+    """Replace all flags. The core's replace refuses an empty list: then those present are removed."""
+    activation_id = _checked(caller, registration_id)
+    calls = cloud.core.activations
+    unique = list(dict.fromkeys(new))
+    if unique:
+        after = await calls.replace_flags(activation_id, caller.applications, unique)
+    else:
+        after = await calls.flags(activation_id, caller.applications)
+        if after:
+            after = await calls.remove_flags(activation_id, caller.applications, after)
+    return Flags(registration_id=activation_id, flags=list(after))
+
+
+@in_area(Area.REGISTRATIONS)
+async def remove_flags(cloud: Cloud, caller: Caller, registration_id: str, old: Sequence[str]) -> Flags:
+    """Remove the named flags; unknown ones are ignored."""
+    activation_id = _checked(caller, registration_id)
+    after = await cloud.core.activations.remove_flags(activation_id, caller.applications, old)
+    return Flags(registration_id=activation_id, flags=list(after))
+
+
+@in_area(Area.REGISTRATIONS)
+async def history(cloud: Cloud, caller: Caller, registration_id: str, period: Period) -> History:
+    """What happened to a registration, newest first; the core has no "not found" for this call."""
+    found = await status_in_scope(cloud, caller.applications, registration_id)
+    items = await cloud.core.activations.history(
+        found.activation_id, caller.applications, start=period.start, end=period.end
+    )
+    return History(
+        items=[
+            HistoryItem(
+                registration_status=item.activation_status,
+                event_reason=item.event_reason,
+                external_user_id=item.external_user_id,
+                name=item.activation_name,
+                version=item.version,
+                timestamp_created=item.timestamp_created,
+            )
+            for item in items
+        ]
+    )
+
+
+@in_area(Area.REGISTRATIONS)
+async def lookup(cloud: Cloud, caller: Caller, request: LookupRegistrations) -> Registrations:
+    """Registrations of several users by further marks. Applications of others match nothing."""
+    named = caller.applications if request.app_ids is None else request.app_ids
+    scope = [app_id for app_id in caller.applications if app_id in named]
+    if not scope:
+        return Registrations(registrations=[])
+    found = await cloud.core.activations.lookup(
+        Lookup(
+            user_ids=request.user_ids,
+            application_ids=scope,
+            status=request.registration_status,
+            flags=request.flags,
+            last_used_before=request.timestamp_last_used_before,
+            last_used_after=request.timestamp_last_used_after,
+        )
+    )
+    return Registrations(
+        registrations=[rules.registration(item, with_user=True) for item in rules.newest_first(found)]
+    )

@@ -1,0 +1,79 @@
+"""HTTP of the single-device view (spec/cloud-api.md §4)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+from starlette.responses import Response
+
+from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.parameters import AppIdQuery, ExternalUserIdQuery, QueryBool, UserIdQuery
+from cloud_private_api.registrations import single_service
+from cloud_private_api.registrations.schemas import (
+    ChangeSingleRegistration,
+    CommitSingleRegistration,
+    CreateSingleRegistration,
+    CurrentRegistration,
+    RegistrationCreated,
+)
+from cloud_private_api.routing import answer, cloud_router
+from servicekit.wire import StatusResponse
+
+router = cloud_router("Registrations (single device)")
+
+_OK = StatusResponse()
+
+
+@router.post("/registration", operation_id="createRegistration", response_model=RegistrationCreated)
+async def create_registration(
+    cloud: CloudDep,
+    caller: CallerDep,
+    request: CreateSingleRegistration,
+    incomplete_status_check: Annotated[QueryBool, Query(alias="incompleteStatusCheck")] = False,
+) -> Response:
+    """Start the registration that will replace the user's others."""
+    return answer(
+        await single_service.create(cloud, caller, request, incomplete_status_check=incomplete_status_check)
+    )
+
+
+@router.get("/registration", operation_id="getRegistration", response_model=CurrentRegistration)
+async def get_registration(
+    cloud: CloudDep, caller: CallerDep, user_id: UserIdQuery, app_id: AppIdQuery = None
+) -> Response:
+    """The state of the current registration."""
+    return answer(await single_service.current(cloud, caller, user_id=user_id, app_id=app_id))
+
+
+@router.post("/registration/commit", operation_id="commitRegistration", response_model=StatusResponse)
+async def commit_registration(
+    cloud: CloudDep, caller: CallerDep, request: CommitSingleRegistration
+) -> Response:
+    """Make the current registration ACTIVE."""
+    await single_service.commit(cloud, caller, request)
+    return answer(_OK)
+
+
+@router.put("/registration", operation_id="changeRegistration", response_model=StatusResponse)
+async def change_registration(
+    cloud: CloudDep, caller: CallerDep, request: ChangeSingleRegistration
+) -> Response:
+    """Block or unblock the current registration."""
+    await single_service.change(cloud, caller, request)
+    return answer(_OK)
+
+
+@router.delete("/registration", operation_id="removeRegistration", response_model=StatusResponse)
+async def remove_registration(
+    cloud: CloudDep,
+    caller: CallerDep,
+    user_id: UserIdQuery,
+    app_id: AppIdQuery = None,
+    external_user_id: ExternalUserIdQuery = None,
+) -> Response:
+    """Remove the current registration."""
+    await single_service.remove(
+        cloud, caller, user_id=user_id, app_id=app_id, external_user_id=external_user_id
+    )
+    return answer(_OK)

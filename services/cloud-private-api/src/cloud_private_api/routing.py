@@ -1,0 +1,129 @@
+"""The route class of this API: who calls comes first, then the body, then the endpoint.
+
+Every router uses it: no endpoint is reached without authentication and authorisation
+(spec/cloud-api.md §1.4).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic_core import from_json
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from cloud_private_api.auth.rules import require, requirement_of
+from cloud_private_api.container import cloud_of
+from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
+from servicekit.errors import input_problems
+from servicekit.wire import JsonResponse
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_ACCEPTABLE = frozenset({"application/json", "application/*", "*/*"})
+
+
+class FirstValueRequest(Request):
+    """A request whose JSON body may be followed by text that nobody reads (spec/cloud-api.md §1.2.14)."""
+
+    async def json(self) -> Any:
+        """The first complete JSON value of the body.
+
+        :raises json.JSONDecodeError: there is none
+        """
+        return first_json_value(await self.body())
+
+
+def first_json_value(body: bytes) -> Any:
+    """The first complete JSON value of a text; what follows is ignored.
+
+    :raises json.JSONDecodeError: there is none, or it is nested too deeply
+    """
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        pass
+    try:
+        text = body.decode("utf-8-sig").lstrip(" \t\r\n")
+        _, end = json.JSONDecoder().raw_decode(text)
+        return from_json(text[:end], allow_inf_nan=False)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError):
+        raise json.JSONDecodeError("unreadable", "", 0) from None
+
+
+class CloudRoute(APIRoute):
+    """One endpoint: content negotiation, authentication, authorisation, then FastAPI's own handling."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap FastAPI's handler."""
+        handle = super().get_route_handler()
+        requirement = requirement_of(self.path_format)
+
+        async def guarded(request: Request) -> Response:
+            request = FirstValueRequest(request.scope, request.receive)
+            caller = await cloud_of(request).authenticator.authenticate(request.headers.get("authorization"))
+            require(requirement, caller, request.path_params.get("appId"))
+            request.state.caller = caller
+            _check_accept(request.headers)
+            if self.body_field is not None:
+                await _check_content_type(request)
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                refusal: CloudError = invalid_request(input_problems(error.errors()))
+                refusal.operation_id = self.operation_id
+                raise refusal from None
+            except CloudError as error:
+                error.operation_id = self.operation_id
+                raise
+
+        return guarded
+
+
+def cloud_router(tag: str) -> APIRouter:
+    """A router whose endpoints are documented under ``tag``."""
+    return APIRouter(route_class=CloudRoute, tags=[tag])
+
+
+def answer(model: BaseModel) -> Response:
+    """A success: HTTP 200, the bare object, members without a value left out (spec/cloud-api.md §1.2)."""
+    return JsonResponse(model, exclude_none=True)
+
+
+def answer_unknown_paths(app: FastAPI) -> None:
+    """A path that no route matches is 404; even to learn that, one must log in."""
+    without_login = app.router.default
+
+    async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope, receive)
+            await cloud_of(request).authenticator.authenticate(request.headers.get("authorization"))
+        await without_login(scope, receive, send)
+
+    app.router.default = unknown_path
+
+
+def _check_accept(headers: Headers) -> None:
+    accept = headers.get("accept")
+    if accept and _ACCEPTABLE.isdisjoint(
+        part.partition(";")[0].strip().lower() for part in accept.split(",")
+    ):
+        raise NotAcceptable
+
+
+async def _check_content_type(request: Request) -> None:
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not declared or declared == "application/json" or declared.endswith("+json"):
+        return
+    if await request.body():
+        raise UnsupportedMediaType

@@ -1,0 +1,152 @@
+"""Settings of this service, read from ``CLOUD_*`` variables (spec/cloud-api.md §15).
+
+The original's names are read too, with lower priority: ``POWERAUTH_CLOUD_CORE_URL`` is ``CLOUD_CORE_URL``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from sqlalchemy.engine import make_url
+
+from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
+
+ORIGINAL_PREFIX = "POWERAUTH_CLOUD_"
+DERIVATION_KEY_BYTES = 32
+_JDBC = "jdbc:"
+_ALGORITHMS = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512))
+
+TextList = Annotated[tuple[str, ...], NoDecode]
+"""Comma-separated text in the environment."""
+
+
+class CoreConnectionSettings(ServiceSettings):
+    """Where the core is and how to call it. Durations in seconds."""
+
+    core_url: str = "http://localhost:8080/powerauth-java-server"
+    core_username: str = ""
+    core_password: SecretStr = SecretStr("")
+    http_connect_timeout: float = Field(default=5.0, gt=0)
+    http_response_timeout: float = Field(default=60.0, gt=0)
+    http_max_connections: int = Field(default=100, ge=1)
+
+
+class SecuritySettings(ServiceSettings):
+    """How callers prove who they are (§1.3). Durations in seconds."""
+
+    security_auth_type: Literal["BASIC_HTTP", "OAUTH2"] = "BASIC_HTTP"
+    security_auth_basic_cache_seconds: float = Field(default=60.0, ge=0)
+    """How long a verified password is remembered; 0 = not at all."""
+    security_auth_facts_cache_seconds: float = Field(default=10.0, ge=0)
+    """How long roles, applications and the password hash of a user may be remembered by another process."""
+    security_auth_oauth2_issuer_uri: str = ""
+    security_auth_oauth2_jwk_set_uri: str = ""
+    security_auth_oauth2_audiences: TextList = ()
+    security_auth_oauth2_roles_claim: str = "roles"
+    security_auth_oauth2_principal_claim: str = "sub"
+    security_auth_oauth2_applications_claim: str = "applications"
+    security_auth_oauth2_algorithms: TextList = ("RS256",)
+    security_auth_oauth2_own_issuer: str = ""
+    """Issuer of this product's own tokens: they are refused, they are made for end users."""
+    admin_username: str = ""
+    admin_password_encoded: SecretStr = SecretStr("")
+    """Seed of the first administrator: bcrypt or argon2 hash. An existing user is never overwritten."""
+
+    @field_validator("security_auth_oauth2_audiences", "security_auth_oauth2_algorithms", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _oauth2_is_complete(self) -> Self:
+        if self.security_auth_type == "BASIC_HTTP":
+            return self
+        if not (self.security_auth_oauth2_issuer_uri or self.security_auth_oauth2_jwk_set_uri):
+            raise ValueError("OAUTH2 needs an issuer URI or a JWK set URI")
+        if not self.security_auth_oauth2_audiences:
+            # Without one, any token of the issuer would open this API, also one for end users.
+            raise ValueError("OAUTH2 needs at least one audience")
+        if not self.security_auth_oauth2_algorithms or not _ALGORITHMS.issuperset(
+            self.security_auth_oauth2_algorithms
+        ):
+            raise ValueError("OAUTH2 takes the algorithms RS, PS and ES with 256, 384 and 512 only")
+        return self
+
+
+class CloudSettings(CoreConnectionSettings, SecuritySettings, DatabaseSettings, BusSettings):
+    """All settings. Secrets are also read from the files named by ``CLOUD_…_FILE`` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="CLOUD_")
+
+    root_path: str = "/powerauth-cloud"
+    port: int = Field(default=8000, ge=0, le=65535)
+    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/cloud.sqlite3")
+    datasource_url: str = ""
+    """The original's form, ``jdbc:postgresql://host/database``; wins over ``database_url`` when set."""
+    datasource_username: str = ""
+    datasource_password: SecretStr = SecretStr("")
+    migrate_on_start: bool | None = None
+    """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""
+    service_base_url: str = ""
+    """Seed of the property ``service.base.url``: public address of the enrollment service."""
+    offline_derivation_key: SecretStr = SecretStr("")
+    """Base64 of 32 bytes; needed only for offline approval with proximity check (§14.3)."""
+    audit_default_days: int = Field(default=30, ge=1, le=3650)
+    application_cache_seconds: float = Field(default=300.0, ge=0)
+    application_cache_size: int = Field(default=10_000, ge=1)
+    registration_cache_size: int = Field(default=50_000, ge=1)
+    text_cache_seconds: float = Field(default=300.0, ge=0)
+
+    @field_validator("offline_derivation_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        _decode_key(value)
+        return value
+
+    @property
+    def derivation_key(self) -> bytes | None:
+        """The 32 bytes of the offline derivation key, or None when none is configured."""
+        return _decode_key(self.offline_derivation_key)
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database to open, credentials included. Secret."""
+        if not self.datasource_url:
+            return self.database_url.get_secret_value()
+        url = make_url(self.datasource_url.removeprefix(_JDBC))
+        if self.datasource_username:
+            url = url.set(username=self.datasource_username)
+        if self.datasource_password.get_secret_value():
+            url = url.set(password=self.datasource_password.get_secret_value())
+        return url.render_as_string(hide_password=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """As all services, and last the original's variable names."""
+        original = EnvSettingsSource(settings_cls, env_prefix=ORIGINAL_PREFIX)
+        return (*super().settings_customise_sources(settings_cls, *args, **sources), original)
+
+
+def _decode_key(value: SecretStr) -> bytes | None:
+    text = value.get_secret_value().strip()
+    if not text:
+        return None
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("the offline derivation key is not Base64") from None
+    if len(key) != DERIVATION_KEY_BYTES:
+        raise ValueError("the offline derivation key must be Base64 of 32 bytes")
+    return key

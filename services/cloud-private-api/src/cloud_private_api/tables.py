@@ -1,0 +1,23 @@
+"""All tables of this service in one place: what migrations are compared with."""
+
+from sqlalchemy import MetaData
+
+from cloud_private_api.audit.models import AuditLog
+from cloud_private_api.base import Base
+from cloud_private_api.localizations.models import Localization
+from cloud_private_api.properties.models import Property
+from cloud_private_api.registrations.models import SingleDeviceRegistration
+from cloud_private_api.users.models import User, UserApplication, UserAuthority
+
+__all__ = [
+    "METADATA",
+    "AuditLog",
+    "Localization",
+    "Property",
+    "SingleDeviceRegistration",
+    "User",
+    "UserApplication",
+    "UserAuthority",
+]
+
+METADATA: MetaData = Base.metadata

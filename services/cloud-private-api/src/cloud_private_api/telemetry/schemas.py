@@ -1,0 +1,28 @@
+"""Wire models of telemetry (spec/cloud-api.md §11.8)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from servicekit.wire import WireModel
+
+
+class ReportParameters(WireModel):
+    """What a report is about; ``days`` only where the report has a choice."""
+
+    application: str = Field(min_length=1, max_length=255)
+    days: int | None = Field(default=None, ge=1, le=365)
+
+
+class TelemetryRequest(WireModel):
+    """``POST /admin/telemetry/report``."""
+
+    name: Literal["CURRENT_MAU", "USERS_IN_PAST_DAYS"]
+    parameters: ReportParameters
+
+
+class TelemetryReport(WireModel):
+    name: str
+    report_data: dict[str, Any]

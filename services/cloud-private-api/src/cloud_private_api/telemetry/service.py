@@ -1,0 +1,20 @@
+"""Use case of telemetry (spec/cloud-api.md §11.8)."""
+
+from __future__ import annotations
+
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_errors import Area, in_area
+from cloud_private_api.errors import InvalidRequest, Violation
+from cloud_private_api.telemetry.schemas import TelemetryReport, TelemetryRequest
+
+WITH_DAYS = "USERS_IN_PAST_DAYS"
+
+
+@in_area(Area.ADMIN)
+async def report(cloud: Cloud, request: TelemetryRequest) -> TelemetryReport:
+    """A report of the core."""
+    if request.name == WITH_DAYS and request.parameters.days is None:
+        raise InvalidRequest(Violation("parameters.days", "must not be null"))
+    parameters = request.parameters.model_dump(exclude_none=True)
+    made = await cloud.core.reports.telemetry(request.name, parameters)
+    return TelemetryReport(name=made.name, report_data=made.report_data)

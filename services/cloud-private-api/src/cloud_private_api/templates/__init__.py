@@ -1,0 +1,1 @@
+"""Administration of operation templates and localised texts for the app."""

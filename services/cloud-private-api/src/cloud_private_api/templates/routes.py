@@ -1,0 +1,99 @@
+"""HTTP of operation templates and texts for the app (spec/cloud-api.md §11.7)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from starlette.responses import Response
+
+from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.templates import service
+from cloud_private_api.templates.schemas import (
+    SaveText,
+    ShownTemplate,
+    Template,
+    Templates,
+    Text,
+    Texts,
+    UpdateTemplate,
+)
+from servicekit.wire import StatusResponse
+
+router = cloud_router("Operation Templates")
+
+TemplateNamePath = Annotated[str, Path(alias="templateName")]
+OperationTypePath = Annotated[str, Path(alias="operationType")]
+LanguagePath = Annotated[str, Path(alias="language")]
+
+_TEMPLATES = "/admin/operations/templates"
+_TEMPLATE = "/admin/operations/templates/{templateName}"
+_TEXTS = "/admin/operations/texts"
+_TEXT = "/admin/operations/texts/{operationType}/{language}"
+
+
+@router.get(_TEMPLATES, operation_id="listOperationTemplates", response_model=Templates)
+async def list_templates(cloud: CloudDep) -> Response:
+    """All templates."""
+    return answer(await service.list_all(cloud))
+
+
+@router.post(_TEMPLATES, operation_id="createOperationTemplate", response_model=ShownTemplate)
+async def create_template(cloud: CloudDep, caller: CallerDep, request: Template) -> Response:
+    """Make a template."""
+    return answer(await service.create(cloud, caller, request))
+
+
+@router.get(_TEMPLATE, operation_id="getOperationTemplate", response_model=ShownTemplate)
+async def get_template(cloud: CloudDep, template_name: TemplateNamePath) -> Response:
+    """One template."""
+    return answer(await service.detail(cloud, template_name))
+
+
+@router.put(_TEMPLATE, operation_id="updateOperationTemplate", response_model=ShownTemplate)
+async def update_template(
+    cloud: CloudDep, caller: CallerDep, template_name: TemplateNamePath, request: UpdateTemplate
+) -> Response:
+    """Replace a template's content."""
+    return answer(await service.update(cloud, caller, template_name, request))
+
+
+@router.delete(_TEMPLATE, operation_id="removeOperationTemplate", response_model=StatusResponse)
+async def remove_template(cloud: CloudDep, caller: CallerDep, template_name: TemplateNamePath) -> Response:
+    """Remove a template."""
+    await service.remove(cloud, caller, template_name)
+    return answer(StatusResponse())
+
+
+@router.get(_TEXTS, operation_id="listOperationTexts", response_model=Texts)
+async def list_texts(cloud: CloudDep) -> Response:
+    """All texts for the app."""
+    return answer(await service.list_texts(cloud))
+
+
+@router.get(_TEXT, operation_id="getOperationText", response_model=Text)
+async def get_text(cloud: CloudDep, operation_type: OperationTypePath, language: LanguagePath) -> Response:
+    """The text of one operation type in one language."""
+    return answer(await service.text(cloud, operation_type, language))
+
+
+@router.put(_TEXT, operation_id="updateOperationText", response_model=Text)
+async def put_text(
+    cloud: CloudDep,
+    caller: CallerDep,
+    operation_type: OperationTypePath,
+    language: LanguagePath,
+    request: SaveText,
+) -> Response:
+    """Insert or replace a text."""
+    return answer(await service.put_text(cloud, caller, operation_type, language, request))
+
+
+@router.delete(_TEXT, operation_id="removeOperationText", response_model=StatusResponse)
+async def remove_text(
+    cloud: CloudDep, caller: CallerDep, operation_type: OperationTypePath, language: LanguagePath
+) -> Response:
+    """Remove a text."""
+    await service.remove_text(cloud, caller, operation_type, language)
+    return answer(StatusResponse())

@@ -1,0 +1,61 @@
+"""Shapes of templates and texts, without I/O (spec/cloud-api.md §11.7)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from cloud_private_api.core_client import models as core
+from cloud_private_api.errors import InvalidRequest, Violation
+from cloud_private_api.templates.schemas import ShownTemplate, Text
+
+_LANGUAGE = re.compile(r"[a-z]{2,8}")
+
+
+def checked_language(language: str) -> str:
+    """The language in lower case.
+
+    :raises InvalidRequest: not 2 to 8 letters
+    """
+    lowered = language.lower()
+    if not _LANGUAGE.fullmatch(lowered):
+        raise InvalidRequest(Violation("language", "must be 2 to 8 letters", language, parameter=True))
+    return lowered
+
+
+def shown_template(template: core.Template) -> ShownTemplate:
+    """A template without the core's number."""
+    return ShownTemplate(
+        template_name=template.template_name,
+        operation_type=template.operation_type,
+        data_template=template.data_template,
+        signature_type=template.signature_type,
+        max_failure_count=template.max_failure_count,
+        expiration=template.expiration,
+        risk_flags=template.risk_flags,
+        proximity_check_enabled=template.proximity_check_enabled,
+    )
+
+
+def shown_text(text: core.OperationText) -> Text:
+    """A text with its JSON parts as JSON."""
+    return Text(
+        operation_type=text.placeholder,
+        language=text.language,
+        title=text.title,
+        message=text.message,
+        attributes=_json(text.attributes),
+        ui=_json(text.ui),
+        result_texts=_json(text.result_texts),
+    )
+
+
+def _json(part: Any) -> Any:
+    """A JSON part that is kept as text; one whose placeholders stand outside of strings stays text."""
+    if not isinstance(part, str):
+        return part
+    try:
+        return json.loads(part)
+    except ValueError:
+        return part

@@ -1,0 +1,128 @@
+"""Use cases of operation templates and texts for the app (spec/cloud-api.md §11.7)."""
+
+from __future__ import annotations
+
+from cloud_private_api.audit.service import record_change
+from cloud_private_api.auth.rules import Caller
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import models as core
+from cloud_private_api.core_errors import Area, in_area
+from cloud_private_api.errors import NotFound
+from cloud_private_api.parameters import is_storable
+from cloud_private_api.templates import rules
+from cloud_private_api.templates.schemas import (
+    SaveText,
+    ShownTemplate,
+    Template,
+    Templates,
+    Text,
+    Texts,
+    UpdateTemplate,
+)
+
+
+@in_area(Area.ADMIN)
+async def list_all(cloud: Cloud) -> Templates:
+    """All templates by name."""
+    found = sorted(await cloud.core.templates.list(), key=lambda item: item.template_name)
+    return Templates(templates=[rules.shown_template(item) for item in found])
+
+
+@in_area(Area.ADMIN)
+async def detail(cloud: Cloud, name: str) -> ShownTemplate:
+    """One template."""
+    return rules.shown_template(await _find(cloud, name))
+
+
+@in_area(Area.ADMIN)
+async def create(cloud: Cloud, caller: Caller, request: Template) -> ShownTemplate:
+    """Make a template."""
+    made = rules.shown_template(await cloud.core.templates.create(request.model_dump(exclude_none=True)))
+    await _audit(cloud, caller, "Operation template created", new=made)
+    return made
+
+
+@in_area(Area.ADMIN)
+async def update(cloud: Cloud, caller: Caller, name: str, request: UpdateTemplate) -> ShownTemplate:
+    """Replace a template's content; operations made from it keep theirs."""
+    old = await _find(cloud, name)
+    members = request.model_dump(exclude_none=True)
+    after = rules.shown_template(await cloud.core.templates.update(old.id, members))
+    await _audit(cloud, caller, "Operation template changed", old=rules.shown_template(old), new=after)
+    return after
+
+
+@in_area(Area.ADMIN)
+async def remove(cloud: Cloud, caller: Caller, name: str) -> None:
+    """Remove a template; operations made from it stay."""
+    old = await _find(cloud, name)
+    await cloud.core.templates.remove(old.id)
+    await _audit(cloud, caller, "Operation template removed", old=rules.shown_template(old))
+
+
+async def _find(cloud: Cloud, name: str) -> core.Template:
+    for item in await cloud.core.templates.list():
+        if item.template_name == name:
+            return item
+    raise NotFound
+
+
+async def _audit(cloud: Cloud, caller: Caller, message: str, **templates: ShownTemplate) -> None:
+    shown = {
+        name: template.model_dump(mode="json", exclude_none=True) for name, template in templates.items()
+    }
+    await record_change(cloud.database, caller.username, message, shown)
+
+
+@in_area(Area.ADMIN)
+async def list_texts(cloud: Cloud) -> Texts:
+    """All texts, by operation type and language."""
+    return Texts(texts=[rules.shown_text(text) for text in await cloud.core.texts.list()])
+
+
+@in_area(Area.ADMIN)
+async def text(cloud: Cloud, operation_type: str, language: str) -> Text:
+    """The text of one operation type in one language."""
+    wanted = rules.checked_language(language)
+    if is_storable(operation_type):
+        for found in await cloud.core.texts.list(operation_type):
+            if found.placeholder == operation_type and found.language == wanted:
+                return rules.shown_text(found)
+    raise NotFound
+
+
+@in_area(Area.ADMIN)
+async def put_text(
+    cloud: Cloud, caller: Caller, operation_type: str, language: str, request: SaveText
+) -> Text:
+    """Insert or replace a text."""
+    wanted = rules.checked_language(language)
+    if not is_storable(operation_type):
+        raise NotFound
+    saved = await cloud.core.texts.update(operation_type, wanted, request.model_dump(exclude_none=True))
+    cloud.texts.forget(operation_type)
+    await record_change(
+        cloud.database,
+        caller.username,
+        "Operation text changed",
+        {"operationType": operation_type, "language": wanted},
+    )
+    return rules.shown_text(saved)
+
+
+@in_area(Area.ADMIN)
+async def remove_text(cloud: Cloud, caller: Caller, operation_type: str, language: str) -> None:
+    """Remove a text.
+
+    :raises NotFound: there is none
+    """
+    wanted = rules.checked_language(language)
+    if not is_storable(operation_type) or not await cloud.core.texts.remove(operation_type, wanted):
+        raise NotFound
+    cloud.texts.forget(operation_type)
+    await record_change(
+        cloud.database,
+        caller.username,
+        "Operation text removed",
+        {"operationType": operation_type, "language": wanted},
+    )

@@ -1,0 +1,1 @@
+"""System users: who may call this API, with which roles and applications."""

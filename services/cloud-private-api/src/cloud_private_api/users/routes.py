@@ -1,0 +1,82 @@
+"""HTTP of system users (spec/cloud-api.md §11.2)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from starlette.responses import Response
+
+from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.parameters import AppIdPath
+from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.users import service
+from cloud_private_api.users.schemas import CreateUser, SystemUser, SystemUsers, UpdateUser
+from servicekit.wire import StatusResponse
+
+router = cloud_router("System Users")
+
+UsernamePath = Annotated[str, Path(alias="username")]
+
+
+@router.post("/admin/users", operation_id="createUser", response_model=SystemUser)
+async def create_user(cloud: CloudDep, caller: CallerDep, request: CreateUser) -> Response:
+    """Make a user; the answer holds its password, once."""
+    return answer(await service.create(cloud, caller, request))
+
+
+@router.get("/admin/users", operation_id="listUsers", response_model=SystemUsers)
+async def list_users(cloud: CloudDep) -> Response:
+    """All users by name."""
+    return answer(await service.list_all(cloud))
+
+
+@router.get("/admin/users/{username}", operation_id="getUser", response_model=SystemUser)
+async def get_user(cloud: CloudDep, username: UsernamePath) -> Response:
+    """One user."""
+    return answer(await service.detail(cloud, username))
+
+
+@router.put("/admin/users/{username}", operation_id="updateUser", response_model=SystemUser)
+async def update_user(
+    cloud: CloudDep, caller: CallerDep, username: UsernamePath, request: UpdateUser
+) -> Response:
+    """Enable or disable a user, change its roles."""
+    return answer(await service.update(cloud, caller, username, request))
+
+
+@router.delete("/admin/users/{username}", operation_id="deleteUser", response_model=StatusResponse)
+async def delete_user(cloud: CloudDep, caller: CallerDep, username: UsernamePath) -> Response:
+    """Delete a user."""
+    await service.delete(cloud, caller, username)
+    return answer(StatusResponse())
+
+
+@router.post("/admin/users/{username}/password", operation_id="renewUserPassword", response_model=SystemUser)
+async def renew_password(cloud: CloudDep, caller: CallerDep, username: UsernamePath) -> Response:
+    """Give a user a new password; the answer holds it, once."""
+    return answer(await service.renew_password(cloud, caller, username))
+
+
+@router.post(
+    "/admin/users/{username}/applications/{appId}",
+    operation_id="assignUserApplication",
+    response_model=SystemUser,
+)
+async def assign_application(
+    cloud: CloudDep, caller: CallerDep, username: UsernamePath, app_id: AppIdPath
+) -> Response:
+    """Let a user see an application."""
+    return answer(await service.grant(cloud, caller, username, app_id))
+
+
+@router.delete(
+    "/admin/users/{username}/applications/{appId}",
+    operation_id="unassignUserApplication",
+    response_model=SystemUser,
+)
+async def unassign_application(
+    cloud: CloudDep, caller: CallerDep, username: UsernamePath, app_id: AppIdPath
+) -> Response:
+    """Take an application from a user."""
+    return answer(await service.revoke(cloud, caller, username, app_id))

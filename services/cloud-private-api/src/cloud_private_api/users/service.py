@@ -1,0 +1,180 @@
+"""Use cases of system users (spec/cloud-api.md §11.1, §11.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud_private_api.audit.service import AuditType, record
+from cloud_private_api.auth.passwords import generate_password, is_hash
+from cloud_private_api.auth.rules import ROLE_ADMIN, Caller
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_errors import Area, in_area
+from cloud_private_api.errors import InvalidRequest, NotFound, Violation
+from cloud_private_api.parameters import is_storable
+from cloud_private_api.users import repository
+from cloud_private_api.users.models import User
+from cloud_private_api.users.schemas import CreateUser, SystemUser, SystemUsers, UpdateUser
+from servicekit.database import Database
+from servicekit.logs import get_logger
+
+SEED = "seed"
+
+_log = get_logger(__name__)
+
+
+def _shown(found: repository.UserRecord, password: str | None = None) -> SystemUser:
+    return SystemUser(
+        username=found.user.username,
+        password=password,
+        enabled=found.user.enabled,
+        role=list(found.authorities),
+        applications=list(found.applications),
+    )
+
+
+def _audit(session: AsyncSession, caller: Caller, message: str, username: str, **details: object) -> None:
+    param: Mapping[str, object] = {"caller": caller.username, "username": username, **details}
+    record(session, AuditType.ADMIN, caller.username, message, param)
+
+
+async def _lock(cloud: Cloud, session: AsyncSession, username: str) -> User:
+    user = None
+    if is_storable(username):
+        user = await repository.lock(session, cloud.database.dialect, username)
+    if user is None:
+        raise NotFound
+    return user
+
+
+async def create(cloud: Cloud, caller: Caller, request: CreateUser) -> SystemUser:
+    """Make a user; its generated password is in this answer and nowhere else."""
+    password = generate_password()
+    password_hash = await cloud.passwords.hash(password)
+    async with cloud.database.transaction() as session:
+        user = await repository.insert(session, request.username, password_hash)
+        if user is None:
+            raise InvalidRequest(Violation("username", "is already in use", request.username))
+        await repository.replace_authorities(session, user, request.role)
+        _audit(session, caller, "System user created", user.username, role=request.role)
+        return _shown(await repository.record(session, user), password)
+
+
+async def list_all(cloud: Cloud) -> SystemUsers:
+    """All users by name."""
+    async with cloud.database.read() as session:
+        return SystemUsers(users=[_shown(found) for found in await repository.all_records(session)])
+
+
+async def detail(cloud: Cloud, username: str) -> SystemUser:
+    """One user."""
+    if not is_storable(username):
+        raise NotFound
+    async with cloud.database.read() as session:
+        user = await repository.find(session, username)
+        if user is None:
+            raise NotFound
+        return _shown(await repository.record(session, user))
+
+
+async def update(cloud: Cloud, caller: Caller, username: str, request: UpdateUser) -> SystemUser:
+    """Enable, disable, change roles."""
+    async with cloud.database.transaction() as session:
+        loses_admin = request.enabled is False or (
+            request.role is not None and ROLE_ADMIN not in request.role
+        )
+        if loses_admin:
+            await _keep_one_admin(cloud, session, username)
+        user = await _lock(cloud, session, username)
+        before = await repository.record(session, user)
+        old: Mapping[str, object] = {"enabled": user.enabled, "role": before.authorities}
+        if request.enabled is not None:
+            user.enabled = request.enabled
+        if request.role is not None:
+            await repository.replace_authorities(session, user, request.role)
+        await session.flush()
+        after = await repository.record(session, user)
+        new: Mapping[str, object] = {"enabled": user.enabled, "role": after.authorities}
+        _audit(session, caller, "System user changed", username, old=old, new=new)
+    cloud.users.forget(username)
+    return _shown(after)
+
+
+async def _keep_one_admin(cloud: Cloud, session: AsyncSession, username: str) -> None:
+    """Lock the administrators, so that two of them cannot remove each other at once.
+
+    :raises InvalidRequest: the user is the only enabled one
+    """
+    admins = await repository.lock_enabled_with(session, cloud.database.dialect, ROLE_ADMIN)
+    if admins == [username]:
+        raise InvalidRequest(message="The last enabled administrator cannot be disabled, demoted or deleted")
+
+
+async def renew_password(cloud: Cloud, caller: Caller, username: str) -> SystemUser:
+    """Give a user a new generated password; the old one stops working."""
+    password = generate_password()
+    password_hash = await cloud.passwords.hash(password)
+    async with cloud.database.transaction() as session:
+        user = await _lock(cloud, session, username)
+        user.userpassword = password_hash
+        _audit(session, caller, "System user password renewed", username)
+        await session.flush()
+        shown = _shown(await repository.record(session, user), password)
+    cloud.users.forget(username)
+    return shown
+
+
+async def delete(cloud: Cloud, caller: Caller, username: str) -> None:
+    """Delete a user with roles and applications."""
+    async with cloud.database.transaction() as session:
+        await _keep_one_admin(cloud, session, username)
+        user = await _lock(cloud, session, username)
+        await repository.remove(session, user)
+        _audit(session, caller, "System user deleted", username)
+    cloud.users.forget(username)
+
+
+@in_area(Area.ADMIN)
+async def grant(cloud: Cloud, caller: Caller, username: str, app_id: str) -> SystemUser:
+    """Let a user see an application that exists in the core; a second time changes nothing."""
+    if not is_storable(app_id):
+        raise NotFound
+    await detail(cloud, username)
+    await cloud.core.applications.detail(app_id)
+    async with cloud.database.transaction() as session:
+        user = await _lock(cloud, session, username)
+        if await repository.grant(session, user, app_id):
+            _audit(session, caller, "Application assigned to system user", username, application=app_id)
+        shown = _shown(await repository.record(session, user))
+    cloud.users.forget(username)
+    return shown
+
+
+async def revoke(cloud: Cloud, caller: Caller, username: str, app_id: str) -> SystemUser:
+    """Take an application from a user."""
+    async with cloud.database.transaction() as session:
+        user = await _lock(cloud, session, username)
+        if is_storable(app_id):
+            await repository.revoke(session, user, app_id)
+            _audit(session, caller, "Application taken from system user", username, application=app_id)
+        shown = _shown(await repository.record(session, user))
+    cloud.users.forget(username)
+    return shown
+
+
+async def seed_first_admin(database: Database, username: str, password_hash: str) -> None:
+    """Make the administrator that the configuration names, unless a user of that name exists.
+
+    :raises ValueError: the configured password is no hash
+    """
+    if not username or not password_hash:
+        return
+    if not is_hash(password_hash):
+        raise ValueError("the configured administrator password must be a hash")
+    async with database.transaction() as session:
+        user = await repository.insert(session, username, password_hash)
+        if user is not None:
+            await repository.replace_authorities(session, user, [ROLE_ADMIN])
+            record(session, AuditType.ADMIN, SEED, "First administrator created", {"username": username})
+            _log.info("first administrator created", username=username)

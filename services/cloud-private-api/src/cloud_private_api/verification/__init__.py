@@ -1,0 +1,1 @@
+"""Verification of authentication codes, tokens and offline codes."""

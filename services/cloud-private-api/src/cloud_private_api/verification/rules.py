@@ -1,0 +1,129 @@
+"""Decisions about authentication codes, without I/O (spec/cloud-api.md §7, §14.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+from cloud_private_api.core_client.models import TokenValidation, Verification
+from cloud_private_api.errors import InvalidRequest, OtpInvalid, Violation
+from cloud_private_api.verification.schemas import (
+    OtpVerified,
+    SignatureVerified,
+    TokenVerified,
+    Verified,
+    VerifySignature,
+)
+from powerauth_protocol.encoding import b64decode
+from powerauth_protocol.errors import EncodingError
+from powerauth_protocol.request_data import OFFLINE_METHOD, canonical_query, signature_base
+
+NONCE_BYTES = 16
+REMOVED = "REMOVED"
+
+_GROUPING = re.compile(r"[ \-]")
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
+_TWO_FACTORS = 16
+_ONE_FACTOR = 8
+
+
+def decoded(text: str, field: str, length: int | None = None) -> bytes:
+    """Bytes of a Base64 property.
+
+    :raises InvalidRequest: not Base64, or another length
+    """
+    try:
+        return b64decode(text, length)
+    except EncodingError:
+        hint = "must be Base64" if length is None else f"must be Base64 of {length} bytes"
+        raise InvalidRequest(Violation(field, hint, text)) from None
+
+
+def normalized_data(request: VerifySignature, nonce: str) -> str:
+    """The data that the app signed, without the application secret (§7.1).
+
+    :param nonce: Base64 of 16 bytes, from the header
+    :raises InvalidRequest: the request body is not Base64
+    """
+    if request.method == "GET":
+        body = _query(request.query_params or {})
+    else:
+        body = decoded(request.request_body, "requestBody") if request.request_body else b""
+    return signature_base(request.method, request.uri_id, b64decode(nonce), body)
+
+
+def _query(parameters: Mapping[str, str | Sequence[str]]) -> bytes:
+    pairs = [
+        (key, value)
+        for key, values in parameters.items()
+        for value in ((values,) if isinstance(values, str) else values)
+    ]
+    return (canonical_query(urlencode(pairs)) or "").encode() if pairs else b""
+
+
+def offline_data(uri_id: str, nonce: bytes, data: str) -> str:
+    """The data behind an offline code, without the trailing ``&offline`` (§14.2)."""
+    return signature_base(OFFLINE_METHOD, uri_id, nonce, data.encode())
+
+
+def typed_code(otp: str, *, one_factor: bool) -> str:
+    """The code a user has typed, as components of 8 digits joined by ``-``.
+
+    :param one_factor: a code of a single component is possible
+    :raises OtpInvalid: another number of digits, or something else than digits, spaces and dashes
+    """
+    digits = _GROUPING.sub("", otp)
+    if not _DIGITS.fullmatch(digits):
+        raise OtpInvalid
+    if len(digits) == _TWO_FACTORS:
+        return f"{digits[:_ONE_FACTOR]}-{digits[_ONE_FACTOR:]}"
+    if len(digits) == _ONE_FACTOR and one_factor:
+        return digits
+    raise OtpInvalid
+
+
+def unknown_registration(registration_id: str) -> Verification:
+    """What the core answers for an id it does not know: the same goes for one that is not the caller's."""
+    return Verification(signature_valid=False, activation_id=registration_id, activation_status=REMOVED)
+
+
+def signature_verified(answer: Verification, version: str) -> SignatureVerified:
+    """The answer of §7.1; only id and status when the core says no more."""
+    return SignatureVerified(
+        **_registration_facts(answer),
+        signature_valid=answer.signature_valid,
+        remaining_attempts=answer.remaining_attempts,
+        version=None if answer.user_id is None else version,
+    )
+
+
+def otp_verified(answer: Verification) -> OtpVerified:
+    """The answer of §5.5 and §7.3."""
+    return OtpVerified(
+        **_registration_facts(answer),
+        otp_valid=answer.signature_valid,
+        remaining_attempts=answer.remaining_attempts,
+    )
+
+
+def token_verified(answer: TokenValidation, applications: Sequence[str]) -> TokenVerified:
+    """The answer of §7.2; nothing but "no" for a token that is unknown or not the caller's."""
+    if answer.application_id not in applications:
+        return TokenVerified(token_valid=False)
+    return TokenVerified(**_registration_facts(answer), token_valid=answer.token_valid)
+
+
+def _registration_facts(answer: Verification | TokenValidation) -> dict[str, object]:
+    facts = Verified(
+        registration_id=answer.activation_id,
+        registration_status=answer.activation_status,
+        blocked_reason=answer.blocked_reason,
+    )
+    if answer.user_id is not None:
+        facts.user_id = answer.user_id
+        facts.signature_type = answer.signature_type
+        facts.application_id = answer.application_id
+        facts.flags = answer.activation_flags
+        facts.application_roles = answer.application_roles
+    return facts.model_dump(by_alias=False)

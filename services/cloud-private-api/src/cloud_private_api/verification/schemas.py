@@ -1,0 +1,112 @@
+"""Wire models of verification (spec/cloud-api.md §7)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from servicekit.wire import WireModel
+
+MAX_DATA = 262_144
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+HttpMethod = Annotated[Literal["GET", "POST", "PUT", "DELETE"], BeforeValidator(_upper)]
+SignatureTypeName = Literal[
+    "POSSESSION",
+    "KNOWLEDGE",
+    "BIOMETRY",
+    "POSSESSION_KNOWLEDGE",
+    "POSSESSION_BIOMETRY",
+    "POSSESSION_KNOWLEDGE_BIOMETRY",
+]
+RegistrationId = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z-]{0,36}$")]
+
+
+class VerifySignature(WireModel):
+    """``POST /v2/signature/verify``."""
+
+    method: HttpMethod
+    uri_id: str
+    auth_header: str
+    request_body: str | None = None
+    query_params: dict[str, str | list[str]] | None = None
+    allowed_signature_types: list[SignatureTypeName] | None = None
+
+
+class Verified(WireModel):
+    """What is told about the registration behind a verification; the short form has no ``userId``."""
+
+    user_id: str | None = None
+    registration_id: str | None = None
+    registration_status: str | None = None
+    blocked_reason: str | None = None
+    signature_type: str | None = None
+    application_id: str | None = None
+    flags: list[str] | None = None
+    application_roles: list[str] | None = None
+
+
+class SignatureVerified(Verified):
+    signature_valid: bool
+    remaining_attempts: int | None = None
+    version: str | None = None
+
+
+class OtpVerified(Verified):
+    otp_valid: bool
+    remaining_attempts: int | None = None
+
+
+class VerifyToken(WireModel):
+    """``POST /v2/token/verify``."""
+
+    auth_header: str
+
+
+class TokenVerified(Verified):
+    token_valid: bool
+
+
+class CreateOfflinePayload(WireModel):
+    """``POST /v2/signature/offline/payload``: for one registration, or for any of an application."""
+
+    registration_id: RegistrationId | None = None
+    app_id: str | None = None
+    data: str = Field(min_length=1, max_length=MAX_DATA)
+
+
+class OfflinePayload(WireModel):
+    qr_code_data: str
+    nonce: str
+
+
+class VerifyOfflineSignature(WireModel):
+    """``POST /v2/signature/offline/verify``."""
+
+    registration_id: RegistrationId
+    uri_id: str = "/operation/authorize/offline"
+    data: str = Field(max_length=MAX_DATA)
+    nonce: str
+    otp: str
+    allow_biometry: bool = False
+
+
+class VerifyEcdsaSignature(WireModel):
+    """``POST /v2/signature/ecdsa/verify``."""
+
+    registration_id: RegistrationId
+    data: str
+    signature: str
+    signature_format: Literal["DER", "JOSE"] = "DER"
+
+
+class EcdsaVerified(WireModel):
+    signature_valid: bool
+    registration_id: str
+    user_id: str | None = None
+    registration_status: str | None = None

@@ -1,0 +1,193 @@
+"""Use cases of verification (spec/cloud-api.md §7)."""
+
+from __future__ import annotations
+
+from cloud_private_api.auth.rules import Caller, one_application
+from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.core_client.models import Verification
+from cloud_private_api.core_client.verification import OfflineCode, OnlineCode
+from cloud_private_api.core_errors import Area, CoreCode, in_area
+from cloud_private_api.errors import (
+    InvalidRequest,
+    RegistrationNotFound,
+    SignatureInvalid,
+    TokenInvalid,
+    Violation,
+)
+from cloud_private_api.registrations.service import status_in_scope
+from cloud_private_api.verification import rules
+from cloud_private_api.verification.schemas import (
+    CreateOfflinePayload,
+    EcdsaVerified,
+    OfflinePayload,
+    OtpVerified,
+    SignatureVerified,
+    TokenVerified,
+    VerifyEcdsaSignature,
+    VerifyOfflineSignature,
+    VerifySignature,
+    VerifyToken,
+)
+from powerauth_protocol.ecdsa import jose_to_der
+from powerauth_protocol.errors import HeaderError, ProtocolError
+from powerauth_protocol.http_headers import SignatureHeader, parse_signature_header, parse_token_header
+
+_UNREADABLE_SIGNATURE = frozenset({CoreCode.CRYPTO_FAILED, CoreCode.KEY_INVALID, CoreCode.INPUT_INVALID})
+
+
+@in_area(Area.SIGNATURES)
+async def verify_signature(cloud: Cloud, caller: Caller, request: VerifySignature) -> SignatureVerified:
+    """Verify an online authentication code: one call to the core."""
+    header = _signature_header(request)
+    data = rules.normalized_data(request, header.nonce)
+    # Before the core is asked: another bank's backend must not use up a registration's attempts.
+    if await cloud.applications.of_key(header.application_key) not in caller.applications:
+        raise SignatureInvalid
+    return rules.signature_verified(await _verify_online(cloud, caller, header, data), header.version)
+
+
+def _signature_header(request: VerifySignature) -> SignatureHeader:
+    try:
+        header = parse_signature_header(request.auth_header)
+    except HeaderError:
+        raise SignatureInvalid from None
+    allowed = request.allowed_signature_types
+    if allowed is not None and header.signature_type.upper() not in allowed:
+        raise SignatureInvalid
+    return header
+
+
+async def _verify_online(cloud: Cloud, caller: Caller, header: SignatureHeader, data: str) -> Verification:
+    known = cloud.applications.of_registration(header.activation_id)
+    if known is not None and known not in caller.applications:
+        return rules.unknown_registration(header.activation_id)
+    code = OnlineCode(
+        activation_id=header.activation_id,
+        application_key=header.application_key,
+        data=data,
+        signature=header.signature,
+        signature_type=header.signature_type.upper(),
+        signature_version=header.version,
+    )
+    try:
+        answer = await cloud.core.verification.verify(code, caller.applications)
+    except CoreRefused as refusal:
+        if refusal.code == CoreCode.ACTIVATION_NOT_FOUND:
+            return rules.unknown_registration(header.activation_id)
+        raise
+    if answer.application_id is not None:
+        cloud.applications.learn_registration(header.activation_id, answer.application_id)
+        if answer.application_id not in caller.applications:
+            return rules.unknown_registration(header.activation_id)
+    return answer
+
+
+@in_area(Area.TOKENS)
+async def verify_token(cloud: Cloud, caller: Caller, request: VerifyToken) -> TokenVerified:
+    """Verify a simple token."""
+    try:
+        header = parse_token_header(request.auth_header)
+    except HeaderError:
+        raise TokenInvalid from None
+    if not caller.applications:
+        return TokenVerified(token_valid=False)
+    try:
+        answer = await cloud.core.verification.validate_token(
+            caller.applications,
+            token_id=header.token_id,
+            token_digest=header.token_digest,
+            nonce=header.nonce,
+            timestamp=int(header.timestamp),
+            version=header.version,
+        )
+    except CoreRefused as refusal:
+        if refusal.code in (CoreCode.REQUEST_INVALID, CoreCode.ACTIVATION_NOT_FOUND):
+            # The form of the header is proved above: the core refuses a nonce that was used before.
+            return TokenVerified(token_valid=False)
+        raise
+    return rules.token_verified(answer, caller.applications)
+
+
+@in_area(Area.OPERATIONS)
+async def create_offline_payload(
+    cloud: Cloud, caller: Caller, request: CreateOfflinePayload
+) -> OfflinePayload:
+    """Signed data for a QR code, for one registration or for any of an application."""
+    calls = cloud.core.verification
+    if request.registration_id is None:
+        app_id = one_application(caller, request.app_id)
+        made = await calls.non_personalized_payload(app_id, data=request.data)
+    elif request.app_id is not None:
+        raise InvalidRequest(Violation("appId", "must not be combined with registrationId", request.app_id))
+    elif not caller.applications:
+        raise RegistrationNotFound
+    else:
+        made = await calls.personalized_payload(
+            request.registration_id, caller.applications, data=request.data
+        )
+    return OfflinePayload(qr_code_data=made.offline_data, nonce=made.nonce)
+
+
+@in_area(Area.OPERATIONS)
+async def verify_offline_signature(
+    cloud: Cloud, caller: Caller, request: VerifyOfflineSignature
+) -> OtpVerified:
+    """Verify an offline code that belongs to no operation."""
+    code = rules.typed_code(request.otp, one_factor=True)
+    nonce = rules.decoded(request.nonce, "nonce", rules.NONCE_BYTES)
+    registration = await status_in_scope(cloud, caller.applications, request.registration_id)
+    answer = await cloud.core.verification.verify_offline(
+        OfflineCode(
+            activation_id=registration.activation_id,
+            data=rules.offline_data(request.uri_id, nonce, request.data),
+            signature=code,
+            allow_biometry=request.allow_biometry,
+        ),
+        caller.applications,
+    )
+    return rules.otp_verified(answer)
+
+
+@in_area(Area.OPERATIONS)
+async def verify_ecdsa_signature(
+    cloud: Cloud, caller: Caller, request: VerifyEcdsaSignature
+) -> EcdsaVerified:
+    """Verify a signature made by the device's private key. Attempts are not counted."""
+    rules.decoded(request.data, "data")
+    signature = rules.decoded(request.signature, "signature")
+    registration = await status_in_scope(cloud, caller.applications, request.registration_id)
+    verified = EcdsaVerified(
+        signature_valid=False,
+        registration_id=registration.activation_id,
+        user_id=registration.user_id,
+        registration_status=registration.activation_status,
+    )
+    if registration.activation_status == "ACTIVE" and _readable(signature, request.signature_format):
+        verified.signature_valid = await _verify_ecdsa(cloud, caller, request)
+    return verified
+
+
+def _readable(signature: bytes, signature_format: str) -> bool:
+    if signature_format == "DER":
+        return bool(signature)
+    try:
+        jose_to_der(signature)
+    except ProtocolError:
+        return False
+    return True
+
+
+async def _verify_ecdsa(cloud: Cloud, caller: Caller, request: VerifyEcdsaSignature) -> bool:
+    try:
+        return await cloud.core.verification.verify_ecdsa(
+            request.registration_id,
+            caller.applications,
+            data=request.data,
+            signature=request.signature,
+            signature_format=request.signature_format,
+        )
+    except CoreRefused as refusal:
+        if refusal.code in _UNREADABLE_SIGNATURE:
+            return False
+        raise
