@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -104,6 +105,21 @@ async def database(database_url: str, database_settings: DatabaseSettings) -> As
     opened = Database(database_url, database_settings)
     yield opened
     await opened.dispose()
+
+
+Until = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def until() -> Until:
+    """``await until(condition)``: wait for what happens in the background; fail after 15 s."""
+
+    async def wait(condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(15):
+            while not (await result if isawaitable(result := condition()) else result):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    return wait
 
 
 class Cable:

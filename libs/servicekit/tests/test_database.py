@@ -126,7 +126,7 @@ async def test_concurrent_writers_queue_and_lose_nothing(bank: Database) -> None
     async def deposit() -> None:
         async with bank.transaction() as session:
             row = select(account.c.balance).where(account.c.name == "a")
-            before = await session.scalar(for_update(row, bank.dialect))
+            before = await session.scalar(for_update(row, bank.dialect)) or 0
             await asyncio.sleep(0)
             await session.execute(update(account).where(account.c.name == "a").values(balance=before + 1))
 

@@ -144,8 +144,9 @@ class NetworkTransport:
 class AsgiTransport:
     """Calls an ASGI application of the same process. Its lifespan is run elsewhere."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
         self._app = app
+        self._max_answer = max_answer_bytes
 
     async def send(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeouts: Timeouts
@@ -162,7 +163,10 @@ class AsgiTransport:
             _log.exception("application failed", path=url.path)
             if not call.status:
                 return RawAnswer(500, b"", {})
-        return call.answer()
+        answer = call.answer()
+        if len(answer.body) > self._max_answer:
+            raise RemoteUnavailable(f"{url.path}: answer larger than {self._max_answer} bytes")
+        return answer
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -35,6 +35,13 @@ class _Server(uvicorn.Server):
         """Signals belong to the process we are embedded in."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """A failure must not end the process we are embedded in."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            raise RuntimeError("the application did not start") from None
+
 
 class BackgroundServer:
     """uvicorn in the current event loop.
@@ -85,7 +92,6 @@ class BackgroundServer:
             if self._task.done():
                 listener.close()
                 self._task.result()
-                raise RuntimeError("the application did not start")
             await asyncio.sleep(0.01)
         return self
 

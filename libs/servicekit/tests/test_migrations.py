@@ -1,0 +1,143 @@
+"""Alembic without an ini file, on both dialects."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from sqlalchemy import text
+
+from servicekit import migrations
+from servicekit.database import Database, DatabaseUnavailable
+from servicekit.serving import free_port
+
+ENV = """
+    from servicekit.migrations import run_migrations
+    from sqlalchemy import MetaData
+
+    run_migrations(MetaData())
+"""
+
+FIRST = """
+    import sqlalchemy as sa
+    from alembic import op
+
+    revision = "0001"
+    down_revision = None
+
+    def upgrade():
+        key = sa.Column("id", sa.Integer, primary_key=True)
+        op.create_table("thing", key, sa.Column("name", sa.String(10)))
+"""
+
+SECOND = """
+    import sqlalchemy as sa
+    from alembic import op
+
+    revision = "0002"
+    down_revision = "0001"
+
+    def upgrade():
+        op.add_column("thing", sa.Column("color", sa.String(10)))
+        op.execute("INSERT INTO thing (id, name) VALUES (1, 'once')")
+"""
+
+BROKEN = """
+    from alembic import op
+
+    revision = "0003"
+    down_revision = "0002"
+
+    def upgrade():
+        op.execute("DELETE FROM thing")
+        op.execute("CREATE TABLE other (id INTEGER)")
+        op.execute("SELECT * FROM nowhere")
+"""
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """A migrations folder with two revisions; its path holds what an ini file would interpolate."""
+    folder = tmp_path / "100%(migrations)s"
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text(dedent(ENV))
+    (folder / "versions" / "first.py").write_text(dedent(FIRST))
+    (folder / "versions" / "second.py").write_text(dedent(SECOND))
+    return folder
+
+
+async def _rows(url: str, statement: str = "SELECT id, name, color FROM thing") -> list[tuple[object, ...]]:
+    database = Database(url)
+    async with database.read() as session:
+        rows = [tuple(row) for row in await session.execute(text(statement))]
+    await database.dispose()
+    return rows
+
+
+async def test_upgrade_goes_to_the_newest_revision(database_url: str, scripts: Path) -> None:
+    assert await migrations.current(database_url) is None
+    await migrations.upgrade(database_url, scripts)
+    assert await migrations.current(database_url) == await migrations.head(scripts) == "0002"
+    assert await _rows(database_url) == [(1, "once", None)]
+
+
+async def test_upgrade_can_stop_at_a_revision_and_go_on(database_url: str, scripts: Path) -> None:
+    await migrations.upgrade(database_url, scripts, "0001")
+    assert await migrations.current(database_url) == "0001"
+    await migrations.upgrade(database_url, scripts)
+    await migrations.upgrade(database_url, scripts)
+    assert await _rows(database_url) == [(1, "once", None)]
+
+
+async def test_an_adopted_database_is_stamped_then_upgraded(database_url: str, scripts: Path) -> None:
+    database = Database(database_url)
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE thing (id INTEGER PRIMARY KEY, name VARCHAR(10))"))
+    await database.dispose()
+    await migrations.stamp(database_url, scripts, "0001")
+    await migrations.upgrade(database_url, scripts)
+    assert await _rows(database_url) == [(1, "once", None)]
+
+
+async def test_a_failed_revision_leaves_nothing_behind(database_url: str, scripts: Path) -> None:
+    await migrations.upgrade(database_url, scripts)
+    (scripts / "versions" / "broken.py").write_text(dedent(BROKEN))
+    with pytest.raises(Exception, match="nowhere"):
+        await migrations.upgrade(database_url, scripts)
+    assert await migrations.current(database_url) == "0002"
+    assert await _rows(database_url) == [(1, "once", None)]
+    with pytest.raises(Exception, match="other"):
+        await _rows(database_url, "SELECT * FROM other")
+
+
+async def test_replicas_starting_together_migrate_once(database_url: str, scripts: Path) -> None:
+    """Real processes: in one process the runs queue anyway."""
+    code = (
+        "import asyncio, sys; from servicekit import migrations;"
+        "asyncio.run(migrations.upgrade(sys.argv[1], sys.argv[2]))"
+    )
+    replicas = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, database_url, str(scripts), stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    outcomes = await asyncio.gather(*(replica.communicate() for replica in replicas))
+    assert [replica.returncode for replica in replicas] == [0, 0, 0], outcomes
+    assert await _rows(database_url) == [(1, "once", None)]
+
+
+async def test_two_databases_can_be_migrated_at_the_same_time(
+    database_url: str, tmp_path: Path, scripts: Path
+) -> None:
+    other = f"sqlite:///{tmp_path}/other.sqlite3"
+    await asyncio.gather(migrations.upgrade(database_url, scripts), migrations.upgrade(other, scripts))
+    assert await migrations.current(database_url) == await migrations.current(other) == "0002"
+
+
+async def test_a_database_that_is_not_there_is_unavailable(scripts: Path) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await migrations.upgrade(f"postgresql://nobody@127.0.0.1:{free_port()}/x", scripts)

@@ -1,0 +1,44 @@
+"""What an installation without extras can import, and what starting costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import servicekit
+
+EXTRAS = {"sqlalchemy", "asyncpg", "aiosqlite", "alembic", "aio_pika", "aiormq"}
+NEED_DATABASE = {"database", "inbox", "jobs", "migrations", "outbox", "testing"}
+
+
+def _modules() -> set[str]:
+    root = Path(servicekit.__file__).parent
+    names = {".".join(path.relative_to(root).with_suffix("").parts) for path in root.rglob("*.py")}
+    return {name.removesuffix(".__init__") for name in names} - {"__init__"}
+
+
+def _run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+
+
+def test_everything_without_a_database_or_broker_imports_without_extras() -> None:
+    modules = sorted(_modules() - NEED_DATABASE - {"bus.rabbitmq"})
+    assert {"app", "http", "errors", "wire", "logs", "serving", "bus", "bus.memory"} <= set(modules)
+    _run(
+        "import sys, importlib\n"
+        f"for name in {sorted(EXTRAS)}: sys.modules[name] = None\n"
+        f"for name in {modules}: importlib.import_module('servicekit.' + name)\n"
+    )
+
+
+def test_heavy_libraries_are_loaded_only_when_used() -> None:
+    modules = sorted(_modules() - {"bus.rabbitmq", "testing"})
+    loaded = _run(
+        "import sys, importlib\n"
+        f"for name in {modules}: importlib.import_module('servicekit.' + name)\n"
+        "print(*sys.modules)"
+    ).split()
+    assert not {"alembic", "aio_pika", "aiormq", "asyncpg"} & set(loaded)
