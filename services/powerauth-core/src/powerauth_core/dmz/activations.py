@@ -1,0 +1,199 @@
+"""What a device does with its own activation at the dmz door, beside operations and envelopes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import Field, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations import administration
+from powerauth_core.activations.schemas_administration import RenameActivationRequest
+from powerauth_core.dmz import actions, providers, signed
+from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz.schemas import (
+    REQUEST_INVALID,
+    ActivationActionAnswer,
+    SignedAnswer,
+    SignedRequest,
+    TokenRemoveAnswer,
+)
+from powerauth_core.errors import InvalidRequest
+from powerauth_core.signatures.jobs import LockedActivation
+from powerauth_core.signatures.rules import Decision
+from powerauth_core.tokens import repository as tokens
+from powerauth_core.upgrade import service as upgrade
+from powerauth_core.upgrade.schemas import CommitUpgradeRequest
+from servicekit.wire import ObjectRequest, WireModel
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+MAX_NAME = 255
+
+
+class RemoveTokenBody(WireModel):
+    """Signed body of ``/pa/token/remove``."""
+
+    token_id: str = Field(min_length=1, max_length=37)
+
+
+class RenameBody(WireModel):
+    """Signed plaintext of ``/pa/activation/rename``."""
+
+    activation_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedToken:
+    """Outcome of `RemoveToken`."""
+
+    token_id: str
+    removed: bool
+
+
+class RemoveToken(signed.DoorAction):
+    """Removes a token of the signing activation."""
+
+    def __init__(self, body: RemoveTokenBody | None) -> None:
+        self.body = body
+
+    async def accepted(
+        self, session: AsyncSession, activation: LockedActivation, decision: Decision
+    ) -> RemovedToken | None:
+        """Whether the token was there; None if the body is unusable."""
+        if self.body is None:
+            return None
+        removed = await tokens.remove(session, self.body.token_id, activation.activation_id)
+        return RemovedToken(self.body.token_id, removed)
+
+
+class RemoveActivation(signed.DoorAction):
+    """Removes the signing activation."""
+
+    def __init__(self, core: Core, *, revoke_recovery_codes: bool) -> None:
+        self.core = core
+        self.revoke_recovery_codes = revoke_recovery_codes
+
+    async def accepted(self, session: AsyncSession, activation: LockedActivation, decision: Decision) -> None:
+        """Remove it; the user asked for it by signing."""
+        entity = await signed.entity_of(session, activation)
+        await administration.remove_locked(
+            self.core, session, entity, revoke_recovery_codes=self.revoke_recovery_codes
+        )
+
+
+class RenameActivation(signed.DoorAction):
+    """Renames the signing activation."""
+
+    def __init__(self, core: Core, name: str | None) -> None:
+        """
+        :param name: None if the body names none
+        """
+        self.core = core
+        self.name = name
+
+    async def accepted(
+        self, session: AsyncSession, activation: LockedActivation, decision: Decision
+    ) -> str | None:
+        """The name that is stored now; None if the body is unusable."""
+        if self.name is None:
+            return None
+        if len(self.name) > MAX_NAME:
+            raise InvalidRequest()
+        request = RenameActivationRequest(activation_id=activation.activation_id, activation_name=self.name)
+        renamed = await administration.rename(self.core, session, request)
+        return renamed.activation_name
+
+
+class CommitUpgrade(signed.DoorAction):
+    """Ends the upgrade of an activation of version 2."""
+
+    def __init__(self, core: Core, application_key: str) -> None:
+        self.core = core
+        self.application_key = application_key
+
+    async def accepted(self, session: AsyncSession, activation: LockedActivation, decision: Decision) -> None:
+        """Make it one of version 3."""
+        request = CommitUpgradeRequest(
+            activation_id=activation.activation_id, application_key=self.application_key
+        )
+        await upgrade.commit(self.core, session, request)
+
+
+async def remove_token(core: Core, request: SignedRequest) -> TokenRemoveAnswer:
+    """``signed/token/remove``; another activation's token stays and is answered like an unknown one."""
+    body = signed.read_body(request)
+    try:
+        named = ObjectRequest[RemoveTokenBody].model_validate_json(body).request_object
+    except ValidationError:
+        named = None
+    header = signature_header(request.header)
+    verified = await signed.check(core, header, body, actions.REMOVE_TOKEN, RemoveToken(named))
+    if verified is None or not verified.valid:
+        return TokenRemoveAnswer(authenticated=False)
+    removed: RemovedToken | None = verified.answer
+    if removed is None:
+        return TokenRemoveAnswer(authenticated=True, refusal=REQUEST_INVALID)
+    return TokenRemoveAnswer(authenticated=True, token_id=removed.token_id, removed=removed.removed)
+
+
+async def remove(core: Core, request: SignedRequest) -> ActivationActionAnswer:
+    """``signed/activation/remove``.
+
+    :raises ActivationRefused: the custom provider did not answer
+    """
+    header, body = signature_header(request.header), signed.read_body(request)
+    activation_id = None if header is None else header.activation_id
+    revoke = await providers.revokes_recovery_codes(core, activation_id)
+    action = RemoveActivation(core, revoke_recovery_codes=revoke)
+    verified = await signed.check(core, header, body, actions.REMOVE_ACTIVATION, action)
+    if verified is None or not verified.valid or verified.activation is None:
+        return ActivationActionAnswer(authenticated=False)
+    removed = verified.activation
+    await providers.announce_removal(core, removed.activation_id, removed.user_id, removed.application_id)
+    return ActivationActionAnswer(authenticated=True, activation_id=removed.activation_id)
+
+
+async def rename(core: Core, request: SignedRequest) -> ActivationActionAnswer:
+    """``signed/activation/rename``.
+
+    :raises InvalidRequest: the name is longer than the column
+    """
+    body = signed.read_body(request)
+    try:
+        name: str | None = RenameBody.model_validate_json(body).activation_name
+    except ValidationError:
+        name = None
+    if name is not None and not name.strip():
+        name = None
+    header = signature_header(request.header)
+    verified = await signed.check(core, header, body, actions.RENAME_ACTIVATION, RenameActivation(core, name))
+    if verified is None or not verified.valid or verified.activation is None:
+        return ActivationActionAnswer(authenticated=False)
+    if verified.answer is None:
+        return ActivationActionAnswer(authenticated=True, refusal=REQUEST_INVALID)
+    return ActivationActionAnswer(
+        authenticated=True,
+        activation_id=verified.activation.activation_id,
+        activation_name=verified.answer,
+    )
+
+
+async def commit_upgrade(core: Core, request: SignedRequest) -> SignedAnswer:
+    """``signed/upgrade/commit``.
+
+    :raises IncorrectActivationState: the activation is not one of version 2 whose upgrade was started
+    """
+    header, body = signature_header(request.header), signed.read_body(request)
+    action = None if header is None else CommitUpgrade(core, header.application_key)
+    verified = await signed.check(
+        core,
+        header,
+        body,
+        actions.COMMIT_UPGRADE,
+        action,
+        force_hash_counter=True,
+    )
+    return SignedAnswer(authenticated=verified is not None and verified.valid)

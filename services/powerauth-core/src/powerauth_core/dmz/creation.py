@@ -1,0 +1,285 @@
+"""Creating activations for devices: the core itself finds out whose they are (README D1 rule 1,
+enrollment-api §7).
+
+A code belongs to a user; a PUK proves one; an identity provider or the operator's provider is asked by the
+core. Nothing that the enrollment service says names a user or commits an activation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from powerauth_core.activations import commit as commits
+from powerauth_core.activations import flags, key_exchange
+from powerauth_core.activations import repository as activations
+from powerauth_core.activations.administration import remove_locked
+from powerauth_core.activations.rules import is_blank
+from powerauth_core.activations.schemas import CreateActivationRequest as CreateRequest
+from powerauth_core.activations.schemas import KeyExchangeResponse, PrepareActivationRequest
+from powerauth_core.activations.schemas_administration import ChangeFlagsRequest
+from powerauth_core.dmz import oidc, providers
+from powerauth_core.dmz.providers import (
+    MAX_USER_ID,
+    ActivationProvider,
+    ActivationType,
+    Asked,
+    ClaimsContext,
+    Completion,
+    Created,
+    Plan,
+    ProviderFailed,
+    Stage,
+)
+from powerauth_core.dmz.schemas import CreateActivationAnswer, CreateActivationRequest
+from powerauth_core.enums import ActivationStatus
+from powerauth_core.envelopes.schemas import SealedFields
+from powerauth_core.errors import CoreError, InvalidRequest
+from powerauth_core.recovery import activation as recovery
+from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+OIDC = "oidc"
+_STAGES: dict[ActivationType, Stage] = {
+    "CODE": Stage.CODE,
+    "CUSTOM": Stage.CUSTOM,
+    "RECOVERY": Stage.RECOVERY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """A finished key exchange.
+
+    :ivar kind: type as providers see it
+    :ivar custom_attributes: for the answer
+    :ivar status: state after a commit, if there was one
+    """
+
+    response: KeyExchangeResponse = field(repr=False)
+    kind: ActivationType
+    custom_attributes: dict[str, Any]
+    status: ActivationStatus
+
+
+async def create(core: Core, request: CreateActivationRequest) -> CreateActivationAnswer:
+    """``activation/create``.
+
+    :raises InvalidRequest: an attribute that the type needs is missing
+    :raises RecoveryPukMismatch: wrong PUK; the answer names the PUK to enter
+    :raises ProviderFailed: there is no provider for the type, or it refused
+    :raises CoreError: layer 2 does not open, or the activation cannot be created
+    """
+    by_oidc = request.type == "DIRECT" and request.identity_attributes.get("method") == OIDC
+    exchanged = await (_by_oidc if by_oidc else _FLOWS[request.type])(core, request)
+    response = exchanged.response
+    context = ClaimsContext(
+        _STAGES[exchanged.kind], response.user_id, response.activation_id, response.application_id
+    )
+    return CreateActivationAnswer(
+        activation_data=SealedFields(
+            encrypted_data=response.encrypted_data,
+            mac=response.mac,
+            nonce=response.nonce,
+            timestamp=response.timestamp,
+        ),
+        custom_attributes=exchanged.custom_attributes,
+        user_info=await providers.user_claims(core, context),
+        activation_id=response.activation_id,
+        application_id=response.application_id,
+        activation_status=exchanged.status,
+    )
+
+
+async def _by_code(core: Core, request: CreateActivationRequest) -> Exchanged:
+    """The code was issued for a user; whether it needs a commit was said then."""
+    code = _attribute(request, "code")
+    provider = providers.activation_provider(core)
+    plan = await _plan(core, provider, request, "CODE")
+    response = await key_exchange.prepare_activation(
+        core,
+        PrepareActivationRequest(
+            activation_code=code,
+            generate_recovery_codes=plan.generate_recovery_codes,
+            **_exchange_fields(request),
+        ),
+    )
+    completed = await _completion(core, provider, request, "CODE", response)
+    if response.activation_status is ActivationStatus.ACTIVE and provider is not None:
+        await providers.notify(core, provider.committed(_created(request, "CODE", response)))
+    return Exchanged(response, "CODE", completed.custom_attributes, response.activation_status)
+
+
+async def _by_recovery(core: Core, request: CreateActivationRequest) -> Exchanged:
+    """The PUK proves the user; committed at once unless the configuration says otherwise."""
+    code, puk = _attribute(request, "recoveryCode"), _attribute(request, "puk")
+    provider = providers.activation_provider(core)
+    plan = await _plan(core, provider, request, "RECOVERY")
+    wanted = CreateActivationByRecoveryRequest(
+        recovery_code=code,
+        puk=puk,
+        generate_recovery_codes=plan.generate_recovery_codes,
+        max_failure_count=plan.max_failed_attempts,
+        **_exchange_fields(request),
+    )
+    async with core.database.transaction() as session:
+        response = await recovery.create(core, session, wanted, commit=core.settings.auto_commit_recovery)
+    completed = await _complete_or_remove(core, provider, request, "RECOVERY", response)
+    return Exchanged(response, "RECOVERY", completed.custom_attributes, response.activation_status)
+
+
+async def _by_provider(core: Core, request: CreateActivationRequest) -> Exchanged:
+    """The operator's provider says whose the credentials are, and whether to commit."""
+    provider = providers.activation_provider(core)
+    if provider is None:
+        raise ProviderFailed()
+    plan = await _plan(core, provider, request, "CUSTOM")
+    if plan.user_id is None or is_blank(plan.user_id) or len(plan.user_id) > MAX_USER_ID:
+        raise ProviderFailed()
+    expires = None
+    if plan.validity_ms is not None:
+        expires = clock.now() + timedelta(milliseconds=plan.validity_ms)
+    response = await key_exchange.create_activation(
+        core,
+        CreateRequest(
+            user_id=plan.user_id,
+            timestamp_activation_expire=expires,
+            generate_recovery_codes=plan.generate_recovery_codes,
+            max_failure_count=plan.max_failed_attempts,
+            **_exchange_fields(request),
+        ),
+    )
+    completed = await _complete_or_remove(core, provider, request, "CUSTOM", response)
+    status = response.activation_status
+    if completed.commit and await _commit(core, response.activation_id):
+        status = ActivationStatus.ACTIVE
+        await providers.notify(core, provider.committed(_created(request, "CUSTOM", response)))
+    return Exchanged(response, "CUSTOM", completed.custom_attributes, status)
+
+
+async def _by_oidc(core: Core, request: CreateActivationRequest) -> Exchanged:
+    """The identity provider names the user in an ID token that the core obtains itself; always committed."""
+    user_id = await oidc.user_of(core, request.application_key, request.identity_attributes)
+    wanted = CreateRequest(user_id=user_id, **_exchange_fields(request))
+    async with core.database.transaction() as session:
+        response = await key_exchange.create(core, session, wanted, commit=True)
+    attributes = request.custom_attributes or {}
+    return Exchanged(response, "CUSTOM", attributes, response.activation_status)
+
+
+_FLOWS: dict[str, Callable[[Core, CreateActivationRequest], Awaitable[Exchanged]]] = {
+    "CODE": _by_code,
+    "RECOVERY": _by_recovery,
+    "CUSTOM": _by_provider,
+    "DIRECT": _by_provider,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Completed:
+    custom_attributes: dict[str, Any]
+    commit: bool
+
+
+async def _plan(
+    core: Core, provider: ActivationProvider | None, request: CreateActivationRequest, kind: ActivationType
+) -> Plan:
+    if provider is None:
+        return Plan()
+    asked = Asked(
+        type=kind,
+        identity_attributes=request.identity_attributes,
+        custom_attributes=request.custom_attributes or {},
+    )
+    plan: Plan = await providers.ask(core, provider.plan(asked))
+    return plan
+
+
+async def _complete_or_remove(
+    core: Core,
+    provider: ActivationProvider | None,
+    request: CreateActivationRequest,
+    kind: ActivationType,
+    response: KeyExchangeResponse,
+) -> _Completed:
+    """A device that is told of a failure must not leave a usable activation behind (spec/enrollment-api.md
+    §6.3).
+    """
+    try:
+        return await _completion(core, provider, request, kind, response)
+    except CoreError:
+        async with core.database.transaction() as session:
+            activation = await activations.lock(session, response.activation_id)
+            if activation is not None:
+                await remove_locked(core, session, activation, revoke_recovery_codes=True)
+        raise
+
+
+async def _completion(
+    core: Core,
+    provider: ActivationProvider | None,
+    request: CreateActivationRequest,
+    kind: ActivationType,
+    response: KeyExchangeResponse,
+) -> _Completed:
+    attributes = request.custom_attributes or {}
+    if provider is None:
+        return _Completed(attributes, commit=False)
+    completion: Completion = await providers.ask(core, provider.complete(_created(request, kind, response)))
+    if completion.flags:
+        await _add_flags(core, response.activation_id, completion.flags)
+    if completion.custom_attributes is not None:
+        attributes = completion.custom_attributes
+    return _Completed(attributes, completion.commit)
+
+
+async def _add_flags(core: Core, activation_id: str, wanted: list[str]) -> None:
+    try:
+        request = ChangeFlagsRequest(activation_id=activation_id, activation_flags=wanted)
+    except ValidationError:
+        raise ProviderFailed() from None
+    await flags.add_flags(core, request)
+
+
+async def _commit(core: Core, activation_id: str) -> bool:
+    async with core.database.transaction() as session:
+        activation = await activations.lock(session, activation_id)
+        if activation is None or not commits.commits_unasked(activation):
+            return False
+        await commits.commit_locked(core, session, activation)
+    return True
+
+
+def _created(
+    request: CreateActivationRequest, kind: ActivationType, response: KeyExchangeResponse
+) -> Created:
+    return Created(
+        type=kind,
+        identity_attributes=request.identity_attributes,
+        custom_attributes=request.custom_attributes or {},
+        activation_id=response.activation_id,
+        user_id=response.user_id,
+        application_id=response.application_id,
+    )
+
+
+def _attribute(request: CreateActivationRequest, name: str) -> str:
+    value = request.identity_attributes.get(name)
+    if value is None or is_blank(value):
+        raise InvalidRequest(f"requestObject.identityAttributes.{name} - must not be blank")
+    return value
+
+
+def _exchange_fields(request: CreateActivationRequest) -> dict[str, Any]:
+    return {
+        "application_key": request.application_key,
+        "protocol_version": request.protocol_version,
+        **request.activation_data.model_dump(by_alias=False),
+    }

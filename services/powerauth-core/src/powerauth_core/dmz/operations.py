@@ -1,0 +1,250 @@
+"""Operations at the dmz door: what the device signed is what happens (spec/enrollment-api.md §10, README
+D14).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.dmz import actions, signed
+from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz.schemas import (
+    REQUEST_INVALID,
+    OperationActionAnswer,
+    OperationHistoryAnswer,
+    SignedOperationRequest,
+    SignedRequest,
+)
+from powerauth_core.enums import OperationStatus
+from powerauth_core.operations import door
+from powerauth_core.operations.door import DoorOutcome
+from powerauth_core.operations.schemas import DoorOperation
+from powerauth_core.signatures.jobs import NO_LOCK, LockedActivation, Verified
+from powerauth_core.signatures.rules import Decision
+from powerauth_core.signatures.service import WIRE_NAME
+from servicekit.wire import ObjectRequest, WireModel
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+OTP_KEY = "proximity_otp"
+
+
+class ProximityCheck(WireModel):
+    """Code that the device scanned; its other members only tell how and when."""
+
+    otp: str = Field(min_length=1, max_length=32)
+
+
+class ApprovalBody(WireModel):
+    """Signed body of ``/operation/authorize`` (spec/enrollment-api.md §10.6)."""
+
+    id: str = Field(min_length=1, max_length=37)
+    data: str
+    proximity_check: ProximityCheck | None = None
+    mobile_token_data: dict[str, Any] | None = None
+
+
+class RejectionBody(WireModel):
+    """Signed body of ``/operation/cancel`` (spec/enrollment-api.md §10.10)."""
+
+    id: str = Field(min_length=1, max_length=37)
+    reason: str | None = Field(default=None, max_length=256)
+    mobile_token_data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What the enrollment service saw of the device's connection; stored, never decisive."""
+
+    client_address: str | None
+    user_agent: str | None
+
+    def members(self) -> dict[str, Any]:
+        """As members of an operation's additional data (spec/core-api.md §19.4)."""
+        found = {"ipAddress": self.client_address, "userAgent": self.user_agent}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class ApproveOperation(signed.DoorAction):
+    """Approves the operation that the signed body names, or counts the failure on it (README D14)."""
+
+    def __init__(self, core: Core, body: ApprovalBody | None, connection: Connection) -> None:
+        """
+        :param body: None if the signed bytes are not a request
+        """
+        self.core = core
+        self.body = body
+        self.connection = connection
+        self.lock_key = NO_LOCK if body is None else body.id
+
+    async def accepted(
+        self, session: AsyncSession, activation: LockedActivation, decision: Decision
+    ) -> DoorOutcome | None:
+        """Approve; None if the body is unusable."""
+        body = self.body
+        if body is None:
+            return None
+        return await door.approve(
+            self.core,
+            session,
+            actor=signed.actor_of(activation),
+            operation_id=body.id,
+            data=body.data,
+            signature_type=WIRE_NAME[decision.signature_type],
+            additional_data=self._additional_data(body, activation, decision),
+        )
+
+    async def refused(
+        self, session: AsyncSession, activation: LockedActivation, decision: Decision
+    ) -> OperationStatus | None:
+        """Count the failure on the operation, if it counted as an attempt of an ACTIVE activation."""
+        if self.body is None or not decision.counted:
+            return None
+        return await door.fail_approval(
+            self.core,
+            session,
+            actor=signed.actor_of(activation),
+            operation_id=self.body.id,
+            additional_data=self.connection.members(),
+        )
+
+    def _additional_data(
+        self, body: ApprovalBody, activation: LockedActivation, decision: Decision
+    ) -> dict[str, Any]:
+        found = {
+            **_identity(activation),
+            **self.connection.members(),
+            "authFactor": decision.signature_type.value,
+        }
+        if body.proximity_check is not None:
+            found[OTP_KEY] = body.proximity_check.otp
+        if body.mobile_token_data is not None:
+            found["mobileTokenData"] = body.mobile_token_data
+        return found
+
+
+class RejectOperation(signed.DoorAction):
+    """Rejects the operation that the signed body names."""
+
+    def __init__(self, core: Core, body: RejectionBody | None, connection: Connection) -> None:
+        """
+        :param body: None if the signed bytes are not a request
+        """
+        self.core = core
+        self.body = body
+        self.connection = connection
+        self.lock_key = NO_LOCK if body is None else body.id
+
+    async def accepted(
+        self, session: AsyncSession, activation: LockedActivation, decision: Decision
+    ) -> DoorOutcome | None:
+        """Reject; None if the body is unusable."""
+        body = self.body
+        if body is None:
+            return None
+        additional = {**_identity(activation), **self.connection.members()}
+        if body.reason is not None:
+            additional["rejectReason"] = body.reason
+        if body.mobile_token_data is not None:
+            additional["mobileTokenData"] = body.mobile_token_data
+        return await door.reject(
+            self.core,
+            session,
+            actor=signed.actor_of(activation),
+            operation_id=body.id,
+            additional_data=additional,
+        )
+
+
+class ListOperations(signed.DoorAction):
+    """Lists the user's operations in all states."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+
+    async def accepted(
+        self, session: AsyncSession, activation: LockedActivation, decision: Decision
+    ) -> list[DoorOperation]:
+        """The newest operations that the activation may see."""
+        return await door.list_all(self.core, session, actor=signed.actor_of(activation))
+
+
+async def approve(core: Core, request: SignedOperationRequest) -> OperationActionAnswer:
+    """``signed/operation/approve``.
+
+    :raises OperationNotFound: no operation of this activation has the signed id
+    :raises OperationNotApprovable: nobody has claimed it and the setting `require_claim` is on
+    """
+    body = signed.read_body(request)
+    action = ApproveOperation(core, _approval(body), _connection(request))
+    header = signature_header(request.header)
+    verified = await signed.check(core, header, body, actions.APPROVE_OPERATION, action)
+    if verified is None or not verified.valid:
+        status = None if verified is None else verified.answer
+        return OperationActionAnswer(authenticated=False, operation_status=status)
+    return _outcome(verified)
+
+
+async def reject(core: Core, request: SignedOperationRequest) -> OperationActionAnswer:
+    """``signed/operation/reject``.
+
+    :raises OperationNotFound: no operation of this activation has the signed id
+    """
+    body = signed.read_body(request)
+    action = RejectOperation(core, _rejection(body), _connection(request))
+    header = signature_header(request.header)
+    verified = await signed.check(core, header, body, actions.REJECT_OPERATION, action)
+    if verified is None or not verified.valid:
+        return OperationActionAnswer(authenticated=False)
+    return _outcome(verified)
+
+
+async def history(core: Core, request: SignedRequest) -> OperationHistoryAnswer:
+    """``signed/operation/history``."""
+    header = signature_header(request.header)
+    verified = await signed.check(
+        core, header, signed.read_body(request), actions.OPERATION_HISTORY, ListOperations(core)
+    )
+    if verified is None or not verified.valid:
+        return OperationHistoryAnswer(authenticated=False)
+    return OperationHistoryAnswer(authenticated=True, operations=verified.answer)
+
+
+def _outcome(verified: Verified) -> OperationActionAnswer:
+    outcome: DoorOutcome | None = verified.answer
+    if outcome is None:
+        return OperationActionAnswer(authenticated=True, refusal=REQUEST_INVALID)
+    return OperationActionAnswer(
+        authenticated=True,
+        result=outcome.result,
+        operation_status=outcome.operation_status,
+        refusal=outcome.refusal,
+        required_activation_flag=outcome.required_activation_flag,
+    )
+
+
+def _identity(activation: LockedActivation) -> dict[str, Any]:
+    return {"activationId": activation.activation_id, "applicationId": activation.application_id}
+
+
+def _connection(request: SignedOperationRequest) -> Connection:
+    return Connection(request.client_address, request.user_agent)
+
+
+def _approval(body: bytes) -> ApprovalBody | None:
+    try:
+        return ObjectRequest[ApprovalBody].model_validate_json(body).request_object
+    except ValidationError:
+        return None
+
+
+def _rejection(body: bytes) -> RejectionBody | None:
+    try:
+        return ObjectRequest[RejectionBody].model_validate_json(body).request_object
+    except ValidationError:
+        return None

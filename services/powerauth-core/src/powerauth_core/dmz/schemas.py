@@ -1,0 +1,269 @@
+"""Wire models of the core's second door (README D1): what the enrollment service sends and gets.
+
+Header fields are texts exactly as received from the device; the core validates them itself. Bodies travel as
+Base64 of the raw bytes, since a signature covers bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from powerauth_core.enums import ActivationStatus, OperationStatus, UserActionResult
+from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from powerauth_core.operations.rules import Refusal
+from powerauth_core.operations.schemas import DoorOperation
+from servicekit.wire import WireModel
+
+HeaderText = Annotated[str | None, Field(default=None, max_length=1024)]
+RequestRefusal = Literal["REQUEST_INVALID"]
+REQUEST_INVALID: RequestRefusal = "REQUEST_INVALID"
+
+
+class HeaderModel(WireModel):
+    """A PowerAuth header; every field may be missing, which makes the header malformed."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+
+class SignatureHeaderFields(HeaderModel):
+    """``X-PowerAuth-Authorization`` by its wire names (spec/protocol-v3.md §7.1)."""
+
+    pa_activation_id: HeaderText
+    pa_application_key: HeaderText
+    pa_nonce: HeaderText
+    pa_signature_type: HeaderText
+    pa_signature: HeaderText
+    pa_version: HeaderText
+
+
+class TokenHeaderFields(HeaderModel):
+    """``X-PowerAuth-Token`` by its wire names."""
+
+    token_id: HeaderText
+    token_digest: HeaderText
+    nonce: HeaderText
+    timestamp: HeaderText
+    version: HeaderText
+
+
+class EnvelopeKeysRequest(EnvelopeFields):
+    """``envelope/keys``: the whole envelope, since keys are given only for one whose MAC is right."""
+
+    scope: Literal["APPLICATION", "ACTIVATION"]
+    application_key: str
+    activation_id: str | None = None
+    protocol_version: str
+    with_user_info: bool = False
+
+
+class EnvelopeKeysAnswer(WireModel):
+    """Keys of one envelope, finished values only where the protocol allows it (README D1)."""
+
+    secret_key: str
+    shared_info2: str | None = None
+    request_shared_info2: str | None = None
+    response_nonce: str | None = None
+    response_timestamp: int | None = None
+    response_shared_info2: str | None = None
+    activation_id: str | None = None
+    user_id: str | None = None
+    application_id: str | None = None
+    activation_status: ActivationStatus | None = None
+    user_info: dict[str, Any] | None = None
+
+
+class CreateActivationRequest(WireModel):
+    """``activation/create``: all of layer 1, layer 2 untouched."""
+
+    application_key: str = Field(min_length=1)
+    protocol_version: str
+    type: Literal["CODE", "CUSTOM", "DIRECT", "RECOVERY"]
+    identity_attributes: dict[str, str] = Field(min_length=1)
+    custom_attributes: dict[str, Any] | None = None
+    activation_data: EnvelopeFields
+
+
+class CreateActivationAnswer(WireModel):
+    """What layer 1 answers with; the ids are for the caller's log."""
+
+    activation_data: SealedFields
+    custom_attributes: dict[str, Any]
+    user_info: dict[str, Any] | None = None
+    activation_id: str
+    application_id: str
+    activation_status: ActivationStatus
+
+
+class ActivationStatusRequest(WireModel):
+    """``activation/status``; `challenge` is Base64 of 16 bytes."""
+
+    activation_id: str
+    challenge: str | None = None
+
+
+class ActivationStatusAnswer(WireModel):
+    """The public part of an activation's status and nothing else."""
+
+    activation_id: str
+    encrypted_status_blob: str
+    encrypted_status_blob_nonce: str | None = None
+    custom_object: dict[str, Any] | None = None
+
+
+class ApplicationPublicRequest(WireModel):
+    """``application/public``."""
+
+    application_key: str
+    provider_id: str
+
+
+class ApplicationPublicAnswer(WireModel):
+    """Public fields of an OIDC provider (spec/enrollment-api.md §16)."""
+
+    provider_id: str
+    client_id: str
+    scopes: str | None = None
+    authorize_uri: str | None = None
+    redirect_uri: str
+    pkce_enabled: bool = False
+
+
+class TextsRequest(WireModel):
+    """``texts``: rows of one operation type, unless `etag` still fits."""
+
+    operation_type: str
+    etag: str | None = None
+
+
+class SignedRequest(WireModel):
+    """``signed/<action>``: the header and the signed bytes."""
+
+    header: SignatureHeaderFields
+    body: str = ""
+
+
+class SignedOperationRequest(SignedRequest):
+    """``signed/operation/approve`` and ``reject``: with what enrollment saw of the device's connection."""
+
+    client_address: str | None = Field(default=None, max_length=256)
+    user_agent: str | None = Field(default=None, max_length=256)
+
+
+class VerifyRequest(SignedRequest):
+    """``signed/verify``: the only call that names method, resource and types itself."""
+
+    method: str = Field(min_length=1, max_length=16)
+    uri_id: str = Field(min_length=1, max_length=1024)
+    allowed_signature_types: list[str]
+
+
+class SignedAnswer(WireModel):
+    """Every ``signed/`` and ``token/`` answer says at least this."""
+
+    authenticated: bool
+
+
+class VerifyAnswer(SignedAnswer):
+    """Who signed."""
+
+    activation_id: str | None = None
+    user_id: str | None = None
+    application_id: str | None = None
+    signature_type: str | None = None
+    activation_flags: list[str] | None = None
+    application_roles: list[str] | None = None
+    remaining_attempts: int | None = None
+
+
+class OperationActionAnswer(SignedAnswer):
+    """Outcome of an approval or rejection."""
+
+    result: UserActionResult | None = None
+    operation_status: OperationStatus | None = None
+    refusal: Refusal | RequestRefusal | None = None
+    required_activation_flag: str | None = None
+
+
+class OperationHistoryAnswer(SignedAnswer):
+    """Newest operations of the user in all states."""
+
+    operations: list[DoorOperation] | None = None
+
+
+class EnvelopeActionAnswer(SignedAnswer):
+    """Answer that only the device can open."""
+
+    envelope: SealedFields | None = None
+
+
+class TokenRemoveAnswer(SignedAnswer):
+    """Outcome of a token removal; `tokenId` is None if the body named none."""
+
+    token_id: str | None = None
+    removed: bool | None = None
+    refusal: RequestRefusal | None = None
+
+
+class ActivationActionAnswer(SignedAnswer):
+    """Removed or renamed activation."""
+
+    activation_id: str | None = None
+    activation_name: str | None = None
+    refusal: RequestRefusal | None = None
+
+
+class UpgradeStartRequest(EnvelopeFields):
+    """``upgrade/start``."""
+
+    application_key: str
+    activation_id: str
+    protocol_version: str
+
+
+class TokenRequest(WireModel):
+    """``token/<action>``: the header authenticates a device, not a body."""
+
+    header: TokenHeaderFields
+
+
+class TokenOperationRequest(TokenRequest):
+    """``token/operation/detail`` and ``claim``."""
+
+    id: str
+
+
+class WhoAmIRequest(TokenRequest):
+    """``token/who-am-i``: `audience` is the service that the statement is for."""
+
+    audience: str = Field(min_length=1, max_length=64)
+
+
+class OperationListAnswer(SignedAnswer):
+    """Pending operations and the server's time in milliseconds."""
+
+    operations: list[DoorOperation] | None = None
+    timestamp: int | None = None
+
+
+class OperationDetailAnswer(SignedAnswer):
+    """One operation in whatever state it is."""
+
+    operation: DoorOperation | None = None
+
+
+class WhoAmIAnswer(SignedAnswer):
+    """Who the token stands for, and a statement about it signed by the core."""
+
+    activation_id: str | None = None
+    user_id: str | None = None
+    application_id: str | None = None
+    signature_type: str | None = None
+    statement: str | None = None
+
+
+class StatementKeysAnswer(WireModel):
+    """Public keys that statements are verified with, as JSON Web Keys."""
+
+    keys: list[dict[str, Any]]

@@ -1,0 +1,148 @@
+"""One signed request at the dmz door: check and action in one transaction (README D1, D9, D11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.dmz.actions import RESERVED_URI_IDS, Purpose
+from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz.schemas import SignedRequest, VerifyAnswer, VerifyRequest
+from powerauth_core.errors import InvalidRequest
+from powerauth_core.operations.rules import Actor
+from powerauth_core.signatures.jobs import (
+    NO_LOCK,
+    LockedActivation,
+    SignedAction,
+    VerificationJob,
+    Verified,
+)
+from powerauth_core.signatures.rules import Decision
+from powerauth_protocol.ecies import EciesRequest
+from powerauth_protocol.encoding import b64decode, parse_json_object
+from powerauth_protocol.errors import EncodingError, EnvelopeFormatError
+from powerauth_protocol.http_headers import SignatureHeader
+from powerauth_protocol.request_data import signature_base
+from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.versions import ProtocolVersion
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+class DoorAction:
+    """`SignedAction` that does nothing; actions override what they need."""
+
+    lock_key = NO_LOCK
+
+    async def prepare(self, session: AsyncSession, activation: LockedActivation) -> Sequence[tuple[str, str]]:
+        """Nothing happens before the check."""
+        return ()
+
+    async def accepted(self, session: AsyncSession, activation: LockedActivation, decision: Decision) -> Any:
+        """The signature alone was asked for."""
+        return None
+
+    async def refused(self, session: AsyncSession, activation: LockedActivation, decision: Decision) -> Any:
+        """A wrong signature does nothing."""
+        return None
+
+
+def read_body(request: SignedRequest) -> bytes:
+    """The signed bytes.
+
+    :raises InvalidRequest: not Base64
+    """
+    try:
+        return b64decode(request.body)
+    except EncodingError:
+        raise InvalidRequest("requestObject.body - must be Base64") from None
+
+
+async def check(
+    core: Core,
+    header: SignatureHeader | None,
+    body: bytes,
+    purpose: Purpose,
+    action: SignedAction | None = None,
+    *,
+    force_hash_counter: bool = False,
+) -> Verified | None:
+    """Verify that the header signs this body for this purpose, and run the action.
+
+    :param header: None if it was malformed
+    :return: None if nothing was checked and nothing counted: malformed header, type not allowed, no such
+        activation, or an activation or version whose signatures cannot be checked
+    :raises TooManyAttempts: the activation's limit is reached
+    :raises ServiceError: the action failed; the counter has moved all the same
+    """
+    if header is None or SignatureType.parse(header.signature_type) not in purpose.types:
+        return None
+    core.verifier.attempt_limit.take(header.activation_id)
+    nonce = b64decode(header.nonce)
+    verified = await core.verifier.run(
+        VerificationJob(
+            activation_id=header.activation_id,
+            signed_data=(signature_base(purpose.method, purpose.uri_id, nonce, body),),
+            signature=header.signature,
+            types=(SignatureType.parse(header.signature_type),),
+            version=ProtocolVersion.parse(header.version),
+            application_key=header.application_key,
+            action=action,
+            force_hash_counter=force_hash_counter,
+        )
+    )
+    return None if verified.refusal is not None else verified
+
+
+async def verify(core: Core, request: VerifyRequest) -> VerifyAnswer:
+    """``signed/verify``: a signature that no action of the core belongs to.
+
+    :raises InvalidRequest: the resource id belongs to an action, or an unknown signature type is allowed
+    """
+    if request.uri_id in RESERVED_URI_IDS:
+        raise InvalidRequest("requestObject.uriId - belongs to an action of its own")
+    try:
+        types = frozenset([SignatureType(name) for name in request.allowed_signature_types])
+    except ValueError:
+        raise InvalidRequest("requestObject.allowedSignatureTypes - unknown signature type") from None
+    purpose = Purpose(request.uri_id, types, request.method.upper())
+    header = signature_header(request.header)
+    verified = await check(core, header, read_body(request), purpose)
+    if verified is None or not verified.valid or verified.activation is None or verified.decision is None:
+        return VerifyAnswer(authenticated=False)
+    activation, decision = verified.activation, verified.decision
+    return VerifyAnswer(
+        authenticated=True,
+        activation_id=activation.activation_id,
+        user_id=activation.user_id,
+        application_id=activation.application_id,
+        signature_type=decision.signature_type.value,
+        activation_flags=list(activation.flags),
+        application_roles=list(activation.application_roles),
+        remaining_attempts=decision.remaining_attempts,
+    )
+
+
+def actor_of(activation: LockedActivation) -> Actor:
+    """The activation as the operation rules see it."""
+    return Actor(activation.activation_id, activation.user_id, activation.application_id, activation.flags)
+
+
+def read_signed_envelope(body: bytes, version: ProtocolVersion) -> EciesRequest:
+    """The envelope that the signed body is (encrypt-then-sign, spec/enrollment-api.md §4.5).
+
+    :raises InvalidRequest: the body is not an envelope of this version
+    """
+    try:
+        return EciesRequest.from_json_dict(parse_json_object(body), version)
+    except (EncodingError, EnvelopeFormatError):
+        raise InvalidRequest() from None
+
+
+async def entity_of(session: AsyncSession, activation: LockedActivation) -> Activation:
+    """The locked activation as an entity of this session, with what the check has stored."""
+    return await session.get_one(Activation, activation.activation_id, populate_existing=True)

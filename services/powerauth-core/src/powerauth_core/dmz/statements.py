@@ -1,0 +1,137 @@
+"""Statements of the core about a device, for services that the enrollment service calls (README D1 rule
+5).
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from sqlalchemy import Table, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.dmz.models import StatementKey
+from powerauth_core.errors import InvalidKeyFormat
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.errors import EncodingError, KeyFormatError
+from powerauth_protocol.keys import (
+    PrivateKey,
+    export_private_key,
+    export_public_key,
+    generate_key_pair,
+    import_private_key,
+    import_public_key,
+)
+from servicekit import clock
+from servicekit.database import insert_ignore
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+ISSUER = "/powerauth-core"
+LIFE_SECONDS = 60
+ALGORITHM = "ES256"
+_FIRST = 1
+_TABLE = cast(Table, StatementKey.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a statement is about."""
+
+    activation_id: str
+    user_id: str
+    application_id: str
+
+
+async def sign(core: Core, subject: Subject, audience: str) -> str:
+    """A JWT that lives for 60 s and is meant for one service only.
+
+    :param audience: name of that service
+    :return: compact JWS, ES256, key id in the header
+    :raises InvalidKeyFormat: the stored key cannot be read
+    """
+    row = await _current_key(core)
+    issued = clock.now_ms() // 1000
+    claims = {
+        "iss": ISSUER,
+        "sub": subject.activation_id,
+        "aud": audience,
+        "jti": str(uuid.uuid4()),
+        "iat": issued,
+        "exp": issued + LIFE_SECONDS,
+        "activationId": subject.activation_id,
+        "userId": subject.user_id,
+        "applicationId": subject.application_id,
+    }
+    header = {"alg": ALGORITHM, "typ": "JWT", "kid": row.key_id}
+    return jwt.encode(header, claims, ECKey.import_key(_private_key(core, row)), algorithms=[ALGORITHM])
+
+
+async def public_keys(core: Core) -> list[dict[str, Any]]:
+    """The keys that statements are verified with, as JSON Web Keys; the first call makes the key pair.
+
+    :raises InvalidKeyFormat: a stored key cannot be read
+    """
+    await _current_key(core)
+    async with core.database.read() as session:
+        rows = (await session.execute(select(StatementKey).order_by(StatementKey.id))).scalars().all()
+    return [_public_jwk(row) for row in rows]
+
+
+async def _current_key(core: Core) -> StatementKey:
+    async with core.database.read() as session:
+        row = await _newest(session)
+    if row is not None:
+        return row
+    async with core.database.transaction() as session:
+        # Of several processes at their first statement exactly one stores its pair; all use that one.
+        await insert_ignore(session, _TABLE, _new_row(core))
+        row = await _newest(session)
+    if row is None:
+        raise InvalidKeyFormat()
+    return row
+
+
+async def _newest(session: AsyncSession) -> StatementKey | None:
+    statement = select(StatementKey).order_by(StatementKey.id.desc()).limit(1)
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+def _new_row(core: Core) -> dict[str, Any]:
+    pair = generate_key_pair()
+    key_id = str(uuid.uuid4())
+    mode, stored = core.cipher.encrypt(_parts(key_id), export_private_key(pair.private))
+    return {
+        "id": _FIRST,
+        "key_id": key_id,
+        "private_key_base64": stored,
+        "private_key_encryption": mode,
+        "public_key_base64": b64encode(export_public_key(pair.public)),
+        "timestamp_created": clock.now(),
+    }
+
+
+def _private_key(core: Core, row: StatementKey) -> PrivateKey:
+    plain = core.cipher.decrypt(row.private_key_encryption, _parts(row.key_id), row.private_key_base64)
+    try:
+        return import_private_key(plain)
+    except KeyFormatError:
+        raise InvalidKeyFormat() from None
+
+
+def _public_jwk(row: StatementKey) -> dict[str, Any]:
+    try:
+        public = import_public_key(b64decode(row.public_key_base64))
+    except (EncodingError, KeyFormatError):
+        raise InvalidKeyFormat() from None
+    jwk = dict(ECKey.import_key(public).as_dict(private=False))
+    return jwk | {"kid": row.key_id, "alg": ALGORITHM, "use": "sig"}
+
+
+def _parts(key_id: str) -> tuple[str, ...]:
+    """Derivation parts of the private key at rest."""
+    return "statement", key_id

@@ -1,0 +1,158 @@
+"""What a token opens at the dmz door: read-only calls, claiming, and a statement of who the device is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.dmz import statements
+from powerauth_core.dmz.actions import PB, PK, P
+from powerauth_core.dmz.headers import token_header
+from powerauth_core.dmz.schemas import (
+    ActivationActionAnswer,
+    OperationDetailAnswer,
+    OperationListAnswer,
+    TokenHeaderFields,
+    TokenOperationRequest,
+    TokenRequest,
+    WhoAmIAnswer,
+    WhoAmIRequest,
+)
+from powerauth_core.errors import CoreError
+from powerauth_core.operations import door
+from powerauth_core.operations.rules import Actor
+from powerauth_core.operations.schemas import DoorOperation
+from powerauth_core.tokens import service
+from powerauth_core.tokens.repository import FoundToken
+from powerauth_core.tokens.schemas import ValidateTokenRequest
+from powerauth_protocol.signature import SignatureType
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+T = TypeVar("T")
+ALL_TYPES = frozenset(SignatureType)
+TWO_FACTORS = frozenset({PK, PB})
+REGISTRATION = frozenset({P, PK, PB})
+
+
+async def authenticate(
+    core: Core,
+    session: AsyncSession,
+    fields: TokenHeaderFields,
+    types: frozenset[SignatureType] = ALL_TYPES,
+) -> FoundToken | None:
+    """The valid token of a header, remembered so that the header is good for this one call.
+
+    :param types: signature types with which the token may have been created
+    :return: None for whatever is wrong with it
+    """
+    header = token_header(fields)
+    if header is None:
+        return None
+    request = ValidateTokenRequest(
+        token_id=header.token_id,
+        token_digest=header.token_digest,
+        nonce=header.nonce,
+        protocol_version=header.version,
+        timestamp=int(header.timestamp),
+    )
+    try:
+        found, valid = await service.validate(core, session, request)
+    except CoreError:
+        return None
+    if found is None or not valid or SignatureType.parse(found.signature_type) not in types:
+        return None
+    application = await core.application_cache.by_id(session, found.application_id)
+    if application is None or header.version < application.minimum_protocol_version:
+        return None
+    return found
+
+
+async def list_operations(core: Core, request: TokenRequest) -> OperationListAnswer:
+    """``token/operation/list``."""
+    async with core.database.transaction() as session:
+        token = await authenticate(core, session, request.header)
+        if token is None:
+            return OperationListAnswer(authenticated=False)
+        operations = await door.list_pending(core, session, actor=_actor(token))
+    return OperationListAnswer(authenticated=True, operations=operations, timestamp=clock.now_ms())
+
+
+async def operation_detail(core: Core, request: TokenOperationRequest) -> OperationDetailAnswer:
+    """``token/operation/detail``.
+
+    :raises OperationNotFound: unknown to this activation
+    """
+    return await _with_operation(core, request, door.detail)
+
+
+async def claim_operation(core: Core, request: TokenOperationRequest) -> OperationDetailAnswer:
+    """``token/operation/claim``.
+
+    :raises OperationNotFound: unknown to this activation
+    """
+    return await _with_operation(core, request, door.claim)
+
+
+async def activation_detail(core: Core, request: TokenRequest) -> ActivationActionAnswer:
+    """``token/activation/detail``; only for a token created with two factors (spec/enrollment-api.md
+    §6.6).
+    """
+    async with core.database.transaction() as session:
+        token = await authenticate(core, session, request.header, TWO_FACTORS)
+    if token is None:
+        return ActivationActionAnswer(authenticated=False)
+    return ActivationActionAnswer(
+        authenticated=True, activation_id=token.activation_id, activation_name=token.activation_name
+    )
+
+
+async def who_am_i(core: Core, request: WhoAmIRequest) -> WhoAmIAnswer:
+    """``token/who-am-i``: ids of the device and a statement of them, signed for the audience."""
+    async with core.database.transaction() as session:
+        token = await authenticate(core, session, request.header, REGISTRATION)
+    if token is None:
+        return WhoAmIAnswer(authenticated=False)
+    subject = statements.Subject(token.activation_id, token.user_id, token.application_id)
+    return WhoAmIAnswer(
+        authenticated=True,
+        activation_id=token.activation_id,
+        user_id=token.user_id,
+        application_id=token.application_id,
+        signature_type=token.signature_type.lower(),
+        statement=await statements.sign(core, subject, request.audience),
+    )
+
+
+async def _with_operation(
+    core: Core, request: TokenOperationRequest, find: Callable[..., Awaitable[DoorOperation]]
+) -> OperationDetailAnswer:
+    async with core.database.transaction() as session:
+        token = await authenticate(core, session, request.header)
+        if token is None:
+            return OperationDetailAnswer(authenticated=False)
+        operation = await _spending(
+            session, lambda: find(core, session, actor=_actor(token), operation_id=request.id)
+        )
+    return OperationDetailAnswer(authenticated=True, operation=operation)
+
+
+async def _spending(session: AsyncSession, work: Callable[[], Awaitable[T]]) -> T:
+    """Do the work so that its failure undoes only itself: the header is spent all the same (README D1)."""
+    savepoint = await session.begin_nested()
+    try:
+        result = await work()
+    except CoreError as error:
+        await savepoint.rollback()
+        error.keep_changes = True
+        raise
+    await savepoint.commit()
+    return result
+
+
+def _actor(token: FoundToken) -> Actor:
+    return Actor(token.activation_id, token.user_id, token.application_id, token.activation_flags)

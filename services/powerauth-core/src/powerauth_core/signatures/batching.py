@@ -1,0 +1,170 @@
+"""Natural batching: what arrives while a transaction runs shares the next one (the idea of a group
+commit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Keyed(Protocol):
+    """A job that names the record it works on."""
+
+    @property
+    def key(self) -> str:
+        """Identifier of the record: two batches in flight never hold the same one."""
+        ...
+
+
+J = TypeVar("J", bound=Keyed)
+R = TypeVar("R")
+
+
+class BatchFailed(Exception):
+    """All jobs of a batch share this outcome; trying them one by one would not help or is not allowed.
+
+    Raised when the database cannot be reached, and when a commit was sent but not confirmed: the work may be
+    done.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Settled(Generic[R]):
+    """Outcome of one job: a result, or the error to raise to whoever submitted it."""
+
+    result: R | None = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Queued(Generic[J, R]):
+    job: J
+    answer: asyncio.Future[R] = field(repr=False)
+
+
+class MicroBatcher(Generic[J, R]):
+    """Runs jobs in batches: at most `in_flight` at a time, each with at most `max_size` jobs.
+
+    A job waits only while all slots are busy or its record is in a batch in flight; jobs of one record keep
+    their order. A batch that fails is repeated one job at a time, so that one job cannot fail its neighbours.
+
+    :param run: performs the jobs in one transaction and returns their outcomes in the same order, after the
+        commit
+    :param fits: whether a job may join those already chosen for a batch
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[J]], Awaitable[Sequence[Settled[R]]]],
+        *,
+        max_size: int,
+        in_flight: int,
+        fits: Callable[[Sequence[J], J], bool] | None = None,
+    ) -> None:
+        self._run = run
+        self._max_size = max_size
+        self._in_flight = in_flight
+        self._fits = fits
+        self._queue: deque[_Queued[J, R]] = deque()
+        self._busy: set[str] = set()
+        self._workers: set[asyncio.Task[None]] = set()
+
+    async def submit(self, job: J) -> R:
+        """Queue a job and return its result after the commit.
+
+        :raises BatchFailed: the database could not be reached or did not confirm
+        """
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Queued(job, answer))
+        self._start_worker()
+        return await answer
+
+    async def close(self) -> None:
+        """Wait until everything submitted so far is answered."""
+        while self._workers:
+            await asyncio.wait(set(self._workers))
+
+    def _start_worker(self) -> None:
+        if len(self._workers) < self._in_flight:
+            # The task starts after the callbacks that are ready now, so requests read together share a batch.
+            worker = asyncio.get_running_loop().create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._stopped)
+
+    def _stopped(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if self._queue and not self._workers:
+            self._start_worker()
+
+    async def _work(self) -> None:
+        while batch := self._next_batch():
+            keys = {queued.job.key for queued in batch}
+            self._busy |= keys
+            try:
+                await self._perform(batch)
+            finally:
+                self._busy -= keys
+
+    def _next_batch(self) -> list[_Queued[J, R]]:
+        chosen: list[_Queued[J, R]] = []
+        jobs: list[J] = []
+        waiting: deque[_Queued[J, R]] = deque()
+        held: set[str] = set()
+        queue = self._queue
+        while queue and len(chosen) < self._max_size:
+            queued = queue.popleft()
+            key = queued.job.key
+            # Whatever is left behind holds its record, so that a later job cannot overtake it.
+            if (
+                key in self._busy
+                or key in held
+                or (self._fits is not None and not self._fits(jobs, queued.job))
+            ):
+                held.add(key)
+                waiting.append(queued)
+            else:
+                chosen.append(queued)
+                jobs.append(queued.job)
+        queue.extendleft(reversed(waiting))
+        return chosen
+
+    async def _perform(self, batch: list[_Queued[J, R]]) -> None:
+        try:
+            outcomes = await self._run([queued.job for queued in batch])
+        except BatchFailed as error:
+            _fail(batch, error)
+        except Exception as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            log.warning("batch_repeated_one_by_one", jobs=len(batch), error=type(error).__name__)
+            for queued in batch:
+                await self._perform([queued])
+        except BaseException as error:
+            _fail(batch, error)
+            raise
+        else:
+            for queued, outcome in zip(batch, outcomes, strict=True):
+                _settle(queued.answer, outcome)
+
+
+def _settle(answer: asyncio.Future[R], outcome: Settled[R]) -> None:
+    if answer.done():  # the caller went away; the work is done and stored all the same
+        return
+    if outcome.error is not None:
+        answer.set_exception(outcome.error)
+    else:
+        answer.set_result(outcome.result)  # type: ignore[arg-type]
+
+
+def _fail(batch: list[_Queued[J, R]], error: BaseException) -> None:
+    for queued in batch:
+        _settle(queued.answer, Settled(error=error))

@@ -1,0 +1,271 @@
+"""Runs signature checks: concurrent ones share a transaction, each with the guarantees of its own (README
+D9).
+
+One batch: lock the activations (one SELECT), decide one after another per activation, write what is left of
+each activation (one UPDATE) and its audit (one INSERT), run the actions each in a savepoint, commit. Nobody
+is told "valid" before the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.enums import ActivationStatus
+from powerauth_core.signatures import audit, blocking, metrics
+from powerauth_core.signatures.batching import BatchFailed, MicroBatcher, Settled
+from powerauth_core.signatures.jobs import EarlyEnd, LockedActivation, VerificationJob, Verified
+from powerauth_core.signatures.limits import AttemptLimit
+from powerauth_core.signatures.postgresql import PostgresqlStatements
+from powerauth_core.signatures.repository import BatchStatements, PortableStatements
+from powerauth_core.signatures.rules import ActivationFacts, ApplicationCheck, Decision, decide
+from powerauth_protocol.keys import ActivationKeys
+from servicekit import clock
+from servicekit.errors import ServiceError, Unavailable
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+ACTIONS_PER_BATCH = 8
+"""Actions run one after another while all locks of the batch are held."""
+
+
+class SignatureExecutor:
+    """Front of the micro-batches of one process; every check of a signature goes through `run`.
+
+    :ivar attempt_limit: for callers at the dmz door, to be asked before `run` (README D15)
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._skip_locked = core.database.dialect == "postgresql"
+        self._statements: BatchStatements = (
+            PostgresqlStatements() if self._skip_locked else PortableStatements()
+        )
+        settings = core.settings
+        self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
+        self._batcher: MicroBatcher[VerificationJob, Verified] = MicroBatcher(
+            self._run,
+            max_size=settings.verification_batch_size,
+            in_flight=settings.verification_batches if self._skip_locked else 1,
+            fits=_fits,
+        )
+
+    async def run(self, job: VerificationJob) -> Verified:
+        """Check a signature, store the outcome, run its action and return after the commit.
+
+        :raises ServiceError: what the action answers with; the counter step is stored all the same
+        :raises Unavailable: the database cannot be reached; the attempt was not counted, or its outcome is
+            unknown
+        """
+        try:
+            verified = await self._batcher.submit(job)
+        except BatchFailed as error:
+            raise (error.__cause__ or error) from None
+        metrics.count(verified.decision)
+        return verified
+
+    async def close(self) -> None:
+        """Wait for the checks that were accepted."""
+        await self._batcher.close()
+
+    async def _run(self, jobs: Sequence[VerificationJob]) -> Sequence[Settled[Verified]]:
+        batch = await self._transaction(jobs, skip_locked=self._skip_locked)
+        if batch.left:
+            # Rows that somebody else holds, or that do not exist, must not keep the others waiting.
+            await asyncio.gather(*[self._wait_for(batch, indexes) for indexes in batch.left.values()])
+        return [outcome if outcome is not None else _lost() for outcome in batch.outcomes]
+
+    async def _wait_for(self, batch: _Batch, indexes: list[int]) -> None:
+        jobs = [batch.jobs[index] for index in indexes]
+        try:
+            outcomes = (await self._transaction(jobs, skip_locked=False)).outcomes
+        except Exception as error:
+            outcomes = [Settled(error=_shown(error))] * len(jobs)
+        for index, outcome in zip(indexes, outcomes, strict=True):
+            batch.outcomes[index] = outcome
+
+    async def _transaction(self, jobs: Sequence[VerificationJob], *, skip_locked: bool) -> _Batch:
+        batch = _Batch(self._core, self._statements, jobs)
+        sent = False
+        try:
+            async with self._core.database.transaction() as session:
+                await batch.perform(session, skip_locked=skip_locked)
+                sent = True
+        except Exception as error:
+            if sent or isinstance(error, Unavailable):
+                raise BatchFailed from error
+            raise
+        return batch
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One transaction over several jobs."""
+
+    core: Core
+    statements: BatchStatements
+    jobs: Sequence[VerificationJob]
+    now: datetime = field(default_factory=clock.now)
+    outcomes: list[Settled[Verified] | None] = field(init=False)
+    left: dict[str, list[int]] = field(init=False, default_factory=dict)
+    _rows: dict[str, LockedActivation] = field(init=False, default_factory=dict)
+    _facts: dict[str, ActivationFacts] = field(init=False, default_factory=dict)
+    _applications: dict[str, ApplicationFacts | None] = field(init=False, default_factory=dict)
+    _decided: dict[int, Decision] = field(init=False, default_factory=dict)
+    _prepared: dict[int, tuple[tuple[str, str], ...]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.outcomes = [None] * len(self.jobs)
+
+    async def perform(self, session: AsyncSession, *, skip_locked: bool) -> None:
+        """Run the jobs; outcomes are final with the commit."""
+        self._rows = await self.statements.lock(
+            session, {job.activation_id for job in self.jobs}, skip_locked=skip_locked
+        )
+        self._facts = {activation_id: row.facts for activation_id, row in self._rows.items()}
+        cache = self.core.application_cache
+        for key in {job.application_key for job in self.jobs if job.application_key is not None}:
+            self._applications[key] = await cache.by_key(session, key)
+        actions = self._actions()
+        for index in actions:
+            await self._prepare(session, index)
+        for index in range(len(self.jobs)):
+            if self.outcomes[index] is None:
+                self._decide(index, skip_locked=skip_locked)
+        if self._decided:
+            await self._store(session)
+        for index in actions:
+            if index in self._decided:
+                await self._act(session, index)
+
+    def _actions(self) -> list[int]:
+        """Jobs with an action, in the order in which their further locks must be taken (README D9)."""
+        found = [
+            (job.action.lock_key, index) for index, job in enumerate(self.jobs) if job.action is not None
+        ]
+        return [index for _, index in sorted(found)]
+
+    def _visible(self, job: VerificationJob) -> LockedActivation | None:
+        row = self._rows.get(job.activation_id)
+        if row is None or (job.application_ids is not None and row.application_id not in job.application_ids):
+            return None
+        return row
+
+    async def _prepare(self, session: AsyncSession, index: int) -> None:
+        job = self.jobs[index]
+        activation = self._visible(job)
+        if activation is None or job.action is None:
+            return
+        action = job.action
+        settled = await _in_savepoint(session, lambda: action.prepare(session, activation))
+        if settled.error is None:
+            self._prepared[index] = tuple(settled.result or ())
+        elif isinstance(settled.error, EarlyEnd):
+            self.outcomes[index] = Settled(Verified(activation, None, settled.error.answer))
+        else:
+            self.outcomes[index] = Settled(error=settled.error)
+
+    def _decide(self, index: int, *, skip_locked: bool) -> None:
+        job = self.jobs[index]
+        if skip_locked and job.activation_id not in self._rows:
+            self.left.setdefault(job.activation_id, []).append(index)
+            return
+        activation = self._visible(job)
+        if activation is None:
+            self.outcomes[index] = Settled(Verified(None, None))
+            return
+        facts = self._facts[job.activation_id]
+        try:
+            attempt = job.attempt(activation, self._application_of(job))
+            keys = None
+            if facts.status is ActivationStatus.ACTIVE and attempt.application is ApplicationCheck.MATCHES:
+                keys = self._keys_of(activation)
+            decision = decide(attempt, facts, keys, self.core.settings.signature_validation_lookahead)
+        except ServiceError as error:
+            self.outcomes[index] = Settled(Verified(activation, None, refusal=error))
+            return
+        self._facts[job.activation_id] = decision.after
+        self._decided[index] = decision
+        self.outcomes[index] = Settled(Verified(activation, decision))
+
+    def _application_of(self, job: VerificationJob) -> ApplicationFacts | None:
+        return None if job.application_key is None else self._applications[job.application_key]
+
+    def _keys_of(self, activation: LockedActivation) -> ActivationKeys:
+        # Not kept per batch: the cache is one look-up, and most batches hold an activation once.
+        return self.core.activation_keys.keys_of(cast(Activation, activation)).factors
+
+    async def _store(self, session: AsyncSession) -> None:
+        last = {self.jobs[index].activation_id: decision for index, decision in self._decided.items()}
+        await self.statements.store(session, [last[key] for key in sorted(last)], self.now)
+        records = []
+        for index, decision in self._decided.items():
+            if decision.audited:
+                job = self.jobs[index]
+                row, application = self._rows[job.activation_id], self._application_of(job)
+                prepared = self._prepared.get(index, ())
+                records.append(audit.record(job, row, application, decision, self.now, prepared))
+        if records:
+            await self.statements.insert_audit(session, records)
+        blocked = [decision for decision in self._decided.values() if decision.blocked]
+        if blocked:
+            await blocking.announce(self.core, session, blocked)
+
+    async def _act(self, session: AsyncSession, index: int) -> None:
+        job, decision = self.jobs[index], self._decided[index]
+        activation = self._rows[job.activation_id]
+        assert job.action is not None
+        handler = job.action.accepted if decision.valid else job.action.refused
+        settled = await _in_savepoint(session, lambda: handler(session, activation, decision))
+        if settled.error is None:
+            self.outcomes[index] = Settled(Verified(activation, decision, settled.result))
+        else:
+            self.outcomes[index] = Settled(error=settled.error)
+
+
+async def _in_savepoint(session: AsyncSession, work: Callable[[], Awaitable[Any]]) -> Settled[Any]:
+    """Run one step of an action so that its failure undoes only itself (README D9)."""
+    savepoint = await session.begin_nested()
+    try:
+        result = await work()
+        await session.flush()
+    except ServiceError as error:
+        if error.keep_changes:
+            await savepoint.commit()
+        else:
+            await savepoint.rollback()
+        return Settled(error=error)
+    except EarlyEnd as error:
+        await savepoint.commit()
+        return Settled(error=error)
+    except Exception as error:
+        # A lost connection fails again here, and with it the batch.
+        await savepoint.rollback()
+        return Settled(error=error)
+    await savepoint.commit()
+    return Settled(result)
+
+
+def _fits(chosen: Sequence[VerificationJob], job: VerificationJob) -> bool:
+    """At most one action per activation in a batch, since it may change what the next check has to see."""
+    if job.action is None:
+        return not any(other.action is not None and other.key == job.key for other in chosen)
+    if any(other.key == job.key for other in chosen):
+        return False
+    return sum(other.action is not None for other in chosen) < ACTIONS_PER_BATCH
+
+
+def _shown(error: Exception) -> BaseException:
+    return error.__cause__ or error if isinstance(error, BatchFailed) else error
+
+
+def _lost() -> Settled[Verified]:
+    return Settled(error=RuntimeError("a verification was left without an outcome"))

@@ -1,0 +1,218 @@
+"""Queries of the signature domain; those of a batch are one statement each, whatever the size of the
+batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, cast
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Insert,
+    String,
+    Table,
+    bindparam,
+    column,
+    insert,
+    select,
+    table,
+    type_coerce,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.applications.models import Application, ApplicationVersion
+from powerauth_core.enums import ActivationProtocol, ActivationStatus
+from powerauth_core.signatures.audit import AUDIT_COLUMNS, LOG_COLUMNS, AuditRecord
+from powerauth_core.signatures.jobs import LockedActivation
+from powerauth_core.signatures.models import SignatureAudit
+from powerauth_core.signatures.rules import ActivationFacts, Decision
+from powerauth_protocol.encoding import b64decode, b64encode
+
+_ACTIVATION = cast(Table, Activation.__table__)
+
+
+def _plain(column: Column[Any]) -> TypeEngine[Any]:
+    """The type of the column without our decoding."""
+    kind = column.type
+    return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+
+
+SELECTED_COLUMNS = (
+    "activation_id",
+    "activation_status",
+    "protocol",
+    "version",
+    "blocked_reason",
+    "counter",
+    "ctr_data",
+    "failed_attempts",
+    "max_failed_attempts",
+    "user_id",
+    "application_id",
+    "flags",
+    "server_private_key_base64",
+    "server_private_key_encryption",
+    "device_public_key_base64",
+)
+"""Columns of an activation that a check needs; application name and roles follow."""
+
+_LOCK = (
+    # The texts and numbers of the columns as stored: both databases share `locked_activation`.
+    select(
+        *[type_coerce(_ACTIVATION.c[name], _plain(_ACTIVATION.c[name])) for name in SELECTED_COLUMNS],
+        Application.name,
+        type_coerce(Application.roles, String),
+    )
+    .join(Application, _ACTIVATION.c.application_id == Application.id)
+    .where(_ACTIVATION.c.activation_id.in_(bindparam("ids", expanding=True)))
+)
+_STORE = (
+    update(_ACTIVATION)
+    .where(_ACTIVATION.c.activation_id == bindparam("id_"))
+    .values(
+        activation_status=bindparam("status_"),
+        blocked_reason=bindparam("reason_"),
+        counter=bindparam("counter_"),
+        ctr_data=bindparam("ctr_data_"),
+        failed_attempts=bindparam("failed_"),
+        timestamp_last_used=bindparam("used_"),
+    )
+)
+
+
+def _insert(name: str, columns: Mapping[str, str]) -> Insert:
+    """Insert of values as the database holds them, past the decoding of the entity's columns."""
+    types = {"timestamp": DateTime()}
+    return insert(table(name, *[column(each, types.get(kind)) for each, kind in columns.items()]))
+
+
+_INSERT_AUDIT = _insert("pa_signature_audit", AUDIT_COLUMNS)
+_INSERT_LOG = _insert("audit_log", LOG_COLUMNS)
+
+
+class BatchStatements(Protocol):
+    """What a batch asks of the database, each in one statement whatever the size of the batch."""
+
+    async def lock(
+        self, session: AsyncSession, activation_ids: Collection[str], *, skip_locked: bool
+    ) -> dict[str, LockedActivation]:
+        """Lock activations in the order of their ids, by id.
+
+        :param skip_locked: leave out what somebody else holds instead of waiting for it
+        """
+        ...
+
+    async def store(self, session: AsyncSession, decisions: Sequence[Decision], now: datetime) -> None:
+        """Write what is left of each activation; `decisions` name different activations, in the order of
+        ids.
+        """
+        ...
+
+    async def insert_audit(self, session: AsyncSession, records: Sequence[AuditRecord]) -> None:
+        """Insert the rows of the signature audit and of the general audit log."""
+        ...
+
+
+class PortableStatements:
+    """`BatchStatements` for SQLite, whose one writer holds the whole database: there are no rows to lock."""
+
+    async def lock(
+        self, session: AsyncSession, activation_ids: Collection[str], *, skip_locked: bool
+    ) -> dict[str, LockedActivation]:
+        """See `BatchStatements.lock`."""
+        rows = (await session.execute(_LOCK, {"ids": list(activation_ids)})).all()
+        return {row[0]: locked_activation(row) for row in rows}
+
+    async def store(self, session: AsyncSession, decisions: Sequence[Decision], now: datetime) -> None:
+        """See `BatchStatements.store`."""
+        rows = [
+            {
+                "id_": decision.after.activation_id,
+                "status_": decision.after.status,
+                "reason_": decision.after.blocked_reason,
+                "counter_": decision.after.counter,
+                "ctr_data_": None if decision.after.ctr_data is None else b64encode(decision.after.ctr_data),
+                "failed_": decision.after.failed_attempts,
+                "used_": now,
+            }
+            for decision in decisions
+        ]
+        connection = await session.connection()
+        await connection.execute(_STORE, rows)
+
+    async def insert_audit(self, session: AsyncSession, records: Sequence[AuditRecord]) -> None:
+        """See `BatchStatements.insert_audit`."""
+        connection = await session.connection()
+        audit = [dict(zip(AUDIT_COLUMNS, record.signature, strict=True)) for record in records]
+        await connection.execute(_INSERT_AUDIT, audit)
+        log = [dict(zip(LOG_COLUMNS, record.general, strict=True)) for record in records]
+        await connection.execute(_INSERT_LOG, log)
+
+
+async def audit_of_user(
+    session: AsyncSession,
+    user_id: str,
+    application_ids: Collection[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[tuple[SignatureAudit, str, ApplicationVersion | None]]:
+    """Audit rows of a user's activations in the inclusive range, newest first, with application id and
+    version.
+    """
+    statement = (
+        select(SignatureAudit, Application.name, ApplicationVersion)
+        .join(Activation, SignatureAudit.activation_id == Activation.activation_id)
+        .join(Application, Activation.application_id == Application.id)
+        .outerjoin(ApplicationVersion, SignatureAudit.application_version_id == ApplicationVersion.id)
+        .where(Activation.user_id == user_id)
+        .order_by(SignatureAudit.timestamp_created.desc(), SignatureAudit.id.desc())
+    )
+    if application_ids is not None:
+        statement = statement.where(Application.name.in_(application_ids))
+    if since is not None:
+        statement = statement.where(SignatureAudit.timestamp_created >= since)
+    if until is not None:
+        statement = statement.where(SignatureAudit.timestamp_created <= until)
+    return [(audit, name, version) for audit, name, version in await session.execute(statement)]
+
+
+def locked_activation(row: Sequence[Any]) -> LockedActivation:
+    """The activation in a row of `SELECTED_COLUMNS`, application name and roles, all as stored."""
+    ctr_data = row[6]
+    facts = ActivationFacts(
+        row[0],
+        _STATUS.get(row[1], ActivationStatus.REMOVED),
+        ActivationProtocol(row[2]),
+        row[3],
+        row[4],
+        row[5],
+        None if ctr_data is None else b64decode(ctr_data, 16),
+        row[7],
+        row[8],
+    )
+    return LockedActivation(
+        facts=facts,
+        user_id=row[9],
+        application_rid=row[10],
+        application_id=row[15],
+        application_roles=_texts(row[16]),
+        flags=_texts(row[11]),
+        server_private_key_base64=row[12],
+        server_private_key_encryption=row[13],
+        device_public_key_base64=row[14],
+    )
+
+
+_STATUS = {status.code: status for status in ActivationStatus}
+
+
+def _texts(stored: str | None) -> tuple[str, ...]:
+    """A JSON array column; most are empty."""
+    return () if stored is None or stored == "[]" else tuple(json.loads(stored))

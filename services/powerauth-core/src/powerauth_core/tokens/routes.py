@@ -1,0 +1,36 @@
+"""HTTP of the token calls (spec/core-api.md §11)."""
+
+from fastapi import APIRouter
+
+from powerauth_core.answers import answer
+from powerauth_core.container import CoreDependency
+from powerauth_core.envelopes.schemas import SealedFields
+from powerauth_core.tokens import service
+from powerauth_core.tokens.schemas import (
+    CreateTokenRequest,
+    RemoveTokenRequest,
+    RemoveTokenResponse,
+    ValidateTokenRequest,
+    ValidateTokenResponse,
+)
+from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
+
+router = APIRouter(prefix="/rest/v3/token", tags=["Tokens"])
+
+
+@router.post("/create", response_model=ObjectResponse[SealedFields])
+async def create(core: CoreDependency, body: ObjectRequest[CreateTokenRequest]) -> JsonResponse:
+    """Issue a token to an activation whose signature the caller has verified."""
+    return answer(await service.create_token(core, body.request_object))
+
+
+@router.post("/validate", response_model=ObjectResponse[ValidateTokenResponse])
+async def validate(core: CoreDependency, body: ObjectRequest[ValidateTokenRequest]) -> JsonResponse:
+    """Check a token header; each is accepted once."""
+    return answer(await service.validate_token(core, body.request_object))
+
+
+@router.post("/remove", response_model=ObjectResponse[RemoveTokenResponse])
+async def remove(core: CoreDependency, body: ObjectRequest[RemoveTokenRequest]) -> JsonResponse:
+    """Remove a token of an activation."""
+    return answer(await service.remove_token(core, body.request_object))

@@ -1,0 +1,58 @@
+"""Wire models of the token calls (spec/core-api.md §11)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from powerauth_core.enums import ActivationStatus, SignatureType
+from powerauth_core.envelopes.schemas import EnvelopeFields
+from servicekit.wire import WireModel
+
+
+class CreateTokenRequest(EnvelopeFields):
+    """``token/create``; `signatureType` is the type of the signature that the caller verified."""
+
+    activation_id: str
+    application_key: str
+    protocol_version: str
+    signature_type: SignatureType
+    application_ids: list[str] | None = None
+
+
+class ValidateTokenRequest(WireModel):
+    """``token/validate``; `timestamp` in ms."""
+
+    token_id: str
+    token_digest: str
+    nonce: str
+    protocol_version: str
+    timestamp: int
+    application_ids: list[str] | None = None
+
+
+class ValidateTokenResponse(WireModel):
+    """Who the token stands for; everything but `tokenValid` is null for an unknown token."""
+
+    token_valid: bool
+    activation_id: str | None = None
+    activation_status: ActivationStatus | None = None
+    blocked_reason: str | None = None
+    user_id: str | None = None
+    application_id: str | None = None
+    signature_type: SignatureType | None = None
+    application_roles: list[str] = Field(default_factory=list)
+    activation_flags: list[str] = Field(default_factory=list)
+
+
+class RemoveTokenRequest(WireModel):
+    """``token/remove``."""
+
+    token_id: str
+    activation_id: str
+    application_ids: list[str] | None = None
+
+
+class RemoveTokenResponse(WireModel):
+    """`removed` is false for an unknown token and for one of another activation."""
+
+    removed: bool

@@ -1,0 +1,220 @@
+"""MAC tokens: issue, validate, remove (spec/core-api.md §11, spec/protocol-v3.md §10)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations import repository as activations
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.rules import Call, permits
+from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.enums import ActivationProtocol, ActivationStatus, SignatureType
+from powerauth_core.envelopes.schemas import SealedFields
+from powerauth_core.envelopes.service import open_envelope, read_envelope
+from powerauth_core.errors import (
+    ActivationNotFound,
+    CryptographyFailed,
+    InvalidApplication,
+    InvalidRequest,
+    TokenNotGenerated,
+    TokenTimestampTooNew,
+    TokenTimestampTooOld,
+)
+from powerauth_core.records import token_secret_parts
+from powerauth_core.replay import service as replay
+from powerauth_core.tokens import repository
+from powerauth_core.tokens.repository import FoundToken
+from powerauth_core.tokens.schemas import (
+    CreateTokenRequest,
+    RemoveTokenRequest,
+    RemoveTokenResponse,
+    ValidateTokenRequest,
+    ValidateTokenResponse,
+)
+from powerauth_protocol.ecies import EciesRequest, SharedInfo1
+from powerauth_protocol.encoding import b64decode, b64encode, render_json
+from powerauth_protocol.errors import ProtocolError, VersionError
+from powerauth_protocol.scope import Scope
+from powerauth_protocol.token import generate_token_secret, verify_token_digest
+from powerauth_protocol.versions import ProtocolVersion
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+NONCE_BYTES = 16
+DIGEST_BYTES = 32
+
+
+async def create_token(core: Core, request: CreateTokenRequest) -> SealedFields:
+    """``token/create`` for a caller that has verified a signature of the recorded type itself; as `create`.
+
+    :raises ActivationNotFound: unknown activation
+    :raises InvalidApplication: unknown or unsupported version, or one of another application
+    """
+    version, env = read_envelope(request, request.protocol_version)
+    async with core.database.transaction() as session:
+        activation = await activations.lock(session, request.activation_id, request.application_ids)
+        if activation is None:
+            raise ActivationNotFound()
+        application = await core.application_cache.by_key(session, request.application_key)
+        return await create(
+            core,
+            session,
+            activation=activation,
+            application=application,
+            signature_type=request.signature_type,
+            version=version,
+            env=env,
+        )
+
+
+async def create(
+    core: Core,
+    session: AsyncSession,
+    *,
+    activation: Activation,
+    application: ApplicationFacts | None,
+    signature_type: SignatureType,
+    version: ProtocolVersion,
+    env: EciesRequest,
+) -> SealedFields:
+    """Issue a token of a factor type; its id and secret leave only inside the envelope.
+
+    :param activation: locked, so that it cannot be blocked or removed meanwhile
+    :param signature_type: type of the signature that was verified
+    :raises InvalidRequest: a FIDO2 activation, or the envelope was accepted before
+    :raises IncorrectActivationState: the activation is not ACTIVE
+    :raises InvalidApplication: unknown or unsupported version, or one of another application
+    :raises TokenNotGenerated: every generated id was taken
+    :raises CoreError: the envelope does not open, as `open_envelope`
+    """
+    if activation.protocol != ActivationProtocol.POWERAUTH:
+        raise InvalidRequest()
+    permits(Call.CREATE_TOKEN, activation.activation_status)
+    if application is None or not application.supported:
+        raise InvalidApplication()
+    if application.application_rid != activation.application_id:
+        raise InvalidApplication()
+    opened = await open_envelope(
+        core,
+        session,
+        scope=Scope.ACTIVATION,
+        sh1=SharedInfo1.CREATE_TOKEN,
+        env=env,
+        application=application,
+        activation=activation,
+        version=version,
+    )
+    secret = generate_token_secret()
+    token_id = await _store(core, session, activation.activation_id, signature_type, secret)
+    return opened.seal(render_json({"tokenId": token_id, "tokenSecret": b64encode(secret)}))
+
+
+async def validate_token(core: Core, request: ValidateTokenRequest) -> ValidateTokenResponse:
+    """``token/validate``; raises as `validate`."""
+    async with core.database.transaction() as session:
+        found, valid = await validate(core, session, request)
+    return _validation_response(found, valid=valid)
+
+
+async def validate(
+    core: Core, session: AsyncSession, request: ValidateTokenRequest
+) -> tuple[FoundToken | None, bool]:
+    """Check a token header and remember it, so that it is accepted once (README D10).
+
+    Failures never touch the counter of failed attempts.
+
+    :return: the token, None if it is unknown, and whether the header is valid
+    :raises TokenTimestampTooOld: the timestamp is before the validity of headers
+    :raises TokenTimestampTooNew: the timestamp is too far in the future
+    :raises InvalidRequest: malformed nonce or digest, a FIDO2 activation, or a header accepted before
+    :raises CryptographyFailed: unknown protocol version
+    """
+    nonce, digest = _decoded(request)
+    try:
+        version = ProtocolVersion.parse(request.protocol_version)
+    except VersionError:
+        raise CryptographyFailed() from None
+    _check_time(core, request.timestamp)
+    found = await repository.find(session, request.token_id, request.application_ids)
+    if found is None:
+        return None, False
+    if found.protocol != ActivationProtocol.POWERAUTH:
+        raise InvalidRequest()
+    if found.activation_status is not ActivationStatus.ACTIVE:
+        return found, False
+    parts = token_secret_parts(found.token_id, found.activation_id)
+    secret = core.cipher.decrypt(found.secret_encryption, parts, found.secret)
+    if not verify_token_digest(digest, secret, nonce, request.timestamp, version):
+        return found, False
+    await replay.remember_token(core, session, found.token_id, nonce, request.timestamp)
+    return found, True
+
+
+async def remove_token(core: Core, request: RemoveTokenRequest) -> RemoveTokenResponse:
+    """``token/remove``: only the owning activation's call removes a token."""
+    async with core.database.transaction() as session:
+        if request.application_ids is not None:
+            owner = await activations.find(session, request.activation_id, request.application_ids)
+            if owner is None:
+                return RemoveTokenResponse(removed=False)
+        removed = await repository.remove(session, request.token_id, request.activation_id)
+    return RemoveTokenResponse(removed=removed)
+
+
+async def _store(
+    core: Core, session: AsyncSession, activation_id: str, signature_type: SignatureType, secret: bytes
+) -> str:
+    for _ in range(core.settings.generate_token_id_iterations):
+        token_id = str(uuid.uuid4())
+        mode, stored = core.cipher.encrypt(token_secret_parts(token_id, activation_id), secret)
+        row = {
+            "token_id": token_id,
+            "token_secret": stored,
+            "token_secret_encryption": mode,
+            "activation_id": activation_id,
+            "signature_type": signature_type.value,
+            "timestamp_created": clock.now(),
+        }
+        if await repository.add(session, row):
+            return token_id
+    raise TokenNotGenerated()
+
+
+def _decoded(request: ValidateTokenRequest) -> tuple[bytes, bytes]:
+    try:
+        nonce = b64decode(request.nonce, NONCE_BYTES)
+    except ProtocolError:
+        raise InvalidRequest("requestObject.nonce - must be Base64 of 16 bytes") from None
+    try:
+        return nonce, b64decode(request.token_digest, DIGEST_BYTES)
+    except ProtocolError:
+        raise InvalidRequest("requestObject.tokenDigest - must be Base64 of 32 bytes") from None
+
+
+def _check_time(core: Core, timestamp: int) -> None:
+    now, settings = clock.now_ms(), core.settings
+    if timestamp < now - settings.token_timestamp_validity_ms:
+        raise TokenTimestampTooOld()
+    if timestamp > now + settings.token_timestamp_forward_validity_ms:
+        raise TokenTimestampTooNew()
+
+
+def _validation_response(found: FoundToken | None, *, valid: bool) -> ValidateTokenResponse:
+    if found is None:
+        return ValidateTokenResponse(token_valid=False)
+    return ValidateTokenResponse(
+        token_valid=valid,
+        activation_id=found.activation_id,
+        activation_status=found.activation_status,
+        blocked_reason=found.blocked_reason,
+        user_id=found.user_id,
+        application_id=found.application_id,
+        signature_type=SignatureType(found.signature_type),
+        application_roles=list(found.application_roles),
+        activation_flags=list(found.activation_flags),
+    )

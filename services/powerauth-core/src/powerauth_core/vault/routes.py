@@ -1,0 +1,17 @@
+"""HTTP of the vault call (spec/core-api.md §10)."""
+
+from fastapi import APIRouter
+
+from powerauth_core.answers import answer
+from powerauth_core.container import CoreDependency
+from powerauth_core.vault import service
+from powerauth_core.vault.schemas import UnlockVaultRequest, UnlockVaultResponse
+from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
+
+router = APIRouter(prefix="/rest/v3/vault", tags=["Vault"])
+
+
+@router.post("/unlock", response_model=ObjectResponse[UnlockVaultResponse])
+async def unlock(core: CoreDependency, body: ObjectRequest[UnlockVaultRequest]) -> JsonResponse:
+    """Verify a signature and hand out the vault key, encrypted for the device."""
+    return answer(await service.unlock(core, body.request_object))

@@ -1,0 +1,29 @@
+"""Wire models of the vault call (spec/core-api.md §10)."""
+
+from __future__ import annotations
+
+from powerauth_core.enums import SignatureType
+from powerauth_core.envelopes.schemas import EnvelopeFields
+from servicekit.wire import WireModel
+
+
+class UnlockVaultRequest(EnvelopeFields):
+    """``vault/unlock``; `signatureVersion` is also the version of the envelope."""
+
+    activation_id: str
+    application_key: str
+    signed_data: str
+    signature: str
+    signature_type: SignatureType
+    signature_version: str
+    application_ids: list[str] | None = None
+
+
+class UnlockVaultResponse(WireModel):
+    """The envelope is null when the request was refused before its envelope was opened."""
+
+    signature_valid: bool
+    encrypted_data: str | None = None
+    mac: str | None = None
+    nonce: str | None = None
+    timestamp: int | None = None
