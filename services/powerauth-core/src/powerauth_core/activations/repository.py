@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.activations.rules import CREATED, PENDING_COMMIT
 from powerauth_core.applications.models import Application
-from powerauth_core.enums import ActivationStatus
+from powerauth_core.enums import ActivationProtocol, ActivationStatus
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -100,6 +100,7 @@ async def find_created_by_code(
         Activation.activation_code == activation_code,
         Activation.application_id == application_rid,
         Activation.activation_status == CREATED,
+        Activation.protocol == ActivationProtocol.POWERAUTH.value,
         Activation.timestamp_activation_expire > now,
     )
     return (await session.execute(statement.limit(1))).scalar_one_or_none()

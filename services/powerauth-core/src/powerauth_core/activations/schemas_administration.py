@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
+from powerauth_core.activations.rules import is_blank
 from powerauth_core.activations.schemas import Flag, FreeText, NonEmpty
 from powerauth_core.enums import ActivationProtocol, ActivationStatus
 from servicekit.wire import CoreDateTime, WireModel
 
-PageNumber = Annotated[int, Field(ge=0, le=1_000_000)]
-PageSize = Annotated[int, Field(ge=1, le=10_000)]
-NotBlank = Annotated[str, Field(pattern=r"\S", max_length=255)]
+MANY = 10_000
+"""Most subjects that one call names: they become parameters of one statement."""
+
+
+def _not_blank(value: str) -> str:
+    if is_blank(value):
+        raise PydanticCustomError("blank", "must not be blank")
+    return value
+
+
+PageNumber = Annotated[int, Field(ge=0, le=2**31 - 1)]
+PageSize = Annotated[int, Field(ge=1, le=2**31 - 1)]
+NotBlank = Annotated[str, Field(max_length=255), AfterValidator(_not_blank)]
 
 
 class ActivationItem(WireModel):
@@ -63,7 +75,7 @@ class ListActivationsResponse(WireModel):
 class LookupActivationsRequest(WireModel):
     """Request of ``activation/lookup``; `application_ids` filters and restricts in one."""
 
-    user_ids: Annotated[list[str], Field(min_length=1)]
+    user_ids: Annotated[list[str], Field(min_length=1, max_length=MANY)]
     application_ids: list[str] | None = None
     timestamp_last_used_before: CoreDateTime | None = None
     timestamp_last_used_after: CoreDateTime | None = None
@@ -80,7 +92,7 @@ class LookupActivationsResponse(WireModel):
 class UpdateStatusRequest(WireModel):
     """Request of ``activation/status/update``."""
 
-    activation_ids: Annotated[list[str], Field(min_length=1)]
+    activation_ids: Annotated[list[str], Field(min_length=1, max_length=MANY)]
     activation_status: ActivationStatus
     application_ids: list[str] | None = None
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from powerauth_core.activations.schemas import MAX_ATTEMPTS, NonEmpty, UserId
+from powerauth_core.activations.schemas_administration import MANY
 from powerauth_core.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
 from servicekit.wire import WireModel
@@ -111,7 +112,7 @@ class LookupRecoveryCodesResponse(WireModel):
 class RevokeRecoveryCodesRequest(WireModel):
     """Request of ``recovery/revoke``."""
 
-    recovery_code_ids: Annotated[list[RecoveryCodeId], Field(min_length=1)]
+    recovery_code_ids: Annotated[list[RecoveryCodeId], Field(min_length=1, max_length=MANY)]
     application_ids: list[str] | None = None
 
 
