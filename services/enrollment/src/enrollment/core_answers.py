@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from enrollment.wire import LATEST_MOMENT
 from servicekit.wire import WireModel
 
 EnvelopeMembers = dict[str, Any]
 """The members of an encrypted answer exactly as the core wrote them; never opened here."""
+
+Moment = Annotated[int, Field(ge=0, le=LATEST_MOMENT)]
+"""Milliseconds since the epoch, up to the year 9999."""
 
 
 class KeyStoreAnswer(WireModel):
@@ -129,8 +133,8 @@ class Operation(WireModel):
     parameters: dict[str, Any] | None = None
     risk_flags: str | None = None
     signature_type: list[str] = Field(default_factory=list)
-    timestamp_created: int
-    timestamp_expires: int
+    timestamp_created: Moment
+    timestamp_expires: Moment
     proximity_check: bool = False
     activation_flag: str | None = None
 
@@ -139,7 +143,7 @@ class OperationsAnswer(WireModel):
     """Operations of the authenticated activation; `timestamp` is the core's time in ms."""
 
     operations: list[Operation]
-    timestamp: int | None = None
+    timestamp: Moment | None = None
 
 
 class OperationAnswer(WireModel):

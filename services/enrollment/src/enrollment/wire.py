@@ -19,6 +19,9 @@ JSON_MEDIA_TYPE = "application/json"
 
 JsonObject = dict[str, object]
 
+LATEST_MOMENT = 253_402_300_799_999
+"""The last millisecond of the year 9999, beyond which there are no dates."""
+
 
 class MalformedJson(ValueError):
     """The text is not JSON, or JSON of the wrong kind."""
@@ -101,5 +104,10 @@ def ok_object(response_object: object = None, **siblings: object) -> JsonObject:
 
 
 def wire_date(moment_ms: int) -> str:
-    """Return a moment (ms since the epoch) as plain answers carry dates: seconds, offset without colon."""
+    """Return a moment (ms since the epoch) as plain answers carry dates: seconds, offset without colon.
+
+    :raises ValueError: for a moment before the epoch or after the year 9999.
+    """
+    if not 0 <= moment_ms <= LATEST_MOMENT:
+        raise ValueError("no such date")
     return datetime.fromtimestamp(moment_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")

@@ -85,7 +85,9 @@ def _templates(source: str) -> tuple[AttributeTemplate, ...]:
 def _template(element: object) -> AttributeTemplate:
     if not isinstance(element, dict):
         raise TextsBroken("attributes")
-    slots = element.get("params") or {}
+    slots = element.get("params")
+    if slots is None:
+        slots = {}
     if not isinstance(slots, dict):
         raise TextsBroken("attributes")
     return AttributeTemplate(

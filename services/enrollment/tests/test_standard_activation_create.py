@@ -1,0 +1,240 @@
+"""Key exchange (spec/enrollment-api.md §6.3): the outer layer is opened here, the inner one never."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from enrollment_fakes import (
+    ACTIVATION_INVALID,
+    REMOTE_FAILED,
+    Answer,
+    FakeCore,
+    Phone,
+    PublicClient,
+    Raw,
+    Refusal,
+)
+
+from powerauth_protocol.ecies import Scope
+
+PATH = "/pa/v3/activation/create"
+VERSIONS = ["3.0", "3.1", "3.2", "3.3"]
+SEALED = {"encryptedData": "SU5ORVI=", "mac": "TUFD", "nonce": "Tk9OQ0U=", "timestamp": 5}
+
+
+def layer1(phone: Phone, **changed: Any) -> dict[str, Any]:
+    inner = json.loads(phone.closed("/pa/activation", b'{"devicePublicKey":"inner"}', Scope.APPLICATION))
+    return {
+        "type": "CODE",
+        "identityAttributes": {"code": "VVVVV-VVVVV-VVVVV-VTFVA"},
+        "customAttributes": {"a": 1},
+        "activationData": inner,
+    } | changed
+
+
+async def exchange(client: PublicClient, phone: Phone, plaintext: bytes) -> tuple[Answer, Any]:
+    """Post a sealed outer layer; the opened answer when there is one."""
+    encryptor = phone.encryptor(Scope.APPLICATION)
+    body = encryptor.encrypt(plaintext).to_json_dict()
+    answer = await client.post(PATH, body, phone.encryption(Scope.APPLICATION))
+    opened = json.loads(phone.open(encryptor, answer.body)) if answer.status == 200 else None
+    return answer, opened
+
+
+@pytest.fixture
+def created(core: FakeCore) -> dict[str, Any]:
+    result = {
+        "activationData": SEALED,
+        "customAttributes": {"b": 2},
+        "userInfo": None,
+        "activationId": "id",
+        "applicationId": "app",
+        "activationStatus": "PENDING_COMMIT",
+    }
+    core.script["activation/create"] = result
+    return result
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_key_exchange(
+    client: PublicClient, core: FakeCore, created: dict[str, Any], version: str
+) -> None:
+    phone = Phone(core, version)
+    sent = layer1(phone)
+    answer, opened = await exchange(client, phone, json.dumps(sent).encode())
+    assert answer.status == 200
+    assert opened == {"activationData": SEALED, "customAttributes": {"b": 2}, "userInfo": None}
+    assert core.paths == ["envelope/keys", "activation/create"]
+    assert core.last("activation/create") == sent | {
+        "applicationKey": phone.application_key,
+        "protocolVersion": version,
+    }
+
+
+async def test_inner_layer_goes_to_the_core_untouched_and_its_keys_are_never_asked_for(
+    client: PublicClient, core: FakeCore, phone: Phone, created: dict[str, Any]
+) -> None:
+    sent = layer1(phone)
+    await exchange(client, phone, json.dumps(sent).encode())
+    asked = core.last("envelope/keys")
+    assert asked["scope"] == "APPLICATION"
+    assert asked["ephemeralPublicKey"] != sent["activationData"]["ephemeralPublicKey"]
+    assert "sharedInfo1" not in asked
+    assert core.last("activation/create")["activationData"] == sent["activationData"]
+    assert core.paths.count("envelope/keys") == 1
+
+
+async def test_missing_custom_attributes_are_an_empty_object(
+    client: PublicClient, core: FakeCore, phone: Phone, created: dict[str, Any]
+) -> None:
+    created["userInfo"] = {"sub": "alice"}
+    _, opened = await exchange(client, phone, json.dumps(layer1(phone, customAttributes=None)).encode())
+    assert core.last("activation/create")["customAttributes"] == {}
+    assert opened["userInfo"] == {"sub": "alice"}
+
+
+@pytest.mark.parametrize("activation_type", ["CODE", "CUSTOM", "DIRECT", "RECOVERY"])
+async def test_types(
+    client: PublicClient, core: FakeCore, phone: Phone, created: dict[str, Any], activation_type: str
+) -> None:
+    answer, _ = await exchange(client, phone, json.dumps(layer1(phone, type=activation_type)).encode())
+    assert answer.status == 200
+    assert core.last("activation/create")["type"] == activation_type
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"type": None},
+        {"type": "code"},
+        {"type": "OTHER"},
+        {"type": []},
+        {"identityAttributes": None},
+        {"identityAttributes": {}},
+        {"identityAttributes": []},
+        {"customAttributes": []},
+        {"activationData": None},
+        {"activationData": {}},
+        {"activationData": "text"},
+    ],
+)
+async def test_unusable_outer_layer(
+    client: PublicClient, core: FakeCore, phone: Phone, changed: dict[str, Any]
+) -> None:
+    answer, _ = await exchange(client, phone, json.dumps(layer1(phone, **changed)).encode())
+    assert answer.error == ACTIVATION_INVALID
+    assert core.paths == ["envelope/keys"]
+
+
+@pytest.mark.parametrize(
+    ("version", "broken"),
+    [
+        ("3.0", {"nonce": "MDEyMzQ1Njc4OTo7PD0+Pw=="}),
+        ("3.1", {"timestamp": 5}),
+        ("3.1", {"nonce": None}),
+        ("3.2", {"temporaryKeyId": "x"}),
+        ("3.2", {"timestamp": None}),
+        ("3.3", {"temporaryKeyId": None}),
+        ("3.3", {"nonce": None}),
+        ("3.3", {"mac": None}),
+        ("3.3", {"ephemeralPublicKey": None}),
+        ("3.3", {"encryptedData": "*"}),
+        ("3.3", {"unknown": 1}),
+    ],
+)
+async def test_inner_envelope_must_have_the_versions_form(
+    client: PublicClient, core: FakeCore, version: str, broken: dict[str, Any]
+) -> None:
+    phone = Phone(core, version)
+    sent = layer1(phone)
+    sent["activationData"] |= broken
+    answer, _ = await exchange(client, phone, json.dumps(sent).encode())
+    assert answer.error == ACTIVATION_INVALID
+    assert "activation/create" not in core.paths
+
+
+@pytest.mark.parametrize("plaintext", [b"", b"{}", b"text", b"[]"])
+async def test_plaintext_that_is_no_outer_layer(client: PublicClient, phone: Phone, plaintext: bytes) -> None:
+    answer, _ = await exchange(client, phone, plaintext)
+    assert answer.error == ACTIVATION_INVALID
+
+
+@pytest.mark.parametrize("code", ["ERR0009", "ERR0015", "ERR0024", "ERR0031", "ERR0018"])
+async def test_every_refusal_of_a_key_exchange_looks_alike(
+    client: PublicClient, core: FakeCore, phone: Phone, code: str
+) -> None:
+    core.script["activation/create"] = Refusal(code)
+    answer, _ = await exchange(client, phone, json.dumps(layer1(phone)).encode())
+    assert answer.error == ACTIVATION_INVALID
+
+
+async def test_wrong_puk_tells_which_one_is_due(client: PublicClient, core: FakeCore, phone: Phone) -> None:
+    core.script["activation/create"] = Refusal("ERR_RECOVERY", extra={"currentRecoveryPukIndex": 2})
+    answer, _ = await exchange(client, phone, json.dumps(layer1(phone, type="RECOVERY")).encode())
+    assert (answer.status, answer.json) == (
+        400,
+        {
+            "status": "ERROR",
+            "responseObject": {
+                "code": "INVALID_RECOVERY_CODE",
+                "message": "POWER_AUTH_RECOVERY_INVALID",
+                "currentRecoveryPukIndex": 2,
+            },
+        },
+    )
+
+
+async def test_index_of_an_unreadable_request_is_not_told(
+    client: PublicClient, core: FakeCore, phone: Phone
+) -> None:
+    core.script["activation/create"] = Refusal("ERROR_HTTP_REQUEST", extra={"currentRecoveryPukIndex": 0})
+    answer, _ = await exchange(client, phone, json.dumps(layer1(phone, type="RECOVERY")).encode())
+    assert answer.error == ACTIVATION_INVALID
+
+
+async def test_header_missing_malformed_or_of_another_scope(
+    client: PublicClient, core: FakeCore, phone: Phone
+) -> None:
+    body = phone.encryptor(Scope.APPLICATION).encrypt(json.dumps(layer1(phone)).encode()).to_json_dict()
+    headers: list[dict[str, str]] = [
+        {},
+        {"X-PowerAuth-Encryption": ""},
+        {"X-PowerAuth-Encryption": "PowerAuth"},
+        {"X-PowerAuth-Encryption": 'PowerAuth version="3.3"'},
+        {"X-PowerAuth-Encryption": f'PowerAuth version="2.1", application_key="{phone.application_key}"'},
+        {"X-PowerAuth-Encryption": f'PowerAuth version="4.0", application_key="{phone.application_key}"'},
+        phone.encryption(Scope.ACTIVATION),
+        phone.authorization(),
+    ]
+    for header in headers:
+        assert (await client.post(PATH, body, header)).error == ACTIVATION_INVALID
+    assert core.calls == []
+
+
+async def test_a_signature_header_does_not_disturb_application_scope(
+    client: PublicClient, core: FakeCore, phone: Phone, created: dict[str, Any]
+) -> None:
+    body = phone.encryptor(Scope.APPLICATION).encrypt(json.dumps(layer1(phone)).encode()).to_json_dict()
+    headers = phone.encryption(Scope.APPLICATION) | phone.authorization()
+    assert (await client.post(PATH, body, headers)).status == 200
+    assert "activationId" not in core.last("envelope/keys")
+
+
+async def test_broken_outer_envelope(client: PublicClient, core: FakeCore, phone: Phone) -> None:
+    header = phone.encryption(Scope.APPLICATION)
+    good = phone.encryptor(Scope.APPLICATION).encrypt(json.dumps(layer1(phone)).encode()).to_json_dict()
+    for body in (b"", b"text", b"[]", b"{}", good | {"unknown": 1}, good | {"nonce": None}):
+        assert (await client.post(PATH, body, header)).error == ACTIVATION_INVALID
+    assert core.calls == []
+    for body in (good | {"mac": "A" * 43 + "="}, good | {"timestamp": 1}):
+        assert (await client.post(PATH, body, header)).error == ACTIVATION_INVALID
+    assert core.paths == ["envelope/keys"] * 2
+
+
+@pytest.mark.parametrize("path", ["envelope/keys", "activation/create"])
+async def test_outage(client: PublicClient, core: FakeCore, phone: Phone, path: str) -> None:
+    core.script[path] = Raw(500)
+    answer, _ = await exchange(client, phone, json.dumps(layer1(phone)).encode())
+    assert answer.error == REMOTE_FAILED
