@@ -61,6 +61,10 @@ def test_broken_queries_are_refused(query: str) -> None:
         canonical_query(query)
 
 
+def test_the_set_of_unencoded_signs_is_that_of_html_forms() -> None:
+    assert canonical_query("a=~.-*_ /+&(=)") == "%28=%29&a=%7E.-*_+%2F+"
+
+
 def test_a_part_without_equals_sign_is_left_out_even_if_broken() -> None:
     assert canonical_query("%zz&a=1") == "a=1"
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from powerauth_protocol import password_hash, record_encryption, vault
+from powerauth_protocol.aes import encrypt_cbc
 from powerauth_protocol.data_digest import data_digest, generate_data_digest
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.errors import (
@@ -91,6 +92,10 @@ def test_vault_inputs_of_other_lengths_are_refused() -> None:
     for length in (0, 16, 31):
         with pytest.raises(DecryptionError):
             vault.unwrap(TransportKey(bytes(16)), bytes(length))
+    for length in (0, 15, 17):
+        wrapped = encrypt_cbc(bytes(16), bytes(16), bytes(length))
+        with pytest.raises(DecryptionError):
+            vault.unwrap(TransportKey(bytes(16)), wrapped)
 
 
 def test_keys_for_application_data_differ_by_index() -> None:
