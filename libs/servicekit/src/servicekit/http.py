@@ -9,9 +9,8 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import aiohttp
 from multidict import CIMultiDict
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message
@@ -21,6 +20,9 @@ from servicekit import logs
 from servicekit.auth import basic_header
 from servicekit.errors import RemoteUnavailable
 from servicekit.wire import to_json
+
+if TYPE_CHECKING:
+    import aiohttp
 
 __all__ = [
     "AsgiTransport",
@@ -91,6 +93,8 @@ class NetworkTransport:
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeouts: Timeouts
     ) -> RawAnswer:
         """See :class:`Transport`."""
+        import aiohttp  # noqa: PLC0415 - heavy, and the all-in-one does without
+
         session = self._session or self._open()
         limits = aiohttp.ClientTimeout(total=timeouts.total, connect=timeouts.connect)
         try:
@@ -105,6 +109,8 @@ class NetworkTransport:
             raise RemoteUnavailable(f"{url.host}: {type(error).__name__}") from error
 
     def _open(self) -> aiohttp.ClientSession:
+        import aiohttp  # noqa: PLC0415 - as above
+
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._max_connections,
