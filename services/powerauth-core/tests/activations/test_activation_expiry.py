@@ -1,0 +1,120 @@
+"""Unfinished activations end when their time is up (spec/core-api.md §22.4, §30)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from powerauth_core.activations import expiry
+from powerauth_core.activations.models import Activation
+from powerauth_core.container import Core
+from powerauth_core.enums import ActivationStatus
+from servicekit import clock
+
+CREATED, PENDING_COMMIT, ACTIVE = (
+    ActivationStatus.CREATED,
+    ActivationStatus.PENDING_COMMIT,
+    ActivationStatus.ACTIVE,
+)
+
+
+async def _stored_status(core: Core, activation_id: str) -> ActivationStatus:
+    """The state as stored: reading it through the API would expire it."""
+    async with core.database.read() as session:
+        row = await session.get(Activation, activation_id)
+    assert row is not None
+    return row.activation_status
+
+
+@pytest.mark.parametrize("status", [CREATED, PENDING_COMMIT])
+async def test_reading_the_status_removes_what_is_late(
+    api: Any, activate: Any, run_out_of_time: Any, status: ActivationStatus
+) -> None:
+    device = await activate(status)
+    await run_out_of_time(device.activation_id)
+    found = await api.ok("activation/status", activationId=device.activation_id)
+    assert found["activationStatus"] == "REMOVED"
+    items = (await api.ok("activation/history", activationId=device.activation_id))["items"]
+    assert (items[0]["activationStatus"], items[0]["eventReason"]) == ("REMOVED", None)
+
+
+@pytest.mark.parametrize(
+    ("path", "request_object", "code"),
+    [
+        ("activation/commit", {}, "ERR0007"),
+        ("activation/otp/update", {"activationOtp": "1"}, "ERR0008"),
+    ],
+)
+async def test_a_late_call_removes_the_activation_and_keeps_that(
+    api: Any,
+    core: Core,
+    activate: Any,
+    run_out_of_time: Any,
+    path: str,
+    request_object: dict[str, Any],
+    code: str,
+) -> None:
+    device = await activate(PENDING_COMMIT)
+    await run_out_of_time(device.activation_id)
+    assert await api.error(path, activationId=device.activation_id, **request_object) == code
+    assert await _stored_status(core, device.activation_id) is ActivationStatus.REMOVED
+
+
+async def test_a_late_key_exchange_finds_nothing(
+    api: Any, call: Any, init: Any, make_device: Any, run_out_of_time: Any
+) -> None:
+    started, device = await init(), make_device()
+    await run_out_of_time(started["activationId"])
+    sealed = await device.layer2(call)
+    request = {"activationCode": started["activationCode"], "applicationKey": device.app.key}
+    assert await api.error("activation/prepare", **request, **device.env(sealed)) == "ERR0009"
+
+
+@pytest.mark.parametrize(
+    "path", ["activation/block", "activation/name/update", "activation/flags/list", "activation/history"]
+)
+async def test_other_calls_leave_late_activations_alone(
+    api: Any, core: Core, activate: Any, run_out_of_time: Any, path: str
+) -> None:
+    device = await activate(PENDING_COMMIT)
+    await run_out_of_time(device.activation_id)
+    await api.post(path, activationId=device.activation_id, activationName="N")
+    assert await _stored_status(core, device.activation_id) is PENDING_COMMIT
+
+
+async def test_an_active_activation_never_expires(
+    api: Any, core: Core, activate: Any, run_out_of_time: Any
+) -> None:
+    device = await activate()
+    await run_out_of_time(device.activation_id)
+    assert await expiry.expire_overdue(core) == 0
+    found = await api.ok("activation/status", activationId=device.activation_id)
+    assert found["activationStatus"] == "ACTIVE"
+
+
+async def test_the_job_removes_all_that_ran_out_lately_in_batches(
+    core: Core, init: Any, activate: Any, run_out_of_time: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiry, "BATCH", 2)
+    late = [(await init())["activationId"] for _ in range(3)]
+    pending = (await activate(PENDING_COMMIT)).activation_id
+    for activation_id in (*late, pending):
+        await run_out_of_time(activation_id)
+    fresh = (await init())["activationId"]
+    ancient = (await init())["activationId"]
+    async with core.database.transaction() as session:
+        await session.execute(
+            update(Activation)
+            .where(Activation.activation_id == ancient)
+            .values(timestamp_activation_expire=clock.now() - timedelta(hours=2))
+        )
+    assert await expiry.expire_overdue(core) == 4
+    for activation_id in (*late, pending):
+        assert await _stored_status(core, activation_id) is ActivationStatus.REMOVED
+    # Older leftovers wait until somebody looks at them.
+    assert await _stored_status(core, fresh) is CREATED
+    assert await _stored_status(core, ancient) is CREATED
+    assert await expiry.expire_overdue(core) == 0

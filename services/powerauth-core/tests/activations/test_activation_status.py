@@ -1,0 +1,139 @@
+"""Status: what is told, and what cannot be told apart (spec/core-api.md §7.6, spec/protocol-v3.md §9)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.container import Core
+from powerauth_core.enums import ActivationStatus
+from powerauth_protocol.counter import advance, counter_hash
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.errors import DecryptionError
+
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+CHALLENGE = b64encode(bytes(range(16)))
+
+
+async def test_an_unknown_activation_looks_like_a_removed_one(api: Any, application: Any) -> None:
+    found = await api.ok("activation/status", activationId=UNKNOWN_ID, challenge=CHALLENGE)
+    assert len(b64decode(found.pop("encryptedStatusBlob"))) == 32
+    assert len(b64decode(found.pop("encryptedStatusBlobNonce"))) == 16
+    assert found == {
+        "activationId": UNKNOWN_ID,
+        "activationStatus": "REMOVED",
+        "activationOtpValidation": "NONE",
+        "commitPhase": "ON_COMMIT",
+        "blockedReason": None,
+        "activationName": "unknown",
+        "userId": "unknown",
+        "extras": None,
+        "protocol": None,
+        "externalId": None,
+        "platform": None,
+        "deviceInfo": None,
+        "applicationId": None,
+        "failedAttempts": 0,
+        "maxFailedAttempts": 5,
+        "timestampCreated": "1970-01-01T00:00:00.000+00:00",
+        "timestampLastUsed": "1970-01-01T00:00:00.000+00:00",
+        "timestampLastChange": None,
+        "activationCode": None,
+        "activationSignature": None,
+        "devicePublicKeyFingerprint": None,
+        "version": 0,
+        "activationFlags": [],
+        "applicationRoles": [],
+        "additionalData": None,
+    }
+
+
+async def test_an_activation_outside_the_callers_applications_looks_unknown(api: Any, activate: Any) -> None:
+    device = await activate()
+    request = {"activationId": device.activation_id, "applicationIds": ["other"]}
+    found = await api.ok("activation/status", **request)
+    assert (found["activationStatus"], found["userId"]) == ("REMOVED", "unknown")
+
+
+@pytest.mark.parametrize("challenge", ["", "AAAA", "%", b64encode(bytes(17)), CHALLENGE.rstrip("=")])
+async def test_a_bad_challenge_is_refused_for_known_and_unknown_ids_alike(
+    api: Any, init: Any, challenge: str
+) -> None:
+    for activation_id in (UNKNOWN_ID, (await init())["activationId"]):
+        assert (
+            await api.error("activation/status", activationId=activation_id, challenge=challenge) == "ERR0024"
+        )
+
+
+async def test_without_device_key_the_blob_is_random_with_a_nonce_for_a_challenge(
+    api: Any, activate: Any
+) -> None:
+    created = await activate(ActivationStatus.CREATED)
+    removed = await activate(ActivationStatus.CREATED)
+    await api.ok("activation/remove", activationId=removed.activation_id)
+    for activation_id in (UNKNOWN_ID, created.activation_id, removed.activation_id):
+        answers = [
+            await api.ok("activation/status", activationId=activation_id, challenge=CHALLENGE)
+            for _ in range(2)
+        ]
+        assert answers[0]["encryptedStatusBlob"] != answers[1]["encryptedStatusBlob"]
+        assert answers[0]["encryptedStatusBlobNonce"] != answers[1]["encryptedStatusBlobNonce"]
+        plain = await api.ok("activation/status", activationId=activation_id)
+        assert plain["encryptedStatusBlobNonce"] is None
+
+
+@pytest.mark.parametrize("status", [s for s in ActivationStatus if s is not ActivationStatus.CREATED])
+async def test_the_device_reads_its_state_and_counter(
+    core: Core, call: Any, activate: Any, status: ActivationStatus
+) -> None:
+    device = await activate(status)
+    moved = advance(device.ctr_data, 300)
+    async with core.database.transaction() as session:
+        await session.execute(
+            update(Activation).values(counter=300, ctr_data=b64encode(moved), failed_attempts=258)
+        )
+    blob = await device.status(call)
+    assert blob.activation_status == status.code
+    assert (blob.current_version, blob.upgrade_version) == (3, 3)
+    assert (blob.ctr_byte, blob.failed_attempts, blob.max_failed_attempts) == (300 % 256, 2, 5)
+    assert (blob.ctr_look_ahead, blob.ctr_data_hash) == (20, counter_hash(device.keys.transport, moved))
+
+
+async def test_without_challenge_counter_and_window_are_filler(api: Any, activate: Any) -> None:
+    device = await activate()
+    blobs = []
+    for _ in range(2):
+        answer = await api.ok("activation/status", activationId=device.activation_id)
+        assert answer["encryptedStatusBlobNonce"] is None
+        blobs.append(device.read_status(answer, None))
+    assert blobs[0].activation_status == ActivationStatus.ACTIVE.code
+    assert blobs[0].ctr_data_hash != blobs[1].ctr_data_hash
+    assert counter_hash(device.keys.transport, device.ctr_data) not in (blob.ctr_data_hash for blob in blobs)
+
+
+async def test_the_blob_answers_this_challenge_only(api: Any, activate: Any) -> None:
+    device = await activate()
+    answer = await api.ok("activation/status", activationId=device.activation_id, challenge=CHALLENGE)
+    with pytest.raises(DecryptionError):
+        device.read_status(answer, os.urandom(16))
+
+
+async def test_code_and_signature_are_told_only_before_the_key_exchange(api: Any, activate: Any) -> None:
+    device = await activate(ActivationStatus.PENDING_COMMIT)
+    found = await api.ok("activation/status", activationId=device.activation_id)
+    assert (found["activationCode"], found["activationSignature"]) == (None, None)
+
+
+async def test_an_activation_of_another_version_has_no_status(api: Any, core: Core, activate: Any) -> None:
+    device = await activate()
+    async with core.database.transaction() as session:
+        await session.execute(update(Activation).values(version=2))
+    assert await api.error("activation/status", activationId=device.activation_id) == "ERR0008"
+    items = (await api.ok("activation/list", userId="user-1"))["activations"]
+    assert [item["version"] for item in items] == [2]
+    await api.ok("activation/block", activationId=device.activation_id)
+    await api.ok("activation/remove", activationId=device.activation_id)
