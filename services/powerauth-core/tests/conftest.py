@@ -117,9 +117,10 @@ async def database_url(dialect: Dialect, migrated: str, tmp_path: Path) -> Async
             yield url
         return
     database = Database(migrated)
-    tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    # For a handful of rows much faster than TRUNCATE, which makes new files for every table and index.
+    deletions = " ".join(f'DELETE FROM "{table.name}";' for table in reversed(metadata.sorted_tables))
     async with database.transaction() as session:
-        await session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        await session.execute(text(f"DO $$ BEGIN {deletions} END $$"))
     await database.dispose()
     yield migrated
 

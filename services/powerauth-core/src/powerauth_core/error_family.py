@@ -24,7 +24,7 @@ def _service_error(_context: ErrorContext, error: ServiceError) -> ErrorAnswer:
 
 def _validation(_context: ErrorContext, problems: Sequence[InputProblem]) -> ErrorAnswer:
     """Mistyped JSON is ``ERROR_HTTP_REQUEST``; anything else ``ERR0024`` naming every field, sorted."""
-    if any(problem.unreadable for problem in problems):
+    if any(map(_unreadable, problems)):
         message = "The request cannot be read."
         # Clients of the original read the index from any error body.
         return ErrorAnswer(
@@ -34,12 +34,18 @@ def _validation(_context: ErrorContext, problems: Sequence[InputProblem]) -> Err
     return ErrorAnswer(400, envelope(InvalidRequest.code, message, localizedMessage=message))
 
 
+def _unreadable(problem: InputProblem) -> bool:
+    """Whether the JSON itself is at fault; a null where something is required is only an invalid request."""
+    whole_body = problem.kind in ("json_invalid", "body_unreadable")
+    return whole_body or (problem.unreadable and problem.value is not None)
+
+
 def _words(problem: InputProblem) -> str:
     return f"{problem.field or 'body'} - {_reason(problem)}"
 
 
 def _reason(problem: InputProblem) -> str:
-    if problem.kind == "missing" or (problem.value is None and problem.kind.endswith("_type")):
+    if problem.kind == "missing" or problem.value is None:
         return "must not be null"
     if problem.kind == "string_too_short" and problem.value == "":
         return "must not be empty"

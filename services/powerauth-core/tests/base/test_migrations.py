@@ -10,12 +10,13 @@ import pytest
 import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
 from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
 from powerauth_core.schema import metadata
 from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.testing import fresh_database
-from sqlalchemy import Connection, inspect, text
 
 BASELINE_TABLES = {
     "audit_log",

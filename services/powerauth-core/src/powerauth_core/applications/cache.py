@@ -165,7 +165,9 @@ class ApplicationCache:
 
         async def load() -> ApplicationIdentity | None:
             found = await repository.find_by_name(session, application_id)
-            return None if found is None else await self._identity(session, found)
+            if found is None:
+                return None
+            return await self._by_rid.get(found.id, lambda: self._identity(session, found))
 
         return await self._by_id.get(application_id, load)
 

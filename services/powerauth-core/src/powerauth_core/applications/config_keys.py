@@ -20,7 +20,7 @@ def _anything(_values: Sequence[Any]) -> bool:
 
 
 def _one_protocol_version(values: Sequence[Any]) -> bool:
-    return len(values) == 1 and values[0] in set(ProtocolVersion)
+    return len(values) == 1 and values[0] in list(ProtocolVersion)
 
 
 ALLOWED_KEYS: dict[str, Check] = {

@@ -32,13 +32,13 @@ async def lock_by_name(session: AsyncSession, name: str) -> Application | None:
 async def rids_of(session: AsyncSession, names: Iterable[str]) -> dict[str, int]:
     """Row ids by public id, of those that exist."""
     statement = select(Application.name, Application.id).where(Application.name.in_(set(names)))
-    return dict((await session.execute(statement)).tuples().all())
+    return dict((await session.execute(statement)).all())
 
 
 async def names_of(session: AsyncSession, rids: Iterable[int]) -> dict[int, str]:
     """Public ids by row id, of those that exist."""
     statement = select(Application.id, Application.name).where(Application.id.in_(set(rids)))
-    return dict((await session.execute(statement)).tuples().all())
+    return dict((await session.execute(statement)).all())
 
 
 async def versions_of(session: AsyncSession, rid: int) -> Sequence[ApplicationVersion]:

@@ -34,7 +34,7 @@ async def find(session: AsyncSession, callback_id: str) -> OwnedCallback | None:
         .join(Application, Application.id == CallbackUrl.application_id)
         .where(CallbackUrl.id == callback_id, CallbackUrl.enabled)
     )
-    found = (await session.execute(statement)).tuples().one_or_none()
+    found = (await session.execute(statement)).one_or_none()
     return None if found is None else OwnedCallback(*found)
 
 
@@ -45,7 +45,7 @@ async def find_many(session: AsyncSession, callback_ids: Collection[str]) -> dic
         .join(Application, Application.id == CallbackUrl.application_id)
         .where(CallbackUrl.id.in_(set(callback_ids)), CallbackUrl.enabled)
     )
-    found = (await session.execute(statement)).tuples().all()
+    found = (await session.execute(statement)).all()
     return {row.id: OwnedCallback(row, application_id) for row, application_id in found}
 
 
