@@ -6,7 +6,8 @@ failure; anything else, from a broken connection to an answer that cannot be rea
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -43,6 +44,10 @@ _log = get_logger(__name__)
 Answer = TypeVar("Answer", bound=WireModel)
 
 _PROBED_OPERATION_TYPE = "login"
+
+# The fields of both headers stand in the order of their wire names.
+_signature_values = attrgetter(*(field.name for field in fields(SignatureHeader)))
+_token_values = attrgetter(*(field.name for field in fields(TokenHeader)))
 
 
 class CoreRefused(Exception):
@@ -118,7 +123,7 @@ class CoreDoor:
         self, target: TokenCall[Answer], header: TokenHeader, request: JsonObject | None = None
     ) -> Answer | None:
         """Have the core validate `header` and act, in one; None when not authenticated."""
-        members = dict(zip(TOKEN_FIELDS, astuple(header), strict=True))
+        members = dict(zip(TOKEN_FIELDS, _token_values(header), strict=True))
         return _if_authenticated(
             target.answer, await self._ask(target.path, {"header": members, **(request or {})})
         )
@@ -144,7 +149,7 @@ class CoreDoor:
 
 def signature_members(header: SignatureHeader) -> JsonObject:
     """Return the fields of a signature header by their wire names, as received."""
-    return dict(zip(AUTHORIZATION_FIELDS, astuple(header), strict=True))
+    return dict(zip(AUTHORIZATION_FIELDS, _signature_values(header), strict=True))
 
 
 def _response_object(path: str, body: bytes) -> JsonObject:
