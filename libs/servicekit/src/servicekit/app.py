@@ -80,26 +80,9 @@ def _add_documentation(app: FastAPI) -> None:
 
 def serve(app: Any, settings: ServiceSettings) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests in progress within the grace period."""
-    import uvicorn  # noqa: PLC0415 - an application imported by a test or embedded in another needs no server
+    # An application that a test imports, or that another process embeds, needs no server.
+    import uvicorn  # noqa: PLC0415
 
-    uvicorn.run(app, **server_options(settings))
+    from servicekit.serving import server_options  # noqa: PLC0415
 
-
-def server_options(settings: ServiceSettings) -> dict[str, Any]:
-    """uvicorn's options for a service."""
-    return {
-        "host": settings.host,
-        "port": settings.port,
-        "loop": "uvloop",
-        "http": "httptools",
-        "ws": "none",
-        "lifespan": "on",
-        "access_log": False,
-        "log_config": None,
-        "server_header": False,
-        "proxy_headers": False,
-        "timeout_keep_alive": settings.keep_alive_seconds,
-        "timeout_graceful_shutdown": settings.graceful_shutdown_seconds,
-        "limit_concurrency": settings.max_concurrent_requests,
-        "backlog": 2048,
-    }
+    uvicorn.run(app, host=settings.host, port=settings.port, loop="uvloop", **server_options(settings))

@@ -7,11 +7,31 @@ import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
+
+from servicekit.connections import protocol_for
+from servicekit.settings import ServiceSettings
+
+
+def server_options(settings: ServiceSettings) -> dict[str, Any]:
+    """uvicorn's options for a service, except where it listens and on which loop."""
+    return {
+        "http": protocol_for(settings),
+        "ws": "none",
+        "lifespan": "on",
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": settings.keep_alive_seconds,
+        "timeout_graceful_shutdown": settings.graceful_shutdown_seconds,
+        "limit_concurrency": settings.max_concurrent_requests,
+        "backlog": 2048,
+    }
 
 
 def free_port() -> int:
@@ -53,26 +73,21 @@ class BackgroundServer:
     """
 
     def __init__(
-        self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, graceful_seconds: int = 5
+        self,
+        app: ASGIApp,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        settings: ServiceSettings | None = None,
     ) -> None:
         """
         :param port: 0 takes a free one; see :attr:`port` after the start
+        :param settings: time-outs and limits; ``host`` and ``port`` in it are not used
         """
         self._host = host
         self.port = port
-        config = uvicorn.Config(
-            app,
-            loop="none",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=graceful_seconds,
-        )
-        self._server = _Server(config)
+        options = server_options(settings or ServiceSettings(graceful_shutdown_seconds=5))
+        self._server = _Server(uvicorn.Config(app, loop="none", **options))
         self._task: asyncio.Task[None] | None = None
 
     @property

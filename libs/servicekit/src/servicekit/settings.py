@@ -63,6 +63,8 @@ class ServiceSettings(BaseSettings):
     metrics_enabled: bool = False
     swagger_enabled: bool = True
     graceful_shutdown_seconds: int = Field(default=20, ge=0)
+    receive_seconds: float = Field(default=30.0, gt=0)
+    """How long a request may take to arrive, from its first byte to its last."""
     keep_alive_seconds: int = Field(default=75, ge=1)
     max_concurrent_requests: int | None = Field(default=None, ge=1)
     """Above it new requests are answered with 503; unset: no bound but the database pool's queue."""
