@@ -1,6 +1,6 @@
 """Required members of requests, refused with messages of their own (spec/core-api.md §19.9, §31.1).
 
-An absent member reads like a null one. The wire shows ``requestObject.<field> - <message>``, code ERR0024.
+The wire shows ``requestObject.<field> - <message>``, code ERR0024.
 """
 
 import re
@@ -39,10 +39,10 @@ def not_empty(message: str) -> BeforeValidator:
 
 
 def not_null(message: str) -> BeforeValidator:
-    """Refuse null with ``message``."""
+    """Refuse null and the empty text with ``message``; for members that are no texts."""
 
     def check(value: Any) -> Any:
-        if value is None:
+        if value is None or value == "":
             raise PydanticCustomError(_ERROR_TYPE, "{text}", {"text": message})
         return value
 
@@ -84,16 +84,19 @@ def in_range(lowest: int, highest: int, message: str) -> AfterValidator:
 
 
 class CheckedRequest(WireModel):
-    """A request whose absent required members are refused with the message for null."""
+    """A request whose required members, absent or null, are refused with their own messages.
+
+    Both read as the empty text, which every check of a required member refuses.
+    """
 
     @model_validator(mode="before")
     @classmethod
-    def _absent_reads_as_null(cls, value: Any) -> Any:
+    def _absent_reads_as_empty(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
         absent = {
-            field.alias or name: None
+            field.alias or name: ""
             for name, field in cls.model_fields.items()
-            if field.is_required() and name not in value and field.alias not in value
+            if field.is_required() and value.get(name) is None and value.get(field.alias) is None
         }
         return {**value, **absent} if absent else value
