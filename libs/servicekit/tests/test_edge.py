@@ -376,10 +376,14 @@ async def test_info_and_documentation(make_app: MakeApp, client_of: ClientOf) ->
     for path in ("/swagger-ui", "/swagger-ui/index.html"):
         page = await client.get(path)
         assert page.status_code == 200
-        assert "/powerauth-test/v3/api-docs" in page.text
+        assert 'data-api="/powerauth-test/v3/api-docs"' in page.text
+        assert "https://" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
     document = (await client.get("/v3/api-docs")).json()
     assert "/echo" in document["paths"]
     assert document["servers"] == [{"url": "/powerauth-test"}]
+    assert set(document["paths"]["/echo"]["post"]["responses"]) == {"200", "default"}
+    assert "422" not in json.dumps(document)
 
 
 async def test_documentation_can_be_switched_off(make_app: MakeApp, client_of: ClientOf) -> None:

@@ -7,12 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.requests import Request
-from starlette.responses import HTMLResponse
 
 from servicekit import health as health_routes
 from servicekit import metrics
+from servicekit.documentation import add_documentation
 from servicekit.errors import ErrorFamily, install_error_handlers
 from servicekit.health import Check
 from servicekit.middleware import EdgeMiddleware
@@ -22,6 +20,40 @@ from servicekit.settings import ServiceSettings
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 API_DOCS = "/v3/api-docs"
+
+_ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["status", "responseObject"],
+    "properties": {
+        "status": {"const": "ERROR"},
+        "responseObject": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+        },
+    },
+}
+_ERROR_RESPONSE = {
+    "description": "Error",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
+}
+
+
+class _Service(FastAPI):
+    """Documents errors as the services really answer them, in place of the framework's own form."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "ErrorEnvelope" not in schemas:
+            schemas["ErrorEnvelope"] = _ERROR_SCHEMA
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            for item in document["paths"].values():
+                for operation in item.values():
+                    operation["responses"].pop("422", None)
+                    operation["responses"].setdefault("default", _ERROR_RESPONSE)
+        return document
 
 
 def create_app(
@@ -45,7 +77,7 @@ def create_app(
     :param name: the service's name in ``/actuator/info`` and in metrics; ``title`` when absent
     """
     name = name or title
-    app = FastAPI(
+    app = _Service(
         title=title,
         version=version,
         lifespan=lifespan,
@@ -64,18 +96,10 @@ def create_app(
     if settings.metrics_enabled:
         app.include_router(metrics.router())
     if settings.swagger_enabled:
-        _add_documentation(app)
+        add_documentation(app, API_DOCS)
     app.router.routes.insert(0, ExactRoutes(app))
     app.add_middleware(EdgeMiddleware, service=name, settings=settings, family=family)
     return app
-
-
-def _add_documentation(app: FastAPI) -> None:
-    @app.get("/swagger-ui", include_in_schema=False)
-    @app.get("/swagger-ui/index.html", include_in_schema=False)
-    async def swagger_ui(request: Request) -> HTMLResponse:
-        root: str = request.scope.get("root_path", "").rstrip("/")
-        return get_swagger_ui_html(openapi_url=root + API_DOCS, title=app.title)
 
 
 def serve(app: Any, settings: ServiceSettings) -> None:

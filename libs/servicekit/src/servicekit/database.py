@@ -152,6 +152,7 @@ class Database:
     @asynccontextmanager
     async def _session(self, bind: AsyncEngine, *, commit: bool) -> AsyncGenerator[AsyncSession]:
         session = AsyncSession(bind, expire_on_commit=False)
+        committed = False
         try:
             await self._connect(session)
             try:
@@ -163,6 +164,7 @@ class Database:
                 raise
             if commit:
                 await session.commit()
+                committed = True
                 _run_after_commit(session)
         except Exception as error:
             translated = translate_error(error)
@@ -170,7 +172,11 @@ class Database:
                 raise
             raise translated from error
         finally:
-            await asyncio.shield(session.close())
+            if committed:
+                await session.close()
+            else:
+                # The rollback must go through even while the task is being cancelled.
+                await asyncio.shield(session.close())
 
     async def _connect(self, session: AsyncSession) -> None:
         """Take a connection and begin, so that failures to connect are told apart from the block's own."""
