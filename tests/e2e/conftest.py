@@ -9,10 +9,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from powerauth_cli.all_in_one import AllInOne
-from powerauth_cli.separate import SeparateProcesses
 
+from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
+from powerauth_cli.separate import SeparateProcesses
 from powerauth_protocol.versions import ProtocolVersion
 from powerauth_sdk import ActivationResult, AppConfig, Device, DeviceProfile
 
@@ -56,6 +56,13 @@ TEXTS = {
     },
     "cs": {"title": "Platba", "message": "Zaplatit ${amount} ${currency}"},
 }
+UNLIMITED = {
+    "limit_keystore_per_address": 0,
+    "limit_keystore_per_application_key": 0,
+    "limit_status_per_activation": 0,
+    "limit_activation_create_per_address": 0,
+}
+"""All phones of a test run share one address, so the limits for strangers do not apply."""
 PARAMETERS = {"amount": "10.5", "currency": "EUR", "account": "238400856/0300"}
 
 
@@ -115,10 +122,11 @@ async def deployment(
     """A running stack with its administrator."""
     folder: Path = tmp_path_factory.mktemp("stack")
     if request.param == "one process":
-        async with AllInOne(folder, port=0) as stack:
+        async with AllInOne(folder, port=0, settings={"enrollment": UNLIMITED}) as stack:
             yield Deployment(request.param, stack.enrollment_url, stack.cloud_url, stack.admin)
     else:
-        async with SeparateProcesses(postgres_url(), folder) as processes:
+        limits = {f"ENROLLMENT_{name.upper()}": str(value) for name, value in UNLIMITED.items()}
+        async with SeparateProcesses(postgres_url(), settings=limits) as processes:
             yield Deployment(request.param, processes.enrollment_url, processes.cloud_url, processes.admin)
 
 

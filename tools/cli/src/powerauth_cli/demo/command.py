@@ -16,6 +16,7 @@ from powerauth_cli.demo.transcript import Transcript, Unexpected
 from powerauth_protocol.errors import ProtocolError
 from powerauth_protocol.versions import ProtocolVersion
 from powerauth_sdk import SdkError
+from servicekit.logs import configure_logging
 
 
 def run_demo(protocol: str) -> int:
@@ -30,6 +31,7 @@ def run_demo(protocol: str) -> int:
     except ProtocolError:
         console.print(f"{protocol} is not one of {', '.join(ProtocolVersion)}")
         return 2
+    configure_logging("powerauth", "WARNING", json=False)
     try:
         steps = uvloop.run(_run(console, version))
     except (Unexpected, BankRefused, SdkError) as error:
