@@ -159,6 +159,8 @@ async def test_refused_status(client: PublicClient, core: FakeCore) -> None:
         Raw(401),
         Raw(403),
         Raw(404),
+        Refusal("ERR_AUTHENTICATION", status=401),
+        Refusal("ERROR_NOT_FOUND", status=404),
         Raw(400, b"<html>"),
         Raw(200, b"{}"),
         Raw(200, b""),
@@ -167,7 +169,7 @@ async def test_refused_status(client: PublicClient, core: FakeCore) -> None:
     ],
 )
 async def test_a_core_that_gives_no_usable_answer_is_an_outage(
-    client: PublicClient, core: FakeCore, path: str, request_object: object, door: str, outage: Raw
+    client: PublicClient, core: FakeCore, path: str, request_object: object, door: str, outage: Raw | Refusal
 ) -> None:
     core.script[door] = outage
     assert (await client.post(path, {"requestObject": request_object})).error == REMOTE_FAILED
