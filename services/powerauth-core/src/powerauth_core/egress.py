@@ -9,6 +9,7 @@ that changes between the check and the connect gains nothing.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,8 @@ Network = IPv4Network | IPv6Network
 
 SCHEMES = frozenset({"http", "https"})
 _NAT64 = IPv6Network("64:ff9b::/96")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,253}")
+_MAX_PORT = 65_535
 _MAX_CONNECTIONS = 100
 _MAX_KEEPALIVE = 20
 
@@ -55,14 +58,18 @@ class AddressPolicy:
         """
         try:
             parsed = httpx2.URL(url)
-            parsed.port  # noqa: B018 parsing the port may fail
+            host, port = parsed.raw_host.decode("ascii"), parsed.port
         except (httpx2.InvalidURL, ValueError):
             raise EgressRefused("not a URL") from None
-        if parsed.scheme not in SCHEMES or not parsed.host:
+        if parsed.scheme not in SCHEMES or not host:
             raise EgressRefused("not an absolute http or https URL")
+        if port is not None and not 0 < port <= _MAX_PORT:
+            raise EgressRefused("not a port")
         if parsed.userinfo:
             raise EgressRefused("credentials inside a URL")
-        literal = _literal(parsed.host)
+        literal = _literal(host)
+        if literal is None and not _NAME.fullmatch(host):
+            raise EgressRefused("not a host name")
         if literal is not None and not self.allows(literal):
             raise EgressRefused("the address is not allowed")
 

@@ -137,10 +137,13 @@ async def test_unusable_questions_are_refused(api: Any, change: dict[str, Any]) 
 
 
 async def test_a_record_is_undone_with_its_transaction(core: Any) -> None:
-    with pytest.raises(RuntimeError):
+    async def fail() -> None:
         async with core.database.transaction() as session:
             await audit.record(session, AuditType.TOKEN, "m", {}, "user")
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
     async with core.database.read() as session:
         assert (await session.execute(select(func.count(AuditLog.audit_log_id)))).scalar_one() == 0
 

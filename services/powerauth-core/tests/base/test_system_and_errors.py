@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from powerauth_core.errors import SERVICE_ERRORS
 
 
@@ -70,15 +72,10 @@ async def test_a_null_or_missing_envelope_is_an_invalid_request(api: Any) -> Non
         assert "requestObject - must not be null" in answer.json()["responseObject"]["message"]
 
 
-async def test_text_that_cannot_be_stored_is_refused(api: Any) -> None:
-    for text in ("nul\x00", "\ud800"):
-        answer = await api.send(
-            "application/create",
-            b'{"requestObject":{"applicationId":"'
-            + ascii(text)[1:-1].replace("\\x00", "\\u0000").encode()
-            + b'"}}',
-        )
-        assert answer.status_code == 400, answer.text
+@pytest.mark.parametrize("escape", [b"\\u0000", b"\\ud800"])
+async def test_text_that_cannot_be_stored_is_refused(api: Any, escape: bytes) -> None:
+    answer = await api.send("application/create", b'{"requestObject":{"applicationId":"x' + escape + b'"}}')
+    assert (answer.status_code, answer.json()["status"]) == (400, "ERROR")
 
 
 async def test_unknown_members_are_ignored(api: Any) -> None:

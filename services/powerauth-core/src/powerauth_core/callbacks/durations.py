@@ -47,24 +47,27 @@ def format_duration(duration: timedelta) -> str:
 
 
 def _from_wire(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return _bounded(value)
     try:
-        if isinstance(value, str):
-            return _bounded(parse_duration(value))
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return _bounded(timedelta(seconds=value))
+        duration = _duration(value)
     except (ValueError, OverflowError):
-        pass
-    raise PydanticCustomError("duration_type", "must be an ISO-8601 duration or a number of seconds")
-
-
-def _bounded(value: timedelta) -> timedelta:
-    if value < timedelta(0):
+        duration = None
+    if duration is None:
+        raise PydanticCustomError("duration_type", "must be an ISO-8601 duration or a number of seconds")
+    if duration < timedelta(0):
         raise PydanticCustomError("duration_negative", "must not be negative")
-    if value > MAX_DURATION:
+    if duration > MAX_DURATION:
         raise PydanticCustomError("duration_too_long", "must not exceed 36500 days")
-    return value
+    return duration
+
+
+def _duration(value: object) -> timedelta | None:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    return None
 
 
 IsoDuration = Annotated[

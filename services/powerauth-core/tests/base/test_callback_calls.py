@@ -1,0 +1,272 @@
+"""Administration of callback URLs (spec/core-api.md §18.1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text
+
+from powerauth_core.callbacks.models import CallbackUrl
+
+URL = "https://bank.example/callback"
+AUTHENTICATION = {
+    "httpBasic": {"enabled": True, "username": "u", "password": "hidden-1"},
+    "oauth2": {
+        "enabled": True,
+        "tokenUri": "https://id.example/token",
+        "clientId": "c",
+        "clientSecret": "hidden-2",
+        "scope": "s",
+    },
+    "certificate": {
+        "enabled": False,
+        "useCustomKeyStore": True,
+        "keyStoreLocation": "client.p12",
+        "keyStorePassword": "hidden-3",
+        "keyAlias": "a",
+        "keyPassword": "hidden-4",
+        "useCustomTrustStore": True,
+        "trustStoreLocation": "trust.p12",
+        "trustStorePassword": "hidden-5",
+    },
+}
+PUBLIC = {
+    "httpBasic": {"enabled": True, "username": "u", "passwordSet": True},
+    "oauth2": {
+        "enabled": True,
+        "tokenUri": "https://id.example/token",
+        "clientId": "c",
+        "clientSecretSet": True,
+        "scope": "s",
+    },
+    "certificate": {
+        "enabled": False,
+        "useCustomKeyStore": True,
+        "keyStoreLocation": "client.p12",
+        "keyStorePasswordSet": True,
+        "keyAlias": "a",
+        "keyPasswordSet": True,
+        "useCustomTrustStore": True,
+        "trustStoreLocation": "trust.p12",
+        "trustStorePasswordSet": True,
+    },
+}
+
+
+@pytest.fixture
+def wanted(application: Any) -> Callable[..., dict[str, Any]]:
+    """The fields of a callback to create."""
+
+    def make(**changes: Any) -> dict[str, Any]:
+        fields = {
+            "applicationId": application.application_id,
+            "name": "callback",
+            "type": "ACTIVATION_STATUS_CHANGE",
+            "callbackUrl": URL,
+        }
+        return fields | changes
+
+    return make
+
+
+async def stored(core: Any) -> CallbackUrl:
+    async with core.database.read() as session:
+        row: CallbackUrl = (await session.execute(select(CallbackUrl))).scalar_one()
+        return row
+
+
+async def test_defaults_fill_what_is_not_given(api: Any, wanted: Any) -> None:
+    created = await api.ok("application/callback/create", **wanted())
+    assert UUID(created.pop("id")).version == 4
+    assert created == wanted() | {
+        "attributes": [],
+        "authentication": {"certificate": None, "httpBasic": None, "oauth2": None},
+        "retentionPeriod": "PT720H",
+        "initialBackoff": "PT2S",
+        "maxAttempts": 1,
+    }
+
+
+async def test_own_numbers_and_durations_are_kept(api: Any, wanted: Any) -> None:
+    created = await api.ok(
+        "application/callback/create",
+        **wanted(retentionPeriod="P1D", initialBackoff=0.5, maxAttempts=4, attributes=["userId", "any"]),
+    )
+    assert (created["retentionPeriod"], created["initialBackoff"]) == ("PT24H", "PT0.5S")
+    assert (created["maxAttempts"], created["attributes"]) == (4, ["userId", "any"])
+
+
+async def test_answers_show_whether_a_secret_is_set_never_the_secret(api: Any, wanted: Any) -> None:
+    created = await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
+    assert created["authentication"] == PUBLIC
+    listed = await api.ok("application/callback/list", applicationId=wanted()["applicationId"])
+    assert listed["callbackUrlList"] == [created]
+    assert "hidden" not in json.dumps(listed)
+
+
+async def test_the_bean_name_of_oauth2_is_accepted_too(api: Any, wanted: Any) -> None:
+    created = await api.ok(
+        "application/callback/create", **wanted(authentication={"oAuth2": AUTHENTICATION["oauth2"]})
+    )
+    assert created["authentication"]["oauth2"] == PUBLIC["oauth2"]
+
+
+async def test_secrets_are_encrypted_at_rest(api: Any, core: Any, wanted: Any) -> None:
+    await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
+    row = await stored(core)
+    assert row.encryption_mode == "AES_HMAC"
+    assert "hidden" not in str(row.authentication)
+
+
+async def test_update_overwrites_everything_but_secrets_left_out(api: Any, core: Any, wanted: Any) -> None:
+    created = await api.ok(
+        "application/callback/create",
+        **wanted(authentication=AUTHENTICATION, attributes=["userId"], maxAttempts=4),
+    )
+    without = {
+        "httpBasic": {"enabled": False, "username": "v"},
+        "oauth2": {"enabled": True, "tokenUri": "https://id.example/token", "clientSecret": "hidden-new"},
+    }
+    updated = await api.ok(
+        "application/callback/update",
+        id=created["id"],
+        **wanted(name="new", type="OPERATION_STATUS_CHANGE", authentication=without),
+    )
+    assert updated["id"] == created["id"]
+    assert (updated["name"], updated["type"]) == ("new", "OPERATION_STATUS_CHANGE")
+    assert (updated["attributes"], updated["maxAttempts"]) == ([], 1)
+    assert updated["authentication"]["httpBasic"] == {"enabled": False, "username": "v", "passwordSet": True}
+    assert updated["authentication"]["oauth2"]["clientSecretSet"] is True
+    assert updated["authentication"]["certificate"] is None
+    row = await stored(core)
+    plain = json.loads(
+        core.cipher.decrypt_text(row.encryption_mode, [wanted()["applicationId"]], row.authentication)
+    )
+    assert plain["httpBasic"]["password"] == "hidden-1"
+    assert plain["oauth2"]["clientSecret"] == "hidden-new"
+    assert row.timestamp_last_updated is not None
+
+
+async def test_update_without_authentication_wipes_it(api: Any, wanted: Any) -> None:
+    created = await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
+    updated = await api.ok("application/callback/update", id=created["id"], **wanted())
+    assert updated["authentication"] == {"certificate": None, "httpBasic": None, "oauth2": None}
+
+
+async def test_update_needs_a_callback_of_the_application(
+    api: Any, wanted: Any, new_application: Any
+) -> None:
+    created = await api.ok("application/callback/create", **wanted())
+    other = await new_application("other")
+    path = "application/callback/update"
+    assert await api.error(path, id="unknown", **wanted()) == "ERR0024"
+    assert await api.error(path, id=created["id"], **wanted(applicationId=other.application_id)) == "ERR0024"
+    # An unknown callback is told before an unusable URL.
+    assert await api.error(path, id="unknown", **wanted(callbackUrl="x")) == "ERR0024"
+    await api.ok("application/callback/remove", id=created["id"])
+    assert await api.error(path, id=created["id"], **wanted()) == "ERR0024"
+
+
+async def test_remove_hides_the_callback_and_can_be_repeated(api: Any, core: Any, wanted: Any) -> None:
+    created = await api.ok("application/callback/create", **wanted())
+    for removed in (True, False):
+        answer = await api.ok("application/callback/remove", id=created["id"])
+        assert answer == {"id": created["id"], "removed": removed}
+    listed = await api.ok("application/callback/list", applicationId=wanted()["applicationId"])
+    assert listed == {"callbackUrlList": []}
+    assert (await stored(core)).enabled is False
+
+
+async def test_list_is_by_name_and_empty_for_an_unknown_application(api: Any, wanted: Any) -> None:
+    for name in ("b", "a", "c"):
+        await api.ok("application/callback/create", **wanted(name=name))
+    listed = await api.ok("application/callback/list", applicationId=wanted()["applicationId"])
+    assert [item["name"] for item in listed["callbackUrlList"]] == ["a", "b", "c"]
+    assert await api.ok("application/callback/list", applicationId="unknown") == {"callbackUrlList": []}
+
+
+async def test_scope_hides_callbacks_of_other_applications(api: Any, wanted: Any) -> None:
+    created = await api.ok("application/callback/create", **wanted())
+    name = wanted()["applicationId"]
+    listed = await api.ok("application/callback/list", applicationId=name, applicationIds=["other"])
+    assert listed == {"callbackUrlList": []}
+    answer = await api.ok("application/callback/remove", id=created["id"], applicationIds=["other"])
+    assert answer["removed"] is False
+    answer = await api.ok("application/callback/remove", id=created["id"], applicationIds=[name])
+    assert answer["removed"] is True
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"applicationId": "unknown"}, "ERR0015"),
+        ({"applicationId": " "}, "ERR0024"),
+        ({"name": ""}, "ERR0024"),
+        ({"name": "x" * 256}, "ERR0024"),
+        ({"type": None}, "ERR0024"),
+        ({"type": "OTHER"}, "ERROR_HTTP_REQUEST"),
+        ({"callbackUrl": " "}, "ERR0024"),
+        ({"callbackUrl": "bank.example"}, "ERR0014"),
+        ({"callbackUrl": "ftp://bank.example"}, "ERR0014"),
+        ({"callbackUrl": "http://169.254.169.254/latest"}, "ERR0014"),
+        ({"callbackUrl": "http://10.0.0.1/"}, "ERR0014"),
+        ({"applicationId": "unknown", "callbackUrl": "bank.example"}, "ERR0014"),
+        ({"maxAttempts": 0}, "ERR0024"),
+        ({"initialBackoff": "PT-1S"}, "ERR0024"),
+        ({"retentionPeriod": -1}, "ERR0024"),
+        ({"retentionPeriod": "1 day"}, "ERROR_HTTP_REQUEST"),
+        ({"attributes": ["x" * 1025]}, "ERR0024"),
+        ({"authentication": {"oauth2": {"enabled": True}}}, "ERR0024"),
+        ({"authentication": {"oauth2": {"enabled": True, "tokenUri": "http://127.1.1.1:80:1"}}}, "ERR0024"),
+        (
+            {
+                "authentication": {
+                    "certificate": {"enabled": True, "useCustomKeyStore": True, "keyStoreLocation": "a"}
+                }
+            },
+            "ERR0024",
+        ),
+    ],
+)
+async def test_unusable_callbacks_are_refused(
+    api: Any, wanted: Any, changes: dict[str, Any], code: str
+) -> None:
+    assert await api.error("application/callback/create", **wanted(**changes)) == code
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://bank.example/a.p12", "classpath:a.p12", "../a.p12", "/etc/passwd", "file:/etc/passwd", "", None],
+)
+async def test_stores_outside_the_configured_directory_are_refused(
+    serve: Any, tmp_path: Path, location: str | None
+) -> None:
+    api = await serve(callbacks_certificate_directory=tmp_path)
+    await api.ok("application/create", applicationId="bank")
+    certificate = {"enabled": True, "useCustomTrustStore": True, "trustStoreLocation": location}
+    code = await api.error(
+        "application/callback/create",
+        applicationId="bank",
+        name="n",
+        type="OPERATION_STATUS_CHANGE",
+        callbackUrl=URL,
+        authentication={"certificate": certificate},
+    )
+    assert code == "ERR0024"
+
+
+async def test_secrets_do_not_reach_audit_or_outbox(api: Any, core: Any, wanted: Any) -> None:
+    await core.relay.stop()
+    await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
+    async with core.database.read() as session:
+        params = (await session.execute(text("SELECT param FROM audit_log"))).scalars().all()
+        data = (await session.execute(text("SELECT data FROM outbox_event"))).scalars().all()
+    assert params
+    assert data
+    assert not any("hidden" in value for value in [*params, *data])
+    await core.relay.start()
