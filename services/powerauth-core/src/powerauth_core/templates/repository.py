@@ -33,7 +33,7 @@ async def lock(session: AsyncSession, dialect: Dialect, template_id: int) -> Ope
 
 
 async def list_all(session: AsyncSession) -> Sequence[OperationTemplate]:
-    """All templates, oldest first."""
+    """All templates, by id."""
     return (await session.execute(select(OperationTemplate).order_by(OperationTemplate.id))).scalars().all()
 
 

@@ -73,7 +73,7 @@ async def detail(core: Core, request: OperationTemplateDetailRequest) -> Operati
 
 
 async def list_all(core: Core) -> list[OperationTemplateDetailResponse]:
-    """``operation/template/list``: all templates, oldest first."""
+    """``operation/template/list``: all templates, by id."""
     async with core.database.read() as session:
         return [_view(template) for template in await repository.list_all(session)]
 

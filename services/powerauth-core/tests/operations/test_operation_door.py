@@ -1,0 +1,263 @@
+"""What a device may do with operations (enrollment-api §10.2 to §10.6, §10.10; README D14)."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_core.errors import OperationNotApprovable, OperationNotFound
+from powerauth_core.operations import door
+from powerauth_core.operations.door import DoorOutcome
+from powerauth_core.operations.rules import Actor, Refusal
+
+ACTOR = Actor("act-1", "user", "bank", ("FLAG",))
+STRANGERS = [
+    replace(ACTOR, user_id="other"),
+    replace(ACTOR, application_id="shop"),
+    replace(ACTOR, activation_id="act-2"),
+]
+
+
+class Door:
+    """The door's functions, each in a transaction of its own."""
+
+    def __init__(self, core: Any) -> None:
+        self.core = core
+
+    async def _call(self, function: Any, **arguments: Any) -> Any:
+        async with self.core.database.transaction() as session:
+            return await function(self.core, session, **arguments)
+
+    async def approve(self, operation: dict[str, Any], actor: Actor = ACTOR, **changed: Any) -> DoorOutcome:
+        arguments: dict[str, Any] = {
+            "operation_id": operation["id"],
+            "data": operation.get("data", "A2"),
+            "signature_type": SignatureType.POSSESSION_KNOWLEDGE,
+            "additional_data": {"authFactor": "possession_knowledge"},
+        }
+        outcome: DoorOutcome = await self._call(door.approve, actor=actor, **(arguments | changed))
+        return outcome
+
+    async def fail(self, operation: dict[str, Any], actor: Actor = ACTOR) -> OperationStatus | None:
+        counted: OperationStatus | None = await self._call(
+            door.fail_approval,
+            actor=actor,
+            operation_id=operation["id"],
+            additional_data={"ipAddress": "::1"},
+        )
+        return counted
+
+    async def reject(self, operation: dict[str, Any], actor: Actor = ACTOR) -> DoorOutcome:
+        data = {"rejectReason": "INCORRECT_DATA"}
+        outcome: DoorOutcome = await self._call(
+            door.reject, actor=actor, operation_id=operation["id"], additional_data=data
+        )
+        return outcome
+
+    async def detail(self, operation: dict[str, Any], actor: Actor = ACTOR) -> Any:
+        return await self._call(door.detail, actor=actor, operation_id=operation["id"])
+
+    async def claim(self, operation: dict[str, Any], actor: Actor = ACTOR) -> Any:
+        return await self._call(door.claim, actor=actor, operation_id=operation["id"])
+
+    async def pending(self, actor: Actor = ACTOR) -> list[Any]:
+        found: list[Any] = await self._call(door.list_pending, actor=actor)
+        return found
+
+    async def history(self, actor: Actor = ACTOR) -> list[Any]:
+        found: list[Any] = await self._call(door.list_all, actor=actor)
+        return found
+
+
+@pytest.fixture
+def device(core: Any) -> Door:
+    return Door(core)
+
+
+@pytest.fixture
+async def bound(bank: Any) -> dict[str, Any]:
+    """An operation of ``user`` for activation ``act-1`` with flag ``FLAG``."""
+    await bank.activation("act-1")
+    operation: dict[str, Any] = await bank.create(activationId="act-1", activationFlag="FLAG")
+    return operation
+
+
+async def test_a_device_sees_an_operation_without_its_code(bank: Any, device: Door) -> None:
+    created = await bank.create(proximityCheckEnabled=True, parameters={"AMOUNT": None})
+    (shown,) = await device.pending()
+    wire = shown.model_dump(mode="json")
+    assert sorted(wire) == [
+        *("activationFlag", "data", "id", "operationType", "parameters", "proximityCheck", "riskFlags"),
+        *("signatureType", "status", "statusReason", "timestampCreated", "timestampExpires"),
+    ]
+    assert wire["proximityCheck"] is True
+    assert wire["signatureType"] == ["possession_knowledge", "possession_biometry"]
+    assert wire["parameters"] == {"AMOUNT": None}
+    assert wire["timestampExpires"] - wire["timestampCreated"] == 300_000
+    assert created["proximityOtp"] not in shown.model_dump_json()
+    assert (await device.detail(created)) == shown
+    assert (await device.history()) == [shown]
+
+
+async def test_approval(bank: Any, device: Door, events: Any, bound: dict[str, Any]) -> None:
+    assert await device.approve(bound) == DoorOutcome(UserActionResult.APPROVED, OperationStatus.APPROVED)
+    shown = await bank.detail(bound)
+    assert (shown["status"], shown["additionalData"]) == ("APPROVED", {"authFactor": "possession_knowledge"})
+    assert [data["status"] for _, data in await events()] == ["PENDING", "APPROVED"]
+
+
+async def test_an_unclaimed_operation_is_approved_and_owned(bank: Any, device: Door) -> None:
+    created = await bank.create(userId=None)
+    assert (await device.approve(created)).result is UserActionResult.APPROVED
+    assert (await bank.detail(created))["userId"] == "user"
+
+
+@pytest.mark.parametrize("actor", STRANGERS)
+async def test_a_stranger_finds_no_operation_and_counts_nothing(
+    bank: Any, device: Door, bound: dict[str, Any], new_application: Any, actor: Actor
+) -> None:
+    await new_application("shop")
+    for call in (device.approve, device.reject, device.detail, device.claim):
+        with pytest.raises(OperationNotFound):
+            await call(bound, actor)
+    assert await device.fail(bound, actor) is None
+    assert await device.pending(actor) == await device.history(actor) == []
+    assert await bank.detail(bound) == bound
+
+
+async def test_an_unknown_operation_is_like_a_strangers(bank: Any, device: Door) -> None:
+    unknown = {"id": "unknown"}
+    for call in (device.approve, device.reject, device.detail, device.claim):
+        with pytest.raises(OperationNotFound):
+            await call(unknown)
+    assert await device.fail(unknown) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"data": "A1"}, {"signature_type": SignatureType.POSSESSION}, {"additional_data": {}}]
+)
+async def test_wrong_data_factor_or_code_count(bank: Any, device: Door, wrong: dict[str, Any]) -> None:
+    created = await bank.create(proximityCheckEnabled=True)
+    right = {"additional_data": {"proximity_otp": created["proximityOtp"]}}
+    failed = DoorOutcome(UserActionResult.APPROVAL_FAILED, OperationStatus.PENDING)
+    assert await device.approve(created, **(right | wrong)) == failed
+    assert await device.approve(created, **(right | wrong)) == failed
+    last = await device.approve(created, **(right | wrong))
+    assert last == DoorOutcome(UserActionResult.OPERATION_FAILED, OperationStatus.FAILED)
+    assert (await bank.detail(created))["failureCount"] == 3
+
+
+async def test_a_wrong_signature_counts_on_an_owned_operation_only(bank: Any, device: Door) -> None:
+    owned, unclaimed = await bank.create(), await bank.create(userId=None)
+    assert await device.fail(unclaimed) is None
+    assert await device.fail(owned) is OperationStatus.PENDING
+    assert await device.fail(owned) is OperationStatus.PENDING
+    assert await device.fail(owned) is OperationStatus.FAILED
+    assert await device.fail(owned) is None
+    shown = await bank.detail(owned)
+    assert (shown["status"], shown["failureCount"], shown["additionalData"]) == (
+        "FAILED",
+        3,
+        {"ipAddress": "::1"},
+    )
+    assert (await bank.detail(unclaimed))["failureCount"] == 0
+
+
+async def test_nothing_counts_on_a_finished_or_expired_operation(bank: Any, device: Door) -> None:
+    finished, expired = await bank.create(), await bank.create()
+    await bank.approve(finished)
+    await bank.let_expire(expired)
+    for operation, status in [(finished, OperationStatus.APPROVED), (expired, OperationStatus.EXPIRED)]:
+        assert await device.fail(operation) is None
+        assert await device.approve(operation) == DoorOutcome(operation_status=status)
+        assert await device.approve(operation, data="x") == DoorOutcome(operation_status=status)
+        assert await device.reject(operation) == DoorOutcome(operation_status=status)
+        assert (await bank.detail(operation))["failureCount"] == 0
+
+
+@pytest.mark.parametrize("flag", ["VERIFICATION_PENDING", "VERIFICATION_IN_PROGRESS"])
+async def test_an_activation_under_verification_rejects_but_does_not_approve(
+    bank: Any, device: Door, flag: str
+) -> None:
+    created = await bank.create()
+    actor = replace(ACTOR, activation_flags=("FLAG", flag))
+    assert await device.approve(created, actor) == DoorOutcome(refusal=Refusal.VERIFICATION_PENDING)
+    assert await device.approve({"id": "unknown"}, actor) == DoorOutcome(refusal=Refusal.VERIFICATION_PENDING)
+    assert (await bank.detail(created))["failureCount"] == 0
+    assert (await device.reject(created, actor)).result is UserActionResult.REJECTED
+
+
+async def test_a_missing_flag_refuses_without_counting(
+    bank: Any, device: Door, bound: dict[str, Any]
+) -> None:
+    actor = replace(ACTOR, activation_flags=("OTHER",))
+    refused = DoorOutcome(None, OperationStatus.PENDING, Refusal.ACTIVATION_FLAG_MISSING, "FLAG")
+    assert await device.approve(bound, actor) == refused
+    assert await device.approve(bound, actor, data="x") == refused
+    assert await device.reject(bound, actor) == refused
+    assert await bank.detail(bound) == bound
+
+
+async def test_require_claim_leaves_unclaimed_operations_alone(bank: Any, start_core: Any) -> None:
+    created = await bank.create(userId=None)
+    device = Door(await start_core(require_claim=True))
+    with pytest.raises(OperationNotApprovable):
+        await device.approve(created)
+    with pytest.raises(OperationNotApprovable):
+        await device.approve(created, data="x")
+    assert (await bank.detail(created))["failureCount"] == 0
+    assert (await device.claim(created)).status is OperationStatus.PENDING
+    assert (await device.approve(created)).result is UserActionResult.APPROVED
+
+
+async def test_rejection(bank: Any, device: Door) -> None:
+    created = await bank.create(userId=None)
+    assert await device.reject(created) == DoorOutcome(UserActionResult.REJECTED, OperationStatus.REJECTED)
+    shown = await bank.detail(created)
+    assert (shown["userId"], shown["additionalData"]) == ("user", {"rejectReason": "INCORRECT_DATA"})
+
+
+async def test_claiming_once_and_for_all(bank: Any, device: Door) -> None:
+    created = await bank.create(userId=None)
+    assert (await device.detail(created)).id == created["id"]
+    assert await device.pending() == []
+    await device.claim(created)
+    assert (await bank.detail(created))["userId"] == "user"
+    await device.claim(created)
+    with pytest.raises(OperationNotFound):
+        await device.claim(created, replace(ACTOR, user_id="other"))
+    assert [operation.id for operation in await device.pending()] == [created["id"]]
+
+
+async def test_an_expired_operation_is_shown_but_not_claimed(bank: Any, device: Door) -> None:
+    created = await bank.create(userId=None)
+    await bank.let_expire(created)
+    assert (await device.claim(created)).status is OperationStatus.EXPIRED
+    assert (await bank.detail(created))["userId"] is None
+
+
+async def test_an_activation_without_flags_sees_no_flagged_operation(
+    bank: Any, device: Door, bound: dict[str, Any]
+) -> None:
+    plain = await bank.create()
+    unflagged = replace(ACTOR, activation_flags=())
+    for listing in (device.pending, device.history):
+        assert {operation.id for operation in await listing()} == {plain["id"], bound["id"]}
+        assert {operation.id for operation in await listing(unflagged)} == {plain["id"]}
+
+
+async def test_history_shows_every_state_and_at_most_the_newest_hundred(bank: Any, device: Door) -> None:
+    approved, expired, pending = [await bank.create() for _ in range(3)]
+    await bank.approve(approved)
+    await bank.let_expire(expired)
+    assert [operation.status.value for operation in await device.history()] == [
+        "PENDING",
+        "EXPIRED",
+        "APPROVED",
+    ]
+    assert [operation.id for operation in await device.pending()] == [pending["id"]]
+    made = [await bank.create(templateName="login") for _ in range(101)]
+    newest = [operation["id"] for operation in reversed(made)][:100]
+    assert [operation.id for operation in await device.history()] == newest
+    assert [operation.id for operation in await device.pending()] == newest

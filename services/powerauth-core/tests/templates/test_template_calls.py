@@ -1,0 +1,174 @@
+"""``operation/template/*`` and ``operation/text/*`` (spec/core-api.md §20; cloud-api §11.7; README D2)."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from powerauth_core.errors import TemplateExists
+from powerauth_core.templates import service, texts
+from powerauth_core.templates.schemas import OperationTemplateCreateRequest
+
+TEMPLATE = {
+    "templateName": "payment",
+    "operationType": "authorize_payment",
+    "dataTemplate": "A1*A${AMOUNT}${CURRENCY}",
+    "signatureType": ["POSSESSION_BIOMETRY", "POSSESSION_KNOWLEDGE"],
+    "maxFailureCount": 5,
+    "expiration": 300,
+    "riskFlags": "X",
+    "proximityCheckEnabled": True,
+}
+TEXT = {
+    "placeholder": "login",
+    "language": "en",
+    "title": "Log in ${WHO}",
+    "message": "Confirm “login”",
+    "attributes": [{"id": "a", "type": "NOTE", "text": "Note", "params": {"note": "N"}}],
+    "ui": '{"flipButtons": ${FLIP}}',
+    "resultTexts": {"success": "Hotovo, čau"},
+}
+
+
+async def test_a_template_is_made_shown_changed_and_removed(api: Any) -> None:
+    created = await api.ok("operation/template/create", **TEMPLATE)
+    assert created == TEMPLATE | {"id": created["id"]}
+    assert list(created) == [
+        *("id", "templateName", "operationType", "dataTemplate", "signatureType"),
+        *("maxFailureCount", "expiration", "riskFlags", "proximityCheckEnabled"),
+    ]
+    assert await api.ok("operation/template/detail", id=created["id"]) == created
+    changed = {
+        "id": created["id"],
+        "operationType": "login",
+        "dataTemplate": "A2",
+        "signatureType": ["POSSESSION"],
+        "maxFailureCount": 1,
+        "expiration": 60,
+    }
+    updated = await api.ok("operation/template/update", **changed, templateName="renamed")
+    expected = changed | {"templateName": "payment", "riskFlags": None, "proximityCheckEnabled": False}
+    assert updated == expected
+    assert await api.ok("operation/template/detail", id=created["id"]) == expected
+    status, body = await api.post("operation/template/remove", id=created["id"])
+    assert (status, body) == (200, {"status": "OK"})
+    for call, request in [
+        ("operation/template/detail", {"id": created["id"]}),
+        ("operation/template/remove", {"id": created["id"]}),
+        ("operation/template/update", changed),
+    ]:
+        assert await api.error(call, **request) == "ERR0033"
+
+
+async def test_templates_are_listed_in_their_order_whatever_the_body(api: Any) -> None:
+    names = ["b", "a", "c"]
+    for name in names:
+        await api.ok("operation/template/create", **(TEMPLATE | {"templateName": name}))
+    for body in (b"", b"{}", b'{"requestObject":null}', b'{"requestObject":{}}'):
+        listed = json.loads((await api.send("operation/template/list", body)).content)["responseObject"]
+        assert sorted(template["templateName"] for template in listed) == sorted(names)
+        assert [template["id"] for template in listed] == sorted(template["id"] for template in listed)
+
+
+async def test_a_template_name_is_taken_once(api: Any, core: Any) -> None:
+    await api.ok("operation/template/create", **TEMPLATE)
+    assert await api.error("operation/template/create", **TEMPLATE) == "ERR0039"
+    await api.ok("operation/template/create", **(TEMPLATE | {"templateName": "Payment"}))
+    request = OperationTemplateCreateRequest.model_validate(TEMPLATE | {"templateName": "raced"})
+    made = await asyncio.gather(*[service.create(core, request) for _ in range(8)], return_exceptions=True)
+    assert sum(isinstance(outcome, TemplateExists) for outcome in made) == 7
+
+
+@pytest.mark.parametrize("call", ["create", "update", "detail", "remove"])
+async def test_missing_members_of_template_calls_are_invalid(api: Any, call: str) -> None:
+    assert await api.error(f"operation/template/{call}") == "ERR0024"
+    assert await api.error(f"operation/template/{call}", id="1", templateName=1) == "ERROR_HTTP_REQUEST"
+
+
+async def test_template_changes_are_audited(api: Any, core: Any) -> None:
+    created = await api.ok("operation/template/create", **TEMPLATE)
+    await api.ok("operation/template/update", **(TEMPLATE | {"id": created["id"]}))
+    await api.ok("operation/template/remove", id=created["id"])
+    statement = text("SELECT message FROM audit_log WHERE audit_type = 'template' ORDER BY timestamp_created")
+    async with core.database.read() as session:
+        messages = (await session.scalars(statement)).all()
+    assert messages == [f"Operation template {done}" for done in ("created", "updated", "removed")]
+
+
+async def test_a_text_is_made_replaced_and_removed(api: Any) -> None:
+    made = await api.ok("operation/text/update", **TEXT)
+    assert made == {
+        "placeholder": "login",
+        "language": "en",
+        "title": "Log in ${WHO}",
+        "message": "Confirm “login”",
+        "attributes": '[{"id":"a","type":"NOTE","text":"Note","params":{"note":"N"}}]',
+        "ui": '{"flipButtons": ${FLIP}}',
+        "resultTexts": '{"success":"Hotovo, čau"}',
+    }
+    assert await api.ok("operation/text/list") == {"texts": [made]}
+    bare = {"placeholder": "login", "language": "en", "title": "T", "message": "M"}
+    replaced = await api.ok("operation/text/update", **bare)
+    assert replaced == bare | {"attributes": None, "ui": None, "resultTexts": None}
+    assert await api.ok("operation/text/list") == {"texts": [replaced]}
+    key = {"placeholder": "login", "language": "en"}
+    assert await api.ok("operation/text/remove", **key) == {"removed": True}
+    assert await api.ok("operation/text/remove", **key) == {"removed": False}
+    assert await api.ok("operation/text/list") == {"texts": []}
+
+
+async def test_texts_are_listed_by_placeholder_and_language(api: Any) -> None:
+    for placeholder, language in [("pay", "en"), ("login", "en"), ("login", "cs"), ("pay", "de")]:
+        await api.ok("operation/text/update", **(TEXT | {"placeholder": placeholder, "language": language}))
+
+    async def listed(**wanted: str) -> list[tuple[str, str]]:
+        found = (await api.ok("operation/text/list", **wanted))["texts"]
+        return [(row["placeholder"], row["language"]) for row in found]
+
+    assert await listed() == [("login", "cs"), ("login", "en"), ("pay", "de"), ("pay", "en")]
+    assert await listed(placeholder="login") == [("login", "cs"), ("login", "en")]
+    assert await listed(language="en") == [("login", "en"), ("pay", "en")]
+    assert await listed(placeholder="pay", language="de") == [("pay", "de")]
+    assert await listed(placeholder="none") == []
+
+
+async def test_every_change_of_a_text_is_announced(api: Any, core: Any) -> None:
+    await core.relay.stop()
+    await api.ok("operation/text/update", **TEXT)
+    await api.ok("operation/text/update", **(TEXT | {"title": "New"}))
+    await api.ok("operation/text/remove", placeholder="login", language="en")
+    await api.ok("operation/text/remove", placeholder="login", language="en")
+    statement = text("SELECT type, data FROM outbox_event WHERE type LIKE 'operation%' ORDER BY seq")
+    async with core.database.read() as session:
+        events = [(kind, json.loads(data)) for kind, data in await session.execute(statement)]
+    assert events == [("operation_template.changed", {"placeholder": "login", "language": "en"})] * 3
+
+
+async def test_parallel_updates_of_a_text_leave_one_row(core: Any, api: Any) -> None:
+    titles = [f"T{number}" for number in range(8)]
+    await asyncio.gather(*[api.ok("operation/text/update", **(TEXT | {"title": title})) for title in titles])
+    (row,) = (await api.ok("operation/text/list"))["texts"]
+    assert row["title"] in titles
+
+
+async def test_the_door_revalidates_by_etag(api: Any, core: Any) -> None:
+    async def read(etag: str | None = None, operation_type: str = "login") -> Any:
+        async with core.database.read() as session:
+            return await texts.read(session, operation_type, etag)
+
+    empty = await read()
+    assert (empty.rows, empty.not_modified) == ([], False)
+    assert (await read(empty.etag)).not_modified
+    await api.ok("operation/text/update", **(TEXT | {"language": "en"}))
+    await api.ok("operation/text/update", **(TEXT | {"language": "cs"}))
+    full = await read(empty.etag)
+    assert [row.language for row in full.rows] == ["cs", "en"]
+    assert (await read(full.etag)).model_dump() == {"etag": full.etag, "notModified": True, "rows": []}
+    await api.ok("operation/text/update", **(TEXT | {"placeholder": "other"}))
+    assert (await read(full.etag)).not_modified
+    await api.ok("operation/text/update", **(TEXT | {"ui": None}))
+    changed = await read(full.etag)
+    assert not changed.not_modified
+    assert changed.etag not in (full.etag, empty.etag)
