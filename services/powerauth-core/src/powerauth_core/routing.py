@@ -1,35 +1,39 @@
-"""The routers of all domains."""
+"""The routers of all domains, in the order in which the documentation lists them."""
 
-from importlib import import_module
-from importlib.util import find_spec
+from powerauth_core.activations.routes import router as activations
+from powerauth_core.applications.routes import router as applications
+from powerauth_core.audit.routes import router as audit
+from powerauth_core.callbacks.routes import router as callbacks
+from powerauth_core.dmz.routes import router as dmz
+from powerauth_core.envelopes.routes import router as envelopes
+from powerauth_core.integrations.routes import router as integrations
+from powerauth_core.keystore.routes import router as keystore
+from powerauth_core.operations.routes import router as operations
+from powerauth_core.recovery.routes import router as recovery
+from powerauth_core.signatures.routes import router as signatures
+from powerauth_core.system.routes import router as system
+from powerauth_core.telemetry.routes import router as telemetry
+from powerauth_core.templates.routes import router as templates
+from powerauth_core.tokens.routes import router as tokens
+from powerauth_core.upgrade.routes import router as upgrade
+from powerauth_core.vault.routes import router as vault
 
-from fastapi import APIRouter
-
-_DOMAINS = (
-    "system",
-    "applications",
-    "integrations",
-    "callbacks",
-    "audit",
-    "telemetry",
-    "activations",
-    "recovery",
-    "keystore",
-    "envelopes",
-    "signatures",
-    "vault",
-    "tokens",
-    "operations",
-    "templates",
-    "upgrade",
-    "dmz",
+ROUTERS = (
+    system,
+    applications,
+    callbacks,
+    integrations,
+    activations,
+    recovery,
+    signatures,
+    vault,
+    tokens,
+    envelopes,
+    keystore,
+    upgrade,
+    operations,
+    templates,
+    audit,
+    telemetry,
+    dmz,
 )
-
-
-def _routers() -> tuple[APIRouter, ...]:
-    names = [f"powerauth_core.{domain}.routes" for domain in _DOMAINS]
-    return tuple(import_module(name).router for name in names if find_spec(name) is not None)
-
-
-ROUTERS = _routers()
-"""In the order in which the documentation lists them."""

@@ -118,6 +118,13 @@ async def only_event(core: Any) -> CallbackUrlEvent:
     return event
 
 
+async def one_is_pending(core: Any) -> None:
+    """Wait until exactly one event is PENDING."""
+    async with asyncio.timeout(10):
+        while [event.status for event in await events(core)].count("PENDING") != 1:  # noqa: ASYNC110 a table
+            await asyncio.sleep(0.01)
+
+
 async def make_due(core: Any) -> None:
     """Let the waiting time of every PENDING event be over."""
     async with core.database.transaction() as session:
@@ -339,9 +346,7 @@ async def test_what_does_not_fit_the_queue_waits_in_the_table(
     receiver.gate = asyncio.Event()
     for number in range(3):
         await change(core, user_id=str(number))
-    async with asyncio.timeout(10):
-        while [event.status for event in await events(core)].count("PENDING") != 1:
-            await asyncio.sleep(0.01)
+    await one_is_pending(core)
     receiver.gate.set()
     await core.callbacks.idle()
     await make_due(core)
@@ -380,9 +385,7 @@ async def test_stopping_puts_back_what_waits_and_finishes_what_is_under_way(
     async with asyncio.timeout(10):
         await receiver.arrived.wait()
     stopping = asyncio.create_task(core.callbacks.stop())
-    async with asyncio.timeout(10):
-        while "PENDING" not in [event.status for event in await events(core)]:
-            await asyncio.sleep(0.01)
+    await one_is_pending(core)
     receiver.gate.set()
     await stopping
     assert [(event.status, event.attempts) for event in await events(core)] == [

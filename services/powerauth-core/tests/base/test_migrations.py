@@ -138,7 +138,8 @@ async def test_texts_and_subjects_of_a_shared_database_are_kept(empty_url: str) 
     await execute(
         empty_url,
         "CREATE TABLE es_operation_template (id BIGINT NOT NULL PRIMARY KEY,"
-        " placeholder VARCHAR(255) NOT NULL, language VARCHAR(8) NOT NULL, title VARCHAR(255) NOT NULL, message TEXT NOT NULL, attributes TEXT,"
+        " placeholder VARCHAR(255) NOT NULL, language VARCHAR(8) NOT NULL,"
+        " title VARCHAR(255) NOT NULL, message TEXT NOT NULL, attributes TEXT,"
         " ui TEXT, result_texts TEXT)",
         "INSERT INTO es_operation_template (id, placeholder, language, title, message)"
         " VALUES (1, 'login', 'en', 'Login', 'Log in')",
