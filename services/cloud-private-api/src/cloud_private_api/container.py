@@ -57,5 +57,14 @@ def caller_of(request: Request) -> Caller:
     return cast(Caller, request.state.caller)
 
 
-CloudDep = Annotated[Cloud, Depends(cloud_of)]
-CallerDep = Annotated[Caller, Depends(caller_of)]
+# Coroutines, because the framework runs plain functions in a thread.
+async def _cloud(request: Request) -> Cloud:
+    return cloud_of(request)
+
+
+async def _caller(request: Request) -> Caller:
+    return caller_of(request)
+
+
+CloudDep = Annotated[Cloud, Depends(_cloud)]
+CallerDep = Annotated[Caller, Depends(_caller)]

@@ -49,8 +49,8 @@ class Core:
     jobs: JobRunner = field(init=False)
 
 
-def core_of(request: Request) -> Core:
-    """The running core behind a request."""
+async def core_of(request: Request) -> Core:
+    """The running core behind a request; a coroutine, because plain dependencies run in a thread."""
     core: Core = request.app.state.core
     return core
 
