@@ -78,7 +78,7 @@ async def _change(core: Core, request: ChangeFlagsRequest, change: Change) -> Fl
         present = list(activation.flags or ())
         flags = change(present, request.activation_flags)
         if flags != present:
-            check_flags(flags)
+            check_flags(flags, "activationFlags")
             activation.flags = flags
             await _tell(core, session, activation)
     return FlagsResponse(activation_id=activation.activation_id, activation_flags=flags)

@@ -181,7 +181,7 @@ async def _properties(request: InitActivationRequest) -> Properties:
             "requestObject.timestampActivationExpire - The activation expiration timestamp must be in the"
             " future when initiating activation"
         )
-    check_flags(request.flags or ())
+    check_flags(request.flags or (), "flags")
     return Properties(
         user_id=request.user_id,
         protocol=request.protocol,
@@ -195,13 +195,14 @@ async def _properties(request: InitActivationRequest) -> Properties:
     )
 
 
-def check_flags(flags: Sequence[str]) -> None:
+def check_flags(flags: Sequence[str], member: str) -> None:
     """Refuse flags that do not fit their column.
 
+    :param member: name of the request's member that holds them
     :raises InvalidRequest: their JSON text is too long
     """
     if len(json_text(list(flags))) > FLAGS_LENGTH:
-        raise InvalidRequest("requestObject.activationFlags - are too long")
+        raise InvalidRequest(f"requestObject.{member} - must be shorter")
 
 
 async def _unused_id(core: Core, session: AsyncSession) -> str:

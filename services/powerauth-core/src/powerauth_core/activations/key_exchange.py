@@ -63,6 +63,8 @@ async def prepare(
     if application is None or not application.supported:
         raise ActivationExpired()
     offer = await open_offer(core, session, application, version, env)
+    if request.application_ids is not None and application.application_id not in request.application_ids:
+        raise ActivationNotFound()
     activation_id = await _waiting_for(session, application, request.activation_code)
     new_code = await _recovery_code(core, session, application, wanted=request.generate_recovery_codes)
     activation = await repository.lock(session, activation_id)

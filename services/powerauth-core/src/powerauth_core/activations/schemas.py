@@ -56,6 +56,7 @@ class PrepareActivationRequest(EnvelopeFields):
     application_key: NonEmpty
     generate_recovery_codes: bool = False
     protocol_version: str
+    application_ids: list[str] | None = None
 
 
 class CreateActivationRequest(EnvelopeFields):

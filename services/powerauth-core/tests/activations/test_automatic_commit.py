@@ -1,0 +1,94 @@
+"""Commit in the same call as the key exchange, as the dmz door does it (spec/README.md D1 rule 1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from powerauth_core.activations import key_exchange
+from powerauth_core.activations.schemas import CreateActivationRequest, PrepareActivationRequest
+from powerauth_core.container import Core
+from powerauth_core.recovery import activation as recovery
+from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
+
+
+@pytest.fixture
+async def with_recovery(api: Any, application: Any) -> None:
+    await api.ok(
+        "recovery/config/update",
+        applicationId=application.application_id,
+        activationRecoveryEnabled=True,
+        recoveryPostcardEnabled=False,
+        allowMultipleRecoveryCodes=False,
+    )
+
+
+async def _states(api: Any, activation_id: str) -> list[str]:
+    items = (await api.ok("activation/history", activationId=activation_id))["items"]
+    return [item["activationStatus"] for item in items]
+
+
+async def test_a_direct_activation_is_active_with_its_recovery_code(
+    api: Any, core: Core, call: Any, make_device: Any, with_recovery: None
+) -> None:
+    device = make_device()
+    sealed = await device.layer2(call)
+    request = {"userId": "user-1", "applicationKey": device.app.key} | device.env(sealed)
+    async with core.database.transaction() as session:
+        answer = await key_exchange.create(
+            core, session, CreateActivationRequest.model_validate(request), commit=True
+        )
+    assert answer.activation_status.value == "ACTIVE"
+    device.accept(sealed, answer.model_dump(mode="json"))
+    assert await _states(api, device.activation_id) == ["ACTIVE", "PENDING_COMMIT", "CREATED"]
+    (code,) = (await api.ok("recovery/lookup", userId="user-1"))["recoveryCodes"]
+    assert code["status"] == "ACTIVE"
+
+    successor = make_device()
+    sealed = await successor.layer2(call)
+    request = {
+        "recoveryCode": device.recovery[0],
+        "puk": device.recovery[1],
+        "applicationKey": device.app.key,
+    } | successor.env(sealed)
+    async with core.database.transaction() as session:
+        replaced = await recovery.create(
+            core, session, CreateActivationByRecoveryRequest.model_validate(request), commit=True
+        )
+    assert replaced.activation_status.value == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ({}, "ACTIVE"),
+        ({"commitPhase": "ON_KEY_EXCHANGE"}, "ACTIVE"),
+        ({"activationOtp": "1234"}, "PENDING_COMMIT"),
+        ({"activationOtpValidation": "ON_COMMIT", "activationOtp": "1234"}, "PENDING_COMMIT"),
+    ],
+)
+async def test_an_otp_for_the_commit_is_never_skipped(
+    core: Core, call: Any, init: Any, make_device: Any, mode: dict[str, Any], expected: str
+) -> None:
+    started, device = await init(**mode), make_device()
+    sealed = await device.layer2(call)
+    request = {"activationCode": started["activationCode"], "applicationKey": device.app.key}
+    async with core.database.transaction() as session:
+        answer = await key_exchange.prepare(
+            core, session, PrepareActivationRequest.model_validate(request | device.env(sealed)), commit=True
+        )
+    assert answer.activation_status.value == expected
+
+
+async def test_without_the_keyword_nothing_is_committed(
+    core: Core, call: Any, init: Any, make_device: Any
+) -> None:
+    started, device = await init(), make_device()
+    sealed = await device.layer2(call)
+    request = {"activationCode": started["activationCode"], "applicationKey": device.app.key}
+    async with core.database.transaction() as session:
+        answer = await key_exchange.prepare(
+            core, session, PrepareActivationRequest.model_validate(request | device.env(sealed))
+        )
+    assert answer.activation_status.value == "PENDING_COMMIT"
