@@ -54,28 +54,22 @@ async def all_records(session: AsyncSession) -> Sequence[UserRecord]:
 async def _records(
     session: AsyncSession, users: Sequence[User], which: ColumnElement[bool]
 ) -> Sequence[UserRecord]:
-    authorities = _grouped(
-        (
-            await session.execute(
-                select(UserAuthority.user_id, UserAuthority.authority)
-                .join(User, User.id == UserAuthority.user_id)
-                .where(which)
-                .order_by(UserAuthority.authority.desc())
-            )
-        ).tuples()
+    authorities = await session.execute(
+        select(UserAuthority.user_id, UserAuthority.authority)
+        .join(User, User.id == UserAuthority.user_id)
+        .where(which)
+        .order_by(UserAuthority.authority.desc())
     )
-    applications = _grouped(
-        (
-            await session.execute(
-                select(UserApplication.user_id, UserApplication.app_id)
-                .join(User, User.id == UserApplication.user_id)
-                .where(which)
-                .order_by(UserApplication.app_id)
-            )
-        ).tuples()
+    applications = await session.execute(
+        select(UserApplication.user_id, UserApplication.app_id)
+        .join(User, User.id == UserApplication.user_id)
+        .where(which)
+        .order_by(UserApplication.app_id)
     )
+    roles_of = _grouped((row[0], row[1]) for row in authorities)
+    applications_of = _grouped((row[0], row[1]) for row in applications)
     return [
-        UserRecord(user, tuple(authorities.get(user.id, ())), tuple(applications.get(user.id, ())))
+        UserRecord(user, tuple(roles_of.get(user.id, ())), tuple(applications_of.get(user.id, ())))
         for user in users
     ]
 

@@ -53,12 +53,8 @@ def normalized_data(request: VerifySignature, nonce: str) -> str:
     return signature_base(request.method, request.uri_id, b64decode(nonce), body)
 
 
-def _query(parameters: Mapping[str, str | Sequence[str]]) -> bytes:
-    pairs = [
-        (key, value)
-        for key, values in parameters.items()
-        for value in ((values,) if isinstance(values, str) else values)
-    ]
+def _query(parameters: Mapping[str, Sequence[str]]) -> bytes:
+    pairs = [(key, value) for key, values in parameters.items() for value in values]
     return (canonical_query(urlencode(pairs)) or "").encode() if pairs else b""
 
 

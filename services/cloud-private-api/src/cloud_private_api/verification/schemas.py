@@ -15,6 +15,11 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+def _several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+QueryValues = Annotated[list[str], BeforeValidator(_several, json_schema_input_type=str | list[str])]
 HttpMethod = Annotated[Literal["GET", "POST", "PUT", "DELETE"], BeforeValidator(_upper)]
 SignatureTypeName = Literal[
     "POSSESSION",
@@ -34,7 +39,7 @@ class VerifySignature(WireModel):
     uri_id: str
     auth_header: str
     request_body: str | None = None
-    query_params: dict[str, str | list[str]] | None = None
+    query_params: dict[str, QueryValues] | None = None
     allowed_signature_types: list[SignatureTypeName] | None = None
 
 

@@ -1,0 +1,147 @@
+"""Fixtures: the service on a database of its own, with a scripted core in the same process.
+
+Tests run on SQLite. Those that are about the database ask for both dialects:
+``pytestmark = pytest.mark.parametrize("dialect", DIALECTS, indirect=True)``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from cloud_client import Client, Service, Start
+from cloud_fake_core import ROOT, SECRET, USER, FakeCore
+
+from cloud_private_api.app import MIGRATIONS, build, create_app
+from cloud_private_api.auth import passwords
+from cloud_private_api.settings import CloudSettings
+from servicekit import migrations
+from servicekit.bus import Bus
+from servicekit.database import Dialect
+from servicekit.http import AsgiTransport
+from servicekit.serving import lifespan_of
+from servicekit.testing import fresh_database
+
+TemplateOf = Callable[[Dialect], Awaitable[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_hashes() -> AsyncIterator[None]:
+    """The real cost of a password hash is nothing that tests are about."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    """SQLite, unless the test is parametrised."""
+    chosen: Dialect = getattr(request, "param", "sqlite")
+    return chosen
+
+
+@pytest_asyncio.fixture(scope="session")
+async def migrated(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[TemplateOf]:
+    """A migrated database of each dialect, to be copied by every test."""
+    made: dict[Dialect, str] = {}
+    async with AsyncExitStack() as stack:
+
+        async def template_of(dialect: Dialect) -> str:
+            if dialect not in made:
+                url = await stack.enter_async_context(
+                    fresh_database(dialect, tmp_path_factory.mktemp("template"))
+                )
+                await migrations.upgrade(url, MIGRATIONS)
+                made[dialect] = url
+            return made[dialect]
+
+        yield template_of
+
+
+@pytest_asyncio.fixture
+async def database_url(dialect: Dialect, migrated: TemplateOf, tmp_path: Path) -> AsyncGenerator[str]:
+    """A database with the service's tables."""
+    async with fresh_database(dialect, tmp_path, await migrated(dialect)) as url:
+        yield url
+
+
+@pytest.fixture
+def core() -> FakeCore:
+    """A fresh core."""
+    return FakeCore()
+
+
+def settings_of(database_url: str, **changed: Any) -> CloudSettings:
+    """Settings for a service in this process."""
+    return CloudSettings(
+        **{
+            "environment": "test",
+            "database_url": SecretStr(database_url),
+            "database_pool_size": 4,
+            "migrate_on_start": False,
+            "core_url": f"http://core.test{ROOT}",
+            "core_username": USER,
+            "core_password": SecretStr(SECRET),
+            "request_log": False,
+            **changed,
+        }
+    )
+
+
+@pytest_asyncio.fixture
+async def start(core: FakeCore, database_url: str) -> AsyncGenerator[Start]:
+    """Start a service with some settings changed, with all that runs beside the requests."""
+    async with AsyncExitStack() as stack:
+
+        async def _start(bus: Bus | None = None, **changed: Any) -> Service:
+            settings = settings_of(database_url, **changed)
+            app = create_app(settings, core_transport=AsgiTransport(core), bus=bus)
+            await stack.enter_async_context(lifespan_of(app))
+            return Service(app, app.state.cloud, core)
+
+        yield _start
+
+
+@pytest.fixture(scope="session")
+def shared_app() -> FastAPI:
+    """The application without its parts: making one takes longer than most tests."""
+    return create_app(settings_of("sqlite://"))
+
+
+@pytest_asyncio.fixture
+async def service(core: FakeCore, database_url: str, shared_app: FastAPI) -> AsyncGenerator[Service]:
+    """The service with default settings; nothing runs beside the requests."""
+    cloud = build(settings_of(database_url), AsgiTransport(core))
+    shared_app.state.cloud = cloud
+    yield Service(shared_app, cloud, core)
+    cloud.passwords.close()
+    await cloud.database.dispose()
+
+
+@pytest_asyncio.fixture
+async def bank(service: Service) -> Client:
+    """A bank backend: ``ROLE_USER``, application ``app-a``."""
+    return await service.user("bank", ["app-a"])
+
+
+@pytest_asyncio.fixture
+async def other_bank(service: Service) -> Client:
+    """Another bank's backend, with application ``app-b``."""
+    return await service.user("other", ["app-b"])
+
+
+@pytest_asyncio.fixture
+async def admin(service: Service) -> Client:
+    """An administrator without applications."""
+    return await service.user("admin", roles=["ROLE_ADMIN"])
