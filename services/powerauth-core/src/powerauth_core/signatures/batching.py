@@ -38,10 +38,14 @@ class BatchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settled(Generic[R]):
-    """Outcome of one job: a result, or the error to raise to whoever submitted it."""
+    """Outcome of one job: a result, or the error to raise to whoever submitted it.
+
+    :ivar held: neither, because somebody else holds the record: the job is to be run apart from the others
+    """
 
     result: R | None = None
     error: BaseException | None = None
+    held: bool = False
 
 
 @dataclass(slots=True)
@@ -64,18 +68,22 @@ class MicroBatcher(Generic[J, R]):
     def __init__(
         self,
         run: Callable[[Sequence[J]], Awaitable[Sequence[Settled[R]]]],
+        run_apart: Callable[[Sequence[J]], Awaitable[Sequence[Settled[R]]]] | None = None,
         *,
         max_size: int,
         in_flight: int,
         fits: Callable[[Sequence[J], J], bool] | None = None,
     ) -> None:
         self._run = run
+        self._run_apart = run_apart or run
+        self._apart = asyncio.Semaphore(in_flight)
         self._max_size = max_size
         self._in_flight = in_flight
         self._fits = fits
         self._queue: deque[_Queued[J, R]] = deque()
         self._busy: set[str] = set()
         self._workers: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None]] = set()
 
     async def submit(self, job: J) -> R:
         """Queue a job and return its result after the commit.
@@ -89,8 +97,8 @@ class MicroBatcher(Generic[J, R]):
 
     async def close(self) -> None:
         """Wait until everything submitted so far is answered."""
-        while self._workers:
-            await asyncio.wait(set(self._workers))
+        while running := self._workers | self._waiting:
+            await asyncio.wait(running)
 
     def _start_worker(self) -> None:
         if len(self._workers) < self._in_flight:
@@ -101,17 +109,32 @@ class MicroBatcher(Generic[J, R]):
 
     def _stopped(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
-        if self._queue and not self._workers:
+        if self._queue:
             self._start_worker()
 
     async def _work(self) -> None:
         while batch := self._next_batch():
-            keys = {queued.job.key for queued in batch}
-            self._busy |= keys
-            try:
-                await self._perform(batch)
-            finally:
-                self._busy -= keys
+            self._busy |= {queued.job.key for queued in batch}
+            held = await self._perform(batch, self._run)
+            by_key: dict[str, list[_Queued[J, R]]] = {}
+            for queued in held:
+                by_key.setdefault(queued.job.key, []).append(queued)
+            self._busy -= {queued.job.key for queued in batch} - by_key.keys()
+            for key, waiting in by_key.items():
+                task = asyncio.get_running_loop().create_task(self._work_apart(key, waiting))
+                self._waiting.add(task)
+                task.add_done_callback(self._waited)
+
+    async def _work_apart(self, key: str, batch: list[_Queued[J, R]]) -> None:
+        """Wait for a record that somebody else holds; meanwhile its later jobs stay in the queue."""
+        async with self._apart:
+            await self._perform(batch, self._run_apart)
+        self._busy.discard(key)
+
+    def _waited(self, task: asyncio.Task[None]) -> None:
+        self._waiting.discard(task)
+        if self._queue:
+            self._start_worker()
 
     def _next_batch(self) -> list[_Queued[J, R]]:
         chosen: list[_Queued[J, R]] = []
@@ -136,33 +159,42 @@ class MicroBatcher(Generic[J, R]):
         queue.extendleft(reversed(waiting))
         return chosen
 
-    async def _perform(self, batch: list[_Queued[J, R]]) -> None:
+    async def _perform(
+        self,
+        batch: list[_Queued[J, R]],
+        run: Callable[[Sequence[J]], Awaitable[Sequence[Settled[R]]]],
+    ) -> list[_Queued[J, R]]:
+        """Answer the jobs of a batch; what is left are those whose record somebody else holds."""
         try:
-            outcomes = await self._run([queued.job for queued in batch])
+            outcomes = await run([queued.job for queued in batch])
         except BatchFailed as error:
             _fail(batch, error)
         except Exception as error:
             if len(batch) == 1:
                 _fail(batch, error)
-                return
+                return []
             log.warning("batch_repeated_one_by_one", jobs=len(batch), error=type(error).__name__)
-            for queued in batch:
-                await self._perform([queued])
+            return [held for queued in batch for held in await self._perform([queued], run)]
         except BaseException as error:
             _fail(batch, error)
             raise
         else:
-            for queued, outcome in zip(batch, outcomes, strict=True):
-                _settle(queued.answer, outcome)
+            settled = zip(batch, outcomes, strict=True)
+            return [queued for queued, outcome in settled if not _settle(queued.answer, outcome)]
+        return []
 
 
-def _settle(answer: asyncio.Future[R], outcome: Settled[R]) -> None:
+def _settle(answer: asyncio.Future[R], outcome: Settled[R]) -> bool:
+    """Answer a job; False if there is no outcome yet."""
+    if outcome.held:
+        return False
     if answer.done():  # the caller went away; the work is done and stored all the same
-        return
+        return True
     if outcome.error is not None:
         answer.set_exception(outcome.error)
     else:
         answer.set_result(outcome.result)  # type: ignore[arg-type]
+    return True
 
 
 def _fail(batch: list[_Queued[J, R]], error: BaseException) -> None:

@@ -8,7 +8,6 @@ is told "valid" before the commit.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,6 +52,7 @@ class SignatureExecutor:
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
         self._batcher: MicroBatcher[VerificationJob, Verified] = MicroBatcher(
             self._run,
+            self._run_waiting,
             max_size=settings.verification_batch_size,
             in_flight=settings.verification_batches if self._skip_locked else 1,
             fits=_fits,
@@ -77,22 +77,15 @@ class SignatureExecutor:
         await self._batcher.close()
 
     async def _run(self, jobs: Sequence[VerificationJob]) -> Sequence[Settled[Verified]]:
-        batch = await self._transaction(jobs, skip_locked=self._skip_locked)
-        if batch.left:
-            # Rows that somebody else holds, or that do not exist, must not keep the others waiting.
-            await asyncio.gather(*[self._wait_for(batch, indexes) for indexes in batch.left.values()])
-        return [outcome if outcome is not None else _lost() for outcome in batch.outcomes]
+        # Rows that somebody else holds must not keep the others waiting.
+        return await self._transaction(jobs, skip_locked=self._skip_locked)
 
-    async def _wait_for(self, batch: _Batch, indexes: list[int]) -> None:
-        jobs = [batch.jobs[index] for index in indexes]
-        try:
-            outcomes = (await self._transaction(jobs, skip_locked=False)).outcomes
-        except Exception as error:
-            outcomes = [Settled(error=_shown(error))] * len(jobs)
-        for index, outcome in zip(indexes, outcomes, strict=True):
-            batch.outcomes[index] = outcome
+    async def _run_waiting(self, jobs: Sequence[VerificationJob]) -> Sequence[Settled[Verified]]:
+        return await self._transaction(jobs, skip_locked=False)
 
-    async def _transaction(self, jobs: Sequence[VerificationJob], *, skip_locked: bool) -> _Batch:
+    async def _transaction(
+        self, jobs: Sequence[VerificationJob], *, skip_locked: bool
+    ) -> Sequence[Settled[Verified]]:
         batch = _Batch(self._core, self._statements, jobs)
         sent = False
         try:
@@ -103,7 +96,7 @@ class SignatureExecutor:
             if sent or isinstance(error, Unavailable):
                 raise BatchFailed from error
             raise
-        return batch
+        return [outcome if outcome is not None else _lost() for outcome in batch.outcomes]
 
 
 @dataclass(slots=True)
@@ -115,7 +108,6 @@ class _Batch:
     jobs: Sequence[VerificationJob]
     now: datetime = field(default_factory=clock.now)
     outcomes: list[Settled[Verified] | None] = field(init=False)
-    left: dict[str, list[int]] = field(init=False, default_factory=dict)
     _rows: dict[str, LockedActivation] = field(init=False, default_factory=dict)
     _facts: dict[str, ActivationFacts] = field(init=False, default_factory=dict)
     _applications: dict[str, ApplicationFacts | None] = field(init=False, default_factory=dict)
@@ -176,7 +168,8 @@ class _Batch:
     def _decide(self, index: int, *, skip_locked: bool) -> None:
         job = self.jobs[index]
         if skip_locked and job.activation_id not in self._rows:
-            self.left.setdefault(job.activation_id, []).append(index)
+            # Held by somebody else, or not there at all: only waiting for it tells.
+            self.outcomes[index] = Settled(held=True)
             return
         activation = self._visible(job)
         if activation is None:
@@ -261,10 +254,6 @@ def _fits(chosen: Sequence[VerificationJob], job: VerificationJob) -> bool:
     if any(other.key == job.key for other in chosen):
         return False
     return sum(other.action is not None for other in chosen) < ACTIONS_PER_BATCH
-
-
-def _shown(error: Exception) -> BaseException:
-    return error.__cause__ or error if isinstance(error, BatchFailed) else error
 
 
 def _lost() -> Settled[Verified]:

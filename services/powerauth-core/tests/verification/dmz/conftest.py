@@ -1,0 +1,165 @@
+"""A phone behind the enrollment service: everything it does goes through the core's second door."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from core_test_device import Device
+
+from powerauth_core.container import Core
+from powerauth_core.operations.models import Operation
+from powerauth_protocol.ecies import SharedInfo1
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.scope import Scope
+from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.token import token_digest
+from powerauth_protocol.versions import ProtocolVersion
+from servicekit import clock
+
+P, PK, PB = (
+    SignatureType.POSSESSION,
+    SignatureType.POSSESSION_KNOWLEDGE,
+    SignatureType.POSSESSION_BIOMETRY,
+)
+URI_IDS = {
+    "operation/approve": "/operation/authorize",
+    "operation/reject": "/operation/cancel",
+    "operation/history": "/operation/history",
+    "token/create": "/pa/token/create",
+    "token/remove": "/pa/token/remove",
+    "vault/unlock": "/pa/vault/unlock",
+    "activation/remove": "/pa/activation/remove",
+    "activation/rename": "/pa/activation/rename",
+    "recovery/confirm": "/pa/recovery/confirm",
+    "upgrade/commit": "/pa/upgrade/commit",
+}
+TYPES = {name: (P if name in ("operation/reject", "upgrade/commit") else PK) for name in URI_IDS}
+
+
+class Door:
+    """The door as the enrollment service uses it, and phones behind it."""
+
+    def __init__(self, dmz: Any) -> None:
+        self.api = dmz
+
+    def request(
+        self, phone: Device, action: str, body: bytes, kind: SignatureType | None = None
+    ) -> dict[str, Any]:
+        """The request object of ``signed/<action>``: the phone signs the body for it."""
+        signed = phone.sign(body, uri_id=URI_IDS[action], kind=kind or TYPES[action])
+        return {"header": signed.header, "body": b64encode(body)}
+
+    async def signed(
+        self, phone: Device, action: str, body: bytes, kind: SignatureType | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """Sign and act."""
+        request = self.request(phone, action, body, kind) | more
+        answer: dict[str, Any] = await self.api.ok(f"signed/{action}", **request)
+        return answer
+
+    async def sealed(self, phone: Device, sh1: SharedInfo1, plaintext: bytes = b"{}") -> tuple[bytes, Any]:
+        """An envelope of the phone as the raw body of its request, and what opens the answer."""
+        await phone.prepare_scope(self.call, Scope.ACTIVATION)
+        sealed = phone.seal(sh1, plaintext)
+        return json.dumps(sealed.fields).encode(), sealed
+
+    async def call(self, path: str, request: Any) -> dict[str, Any]:
+        """The door as devices of the tests see the core."""
+        answer: dict[str, Any] = await self.api.ok(path, **request)
+        return answer
+
+    async def token(self, phone: Device, kind: SignatureType = P) -> tuple[str, bytes]:
+        """Create a token."""
+        body, sealed = await self.sealed(phone, SharedInfo1.CREATE_TOKEN)
+        answer = await self.signed(phone, "token/create", body, kind)
+        opened = sealed.open_json(answer["envelope"])
+        return opened["tokenId"], b64decode(opened["tokenSecret"])
+
+    async def with_token(self, token: tuple[str, bytes], action: str, **more: Any) -> dict[str, Any]:
+        """Call ``token/<action>`` with a fresh header."""
+        answer: dict[str, Any] = await self.api.ok(f"token/{action}", header=token_header(token), **more)
+        return answer
+
+
+def token_header(token: tuple[str, bytes], version: ProtocolVersion = ProtocolVersion.V3_3) -> dict[str, str]:
+    """Members of a fresh token header."""
+    nonce, timestamp = os.urandom(16), clock.now_ms()
+    digest = token_digest(token[1], nonce, timestamp, version)
+    return {
+        "token_id": token[0],
+        "token_digest": b64encode(digest),
+        "nonce": b64encode(nonce),
+        "timestamp": str(timestamp),
+        "version": version.value,
+    }
+
+
+@pytest.fixture
+def door(dmz: Any) -> Door:
+    """The door of the enrollment service."""
+    return Door(dmz)
+
+
+@pytest_asyncio.fixture
+async def template(api: Any) -> str:
+    """Template ``payment``: P, PK or PB, three failures."""
+    await api.ok(
+        "operation/template/create",
+        templateName="payment",
+        operationType="authorize_payment",
+        dataTemplate="A1*A${AMOUNT}",
+        signatureType=["POSSESSION", "POSSESSION_KNOWLEDGE", "POSSESSION_BIOMETRY"],
+        maxFailureCount=3,
+        expiration=300,
+    )
+    return "payment"
+
+
+@pytest.fixture
+def operation(api: Any, application: Any, template: str) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """Create an operation of user ``alice``: ``await operation(userId=None)``."""
+
+    async def create(**members: Any) -> dict[str, Any]:
+        request = {
+            "userId": "alice",
+            "applications": [application.application_id],
+            "templateName": template,
+            "parameters": {"AMOUNT": "100CZK"},
+        }
+        made: dict[str, Any] = await api.ok("operation/create", **(request | members))
+        return made
+
+    return create
+
+
+@pytest.fixture
+def operation_row(core: Core) -> Callable[[dict[str, Any]], Awaitable[Operation]]:
+    """The stored operation: ``await operation_row(made)``."""
+
+    async def read(made: dict[str, Any]) -> Operation:
+        async with core.database.read() as session:
+            return await session.get_one(Operation, made["id"])
+
+    return read
+
+
+def approval(made: dict[str, Any], **members: Any) -> bytes:
+    """Signed body of an approval."""
+    return json.dumps({"requestObject": {"id": made["id"], "data": made["data"]} | members}).encode()
+
+
+@pytest.fixture
+def approval_of() -> Callable[..., bytes]:
+    """Body of an approval: ``approval_of(made, data="other")``."""
+    return approval
+
+
+@pytest.fixture
+def header_of() -> Callable[..., dict[str, str]]:
+    """A fresh token header: ``header_of(token)``."""
+    return token_header

@@ -1,0 +1,108 @@
+"""What a token opens at the door (README D1 rule 5; enrollment-api §6.6, §10.2 to §10.4)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from sqlalchemy import text
+
+from powerauth_core.dmz import statements
+from powerauth_core.enums import ActivationStatus
+from powerauth_protocol.signature import SignatureType
+from servicekit import clock
+
+P, PK, PB = (
+    SignatureType.POSSESSION,
+    SignatureType.POSSESSION_KNOWLEDGE,
+    SignatureType.POSSESSION_BIOMETRY,
+)
+
+
+async def test_list_shows_pending_operations_without_their_otp(door, phone, operation) -> None:
+    made = await operation(proximityCheckEnabled=True)
+    await operation(userId="bob")
+    answer = await door.with_token(await door.token(phone), "operation/list")
+    assert answer["authenticated"] is True
+    assert abs(answer["timestamp"] - clock.now_ms()) < 60_000
+    (shown,) = answer["operations"]
+    assert (
+        shown
+        | {
+            "id": made["id"],
+            "operationType": "authorize_payment",
+            "data": "A1*A100CZK",
+            "status": "PENDING",
+            "parameters": {"AMOUNT": "100CZK"},
+            "proximityCheck": True,
+            "signatureType": ["possession", "possession_knowledge", "possession_biometry"],
+        }
+        == shown
+    )
+    assert made["proximityOtp"] not in str(answer)
+
+
+async def test_detail_and_claim(door, phone, operation, operation_row) -> None:
+    made = await operation(userId=None)
+    token = await door.token(phone)
+    detail = await door.with_token(token, "operation/detail", id=made["id"])
+    assert detail["operation"]["id"] == made["id"]
+    assert (await operation_row(made)).user_id is None
+    await door.with_token(token, "operation/claim", id=made["id"])
+    assert (await operation_row(made)).user_id == "alice"
+
+
+async def test_activation_detail_needs_a_token_of_two_factors(door, phone) -> None:
+    for kind, expected in ((P, False), (PK, True), (PB, True)):
+        answer = await door.with_token(await door.token(phone, kind), "activation/detail")
+        assert answer["authenticated"] is expected
+        assert answer["activationName"] == ("Phone" if expected else None)
+
+
+async def test_token_of_an_inactive_activation_opens_nothing(door, phone, change) -> None:
+    token = await door.token(phone)
+    await change(phone, activation_status=ActivationStatus.BLOCKED)
+    for action, more in (("operation/list", {}), ("who-am-i", {"audience": "push"})):
+        assert not (await door.with_token(token, action, **more))["authenticated"]
+
+
+async def test_statement_is_signed_by_the_core_for_one_audience_and_a_minute(api, door, phone) -> None:
+    answer = await door.with_token(await door.token(phone), "who-am-i", audience="push")
+    keys = KeySet.import_key_set(await api.ok("statement/keys"))
+    token = jwt.decode(answer["statement"], keys, algorithms=["ES256"])
+    ids = {"activationId": phone.activation_id, "userId": "alice", "applicationId": "test-application"}
+    assert {name: token.claims[name] for name in ids} == ids
+    assert {name: answer[name] for name in ids} == ids
+    assert (token.claims["aud"], token.claims["sub"]) == ("push", phone.activation_id)
+    assert token.claims["exp"] - token.claims["iat"] == 60
+    assert abs(token.claims["iat"] - clock.now_ms() // 1000) < 60
+
+
+async def test_statement_key_is_made_once_by_all_replicas_and_encrypted_at_rest(core, start_core) -> None:
+    other = await start_core()
+    found = await asyncio.gather(*[statements.public_keys(each) for each in (core, other) * 3])
+    assert all(keys == found[0] for keys in found)
+    assert len(found[0]) == 1
+    assert "d" not in found[0][0]
+    async with core.database.read() as session:
+        row = (await session.execute(text("SELECT * FROM statement_key"))).mappings().one()
+    assert row["private_key_encryption"] == 1
+
+
+async def test_published_key_verifies_statements_of_every_replica(core, start_core) -> None:
+    other = await start_core()
+    subject = statements.Subject("a", "u", "app")
+    statement = await statements.sign(other, subject, "inbox")
+    keys: Any = {"keys": await statements.public_keys(core)}
+    claims = jwt.decode(statement, KeySet.import_key_set(keys), algorithms=["ES256"]).claims
+    assert claims["userId"] == "u"
+
+
+@pytest.mark.parametrize("audience", ["", "x" * 65])
+async def test_audience_has_a_form(door, phone, header_of, audience) -> None:
+    token = await door.token(phone)
+    code = await door.api.error("token/who-am-i", header=header_of(token), audience=audience)
+    assert code == "ERR0024"

@@ -1,0 +1,174 @@
+"""What must hold when requests run into each other (README D9; design §5, §8).
+
+"Two replicas" are two cores with their own connections on one database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from powerauth_core.activations.models import Activation, ActivationHistory
+from powerauth_core.enums import ActivationStatus, SignatureType
+from powerauth_core.signatures import service
+from powerauth_core.signatures.schemas import VerifySignatureRequest
+from powerauth_protocol.encoding import b64decode
+from servicekit.database import DatabaseUnavailable
+from servicekit.errors import ServiceError
+
+BODY = b"{}"
+
+
+def request_of(signed: Any, **changes: Any) -> VerifySignatureRequest:
+    return VerifySignatureRequest.model_validate(signed.request | changes)
+
+
+def wrong(phone: Any) -> VerifySignatureRequest:
+    return request_of(phone.sign(BODY), data="POST&&&")
+
+
+async def count_history(core: Any, activation_id: str, reason: str) -> int:
+    rows = select(func.count()).where(
+        ActivationHistory.activation_id == activation_id, ActivationHistory.event_reason == reason
+    )
+    async with core.database.read() as session:
+        return (await session.execute(rows)).scalar_one()
+
+
+async def test_one_signature_is_accepted_at_most_once_of_fifty(core, phone, stored, audited) -> None:
+    request = request_of(phone.sign(BODY, kind=phone_kind("POSSESSION")))
+    answers = await asyncio.gather(*[service.verify(core, request) for _ in range(50)])
+    assert sum(answer.signature_valid for answer in answers) == 1
+    assert (await stored(phone)).counter == 1
+    rows = await audited(phone)
+    assert [row.valid for row in rows].count(True) == 1
+    assert len(rows) == 50
+
+
+async def test_one_signature_is_accepted_at_most_once_by_two_replicas(
+    core, start_core, phone, stored, audited
+) -> None:
+    other = await start_core()
+    request = request_of(phone.sign(BODY, kind=phone_kind("POSSESSION")))
+    answers = await asyncio.gather(
+        *[service.verify(replica, request) for _ in range(25) for replica in (core, other)]
+    )
+    assert sum(answer.signature_valid for answer in answers) == 1
+    assert (await stored(phone)).counter == 1
+    assert len(await audited(phone)) == 50
+
+
+async def test_distinct_signatures_of_one_phone_are_all_accepted_in_any_order_of_arrival(
+    core, phone, stored
+) -> None:
+    requests = [request_of(phone.sign(BODY)) for _ in range(20)]
+    answers = await asyncio.gather(*[service.verify(core, request) for request in requests])
+    assert all(answer.signature_valid for answer in answers)
+    row = await stored(phone)
+    assert (row.counter, b64decode(row.ctr_data)) == (20, phone.ctr_data)
+
+
+async def test_failures_count_exactly_and_block_once_at_the_maximum(
+    core, start_core, phone, stored, audited
+) -> None:
+    other = await start_core()
+    requests = [wrong(phone) for _ in range(40)]
+    answers = await asyncio.gather(
+        *[service.verify((core, other)[number % 2], each) for number, each in enumerate(requests)]
+    )
+    row = await stored(phone)
+    assert (row.failed_attempts, row.activation_status) == (5, ActivationStatus.BLOCKED)
+    remaining = sorted(a.remaining_attempts for a in answers if a.remaining_attempts is not None)
+    assert remaining == [0, 1, 2, 3, 4]
+    assert await count_history(core, phone.activation_id, "MAX_FAILED_ATTEMPTS") == 1
+    notes = [entry.note for entry in await audited(phone)]
+    assert notes.count("signature_does_not_match") == 5
+    assert notes.count("activation_invalid_state") == 35
+
+
+async def test_a_right_signature_among_wrong_ones_never_unblocks(core, phone, stored) -> None:
+    right = request_of(phone.sign(BODY))
+    answers = await asyncio.gather(
+        *[service.verify(core, wrong(phone)) for _ in range(5)],
+        service.verify(core, right),
+        *[service.verify(core, wrong(phone)) for _ in range(5)],
+    )
+    row = await stored(phone)
+    if answers[5].signature_valid:
+        assert row.failed_attempts == 5
+    assert row.activation_status is ActivationStatus.BLOCKED
+
+
+async def test_a_request_that_cannot_be_checked_does_not_fail_its_neighbours(
+    core, make_phone, change, stored
+) -> None:
+    phones = [await make_phone(f"user-{number}") for number in range(4)]
+    await change(phones[1], server_private_key_base64="broken")
+    await change(phones[2], ctr_data="not Base64")
+    requests = [request_of(phone.sign(BODY)) for phone in phones]
+    outcomes = await asyncio.gather(
+        *[service.verify(core, request) for request in requests], return_exceptions=True
+    )
+    assert outcomes[0].signature_valid
+    assert outcomes[3].signature_valid
+    assert isinstance(outcomes[1], ServiceError)
+    assert outcomes[1].code == "ERR0010"
+    assert isinstance(outcomes[2], Exception)
+    assert [(await stored(phone)).counter for phone in phones] == [1, 0, 0, 1]
+
+
+async def test_nobody_hears_valid_when_the_commit_fails(core, make_phone, stored, monkeypatch) -> None:
+    phones = [await make_phone(f"user-{number}") for number in range(3)]
+    requests = [request_of(phone.sign(BODY)) for phone in phones]
+
+    async def refuse(_session: Any) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sqlalchemy.ext.asyncio.AsyncSession.commit", refuse)
+        outcomes = await asyncio.gather(
+            *[service.verify(core, request) for request in requests], return_exceptions=True
+        )
+    assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 3
+    assert [(await stored(phone)).counter for phone in phones] == [0, 0, 0]
+    assert (await service.verify(core, requests[0])).signature_valid
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+async def test_a_row_held_by_somebody_else_does_not_hold_up_the_others(core, make_phone) -> None:
+    held, free = await make_phone("held"), await make_phone("free")
+    async with core.database.transaction() as session:
+        await session.get(Activation, held.activation_id, with_for_update=True)
+        waiting = asyncio.create_task(service.verify(core, request_of(held.sign(BODY))))
+        others = [request_of(free.sign(BODY)) for _ in range(3)]
+        async with asyncio.timeout(5):
+            answers = [await service.verify(core, request) for request in others]
+        assert all(answer.signature_valid for answer in answers)
+        assert not waiting.done()
+    assert (await waiting).signature_valid
+
+
+async def test_work_goes_on_when_the_caller_goes_away(core, phone, stored) -> None:
+    call = asyncio.create_task(service.verify(core, request_of(phone.sign(BODY))))
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    await core.verifier.close()
+    assert (await stored(phone)).counter == 1
+
+
+async def test_close_waits_for_accepted_requests(core, make_phone) -> None:
+    phones = [await make_phone(f"user-{number}") for number in range(5)]
+    calls = [asyncio.create_task(service.verify(core, request_of(p.sign(BODY)))) for p in phones]
+    await asyncio.sleep(0)
+    await core.verifier.close()
+    await asyncio.sleep(0)
+    assert [call.done() and call.result().signature_valid for call in calls] == [True] * 5
+
+
+def phone_kind(name: str) -> Any:
+    """The protocol's signature type of this name."""
+    return service.BY_WIRE_NAME[SignatureType(name)]
