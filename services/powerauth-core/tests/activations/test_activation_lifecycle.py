@@ -92,33 +92,31 @@ async def test_init_answers_a_signed_code_and_stores_what_was_asked_for(
     assert (found["commitPhase"], found["activationOtpValidation"]) == ("ON_COMMIT", "NONE")
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"userId": ""}, "ERR0024"),
-        ({"userId": None}, "ERR0024"),
-        ({"userId": "x" * 256}, "ERR0024"),
-        ({"applicationId": None}, "ERR0024"),
-        ({"applicationId": "other"}, "ERR0015"),
-        ({"applicationIds": ["other"]}, "ERR0015"),
-        ({"maxFailureCount": 0}, "ERR0040"),
-        ({"maxFailureCount": -1}, "ERR0040"),
-        ({"timestampActivationExpire": 1_000}, "ERR0024"),
-        ({"activationOtpValidation": "ON_COMMIT"}, "ERR0024"),
-        ({"activationOtpValidation": "ON_COMMIT", "activationOtp": "  "}, "ERR0024"),
-        (
-            {"activationOtpValidation": "ON_COMMIT", "activationOtp": "1", "commitPhase": "ON_COMMIT"},
-            "ERR0024",
-        ),
-        ({"flags": ["x" * 260]}, "ERR0024"),
-        ({"commitPhase": "LATER"}, "ERROR_HTTP_REQUEST"),
-    ],
-)
-async def test_init_refuses_what_it_cannot_start(
-    api: Any, application: Any, change: dict[str, Any], code: str
-) -> None:
-    request = {"userId": "user-1", "applicationId": application.application_id} | change
-    assert await api.error("activation/init", **request) == code
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"userId": ""}, "ERR0024"),
+    ({"userId": None}, "ERR0024"),
+    ({"userId": "x" * 256}, "ERR0024"),
+    ({"applicationId": None}, "ERR0024"),
+    ({"applicationId": "other"}, "ERR0015"),
+    ({"applicationIds": ["other"]}, "ERR0015"),
+    ({"maxFailureCount": 0}, "ERR0040"),
+    ({"maxFailureCount": -1}, "ERR0040"),
+    ({"timestampActivationExpire": 1_000}, "ERR0024"),
+    ({"activationOtpValidation": "ON_COMMIT"}, "ERR0024"),
+    ({"activationOtpValidation": "ON_COMMIT", "activationOtp": "  "}, "ERR0024"),
+    (
+        {"activationOtpValidation": "ON_COMMIT", "activationOtp": "1", "commitPhase": "ON_COMMIT"},
+        "ERR0024",
+    ),
+    ({"flags": ["x" * 260]}, "ERR0024"),
+    ({"commitPhase": "LATER"}, "ERROR_HTTP_REQUEST"),
+]
+
+
+async def test_init_refuses_what_it_cannot_start(api: Any, application: Any) -> None:
+    for change, code in REFUSED:
+        request = {"userId": "user-1", "applicationId": application.application_id} | change
+        assert await api.error("activation/init", **request) == code, change
     assert (await api.ok("activation/list", userId="user-1"))["activations"] == []
 
 

@@ -42,34 +42,34 @@ async def _row(core: Core, activation_id: str) -> Activation:
     return row
 
 
-@pytest.mark.parametrize(
-    ("plaintext", "code"),
-    [
-        (b"", "ERR0011"),
-        (b"not json", "ERR0011"),
-        (b"[]", "ERR0011"),
-        (b'{"devicePublicKey": 7}', "ERR0011"),
-        (_layer2(activationName=["x"]), "ERR0011"),
-        (_layer2(activationName="a\x00b"), "ERR0011"),
-        (b"{}", "ERR0024"),
-        (b'{"devicePublicKey": " "}', "ERR0024"),
-        (_layer2(activationName="x" * 256), "ERR0024"),
-        (_layer2(extras="x" * 4001), "ERR0024"),
-        (b'{"devicePublicKey": "%%%"}', "ERR0010"),
-        (_layer2(devicePublicKey=b64encode(b"\x02" + b"\xff" * 32)), "ERR0010"),
-        (_layer2(devicePublicKey=b64encode(b"\x04" + b"\x01" * 64)), "ERR0010"),
-        (_layer2(devicePublicKey=b64encode(b"\x02" * 34)), "ERR0010"),
-    ],
-)
+BAD_OFFERS: list[tuple[bytes, str]] = [
+    (b"", "ERR0011"),
+    (b"not json", "ERR0011"),
+    (b"[]", "ERR0011"),
+    (b'{"devicePublicKey": 7}', "ERR0011"),
+    (_layer2(activationName=["x"]), "ERR0011"),
+    (_layer2(activationName="a\x00b"), "ERR0011"),
+    (b"{}", "ERR0024"),
+    (b'{"devicePublicKey": " "}', "ERR0024"),
+    (_layer2(activationName="x" * 256), "ERR0024"),
+    (_layer2(extras="x" * 4001), "ERR0024"),
+    (b'{"devicePublicKey": "%%%"}', "ERR0010"),
+    (_layer2(devicePublicKey=b64encode(b"\x02" + b"\xff" * 32)), "ERR0010"),
+    (_layer2(devicePublicKey=b64encode(b"\x04" + b"\x01" * 64)), "ERR0010"),
+    (_layer2(devicePublicKey=b64encode(b"\x02" * 34)), "ERR0010"),
+]
+
+
 async def test_a_bad_offer_changes_nothing_not_even_the_otp_counter(
-    api: Any, core: Core, call: Any, init: Any, make_device: Any, plaintext: bytes, code: str
+    api: Any, core: Core, call: Any, init: Any, make_device: Any
 ) -> None:
     started = await init(commitPhase="ON_KEY_EXCHANGE", activationOtp="1234")
     async with core.database.transaction() as session:
         await session.execute(update(Activation).values(failed_attempts=2))
     device: Device = make_device()
-    sealed = await device.layer2(call, plaintext=plaintext)
-    assert await _prepare(api, device, sealed, started["activationCode"]) == code
+    for plaintext, code in BAD_OFFERS:
+        sealed = await device.layer2(call, plaintext=plaintext)
+        assert await _prepare(api, device, sealed, started["activationCode"]) == code, plaintext
     row = await _row(core, started["activationId"])
     assert (row.activation_status.value, row.failed_attempts) == ("CREATED", 2)
     assert row.device_public_key_base64 is None
@@ -134,16 +134,14 @@ def _scalar(core: Core, row: Activation) -> int | None:
         return None
 
 
-@pytest.mark.parametrize(
-    "code", ["", "AAAAA-AAAAA-AAAAA-AAAAA", "AAAAA-AAAAA-AAAAA-AAAAB", "nonsense", "x" * 300]
-)
 async def test_unknown_and_malformed_codes_are_answered_alike(
-    api: Any, call: Any, init: Any, make_device: Any, code: str
+    api: Any, call: Any, init: Any, make_device: Any
 ) -> None:
     await init()
     device = make_device()
-    sealed = await device.layer2(call)
-    assert await _prepare(api, device, sealed, code) == ("ERR0009" if code else "ERR0024")
+    for code in ("AAAAA-AAAAA-AAAAA-AAAAA", "AAAAA-AAAAA-AAAAA-AAAAB", "nonsense", "x" * 300):
+        assert await _prepare(api, device, await device.layer2(call), code) == "ERR0009", code
+    assert await _prepare(api, device, await device.layer2(call), "") == "ERR0024"
 
 
 async def test_a_code_works_once_and_only_in_its_application(
