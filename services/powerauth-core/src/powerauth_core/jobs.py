@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from powerauth_core.activations import expiry
@@ -21,42 +22,17 @@ if TYPE_CHECKING:
 def all_jobs(core: Core) -> list[Job]:
     """Every job under its name in the original's lock table; a period of zero is never scheduled."""
     settings = core.settings
-
-    def job(name: str, period_ms: int, run: Callable[[], Awaitable[object]]) -> Job:
-        return Job(name, period_ms / 1000, run)
-
-    return [
-        job(
-            "expireActivationsTask", settings.job_activations_cleanup_ms, lambda: expiry.expire_overdue(core)
-        ),
-        job(
-            "expireOperationsTask",
-            settings.job_operation_cleanup_ms,
-            lambda: operations.expire_operations(core, settings.job_expire_operations_limit),
-        ),
-        job(
-            "expireUniqueValuesTask",
-            settings.job_unique_value_cleanup_ms,
-            lambda: replay.delete_expired(core),
-        ),
-        job(
-            "expireTemporaryKeys",
-            settings.job_temporary_key_cleanup_ms,
-            lambda: keystore.delete_expired(core),
-        ),
-        job(
-            "dispatchPendingCallbackUrlEvents",
-            settings.job_dispatch_pending_callbacks_ms,
-            core.callbacks.dispatch_pending,
-        ),
-        job(
-            "rerunStaleCallbackUrlEvents",
-            settings.job_rerun_stale_callbacks_ms,
-            core.callbacks.rerun_stale,
-        ),
-        job("cleanCallbackUrlEvents", settings.job_callbacks_cleanup_ms, core.callbacks.delete_finished),
-        job("cleanAuditLog", settings.job_audit_cleanup_ms, lambda: clean_audit_log(core)),
-    ]
+    periods_ms = {
+        "expireActivationsTask": settings.job_activations_cleanup_ms,
+        "expireOperationsTask": settings.job_operation_cleanup_ms,
+        "expireUniqueValuesTask": settings.job_unique_value_cleanup_ms,
+        "expireTemporaryKeys": settings.job_temporary_key_cleanup_ms,
+        "dispatchPendingCallbackUrlEvents": settings.job_dispatch_pending_callbacks_ms,
+        "rerunStaleCallbackUrlEvents": settings.job_rerun_stale_callbacks_ms,
+        "cleanCallbackUrlEvents": settings.job_callbacks_cleanup_ms,
+        "cleanAuditLog": settings.job_audit_cleanup_ms,
+    }
+    return [Job(name, period / 1000, partial(_WORK[name], core)) for name, period in periods_ms.items()]
 
 
 def scheduled_jobs(core: Core) -> JobRunner:
@@ -85,3 +61,22 @@ async def clean_audit_log(core: Core) -> int:
         total += deleted
         if not deleted:
             return total
+
+
+def _expire_operations(core: Core) -> Awaitable[object]:
+    return operations.expire_operations(core, core.settings.job_expire_operations_limit)
+
+
+_WORK: dict[str, Callable[[Core], Awaitable[object]]] = {
+    "expireActivationsTask": expiry.expire_overdue,
+    "expireOperationsTask": _expire_operations,
+    "expireUniqueValuesTask": replay.delete_expired,
+    "expireTemporaryKeys": keystore.delete_expired,
+    "dispatchPendingCallbackUrlEvents": lambda core: core.callbacks.dispatch_pending(),
+    "rerunStaleCallbackUrlEvents": lambda core: core.callbacks.rerun_stale(),
+    "cleanCallbackUrlEvents": lambda core: core.callbacks.delete_finished(),
+    "cleanAuditLog": clean_audit_log,
+}
+
+JOB_NAMES = tuple(_WORK)
+"""Names of all jobs."""

@@ -119,3 +119,8 @@ def postcard_key_parts(application_rid: int) -> tuple[str, ...]:
 def application_text_parts(application_id: str) -> tuple[str, ...]:
     """Derivation parts of configuration values and of a callback's authentication (§24)."""
     return (application_id,)
+
+
+def statement_key_parts(key_id: str) -> tuple[str, ...]:
+    """Derivation parts of the private key that signs statements about devices (README D1 rule 5)."""
+    return "statement", key_id

@@ -56,6 +56,20 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         yield core
 
 
+@asynccontextmanager
+async def offline_core(settings: CoreSettings) -> AsyncGenerator[Core]:
+    """A core for one piece of work beside the running ones, which publish the events that it leaves."""
+    url = settings.database_url.get_secret_value()
+    database = Database(url, settings, application_name="powerauth-core-cli")
+    core = build_core(settings, database, bus_from_url(""))
+    try:
+        yield core
+    finally:
+        await core.callbacks.stop()
+        await core.egress.close()
+        await database.dispose()
+
+
 def build_core(settings: CoreSettings, database: Database, bus: Bus) -> Core:
     """The parts of a core, nothing started."""
     cipher = RecordCipher(settings.master_key)

@@ -109,7 +109,7 @@ async def change(core: Any, application_id: str = "test-application", user_id: s
 
 async def events(core: Any) -> list[CallbackUrlEvent]:
     async with core.database.read() as session:
-        statement = select(CallbackUrlEvent).order_by(CallbackUrlEvent.id)
+        statement = select(CallbackUrlEvent).order_by(CallbackUrlEvent.timestamp_created)
         return list((await session.execute(statement)).scalars())
 
 
@@ -168,6 +168,26 @@ async def test_a_change_rolled_back_sends_nothing(core: Any, configure: Any, rec
         await fail()
     await core.callbacks.idle()
     assert (receiver.bodies, await events(core)) == ([], [])
+
+
+async def test_a_change_rolled_back_to_a_savepoint_sends_nothing(
+    core: Any, configure: Any, receiver: Receiver
+) -> None:
+    """The next event may get the number of the one that is gone."""
+    await configure()
+
+    async def fail(session: Any) -> None:
+        async with session.begin_nested():
+            await callbacks.enqueue_activation(core, session, activation("undone"), "test-application")
+            raise RuntimeError
+
+    async with core.database.transaction() as session:
+        with pytest.raises(RuntimeError):
+            await fail(session)
+        await callbacks.enqueue_activation(core, session, activation("kept"), "test-application")
+    await core.callbacks.idle()
+    assert [body["userId"] for body in receiver.bodies] == ["kept"]
+    assert [(event.status, event.attempts) for event in await events(core)] == [("COMPLETED", 1)]
 
 
 async def test_only_enabled_callbacks_of_the_application_and_type_hear(

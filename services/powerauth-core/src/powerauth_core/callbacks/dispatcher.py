@@ -180,14 +180,30 @@ class CallbackDispatcher:
         async with self._shares[delivery.callback_id], self._slots:
             if self._waiting.pop(task, None) is None:
                 return  # put back while it waited
+            if not await self._is_ours(delivery):
+                return
             try:
                 outcome = await self._attempt(delivery)
             except asyncio.CancelledError:
-                await self._settle(
-                    delivery, rules.after_failure(delivery.policy, delivery.attempts, clock.now())
-                )
+                await self._finish(delivery, rules.after_failure)
                 raise
-            await self._settle(delivery, outcome(delivery.policy, delivery.attempts, clock.now()))
+            await self._finish(delivery, outcome)
+
+    async def _finish(self, delivery: Delivery, outcome: Outcome) -> None:
+        await self._settle(delivery, outcome(delivery.policy, delivery.attempts, clock.now()))
+
+    async def _is_ours(self, delivery: Delivery) -> bool:
+        """Whether there is still something to send: a savepoint of the business transaction may have been
+        rolled back, another replica may have taken the delivery over.
+        """
+        try:
+            async with self._database.read() as session:
+                return await repository.is_under_way(
+                    session, delivery.event_id, delivery.idempotency_key, delivery.attempts
+                )
+        except Unavailable as error:
+            log.warning("callback put off", callback=delivery.callback_id, reason=str(error))
+            return False
 
     async def _attempt(self, delivery: Delivery) -> Outcome:
         """Send once; how the row goes on."""
@@ -216,16 +232,15 @@ class CallbackDispatcher:
         self._deliveries.labels("accepted").inc()
         return rules.after_success
 
-    async def _finish(self, delivery: Delivery, outcome: Outcome) -> None:
-        await self._settle(delivery, outcome(delivery.policy, delivery.attempts, clock.now()))
-
     async def _postpone(self, delivery: Delivery) -> None:
         await self._settle(delivery, rules.postponed(delivery.last_call, clock.now()))
 
     async def _settle(self, delivery: Delivery, values: Mapping[str, Any]) -> None:
         try:
             async with self._database.transaction() as session:
-                await repository.settle(session, delivery.event_id, delivery.attempts, values)
+                await repository.settle(
+                    session, delivery.event_id, delivery.idempotency_key, delivery.attempts, values
+                )
         except Unavailable as error:
             # The row stays PROCESSING; the stale job takes it over if it may be repeated.
             log.warning("callback outcome not stored", event=delivery.event_id, reason=str(error))

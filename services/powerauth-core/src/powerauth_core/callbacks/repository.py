@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.models import Application
@@ -124,22 +124,36 @@ async def claim_stale(
     return (await session.execute(for_update(statement, dialect, skip_locked=True))).scalars().all()
 
 
-async def settle(session: AsyncSession, event_id: int, attempts: int, values: Mapping[str, Any]) -> bool:
+async def is_under_way(session: AsyncSession, event_id: int, idempotency_key: str, attempts: int) -> bool:
+    """Whether the delivery is still the one that was started with this number of attempts."""
+    statement = select(exists().where(*_same(event_id, idempotency_key, attempts)))
+    return bool((await session.execute(statement)).scalar_one())
+
+
+async def settle(
+    session: AsyncSession, event_id: int, idempotency_key: str, attempts: int, values: Mapping[str, Any]
+) -> bool:
     """Write the outcome of a delivery, unless it was taken over meanwhile; whether it was written.
 
     :param attempts: the number the delivery was started with
     """
     statement = (
         update(CallbackUrlEvent)
-        .where(
-            CallbackUrlEvent.id == event_id,
-            CallbackUrlEvent.status == CallbackUrlEventStatus.PROCESSING.value,
-            CallbackUrlEvent.attempts == attempts,
-        )
+        .where(*_same(event_id, idempotency_key, attempts))
         .values(**values)
         .returning(CallbackUrlEvent.id)
     )
     return (await session.execute(statement)).first() is not None
+
+
+def _same(event_id: int, idempotency_key: str, attempts: int) -> tuple[ColumnElement[bool], ...]:
+    # SQLite gives the id of a row that was rolled back to another one; the key is unique.
+    return (
+        CallbackUrlEvent.id == event_id,
+        CallbackUrlEvent.idempotency_key == idempotency_key,
+        CallbackUrlEvent.status == CallbackUrlEventStatus.PROCESSING.value,
+        CallbackUrlEvent.attempts == attempts,
+    )
 
 
 async def delete_finished(session: AsyncSession, now: datetime) -> int:
