@@ -166,6 +166,8 @@ async def test_a_second_process_waits_for_the_writer_too(
 
     async def add_one(database: Database) -> None:
         async with database.transaction() as own:
+            await own.execute(for_update(select(account.c.balance), database.dialect))
+            await asyncio.sleep(0.01)
             await _add(own, 1)
 
     await asyncio.gather(*(add_one(database) for database in (bank, other_process) * 5))

@@ -46,6 +46,10 @@ def _router() -> APIRouter:
     async def raw(request: Request) -> JsonResponse:
         return JsonResponse(str(len(await request.body())).encode())
 
+    @router.get("/kept")
+    async def kept() -> JsonResponse:
+        return JsonResponse(b"{}", headers={"Cache-Control": "max-age=300"})
+
     @router.get("/items/{item_id}")
     async def item(item_id: int) -> dict[str, int]:
         return {"item": item_id}
@@ -117,6 +121,28 @@ async def test_every_answer_carries_the_security_headers(client: httpx2.AsyncCli
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["cache-control"] == "no-store"
         assert "server" not in response.headers
+
+
+async def test_an_endpoint_may_allow_its_answer_to_be_kept(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/kept")
+    assert response.headers.get_list("cache-control") == ["max-age=300"]
+
+
+async def test_a_client_that_leaves_is_no_error(
+    make_app: MakeApp, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    sent: list[Any] = []
+
+    async def leave() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/raw", "headers": [], "query_string": b""}
+    await make_app(_router())(scope, leave, send)
+    [line] = log_lines()
+    assert (line["level"], line["status"], sent) == ("info", 499, [])
 
 
 async def test_a_valid_correlation_id_is_used_and_echoed(client: httpx2.AsyncClient) -> None:

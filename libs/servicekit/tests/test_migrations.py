@@ -45,6 +45,11 @@ SECOND = """
         op.execute("INSERT INTO thing (id, name) VALUES (1, 'once')")
 """
 
+SLOWLY = """def upgrade():
+    import time
+
+    time.sleep(2)"""
+
 BROKEN = """
     from alembic import op
 
@@ -115,6 +120,8 @@ async def test_a_failed_revision_leaves_nothing_behind(database_url: str, script
 
 async def test_replicas_starting_together_migrate_once(database_url: str, scripts: Path) -> None:
     """Real processes: in one process the runs queue anyway."""
+    slow = (scripts / "versions" / "first.py").read_text().replace("def upgrade():", SLOWLY)
+    (scripts / "versions" / "first.py").write_text(slow)
     code = (
         "import asyncio, sys; from servicekit import migrations;"
         "asyncio.run(migrations.upgrade(sys.argv[1], sys.argv[2]))"

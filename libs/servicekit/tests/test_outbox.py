@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData, func, select, text
 
-from servicekit import clock
+from servicekit import clock, metrics
 from servicekit.bus import BusUnavailable, Event
 from servicekit.bus.memory import InMemoryBus
 from servicekit.database import Database, normalised_url
@@ -142,15 +142,21 @@ async def test_unconfirmed_events_stay_and_confirmed_ones_go(store: Database, bu
     assert bus.subjects == ["a", "c", "b"]
 
 
+def _oldest(database: Database) -> float:
+    labels = {"database": str(database.url.database)}
+    return metrics.REGISTRY.get_sample_value("outbox_oldest_seconds", labels) or 0.0
+
+
 async def test_events_wait_while_the_broker_is_down(store: Database, bus: RecordingBus, until: Until) -> None:
     bus.down = True
     relay = OutboxRelay(store, bus, poll_seconds=0.05)
     await relay.start()
     await _write(store, "a")
-    await asyncio.sleep(0.2)
+    await until(lambda: _oldest(store) > 0)
     assert await pending(store) == 1
     bus.down = False
     await until(lambda: bus.subjects == ["a"])
+    await until(lambda: _oldest(store) == 0)
     await relay.stop()
     assert await pending(store) == 0
 

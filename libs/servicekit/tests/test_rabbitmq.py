@@ -76,6 +76,30 @@ async def test_subscriptions_survive_a_lost_connection(
     await until(lambda: "after" in durable and "after" in broadcast)
 
 
+async def test_a_deleted_queue_is_made_again(broker: tuple[RabbitBus, Any], until: Until, name: str) -> None:
+    bus, _ = broker
+    received: list[str] = []
+
+    async def remember(event: Event) -> None:
+        received.append(event.subject)
+
+    await bus.subscribe(name, [name], remember)
+    await bus.start()
+    async with await aio_pika.connect(server_url("TEST_RABBITMQ_URL")) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(f"{name}.events")
+
+        async def exists_again() -> bool:
+            queue = await channel.declare_queue(f"{name}.events", passive=True)
+            return queue.declaration_result.consumer_count == 1
+
+        await until(lambda: not bus.connected)
+        await until(lambda: bus.connected)
+        await until(exists_again)
+    await bus.publish(_event(name, "after"))
+    await until(lambda: received)
+
+
 async def test_events_published_while_nobody_listens_are_kept(until: Until, name: str) -> None:
     url = server_url("TEST_RABBITMQ_URL")
     received: list[str] = []

@@ -12,6 +12,7 @@ import time
 from secrets import token_hex
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit import logs, metrics
@@ -23,7 +24,10 @@ _log = logs.get_logger("request")
 
 UNMATCHED = "unmatched"
 
-_SECURITY_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_NO_SNIFF = (b"x-content-type-options", b"nosniff")
+_NO_STORE = (b"cache-control", b"no-store")
+CLIENT_GONE = 499
+"""Status in log and metrics of a request whose client left before it was answered."""
 
 
 _CLOSE = {"Connection": "close"}
@@ -153,6 +157,8 @@ class _Exchange:
             return
         try:
             await self.edge.app(self.scope, self.receive_bounded, self.send_complete)
+        except ClientDisconnect:
+            self.status = self.status or CLIENT_GONE
         except Exception:
             _log.exception("unexpected error", route=route_template(self.scope))
             if self.status:
@@ -171,7 +177,9 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = message.setdefault("headers", [])
-            headers.extend(_SECURITY_HEADERS)
+            headers.append(_NO_SNIFF)
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append(_NO_STORE)
             if self.edge.correlation_name is not None:
                 headers.append((self.edge.correlation_name, self.correlation_id.encode("latin-1")))
         await self.send(message)

@@ -14,7 +14,7 @@ from sqlalchemy import Column, MetaData, String, Table, Text, column, delete, in
 from sqlalchemy import table as sql_table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from servicekit import logs, metrics
+from servicekit import clock, logs, metrics
 from servicekit.bus import Bus, BusUnavailable, Event
 from servicekit.database import BigIntPk, Database, UtcTimestamp, after_commit, for_update
 from servicekit.errors import Unavailable
@@ -125,6 +125,9 @@ class OutboxRelay:
         self._tasks: list[asyncio.Task[None]] = []
         self._published = metrics.counter("outbox_published", "Events confirmed by the broker", ["type"])
         self._failures = metrics.counter("outbox_failures", "Batches that could not be published")
+        self._oldest = metrics.gauge(
+            "outbox_oldest_seconds", "Age of the oldest event not yet published", ["database"]
+        ).labels(str(database.url.database))
 
     async def start(self) -> None:
         """Publish in the background."""
@@ -197,18 +200,29 @@ class OutboxRelay:
                     self._wake.clear()
                     while await self.run_once() >= self._batch and not self._stopping.is_set():
                         pass
+                    self._oldest.set(0)
+                else:
+                    await self._observe_age()
                 pause = self._poll_seconds
             except (BusUnavailable, Unavailable) as error:
                 self._failures.inc()
                 _log.warning("events wait in the outbox", reason=str(error))
                 pause = min(max(pause, 1.0) * 2, LONGEST_PAUSE_SECONDS)
                 self._wake.clear()
+                with suppress(Unavailable):
+                    await self._observe_age()
             except Exception:
                 self._failures.inc()
                 _log.exception("outbox relay failed")
                 pause = LONGEST_PAUSE_SECONDS
                 self._wake.clear()
             await self._sleep(pause)
+
+    async def _observe_age(self) -> None:
+        oldest = select(_outbox.c.timestamp_created).order_by(_outbox.c.seq).limit(1)
+        async with self._database.read() as session:
+            created = await session.scalar(oldest)
+        self._oldest.set(0 if created is None else (clock.now() - created).total_seconds())
 
     async def _sleep(self, seconds: float) -> None:
         if self._stopping.is_set():

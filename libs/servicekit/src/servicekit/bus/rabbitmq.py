@@ -58,14 +58,15 @@ class _Link:
         self.broken = asyncio.Event()
         self.exchange: AbstractExchange | None = None
         self.consumers: list[tuple[AbstractQueue, str]] = []
-        connection.close_callbacks.add(self._closed)
+        connection.close_callbacks.add(self.break_off)
 
-    def _closed(self, *_reason: object) -> None:
+    def break_off(self, *_reason: object) -> None:
+        """Something in the link does not work any more."""
         self.broken.set()
 
     async def channel(self, *, confirms: bool) -> AbstractChannel:
         channel = await self.connection.channel(publisher_confirms=confirms)
-        channel.close_callbacks.add(self._closed)
+        channel.close_callbacks.add(self.break_off)
         return channel
 
 
@@ -205,6 +206,9 @@ class RabbitBus:
 
     async def _consume(self, link: _Link, subscription: _Subscription) -> None:
         channel = await link.channel(confirms=False)
+        # The broker ends a consumer whose queue was deleted, and the connection goes on without it.
+        underlying = await channel.get_underlay_channel()
+        underlying.on_consumer_cancel_callbacks.add(link.break_off)
         await channel.set_qos(prefetch_count=self._prefetch)
         if subscription.service is None:
             queue = await channel.declare_queue(exclusive=True, auto_delete=True)
