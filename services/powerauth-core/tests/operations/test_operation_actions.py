@@ -153,13 +153,14 @@ async def test_a_code_of_the_future_is_refused(bank: Any) -> None:
 
 async def test_unknown_things_are_told_apart_when_approving(bank: Any) -> None:
     created = await bank.create()
-    for wrong, code in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"operationId": "unknown"}, "ERR0037"),
         ({"operationId": "unknown", "applicationId": "unknown"}, "ERR0037"),
         ({"applicationId": "unknown"}, "ERR0015"),
         ({"signatureType": "possession_knowledge"}, "ERROR_HTTP_REQUEST"),
         ({"signatureType": None}, "ERR0024"),
-    ]:
+    ]
+    for wrong, code in refused:
         assert await bank.api.error("operation/approve", **bank.approval(created, **wrong)) == code
     assert (await bank.detail(created))["failureCount"] == 0
 

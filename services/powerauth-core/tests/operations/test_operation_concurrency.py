@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from powerauth_core.enums import OperationStatus
@@ -19,7 +19,7 @@ from servicekit.errors import ServiceError
 PARALLEL = 20
 
 
-async def outcomes(actions: list[Awaitable[Any]]) -> Counter[str]:
+async def outcomes(actions: Sequence[Awaitable[Any]]) -> Counter[str]:
     """How often each result or error code came out of actions that run at the same time."""
 
     async def outcome(action: Awaitable[Any]) -> str:

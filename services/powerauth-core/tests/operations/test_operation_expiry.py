@@ -5,6 +5,7 @@ from typing import Any
 from powerauth_core import jobs
 from powerauth_core.enums import OperationStatus
 from powerauth_core.operations import repository, service
+from servicekit.database import Dialect
 
 
 async def test_the_job_stores_and_announces_each_expiry_once(bank: Any, events: Any, callbacks: Any) -> None:
@@ -46,7 +47,9 @@ async def test_the_scheduled_job_keeps_the_configured_limit(bank: Any, start_cor
     assert states.count(OperationStatus.EXPIRED) == 2
 
 
-async def test_an_operation_that_somebody_works_on_waits_for_the_next_run(bank: Any, dialect: str) -> None:
+async def test_an_operation_that_somebody_works_on_waits_for_the_next_run(
+    bank: Any, dialect: Dialect
+) -> None:
     """On SQLite there is one writer, so nobody else can be at work."""
     if dialect == "sqlite":
         return
