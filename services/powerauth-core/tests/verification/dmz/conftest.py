@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from core_test_device import Device
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from powerauth_core.container import Core
 from powerauth_core.operations.models import Operation
@@ -20,6 +25,7 @@ from powerauth_protocol.signature import SignatureType
 from powerauth_protocol.token import token_digest
 from powerauth_protocol.versions import ProtocolVersion
 from servicekit import clock
+from servicekit.serving import BackgroundServer
 
 P, PK, PB = (
     SignatureType.POSSESSION,
@@ -163,3 +169,25 @@ def approval_of() -> Callable[..., bytes]:
 def header_of() -> Callable[..., dict[str, str]]:
     """A fresh token header: ``header_of(token)``."""
     return token_header
+
+
+Handler = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]
+"""Answers a request: path with query, body -> status, JSON body."""
+
+
+@pytest_asyncio.fixture
+async def web_server() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
+    """A JSON server on this machine that the core may call: ``url = await web_server(handler)``."""
+    async with AsyncExitStack() as stack:
+
+        async def start(handler: Handler) -> str:
+            async def answer(request: Request) -> Response:
+                path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                status, content = await handler(path, await request.body())
+                return Response(content, status, media_type="application/json")
+
+            app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
+            server = await stack.enter_async_context(BackgroundServer(app))
+            return server.url
+
+        yield start

@@ -1,0 +1,369 @@
+"""Creating activations at the door, by every type (README D1 rule 1; enrollment-api §6.3, §7)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from core_test_device import App, Device
+from sqlalchemy import func, select
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.enums import ActivationStatus
+from powerauth_protocol.ecies import SharedInfo1
+from powerauth_protocol.encoding import b64decode
+from powerauth_protocol.scope import Scope
+from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.versions import ProtocolVersion
+
+
+@pytest.fixture
+def new_device(application: Any) -> Callable[..., Device]:
+    """A device without an activation."""
+
+    def make(version: ProtocolVersion = ProtocolVersion.V3_3) -> Device:
+        app = App.of(
+            application.application_id,
+            application.application_key,
+            application.application_secret,
+            application.master_public_key,
+        )
+        return Device(app, version)
+
+    return make
+
+
+class Provider:
+    """The operator's provider behind HTTP: records what it is asked, answers what the test says."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, Any] = {}
+        self.status = 200
+
+    async def __call__(self, path: str, body: bytes) -> tuple[int, bytes]:
+        step = path.rsplit("/", 1)[-1]
+        self.asked.append((step, json.loads(body)))
+        return self.status, json.dumps(self.answers.get(step, {})).encode()
+
+    def steps(self) -> list[str]:
+        """Names of the steps asked so far."""
+        return [step for step, _ in self.asked]
+
+
+@pytest_asyncio.fixture
+async def provider(core: Any, web_server: Any) -> Provider:
+    """A provider that the core's settings point at."""
+    made = Provider()
+    core.settings.custom_activation_provider_url = await web_server(made)
+    return made
+
+
+async def create(
+    door: Any, device: Device, kind: str, identity: dict[str, str], **more: Any
+) -> dict[str, Any]:
+    """Create and take over the keys of the answer."""
+    sealed = await device.layer2(door.call)
+    answer = await door.api.ok("activation/create", **creation(device, sealed, kind, identity, **more))
+    device.accept(sealed, answer["activationData"])
+    return answer
+
+
+def creation(device: Device, sealed: Any, kind: str, identity: dict[str, str], **more: Any) -> dict[str, Any]:
+    return {
+        "applicationKey": device.app.key,
+        "protocolVersion": device.version.value,
+        "type": kind,
+        "identityAttributes": identity,
+        "customAttributes": {"channel": "branch"},
+        "activationData": sealed.fields,
+    } | more
+
+
+async def init(api: Any, **more: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = await api.ok(
+        "activation/init", **({"userId": "alice", "applicationId": "test-application"} | more)
+    )
+    return answer
+
+
+async def count(core: Any, status: ActivationStatus | None = None) -> int:
+    statement = select(func.count()).select_from(Activation)
+    if status is not None:
+        statement = statement.where(Activation.activation_status == status)
+    async with core.database.read() as session:
+        return (await session.execute(statement)).scalar_one()
+
+
+@pytest.mark.parametrize("version", list(ProtocolVersion))
+async def test_code_gives_a_usable_activation_after_its_commit(api, door, new_device, version) -> None:
+    started = await init(api)
+    device = new_device(version)
+    answer = await create(door, device, "CODE", {"code": started["activationCode"]})
+    assert answer["activationStatus"] == "PENDING_COMMIT"
+    assert answer["activationId"] == device.activation_id == started["activationId"]
+    assert answer["customAttributes"] == {"channel": "branch"}
+    assert answer["userInfo"]["sub"] == "alice"
+    await api.ok("activation/commit", activationId=device.activation_id)
+    history = await door.signed(device, "operation/history", b"{}")
+    assert history == {"authenticated": True, "operations": []}
+
+
+async def test_code_with_commit_at_key_exchange_is_active_at_once(api, door, new_device) -> None:
+    started = await init(api, commitPhase="ON_KEY_EXCHANGE")
+    answer = await create(door, new_device(), "CODE", {"code": started["activationCode"]})
+    assert answer["activationStatus"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("kind", "identity"),
+    [
+        ("CODE", {"code": " "}),
+        ("CODE", {"other": "x"}),
+        ("CODE", {"code": "AAAAA-AAAAA-AAAAA-AAAAA"}),
+        ("RECOVERY", {"recoveryCode": "x"}),
+        ("RECOVERY", {"recoveryCode": "x", "puk": "1"}),
+        ("CUSTOM", {"username": "alice"}),
+        ("DIRECT", {"method": "password"}),
+        ("DIRECT", {"method": "oidc"}),
+        ("DIRECT", {"method": "oidc", "providerId": "none", "code": "c", "nonce": "n"}),
+    ],
+)
+async def test_nothing_is_created_without_a_proof(door, new_device, core, kind, identity) -> None:
+    device = new_device()
+    sealed = await device.layer2(door.call)
+    status, body = await door.api.post("activation/create", **creation(device, sealed, kind, identity))
+    assert (status, body["status"]) == (400, "ERROR")
+    assert await count(core) == 0
+
+
+@pytest.mark.parametrize("changes", [{"type": "OTHER"}, {"identityAttributes": {}}, {"activationData": None}])
+async def test_malformed_creation_is_refused(door, new_device, changes) -> None:
+    device = new_device()
+    request = creation(device, await device.layer2(door.call), "CODE", {"code": "x"}) | changes
+    status, _ = await door.api.post("activation/create", **request)
+    assert status == 400
+
+
+# -- recovery --------------------------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture
+async def recoverable(api, door, new_device) -> Device:
+    """An ACTIVE activation with a recovery code."""
+    await api.ok(
+        "recovery/config/update",
+        applicationId="test-application",
+        activationRecoveryEnabled=True,
+        recoveryPostcardEnabled=False,
+        allowMultipleRecoveryCodes=False,
+    )
+    device = new_device()
+    started = await init(api, commitPhase="ON_KEY_EXCHANGE")
+    await create(door, device, "CODE", {"code": started["activationCode"]})
+    assert device.recovery is not None
+    return device
+
+
+async def test_recovery_replaces_the_activation_and_commits(door, recoverable, new_device, stored) -> None:
+    code, puk = recoverable.recovery
+    device = new_device()
+    answer = await create(door, device, "RECOVERY", {"recoveryCode": code, "puk": puk})
+    assert answer["activationStatus"] == "ACTIVE"
+    assert (await stored(recoverable)).activation_status is ActivationStatus.REMOVED
+    assert (await stored(device)).user_id == "alice"
+
+
+async def test_wrong_puk_names_the_one_to_enter(door, recoverable, new_device, core) -> None:
+    code, puk = recoverable.recovery
+    wrong = str((int(puk) + 1) % 10**10).zfill(10)
+    device = new_device()
+    sealed = await device.layer2(door.call)
+    request = creation(device, sealed, "RECOVERY", {"recoveryCode": code, "puk": wrong})
+    _, body = await door.api.post("activation/create", **request)
+    assert body["responseObject"]["code"] == "ERR_RECOVERY"
+    assert body["responseObject"]["currentRecoveryPukIndex"] == 1
+    assert await count(core, ActivationStatus.ACTIVE) == 1
+
+
+async def test_recovery_waits_for_a_commit_by_setting(door, recoverable, new_device, core) -> None:
+    core.settings.auto_commit_recovery = False
+    code, puk = recoverable.recovery
+    answer = await create(door, new_device(), "RECOVERY", {"recoveryCode": code, "puk": puk})
+    assert answer["activationStatus"] == "PENDING_COMMIT"
+
+
+async def test_recovery_code_is_confirmed_by_a_signature_over_its_envelope(door, recoverable) -> None:
+    plain = json.dumps({"recoveryCode": recoverable.recovery[0]}).encode()
+    body, sealed = await door.sealed(recoverable, SharedInfo1.CONFIRM_RECOVERY_CODE, plain)
+    answer = await door.signed(recoverable, "recovery/confirm", body)
+    assert sealed.open_json(answer["envelope"]) == {"alreadyConfirmed": True}
+    weak = await door.signed(recoverable, "recovery/confirm", body, SignatureType.POSSESSION_BIOMETRY)
+    assert weak["authenticated"] is False
+
+
+# -- providers -------------------------------------------------------------------------------------------
+
+
+async def test_provider_names_the_user_and_commits(door, provider, new_device, stored, core) -> None:
+    provider.answers = {
+        "plan": {
+            "userId": "bob",
+            "maxFailedAttempts": 3,
+            "validityMs": 60_000,
+            "generateRecoveryCodes": False,
+        },
+        "complete": {"customAttributes": {"done": True}, "flags": ["FROM-BANK"], "commit": True},
+    }
+    device = new_device()
+    answer = await create(door, device, "DIRECT", {"login": "b", "password": "secret"})
+    assert answer["activationStatus"] == "ACTIVE"
+    assert answer["customAttributes"] == {"done": True}
+    row = await stored(device)
+    assert (row.user_id, row.max_failed_attempts, row.flags) == ("bob", 3, ["FROM-BANK"])
+    assert provider.steps() == ["plan", "complete", "committed"]
+    plan, complete = provider.asked[0][1], provider.asked[1][1]
+    assert plan["identityAttributes"] == {"login": "b", "password": "secret"}
+    assert (complete["userId"], complete["type"]) == ("bob", "CUSTOM")
+    assert complete["activationId"] == device.activation_id
+
+
+async def test_without_the_providers_word_nothing_is_committed(door, provider, new_device) -> None:
+    provider.answers = {"plan": {"userId": "bob"}}
+    answer = await create(door, new_device(), "CUSTOM", {"login": "b"})
+    assert answer["activationStatus"] == "PENDING_COMMIT"
+    assert "committed" not in provider.steps()
+
+
+@pytest.mark.parametrize(
+    "plan", [{}, {"userId": " "}, {"userId": "x" * 256}, {"userId": 7}, [], {"userId": "b", "validityMs": -1}]
+)
+async def test_provider_that_names_nobody_refuses(door, provider, new_device, core, plan) -> None:
+    provider.answers = {"plan": plan}
+    device = new_device()
+    request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
+    assert await door.api.error("activation/create", **request) == "ERROR_PROVIDER"
+    assert await count(core) == 0
+
+
+async def test_failing_provider_refuses_and_leaves_nothing_usable(door, provider, new_device, core) -> None:
+    provider.answers = {"plan": {"userId": "bob"}, "complete": {"flags": [""]}}
+    device = new_device()
+    request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
+    assert await door.api.error("activation/create", **request) == "ERROR_PROVIDER"
+    assert await count(core, ActivationStatus.REMOVED) == 1
+    provider.status = 500
+    request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
+    assert await door.api.error("activation/create", **request) == "ERROR_PROVIDER"
+
+
+async def test_provider_never_commits_a_code(api, door, provider, new_device) -> None:
+    provider.answers = {"complete": {"commit": True}}
+    started = await init(api)
+    answer = await create(door, new_device(), "CODE", {"code": started["activationCode"]})
+    assert answer["activationStatus"] == "PENDING_COMMIT"
+
+
+async def test_provider_decides_about_recovery_codes_at_removal(door, provider, recoverable, api) -> None:
+    provider.answers = {"plan-removal": {"revokeRecoveryCodes": True}}
+    await door.signed(recoverable, "activation/remove", b"{}")
+    assert provider.steps()[-2:] == ["plan-removal", "removed"]
+    found = await api.ok("recovery/lookup", userId="alice")
+    assert {code["status"] for code in found["recoveryCodes"]} == {"REVOKED"}
+
+
+# -- what else passes the door ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", list(ProtocolVersion))
+async def test_envelope_keys_of_both_scopes_open_the_envelope(door, make_phone, version) -> None:
+    phone = await make_phone(version=version)
+    for scope in (Scope.APPLICATION, Scope.ACTIVATION):
+        await phone.prepare_scope(door.call, scope)
+        sealed = phone.seal(SharedInfo1.generic(scope), b'{"secret":1}', scope)
+        request = {
+            "scope": scope.name,
+            "applicationKey": phone.app.key,
+            "activationId": phone.activation_id if scope is Scope.ACTIVATION else None,
+            **phone.env(sealed),
+            "withUserInfo": True,
+        }
+        keys = await door.api.ok("envelope/keys", **request)
+        assert len(b64decode(keys["secretKey"])) == 48
+        finished = version in (ProtocolVersion.V3_2, ProtocolVersion.V3_3)
+        assert (keys["sharedInfo2"] is None) == finished
+        assert (keys["requestSharedInfo2"] is not None) == finished
+        assert (keys["responseTimestamp"] is not None) == finished
+        in_activation = scope is Scope.ACTIVATION
+        assert keys["userId"] == ("alice" if in_activation else None)
+        assert (keys["userInfo"] or {}).get("sub") == ("alice" if in_activation else None)
+
+
+async def test_scope_and_activation_must_fit(door, phone) -> None:
+    await phone.prepare_scope(door.call, Scope.APPLICATION)
+    sealed = phone.seal(SharedInfo1.APPLICATION_GENERIC, b"{}", Scope.APPLICATION)
+    request = {"applicationKey": phone.app.key, **phone.env(sealed)}
+    for scope, activation_id in (("APPLICATION", phone.activation_id), ("ACTIVATION", None)):
+        code = await door.api.error("envelope/keys", **request, scope=scope, activationId=activation_id)
+        assert code == "ERR0024"
+
+
+async def test_public_status_decrypts_on_the_device(door, phone) -> None:
+    blob = await phone.status(door.call)
+    assert blob.activation_status == ActivationStatus.ACTIVE.code
+    unknown = await door.api.ok("activation/status", activationId="unknown")
+    assert len(b64decode(unknown["encryptedStatusBlob"])) == 32
+
+
+async def test_custom_object_comes_from_the_operator(core, door, phone, web_server) -> None:
+    seen = []
+
+    async def told(_path: str, body: bytes) -> tuple[int, bytes]:
+        seen.append(json.loads(body))
+        return 200, b'{"branch":"Prague"}'
+
+    core.settings.status_custom_object_url = await web_server(told)
+    answer = await door.api.ok("activation/status", activationId=phone.activation_id)
+    assert answer["customObject"] == {"branch": "Prague"}
+    assert (seen[0]["userId"], seen[0]["activationStatus"]) == ("alice", "ACTIVE")
+    assert "encryptedStatusBlob" not in seen[0]
+    unknown = await door.api.ok("activation/status", activationId="unknown")
+    assert unknown["customObject"] is None
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("NONE", None), ("MINIMAL", "alice"), ("REST", "claimed")])
+async def test_user_info_by_setting(core, api, door, new_device, web_server, kind, expected) -> None:
+    async def claims(path: str, _body: bytes) -> tuple[int, bytes]:
+        assert path.endswith("/private/user-claims?userId=alice")
+        return 200, b'{"status":"OK","responseObject":{"sub":"claimed"}}'
+
+    core.settings.user_info_provider = kind
+    core.settings.user_info_rest_url = await web_server(claims)
+    core.settings.user_info_rest_allowed_stages = ("ACTIVATION_PROCESS_ACTIVATION_CODE",)
+    started = await init(api)
+    answer = await create(door, new_device(), "CODE", {"code": started["activationCode"]})
+    assert (answer["userInfo"] or {}).get("sub") == expected
+
+
+async def test_texts_are_told_once_per_change(api, door) -> None:
+    await api.ok(
+        "operation/text/update", placeholder="login", language="en", title="Log in", message="Confirm"
+    )
+    first = await door.api.ok("texts", operationType="login")
+    assert [row["title"] for row in first["rows"]] == ["Log in"]
+    again = await door.api.ok("texts", operationType="login", etag=first["etag"])
+    assert (again["notModified"], again["rows"]) == (True, [])
+
+
+async def test_upgrade_of_a_current_activation_is_refused(door, phone) -> None:
+    body, sealed = await door.sealed(phone, SharedInfo1.UPGRADE)
+    assert body
+    request = {
+        "applicationKey": phone.app.key,
+        "activationId": phone.activation_id,
+        **phone.env(sealed),
+    }
+    assert await door.api.error("upgrade/start", **request) == "ERR0008"
