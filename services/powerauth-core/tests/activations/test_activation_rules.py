@@ -34,8 +34,6 @@ TABLE: dict[Call, tuple[str, str, str, str, str]] = {
     Call.HAND_OUT_ENVELOPE_KEY: ("ERR0008", "ERR0008", YES, "ERR0008", "ERR0008"),
     Call.CREATE_TOKEN: ("ERR0008", "ERR0008", YES, "ERR0008", "ERR0008"),
     Call.CONFIRM_RECOVERY_CODE: ("ERR0008", "ERR0008", YES, "ERR0008", "ERR0008"),
-    Call.UPGRADE: ("ERR0008", "ERR0008", YES, "ERR0008", "ERR0008"),
-    Call.SIGN: ("ERR0008", "ERR0008", YES, "ERR0008", "ERR0008"),
 }
 CELLS = [(call, state, TABLE[call][column]) for call in Call for column, state in enumerate(STATES)]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVarTuple
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation, ActivationHistory
@@ -184,12 +184,6 @@ async def history(
     if until is not None:
         statement = statement.where(ActivationHistory.timestamp_created <= until)
     return list((await session.execute(statement)).scalars())
-
-
-async def count_with_status(session: AsyncSession, status: ActivationStatus) -> int:
-    """Number of activations in a state."""
-    statement = select(func.count()).where(Activation.activation_status == status)
-    return int((await session.execute(statement)).scalar_one())
 
 
 def _in_scope(statement: Select[*_Ts], application_ids: ApplicationIds) -> Select[*_Ts]:

@@ -17,7 +17,6 @@ REASON_MAX_FAILED_ATTEMPTS = "MAX_FAILED_ATTEMPTS"
 REASON_OTP_FAILED_ATTEMPT = "OTP_FAILED_ATTEMPT"
 REASON_OTP_MAX_FAILED_ATTEMPTS = "OTP_MAX_FAILED_ATTEMPTS"
 REASON_OTP_VALUE_UPDATE = "OTP_VALUE_UPDATE"
-REASON_VERSION_CHANGED = "ACTIVATION_VERSION_CHANGED"
 REASON_NAME_UPDATED = "ACTIVATION_NAME_UPDATED"
 
 CREATED = ActivationStatus.CREATED
@@ -40,8 +39,6 @@ class Call(Enum):
     HAND_OUT_ENVELOPE_KEY = "hand out an envelope key"
     CREATE_TOKEN = "create a token"  # noqa: S105 - a description
     CONFIRM_RECOVERY_CODE = "confirm a recovery code"
-    UPGRADE = "upgrade the protocol"
-    SIGN = "sign with the server's key"
 
 
 Answer = type[CoreError] | bool
@@ -58,8 +55,6 @@ _STATES: dict[Call, tuple[Mapping[ActivationStatus, Answer], type[CoreError]]] =
     Call.HAND_OUT_ENVELOPE_KEY: ({ACTIVE: True}, IncorrectActivationState),
     Call.CREATE_TOKEN: ({ACTIVE: True}, IncorrectActivationState),
     Call.CONFIRM_RECOVERY_CODE: ({ACTIVE: True}, IncorrectActivationState),
-    Call.UPGRADE: ({ACTIVE: True}, IncorrectActivationState),
-    Call.SIGN: ({ACTIVE: True}, IncorrectActivationState),
 }
 
 

@@ -18,11 +18,11 @@ router = APIRouter(prefix="/rest/v3/upgrade", tags=["Upgrade"])
 
 @router.post("/start", response_model=ObjectResponse[StartUpgradeResponse])
 async def start_upgrade(request: ObjectRequest[StartUpgradeRequest], core: CoreDependency) -> JsonResponse:
-    """Give an activation of version 2 its counter data."""
+    """Begin the upgrade of an activation; none qualifies."""
     return answer(await service.start_upgrade(core, request.request_object))
 
 
 @router.post("/commit", response_model=ObjectResponse[CommitUpgradeResponse])
 async def commit_upgrade(request: ObjectRequest[CommitUpgradeRequest], core: CoreDependency) -> JsonResponse:
-    """Make an activation one of version 3."""
+    """End the upgrade of an activation; none qualifies."""
     return answer(await service.commit_upgrade(core, request.request_object))
