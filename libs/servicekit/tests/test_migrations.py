@@ -130,10 +130,10 @@ async def test_replicas_starting_together_migrate_once(database_url: str, script
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", code, database_url, str(scripts), stderr=asyncio.subprocess.PIPE
         )
-        for _ in range(3)
+        for _ in range(2)
     ]
     outcomes = await asyncio.gather(*(replica.communicate() for replica in replicas))
-    assert [replica.returncode for replica in replicas] == [0, 0, 0], outcomes
+    assert [replica.returncode for replica in replicas] == [0, 0], outcomes
     assert await _rows(database_url) == [(1, "once", None)]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,6 +25,19 @@ TEMPLATE_KEY = "servicekit.route"
 class _Target:
     app: ASGIApp
     child_scope: dict[str, Any]
+
+
+class DirectRoute(APIRoute):
+    """A route whose endpoint takes the request and returns the answer, nothing else.
+
+    It stands in the documentation like any other. Without parameters, dependencies and models there is
+    nothing that the framework could do for it, so :class:`ExactRoutes` calls the endpoint itself.
+    """
+
+    async def direct(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        answer = await self.endpoint(Request(scope, receive))
+        await answer(scope, receive, send)
 
 
 class ExactRoutes(BaseRoute):
@@ -69,7 +83,8 @@ def _targets(app: FastAPI) -> Iterator[tuple[tuple[str, str], _Target]]:
             if key not in seen:
                 seen.add(key)
                 scope = {"endpoint": route.endpoint, "route": original, TEMPLATE_KEY: route.path}
-                yield key, _Target(route.app, scope)
+                app = original.direct if isinstance(original, DirectRoute) else route.app
+                yield key, _Target(app, scope)
 
 
 def _effective_routes(app: FastAPI) -> Iterator[Any]:
