@@ -12,19 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from powerauth_core.answers import answer
-from servicekit.errors import (
-    DataRefused,
-    ErrorFamily,
-    ErrorHandlers,
-    ServiceError,
-    Unavailable,
-    context_of,
-    error_response,
-    input_problems,
-)
+from servicekit.errors import DataRefused, ErrorFamily, ErrorHandlers, ServiceError, Unavailable
 from servicekit.wire import ObjectRequest
 
 if TYPE_CHECKING:
@@ -63,7 +54,6 @@ class LeanCalls:
         :param calls: by path inside the service
         """
         self.app = app
-        self._family = family
         self._handlers = ErrorHandlers(family)
         self._calls = {path: (call, _Template(path)) for path, call in calls.items()}
 
@@ -75,20 +65,26 @@ class LeanCalls:
         if found is None or not _is_json(scope):
             await self.app(scope, receive, send)
             return
-        call, scope["route"] = found
+        call, template = found
+        body = await _body(receive)
         try:
-            request = call.parse(await _body(receive))
-            response: Response = answer(await call.perform(scope["app"].state.core, request.request_object))
-        except ValidationError as error:
-            problems = input_problems(error.errors(include_url=False))
-            response = error_response(self._family.validation(context_of(Request(scope)), problems))
+            request = call.parse(body)
+        except ValidationError:
+            # The route words it.
+            await self.app(scope, _again(body, receive), send)
+            return
+        scope["route"] = template
+        await (await self._answer(call, request.request_object, scope))(scope, receive, send)
+
+    async def _answer(self, call: LeanCall, request: BaseModel, scope: Scope) -> Response:
+        try:
+            return answer(await call.perform(scope["app"].state.core, request))
         except ServiceError as error:
-            response = await self._handlers.service_error(Request(scope), error)
+            return await self._handlers.service_error(Request(scope), error)
         except Unavailable as error:
-            response = await self._handlers.unavailable(Request(scope), error)
+            return await self._handlers.unavailable(Request(scope), error)
         except DataRefused as error:
-            response = await self._handlers.data_refused(Request(scope), error)
-        await response(scope, receive, send)
+            return await self._handlers.data_refused(Request(scope), error)
 
 
 def _is_json(scope: Scope) -> bool:
@@ -106,3 +102,13 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         body += message.get("body", b"")
     return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """`receive` as it was before the body was read."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay
