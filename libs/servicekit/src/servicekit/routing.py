@@ -83,8 +83,8 @@ def _targets(app: FastAPI) -> Iterator[tuple[tuple[str, str], _Target]]:
             if key not in seen:
                 seen.add(key)
                 scope = {"endpoint": route.endpoint, "route": original, TEMPLATE_KEY: route.path}
-                app = original.direct if isinstance(original, DirectRoute) else route.app
-                yield key, _Target(app, scope)
+                handler = original.direct if isinstance(original, DirectRoute) else route.app
+                yield key, _Target(handler, scope)
 
 
 def _effective_routes(app: FastAPI) -> Iterator[Any]:
