@@ -47,4 +47,6 @@ for project in libs/*/pyproject.toml services/*/pyproject.toml tools/*/pyproject
 done
 # shellcheck disable=SC2086
 .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $packages
+# Starting without compiled modules costs seconds of CPU time.
+.venv/bin/python -m compileall -q libs/*/src services/*/src tools/*/src
 echo "$state" >"$stamp"
