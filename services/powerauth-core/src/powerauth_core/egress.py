@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
+from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import quote
 
@@ -155,8 +156,11 @@ class Egress:
             max_keepalive_connections=_MAX_KEEPALIVE,
             keepalive_expiry=settings.http_connection_max_idle_ms / 1000,
         )
-        self._tls = ssl.create_default_context()
-        self.http = self.client()
+
+    @cached_property
+    def http(self) -> httpx2.AsyncClient:
+        """The client for everything that needs no client certificate and no trust anchors of its own."""
+        return self.client()
 
     def client(
         self, tls: ssl.SSLContext | None = None, timeout: httpx2.Timeout | None = None
@@ -166,7 +170,7 @@ class Egress:
         :param tls: for a client certificate or other trust anchors
         :param timeout: instead of the configured time-outs
         """
-        context = tls or self._tls
+        context = tls or _default_tls()
         if self._proxy is None:
             transport: httpx2.AsyncBaseTransport = GuardedTransport(self.policy, context, self._limits)
         else:
@@ -178,8 +182,15 @@ class Egress:
         )
 
     async def close(self) -> None:
-        """Close the shared client ``http``."""
-        await self.http.aclose()
+        """Close the shared client ``http`` if it was used."""
+        if "http" in self.__dict__:
+            await self.http.aclose()
+
+
+@cache
+def _default_tls() -> ssl.SSLContext:
+    """The platform's trust anchors, read once a process: that costs tens of milliseconds."""
+    return ssl.create_default_context()
 
 
 def _proxy(settings: EgressSettings) -> httpx2.Proxy | None:

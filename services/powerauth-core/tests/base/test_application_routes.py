@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 CATALOGUE = [
     "status",
     "error/list",
@@ -94,9 +92,11 @@ CATALOGUE = [
 ]
 
 
-@pytest.mark.parametrize("path", CATALOGUE)
-def test_every_call_of_the_catalogue_is_a_post(shared_app: Any, path: str) -> None:
-    assert list(shared_app.openapi()["paths"][f"/rest/v3/{path}"]) == ["post"]
+def test_every_call_of_the_catalogue_is_a_post(shared_app: Any) -> None:
+    paths = shared_app.openapi()["paths"]
+    assert {path: list(paths.get(f"/rest/v3/{path}", ())) for path in CATALOGUE} == {
+        path: ["post"] for path in CATALOGUE
+    }
 
 
 def test_nothing_is_outside_the_doors_but_health_and_documentation(shared_app: Any) -> None:
@@ -104,7 +104,10 @@ def test_nothing_is_outside_the_doors_but_health_and_documentation(shared_app: A
     assert [path for path in shared_app.openapi()["paths"] if not path.startswith(prefixes)] == []
 
 
-@pytest.mark.parametrize("path", CATALOGUE)
-async def test_an_empty_request_object_is_never_a_server_error(api: Any, path: str) -> None:
-    status, _body = await api.post(path)
-    assert status in (200, 400)
+async def test_an_empty_request_object_is_never_a_server_error(api: Any, dmz: Any, shared_app: Any) -> None:
+    answers = {}
+    for path in shared_app.openapi()["paths"]:
+        if not path.startswith("/actuator/"):
+            client = dmz if path.startswith("/dmz/") else api
+            answers[path] = (await client.post(path))[0]
+    assert {path: status for path, status in answers.items() if status not in (200, 400)} == {}
