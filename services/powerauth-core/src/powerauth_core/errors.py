@@ -342,7 +342,7 @@ class RecoveryPukMismatch(CoreError):
     """
 
     code = "ERR_RECOVERY"
-    message = "Recovery code is not valid."
+    message = "Invalid recovery code."
 
     def __init__(self, current_puk_index: int, *, keep_changes: bool = True) -> None:
         super().__init__(keep_changes=keep_changes, extra={"currentRecoveryPukIndex": current_puk_index})
