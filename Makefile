@@ -31,6 +31,7 @@ dev:
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/dev.in -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/runtime.in -o requirements/runtime.txt -c requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/enrollment.in -o requirements/enrollment.txt -c requirements/dev.txt
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build

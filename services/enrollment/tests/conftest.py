@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from enrollment_fakes import BASE_URL, FakeCore, FakePush, Phone, PublicClient
+from enrollment_fakes import BASE_URL, Clock, FakeCore, FakePush, Phone, PublicClient
 
 from enrollment.app import create_app
 from enrollment.core_actions import DOOR_PATHS
@@ -71,6 +72,15 @@ def connect(core: FakeCore, push: FakePush) -> Connect:
 def client(connect: Connect) -> PublicClient:
     """A client of a service with test settings."""
     return connect()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of day, standing still, one second into a window of every rate limit."""
+    clock = Clock()
+    clock.advance(-clock() % 600 + 1)
+    monkeypatch.setattr(time, "time", clock)
+    return clock
 
 
 @pytest.fixture

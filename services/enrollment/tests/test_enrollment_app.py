@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 import subprocess
@@ -29,6 +28,8 @@ from enrollment.app import create_app
 from enrollment.core_actions import DOOR_PATHS
 from enrollment.settings import EnrollmentSettings
 from powerauth_protocol.ecies import Scope
+from powerauth_protocol.encoding import b64decode, b64encode, b64url_encode
+from powerauth_protocol.temporary_key import TemporaryKeyRequest, build_request_jwt
 from servicekit.http import AsgiTransport, ServiceClient
 from servicekit.serving import free_port, lifespan_of
 
@@ -56,6 +57,7 @@ def test_settings_have_no_database_and_no_key() -> None:
     assert secrets == {
         "core_client_secret",
         "push_client_secret",
+        "limit_storage_url",
         "limit_keystore_per_application_key",
         "limit_keystore_burst_per_application_key",
     }
@@ -94,7 +96,7 @@ async def test_credentials_and_correlation_id_go_to_the_core(client: PublicClien
     headers = {"X-Correlation-ID": "abcdefgh-1", "Authorization": "Basic b3duOm9uZQ=="}
     answer = await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": "a.b.c"}}, headers)
     (call,) = core.calls
-    assert base64.b64decode(call.headers["authorization"].removeprefix("Basic ")) == b"enrollment:door-secret"
+    assert b64decode(call.headers["authorization"].removeprefix("Basic ")) == b"enrollment:door-secret"
     assert call.headers["x-correlation-id"] == answer.headers["X-Correlation-ID"] == "abcdefgh-1"
 
 
@@ -175,7 +177,7 @@ async def test_largest_signed_body_reaches_the_core(
     core.script["signed/activation/remove"] = {"authenticated": True, "activationId": ACTIVATION_ID}
     body = b"x" * (1024 * 1024)
     assert (await client.post("/pa/v3/activation/remove", body, phone.authorization())).status == 200
-    assert base64.b64decode(core.last("signed/activation/remove")["body"]) == body
+    assert b64decode(core.last("signed/activation/remove")["body"]) == body
 
 
 async def test_answers_are_not_cached_and_tell_no_version(client: PublicClient) -> None:
@@ -230,6 +232,7 @@ async def test_unreachable_core_over_the_network() -> None:
     assert answer.error == REMOTE_FAILED
 
 
+@pytest.mark.usefixtures("clock")
 class TestLimits:
     """D18, at the public endpoints."""
 
@@ -242,7 +245,7 @@ class TestLimits:
         assert statuses == [200] * 30 + [429]
         refused = await client.post("/pa/v3/keystore/create", body, one)
         assert refused.error == TOO_MANY
-        assert int(refused.headers["Retry-After"]) in (1, 2)
+        assert refused.headers["Retry-After"] == "59"
         assert (await client.post("/pa/v3/keystore/create", body, two)).status == 200
         assert len(core.calls) == 31
 
@@ -250,16 +253,40 @@ class TestLimits:
         core.script["keystore/create"] = {"jwt": "x"}
         client = connect(limit_keystore_per_application_key=60)
 
-        async def ask(application_key: object) -> int:
-            claims = base64.urlsafe_b64encode(json.dumps({"applicationKey": application_key}).encode())
-            jwt = f"e30.{claims.decode().rstrip('=')}.AAAA"
-            answer = await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": jwt}})
-            return answer.status
+        async def ask(application_key: str | None, mac_key: bytes = b"m" * 16) -> int:
+            jwt = build_request_jwt(TemporaryKeyRequest(application_key), mac_key)
+            return (await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": jwt}})).status
 
-        assert [await ask("one") for _ in range(11)] == [200] * 10 + [429]
-        assert await ask("two") == 200
-        for strange in (None, 5, True, "x" * 100):
-            assert await ask(strange) == 200
+        one, two = b64encode(b"1" * 16), b64encode(b"2" * 16)
+        assert [await ask(one) for _ in range(11)] == [200] * 10 + [429]
+        assert await ask(two) == 200
+
+    async def test_malformed_key_requests_use_up_no_limit_of_an_application(
+        self, connect: Connect, core: FakeCore
+    ) -> None:
+        core.script["keystore/create"] = {"jwt": "x"}
+        client = connect(limit_keystore_per_application_key=60)
+        key = b64encode(b"1" * 16)
+        good = build_request_jwt(TemporaryKeyRequest(key), b"m" * 16)
+        header, claims, mac = good.split(".")
+        other_header = b64url_encode(b'{"alg":"none"}')
+        malformed = (
+            f"{header}.{claims}.",
+            f"{header}.{claims}.{mac[:-4]}",
+            f"{header}.{claims}",
+            f"{other_header}.{claims}.{mac}",
+            f"{claims}.{claims}.{mac}",
+            build_request_jwt(TemporaryKeyRequest(key[:-4]), b"m" * 16),
+            build_request_jwt(TemporaryKeyRequest(None), b"m" * 16),
+        )
+        for jwt in malformed * 3:
+            assert (
+                await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": jwt}})
+            ).status == 200
+        for _ in range(10):
+            await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": good}})
+        refused = await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": good}})
+        assert refused.error == TOO_MANY
 
     async def test_status_per_activation(self, connect: Connect, core: FakeCore) -> None:
         core.script["activation/status"] = {"activationId": ACTIVATION_ID, "encryptedStatusBlob": "QQ=="}
@@ -281,6 +308,22 @@ class TestLimits:
         assert statuses == [400] * 10 + [429]
         assert core.calls == []
 
+    async def test_signed_and_token_requests_per_address(
+        self, connect: Connect, core: FakeCore, phone: Phone
+    ) -> None:
+        core.script["signed/verify"] = {"authenticated": True, "activationId": ACTIVATION_ID}
+        core.script["token/operation/list"] = {"authenticated": True, "operations": []}
+        client = connect(limit_authenticated_per_address=20)
+        operations = "/api/auth/token/app/operation/list"
+        for _ in range(10):
+            signed = await client.post("/pa/v3/signature/validate", b"x", phone.authorization())
+            listed = await client.post(operations, b"{}", phone.token())
+            assert (signed.status, listed.status) == (200, 200)
+        assert (await client.post(operations, b"{}", phone.token())).error == TOO_MANY
+        assert (await client.post("/pa/v3/signature/validate", b"x")).error == TOO_MANY
+        assert (await client.post("/pa/v3/status")).status == 200
+        assert len(core.calls) == 20
+
     def test_defaults(self) -> None:
         settings = EnrollmentSettings()
         assert (
@@ -289,7 +332,14 @@ class TestLimits:
             settings.limit_keystore_burst_per_application_key,
             settings.limit_status_per_activation,
             settings.limit_activation_create_per_address,
-        ) == (30, 60, 10, 30, 10)
+            settings.limit_authenticated_per_address,
+            settings.limit_storage_url.get_secret_value(),
+        ) == (30, 60, 10, 30, 10, 0, "")
+
+    @pytest.mark.parametrize("url", ["memcached://127.0.0.1:1", "127.0.0.1:6379", "memory://"])
+    def test_only_redis_is_a_shared_storage(self, url: str) -> None:
+        with pytest.raises(ValidationError):
+            EnrollmentSettings(limit_storage_url=SecretStr(url))
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

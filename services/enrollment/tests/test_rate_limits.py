@@ -1,87 +1,211 @@
-"""Rate limits (spec/README.md D18)."""
+"""Rate limits: windows, memory, and what happens when the shared storage is away (spec/README.md D18)."""
 
 from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from enrollment_fakes import Clock
 
 from enrollment.errors import TooManyRequests
+from enrollment.limit_storage import BoundedMemory, SharedCounts
 from enrollment.limits import Rate, RateLimit
 
-
-def limit(clock: Clock, per_minute: int, burst: int, keys: int = 100) -> RateLimit:
-    return RateLimit(Rate(per_minute, burst), keys=keys, now=clock)
+MANY = 100_000
 
 
-def allowed(subject: RateLimit, key: str, attempts: int) -> int:
+def limit(per_minute: int, burst: int, keys: int = 100) -> RateLimit:
+    return RateLimit(f"test-{uuid4()}", Rate(per_minute, burst), keys=keys)
+
+
+async def allowed(subject: RateLimit, key: str, attempts: int) -> int:
     """How many of `attempts` calls at once pass."""
     passed = 0
     for _ in range(attempts):
         try:
-            subject.check(key)
+            await subject.check(key)
         except TooManyRequests:
             continue
         passed += 1
     return passed
 
 
-def test_burst_passes_at_once_and_no_more() -> None:
-    assert allowed(limit(Clock(), 60, 10), "key", 50) == 10
+async def test_burst_passes_at_once_and_no_more(clock: Clock) -> None:
+    assert await allowed(limit(60, 10), "key", 50) == 10
 
 
-def test_bucket_refills_evenly() -> None:
-    clock = Clock()
-    subject = limit(clock, 60, 10)
-    assert allowed(subject, "key", 10) == 10
-    clock.advance(0.9)
-    assert allowed(subject, "key", 5) == 0
-    clock.advance(0.2)
-    assert allowed(subject, "key", 5) == 1
+async def test_window_slides(clock: Clock) -> None:
+    """60 a minute with a burst of 10 are 10 in 10 seconds; a full window counts on, less and less."""
+    subject = limit(60, 10)
+    assert await allowed(subject, "key", 20) == 10
+    clock.advance(8.9)
+    assert await allowed(subject, "key", 5) == 0
+    clock.advance(1.2)
+    assert await allowed(subject, "key", 20) == 2
     clock.advance(600)
-    assert allowed(subject, "key", 50) == 10
+    assert await allowed(subject, "key", 50) == 10
 
 
-def test_long_run_rate_is_the_configured_one() -> None:
-    clock = Clock()
-    subject = limit(clock, 30, 30)
+async def test_no_burst_at_the_seam_of_two_windows(clock: Clock) -> None:
+    subject = limit(30, 30)
+    clock.advance(59)
+    assert await allowed(subject, "key", 100) == 30
+    clock.advance(2)
+    assert await allowed(subject, "key", 100) <= 1
+
+
+async def test_long_run_rate_is_the_configured_one(clock: Clock) -> None:
+    subject = limit(30, 30)
     passed = 0
-    for _ in range(600):
-        passed += allowed(subject, "key", 3)
-        clock.advance(1)
-    assert passed == pytest.approx(30 + 30 * 10, abs=1)
+    for _ in range(1200):
+        passed += await allowed(subject, "key", 3)
+        clock.advance(0.5)
+    assert passed == pytest.approx(30 * 10, rel=0.1)
 
 
-def test_refused_calls_do_not_lengthen_the_wait() -> None:
-    clock = Clock()
-    subject = limit(clock, 60, 1)
-    subject.check("key")
-    assert allowed(subject, "key", 100) == 0
-    clock.advance(1.01)
-    assert allowed(subject, "key", 1) == 1
+async def test_refused_calls_do_not_lengthen_the_wait(clock: Clock) -> None:
+    subject = limit(60, 1)
+    await subject.check("key")
+    assert await allowed(subject, "key", 100) == 0
+    clock.advance(2)
+    assert await allowed(subject, "key", 1) == 1
 
 
-def test_refusal_tells_when_to_come_again() -> None:
-    subject = limit(Clock(), 6, 1)
-    subject.check("key")
+@pytest.mark.parametrize(("advance", "wait"), [(0.0, 9), (6.5, 3), (8.99, 1)])
+async def test_refusal_tells_when_to_come_again(clock: Clock, advance: float, wait: int) -> None:
+    subject = limit(6, 1)
+    await subject.check("key")
+    clock.advance(advance)
     with pytest.raises(TooManyRequests) as refusal:
-        subject.check("key")
-    assert refusal.value.retry_after == 10
+        await subject.check("key")
+    assert refusal.value.retry_after == wait
 
 
-def test_keys_are_counted_apart() -> None:
-    subject = limit(Clock(), 60, 1)
-    subject.check("one")
-    subject.check("two")
-    assert allowed(subject, "one", 1) == 0
+async def test_keys_and_limits_are_counted_apart() -> None:
+    subject, other = limit(60, 1), limit(60, 1)
+    await subject.check("one")
+    await subject.check("two")
+    await other.check("one")
+    assert await allowed(subject, "one", 1) == 0
 
 
-def test_number_of_keys_is_bounded() -> None:
-    subject = limit(Clock(), 60, 1, keys=3)
+async def test_zero_switches_a_limit_off() -> None:
+    assert await allowed(limit(0, 1), "key", 1000) == 1000
+
+
+async def test_number_of_keys_is_bounded() -> None:
+    subject = limit(1, 1, keys=3)
     for key in ("a", "b", "c", "d"):
-        subject.check(key)
-    assert allowed(subject, "a", 1) == 1
-    assert allowed(subject, "d", 1) == 0
+        await subject.check(key)
+    assert await allowed(subject, "a", 1) == 1
+    assert await allowed(subject, "d", 1) == 0
 
 
-def test_zero_switches_a_limit_off() -> None:
-    assert allowed(limit(Clock(), 0, 1), "key", 1000) == 1000
+class TestMemory:
+    """The library's own memory storage keeps every key of two windows and starts threads to look at them."""
+
+    def test_counters_never_exceed_the_bound(self) -> None:
+        memory = BoundedMemory(1000)
+        for number in range(5000):
+            assert memory.acquire_sliding_window_entry(f"key-{number}", 5, 60)
+        assert memory.reset() == 1000
+
+    def test_expired_counters_make_room(self, clock: Clock) -> None:
+        memory = BoundedMemory(MANY)
+        for number in range(1000):
+            memory.acquire_sliding_window_entry(f"key-{number}", 5, 60)
+        clock.advance(121)
+        for number in range(300):
+            memory.acquire_sliding_window_entry(f"new-{number}", 5, 60)
+        assert memory.reset() == 300
+
+    def test_no_thread_is_started_and_no_other_key_is_looked_at(self) -> None:
+        memory = BoundedMemory(MANY)
+        for number in range(MANY):
+            memory.incr(f"key-{number}", 60)
+        threads = threading.active_count()
+        looked_at: list[str] = []
+        memory._counts = _Watched(memory._counts, looked_at)
+        for _ in range(50):
+            memory.acquire_sliding_window_entry("mine", 1000, 60)
+        assert threading.active_count() == threads
+        assert len(looked_at) < 50 * 10
+        assert len({key.partition("/")[0] for key in looked_at}) <= 3
+
+    def test_expired_counter_starts_again(self, clock: Clock) -> None:
+        memory = BoundedMemory(10)
+        assert [memory.incr("key", 60), memory.incr("key", 60)] == [1, 2]
+        clock.advance(60)
+        assert memory.get("key") == 0
+        assert memory.incr("key", 60) == 1
+
+
+class _Watched(dict[str, tuple[int, float]]):
+    """Remembers which keys were looked up or walked over."""
+
+    def __init__(self, content: dict[str, tuple[int, float]], looked_at: list[str]) -> None:
+        super().__init__(content)
+        self._looked_at = looked_at
+
+    def get(self, key: str, default: object = None) -> object:  # type: ignore[override]
+        self._looked_at.append(key)
+        return super().get(key, default)
+
+    def __iter__(self) -> Iterator[str]:
+        for key in super().__iter__():
+            self._looked_at.append(key)
+            yield key
+
+
+class TestSharedStorage:
+    """Redis, where all replicas count together."""
+
+    async def test_replicas_share_their_counts(self) -> None:
+        one, two = SharedCounts(redis_url()), SharedCounts(redis_url())
+        name = f"test-{uuid4()}"
+        try:
+            replicas = [RateLimit(name, Rate(30, 30), shared=shared) for shared in (one, two)]
+            passed = [await allowed(replica, "key", 20) for replica in replicas]
+            assert passed == [20, 10]
+            with pytest.raises(TooManyRequests) as refusal:
+                await replicas[0].check("key")
+            assert 1 <= refusal.value.retry_after <= 60
+            assert await allowed(RateLimit(f"{name}-other", Rate(30, 30), shared=one), "key", 1) == 1
+        finally:
+            await one.close()
+            await two.close()
+
+    async def test_without_the_storage_a_replica_counts_alone(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        shared = SharedCounts(f"redis://127.0.0.1:{port}")
+        subject = RateLimit("test", Rate(30, 30), shared=shared)
+        assert await allowed(subject, "key", 40) == 30
+        await shared.close()
+
+    async def test_a_storage_that_hangs_is_not_asked_again_at_once(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            shared = SharedCounts(f"redis://127.0.0.1:{listener.getsockname()[1]}")
+            subject = RateLimit("test", Rate(30, 30), shared=shared)
+            assert await allowed(subject, "key", 40) == 30
+            listener.setblocking(False)
+            connections = 0
+            while True:
+                try:
+                    listener.accept()[0].close()
+                except BlockingIOError:
+                    break
+                connections += 1
+            assert connections <= 2
+            await shared.close()
+
+
+def redis_url() -> str:
+    """Address of the test run's Redis."""
+    url = os.environ.get("TEST_REDIS_URL")
+    assert url, "TEST_REDIS_URL is not set; run the tests by `make test`"
+    return url

@@ -68,6 +68,7 @@ def create_app(
             await core.close()
             if push_client is not None:
                 await push_client.close()
+            await enrollment.limits.close()
 
     app = create_service_app(
         TITLE,

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from enrollment.addresses import TrustedProxies, limited_network
 from enrollment.core_client import CoreDoor
 from enrollment.languages import preferred_language
-from enrollment.limits import RateLimit
+from enrollment.limits import Limits
 from enrollment.push.client import PushClient
 from enrollment.settings import EnrollmentSettings
 from enrollment.texts.cache import TextCache
@@ -19,16 +19,6 @@ from enrollment.texts.formatters import OperationTextFormatter, installed_format
 from servicekit.http import ServiceClient
 
 USER_AGENT_LENGTH = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The rate limits of spec/README.md D18."""
-
-    keystore_per_address: RateLimit
-    keystore_per_application_key: RateLimit
-    status_per_activation: RateLimit
-    activation_create_per_address: RateLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +77,7 @@ def build_enrollment(
             maximum_age_seconds=settings.texts_maximum_age_seconds,
         ),
         formatters=installed_formatters(),
-        limits=Limits(
-            keystore_per_address=RateLimit(settings.keystore_address_rate),
-            keystore_per_application_key=RateLimit(settings.keystore_application_rate),
-            status_per_activation=RateLimit(settings.status_rate),
-            activation_create_per_address=RateLimit(settings.activation_create_rate),
-        ),
+        limits=Limits.of(settings),
         proxies=TrustedProxies(settings.trusted_proxies),
         languages=frozenset(settings.languages),
     )

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from enrollment.addresses import TrustedProxies
-from enrollment.limits import Rate
+from enrollment.limit_storage import SHARED_SCHEMES
 from servicekit.settings import ServiceSettings
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -66,13 +66,26 @@ class EnrollmentSettings(ServiceSettings):
     limit_keystore_burst_per_application_key: int = Field(default=10, ge=1)
     limit_status_per_activation: int = Field(default=30, ge=0)
     limit_activation_create_per_address: int = Field(default=10, ge=0)
-    """Calls a minute (spec/README.md D18); 0 switches a limit off."""
+    limit_authenticated_per_address: int = Field(default=0, ge=0)
+    """Calls a minute (spec/README.md D18); 0 switches a limit off. The last one counts all requests with a
+    signature or token of one address; attempts per activation are limited by the core (D15)."""
+
+    limit_storage_url: SecretStr = SecretStr("")
+    """Redis, where all replicas count together; empty: each counts for itself."""
 
     @field_validator("trusted_proxies", "languages", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("limit_storage_url")
+    @classmethod
+    def _check_storage(cls, value: SecretStr) -> SecretStr:
+        scheme, separator, _ = value.get_secret_value().partition("://")
+        if value.get_secret_value() and not (separator and scheme in SHARED_SCHEMES):
+            raise ValueError(f"rate limits are stored in {', '.join(SHARED_SCHEMES)}")
         return value
 
     @model_validator(mode="after")
@@ -86,23 +99,3 @@ class EnrollmentSettings(ServiceSettings):
     def push_enabled(self) -> bool:
         """Whether a push service is configured."""
         return bool(self.push_url)
-
-    @property
-    def keystore_address_rate(self) -> Rate:
-        """The key store's limit per client address."""
-        return Rate(self.limit_keystore_per_address, self.limit_keystore_per_address)
-
-    @property
-    def keystore_application_rate(self) -> Rate:
-        """The key store's limit per application key."""
-        return Rate(self.limit_keystore_per_application_key, self.limit_keystore_burst_per_application_key)
-
-    @property
-    def status_rate(self) -> Rate:
-        """The activation status's limit per activation."""
-        return Rate(self.limit_status_per_activation, self.limit_status_per_activation)
-
-    @property
-    def activation_create_rate(self) -> Rate:
-        """The key exchange's limit per client address."""
-        return Rate(self.limit_activation_create_per_address, self.limit_activation_create_per_address)

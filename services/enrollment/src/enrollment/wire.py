@@ -19,6 +19,8 @@ JSON_MEDIA_TYPE = "application/json"
 
 JsonObject = dict[str, object]
 
+_OK = b'{"status":"OK"}'
+
 LATEST_MOMENT = 253_402_300_799_999
 """The last millisecond of the year 9999, beyond which there are no dates."""
 
@@ -85,13 +87,30 @@ def exact_json(value: object) -> str:
             return dumps(value)
 
 
+class JsonAnswer(Response):
+    """Answer 200 with finished JSON. Its headers are known, so the framework does not work them out."""
+
+    media_type = JSON_MEDIA_TYPE
+
+    def __init__(self, content: bytes) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = content
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(content)).encode()),
+        ]
+
+
 def json_response(content: bytes | str) -> Response:
     """Answer 200 with finished JSON."""
-    return Response(content, media_type=JSON_MEDIA_TYPE)
+    return JsonAnswer(content if isinstance(content, bytes) else content.encode())
 
 
 def ok_response(response_object: object = None, **siblings: object) -> Response:
     """Answer `{"status":"OK", "responseObject":…}`; without an object the member is omitted."""
+    if response_object is None and not siblings:
+        return JsonAnswer(_OK)
     return json_response(json_bytes(ok_object(response_object, **siblings)))
 
 

@@ -11,10 +11,11 @@ from enrollment.exchange import service
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
 from powerauth_protocol.ecies import Scope
+from servicekit.routing import DirectRoute
 
 PREFIX = "/exchange/v3"
 
-router = APIRouter(prefix=PREFIX, tags=["Test exchange"])
+router = APIRouter(prefix=PREFIX, tags=["Test exchange"], route_class=DirectRoute)
 
 
 @router.post("/application")

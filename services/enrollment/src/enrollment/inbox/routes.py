@@ -8,17 +8,20 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of
 from enrollment.inbox import service
-from enrollment.pipeline.incoming import receive_json
+from enrollment.pipeline.incoming import receive_authenticated
 from enrollment.wire import json_bytes, json_response
+from servicekit.routing import DirectRoute
 
-router = APIRouter(prefix="/api/inbox", tags=["Inbox"])
+router = APIRouter(prefix="/api/inbox", tags=["Inbox"], route_class=DirectRoute)
 
 
 @router.post("/count")
 async def count_unread(request: Request) -> Response:
     """Number of unread messages."""
     enrollment = enrollment_of(request)
-    answer = await service.count_unread(enrollment, enrollment.push_client(), await receive_json(request))
+    answer = await service.count_unread(
+        enrollment, enrollment.push_client(), await receive_authenticated(request)
+    )
     return json_response(json_bytes(answer))
 
 
@@ -26,15 +29,17 @@ async def count_unread(request: Request) -> Response:
 async def list_messages(request: Request) -> Response:
     """A page of messages, newest first."""
     enrollment = enrollment_of(request)
-    answer = await service.list_messages(enrollment, enrollment.push_client(), await receive_json(request))
+    answer = await service.list_messages(
+        enrollment, enrollment.push_client(), await receive_authenticated(request)
+    )
     return json_response(json_bytes(answer))
 
 
 @router.post("/message/detail")
 async def get_message(request: Request) -> Response:
     """One message with its body."""
-    enrollment = enrollment_of(request)
-    answer = await service.message(enrollment, enrollment.push_client(), await receive_json(request))
+    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
+    answer = await service.message(enrollment, enrollment.push_client(), incoming)
     return json_response(json_bytes(answer))
 
 
@@ -42,7 +47,9 @@ async def get_message(request: Request) -> Response:
 async def mark_read(request: Request) -> Response:
     """Mark one message as read."""
     enrollment = enrollment_of(request)
-    answer = await service.mark_read(enrollment, enrollment.push_client(), await receive_json(request))
+    answer = await service.mark_read(
+        enrollment, enrollment.push_client(), await receive_authenticated(request)
+    )
     return json_response(json_bytes(answer))
 
 
@@ -50,5 +57,7 @@ async def mark_read(request: Request) -> Response:
 async def mark_all_read(request: Request) -> Response:
     """Mark all messages as read."""
     enrollment = enrollment_of(request)
-    answer = await service.mark_all_read(enrollment, enrollment.push_client(), await receive_json(request))
+    answer = await service.mark_all_read(
+        enrollment, enrollment.push_client(), await receive_authenticated(request)
+    )
     return json_response(json_bytes(answer))

@@ -8,16 +8,17 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of, user_agent
 from enrollment.mobile_token import service
-from enrollment.pipeline.incoming import receive_json
+from enrollment.pipeline.incoming import receive_authenticated
 from enrollment.wire import exact_json, json_response, ok_response
+from servicekit.routing import DirectRoute
 
-router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token API"])
+router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token API"], route_class=DirectRoute)
 
 
 @router.post("/list")
 async def list_operations(request: Request) -> Response:
     """Pending operations of the token's user."""
-    enrollment, incoming = enrollment_of(request), await receive_json(request)
+    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     return json_response(
         exact_json(await service.list_operations(enrollment, incoming, enrollment.language(request)))
     )
@@ -26,7 +27,7 @@ async def list_operations(request: Request) -> Response:
 @router.post("/detail")
 async def get_operation(request: Request) -> Response:
     """One pending operation."""
-    enrollment, incoming = enrollment_of(request), await receive_json(request)
+    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     return json_response(
         exact_json(await service.operation_detail(enrollment, incoming, enrollment.language(request)))
     )
@@ -35,7 +36,7 @@ async def get_operation(request: Request) -> Response:
 @router.post("/detail/claim")
 async def claim_operation(request: Request) -> Response:
     """Take over an operation that has no user yet."""
-    enrollment, incoming = enrollment_of(request), await receive_json(request)
+    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     return json_response(
         exact_json(await service.claim_operation(enrollment, incoming, enrollment.language(request)))
     )
@@ -44,7 +45,7 @@ async def claim_operation(request: Request) -> Response:
 @router.post("/history")
 async def list_history(request: Request) -> Response:
     """The newest operations in every state; signed."""
-    enrollment, incoming = enrollment_of(request), await receive_json(request)
+    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     return json_response(
         exact_json(await service.operation_history(enrollment, incoming, enrollment.language(request)))
     )
@@ -53,7 +54,7 @@ async def list_history(request: Request) -> Response:
 @router.post("/authorize")
 async def authorize_operation(request: Request) -> Response:
     """Approve an operation; the signature covers its data."""
-    enrollment, incoming = enrollment_of(request), await receive_json(request)
+    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     await service.authorize_operation(
         enrollment, incoming, enrollment.client_address(request), user_agent(request)
     )
@@ -63,7 +64,7 @@ async def authorize_operation(request: Request) -> Response:
 @router.post("/cancel")
 async def cancel_operation(request: Request) -> Response:
     """Reject an operation; signed with possession."""
-    enrollment, incoming = enrollment_of(request), await receive_json(request)
+    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     await service.cancel_operation(
         enrollment, incoming, enrollment.client_address(request), user_agent(request)
     )

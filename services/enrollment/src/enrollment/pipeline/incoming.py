@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
+from enrollment.container import enrollment_of
 from enrollment.core_actions import SignatureTypes
 from enrollment.errors import UnsupportedMediaType
 from powerauth_protocol.errors import HeaderError
@@ -21,7 +23,7 @@ from powerauth_protocol.http_headers import (
 from powerauth_protocol.signature import SignatureType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Incoming:
     """The parts of a request that endpoints look at; headers as received, the body complete."""
 
@@ -31,6 +33,14 @@ class Incoming:
     body: bytes
 
 
+_AUTHORIZATION = AUTHORIZATION_HEADER.lower().encode()
+_ENCRYPTION = ENCRYPTION_HEADER.lower().encode()
+_TOKEN = TOKEN_HEADER.lower().encode()
+_CONTENT_TYPE = b"content-type"
+_READ_HEADERS = frozenset({_AUTHORIZATION, _ENCRYPTION, _TOKEN, _CONTENT_TYPE})
+_JSON = frozenset({b"application/json", b""})
+
+
 async def receive_json(request: Request) -> Incoming:
     """Read a request whose body is declared to be JSON, or not declared at all.
 
@@ -38,23 +48,69 @@ async def receive_json(request: Request) -> Incoming:
 
     :raises UnsupportedMediaType: for another declared content type.
     """
-    declared = request.headers.get("content-type")
-    if declared is not None:
-        media_type = declared.partition(";")[0].strip().lower()
-        if media_type and media_type != "application/json" and not media_type.endswith("+json"):
+    headers = _headers(request)
+    declared = headers.get(_CONTENT_TYPE, b"")
+    if declared not in _JSON:
+        media_type = declared.partition(b";")[0].strip().lower()
+        if media_type not in _JSON and not media_type.endswith(b"+json"):
             raise UnsupportedMediaType
-    return await receive_any(request)
+    return await _incoming(request, headers)
 
 
-async def receive_any(request: Request) -> Incoming:
-    """Read a request whatever its content type is."""
-    headers = request.headers
+async def receive_authenticated(request: Request) -> Incoming:
+    """Read a request with a signature or token as `receive_json` does, after its limit per address.
+
+    :raises TooManyRequests: when too many of them came from its address.
+    """
+    await _limit_authenticated(request)
+    return await receive_json(request)
+
+
+async def receive_any_authenticated(request: Request) -> Incoming:
+    """The same for a request of any content type."""
+    await _limit_authenticated(request)
+    return await _incoming(request, _headers(request))
+
+
+async def _limit_authenticated(request: Request) -> None:
+    enrollment = enrollment_of(request)
+    limit = enrollment.limits.authenticated_per_address
+    if limit.enabled:
+        await limit.check(enrollment.client_network(request))
+
+
+def _headers(request: Request) -> dict[bytes, bytes]:
+    """One pass over the headers of a hot path; the first of several lines of a name counts."""
+    found: dict[bytes, bytes] = {}
+    for name, value in request.scope["headers"]:
+        if name in _READ_HEADERS:
+            found.setdefault(name, value)
+    return found
+
+
+async def _incoming(request: Request, headers: dict[bytes, bytes]) -> Incoming:
     return Incoming(
-        authorization=headers.get(AUTHORIZATION_HEADER),
-        encryption=headers.get(ENCRYPTION_HEADER),
-        token=headers.get(TOKEN_HEADER),
-        body=await request.body(),
+        authorization=_text(headers.get(_AUTHORIZATION)),
+        encryption=_text(headers.get(_ENCRYPTION)),
+        token=_text(headers.get(_TOKEN)),
+        body=await _body(request.receive),
     )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return b"".join((*chunks, body)) if chunks else body
+        chunks.append(body)
 
 
 def signature_header(incoming: Incoming, allowed: SignatureTypes | None) -> SignatureHeader | None:

@@ -112,7 +112,7 @@ async def activation_status(enrollment: Enrollment, body: bytes) -> JsonObject:
         raise ActivationFailed
     if not is_uuid(activation_id):
         return _random_status(activation_id, challenge)
-    enrollment.limits.status_per_activation.check(activation_id.lower())
+    await enrollment.limits.status_per_activation.check(activation_id.lower())
     call: JsonObject = {"activationId": activation_id}
     if challenge is not None:
         call["challenge"] = challenge

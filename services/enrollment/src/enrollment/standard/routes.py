@@ -7,13 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from enrollment.container import enrollment_of
-from enrollment.pipeline.incoming import receive_any, receive_json
+from enrollment.pipeline.incoming import receive_any_authenticated, receive_authenticated, receive_json
 from enrollment.standard import activations, keystore, sealed, signatures, tokens, upgrade
 from enrollment.standard.user_info import user_info
 from enrollment.wire import json_bytes, json_response, ok_response
 from servicekit import clock
+from servicekit.routing import DirectRoute
 
-router = APIRouter(prefix="/pa/v3", tags=["PowerAuth Standard API"])
+router = APIRouter(prefix="/pa/v3", tags=["PowerAuth Standard API"], route_class=DirectRoute)
 
 
 @router.post("/status")
@@ -37,7 +38,7 @@ async def create_temporary_key(request: Request) -> Response:
 async def create_activation(request: Request) -> Response:
     """Key exchange; encrypted in application scope, with a second layer for the core."""
     enrollment = enrollment_of(request)
-    enrollment.limits.activation_create_per_address.check(enrollment.client_network(request))
+    await enrollment.limits.activation_create_per_address.check(enrollment.client_network(request))
     return json_response(await activations.create_activation(enrollment, await receive_json(request)))
 
 
@@ -51,49 +52,49 @@ async def get_activation_status(request: Request) -> Response:
 @router.post("/activation/remove")
 async def remove_activation(request: Request) -> Response:
     """Remove the signing activation."""
-    incoming = await receive_json(request)
+    incoming = await receive_authenticated(request)
     return ok_response(await activations.remove_activation(enrollment_of(request), incoming))
 
 
 @router.post("/activation/detail")
 async def get_activation_detail(request: Request) -> Response:
     """Name of the token's activation; encrypted in activation scope."""
-    incoming = await receive_json(request)
+    incoming = await receive_authenticated(request)
     return json_response(await activations.activation_detail(enrollment_of(request), incoming))
 
 
 @router.post("/activation/rename")
 async def rename_activation(request: Request) -> Response:
     """Rename the signing activation; signed, then encrypted in activation scope."""
-    incoming = await receive_json(request)
+    incoming = await receive_authenticated(request)
     return json_response(await activations.rename_activation(enrollment_of(request), incoming))
 
 
 @router.post("/token/create")
 async def create_token(request: Request) -> Response:
     """Issue a token; encrypted for the core, then signed."""
-    incoming = await receive_json(request)
+    incoming = await receive_authenticated(request)
     return json_response(json_bytes(await sealed.create_token(enrollment_of(request), incoming)))
 
 
 @router.post("/token/remove")
 async def remove_token(request: Request) -> Response:
     """Remove a token of the signing activation."""
-    incoming = await receive_json(request)
+    incoming = await receive_authenticated(request)
     return ok_response(await tokens.remove_token(enrollment_of(request), incoming))
 
 
 @router.post("/vault/unlock")
 async def unlock_vault(request: Request) -> Response:
     """Hand out the vault key; encrypted for the core, then signed."""
-    incoming = await receive_json(request)
+    incoming = await receive_authenticated(request)
     return json_response(json_bytes(await sealed.unlock_vault(enrollment_of(request), incoming)))
 
 
 @router.api_route("/signature/validate", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
 async def validate_signature(request: Request) -> Response:
     """Verify a signature over any body or query."""
-    incoming = await receive_any(request)
+    incoming = await receive_any_authenticated(request)
     query = request.scope.get("query_string", b"").decode("latin-1")
     await signatures.validate_signature(enrollment_of(request), incoming, request.method, query)
     return ok_response()
@@ -109,7 +110,7 @@ async def start_upgrade(request: Request) -> Response:
 @router.post("/upgrade/commit")
 async def commit_upgrade(request: Request) -> Response:
     """Commit the protocol upgrade of the signing activation."""
-    incoming = await receive_json(request)
+    incoming = await receive_authenticated(request)
     await upgrade.commit_upgrade(enrollment_of(request), incoming)
     return ok_response()
 
@@ -117,7 +118,7 @@ async def commit_upgrade(request: Request) -> Response:
 @router.post("/recovery/confirm")
 async def confirm_recovery(request: Request) -> Response:
     """Confirm a recovery code; encrypted for the core, then signed."""
-    incoming = await receive_json(request)
+    incoming = await receive_authenticated(request)
     return json_response(json_bytes(await sealed.confirm_recovery(enrollment_of(request), incoming)))
 
 
