@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from powerauth_core import __version__
+from powerauth_core.dmz.hot_calls import HOT_CALLS
+from powerauth_core.dmz.lean import LeanCalls
 from powerauth_core.error_family import CORE_FAMILY
 from powerauth_core.integrations.callers import CallerAuthentication
 from powerauth_core.routing import ROUTERS
@@ -43,8 +45,9 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
         health=[database_answers],
         name="powerauth-core",
     )
-    # Inside the edge, which bounds, logs and counts refused callers too.
-    app.user_middleware.append(
-        Middleware(CallerAuthentication, family=CORE_FAMILY, restrict_access=settings.restrict_access)
-    )
+    # Inside the edge, which bounds, logs and counts refused callers too. No shortcut before authentication.
+    app.user_middleware += [
+        Middleware(CallerAuthentication, family=CORE_FAMILY, restrict_access=settings.restrict_access),
+        Middleware(LeanCalls, family=CORE_FAMILY, calls=HOT_CALLS),
+    ]
     return app

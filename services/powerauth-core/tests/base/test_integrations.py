@@ -119,6 +119,13 @@ async def test_unknown_paths_and_bodies_are_not_looked_at_before_authentication(
     assert (await call(app, "//rest/v3/status")).status_code in (401, 404)
 
 
+async def test_every_call_of_a_door_needs_its_credentials(app: Any) -> None:
+    """Also those that are answered before routing."""
+    paths = [path for path in app.openapi()["paths"] if path.startswith(("/rest/", "/dmz/"))]
+    answers = {path: (await call(app, path)).status_code for path in paths}
+    assert {path: status for path, status in answers.items() if status != 401} == {}
+
+
 async def test_authenticated_unknown_path_and_method(api: Any) -> None:
     answer = await api.send("unknown", b"{}")
     assert answer.status_code == 404
