@@ -230,6 +230,14 @@ async def test_every_bad_field_is_named_in_order(bank: Any) -> None:
     )
 
 
+async def test_deeply_nested_additional_data_is_refused(bank: Any) -> None:
+    for levels, accepted in ((32, True), (33, False), (300, False), (600, False)):
+        nested = b"[" * (levels - 1) + b"]" * (levels - 1)
+        body = b'{"requestObject":{"applications":["bank"],"templateName":"login","additionalData":{"a":%b}}}'
+        response = await bank.api.send("operation/create", body % nested)
+        assert (levels, response.status_code) == (levels, 200 if accepted else 400)
+
+
 async def test_creation_is_announced_once(bank: Any, events: Any, callbacks: Any) -> None:
     created = await bank.create(activationFlag="PREMIUM")
     assert await events() == [

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_core.errors import OperationNotApprovable, OperationNotFound
+from powerauth_core.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.rules import Actor, Refusal
@@ -209,6 +209,16 @@ async def test_require_claim_leaves_unclaimed_operations_alone(bank: Any, start_
     assert (await bank.detail(created))["failureCount"] == 0
     assert (await device.claim(created)).status is OperationStatus.PENDING
     assert (await device.approve(created)).result is UserActionResult.APPROVED
+
+
+async def test_a_device_cannot_store_what_nobody_can_read(bank: Any, device: Door) -> None:
+    nested: Any = []
+    for _ in range(40):
+        nested = [nested]
+    created = await bank.create()
+    with pytest.raises(InvalidRequest):
+        await device.approve(created, additional_data={"mobileTokenData": {"a": nested}})
+    assert await bank.detail(created) == created
 
 
 async def test_rejection(bank: Any, device: Door) -> None:

@@ -22,7 +22,7 @@ from powerauth_core.templates.schemas import (
     OperationTemplateUpdateRequest,
     OperationTextUpdateRequest,
 )
-from powerauth_core.templates.validation import CheckedRequest
+from powerauth_core.templates.validation import CheckedRequest, is_nested_deeper_than
 
 APPROVAL: dict[str, Any] = {
     "operationId": "o",
@@ -255,6 +255,23 @@ def test_json_parts_of_a_text_are_kept_as_text() -> None:
 )
 def test_placeholders_may_stand_for_json_values(text: str, is_object: bool) -> None:
     assert is_json_of(dict, text) is is_object
+
+
+@pytest.mark.parametrize(
+    ("value", "levels"),
+    [
+        (1, 0),
+        ({}, 1),
+        ([], 1),
+        ({"a": 1}, 1),
+        ({"a": {}}, 2),
+        ([1, [2], [[3]]], 3),
+        ({"a": [{"b": None}], "c": 1}, 3),
+    ],
+)
+def test_levels_of_nesting_are_counted(value: Any, levels: int) -> None:
+    assert not is_nested_deeper_than(value, levels)
+    assert levels == 0 or is_nested_deeper_than(value, levels - 1)
 
 
 def test_the_etag_tells_rows_apart() -> None:

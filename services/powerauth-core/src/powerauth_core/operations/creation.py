@@ -68,7 +68,7 @@ async def create_in(core: Core, session: AsyncSession, request: OperationCreateR
             break
     else:
         raise TokenNotGenerated()
-    stored = StoredOperation(operation, tuple(request.applications))
+    stored = StoredOperation(operation, tuple(sorted(request.applications)))
     await transitions.created(core, session, stored)
     return stored
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_core.errors import OperationNotApprovable, OperationNotFound
+from powerauth_core.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
 from powerauth_core.operations.rules import Actor, ApprovalAttempt, Refusal
 from powerauth_core.operations.schemas import DoorOperation
 from powerauth_core.operations.views import door_view
+from powerauth_core.templates.validation import is_nested_deeper_than
 from servicekit import clock
 
 if TYPE_CHECKING:
@@ -58,9 +59,11 @@ async def approve(
 
     :param data: the operation data that the device signed
     :param additional_data: stored with the operation; ``proximity_otp`` in it is checked
+    :raises InvalidRequest: the additional data is nested too deep
     :raises OperationNotFound: unknown to this activation
     :raises OperationNotApprovable: nobody has claimed it and the setting `require_claim` is on
     """
+    _check_nesting(additional_data)
     if rules.is_under_verification(actor):
         return DoorOutcome(refusal=Refusal.VERIFICATION_PENDING)
     operation = await _lock(core, session, operation_id, actor)
@@ -116,8 +119,10 @@ async def reject(
 ) -> DoorOutcome:
     """Reject an operation with a valid signature. An activation under verification may reject.
 
+    :raises InvalidRequest: the additional data is nested too deep
     :raises OperationNotFound: unknown to this activation
     """
+    _check_nesting(additional_data)
     operation = await _lock(core, session, operation_id, actor)
     left_alone = _left_alone(operation, actor)
     if left_alone is not None:
@@ -182,6 +187,12 @@ async def _lock(core: Core, session: AsyncSession, operation_id: str, actor: Act
     if operation is None or not rules.concerns(operation.facts(), actor):
         raise OperationNotFound()
     return operation
+
+
+def _check_nesting(additional_data: Mapping[str, Any]) -> None:
+    """A device chooses what it sends along, and whoever reads the operation later must be able to."""
+    if is_nested_deeper_than(dict(additional_data), rules.MAX_NESTING):
+        raise InvalidRequest()
 
 
 def _left_alone(operation: StoredOperation, actor: Actor) -> DoorOutcome | None:

@@ -56,7 +56,7 @@ _APPLICATION_IDS = (
 
 @dataclass(frozen=True, slots=True)
 class StoredOperation:
-    """An operation's row and the public ids of its applications."""
+    """An operation's row and the public ids of its applications in alphabetical order."""
 
     row: Operation
     applications: tuple[str, ...]
@@ -223,9 +223,13 @@ def _visible(seen_by: ActivationFilter) -> list[ColumnElement[bool]]:
 
 async def _one(session: AsyncSession, statement: Select[tuple[Operation, Any]]) -> StoredOperation | None:
     found = (await session.execute(statement)).one_or_none()
-    return None if found is None else StoredOperation(found[0], tuple(found[1] or ()))
+    return None if found is None else _stored(*found)
 
 
 async def _all(session: AsyncSession, statement: Select[tuple[Operation, Any]]) -> list[StoredOperation]:
     rows = await session.execute(statement)
-    return [StoredOperation(operation, tuple(applications or ())) for operation, applications in rows]
+    return [_stored(*row) for row in rows]
+
+
+def _stored(row: Operation, applications: list[str] | None) -> StoredOperation:
+    return StoredOperation(row, tuple(sorted(applications or ())))

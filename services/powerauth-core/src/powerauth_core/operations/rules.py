@@ -11,6 +11,10 @@ from powerauth_core.enums import OperationStatus, SignatureType, UserActionResul
 VERIFICATION_FLAGS = frozenset({"VERIFICATION_PENDING", "VERIFICATION_IN_PROGRESS"})
 
 
+MAX_NESTING = 32
+"""Levels of objects and arrays that additional data may have: all readers of an operation must be able to."""
+
+
 class ProximityResult(StrEnum):
     """Outcome of the proximity check of one approval, as the audit log names it (§19.8)."""
 

@@ -2,14 +2,17 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_core.operations.rules import MAX_NESTING
 from powerauth_core.templates.validation import (
     INT32_MAX,
     CheckedRequest,
     at_most,
     in_range,
+    is_nested_deeper_than,
     not_blank,
     not_empty,
     not_null,
@@ -19,7 +22,14 @@ from servicekit.wire import CoreDateTime, EpochMillis, WireModel
 Scope = list[str] | None
 """``applicationIds``: the applications that the caller may touch; null = all (README D21)."""
 
-AdditionalData = dict[str, Any] | None
+
+def _of_bounded_depth(value: dict[str, Any]) -> dict[str, Any]:
+    if is_nested_deeper_than(value, MAX_NESTING):
+        raise PydanticCustomError("too_deep", "Additional data must not be nested so deep")
+    return value
+
+
+AdditionalData = Annotated[dict[str, Any], AfterValidator(_of_bounded_depth)] | None
 
 _PageNumber = Annotated[int, in_range(0, INT32_MAX, "Page number must not be negative")]
 _PageSize = Annotated[int, in_range(1, INT32_MAX, "Page size must be positive")]

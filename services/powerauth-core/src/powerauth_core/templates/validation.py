@@ -83,6 +83,21 @@ def in_range(lowest: int, highest: int, message: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def is_nested_deeper_than(value: Any, levels: int) -> bool:
+    """Whether a JSON value holds more than ``levels`` objects and arrays inside each other."""
+    level = [value]
+    for _ in range(levels):
+        level = [
+            member
+            for container in level
+            if isinstance(container, dict | list)
+            for member in (container.values() if isinstance(container, dict) else container)
+        ]
+        if not level:
+            return False
+    return any(isinstance(value, dict | list) for value in level)
+
+
 class CheckedRequest(WireModel):
     """A request whose required members, absent or null, are refused with their own messages.
 
