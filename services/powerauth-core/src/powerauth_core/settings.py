@@ -41,6 +41,7 @@ class ProtocolSettings(ServiceSettings):
     offline_signature_component_length: int = Field(default=8, ge=4, le=8)
     request_expiration_ms: int = Field(default=60_000, ge=0)
     request_expiration_extended_ms: int = Field(default=7_200_000, ge=0)
+    """Of protocols 3.0 and 3.1, whose envelopes carry no timestamp: accepted, without effect."""
     replay_verification_service: Literal["default", "none"] = "default"
     token_timestamp_validity_ms: int = Field(default=7_200_000, ge=1)
     token_timestamp_forward_validity_ms: int = Field(default=1_800_000, ge=0)

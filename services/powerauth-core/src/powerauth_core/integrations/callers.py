@@ -54,6 +54,7 @@ class CallerCache:
         self._cipher = cipher
         self._seconds = seconds
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._generation = 0
 
     async def authenticate(self, client_token: str, client_secret: str) -> Caller | None:
         """The caller with these credentials, or None.
@@ -69,12 +70,14 @@ class CallerCache:
 
     def clear(self) -> None:
         """Read every integration again; called when one was removed in this process."""
+        self._generation += 1
         self._known.clear()
 
     async def _read(self, client_token: str) -> _Known | None:
         self._known.pop(client_token, None)
         if len(client_token) > _MAX_TOKEN:
             return None
+        generation = self._generation
         async with self._database.read() as session:
             row = await repository.find_by_token(session, client_token)
         if row is None:
@@ -85,9 +88,12 @@ class CallerCache:
             log.error("integration unusable", integration=row.id, code=error.code)
             return None
         caller = Caller(row.id, row.name, row.kind)
-        known = self._known[client_token] = _Known(caller, secret_digest, time.monotonic() + self._seconds)
-        if len(self._known) > _CAPACITY:
-            self._known.popitem(last=False)
+        known = _Known(caller, secret_digest, time.monotonic() + self._seconds)
+        # What was read before a removal must not be remembered after it.
+        if generation == self._generation:
+            self._known[client_token] = known
+            if len(self._known) > _CAPACITY:
+                self._known.popitem(last=False)
         return known
 
 
