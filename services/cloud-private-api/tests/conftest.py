@@ -7,7 +7,7 @@ Tests run on SQLite. Those that are about the database ask for both dialects:
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,19 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from cloud_client import Client, Service, Start
-from cloud_fake_core import ROOT, SECRET, USER, FakeCore
+from cloud_client import Client, Service, Start, settings_of
+from cloud_fake_core import FakeCore
 
 from cloud_private_api.app import MIGRATIONS, build, create_app
 from cloud_private_api.auth import passwords
-from cloud_private_api.settings import CloudSettings
 from servicekit import migrations
 from servicekit.bus import Bus
 from servicekit.database import Dialect
 from servicekit.http import AsgiTransport
+from servicekit.logs import configure_logging
 from servicekit.serving import lifespan_of
 from servicekit.testing import fresh_database
 
@@ -37,11 +36,17 @@ TemplateOf = Callable[[Dialect], Awaitable[str]]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cheap_hashes() -> AsyncIterator[None]:
+def _cheap_hashes() -> Iterator[None]:
     """The real cost of a password hash is nothing that tests are about."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """JSON lines: without a configuration, tracebacks would be drawn with all their variables."""
+    configure_logging("powerauth-cloud", "WARNING")
 
 
 @pytest.fixture
@@ -80,23 +85,6 @@ async def database_url(dialect: Dialect, migrated: TemplateOf, tmp_path: Path) -
 def core() -> FakeCore:
     """A fresh core."""
     return FakeCore()
-
-
-def settings_of(database_url: str, **changed: Any) -> CloudSettings:
-    """Settings for a service in this process."""
-    return CloudSettings(
-        **{
-            "environment": "test",
-            "database_url": SecretStr(database_url),
-            "database_pool_size": 4,
-            "migrate_on_start": False,
-            "core_url": f"http://core.test{ROOT}",
-            "core_username": USER,
-            "core_password": SecretStr(SECRET),
-            "request_log": False,
-            **changed,
-        }
-    )
 
 
 @pytest_asyncio.fixture

@@ -59,8 +59,8 @@ async def test_application_is_shown_with_its_default_or_first_supported_version(
     admin: Client, core: FakeCore
 ) -> None:
     versions = core.application("app-1")["versions"]
-    versions.insert(0, {**core._version("first"), "supported": False})
-    versions.append(core._version("third"))
+    versions.insert(0, {**core.version("first"), "supported": False})
+    versions.append(core.version("third"))
     assert (await admin.ok("GET", f"{APPLICATIONS}/app-1"))["appKey"] == versions[1]["applicationKey"]
     versions[1]["applicationVersionId"] = "other"
     assert (await admin.ok("GET", f"{APPLICATIONS}/app-1"))["appKey"] == versions[1]["applicationKey"]

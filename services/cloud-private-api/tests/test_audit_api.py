@@ -101,7 +101,7 @@ async def test_negative_timestamp_is_the_violation_of_the_documentation(bank: Cl
         {"userId": "u", "timestampFrom": "2", "timestampTo": "1"},
     ],
 )
-async def test_unusable_query(bank: Client, path: str, query: dict[str, str]) -> None:
+async def test_unusable_query(bank: Client, path: str, query: dict[str, Any]) -> None:
     await bank.refused("GET", path, code="ERROR_AUDIT", **query)
 
 
@@ -117,7 +117,7 @@ async def test_unusable_query(bank: Client, path: str, query: dict[str, str]) ->
         (LOG_V2, {"subjectId": "u", "type": "a b"}, "getAuditLogV2.type.0"),
     ],
 )
-async def test_query_parameters(bank: Client, path: str, query: dict[str, str], field: str) -> None:
+async def test_query_parameters(bank: Client, path: str, query: dict[str, Any], field: str) -> None:
     assert await bank.violation("GET", path, **query) == field
 
 

@@ -196,7 +196,7 @@ async def test_block_unblock_and_remove_the_current_one(bank: Client, core: Fake
     ],
 )
 async def test_changes_need_a_current_registration(
-    service: Service, bank: Client, method: str, path: str, body: Any, query: dict[str, str]
+    service: Service, bank: Client, method: str, path: str, body: Any, query: dict[str, Any]
 ) -> None:
     await bank.refused(method, path, body, code="ERROR_REGISTRATION_NOT_FOUND", **query)
     nobody = await service.user("nobody")
@@ -213,7 +213,7 @@ async def test_wrong_state(bank: Client, core: FakeCore) -> None:
 
 
 async def test_application_of_others(bank: Client, other_bank: Client) -> None:
-    calls: list[tuple[str, str, Any, dict[str, str]]] = [
+    calls: list[tuple[str, str, Any, dict[str, Any]]] = [
         ("POST", PATH, {"userId": "u", "appId": "app-b"}, {}),
         ("GET", PATH, None, {"userId": "u", "appId": "app-b"}),
         ("POST", f"{PATH}/commit", {"userId": "u", "appId": "app-b"}, {}),

@@ -17,8 +17,8 @@ VERIFY = "/v2/signature/verify"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
-def _header(core: FakeCore, activation_id: str, app_id: str = "app-a", **changed: str | None) -> str:
-    fields: dict[str, str | None] = {
+def _header(core: FakeCore, activation_id: str, app_id: str = "app-a", **changed: Any) -> str:
+    fields: dict[str, Any] = {
         "pa_activation_id": activation_id,
         "pa_application_key": core.key_of(app_id),
         "pa_nonce": NONCE,
@@ -164,7 +164,7 @@ async def test_key_and_registration_of_two_own_applications_are_left_to_the_core
     ],
 )
 async def test_malformed_header(
-    bank: Client, core: FakeCore, registration: str, changed: dict[str, str | None]
+    bank: Client, core: FakeCore, registration: str, changed: dict[str, Any]
 ) -> None:
     request = _request(_header(core, registration, **changed))
     await bank.refused("POST", VERIFY, request, code="ERROR_SIGNATURE_INVALID")

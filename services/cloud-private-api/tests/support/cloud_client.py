@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from cloud_fake_core import FakeCore
+from cloud_fake_core import ROOT, SECRET, USER, FakeCore
 from fastapi import FastAPI
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from cloud_private_api.audit.models import AuditLog
 from cloud_private_api.auth.passwords import hash_now
 from cloud_private_api.container import Cloud
+from cloud_private_api.settings import CloudSettings
 from cloud_private_api.users import repository
 
 BASE = "http://cloud.test/powerauth-cloud"
@@ -102,3 +104,20 @@ class Service:
 
 Start = Callable[..., Awaitable[Service]]
 """Starts a service with some settings changed."""
+
+
+def settings_of(database_url: str, **changed: Any) -> CloudSettings:
+    """Settings for a service in this process."""
+    return CloudSettings(
+        **{
+            "environment": "test",
+            "database_url": SecretStr(database_url),
+            "database_pool_size": 4,
+            "migrate_on_start": False,
+            "core_url": f"http://core.test{ROOT}",
+            "core_username": USER,
+            "core_password": SecretStr(SECRET),
+            "request_log": False,
+            **changed,
+        }
+    )

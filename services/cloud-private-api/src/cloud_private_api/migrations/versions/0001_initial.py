@@ -77,7 +77,7 @@ def _create_users(sequence_id) -> None:  # type: ignore[no-untyped-def]
         op.create_table(
             table,
             sequence_id(USER_SEQUENCE),
-            sa.Column("user_id", sa.BigInteger, nullable=False),
+            sa.Column("user_id", BigIntPk, nullable=False),
             sa.Column(column, sa.String(255), nullable=False),
             sa.UniqueConstraint("user_id", column, name=f"uq_{table}_user_id_{column}"),
             sa.ForeignKeyConstraint(

@@ -1,0 +1,65 @@
+"""Settings (spec/cloud-api.md §15)."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from cloud_private_api.settings import CloudSettings
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    settings = CloudSettings()
+    assert settings.root_path == "/powerauth-cloud"
+    assert settings.core_url == "http://localhost:8080/powerauth-java-server"
+    assert (settings.http_connect_timeout, settings.http_response_timeout) == (5.0, 60.0)
+    assert (settings.security_auth_type, settings.security_auth_basic_cache_seconds) == ("BASIC_HTTP", 60)
+    assert settings.audit_default_days == 30
+    assert settings.derivation_key is None
+
+
+def test_names_of_the_original_are_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERAUTH_CLOUD_SERVICE_BASE_URL", "https://original.example")
+    monkeypatch.setenv("POWERAUTH_CLOUD_ADMIN_USERNAME", "root")
+    monkeypatch.setenv("POWERAUTH_CLOUD_CORE_URL", "http://original")
+    monkeypatch.setenv("CLOUD_CORE_URL", "http://ours")
+    settings = CloudSettings()
+    assert settings.service_base_url == "https://original.example"
+    assert settings.admin_username == "root"
+    assert settings.core_url == "http://ours"
+
+
+def test_datasource_of_the_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERAUTH_CLOUD_DATASOURCE_URL", "jdbc:postgresql://db:5432/cloud")
+    monkeypatch.setenv("POWERAUTH_CLOUD_DATASOURCE_USERNAME", "user")
+    monkeypatch.setenv("POWERAUTH_CLOUD_DATASOURCE_PASSWORD", "p@ss")
+    settings = CloudSettings()
+    assert settings.effective_database_url == "postgresql://user:p%40ss@db:5432/cloud"
+    assert "p@ss" not in repr(settings)
+
+
+def test_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUD_DATABASE_URL", "postgresql://db/cloud")
+    assert CloudSettings().effective_database_url == "postgresql://db/cloud"
+
+
+def test_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("s3cret\n")
+    monkeypatch.setenv("CLOUD_CORE_PASSWORD_FILE", str(path))
+    assert CloudSettings().core_password.get_secret_value() == "s3cret"
+
+
+def _base64(length: int) -> str:
+    return base64.b64encode(bytes(length)).decode()
+
+
+@pytest.mark.parametrize("key", ["x", _base64(16), _base64(33)])
+def test_derivation_key_has_thirty_two_bytes(key: str) -> None:
+    with pytest.raises(ValidationError):
+        CloudSettings(offline_derivation_key=key)
+    settings = CloudSettings(offline_derivation_key=_base64(32))
+    assert settings.derivation_key == bytes(32)

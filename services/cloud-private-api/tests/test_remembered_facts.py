@@ -1,0 +1,119 @@
+"""What is remembered of the core, and how events drop it (spec/cloud-api.md §13.4, README D20)."""
+
+from __future__ import annotations
+
+from cloud_bus import DirectBus
+from cloud_client import Client, Service, Start
+from cloud_fake_core import GOOD_CODE, FakeCore
+
+from cloud_private_api.caching import ExpiringCache
+from servicekit.bus import Event
+
+NONCE = "AAECAwQFBgcICQoLDA0ODw=="
+
+
+class _Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_value_goes_stale() -> None:
+    clock = _Clock()
+    cache: ExpiringCache[str, int] = ExpiringCache(10, 5.0, clock=clock)
+    cache.put("a", 1)
+    clock.now = 4.9
+    assert cache.get("a") == 1
+    clock.now = 5.0
+    assert cache.get("a") is None
+
+
+def test_oldest_value_goes_first() -> None:
+    cache: ExpiringCache[str, int] = ExpiringCache(2, 5.0)
+    for number, key in enumerate("abca"):
+        cache.put(key, number)
+    assert [cache.get(key) for key in "abc"] == [3, None, 2]
+
+
+def test_cache_of_no_seconds_keeps_nothing() -> None:
+    cache: ExpiringCache[str, int] = ExpiringCache(2, 0)
+    cache.put("a", 1)
+    assert cache.get("a") is None
+
+
+def test_values_are_dropped_by_key_and_by_what_they_are() -> None:
+    cache: ExpiringCache[str, int] = ExpiringCache(10, 5.0)
+    for number, key in enumerate("abcd"):
+        cache.put(key, number % 2)
+    cache.drop_where(lambda _key, value: value == 0)
+    cache.drop("b")
+    cache.drop("unknown")
+    assert [cache.get(key) for key in "abcd"] == [None, None, None, 1]
+    cache.clear()
+    assert cache.get("d") is None
+
+
+def _event(kind: str, **data: str) -> Event:
+    return Event.create(kind, "/powerauth-core", "subject", data)
+
+
+async def _verify(bank: Client, core: FakeCore, activation_id: str) -> None:
+    header = (
+        f'PowerAuth pa_activation_id="{activation_id}", pa_application_key="{core.key_of("app-a")}", '
+        f'pa_nonce="{NONCE}", pa_signature_type="possession", pa_signature="{GOOD_CODE}", pa_version="3.3"'
+    )
+    await bank.ok("POST", "/v2/signature/verify", {"method": "POST", "uriId": "/x", "authHeader": header})
+
+
+async def test_changed_application_is_asked_for_again(start: Start, core: FakeCore) -> None:
+    bus = DirectBus()
+    service = await start(bus=bus)
+    bank = await service.user("bank", ["app-a", "app-b"])
+    activation_id = core.activation("app-a")
+
+    def asked() -> int:
+        return core.paths().count("application/detail/version")
+
+    for _ in range(2):
+        await _verify(bank, core, activation_id)
+    assert asked() == 1
+    await bus.deliver(_event("application.changed", applicationId="app-b", part="config"))
+    await _verify(bank, core, activation_id)
+    assert asked() == 1
+    await bus.deliver(_event("application.changed", applicationId="app-a", part="version"))
+    await _verify(bank, core, activation_id)
+    assert asked() == 2
+
+
+async def test_changed_texts_are_asked_for_again(start: Start, core: FakeCore) -> None:
+    bus = DirectBus()
+    service = await start(bus=bus)
+    bank = await service.user("bank", ["app-a"])
+    activation_id = core.activation("app-a")
+    path = f"/v2/operations/{core.operation('app-a')}/offline/qr"
+
+    async def title() -> str:
+        await bank.ok("GET", path, registrationId=activation_id)
+        data: str = core.last("signature/offline/personalized/create")["data"]
+        return data.split("\n")[1]
+
+    text = {"placeholder": "login", "language": "en", "title": "Old", "message": "m"}
+    core.texts["login", "en"] = text
+    assert await title() == "Old"
+    text["title"] = "New"
+    assert await title() == "Old"
+    await bus.deliver(_event("operation_template.changed", placeholder="login", language="en"))
+    assert await title() == "New"
+
+
+async def test_unknown_key_is_not_remembered(service: Service, core: FakeCore) -> None:
+    assert await service.cloud.applications.of_key("new-key") is None
+    core.application("app-a")["versions"][0]["applicationKey"] = "new-key"
+    assert await service.cloud.applications.of_key("new-key") == "app-a"
+
+
+async def test_changed_texts_count_at_once_where_they_are_changed(service: Service, admin: Client) -> None:
+    assert await service.cloud.texts.of_type("login") == []
+    await admin.ok("PUT", "/admin/operations/texts/login/en", {"title": "t", "message": "m"})
+    assert len(await service.cloud.texts.of_type("login")) == 1
