@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from servicekit.wire import (
     INT64_MAX,
+    MAX_NESTING,
     CoreDateTime,
     EpochMillis,
     JsonResponse,
@@ -225,3 +226,18 @@ def test_text_passes_exactly_if_it_is_unicode_without_nul(value: str) -> None:
         assert not storable
     else:
         assert storable
+
+
+@pytest.mark.parametrize("opening", ['{"x":', "["])
+def test_free_form_members_are_bounded_in_depth(opening: str) -> None:
+    class FreeForm(WireModel):
+        member: Any
+
+    closing = {"[": "]"}.get(opening, "}")
+
+    def nested(levels: int) -> str:
+        return '{"member":' + opening * levels + "1" + closing * levels + "}"
+
+    assert FreeForm.model_validate_json(nested(MAX_NESTING)).model_dump_json() == nested(MAX_NESTING)
+    with pytest.raises(ValidationError):
+        FreeForm.model_validate_json(nested(MAX_NESTING + 1))

@@ -31,13 +31,18 @@ T = TypeVar("T")
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
+MAX_NESTING = 64
+"""Levels of a free-form member; pydantic reads some 250 but cannot write as many."""
 
 
-def checked_json(value: object) -> object:
-    """The same value, refused when it holds text or numbers that could not be stored or written again.
+def checked_json(value: object, levels: int = MAX_NESTING) -> object:
+    """The same value, refused when it holds what could not be stored or written again.
 
-    :raises ValueError: for NUL characters, lone surrogates, NaN or infinity at any depth.
+    :param levels: of containers that may still be opened
+    :raises ValueError: for NUL characters, lone surrogates, NaN or infinity at any depth, and for too deep nesting
     """
+    if levels == 0 and isinstance(value, dict | list):
+        raise PydanticCustomError("too_deep", "must not be nested so deep")
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, float):
@@ -45,11 +50,11 @@ def checked_json(value: object) -> object:
             raise PydanticCustomError("finite_number", "must be a finite number")
     elif isinstance(value, dict):
         for key, member in value.items():
-            checked_json(key)
-            checked_json(member)
+            _check_text(key)
+            checked_json(member, levels - 1)
     elif isinstance(value, list):
         for member in value:
-            checked_json(member)
+            checked_json(member, levels - 1)
     return value
 
 

@@ -23,6 +23,7 @@ class Operation(Base):
         Index("pa_operation_external_id_idx", "external_id"),
         # The mobile app's list of pending operations: one probe however many the user ever had.
         Index("pa_operation_user_status_idx", "user_id", "status", "timestamp_created"),
+        Index("pa_operation_user_created_idx", "user_id", "timestamp_created"),
     )
 
     id: Mapped[str] = mapped_column(String(37), primary_key=True)

@@ -129,6 +129,7 @@ def _indexes() -> None:
     op.create_index(
         "pa_operation_user_status_idx", "pa_operation", ["user_id", "status", "timestamp_created"]
     )
+    op.create_index("pa_operation_user_created_idx", "pa_operation", ["user_id", "timestamp_created"])
     op.create_index("pa_operation_application_operation_idx", "pa_operation_application", ["operation_id"])
 
 
