@@ -39,7 +39,7 @@ def checked_json(value: object, levels: int = MAX_NESTING) -> object:
     """The same value, refused when it holds what could not be stored or written again.
 
     :param levels: of containers that may still be opened
-    :raises ValueError: for NUL characters, lone surrogates, NaN or infinity at any depth, and for too deep nesting
+    :raises ValueError: for NUL characters, lone surrogates, NaN or infinity at any depth, and for more levels
     """
     if levels == 0 and isinstance(value, dict | list):
         raise PydanticCustomError("too_deep", "must not be nested so deep")
