@@ -220,7 +220,7 @@ async def test_keys_are_fetched_once_and_again_for_an_unknown_one(issuer: Issuer
     assert issuer.requests == ["/.well-known/openid-configuration", "/keys"]
     await source.after_unknown()
     assert len(issuer.requests) == 2
-    source._fetched -= 61
+    source._fetched = float("-inf")
     issuer.keys.append(OTHER)
     assert len((await source.after_unknown()).keys) == 3
 
@@ -230,7 +230,7 @@ async def test_rotated_key_is_accepted(connect: Connect, service: Service, issue
     issuer.keys[:] = [OTHER]
     authenticator = service.cloud.authenticator
     assert isinstance(authenticator, BearerAuthenticator)
-    authenticator._keys._fetched -= 61
+    authenticator._keys._fetched = float("-inf")
     await connect(_token(OTHER)).ok("GET", LIST)
     await connect(_token()).refused("GET", LIST, status=401, code="HTTP_401")
 
@@ -239,8 +239,23 @@ async def test_known_keys_are_used_while_the_issuer_is_away(issuer: Issuer) -> N
     source = issuer.source()
     await source.current()
     issuer.status = 503
-    source._fetched -= 301
+    source._fetched = float("-inf")
     assert len((await source.current()).keys) == 2
+    assert source._refreshing is not None
+    await source._refreshing
+    assert len((await source.current()).keys) == 2
+
+
+async def test_old_keys_are_replaced_beside_the_requests(issuer: Issuer) -> None:
+    source = issuer.source()
+    await source.current()
+    issuer.keys[:] = [OTHER]
+    source._fetched = float("-inf")
+    assert len((await source.current()).keys) == 2
+    assert source._refreshing is not None
+    await source._refreshing
+    assert [key.kid for key in await source.current()] == ["rsa-2"]
+    await source.close()
 
 
 async def test_without_keys_nobody_is_let_in_or_blamed(connect: Connect, issuer: Issuer) -> None:

@@ -32,6 +32,12 @@ def test_names_of_the_original_are_read_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.core_url == "http://ours"
 
 
+def test_variables_of_the_platform_are_not_taken_for_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERAUTH_CLOUD_PORT", "tcp://10.0.0.1:8000")
+    monkeypatch.setenv("POWERAUTH_CLOUD_SERVICE_PORT", "8000")
+    assert CloudSettings().port == 8000
+
+
 def test_datasource_of_the_original(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERAUTH_CLOUD_DATASOURCE_URL", "jdbc:postgresql://db:5432/cloud")
     monkeypatch.setenv("POWERAUTH_CLOUD_DATASOURCE_USERNAME", "user")

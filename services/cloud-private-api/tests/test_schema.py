@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ from alembic.runtime.migration import MigrationContext
 from cloud_client import Client, Service, settings_of
 from sqlalchemy import Connection, text
 
-from cloud_private_api.app import MIGRATIONS, create_app
+from cloud_private_api.app import MIGRATIONS, cleanup_jobs, create_app
+from cloud_private_api.audit.service import AuditType, record
 from cloud_private_api.auth.passwords import hash_now
 from cloud_private_api.tables import METADATA
-from servicekit import migrations
+from servicekit import clock, migrations
+from servicekit.bus import Event
 from servicekit.database import Database, Dialect
+from servicekit.inbox import handle_once
+from servicekit.jobs import JobRunner
 from servicekit.serving import lifespan_of
 from servicekit.testing import DIALECTS, fresh_database
 
@@ -72,3 +77,23 @@ async def test_service_brings_its_database_up_to_date_and_seeds_it(dialect: Dial
                     "properties": [{"name": "service.base.url", "value": "https://public.example"}]
                 }
         assert await migrations.current(url) == await migrations.head(MIGRATIONS)
+
+
+async def test_old_audit_records_and_events_are_forgotten(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = Event.create("type", "/source", "subject", {})
+    now = clock.now()
+    for days in (400, 1):
+        monkeypatch.setattr(clock, "now", lambda days=days: now - timedelta(days=days))
+        async with service.cloud.database.transaction() as session:
+            record(session, AuditType.ADMIN, "admin", f"{days} days ago", {})
+            await handle_once(session, event, f"consumer {days}")
+    monkeypatch.setattr(clock, "now", lambda: now)
+    jobs = JobRunner(service.cloud.database, cleanup_jobs(service.cloud))
+    for name in ("audit-cleanup", "inbox-cleanup"):
+        assert await jobs.run_once(name)
+    assert [row.message for row in await service.audit()] == ["1 days ago"]
+    async with service.cloud.database.transaction() as session:
+        assert await handle_once(session, event, "consumer 400")
+        assert not await handle_once(session, event, "consumer 1")

@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from cloud_private_api import events, openapi
 from cloud_private_api.applications.routes import router as applications_router
 from cloud_private_api.audit.routes import router as audit_router
+from cloud_private_api.audit.service import forget_before
 from cloud_private_api.auth.factory import authenticator
 from cloud_private_api.auth.facts import UserDirectory
 from cloud_private_api.auth.passwords import PasswordWorker
@@ -45,8 +46,7 @@ from servicekit.jobs import Job, JobRunner
 NAME = "powerauth-cloud"
 MIGRATIONS = "cloud_private_api:migrations"
 MAX_CORE_ANSWER = 16 * 1024 * 1024
-INBOX_CLEANUP_SECONDS = 6 * 3600.0
-INBOX_RETENTION = timedelta(days=14)
+CLEANUP_SECONDS = 6 * 3600.0
 
 ROUTERS: tuple[APIRouter, ...] = (
     registrations_router,
@@ -165,9 +165,7 @@ class _Runtime:
         await seed(cloud)
         bus = self._shared_bus or bus_from_url(cloud.settings.bus_url.get_secret_value())
         await events.subscribe(cloud, bus)
-        jobs = JobRunner(
-            cloud.database, [Job("inbox-cleanup", INBOX_CLEANUP_SECONDS, partial(_forget_events, cloud))]
-        )
+        jobs = JobRunner(cloud.database, cleanup_jobs(cloud))
         if self._shared_bus is None:
             await bus.start()
         await jobs.start()
@@ -190,6 +188,20 @@ def _migrates_on_start(cloud: Cloud) -> bool:
     return chosen
 
 
+def cleanup_jobs(cloud: Cloud) -> list[Job]:
+    """What keeps the tables that grow small."""
+    return [
+        Job("inbox-cleanup", CLEANUP_SECONDS, partial(_forget_events, cloud)),
+        Job("audit-cleanup", CLEANUP_SECONDS, partial(_forget_audit, cloud)),
+    ]
+
+
 async def _forget_events(cloud: Cloud) -> None:
     async with cloud.database.transaction() as session:
-        await inbox.forget_before(session, clock.now() - INBOX_RETENTION)
+        await inbox.forget_before(session, clock.now() - inbox.RETENTION)
+
+
+async def _forget_audit(cloud: Cloud) -> None:
+    if cloud.settings.audit_cleanup_days:
+        async with cloud.database.transaction() as session:
+            await forget_before(session, clock.now() - timedelta(days=cloud.settings.audit_cleanup_days))

@@ -26,6 +26,8 @@ DERIVATION_KEY_BYTES = 32
 _JDBC = "jdbc:"
 _ALGORITHMS = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512))
 
+_DOCUMENTED = ("datasource_", "service_", "admin_", "core_", "http_", "security_", "bus_", "offline_", "audit_")
+
 TextList = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated text in the environment."""
 
@@ -51,11 +53,15 @@ class SecuritySettings(ServiceSettings):
     """How long roles, applications and the password hash of a user may be remembered by another process."""
     security_auth_oauth2_issuer_uri: str = ""
     security_auth_oauth2_jwk_set_uri: str = ""
-    security_auth_oauth2_audiences: TextList = ()
+    security_auth_oauth2_audiences: _DOCUMENTED = ("datasource_", "service_", "admin_", "core_", "http_", "security_", "bus_", "offline_", "audit_")
+
+TextList = ()
     security_auth_oauth2_roles_claim: str = "roles"
     security_auth_oauth2_principal_claim: str = "sub"
     security_auth_oauth2_applications_claim: str = "applications"
-    security_auth_oauth2_algorithms: TextList = ("RS256",)
+    security_auth_oauth2_algorithms: _DOCUMENTED = ("datasource_", "service_", "admin_", "core_", "http_", "security_", "bus_", "offline_", "audit_")
+
+TextList = ("RS256",)
     security_auth_oauth2_own_issuer: str = ""
     """Issuer of this product's own tokens: they are refused, they are made for end users."""
     admin_username: str = ""
@@ -102,6 +108,9 @@ class CloudSettings(CoreConnectionSettings, SecuritySettings, DatabaseSettings, 
     offline_derivation_key: SecretStr = SecretStr("")
     """Base64 of 32 bytes; needed only for offline approval with proximity check (§14.3)."""
     audit_default_days: int = Field(default=30, ge=1, le=3650)
+    """How far back audit queries and histories look when they do not say."""
+    audit_cleanup_days: int = Field(default=365, ge=0)
+    """Age after which this service's own audit records are deleted; 0 keeps them for ever."""
     application_cache_seconds: float = Field(default=300.0, ge=0)
     application_cache_size: int = Field(default=10_000, ge=1)
     registration_cache_size: int = Field(default=50_000, ge=1)
@@ -135,8 +144,19 @@ class CloudSettings(CoreConnectionSettings, SecuritySettings, DatabaseSettings, 
         cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """As all services, and last the original's variable names."""
-        original = EnvSettingsSource(settings_cls, env_prefix=ORIGINAL_PREFIX)
+        original = _OriginalNames(settings_cls, env_prefix=ORIGINAL_PREFIX)
         return (*super().settings_customise_sources(settings_cls, *args, **sources), original)
+
+
+class _OriginalNames(EnvSettingsSource):
+    """The original's variables, only those it documents.
+
+    A container platform may set others with this prefix, such as ``POWERAUTH_CLOUD_PORT=tcp://…``.
+    """
+
+    def __call__(self) -> dict[str, Any]:
+        """The values that are set."""
+        return {name: value for name, value in super().__call__().items() if name.startswith(_DOCUMENTED)}
 
 
 def _decode_key(value: SecretStr) -> bytes | None:

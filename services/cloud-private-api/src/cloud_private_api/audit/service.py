@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from uuid import uuid4
 
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud_private_api.audit.models import AuditLog
@@ -44,6 +46,11 @@ def record(
             subject_id=subject_id[:MAX_SUBJECT],
         )
     )
+
+
+async def forget_before(session: AsyncSession, moment: datetime) -> None:
+    """Delete the records made before a moment."""
+    await session.execute(delete(AuditLog).where(AuditLog.timestamp_created < moment))
 
 
 async def record_change(database: Database, username: str, message: str, param: Mapping[str, object]) -> None:

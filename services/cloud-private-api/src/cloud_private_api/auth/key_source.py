@@ -15,6 +15,7 @@ from servicekit.logs import get_logger
 
 REFRESH_SECONDS = 300.0
 SECONDS_BETWEEN_UNKNOWN = 60.0
+SECONDS_BETWEEN_FAILURES = 1.0
 MAX_DOCUMENT = 1_048_576
 _DISCOVERY = "/.well-known/openid-configuration"
 _KEY_TYPES: dict[str, type[RSAKey] | type[ECKey]] = {"RSA": RSAKey, "EC": ECKey}
@@ -50,14 +51,19 @@ class KeySource:
         self._http = httpx2.AsyncClient(timeout=5.0, follow_redirects=False, transport=transport)
         self._lock = asyncio.Lock()
         self._keys: KeySet | None = None
-        self._fetched = 0.0
+        self._fetched: float | None = None
+        self._refreshing: asyncio.Task[None] | None = None
 
     async def current(self) -> KeySet:
-        """The keys, at most five minutes old if the issuer can be reached.
+        """The keys. Once they are five minutes old they are fetched again beside the requests.
 
         :raises KeysUnavailable: there never were any
         """
-        return await self._newer_than(REFRESH_SECONDS)
+        if self._keys is None:
+            return await self._newer_than(SECONDS_BETWEEN_FAILURES)
+        if self._older_than(REFRESH_SECONDS) and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.create_task(self._refresh())
+        return self._keys
 
     async def after_unknown(self) -> KeySet:
         """The keys after a token named an unknown one; fetched at most once a minute.
@@ -68,15 +74,20 @@ class KeySource:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         await self._http.aclose()
 
     async def _newer_than(self, seconds: float) -> KeySet:
         async with self._lock:
-            if self._keys is None or time.monotonic() - self._fetched >= seconds:
+            if self._older_than(seconds):
                 await self._refresh()
             if self._keys is None:
                 raise KeysUnavailable("no keys of the token issuer")
             return self._keys
+
+    def _older_than(self, seconds: float) -> bool:
+        return self._fetched is None or time.monotonic() - self._fetched >= seconds
 
     async def _refresh(self) -> None:
         try:

@@ -10,11 +10,13 @@ from pydantic_core import to_json
 
 from cloud_private_api.core_client.models import CoreModel, Envelope
 from cloud_private_api.errors import UpstreamFailed
-from servicekit.http import RawAnswer, ServiceClient
+from servicekit.http import RawAnswer, RemoteUnavailable, ServiceClient
 from servicekit.logs import get_logger
 
 T = TypeVar("T")
 Members = Mapping[str, object]
+
+_COME_AGAIN = frozenset({502, 503, 504})
 
 _log = get_logger(__name__)
 
@@ -59,7 +61,7 @@ class CoreDoor:
         :param members: members of ``requestObject``; those that are None are left out
         :raises CoreRefused: the core answered 400 with a code
         :raises UpstreamFailed: any other answer that is not the expected one
-        :raises RemoteUnavailable: the core could not be reached or did not answer in time
+        :raises RemoteUnavailable: the core could not be reached, did not answer in time or asks to come again
         """
         raw = await self._send(path, members)
         try:
@@ -79,6 +81,8 @@ class CoreDoor:
             return raw
         if raw.status == 400:
             raise CoreRefused(_code_of(raw.body), path)
+        if raw.status in _COME_AGAIN:
+            raise RemoteUnavailable(f"core: HTTP {raw.status}")
         _log.error("core answered unexpectedly", path=path, status_code=raw.status)
         raise UpstreamFailed
 
