@@ -123,7 +123,7 @@ def audited(core: Core) -> Callable[[Device], Awaitable[list[SignatureAudit]]]:
             rows = await session.scalars(
                 select(SignatureAudit)
                 .where(SignatureAudit.activation_id == device.activation_id)
-                .order_by(SignatureAudit.id)
+                .order_by(SignatureAudit.timestamp_created, SignatureAudit.id)
             )
             return list(rows)
 

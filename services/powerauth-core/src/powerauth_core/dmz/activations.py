@@ -22,7 +22,7 @@ from powerauth_core.dmz.schemas import (
 from powerauth_core.errors import InvalidRequest
 from powerauth_core.signatures.jobs import LockedActivation
 from powerauth_core.signatures.rules import Decision
-from powerauth_core.tokens import repository as tokens
+from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
 from powerauth_core.upgrade.schemas import CommitUpgradeRequest
 from servicekit.wire import ObjectRequest, WireModel
@@ -65,7 +65,9 @@ class RemoveToken(signed.DoorAction):
         """Whether the token was there; None if the body is unusable."""
         if self.body is None:
             return None
-        removed = await tokens.remove(session, self.body.token_id, activation.activation_id)
+        removed = await tokens.remove(
+            session, self.body.token_id, activation.activation_id, activation.user_id
+        )
         return RemovedToken(self.body.token_id, removed)
 
 

@@ -46,20 +46,24 @@ AUDIT_COLUMNS = {
 }
 """Columns of the signature audit in the order of `AuditRecord.signature`, with their types."""
 
+LOG_CONSTANTS = {
+    "application_name": audit.APPLICATION_NAME,
+    "audit_level": AuditLevel.INFO.value,
+    "audit_type": AuditType.SIGNATURE.value,
+    "calling_class": __name__,
+    "thread_name": __name__,
+    "version": __version__,
+}
+"""Columns of the general audit log that are the same for every check."""
+
 LOG_COLUMNS = {
     "audit_log_id": "varchar",
-    "application_name": "varchar",
-    "audit_level": "varchar",
-    "audit_type": "varchar",
     "timestamp_created": "timestamp",
     "message": "text",
     "param": "text",
-    "calling_class": "varchar",
-    "thread_name": "varchar",
-    "version": "varchar",
     "subject_id": "varchar",
 }
-"""Columns of the general audit log in the order of `AuditRecord.general`, with their types."""
+"""Its other columns in the order of `AuditRecord.general`, with their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +156,9 @@ def _signature_row(
 def _log_row(facts: dict[str, Any], decision: Decision, now: datetime) -> tuple[Any, ...]:
     return (
         str(uuid.uuid4()),
-        audit.APPLICATION_NAME,
-        AuditLevel.INFO.value,
-        AuditType.SIGNATURE.value,
         now,
         "Signature validation succeeded" if decision.valid else "Signature validation failed",
         _json(facts),
-        __name__,
-        __name__,
-        __version__,
         facts["userId"],
     )
 

@@ -5,13 +5,13 @@ Written in SQL, since compiling and binding them row by row would cost more than
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.signatures.audit import AUDIT_COLUMNS, LOG_COLUMNS, AuditRecord
+from powerauth_core.signatures.audit import AUDIT_COLUMNS, LOG_COLUMNS, LOG_CONSTANTS, AuditRecord
 from powerauth_core.signatures.jobs import LockedActivation
 from powerauth_core.signatures.repository import SELECTED_COLUMNS, locked_activation
 from powerauth_core.signatures.rules import Decision
@@ -33,13 +33,21 @@ FROM unnest($1::varchar[], $2::int[], $3::varchar[], $4::int[], $5::varchar[], $
 WHERE a.activation_id = v.id"""
 
 
-def _insert(table: str, columns: dict[str, str]) -> str:
+def _insert(table: str, columns: Mapping[str, str], constants: Sequence[str] = ()) -> str:
+    """Insert of arrays, one per column, and of one value for each column that is the same in all rows."""
     arrays = ", ".join([f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), 1)])
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    values = [f"v.{name}" for name in columns]
+    values += [f"${number}::varchar" for number, _ in enumerate(constants, len(columns) + 1)]
+    names = ", ".join([*columns, *constants])
+    return (
+        f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} "  # noqa: S608 only names of ours
+        f"FROM unnest({arrays}) AS v({', '.join(columns)})"
+    )
 
 
 _INSERT_AUDIT = _insert("pa_signature_audit", AUDIT_COLUMNS)
-_INSERT_LOG = _insert("audit_log", LOG_COLUMNS)
+_INSERT_LOG = _insert("audit_log", LOG_COLUMNS, tuple(LOG_CONSTANTS))
+_LOG_CONSTANTS = tuple(LOG_CONSTANTS.values())
 
 
 class PostgresqlStatements:
@@ -73,8 +81,9 @@ class PostgresqlStatements:
         """See `BatchStatements.insert_audit`."""
         connection = await session.connection()
         await connection.exec_driver_sql(_INSERT_AUDIT, _by_column([record.signature for record in records]))
-        await connection.exec_driver_sql(_INSERT_LOG, _by_column([record.general for record in records]))
+        general = _by_column([record.general for record in records])
+        await connection.exec_driver_sql(_INSERT_LOG, general + _LOG_CONSTANTS)
 
 
-def _by_column(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], ...]:
+def _by_column(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
     return tuple([list(column) for column in zip(*rows, strict=True)])

@@ -29,7 +29,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import Application, ApplicationVersion
 from powerauth_core.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.signatures.audit import AUDIT_COLUMNS, LOG_COLUMNS, AuditRecord
+from powerauth_core.signatures.audit import AUDIT_COLUMNS, LOG_COLUMNS, LOG_CONSTANTS, AuditRecord
 from powerauth_core.signatures.jobs import LockedActivation
 from powerauth_core.signatures.models import SignatureAudit
 from powerauth_core.signatures.rules import ActivationFacts, Decision
@@ -94,7 +94,7 @@ def _insert(name: str, columns: Mapping[str, str]) -> Insert:
 
 
 _INSERT_AUDIT = _insert("pa_signature_audit", AUDIT_COLUMNS)
-_INSERT_LOG = _insert("audit_log", LOG_COLUMNS)
+_INSERT_LOG = _insert("audit_log", LOG_COLUMNS | dict.fromkeys(LOG_CONSTANTS, "varchar"))
 
 
 class BatchStatements(Protocol):
@@ -152,7 +152,7 @@ class PortableStatements:
         connection = await session.connection()
         audit = [dict(zip(AUDIT_COLUMNS, record.signature, strict=True)) for record in records]
         await connection.execute(_INSERT_AUDIT, audit)
-        log = [dict(zip(LOG_COLUMNS, record.general, strict=True)) for record in records]
+        log = [LOG_CONSTANTS | dict(zip(LOG_COLUMNS, record.general, strict=True)) for record in records]
         await connection.execute(_INSERT_LOG, log)
 
 

@@ -11,6 +11,8 @@ from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
 from powerauth_core.enums import ActivationProtocol, ActivationStatus, SignatureType
 from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.envelopes.service import open_envelope, read_envelope
@@ -111,6 +113,13 @@ async def create(
     )
     secret = generate_token_secret()
     token_id = await _store(core, session, activation.activation_id, signature_type, secret)
+    params = {
+        "tokenId": token_id,
+        "activationId": activation.activation_id,
+        "applicationId": application.application_id,
+        "signatureType": signature_type.value,
+    }
+    await audit.record(session, AuditType.TOKEN, "Token created", params, activation.user_id)
     return opened.seal(render_json({"tokenId": token_id, "tokenSecret": b64encode(secret)}))
 
 
@@ -158,12 +167,23 @@ async def validate(
 async def remove_token(core: Core, request: RemoveTokenRequest) -> RemoveTokenResponse:
     """``token/remove``: only the owning activation's call removes a token."""
     async with core.database.transaction() as session:
-        if request.application_ids is not None:
-            owner = await activations.find(session, request.activation_id, request.application_ids)
-            if owner is None:
-                return RemoveTokenResponse(removed=False)
-        removed = await repository.remove(session, request.token_id, request.activation_id)
+        owner = await activations.find(session, request.activation_id, request.application_ids)
+        if owner is None:
+            return RemoveTokenResponse(removed=False)
+        removed = await remove(session, request.token_id, owner.activation_id, owner.user_id)
     return RemoveTokenResponse(removed=removed)
+
+
+async def remove(session: AsyncSession, token_id: str, activation_id: str, user_id: str) -> bool:
+    """Remove a token if it belongs to the activation.
+
+    :param user_id: user of the activation, for the audit
+    """
+    removed = await repository.remove(session, token_id, activation_id)
+    if removed:
+        params = {"tokenId": token_id, "activationId": activation_id}
+        await audit.record(session, AuditType.TOKEN, "Token removed", params, user_id)
+    return removed
 
 
 async def _store(

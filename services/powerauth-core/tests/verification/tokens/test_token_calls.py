@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select, text
 
+from powerauth_core.audit.models import AuditLog
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.replay.service import delete_expired
 from powerauth_core.tokens.models import Token
@@ -213,3 +214,14 @@ async def test_unsupported_version_gets_no_token(api, call, phone) -> None:
         "application/version/unsupport", applicationId="test-application", applicationVersionId="default"
     )
     assert await api.error("token/create", **request) == "ERR0015"
+
+
+async def test_creation_and_removal_are_audited_without_the_secret(api, token, phone, core) -> None:
+    await api.ok("token/remove", tokenId=token[0], activationId=phone.activation_id)
+    async with core.database.read() as session:
+        rows = (await session.scalars(select(AuditLog).where(AuditLog.audit_type == "token"))).all()
+    assert sorted((row.message, row.subject_id) for row in rows) == [
+        ("Token created", "alice"),
+        ("Token removed", "alice"),
+    ]
+    assert not any(b64encode(token[1]) in (row.param or "") for row in rows)
