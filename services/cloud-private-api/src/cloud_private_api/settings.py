@@ -26,7 +26,17 @@ DERIVATION_KEY_BYTES = 32
 _JDBC = "jdbc:"
 _ALGORITHMS = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512))
 
-_DOCUMENTED = ("datasource_", "service_", "admin_", "core_", "http_", "security_", "bus_", "offline_", "audit_")
+_DOCUMENTED = (
+    "datasource_",
+    "service_",
+    "admin_",
+    "core_",
+    "http_",
+    "security_",
+    "bus_",
+    "offline_",
+    "audit_",
+)
 
 TextList = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated text in the environment."""
@@ -53,15 +63,11 @@ class SecuritySettings(ServiceSettings):
     """How long roles, applications and the password hash of a user may be remembered by another process."""
     security_auth_oauth2_issuer_uri: str = ""
     security_auth_oauth2_jwk_set_uri: str = ""
-    security_auth_oauth2_audiences: _DOCUMENTED = ("datasource_", "service_", "admin_", "core_", "http_", "security_", "bus_", "offline_", "audit_")
-
-TextList = ()
+    security_auth_oauth2_audiences: TextList = ()
     security_auth_oauth2_roles_claim: str = "roles"
     security_auth_oauth2_principal_claim: str = "sub"
     security_auth_oauth2_applications_claim: str = "applications"
-    security_auth_oauth2_algorithms: _DOCUMENTED = ("datasource_", "service_", "admin_", "core_", "http_", "security_", "bus_", "offline_", "audit_")
-
-TextList = ("RS256",)
+    security_auth_oauth2_algorithms: TextList = ("RS256",)
     security_auth_oauth2_own_issuer: str = ""
     """Issuer of this product's own tokens: they are refused, they are made for end users."""
     admin_username: str = ""
