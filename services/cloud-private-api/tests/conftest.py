@@ -27,7 +27,7 @@ from cloud_private_api.auth import passwords
 from servicekit import migrations
 from servicekit.bus import Bus
 from servicekit.database import Dialect
-from servicekit.http import AsgiTransport
+from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging
 from servicekit.serving import lifespan_of
 from servicekit.testing import fresh_database
@@ -92,9 +92,11 @@ async def start(core: FakeCore, database_url: str) -> AsyncGenerator[Start]:
     """Start a service with some settings changed, with all that runs beside the requests."""
     async with AsyncExitStack() as stack:
 
-        async def _start(bus: Bus | None = None, **changed: Any) -> Service:
+        async def _start(
+            bus: Bus | None = None, transport: Transport | None = None, **changed: Any
+        ) -> Service:
             settings = settings_of(database_url, **changed)
-            app = create_app(settings, core_transport=AsgiTransport(core), bus=bus)
+            app = create_app(settings, core_transport=transport or AsgiTransport(core), bus=bus)
             await stack.enter_async_context(lifespan_of(app))
             return Service(app, app.state.cloud, core)
 

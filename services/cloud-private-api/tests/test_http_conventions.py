@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_errors import Area, translated
 from cloud_private_api.routing import first_json_value
+from servicekit.http import RawAnswer, RemoteUnavailable
 
 JSON = {"Content-Type": "application/json"}
 
@@ -175,16 +176,19 @@ async def test_core_that_answers_nonsense(bank: Client, core: FakeCore, status: 
     assert answer == {"code": "ERROR_INTERNAL_API", "message": "Unable to call upstream service"}
 
 
-async def test_core_that_cannot_be_reached(start: Start) -> None:
-    from servicekit.http import RemoteUnavailable
+class Unreachable:
+    """A network without a core."""
 
-    service = await start()
-    bank = await service.user("bank", ["app-a"])
-
-    async def unreachable(*_: object) -> None:
+    async def send(self, *_: object) -> RawAnswer:
         raise RemoteUnavailable("core: connection refused")
 
-    service.cloud.core._http._transport.send = unreachable  # type: ignore[method-assign, assignment]
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_core_that_cannot_be_reached(start: Start) -> None:
+    service = await start(transport=Unreachable())
+    bank = await service.user("bank", ["app-a"])
     await bank.refused("GET", "/v2/registrations", userId="u", status=500, code="ERROR_INTERNAL_API")
     response = await bank.send("GET", "/actuator/health/readiness")
     assert (response.status_code, response.json()) == (503, {"status": "DOWN"})
