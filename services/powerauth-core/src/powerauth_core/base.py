@@ -56,6 +56,7 @@ class JsonString(JsonText):
     """The same in a column of limited length: ``JsonString(255)``."""
 
     impl = String
+    cache_ok = True
 
 
 class EnumCode(TypeDecorator[Any]):

@@ -65,7 +65,7 @@ class VerificationSettings(ServiceSettings):
     """How concurrent verifications share a transaction (README D9) and are limited (README D15)."""
 
     verification_batch_size: int = Field(default=64, ge=1)
-    verification_batches: int = Field(default=4, ge=1)
+    verification_batches: int = Field(default=2, ge=1)
     """Batches in progress at the same time in one process; each holds one database connection."""
     dmz_attempts_per_activation_per_minute: int = Field(default=60, ge=0)
     """Signature attempts of one activation at the dmz door, per process; 0 = no limit."""

@@ -118,6 +118,11 @@ class _Aged(Generic[K, V]):
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._generation = 0
 
+    def known(self, key: K) -> V | None:
+        """The entry, if there is a fresh one."""
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and time.monotonic() < entry[0] else None
+
     async def get(self, key: K, load: Callable[[], Awaitable[V | None]]) -> V | None:
         """The entry, loaded if need be. What does not exist is not remembered."""
         entry = self._entries.get(key)
@@ -159,6 +164,10 @@ class ApplicationCache:
     async def by_key(self, session: AsyncSession, application_key: str) -> ApplicationFacts | None:
         """The version with this application key, supported or not; None if there is none."""
         return await self._by_key.get(application_key, lambda: self._load_version(session, application_key))
+
+    def known(self, application_key: str) -> ApplicationFacts | None:
+        """The version with this application key, if it need not be read."""
+        return self._by_key.known(application_key)
 
     async def by_id(self, session: AsyncSession, application_id: str) -> ApplicationIdentity | None:
         """The application with this public id; None if there is none."""

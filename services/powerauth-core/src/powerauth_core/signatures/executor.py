@@ -1,9 +1,8 @@
-"""Runs signature checks: concurrent ones share a transaction, each with the guarantees of its own (README
-D9).
+"""Runs signature checks: concurrent ones share a transaction, each with its own guarantees (README D9).
 
 One batch: lock the activations (one SELECT), decide one after another per activation, write what is left of
-each activation (one UPDATE) and its audit (one INSERT), run the actions each in a savepoint, commit. Nobody
-is told "valid" before the commit.
+each activation together with its audit, run the actions each in a savepoint, commit. Nobody is told "valid"
+before the commit.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.signatures import audit, blocking, metrics
+from powerauth_core.signatures.audit import AuditRecord
 from powerauth_core.signatures.batching import BatchFailed, MicroBatcher, Settled
 from powerauth_core.signatures.jobs import EarlyEnd, LockedActivation, VerificationJob, Verified
 from powerauth_core.signatures.limits import AttemptLimit
@@ -48,6 +48,7 @@ class SignatureExecutor:
         self._statements: BatchStatements = (
             PostgresqlStatements() if self._skip_locked else PortableStatements()
         )
+        self._plain = PostgresqlStatements() if self._skip_locked else None
         settings = core.settings
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
         self._batcher: MicroBatcher[VerificationJob, Verified] = MicroBatcher(
@@ -87,6 +88,11 @@ class SignatureExecutor:
         self, jobs: Sequence[VerificationJob], *, skip_locked: bool
     ) -> Sequence[Settled[Verified]]:
         batch = _Batch(self._core, self._statements, jobs)
+        if self._plain is not None and batch.is_plain():
+            try:
+                return await self._plain_transaction(batch, self._plain, skip_locked=skip_locked)
+            except NeedsSession:
+                batch = _Batch(self._core, self._statements, jobs)
         sent = False
         try:
             async with self._core.database.transaction() as session:
@@ -96,7 +102,29 @@ class SignatureExecutor:
             if sent or isinstance(error, Unavailable):
                 raise BatchFailed from error
             raise
-        return [outcome if outcome is not None else _lost() for outcome in batch.outcomes]
+        return batch.settled()
+
+    async def _plain_transaction(
+        self, batch: _Batch, statements: PostgresqlStatements, *, skip_locked: bool
+    ) -> Sequence[Settled[Verified]]:
+        """The same transaction by the driver alone: most batches need nothing above it.
+
+        :raises NeedsSession: this one does; nothing is changed
+        """
+        sent = False
+        try:
+            async with self._core.database.driver_transaction() as driver:
+                await batch.perform_plain(driver, statements, skip_locked=skip_locked)
+                sent = True
+        except Exception as error:
+            if sent or isinstance(error, Unavailable):
+                raise BatchFailed from error
+            raise
+        return batch.settled()
+
+
+class NeedsSession(Exception):
+    """A batch has to do more than decide and store."""
 
 
 @dataclass(slots=True)
@@ -137,6 +165,40 @@ class _Batch:
         for index in actions:
             if index in self._decided:
                 await self._act(session, index)
+
+    def is_plain(self) -> bool:
+        """Whether nothing has to be read beside the activations, and no job has an action."""
+        for job in self.jobs:
+            if job.action is not None:
+                return False
+            key = job.application_key
+            if key is not None and key not in self._applications:
+                found = self.core.application_cache.known(key)
+                if found is None:
+                    return False
+                self._applications[key] = found
+        return True
+
+    async def perform_plain(
+        self, driver: Any, statements: PostgresqlStatements, *, skip_locked: bool
+    ) -> None:
+        """`perform` for a plain batch.
+
+        :raises NeedsSession: an activation gets blocked, which others must hear of
+        """
+        wanted = {job.activation_id for job in self.jobs}
+        self._rows = await statements.lock_plain(driver, wanted, skip_locked=skip_locked)
+        self._facts = {activation_id: row.facts for activation_id, row in self._rows.items()}
+        for index in range(len(self.jobs)):
+            self._decide(index, skip_locked=skip_locked)
+        if any(decision.blocked for decision in self._decided.values()):
+            raise NeedsSession
+        if self._decided:
+            await statements.store_plain(driver, self._last_decisions(), self._audit_records(), self.now)
+
+    def settled(self) -> list[Settled[Verified]]:
+        """The outcomes in the order of the jobs."""
+        return [outcome if outcome is not None else _lost() for outcome in self.outcomes]
 
     def _actions(self) -> list[int]:
         """Jobs with an action, in the order in which their further locks must be taken (README D9)."""
@@ -197,8 +259,16 @@ class _Batch:
         return self.core.activation_keys.keys_of(cast(Activation, activation)).factors
 
     async def _store(self, session: AsyncSession) -> None:
+        await self.statements.store(session, self._last_decisions(), self._audit_records(), self.now)
+        blocked = [decision for decision in self._decided.values() if decision.blocked]
+        if blocked:
+            await blocking.announce(self.core, session, blocked)
+
+    def _last_decisions(self) -> list[Decision]:
         last = {self.jobs[index].activation_id: decision for index, decision in self._decided.items()}
-        await self.statements.store(session, [last[key] for key in sorted(last)], self.now)
+        return [last[key] for key in sorted(last)]
+
+    def _audit_records(self) -> list[AuditRecord]:
         records = []
         for index, decision in self._decided.items():
             if decision.audited:
@@ -206,11 +276,7 @@ class _Batch:
                 row, application = self._rows[job.activation_id], self._application_of(job)
                 prepared = self._prepared.get(index, ())
                 records.append(audit.record(job, row, application, decision, self.now, prepared))
-        if records:
-            await self.statements.insert_audit(session, records)
-        blocked = [decision for decision in self._decided.values() if decision.blocked]
-        if blocked:
-            await blocking.announce(self.core, session, blocked)
+        return records
 
     async def _act(self, session: AsyncSession, index: int) -> None:
         job, decision = self.jobs[index], self._decided[index]

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.signatures.audit import AUDIT_COLUMNS, LOG_COLUMNS, LOG_CONSTANTS, AuditRecord
@@ -25,29 +27,43 @@ FROM pa_activation a JOIN pa_application p ON p.id = a.application_id
 WHERE a.activation_id = ANY($1::varchar[])
 ORDER BY a.activation_id FOR NO KEY UPDATE OF a"""  # noqa: S608 only column names of ours
 _LOCK_FREE_ONES = f"{_LOCK} SKIP LOCKED"
-_STORE = """UPDATE pa_activation a
-SET activation_status = v.status, blocked_reason = v.reason, counter = v.counter, ctr_data = v.ctr_data,
-    failed_attempts = v.failed, timestamp_last_used = $7
-FROM unnest($1::varchar[], $2::int[], $3::varchar[], $4::int[], $5::varchar[], $6::int[])
-    AS v(id, status, reason, counter, ctr_data, failed)
-WHERE a.activation_id = v.id"""
+_LEFT = {
+    "activation_id": "varchar",
+    "activation_status": "int",
+    "blocked_reason": "varchar",
+    "counter": "int",
+    "ctr_data": "varchar",
+    "failed_attempts": "int",
+}
 
 
-def _insert(table: str, columns: Mapping[str, str], constants: Sequence[str] = ()) -> str:
-    """Insert of arrays, one per column, and of one value for each column that is the same in all rows."""
-    arrays = ", ".join([f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), 1)])
+def _unnest(columns: Mapping[str, str], first: int) -> str:
+    """Rows made of one array per column; the arrays are parameters numbered from `first`."""
+    arrays = ", ".join([f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), first)])
+    return f"unnest({arrays}) AS v({', '.join(columns)})"
+
+
+def _insert(table: str, columns: Mapping[str, str], constants: Sequence[str], first: int) -> str:
+    """Insert of arrays, and of one value for each column that is the same in all rows."""
     values = [f"v.{name}" for name in columns]
-    values += [f"${number}::varchar" for number, _ in enumerate(constants, len(columns) + 1)]
+    values += [f"${number}::varchar" for number, _ in enumerate(constants, first + len(columns))]
     names = ", ".join([*columns, *constants])
-    return (
-        f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} "  # noqa: S608 only names of ours
-        f"FROM unnest({arrays}) AS v({', '.join(columns)})"
-    )
+    rows = _unnest(columns, first)
+    return f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {rows}"  # noqa: S608 our names
 
 
-_INSERT_AUDIT = _insert("pa_signature_audit", AUDIT_COLUMNS)
-_INSERT_LOG = _insert("audit_log", LOG_COLUMNS, tuple(LOG_CONSTANTS))
-_LOG_CONSTANTS = tuple(LOG_CONSTANTS.values())
+_AUDIT_FIRST = len(_LEFT) + 2
+_LOG_FIRST = _AUDIT_FIRST + len(AUDIT_COLUMNS)
+_CONSTANTS = tuple(LOG_CONSTANTS.values())
+# One round trip for all that a batch leaves behind.
+_STORE = f"""WITH
+audit AS ({_insert("pa_signature_audit", AUDIT_COLUMNS, (), _AUDIT_FIRST)}),
+log AS ({_insert("audit_log", LOG_COLUMNS, tuple(LOG_CONSTANTS), _LOG_FIRST)})
+UPDATE pa_activation a
+SET activation_status = v.activation_status, blocked_reason = v.blocked_reason, counter = v.counter,
+    ctr_data = v.ctr_data, failed_attempts = v.failed_attempts, timestamp_last_used = ${len(_LEFT) + 1}
+FROM {_unnest(_LEFT, 1)}
+WHERE a.activation_id = v.activation_id"""  # noqa: S608 only names of ours
 
 
 class PostgresqlStatements:
@@ -62,28 +78,57 @@ class PostgresqlStatements:
         rows = (await connection.exec_driver_sql(statement, (list(activation_ids),))).all()
         return {row[0]: locked_activation(row) for row in rows}
 
-    async def store(self, session: AsyncSession, decisions: Sequence[Decision], now: datetime) -> None:
+    async def store(
+        self,
+        session: AsyncSession,
+        decisions: Sequence[Decision],
+        records: Sequence[AuditRecord],
+        now: datetime,
+    ) -> None:
         """See `BatchStatements.store`."""
-        facts = [decision.after for decision in decisions]
         connection = await session.connection()
-        values = (
-            [fact.activation_id for fact in facts],
-            [fact.status.code for fact in facts],
-            [fact.blocked_reason for fact in facts],
-            [fact.counter for fact in facts],
-            [None if fact.ctr_data is None else b64encode(fact.ctr_data) for fact in facts],
-            [fact.failed_attempts for fact in facts],
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        try:
+            # Past the dialect, in the transaction that `lock` has begun: it would look at each value once
+            # more.
+            await self.store_plain(driver, decisions, records, now)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # The form in which the database layer translates errors.
+            lost = driver.is_closed()
+            raise DBAPIError("store a batch", None, error, True, connection_invalidated=lost) from error
+
+    async def lock_plain(
+        self, driver: Any, activation_ids: Collection[str], *, skip_locked: bool
+    ) -> dict[str, LockedActivation]:
+        """`lock` by the driver alone."""
+        rows = await driver.fetch(_LOCK_FREE_ONES if skip_locked else _LOCK, list(activation_ids))
+        return {row[0]: locked_activation(row) for row in rows}
+
+    async def store_plain(
+        self, driver: Any, decisions: Sequence[Decision], records: Sequence[AuditRecord], now: datetime
+    ) -> None:
+        """`store` by the driver alone."""
+        left = [
+            (
+                after.activation_id,
+                after.status.code,
+                after.blocked_reason,
+                after.counter,
+                None if after.ctr_data is None else b64encode(after.ctr_data),
+                after.failed_attempts,
+            )
+            for after in [decision.after for decision in decisions]
+        ]
+        await driver.execute(
+            _STORE,
+            *_by_column(left, len(_LEFT)),
             now,
+            *_by_column([record.signature for record in records], len(AUDIT_COLUMNS)),
+            *_by_column([record.general for record in records], len(LOG_COLUMNS)),
+            *_CONSTANTS,
         )
-        await connection.exec_driver_sql(_STORE, values)
-
-    async def insert_audit(self, session: AsyncSession, records: Sequence[AuditRecord]) -> None:
-        """See `BatchStatements.insert_audit`."""
-        connection = await session.connection()
-        await connection.exec_driver_sql(_INSERT_AUDIT, _by_column([record.signature for record in records]))
-        general = _by_column([record.general for record in records])
-        await connection.exec_driver_sql(_INSERT_LOG, general + _LOG_CONSTANTS)
 
 
-def _by_column(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
-    return tuple([list(column) for column in zip(*rows, strict=True)])
+def _by_column(rows: Sequence[tuple[Any, ...]], columns: int) -> Sequence[Any]:
+    return tuple(zip(*rows, strict=True)) if rows else ((),) * columns

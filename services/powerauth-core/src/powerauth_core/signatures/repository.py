@@ -98,7 +98,7 @@ _INSERT_LOG = _insert("audit_log", LOG_COLUMNS | dict.fromkeys(LOG_CONSTANTS, "v
 
 
 class BatchStatements(Protocol):
-    """What a batch asks of the database, each in one statement whatever the size of the batch."""
+    """What a batch asks of the database: a fixed number of statements whatever its size."""
 
     async def lock(
         self, session: AsyncSession, activation_ids: Collection[str], *, skip_locked: bool
@@ -109,14 +109,17 @@ class BatchStatements(Protocol):
         """
         ...
 
-    async def store(self, session: AsyncSession, decisions: Sequence[Decision], now: datetime) -> None:
-        """Write what is left of each activation; `decisions` name different activations, in the order of
-        ids.
-        """
-        ...
+    async def store(
+        self,
+        session: AsyncSession,
+        decisions: Sequence[Decision],
+        records: Sequence[AuditRecord],
+        now: datetime,
+    ) -> None:
+        """Write what is left of each activation, and the rows of both audits.
 
-    async def insert_audit(self, session: AsyncSession, records: Sequence[AuditRecord]) -> None:
-        """Insert the rows of the signature audit and of the general audit log."""
+        :param decisions: of different activations, in the order of their ids
+        """
         ...
 
 
@@ -130,7 +133,13 @@ class PortableStatements:
         rows = (await session.execute(_LOCK, {"ids": list(activation_ids)})).all()
         return {row[0]: locked_activation(row) for row in rows}
 
-    async def store(self, session: AsyncSession, decisions: Sequence[Decision], now: datetime) -> None:
+    async def store(
+        self,
+        session: AsyncSession,
+        decisions: Sequence[Decision],
+        records: Sequence[AuditRecord],
+        now: datetime,
+    ) -> None:
         """See `BatchStatements.store`."""
         rows = [
             {
@@ -146,10 +155,8 @@ class PortableStatements:
         ]
         connection = await session.connection()
         await connection.execute(_STORE, rows)
-
-    async def insert_audit(self, session: AsyncSession, records: Sequence[AuditRecord]) -> None:
-        """See `BatchStatements.insert_audit`."""
-        connection = await session.connection()
+        if not records:
+            return
         audit = [dict(zip(AUDIT_COLUMNS, record.signature, strict=True)) for record in records]
         await connection.execute(_INSERT_AUDIT, audit)
         log = [LOG_CONSTANTS | dict(zip(LOG_COLUMNS, record.general, strict=True)) for record in records]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import func, select
 
@@ -124,11 +125,19 @@ async def test_nobody_hears_valid_when_the_commit_fails(core, make_phone, stored
     phones = [await make_phone(f"user-{number}") for number in range(3)]
     requests = [request_of(phone.sign(BODY)) for phone in phones]
 
+    execute = asyncpg.Connection.execute
+
     async def refuse(_session: Any) -> None:
         raise ConnectionResetError
 
+    async def refuse_commit(driver: Any, statement: str, *values: Any, **options: Any) -> Any:
+        if statement == "COMMIT":
+            raise ConnectionResetError
+        return await execute(driver, statement, *values, **options)
+
     with monkeypatch.context() as patch:
         patch.setattr("sqlalchemy.ext.asyncio.AsyncSession.commit", refuse)
+        patch.setattr("asyncpg.Connection.execute", refuse_commit)
         outcomes = await asyncio.gather(
             *[service.verify(core, request) for request in requests], return_exceptions=True
         )
