@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from powerauth_protocol.encoding import b64decode
 from powerauth_protocol.errors import EncodingError, HeaderError
 from powerauth_protocol.scope import Scope
 from powerauth_protocol.signature import SignatureType
@@ -34,12 +33,45 @@ _UNSAFE_VALUE = re.compile(r'["\x00-\x1f\x7f]')
 _UUID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE
 )
-_DECIMAL_CODE = re.compile(r"[0-9]{8}(-[0-9]{8}){0,2}", re.ASCII)
+_LAST_OF_16 = "[A-Za-z0-9+/][AQgw]=="
+_LAST_OF_32 = "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]="
+_BASE64_16 = re.compile(rf"[A-Za-z0-9+/]{{20}}{_LAST_OF_16}")
+_BASE64_32 = re.compile(rf"[A-Za-z0-9+/]{{40}}{_LAST_OF_32}")
+# Canonical Base64: the bits that padding leaves over are zero, so one value has one text.
+_SIGNATURE = re.compile(
+    r"[0-9]{8}(?:-[0-9]{8}){0,2}"
+    r"|(?=(?:.{24}|.{44}|.{64})\Z)"
+    rf"(?:[A-Za-z0-9+/]{{4}})*(?:{_LAST_OF_16}|{_LAST_OF_32}|[A-Za-z0-9+/]{{4}})"
+)
+_SIGNATURE_TYPE = re.compile("|".join(kind.value for kind in SignatureType), re.ASCII | re.IGNORECASE)
 _TIMESTAMP = re.compile(r"[0-9]{9,15}", re.ASCII)
-_DECIMAL_CODE_LENGTHS = frozenset((8, 17, 26))
-_BASE64_CODE_LENGTHS = frozenset((24, 44, 64))
-_SIGNATURE_TYPES = frozenset(kind.value for kind in SignatureType)
 _VERSIONS = frozenset(version.value for version in ProtocolVersion)
+
+_Rule = tuple[str, str, Callable[[str], object]]
+"""A field, the name of its check, and what is true of a valid value."""
+
+_SIGNATURE_RULES: tuple[_Rule, ...] = (
+    ("pa_activation_id", "POWER_AUTH_ACTIVATION_ID", _UUID.fullmatch),
+    ("pa_nonce", "POWER_AUTH_NONCE", _BASE64_16.fullmatch),
+    ("pa_signature_type", "POWER_AUTH_SIGNATURE_TYPE", _SIGNATURE_TYPE.fullmatch),
+    ("pa_signature", "POWER_AUTH_SIGNATURE", _SIGNATURE.fullmatch),
+    ("pa_application_key", "POWER_AUTH_APPLICATION", _BASE64_16.fullmatch),
+    ("pa_version", "POWER_AUTH_SIGNATURE_VERSION", _VERSIONS.__contains__),
+)
+_TOKEN_RULES: tuple[_Rule, ...] = (
+    ("token_id", "POWER_AUTH_TOKEN_ID", _UUID.fullmatch),
+    ("token_digest", "POWER_AUTH_TOKEN_DIGEST", _BASE64_32.fullmatch),
+    ("nonce", "POWER_AUTH_TOKEN_NONCE", _BASE64_16.fullmatch),
+    ("timestamp", "POWER_AUTH_TOKEN_TIMESTAMP", _TIMESTAMP.fullmatch),
+    ("version", "POWER_AUTH_TOKEN_VERSION", _VERSIONS.__contains__),
+)
+_APPLICATION_KEY: _Rule = (
+    "application_key",
+    "POWER_AUTH_ENCRYPTION_APPLICATION_KEY",
+    _BASE64_16.fullmatch,
+)
+_ACTIVATION_ID: _Rule = ("activation_id", "POWER_AUTH_ENCRYPTION_ACTIVATION_ID", _UUID.fullmatch)
+_VERSION: _Rule = ("version", "POWER_AUTH_ENCRYPTION_VERSION", _VERSIONS.__contains__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +152,9 @@ def parse_signature_header(text: str | None) -> SignatureHeader:
 
     :raises HeaderError: with the name of the failed check
     """
-    get = _Reader(parse_fields(text))
-    activation_id = get("pa_activation_id", "POWER_AUTH_ACTIVATION_ID", is_uuid)
-    nonce = get("pa_nonce", "POWER_AUTH_NONCE", _is_base64_16)
-    signature_type = get("pa_signature_type", "POWER_AUTH_SIGNATURE_TYPE", _is_signature_type)
-    signature = get("pa_signature", "POWER_AUTH_SIGNATURE", _is_signature)
-    application_key = get("pa_application_key", "POWER_AUTH_APPLICATION", _is_base64_16)
-    version = get("pa_version", "POWER_AUTH_SIGNATURE_VERSION", _is_version)
+    activation_id, nonce, signature_type, signature, application_key, version = _read(
+        parse_fields(text), _SIGNATURE_RULES
+    )
     return SignatureHeader(activation_id, application_key, nonce, signature_type, signature, version)
 
 
@@ -136,16 +164,13 @@ def parse_encryption_header(text: str | None, scope: Scope) -> EncryptionHeader:
     :raises HeaderError: with the name of the failed check
     """
     fields = parse_fields(text)
-    get = _Reader(fields)
-    application_key = get("application_key", "POWER_AUTH_ENCRYPTION_APPLICATION_KEY", _is_base64_16)
+    (application_key,) = _read(fields, (_APPLICATION_KEY,))
     activation_id: str | None = None
     if scope == Scope.ACTIVATION:
-        activation_id = get(
-            "activation_id", "POWER_AUTH_ENCRYPTION_ACTIVATION_ID", is_uuid, missing="MISSING"
-        )
+        (activation_id,) = _read(fields, (_ACTIVATION_ID,), missing="MISSING")
     elif "activation_id" in fields:
         raise HeaderError("activation_id", "POWER_AUTH_ENCRYPTION_ACTIVATION_ID_NOT_EXPECTED")
-    version = get("version", "POWER_AUTH_ENCRYPTION_VERSION", _is_version)
+    (version,) = _read(fields, (_VERSION,))
     return EncryptionHeader(application_key, activation_id, version)
 
 
@@ -154,14 +179,7 @@ def parse_token_header(text: str | None) -> TokenHeader:
 
     :raises HeaderError: with the name of the failed check
     """
-    get = _Reader(parse_fields(text))
-    return TokenHeader(
-        token_id=get("token_id", "POWER_AUTH_TOKEN_ID", is_uuid),
-        token_digest=get("token_digest", "POWER_AUTH_TOKEN_DIGEST", _is_base64_32),
-        nonce=get("nonce", "POWER_AUTH_TOKEN_NONCE", _is_base64_16),
-        timestamp=get("timestamp", "POWER_AUTH_TOKEN_TIMESTAMP", _is_timestamp),
-        version=get("version", "POWER_AUTH_TOKEN_VERSION", _is_version),
-    )
+    return TokenHeader(*_read(parse_fields(text), _TOKEN_RULES))
 
 
 def is_uuid(text: str) -> bool:
@@ -169,21 +187,17 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-class _Reader:
-    """Reads one field after the other and names the check that failed."""
-
-    __slots__ = ("_fields",)
-
-    def __init__(self, fields: dict[str, str]) -> None:
-        self._fields = fields
-
-    def __call__(self, name: str, code: str, valid: Callable[[str], bool], *, missing: str = "EMPTY") -> str:
-        value = self._fields.get(name)
+def _read(fields: dict[str, str], rules: tuple[_Rule, ...], *, missing: str = "EMPTY") -> list[str]:
+    """Return the values of some fields in the order of their rules; the first failed check is named."""
+    values = []
+    for name, code, valid in rules:
+        value = fields.get(name)
         if value is None:
             raise HeaderError(name, f"{code}_{missing}")
         if not valid(value):
             raise HeaderError(name, f"{code}_INVALID")
-        return value
+        values.append(value)
+    return values
 
 
 def _build(names: tuple[str, ...], values: tuple[str | None, ...]) -> str:
@@ -195,37 +209,3 @@ def _build(names: tuple[str, ...], values: tuple[str | None, ...]) -> str:
             raise EncodingError(f"{name} cannot stand in a header")
         pairs.append(f'{name}="{value}"')
     return _PREFIX + ", ".join(pairs)
-
-
-def _is_base64(text: str, length: int) -> bool:
-    try:
-        b64decode(text, length)
-    except EncodingError:
-        return False
-    return True
-
-
-def _is_base64_16(text: str) -> bool:
-    return _is_base64(text, 16)
-
-
-def _is_base64_32(text: str) -> bool:
-    return _is_base64(text, 32)
-
-
-def _is_signature_type(text: str) -> bool:
-    return text.isascii() and text.lower() in _SIGNATURE_TYPES
-
-
-def _is_signature(text: str) -> bool:
-    if len(text) in _DECIMAL_CODE_LENGTHS:
-        return _DECIMAL_CODE.fullmatch(text) is not None
-    return len(text) in _BASE64_CODE_LENGTHS and _is_base64(text, len(text) // 4 * 3 - text[-2:].count("="))
-
-
-def _is_timestamp(text: str) -> bool:
-    return _TIMESTAMP.fullmatch(text) is not None
-
-
-def _is_version(text: str) -> bool:
-    return text in _VERSIONS
