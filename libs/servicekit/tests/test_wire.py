@@ -241,3 +241,15 @@ def test_free_form_members_are_bounded_in_depth(opening: str) -> None:
     assert FreeForm.model_validate_json(nested(MAX_NESTING)).model_dump_json() == nested(MAX_NESTING)
     with pytest.raises(ValidationError):
         FreeForm.model_validate_json(nested(MAX_NESTING + 1))
+
+
+def test_using_a_model_again_adds_no_checks_to_it() -> None:
+    class Inner(WireModel):
+        text: str
+        anything: Any
+
+    before = str(Inner.__pydantic_core_schema__).count("function-after")
+    for _ in range(3):
+        ObjectRequest[Inner].model_rebuild(force=True)
+        Inner.model_rebuild(force=True)
+    assert str(Inner.__pydantic_core_schema__).count("function-after") == before

@@ -80,6 +80,8 @@ def _tighten(schema: Any, owner: type[BaseModel]) -> None:
     kind = schema.get("type")
     if kind == "model" and schema["cls"] is not owner:
         return
+    if kind == "function-after" and schema["function"]["function"] in (checked_json, _check_text):
+        return  # a schema is handed out again each time its model is used
     if kind in ("bool", "float"):
         schema["strict"] = True
     elif kind == "int":
