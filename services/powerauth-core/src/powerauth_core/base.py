@@ -57,6 +57,7 @@ class JsonString(JsonText):
 
     impl = String
     cache_ok = True
+    cache_ok = True
 
 
 class EnumCode(TypeDecorator[Any]):

@@ -9,6 +9,7 @@ that changes between the check and the connect gains nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import socket
 import ssl
@@ -26,6 +27,9 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 SCHEMES = frozenset({"http", "https"})
+# The library logs every URL it calls, and what administrators put into a URL may be a secret.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
+
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 _MAX_PORT = 65_535

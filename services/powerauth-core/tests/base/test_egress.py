@@ -236,6 +236,14 @@ async def test_a_connect_that_takes_too_long_ends(monkeypatch: pytest.MonkeyPatc
     await outgoing.close()
 
 
+async def test_urls_are_not_logged(server: BackgroundServer, caplog: pytest.LogCaptureFixture) -> None:
+    outgoing = egress(egress_allowed_networks=["127.0.0.0/8"])
+    with caplog.at_level("INFO"):
+        await outgoing.http.get(f"{server.url}/?token=hidden")
+    assert "hidden" not in caplog.text
+    await outgoing.close()
+
+
 def test_the_transport_really_uses_the_guarded_backend() -> None:
     """The transport replaces its pool; a library that names it otherwise would open the gate."""
     transport: Any = egress().http._transport

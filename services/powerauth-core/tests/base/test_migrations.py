@@ -78,6 +78,16 @@ async def test_migrated_schema_equals_the_models(migrated: str) -> None:
     assert [str(part) for part in await inspected(migrated, difference)] == []
 
 
+def test_statements_with_any_of_our_column_types_are_cached() -> None:
+    uncached = [
+        str(column)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if column.type._static_cache_key is None or "no_cache" in str(column.type._static_cache_key).lower()
+    ]
+    assert uncached == []
+
+
 async def test_baseline_is_the_original_schema_and_nothing_else(empty_url: str) -> None:
     await migrations.upgrade(empty_url, SCRIPT_LOCATION, BASELINE)
     tables = set(await inspected(empty_url, lambda connection: inspect(connection).get_table_names()))
