@@ -41,4 +41,4 @@ def test_heavy_libraries_are_loaded_only_when_used() -> None:
         f"for name in {modules}: importlib.import_module('servicekit.' + name)\n"
         "print(*sys.modules)"
     ).split()
-    assert not {"alembic", "aio_pika", "aiohttp", "aiormq", "asyncpg"} & set(loaded)
+    assert not {"alembic", "aio_pika", "aiormq", "asyncpg"} & set(loaded)

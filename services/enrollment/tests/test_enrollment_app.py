@@ -413,3 +413,10 @@ async def _use_everything(client: PublicClient, phone: Phone, secrets: list[str]
     registration = {"requestObject": {"platform": "fcm", "token": "my-push-token"}}
     await client.post("/api/push/device/register", registration, token)
     await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": "my-jwt"}})
+
+
+async def test_every_endpoint_stands_in_the_api_document(client: PublicClient) -> None:
+    document = json.loads((await client.request("GET", "/v3/api-docs")).body)
+    assert {"/pa/v3/activation/create", "/pa/v3/token/create", "/api/auth/token/app/operation/authorize"} <= set(
+        document["paths"]
+    )

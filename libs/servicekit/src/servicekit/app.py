@@ -88,6 +88,8 @@ def create_app(
         openapi_tags=openapi_tags,
         redirect_slashes=False,
         strict_content_type=False,
+        # The framework's own would put what callers sent into records of failed requests.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     install_error_handlers(app, family)
     for router in routers:

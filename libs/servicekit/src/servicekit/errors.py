@@ -227,6 +227,18 @@ class ErrorHandlers:
     def __init__(self, family: ErrorFamily) -> None:
         self.family = family
 
+    async def answer(self, request: Request, error: Exception) -> Response:
+        """Word one of :data:`EXPECTED_ERRORS`, for code that the framework does not call."""
+        if isinstance(error, ServiceError):
+            return await self.service_error(request, error)
+        if isinstance(error, Unavailable):
+            return await self.unavailable(request, error)
+        if isinstance(error, DataRefused):
+            return await self.data_refused(request, error)
+        if isinstance(error, RequestValidationError):
+            return await self.invalid_request(request, error)
+        return await self.http_error(request, error)
+
     async def service_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)
         answer = self.family.service_error(context_of(request), error)
@@ -281,6 +293,10 @@ class ErrorHandlers:
             return family.unexpected(context)
         problem = InputProblem("body", (), "body_unreadable", "The request cannot be read.")
         return family.validation(context, [problem])
+
+
+EXPECTED_ERRORS = (ServiceError, Unavailable, DataRefused, RequestValidationError, HTTPException)
+"""What endpoints raise to be worded by their family; everything else is unexpected."""
 
 
 def _retry_header(seconds: int | None) -> dict[str, str] | None:

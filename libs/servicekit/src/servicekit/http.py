@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from multidict import CIMultiDict
 from pydantic import BaseModel
@@ -19,10 +19,8 @@ from yarl import URL
 from servicekit import logs
 from servicekit.auth import basic_header
 from servicekit.errors import RemoteUnavailable
+from servicekit.keepalive import ConnectionBroken, ConnectionPool, Origin, RawHeaders
 from servicekit.wire import to_json
-
-if TYPE_CHECKING:
-    import aiohttp
 
 __all__ = [
     "AsgiTransport",
@@ -36,6 +34,8 @@ __all__ = [
 
 MAX_ANSWER_BYTES = 1024 * 1024
 CORRELATION_HEADER = "X-Correlation-ID"
+_IDLE_SECONDS = 30.0
+"""Below every server's keep-alive: a connection must not be used again while it is being closed."""
 
 _log = logs.get_logger(__name__)
 
@@ -72,7 +72,7 @@ class Transport(Protocol):
 
 
 class NetworkTransport:
-    """aiohttp with a bounded pool. No cookies, redirects, proxies from the environment or compression."""
+    """Kept-alive connections, a bounded number to each origin. No cookies, redirects or proxies."""
 
     def __init__(
         self,
@@ -87,64 +87,76 @@ class NetworkTransport:
         self._max_connections = max_connections
         self._max_answer = max_answer_bytes
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._pools: dict[tuple[str, str | None, int | None], ConnectionPool] = {}
 
     async def send(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeouts: Timeouts
     ) -> RawAnswer:
         """See :class:`Transport`."""
-        import aiohttp  # noqa: PLC0415 - heavy, and the all-in-one does without
-
-        session = self._session or self._open()
-        limits = aiohttp.ClientTimeout(total=timeouts.total, connect=timeouts.connect)
+        pool = self._pools.get((url.scheme, url.host, url.port)) or self._open(url)
+        request = _request_bytes(method, url, headers, body)
         try:
-            async with session.request(
-                method, url, headers=headers, data=body, timeout=limits, allow_redirects=False
-            ) as response:
-                content = await self._read(response)
-                return RawAnswer(response.status, content, response.headers)
+            async with asyncio.timeout(timeouts.total):
+                status, raw_headers, content = await pool.request(request, timeouts.connect)
         except TimeoutError as error:
             raise RemoteUnavailable(f"{url.host}: no answer in time") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise RemoteUnavailable(f"{url.host}: {type(error).__name__}") from error
+        except ConnectionBroken as error:
+            raise RemoteUnavailable(f"{url.host}: {error}") from error
+        return RawAnswer(status, content, _AnswerHeaders(raw_headers))
 
-    def _open(self) -> aiohttp.ClientSession:
-        import aiohttp  # noqa: PLC0415 - as above
-
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._max_connections,
-                ttl_dns_cache=30,
-                # Below every server's keep-alive: a connection must not be reused while it is being closed.
-                keepalive_timeout=30,
-                ssl=self._tls or True,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept-Encoding": "identity"},
-            skip_auto_headers=("User-Agent",),
-            auto_decompress=False,
-            trust_env=False,
+    def _open(self, url: URL) -> ConnectionPool:
+        secure = url.scheme == "https"
+        if secure and self._tls is None:
+            self._tls = ssl.create_default_context()
+        pool = ConnectionPool(
+            Origin(url.host or "localhost", url.port or (443 if secure else 80)),
+            size=self._max_connections,
+            idle_seconds=_IDLE_SECONDS,
+            max_body=self._max_answer,
+            tls=self._tls if secure else None,
         )
-        return self._session
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        announced = response.content_length
-        if announced is not None and announced <= self._max_answer:
-            return await response.read()
-        chunks, size = [], 0
-        async for chunk in response.content.iter_any():
-            size += len(chunk)
-            if size > self._max_answer:
-                response.close()
-                raise RemoteUnavailable(f"{response.url.host}: answer larger than {self._max_answer} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
+        self._pools[url.scheme, url.host, url.port] = pool
+        return pool
 
     async def close(self) -> None:
-        """Close the pool. A later call opens a new one."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close the pools. A later call opens new ones."""
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+
+
+def _request_bytes(method: str, url: URL, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """The request as it goes over the wire.
+
+    :raises ValueError: a line break inside a header, which would start another one
+    """
+    lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {url.authority}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines.append(f"Content-Length: {len(body or b'')}")
+    head = "\r\n".join(lines)
+    if head.count("\r") + head.count("\n") != 2 * (len(lines) - 1):
+        raise ValueError("a line break in a header")
+    return b"%s\r\n\r\n%s" % (head.encode("latin-1"), body or b"")
+
+
+class _AnswerHeaders(Mapping[str, str]):
+    """Headers of an answer, made readable when somebody looks: mostly nobody does."""
+
+    def __init__(self, raw: RawHeaders) -> None:
+        self._raw = raw
+
+    def __getitem__(self, name: str) -> str:
+        wanted = name.lower().encode("latin-1")
+        values = [value.decode("latin-1") for known, value in self._raw if known == wanted]
+        if not values:
+            raise KeyError(name)
+        return values[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({name.decode("latin-1"): None for name, _ in self._raw})
+
+    def __len__(self) -> int:
+        return len({name for name, _ in self._raw})
 
 
 class AsgiTransport:

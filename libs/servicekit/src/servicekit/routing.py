@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from servicekit.errors import EXPECTED_ERRORS, ErrorFamily, ErrorHandlers
+
 TEMPLATE_KEY = "servicekit.route"
 """Where a request's scope holds the declared path of its route, context path and values left out."""
 
@@ -25,18 +27,46 @@ TEMPLATE_KEY = "servicekit.route"
 class _Target:
     app: ASGIApp
     child_scope: dict[str, Any]
+    direct: bool
 
 
 class DirectRoute(APIRoute):
     """A route whose endpoint takes the request and returns the answer, nothing else.
 
-    It stands in the documentation like any other. Without parameters, dependencies and models there is
-    nothing that the framework could do for it, so :class:`ExactRoutes` calls the endpoint itself.
+    It stands in the documentation and is matched like any other. Without parameters, dependencies and models
+    there is nothing that the framework could do for it: :class:`DirectCalls` calls its endpoint at once.
     """
 
-    async def direct(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        answer = await self.endpoint(Request(scope, receive))
+
+class DirectCalls:
+    """ASGI middleware right inside the edge that answers :class:`DirectRoute` endpoints of constant paths.
+
+    Whatever it does not know goes on to the framework. Only for an application whose routes need nothing of
+    the middleware behind it.
+    """
+
+    def __init__(self, app: ASGIApp, *, family: ErrorFamily) -> None:
+        self._app = app
+        self._handlers = ErrorHandlers(family)
+        self._targets: dict[tuple[str, str], _Target] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._targets is None:
+            self._targets = {key: target for key, target in _targets(scope["app"]) if target.direct}
+        path: str = scope["path"]
+        target = self._targets.get((scope["method"], path.removeprefix(scope.get("root_path", ""))))
+        if target is None:
+            await self._app(scope, receive, send)
+            return
+        scope[TEMPLATE_KEY] = target.child_scope[TEMPLATE_KEY]
+        request = Request(scope, receive)
+        try:
+            answer = await target.child_scope["endpoint"](request)
+        except EXPECTED_ERRORS as error:
+            answer = await self._handlers.answer(request, error)
         await answer(scope, receive, send)
 
 
@@ -83,8 +113,7 @@ def _targets(app: FastAPI) -> Iterator[tuple[tuple[str, str], _Target]]:
             if key not in seen:
                 seen.add(key)
                 scope = {"endpoint": route.endpoint, "route": original, TEMPLATE_KEY: route.path}
-                handler = original.direct if isinstance(original, DirectRoute) else route.app
-                yield key, _Target(handler, scope)
+                yield key, _Target(route.app, scope, isinstance(original, DirectRoute))
 
 
 def _effective_routes(app: FastAPI) -> Iterator[Any]:

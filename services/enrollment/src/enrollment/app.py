@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
+from starlette.middleware import Middleware
 
 from enrollment.container import build_enrollment
 from enrollment.errors import ENROLLMENT_ERRORS
@@ -22,6 +23,7 @@ from servicekit.app import create_app as create_service_app
 from servicekit.app import serve
 from servicekit.http import ServiceClient, Timeouts, Transport
 from servicekit.logs import configure_logging
+from servicekit.routing import DirectCalls
 
 NAME = "enrollment"
 TITLE = "PowerAuth enrollment"
@@ -80,6 +82,7 @@ def create_app(
         readiness=(enrollment.door.check,),
         name=NAME,
     )
+    app.user_middleware.append(Middleware(DirectCalls, family=ENROLLMENT_ERRORS))
     app.state.enrollment = enrollment
     return app
 

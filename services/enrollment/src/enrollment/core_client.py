@@ -7,6 +7,7 @@ failure; anything else, from a broken connection to an answer that cannot be rea
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from operator import attrgetter
 from typing import TypeVar
 
@@ -93,14 +94,27 @@ class CoreDoor:
         self, header: SignatureHeader, method: str, uri_id: str, allowed: SignatureTypes, body: bytes
     ) -> VerifyAnswer | None:
         """Verify a signature that no action of the core belongs to; None when not authenticated."""
+        answer = await self._verify(header, method, uri_id, allowed, body)
+        return _if_authenticated(VERIFY.answer, answer)
+
+    async def is_signed(
+        self, header: SignatureHeader, method: str, uri_id: str, allowed: SignatureTypes, body: bytes
+    ) -> bool:
+        """Verify such a signature where it does not matter who signed."""
+        answer = await self._verify(header, method, uri_id, allowed, body)
+        return answer.get("authenticated") is True
+
+    async def _verify(
+        self, header: SignatureHeader, method: str, uri_id: str, allowed: SignatureTypes, body: bytes
+    ) -> JsonObject:
         request: JsonObject = {
             "header": signature_members(header),
             "method": method,
             "uriId": uri_id,
-            "allowedSignatureTypes": sorted(kind.value for kind in allowed),
+            "allowedSignatureTypes": _names_of(allowed),
             "body": b64encode(body),
         }
-        return _if_authenticated(VERIFY.answer, await self._ask(VERIFY.path, request))
+        return await self._ask(VERIFY.path, request)
 
     async def decide(
         self,
@@ -145,6 +159,11 @@ class CoreDoor:
         if answer.status == 200:
             return _response_object(path, answer.body)
         raise _failure(path, answer)
+
+
+@cache
+def _names_of(types: SignatureTypes) -> tuple[str, ...]:
+    return tuple(sorted(kind.value for kind in types))
 
 
 def signature_members(header: SignatureHeader) -> JsonObject:

@@ -26,7 +26,17 @@ async def validate_signature(enrollment: Enrollment, incoming: Incoming, method:
             body = (canonical_query(query) or "").encode()
         except EncodingError:
             raise SignatureInvalid from None
-    await authenticate(enrollment, incoming, method, SIGNATURE_VALIDATE, SIGNATURE_VALIDATE_TYPES, body)
+    header = signature_header(incoming, SIGNATURE_VALIDATE_TYPES)
+    if header is None:
+        raise SignatureInvalid
+    try:
+        signed = await enrollment.door.is_signed(
+            header, method, SIGNATURE_VALIDATE, SIGNATURE_VALIDATE_TYPES, body
+        )
+    except CoreRefused:
+        raise SignatureInvalid from None
+    if not signed:
+        raise SignatureInvalid
 
 
 async def authenticate(

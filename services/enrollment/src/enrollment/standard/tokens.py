@@ -20,13 +20,13 @@ async def remove_token(enrollment: Enrollment, incoming: Incoming) -> JsonObject
     header = signature_header(incoming, TOKEN_REMOVE.allowed)
     if header is None:
         raise SignatureInvalid
-    token_id = text_member(request_object(incoming.body), "tokenId")
     try:
         answer = await enrollment.door.signed(TOKEN_REMOVE, header, incoming.body)
     except CoreRefused:
-        raise (TokenFailed if token_id is not None else RequestInvalid) from None
+        named = text_member(request_object(incoming.body), "tokenId") is not None
+        raise (TokenFailed if named else RequestInvalid) from None
     if answer is None:
         raise SignatureInvalid
-    if answer.refusal is not None or token_id is None:
+    if answer.refusal is not None or answer.token_id is None:
         raise RequestInvalid
-    return {"tokenId": answer.token_id or token_id}
+    return {"tokenId": answer.token_id}
