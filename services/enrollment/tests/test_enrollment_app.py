@@ -416,7 +416,9 @@ async def _use_everything(client: PublicClient, phone: Phone, secrets: list[str]
 
 
 async def test_every_endpoint_stands_in_the_api_document(client: PublicClient) -> None:
-    document = json.loads((await client.request("GET", "/v3/api-docs")).body)
-    assert {"/pa/v3/activation/create", "/pa/v3/token/create", "/api/auth/token/app/operation/authorize"} <= set(
-        document["paths"]
-    )
+    document = (await client.send("GET", "/v3/api-docs")).json
+    assert {
+        "/pa/v3/activation/create",
+        "/pa/v3/token/create",
+        "/api/auth/token/app/operation/authorize",
+    } <= set(document["paths"])
