@@ -1,5 +1,6 @@
 """The `powerauth` command as its users meet it: a developer, an operator, the reader of the README."""
 
+import asyncio
 import json
 import os
 import re
@@ -32,20 +33,26 @@ class Phone:
     def __init__(self, folder: Path) -> None:
         self._state = folder / f"{uuid4().hex}.json"
 
-    def run(self, *arguments: object, pin: str = PIN):
-        done = powerauth(
-            "device", *arguments, POWERAUTH_DEVICE_STATE=str(self._state), POWERAUTH_DEVICE_PIN=pin
-        )
+    async def run(self, *arguments: object, pin: str = PIN):
+        done = await self._powerauth(*arguments, pin=pin)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
 
-    def fail(self, *arguments: object, pin: str = PIN) -> str:
-        done = powerauth(
-            "device", *arguments, POWERAUTH_DEVICE_STATE=str(self._state), POWERAUTH_DEVICE_PIN=pin
-        )
+    async def fail(self, *arguments: object, pin: str = PIN) -> str:
+        done = await self._powerauth(*arguments, pin=pin)
         assert done.returncode != 0, done.stdout
         assert "Traceback" not in done.stderr
         return done.stderr
+
+    async def _powerauth(self, *arguments: object, pin: str) -> subprocess.CompletedProcess[str]:
+        """In a thread: the server may run in this test's own event loop."""
+        return await asyncio.to_thread(
+            powerauth,
+            "device",
+            *arguments,
+            POWERAUTH_DEVICE_STATE=str(self._state),
+            POWERAUTH_DEVICE_PIN=pin,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -58,55 +65,57 @@ async def test_a_developers_first_day(deployment, backend, phone_folder: Path, v
     _admin, bank, application_id, sdk_config = backend
     user_id = f"cli-{uuid4().hex[:8]}"
     phone = Phone(phone_folder)
-    assert "configure" in phone.fail("status")
-    phone.run("configure", "--url", deployment.enrollment, "--sdk-config", sdk_config, "--version", version)
+    assert "configure" in await phone.fail("status")
+    await phone.run(
+        "configure", "--url", deployment.enrollment, "--sdk-config", sdk_config, "--version", version
+    )
     registration = await bank.call("POST", "/v2/registrations", {"userId": user_id, "appId": application_id})
-    activated = phone.run("activate", "--code", registration["activationQrCodeData"])
+    activated = await phone.run("activate", "--code", registration["activationQrCodeData"])
     seen = await bank.registration(registration["registrationId"])
     assert seen["activationFingerprint"] == activated["fingerprint"]
     await bank.call("POST", f"/v2/registrations/{registration['registrationId']}/commit")
-    assert phone.run("status")["state"] == "ACTIVE"
+    assert (await phone.run("status"))["state"] == "ACTIVE"
 
-    (header,) = phone.run("sign", "/login", "--body", '{"a":1}').values()
+    (header,) = (await phone.run("sign", "/login", "--body", '{"a":1}')).values()
     assert (await bank.verify_signature("POST", "/login", header, b'{"a":1}'))["signatureValid"]
-    assert phone.run("verify")["status"] == "OK"
-    assert "ERR_AUTHENTICATION" in phone.fail("verify", pin="0000")
+    assert (await phone.run("verify"))["status"] == "OK"
+    assert "ERR_AUTHENTICATION" in await phone.fail("verify", pin="0000")
 
-    (token_header,) = phone.run("token", "header").values()
+    (token_header,) = (await phone.run("token", "header")).values()
     verified = await bank.call("POST", "/v2/token/verify", {"authHeader": token_header})
     assert (verified["tokenValid"], verified["userId"]) == (True, user_id)
 
     parameters = {"amount": "1", "currency": "EUR", "account": "1/0300"}
     first = await bank.create_operation(user_id, "e2e-payment", parameters=parameters)
     second = await bank.create_operation(user_id, "e2e-payment", parameters=parameters)
-    assert {item["id"] for item in phone.run("operation", "list")} == {
+    assert {item["id"] for item in await phone.run("operation", "list")} == {
         first["operationId"],
         second["operationId"],
     }
-    assert phone.run("operation", "show", first["operationId"])["formData"]["title"] == "Payment"
-    phone.run("operation", "approve", first["operationId"])
-    phone.run("operation", "reject", second["operationId"], "--reason", "INCORRECT_DATA")
+    assert (await phone.run("operation", "show", first["operationId"]))["formData"]["title"] == "Payment"
+    await phone.run("operation", "approve", first["operationId"])
+    await phone.run("operation", "reject", second["operationId"], "--reason", "INCORRECT_DATA")
     assert (await bank.operation(first["operationId"]))["status"] == "APPROVED"
     assert (await bank.operation(second["operationId"]))["status"] == "REJECTED"
-    assert {item["status"] for item in phone.run("operation", "history")} == {"APPROVED", "REJECTED"}
+    assert {item["status"] for item in await phone.run("operation", "history")} == {"APPROVED", "REJECTED"}
 
     third = await bank.create_operation(user_id, "e2e-payment", parameters=parameters)
     path = f"/v2/operations/{third['operationId']}/offline"
     payload = await bank.call("GET", f"{path}/qr", registrationId=registration["registrationId"])
-    digits = phone.run("offline", payload["operationQrCodeData"])["otp"]
+    digits = (await phone.run("offline", payload["operationQrCodeData"]))["otp"]
     content = {"otp": digits, "nonce": payload["nonce"], "registrationId": registration["registrationId"]}
     assert (await bank.call("POST", f"{path}/otp", content))["otpValid"]
 
-    signed = phone.run("vault", "sign", "I agree.")
+    signed = await phone.run("vault", "sign", "I agree.")
     content = {"registrationId": registration["registrationId"], **signed}
     assert (await bank.call("POST", "/v2/signature/ecdsa/verify", content))["signatureValid"]
-    phone.run("vault", "add-biometry")
-    phone.run("verify", "--factors", "possession_biometry")
-    assert phone.run("user-info")["sub"] == user_id
-    assert phone.run("rename", "Another name")["activationName"] == "Another name"
-    phone.run("token", "remove")
-    phone.run("remove")
-    assert "not activated" in phone.fail("status")
+    await phone.run("vault", "add-biometry")
+    await phone.run("verify", "--factors", "possession_biometry")
+    assert (await phone.run("user-info"))["sub"] == user_id
+    assert (await phone.run("rename", "Another name"))["activationName"] == "Another name"
+    await phone.run("token", "remove")
+    await phone.run("remove")
+    assert "not activated" in await phone.fail("status")
     assert (await bank.registration(registration["registrationId"]))["registrationStatus"] == "REMOVED"
 
 
@@ -151,8 +160,6 @@ def test_a_callers_credentials_stay_the_same(tmp_path: Path) -> None:
     from servicekit import migrations
 
     url = f"sqlite+aiosqlite:///{tmp_path / 'core.sqlite3'}"
-    import asyncio
-
     asyncio.run(migrations.upgrade(url, SCRIPT_LOCATION))
     first = powerauth("integration", "create", "bank", "--door", "rest", CORE_DATABASE_URL=url)
     again = powerauth("integration", "create", "bank", "--door", "rest", CORE_DATABASE_URL=url)

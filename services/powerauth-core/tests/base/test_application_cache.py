@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from powerauth_core.applications.cache import _Aged
+from powerauth_core.applications.cache import ApplicationCache, _Aged
 from powerauth_core.errors import MasterKeyFormat, NoMasterKeyPair
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.keys import export_public_key
@@ -30,9 +30,11 @@ async def test_facts_of_a_key_name_application_version_and_decoded_keys(
 
 
 async def test_second_look_up_needs_no_database(core: Any, application: Any) -> None:
+    # A cache of its own, since the event of the application's creation may still be on its way to the core's.
+    cache = ApplicationCache(core.cipher, capacity=10, seconds=60, minimum_protocol_version="3.0")
     async with core.database.read() as session:
-        first = await core.application_cache.by_key(session, application.application_key)
-    assert await core.application_cache.by_key(None, application.application_key) is first
+        first = await cache.by_key(session, application.application_key)
+    assert await cache.by_key(None, application.application_key) is first
 
 
 async def test_unknown_names_are_looked_up_again(core: Any, api: Any) -> None:
