@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.callbacks import rules
-from powerauth_core.callbacks.durations import format_duration, parse_duration
+from powerauth_core.callbacks.durations import MAX_DURATION, IsoDuration, format_duration, parse_duration
 from powerauth_core.callbacks.rules import CircuitBreaker, RetryPolicy
 from powerauth_core.enums import ActivationStatus, OperationStatus
 from powerauth_core.operations.models import Operation
@@ -55,6 +57,12 @@ def test_malformed_durations_are_refused(text: str) -> None:
 @given(st.timedeltas(min_value=timedelta(days=-400), max_value=timedelta(days=40_000)))
 def test_a_written_duration_reads_as_itself(duration: timedelta) -> None:
     assert parse_duration(format_duration(duration)) == duration
+
+
+@given(st.timedeltas(min_value=timedelta(0), max_value=MAX_DURATION))
+def test_every_duration_is_written_as_the_document_says(duration: timedelta) -> None:
+    documented = TypeAdapter(IsoDuration).json_schema(mode="serialization")["pattern"]
+    assert re.search(documented, format_duration(duration))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ _ISO = re.compile(
     r"(?:(?P<seconds>[+-]?\d{1,12}(?:[.,]\d{1,9})?)S)?)?",
     re.IGNORECASE | re.ASCII,
 )
+# The format "duration" of JSON schemas knows no hours with seconds but without minutes, like PT844H45S.
+_DOCUMENTED = r"^P([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]{1,6})?S)?)?$"
 _UNITS = ("days", "hours", "minutes", "seconds")
 
 
@@ -74,6 +76,6 @@ IsoDuration = Annotated[
     timedelta,
     BeforeValidator(_from_wire, json_schema_input_type=str | float),
     PlainSerializer(format_duration, return_type=str, when_used="json-unless-none"),
-    WithJsonSchema({"type": "string", "format": "duration"}),
+    WithJsonSchema({"type": "string", "pattern": _DOCUMENTED}),
 ]
 """A duration that is not negative. In: ISO-8601 text or a number of seconds. Out: ``PT720H``, ``PT2S``."""
