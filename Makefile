@@ -4,7 +4,7 @@
 PROTOCOL ?= 3.3
 PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 
-.PHONY: demo run test check lock clean
+.PHONY: demo run test fuzz check lock clean
 
 demo: runtime
 	.venv/bin/powerauth demo --protocol $(PROTOCOL)
@@ -14,6 +14,10 @@ run: runtime
 
 test: check
 	$(PYTEST) -q -n 2 --dist loadscope
+
+# The generated requests of `make test`, ten times as many.
+fuzz: dev
+	POWERAUTH_FUZZ_SCALE=10 $(PYTEST) -q tests/fuzz
 
 check: dev
 	.venv/bin/ruff check .
