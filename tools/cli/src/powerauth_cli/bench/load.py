@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 _STATUS = slice(9, 12)
@@ -156,9 +157,10 @@ async def run_load(
                 failures += 1
             latencies.append((time.perf_counter() - begin) * 1000)
 
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), transient=True
-    ) as progress:
+    # To standard error, since standard output may have to hold one JSON object and nothing else.
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=seconds)
         running = asyncio.gather(*[client(number) for number in range(clients)])
         while not running.done():
