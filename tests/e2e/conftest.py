@@ -56,11 +56,12 @@ TEXTS = {
     },
     "cs": {"title": "Platba", "message": "Zaplatit ${amount} ${currency}"},
 }
-UNLIMITED = {
+ENROLLMENT = {
     "limit_keystore_per_address": 0,
     "limit_keystore_per_application_key": 0,
     "limit_status_per_activation": 0,
     "limit_activation_create_per_address": 0,
+    "activation_spawn_enabled": True,
 }
 """All phones of a test run share one address, so the limits for strangers do not apply."""
 PARAMETERS = {"amount": "10.5", "currency": "EUR", "account": "238400856/0300"}
@@ -122,11 +123,11 @@ async def deployment(
     """A running stack with its administrator."""
     folder: Path = tmp_path_factory.mktemp("stack")
     if request.param == "one process":
-        async with AllInOne(folder, port=0, settings={"enrollment": UNLIMITED}) as stack:
+        async with AllInOne(folder, port=0, settings={"enrollment": ENROLLMENT}) as stack:
             yield Deployment(request.param, stack.enrollment_url, stack.cloud_url, stack.admin)
     else:
-        limits = {f"ENROLLMENT_{name.upper()}": str(value) for name, value in UNLIMITED.items()}
-        async with SeparateProcesses(postgres_url(), settings=limits) as processes:
+        settings = {f"ENROLLMENT_{name.upper()}": str(value) for name, value in ENROLLMENT.items()}
+        async with SeparateProcesses(postgres_url(), settings=settings) as processes:
             yield Deployment(request.param, processes.enrollment_url, processes.cloud_url, processes.admin)
 
 

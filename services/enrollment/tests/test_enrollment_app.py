@@ -75,6 +75,7 @@ def test_the_door_is_the_agreed_one() -> None:
         "signed/operation/approve",
         "signed/operation/reject",
         "signed/operation/history",
+        "signed/spawn",
         "signed/token/create",
         "signed/token/remove",
         "signed/vault/unlock",

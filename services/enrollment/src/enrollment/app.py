@@ -18,6 +18,7 @@ from enrollment.mobile_token.routes import router as mobile_token
 from enrollment.oidc.routes import router as oidc
 from enrollment.push.routes import router as push
 from enrollment.settings import EnrollmentSettings
+from enrollment.spawn.routes import router as spawn
 from enrollment.standard.routes import router as standard
 from servicekit.app import create_app as create_service_app
 from servicekit.app import serve
@@ -96,6 +97,8 @@ def _routers(settings: EnrollmentSettings) -> list[APIRouter]:
         routers.append(push)
         if settings.inbox_enabled:
             routers.append(inbox)
+    if settings.activation_spawn_enabled:
+        routers.append(spawn)
     if settings.test_endpoints:
         routers.append(exchange)
     return routers

@@ -86,6 +86,7 @@ VAULT_UNLOCK = SignedCall("signed/vault/unlock", EnvelopeAnswer, None)
 ACTIVATION_REMOVE = SignedCall("signed/activation/remove", ActivationAnswer, frozenset({PK, PB, PKB}))
 ACTIVATION_RENAME = SignedCall("signed/activation/rename", ActivationAnswer, frozenset({PK, PB}))
 RECOVERY_CONFIRM = SignedCall("signed/recovery/confirm", EnvelopeAnswer, frozenset({PK}))
+SPAWN = SignedCall("signed/spawn", EnvelopeAnswer, frozenset({PK, PB}))
 UPGRADE_COMMIT = SignedCall("signed/upgrade/commit", SignedAnswer, frozenset({P}))
 
 OPERATION_LIST = TokenCall("token/operation/list", OperationsAnswer)

@@ -121,6 +121,13 @@ class InboxFailed(ServiceError):
     message = "Unable to process inbox request."
 
 
+class ActivationCodeFailed(ServiceError):
+    """The core opened no activation for another application or phone."""
+
+    code = "ACTIVATION_CODE_FAILED"
+    message = "Unable to fetch activation code."
+
+
 class ApplicationConfigurationFailed(ServiceError):
     """The application has no such public configuration."""
 

@@ -47,6 +47,9 @@ class EnrollmentSettings(ServiceSettings):
 
     mobile_token_enabled: bool = True
     inbox_enabled: bool = True
+    activation_spawn_enabled: bool = False
+    """Whether devices may ask for activation codes; where to is configured in the core."""
+
     test_endpoints: bool = False
     """The exchange endpoints of compatibility tests (spec/enrollment-api.md §18); never in production."""
 

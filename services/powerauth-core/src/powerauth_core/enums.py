@@ -50,6 +50,13 @@ class CommitPhase(CodedEnum):
     ON_KEY_EXCHANGE = "ON_KEY_EXCHANGE", 1
 
 
+class TransferType(StrEnum):
+    """What becomes of the activation that opened another one (spec/device-trust.md §5.2)."""
+
+    SPAWN = "SPAWN"
+    MOVE = "MOVE"
+
+
 class ActivationProtocol(StrEnum):
     """Protocol of an activation: the same lower-case text on the wire and in the database."""
 

@@ -50,6 +50,10 @@ async def activation_status_changed(
     }
     if activation.blocked_reason is not None:
         data["blockedReason"] = activation.blocked_reason
+    if activation.parent_activation_id is not None:
+        data["parentActivationId"] = activation.parent_activation_id
+    if activation.transfer_type is not None:
+        data["transferType"] = activation.transfer_type
     await _add(session, ACTIVATION_STATUS_CHANGED, activation.activation_id, data)
 
 

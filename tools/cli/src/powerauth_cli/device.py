@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,7 @@ from powerauth_sdk import (
     SdkError,
     vault,
 )
+from powerauth_sdk.spawn import activation_code_for
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 token_app = typer.Typer(no_args_is_help=True, help="MAC tokens for reading calls.")
@@ -50,6 +52,7 @@ Factors = Annotated[str, typer.Option("--factors", help="possession, possession_
 Language = Annotated[str, typer.Option("--language", help="Language of the forms.")]
 
 _STATE = Path("device.json")
+_SPAWN_OTP_BYTES = 18
 _console = Console()
 
 
@@ -212,6 +215,28 @@ def rename(name: str, pin: Pin, state: State = _STATE) -> None:
 
     async def run(device: Device) -> dict[str, Any]:
         return await device.rename(name, pin)
+
+    _run(state, run)
+
+
+@app.command()
+def spawn(
+    application_id: Annotated[str, typer.Argument(help="Destination; this phone's own for another phone.")],
+    pin: Pin,
+    otp: Annotated[str | None, typer.Option(help="At least 16 characters; made up if not given.")] = None,
+    state: State = _STATE,
+) -> None:
+    """Get an activation code for another application or phone; it activates with the code and the OTP."""
+
+    async def run(device: Device) -> dict[str, Any]:
+        password = otp or token_urlsafe(_SPAWN_OTP_BYTES)
+        spawned = await activation_code_for(device, application_id, password, pin)
+        return {
+            "activationId": spawned.activation_id,
+            "activationCode": spawned.code,
+            "qrText": spawned.qr_text,
+            "otp": password,
+        }
 
     _run(state, run)
 

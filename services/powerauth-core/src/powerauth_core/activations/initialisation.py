@@ -19,7 +19,7 @@ from powerauth_core.activations.rules import CREATED, is_blank
 from powerauth_core.activations.schemas import InitActivationRequest, InitActivationResponse
 from powerauth_core.applications.cache import ApplicationIdentity, MasterKey
 from powerauth_core.base import json_text
-from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
+from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase, TransferType
 from powerauth_core.errors import (
     ActivationCodeNotGenerated,
     ActivationIdNotGenerated,
@@ -49,6 +49,7 @@ class Properties:
     :ivar max_failure_count: None = the configured default
     :ivar expires: naive UTC, None = now plus the configured validity
     :ivar otp_hash: Argon2 text of the activation OTP, None without OTP
+    :ivar parent_activation_id: the activation that opens this one, None if the bank does
     """
 
     user_id: str
@@ -60,6 +61,8 @@ class Properties:
     commit_phase: CommitPhase = CommitPhase.ON_COMMIT
     flags: Sequence[str] = ()
     additional_data: dict[str, Any] | None = None
+    parent_activation_id: str | None = None
+    transfer_type: TransferType | None = None
 
 
 async def init_activation(core: Core, request: InitActivationRequest) -> InitActivationResponse:
@@ -127,6 +130,8 @@ async def initialise(
         protocol=properties.protocol.value,
         flags=list(properties.flags),
         additional_data=properties.additional_data,
+        parent_activation_id=properties.parent_activation_id,
+        transfer_type=properties.transfer_type,
     )
     session.add(activation)
     await session.flush()

@@ -30,6 +30,7 @@ from powerauth_core.enums import ActivationStatus, CommitPhase, RecoveryCodeStat
 from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.errors import ActivationExpired, ActivationNotFound, InvalidApplication
 from powerauth_core.recovery import lifecycle
+from powerauth_core.transfers import service as transfers
 from powerauth_protocol import activation_code
 from powerauth_protocol.activation import ActivationRecovery
 from servicekit import clock
@@ -56,6 +57,7 @@ async def prepare(
     :raises ActivationExpired: the application version is unusable, or the activation is not CREATED any more
     :raises ActivationNotFound: no activation waits for this code
     :raises OtpMismatch: the OTP is wrong, missing or unexpected; counted failures are kept
+    :raises IncorrectActivationState: the activation that opened this one is not ACTIVE any more
     :raises CoreError: the envelope does not open, as `open_offer`
     """
     version, env = read_envelope(request, request.protocol_version)
@@ -65,19 +67,24 @@ async def prepare(
     offer = await open_offer(core, session, application, version, env)
     if request.application_ids is not None and application.application_id not in request.application_ids:
         raise ActivationNotFound()
-    activation_id = await _waiting_for(session, application, request.activation_code)
+    activation_id, parent_id = await _waiting_for(session, application, request.activation_code)
     new_code = await _recovery_code(core, session, application, wanted=request.generate_recovery_codes)
-    activation = await repository.lock(session, activation_id)
+    locked = await repository.lock_many(session, {activation_id, parent_id or activation_id})
+    activation = locked.get(activation_id)
     if activation is None:
         raise ActivationNotFound()
+    parent = locked.get(parent_id) if parent_id is not None else None
     if await expire_if_overdue(core, session, activation):
         raise ActivationExpired(keep_changes=True)
     permits(Call.KEY_EXCHANGE, activation.activation_status)
     await otp.validate(core, session, activation, CommitPhase.ON_KEY_EXCHANGE, offer.otp)
+    await transfers.check_parent(core, session, activation, parent)
     status = status_after_key_exchange(activation.activation_otp_validation, activation.commit_phase)
-    return await exchange(
+    response = await exchange(
         core, session, application, activation, offer, status=status, new_code=new_code, commit=commit
     )
+    await transfers.complete(core, session, activation, parent, application.application_id)
+    return response
 
 
 async def create_activation(core: Core, request: CreateActivationRequest) -> KeyExchangeResponse:
@@ -191,8 +198,10 @@ async def _recovery_code(
     return await lifecycle.generate_for_activation(core, session, application.application_rid)
 
 
-async def _waiting_for(session: AsyncSession, application: ApplicationFacts, code: str) -> str:
-    """Id of the activation that waits for this code; a malformed code is answered like an unknown one."""
+async def _waiting_for(
+    session: AsyncSession, application: ApplicationFacts, code: str
+) -> tuple[str, str | None]:
+    """Ids of the activation that waits for this code and of its parent; a malformed code is unknown."""
     if not activation_code.validate(code):
         raise ActivationNotFound()
     found = await repository.find_created_by_code(session, application.application_rid, code, clock.now())

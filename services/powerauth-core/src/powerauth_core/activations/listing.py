@@ -115,6 +115,8 @@ def item_of(activation: Activation, application_id: str) -> ActivationItem:
         device_public_key_base64=activation.device_public_key_base64,
         version=activation.version or 0,
         additional_data=activation.additional_data,
+        parent_activation_id=activation.parent_activation_id,
+        transfer_type=activation.transfer_type,
     )
 
 

@@ -19,6 +19,7 @@ class Activation(Base):
         Index("pa_activation_keypair", "master_keypair_id"),
         Index("pa_activation_code", "activation_code"),
         Index("pa_activation_user_id", "user_id"),
+        Index("pa_activation_parent_idx", "parent_activation_id"),
         Index("pa_activation_expiration", "activation_status", "timestamp_activation_expire"),
     )
 
@@ -68,6 +69,10 @@ class Activation(Base):
     )
     flags: Mapped[list[str] | None] = mapped_column(JsonString(255))
     additional_data: Mapped[dict[str, Any] | None] = mapped_column(JsonText())
+    parent_activation_id: Mapped[str | None] = mapped_column(
+        String(37), ForeignKey("pa_activation.activation_id", name="activation_parent_fk")
+    )
+    transfer_type: Mapped[str | None] = mapped_column(String(32))
 
 
 class ActivationHistory(Base):

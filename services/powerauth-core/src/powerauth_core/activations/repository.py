@@ -94,16 +94,20 @@ async def code_prefix_in_use(session: AsyncSession, application_rid: int, prefix
 
 async def find_created_by_code(
     session: AsyncSession, application_rid: int, activation_code: str, now: datetime
-) -> str | None:
-    """Id of the activation that waits for a key exchange with this code, without a lock."""
-    statement = select(Activation.activation_id).where(
+) -> tuple[str, str | None] | None:
+    """Ids of the activation that waits for a key exchange with this code and of its parent, without a lock.
+
+    Neither changes during the life of an activation.
+    """
+    statement = select(Activation.activation_id, Activation.parent_activation_id).where(
         Activation.activation_code == activation_code,
         Activation.application_id == application_rid,
         Activation.activation_status == CREATED,
         Activation.protocol == ActivationProtocol.POWERAUTH.value,
         Activation.timestamp_activation_expire > now,
     )
-    return (await session.execute(statement.limit(1))).scalar_one_or_none()
+    found = (await session.execute(statement.limit(1))).one_or_none()
+    return None if found is None else (found[0], found[1])
 
 
 async def page_of_user(

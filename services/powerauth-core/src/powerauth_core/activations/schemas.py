@@ -152,3 +152,5 @@ class ActivationStatusResponse(WireModel):
     activation_flags: list[str] = Field(default_factory=list)
     application_roles: list[str] = Field(default_factory=list)
     additional_data: dict[str, Any] | None = None
+    parent_activation_id: str | None = None
+    transfer_type: str | None = None

@@ -51,6 +51,8 @@ class ActivationItem(WireModel):
     device_public_key_base64: str | None
     version: int
     additional_data: dict[str, Any] | None
+    parent_activation_id: str | None = None
+    transfer_type: str | None = None
 
 
 class ListActivationsRequest(WireModel):

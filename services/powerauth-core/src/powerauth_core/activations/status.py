@@ -140,6 +140,8 @@ async def describe(
         activation_flags=list(activation.flags or ()),
         application_roles=list(application.roles),
         additional_data=activation.additional_data,
+        parent_activation_id=activation.parent_activation_id,
+        transfer_type=activation.transfer_type,
     )
 
 

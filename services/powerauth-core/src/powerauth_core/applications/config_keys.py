@@ -1,14 +1,18 @@
-"""Keys of application configuration and what their values may be (spec/core-api.md §6, README D17)."""
+"""Keys of application configuration and what their values may be (spec/core-api.md §6, README D17,
+device-trust §5.2).
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from powerauth_core.transfers import rules as transfers
 from powerauth_protocol.versions import ProtocolVersion
 
 FIDO2_ATTESTATION_FMT_ALLOWED = "fido2_attestation_fmt_allowed"
 FIDO2_AAGUIDS_ALLOWED = "fido2_aaguids_allowed"
 FIDO2_ROOT_CA_CERTS = "fido2_root_ca_certs"
 OAUTH2_PROVIDERS = "oauth2_providers"
+ACTIVATION_TRANSFER = "activation_transfer"
 MINIMUM_PROTOCOL_VERSION = "minimumProtocolVersion"
 
 Check = Callable[[Sequence[Any]], bool]
@@ -28,6 +32,7 @@ ALLOWED_KEYS: dict[str, Check] = {
     FIDO2_AAGUIDS_ALLOWED: _anything,
     FIDO2_ROOT_CA_CERTS: _anything,
     OAUTH2_PROVIDERS: _anything,
+    ACTIVATION_TRANSFER: transfers.is_usable,
     MINIMUM_PROTOCOL_VERSION: _one_protocol_version,
 }
 """Every key that may be written, with the check of its values."""

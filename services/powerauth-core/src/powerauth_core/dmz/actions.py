@@ -38,6 +38,7 @@ REMOVE_ACTIVATION = _purpose("/pa/activation/remove", PK, PB, PKB)
 RENAME_ACTIVATION = _purpose("/pa/activation/rename", PK, PB)
 CONFIRM_RECOVERY_CODE = _purpose("/pa/recovery/confirm", PK)
 COMMIT_UPGRADE = _purpose("/pa/upgrade/commit", P)
+SPAWN = _purpose("/api/activation/code", PK, PB)
 
 RESERVED_URI_IDS = frozenset(
     purpose.uri_id
@@ -52,6 +53,7 @@ RESERVED_URI_IDS = frozenset(
         RENAME_ACTIVATION,
         CONFIRM_RECOVERY_CODE,
         COMMIT_UPGRADE,
+        SPAWN,
     )
-) | {"/api/activation/code"}
+)
 """Resource ids that plain verification refuses: what they sign happens here or not at all."""

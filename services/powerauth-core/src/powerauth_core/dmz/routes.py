@@ -14,6 +14,7 @@ from powerauth_core.dmz import (
     oidc,
     operations,
     signed,
+    spawn,
     statements,
     status,
     tokens,
@@ -46,6 +47,7 @@ from powerauth_core.dmz.schemas import (
     WhoAmIAnswer,
     WhoAmIRequest,
 )
+from powerauth_core.dmz.spawn import SpawnAnswer
 from powerauth_core.keystore import service as keystore
 from powerauth_core.keystore.schemas import CreateTemporaryKeyRequest, CreateTemporaryKeyResponse
 from powerauth_core.templates import texts
@@ -177,6 +179,12 @@ async def confirm_recovery_code(core: CoreDependency, body: ObjectRequest[Signed
 async def commit_upgrade(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
     """End the upgrade of an activation of version 2."""
     return answer(await activations.commit_upgrade(core, body.request_object))
+
+
+@door.post("/signed/spawn", response_model=ObjectResponse[SpawnAnswer])
+async def spawn_activation(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
+    """Open an activation for another application or another phone of the user."""
+    return answer(await spawn.spawn(core, body.request_object))
 
 
 @door.post("/token/operation/list", response_model=ObjectResponse[OperationListAnswer])

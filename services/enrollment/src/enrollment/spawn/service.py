@@ -1,0 +1,44 @@
+"""An active device opens an activation; its request passes through closed, both ways (spec/README.md D1
+rule 4).
+"""
+
+from __future__ import annotations
+
+from enrollment.container import Enrollment
+from enrollment.core_actions import SPAWN
+from enrollment.core_answers import EnvelopeMembers
+from enrollment.core_client import CoreRefused
+from enrollment.errors import ActivationCodeFailed, EncryptionFailed, InvalidRequest, SignatureInvalid
+from enrollment.pipeline.envelopes import envelope_members
+from enrollment.pipeline.incoming import Incoming, signature_header
+from powerauth_protocol.versions import ProtocolVersion
+from servicekit.errors import RemoteUnavailable
+
+REQUEST_INVALID = "REQUEST_INVALID"
+
+
+async def activation_code(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+    """Return the sealed activation code.
+
+    :raises SignatureInvalid: when not authenticated, before protocol 3.2 too; also when the core cannot open
+        the envelope, since then there is nothing that the signature could cover
+    :raises EncryptionFailed: when the body is no envelope of the version
+    :raises InvalidRequest: when the signed request names no application, or no password of 16 characters
+    :raises ActivationCodeFailed: when the destination is not allowed, or the core refuses
+    """
+    header = signature_header(incoming, SPAWN.allowed)
+    if header is None or not ProtocolVersion.parse(header.version).associated_data:
+        raise SignatureInvalid
+    if envelope_members(incoming.body, header.version) is None:
+        raise EncryptionFailed
+    try:
+        answer = await enrollment.door.signed(SPAWN, header, incoming.body)
+    except CoreRefused:
+        raise ActivationCodeFailed from None
+    if answer is None:
+        raise SignatureInvalid
+    if answer.refusal is not None:
+        raise InvalidRequest if answer.refusal == REQUEST_INVALID else ActivationCodeFailed
+    if answer.envelope is None:
+        raise RemoteUnavailable("the core's answer has no envelope")
+    return {name: value for name, value in answer.envelope.items() if value is not None}
