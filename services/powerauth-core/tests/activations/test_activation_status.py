@@ -49,6 +49,8 @@ async def test_an_unknown_activation_looks_like_a_removed_one(api: Any, applicat
         "activationFlags": [],
         "applicationRoles": [],
         "additionalData": None,
+        "parentActivationId": None,
+        "transferType": None,
     }
 
 
