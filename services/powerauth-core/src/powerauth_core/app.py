@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from powerauth_core import __version__
 from powerauth_core.dmz.hot_calls import HOT_CALLS
 from powerauth_core.dmz.lean import LeanCalls
+from powerauth_core.dmz.providers import load_plug_ins
 from powerauth_core.error_family import CORE_FAMILY
 from powerauth_core.integrations.callers import CallerAuthentication
 from powerauth_core.routing import ROUTERS
@@ -28,6 +29,8 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        # A plug-in that cannot be made stops the start, not the first customer.
+        load_plug_ins()
         async with running_core(settings, bus) as core:
             app.state.core = core
             yield

@@ -303,6 +303,17 @@ def installed(group: str) -> object | None:
     return found[0].load()() if found else None
 
 
+def load_plug_ins() -> None:
+    """Make the installed plug-ins now.
+
+    :raises RuntimeError: several of one group are installed
+    :raises Exception: whatever a plug-in raises that cannot be made
+    """
+    for group in (ACTIVATION_PROVIDERS, USER_INFO_PROVIDERS):
+        if installed(group) is not None:
+            log.info("plug_in_loaded", group=group)
+
+
 class _ClaimsAnswer(WireModel):
     status: str
     response_object: dict[str, Any] | None = None
