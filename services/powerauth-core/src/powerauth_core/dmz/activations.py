@@ -110,14 +110,14 @@ class RenameActivation(signed.DoorAction):
 
 
 class CommitUpgrade(signed.DoorAction):
-    """Ends the upgrade of an activation of version 2."""
+    """Kept for wire compatibility: there are no upgrades, so it is refused (README D8)."""
 
     def __init__(self, core: Core, application_key: str) -> None:
         self.core = core
         self.application_key = application_key
 
     async def accepted(self, session: AsyncSession, activation: LockedActivation, decision: Decision) -> None:
-        """Make it one of version 3."""
+        """Refused; the signature was checked and its counter step stays."""
         request = CommitUpgradeRequest(
             activation_id=activation.activation_id, application_key=self.application_key
         )
@@ -186,7 +186,7 @@ async def rename(core: Core, request: SignedRequest) -> ActivationActionAnswer:
 async def commit_upgrade(core: Core, request: SignedRequest) -> SignedAnswer:
     """``signed/upgrade/commit``.
 
-    :raises IncorrectActivationState: the activation is not one of version 2 whose upgrade was started
+    :raises IncorrectActivationState: the signature was right; no activation can be upgraded (README D8)
     """
     header, body = signature_header(request.header), signed.read_body(request)
     action = None if header is None else CommitUpgrade(core, header.application_key)

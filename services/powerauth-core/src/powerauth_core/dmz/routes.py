@@ -109,7 +109,7 @@ async def operation_texts(core: CoreDependency, body: ObjectRequest[TextsRequest
 
 @door.post("/upgrade/start", response_model=ObjectResponse[StartUpgradeResponse])
 async def start_upgrade(core: CoreDependency, body: ObjectRequest[StartUpgradeRequest]) -> JsonResponse:
-    """Begin the upgrade of an activation of version 2."""
+    """Kept for wire compatibility: there are no protocol upgrades, so this is refused."""
     return answer(await upgrade.start_upgrade(core, body.request_object))
 
 
@@ -177,7 +177,7 @@ async def confirm_recovery_code(core: CoreDependency, body: ObjectRequest[Signed
 
 @door.post("/signed/upgrade/commit", response_model=ObjectResponse[SignedAnswer])
 async def commit_upgrade(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
-    """End the upgrade of an activation of version 2."""
+    """Verify the signature and refuse: there are no protocol upgrades."""
     return answer(await activations.commit_upgrade(core, body.request_object))
 
 

@@ -214,14 +214,6 @@ class ActivationActionAnswer(SignedAnswer):
     refusal: RequestRefusal | None = None
 
 
-class UpgradeStartRequest(EnvelopeFields):
-    """``upgrade/start``."""
-
-    application_key: str
-    activation_id: str
-    protocol_version: str
-
-
 class TokenRequest(WireModel):
     """``token/<action>``: the header authenticates a device, not a body."""
 

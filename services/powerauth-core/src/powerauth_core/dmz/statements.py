@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.dmz.models import StatementKey
 from powerauth_core.errors import InvalidKeyFormat
+from powerauth_core.records import statement_key_parts
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.errors import EncodingError, KeyFormatError
 from powerauth_protocol.keys import (
@@ -104,7 +105,7 @@ async def _newest(session: AsyncSession) -> StatementKey | None:
 def _new_row(core: Core) -> dict[str, Any]:
     pair = generate_key_pair()
     key_id = str(uuid.uuid4())
-    mode, stored = core.cipher.encrypt(_parts(key_id), export_private_key(pair.private))
+    mode, stored = core.cipher.encrypt(statement_key_parts(key_id), export_private_key(pair.private))
     return {
         "id": _FIRST,
         "key_id": key_id,
@@ -116,7 +117,9 @@ def _new_row(core: Core) -> dict[str, Any]:
 
 
 def _private_key(core: Core, row: StatementKey) -> PrivateKey:
-    plain = core.cipher.decrypt(row.private_key_encryption, _parts(row.key_id), row.private_key_base64)
+    plain = core.cipher.decrypt(
+        row.private_key_encryption, statement_key_parts(row.key_id), row.private_key_base64
+    )
     try:
         return import_private_key(plain)
     except KeyFormatError:
@@ -130,8 +133,3 @@ def _public_jwk(row: StatementKey) -> dict[str, Any]:
         raise InvalidKeyFormat() from None
     jwk = dict(ECKey.import_key(public).as_dict(private=False))
     return jwk | {"kid": row.key_id, "alg": ALGORITHM, "use": "sig"}
-
-
-def _parts(key_id: str) -> tuple[str, ...]:
-    """Derivation parts of the private key at rest."""
-    return "statement", key_id
