@@ -1,0 +1,39 @@
+"""What the image of the enrollment service is built from (enrollment-api §2.1: no database, no broker)."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+FORBIDDEN = re.compile(
+    r"sqlalchemy|alembic|asyncpg|aiosqlite|psycopg|pg8000|mysql|mariadb|oracledb|cx-oracle|pyodbc|pymssql|mongo|"
+    r"aio-?pika|aiormq|kafka|pika"
+)
+
+
+def locked(name: str) -> set[str]:
+    """Names of the locked requirements of a file, normalised."""
+    text = (ROOT / "requirements" / name).read_text()
+    names = re.findall(r"^([A-Za-z0-9][A-Za-z0-9._-]*)", text, re.MULTILINE)
+    return {re.sub(r"[._]", "-", found).lower() for found in names}
+
+
+def test_the_image_holds_no_database_driver_and_no_broker_client() -> None:
+    image = locked("enrollment.txt")
+    assert {"fastapi", "cryptography", "limits"} <= image
+    assert {name for name in image if FORBIDDEN.search(name)} == set()
+    # The pattern would have noticed: what all services need together holds them.
+    everything = {name for name in locked("runtime.txt") if FORBIDDEN.search(name)}
+    assert {"sqlalchemy", "asyncpg", "aio-pika"} <= everything
+
+
+def test_the_image_holds_what_the_packages_need_and_nothing_else() -> None:
+    needed: set[str] = set()
+    for folder in ("services/enrollment", "libs/servicekit", "libs/protocol"):
+        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+        needed |= set(project["dependencies"])
+        if folder == "services/enrollment":
+            needed |= set(project["optional-dependencies"]["redis"])
+    lines = (ROOT / "requirements" / "enrollment.in").read_text().splitlines()
+    listed = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    assert listed == needed - {"powerauth-protocol", "servicekit"}

@@ -1,0 +1,248 @@
+"""The promise of the DMZ: whoever holds the enrollment host holds nothing that opens an inner layer.
+
+Everything that passes between enrollment, the core and phones is recorded; then every recorded value is tried
+as a key of every inner layer. After that the memory of the running process is searched for what only inner
+layers held (README D1, enrollment-api §2.1).
+"""
+
+import asyncio
+import json
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from e2e_identity import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    REDIRECT_URI,
+    HttpActivationService,
+    IdentityProvider,
+    log_in,
+)
+from e2e_memory import occurrences
+from e2e_recording import Recording, RecordingProxy, RecordingTransport, opened
+from e2e_stacks import NO_LIMITS, REACHES_THIS_MACHINE, postgres_url
+
+from powerauth_cli.bench.provision import CoreApi
+from powerauth_cli.separate import SeparateProcesses, ServiceProcess
+from powerauth_protocol import ecies
+from powerauth_protocol.versions import ProtocolVersion
+from powerauth_sdk import AppConfig, Device, DeviceProfile
+from servicekit.serving import BackgroundServer
+
+pytestmark = pytest.mark.e2e
+PIN = "1234"
+INNER_FIELDS = (b"devicePublicKey", b"serverPublicKey", b"ctrData", b"activationOtp", b"activationName")
+BURST = 12
+
+
+@dataclass
+class Dmz:
+    """The stack: enrollment reaches the core through the recording proxy only."""
+
+    recording: Recording
+    enrollment: ServiceProcess
+    core: CoreApi
+    identity: IdentityProvider
+    own_marker: str
+    application_id: str = ""
+    sdk_config: str = field(default="", repr=False)
+
+    def phone(self, version: ProtocolVersion = ProtocolVersion.V3_3) -> Device:
+        """A phone whose traffic is recorded."""
+        config = AppConfig.from_sdk_config(self.enrollment.url, self.sdk_config, version)
+        return Device(config, RecordingTransport(self.enrollment.url, self.recording))
+
+    async def code(self, **more: Any) -> str:
+        """An activation code of a new user."""
+        created = await self.core.call(
+            "activation/init", userId=f"user-{uuid4()}", applicationId=self.application_id, **more
+        )
+        return str(created["activationCode"])
+
+
+@pytest.fixture(scope="module")
+async def dmz() -> AsyncIterator[Dmz]:
+    recording, identity = Recording(), IdentityProvider()
+    marker = f"own-{secrets.token_hex(12)}"
+    async with (
+        BackgroundServer(identity.app) as issuer,
+        BackgroundServer(HttpActivationService().app) as provider,
+        SeparateProcesses(
+            postgres_url(),
+            services=("core",),
+            settings=REACHES_THIS_MACHINE | {"CORE_CUSTOM_ACTIVATION_PROVIDER_URL": provider.url},
+        ) as running,
+    ):
+        identity.url = issuer.url
+        proxy = RecordingProxy(running.core_url, recording)
+        async with BackgroundServer(proxy.app) as front:
+            enrollment = ServiceProcess(
+                "enrollment",
+                "/enrollment-server",
+                {
+                    "ENROLLMENT_CORE_URL": front.url,
+                    "ENROLLMENT_CORE_CLIENT_TOKEN": running.dmz_credentials[0],
+                    "ENROLLMENT_CORE_CLIENT_SECRET": running.dmz_credentials[1],
+                    "ENROLLMENT_APPLICATION_NAME": marker,
+                    **NO_LIMITS,
+                },
+            )
+            await enrollment.start()
+            dmz = Dmz(
+                recording, enrollment, CoreApi(running.core_url, running.rest_credentials), identity, marker
+            )
+            await _provision(dmz)
+            yield dmz
+            await enrollment.stop()
+        await proxy.close()
+        await dmz.core.close()
+
+
+async def _provision(dmz: Dmz) -> None:
+    dmz.application_id = f"dmz-{uuid4().hex[:8]}"
+    await dmz.core.call("application/create", applicationId=dmz.application_id)
+    detail = await dmz.core.call("application/detail", applicationId=dmz.application_id)
+    dmz.sdk_config = detail["versions"][0]["mobileSdkConfig"]
+    await dmz.core.call(
+        "recovery/config/update",
+        applicationId=dmz.application_id,
+        activationRecoveryEnabled=True,
+        recoveryPostcardEnabled=False,
+        allowMultipleRecoveryCodes=False,
+    )
+    provider = {
+        "providerId": "login",
+        "clientId": CLIENT_ID,
+        "clientSecret": CLIENT_SECRET,
+        "issuerUri": dmz.identity.url,
+        "redirectUri": REDIRECT_URI,
+    }
+    await dmz.core.call(
+        "application/config/create",
+        applicationId=dmz.application_id,
+        key="oauth2_providers",
+        values=[provider],
+    )
+
+
+async def activate_in_every_way(dmz: Dmz, version: ProtocolVersion) -> None:
+    """By code with a password, by credentials, by recovery code, by a login."""
+    by_code = dmz.phone(version)
+    code = await dmz.code(activationOtp="otp-of-layer-2", commitPhase="ON_KEY_EXCHANGE")
+    first = await by_code.activate_with_code(code, PIN, otp="otp-of-layer-2")
+    credentials = {"user": f"user-{uuid4()}", "pin": "2468", "commit": "yes"}
+    await dmz.phone(version).activate_with_credentials(credentials, PIN)
+    assert first.recovery is not None
+    recovered = dmz.phone(version)
+    await recovered.activate_with_recovery_code(first.recovery.recovery_code, first.recovery.puk, PIN)
+    async with httpx2.AsyncClient() as http:
+        public = {
+            "clientId": CLIENT_ID,
+            "redirectUri": REDIRECT_URI,
+            "scopes": "openid",
+            "authorizeUri": f"{dmz.identity.url}/authorize",
+            "pkceEnabled": False,
+        }
+        login = await log_in(http, public, f"user-{uuid4()}")
+    await dmz.phone(version).activate_with_oidc(
+        provider_id="login", code=login.code, nonce=login.nonce, pin=PIN
+    )
+    await recovered.validate_signature(pin=PIN)
+    await recovered.token()
+
+
+@pytest.mark.parametrize("version", list(ProtocolVersion), ids=str)
+async def test_no_recorded_value_opens_an_inner_layer(dmz: Dmz, version: ProtocolVersion) -> None:
+    recording = dmz.recording
+    recording.clear()
+    await activate_in_every_way(dmz, version)
+    material, inner, outer = (
+        recording.key_material(),
+        recording.inner_envelopes(),
+        recording.outer_envelopes(),
+    )
+    assert (len(inner), len(outer)) == (8, 4)
+    assert opened(inner, material, version) == []
+    # The same tool with the same values opens what is meant for enrollment: it would have noticed.
+    seen = opened(outer, material, version)
+    assert len(seen) == 4
+    assert all(b"activationData" in plaintext for plaintext in seen)
+    assert not [name for name in INNER_FIELDS if name in b"".join(seen)]
+
+
+@pytest.mark.parametrize("leaked", ["envelope key", "shared secret"])
+async def test_a_leaked_inner_key_would_be_noticed(
+    dmz: Dmz, monkeypatch: pytest.MonkeyPatch, leaked: str
+) -> None:
+    derived: dict[str, bytes] = {}
+    derive = ecies.envelope_key_of
+
+    def spy(secret: bytes, point: bytes, sh1: str, version: ProtocolVersion) -> bytes:
+        key = derive(secret, point, sh1, version)
+        if sh1 == ecies.SharedInfo1.ACTIVATION_LAYER_2:
+            derived.update({"shared secret": secret, "envelope key": key})
+        return key
+
+    monkeypatch.setattr(ecies, "envelope_key_of", spy)
+    dmz.recording.clear()
+    await dmz.phone().activate_with_code(await dmz.code(), PIN)
+    request, _answer = dmz.recording.inner_envelopes()
+    (plaintext,) = opened([request], {derived[leaked]}, ProtocolVersion.V3_3)
+    assert b"activationName" in plaintext
+
+
+async def test_the_core_tells_enrollment_nothing_of_the_inner_layer(dmz: Dmz) -> None:
+    dmz.recording.clear()
+    name, extras = f"name-{secrets.token_hex(8)}", f"extras-{secrets.token_hex(8)}"
+    phone = dmz.phone()
+    await phone.activate_with_code(await dmz.code(), PIN, profile=DeviceProfile(name=name, extras=extras))
+    told = json.dumps(dmz.recording.everything)
+    assert phone.state.activation_id in told
+    for inner in (name, extras, phone.state.server_public_key, phone.state.ctr_data):
+        assert inner not in told
+
+
+async def test_memory_of_the_running_process_holds_nothing_of_inner_layers(dmz: Dmz) -> None:
+    markers = await asyncio.gather(*(_activate_with_markers(dmz, number) for number in range(BURST)))
+    inner = {label: value for of_phone, _ in markers for label, value in of_phone.items()}
+    outer = {label: value for _, of_phone in markers for label, value in of_phone.items()}
+    own = {"application name": dmz.own_marker.encode()}
+    found = occurrences(dmz.enrollment.pid, inner | outer | own)
+    # The search sees what is there: the process's own settings, and what passed in the outer layer.
+    assert found["application name"] > 0
+    assert sum(found[label] for label in outer) > 0
+    assert {label: found[label] for label in inner if found[label]} == {}
+
+
+async def _activate_with_markers(dmz: Dmz, number: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """What only the inner layers of a new activation held, and what its outer layer did."""
+    name, extras, otp, attribute = (f"{kind}-{secrets.token_hex(12)}" for kind in ("n", "e", "o", "a"))
+    phone = dmz.phone()
+    await phone.activate_with_code(
+        await dmz.code(activationOtp=otp, commitPhase="ON_KEY_EXCHANGE"),
+        PIN,
+        otp=otp,
+        profile=DeviceProfile(name=name, extras=extras),
+        custom_attributes={"marker": attribute},
+    )
+    inner = {
+        "device name": name,
+        "extras": extras,
+        "password": otp,
+        "counter": phone.state.ctr_data,
+        "server key": phone.state.server_public_key,
+    }
+    return (
+        {f"{label} {number}": value.encode() for label, value in inner.items()},
+        {f"custom attribute {number}": attribute.encode()},
+    )
