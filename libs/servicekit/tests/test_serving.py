@@ -123,7 +123,7 @@ PROGRAM = """
 """
 
 
-async def test_a_process_finishes_its_requests_on_sigterm() -> None:
+async def test_a_process_finishes_its_requests_on_sigterm_and_ends_well() -> None:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", dedent(PROGRAM), str(port), stdout=asyncio.subprocess.PIPE
@@ -142,4 +142,4 @@ async def test_a_process_finishes_its_requests_on_sigterm() -> None:
             pass
         process.send_signal(signal.SIGTERM)
         assert (await request).json() == "done"
-        await process.wait()
+        assert await process.wait() == 0

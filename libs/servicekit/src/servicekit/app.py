@@ -105,10 +105,13 @@ def create_app(
 
 
 def serve(app: Any, settings: ServiceSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests in progress within the grace period."""
+    """Serve until SIGTERM or SIGINT, then finish the requests in progress within the grace period.
+
+    Returns after such a stop, so that the process can end with status 0.
+
+    :raises SystemExit: the application did not start
+    """
     # An application that a test imports, or that another process embeds, needs no server.
-    import uvicorn  # noqa: PLC0415
+    from servicekit.serving import serve_until_told  # noqa: PLC0415
 
-    from servicekit.serving import server_options  # noqa: PLC0415
-
-    uvicorn.run(app, host=settings.host, port=settings.port, loop="uvloop", **server_options(settings))
+    serve_until_told(app, settings)

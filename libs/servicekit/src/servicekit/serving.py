@@ -1,9 +1,11 @@
-"""Serving inside a running event loop: for tests and for the all-in-one process."""
+"""Serving: a process of its own, or inside a running event loop for tests and the all-in-one process."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
@@ -15,6 +17,10 @@ from starlette.types import ASGIApp
 
 from servicekit.connections import protocol_for
 from servicekit.settings import ServiceSettings
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NOT_STARTED = 3
+"""uvicorn's exit status for an application that did not start."""
 
 
 def server_options(settings: ServiceSettings) -> dict[str, Any]:
@@ -47,6 +53,30 @@ async def lifespan_of(app: FastAPI) -> AsyncGenerator[None]:
     """Run an application's start-up and shutdown around a block, without a server."""
     async with app.router.lifespan_context(app):
         yield
+
+
+class _ProcessServer(uvicorn.Server):
+    """uvicorn raises a signal again after it has shut down, and so ends as if it had been killed."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Stop when told to; that is success."""
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve_until_told(app: Any, settings: ServiceSettings) -> None:
+    """Serve in this process; see :func:`servicekit.app.serve`."""
+    options = server_options(settings)
+    config = uvicorn.Config(app, host=settings.host, port=settings.port, loop="uvloop", **options)
+    server = _ProcessServer(config)
+    server.run()
+    if not server.started:
+        sys.exit(_NOT_STARTED)
 
 
 class _Server(uvicorn.Server):
