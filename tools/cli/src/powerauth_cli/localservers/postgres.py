@@ -22,6 +22,9 @@ _START_SECONDS = 30
 class PostgresServer:
     """A PostgreSQL server on a free loopback port with its data in a temporary folder.
 
+    `stop()` and `start()` may be called repeatedly on one object: the data survives until `close()`,
+    as it does when a real server crashes.
+
     :param durable: True keeps fsync and synchronous commits on (measurements); False switches them
         off, since what a test writes need not survive the machine.
     """
@@ -46,23 +49,17 @@ class PostgresServer:
         return find_or_install(name, _FOLDERS, apt_package="postgresql", brew_package="postgresql@17")
 
     def start(self) -> Self:
-        """Create the cluster and wait until it accepts connections.
+        """Create the cluster at the first start, and wait until it accepts connections.
 
         :raises ProgramMissing: when PostgreSQL is not there.
         :raises RuntimeError: when it does not come up; the text holds the end of its log.
         """
-        initdb, postgres = self.program("initdb"), self.program("postgres")
+        postgres = self.program("postgres")
         owner = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
-        self._folder = private_folder("powerauth-postgres-", owner)
+        if self._folder is None:
+            self._folder = self._create_cluster(owner)
+            self.port = free_port()
         data = self._folder / "data"
-        subprocess.run(  # noqa: S603
-            [initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
-            check=True,
-            capture_output=True,
-            user=owner,
-            cwd=self._folder,
-        )
-        self.port = free_port()
         settings = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
@@ -81,11 +78,15 @@ class PostgresServer:
         return self
 
     def stop(self) -> None:
-        """Stop the server at once and delete its folder."""
+        """Stop the server at once, keeping its data: what a crash looks like to its clients."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT)
             self._process.wait(timeout=_START_SECONDS)
             self._process = None
+
+    def close(self) -> None:
+        """Stop the server and delete its data."""
+        self.stop()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -96,7 +97,19 @@ class PostgresServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self.close()
+
+    def _create_cluster(self, owner: str | None) -> Path:
+        folder = private_folder("powerauth-postgres-", owner)
+        options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        subprocess.run(  # noqa: S603
+            [self.program("initdb"), "-D", folder / "data", *options],
+            check=True,
+            capture_output=True,
+            user=owner,
+            cwd=folder,
+        )
+        return folder
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
@@ -109,5 +122,5 @@ class PostgresServer:
                 return
             time.sleep(0.05)
         tail = (self._folder / "log").read_text(errors="replace")[-2000:]
-        self.stop()
+        self.close()
         raise RuntimeError(f"PostgreSQL did not start:\n{tail}")
