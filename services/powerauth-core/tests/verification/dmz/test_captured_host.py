@@ -3,6 +3,7 @@
 
 The host has valid credentials of the door, sees every header and body that phones sent, and may send them,
 or parts of them, wherever it likes. Each test is one of its attempts at something that no phone asked for.
+Its attempts at spawned, custom and OIDC activations stand in the files of those (`test_captured_host_…`).
 """
 
 from __future__ import annotations

@@ -260,6 +260,43 @@ async def test_failing_provider_refuses_and_leaves_nothing_usable(door, provider
     assert await door.api.error("activation/create", **request) == "ERROR_PROVIDER"
 
 
+async def test_captured_host_cannot_speak_for_the_provider(door, provider, new_device, stored, core) -> None:
+    """What the host adds reaches neither the plan nor the commit, and the provider does not see it."""
+    provider.answers = {"plan": {"userId": "bob"}}
+    device = new_device()
+    sealed = await device.layer2(door.call)
+    forged = {"userId": "mallory", "commit": True, "flags": ["ADMIN"], "plan": {"userId": "mallory"}}
+    request = creation(device, sealed, "CUSTOM", {"login": "b"}, **forged)
+    answer = await door.api.ok("activation/create", **request)
+    device.accept(sealed, answer["activationData"])
+    row = await stored(device)
+    assert (row.user_id, row.activation_status) == ("bob", ActivationStatus.PENDING_COMMIT)
+    assert row.flags == []
+    assert not any("mallory" in json.dumps(content) for _, content in provider.asked)
+
+
+async def test_captured_host_cannot_send_credentials_again(door, provider, new_device, core) -> None:
+    provider.answers = {"plan": {"userId": "bob"}, "complete": {"commit": True}}
+    device = new_device()
+    request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
+    await door.api.ok("activation/create", **request)
+    assert await door.api.error("activation/create", **request) == "ERR0024"
+    assert await count(core) == 1
+
+
+async def test_captured_host_cannot_activate_after_the_provider_said_no(
+    door, provider, new_device, core
+) -> None:
+    """A refusal of the provider cannot be got round by another type with the same credentials."""
+    provider.status = 403
+    identity = {"login": "b", "method": "bank", "code": "AAAAA-AAAAA-AAAAA-AAAAA"}
+    for kind in ("CUSTOM", "DIRECT", "CODE", "RECOVERY"):
+        device = new_device()
+        request = creation(device, await device.layer2(door.call), kind, identity)
+        assert (await door.api.error("activation/create", **request)).startswith("ERR"), kind
+    assert await count(core) == 0
+
+
 async def test_provider_never_commits_a_code(api, door, provider, new_device) -> None:
     provider.answers = {"complete": {"commit": True}}
     started = await init(api)

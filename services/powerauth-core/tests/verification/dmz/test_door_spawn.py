@@ -231,6 +231,39 @@ async def test_captured_host_gets_no_keys_of_a_request_that_was_carried_out(spaw
     assert await spawner.dmz.error("envelope/keys", **keys) == "ERR0024"
 
 
+async def test_captured_host_cannot_turn_another_signed_request_into_a_spawn(
+    spawner, own, phone, core
+) -> None:
+    """An envelope for renaming whose plaintext even reads like a request for a code: the signature says what
+    it is for.
+    """
+    await spawner.allow(own)
+    wanted = {"applicationId": phone.app.application_id, "otp": OTP}
+    plaintext = json.dumps({"activationName": "Phone", "requestObject": wanted}).encode()
+
+    async def call(path: str, request: Any) -> Any:
+        return await spawner.dmz.ok(path, **request)
+
+    await phone.prepare_scope(call, Scope.ACTIVATION)
+    signed = phone.sign(plaintext, uri_id="/pa/activation/rename")
+    sealed = phone.seal(SharedInfo1.ACTIVATION_GENERIC, plaintext)
+    body = b64encode(json.dumps(sealed.fields).encode())
+    assert not (await spawner.dmz.ok("signed/spawn", header=signed.header, body=body))["authenticated"]
+    async with core.database.read() as session:
+        assert (await session.execute(select(func.count()).select_from(Activation))).scalar_one() == 1
+
+
+async def test_captured_host_cannot_turn_a_spawn_into_another_action(spawner, own, phone, stored) -> None:
+    await spawner.allow(own)
+    request, _ = await spawner.request()
+    wanted = {"applicationId": phone.app.application_id, "otp": OTP}
+    plaintext = b64encode(json.dumps({"requestObject": wanted}).encode())
+    for action in ("activation/rename", "activation/remove", "operation/history"):
+        answer = await spawner.dmz.ok(f"signed/{action}", header=request["header"], body=plaintext)
+        assert not answer["authenticated"], action
+    assert (await stored(phone)).activation_status is ActivationStatus.ACTIVE
+
+
 async def test_plain_verification_does_not_vouch_for_it(spawner, phone) -> None:
     signed = phone.sign(b"{}", uri_id=URI_ID)
     code = await spawner.dmz.error(

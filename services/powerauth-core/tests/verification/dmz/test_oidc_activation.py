@@ -203,6 +203,58 @@ async def test_provider_that_refuses_the_code_ends_the_login(door, device, issue
     assert await door.api.error("activation/create", **request) == "ERROR_OIDC"
 
 
+# -- a captured host ---------------------------------------------------------------------------------------
+
+
+async def test_captured_host_cannot_name_the_subject(door, device, issuer, stored) -> None:
+    """Whatever it adds, the user is the subject of the ID token that the core obtained."""
+    forged = {"sub": "mallory", "userId": "mallory", "idToken": id_token(issuer.right() | {"sub": "mallory"})}
+    request, sealed = await request_of(door, device, **forged)
+    request |= {"userId": "mallory", "flags": ["ADMIN"], "customAttributes": {"userId": "mallory"}}
+    answer = await door.api.ok("activation/create", **request)
+    device.accept(sealed, answer["activationData"])
+    row = await stored(device)
+    assert (row.user_id, row.flags) == ("carol", [])
+
+
+async def test_captured_host_cannot_send_a_login_again(door, device, issuer) -> None:
+    request, _ = await request_of(door, device)
+    await door.api.ok("activation/create", **request)
+    # This provider would take its code a second time; the second layer is good once.
+    assert await door.api.error("activation/create", **request) == "ERR0024"
+
+
+@pytest.mark.parametrize("kind", ["CODE", "CUSTOM", "RECOVERY"])
+async def test_captured_host_cannot_turn_a_login_into_another_type(door, device, issuer, kind) -> None:
+    request, _ = await request_of(door, device)
+    assert (await door.api.error("activation/create", **(request | {"type": kind}))).startswith("ERR")
+    assert issuer.forms == []
+
+
+async def test_captured_host_cannot_use_another_applications_provider(
+    door, device, issuer, new_application
+) -> None:
+    other = await new_application("other")
+    texts = (other.application_key, other.application_secret, other.master_public_key)
+    stranger = Device(App.of(other.application_id, *texts))
+    request, _ = await request_of(door, stranger)
+    assert (await door.api.error("activation/create", **request)).startswith("ERR")
+    # Nor send the inner layer of one application with the key of the other.
+    request, _ = await request_of(door, device)
+    request["applicationKey"] = other.application_key
+    assert (await door.api.error("activation/create", **request)).startswith("ERR")
+    assert issuer.forms == []
+
+
+async def test_captured_host_gets_no_provider_secret(door, device, issuer) -> None:
+    request, _ = await request_of(door, device)
+    answers = [
+        await door.api.ok("activation/create", **request),
+        await door.api.ok("application/public", applicationKey=device.app.key, providerId="bank-login"),
+    ]
+    assert "s3cret-of-client" not in json.dumps(answers)
+
+
 async def test_app_is_told_only_the_public_part(api, door, device, issuer) -> None:
     answer = await door.api.ok("application/public", applicationKey=device.app.key, providerId="bank-login")
     assert answer == {
