@@ -118,6 +118,30 @@ async def test_a_failed_revision_leaves_nothing_behind(database_url: str, script
         await _rows(database_url, "SELECT * FROM other")
 
 
+async def test_every_revision_commits_by_itself_where_a_lock_is_held_beside(
+    database_url: str, scripts: Path
+) -> None:
+    (scripts / "versions" / "broken.py").write_text(dedent(BROKEN))
+    with pytest.raises(Exception, match="nowhere"):
+        await migrations.upgrade(database_url, scripts)
+    on_postgresql = database_url.startswith("postgresql")
+    assert await migrations.current(database_url) == ("0002" if on_postgresql else None)
+    (scripts / "versions" / "broken.py").unlink()
+    await migrations.upgrade(database_url, scripts)
+    assert await _rows(database_url) == [(1, "once", None)]
+
+
+async def test_who_looks_before_migrating_keeps_others_waiting(database_url: str, scripts: Path) -> None:
+    async with migrations.exclusive(database_url, scripts) as migrator:
+        assert await migrator.current() is None
+        other = asyncio.create_task(migrations.upgrade(database_url, scripts))
+        await migrator.upgrade("0001")
+        assert await migrator.current() == "0001"
+        assert not other.done()
+    await other
+    assert await migrations.current(database_url) == "0002"
+
+
 async def test_replicas_starting_together_migrate_once(database_url: str, scripts: Path) -> None:
     """Real processes: in one process the runs queue anyway."""
     slow = (scripts / "versions" / "first.py").read_text().replace("def upgrade():", SLOWLY)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,42 +39,94 @@ _SETTINGS = DatabaseSettings(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Migrator:
+    """A database that nobody else migrates meanwhile.
+
+    :ivar connection: holds the lock; what is read on it is ended with `end` before a revision runs
+    """
+
+    database: Database
+    connection: AsyncConnection
+    script_location: str | Path
+
+    async def current(self) -> str | None:
+        """The revision of the database; ``None`` for one without a history."""
+        revision = await self.connection.run_sync(_read_revision)
+        await self.end()
+        return revision
+
+    async def upgrade(self, target: str = "head") -> None:
+        """Run the revisions up to ``target``."""
+
+        def run(config: Config) -> None:
+            from alembic import command  # noqa: PLC0415 - heavy, needed at start only
+
+            command.upgrade(config, target)
+
+        await self._run(run)
+
+    async def stamp(self, revision: str) -> None:
+        """Record a revision without running anything."""
+
+        def run(config: Config) -> None:
+            from alembic import command  # noqa: PLC0415
+
+            command.stamp(config, revision)
+
+        await self._run(run)
+
+    async def end(self) -> None:
+        """End the transaction of what was read; nothing of it is kept."""
+        await self.connection.rollback()
+
+    async def _run(self, action: Callable[[Config], None]) -> None:
+        def with_connection(connection: Connection) -> None:
+            config = _config(self.script_location)
+            config.attributes["connection"] = connection
+            action(config)
+            connection.commit()
+
+        await self.end()
+        await self.connection.run_sync(with_connection)
+
+
+@asynccontextmanager
+async def exclusive(url: str, script_location: str | Path) -> AsyncGenerator[Migrator]:
+    """Migrate, or look before migrating, with every other process and task waiting.
+
+    :param script_location: the folder with ``env.py`` and ``versions``, or ``package:folder``
+    :raises DatabaseUnavailable: when there is no connection or no lock
+    """
+    async with _one_at_a_time, _connection(url) as (database, connection):
+        if database.dialect == "postgresql":
+            # Held by the connection, not the transaction: every revision commits.
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+            await connection.commit()
+        yield Migrator(database, connection, script_location)
+
+
 async def upgrade(url: str, script_location: str | Path, target: str = "head") -> None:
     """Bring a database to ``target``. Replicas may start together: one migrates, the others wait.
 
     :param script_location: the folder with ``env.py`` and ``versions``, or ``package:folder``
     :raises DatabaseUnavailable: when there is no connection or no lock
     """
-
-    def run(config: Config) -> None:
-        from alembic import command  # noqa: PLC0415 - heavy, needed at start only
-
-        command.upgrade(config, target)
-
-    await _run(url, script_location, run)
+    async with exclusive(url, script_location) as migrator:
+        await migrator.upgrade(target)
 
 
 async def stamp(url: str, script_location: str | Path, revision: str) -> None:
     """Record a revision without running anything: how an existing installation's database is adopted."""
-
-    def run(config: Config) -> None:
-        from alembic import command  # noqa: PLC0415
-
-        command.stamp(config, revision)
-
-    await _run(url, script_location, run)
+    async with exclusive(url, script_location) as migrator:
+        await migrator.stamp(revision)
 
 
 async def current(url: str) -> str | None:
     """The revision a database is at; ``None`` for one without a history."""
 
-    def read(connection: Connection) -> str | None:
-        from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
-
-        return MigrationContext.configure(connection).get_current_revision()
-
     async with _connection(url) as (_database, connection):
-        return await connection.run_sync(read)
+        return await connection.run_sync(_read_revision)
 
 
 async def head(script_location: str | Path) -> str | None:
@@ -84,7 +137,10 @@ async def head(script_location: str | Path) -> str | None:
 
 
 def run_migrations(metadata: MetaData, **options: Any) -> None:
-    """Called by a service's ``env.py``: runs the revisions in one transaction on the prepared connection.
+    """Called by a service's ``env.py``: runs the revisions on the prepared connection.
+
+    On PostgreSQL each in a transaction of its own, so that its locks end with it; a failed one leaves what
+    came before. On SQLite, where the transaction is the lock against other processes, all of them in one.
 
     :param options: further options of ``alembic.context.configure``
     """
@@ -95,6 +151,7 @@ def run_migrations(metadata: MetaData, **options: Any) -> None:
         connection=connection,
         target_metadata=metadata,
         transactional_ddl=True,
+        transaction_per_migration=connection.dialect.name == "postgresql",
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
         **options,
@@ -103,19 +160,10 @@ def run_migrations(metadata: MetaData, **options: Any) -> None:
         context.run_migrations()
 
 
-async def _run(url: str, script_location: str | Path, action: Callable[[Config], None]) -> None:
-    def with_connection(connection: Connection) -> None:
-        config = _config(script_location)
-        config.attributes["connection"] = connection
-        action(config)
-        connection.commit()
+def _read_revision(connection: Connection) -> str | None:
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
 
-    async with _one_at_a_time, _connection(url) as (database, connection):
-        if database.dialect == "postgresql":
-            # Held by the connection, not the transaction: a revision may commit in between.
-            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
-            await connection.commit()
-        await connection.run_sync(with_connection)
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 @asynccontextmanager
