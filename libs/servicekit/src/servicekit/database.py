@@ -16,9 +16,9 @@ from typing import Any, Literal, TypeVar, cast
 from sqlalchemy import BigInteger, DateTime, Integer, Select, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, CursorResult, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -69,6 +69,9 @@ _TRANSIENT_CLASSES = ("08", "53", "57P", "58")
 _TRANSIENT_CODES = frozenset({"25006", "25P03", "40001", "40P01", "55P03", "57014"})
 _SQLITE_TRANSIENT = frozenset({5, 6, 10, 13, 14})  # BUSY, LOCKED, IOERR, FULL, CANTOPEN
 
+_CONNECTION_LOST_BEFORE = "8s2b"
+"""SQLAlchemy's code for going on in a transaction whose connection was lost; it has others for mistakes."""
+
 _BEGIN_OPTION = "sqlite_begin"
 
 
@@ -78,6 +81,8 @@ def translate_error(error: Exception) -> Exception | None:
         return DatabaseUnavailable("no free database connection")
     if isinstance(error, ConnectionError | TimeoutError):
         return DatabaseUnavailable(f"database connection failed: {type(error).__name__}")
+    if isinstance(error, PendingRollbackError) and error.code == _CONNECTION_LOST_BEFORE:
+        return DatabaseUnavailable("database connection lost")
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return DatabaseUnavailable("database connection lost")
@@ -155,17 +160,34 @@ class Database:
         :raises DatabaseUnavailable: as :meth:`transaction`
         :raises DataRefused: a value does not fit its column
         """
+        async with self.driver() as driver:
+            try:
+                await driver.execute("BEGIN")
+                yield driver
+                await driver.execute("COMMIT")
+            except BaseException:
+                # The rollback must go through even while the task is being cancelled.
+                await asyncio.shield(_undo(driver))
+                raise
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncGenerator[Any]:
+        """The driver's own connection (asyncpg) outside of a transaction: each statement is one of its own.
+
+        On PostgreSQL only.
+
+        :raises DatabaseUnavailable: as :meth:`transaction`
+        :raises DataRefused: a value does not fit its column
+        """
         try:
             async with self.engine.connect() as connection:
                 driver = (await connection.get_raw_connection()).driver_connection
                 assert driver is not None
                 try:
-                    await driver.execute("BEGIN")
                     yield driver
-                    await driver.execute("COMMIT")
                 except BaseException:
-                    # The rollback must go through even while the task is being cancelled.
-                    await asyncio.shield(_undo(connection, driver))
+                    if driver.is_closed():
+                        await connection.invalidate()
                     raise
         except Exception as error:
             translated = translate_error(error)
@@ -184,6 +206,17 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, bind: AsyncEngine, *, commit: bool) -> AsyncGenerator[AsyncSession]:
+        try:
+            async with self._open(bind, commit=commit) as session:
+                yield session
+        except Exception as error:
+            translated = translate_error(error)
+            if translated is None:
+                raise
+            raise translated from error
+
+    @asynccontextmanager
+    async def _open(self, bind: AsyncEngine, *, commit: bool) -> AsyncGenerator[AsyncSession]:
         session = AsyncSession(bind, expire_on_commit=False)
         committed = False
         try:
@@ -199,16 +232,12 @@ class Database:
                 await session.commit()
                 committed = True
                 _run_after_commit(session)
-        except Exception as error:
-            translated = translate_error(error)
-            if translated is None:
-                raise
-            raise translated from error
         finally:
             if committed:
                 await session.close()
             else:
-                # The rollback must go through even while the task is being cancelled.
+                # The rollback must go through even while the task is being cancelled. It fails when the
+                # connection was lost, also after an error of another kind.
                 await asyncio.shield(session.close())
 
     async def _connect(self, session: AsyncSession) -> None:
@@ -231,12 +260,12 @@ class Database:
         await self.engine.dispose()
 
 
-async def _undo(connection: AsyncConnection, driver: Any) -> None:
+async def _undo(driver: Any) -> None:
     """End a transaction that the driver began; a connection that cannot is given up."""
     try:
         await driver.execute("ROLLBACK")
     except Exception:
-        await connection.invalidate()
+        driver.terminate()
 
 
 def after_commit(session: AsyncSession, callback: Callable[[], None]) -> None:
@@ -287,6 +316,10 @@ def _postgresql_engine(url: URL, settings: DatabaseSettings, application_name: s
                 "idle_in_transaction_session_timeout": milliseconds(
                     settings.database_idle_transaction_timeout_seconds
                 ),
+                # The server soon notices a client whose machine is gone, and lets go of its locks.
+                "tcp_keepalives_idle": "30",
+                "tcp_keepalives_interval": "10",
+                "tcp_keepalives_count": "3",
             },
         },
     )

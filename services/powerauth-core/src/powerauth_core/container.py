@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from powerauth_core.records import RecordCipher
     from powerauth_core.settings import CoreSettings
     from powerauth_core.signatures.executor import SignatureExecutor
+    from powerauth_core.tokens.validator import TokenValidator
     from servicekit.bus import Bus
     from servicekit.database import Database
     from servicekit.jobs import JobRunner
@@ -32,6 +33,7 @@ class Core:
     :ivar egress: outgoing HTTP under the address policy
     :ivar callbacks: delivery of callbacks
     :ivar verifier: checks of signatures, several in one transaction
+    :ivar token_validator: checks of token headers, several in one transaction
     """
 
     settings: CoreSettings
@@ -44,8 +46,9 @@ class Core:
     callers: CallerCache
     egress: Egress
     callbacks: CallbackDispatcher
-    # These two are given the core that they belong to.
+    # These are given the core that they belong to.
     verifier: SignatureExecutor = field(init=False)
+    token_validator: TokenValidator = field(init=False)
     jobs: JobRunner = field(init=False)
 
 

@@ -18,6 +18,7 @@ from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.records import RecordCipher
 from powerauth_core.settings import CoreSettings
 from powerauth_core.signatures.executor import SignatureExecutor
+from powerauth_core.tokens.validator import TokenValidator
 from servicekit import migrations
 from servicekit.bus import Bus, Event, bus_from_url
 from servicekit.database import Database
@@ -50,6 +51,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         stack.push_async_callback(core.relay.stop)
         stack.push_async_callback(core.callbacks.stop)
         stack.push_async_callback(core.verifier.close)
+        stack.push_async_callback(core.token_validator.close)
         if settings.jobs_enabled:
             await core.jobs.start()
             stack.push_async_callback(core.jobs.stop)
@@ -92,6 +94,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus) -> Core:
         callbacks=CallbackDispatcher(settings, database, CallbackClients(settings, database, cipher, egress)),
     )
     core.verifier = SignatureExecutor(core)
+    core.token_validator = TokenValidator(core)
     core.jobs = jobs.scheduled_jobs(core)
     return core
 

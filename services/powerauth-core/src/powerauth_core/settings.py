@@ -171,6 +171,7 @@ class CoreSettings(
     application_cache_seconds: float = Field(default=300.0, ge=0)
     application_cache_size: int = Field(default=10_000, ge=1)
     activation_key_cache_size: int = Field(default=20_000, ge=1)
+    token_secret_cache_size: int = Field(default=20_000, ge=1)
     master_encryption_key: SecretStr = SecretStr("")
     """Base64 of 16 bytes for encryption at rest (§24); empty: new records are stored unencrypted."""
 

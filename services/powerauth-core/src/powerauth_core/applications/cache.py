@@ -169,6 +169,10 @@ class ApplicationCache:
         """The version with this application key, if it need not be read."""
         return self._by_key.known(application_key)
 
+    def known_by_id(self, application_id: str) -> ApplicationIdentity | None:
+        """The application with this public id, if it need not be read."""
+        return self._by_id.known(application_id)
+
     async def by_id(self, session: AsyncSession, application_id: str) -> ApplicationIdentity | None:
         """The application with this public id; None if there is none."""
 

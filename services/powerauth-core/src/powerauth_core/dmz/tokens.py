@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from powerauth_core.applications.cache import ApplicationIdentity
 from powerauth_core.dmz import statements
 from powerauth_core.dmz.actions import PB, PK, P
 from powerauth_core.dmz.headers import token_header
@@ -33,19 +32,15 @@ from servicekit import clock
 if TYPE_CHECKING:
     from powerauth_core.container import Core
 
-T = TypeVar("T")
 ALL_TYPES = frozenset(SignatureType)
 TWO_FACTORS = frozenset({PK, PB})
 REGISTRATION = frozenset({P, PK, PB})
 
 
 async def authenticate(
-    core: Core,
-    session: AsyncSession,
-    fields: TokenHeaderFields,
-    types: frozenset[SignatureType] = ALL_TYPES,
+    core: Core, fields: TokenHeaderFields, types: frozenset[SignatureType] = ALL_TYPES
 ) -> FoundToken | None:
-    """The valid token of a header, remembered so that the header is good for this one call.
+    """The valid token of a header, which is spent by that whatever the call goes on to do (README D1).
 
     :param types: signature types with which the token may have been created
     :return: None for whatever is wrong with it
@@ -61,12 +56,13 @@ async def authenticate(
         timestamp=int(header.timestamp),
     )
     try:
-        found, valid = await service.validate(core, session, request)
+        verdict = await service.validate(core, request)
     except CoreError:
         return None
-    if found is None or not valid or SignatureType.parse(found.signature_type) not in types:
+    found = verdict.token
+    if found is None or not verdict.valid or SignatureType.parse(found.signature_type) not in types:
         return None
-    application = await core.application_cache.by_id(session, found.application_id)
+    application = await _application(core, found.application_id)
     if application is None or header.version < application.minimum_protocol_version:
         return None
     return found
@@ -74,10 +70,10 @@ async def authenticate(
 
 async def list_operations(core: Core, request: TokenRequest) -> OperationListAnswer:
     """``token/operation/list``."""
-    async with core.database.transaction() as session:
-        token = await authenticate(core, session, request.header)
-        if token is None:
-            return OperationListAnswer(authenticated=False)
+    token = await authenticate(core, request.header)
+    if token is None:
+        return OperationListAnswer(authenticated=False)
+    async with core.database.read() as session:
         operations = await door.list_pending(core, session, actor=_actor(token))
     return OperationListAnswer(authenticated=True, operations=operations, timestamp=clock.now_ms())
 
@@ -102,8 +98,7 @@ async def activation_detail(core: Core, request: TokenRequest) -> ActivationActi
     """``token/activation/detail``; only for a token created with two factors (spec/enrollment-api.md
     §6.6).
     """
-    async with core.database.transaction() as session:
-        token = await authenticate(core, session, request.header, TWO_FACTORS)
+    token = await authenticate(core, request.header, TWO_FACTORS)
     if token is None:
         return ActivationActionAnswer(authenticated=False)
     return ActivationActionAnswer(
@@ -113,8 +108,7 @@ async def activation_detail(core: Core, request: TokenRequest) -> ActivationActi
 
 async def who_am_i(core: Core, request: WhoAmIRequest) -> WhoAmIAnswer:
     """``token/who-am-i``: ids of the device and a statement of them, signed for the audience."""
-    async with core.database.transaction() as session:
-        token = await authenticate(core, session, request.header, REGISTRATION)
+    token = await authenticate(core, request.header, REGISTRATION)
     if token is None:
         return WhoAmIAnswer(authenticated=False)
     subject = statements.Subject(token.activation_id, token.user_id, token.application_id)
@@ -131,27 +125,20 @@ async def who_am_i(core: Core, request: WhoAmIRequest) -> WhoAmIAnswer:
 async def _with_operation(
     core: Core, request: TokenOperationRequest, find: Callable[..., Awaitable[DoorOperation]]
 ) -> OperationDetailAnswer:
+    token = await authenticate(core, request.header)
+    if token is None:
+        return OperationDetailAnswer(authenticated=False)
     async with core.database.transaction() as session:
-        token = await authenticate(core, session, request.header)
-        if token is None:
-            return OperationDetailAnswer(authenticated=False)
-        operation = await _spending(
-            session, lambda: find(core, session, actor=_actor(token), operation_id=request.id)
-        )
+        operation = await find(core, session, actor=_actor(token), operation_id=request.id)
     return OperationDetailAnswer(authenticated=True, operation=operation)
 
 
-async def _spending(session: AsyncSession, work: Callable[[], Awaitable[T]]) -> T:
-    """Do the work so that its failure undoes only itself: the header is spent all the same (README D1)."""
-    savepoint = await session.begin_nested()
-    try:
-        result = await work()
-    except CoreError as error:
-        await savepoint.rollback()
-        error.keep_changes = True
-        raise
-    await savepoint.commit()
-    return result
+async def _application(core: Core, application_id: str) -> ApplicationIdentity | None:
+    known = core.application_cache.known_by_id(application_id)
+    if known is not None:
+        return known
+    async with core.database.read() as session:
+        return await core.application_cache.by_id(session, application_id)
 
 
 def _actor(token: FoundToken) -> Actor:

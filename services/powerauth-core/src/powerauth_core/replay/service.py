@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,7 +23,7 @@ def check_time(core: Core, timestamp_ms: int) -> None:
     :param timestamp_ms: ms since the epoch, of the request
     :raises InvalidRequest: too old, or too far in the future
     """
-    if _enabled(core) and not rules.is_in_time(
+    if is_enabled(core) and not rules.is_in_time(
         timestamp_ms, clock.now_ms(), core.settings.request_expiration_ms
     ):
         raise InvalidRequest()
@@ -53,22 +54,21 @@ async def remember_envelope(
     )
 
 
-async def remember_token(
-    core: Core, session: AsyncSession, token_id: str, nonce: bytes, timestamp_ms: int
-) -> None:
-    """Remember a token header for as long as its timestamp is accepted.
+def token_value(core: Core, token_id: str, nonce: bytes, timestamp_ms: int) -> tuple[str, datetime]:
+    """What makes a token header unique, and until when it is remembered (as long as its time is accepted).
 
     :param timestamp_ms: ms since the epoch, of the header
-    :raises InvalidRequest: the header was accepted before
     """
-    await remember(
-        core,
-        session,
-        UniqueValueType.MAC_TOKEN,
-        acceptable_until_ms=timestamp_ms + core.settings.token_timestamp_validity_ms,
-        nonce=nonce,
-        identifier=token_id,
-    )
+    acceptable_until_ms = timestamp_ms + core.settings.token_timestamp_validity_ms
+    return rules.unique_value(None, nonce, token_id), _expires(acceptable_until_ms)
+
+
+async def remember_token(core: Core, session: AsyncSession, value: str, expires: datetime) -> bool:
+    """Remember a token header; False if it was accepted before.
+
+    :param value: as :func:`token_value` gives it, with its time
+    """
+    return not is_enabled(core) or await repository.add(session, value, UniqueValueType.MAC_TOKEN, expires)
 
 
 async def remember(
@@ -89,11 +89,10 @@ async def remember(
     :param acceptable_until_ms: ms since the epoch until which the request's own timestamp would be accepted
     :raises InvalidRequest: the value is stored already
     """
-    if not _enabled(core):
+    if not is_enabled(core):
         return
     value = rules.unique_value(ephemeral_public_key, nonce, identifier)
-    expires = clock.from_ms(max(acceptable_until_ms, clock.now_ms()) + rules.MARGIN_MS)
-    if not await repository.add(session, value, kind, expires):
+    if not await repository.add(session, value, kind, _expires(acceptable_until_ms)):
         raise InvalidRequest()
 
 
@@ -106,5 +105,10 @@ async def delete_expired(core: Core) -> int:
         return await repository.delete_expired(session, clock.now())
 
 
-def _enabled(core: Core) -> bool:
+def is_enabled(core: Core) -> bool:
+    """Whether requests are remembered at all."""
     return core.settings.replay_verification_service != "none"
+
+
+def _expires(acceptable_until_ms: int) -> datetime:
+    return clock.from_ms(max(acceptable_until_ms, clock.now_ms()) + rules.MARGIN_MS)

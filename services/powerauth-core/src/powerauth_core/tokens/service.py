@@ -13,22 +13,18 @@ from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.enums import ActivationProtocol, ActivationStatus, SignatureType
+from powerauth_core.enums import ActivationProtocol, SignatureType
 from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.envelopes.service import open_envelope, read_envelope
 from powerauth_core.errors import (
     ActivationNotFound,
-    CryptographyFailed,
     InvalidApplication,
     InvalidRequest,
     TokenNotGenerated,
-    TokenTimestampTooNew,
-    TokenTimestampTooOld,
 )
 from powerauth_core.records import token_secret_parts
-from powerauth_core.replay import service as replay
 from powerauth_core.tokens import repository
-from powerauth_core.tokens.repository import FoundToken
+from powerauth_core.tokens.checks import TokenCheck, Verdict
 from powerauth_core.tokens.schemas import (
     CreateTokenRequest,
     RemoveTokenRequest,
@@ -37,18 +33,14 @@ from powerauth_core.tokens.schemas import (
     ValidateTokenResponse,
 )
 from powerauth_protocol.ecies import EciesRequest, SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode, render_json
-from powerauth_protocol.errors import ProtocolError, VersionError
+from powerauth_protocol.encoding import b64encode, render_json
 from powerauth_protocol.scope import Scope
-from powerauth_protocol.token import generate_token_secret, verify_token_digest
+from powerauth_protocol.token import generate_token_secret
 from powerauth_protocol.versions import ProtocolVersion
 from servicekit import clock
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
-
-NONCE_BYTES = 16
-DIGEST_BYTES = 32
 
 
 async def create_token(core: Core, request: CreateTokenRequest) -> SealedFields:
@@ -125,43 +117,15 @@ async def create(
 
 async def validate_token(core: Core, request: ValidateTokenRequest) -> ValidateTokenResponse:
     """``token/validate``; raises as `validate`."""
-    async with core.database.transaction() as session:
-        found, valid = await validate(core, session, request)
-    return _validation_response(found, valid=valid)
+    return _validation_response(await validate(core, request))
 
 
-async def validate(
-    core: Core, session: AsyncSession, request: ValidateTokenRequest
-) -> tuple[FoundToken | None, bool]:
+async def validate(core: Core, request: ValidateTokenRequest) -> Verdict:
     """Check a token header and remember it, so that it is accepted once (README D10).
 
-    Failures never touch the counter of failed attempts.
-
-    :return: the token, None if it is unknown, and whether the header is valid
-    :raises TokenTimestampTooOld: the timestamp is before the validity of headers
-    :raises TokenTimestampTooNew: the timestamp is too far in the future
-    :raises InvalidRequest: malformed nonce or digest, a FIDO2 activation, or a header accepted before
-    :raises CryptographyFailed: unknown protocol version
+    :raises CoreError: as `TokenCheck.of` and `TokenValidator.check`
     """
-    nonce, digest = _decoded(request)
-    try:
-        version = ProtocolVersion.parse(request.protocol_version)
-    except VersionError:
-        raise CryptographyFailed() from None
-    _check_time(core, request.timestamp)
-    found = await repository.find(session, request.token_id, request.application_ids)
-    if found is None:
-        return None, False
-    if found.protocol != ActivationProtocol.POWERAUTH:
-        raise InvalidRequest()
-    if found.activation_status is not ActivationStatus.ACTIVE:
-        return found, False
-    parts = token_secret_parts(found.token_id, found.activation_id)
-    secret = core.cipher.decrypt(found.secret_encryption, parts, found.secret)
-    if not verify_token_digest(digest, secret, nonce, request.timestamp, version):
-        return found, False
-    await replay.remember_token(core, session, found.token_id, nonce, request.timestamp)
-    return found, True
+    return await core.token_validator.check(TokenCheck.of(core, request))
 
 
 async def remove_token(core: Core, request: RemoveTokenRequest) -> RemoveTokenResponse:
@@ -205,30 +169,12 @@ async def _store(
     raise TokenNotGenerated()
 
 
-def _decoded(request: ValidateTokenRequest) -> tuple[bytes, bytes]:
-    try:
-        nonce = b64decode(request.nonce, NONCE_BYTES)
-    except ProtocolError:
-        raise InvalidRequest("requestObject.nonce - must be Base64 of 16 bytes") from None
-    try:
-        return nonce, b64decode(request.token_digest, DIGEST_BYTES)
-    except ProtocolError:
-        raise InvalidRequest("requestObject.tokenDigest - must be Base64 of 32 bytes") from None
-
-
-def _check_time(core: Core, timestamp: int) -> None:
-    now, settings = clock.now_ms(), core.settings
-    if timestamp < now - settings.token_timestamp_validity_ms:
-        raise TokenTimestampTooOld()
-    if timestamp > now + settings.token_timestamp_forward_validity_ms:
-        raise TokenTimestampTooNew()
-
-
-def _validation_response(found: FoundToken | None, *, valid: bool) -> ValidateTokenResponse:
+def _validation_response(verdict: Verdict) -> ValidateTokenResponse:
+    found = verdict.token
     if found is None:
         return ValidateTokenResponse(token_valid=False)
     return ValidateTokenResponse(
-        token_valid=valid,
+        token_valid=verdict.valid,
         activation_id=found.activation_id,
         activation_status=found.activation_status,
         blocked_reason=found.blocked_reason,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,6 +59,19 @@ def header(
 @pytest_asyncio.fixture
 async def token(api, call, phone) -> tuple[str, bytes]:
     return await create(api, call, phone)
+
+
+@pytest_asyncio.fixture
+async def other_application(api) -> Any:
+    await api.ok("application/create", applicationId="other-application")
+    detail = await api.ok("application/detail", applicationId="other-application")
+    version = detail["versions"][0]
+    return SimpleNamespace(
+        application_id="other-application",
+        application_key=version["applicationKey"],
+        application_secret=version["applicationSecret"],
+        master_public_key=detail["masterPublicKey"],
+    )
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
@@ -225,3 +239,52 @@ async def test_creation_and_removal_are_audited_without_the_secret(api, token, p
         ("Token removed", "alice"),
     ]
     assert not any(b64encode(token[1]) in (row.param or "") for row in rows)
+
+
+async def test_headers_of_one_batch_are_judged_each_for_itself(
+    api, call, make_phone, other_application
+) -> None:
+    phones = [
+        await make_phone("alice"),
+        await make_phone("bob"),
+        await make_phone("carol", of=other_application),
+    ]
+    tokens = [await create(api, call, phone) for phone in phones]
+    good, repeated, outside = [header(token) for token in tokens]
+    wrong = header(tokens[0]) | {"tokenDigest": b64encode(bytes(32))}
+    unknown = good | {"tokenId": "7c3e2f5a-0000-4000-8000-000000000000"}
+    scope = {"applicationIds": ["test-application"]}
+    asked = [
+        good,
+        repeated,
+        repeated,
+        wrong,
+        unknown,
+        outside | scope,
+        good | scope | {"nonce": b64encode(bytes(16))},
+    ]
+    answers = await asyncio.gather(*[api.post("token/validate", **request) for request in asked])
+    valid = [body["responseObject"].get("tokenValid") for _, body in answers]
+    assert valid[0] is True
+    assert sorted(map(str, valid[1:3])) == ["None", "True"]
+    assert valid[3:] == [False, False, False, False]
+    assert (await api.ok("token/validate", **outside))["tokenValid"], "a refusal spent the header"
+
+
+async def test_rewritten_secret_is_read_again(api, token, core) -> None:
+    assert (await api.ok("token/validate", **header(token)))["tokenValid"]
+    for changed, expected in (
+        ({"secret": b64encode(bytes(16))}, False),
+        ({"secret": b64encode(token[1])}, True),
+    ):
+        async with core.database.transaction() as session:
+            await session.execute(
+                text("UPDATE pa_token SET token_secret = :secret, token_secret_encryption = 0"), changed
+            )
+        assert (await api.ok("token/validate", **header(token)))["tokenValid"] is expected
+
+
+async def test_removed_token_is_unknown_though_it_was_used_before(api, phone, token) -> None:
+    assert (await api.ok("token/validate", **header(token)))["tokenValid"]
+    await api.ok("token/remove", tokenId=token[0], activationId=phone.activation_id)
+    assert (await api.ok("token/validate", **header(token)))["tokenValid"] is False

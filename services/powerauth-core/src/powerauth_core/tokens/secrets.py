@@ -1,0 +1,54 @@
+"""Decrypted token secrets, kept in memory: reading one costs more than checking a digest with it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from powerauth_core.records import RecordCipher, token_secret_parts
+
+
+class StoredSecret(NamedTuple):
+    """The columns that hold a token's secret.
+
+    :ivar secret: column text, encrypted as `encryption` says
+    """
+
+    token_id: str
+    activation_id: str
+    secret: str
+    encryption: int
+
+
+class TokenSecrets:
+    """Bounded; the least recently used goes. An entry stands for exactly the stored text it was read from.
+
+    :param capacity: number of tokens to keep
+    """
+
+    def __init__(self, cipher: RecordCipher, capacity: int) -> None:
+        self._cipher = cipher
+        self._capacity = capacity
+        self._entries: OrderedDict[str, tuple[StoredSecret, bytes]] = OrderedDict()
+
+    def known(self, token_id: str) -> tuple[StoredSecret, bytes] | None:
+        """What was stored when the token was read last, and its secret. It may have changed since."""
+        found = self._entries.get(token_id)
+        if found is not None:
+            self._entries.move_to_end(token_id)
+        return found
+
+    def read(self, stored: StoredSecret) -> bytes:
+        """The secret, 16 bytes.
+
+        :raises CoreError: as `RecordCipher.decrypt`
+        """
+        found = self.known(stored.token_id)
+        if found is not None and found[0] == stored:
+            return found[1]
+        parts = token_secret_parts(stored.token_id, stored.activation_id)
+        secret = self._cipher.decrypt(stored.encryption, parts, stored.secret)
+        self._entries[stored.token_id] = (stored, secret)
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+        return secret

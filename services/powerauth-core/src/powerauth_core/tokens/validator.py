@@ -1,0 +1,94 @@
+"""Checks token headers: concurrent ones share a transaction, as signatures do (README D9, D10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.errors import CoreError
+from powerauth_core.replay import service as replay
+from powerauth_core.signatures.batching import BatchFailed, MicroBatcher, Settled
+from powerauth_core.tokens import postgresql, repository
+from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
+from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
+from servicekit.errors import Unavailable
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+class TokenValidator:
+    """Front of the batches of one process; every check of a token header goes through `check`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        settings = core.settings
+        self._secrets = TokenSecrets(core.cipher, settings.token_secret_cache_size)
+        on_postgresql = core.database.dialect == "postgresql"
+        self._batcher: MicroBatcher[TokenCheck, Verdict] = MicroBatcher(
+            self._by_driver if on_postgresql else self._by_session,
+            max_size=settings.verification_batch_size,
+            in_flight=settings.verification_batches if on_postgresql else 1,
+            fits=_fits,
+        )
+
+    async def check(self, check: TokenCheck) -> Verdict:
+        """Check a header and remember it, so that it is accepted once; return after the commit.
+
+        Failures never touch the counter of failed attempts.
+
+        :raises InvalidRequest: a FIDO2 activation, or a header accepted before
+        :raises CoreError: the stored secret cannot be read, as `RecordCipher.decrypt`
+        :raises Unavailable: the database cannot be reached; the header may be spent
+        """
+        try:
+            return await self._batcher.submit(check)
+        except BatchFailed as error:
+            raise (error.__cause__ or error) from None
+
+    async def close(self) -> None:
+        """Wait for the checks that were accepted."""
+        await self._batcher.close()
+
+    async def _by_driver(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
+        remembers = replay.is_enabled(self._core)
+        try:
+            async with self._core.database.driver() as driver:
+                return await postgresql.check(driver, checks, self._secrets, remembers=remembers)
+        except Unavailable as error:
+            # It may have been done: a second try would take the headers for replayed ones.
+            raise BatchFailed from error
+
+    async def _by_session(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
+        try:
+            async with self._core.database.transaction() as session:
+                return [await self._settle(session, check) for check in checks]
+        except Unavailable as error:
+            raise BatchFailed from error
+
+    async def _settle(self, session: AsyncSession, check: TokenCheck) -> Settled[Verdict]:
+        try:
+            return Settled(await self._check(session, check))
+        except CoreError as error:
+            # Nothing was written before any of these errors.
+            return Settled(error=error)
+
+    async def _check(self, session: AsyncSession, check: TokenCheck) -> Verdict:
+        found = await repository.find(session, check.token_id, check.application_ids)
+        if found is None:
+            return UNKNOWN
+        if not may_be_used(found):
+            return Verdict(found, False)
+        stored = StoredSecret(found.token_id, found.activation_id, found.secret, found.secret_encryption)
+        if not check.proves(self._secrets.read(stored)):
+            return Verdict(found, False)
+        if not await replay.remember_token(self._core, session, check.unique_value, check.expires):
+            raise replayed()
+        return Verdict(found, True)
+
+
+def _fits(chosen: Sequence[TokenCheck], check: TokenCheck) -> bool:
+    """The same header a second time waits for the outcome of the first."""
+    return all(other.unique_value != check.unique_value for other in chosen)
