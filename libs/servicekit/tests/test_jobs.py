@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from servicekit import metrics
-from servicekit.database import Database
+from servicekit.database import Database, normalised_url
 from servicekit.errors import Unavailable
 from servicekit.jobs import Job, JobRunner
 from servicekit.settings import DatabaseSettings
+from servicekit.testing import fresh_database
 
 Until = Callable[..., Awaitable[None]]
 
@@ -90,6 +95,92 @@ async def test_different_jobs_run_side_by_side(database: Database) -> None:
 
     runner = JobRunner(database, [Job("one", 60, meet), Job("two", 60, meet)])
     assert all(await asyncio.gather(runner.run_once("one"), runner.run_once("two")))
+
+
+async def test_jobs_at_work_leave_a_small_pool_to_their_work(tmp_path: Path) -> None:
+    settings = DatabaseSettings(
+        database_pool_size=2, database_max_overflow=0, database_pool_timeout_seconds=0.3
+    )
+    async with fresh_database("postgresql", tmp_path) as url:
+        database = Database(url, settings)
+        all_there = asyncio.Barrier(4)
+
+        async def work() -> None:
+            async with asyncio.timeout(15):
+                await all_there.wait()
+            await database.ping()
+
+        names = [f"job-{number}" for number in range(4)]
+        runner = JobRunner(database, [Job(name, 60, work) for name in names])
+        assert all(await asyncio.gather(*map(runner.run_once, names)))
+        await database.dispose()
+
+
+async def test_a_job_is_put_off_while_the_database_is_away_and_runs_when_it_is_back(
+    until: Until, tmp_path: Path, lay_cable: Any, database_settings: DatabaseSettings
+) -> None:
+    name = f"put-off-{token_hex(6)}"
+    runs = 0
+
+    async def count() -> None:
+        nonlocal runs
+        runs += 1
+
+    async with fresh_database("postgresql", tmp_path) as url:
+        address = normalised_url(url)
+        cable = await lay_cable(address.host, address.port)
+        database = Database(address.set(port=cable.port).render_as_string(False), database_settings)
+        runner = JobRunner(database, [Job(name, 0.01, count)])
+        await runner.start()
+        await until(lambda: runs)
+        await cable.cut()
+        await until(lambda: _runs(name, "unavailable") >= 3)
+        before = runs
+        await cable.mend()
+        await until(lambda: runs > before)
+        await runner.stop()
+        await database.dispose()
+    assert _runs(name, "failed") == 0
+
+
+async def test_a_run_whose_lock_was_lost_with_its_connection_gives_nothing_of_others_back(
+    database: Database, database_url: str, database_settings: DatabaseSettings
+) -> None:
+    if database.dialect == "sqlite":
+        return  # its locks are the process's
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        entered.set()
+        await release.wait()
+
+    async def nothing() -> None: ...
+
+    other = Database(database_url, database_settings)
+    runners = [
+        JobRunner(each, [Job("slow", 60, work), Job("quick", 60, nothing)]) for each in (database, other)
+    ]
+    losing = asyncio.create_task(runners[0].run_once("slow"))
+    await entered.wait()
+    async with other.read() as session:
+        await session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        )
+    entered.clear()
+    taking_over = asyncio.create_task(runners[1].run_once("slow"))
+    await entered.wait()
+    with pytest.raises(Unavailable):
+        await runners[0].run_once("quick")
+    assert await runners[0].run_once("quick") is True
+    assert await runners[0].run_once("slow") is False
+    release.set()
+    assert await losing is True
+    assert await taking_over is True
+    assert await runners[0].run_once("slow") is True
+    await other.dispose()
 
 
 async def test_a_failed_run_gives_the_lock_back(database: Database) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicekit import logs, metrics
 from servicekit.database import Database, DatabaseUnavailable, translate_error
@@ -46,6 +47,7 @@ class JobRunner:
         self._jobs = {job.name: job for job in jobs}
         if len(self._jobs) != len(jobs):
             raise ValueError("two jobs of one name")
+        self._server_locks = _ServerLocks(database) if database.dialect == "postgresql" else None
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._runs = metrics.counter("job_runs", "Finished runs of periodic jobs", ["job", "outcome"])
@@ -99,7 +101,7 @@ class JobRunner:
 
     @asynccontextmanager
     async def _lock(self, name: str) -> AsyncGenerator[bool]:
-        locked = self._process_lock(name) if self._database.dialect == "sqlite" else self._server_lock(name)
+        locked = self._process_lock(name) if self._server_locks is None else self._server_locks.hold(name)
         async with locked as mine:
             yield mine
 
@@ -112,22 +114,77 @@ class JobRunner:
         async with lock:
             yield True
 
+
+class _ServerLocks:
+    """Advisory locks of PostgreSQL, all held by one connection, so that they end with the process.
+
+    One, because as many as there are jobs could leave a small pool without any for the jobs' own work.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._connection: AsyncConnection | None = None
+        self._held: set[str] = set()
+        self._turn = asyncio.Lock()
+
     @asynccontextmanager
-    async def _server_lock(self, name: str) -> AsyncGenerator[bool]:
-        """An advisory lock of a connection, so that it ends with the process that held it."""
-        key = int.from_bytes(hashlib.sha256(f"job:{name}".encode()).digest()[:8], "big", signed=True)
-        engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
-        connection = engine.connect()
-        try:
-            await connection.start()
-            mine = bool(await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
-        except (OSError, DBAPIError) as error:
-            await connection.close()
-            raise translate_error(error) or DatabaseUnavailable("no job lock") from error
+    async def hold(self, name: str) -> AsyncGenerator[bool]:
+        """Whether the block has the lock.
+
+        :raises DatabaseUnavailable: the lock cannot be asked for
+        """
+        async with self._turn:
+            mine = await self._take(name)
         try:
             yield mine
         finally:
             if mine:
-                with suppress(OSError, DBAPIError):  # a lost connection has let go of the lock by itself
-                    await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                async with self._turn:
+                    await self._give_back(name)
+
+    async def _take(self, name: str) -> bool:
+        if name in self._held:
+            return False
+        try:
+            if self._connection is None:
+                self._connection = await self._engine.connect()
+            statement = text("SELECT pg_try_advisory_lock(:key)")
+            mine = bool(await self._connection.scalar(statement, {"key": _key(name)}))
+        except Exception as error:
+            # What the lost connection held is free now, for this process too.
+            await self._disconnect(lost=True)
+            if isinstance(error, OSError):
+                raise DatabaseUnavailable(f"database connection failed: {type(error).__name__}") from error
+            raise translate_error(error) or error from error
+        if mine:
+            self._held.add(name)
+        elif not self._held:
+            await self._disconnect()
+        return mine
+
+    async def _give_back(self, name: str) -> None:
+        self._held.discard(name)
+        if self._connection is None:
+            return
+        try:
+            await self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _key(name)})
+        except (OSError, DBAPIError) as error:
+            # The lock must not stay with a connection that goes back to the pool.
+            _log.warning("job lock not given back", job=name, reason=type(error).__name__)
+            await self._disconnect(lost=True)
+        else:
+            if not self._held:
+                await self._disconnect()
+
+    async def _disconnect(self, *, lost: bool = False) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with suppress(OSError, DBAPIError):
+            if lost:
+                await connection.invalidate()
             await connection.close()
+
+
+def _key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"job:{name}".encode()).digest()[:8], "big", signed=True)
