@@ -66,11 +66,16 @@ class ServiceProcess:
         await self.stop()
         raise RuntimeError(f"{self.name} did not become ready")
 
-    async def stop(self) -> None:
-        """Ask it to finish and wait for it."""
-        if self._process is not None and self._process.returncode is None:
+    async def stop(self) -> int:
+        """Ask it to finish and wait for it.
+
+        :return: its exit status; negative: the signal that ended it
+        """
+        if self._process is None:
+            return 0
+        if self._process.returncode is None:
             self._process.terminate()
-            await self._process.wait()
+        return await self._process.wait()
 
     async def kill(self) -> None:
         """End it at once, as a crash does."""
