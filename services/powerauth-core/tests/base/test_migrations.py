@@ -124,7 +124,7 @@ async def test_an_adopted_database_keeps_its_rows(empty_url: str) -> None:
         " supported) VALUES (1, 1, 'a2V5', 'c2VjcmV0', 'default', true)",
         "INSERT INTO pa_integration (id, name, client_token, client_secret) VALUES ('i', 'n', 't', 's')",
         "INSERT INTO pa_application_config (id, application_id, config_key, config_values)"
-        " VALUES (1, 1, 'k', '[1]'), (2, 1, 'k', '[2]')",
+        " VALUES (1, 1, 'k', '[1]'), (2, 1, 'l', '[2]')",
     )
     await migrations.stamp(empty_url, SCRIPT_LOCATION, BASELINE)
     await migrations.upgrade(empty_url, SCRIPT_LOCATION)
@@ -135,11 +135,11 @@ async def test_an_adopted_database_keeps_its_rows(empty_url: str) -> None:
             for statement in (
                 "SELECT application_secret, application_secret_encryption FROM pa_application_version",
                 "SELECT client_secret, client_secret_encryption, kind FROM pa_integration",
-                "SELECT id FROM pa_application_config",
+                "SELECT id FROM pa_application_config ORDER BY id",
             )
         ]
 
-    assert await inspected(empty_url, rows) == [[("c2VjcmV0", 0)], [("s", 0, "rest")], [(2,)]]
+    assert await inspected(empty_url, rows) == [[("c2VjcmV0", 0)], [("s", 0, "rest")], [(1,), (2,)]]
 
 
 async def test_texts_and_subjects_of_a_shared_database_are_kept(empty_url: str) -> None:

@@ -58,7 +58,9 @@ def _columns() -> None:
             "client_secret", type_=sa.String(255), existing_type=sa.String(37), existing_nullable=False
         )
     op.add_column("pa_integration", sa.Column("kind", sa.String(16), nullable=False, server_default="rest"))
-    op.add_column("pa_activation", sa.Column("additional_data", sa.Text()))
+    # Release 1.10 of the original has it already.
+    if not _has_column("pa_activation", "additional_data"):
+        op.add_column("pa_activation", sa.Column("additional_data", sa.Text()))
     op.add_column("pa_signature_audit", sa.Column("application_version_id", sa.Integer()))
     # A cloud server that shares the database may have added the subject already.
     if not _has_column("audit_log", "subject_id"):
@@ -114,11 +116,7 @@ def _events() -> None:
 
 
 def _indexes() -> None:
-    # Nothing kept two calls from writing one key twice; the newer row is what was configured last.
-    op.execute(
-        "DELETE FROM pa_application_config WHERE id NOT IN"
-        " (SELECT MAX(id) FROM pa_application_config GROUP BY application_id, config_key)"
-    )
+    # Two rows of one key, or two versions of one name, stop it here: which of them counts, the bank decides.
     op.create_index(
         "pa_app_config_app_key_uk", "pa_application_config", ["application_id", "config_key"], unique=True
     )
