@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -358,6 +359,35 @@ async def test_a_connection_lost_in_a_transaction_is_unavailable_and_rolled_back
     assert await _balance(database) == 0
 
 
+async def test_a_connection_lost_in_a_savepoint_is_unavailable_also_when_the_block_goes_on(
+    postgres_bank: Any,
+) -> None:
+    database, cable = postgres_bank
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction() as session:
+            savepoint = await session.begin_nested()
+            await cable.cut()
+            with suppress(DBAPIError):
+                await _add(session, 5)
+            with suppress(DBAPIError):
+                await savepoint.rollback()
+            await _add(session, 5)
+    await cable.mend()
+    assert await _balance(database) == 0
+
+
+async def test_a_rollback_on_a_lost_connection_is_unavailable(postgres_bank: Any) -> None:
+    database, cable = postgres_bank
+    for _attempt in range(database.settings.database_pool_size + 1):  # none of them costs a connection
+        with pytest.raises(DatabaseUnavailable):
+            async with database.transaction() as session:
+                await _add(session, 5)
+                await cable.cut()
+                raise Refused
+        await cable.mend()
+    assert await _balance(database) == 0
+
+
 async def test_a_server_that_ends_idle_connections_is_not_noticed(postgres_bank: Any) -> None:
     database, _ = postgres_bank
     await asyncio.gather(*(database.ping() for _ in range(5)))
@@ -407,6 +437,7 @@ async def test_connections_carry_name_and_utc(tmp_path: Path) -> None:
             assert await session.scalar(text("SHOW application_name")) == "powerauth-core"
             assert await session.scalar(text("SHOW timezone")) == "UTC"
             assert await session.scalar(text("SHOW lock_timeout")) == "10s"
+            assert await session.scalar(text("SHOW tcp_keepalives_idle")) == "30"
         await database.dispose()
 
 
