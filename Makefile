@@ -15,9 +15,9 @@ run: runtime
 test: check
 	$(PYTEST) -q -n 2 --dist loadscope
 
-# The generated requests of `make test`, ten times as many.
+# The generated input of `make test`, ten times as much.
 fuzz: dev
-	POWERAUTH_FUZZ_SCALE=10 $(PYTEST) -q tests/fuzz
+	POWERAUTH_FUZZ_SCALE=10 $(PYTEST) -q -m fuzz tests/fuzz libs/protocol services/enrollment
 
 check: dev
 	.venv/bin/ruff check .

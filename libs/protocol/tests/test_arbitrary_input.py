@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -39,6 +40,8 @@ from powerauth_protocol.sdk_config import MobileSdkConfig
 from powerauth_protocol.signature import SignatureType
 from powerauth_protocol.versions import ProtocolVersion, signature_format_of
 
+pytestmark = pytest.mark.fuzz
+SCALE = max(1, int(os.environ.get("POWERAUTH_FUZZ_SCALE", "1")))
 SIGNER = generate_key_pair()
 V33 = ProtocolVersion.V3_3
 
@@ -123,7 +126,7 @@ documents = st.dictionaries(
 
 
 @pytest.mark.parametrize("name", sorted(TEXT_PARSERS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * SCALE, deadline=None)
 @given(text=st.text(max_size=120))
 @example(text="\ud800")
 @example(text="\x00")
@@ -139,7 +142,7 @@ def test_text_parsers(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BYTE_PARSERS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * SCALE, deadline=None)
 @given(data=st.binary(max_size=120))
 @example(data=b"\xff\xfe{}")
 @example(data=b"[" * 100_000)
@@ -151,7 +154,7 @@ def test_byte_parsers(name: str, data: bytes) -> None:
     _only_protocol_errors(BYTE_PARSERS[name], data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 * SCALE, deadline=None)
 @given(document=documents)
 def test_json_parsers(document: dict[str, Any]) -> None:
     data = json.dumps(document).encode()
@@ -163,7 +166,7 @@ def test_json_parsers(document: dict[str, Any]) -> None:
             _only_protocol_errors(parser, document)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * SCALE, deadline=None)
 @given(value=anything)
 def test_ecies_members_of_any_json_type(value: Any) -> None:
     with pytest.raises(ProtocolError):
@@ -172,7 +175,7 @@ def test_ecies_members_of_any_json_type(value: Any) -> None:
         EciesResponse.from_json_dict(value, V33)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * SCALE, deadline=None)
 @given(header=documents | anything, claims=documents | anything, signature=st.binary(max_size=80))
 def test_tokens_of_any_json(header: Any, claims: Any, signature: bytes) -> None:
     parts = [b64url_encode(json.dumps(part).encode()) for part in (header, claims)]
@@ -181,7 +184,7 @@ def test_tokens_of_any_json(header: Any, claims: Any, signature: bytes) -> None:
         _only_protocol_errors(TEXT_PARSERS[name], text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * SCALE, deadline=None)
 @given(
     pairs=st.lists(st.tuples(st.sampled_from(["pa_nonce", "version", "token_id", "a"]), st.text(max_size=30)))
 )
@@ -191,7 +194,7 @@ def test_headers_of_any_values(pairs: list[tuple[str, str]]) -> None:
         _only_protocol_errors(TEXT_PARSERS[name], text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * SCALE, deadline=None)
 @given(
     parts=st.lists(st.text(max_size=12), min_size=5, max_size=9), nonce=st.binary(min_size=15, max_size=17)
 )

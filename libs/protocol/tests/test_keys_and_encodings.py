@@ -22,6 +22,7 @@ from powerauth_protocol.encoding import (
     concat,
     concat_strings,
     concat_with_sizes,
+    parse_json_object,
 )
 from powerauth_protocol.errors import DecryptionError, EncodingError, KeyFormatError, VersionError
 from powerauth_protocol.keys import MasterSecret
@@ -299,3 +300,13 @@ def test_properties_of_a_version_are_its_facts() -> None:
 
 def test_base64_agrees_with_the_standard_library() -> None:
     assert b64encode(bytes(range(256))) == base64.b64encode(bytes(range(256))).decode()
+
+
+@pytest.mark.parametrize("text", ['{"a":"\\ud800"}', '{"\\uDBFF":1}', '{"a":"\ud800"}', '{"a":[1e999]}'])
+def test_json_that_cannot_be_written_again_is_refused(text: str) -> None:
+    with pytest.raises(EncodingError):
+        parse_json_object(text)
+
+
+def test_json_with_a_pair_of_surrogates_is_one_character() -> None:
+    assert parse_json_object('{"a":"\\ud83d\\udcb0"}') == {"a": "\U0001f4b0"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from powerauth_protocol.ecies import Scope
 from servicekit.http import AsgiTransport, ServiceClient
 
 pytestmark = pytest.mark.fuzz
+SCALE = max(1, int(os.environ.get("POWERAUTH_FUZZ_SCALE", "1")))
 
 PATHS = [
     "/pa/v3/status",
@@ -131,7 +133,7 @@ ANSWERS = st.builds(
     ),
 )
 KINDS = st.sampled_from(["possession", "possession_knowledge", "possession_biometry"])
-RELAXED = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+RELAXED = settings(max_examples=300 * SCALE, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def service(core: FakeCore, push: FakePush) -> PublicClient:

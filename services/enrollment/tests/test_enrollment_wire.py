@@ -28,9 +28,10 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize(
-    "source", [b"", b"{", b"\xff", b"NaN", b'"\\ud800"', b"[" * 100_000, b"1" * 5000, b"{} {}"]
+    "source",
+    [b"", b"{", b"\xff", b"NaN", b'"\\ud800"', b"[" * 100_000, b"1" * 5000, b"{} {}", "\ud800", '"\ud800"'],
 )
-def test_what_is_not_json_is_malformed(source: bytes) -> None:
+def test_what_is_not_json_is_malformed(source: bytes | str) -> None:
     with pytest.raises(MalformedJson):
         parse_json(source)
 

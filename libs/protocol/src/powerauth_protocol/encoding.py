@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,16 +104,19 @@ def concat_strings(*texts: str) -> bytes:
 def parse_json_object(data: bytes | str) -> dict[str, Any]:
     """Parse a JSON object from UTF-8 bytes or text.
 
-    :raises EncodingError: not UTF-8, not JSON, not an object, or nested too deeply
+    What cannot be written again is refused: lone surrogates, numbers beyond the range of floats.
+
+    :raises EncodingError: not UTF-8, not JSON, not an object, nested too deeply, or not writable
     """
     try:
-        value = json.loads(
-            data if isinstance(data, str) else data.decode("utf-8"), parse_constant=_no_constant
-        )
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise EncodingError("not a JSON object") from None
     if not isinstance(value, dict):
         raise EncodingError("not a JSON object")
+    if _SURROGATE.search(text):
+        render_json(value)
     return value
 
 
@@ -128,3 +133,14 @@ def render_json(value: Mapping[str, Any]) -> bytes:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("out of range")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")

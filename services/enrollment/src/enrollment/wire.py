@@ -36,7 +36,8 @@ def parse_json(source: bytes | str) -> object:
         nesting.
     """
     try:
-        parsed: object = from_json(source, allow_inf_nan=False)
+        encoded = source.encode() if isinstance(source, str) else source
+        parsed: object = from_json(encoded, allow_inf_nan=False)
     except ValueError:
         raise MalformedJson("not JSON") from None
     return parsed
