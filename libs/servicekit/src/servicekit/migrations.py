@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicekit.database import Database, DatabaseUnavailable, translate_error
@@ -134,6 +134,23 @@ async def head(script_location: str | Path) -> str | None:
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     return ScriptDirectory.from_config(_config(script_location)).get_current_head()
+
+
+def history(script_location: str | Path) -> set[str]:
+    """All revisions that the code knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    scripts = ScriptDirectory.from_config(_config(script_location))
+    return {script.revision for script in scripts.walk_revisions()}
+
+
+async def has_table(url: str, name: str) -> bool:
+    """Whether a database has a table.
+
+    :raises DatabaseUnavailable: when there is no connection
+    """
+    async with _connection(url) as (_database, connection):
+        return await connection.run_sync(lambda bound: inspect(bound).has_table(name))
 
 
 def run_migrations(metadata: MetaData, **options: Any) -> None:
