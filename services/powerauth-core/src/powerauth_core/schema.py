@@ -7,6 +7,7 @@ from powerauth_core.applications import models as applications
 from powerauth_core.audit import models as audit
 from powerauth_core.base import Base, PlainTimestamp
 from powerauth_core.callbacks import models as callbacks
+from powerauth_core.chain import models as chain
 from powerauth_core.dmz import models as dmz
 from powerauth_core.fido2 import models as fido2
 from powerauth_core.integrations import models as integrations
@@ -25,6 +26,7 @@ DOMAINS = (
     applications,
     audit,
     callbacks,
+    chain,
     dmz,
     fido2,
     integrations,

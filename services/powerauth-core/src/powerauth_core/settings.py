@@ -12,11 +12,13 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from powerauth_core.chain.keys import ChainKeys
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
 
 ProtocolVersionText = Literal["3.0", "3.1", "3.2", "3.3"]
 Iterations = Field(default=10, ge=1)
 MASTER_KEY_BYTES = 16
+CHAIN_KEY_BYTES = 16
 
 
 class StatusSettings(ServiceSettings):
@@ -140,8 +142,33 @@ class JobSettings(ServiceSettings):
     job_callbacks_cleanup_ms: int = Field(default=86_400_000, ge=0)
     """The original runs it daily at midnight."""
     job_audit_cleanup_ms: int = Field(default=86_400_000, ge=0)
+
+
+class AuditSettings(ServiceSettings):
+    """How long the audits are kept, their partitions, and the chain's key (docs/audit.md)."""
+
     audit_cleanup_days: int = Field(default=365, ge=0)
-    """Age in days after which audit log rows are deleted; 0 keeps them for ever."""
+    """Age in days after which audit log rows are deleted; 0 keeps them for ever. On PostgreSQL a month goes
+    as a whole, once all of it is that old."""
+    signature_audit_retention_months: int = Field(default=0, ge=0)
+    """Months of the signature audit kept before the present one; 0 keeps all, as the original does."""
+    activation_history_retention_months: int = Field(default=0, ge=0)
+    """The same for the history of activations."""
+    audit_partitions_ahead_months: int = Field(default=3, ge=1, le=24)
+    """Partitions made ahead of the present month."""
+    job_audit_partitions_ms: int = Field(default=3_600_000, ge=0)
+    job_audit_retention_ms: int = Field(default=86_400_000, ge=0)
+    audit_chain_key: SecretStr = SecretStr("")
+    """Base64 of at least 16 bytes that chain the signature audit; empty: derived from the master encryption
+    key, and without that either rows are not chained."""
+    audit_chain_previous_keys: SecretStr = SecretStr("")
+    """Earlier values, separated by white space: chains written with them can still be checked."""
+
+    @field_validator("audit_chain_key", "audit_chain_previous_keys")
+    @classmethod
+    def _are_chain_keys(cls, value: SecretStr) -> SecretStr:
+        decode_chain_keys(value)
+        return value
 
 
 class CoreSettings(
@@ -152,6 +179,7 @@ class CoreSettings(
     EgressSettings,
     CallbackSettings,
     JobSettings,
+    AuditSettings,
     DatabaseSettings,
     BusSettings,
 ):
@@ -193,6 +221,14 @@ class CoreSettings(
         return decode_master_key(self.master_encryption_key)
 
     @property
+    def chain_keys(self) -> ChainKeys | None:
+        """Keys of the signature audit's chains, None when rows are not chained."""
+        master = [] if self.master_key is None else [self.master_key]
+        present = decode_chain_keys(self.audit_chain_key) + master
+        secrets = present + decode_chain_keys(self.audit_chain_previous_keys)
+        return ChainKeys(secrets) if present else None
+
+    @property
     def created_application_minimum_version(self) -> str | None:
         """``minimumProtocolVersion`` to write for a new application, or None for none (README D17)."""
         if self.new_application_minimum_protocol_version is not None:
@@ -222,3 +258,17 @@ def decode_master_key(value: SecretStr) -> bytes | None:
     if len(key) != MASTER_KEY_BYTES:
         raise ValueError("the master encryption key must be Base64 of 16 bytes")
     return key
+
+
+def decode_chain_keys(value: SecretStr) -> list[bytes]:
+    """Decode keys of the audit's chains, separated by white space.
+
+    :raises ValueError: when one is not Base64 of at least 16 bytes.
+    """
+    try:
+        keys = [base64.b64decode(text, validate=True) for text in value.get_secret_value().split()]
+    except (binascii.Error, ValueError):
+        raise ValueError("a key of the audit's chain is not Base64") from None
+    if any(len(key) < CHAIN_KEY_BYTES for key in keys):
+        raise ValueError("a key of the audit's chain must be Base64 of at least 16 bytes")
+    return keys

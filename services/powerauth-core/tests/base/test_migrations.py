@@ -70,7 +70,15 @@ async def execute(url: str, *statements: str) -> None:
 
 
 def difference(connection: Connection) -> list[Any]:
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    def is_ours(name: str | None, kind: str, _parents: Any) -> bool:
+        return kind != "table" or name not in partitions
+
+    partitions = set()
+    if connection.dialect.name == "postgresql":
+        partitions = set(
+            connection.scalars(text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"))
+        )
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
     return compare_metadata(context, metadata)
 
 

@@ -24,7 +24,7 @@ class AuditLog(Base):
     application_name: Mapped[str] = mapped_column(String(256))
     audit_level: Mapped[str] = mapped_column(String(32))
     audit_type: Mapped[str | None] = mapped_column(String(256))
-    timestamp_created: Mapped[datetime | None] = mapped_column(PlainTimestamp, server_default=func.now())
+    timestamp_created: Mapped[datetime] = mapped_column(PlainTimestamp, server_default=func.now())
     message: Mapped[str] = mapped_column(Text)
     exception_message: Mapped[str | None] = mapped_column(Text)
     stack_trace: Mapped[str | None] = mapped_column(Text)
@@ -41,7 +41,7 @@ audit_param = Table(
     "audit_param",
     Base.metadata,
     Column("audit_log_id", String(36)),
-    Column("timestamp_created", PlainTimestamp, server_default=func.now()),
+    Column("timestamp_created", PlainTimestamp, nullable=False, server_default=func.now()),
     Column("param_key", String(256)),
     Column("param_value", String(4000)),
     Index("audit_param_log", "audit_log_id"),

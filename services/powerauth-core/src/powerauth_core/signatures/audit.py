@@ -44,7 +44,14 @@ AUDIT_COLUMNS = {
     "signature_metadata": "text",
     "application_version_id": "int",
 }
-"""Columns of the signature audit in the order of `AuditRecord.signature`, with their types."""
+"""Columns of the signature audit in the order of `AuditRecord.signature`, with their types.
+
+Their order is part of what every row's MAC covers (`chain.keys`): it never changes, columns are added at the
+end and then only for new chains.
+"""
+
+CHAIN_COLUMNS = {"chain_id": "varchar", "chain_position": "bigint", "chain_mac": "bytea"}
+"""Its columns that tell the place of a row, in the order of `Chained.places`."""
 
 LOG_CONSTANTS = {
     "application_name": audit.APPLICATION_NAME,

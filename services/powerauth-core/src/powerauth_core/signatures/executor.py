@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.chain.streams import Streams, Turn
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.signatures import audit, blocking, metrics
 from powerauth_core.signatures.audit import AuditRecord
@@ -26,7 +27,6 @@ from powerauth_core.signatures.postgresql import PostgresqlStatements
 from powerauth_core.signatures.repository import BatchStatements, PortableStatements
 from powerauth_core.signatures.rules import ActivationFacts, ApplicationCheck, Decision, decide
 from powerauth_protocol.keys import ActivationKeys
-from servicekit import clock
 from servicekit.errors import ServiceError, Unavailable
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class SignatureExecutor:
         )
         self._plain = PostgresqlStatements() if self._skip_locked else None
         settings = core.settings
+        self._streams = Streams(core.database, settings.chain_keys)
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
         self._batcher: MicroBatcher[VerificationJob, Verified] = MicroBatcher(
             self._run,
@@ -76,6 +77,7 @@ class SignatureExecutor:
     async def close(self) -> None:
         """Wait for the checks that were accepted."""
         await self._batcher.close()
+        await self._streams.close()
 
     async def _run(self, jobs: Sequence[VerificationJob]) -> Sequence[Settled[Verified]]:
         # Rows that somebody else holds must not keep the others waiting.
@@ -87,21 +89,28 @@ class SignatureExecutor:
     async def _transaction(
         self, jobs: Sequence[VerificationJob], *, skip_locked: bool
     ) -> Sequence[Settled[Verified]]:
-        batch = _Batch(self._core, self._statements, jobs)
+        turn: Turn | None = None
+        try:
+            async with self._streams.turn() as turn:
+                return await self._in_turn(turn, jobs, skip_locked=skip_locked)
+        except Exception as error:
+            if (turn is not None and turn.sent) or isinstance(error, Unavailable):
+                raise BatchFailed from error
+            raise
+
+    async def _in_turn(
+        self, turn: Turn, jobs: Sequence[VerificationJob], *, skip_locked: bool
+    ) -> Sequence[Settled[Verified]]:
+        batch = _Batch(self._core, self._statements, jobs, turn)
         if self._plain is not None and batch.is_plain():
             try:
                 return await self._plain_transaction(batch, self._plain, skip_locked=skip_locked)
             except NeedsSession:
-                batch = _Batch(self._core, self._statements, jobs)
-        sent = False
-        try:
-            async with self._core.database.transaction() as session:
-                await batch.perform(session, skip_locked=skip_locked)
-                sent = True
-        except Exception as error:
-            if sent or isinstance(error, Unavailable):
-                raise BatchFailed from error
-            raise
+                batch = _Batch(self._core, self._statements, jobs, turn)
+        async with self._core.database.transaction() as session:
+            await batch.perform(session, skip_locked=skip_locked)
+            turn.sending()
+        turn.committed()
         return batch.settled()
 
     async def _plain_transaction(
@@ -111,15 +120,10 @@ class SignatureExecutor:
 
         :raises NeedsSession: this one does; nothing is changed
         """
-        sent = False
-        try:
-            async with self._core.database.driver_transaction() as driver:
-                await batch.perform_plain(driver, statements, skip_locked=skip_locked)
-                sent = True
-        except Exception as error:
-            if sent or isinstance(error, Unavailable):
-                raise BatchFailed from error
-            raise
+        async with self._core.database.driver_transaction() as driver:
+            await batch.perform_plain(driver, statements, skip_locked=skip_locked)
+            batch.turn.sending()
+        batch.turn.committed()
         return batch.settled()
 
 
@@ -134,7 +138,8 @@ class _Batch:
     core: Core
     statements: BatchStatements
     jobs: Sequence[VerificationJob]
-    now: datetime = field(default_factory=clock.now)
+    turn: Turn
+    now: datetime = field(init=False)
     outcomes: list[Settled[Verified] | None] = field(init=False)
     _rows: dict[str, LockedActivation] = field(init=False, default_factory=dict)
     _facts: dict[str, ActivationFacts] = field(init=False, default_factory=dict)
@@ -144,6 +149,7 @@ class _Batch:
 
     def __post_init__(self) -> None:
         self.outcomes = [None] * len(self.jobs)
+        self.now = self.turn.now
 
     async def perform(self, session: AsyncSession, *, skip_locked: bool) -> None:
         """Run the jobs; outcomes are final with the commit."""
@@ -194,7 +200,9 @@ class _Batch:
         if any(decision.blocked for decision in self._decided.values()):
             raise NeedsSession
         if self._decided:
-            await statements.store_plain(driver, self._last_decisions(), self._audit_records(), self.now)
+            records = self._audit_records()
+            chained = self.turn.chain([record.signature for record in records])
+            await statements.store_plain(driver, self._last_decisions(), records, chained, self.now)
 
     def settled(self) -> list[Settled[Verified]]:
         """The outcomes in the order of the jobs."""
@@ -259,7 +267,9 @@ class _Batch:
         return self.core.activation_keys.keys_of(cast(Activation, activation)).factors
 
     async def _store(self, session: AsyncSession) -> None:
-        await self.statements.store(session, self._last_decisions(), self._audit_records(), self.now)
+        records = self._audit_records()
+        chained = self.turn.chain([record.signature for record in records])
+        await self.statements.store(session, self._last_decisions(), records, chained, self.now)
         blocked = [decision for decision in self._decided.values() if decision.blocked]
         if blocked:
             await blocking.announce(self.core, session, blocked)

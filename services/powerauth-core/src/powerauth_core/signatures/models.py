@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.activations.models import Activation
@@ -15,13 +15,21 @@ class SignatureAudit(Base):
 
     Rows of ours hold the signed data without the application secret and name the application version
     (``application_version_id``), so that the secret can be appended on output. Adopted rows hold the secret
-    inside ``data_base64`` and have no version.
+    inside ``data_base64`` and have no version. ``chain_…`` bind a row to the one before it (docs/audit.md).
     """
 
     __tablename__ = "pa_signature_audit"
     __table_args__ = (
         Index("pa_signature_audit_activation", "activation_id"),
         Index("pa_signature_audit_created", "timestamp_created"),
+        Index(
+            "pa_signature_audit_chain",
+            "chain_id",
+            "chain_position",
+            # Rows of the original are many and have no chain.
+            postgresql_where=text("chain_id IS NOT NULL"),
+            sqlite_where=text("chain_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = sequence_id("pa_signature_audit_seq", LongId)
@@ -45,3 +53,6 @@ class SignatureAudit(Base):
     signature_data_body: Mapped[str | None] = mapped_column(Text)
     signature_metadata: Mapped[str | None] = mapped_column(Text)
     application_version_id: Mapped[int | None] = mapped_column(Integer)
+    chain_id: Mapped[str | None] = mapped_column(String(16))
+    chain_position: Mapped[int | None] = mapped_column(BigInteger)
+    chain_mac: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -13,7 +13,14 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.signatures.audit import AUDIT_COLUMNS, LOG_COLUMNS, LOG_CONSTANTS, AuditRecord
+from powerauth_core.chain.streams import Chained
+from powerauth_core.signatures.audit import (
+    AUDIT_COLUMNS,
+    CHAIN_COLUMNS,
+    LOG_COLUMNS,
+    LOG_CONSTANTS,
+    AuditRecord,
+)
 from powerauth_core.signatures.jobs import LockedActivation
 from powerauth_core.signatures.repository import SELECTED_COLUMNS, locked_activation
 from powerauth_core.signatures.rules import Decision
@@ -52,13 +59,18 @@ def _insert(table: str, columns: Mapping[str, str], constants: Sequence[str], fi
     return f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {rows}"  # noqa: S608 our names
 
 
+_PLACED = AUDIT_COLUMNS | CHAIN_COLUMNS
 _AUDIT_FIRST = len(_LEFT) + 2
-_LOG_FIRST = _AUDIT_FIRST + len(AUDIT_COLUMNS)
+_LOG_FIRST = _AUDIT_FIRST + len(_PLACED)
 _CONSTANTS = tuple(LOG_CONSTANTS.values())
+_HEAD_FIRST = _LOG_FIRST + len(LOG_COLUMNS) + len(_CONSTANTS)
+_NO_HEAD = (None,) * 5
 # One round trip for all that a batch leaves behind.
 _STORE = f"""WITH
-audit AS ({_insert("pa_signature_audit", AUDIT_COLUMNS, (), _AUDIT_FIRST)}),
-log AS ({_insert("audit_log", LOG_COLUMNS, tuple(LOG_CONSTANTS), _LOG_FIRST)})
+audit AS ({_insert("pa_signature_audit", _PLACED, (), _AUDIT_FIRST)}),
+log AS ({_insert("audit_log", LOG_COLUMNS, tuple(LOG_CONSTANTS), _LOG_FIRST)}),
+head AS (UPDATE audit_chain SET position = ${_HEAD_FIRST + 1}, mac = ${_HEAD_FIRST + 2},
+    timestamp_last = ${_HEAD_FIRST + 3}, seal = ${_HEAD_FIRST + 4} WHERE chain_id = ${_HEAD_FIRST})
 UPDATE pa_activation a
 SET activation_status = v.activation_status, blocked_reason = v.blocked_reason, counter = v.counter,
     ctr_data = v.ctr_data, failed_attempts = v.failed_attempts, timestamp_last_used = ${len(_LEFT) + 1}
@@ -83,6 +95,7 @@ class PostgresqlStatements:
         session: AsyncSession,
         decisions: Sequence[Decision],
         records: Sequence[AuditRecord],
+        chained: Chained,
         now: datetime,
     ) -> None:
         """See `BatchStatements.store`."""
@@ -92,7 +105,7 @@ class PostgresqlStatements:
         try:
             # Past the dialect, in the transaction that `lock` has begun: it would look at each value once
             # more.
-            await self.store_plain(driver, decisions, records, now)
+            await self.store_plain(driver, decisions, records, chained, now)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             # The form in which the database layer translates errors.
             lost = driver.is_closed()
@@ -106,7 +119,12 @@ class PostgresqlStatements:
         return {row[0]: locked_activation(row) for row in rows}
 
     async def store_plain(
-        self, driver: Any, decisions: Sequence[Decision], records: Sequence[AuditRecord], now: datetime
+        self,
+        driver: Any,
+        decisions: Sequence[Decision],
+        records: Sequence[AuditRecord],
+        chained: Chained,
+        now: datetime,
     ) -> None:
         """`store` by the driver alone."""
         left = [
@@ -120,13 +138,16 @@ class PostgresqlStatements:
             )
             for after in [decision.after for decision in decisions]
         ]
+        head = chained.head
         await driver.execute(
             _STORE,
             *_by_column(left, len(_LEFT)),
             now,
             *_by_column([record.signature for record in records], len(AUDIT_COLUMNS)),
+            *_by_column(chained.places, len(CHAIN_COLUMNS)),
             *_by_column([record.general for record in records], len(LOG_COLUMNS)),
             *_CONSTANTS,
+            *(_NO_HEAD if head is None else (head.chain_id, head.position, head.mac, now, head.seal)),
         )
 
 

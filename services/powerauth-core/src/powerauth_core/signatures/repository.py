@@ -28,8 +28,16 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import Application, ApplicationVersion
+from powerauth_core.chain.models import AuditChain
+from powerauth_core.chain.streams import Chained
 from powerauth_core.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.signatures.audit import AUDIT_COLUMNS, LOG_COLUMNS, LOG_CONSTANTS, AuditRecord
+from powerauth_core.signatures.audit import (
+    AUDIT_COLUMNS,
+    CHAIN_COLUMNS,
+    LOG_COLUMNS,
+    LOG_CONSTANTS,
+    AuditRecord,
+)
 from powerauth_core.signatures.jobs import LockedActivation
 from powerauth_core.signatures.models import SignatureAudit
 from powerauth_core.signatures.rules import ActivationFacts, Decision
@@ -93,7 +101,8 @@ def _insert(name: str, columns: Mapping[str, str]) -> Insert:
     return insert(table(name, *[column(each, types.get(kind)) for each, kind in columns.items()]))
 
 
-_INSERT_AUDIT = _insert("pa_signature_audit", AUDIT_COLUMNS)
+_PLACED = AUDIT_COLUMNS | CHAIN_COLUMNS
+_INSERT_AUDIT = _insert("pa_signature_audit", _PLACED)
 _INSERT_LOG = _insert("audit_log", LOG_COLUMNS | dict.fromkeys(LOG_CONSTANTS, "varchar"))
 
 
@@ -114,11 +123,13 @@ class BatchStatements(Protocol):
         session: AsyncSession,
         decisions: Sequence[Decision],
         records: Sequence[AuditRecord],
+        chained: Chained,
         now: datetime,
     ) -> None:
-        """Write what is left of each activation, and the rows of both audits.
+        """Write what is left of each activation, the rows of both audits, and the head of the chain.
 
         :param decisions: of different activations, in the order of their ids
+        :param chained: the places of the records
         """
         ...
 
@@ -138,6 +149,7 @@ class PortableStatements:
         session: AsyncSession,
         decisions: Sequence[Decision],
         records: Sequence[AuditRecord],
+        chained: Chained,
         now: datetime,
     ) -> None:
         """See `BatchStatements.store`."""
@@ -157,8 +169,22 @@ class PortableStatements:
         await connection.execute(_STORE, rows)
         if not records:
             return
-        audit = [dict(zip(AUDIT_COLUMNS, record.signature, strict=True)) for record in records]
+        audit = [
+            dict(zip(_PLACED, (*record.signature, *place), strict=True))
+            for record, place in zip(records, chained.places, strict=True)
+        ]
         await connection.execute(_INSERT_AUDIT, audit)
+        if chained.head is not None:
+            await connection.execute(
+                update(AuditChain)
+                .where(AuditChain.chain_id == chained.head.chain_id)
+                .values(
+                    position=chained.head.position,
+                    mac=chained.head.mac,
+                    timestamp_last=chained.head.timestamp,
+                    seal=chained.head.seal,
+                )
+            )
         log = [LOG_CONSTANTS | dict(zip(LOG_COLUMNS, record.general, strict=True)) for record in records]
         await connection.execute(_INSERT_LOG, log)
 

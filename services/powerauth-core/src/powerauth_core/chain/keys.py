@@ -1,0 +1,90 @@
+"""Keys of the chains: what is computed with them, and nothing else (docs/audit.md)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic_core import PydanticSerializationError, to_json
+
+MAC_BYTES = 32
+FIRST_LINK = bytes(MAC_BYTES)
+"""What the first row of a chain is bound to."""
+
+_LABEL = b"powerauth-core signature audit chain 1: "
+
+
+class Sealed(StrEnum):
+    """Kinds of sealed records; part of what is sealed, so that none can stand for another."""
+
+    HEAD = "head"
+    ANCHOR = "anchor"
+    REGISTRY = "registry"
+    UNCHAINED = "unchained"
+    CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainKey:
+    """One secret's keys. The same secret always gives the same keys.
+
+    :ivar key_id: public name of the secret, 16 characters
+    """
+
+    key_id: str
+    _rows: bytes = field(repr=False)
+    _seals: bytes = field(repr=False)
+
+    @classmethod
+    def derive(cls, secret: bytes) -> Self:
+        """The keys of a secret: HKDF-SHA-256, a label of its own for each.
+
+        :param secret: at least 16 bytes
+        """
+
+        def derived(purpose: bytes) -> bytes:
+            return HKDF(SHA256(), MAC_BYTES, salt=None, info=_LABEL + purpose).derive(secret)
+
+        return cls(derived(b"key id")[:8].hex(), derived(b"rows"), derived(b"seals"))
+
+    def row_mac(self, previous: bytes, chain_id: str, position: int, content: Sequence[Any]) -> bytes:
+        """HMAC-SHA-256 over the predecessor's MAC (32 bytes) and the compact JSON array of place and content.
+
+        :param content: all audited columns in their order: texts, numbers, truth values, None, and times
+        :raises ValueError: the content cannot be written as JSON, so nobody has ever computed a MAC over it
+        """
+        try:
+            return hmac.digest(self._rows, previous + to_json((chain_id, position, *content)), "sha256")
+        except PydanticSerializationError as error:
+            raise ValueError("not the content of an audit row") from error
+
+    def seal(self, kind: Sealed, *facts: Any) -> bytes:
+        """HMAC-SHA-256 over the compact JSON array of kind and facts; 32 bytes."""
+        return hmac.digest(self._seals, to_json((kind, *facts)), "sha256")
+
+    def sealed(self, seal: bytes | None, kind: Sealed, *facts: Any) -> bool:
+        """Whether the seal is the one of these facts."""
+        return seal is not None and hmac.compare_digest(seal, self.seal(kind, *facts))
+
+
+class ChainKeys:
+    """The key that new chains are written with, and the earlier ones that old chains are checked with."""
+
+    def __init__(self, secrets: Iterable[bytes]) -> None:
+        """
+        :param secrets: the present one first
+        :raises ValueError: there is none
+        """
+        self._by_id = {key.key_id: key for key in [ChainKey.derive(secret) for secret in secrets]}
+        if not self._by_id:
+            raise ValueError("no secret")
+        self.current = next(iter(self._by_id.values()))
+
+    def by_id(self, key_id: str) -> ChainKey | None:
+        """The key of this name, None if it is not known here."""
+        return self._by_id.get(key_id)
