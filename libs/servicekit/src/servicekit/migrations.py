@@ -56,6 +56,12 @@ class Migrator:
         await self.end()
         return revision
 
+    async def has_table(self, name: str) -> bool:
+        """Whether the database has a table."""
+        found = await self.connection.run_sync(lambda connection: inspect(connection).has_table(name))
+        await self.end()
+        return found
+
     async def upgrade(self, target: str = "head") -> None:
         """Run the revisions up to ``target``."""
 
@@ -142,15 +148,6 @@ def history(script_location: str | Path) -> set[str]:
 
     scripts = ScriptDirectory.from_config(_config(script_location))
     return {script.revision for script in scripts.walk_revisions()}
-
-
-async def has_table(url: str, name: str) -> bool:
-    """Whether a database has a table.
-
-    :raises DatabaseUnavailable: when there is no connection
-    """
-    async with _connection(url) as (_database, connection):
-        return await connection.run_sync(lambda bound: inspect(bound).has_table(name))
 
 
 def run_migrations(metadata: MetaData, **options: Any) -> None:

@@ -2,8 +2,10 @@
 
 serve             serve until told to stop (the default)
 migrate           bring the database to the current schema
-adopt             take over a database of the original, release 1.9, and bring it to the current schema
+adopt [--check]   take over a database of the original, release 1.9 or 1.10; --check: only say whether it goes
+check             say whether the schema is the current one
 job NAME          run a scheduled job now
+jobs              list the scheduled jobs
 encrypt           encrypt the secrets that are stored in clear
 """
 
@@ -12,51 +14,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
+from powerauth_core import commands
+from powerauth_core.adoption.service import Outcome
 from powerauth_core.app import create_app
-from powerauth_core.jobs import JOB_NAMES, run_job
-from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
-from powerauth_core.reencryption import encrypt_stored_secrets
-from powerauth_core.runtime import offline_core
 from powerauth_core.settings import CoreSettings
-from servicekit import migrations
 from servicekit.app import serve
+from servicekit.database import DatabaseUnavailable
 from servicekit.logs import configure_logging
 
 
-async def _migrate(settings: CoreSettings) -> int:
-    await migrations.upgrade(settings.database_url.get_secret_value(), SCRIPT_LOCATION)
-    return 0
-
-
-async def _adopt(settings: CoreSettings) -> int:
-    url = settings.database_url.get_secret_value()
-    if await migrations.current(url) is not None:
-        return _fail("The database has been adopted already.")
-    await migrations.stamp(url, SCRIPT_LOCATION, BASELINE)
-    return await _migrate(settings)
-
-
-async def _job(settings: CoreSettings, name: str) -> int:
-    async with offline_core(settings) as core:
-        ran = await run_job(core, name)
-        await core.callbacks.idle()
-    return 0 if ran else _fail("Another replica is running the job.")
-
-
-async def _encrypt(settings: CoreSettings) -> int:
-    if settings.master_key is None:
-        return _fail("No master encryption key is configured.")
-    async with offline_core(settings) as core:
-        done = await encrypt_stored_secrets(core)
-    for column, progress in done.items():
-        sys.stdout.write(f"{column}: {progress.encrypted} encrypted, {progress.unreadable} unreadable\n")
-    return 1 if any(progress.unreadable for progress in done.values()) else 0
-
-
-def _fail(reason: str) -> int:
-    sys.stderr.write(reason + "\n")
-    return 1
+def finish(work: Coroutine[Any, Any, Outcome]) -> int:
+    """Do the work of a command and print its outcome; the exit status."""
+    try:
+        outcome = asyncio.run(work)
+    except DatabaseUnavailable as error:
+        outcome = Outcome(False, str(error))
+    (sys.stdout if outcome.ok else sys.stderr).write(outcome.text + "\n")
+    return 0 if outcome.ok else 1
 
 
 def main() -> int:
@@ -64,22 +41,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="powerauth_core", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command")
-    for name in ("serve", "migrate", "adopt", "encrypt"):
-        commands.add_parser(name)
-    commands.add_parser("job").add_argument("name", choices=JOB_NAMES)
+    named = parser.add_subparsers(dest="command")
+    for name in ("serve", "migrate", "check", "jobs", "encrypt"):
+        named.add_parser(name)
+    named.add_parser("adopt").add_argument("--check", action="store_true")
+    named.add_parser("job").add_argument("name")
     arguments = parser.parse_args()
     settings = CoreSettings()
     configure_logging("powerauth-core", settings.log_level, json=settings.log_json)
     match arguments.command:
         case "migrate":
-            return asyncio.run(_migrate(settings))
+            return finish(commands.migrate(settings))
         case "adopt":
-            return asyncio.run(_adopt(settings))
+            return finish(commands.adopt(settings, check_only=arguments.check))
+        case "check":
+            return finish(commands.check(settings))
+        case "jobs":
+            return finish(commands.list_jobs(settings))
         case "job":
-            return asyncio.run(_job(settings, arguments.name))
+            return finish(commands.run_job(settings, arguments.name))
         case "encrypt":
-            return asyncio.run(_encrypt(settings))
+            return finish(commands.encrypt(settings))
     serve(create_app(settings), settings)
     return 0
 

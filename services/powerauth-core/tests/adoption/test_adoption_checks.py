@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from powerauth_core.adoption.baseline import baseline_schema
-from powerauth_core.adoption.service import adopt, check
+from powerauth_core.adoption.service import adopt, check, migrate
 from powerauth_core.adoption.subjects import subject_of
+from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
 from servicekit import migrations
 from servicekit.database import normalised_url
 
@@ -261,6 +262,24 @@ async def test_times_ahead_of_ours_and_other_sessions_are_told(
     assert outcome.ok, outcome.text
     assert "times were written in local time and are read as UTC" in outcome.text
     assert "1 other sessions are connected: stop the original server first" in outcome.text
+
+
+async def test_migrating_leaves_a_database_of_the_original_alone(original_url: str) -> None:
+    outcome = await migrate(original_url)
+    assert (outcome.ok, "database of the original: adopt it" in outcome.text) == (False, True)
+    assert await migrations.current(original_url) is None
+    assert "The database can be adopted." in (await check(original_url, MASTER_KEY)).text
+
+
+async def test_an_older_and_an_unknown_revision_are_told(original_url: str, execute: Any) -> None:
+    await migrations.stamp(original_url, SCRIPT_LOCATION, BASELINE)
+    outcome = await check(original_url, MASTER_KEY)
+    assert (outcome.ok, f"of revision {BASELINE}, the newest is" in outcome.text) == (False, True)
+    assert (await migrate(original_url)).ok
+    assert (await check(original_url, MASTER_KEY)).ok
+    await execute("UPDATE alembic_version SET version_num = '9999_future'")
+    outcome = await check(original_url, MASTER_KEY)
+    assert (outcome.ok, "which this release does not know" in outcome.text) == (False, True)
 
 
 async def test_an_empty_database_and_sqlite_are_no_databases_of_the_original(

@@ -153,6 +153,8 @@ async def test_the_command_encrypts_and_tells(serve: Any, core: Any, database_ur
 
 async def test_the_command_runs_jobs_and_migrations(database_url: str) -> None:
     assert (await run_command(database_url, "job", "expireUniqueValuesTask"))[0] == 0
+    status, output = await run_command(database_url, "job", "expireEverything")
+    assert (status, "There is no job expireEverything" in output) == (1, True)
     assert (await run_command(database_url, "migrate"))[0] == 0
-    status, output = await run_command(database_url, "adopt")
-    assert (status, "adopted already" in output) == (1, True)
+    status, output = await run_command(database_url, "check")
+    assert (status, "The schema is current" in output) == (0, True)

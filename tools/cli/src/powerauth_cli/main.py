@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from powerauth_cli import bench_commands, device, vectors
+from powerauth_cli import bench_commands, core_commands, device, vectors
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,8 @@ app = typer.Typer(
 app.add_typer(device.app, name="device")
 app.add_typer(vectors.app, name="vectors", help="Reference test vectors.")
 app.add_typer(bench_commands.app, name="bench")
+app.add_typer(core_commands.db, name="db")
+app.add_typer(core_commands.job, name="job")
 
 integration_app = typer.Typer(no_args_is_help=True, help="Callers of the core and their credentials.")
 app.add_typer(integration_app, name="integration")

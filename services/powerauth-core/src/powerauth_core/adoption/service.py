@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
 
 from powerauth_core.adoption import repository, rules
 from powerauth_core.adoption.baseline import baseline_schema, schema_of
@@ -22,6 +21,7 @@ from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
 from powerauth_core.records import RecordCipher
 from powerauth_core.schema import metadata
 from servicekit import clock, migrations
+from servicekit.database import normalised_url
 from servicekit.migrations import Migrator
 
 _NUMBERED_BY = {
@@ -39,6 +39,7 @@ _NUMBERED_BY = {
 }
 _UNIQUE_PER_APPLICATION = (("pa_application_config", "config_key"), ("pa_application_version", "name"))
 _WITH_SUBJECTS = "0002_own_additions"
+_ORIGINAL = "pa_activation"
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -61,7 +62,7 @@ async def adopt(url: str, master_key: bytes | None, *, check_only: bool = False)
     :param master_key: 16 bytes, with which the original encrypted records, or None
     :raises DatabaseUnavailable: no connection, or no lock in time
     """
-    if make_url(url).get_backend_name() != "postgresql":
+    if normalised_url(url).get_backend_name() != "postgresql":
         return Outcome(False, "Databases of the original are adopted on PostgreSQL only.")
     async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
         revision = await migrator.current()
@@ -79,16 +80,30 @@ async def adopt(url: str, master_key: bytes | None, *, check_only: bool = False)
         return Outcome(True, f"The database has been adopted already, {await _where(migrator)}.")
 
 
+async def migrate(url: str) -> Outcome:
+    """Bring a database of ours to the current schema; one of the original is left as it is.
+
+    :raises DatabaseUnavailable: no connection, or no lock in time
+    """
+    async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
+        if await migrator.current() is None and await migrator.has_table(_ORIGINAL):
+            return Outcome(False, "This is a database of the original: adopt it.")
+        await migrator.upgrade()
+        return Outcome(True, f"The schema is current, {await _where(migrator)}.")
+
+
 async def check(url: str, master_key: bytes | None) -> Outcome:
     """Whether the schema is the current one; of a database of the original, whether it can be adopted.
 
     :raises DatabaseUnavailable: no connection, or no lock in time
     """
     newest = await migrations.head(SCRIPT_LOCATION)
-    revision = await migrations.current(url)
+    async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
+        revision = await migrator.current()
+        if revision is None and await migrator.has_table(_ORIGINAL):
+            report, _release = await _examine(migrator, RecordCipher(master_key))
+            return Outcome(report.adoptable, str(report))
     if revision is None:
-        if await migrations.has_table(url, "pa_activation"):
-            return await adopt(url, master_key, check_only=True)
         return Outcome(False, "The database is empty: migrate.")
     if revision == newest:
         return Outcome(True, f"The schema is current, revision {revision}.")
@@ -122,7 +137,7 @@ def examine(connection: Connection, cipher: RecordCipher) -> tuple[Report, str |
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     report = Report()
     expected, actual = baseline_schema(), repository.schema(connection)
-    if "pa_activation" not in actual.tables:
+    if _ORIGINAL not in actual.tables:
         report.problems.append("there is no table pa_activation: this is no database of the original")
         return report, None
     rules.compare(expected, actual, additions_to(expected), report)

@@ -1,0 +1,59 @@
+"""What an operator does beside a running core; the same for ``python -m powerauth_core`` and ``powerauth``.
+
+Each works on the database of the settings and may run while others serve from it.
+"""
+
+from __future__ import annotations
+
+from powerauth_core import jobs
+from powerauth_core.adoption import service
+from powerauth_core.adoption.service import Outcome
+from powerauth_core.reencryption import encrypt_stored_secrets
+from powerauth_core.runtime import offline_core
+from powerauth_core.settings import CoreSettings
+
+
+async def migrate(settings: CoreSettings) -> Outcome:
+    """Bring the database to the current schema."""
+    return await service.migrate(settings.database_url.get_secret_value())
+
+
+async def adopt(settings: CoreSettings, *, check_only: bool = False) -> Outcome:
+    """Take over a database of the original, or only say whether that would go."""
+    url = settings.database_url.get_secret_value()
+    return await service.adopt(url, settings.master_key, check_only=check_only)
+
+
+async def check(settings: CoreSettings) -> Outcome:
+    """Whether the schema is the current one, or the original's and fit for adoption."""
+    return await service.check(settings.database_url.get_secret_value(), settings.master_key)
+
+
+async def encrypt(settings: CoreSettings) -> Outcome:
+    """Encrypt the secrets that are stored in clear."""
+    if settings.master_key is None:
+        return Outcome(False, "No master encryption key is configured.")
+    async with offline_core(settings) as core:
+        done = await encrypt_stored_secrets(core)
+    lines = [f"{name}: {one.encrypted} encrypted, {one.unreadable} unreadable" for name, one in done.items()]
+    return Outcome(not any(one.unreadable for one in done.values()), "\n".join(lines))
+
+
+async def list_jobs(settings: CoreSettings) -> Outcome:
+    """The scheduled jobs with their periods."""
+    async with offline_core(settings) as core:
+        periods = [(job.name, job.period_seconds) for job in jobs.all_jobs(core)]
+    lines = [
+        f"{name}: every {period:g} s" if period else f"{name}: not scheduled" for name, period in periods
+    ]
+    return Outcome(True, "\n".join(lines))
+
+
+async def run_job(settings: CoreSettings, name: str) -> Outcome:
+    """Run a job now."""
+    if name not in jobs.JOB_NAMES:
+        return Outcome(False, f"There is no job {name}. Jobs: {', '.join(jobs.JOB_NAMES)}")
+    async with offline_core(settings) as core:
+        ran = await jobs.run_job(core, name)
+        await core.callbacks.idle()
+    return Outcome(ran, f"{name} has run." if ran else "Another replica is running the job.")

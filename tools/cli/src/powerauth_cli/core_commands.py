@@ -1,0 +1,80 @@
+"""`powerauth db` and `powerauth job`: work of an operator on the core's database.
+
+Everything is done by `powerauth_core.commands`, with the settings of the core: ``CORE_…`` variables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from powerauth_core.adoption.service import Outcome
+
+    Command = Callable[..., Coroutine[Any, Any, Outcome]]
+
+db = typer.Typer(no_args_is_help=True, help="The core's database, that of CORE_DATABASE_URL.")
+job = typer.Typer(no_args_is_help=True, help="The core's scheduled jobs.")
+
+
+@db.command()
+def migrate() -> None:
+    """Bring the database to the current schema."""
+    _run("migrate")
+
+
+@db.command()
+def adopt(
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Only report what is missing or different; change nothing.")
+    ] = False,
+) -> None:
+    """Take over a database of the original server, release 1.9 or 1.10, with everything in it."""
+    _run("adopt", check_only=check_only)
+
+
+@db.command()
+def check() -> None:
+    """Say whether the schema is the current one, or the original's and fit for adoption."""
+    _run("check")
+
+
+@db.command()
+def encrypt() -> None:
+    """Encrypt the secrets that are stored in clear, with CORE_MASTER_ENCRYPTION_KEY."""
+    _run("encrypt")
+
+
+@job.command("list")
+def job_list() -> None:
+    """List the scheduled jobs with their periods."""
+    _run("list_jobs")
+
+
+@job.command("run")
+def job_run(name: Annotated[str, typer.Argument(help="One of `powerauth job list`.")]) -> None:
+    """Run a job now, once, on this machine."""
+    _run("run_job", name)
+
+
+def _run(name: str, *arguments: Any, **options: Any) -> None:
+    """Do what the core's command of this name does and print its outcome; exit status 1 if it failed."""
+    from powerauth_core import commands  # noqa: PLC0415 - heavy, needed when a command runs
+    from powerauth_core.settings import CoreSettings  # noqa: PLC0415
+    from servicekit.database import DatabaseUnavailable  # noqa: PLC0415
+    from servicekit.logs import configure_logging  # noqa: PLC0415
+
+    settings = CoreSettings()
+    configure_logging("powerauth-core", settings.log_level, json=settings.log_json)
+    command: Command = getattr(commands, name)
+    try:
+        outcome = asyncio.run(command(settings, *arguments, **options))
+    except DatabaseUnavailable as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(outcome.text, err=not outcome.ok)
+    raise typer.Exit(0 if outcome.ok else 1)

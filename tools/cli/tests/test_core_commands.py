@@ -1,0 +1,81 @@
+"""`powerauth db` and `powerauth job`: the core's commands, with its settings, by exit status and words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from powerauth_cli.main import app
+from servicekit.logs import configure_logging
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """URL of an empty database, as the core is told of it."""
+    url = f"sqlite:///{tmp_path}/core.sqlite3"
+    monkeypatch.setenv("CORE_DATABASE_URL", url)
+    monkeypatch.setenv("CORE_LOG_LEVEL", "ERROR")
+    monkeypatch.delenv("CORE_MASTER_ENCRYPTION_KEY", raising=False)
+    yield url
+    configure_logging("tests", "INFO", json=True)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Run a command; exit status and everything that it said."""
+    result = RUNNER.invoke(app, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def test_a_database_is_migrated_and_checked(database: str) -> None:
+    status, output = run("db", "check")
+    assert (status, "The database is empty: migrate." in output) == (1, True)
+    status, output = run("db", "migrate")
+    assert (status, "The schema is current" in output) == (0, True)
+    status, output = run("db", "check")
+    assert (status, "The schema is current" in output) == (0, True)
+    assert run("db", "migrate")[0] == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_what_cannot_be_adopted_is_refused(database: str, options: tuple[str, ...]) -> None:
+    status, output = run("db", "adopt", *options)
+    assert (status, "PostgreSQL only" in output) == (1, True)
+
+
+def test_secrets_are_encrypted_with_the_configured_key(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("db", "migrate")
+    status, output = run("db", "encrypt")
+    assert (status, "No master encryption key is configured." in output) == (1, True)
+    monkeypatch.setenv("CORE_MASTER_ENCRYPTION_KEY", "MTIzNDU2Nzg5MDEyMzQ1Ng==")
+    status, output = run("db", "encrypt")
+    assert (status, "pa_token.token_secret: 0 encrypted, 0 unreadable" in output) == (0, True)
+
+
+def test_jobs_are_listed_and_run(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("db", "migrate")
+    monkeypatch.setenv("CORE_JOB_UNIQUE_VALUE_CLEANUP_MS", "0")
+    status, output = run("job", "list")
+    assert status == 0
+    assert "expireUniqueValuesTask: not scheduled" in output.splitlines()
+    assert "expireTemporaryKeys: every 5 s" in output.splitlines()
+    status, output = run("job", "run", "expireUniqueValuesTask")
+    assert (status, "expireUniqueValuesTask has run." in output) == (0, True)
+    status, output = run("job", "run", "expireEverything")
+    assert (status, "There is no job expireEverything" in output) == (1, True)
+
+
+def test_a_database_that_is_not_there_is_told_without_a_traceback(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORE_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/x")
+    for arguments in (("db", "check"), ("job", "run", "expireTemporaryKeys")):
+        status, output = run(*arguments)
+        assert (status, "Traceback" in output) == (1, False)
