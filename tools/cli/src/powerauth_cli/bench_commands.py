@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
 
 import typer
+import uvloop
 from rich.console import Console
 
 from powerauth_cli.bench import run
@@ -119,7 +119,7 @@ def _target(core_url: str | None, enrollment_url: str | None, user: str, passwor
 
 def _finish(coroutine: Coroutine[Any, Any, Result]) -> Result:
     try:
-        return asyncio.run(coroutine)
+        return uvloop.run(coroutine)
     except (ProgramMissing, RuntimeError) as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from error

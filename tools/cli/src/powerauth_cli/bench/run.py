@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 
@@ -29,6 +29,14 @@ class Load(Protocol):
 
     def close(self) -> None:
         """Disconnect."""
+
+
+@runtime_checkable
+class StockedLoad(Load, Protocol):
+    """A load that makes its requests beforehand."""
+
+    def stock_up(self, seconds: float) -> None:
+        """Make what a round of this length needs."""
 
 
 LoadFactory = Callable[[Target, Prepared], Load]
@@ -77,8 +85,14 @@ class Measurement:
         await load.open()
         clients, seconds = self._plan.clients, self._plan.seconds
         await run_load(clients, _WARM_UP_SECONDS, load.one, f"{title}, warming up")
+
+        async def measured() -> LoadResult:
+            if isinstance(load, StockedLoad):
+                load.stock_up(seconds)
+            return await run_load(clients, seconds, load.one, title)
+
         try:
-            yield lambda: run_load(clients, seconds, load.one, title)
+            yield measured
         finally:
             load.close()
 
