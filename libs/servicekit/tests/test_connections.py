@@ -130,3 +130,45 @@ async def test_what_is_not_http_is_a_400(connection: Streams, garbage: bytes) ->
     reader, writer = connection
     writer.write(garbage)
     assert (await _closed(reader)).startswith(b"HTTP/1.1 400 ")
+
+
+class RecordingTransport(asyncio.Transport):
+    """Keeps what is written, piece by piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.ended = ""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def close(self) -> None:
+        self.ended = "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+async def test_what_is_written_in_one_turn_of_the_loop_leaves_in_one_piece() -> None:
+    transport = RecordingTransport()
+    corked = connections.Corked(transport, asyncio.get_running_loop())
+    corked.write(b"head ")
+    corked.write(b"body")
+    assert transport.written == []
+    await asyncio.sleep(0)
+    assert transport.written == [b"head body"]
+    corked.write(b"last words")
+    corked.close()
+    assert (transport.written[1:], transport.ended) == ([b"last words"], "closed")
+    await asyncio.sleep(0)
+    assert len(transport.written) == 2
+
+
+async def test_an_aborted_connection_sends_nothing_more() -> None:
+    transport = RecordingTransport()
+    corked = connections.Corked(transport, asyncio.get_running_loop())
+    corked.write(b"unwanted")
+    corked.abort()
+    await asyncio.sleep(0)
+    assert (transport.written, transport.ended) == ([], "aborted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -445,3 +445,42 @@ def test_unknown_errors_are_not_translated() -> None:
     translate: Callable[[Exception], Exception | None] = database_module.translate_error
     assert translate(RuntimeError("x")) is None
     assert translate(ValueError("x")) is None
+
+
+async def test_drivers_are_kept_a_few_and_replaced_when_the_server_ends_them(postgres_bank: Any) -> None:
+    database, _ = postgres_bank
+
+    async def backend(driver: Any) -> int:
+        return int(await driver.fetchval("SELECT pg_backend_pid()"))
+
+    async with database.driver() as driver:
+        first = await backend(driver)
+        async with database.driver() as other:
+            second = await backend(other)
+    async with database.driver() as driver:
+        kept = await backend(driver)
+    assert kept in (first, second)
+    async with database.read() as session:
+        await session.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": kept})
+    with suppress(DatabaseUnavailable):  # it may hear of its end only by being used
+        async with database.driver() as driver:
+            await backend(driver)
+    async with database.driver() as driver:
+        assert await backend(driver) != kept
+    # The one that is kept counts: the pool of five has four others, and no fifth.
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(database.read())
+        with pytest.raises(DatabaseUnavailable):
+            await stack.enter_async_context(database.read())
+
+
+async def test_an_error_of_the_driver_is_translated_and_ends_its_transaction(postgres_bank: Any) -> None:
+    database, _ = postgres_bank
+    with pytest.raises(DataRefused):
+        async with database.driver_transaction() as driver:
+            await driver.execute("UPDATE account SET balance = balance + 5")
+            await driver.fetchval("SELECT 'x'::int")
+    assert await _balance(database) == 0
+    async with database.driver() as driver:
+        assert await driver.fetchval("SELECT pg_current_xact_id_if_assigned()") is None

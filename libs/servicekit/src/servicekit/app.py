@@ -7,6 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp
 
 from servicekit import health as health_routes
 from servicekit import metrics
@@ -41,6 +44,16 @@ _ERROR_RESPONSE = {
 
 class _Service(FastAPI):
     """Documents errors as the services really answer them, in place of the framework's own form."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The framework's stack without its outermost layers: the edge answers unexpected errors, bounds
+        bodies and counts, and every layer costs each request something.
+        """
+        handlers = {key: handler for key, handler in self.exception_handlers.items() if key is not Exception}
+        stack: ASGIApp = ExceptionMiddleware(AsyncExitStackMiddleware(self.router), handlers=handlers)
+        for layer, arguments, options in reversed(self.user_middleware):
+            stack = layer(stack, *arguments, **options)
+        return stack
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()

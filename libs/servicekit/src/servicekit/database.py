@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -18,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, CursorResult, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -124,6 +125,7 @@ class Database:
             self.engine = _sqlite_engine(self.url, self.settings)
         self.writer = self.engine.execution_options(**{_BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._turn = asyncio.Lock() if self.dialect == "sqlite" else None
+        self._drivers: list[_HeldDriver] = []
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
@@ -180,20 +182,40 @@ class Database:
         :raises DataRefused: a value does not fit its column
         """
         try:
-            async with self.engine.connect() as connection:
-                driver = (await connection.get_raw_connection()).driver_connection
-                assert driver is not None
-                try:
-                    yield driver
-                except BaseException:
-                    if driver.is_closed():
-                        await connection.invalidate()
-                    raise
+            held = await self._take_driver()
+            try:
+                yield held.driver
+            finally:
+                # It must go back even while the task is being cancelled.
+                if not self._keep_driver(held):
+                    await asyncio.shield(held.give_back())
         except Exception as error:
             translated = translate_error(error)
             if translated is None:
                 raise
             raise translated from error
+
+    async def _take_driver(self) -> _HeldDriver:
+        while self._drivers:
+            held = self._drivers.pop()
+            if not held.driver.is_closed():
+                return held
+            await held.give_back()
+        connection = await self.engine.connect()
+        try:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+        except BaseException:
+            await asyncio.shield(connection.close())
+            raise
+        return _HeldDriver(connection, driver)
+
+    def _keep_driver(self, held: _HeldDriver) -> bool:
+        """Keep a connection for the next one, a few at most: taking it out of the pool costs like a query."""
+        if held.driver.is_closed() or len(self._drivers) >= self.settings.database_pool_size // 4:
+            return False
+        self._drivers.append(held)
+        return True
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
@@ -257,7 +279,23 @@ class Database:
 
     async def dispose(self) -> None:
         """Close all connections."""
+        while self._drivers:
+            await self._drivers.pop().give_back()
         await self.engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldDriver:
+    """A connection taken out of the pool for the driver's own use."""
+
+    connection: AsyncConnection
+    driver: Any
+
+    async def give_back(self) -> None:
+        """Back into the pool, or away if it is closed."""
+        if self.driver.is_closed():
+            await self.connection.invalidate()
+        await self.connection.close()
 
 
 async def _undo(driver: Any) -> None:

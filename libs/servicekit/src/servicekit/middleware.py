@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from secrets import token_hex
+from random import getrandbits
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -149,7 +149,8 @@ class _Exchange:
                 value.decode("latin-1")
             ):
                 correlation = value.decode("latin-1")
-        return correlation or token_hex(16)
+        # It names a request and protects nothing.
+        return correlation or f"{getrandbits(128):032x}"
 
     async def run(self) -> None:
         if self.refusal is not None:

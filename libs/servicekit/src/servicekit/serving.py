@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -40,6 +41,16 @@ def server_options(settings: ServiceSettings) -> dict[str, Any]:
     }
 
 
+def settle_heap() -> None:
+    """Tell the garbage collector that what is loaded now stays: it need not look at it again and again.
+
+    Requests leave few cycles behind, so it may also come less often.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
 def free_port() -> int:
     """A TCP port of the loopback interface that was free a moment ago."""
     with socket.socket() as probe:
@@ -67,6 +78,11 @@ class _ProcessServer(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """What is loaded by now stays."""
+        await super().startup(sockets)
+        settle_heap()
 
 
 def serve_until_told(app: Any, settings: ServiceSettings) -> None:

@@ -97,8 +97,9 @@ class DatabaseSettings(BaseSettings):
     """Mixin: where the database is and how long to wait for it. Durations in seconds."""
 
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/service.sqlite3")
-    database_pool_size: int = Field(default=10, ge=1)
-    database_max_overflow: int = Field(default=10, ge=0)
+    database_pool_size: int = Field(default=20, ge=1)
+    database_max_overflow: int = Field(default=0, ge=0)
+    """Connections beyond the pool, each closed after one use: opening one costs more than waiting."""
     database_pool_timeout_seconds: float = Field(default=5.0, gt=0)
     """How long a request waits for a free connection before it is answered with 503."""
     database_connect_timeout_seconds: float = Field(default=5.0, gt=0)
