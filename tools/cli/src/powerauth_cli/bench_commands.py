@@ -37,6 +37,9 @@ def verify(
     against_pgbench: Annotated[
         bool, typer.Option(help="In turn with pgbench doing the same work, and print the ratio.")
     ] = False,
+    against_memory: Annotated[
+        bool, typer.Option(help="With events in RabbitMQ, in turn with a core that keeps them.")
+    ] = False,
     activations: Annotated[
         int, typer.Option(min=0, help="Fill the database up to this many activations first.")
     ] = 0,
@@ -48,9 +51,11 @@ def verify(
     """Signature verification at the core."""
     console = Console(stderr=as_json)
     plan = run.Plan(clients, seconds, rounds, _target(core_url, None, user, password), activations)
-    if against_pgbench:
-        if core_url:
-            raise typer.BadParameter("--against-pgbench needs a database of its own, so no --core-url")
+    if (against_pgbench or against_memory) and core_url:
+        raise typer.BadParameter("a comparison needs servers of its own, so no --core-url")
+    if against_memory:
+        rows, extra = _finish(run.verify_with_rabbitmq(console, plan))
+    elif against_pgbench:
         rows, extra = _finish(run.verify_against_pgbench(console, plan))
     else:
         rows, extra = _finish(run.verify_alone(console, plan)), {}

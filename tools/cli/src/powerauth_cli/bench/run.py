@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from powerauth_cli.bench.load import LoadResult, run_load
 from powerauth_cli.bench.loads import DoorVerifyLoad, EnrollmentVerifyLoad, Prepared, VerifyLoad
 from powerauth_cli.bench.pgbench import PgBench
 from powerauth_cli.bench.target import Target, own_target
+from powerauth_cli.localservers import RabbitServer
 
 _WARM_UP_SECONDS = 1.0
 
@@ -154,6 +155,25 @@ async def verify_against_pgbench(
             "pgbench_per_second": round(pgbench_rate, 1),
             "ratio_to_pgbench": round(totals["verify"].per_second / pgbench_rate, 3),
         }
+
+
+async def verify_with_rabbitmq(
+    console: Console, plan: Plan
+) -> tuple[dict[str, LoadResult], dict[str, object]]:
+    """Verifications at a core with its events in RabbitMQ, and at one that keeps them, in turn.
+
+    :return: both loads, and `ratio_to_memory`
+    """
+    with RabbitServer() as broker:
+        async with contextlib.AsyncExitStack() as stack:
+            loads = {}
+            for name, bus_url in (("in memory", ""), ("RabbitMQ", broker.url)):
+                target = await stack.enter_async_context(own_target(bus_url=bus_url))
+                run = await stack.enter_async_context(measurement(console, replace(plan, target=target)))
+                loads[name] = await stack.enter_async_context(run.opened(VerifyLoad, name))
+            totals = await run.alternate(loads)
+    ratio = totals["RabbitMQ"].per_second / totals["in memory"].per_second
+    return totals, {"ratio_to_memory": round(ratio, 3)}
 
 
 async def compare(console: Console, plan: Plan, factories: dict[str, LoadFactory]) -> dict[str, LoadResult]:

@@ -45,11 +45,16 @@ class Target:
 
 
 @contextlib.asynccontextmanager
-async def own_target(*, with_enrollment: bool = False) -> AsyncIterator[Target]:
-    """Start PostgreSQL with durable commits and the services, one process each; stop all at the end."""
+async def own_target(*, with_enrollment: bool = False, bus_url: str = "") -> AsyncIterator[Target]:
+    """Start PostgreSQL with durable commits and the services, one process each; stop all at the end.
+
+    :param bus_url: AMQP URL; empty: events stay in each process
+    """
     services = ("core", "enrollment") if with_enrollment else ("core",)
     with PostgresServer(durable=True) as postgres:
-        async with SeparateProcesses(postgres.url, services=services, settings=_NO_LIMITS) as running:
+        async with SeparateProcesses(
+            postgres.url, bus_url=bus_url, services=services, settings=_NO_LIMITS
+        ) as running:
             yield Target(
                 core=running.core_url,
                 core_auth=running.rest_credentials,
