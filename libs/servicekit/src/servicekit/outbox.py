@@ -28,6 +28,8 @@ CHANNEL = "outbox_event"
 BATCH = 100
 POLL_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 30.0
+LINGER_SECONDS = 0.01
+"""Events that commit so soon after the first are published with it."""
 
 _outbox = sql_table(
     TABLE_NAME,
@@ -39,6 +41,10 @@ _outbox = sql_table(
     column("data"),
     column("timestamp_created", UtcTimestamp()),
 )
+
+_ADD = insert(_outbox)
+# Delivered at commit, to the relays of all replicas.
+_ADD_AND_NOTIFY: Any = _ADD.returning(literal_column(f"pg_notify('{CHANNEL}', '')"))
 
 # Relays of this process, by database URL: a commit here wakes them without a round trip.
 _relays: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -61,21 +67,22 @@ def outbox_table(metadata: MetaData) -> Table:
 
 async def add_event(session: AsyncSession, event: Event) -> None:
     """Write the event into the session's transaction; it is published after the commit, or never."""
-    engine = session.get_bind().engine
-    statement: Any = insert(_outbox).values(
-        id=event.id,
-        type=event.type,
-        source=event.source,
-        subject=event.subject,
-        data=json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
-        timestamp_created=event.time,
-    )
-    if engine.dialect.name == "postgresql":
-        # Delivered at commit, to the relays of all replicas.
-        statement = statement.returning(literal_column(f"pg_notify('{CHANNEL}', '')"))
-    await session.execute(statement)
-    url = str(engine.url)
-    after_commit(session, lambda: _wake(url))
+    connection = await session.connection()
+    url = str(connection.engine.url)
+    row = {
+        "id": event.id,
+        "type": event.type,
+        "source": event.source,
+        "subject": event.subject,
+        "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
+        "timestamp_created": event.time,
+    }
+    relay_is_near = bool(_relays.get(url))
+    # A notification holds a lock that all notifying commits share: only for those that nobody here publishes.
+    notifies = connection.dialect.name == "postgresql" and not relay_is_near
+    await connection.execute(_ADD_AND_NOTIFY if notifies else _ADD, row)
+    if relay_is_near:
+        after_commit(session, lambda: _wake(url))
 
 
 def _wake(url: str) -> None:
@@ -230,6 +237,8 @@ class OutboxRelay:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
+                if not self._stopping.is_set():
+                    await asyncio.sleep(LINGER_SECONDS)
 
     async def _listen_forever(self) -> None:
         """Keep one connection outside the pool that hears of the other processes' commits."""
