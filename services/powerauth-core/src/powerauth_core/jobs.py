@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from powerauth_core.activations import expiry
-from powerauth_core.audit import repository as audit
+from powerauth_core.audit import partitions, retention
 from powerauth_core.keystore import service as keystore
 from powerauth_core.operations import service as operations
 from powerauth_core.replay import service as replay
-from servicekit import clock
 from servicekit.jobs import Job, JobRunner
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
 
+CREATE_AUDIT_PARTITIONS = "createAuditPartitions"
+
 
 def all_jobs(core: Core) -> list[Job]:
-    """Every job under its name in the original's lock table; a period of zero is never scheduled."""
+    """Every job, the original's under their names in its lock table; a period of zero is never scheduled."""
     settings = core.settings
     periods_ms = {
         "expireActivationsTask": settings.job_activations_cleanup_ms,
@@ -31,6 +31,8 @@ def all_jobs(core: Core) -> list[Job]:
         "rerunStaleCallbackUrlEvents": settings.job_rerun_stale_callbacks_ms,
         "cleanCallbackUrlEvents": settings.job_callbacks_cleanup_ms,
         "cleanAuditLog": settings.job_audit_cleanup_ms,
+        CREATE_AUDIT_PARTITIONS: settings.job_audit_partitions_ms,
+        "applyAuditRetention": settings.job_audit_retention_ms,
     }
     return [Job(name, period / 1000, partial(_WORK[name], core)) for name, period in periods_ms.items()]
 
@@ -48,19 +50,8 @@ async def run_job(core: Core, name: str) -> bool:
     return await JobRunner(core.database, all_jobs(core)).run_once(name)
 
 
-async def clean_audit_log(core: Core) -> int:
-    """Delete audit records older than `audit_cleanup_days`, a batch at a time; how many."""
-    days = core.settings.audit_cleanup_days
-    if not days:
-        return 0
-    before = clock.now() - timedelta(days=days)
-    total = 0
-    while True:
-        async with core.database.transaction() as session:
-            deleted = await audit.delete_before(session, before)
-        total += deleted
-        if not deleted:
-            return total
+def _create_audit_partitions(core: Core) -> Awaitable[object]:
+    return partitions.create_ahead(core.database, core.settings.audit_partitions_ahead_months)
 
 
 def _expire_operations(core: Core) -> Awaitable[object]:
@@ -75,7 +66,9 @@ _WORK: dict[str, Callable[[Core], Awaitable[object]]] = {
     "dispatchPendingCallbackUrlEvents": lambda core: core.callbacks.dispatch_pending(),
     "rerunStaleCallbackUrlEvents": lambda core: core.callbacks.rerun_stale(),
     "cleanCallbackUrlEvents": lambda core: core.callbacks.delete_finished(),
-    "cleanAuditLog": clean_audit_log,
+    "cleanAuditLog": retention.clean_audit_log,
+    CREATE_AUDIT_PARTITIONS: _create_audit_partitions,
+    "applyAuditRetention": retention.apply_retention,
 }
 
 JOB_NAMES = tuple(_WORK)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from powerauth_core import jobs
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.applications.cache import ApplicationCache
@@ -22,6 +24,7 @@ from powerauth_core.tokens.validator import TokenValidator
 from servicekit import migrations
 from servicekit.bus import Bus, Event, bus_from_url
 from servicekit.database import Database
+from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.outbox import OutboxRelay
 
@@ -40,6 +43,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         stack.push_async_callback(database.dispose)
         if _migrates(settings, database):
             await migrations.upgrade(url, SCRIPT_LOCATION)
+        _warn_of_unchained_audit(settings)
         core = build_core(settings, database, bus or bus_from_url(settings.bus_url.get_secret_value()))
         stack.push_async_callback(core.egress.close)
         await _follow_changes(core)
@@ -53,6 +57,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         stack.push_async_callback(core.verifier.close)
         stack.push_async_callback(core.token_validator.close)
         if settings.jobs_enabled:
+            await _make_partitions(core)
             await core.jobs.start()
             stack.push_async_callback(core.jobs.stop)
         yield core
@@ -113,6 +118,22 @@ def _migrates(settings: CoreSettings, database: Database) -> bool:
     if settings.migrate_on_start is not None:
         return settings.migrate_on_start
     return database.dialect == "sqlite" or not settings.production
+
+
+async def _make_partitions(core: Core) -> None:
+    """The audits' months, now and not only when the job's time comes."""
+    if not core.settings.job_audit_partitions_ms:
+        return
+    try:
+        await jobs.run_job(core, jobs.CREATE_AUDIT_PARTITIONS)
+    except (Unavailable, SQLAlchemyError) as error:
+        # Rows go to the default partition meanwhile, and the job tries again.
+        log.error("audit_partitions_not_made", error=type(error).__name__)
+
+
+def _warn_of_unchained_audit(settings: CoreSettings) -> None:
+    if settings.production and settings.chain_keys is None:
+        log.warning("no key configured: the signature audit is not chained, changes of it cannot be found")
 
 
 def _warn_of_lost_events(settings: CoreSettings, database: Database) -> None:

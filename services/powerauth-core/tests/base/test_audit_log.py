@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from powerauth_core import jobs
+from powerauth_core.audit import retention
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditLevel, AuditType
@@ -162,4 +163,4 @@ async def test_zero_days_keep_records_for_ever(start_core: Any, monkeypatch: pyt
     core = await start_core(audit_cleanup_days=0)
     await Timeline(core, monkeypatch).add(-60 * 24 * 4000, "old")
     monkeypatch.setattr(clock, "now", lambda: NOW)
-    assert await jobs.clean_audit_log(core) == 0
+    assert await retention.clean_audit_log(core) == 0

@@ -22,6 +22,8 @@ PERIODS = {
     "rerunStaleCallbackUrlEvents": 3,
     "cleanCallbackUrlEvents": 86_400,
     "cleanAuditLog": 86_400,
+    "createAuditPartitions": 3_600,
+    "applyAuditRetention": 86_400,
 }
 
 

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, cast, delete, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, cast, exists, false, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB, array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit.models import AuditLog
-
-_BATCH = 1_000
 
 
 async def page(
@@ -42,20 +40,6 @@ async def page(
     if application_ids is not None:
         statement = statement.where(_scope(dialect, application_ids))
     return list((await session.execute(statement)).scalars())
-
-
-async def delete_before(session: AsyncSession, before: datetime) -> int:
-    """Delete one batch of records older than ``before``; how many were deleted."""
-    oldest = (
-        select(AuditLog.audit_log_id)
-        .where(AuditLog.timestamp_created < before)
-        .order_by(AuditLog.timestamp_created)
-        .limit(_BATCH)
-    )
-    deleted = await session.execute(
-        delete(AuditLog).where(AuditLog.audit_log_id.in_(oldest)).returning(AuditLog.audit_log_id)
-    )
-    return len(deleted.all())
 
 
 def _scope(dialect: str, application_ids: Sequence[str]) -> ColumnElement[bool]:

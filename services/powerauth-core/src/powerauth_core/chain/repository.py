@@ -100,14 +100,20 @@ async def kept_chains(
     return list(await session.scalars(statement))
 
 
-async def set_anchor(session: AsyncSession, key: ChainKey, chain_id: str, position: int, mac: bytes) -> None:
-    """Let a chain begin after this position: what was before it is dropped."""
+async def set_anchor(
+    session: AsyncSession, key: ChainKey | None, chain_id: str, position: int, mac: bytes
+) -> None:
+    """Let a chain begin after this position: what was before it is dropped.
+
+    :param key: None: nobody vouches for it, so a verification says that the start was changed
+    """
+    facts = anchor_facts(chain_id, position, mac)
     await session.execute(
         update(AuditChain)
         .where(AuditChain.chain_id == chain_id)
         .values(
             anchor_position=position,
             anchor_mac=mac,
-            anchor_seal=key.seal(Sealed.ANCHOR, *anchor_facts(chain_id, position, mac)),
+            anchor_seal=None if key is None else key.seal(Sealed.ANCHOR, *facts),
         )
     )
