@@ -34,6 +34,7 @@ from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.testing import fresh_database
 
+STATEMENTS = Path(__file__).with_name("statements")
 VERSIONS = Path(package.__file__).parent / "versions"
 REVISIONS = sorted(path.stem for path in VERSIONS.glob("[0-9]*.py"))
 EARLIER = REVISIONS[:-1]
@@ -260,14 +261,25 @@ async def test_nothing_that_an_earlier_revision_knew_is_gone(known: Known, revis
         assert {column.name for column in table.columns} <= {column.name for column in newest[name].columns}
 
 
-async def test_the_original_goes_on_numbering_its_rows(known: Known, dialect: Dialect) -> None:
-    """It asks its sequences itself, in blocks; they are there under their names."""
+@pytest.mark.parametrize("revision", [path.stem for path in sorted(STATEMENTS.glob("*.sql"))])
+async def test_frozen_statements_of_an_earlier_release_can_be_planned(
+    known: Known, dialect: Dialect, revision: str
+) -> None:
+    """Tables, columns, types and the unique indexes that conflicts are resolved by are what they were."""
+    assert revision in EARLIER
     if dialect == "sqlite":
         return
+    lines = (STATEMENTS / f"{revision}.sql").read_text().splitlines()
+    statements = [line for line in lines if line and not line.startswith("--")]
+    assert len(statements) > 20
     database = Database(known.url)
-    async with database.read() as session:
-        for name in ("pa_signature_audit_seq", "pa_activation_history_seq", "pa_app_callback_event_seq"):
-            assert (await session.execute(sql(f"SELECT nextval('{name}')"))).scalar_one() >= 1
+    async with database.driver_transaction() as driver:
+        for statement in statements:
+            parameters = max((int(number) for number in re.findall(r"\$([0-9]+)", statement)), default=0)
+            values = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+            await driver.execute(f"PREPARE frozen AS {statement}")
+            await driver.execute(f"EXPLAIN EXECUTE frozen{values}")
+            await driver.execute("DEALLOCATE frozen")
     await database.dispose()
 
 
