@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from powerauth_core import wording
 from powerauth_core.errors import AuthenticationFailed, InvalidRequest, UnknownError
 from servicekit.errors import (
     ErrorAnswer,
@@ -22,7 +23,7 @@ def _service_error(_context: ErrorContext, error: ServiceError) -> ErrorAnswer:
     return ErrorAnswer(error.http_status, content)
 
 
-def _validation(_context: ErrorContext, problems: Sequence[InputProblem]) -> ErrorAnswer:
+def _validation(context: ErrorContext, problems: Sequence[InputProblem]) -> ErrorAnswer:
     """Mistyped JSON is ``ERROR_HTTP_REQUEST``; anything else ``ERR0024`` naming every field, sorted."""
     if any(map(_unreadable, problems)):
         message = "The request cannot be read."
@@ -30,7 +31,10 @@ def _validation(_context: ErrorContext, problems: Sequence[InputProblem]) -> Err
         return ErrorAnswer(
             400, envelope(UNREADABLE, message, localizedMessage=message, currentRecoveryPukIndex=0)
         )
-    message = ", ".join(sorted(map(_words, problems))) or InvalidRequest.message
+    refusals = [
+        f"{problem.field or 'body'} - {wording.reason(context.path, problem)}" for problem in problems
+    ]
+    message = ", ".join(sorted(refusals)) or InvalidRequest.message
     return ErrorAnswer(400, envelope(InvalidRequest.code, message, localizedMessage=message))
 
 
@@ -38,18 +42,6 @@ def _unreadable(problem: InputProblem) -> bool:
     """Whether the JSON itself is at fault; a null where something is required is only an invalid request."""
     whole_body = problem.kind in ("json_invalid", "body_unreadable")
     return whole_body or (problem.unreadable and problem.value is not None)
-
-
-def _words(problem: InputProblem) -> str:
-    return f"{problem.field or 'body'} - {_reason(problem)}"
-
-
-def _reason(problem: InputProblem) -> str:
-    if problem.kind == "missing" or problem.value is None:
-        return "must not be null"
-    if problem.kind == "string_too_short" and problem.value == "":
-        return "must not be empty"
-    return problem.message
 
 
 CORE_FAMILY = ErrorFamily(

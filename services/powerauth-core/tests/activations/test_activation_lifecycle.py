@@ -94,13 +94,14 @@ async def test_init_answers_a_signed_code_and_stores_what_was_asked_for(
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"userId": ""}, "ERR0024"),
+    ({"userId": " "}, "ERR0024"),
     ({"userId": None}, "ERR0024"),
     ({"userId": "x" * 256}, "ERR0024"),
     ({"applicationId": None}, "ERR0024"),
     ({"applicationId": "other"}, "ERR0015"),
     ({"applicationIds": ["other"]}, "ERR0015"),
-    ({"maxFailureCount": 0}, "ERR0040"),
-    ({"maxFailureCount": -1}, "ERR0040"),
+    ({"maxFailureCount": 0}, "ERR0024"),
+    ({"maxFailureCount": -1}, "ERR0024"),
     ({"timestampActivationExpire": 1_000}, "ERR0024"),
     ({"activationOtpValidation": "ON_COMMIT"}, "ERR0024"),
     ({"activationOtpValidation": "ON_COMMIT", "activationOtp": "  "}, "ERR0024"),

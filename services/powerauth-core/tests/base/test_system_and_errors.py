@@ -56,13 +56,12 @@ async def test_unreadable_json_is_told_apart_from_missing_fields(api: Any) -> No
 
 async def test_missing_fields_are_named_and_sorted(api: Any) -> None:
     _status, body = await api.post("application/version/create")
-    assert body["responseObject"] == {
-        "code": "ERR0024",
-        "message": "requestObject.applicationId - must not be null,"
-        " requestObject.applicationVersionId - must not be null",
-        "localizedMessage": "requestObject.applicationId - must not be null,"
-        " requestObject.applicationVersionId - must not be null",
-    }
+    message = (
+        "requestObject.applicationId - Application ID must not be empty when creating application version,"
+        " requestObject.applicationVersionId - Application version ID must not be empty"
+        " when creating application version"
+    )
+    assert body["responseObject"] == {"code": "ERR0024", "message": message, "localizedMessage": message}
 
 
 async def test_a_null_or_missing_envelope_is_an_invalid_request(api: Any) -> None:

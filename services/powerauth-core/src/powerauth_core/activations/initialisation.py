@@ -27,6 +27,7 @@ from powerauth_core.errors import (
     InvalidApplication,
     InvalidRequest,
 )
+from powerauth_core.wording import expiration_in_the_past
 from powerauth_protocol import activation_code
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.keys import generate_key_pair
@@ -69,10 +70,10 @@ async def init_activation(core: Core, request: InitActivationRequest) -> InitAct
     """``activation/init``: start an activation that a device joins by its code.
 
     :raises InvalidApplication: unknown application
-    :raises ActivationPropertiesInvalid: the maximum of failures is not positive
     :raises InvalidRequest: OTP and commit phase do not fit together, or the expiration has passed
     :raises CoreError: no usable master key pair, or no unused id or code was found
     """
+    check_expiration(request.timestamp_activation_expire, "activation/init")
     async with core.database.read() as session:
         application = await _application(core, session, request)
     properties = await _properties(request)
@@ -98,7 +99,8 @@ async def initialise(
     :raises ActivationIdNotGenerated: every generated id was taken
     :raises ActivationCodeNotGenerated: every generated code was taken
     """
-    check_max_failure_count(properties.max_failure_count)
+    if properties.max_failure_count is not None and properties.max_failure_count <= 0:
+        raise ActivationPropertiesInvalid()
     master_key = application.master_key()
     activation_id = await _unused_id(core, session)
     code = await _unused_code(core, session, application.rid)
@@ -149,15 +151,6 @@ async def hash_otp(otp: str | None) -> str | None:
     return None if otp is None or is_blank(otp) else await asyncio.to_thread(hash_password, otp)
 
 
-def check_max_failure_count(max_failure_count: int | None) -> None:
-    """Refuse a limit that no attempt would meet.
-
-    :raises ActivationPropertiesInvalid: it is not positive
-    """
-    if max_failure_count is not None and max_failure_count <= 0:
-        raise ActivationPropertiesInvalid()
-
-
 async def _application(
     core: Core, session: AsyncSession, request: InitActivationRequest
 ) -> ApplicationIdentity:
@@ -171,7 +164,6 @@ async def _application(
 
 async def _properties(request: InitActivationRequest) -> Properties:
     """Check the request in the order of spec/core-api.md §7.1 and hash its OTP."""
-    check_max_failure_count(request.max_failure_count)
     validation = request.activation_otp_validation or ActivationOtpValidation.NONE
     if validation is not ActivationOtpValidation.NONE:
         if request.commit_phase is not None:
@@ -180,17 +172,11 @@ async def _properties(request: InitActivationRequest) -> Properties:
             )
         if is_blank(request.activation_otp):
             raise InvalidRequest("requestObject.activationOtp - must not be blank")
-    expires = request.timestamp_activation_expire
-    if expires is not None and expires <= clock.now():
-        raise InvalidRequest(
-            "requestObject.timestampActivationExpire - The activation expiration timestamp must be in the"
-            " future when initiating activation"
-        )
     check_flags(request.flags or (), "flags")
     return Properties(
         user_id=request.user_id,
         protocol=request.protocol,
-        expires=expires,
+        expires=request.timestamp_activation_expire,
         max_failure_count=request.max_failure_count,
         otp_hash=await hash_otp(request.activation_otp),
         otp_validation=validation,
@@ -198,6 +184,16 @@ async def _properties(request: InitActivationRequest) -> Properties:
         flags=request.flags or (),
         additional_data=request.additional_data,
     )
+
+
+def check_expiration(expires: datetime | None, call: str) -> None:
+    """Refuse an activation that would be over before it starts.
+
+    :param call: path of the call below ``/rest/v3/``
+    :raises InvalidRequest: the moment has passed
+    """
+    if expires is not None and expires <= clock.now():
+        raise InvalidRequest(expiration_in_the_past(call))
 
 
 def check_flags(flags: Sequence[str], member: str) -> None:

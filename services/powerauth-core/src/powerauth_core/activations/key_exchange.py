@@ -10,7 +10,7 @@ from powerauth_core.activations import otp, repository
 from powerauth_core.activations.commit import commit_locked, commits_unasked
 from powerauth_core.activations.expiry import expire_if_overdue
 from powerauth_core.activations.history import record_change
-from powerauth_core.activations.initialisation import Properties, hash_otp, initialise
+from powerauth_core.activations.initialisation import Properties, check_expiration, hash_otp, initialise
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.offer import Offer, accept, open_offer, seal_answer
 from powerauth_core.activations.rules import (
@@ -100,9 +100,11 @@ async def create(
 
     :param commit: commit at once, as the configuration of the caller's activation type may say
     :raises InvalidApplication: the application version is unknown or unsupported
+    :raises InvalidRequest: the expiration has passed
     :raises CoreError: the envelope does not open, as `open_offer`, or the activation cannot be started,
         as `initialise`
     """
+    check_expiration(request.timestamp_activation_expire, "activation/create")
     version, env = read_envelope(request, request.protocol_version)
     application = await core.application_cache.by_key(session, request.application_key)
     if application is None or not application.supported:

@@ -13,14 +13,12 @@ from powerauth_core.enums import (
     CommitPhase,
 )
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from powerauth_core.fields import MaxFailureCount, RequiredText
 from servicekit.wire import CoreDateTime, WireModel
 
-NonEmpty = Annotated[str, Field(min_length=1)]
-UserId = Annotated[str, Field(min_length=1, max_length=255)]
+UserId = Annotated[RequiredText, Field(max_length=255)]
 FreeText = Annotated[str, Field(max_length=255)]
-Flag = Annotated[str, Field(min_length=1)]
-MAX_ATTEMPTS = 2**31 - 1
-"""What the column of attempt counters holds."""
+Flag = RequiredText
 
 
 class InitActivationRequest(WireModel):
@@ -28,9 +26,9 @@ class InitActivationRequest(WireModel):
 
     protocol: ActivationProtocol = ActivationProtocol.POWERAUTH
     user_id: UserId
-    application_id: NonEmpty
+    application_id: str
     timestamp_activation_expire: CoreDateTime | None = None
-    max_failure_count: Annotated[int, Field(le=MAX_ATTEMPTS)] | None = None
+    max_failure_count: MaxFailureCount | None = None
     activation_otp_validation: ActivationOtpValidation | None = None
     commit_phase: CommitPhase | None = None
     activation_otp: str | None = Field(default=None, repr=False)
@@ -52,10 +50,10 @@ class InitActivationResponse(WireModel):
 class PrepareActivationRequest(EnvelopeFields):
     """Request of ``activation/prepare``: key exchange by activation code."""
 
-    activation_code: NonEmpty = Field(repr=False)
-    application_key: NonEmpty
+    activation_code: RequiredText = Field(repr=False)
+    application_key: RequiredText
     generate_recovery_codes: bool = False
-    protocol_version: str
+    protocol_version: RequiredText
     application_ids: list[str] | None = None
 
 
@@ -65,11 +63,11 @@ class CreateActivationRequest(EnvelopeFields):
     user_id: UserId
     timestamp_activation_expire: CoreDateTime | None = None
     generate_recovery_codes: bool = True
-    max_failure_count: Annotated[int, Field(le=MAX_ATTEMPTS)] | None = None
-    application_key: NonEmpty
+    max_failure_count: MaxFailureCount | None = None
+    application_key: RequiredText
     activation_otp: str | None = Field(default=None, repr=False)
     additional_data: dict[str, Any] | None = None
-    protocol_version: str
+    protocol_version: RequiredText
     application_ids: list[str] | None = None
 
 
@@ -85,7 +83,7 @@ class KeyExchangeResponse(SealedFields):
 class CommitActivationRequest(WireModel):
     """Request of ``activation/commit``."""
 
-    activation_id: NonEmpty
+    activation_id: RequiredText
     external_user_id: FreeText | None = None
     activation_otp: str | None = Field(default=None, repr=False)
     application_ids: list[str] | None = None
@@ -101,9 +99,9 @@ class CommitActivationResponse(WireModel):
 class UpdateOtpRequest(WireModel):
     """Request of ``activation/otp/update``."""
 
-    activation_id: NonEmpty
+    activation_id: RequiredText
     external_user_id: FreeText | None = None
-    activation_otp: NonEmpty = Field(repr=False)
+    activation_otp: RequiredText = Field(repr=False)
     application_ids: list[str] | None = None
 
 
@@ -117,7 +115,7 @@ class UpdateOtpResponse(WireModel):
 class ActivationStatusRequest(WireModel):
     """Request of ``activation/status``; `challenge` is Base64 of 16 bytes."""
 
-    activation_id: NonEmpty
+    activation_id: RequiredText
     challenge: str | None = None
     application_ids: list[str] | None = None
 

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from powerauth_core.activations.rules import is_blank
-from powerauth_core.activations.schemas import Flag, FreeText, NonEmpty
+from powerauth_core.activations.schemas import Flag, FreeText
 from powerauth_core.enums import ActivationProtocol, ActivationStatus
+from powerauth_core.fields import RequiredText
 from servicekit.wire import CoreDateTime, WireModel
 
 MANY = 10_000
 """Most subjects that one call names: they become parameters of one statement."""
 
-
-def _not_blank(value: str) -> str:
-    if is_blank(value):
-        raise PydanticCustomError("blank", "must not be blank")
-    return value
-
-
 PageNumber = Annotated[int, Field(ge=0, le=2**31 - 1)]
 PageSize = Annotated[int, Field(ge=1, le=2**31 - 1)]
-NotBlank = Annotated[str, Field(max_length=255), AfterValidator(_not_blank)]
 
 
 class ActivationItem(WireModel):
@@ -58,7 +49,7 @@ class ActivationItem(WireModel):
 class ListActivationsRequest(WireModel):
     """Request of ``activation/list``."""
 
-    user_id: NonEmpty
+    user_id: RequiredText
     application_id: str | None = None
     protocols: list[ActivationProtocol] | None = None
     page_number: PageNumber | None = None
@@ -77,7 +68,7 @@ class ListActivationsResponse(WireModel):
 class LookupActivationsRequest(WireModel):
     """Request of ``activation/lookup``; `application_ids` filters and restricts in one."""
 
-    user_ids: Annotated[list[str], Field(min_length=1, max_length=MANY)]
+    user_ids: Annotated[list[RequiredText], Field(min_length=1, max_length=MANY)]
     application_ids: list[str] | None = None
     timestamp_last_used_before: CoreDateTime | None = None
     timestamp_last_used_after: CoreDateTime | None = None
@@ -94,7 +85,7 @@ class LookupActivationsResponse(WireModel):
 class UpdateStatusRequest(WireModel):
     """Request of ``activation/status/update``."""
 
-    activation_ids: Annotated[list[str], Field(min_length=1, max_length=MANY)]
+    activation_ids: Annotated[list[RequiredText], Field(min_length=1, max_length=MANY)]
     activation_status: ActivationStatus
     application_ids: list[str] | None = None
 
@@ -108,7 +99,7 @@ class UpdateStatusResponse(WireModel):
 class BlockActivationRequest(WireModel):
     """Request of ``activation/block``."""
 
-    activation_id: NonEmpty
+    activation_id: RequiredText
     reason: FreeText | None = None
     external_user_id: FreeText | None = None
     application_ids: list[str] | None = None
@@ -125,7 +116,7 @@ class BlockActivationResponse(WireModel):
 class UnblockActivationRequest(WireModel):
     """Request of ``activation/unblock``."""
 
-    activation_id: NonEmpty
+    activation_id: RequiredText
     external_user_id: FreeText | None = None
     application_ids: list[str] | None = None
 
@@ -140,7 +131,7 @@ class UnblockActivationResponse(WireModel):
 class RemoveActivationRequest(WireModel):
     """Request of ``activation/remove``."""
 
-    activation_id: NonEmpty
+    activation_id: RequiredText
     external_user_id: FreeText | None = None
     revoke_recovery_codes: bool = False
     application_ids: list[str] | None = None
@@ -156,8 +147,8 @@ class RemoveActivationResponse(WireModel):
 class RenameActivationRequest(WireModel):
     """Request of ``activation/name/update``."""
 
-    activation_id: NotBlank
-    activation_name: NotBlank
+    activation_id: RequiredText
+    activation_name: Annotated[RequiredText, Field(max_length=255)]
     external_user_id: FreeText | None = None
     application_ids: list[str] | None = None
 
@@ -173,7 +164,7 @@ class RenameActivationResponse(WireModel):
 class ActivationHistoryRequest(WireModel):
     """Request of ``activation/history``; a missing bound leaves the range open."""
 
-    activation_id: NonEmpty
+    activation_id: RequiredText
     timestamp_from: CoreDateTime | None = None
     timestamp_to: CoreDateTime | None = None
     application_ids: list[str] | None = None
@@ -201,14 +192,14 @@ class ActivationHistoryResponse(WireModel):
 class ListFlagsRequest(WireModel):
     """Request of ``activation/flags/list``."""
 
-    activation_id: NonEmpty
+    activation_id: RequiredText
     application_ids: list[str] | None = None
 
 
 class ChangeFlagsRequest(WireModel):
     """Request of ``activation/flags/create``, ``…/update`` and ``…/remove``."""
 
-    activation_id: NonEmpty
+    activation_id: RequiredText
     activation_flags: Annotated[list[Flag], Field(min_length=1)]
     application_ids: list[str] | None = None
 

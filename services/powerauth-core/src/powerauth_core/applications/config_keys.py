@@ -1,5 +1,5 @@
 """Keys of application configuration and what their values may be (spec/core-api.md §6, README D17,
-device-trust §5.2).
+device-trust §4.5, §5.2). The policy of passkeys, ``webauthn_api``, is none of them: it has calls of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ FIDO2_AAGUIDS_ALLOWED = "fido2_aaguids_allowed"
 FIDO2_ROOT_CA_CERTS = "fido2_root_ca_certs"
 OAUTH2_PROVIDERS = "oauth2_providers"
 ACTIVATION_TRANSFER = "activation_transfer"
+DEVICE_TRUST = "device_trust"
 MINIMUM_PROTOCOL_VERSION = "minimumProtocolVersion"
 
 Check = Callable[[Sequence[Any]], bool]
@@ -21,6 +22,10 @@ Check = Callable[[Sequence[Any]], bool]
 def _anything(_values: Sequence[Any]) -> bool:
     # Consumers of the original's keys ignore elements that do not parse.
     return True
+
+
+def _one_object(values: Sequence[Any]) -> bool:
+    return len(values) == 1 and isinstance(values[0], dict)
 
 
 def _one_protocol_version(values: Sequence[Any]) -> bool:
@@ -33,6 +38,7 @@ ALLOWED_KEYS: dict[str, Check] = {
     FIDO2_ROOT_CA_CERTS: _anything,
     OAUTH2_PROVIDERS: _anything,
     ACTIVATION_TRANSFER: transfers.is_usable,
+    DEVICE_TRUST: _one_object,
     MINIMUM_PROTOCOL_VERSION: _one_protocol_version,
 }
 """Every key that may be written, with the check of its values."""

@@ -6,16 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from powerauth_core.fields import RequiredText
 from servicekit.wire import WireModel
 
-Name = Annotated[str, Field(min_length=1, max_length=255)]
-Roles = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+Name = Annotated[RequiredText, Field(max_length=255)]
+Roles = Annotated[list[RequiredText], Field(min_length=1)]
 
 
 class ApplicationRequest(WireModel):
     """Names an application."""
 
-    application_id: str
+    application_id: RequiredText
 
 
 class CreateApplicationRequest(WireModel):
@@ -59,7 +60,7 @@ class ApplicationDetail(WireModel):
 class VersionLookupRequest(WireModel):
     """``application/detail/version``."""
 
-    application_key: str
+    application_key: RequiredText
 
 
 class VersionLookupResponse(WireModel):
@@ -71,7 +72,7 @@ class VersionLookupResponse(WireModel):
 class CreateVersionRequest(WireModel):
     """``application/version/create``."""
 
-    application_id: str
+    application_id: RequiredText
     application_version_id: Name
 
 
@@ -88,8 +89,8 @@ class CreatedVersion(WireModel):
 class VersionRequest(WireModel):
     """Names a version of an application."""
 
-    application_id: str
-    application_version_id: str
+    application_id: RequiredText
+    application_version_id: RequiredText
 
 
 class VersionSupport(WireModel):
@@ -102,7 +103,7 @@ class VersionSupport(WireModel):
 class RolesRequest(WireModel):
     """Roles to add, set or remove."""
 
-    application_id: str
+    application_id: RequiredText
     application_roles: Roles
 
 
@@ -123,8 +124,8 @@ class ApplicationConfigDetail(WireModel):
 class CreateConfigRequest(WireModel):
     """``application/config/create``: replaces all values of the key."""
 
-    application_id: str
-    key: str
+    application_id: RequiredText
+    key: RequiredText
     values: list[Any] = Field(default_factory=list)
 
 
@@ -139,5 +140,5 @@ class CreatedConfig(WireModel):
 class RemoveConfigRequest(WireModel):
     """``application/config/remove``."""
 
-    application_id: str
-    key: str
+    application_id: RequiredText
+    key: RequiredText

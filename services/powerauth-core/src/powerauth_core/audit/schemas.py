@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditLevel
+from powerauth_core.fields import RequiredText
 from servicekit.wire import CoreDateTime, WireModel
 
 MAX_PAGE = 1_000
@@ -20,7 +21,7 @@ class ListAuditRequest(WireModel):
     ``applicationIds``: null = no restriction, ``[]`` = nothing; otherwise only records that name one of them.
     """
 
-    subject_id: str = Field(min_length=1, max_length=256)
+    subject_id: Annotated[RequiredText, Field(max_length=256)]
     application_ids: list[str] | None = None
     types: list[str] | None = None
     min_level: AuditLevel = AuditLevel.INFO

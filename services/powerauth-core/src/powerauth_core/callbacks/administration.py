@@ -50,14 +50,14 @@ async def create_callback(core: Core, request: CreateCallbackUrlRequest) -> Call
     """Configure a callback.
 
     :raises InvalidUrl: the URL cannot be called
-    :raises InvalidApplication: unknown application
+    :raises InvalidApplication: unknown application, or one out of scope
     :raises InvalidRequest: attributes too long, or unusable authentication
     """
     _check_url(core, request.callback_url)
     _check_settings(core, request)
     async with core.database.transaction() as session:
         application = await applications.find_by_name(session, request.application_id)
-        if application is None:
+        if application is None or not _in_scope(application.name, request.application_ids):
             raise InvalidApplication
         row = CallbackUrl(id=str(uuid.uuid4()), application_id=application.id, timestamp_created=clock.now())
         authentication = request.authentication or HttpAuthenticationPrivate()
@@ -72,13 +72,15 @@ async def create_callback(core: Core, request: CreateCallbackUrlRequest) -> Call
 async def update_callback(core: Core, request: UpdateCallbackUrlRequest) -> CallbackUrlDetail:
     """Overwrite a callback; secrets that are left out keep their stored value.
 
-    :raises InvalidRequest: unknown callback, or one of another application
+    :raises InvalidRequest: unknown callback, or one of another application or out of scope
     :raises InvalidUrl: the URL cannot be called
     """
     async with core.database.transaction() as session:
         row = await repository.lock(session, core.database.dialect, request.id)
         application = await applications.find_by_name(session, request.application_id)
         if row is None or application is None or row.application_id != application.id:
+            raise InvalidRequest
+        if not _in_scope(application.name, request.application_ids):
             raise InvalidRequest
         _check_url(core, request.callback_url)
         _check_settings(core, request)

@@ -122,6 +122,7 @@ class CallbackUrlSettings(WireModel):
     retention_period: IsoDuration | None = None
     initial_backoff: IsoDuration | None = None
     max_attempts: int | None = Field(default=None, ge=1, le=1_000_000)
+    application_ids: list[str] | None = None
 
 
 class CreateCallbackUrlRequest(CallbackUrlSettings):

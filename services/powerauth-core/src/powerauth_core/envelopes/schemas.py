@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from powerauth_core.fields import RequiredText
 from powerauth_protocol.ecies import EciesResponse
 from powerauth_protocol.encoding import b64encode
 from servicekit.wire import WireModel
 
 
 class EnvelopeFields(WireModel):
-    """The encrypted part of a request; which fields it has depends on its protocol version.
+    """The encrypted part of a request; which optional fields it has depends on its protocol version.
 
-    Base64 texts; `timestamp` in ms since the epoch. Not checked here: the pattern has its own error codes.
+    Base64 texts; `timestamp` in ms since the epoch. The pattern, which has its own error codes, is not
+    checked here.
     """
 
     temporary_key_id: str | None = None
-    ephemeral_public_key: str | None = None
-    encrypted_data: str | None = None
-    mac: str | None = None
+    ephemeral_public_key: RequiredText
+    encrypted_data: RequiredText
+    mac: RequiredText
     nonce: str | None = None
     timestamp: int | None = None
 
@@ -44,11 +46,11 @@ class DecryptorRequest(WireModel):
     """Request of ``ecies/decryptor``; without an activation id in application scope."""
 
     activation_id: str | None = None
-    application_key: str
+    application_key: RequiredText
     temporary_key_id: str | None = None
-    ephemeral_public_key: str
+    ephemeral_public_key: RequiredText
     nonce: str | None = None
-    protocol_version: str
+    protocol_version: RequiredText
     timestamp: int | None = None
     application_ids: list[str] | None = None
 

@@ -7,13 +7,14 @@ from typing import Annotated
 from pydantic import Field
 
 from powerauth_core.enums import IntegrationKind
+from powerauth_core.fields import RequiredText
 from servicekit.wire import WireModel
 
 
 class CreateIntegrationRequest(WireModel):
     """``integration/create``. ``kind`` is ours: which door the credentials open (README D1 rule 7)."""
 
-    name: Annotated[str, Field(max_length=255)]
+    name: Annotated[RequiredText, Field(max_length=255)]
     kind: IntegrationKind = IntegrationKind.REST
 
 
@@ -36,7 +37,7 @@ class ListIntegrationsResponse(WireModel):
 class RemoveIntegrationRequest(WireModel):
     """``integration/remove``."""
 
-    id: str
+    id: RequiredText
 
 
 class RemoveIntegrationResponse(WireModel):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from powerauth_core.fields import RequiredText
 from servicekit.wire import WireModel
 
 
 class CreateTemporaryKeyRequest(WireModel):
     """Request of ``keystore/create``: a JWT signed by the device."""
 
-    jwt: str
+    jwt: RequiredText
     application_ids: list[str] | None = None
 
 
@@ -21,7 +22,7 @@ class CreateTemporaryKeyResponse(WireModel):
 class RemoveTemporaryKeyRequest(WireModel):
     """Request of ``keystore/remove``: the id of the key."""
 
-    id: str
+    id: RequiredText
 
 
 class RemoveTemporaryKeyResponse(WireModel):

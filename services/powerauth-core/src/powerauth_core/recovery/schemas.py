@@ -6,10 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from powerauth_core.activations.schemas import MAX_ATTEMPTS, NonEmpty, UserId
+from powerauth_core.activations.schemas import UserId
 from powerauth_core.activations.schemas_administration import MANY
 from powerauth_core.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from powerauth_core.fields import MaxFailureCount, RequiredText
 from servicekit.wire import WireModel
 
 RecoveryCodeId = Annotated[int, Field(ge=0)]
@@ -18,20 +19,20 @@ RecoveryCodeId = Annotated[int, Field(ge=0)]
 class CreateActivationByRecoveryRequest(EnvelopeFields):
     """Request of ``activation/recovery/create``: key exchange by recovery code and PUK."""
 
-    recovery_code: NonEmpty = Field(repr=False)
-    puk: NonEmpty = Field(repr=False)
-    application_key: NonEmpty
+    recovery_code: RequiredText = Field(repr=False)
+    puk: RequiredText = Field(repr=False)
+    application_key: RequiredText
     generate_recovery_codes: bool | None = None
-    max_failure_count: Annotated[int, Field(le=MAX_ATTEMPTS)] | None = None
+    max_failure_count: MaxFailureCount | None = None
     activation_otp: str | None = Field(default=None, repr=False)
-    protocol_version: str
+    protocol_version: RequiredText
     application_ids: list[str] | None = None
 
 
 class CreateRecoveryCodeRequest(WireModel):
     """Request of ``recovery/create``: a postcard code with 1 to 100 PUKs."""
 
-    application_id: NonEmpty
+    application_id: RequiredText
     user_id: UserId
     puk_count: Annotated[int, Field(ge=1, le=100)]
     application_ids: list[str] | None = None
@@ -59,9 +60,9 @@ class CreateRecoveryCodeResponse(WireModel):
 class ConfirmRecoveryCodeRequest(EnvelopeFields):
     """Request of ``recovery/confirm``."""
 
-    activation_id: NonEmpty
-    application_key: NonEmpty
-    protocol_version: str
+    activation_id: RequiredText
+    application_key: RequiredText
+    protocol_version: RequiredText
     application_ids: list[str] | None = None
 
 
@@ -125,7 +126,7 @@ class RevokeRecoveryCodesResponse(WireModel):
 class RecoveryConfigRequest(WireModel):
     """Request of ``recovery/config/detail``."""
 
-    application_id: NonEmpty
+    application_id: RequiredText
     application_ids: list[str] | None = None
 
 
@@ -143,7 +144,7 @@ class RecoveryConfigResponse(WireModel):
 class UpdateRecoveryConfigRequest(WireModel):
     """Request of ``recovery/config/update``; remote key: null keeps it, empty clears it."""
 
-    application_id: NonEmpty
+    application_id: RequiredText
     activation_recovery_enabled: bool
     recovery_postcard_enabled: bool
     allow_multiple_recovery_codes: bool

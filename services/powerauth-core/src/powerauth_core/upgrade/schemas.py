@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from powerauth_core.fields import RequiredText
 from servicekit.wire import WireModel
 
 
 class StartUpgradeRequest(EnvelopeFields):
     """Request of ``upgrade/start``."""
 
-    activation_id: str
-    application_key: str
-    protocol_version: str
+    activation_id: RequiredText
+    application_key: RequiredText
+    protocol_version: RequiredText
     application_ids: list[str] | None = None
 
 
@@ -22,8 +23,8 @@ class StartUpgradeResponse(SealedFields):
 class CommitUpgradeRequest(WireModel):
     """Request of ``upgrade/commit``."""
 
-    activation_id: str
-    application_key: str
+    activation_id: RequiredText
+    application_key: RequiredText
     application_ids: list[str] | None = None
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from powerauth_core.enums import SignatureType
 from powerauth_core.envelopes.schemas import EnvelopeFields
+from powerauth_core.fields import RequiredText
 from servicekit.wire import WireModel
 
 
 class UnlockVaultRequest(EnvelopeFields):
     """``vault/unlock``; `signatureVersion` is also the version of the envelope."""
 
-    activation_id: str
-    application_key: str
-    signed_data: str
-    signature: str
+    activation_id: RequiredText
+    application_key: RequiredText
+    signed_data: RequiredText
+    signature: RequiredText
     signature_type: SignatureType
-    signature_version: str
+    signature_version: RequiredText
     application_ids: list[str] | None = None
 
 

@@ -1,0 +1,273 @@
+"""Every call of the core against its section of the specification (spec/core-api.md; README D21).
+
+The catalogue is complete against the application, and against the text of the specification where
+``POWERAUTH_SPEC_DIR`` names its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import core_cases_activations
+import core_cases_applications
+import core_cases_operations
+import core_cases_recovery
+import core_cases_verification
+import pytest
+from core_cases import Bad, Case
+from core_catalogue import ENDPOINTS, NOT_PRODUCED
+from core_messages import MESSAGES, NULL, REQUIRED
+from core_notation import SHAPES, Call
+from core_shapes import check_response, fields_of, includes
+from core_world import World
+
+from servicekit.testing import DIALECTS
+
+CATALOGUE = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+CASES = {
+    case.path: case
+    for case in chain(
+        core_cases_applications.CASES,
+        core_cases_activations.CASES,
+        core_cases_recovery.CASES,
+        core_cases_verification.CASES,
+        core_cases_operations.CASES,
+    )
+}
+SOUND = [
+    (case, {}, case.answer)
+    for case in CASES.values()
+    if case.path not in core_cases_verification.ALWAYS_REFUSED
+]
+MORE = [(case, change, answer) for case in CASES.values() for change, answer in case.more]
+BAD = [(case, bad) for case in CASES.values() for bad in case.bad]
+
+on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+on_both = pytest.mark.parametrize("dialect", DIALECTS, indirect=True, scope="session")
+
+
+def wire_code(code: str) -> str:
+    return {"TELEMETRY": "ERROR_TELEMETRY", "RECOVERY": "ERR_RECOVERY"}.get(code, f"ERR{code}")
+
+
+def required_of(endpoint: Call) -> list[str]:
+    return [member.name for member in fields_of(endpoint.request) if not member.optional]
+
+
+async def perform(world: World, case: Case, change: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Make the request and send it."""
+    if case.before is not None:
+        await case.before(world)
+    world.request = await world.made(case.sound | change)
+    return await world.post(case.path, world.request)
+
+
+def name_of(value: object) -> str | None:
+    if isinstance(value, Case):
+        return value.path
+    if isinstance(value, Bad):
+        return f"{value.code}-{'-'.join(value.change) or 'state'}"
+    return None
+
+
+@on_both
+@pytest.mark.parametrize(("case", "change", "answer"), SOUND, ids=name_of)
+async def test_a_sound_request_is_answered_in_full(
+    world: World, case: Case, change: dict[str, Any], answer: Any
+) -> None:
+    status, body = await perform(world, case, change)
+    assert (status, body["status"]) == (200, "OK"), body
+    check_response(body, CATALOGUE[case.path].response)
+    world.answer = body.get("responseObject")
+    assert includes(world.answer, answer), world.answer
+    for then in case.then:
+        status, body = await world.post(then.path, await world.made(then.request))
+        assert status == 200, (then.path, body)
+        assert includes(body.get("responseObject"), then.answer), (then, body)
+
+
+@on_postgresql
+@pytest.mark.parametrize(("case", "change", "answer"), MORE, ids=name_of)
+async def test_other_sound_requests(world: World, case: Case, change: dict[str, Any], answer: Any) -> None:
+    status, body = await perform(world, case, change)
+    assert (status, body["status"]) == (200, "OK"), body
+    check_response(body, CATALOGUE[case.path].response)
+    assert includes(body.get("responseObject"), answer), body
+
+
+@on_postgresql
+@pytest.mark.parametrize(("case", "bad"), BAD, ids=name_of)
+async def test_a_refusal(world: World, monkeypatch: pytest.MonkeyPatch, case: Case, bad: Bad) -> None:
+    for step in (case.before, bad.before):
+        if step is not None:
+            await step(world)
+    world.request = await world.made(case.sound | bad.change)
+    if bad.after is not None:
+        await bad.after(world)
+    if bad.patch is not None:
+        bad.patch(world, monkeypatch)
+    status, body = await world.post(case.path, world.request)
+    code = wire_code(bad.code)
+    message = bad.message or MESSAGES[code]
+    assert (status, body) == (
+        400,
+        {
+            "status": "ERROR",
+            "responseObject": {"code": code, "message": message, "localizedMessage": message} | bad.extra,
+        },
+    )
+
+
+def refusal_of(endpoint: Call, member: str) -> str:
+    """What is said of a required member that is not there."""
+    if endpoint.doing is None:
+        return NULL
+    words = endpoint.words.get(member) or REQUIRED.get(member)
+    if words is None:
+        return NULL
+    return words[1:] if words.startswith("=") else f"{words} when {endpoint.doing}"
+
+
+WITH_REQUIRED = [endpoint for endpoint in ENDPOINTS if required_of(endpoint)]
+
+
+@on_postgresql
+@pytest.mark.parametrize("endpoint", WITH_REQUIRED, ids=lambda endpoint: endpoint.path)
+async def test_required_members_are_named(world: World, endpoint: Call) -> None:
+    case = CASES[endpoint.path]
+    if case.before is not None:
+        await case.before(world)
+    sound = await world.made(case.sound)
+    for member in required_of(endpoint):
+        message = f"requestObject.{member} - {refusal_of(endpoint, member)}"
+        for changed in (
+            sound | {member: None},
+            {name: value for name, value in sound.items() if name != member},
+        ):
+            status, body = await world.post(endpoint.path, changed)
+            answer = body["responseObject"]
+            assert (status, answer["code"], answer["message"]) == (400, "ERR0024", message)
+
+
+# Texts that may be empty, and members that only look like texts.
+NOT_CHECKED = {
+    "data",
+    "activation/init applicationId",
+    *("type", "signatureType", "activationStatus", "timestampFrom", "timestampTo"),
+}
+# Their models take any text; nothing is found by a blank one.
+TAKE_ANY_TEXT = ("signature/", "token/", "application/callback/list", "application/callback/remove")
+WITH_TEXTS = [endpoint for endpoint in WITH_REQUIRED if not endpoint.path.startswith(TAKE_ANY_TEXT)]
+
+
+@on_postgresql
+@pytest.mark.parametrize("endpoint", WITH_TEXTS, ids=lambda endpoint: endpoint.path)
+async def test_required_texts_are_not_blank(world: World, endpoint: Call) -> None:
+    case = CASES[endpoint.path]
+    if case.before is not None:
+        await case.before(world)
+    sound = await world.made(case.sound)
+    texts = [name for name in required_of(endpoint) if isinstance(sound[name], str)]
+    for member in texts:
+        if not NOT_CHECKED.isdisjoint({member, f"{endpoint.path} {member}"}):
+            continue
+        for blank in ("", " \t"):
+            status, body = await world.post(endpoint.path, sound | {member: blank})
+            answer = body["responseObject"]
+            assert (status, answer["code"]) == (400, "ERR0024"), (member, blank)
+            assert answer["message"].startswith(f"requestObject.{member} - "), answer
+
+
+# -- the catalogue is complete -------------------------------------------------------------------------------
+
+
+def calls_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The calls of the API document by their path below ``/rest/v3/``."""
+    return {
+        path.partition("/rest/v3/")[2]: next(iter(item.values()))
+        for path, item in document["paths"].items()
+        if "/rest/v3/" in path
+    }
+
+
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema behind a reference."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = document["components"]["schemas"][name] if name else schema
+    return found
+
+
+def test_the_catalogue_lists_every_call_of_the_api_document(document: dict[str, Any]) -> None:
+    assert set(CATALOGUE) == set(calls_of(document))
+    assert len(CATALOGUE) == len(ENDPOINTS) == 85
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
+def test_requests_have_the_members_of_the_catalogue(document: dict[str, Any], endpoint: Call) -> None:
+    call = calls_of(document)[endpoint.path]
+    members = {}
+    if "requestBody" in call:
+        envelope = resolved(document, call["requestBody"]["content"]["application/json"]["schema"])
+        model = resolved(document, envelope["properties"]["requestObject"])
+        members = {name: name not in model.get("required", ()) for name in model["properties"]}
+    assert members == {member.name: member.optional for member in fields_of(endpoint.request)}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
+def test_answers_are_documented_with_the_members_of_the_catalogue(
+    document: dict[str, Any], endpoint: Call
+) -> None:
+    content = calls_of(document)[endpoint.path]["responses"]["200"]["content"]["application/json"]
+    envelope = resolved(document, content["schema"])
+    if endpoint.response == "-":
+        assert set(envelope["properties"]) == {"status"}
+        return
+    model = resolved(document, envelope["properties"]["responseObject"])
+    model = resolved(document, model.get("items", model))
+    notation = SHAPES.get(endpoint.response.strip("[]"), endpoint.response)
+    assert set(model["properties"]) == {member.name for member in fields_of(notation)}
+
+
+def test_every_call_has_cases_for_every_error_of_its_section() -> None:
+    assert set(CASES) == set(CATALOGUE)
+    for endpoint in ENDPOINTS:
+        case = CASES[endpoint.path]
+        tried = {bad.code for bad in case.bad} | ({"0024"} if required_of(endpoint) else set())
+        assert tried == set(endpoint.errors.split()), endpoint.path
+
+
+def test_every_error_of_the_list_is_tried_or_never_answered() -> None:
+    listed = {code for endpoint in ENDPOINTS for code in endpoint.errors.split() if code.isdigit()}
+    assert {code.removeprefix("ERR") for code in MESSAGES if code[3:].isdigit()} - listed == {
+        "0000",
+        *NOT_PRODUCED,
+    }
+
+
+async def test_the_error_list_is_the_table(world: World) -> None:
+    answer = await world.ok("error/list")
+    assert {item["code"]: item["value"] for item in answer["errors"]} == {
+        code: message for code, message in MESSAGES.items() if code != "ERR_RECOVERY"
+    }
+
+
+SPEC_DIR = os.environ.get("POWERAUTH_SPEC_DIR")
+
+if SPEC_DIR:
+
+    def _specification() -> str:
+        return (Path(str(SPEC_DIR)) / "core-api.md").read_text(encoding="utf-8")
+
+    def test_the_catalogue_is_that_of_the_specification() -> None:
+        section = _specification().partition("## 3. Endpoint catalogue")[2].partition("## 4. System")[0]
+        paths = re.findall(r"\| `([a-z0-9/-]+)`", section)
+        assert len(paths) == len(set(paths))
+        assert set(paths) == {endpoint.path for endpoint in ENDPOINTS if not endpoint.ours}
+
+    def test_the_messages_are_those_of_the_specification() -> None:
+        rows = re.findall(r"^\| (ERR\d{4}) \| (.+?) \|", _specification(), re.MULTILINE)
+        assert dict(rows) == {code: message for code, message in MESSAGES.items() if code != "ERR_RECOVERY"}
