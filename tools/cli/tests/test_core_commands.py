@@ -1,7 +1,8 @@
-"""`powerauth db` and `powerauth job`: the core's commands, with its settings, by exit status and words."""
+"""`powerauth db`, `job` and `audit`: the core's commands, with its settings, by exit status and words."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,36 @@ def test_jobs_are_listed_and_run(database: str, monkeypatch: pytest.MonkeyPatch)
     assert (status, "expireUniqueValuesTask has run." in output) == (0, True)
     status, output = run("job", "run", "expireEverything")
     assert (status, "There is no job expireEverything" in output) == (1, True)
+
+
+def test_the_audit_is_verified_against_a_checkpoint(
+    database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run("db", "migrate")
+    status, output = run("audit", "verify")
+    assert (status, "No key is configured" in output) == (1, True)
+    monkeypatch.setenv("CORE_AUDIT_CHAIN_KEY", "MTIzNDU2Nzg5MDEyMzQ1Ng==")
+    file = tmp_path / "checkpoint.json"
+    assert run("audit", "checkpoint", str(file)) == (0, f"0 chains written to {file}.\n")
+    assert run("audit", "accept")[0] == 0
+    status, output = run("audit", "verify", "--checkpoint", str(file))
+    assert (status, output) == (
+        0,
+        "0 rows in 0 chains are as they were written, 0 rows are not chained, 0 findings\n",
+    )
+    file.write_text(file.read_text().replace('"format": 1', '"format": 2'))
+    status, output = run("audit", "verify", "--checkpoint", str(file))
+    assert (status, "the checkpoint was changed" in output) == (1, True)
+    with sqlite3.connect(database.removeprefix("sqlite:///")) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute(
+            "INSERT INTO pa_signature_audit (id, activation_id, activation_counter, signature_type,"
+            " signature, timestamp_created) VALUES (1, 'a', 0, 'POSSESSION', 's', '2026-01-01 00:00:00')"
+        )
+    status, output = run("audit", "verify")
+    assert status == 1
+    assert output.startswith("chain removed: no chain was ever opened here")
+    assert output.endswith("1 rows are not chained, 1 findings\n")
 
 
 def test_a_database_that_is_not_there_is_told_without_a_traceback(

@@ -7,6 +7,11 @@ check             say whether the schema is the current one
 job NAME          run a scheduled job now
 jobs              list the scheduled jobs
 encrypt           encrypt the secrets that are stored in clear
+audit verify [--checkpoint FILE]
+                  check the chains of the signature audit, and compare them with a checkpoint
+audit checkpoint FILE
+                  write where the chains end now
+audit accept      record that the rows which are in no chain are known
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from powerauth_core import commands
@@ -46,6 +52,10 @@ def main() -> int:
         named.add_parser(name)
     named.add_parser("adopt").add_argument("--check", action="store_true")
     named.add_parser("job").add_argument("name")
+    audit = named.add_parser("audit").add_subparsers(dest="audit", required=True)
+    audit.add_parser("verify").add_argument("--checkpoint", type=Path)
+    audit.add_parser("checkpoint").add_argument("file", type=Path)
+    audit.add_parser("accept")
     arguments = parser.parse_args()
     settings = CoreSettings()
     configure_logging("powerauth-core", settings.log_level, json=settings.log_json)
@@ -62,8 +72,21 @@ def main() -> int:
             return finish(commands.run_job(settings, arguments.name))
         case "encrypt":
             return finish(commands.encrypt(settings))
+        case "audit":
+            return finish(_audit(settings, arguments))
     serve(create_app(settings), settings)
     return 0
+
+
+def _audit(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[Any, Any, Outcome]:
+    match arguments.audit:
+        case "checkpoint":
+            return commands.write_audit_checkpoint(settings, arguments.file)
+        case "accept":
+            return commands.accept_unchained_audit(settings)
+    return commands.verify_audit(
+        settings, lambda line: sys.stdout.write(line + "\n"), checkpoint=arguments.checkpoint
+    )
 
 
 if __name__ == "__main__":

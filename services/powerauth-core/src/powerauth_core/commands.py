@@ -5,12 +5,21 @@ Each works on the database of the settings and may run while others serve from i
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
 from powerauth_core import jobs
 from powerauth_core.adoption import service
 from powerauth_core.adoption.service import Outcome
+from powerauth_core.chain import checkpoints
+from powerauth_core.chain import service as chain
+from powerauth_core.chain.checkpoints import CheckpointUnusable
 from powerauth_core.reencryption import encrypt_stored_secrets
 from powerauth_core.runtime import offline_core
 from powerauth_core.settings import CoreSettings
+
+_NOT_CHAINED = "No key is configured (CORE_AUDIT_CHAIN_KEY, CORE_MASTER_ENCRYPTION_KEY): not chained."
 
 
 async def migrate(settings: CoreSettings) -> Outcome:
@@ -57,3 +66,51 @@ async def run_job(settings: CoreSettings, name: str) -> Outcome:
         ran = await jobs.run_job(core, name)
         await core.callbacks.idle()
     return Outcome(ran, f"{name} has run." if ran else "Another replica is running the job.")
+
+
+async def verify_audit(
+    settings: CoreSettings, say: Callable[[str], object], *, checkpoint: Path | None = None
+) -> Outcome:
+    """Check every row of the signature audit and every chain.
+
+    :param say: is given a line for each finding, as it is found
+    :param checkpoint: file of an earlier `write_audit_checkpoint`, to compare with
+    """
+    keys = settings.chain_keys
+    if keys is None:
+        return Outcome(False, _NOT_CHAINED)
+    try:
+        known = None
+        if checkpoint is not None:
+            known = checkpoints.load(keys, await asyncio.to_thread(checkpoint.read_text, encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, CheckpointUnusable) as error:
+        return Outcome(False, f"{checkpoint}: {error}")
+    async with offline_core(settings) as core:
+        verification = chain.Verification(core.database, keys, known)
+        async for finding in verification.findings():
+            say(str(finding))
+    return Outcome(verification.summary.findings == 0, str(verification.summary))
+
+
+async def write_audit_checkpoint(settings: CoreSettings, file: Path) -> Outcome:
+    """Write where the chains of the signature audit end now, sealed, into a file."""
+    keys = settings.chain_keys
+    if keys is None:
+        return Outcome(False, _NOT_CHAINED)
+    async with offline_core(settings) as core:
+        text, chains = await chain.checkpoint(core.database, keys.current)
+    try:
+        await asyncio.to_thread(file.write_text, text, encoding="utf-8")
+    except OSError as error:
+        return Outcome(False, str(error))
+    return Outcome(True, f"{chains} chains written to {file}.")
+
+
+async def accept_unchained_audit(settings: CoreSettings) -> Outcome:
+    """Record that the rows of the signature audit which are in no chain now are known."""
+    keys = settings.chain_keys
+    if keys is None:
+        return Outcome(False, _NOT_CHAINED)
+    async with offline_core(settings) as core:
+        rows = await chain.accept_unchained(core.database, keys.current)
+    return Outcome(True, f"{rows} rows without a chain are accepted from now on.")

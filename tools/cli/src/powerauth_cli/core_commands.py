@@ -1,4 +1,4 @@
-"""`powerauth db` and `powerauth job`: work of an operator on the core's database.
+"""`powerauth db`, `powerauth job` and `powerauth audit`: work of an operator on the core's database.
 
 Everything is done by `powerauth_core.commands`, with the settings of the core: ``CORE_…`` variables.
 """
@@ -6,6 +6,7 @@ Everything is done by `powerauth_core.commands`, with the settings of the core: 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 db = typer.Typer(no_args_is_help=True, help="The core's database, that of CORE_DATABASE_URL.")
 job = typer.Typer(no_args_is_help=True, help="The core's scheduled jobs.")
+audit = typer.Typer(no_args_is_help=True, help="The chains that make the signature audit tamper-evident.")
 
 
 @db.command()
@@ -59,6 +61,28 @@ def job_list() -> None:
 def job_run(name: Annotated[str, typer.Argument(help="One of `powerauth job list`.")]) -> None:
     """Run a job now, once, on this machine."""
     _run("run_job", name)
+
+
+@audit.command()
+def verify(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Compare with this file of `powerauth audit checkpoint`.")
+    ] = None,
+) -> None:
+    """Find every row that was changed, removed or inserted; exit status 1 if there is one."""
+    _run("verify_audit", typer.echo, checkpoint=checkpoint)
+
+
+@audit.command()
+def checkpoint(file: Annotated[Path, typer.Argument(help="To be kept away from the database.")]) -> None:
+    """Write where the chains end now, sealed, into a file."""
+    _run("write_audit_checkpoint", file)
+
+
+@audit.command()
+def accept() -> None:
+    """Record that the rows which are in no chain now are known, such as those of an earlier release."""
+    _run("accept_unchained_audit")
 
 
 def _run(name: str, *arguments: Any, **options: Any) -> None:

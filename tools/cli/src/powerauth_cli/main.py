@@ -22,6 +22,7 @@ app.add_typer(vectors.app, name="vectors", help="Reference test vectors.")
 app.add_typer(bench_commands.app, name="bench")
 app.add_typer(core_commands.db, name="db")
 app.add_typer(core_commands.job, name="job")
+app.add_typer(core_commands.audit, name="audit")
 
 integration_app = typer.Typer(no_args_is_help=True, help="Callers of the core and their credentials.")
 app.add_typer(integration_app, name="integration")
