@@ -9,6 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from powerauth_core import jobs
 from powerauth_core.activations.keys import ActivationKeyCache
+from powerauth_core.adoption import service as adoption
+from powerauth_core.adoption.service import NotAdopted
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.callbacks.clients import CallbackClients
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
@@ -16,12 +18,10 @@ from powerauth_core.container import Core
 from powerauth_core.egress import Egress
 from powerauth_core.events import APPLICATION_CHANGED
 from powerauth_core.integrations.callers import CallerCache
-from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.records import RecordCipher
 from powerauth_core.settings import CoreSettings
 from powerauth_core.signatures.executor import SignatureExecutor
 from powerauth_core.tokens.validator import TokenValidator
-from servicekit import migrations
 from servicekit.bus import Bus, Event, bus_from_url
 from servicekit.database import Database
 from servicekit.errors import Unavailable
@@ -36,13 +36,16 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
     """A core that serves and works in the background until the block ends.
 
     :param bus: a bus that others in this process use too; it is neither started nor closed here
+    :raises NotAdopted: the database is the original's
     """
     async with AsyncExitStack() as stack:
         url = settings.database_url.get_secret_value()
         database = Database(url, settings, application_name="powerauth-core")
         stack.push_async_callback(database.dispose)
         if _migrates(settings, database):
-            await migrations.upgrade(url, SCRIPT_LOCATION)
+            outcome = await adoption.migrate(url)
+            if not outcome.ok:
+                raise NotAdopted(outcome.text)
         _warn_of_unchained_audit(settings)
         core = build_core(settings, database, bus or bus_from_url(settings.bus_url.get_secret_value()))
         stack.push_async_callback(core.egress.close)

@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from powerauth_core.adoption.baseline import baseline_schema
-from powerauth_core.adoption.service import adopt, check, migrate
+from powerauth_core.adoption.service import NotAdopted, adopt, check, migrate
 from powerauth_core.adoption.subjects import subject_of
 from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
+from powerauth_core.runtime import running_core
+from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import normalised_url
 
@@ -240,6 +242,32 @@ async def test_who_may_not_change_the_tables_learns_it_first(execute: Any, origi
     assert "the database user may not create tables in the schema" in outcome.text
 
 
+async def test_an_owner_who_is_nobody_else_adopts_in_a_schema_of_its_own(
+    execute: Any, original_url: str
+) -> None:
+    """As banks install it: no superuser, not in `public`, privileges of reporting users on some tables."""
+    name = normalised_url(original_url).database
+    await execute(
+        "DROP ROLE IF EXISTS adoption_owner",
+        "CREATE ROLE adoption_owner LOGIN",
+        "ALTER SCHEMA public RENAME TO bank",
+        "ALTER SCHEMA bank OWNER TO adoption_owner",
+        f'ALTER DATABASE "{name}" SET search_path TO bank',
+        "DO $$ DECLARE one record; BEGIN FOR one IN SELECT relname, relkind FROM pg_class"
+        " WHERE relnamespace = 'bank'::regnamespace AND relkind IN ('r', 'S') LOOP"
+        " EXECUTE format('ALTER %s bank.%I OWNER TO adoption_owner',"
+        " CASE one.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, one.relname);"
+        " END LOOP; END $$",
+    )
+    url = normalised_url(original_url).set(username="adoption_owner").render_as_string(hide_password=False)
+    try:
+        outcome = await adopt(url, MASTER_KEY)
+        assert outcome.ok, outcome.text
+        assert (await check(url, MASTER_KEY)).ok
+    finally:
+        await execute("DROP OWNED BY adoption_owner CASCADE", "DROP ROLE adoption_owner")
+
+
 async def test_the_original_must_not_be_migrating_itself(execute: Any, examine: Any) -> None:
     found = await problems_after(
         execute,
@@ -269,6 +297,14 @@ async def test_migrating_leaves_a_database_of_the_original_alone(original_url: s
     assert (outcome.ok, "database of the original: adopt it" in outcome.text) == (False, True)
     assert await migrations.current(original_url) is None
     assert "The database can be adopted." in (await check(original_url, MASTER_KEY)).text
+
+
+async def test_a_core_does_not_start_on_a_database_of_the_original(original_url: str) -> None:
+    settings = CoreSettings(environment="test", database_url=original_url, migrate_on_start=True)
+    with pytest.raises(NotAdopted, match="powerauth db adopt"):
+        async with running_core(settings):
+            pytest.fail("started")
+    assert await migrations.current(original_url) is None
 
 
 async def test_an_older_and_an_unknown_revision_are_told(original_url: str, execute: Any) -> None:

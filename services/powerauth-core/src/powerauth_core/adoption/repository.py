@@ -98,7 +98,8 @@ def other_sessions(connection: Connection) -> int:
         _value(
             connection,
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+            # Of the sessions of others a user may see no more than that they are there.
+            " AND pid <> pg_backend_pid() AND coalesce(backend_type, 'client backend') = 'client backend'",
         )
     )
 

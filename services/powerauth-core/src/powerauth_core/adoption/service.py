@@ -54,6 +54,10 @@ class Outcome:
     text: str
 
 
+class NotAdopted(RuntimeError):
+    """A core was started on a database of the original."""
+
+
 async def adopt(url: str, master_key: bytes | None, *, check_only: bool = False) -> Outcome:
     """Take over the database, or only say whether it could be; repeated it does nothing.
 
@@ -87,7 +91,7 @@ async def migrate(url: str) -> Outcome:
     """
     async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
         if await migrator.current() is None and await migrator.has_table(_ORIGINAL):
-            return Outcome(False, "This is a database of the original: adopt it.")
+            return Outcome(False, "This is a database of the original: adopt it, `powerauth db adopt`.")
         await migrator.upgrade()
         return Outcome(True, f"The schema is current, {await _where(migrator)}.")
 
