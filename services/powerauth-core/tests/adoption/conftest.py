@@ -84,6 +84,8 @@ async def templates(
                 for script in RELEASES[release]:
                     await driver.execute((HERE / script).read_text())
                 await original.write(connection)
+                if release == "1.10":
+                    await original.write_additional_data(connection)
         yield urls
 
 

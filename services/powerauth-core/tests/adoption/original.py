@@ -111,6 +111,13 @@ class Original:
         for sequence, value in SEQUENCES.items():
             await connection.execute(text(f"SELECT setval('{sequence}', {value})"))
 
+    async def write_additional_data(self, connection: AsyncConnection) -> None:
+        """What release 1.10 stores beside an activation."""
+        await connection.execute(
+            text("UPDATE pa_activation SET additional_data = :data WHERE activation_id = :id"),
+            {"data": jackson({"jti": "žeton"}), "id": self.devices["sealed"].activation_id},
+        )
+
     def _add(self, table: str, **row: Any) -> None:
         self.tables.setdefault(table, []).append(row)
 

@@ -15,10 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from powerauth_core.adoption.service import adopt, check
+from powerauth_core.activations.models import Activation
+from powerauth_core.adoption.service import adopt, check, migrate
 from powerauth_core.migrations import SCRIPT_LOCATION
 from servicekit import migrations
-from servicekit.database import normalised_url
+from servicekit.database import Database, normalised_url
+from servicekit.testing import fresh_database
 
 VECTORS = Path(__file__).resolve().parents[4] / "tests" / "vectors" / "server_record_encryption.json"
 
@@ -93,14 +95,39 @@ async def test_two_adoptions_at_once_are_one(original_url: str) -> None:
 
 
 @pytest.mark.parametrize("reached", ["0001_baseline", "0002_own_additions"])
-async def test_an_interrupted_adoption_is_finished_by_the_next(original_url: str, reached: str) -> None:
+@pytest.mark.parametrize("finish", [lambda url: adopt(url, MASTER_KEY), migrate], ids=["adopt", "migrate"])
+async def test_an_interrupted_adoption_is_finished_by_the_next(
+    original_url: str, reached: str, finish: Any
+) -> None:
     await migrations.stamp(original_url, SCRIPT_LOCATION, "0001_baseline")
     await migrations.upgrade(original_url, SCRIPT_LOCATION, reached)
-    outcome = await adopt(original_url, MASTER_KEY)
+    outcome = await finish(original_url)
     assert outcome.ok, outcome.text
     found = await contents(original_url, {"audit_log": ["subject_id"]})
     assert ("uživatel-sealed",) in found["audit_log"]
     assert await migrations.current(original_url) == await migrations.head(SCRIPT_LOCATION)
+
+
+async def test_a_later_interruption_is_finished_too(original_url: str) -> None:
+    await migrations.stamp(original_url, SCRIPT_LOCATION, "0001_baseline")
+    await migrations.upgrade(original_url, SCRIPT_LOCATION, "0003_statement_key")
+    outcome = await adopt(original_url, MASTER_KEY)
+    assert (outcome.ok, "unfinished adoption is finished" in outcome.text) == (True, True)
+    assert await migrations.current(original_url) == await migrations.head(SCRIPT_LOCATION)
+
+
+async def test_additional_data_of_1_10_is_read(
+    templates: dict[str, str], tmp_path: Path, original: Any
+) -> None:
+    activation_id = original.devices["sealed"].activation_id
+    async with fresh_database("postgresql", tmp_path, template=templates["1.10"]) as url:
+        assert (await adopt(url, MASTER_KEY)).ok
+        database = Database(url)
+        async with database.read() as session:
+            activation = await session.get(Activation, activation_id)
+        await database.dispose()
+    assert activation is not None
+    assert activation.additional_data == {"jti": "žeton"}
 
 
 def test_the_rows_were_sealed_as_the_reference_seals() -> None:

@@ -196,7 +196,8 @@ def _tell_strangers_in(name: str, expected: Table, actual: Table, report: Report
                 "it refuses rows that the original takes"
             )
         else:
-            report.notices.append(f"index {index} on {name} is not the original's: left alone")
+            kept = "kept for the rows so far" if name in PARTITIONED else "left alone"
+            report.notices.append(f"index {index} on {name} is not the original's: {kept}")
     for columns, target in sorted(actual.foreign_keys - expected.foreign_keys):
         report.notices.append(f"foreign key from {name} {_list(columns)} to {target} is not the original's")
 

@@ -68,6 +68,7 @@ async def adopt(url: str, master_key: bytes | None, *, check_only: bool = False)
     """
     if normalised_url(url).get_backend_name() != "postgresql":
         return Outcome(False, "Databases of the original are adopted on PostgreSQL only.")
+    newest = await migrations.head(SCRIPT_LOCATION)
     async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
         revision = await migrator.current()
         if revision is None:
@@ -75,11 +76,11 @@ async def adopt(url: str, master_key: bytes | None, *, check_only: bool = False)
             if check_only or not report.adoptable:
                 return Outcome(report.adoptable, str(report))
             await migrator.stamp(BASELINE)
-            await _complete(migrator)
+            await _upgrade(migrator, BASELINE)
             told = "\n".join(f"notice: {notice}" for notice in report.notices)
             return Outcome(True, f"{told}\nRelease {release} adopted, {await _where(migrator)}.".lstrip())
-        if not check_only and revision in (BASELINE, _WITH_SUBJECTS):
-            await _complete(migrator)
+        if not check_only and revision != newest and revision in migrations.history(SCRIPT_LOCATION):
+            await _upgrade(migrator, revision)
             return Outcome(True, f"An unfinished adoption is finished, {await _where(migrator)}.")
         return Outcome(True, f"The database has been adopted already, {await _where(migrator)}.")
 
@@ -90,9 +91,10 @@ async def migrate(url: str) -> Outcome:
     :raises DatabaseUnavailable: no connection, or no lock in time
     """
     async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
-        if await migrator.current() is None and await migrator.has_table(_ORIGINAL):
+        revision = await migrator.current()
+        if revision is None and await migrator.has_table(_ORIGINAL):
             return Outcome(False, "This is a database of the original: adopt it, `powerauth db adopt`.")
-        await migrator.upgrade()
+        await _upgrade(migrator, revision)
         return Outcome(True, f"The schema is current, {await _where(migrator)}.")
 
 
@@ -116,9 +118,11 @@ async def check(url: str, master_key: bytes | None) -> Outcome:
     return Outcome(False, f"The schema is of revision {revision}, which this release does not know.")
 
 
-async def _complete(migrator: Migrator) -> None:
-    await migrator.upgrade(_WITH_SUBJECTS)
-    await name_subjects(migrator.connection)
+async def _upgrade(migrator: Migrator, revision: str | None) -> None:
+    """To the newest revision; what an adoption had begun is done on the way."""
+    if revision in (BASELINE, _WITH_SUBJECTS):
+        await migrator.upgrade(_WITH_SUBJECTS)
+        await name_subjects(migrator.connection)
     await migrator.upgrade()
 
 
