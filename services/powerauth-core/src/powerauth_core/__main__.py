@@ -12,6 +12,7 @@ audit verify [--checkpoint FILE]
 audit checkpoint FILE
                   write where the chains end now
 audit accept      record that the rows which are in no chain are known
+audit rebuild     make the registry of the chains anew if it is damaged
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def main() -> int:
     audit.add_parser("verify").add_argument("--checkpoint", type=Path)
     audit.add_parser("checkpoint").add_argument("file", type=Path)
     audit.add_parser("accept")
+    audit.add_parser("rebuild")
     arguments = parser.parse_args()
     settings = CoreSettings()
     configure_logging("powerauth-core", settings.log_level, json=settings.log_json)
@@ -84,6 +86,8 @@ def _audit(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[A
             return commands.write_audit_checkpoint(settings, arguments.file)
         case "accept":
             return commands.accept_unchained_audit(settings)
+        case "rebuild":
+            return commands.rebuild_audit_registry(settings)
     return commands.verify_audit(
         settings, lambda line: sys.stdout.write(line + "\n"), checkpoint=arguments.checkpoint
     )

@@ -106,6 +106,16 @@ async def write_audit_checkpoint(settings: CoreSettings, file: Path) -> Outcome:
     return Outcome(True, f"{chains} chains written to {file}.")
 
 
+async def rebuild_audit_registry(settings: CoreSettings) -> Outcome:
+    """Make the damaged registry of the chains anew, so that rows are chained again."""
+    keys = settings.chain_keys
+    if keys is None:
+        return Outcome(False, _NOT_CHAINED)
+    async with offline_core(settings) as core:
+        damaged = await chain.rebuild_registry(core.database, keys)
+    return Outcome(True, "The registry was made anew." if damaged else "The registry is not damaged.")
+
+
 async def accept_unchained_audit(settings: CoreSettings) -> Outcome:
     """Record that the rows of the signature audit which are in no chain now are known."""
     keys = settings.chain_keys

@@ -85,6 +85,12 @@ def accept() -> None:
     _run("accept_unchained_audit")
 
 
+@audit.command()
+def rebuild() -> None:
+    """Make the registry of the chains anew if it is damaged: until then rows are written without a chain."""
+    _run("rebuild_audit_registry")
+
+
 def _run(name: str, *arguments: Any, **options: Any) -> None:
     """Do what the core's command of this name does and print its outcome; exit status 1 if it failed."""
     from powerauth_core import commands  # noqa: PLC0415 - heavy, needed when a command runs

@@ -36,7 +36,17 @@ class AuditChain(Base):
 
     def sealed_by(self, key: ChainKey) -> bool:
         """Whether the head is as its writer left it."""
-        return key.sealed(self.seal, Sealed.HEAD, *head_facts(self))
+        facts = head_facts(
+            self.chain_id,
+            self.number,
+            self.key_id,
+            self.timestamp_opened,
+            self.timestamp_last,
+            self.timestamp_closed,
+            self.position,
+            self.mac,
+        )
+        return key.sealed(self.seal, Sealed.HEAD, *facts)
 
     def start(self, key: ChainKey) -> tuple[int, bytes] | None:
         """Position and MAC before the first row that is kept; None when the anchor was changed."""
@@ -47,18 +57,18 @@ class AuditChain(Base):
         return (self.anchor_position, mac) if key.sealed(self.anchor_seal, Sealed.ANCHOR, *facts) else None
 
 
-def head_facts(head: AuditChain) -> tuple[object, ...]:
+def head_facts(
+    chain_id: str,
+    number: int,
+    key_id: str,
+    opened: datetime,
+    last: datetime,
+    closed: datetime | None,
+    position: int,
+    mac: bytes,
+) -> tuple[object, ...]:
     """What the seal of a head covers."""
-    return (
-        head.chain_id,
-        head.number,
-        head.key_id,
-        head.timestamp_opened,
-        head.timestamp_last,
-        head.timestamp_closed,
-        head.position,
-        head.mac.hex(),
-    )
+    return chain_id, number, key_id, opened, last, closed, position, mac.hex()
 
 
 def anchor_facts(chain_id: str, position: int, mac: bytes) -> tuple[object, ...]:

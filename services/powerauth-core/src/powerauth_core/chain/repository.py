@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -56,12 +57,29 @@ async def _first(session: AsyncSession, keys: ChainKeys, now: datetime) -> Audit
     return registry
 
 
-async def close(session: AsyncSession, head: AuditChain) -> None:
-    """Store the head of a chain that its writer gives up."""
+async def make_registry(
+    session: AsyncSession, keys: ChainKeys, heads: Sequence[AuditChain], unchained_time: datetime
+) -> None:
+    """A registry that knows these chains, and rows without a chain up to the given time."""
+    newest = await session.scalar(
+        select(func.max(SignatureAudit.id)).where(
+            SignatureAudit.chain_id.is_(None), SignatureAudit.timestamp_created <= unchained_time
+        )
+    )
+    made = AuditChainRegistry(
+        id=_ONLY,
+        chains=max((head.number for head in heads), default=0),
+        unchained_id=newest or 0,
+        unchained_time=unchained_time,
+    )
+    made.seal_with(keys.current)
+    session.add(made)
+
+
+async def close(session: AsyncSession, chain_id: str, now: datetime, seal: bytes) -> None:
+    """Store that the writer of a chain gives it up."""
     await session.execute(
-        update(AuditChain)
-        .where(AuditChain.chain_id == head.chain_id)
-        .values(timestamp_closed=head.timestamp_closed, seal=head.seal)
+        update(AuditChain).where(AuditChain.chain_id == chain_id).values(timestamp_closed=now, seal=seal)
     )
 
 

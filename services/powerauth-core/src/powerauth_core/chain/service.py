@@ -297,6 +297,30 @@ async def accept_unchained(database: Database, key: ChainKey) -> int:
     return new
 
 
+async def rebuild_registry(database: Database, keys: ChainKeys) -> bool:
+    """Make the registry anew from the heads that are left, if it is damaged; whether it was.
+
+    Rows without a chain are known up to the opening of the first chain that can be believed.
+    """
+    async with database.transaction() as session:
+        found = await repository.registry(session)
+        if found is not None:
+            key = keys.by_id(found.key_id)
+            if key is not None and key.sealed(found.seal, Sealed.REGISTRY, *found.facts()):
+                return False
+            await session.delete(found)
+            await session.flush()
+        heads = await repository.heads(session)
+        opened = [head.timestamp_opened for head in heads if _believed(keys, head)]
+        await repository.make_registry(session, keys, heads, min(opened, default=clock.now()))
+    return True
+
+
+def _believed(keys: ChainKeys, head: AuditChain) -> bool:
+    key = keys.by_id(head.key_id)
+    return key is not None and head.sealed_by(key)
+
+
 def _gaps(numbers: set[int], count: int) -> Iterator[tuple[int, int]]:
     """Ranges of 1 to ``count`` that are missing."""
     expected = 1

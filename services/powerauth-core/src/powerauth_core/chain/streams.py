@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from powerauth_core.chain import repository
 from powerauth_core.chain.keys import FIRST_LINK, ChainKey, ChainKeys, Sealed
 from powerauth_core.chain.models import AuditChain, head_facts
@@ -33,7 +36,7 @@ _RETRY_DAMAGED = timedelta(seconds=60)
 _ID_BYTES = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HeadUpdate:
     """The new head of a chain, to be stored with the rows."""
 
@@ -44,7 +47,7 @@ class HeadUpdate:
     seal: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chained:
     """Rows with their places in a chain, in the order of `CHAIN_COLUMNS`; without a key they have none."""
 
@@ -54,19 +57,56 @@ class Chained:
 
 @dataclass(slots=True)
 class Stream:
-    """A chain in the hands of this process; ``head`` is what the database holds."""
+    """A chain in the hands of this process, as far as the database holds it."""
 
-    head: AuditChain
+    key: ChainKey = field(repr=False)
+    chain_id: str
+    number: int
+    opened: datetime
+    last: datetime
+    position: int = 0
+    mac: bytes = FIRST_LINK
     updates: int = 0
 
     def fits(self, now: datetime) -> bool:
         """Whether rows of this moment may join: a chain stays in a month, so that it goes with it."""
-        opened = self.head.timestamp_opened
         return (
-            (opened.year, opened.month) == (now.year, now.month)
+            (self.opened.year, self.opened.month) == (now.year, now.month)
             and self.updates < UPDATES_PER_CHAIN
-            and self.head.position < ROWS_PER_CHAIN
+            and self.position < ROWS_PER_CHAIN
         )
+
+    def follow(self, rows: Sequence[Sequence[Any]], now: datetime) -> Chained:
+        """Places for rows behind the last one of the chain, which itself stays as it is.
+
+        :param rows: the audited columns of each row
+        """
+        chain_id, position, mac, row_mac = self.chain_id, self.position, self.mac, self.key.row_mac
+        places = []
+        for row in rows:
+            position += 1
+            mac = row_mac(mac, chain_id, position, row)
+            places.append((chain_id, position, mac))
+        return Chained(places, HeadUpdate(chain_id, position, mac, now, self._seal(position, mac, now)))
+
+    def move(self, head: HeadUpdate) -> None:
+        """The chain goes as far as this now."""
+        self.position, self.mac, self.last = head.position, head.mac, head.timestamp
+        self.updates += 1
+
+    def first_seal(self) -> bytes:
+        """The seal of the head before the first row."""
+        return self._seal(self.position, self.mac, self.last)
+
+    def closed(self, now: datetime) -> bytes:
+        """The seal of the head when nothing will follow."""
+        return self._seal(self.position, self.mac, self.last, now)
+
+    def _seal(self, position: int, mac: bytes, last: datetime, closed: datetime | None = None) -> bytes:
+        facts = head_facts(
+            self.chain_id, self.number, self.key.key_id, self.opened, last, closed, position, mac
+        )
+        return self.key.seal(Sealed.HEAD, *facts)
 
 
 @dataclass(slots=True)
@@ -78,7 +118,6 @@ class Turn:
     """
 
     now: datetime
-    key: ChainKey | None = None
     stream: Stream | None = None
     _next: HeadUpdate | None = field(init=False, default=None)
     sent: bool = field(init=False, default=False)
@@ -89,28 +128,11 @@ class Turn:
 
         :param rows: the audited columns of each row
         """
-        if self.stream is None or self.key is None or not rows:
+        if self.stream is None or not rows:
             return Chained([(None, None, None)] * len(rows), None)
-        head = self.stream.head
-        chain_id, position, mac, row_mac = head.chain_id, head.position, head.mac, self.key.row_mac
-        places = []
-        for row in rows:
-            position += 1
-            mac = row_mac(mac, chain_id, position, row)
-            places.append((chain_id, position, mac))
-        seal = self.key.seal(
-            Sealed.HEAD,
-            chain_id,
-            head.number,
-            head.key_id,
-            head.timestamp_opened,
-            self.now,
-            None,
-            position,
-            mac.hex(),
-        )
-        self._next = HeadUpdate(chain_id, position, mac, self.now, seal)
-        return Chained(places, self._next)
+        chained = self.stream.follow(rows, self.now)
+        self._next = chained.head
+        return chained
 
     def sending(self) -> None:
         """The commit is about to be sent: from now on its outcome may stay unknown."""
@@ -127,9 +149,7 @@ class Turn:
             return stream
         if not self._committed:
             return None
-        stream.head.position, stream.head.mac = after.position, after.mac
-        stream.head.timestamp_last, stream.head.seal = after.timestamp, after.seal
-        stream.updates += 1
+        stream.move(after)
         return stream
 
 
@@ -154,7 +174,7 @@ class Streams:
         """
         now = clock.now()
         stream = await self._take(now)
-        turn = Turn(now, self._key, stream)
+        turn = Turn(now, stream)
         try:
             yield turn
         finally:
@@ -162,14 +182,14 @@ class Streams:
             if left is not None:
                 self._free.append(left)
             elif stream is not None:
-                log.warning("audit_chain_left_open", chain=stream.head.chain_id)
+                log.warning("audit_chain_left_open", chain=stream.chain_id)
 
     async def close(self) -> None:
         """Close the chains; those that cannot be closed now stay as they are."""
         while self._free:
             try:
                 async with self._database.transaction() as session:
-                    await repository.close(session, self._closed(self._free[-1]))
+                    await _close(session, self._free[-1])
             except Unavailable as error:
                 log.warning("audit_chains_left_open", chains=len(self._free), reason=str(error))
                 self._free.clear()
@@ -189,35 +209,33 @@ class Streams:
             return None
         try:
             return await self._open(self._keys, self._key, now, full)
-        except RegistryDamaged as error:
+        except (RegistryDamaged, IntegrityError) as error:
             # Checks go on; their rows are without a chain, which `powerauth audit verify` reports.
-            log.error("audit_not_chained", reason=str(error))
+            log.error("audit_not_chained", reason=str(error), error=type(error).__name__)
             self._damaged_until = now + _RETRY_DAMAGED
             return None
 
     async def _open(self, keys: ChainKeys, key: ChainKey, now: datetime, full: Stream | None) -> Stream:
         """A new chain, registered in a transaction of its own: nobody waits for the batch behind it."""
-        head = AuditChain(
-            chain_id=secrets.token_urlsafe(_ID_BYTES),
-            key_id=key.key_id,
-            timestamp_opened=now,
-            timestamp_last=now,
-            timestamp_closed=None,
-            position=0,
-            mac=FIRST_LINK,
-            anchor_position=0,
-        )
+        chain_id = secrets.token_urlsafe(_ID_BYTES)
         async with self._database.transaction() as session:
-            head.number = await repository.register(session, keys, now)
-            head.seal = key.seal(Sealed.HEAD, *head_facts(head))
-            session.add(head)
+            number = await repository.register(session, keys, now)
+            made = Stream(key, chain_id, number, opened=now, last=now)
+            session.add(
+                AuditChain(
+                    chain_id=chain_id,
+                    number=number,
+                    key_id=key.key_id,
+                    timestamp_opened=now,
+                    timestamp_last=now,
+                    seal=made.first_seal(),
+                )
+            )
             if full is not None:
-                await repository.close(session, self._closed(full))
-        return Stream(head)
+                await _close(session, full)
+        return made
 
-    def _closed(self, stream: Stream) -> AuditChain:
-        assert self._key is not None
-        head = stream.head
-        head.timestamp_closed = clock.now()
-        head.seal = self._key.seal(Sealed.HEAD, *head_facts(head))
-        return head
+
+async def _close(session: AsyncSession, stream: Stream) -> None:
+    now = clock.now()
+    await repository.close(session, stream.chain_id, now, stream.closed(now))

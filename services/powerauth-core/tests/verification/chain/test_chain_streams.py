@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from powerauth_core.chain import streams
 from powerauth_core.chain.keys import ChainKey
-from powerauth_core.chain.service import accept_unchained
+from powerauth_core.chain.service import accept_unchained, rebuild_registry
 from powerauth_core.signatures import service
 from powerauth_core.signatures.audit import AUDIT_COLUMNS
 from powerauth_core.signatures.schemas import VerifySignatureRequest
@@ -156,12 +156,13 @@ async def test_a_chain_ends_with_its_month_and_when_it_is_full(core, chained, au
 
 
 def test_a_stream_does_not_cross_a_month() -> None:
-    head = streams.AuditChain(timestamp_opened=datetime(2026, 1, 31, 23, 59), position=0)
-    assert streams.Stream(head).fits(datetime(2026, 1, 31, 23, 59, 59))
-    assert not streams.Stream(head).fits(datetime(2026, 2, 1))
-    assert not streams.Stream(head).fits(datetime(2027, 1, 31))
-    head.position = streams.ROWS_PER_CHAIN
-    assert not streams.Stream(head).fits(datetime(2026, 1, 31, 23, 59, 59))
+    opened = datetime(2026, 1, 31, 23, 59)
+    stream = streams.Stream(ChainKey.derive(bytes(16)), "chain", 1, opened, opened)
+    assert stream.fits(datetime(2026, 1, 31, 23, 59, 59))
+    assert not stream.fits(datetime(2026, 2, 1))
+    assert not stream.fits(datetime(2027, 1, 31))
+    stream.position = streams.ROWS_PER_CHAIN
+    assert not stream.fits(datetime(2026, 1, 31, 23, 59, 59))
 
 
 async def test_without_a_key_rows_are_stored_without_a_chain(core, chained, audit) -> None:
@@ -173,10 +174,27 @@ async def test_without_a_key_rows_are_stored_without_a_chain(core, chained, audi
 
 async def test_a_damaged_registry_stops_no_check_but_is_found(audit, chained, start_core) -> None:
     await chained(1)
-    await audit.execute("UPDATE audit_chain_registry SET chains = 5")
-    await chained(1, await start_core())
-    found = await audit.verify()
-    assert sorted(found.kinds) == ["head changed", "not chained"]
+    for damage in ("UPDATE audit_chain_registry SET chains = 5", "UPDATE audit_chain SET number = 2"):
+        async with audit.restored():
+            await audit.execute(damage)
+            await chained(1, await start_core())
+            found = await audit.verify()
+        assert {"head changed", "not chained"} <= set(found.kinds), damage
+
+
+async def test_after_the_registry_is_made_anew_rows_are_chained_again(audit, chained, start_core) -> None:
+    await chained(1)
+    core = audit.core
+    keys = core.settings.chain_keys
+    for damage in ("UPDATE audit_chain_registry SET chains = 5", "DELETE FROM audit_chain_registry"):
+        await audit.execute(damage)
+        await chained(1, await start_core())
+        assert await rebuild_registry(core.database, keys)
+        assert not await rebuild_registry(core.database, keys)
+        await chained(1, await start_core())
+        assert (await audit.verify()).kinds == ["not chained"]
+        assert await accept_unchained(core.database, keys.current) == 1
+        assert (await audit.verify()).findings == []
 
 
 async def test_rows_of_an_earlier_release_are_accepted_by_an_operator_once(audit, chained) -> None:
