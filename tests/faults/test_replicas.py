@@ -1,0 +1,229 @@
+"""Two cores on one database: jobs and callbacks are done by one of them, and by the other when that dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import asyncpg
+import pytest
+from fault_load import APPLICATION, operation_of, set_up
+from fault_stack import NO_LIMITS, connect, further_core, server, until
+
+from powerauth_cli.bench.provision import CoreApi
+from powerauth_cli.separate import SeparateProcesses, ServiceProcess
+from servicekit.serving import BackgroundServer
+
+pytestmark = pytest.mark.faults
+
+JOBS = {"expireTemporaryKeys": "pa_temporary_key", "expireUniqueValuesTask": "pa_unique_value"}
+"""Jobs that a locked table stops in the middle, with that table."""
+OFTEN = "50"
+SETTINGS = NO_LIMITS | {
+    "CORE_ENVIRONMENT": "test",
+    "CORE_EGRESS_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
+    "CORE_DATABASE_LOCK_TIMEOUT_SECONDS": "100",
+    "CORE_DATABASE_STATEMENT_TIMEOUT_SECONDS": "100",
+    "CORE_JOB_TEMPORARY_KEY_CLEANUP_MS": OFTEN,
+    "CORE_JOB_UNIQUE_VALUE_CLEANUP_MS": OFTEN,
+    "CORE_JOB_DISPATCH_PENDING_CALLBACKS_MS": OFTEN,
+    "CORE_JOB_RERUN_STALE_CALLBACKS_MS": OFTEN,
+}
+OPERATIONS = 40
+ATTEMPTS = 3
+
+
+@dataclass
+class Receiver:
+    """The bank's end of callbacks; ASGI.
+
+    :ivar received: idempotency keys as they came
+    :ivar refusing: whether the first delivery of each is refused
+    """
+
+    received: list[str] = field(default_factory=list)
+    bodies: dict[str, str] = field(default_factory=dict)
+    refusing: bool = False
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, scope: dict, receive: object, send: object) -> None:
+        if scope["type"] == "lifespan":
+            while (await receive())["type"] != "lifespan.shutdown":
+                await send({"type": "lifespan.startup.complete"})
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        key = dict(scope["headers"])[b"idempotency-key"].decode()
+        message = await receive()
+        self.bodies[key] = json.loads(message["body"])["operationId"]
+        first = key not in self.received
+        self.received.append(key)
+        await self.answering.wait()
+        status = 500 if self.refusing and first else 200
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+
+@dataclass
+class World:
+    """Two replicas, told apart by their database users."""
+
+    replicas: dict[str, ServiceProcess]
+    cores: list[CoreApi]
+    database: asyncpg.Connection
+    database_url: str
+    receiver: Receiver
+
+    async def create(self, count: int) -> list[str]:
+        """Operations, each created at the next replica."""
+        created = [
+            self.cores[number % len(self.cores)].call(
+                "operation/create", **operation_of("u")["requestObject"]
+            )
+            for number in range(count)
+        ]
+        return [operation["id"] for operation in await asyncio.gather(*created)]
+
+    async def deliveries(self, operation_ids: list[str]) -> list[asyncpg.Record]:
+        """The deliveries of these operations' callbacks."""
+        rows = await self.database.fetch("SELECT * FROM pa_application_callback_event")
+        return [row for row in rows if json.loads(row["callback_data"])["operationId"] in operation_ids]
+
+    async def all_are(self, status: str, operation_ids: list[str]) -> bool:
+        """Whether each operation's callback has come to this."""
+        found = await self.deliveries(operation_ids)
+        return len(found) == len(operation_ids) and all(row["status"] == status for row in found)
+
+
+@pytest.fixture(scope="module")
+async def world() -> AsyncIterator[World]:
+    receiver = Receiver()
+    receiver.answering.set()
+    async with (
+        SeparateProcesses(server("TEST_POSTGRES_URL"), services=("core",), settings=NO_LIMITS) as stack,
+        BackgroundServer(receiver) as bank,
+    ):
+        # It was needed to make the database.
+        await stack.processes["core"].stop()
+        database = await connect(stack.core_database_url)
+        name = stack.core_database_url.rpartition("/")[2]
+        replicas: dict[str, ServiceProcess] = {}
+        try:
+            for user in (f"{name}_a", f"{name}_b"):
+                await database.execute(f'CREATE ROLE "{user}" SUPERUSER LOGIN')
+                url = stack.core_database_url.replace("://postgres@", f"://{user}@")
+                replicas[user] = further_core(url, SETTINGS)
+                await replicas[user].start()
+            cores = [CoreApi(replica.url, stack.rest_credentials) for replica in replicas.values()]
+            await set_up(cores[0])
+            await cores[0].call(
+                "application/callback/create",
+                applicationId=APPLICATION,
+                name="bank",
+                type="OPERATION_STATUS_CHANGE",
+                callbackUrl=f"{bank.url}/changed",
+                attributes=["status"],
+                maxAttempts=ATTEMPTS,
+                initialBackoff="PT0.05S",
+            )
+            yield World(replicas, cores, database, stack.core_database_url, receiver)
+            for core in cores:
+                await core.close()
+        finally:
+            for replica in replicas.values():
+                await replica.stop()
+            await database.close()
+
+
+async def _users(world: World, condition: str) -> list[str]:
+    """Database users of the sessions that meet a condition, one for each session."""
+    rows = await world.database.fetch(
+        "SELECT usename FROM pg_stat_activity s WHERE datname = current_database()"
+        f" AND pid <> pg_backend_pid() AND {condition}"
+    )
+    return [row["usename"] for row in rows]
+
+
+@asynccontextmanager
+async def _held_table(world: World, table: str) -> AsyncIterator[None]:
+    """Whoever works on the table waits, while the block runs."""
+    holder = await connect(world.database_url)
+    try:
+        async with holder.transaction():
+            await holder.execute(f"LOCK TABLE {table} IN SHARE MODE")
+            yield
+    finally:
+        await holder.close()
+
+
+async def _working_on(world: World, table: str) -> list[str]:
+    """Who waits for the held table."""
+    return await _users(world, f"wait_event_type = 'Lock' AND query LIKE '%{table}%'")
+
+
+@pytest.mark.parametrize("job", JOBS)
+async def test_a_job_runs_on_one_replica_and_on_the_other_when_that_is_killed(world: World, job: str) -> None:
+    table = JOBS[job]
+    async with _held_table(world, table):
+        await until(lambda: _working_on(world, table), "a replica runs the job")
+        # Both try twenty times a second.
+        seen = {tuple(await _working_on(world, table)) for _ in range(40) if not await asyncio.sleep(0.02)}
+        ((runner,),) = seen
+        other = next(user for user in world.replicas if user != runner)
+        await world.replicas[runner].kill()
+        await until(lambda: _is_at_it(world, table, other), "the other replica runs the job")
+    await world.replicas[runner].start()
+
+
+async def _is_at_it(world: World, table: str, user: str) -> bool:
+    return user in await _working_on(world, table)
+
+
+async def test_two_replicas_send_each_callback_once(world: World) -> None:
+    mark = len(world.receiver.received)
+    operations = await world.create(OPERATIONS)
+    await until(lambda: world.all_are("COMPLETED", operations), "all are delivered")
+    keys = world.receiver.received[mark:]
+    assert len(keys) == len(set(keys)) == OPERATIONS
+    assert {world.receiver.bodies[key] for key in keys} == set(operations)
+    assert {row["attempts"] for row in await world.deliveries(operations)} == {1}
+
+
+async def test_two_replicas_repeat_each_refused_callback_once(world: World) -> None:
+    mark = len(world.receiver.received)
+    world.receiver.refusing = True
+    operations = await world.create(OPERATIONS)
+    await until(lambda: world.all_are("COMPLETED", operations), "all are delivered")
+    world.receiver.refusing = False
+    assert set(Counter(world.receiver.received[mark:]).values()) == {2}
+    assert {row["attempts"] for row in await world.deliveries(operations)} == {2}
+
+
+async def test_a_callback_whose_replica_is_killed_is_sent_by_the_other(world: World) -> None:
+    world.receiver.answering.clear()
+    mark = len(world.receiver.received)
+    operation = await world.cores[0].call("operation/create", **operation_of("u")["requestObject"])
+    await until(lambda: len(world.receiver.received) > mark, "the delivery is under way")
+    sender = next(iter(world.replicas.values()))
+    await sender.kill()
+    world.receiver.answering.set()
+    (lost,) = await world.deliveries([operation["id"]])
+    assert (lost["status"], lost["attempts"]) == ("PROCESSING", 0)
+    assert lost["timestamp_rerun_after"] is not None
+    # The time after which nobody waits for the outcome any more is over (spec/core-api.md §18.4).
+    await world.database.execute(
+        "UPDATE pa_application_callback_event SET timestamp_rerun_after = timestamp_created WHERE id = $1",
+        lost["id"],
+    )
+    await until(lambda: world.all_are("COMPLETED", [operation["id"]]), "the other replica sends it")
+    keys = world.receiver.received[mark:]
+    # Sent again under the same key; an attempt without an outcome is not counted.
+    assert keys == [lost["idempotency_key"]] * 2
+    (sent,) = await world.deliveries([operation["id"]])
+    assert (sent["attempts"], sent["timestamp_rerun_after"]) == (1, None)
+    assert sent["timestamp_last_call"] > lost["timestamp_last_call"]
+    assert sent["timestamp_delete_after"] is not None
+    await sender.start()
