@@ -352,3 +352,11 @@ async def test_a_statement_that_takes_too_long_is_503(world: World, http: Http, 
     refused = await http.post(url, operation_of(slow_operations), auth)
     assert (refused.status, refused.code, refused.retry_after) == COME_AGAIN
     assert (await http.post(url, operation_of("quick"), auth)).ok
+
+
+async def test_services_that_are_told_to_stop_end_well(world: World) -> None:
+    assert {name: await each.stop() for name, each in world.stack.processes.items()} == {
+        "core": 0,
+        "enrollment": 0,
+        "cloud": 0,
+    }

@@ -7,11 +7,12 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import asyncpg
 import pytest
-from fault_load import APPLICATION, operation_of, set_up
+from fault_load import operation_of, set_up
+from fault_receiver import REACHES_THIS_MACHINE, Receiver, register
 from fault_stack import NO_LIMITS, connect, further_core, server, until
 
 from powerauth_cli.bench.provision import CoreApi
@@ -23,48 +24,19 @@ pytestmark = pytest.mark.faults
 JOBS = {"expireTemporaryKeys": "pa_temporary_key", "expireUniqueValuesTask": "pa_unique_value"}
 """Jobs that a locked table stops in the middle, with that table."""
 OFTEN = "50"
-SETTINGS = NO_LIMITS | {
-    "CORE_ENVIRONMENT": "test",
-    "CORE_EGRESS_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
-    "CORE_DATABASE_LOCK_TIMEOUT_SECONDS": "100",
-    "CORE_DATABASE_STATEMENT_TIMEOUT_SECONDS": "100",
-    "CORE_JOB_TEMPORARY_KEY_CLEANUP_MS": OFTEN,
-    "CORE_JOB_UNIQUE_VALUE_CLEANUP_MS": OFTEN,
-    "CORE_JOB_DISPATCH_PENDING_CALLBACKS_MS": OFTEN,
-    "CORE_JOB_RERUN_STALE_CALLBACKS_MS": OFTEN,
-}
+SETTINGS = (
+    NO_LIMITS
+    | REACHES_THIS_MACHINE
+    | {
+        "CORE_DATABASE_LOCK_TIMEOUT_SECONDS": "100",
+        "CORE_DATABASE_STATEMENT_TIMEOUT_SECONDS": "100",
+        "CORE_JOB_TEMPORARY_KEY_CLEANUP_MS": OFTEN,
+        "CORE_JOB_UNIQUE_VALUE_CLEANUP_MS": OFTEN,
+        "CORE_JOB_DISPATCH_PENDING_CALLBACKS_MS": OFTEN,
+        "CORE_JOB_RERUN_STALE_CALLBACKS_MS": OFTEN,
+    }
+)
 OPERATIONS = 40
-ATTEMPTS = 3
-
-
-@dataclass
-class Receiver:
-    """The bank's end of callbacks; ASGI.
-
-    :ivar received: idempotency keys as they came
-    :ivar refusing: whether the first delivery of each is refused
-    """
-
-    received: list[str] = field(default_factory=list)
-    bodies: dict[str, str] = field(default_factory=dict)
-    refusing: bool = False
-    answering: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def __call__(self, scope: dict, receive: object, send: object) -> None:
-        if scope["type"] == "lifespan":
-            while (await receive())["type"] != "lifespan.shutdown":
-                await send({"type": "lifespan.startup.complete"})
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        key = dict(scope["headers"])[b"idempotency-key"].decode()
-        message = await receive()
-        self.bodies[key] = json.loads(message["body"])["operationId"]
-        first = key not in self.received
-        self.received.append(key)
-        await self.answering.wait()
-        status = 500 if self.refusing and first else 200
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body", "body": b""})
 
 
 @dataclass
@@ -101,7 +73,6 @@ class World:
 @pytest.fixture(scope="module")
 async def world() -> AsyncIterator[World]:
     receiver = Receiver()
-    receiver.answering.set()
     async with (
         SeparateProcesses(server("TEST_POSTGRES_URL"), services=("core",), settings=NO_LIMITS) as stack,
         BackgroundServer(receiver) as bank,
@@ -119,16 +90,7 @@ async def world() -> AsyncIterator[World]:
                 await replicas[user].start()
             cores = [CoreApi(replica.url, stack.rest_credentials) for replica in replicas.values()]
             await set_up(cores[0])
-            await cores[0].call(
-                "application/callback/create",
-                applicationId=APPLICATION,
-                name="bank",
-                type="OPERATION_STATUS_CHANGE",
-                callbackUrl=f"{bank.url}/changed",
-                attributes=["status"],
-                maxAttempts=ATTEMPTS,
-                initialBackoff="PT0.05S",
-            )
+            await register(cores[0], bank.url)
             yield World(replicas, cores, database, stack.core_database_url, receiver)
             for core in cores:
                 await core.close()
