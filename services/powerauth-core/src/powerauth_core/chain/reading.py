@@ -54,17 +54,25 @@ _TIMES = [index for index, kind in enumerate(AUDIT_COLUMNS.values()) if kind == 
 _CONTENT = [type_coerce(_ROW[name], NullType()) for name in AUDIT_COLUMNS]
 
 
-async def chained(database: Database, chunk: int = CHUNK) -> AsyncIterator[list[StoredRow]]:
-    """All rows that have a place in a chain: chain by chain, position by position; those that claim one
-    position together.
+async def chained(
+    database: Database, chain_id: str | None = None, above: int = 0, until: int | None = None
+) -> AsyncIterator[list[StoredRow]]:
+    """Rows that have a place in a chain: chain by chain, position by position; those that claim one position
+    together.
+
+    :param chain_id: only this chain, and of it only what is above one position, until another
     """
     place = tuple_(_ROW.chain_id, _ROW.chain_position, _ROW.id)
     statement = (
         select(*_PLACE, *_CONTENT)
         .where(_ROW.chain_id.is_not(None), _ROW.chain_position.is_not(None))
         .order_by(_ROW.chain_id, _ROW.chain_position, _ROW.id)
-        .limit(chunk)
+        .limit(CHUNK)
     )
+    if chain_id is not None:
+        statement = statement.where(_ROW.chain_id == chain_id, _ROW.chain_position > above)
+    if until is not None:
+        statement = statement.where(_ROW.chain_position <= until)
     held: list[StoredRow] = []
     async for rows in _chunks(database, statement, lambda last: place > tuple_(last[1], last[2], last[0])):
         for _, found in groupby(rows, key=lambda row: (row.chain_id, row.position)):

@@ -140,7 +140,9 @@ class ChainCheck:
                 position=self.position + 1,
                 until=head_position,
             )
-        elif self._last is not None and self._changed and self._last.mac != head_mac:
+        elif self._last is None or self.position > head_position:
+            return
+        elif self._changed and self._last.mac != head_mac:
             yield self._at(FindingKind.CHANGED, self._last, "its MAC is not that of the chain's head")
 
     def _fits(self, row: StoredRow) -> bool:

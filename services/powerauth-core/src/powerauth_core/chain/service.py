@@ -94,7 +94,7 @@ class Verification:
                 yield Finding(FindingKind.INSERTED, text, chain_id=head.chain_id)
 
     async def _has_rows(self) -> bool:
-        async for _ in reading.chained(self.database, 1):
+        async for _ in reading.chained(self.database):
             return True
         return await reading.count_unchained(self.database) > 0
 
@@ -238,8 +238,17 @@ class _Chain:
             text = f"a chain that was never opened, or whose head was removed; {self._ignored_rows} rows"
             yield _at(FindingKind.INSERTED, self._ignored[0], text)
         elif self._check is not None and self._believed:
+            async for finding in self._catch_up(self._check.position, self._head.position):
+                yield finding
             for finding in self._check.finish(self._head.position, self._head.mac):
                 if not await self._dropped_meanwhile(finding):
+                    yield finding
+
+    async def _catch_up(self, position: int, until: int) -> AsyncIterator[Finding]:
+        """Rows that were written after the others of this chain had been read."""
+        if position < until:
+            async for group in reading.chained(self._database, self.chain_id, position, until):
+                async for finding in self.take(group):
                     yield finding
 
     async def _look_again(self) -> None:

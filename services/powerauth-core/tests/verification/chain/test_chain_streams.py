@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 from pydantic_core import to_json
 
-from powerauth_core.chain import streams
+from powerauth_core.chain import reading, repository, streams
 from powerauth_core.chain.keys import ChainKey
-from powerauth_core.chain.service import accept_unchained, rebuild_registry
+from powerauth_core.chain.service import _Chain, accept_unchained, rebuild_registry
 from powerauth_core.signatures import service
 from powerauth_core.signatures.audit import AUDIT_COLUMNS
 from powerauth_core.signatures.schemas import VerifySignatureRequest
@@ -70,6 +70,41 @@ async def test_two_processes_and_concurrent_batches_verify(core, start_core, mak
     found = await audit.verify()
     assert (found.findings, found.summary.rows) == ([], 48)
     assert found.summary.chains >= 2
+
+
+async def test_a_verification_beside_running_cores_finds_nothing(
+    chained, start_core, make_phone, audit, monkeypatch
+) -> None:
+    """Chains grow while they are read, also after the reading has gone on to the next one."""
+    monkeypatch.setattr(reading, "CHUNK", 3)
+    other = await start_core()
+    phones = [await make_phone(f"user-{number}") for number in range(4)]
+    await chained(4)
+
+    async def write(phone: Any) -> None:
+        for _ in range(8):
+            await service.verify(other, request_of(phone))
+
+    calls = [asyncio.create_task(write(phone)) for phone in phones]
+    runs = 0
+    while not all(call.done() for call in calls):
+        assert (await audit.verify()).findings == []
+        runs += 1
+    await asyncio.gather(*calls)
+    assert runs
+    assert (await audit.verify()).summary.rows == 36
+
+
+async def test_what_came_after_a_chain_was_read_is_read_too(core, chained, audit) -> None:
+    ids = await chained(3)
+    [[chain_id]] = await audit.rows("SELECT chain_id FROM audit_chain")
+    async with core.database.read() as session:
+        head = await repository.head(session, chain_id)
+    groups = [group async for group in reading.chained(core.database)]
+    check = _Chain(core.database, core.settings.chain_keys, chain_id, head)
+    assert [finding async for finding in check.take(groups[0])] == []
+    assert [finding async for finding in check.finish()] == []
+    assert check.rows == len(ids)
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
