@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from secrets import token_hex
 
 import asyncpg
 import pytest
@@ -16,13 +17,16 @@ from fault_receiver import REACHES_THIS_MACHINE, Receiver, register
 from fault_stack import NO_LIMITS, connect, further_core, server, until
 
 from powerauth_cli.bench.provision import CoreApi
-from powerauth_cli.separate import SeparateProcesses, ServiceProcess
+from powerauth_cli.integrations import ensure_integration
+from powerauth_cli.separate import ServiceProcess, new_database
+from powerauth_core.migrations import SCRIPT_LOCATION
+from servicekit import migrations
 from servicekit.serving import BackgroundServer
 
 pytestmark = pytest.mark.faults
 
-JOBS = {"expireTemporaryKeys": "pa_temporary_key", "expireUniqueValuesTask": "pa_unique_value"}
-"""Jobs that a locked table stops in the middle, with that table."""
+TABLE = "pa_temporary_key"
+"""Where the job of expired temporary keys works; locked, it stops the job in the middle."""
 OFTEN = "50"
 SETTINGS = (
     NO_LIMITS
@@ -31,7 +35,6 @@ SETTINGS = (
         "CORE_DATABASE_LOCK_TIMEOUT_SECONDS": "100",
         "CORE_DATABASE_STATEMENT_TIMEOUT_SECONDS": "100",
         "CORE_JOB_TEMPORARY_KEY_CLEANUP_MS": OFTEN,
-        "CORE_JOB_UNIQUE_VALUE_CLEANUP_MS": OFTEN,
         "CORE_JOB_DISPATCH_PENDING_CALLBACKS_MS": OFTEN,
         "CORE_JOB_RERUN_STALE_CALLBACKS_MS": OFTEN,
     }
@@ -73,25 +76,21 @@ class World:
 @pytest.fixture(scope="module")
 async def world() -> AsyncIterator[World]:
     receiver = Receiver()
-    async with (
-        SeparateProcesses(server("TEST_POSTGRES_URL"), services=("core",), settings=NO_LIMITS) as stack,
-        BackgroundServer(receiver) as bank,
-    ):
-        # It was needed to make the database.
-        await stack.processes["core"].stop()
-        database = await connect(stack.core_database_url)
-        name = stack.core_database_url.rpartition("/")[2]
-        replicas: dict[str, ServiceProcess] = {}
+    url = await new_database(server("TEST_POSTGRES_URL"), f"replicas_{token_hex(6)}")
+    await migrations.upgrade(url, SCRIPT_LOCATION)
+    credentials = await ensure_integration("bank", "rest", database_url=url)
+    database = await connect(url)
+    replicas: dict[str, ServiceProcess] = {}
+    async with BackgroundServer(receiver) as bank:
         try:
-            for user in (f"{name}_a", f"{name}_b"):
+            for user in (f"replica_a_{token_hex(6)}", f"replica_b_{token_hex(6)}"):
                 await database.execute(f'CREATE ROLE "{user}" SUPERUSER LOGIN')
-                url = stack.core_database_url.replace("://postgres@", f"://{user}@")
-                replicas[user] = further_core(url, SETTINGS)
-                await replicas[user].start()
-            cores = [CoreApi(replica.url, stack.rest_credentials) for replica in replicas.values()]
+                replicas[user] = further_core(url.replace("://postgres@", f"://{user}@"), SETTINGS)
+            await asyncio.gather(*[replica.start() for replica in replicas.values()])
+            cores = [CoreApi(replica.url, credentials) for replica in replicas.values()]
             await set_up(cores[0])
             await register(cores[0], bank.url)
-            yield World(replicas, cores, database, stack.core_database_url, receiver)
+            yield World(replicas, cores, database, url, receiver)
             for core in cores:
                 await core.close()
         finally:
@@ -110,38 +109,36 @@ async def _users(world: World, condition: str) -> list[str]:
 
 
 @asynccontextmanager
-async def _held_table(world: World, table: str) -> AsyncIterator[None]:
+async def _held_table(world: World) -> AsyncIterator[None]:
     """Whoever works on the table waits, while the block runs."""
     holder = await connect(world.database_url)
     try:
         async with holder.transaction():
-            await holder.execute(f"LOCK TABLE {table} IN SHARE MODE")
+            await holder.execute(f"LOCK TABLE {TABLE} IN SHARE MODE")
             yield
     finally:
         await holder.close()
 
 
-async def _working_on(world: World, table: str) -> list[str]:
+async def _working_on(world: World) -> list[str]:
     """Who waits for the held table."""
-    return await _users(world, f"wait_event_type = 'Lock' AND query LIKE '%{table}%'")
+    return await _users(world, f"wait_event_type = 'Lock' AND query LIKE '%{TABLE}%'")
 
 
-@pytest.mark.parametrize("job", JOBS)
-async def test_a_job_runs_on_one_replica_and_on_the_other_when_that_is_killed(world: World, job: str) -> None:
-    table = JOBS[job]
-    async with _held_table(world, table):
-        await until(lambda: _working_on(world, table), "a replica runs the job")
+async def test_a_job_runs_on_one_replica_and_on_the_other_when_that_is_killed(world: World) -> None:
+    async with _held_table(world):
+        await until(lambda: _working_on(world), "a replica runs the job")
         # Both try twenty times a second.
-        seen = {tuple(await _working_on(world, table)) for _ in range(40) if not await asyncio.sleep(0.02)}
+        seen = {tuple(await _working_on(world)) for _ in range(40) if not await asyncio.sleep(0.02)}
         ((runner,),) = seen
         other = next(user for user in world.replicas if user != runner)
         await world.replicas[runner].kill()
-        await until(lambda: _is_at_it(world, table, other), "the other replica runs the job")
+        await until(lambda: _is_at_it(world, other), "the other replica runs the job")
     await world.replicas[runner].start()
 
 
-async def _is_at_it(world: World, table: str, user: str) -> bool:
-    return user in await _working_on(world, table)
+async def _is_at_it(world: World, user: str) -> bool:
+    return user in await _working_on(world)
 
 
 async def test_two_replicas_send_each_callback_once(world: World) -> None:
@@ -188,4 +185,3 @@ async def test_a_callback_whose_replica_is_killed_is_sent_by_the_other(world: Wo
     assert (sent["attempts"], sent["timestamp_rerun_after"]) == (1, None)
     assert sent["timestamp_last_call"] > lost["timestamp_last_call"]
     assert sent["timestamp_delete_after"] is not None
-    await sender.start()
