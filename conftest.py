@@ -6,13 +6,15 @@ from servicekit.logs import configure_logging
 
 configure_logging("tests", "INFO", json=True)
 
-GENERATED = "generated cases"
-"""Name of the property in which a test says how many cases it made up (`record_property`)."""
+COUNTED = ("generated cases", "corpus cases")
+"""Names of the properties in which tests say how many cases they tried (`record_property`)."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how many generated cases the run has tried, on all its processes."""
+    """Tell how many cases the run has tried, on all its processes."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    total = sum(value for report in reports for name, value in report.user_properties if name == GENERATED)
-    if total:
-        terminalreporter.write_line(f"{GENERATED}: {total:,}")
+    properties = [entry for report in reports for entry in report.user_properties]
+    for counted in COUNTED:
+        total = sum(value for name, value in properties if name == counted)
+        if total:
+            terminalreporter.write_line(f"{counted}: {total:,}")

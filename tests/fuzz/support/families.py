@@ -26,6 +26,7 @@ _POWERAUTH_400 = {
     "PUSH_REGISTRATION_FAILED": r"Push registration failed in Mobile Token API component\.",
     "APPLICATION_CONFIGURATION_ERROR": r"Unable to fetch application configuration\.",
     "INBOX_FAILED": r"Unable to process inbox request\.",
+    "ACTIVATION_CODE_FAILED": r"Unable to fetch activation code\.",
     "INVALID_APPLICATION": r"No application was found with the provided identifier\.",
     "OPERATION_ALREADY_CANCELED": "Operation was already canceled",
     "OPERATION_ALREADY_FINISHED": "Operation was already completed",

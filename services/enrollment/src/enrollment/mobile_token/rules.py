@@ -71,19 +71,22 @@ def _unexpected_state_on_cancel() -> ServiceError:
     return InvalidOperation("Operation not found or is in an unexpected state")
 
 
+_UNUSABLE = dict.fromkeys(("ERR0024", "ERROR_HTTP_REQUEST"), _invalid_request)
+"""The core read the request, or could not: what the device sent and this service passed on is unusable."""
+
 _CORE_ERRORS: dict[Action, dict[str, Callable[[], ServiceError]]] = {
-    Action.LIST: {"ERR0015": _no_application, "ERR0024": _invalid_request},
-    Action.DETAIL: {"ERR0024": _invalid_request, "ERR0034": _unknown_operation},
+    Action.LIST: {**_UNUSABLE, "ERR0015": _no_application},
+    Action.DETAIL: {**_UNUSABLE, "ERR0034": _unknown_operation},
     Action.AUTHORIZE: {
+        **_UNUSABLE,
         "ERR0015": _no_application,
-        "ERR0024": _invalid_request,
         "ERR0034": _unexpected_state,
         "ERR0036": _unexpected_state,
         "ERR0037": _unexpected_state,
     },
     Action.CANCEL: {
+        **_UNUSABLE,
         "ERR0015": _no_application,
-        "ERR0024": _invalid_request,
         "ERR0034": _unexpected_state_on_cancel,
         "ERR0038": _unexpected_state_on_cancel,
     },
