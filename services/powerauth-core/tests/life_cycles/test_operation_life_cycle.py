@@ -1,0 +1,321 @@
+"""The life cycle of operations, against a running core (spec/core-api.md §23).
+
+Hypothesis plays users, devices, callers inside the network, the passing of time and the expiry job, in any
+order. A small model says what each step must answer; after every step the operation is compared with it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from core_test_device import Device
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from running_core import RunningCore, run_machine
+
+from powerauth_protocol.encoding import b64encode
+
+USERS = ["alice", "bob"]
+APPLICATIONS = ["bank", "shop"]
+FACTORS = ["POSSESSION_KNOWLEDGE", "POSSESSION"]
+MAXIMA = [1, 2, 4]
+NEXT_STATES = {"PENDING": {"PENDING", "APPROVED", "FAILED", "REJECTED", "CANCELED", "EXPIRED"}}
+STORED = {"PENDING": 1, "CANCELED": 2, "EXPIRED": 3, "APPROVED": 4, "REJECTED": 5, "FAILED": 6}
+EXPIRY_JOB = "expireOperationsTask"
+
+
+@dataclass
+class Model:
+    """What an operation must look like.
+
+    :ivar stored: the state in the database, where an expiry is missing until the job has run
+    :ivar status_events: events that announce a change of its state
+    :ivar records: records that the audit log has of it, one for each change
+    """
+
+    id: str
+    owner: str | None
+    applications: list[str]
+    maximum: int
+    stored: str = "PENDING"
+    overdue: bool = False
+    failures: int = 0
+    reason: str | None = None
+    additional_data: dict[str, Any] = field(default_factory=dict)
+    status_events: int = 0
+    records: int = 1
+
+    @property
+    def status(self) -> str:
+        return "EXPIRED" if self.stored == "PENDING" and self.overdue else self.stored
+
+    @property
+    def pending(self) -> bool:
+        return self.status == "PENDING"
+
+    def end(self, status: str) -> None:
+        self.stored = status
+        self.status_events += 1
+        self.records += 1
+
+    def claim(self, user: str) -> None:
+        self.records += self.owner is None
+        self.owner = user
+
+    def fail(self) -> str:
+        """Count a failure; the expected result."""
+        self.failures += 1
+        if self.failures < self.maximum:
+            self.records += 1
+            return "APPROVAL_FAILED"
+        self.end("FAILED")
+        return "OPERATION_FAILED"
+
+
+class OperationLifeCycle(RuleBasedStateMachine):
+    """One operation at a time and everybody who can touch it."""
+
+    server: RunningCore
+    devices: dict[tuple[str, str], Device]
+
+    @initialize(
+        owner=st.sampled_from([None, *USERS]),
+        applications=st.sampled_from([["bank"], ["bank", "shop"]]),
+        maximum=st.sampled_from(MAXIMA),
+    )
+    def create(self, owner: str | None, applications: list[str], maximum: int) -> None:
+        # What earlier runs left to the job is not this run's.
+        self.server.job(EXPIRY_JOB)
+        created = self.server.ok(
+            "operation/create", userId=owner, applications=applications, templateName=f"max-{maximum}"
+        )
+        self.model = Model(created["id"], owner, applications, maximum)
+        self.seen = ["PENDING"]
+        self.steps = 0
+
+    # -- callers inside the network ------------------------------------------------------------------------
+
+    @rule(
+        user=st.sampled_from(USERS),
+        application=st.sampled_from(APPLICATIONS),
+        data=st.sampled_from(["A2", "A2", "A2*"]),
+        factor=st.sampled_from(FACTORS),
+    )
+    def approve(self, user: str, application: str, data: str, factor: str) -> None:
+        model = self.model
+        added = self._additional_data()
+        answer = self.server.post(
+            "operation/approve",
+            operationId=model.id,
+            userId=user,
+            applicationId=application,
+            data=data,
+            signatureType=factor,
+            additionalData=added,
+        )
+        if not model.pending:
+            assert answer.code == "ERR0037"
+            return
+        right = model.owner in (None, user) and application in model.applications
+        model.additional_data |= added
+        if right and data == "A2" and factor == "POSSESSION_KNOWLEDGE":
+            model.owner = user
+            model.end("APPROVED")
+            assert answer["result"] == "APPROVED"
+        else:
+            assert answer["result"] == model.fail()
+
+    @rule()
+    def report_failure(self) -> None:
+        added = self._additional_data()
+        answer = self.server.post("operation/approve/fail", operationId=self.model.id, additionalData=added)
+        if not self.model.pending:
+            assert answer.code == "ERR0036"
+            return
+        self.model.additional_data |= added
+        assert answer["result"] == self.model.fail()
+
+    @rule(user=st.sampled_from(USERS), application=st.sampled_from(APPLICATIONS))
+    def reject(self, user: str, application: str) -> None:
+        model = self.model
+        added = self._additional_data()
+        answer = self.server.post(
+            "operation/reject",
+            operationId=model.id,
+            userId=user,
+            applicationId=application,
+            additionalData=added,
+        )
+        if not model.pending:
+            assert answer.code == "ERR0038"
+        elif model.owner in (None, user) and application in model.applications:
+            assert answer["result"] == "REJECTED"
+            model.owner = user
+            model.additional_data |= added
+            model.end("REJECTED")
+        else:
+            assert answer["result"] == "REJECT_FAILED"
+
+    @rule(reason=st.sampled_from([None, "FRAUD"]))
+    def cancel(self, reason: str | None) -> None:
+        answer = self.server.post("operation/cancel", operationId=self.model.id, statusReason=reason)
+        if self.model.pending:
+            assert answer.code == "OK"
+            self.model.reason = reason
+            self.model.end("CANCELED")
+        else:
+            assert answer.code == "ERR0036"
+
+    @rule(user=st.sampled_from(USERS))
+    def claim(self, user: str) -> None:
+        answer = self.server.post("operation/claim", operationId=self.model.id, userId=user)
+        if self.model.pending and self.model.owner not in (None, user):
+            assert answer.code == "ERR0034"
+        else:
+            assert answer.code == "OK"
+            if self.model.pending:
+                self.model.claim(user)
+
+    # -- devices at the dmz door ---------------------------------------------------------------------------
+
+    @rule(
+        user=st.sampled_from(USERS),
+        application=st.sampled_from(APPLICATIONS),
+        data=st.sampled_from(["A2", "A2", "A2*"]),
+    )
+    def approve_by_device(self, user: str, application: str, data: str) -> None:
+        model, device, added = self.model, self.devices[user, application], self._additional_data()
+        body = self._body(data=data, mobileTokenData=added)
+        signed = device.sign(body, uri_id="/operation/authorize")
+        answer = self.server.dmz("signed/operation/approve", header=signed.header, body=b64encode(body))
+        if model.owner not in (None, user) or application not in model.applications:
+            assert answer.code == "ERR0034"
+        elif not model.pending:
+            assert (answer["authenticated"], answer["result"]) == (True, None)
+            assert answer["operationStatus"] == model.status
+        else:
+            model.additional_data |= {
+                "activationId": device.activation_id,
+                "applicationId": application,
+                "authFactor": "possession_knowledge",
+                "mobileTokenData": added,
+            }
+            if data == "A2":
+                model.owner = user
+                model.end("APPROVED")
+                expected = "APPROVED"
+            else:
+                expected = model.fail()
+            assert (answer["result"], answer["operationStatus"]) == (expected, model.status)
+
+    @rule(user=st.sampled_from(USERS), application=st.sampled_from(APPLICATIONS))
+    def wrong_signature_of_device(self, user: str, application: str) -> None:
+        """It counts on an operation of this user and application, never on one without owner (README D14)."""
+        model, device = self.model, self.devices[user, application]
+        counter = device.ctr_data
+        signed = device.sign(b"something else", uri_id="/operation/authorize")
+        device.ctr_data = counter
+        answer = self.server.dmz(
+            "signed/operation/approve",
+            header=signed.header,
+            body=b64encode(self._body(data="A2")),
+            userAgent="app",
+        )
+        assert answer["authenticated"] is False
+        if model.pending and model.owner == user and application in model.applications:
+            model.additional_data |= {"userAgent": "app"}
+            model.fail()
+            assert answer["operationStatus"] == model.status
+        else:
+            assert answer["operationStatus"] is None
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    @rule()
+    def time_runs_out(self) -> None:
+        self.server.write(
+            "UPDATE pa_operation SET timestamp_expires = timestamp_expires - interval '1 hour'"
+            " WHERE id = :id",
+            id=self.model.id,
+        )
+        self.model.overdue = True
+
+    @rule()
+    def expiry_job_runs(self) -> None:
+        self.server.job(EXPIRY_JOB)
+        if self.model.stored == "PENDING" and self.model.overdue:
+            self.model.end("EXPIRED")
+
+    # -- what holds after every step -----------------------------------------------------------------------
+
+    @invariant()
+    def the_operation_is_as_the_model_says(self) -> None:
+        shown = self.server.ok("operation/detail", operationId=self.model.id)
+        model = self.model
+        assert (shown["status"], shown["userId"], shown["failureCount"], shown["statusReason"]) == (
+            model.status,
+            model.owner,
+            model.failures,
+            model.reason,
+        )
+        assert shown["additionalData"] == model.additional_data
+        finished = model.status in ("APPROVED", "REJECTED", "FAILED")
+        assert (shown["timestampFinalized"] is not None) is finished
+        assert shown["status"] in NEXT_STATES.get(self.seen[-1], {self.seen[-1]})
+        self.seen.append(shown["status"])
+
+    @invariant()
+    def failures_stay_within_the_maximum(self) -> None:
+        [(failures, maximum, status)] = self.server.rows(
+            "SELECT failure_count, max_failure_count, status FROM pa_operation WHERE id = :id",
+            id=self.model.id,
+        )
+        assert failures <= maximum
+        assert (failures == maximum) is (status == STORED["FAILED"])
+        assert status == STORED[self.model.stored]
+
+    def teardown(self) -> None:
+        if hasattr(self, "model"):
+            count = "SELECT count(*) FROM"
+            [(events,)] = self.server.rows(
+                f"{count} outbox_event WHERE type = 'operation.status_changed' AND subject = :id",
+                id=self.model.id,
+            )
+            assert events == self.model.status_events <= 1
+            [(records,)] = self.server.rows(
+                f"{count} audit_log WHERE audit_type = 'operation' AND param LIKE :id",
+                id=f'%"{self.model.id}"%',
+            )
+            assert records == self.model.records
+
+    def _additional_data(self) -> dict[str, Any]:
+        self.steps += 1
+        return {"last": self.steps, f"step{self.steps}": True}
+
+    def _body(self, **members: Any) -> bytes:
+        return json.dumps({"requestObject": {"id": self.model.id, **members}}).encode()
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+def test_operations_follow_their_life_cycle(make_settings: Any) -> None:
+    with RunningCore(make_settings(restrict_access=False)).running() as server:
+        apps = {"bank": server.app, "shop": server.new_application("shop")}
+        devices = {
+            (user, name): server.device(user, app, maxFailureCount=1_000_000)
+            for user in USERS
+            for name, app in apps.items()
+        }
+        for maximum in MAXIMA:
+            server.ok(
+                "operation/template/create",
+                templateName=f"max-{maximum}",
+                operationType="login",
+                dataTemplate="A2",
+                signatureType=["POSSESSION_KNOWLEDGE"],
+                maxFailureCount=maximum,
+                expiration=300,
+            )
+        run_machine(type("Machine", (OperationLifeCycle,), {"devices": devices}), server, steps=12)
