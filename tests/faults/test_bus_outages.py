@@ -17,6 +17,8 @@ import pytest
 from fault_consumer import (
     AFTER_COMMIT,
     BEFORE_COMMIT,
+    DEADLY,
+    MAX_DELIVERIES,
     POISON,
     ConsumerProcess,
     consuming,
@@ -109,6 +111,11 @@ def service() -> str:
 def _consuming(world: World, service: str, *options: str) -> AsyncIterator[ConsumerProcess]:
     url = world.effects.url.render_as_string(hide_password=False)
     return consuming(world.broker.url, url, service, *options)
+
+
+def _consumer(world: World, service: str) -> ConsumerProcess:
+    url = world.effects.url.render_as_string(hide_password=False)
+    return ConsumerProcess(world.broker.url, url, service)
 
 
 class Calls:
@@ -278,6 +285,25 @@ async def test_an_event_that_always_fails_is_put_aside_and_holds_nobody_up(
         (dead,) = await _dead_letters(world, service)
     assert json.loads(dead)["subject"] == poisoned
     assert await world.effects_of(poisoned) == []
+
+
+async def test_an_event_that_kills_its_consumers_takes_no_other_with_it(world: World, service: str) -> None:
+    async with _consuming(world, service):
+        pass  # Now it has a queue.
+    good = [await world.create("somebody") for _ in range(3)]
+    deadly = await world.create(DEADLY)
+    good += [await world.create("somebody") for _ in range(6)]
+    async with world.database() as database:
+        await until(lambda: outbox_is_empty(database), "all are in the queue")
+    for _ in range(MAX_DELIVERIES):
+        consumer = _consumer(world, service)
+        await consumer.launch()
+        assert await consumer.death() == 1
+    async with _consuming(world, service):
+        for operation_id in good:
+            await until(lambda each=operation_id: world.effects_of(each))
+        (dead,) = await _dead_letters(world, service)
+    assert json.loads(dead)["subject"] == deadly
 
 
 async def _dead_letters(world: World, service: str) -> list[bytes]:

@@ -150,6 +150,46 @@ async def test_an_event_whose_consumer_died_goes_to_another(
     assert received == ["handed over"]
 
 
+async def test_events_whose_consumer_died_come_one_at_a_time_and_new_ones_side_by_side(
+    until: Until, broker: tuple[RabbitBus, Any], name: str
+) -> None:
+    dying, cable = broker
+    taken, received = 0, 0
+    running, most = 0, 0
+    side_by_side = asyncio.Barrier(4)
+
+    async def hold(_event: Event) -> None:
+        nonlocal taken
+        taken += 1
+        await asyncio.sleep(60)
+
+    async def handle(event: Event) -> None:
+        nonlocal received, running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        if event.subject == "new":
+            await side_by_side.wait()
+        running -= 1
+        received += 1
+
+    await dying.subscribe(name, [name], hold)
+    await dying.start()
+    for _ in range(4):
+        await dying.publish(_event(name, "held"))
+    await until(lambda: taken == 4)
+    await cable.cut()
+    survivor = RabbitBus(server_url("TEST_RABBITMQ_URL"))
+    await survivor.subscribe(name, [name], handle)
+    await survivor.start()
+    await until(lambda: received == 4)
+    assert most == 1
+    for _ in range(4):
+        await survivor.publish(_event(name, "new"))
+    await until(lambda: received == 8)
+    await survivor.close()
+
+
 async def test_a_message_that_is_no_event_is_a_dead_letter_at_once(until: Until, name: str) -> None:
     url = server_url("TEST_RABBITMQ_URL")
     received: list[Event] = []

@@ -6,6 +6,7 @@ python fault_consumer.py BUS_URL DATABASE_URL SERVICE [--stumbles]
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,8 +30,8 @@ TYPES = (ACTIVATION_STATUS_CHANGED, OPERATION_CREATED, OPERATION_STATUS_CHANGED)
 MAX_DELIVERIES = 3
 RETRY_SECONDS = 0.01
 
-BEFORE_COMMIT, AFTER_COMMIT, POISON = "before-commit", "after-commit", "poison"
-"""Users whose events make the consumer stop at a moment of the handling, or always fail."""
+BEFORE_COMMIT, AFTER_COMMIT, POISON, DEADLY = "before-commit", "after-commit", "poison", "deadly"
+"""Users whose events make the consumer stop at a moment of the handling, always fail, or die."""
 
 metadata = MetaData()
 inbox_table(metadata)
@@ -74,6 +75,8 @@ class Consumer:
             await session.execute(insert(_delivery).values(event_id=event.id))
         if event.data.get("userId") == POISON:
             raise Poisoned
+        if event.data.get("userId") == DEADLY:
+            os._exit(1)
         async with self._database.transaction() as session:
             if not await handle_once(session, event, self._service):
                 return
@@ -121,10 +124,20 @@ class ConsumerProcess:
 
     async def start(self, *options: str) -> None:
         """Start it and wait until it consumes."""
+        await self.launch(*options)
+        assert await self.line() == "ready"
+
+    async def launch(self, *options: str) -> None:
+        """Start it."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, __file__, *self._arguments, *options, stdout=asyncio.subprocess.PIPE
         )
-        assert await self.line() == "ready"
+
+    async def death(self) -> int:
+        """Wait until it has ended by itself; its exit status."""
+        assert self._process is not None
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self._process.wait()
 
     async def line(self) -> str:
         """The next line that it prints."""

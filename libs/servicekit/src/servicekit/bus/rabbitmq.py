@@ -7,8 +7,8 @@ failed too often, also when that failure was the death of the consumer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 
 import aio_pika
 from aio_pika.abc import (
@@ -137,7 +137,7 @@ class RabbitBus:
         self._stopping.set()
         link = self._link
         if link is not None:
-            for queue, tag in link.consumers:
+            for queue, tag in list(link.consumers):
                 with suppress(*_BROKEN, TimeoutError):
                     await queue.cancel(tag, timeout=CONFIRM_SECONDS)
             link.consumers.clear()
@@ -209,7 +209,6 @@ class RabbitBus:
         # The broker ends a consumer whose queue was deleted, and the connection goes on without it.
         underlying = await channel.get_underlay_channel()
         underlying.on_consumer_cancel_callbacks.add(link.break_off)
-        await channel.set_qos(prefetch_count=self._prefetch)
         if subscription.service is None:
             queue = await channel.declare_queue(exclusive=True, auto_delete=True)
         else:
@@ -218,16 +217,65 @@ class RabbitBus:
             await queue.bind(EXCHANGE, event_type)
 
         async def received(message: AbstractIncomingMessage) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._at_work.add(task)
-            try:
+            with self._working():
                 await self._received(subscription, message)
-            finally:
-                self._at_work.discard(task)
 
-        tag = await queue.consume(received, no_ack=subscription.service is None)
-        link.consumers.append((queue, tag))
+        if subscription.service is None:
+            tag = await queue.consume(received, no_ack=True)
+            link.consumers.append((queue, tag))
+        else:
+            await self._consume_with_care(link, channel, queue, received)
+
+    async def _consume_with_care(
+        self,
+        link: _Link,
+        channel: AbstractChannel,
+        queue: AbstractQueue,
+        received: Callable[[AbstractIncomingMessage], Awaitable[None]],
+    ) -> None:
+        """Take events one at a time as long as they were given to somebody before.
+
+        That consumer may have died of one of them. The broker counts the delivery of all that it held, and
+        together they would become dead letters.
+        """
+        consumer: asyncio.Future[tuple[AbstractQueue, str]] = asyncio.get_running_loop().create_future()
+        alone = True
+
+        async def received_alone(message: AbstractIncomingMessage) -> None:
+            nonlocal alone
+            if alone and not message.redelivered:
+                alone = False
+                await asyncio.gather(received(message), widen())
+            else:
+                await received(message)
+
+        async def widen() -> None:
+            with self._working():
+                narrow = await consumer
+                try:
+                    await queue.cancel(narrow[1])
+                    if self._stopping.is_set():
+                        return
+                    link.consumers.remove(narrow)
+                    await channel.set_qos(prefetch_count=self._prefetch)
+                    link.consumers.append((queue, await queue.consume(received)))
+                except (*_BROKEN, TimeoutError):
+                    link.break_off()
+
+        await channel.set_qos(prefetch_count=1)
+        consumer.set_result((queue, await queue.consume(received_alone)))
+        link.consumers.append(consumer.result())
+
+    @contextmanager
+    def _working(self) -> Generator[None]:
+        """The current task is waited for by `drain`."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._at_work.add(task)
+        try:
+            yield
+        finally:
+            self._at_work.discard(task)
 
     async def _declare_durable(self, channel: AbstractChannel, service: str) -> AbstractQueue:
         name = f"{service}.events"
