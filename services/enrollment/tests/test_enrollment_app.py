@@ -188,6 +188,18 @@ async def test_answers_are_not_cached_and_tell_no_version(client: PublicClient) 
     assert "Server" not in answer.headers
 
 
+async def test_pages_of_other_origins_are_allowed_nothing(client: PublicClient, core: FakeCore) -> None:
+    """There is no cross-origin sharing: a browser's question is an unknown method, an answer has no leave."""
+    origin = {"Origin": "https://evil.example"}
+    asked = {**origin, "Access-Control-Request-Method": "POST"}
+    question = await client.send("OPTIONS", "/pa/v3/status", headers=asked)
+    answers = [question, await client.post("/pa/v3/status", b"", origin)]
+    assert question.status == 405
+    for answer in answers:
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+    assert core.paths == []
+
+
 async def test_paths_are_the_same_with_and_without_the_context_path(core: FakeCore) -> None:
     app = create_app(EnrollmentSettings(), core_transport=AsgiTransport(core))
     for base in (BASE_URL, "http://enrollment.test"):

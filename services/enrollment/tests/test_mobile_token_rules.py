@@ -124,6 +124,7 @@ TABLE: dict[str, dict[Action, Error]] = {
         Action.CANCEL: NO_APPLICATION,
     },
     "ERR0024": dict.fromkeys(Action, VALIDATION),
+    "ERROR_HTTP_REQUEST": dict.fromkeys(Action, VALIDATION),
     "ERR0034": {
         Action.DETAIL: NO_OPERATION,
         Action.AUTHORIZE: UNEXPECTED,
