@@ -188,6 +188,19 @@ async def test_answers_are_not_cached_and_tell_no_version(client: PublicClient) 
     assert "Server" not in answer.headers
 
 
+async def test_production_tells_no_version_and_shows_no_documentation(connect: Connect) -> None:
+    production = {"environment": "production", "test_endpoints": False}
+    open_client, closed = connect(), connect(**production)
+    assert (await open_client.send("GET", "/v3/api-docs")).status == 200
+    for path in ("/v3/api-docs", "/swagger-ui/index.html", "/", "/actuator/prometheus", "/metrics"):
+        assert (await closed.send("GET", path)).status == 404, path
+    assert (await closed.send("GET", "/actuator/info")).json == {
+        "app": {"name": "enrollment", "version": "UNKNOWN"}
+    }
+    shown = connect(**production, swagger_enabled=True)
+    assert (await shown.send("GET", "/v3/api-docs")).status == 200
+
+
 async def test_pages_of_other_origins_are_allowed_nothing(client: PublicClient, core: FakeCore) -> None:
     """There is no cross-origin sharing: a browser's question is an unknown method, an answer has no leave."""
     origin = {"Origin": "https://evil.example"}

@@ -75,7 +75,8 @@ def create_app(
 
     app = create_service_app(
         TITLE,
-        version(NAME),
+        # Strangers reach this service: in production it tells the version that its operator wants told.
+        settings.application_version if settings.production else version(NAME),
         settings,
         ENROLLMENT_ERRORS,
         lifespan,

@@ -43,7 +43,7 @@ class EnrollmentSettings(ServiceSettings):
 
     application_name: str = "enrollment-server"
     application_version: str = "UNKNOWN"
-    """What `/pa/v3/status` tells."""
+    """What `/pa/v3/status` tells, and in production every other page."""
 
     mobile_token_enabled: bool = True
     inbox_enabled: bool = True
@@ -94,6 +94,8 @@ class EnrollmentSettings(ServiceSettings):
     @model_validator(mode="after")
     def _check(self) -> EnrollmentSettings:
         TrustedProxies(self.trusted_proxies)
+        if self.production and "swagger_enabled" not in self.model_fields_set:
+            self.swagger_enabled = False
         if self.test_endpoints and self.production:
             raise ValueError("the test endpoints are refused in production")
         return self
