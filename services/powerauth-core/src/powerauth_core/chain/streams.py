@@ -138,6 +138,10 @@ class Turn:
         """The commit is about to be sent: from now on its outcome may stay unknown."""
         self.sent = True
 
+    def refused(self) -> None:
+        """The database said that it did not commit."""
+        self.sent = False
+
     def committed(self) -> None:
         """The commit is confirmed."""
         self._committed = True

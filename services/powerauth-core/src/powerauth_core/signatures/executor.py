@@ -3,11 +3,16 @@
 One batch: lock the activations (one SELECT), decide one after another per activation, write what is left of
 each activation together with its audit, run the actions each in a savepoint, commit. Nobody is told "valid"
 before the commit.
+
+Most batches have nothing but checks to do. On PostgreSQL they take no locks: they read, decide, and store all
+in one statement, which does nothing unless every activation is still as it was read. If not, the batch is
+done again with locks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -23,7 +28,7 @@ from powerauth_core.signatures.audit import AuditRecord
 from powerauth_core.signatures.batching import BatchFailed, MicroBatcher, Settled
 from powerauth_core.signatures.jobs import EarlyEnd, LockedActivation, VerificationJob, Verified
 from powerauth_core.signatures.limits import AttemptLimit
-from powerauth_core.signatures.postgresql import PostgresqlStatements
+from powerauth_core.signatures.postgresql import PostgresqlStatements, RowsChanged, is_refusal
 from powerauth_core.signatures.repository import BatchStatements, PortableStatements
 from powerauth_core.signatures.rules import ActivationFacts, ApplicationCheck, Decision, decide
 from powerauth_protocol.keys import ActivationKeys
@@ -101,16 +106,33 @@ class SignatureExecutor:
     async def _in_turn(
         self, turn: Turn, jobs: Sequence[VerificationJob], *, skip_locked: bool
     ) -> Sequence[Settled[Verified]]:
-        batch = _Batch(self._core, self._statements, jobs, turn)
-        if self._plain is not None and batch.is_plain():
-            try:
+        if self._plain is not None and (batch := self._batch(jobs, turn)).is_plain():
+            with suppress(NeedsSession):
+                with suppress(RowsChanged):
+                    return await self._without_locks(batch, self._plain)
+                batch = self._batch(jobs, turn)
                 return await self._plain_transaction(batch, self._plain, skip_locked=skip_locked)
-            except NeedsSession:
-                batch = _Batch(self._core, self._statements, jobs, turn)
+        batch = self._batch(jobs, turn)
         async with self._core.database.transaction() as session:
             await batch.perform(session, skip_locked=skip_locked)
             turn.sending()
         turn.committed()
+        return batch.settled()
+
+    def _batch(self, jobs: Sequence[VerificationJob], turn: Turn) -> _Batch:
+        return _Batch(self._core, self._statements, jobs, turn)
+
+    async def _without_locks(
+        self, batch: _Batch, statements: PostgresqlStatements
+    ) -> Sequence[Settled[Verified]]:
+        """Decide on what is read, and store that in one statement if nobody changed it meanwhile.
+
+        :raises RowsChanged: somebody did, or is doing so; nothing is changed
+        :raises NeedsSession: as `_plain_transaction`
+        """
+        async with self._core.database.driver() as driver:
+            await batch.perform_without_locks(driver, statements)
+        batch.turn.committed()
         return batch.settled()
 
     async def _plain_transaction(
@@ -194,15 +216,39 @@ class _Batch:
         """
         wanted = {job.activation_id for job in self.jobs}
         self._rows = await statements.lock_plain(driver, wanted, skip_locked=skip_locked)
+        self._decide_all(skip_locked=skip_locked)
+        if self._decided:
+            records = self._audit_records()
+            chained = self.turn.chain([record.signature for record in records])
+            await statements.store_plain(driver, self._last_decisions(), records, chained, self.now)
+
+    async def perform_without_locks(self, driver: Any, statements: PostgresqlStatements) -> None:
+        """`perform_plain` in two statements, each a transaction of its own.
+
+        :raises RowsChanged: a row is not as it was read; nothing is changed
+        :raises NeedsSession: as `perform_plain`
+        """
+        wanted = {job.activation_id for job in self.jobs}
+        self._rows, versions = await statements.read_plain(driver, wanted)
+        self._decide_all(skip_locked=False)
+        if not self._decided:
+            return
+        decisions, records = self._last_decisions(), self._audit_records()
+        chained = self.turn.chain([record.signature for record in records])
+        self.turn.sending()
+        try:
+            await statements.store_unchanged(driver, decisions, records, chained, self.now, versions)
+        except Exception as error:
+            if is_refusal(error, driver):
+                self.turn.refused()
+            raise
+
+    def _decide_all(self, *, skip_locked: bool) -> None:
         self._facts = {activation_id: row.facts for activation_id, row in self._rows.items()}
         for index in range(len(self.jobs)):
             self._decide(index, skip_locked=skip_locked)
         if any(decision.blocked for decision in self._decided.values()):
             raise NeedsSession
-        if self._decided:
-            records = self._audit_records()
-            chained = self.turn.chain([record.signature for record in records])
-            await statements.store_plain(driver, self._last_decisions(), records, chained, self.now)
 
     def settled(self) -> list[Settled[Verified]]:
         """The outcomes in the order of the jobs."""

@@ -34,6 +34,13 @@ FROM pa_activation a JOIN pa_application p ON p.id = a.application_id
 WHERE a.activation_id = ANY($1::varchar[])
 ORDER BY a.activation_id FOR NO KEY UPDATE OF a"""  # noqa: S608 only column names of ours
 _LOCK_FREE_ONES = f"{_LOCK} SKIP LOCKED"
+# `xmin` is the transaction that wrote this version of the row: it tells whether the row is still the same.
+_READ = f"""SELECT {_COLUMNS}, p.name, p.roles, a.xmin
+FROM pa_activation a JOIN pa_application p ON p.id = a.application_id
+WHERE a.activation_id = ANY($1::varchar[])"""  # noqa: S608 only column names of ours
+_ROW_VERSION = 17
+PATIENCE_MS = 100
+"""How long a batch that holds no locks waits for a row that somebody else changes."""
 _LEFT = {
     "activation_id": "varchar",
     "activation_status": "int",
@@ -65,17 +72,45 @@ _LOG_FIRST = _AUDIT_FIRST + len(_PLACED)
 _CONSTANTS = tuple(LOG_CONSTANTS.values())
 _HEAD_FIRST = _LOG_FIRST + len(LOG_COLUMNS) + len(_CONSTANTS)
 _NO_HEAD = (None,) * 5
-# One round trip for all that a batch leaves behind.
-_STORE = f"""WITH
+_LEAVE_BEHIND = f"""
 audit AS ({_insert("pa_signature_audit", _PLACED, (), _AUDIT_FIRST)}),
 log AS ({_insert("audit_log", LOG_COLUMNS, tuple(LOG_CONSTANTS), _LOG_FIRST)}),
 head AS (UPDATE audit_chain SET position = ${_HEAD_FIRST + 1}, mac = ${_HEAD_FIRST + 2},
-    timestamp_last = ${_HEAD_FIRST + 3}, seal = ${_HEAD_FIRST + 4} WHERE chain_id = ${_HEAD_FIRST})
-UPDATE pa_activation a
+    timestamp_last = ${_HEAD_FIRST + 3}, seal = ${_HEAD_FIRST + 4} WHERE chain_id = ${_HEAD_FIRST})"""  # noqa: S608 only names of ours
+_UPDATE = f"""UPDATE pa_activation a
 SET activation_status = v.activation_status, blocked_reason = v.blocked_reason, counter = v.counter,
     ctr_data = v.ctr_data, failed_attempts = v.failed_attempts, timestamp_last_used = ${len(_LEFT) + 1}
-FROM {_unnest(_LEFT, 1)}
-WHERE a.activation_id = v.activation_id"""  # noqa: S608 only names of ours
+FROM {_unnest(_LEFT, 1)}"""  # noqa: S608 only names of ours
+# One round trip for all that a batch leaves behind.
+_STORE = f"WITH {_LEAVE_BEHIND} {_UPDATE} WHERE a.activation_id = v.activation_id"
+_VERSIONS = _HEAD_FIRST + len(_NO_HEAD)
+# The same without locks taken before, as a transaction of its own: nothing is done unless every row is still
+# the one that was read. The division is what undoes the statement.
+_STORE_UNCHANGED = f"""WITH patience AS (SELECT set_config('lock_timeout', '{PATIENCE_MS}', true)),
+{_LEAVE_BEHIND},
+moved AS ({_UPDATE},
+    unnest(${_VERSIONS}::varchar[], ${_VERSIONS + 1}::xid[]) AS r(activation_id, version), patience
+    WHERE a.activation_id = v.activation_id AND r.activation_id = v.activation_id AND a.xmin = r.version
+    RETURNING a.activation_id)
+SELECT 1 / (count(*) = cardinality(${_VERSIONS}))::int FROM moved"""  # noqa: S608 only names of ours
+
+
+class RowsChanged(Exception):
+    """A row is not the one that was read any more, or somebody is changing it; nothing was stored."""
+
+
+# Classes of SQLSTATE that leave the outcome open: connection, resources, operator, system, internal error.
+_UNKNOWN_OUTCOME = ("08", "53", "57", "58", "XX")
+
+
+def is_refusal(error: Exception, driver: Any) -> bool:
+    """Whether a statement that failed so is certainly undone."""
+    if isinstance(error, RowsChanged):
+        return True
+    if isinstance(error, asyncpg.PostgresError):
+        return not (error.sqlstate or "XX").startswith(_UNKNOWN_OUTCOME)
+    # The driver's own complaint about a value, before anything was sent.
+    return isinstance(error, asyncpg.InterfaceError) and not driver.is_closed()
 
 
 class PostgresqlStatements:
@@ -118,6 +153,41 @@ class PostgresqlStatements:
         rows = await driver.fetch(_LOCK_FREE_ONES if skip_locked else _LOCK, list(activation_ids))
         return {row[0]: locked_activation(row) for row in rows}
 
+    async def read_plain(
+        self, driver: Any, activation_ids: Collection[str]
+    ) -> tuple[dict[str, LockedActivation], dict[str, int]]:
+        """Read without locks, by the driver alone.
+
+        :return: the activations, and the versions of their rows, by id
+        """
+        rows = await driver.fetch(_READ, list(activation_ids))
+        return {row[0]: locked_activation(row) for row in rows}, {row[0]: row[_ROW_VERSION] for row in rows}
+
+    async def store_unchanged(
+        self,
+        driver: Any,
+        decisions: Sequence[Decision],
+        records: Sequence[AuditRecord],
+        chained: Chained,
+        now: datetime,
+        versions: Mapping[str, int],
+    ) -> None:
+        """`store` in one transaction of its own, if the rows are as they were read.
+
+        :param versions: of the rows that were read
+        :raises RowsChanged: they are not; nothing is stored
+        """
+        ids = [decision.after.activation_id for decision in decisions]
+        try:
+            await driver.execute(
+                _STORE_UNCHANGED,
+                *_arguments(decisions, records, chained, now),
+                ids,
+                [versions[each] for each in ids],
+            )
+        except (asyncpg.DivisionByZeroError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            raise RowsChanged from None
+
     async def store_plain(
         self,
         driver: Any,
@@ -127,28 +197,33 @@ class PostgresqlStatements:
         now: datetime,
     ) -> None:
         """`store` by the driver alone."""
-        left = [
-            (
-                after.activation_id,
-                after.status.code,
-                after.blocked_reason,
-                after.counter,
-                None if after.ctr_data is None else b64encode(after.ctr_data),
-                after.failed_attempts,
-            )
-            for after in [decision.after for decision in decisions]
-        ]
-        head = chained.head
-        await driver.execute(
-            _STORE,
-            *_by_column(left, len(_LEFT)),
-            now,
-            *_by_column([record.signature for record in records], len(AUDIT_COLUMNS)),
-            *_by_column(chained.places, len(CHAIN_COLUMNS)),
-            *_by_column([record.general for record in records], len(LOG_COLUMNS)),
-            *_CONSTANTS,
-            *(_NO_HEAD if head is None else (head.chain_id, head.position, head.mac, now, head.seal)),
+        await driver.execute(_STORE, *_arguments(decisions, records, chained, now))
+
+
+def _arguments(
+    decisions: Sequence[Decision], records: Sequence[AuditRecord], chained: Chained, now: datetime
+) -> tuple[Any, ...]:
+    left = [
+        (
+            after.activation_id,
+            after.status.code,
+            after.blocked_reason,
+            after.counter,
+            None if after.ctr_data is None else b64encode(after.ctr_data),
+            after.failed_attempts,
         )
+        for after in [decision.after for decision in decisions]
+    ]
+    head = chained.head
+    return (
+        *_by_column(left, len(_LEFT)),
+        now,
+        *_by_column([record.signature for record in records], len(AUDIT_COLUMNS)),
+        *_by_column(chained.places, len(CHAIN_COLUMNS)),
+        *_by_column([record.general for record in records], len(LOG_COLUMNS)),
+        *_CONSTANTS,
+        *(_NO_HEAD if head is None else (head.chain_id, head.position, head.mac, now, head.seal)),
+    )
 
 
 def _by_column(rows: Sequence[tuple[Any, ...]], columns: int) -> Sequence[Any]:

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.enums import ActivationStatus, SignatureType
 from powerauth_core.signatures import service
+from powerauth_core.signatures.postgresql import PostgresqlStatements
 from powerauth_core.signatures.schemas import VerifySignatureRequest
 from powerauth_protocol.encoding import b64decode
 from servicekit.database import DatabaseUnavailable
@@ -131,7 +132,7 @@ async def test_nobody_hears_valid_when_the_commit_fails(core, make_phone, stored
         raise ConnectionResetError
 
     async def refuse_commit(driver: Any, statement: str, *values: Any, **options: Any) -> Any:
-        if statement == "COMMIT":
+        if statement == "COMMIT" or "INSERT INTO pa_signature_audit" in statement:
             raise ConnectionResetError
         return await execute(driver, statement, *values, **options)
 
@@ -144,6 +145,40 @@ async def test_nobody_hears_valid_when_the_commit_fails(core, make_phone, stored
     assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 3
     assert [(await stored(phone)).counter for phone in phones] == [0, 0, 0]
     assert (await service.verify(core, requests[0])).signature_valid
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+@pytest.mark.parametrize(
+    ("changed", "valid"),
+    [
+        ({"activation_status": ActivationStatus.BLOCKED}, False),
+        ({"failed_attempts": 2}, True),
+        ({"flags": ["NEW"]}, True),
+    ],
+)
+async def test_what_changes_while_a_check_without_locks_decides_is_seen(
+    changed: dict[str, Any], valid: bool, core, make_phone, change, stored, monkeypatch
+) -> None:
+    phone, neighbour = await make_phone("alice"), await make_phone("bob")
+    assert (await service.verify(core, request_of(phone.sign(BODY)))).signature_valid
+    read, pending = PostgresqlStatements.read_plain, [changed]
+
+    async def read_and_be_overtaken(self: Any, driver: Any, ids: Any) -> Any:
+        found = await read(self, driver, ids)
+        if pending:
+            await change(phone, **pending.pop())
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PostgresqlStatements, "read_plain", read_and_be_overtaken)
+        answers = await asyncio.gather(
+            *[service.verify(core, request_of(each.sign(BODY))) for each in (phone, neighbour)]
+        )
+    assert [answer.signature_valid for answer in answers] == [valid, True]
+    if valid:
+        assert answers[0].activation_flags == changed.get("flags", [])
+    assert (await stored(phone)).counter == 1 + valid
+    assert (await stored(phone)).failed_attempts == 0
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
