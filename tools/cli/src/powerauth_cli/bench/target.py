@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +53,10 @@ async def own_target(*, with_enrollment: bool = False, bus_url: str = "") -> Asy
     """
     services = ("core", "enrollment") if with_enrollment else ("core",)
     with PostgresServer(durable=True) as postgres:
+        # Records are encrypted and the signature audit is chained, as in production.
+        key = {"CORE_MASTER_ENCRYPTION_KEY": b64encode(os.urandom(16)).decode()}
         async with SeparateProcesses(
-            postgres.url, bus_url=bus_url, services=services, settings=_NO_LIMITS
+            postgres.url, bus_url=bus_url, services=services, settings=_NO_LIMITS | key
         ) as running:
             yield Target(
                 core=running.core_url,
