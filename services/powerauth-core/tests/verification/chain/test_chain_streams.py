@@ -15,6 +15,7 @@ from powerauth_core.chain.keys import ChainKey
 from powerauth_core.chain.service import _Chain, accept_unchained, rebuild_registry
 from powerauth_core.signatures import service
 from powerauth_core.signatures.audit import AUDIT_COLUMNS
+from powerauth_core.signatures.executor import SignatureExecutor
 from powerauth_core.signatures.schemas import VerifySignatureRequest
 from servicekit import clock
 from servicekit.database import DatabaseUnavailable
@@ -108,25 +109,29 @@ async def test_what_came_after_a_chain_was_read_is_read_too(core, chained, audit
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
-async def test_two_batches_in_flight_use_two_chains(core, make_phone, audit) -> None:
+async def test_two_batches_in_flight_use_two_chains(core, make_phone, audit, monkeypatch) -> None:
     phones = [await make_phone(f"user-{number}") for number in range(2)]
-    both, waiting = asyncio.Barrier(2), asyncio.Event()
-    execute = asyncpg.Connection.execute
+    first, second = asyncio.Event(), asyncio.Event()
+    chains = []
+    in_turn = SignatureExecutor._in_turn
 
-    async def together(driver: Any, statement: str, *values: Any, **options: Any) -> Any:
-        if statement == "COMMIT":
-            waiting.set()
-            await both.wait()
-        return await execute(driver, statement, *values, **options)
+    async def together(executor: Any, turn: streams.Turn, jobs: Any, **options: Any) -> Any:
+        assert turn.stream is not None
+        chains.append(turn.stream.chain_id)
+        (first if len(chains) == 1 else second).set()
+        await second.wait()
+        return await in_turn(executor, turn, jobs, **options)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncpg.Connection, "execute", together)
-        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-            tasks.create_task(service.verify(core, request_of(phones[0])))
-            await waiting.wait()
-            tasks.create_task(service.verify(core, request_of(phones[1])))
+    monkeypatch.setattr(SignatureExecutor, "_in_turn", together)
+    async with asyncio.timeout(120):  # if they took turns, they would wait for ever
+        calls = [asyncio.create_task(service.verify(core, request_of(phones[0])))]
+        await first.wait()
+        calls.append(asyncio.create_task(service.verify(core, request_of(phones[1]))))
+        answers = await asyncio.gather(*calls)
+    assert all(answer.signature_valid for answer in answers)
     found = await audit.verify()
     assert (found.findings, found.summary.chains, found.summary.rows) == ([], 2, 2)
+    assert len(set(chains)) == 2
 
 
 async def test_a_rolled_back_batch_leaves_no_gap(core, make_phone, audit, monkeypatch) -> None:
@@ -152,9 +157,9 @@ async def test_a_commit_without_an_answer_ends_the_chain(
     execute = asyncpg.Connection.execute
 
     async def lose_answer(driver: Any, statement: str, *values: Any, **options: Any) -> Any:
-        if statement == "COMMIT":
+        if "INSERT INTO pa_signature_audit" in statement:
             if arrived:
-                await execute(driver, statement)
+                await execute(driver, statement, *values, **options)
             raise ConnectionResetError
         return await execute(driver, statement, *values, **options)
 
