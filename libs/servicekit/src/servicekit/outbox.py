@@ -257,7 +257,11 @@ class OutboxRelay:
 
         options = self._database.engine.dialect.create_connect_args(self._database.url)[1]
         closed = asyncio.Event()
-        connection = await asyncpg.connect(**options, server_settings={"application_name": "outbox listener"})
+        connection = await asyncpg.connect(
+            **options,
+            timeout=self._database.settings.database_connect_timeout_seconds,
+            server_settings={"application_name": "outbox listener"},
+        )
         try:
             connection.add_termination_listener(lambda _connection: closed.set())
             await connection.add_listener(CHANNEL, lambda *_notification: self._wake.set())
