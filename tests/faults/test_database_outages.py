@@ -41,6 +41,7 @@ from powerauth_cli.demo.bank import Bank
 from powerauth_cli.localservers import PostgresServer
 from powerauth_cli.separate import SeparateProcesses
 from powerauth_core.enums import OperationStatus
+from powerauth_protocol.encoding import b64encode
 from servicekit.bus import Event
 from servicekit.bus.rabbitmq import RabbitBus
 
@@ -48,8 +49,11 @@ pytestmark = pytest.mark.faults
 
 POOL = 4
 COME_AGAIN = (503, "ERROR_UNAVAILABLE", "1")
+PHONES_OUTAGE = (409, "REMOTE_COMMUNICATION_ERROR")
+BANKS_OUTAGE = (500, "ERROR_INTERNAL_API")
 SETTINGS = NO_LIMITS | {
     "CORE_BUS_URL": server("TEST_RABBITMQ_URL"),
+    "CORE_AUDIT_CHAIN_KEY": b64encode(bytes(range(32))),
     "CORE_DATABASE_POOL_SIZE": str(POOL),
     "CORE_DATABASE_MAX_OVERFLOW": "0",
     "CORE_DATABASE_POOL_TIMEOUT_SECONDS": "1",
@@ -225,10 +229,10 @@ async def test_an_outage_under_load_is_503_for_everybody_and_ends_by_itself(worl
         assert refusals == {COME_AGAIN}, caller.name
     # An outage is never an authentication failure (spec/enrollment-api.md §4.7).
     remote = {(a.status, a.code) for caller in phones for a in caller.answers if not a.ok}
-    assert remote - {COME_AGAIN[:2]} == {(409, "REMOTE_COMMUNICATION_ERROR")}
+    assert remote - {COME_AGAIN[:2]} == {PHONES_OUTAGE}
     # The core's outage is spec/cloud-api.md §1.5's, the cloud's own is its 503.
     cloud = {(a.status, a.code, a.retry_after) for caller in bank for a in caller.answers if not a.ok}
-    assert cloud <= {(500, "ERROR_INTERNAL_API", None), (503, "ERROR_GENERIC", "1")}
+    assert cloud <= {(*BANKS_OUTAGE, None), (503, "ERROR_GENERIC", "1")}
     assert cloud
     await _nothing_was_lost(world, calls)
 
@@ -352,6 +356,22 @@ async def test_a_statement_that_takes_too_long_is_503(world: World, http: Http, 
     refused = await http.post(url, operation_of(slow_operations), auth)
     assert (refused.status, refused.code, refused.retry_after) == COME_AGAIN
     assert (await http.post(url, operation_of("quick"), auth)).ok
+
+
+async def test_a_core_that_is_killed_is_an_outage_for_phones_and_banks_until_it_is_back(
+    world: World, http: Http
+) -> None:
+    calls = Calls(world, http, ("", b""))
+    phones, bank = calls.at_enrollment()[:1], calls.at_the_cloud()
+    core = world.stack.processes["core"]
+    async with under_load([*phones, *bank]):
+        await _each([*phones, *bank], Caller.served)
+        await core.kill()
+        await _each([*phones, *bank], Caller.refused)
+        await core.start()
+        await _each([*phones, *bank], Caller.served)
+    for caller, refusal in ((phones[0], PHONES_OUTAGE), (bank[0], BANKS_OUTAGE)):
+        assert {(a.status, a.code) for a in caller.answers if not a.ok} == {refusal}
 
 
 async def test_services_that_are_told_to_stop_end_well(world: World) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,7 +40,9 @@ KILLS = 20
 PIN = "1234"
 FEWEST, MOST = 6, 24
 """Accepted answers after which a core is killed; few enough not to block a device by their replays."""
-SETTINGS = NO_LIMITS | {"CORE_MIGRATE_ON_START": "false", "CORE_SIGNATURE_MAX_FAILED_ATTEMPTS": "64"}
+CHAIN_KEY = {"CORE_AUDIT_CHAIN_KEY": b64encode(bytes(range(32)))}
+SETTINGS = NO_LIMITS | CHAIN_KEY
+SETTINGS |= {"CORE_MIGRATE_ON_START": "false", "CORE_SIGNATURE_MAX_FAILED_ATTEMPTS": "64"}
 
 
 @dataclass
@@ -71,6 +75,7 @@ class World:
     door: tuple[str, str]
     devices: list[Device]
     database: asyncpg.Connection
+    database_url: str
     sent: list[Sent] = field(default_factory=list)
     operations: dict[str, str] = field(default_factory=dict)
 
@@ -102,7 +107,7 @@ async def world(http: Http) -> AsyncIterator[World]:
             config = AppConfig.from_sdk_config(enrollment, application.sdk_config, ProtocolVersion.V3_3)
             devices = [await _activated(api, config, number) for number in range(7)]
         await api.close()
-        yield World(core, http, rest, door, devices, database)
+        yield World(core, http, rest, door, devices, database, url)
     finally:
         await database.close()
         await core.close()
@@ -216,6 +221,7 @@ async def test_no_answer_is_ever_taken_back_however_often_the_core_is_killed(wor
         await _replay(world, world.sent[mark:])
     await _everything_accepted_is_in_the_audit_once(world)
     await _operations_were_approved_once(world)
+    await _the_audit_has_no_gap(world)
     assert any(sent.unanswered for sent in world.sent)
 
 
@@ -241,3 +247,18 @@ async def _operations_were_approved_once(world: World) -> None:
     assert set(records.values()) == {1}
     accepted = [sent for sent in world.sent if sent.path == "signed/operation/approve" and sent.accepted]
     assert {world.operations[sent.mark] for sent in accepted} <= approved
+
+
+async def _the_audit_has_no_gap(world: World) -> None:
+    """The chains of the signature audit hold together (docs/audit.md)."""
+    assert (
+        await world.database.fetchval("SELECT count(*) FROM pa_signature_audit WHERE chain_id IS NULL") == 0
+    )
+    verifying = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "powerauth_core", "audit", "verify"),
+        env=os.environ | CHAIN_KEY | {"CORE_DATABASE_URL": world.database_url},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await verifying.communicate()
+    assert verifying.returncode == 0, told.decode()
