@@ -128,6 +128,7 @@ class Turn:
 
         :param rows: the audited columns of each row
         """
+        self._next = None
         if self.stream is None or not rows:
             return Chained([(None, None, None)] * len(rows), None)
         chained = self.stream.follow(rows, self.now)
@@ -139,8 +140,8 @@ class Turn:
         self.sent = True
 
     def refused(self) -> None:
-        """The database said that it did not commit."""
-        self.sent = False
+        """The database said that it did not commit: what was chained is as if it had never been."""
+        self.sent, self._next = False, None
 
     def committed(self) -> None:
         """The commit is confirmed."""

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from pydantic_core import to_json
 
+from powerauth_core.activations.models import Activation
 from powerauth_core.chain import reading, repository, streams
 from powerauth_core.chain.keys import ChainKey
 from powerauth_core.chain.service import _Chain, accept_unchained, rebuild_registry
@@ -146,6 +147,32 @@ async def test_a_rolled_back_batch_leaves_no_gap(core, make_phone, audit, monkey
         await service.verify(core, request_of(phone))
     found = await audit.verify()
     assert (found.findings, found.summary.chains, found.summary.rows) == ([], 1, 3)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+async def test_a_check_that_had_to_wait_for_its_row_leaves_no_gap(
+    core, make_phone, audit, monkeypatch
+) -> None:
+    """It is chained, refused, found held, and chained once more behind what others stored meanwhile."""
+    held, free = await make_phone("held"), await make_phone("free")
+    await service.verify(core, request_of(held))
+    apart = asyncio.Event()
+    waiting = SignatureExecutor._run_waiting
+
+    async def reached(executor: Any, jobs: Any) -> Any:
+        apart.set()
+        return await waiting(executor, jobs)
+
+    monkeypatch.setattr(SignatureExecutor, "_run_waiting", reached)
+    monkeypatch.setattr(core.verifier._batcher, "_run_apart", core.verifier._run_waiting)
+    async with core.database.transaction() as session:
+        await session.get(Activation, held.activation_id, with_for_update=True)
+        call = asyncio.create_task(service.verify(core, request_of(held)))
+        await apart.wait()
+        await service.verify(core, request_of(free))
+    assert (await call).signature_valid
+    found = await audit.verify()
+    assert (found.findings, found.summary.rows) == ([], 3)
 
 
 @pytest.mark.parametrize("arrived", [True, False])
