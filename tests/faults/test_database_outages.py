@@ -52,7 +52,6 @@ COME_AGAIN = (503, "ERROR_UNAVAILABLE", "1")
 PHONES_OUTAGE = (409, "REMOTE_COMMUNICATION_ERROR")
 BANKS_OUTAGE = (500, "ERROR_INTERNAL_API")
 SETTINGS = NO_LIMITS | {
-    "CORE_BUS_URL": server("TEST_RABBITMQ_URL"),
     "CORE_AUDIT_CHAIN_KEY": b64encode(bytes(range(32))),
     "CORE_DATABASE_POOL_SIZE": str(POOL),
     "CORE_DATABASE_MAX_OVERFLOW": "0",
@@ -105,12 +104,13 @@ async def world() -> AsyncIterator[World]:
     async def hear(event: Event) -> None:
         heard.append(event)
 
-    bus = RabbitBus(server("TEST_RABBITMQ_URL"))
+    broker = server("TEST_RABBITMQ_URL")
+    bus = RabbitBus(broker)
     await bus.subscribe(f"outages-{token_hex(6)}", ["operation.created", "operation.status_changed"], hear)
     await bus.start()
     # Durable, as in production: what was committed has to survive the stop.
     with PostgresServer(durable=True) as postgres:
-        async with SeparateProcesses(postgres.url, settings=SETTINGS) as stack:
+        async with SeparateProcesses(postgres.url, settings=SETTINGS | {"CORE_BUS_URL": broker}) as stack:
             core = CoreApi(stack.core_url, stack.rest_credentials)
             application = await set_up(core)
             devices = [await activate(core, application, f"user-{number}") for number in range(10)]
