@@ -1,7 +1,6 @@
 """Activations without a code: credentials of the bank, recovery codes, OpenID Connect; in every version."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -26,10 +25,9 @@ from e2e_stacks import DEPLOYMENTS, REACHES_THIS_MACHINE, Stack, running
 
 from powerauth_protocol import recovery
 from powerauth_protocol.activation import ActivationType
-from powerauth_protocol.ecies import Scope, SharedInfo1
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.keys import ecdh, export_public_key, generate_key_pair, import_public_key
-from powerauth_sdk import AppConfig, Device, ServerRefused, vault
+from powerauth_sdk import AppConfig, Device, ServerRefused, identity_provider, vault
 from servicekit.serving import BackgroundServer
 
 pytestmark = pytest.mark.e2e
@@ -271,13 +269,7 @@ class Customer:
         self.user = f"oidc|{uuid4().hex[:8]}"
 
     async def configuration(self) -> dict:
-        plaintext = await self.phone.encryption.call(
-            "/api/config/oidc",
-            Scope.APPLICATION,
-            SharedInfo1.APPLICATION_GENERIC,
-            json.dumps({"providerId": PROVIDER_ID}).encode(),
-        )
-        return json.loads(plaintext)["responseObject"]
+        return await identity_provider(self.phone, PROVIDER_ID)
 
     async def log_in(self) -> Login:
         return await log_in(self.http, await self.configuration(), self.user)

@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 
 from powerauth_protocol.signature import SignatureType
-from powerauth_sdk import Device, MobileToken, ServerRefused, vault
+from powerauth_sdk import Device, Inbox, MobileToken, ServerRefused, register_for_push, vault
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
@@ -275,3 +275,19 @@ async def test_another_banks_user_sees_nothing(customer) -> None:
         with pytest.raises(RuntimeError, match="NOT_FOUND"):
             await bank.call("GET", path)
     await bank.close()
+
+
+async def test_without_a_push_service_there_is_neither_registration_nor_inbox(customer) -> None:
+    await customer.activate()
+    inbox = Inbox(customer.phone)
+    for attempt in (
+        register_for_push(customer.phone, "fcm", "token"),
+        inbox.count_unread(),
+        inbox.messages(),
+        inbox.message("x"),
+        inbox.mark_read("x"),
+        inbox.mark_all_read(),
+    ):
+        with pytest.raises(ServerRefused) as refused:
+            await attempt
+        assert (refused.value.http_status, refused.value.code) == (404, "ERROR_NOT_FOUND")

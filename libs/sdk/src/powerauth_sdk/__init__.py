@@ -11,7 +11,9 @@ from powerauth_sdk.errors import (
     UntrustedData,
     WrongDeviceState,
 )
+from powerauth_sdk.messages import Inbox, Message, register_for_push
 from powerauth_sdk.mobile_token import MobileToken, Operation
+from powerauth_sdk.server import ServerStatus, identity_provider, server_status
 from powerauth_sdk.state import ActivationState, FileStore, StateStore, TokenRecord
 from powerauth_sdk.transport import Answer, HttpTransport, Transport
 
@@ -25,10 +27,13 @@ __all__ = [
     "DeviceStatus",
     "FileStore",
     "HttpTransport",
+    "Inbox",
+    "Message",
     "MobileToken",
     "Operation",
     "SdkError",
     "ServerRefused",
+    "ServerStatus",
     "ServerUnreachable",
     "StateStore",
     "TokenRecord",
@@ -36,4 +41,7 @@ __all__ = [
     "UnexpectedAnswer",
     "UntrustedData",
     "WrongDeviceState",
+    "identity_provider",
+    "register_for_push",
+    "server_status",
 ]
