@@ -294,7 +294,7 @@ class TemplateExists(CoreError):
 
 
 class ActivationPropertiesInvalid(CoreError):
-    """A provider asks for a maximum of failures that is not positive; in requests that is ERR0024 (§31.1)."""
+    """Kept for the error list; a maximum of failures that is not positive is ERR0024 (§31.1)."""
 
     code = "ERR0040"
     message = "Activation cannot be created with the specified properties."

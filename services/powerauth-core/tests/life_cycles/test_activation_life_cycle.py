@@ -75,7 +75,7 @@ class ActivationLifeCycle(Sequence):
         self.device = Device(self.server.app)
         self.status, self.failed, self.counter = "CREATED", 0, 0
         self.phase, self.otp, self.legacy = commit_phase, otp, False
-        self.joined = False
+        self.joined = self.overdue = False
         # History, newest last: status and reason; and the changes of the status that events announce.
         self.history: list[tuple[str, str | None]] = [("CREATED", None)]
         self.announced, self.forced = 1, 0
@@ -130,8 +130,12 @@ class ActivationLifeCycle(Sequence):
         code = self.call("activation/commit", activationOtp=otp)
         if self.status != "PENDING_COMMIT":
             assert code == ("ERR0007" if self.status == "REMOVED" else "ERR0008")
-        elif (self.otp or self.legacy) and not self._otp_passes(otp, asked_for=True):
+        elif (self.otp or self.legacy) and not self._otp_passes(
+            otp, asked_for=self.legacy or self.phase == "ON_COMMIT"
+        ):
             assert code == "ERR0031"
+        elif self.phase != "ON_COMMIT":
+            assert code == "ERR0008"  # forced here: it is committed by the key exchange
         else:
             assert code == "OK"
             self.change("ACTIVE")
@@ -145,7 +149,7 @@ class ActivationLifeCycle(Sequence):
         if otp == OTP:
             self.failed = 0
             return True
-        self.failed += 1
+        self.failed = min(self.failed + 1, MAXIMUM)
         if self.failed >= MAXIMUM:
             self.change("REMOVED", "OTP_MAX_FAILED_ATTEMPTS")
         else:
@@ -196,11 +200,13 @@ class ActivationLifeCycle(Sequence):
 
     def force(self) -> None:
         """An operator forces a status, from any state (§7.9)."""
-        status = self.one_of("ACTIVE", "BLOCKED")
+        status = self.one_of("ACTIVE", "BLOCKED", "PENDING_COMMIT")
         self.server.ok("activation/status/update", activationIds=[self.id], activationStatus=status)
         if self.status != status:
             self.forced += 1
             self.change(status)
+        if self.overdue and status == "PENDING_COMMIT":
+            self.change("REMOVED")  # by the next look at it
 
     # -- the device ----------------------------------------------------------------------------------------
 
@@ -285,6 +291,7 @@ class ActivationLifeCycle(Sequence):
             " - interval '6 minutes' WHERE activation_id = :id",
             id=self.id,
         )
+        self.overdue = True
         if self.one_of(True, False):
             self.server.job("expireActivationsTask")
         if self.status in ("CREATED", "PENDING_COMMIT"):

@@ -85,7 +85,8 @@ async def commit_locked(
         core, session, activation, CommitPhase.ON_COMMIT, supplied_otp, external_user_id=external_user_id
     )
     if (activation.commit_phase or CommitPhase.ON_COMMIT) is not CommitPhase.ON_COMMIT:
-        raise IncorrectActivationState()
+        # A right OTP has set the counter of failures back, which stays (spec/core-api.md §1.3).
+        raise IncorrectActivationState(keep_changes=True)
     previous = activation.activation_status
     activation.activation_status = ACTIVE
     await lifecycle.activate_of_activation(session, activation.activation_id)

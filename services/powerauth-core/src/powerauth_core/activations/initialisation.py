@@ -23,7 +23,6 @@ from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, Co
 from powerauth_core.errors import (
     ActivationCodeNotGenerated,
     ActivationIdNotGenerated,
-    ActivationPropertiesInvalid,
     InvalidApplication,
     InvalidRequest,
 )
@@ -93,14 +92,11 @@ async def initialise(
 ) -> Activation:
     """Insert a new activation in state CREATED, with history and callbacks.
 
-    :raises ActivationPropertiesInvalid: the maximum of failures is not positive
     :raises NoMasterKeyPair: the application has no key pair to sign the code with
     :raises MasterKeyFormat: the key pair cannot be read
     :raises ActivationIdNotGenerated: every generated id was taken
     :raises ActivationCodeNotGenerated: every generated code was taken
     """
-    if properties.max_failure_count is not None and properties.max_failure_count <= 0:
-        raise ActivationPropertiesInvalid()
     master_key = application.master_key()
     activation_id = await _unused_id(core, session)
     code = await _unused_code(core, session, application.rid)

@@ -58,7 +58,8 @@ async def _count_failure(
     core: Core, session: AsyncSession, activation: Activation, external_user_id: str | None
 ) -> None:
     previous = activation.activation_status
-    activation.failed_attempts += 1
+    # The maximum may be reached already: a status can be forced (spec/core-api.md §7.9).
+    activation.failed_attempts = min(activation.failed_attempts + 1, activation.max_failed_attempts)
     exhausted = attempts_exhausted(activation.failed_attempts, activation.max_failed_attempts)
     if exhausted:
         activation.activation_status = REMOVED

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from powerauth_core.enums import ActivationStatus, OperationStatus, UserActionResult
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from powerauth_core.fields import RequiredText
 from powerauth_core.operations.rules import Refusal
 from powerauth_core.operations.schemas import DoorOperation
 from servicekit.wire import WireModel
@@ -77,8 +78,8 @@ class EnvelopeKeysAnswer(WireModel):
 class CreateActivationRequest(WireModel):
     """``activation/create``: all of layer 1, layer 2 untouched."""
 
-    application_key: str = Field(min_length=1)
-    protocol_version: str
+    application_key: RequiredText
+    protocol_version: RequiredText
     type: Literal["CODE", "CUSTOM", "DIRECT", "RECOVERY"]
     identity_attributes: dict[str, str] = Field(min_length=1)
     custom_attributes: dict[str, Any] | None = None

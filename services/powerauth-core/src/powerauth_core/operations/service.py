@@ -54,6 +54,8 @@ async def detail(core: Core, request: OperationDetailRequest) -> OperationDetail
 async def claim(core: Core, request: OperationClaimRequest) -> OperationDetailResponse:
     """``operation/claim``: the user becomes the owner of a pending operation without one (§31.1).
 
+    The answer has no proximity code: only create, detail and the pending list show one (§19.1).
+
     :raises OperationNotFound: unknown, out of scope, or pending for another user
     """
     async with core.database.transaction() as session:
@@ -63,7 +65,7 @@ async def claim(core: Core, request: OperationClaimRequest) -> OperationDetailRe
         _refuse_other_owner(operation, request.user_id)
         if _is_pending(operation):
             await transitions.claim(session, operation, request.user_id)
-    return _shown(core, operation)
+    return detail_view(operation, clock.now())
 
 
 async def list_all(core: Core, request: OperationListRequest) -> list[OperationDetailResponse]:

@@ -135,7 +135,10 @@ ACTIONS = (
         {"operationId": operation(userId=None), "userId": "user-1"},
         {"userId": "user-1", "status": "PENDING"},
         (is_now("PENDING", userId="user-1"),),
-        more=(({"operationId": OPERATION}, {"userId": "user-1"}),),
+        more=(
+            ({"operationId": OPERATION}, {"userId": "user-1"}),
+            ({"operationId": operation(userId=None, proximityCheckEnabled=True)}, {"proximityOtp": None}),
+        ),
         bad=(
             Bad("0034", UNKNOWN),
             Bad("0034", {"operationId": OPERATION, "userId": "user-2"}),

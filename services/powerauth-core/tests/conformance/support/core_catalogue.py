@@ -330,7 +330,7 @@ NOT_PRODUCED = {
     "0017": "the answer's encryption cannot fail for a request that was decrypted",
     "0023": "the cryptography is built in: there is no provider to initialise",
     "0035": "never thrown: see 0019 (§28)",
-    "0040": "0024 in 1.10 (§31.1); only a provider of activations at the dmz door can still cause it",
+    "0040": "0024 in 1.10 (§31.1)",
     "0041": "a stored seed that cannot be read",
     "0042": "not thrown (§28)",
 }

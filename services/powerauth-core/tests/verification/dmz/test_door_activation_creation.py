@@ -140,7 +140,16 @@ async def test_nothing_is_created_without_a_proof(door, new_device, core, kind, 
     assert await count(core) == 0
 
 
-@pytest.mark.parametrize("changes", [{"type": "OTHER"}, {"identityAttributes": {}}, {"activationData": None}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "OTHER"},
+        {"identityAttributes": {}},
+        {"activationData": None},
+        {"protocolVersion": ""},
+        {"applicationKey": " "},
+    ],
+)
 async def test_malformed_creation_is_refused(door, new_device, changes) -> None:
     device = new_device()
     request = creation(device, await device.layer2(door.call), "CODE", {"code": "x"}) | changes
