@@ -334,6 +334,12 @@ class TestLimits:
         assert statuses == [400] * 10 + [429]
         assert core.calls == []
 
+    async def test_configuration_per_address(self, connect: Connect, core: FakeCore) -> None:
+        client = connect(limit_configuration_per_address=30)
+        statuses = [(await client.post("/api/config/oidc", b"{}")).status for _ in range(31)]
+        assert statuses == [400] * 30 + [429]
+        assert core.calls == []
+
     async def test_signed_and_token_requests_per_address(
         self, connect: Connect, core: FakeCore, phone: Phone
     ) -> None:
@@ -358,9 +364,10 @@ class TestLimits:
             settings.limit_keystore_burst_per_application_key,
             settings.limit_status_per_activation,
             settings.limit_activation_create_per_address,
+            settings.limit_configuration_per_address,
             settings.limit_authenticated_per_address,
             settings.limit_storage_url.get_secret_value(),
-        ) == (30, 60, 10, 30, 10, 0, "")
+        ) == (30, 60, 10, 30, 10, 30, 0, "")
 
     @pytest.mark.parametrize("url", ["memcached://127.0.0.1:1", "127.0.0.1:6379", "memory://"])
     def test_only_redis_is_a_shared_storage(self, url: str) -> None:

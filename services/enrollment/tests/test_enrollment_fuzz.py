@@ -142,6 +142,7 @@ def service(core: FakeCore, push: FakePush) -> PublicClient:
         "limit_keystore_per_application_key": 0,
         "limit_status_per_activation": 0,
         "limit_activation_create_per_address": 0,
+        "limit_configuration_per_address": 0,
     }
     app = create_app(
         EnrollmentSettings(

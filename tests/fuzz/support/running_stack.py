@@ -65,6 +65,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "limit_keystore_per_application_key": 0,
         "limit_status_per_activation": 0,
         "limit_activation_create_per_address": 0,
+        "limit_configuration_per_address": 0,
     },
     "cloud": {},
 }

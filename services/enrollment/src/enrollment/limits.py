@@ -90,6 +90,7 @@ class Limits:
     keystore_per_application_key: RateLimit
     status_per_activation: RateLimit
     activation_create_per_address: RateLimit
+    configuration_per_address: RateLimit
     authenticated_per_address: RateLimit
     _shared: SharedCounts | None = None
 
@@ -111,6 +112,7 @@ class Limits:
             ),
             limit("status-activation", settings.limit_status_per_activation),
             limit("activation-create-address", settings.limit_activation_create_per_address),
+            limit("configuration-address", settings.limit_configuration_per_address),
             limit("authenticated-address", settings.limit_authenticated_per_address),
             shared,
         )

@@ -69,9 +69,11 @@ class EnrollmentSettings(ServiceSettings):
     limit_keystore_burst_per_application_key: int = Field(default=10, ge=1)
     limit_status_per_activation: int = Field(default=30, ge=0)
     limit_activation_create_per_address: int = Field(default=10, ge=0)
+    limit_configuration_per_address: int = Field(default=30, ge=0)
     limit_authenticated_per_address: int = Field(default=0, ge=0)
-    """Calls a minute (spec/README.md D18); 0 switches a limit off. The last one counts all requests with a
-    signature or token of one address; attempts per activation are limited by the core (D15)."""
+    """Calls a minute (spec/README.md D18); 0 switches a limit off. The last one counts all requests of one
+    address that only an activation can make: with a signature, a token, or encrypted by its key. Attempts per
+    activation are limited by the core (D15)."""
 
     limit_storage_url: SecretStr = SecretStr("")
     """Redis, where all replicas count together; empty: each counts for itself."""

@@ -18,6 +18,6 @@ router = APIRouter(prefix="/api/config", tags=["Configuration"], route_class=Dir
 @router.post("/oidc")
 async def get_provider_configuration(request: Request) -> Response:
     """Public fields of an identity provider; encrypted in application scope."""
-    return json_response(
-        await service.provider_configuration(enrollment_of(request), await receive_json(request))
-    )
+    enrollment = enrollment_of(request)
+    await enrollment.limits.configuration_per_address.check(enrollment.client_network(request))
+    return json_response(await service.provider_configuration(enrollment, await receive_json(request)))

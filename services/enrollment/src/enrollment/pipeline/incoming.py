@@ -58,7 +58,7 @@ async def receive_json(request: Request) -> Incoming:
 
 
 async def receive_authenticated(request: Request) -> Incoming:
-    """Read a request with a signature or token as `receive_json` does, after its limit per address.
+    """Read a request that only an activation can make as `receive_json` does, after its limit per address.
 
     :raises TooManyRequests: when too many of them came from its address.
     """

@@ -103,7 +103,7 @@ async def validate_signature(request: Request) -> Response:
 @router.post("/upgrade/start")
 async def start_upgrade(request: Request) -> Response:
     """Start the protocol upgrade of an old activation; encrypted for the core."""
-    incoming = await receive_json(request)
+    incoming = await receive_authenticated(request)
     return json_response(json_bytes(await upgrade.start_upgrade(enrollment_of(request), incoming)))
 
 
@@ -125,4 +125,4 @@ async def confirm_recovery(request: Request) -> Response:
 @router.post("/user/info")
 async def get_user_info(request: Request) -> Response:
     """Claims about the user; encrypted in activation scope."""
-    return json_response(await user_info(enrollment_of(request), await receive_json(request)))
+    return json_response(await user_info(enrollment_of(request), await receive_authenticated(request)))
