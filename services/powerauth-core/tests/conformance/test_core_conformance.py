@@ -182,6 +182,18 @@ async def test_required_texts_are_not_blank(world: World, endpoint: Call) -> Non
             assert answer["message"].startswith(f"requestObject.{member} - "), answer
 
 
+BODY_LESS = [endpoint for endpoint in ENDPOINTS if not endpoint.request]
+
+
+@on_postgresql
+@pytest.mark.parametrize("endpoint", BODY_LESS, ids=lambda endpoint: endpoint.path)
+async def test_a_call_without_members_takes_any_body(world: World, endpoint: Call) -> None:
+    """Stock clients send a null or an empty request object, or nothing (§1)."""
+    for content in (b"", b"{}", b'{"requestObject":null}', b'{"requestObject":{"any":[1]}}'):
+        response = await world.http.post(endpoint.path, content=content)
+        assert response.status_code == 200, content
+
+
 # -- the catalogue is complete -------------------------------------------------------------------------------
 
 
@@ -238,6 +250,21 @@ def test_every_call_has_cases_for_every_error_of_its_section() -> None:
         case = CASES[endpoint.path]
         tried = {bad.code for bad in case.bad} | ({"0024"} if required_of(endpoint) else set())
         assert tried == set(endpoint.errors.split()), endpoint.path
+
+
+SUBJECTS = {"activationId", "activationIds", "operationId", "tokenId", "subjectId", "recoveryCodeIds"}
+
+
+def test_every_call_about_a_subject_takes_the_callers_scope_and_is_tried_with_one() -> None:
+    """README D21: activations, operations, tokens, callbacks and audit subjects."""
+    for endpoint in ENDPOINTS:
+        members = {member.name for member in fields_of(endpoint.request)}
+        case = CASES[endpoint.path]
+        if SUBJECTS & members or endpoint.path.startswith("application/callback/"):
+            assert "applicationIds" in members, endpoint.path
+        if "applicationIds" in members:
+            tried = [case.sound, *(bad.change for bad in case.bad), *(change for change, _ in case.more)]
+            assert any("applicationIds" in request for request in tried), endpoint.path
 
 
 def test_every_error_of_the_list_is_tried_or_never_answered() -> None:

@@ -301,12 +301,20 @@ LIFE_CYCLE = (
         {"activationIds": [ACTIVE, CREATED, "unknown"], "activationStatus": "REMOVED"},
         {"updated": True},
         (
+            # Out of the caller's scope they are passed over like unknown ones.
+            Then(
+                "activation/status/update",
+                {"activationIds": same("activationIds"), "activationStatus": "ACTIVE"}
+                | {"applicationIds": ["other"]},
+                {"updated": True},
+            ),
             Then(
                 "activation/lookup",
                 {"userIds": ["user-1"], "applicationIds": [APP], "activationStatus": "REMOVED"},
                 {"activations": lambda found: len(found) == 2},
             ),
         ),
+        more=(({"applicationIds": ["other"]}, {"updated": True}),),
     ),
 )
 

@@ -159,6 +159,7 @@ SIGNATURES = (
                 {"signatureValid": False, "remainingAttempts": 4},
             ),
             ({"activationId": "unknown"}, GONE),
+            ({"applicationIds": ["other"]}, GONE),
         ),
         bad=(Bad("0010", after=unreadable_server_key), FIDO2),
     ),
@@ -178,6 +179,7 @@ SIGNATURES = (
         {"signatureValid": False},
         more=(
             ({"activationId": "unknown"}, {"signatureValid": False}),
+            ({"applicationIds": ["other"]}, {"signatureValid": False}),
             ({"activationId": CREATED}, {"signatureValid": False}),
             ({"signatureFormat": "JOSE", "signature": b64encode(bytes(64))}, {"signatureValid": False}),
         ),
