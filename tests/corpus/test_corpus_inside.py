@@ -35,6 +35,9 @@ class Target:
         return f"{self.service}{self.prefix}"
 
 
+Record = Callable[[str, Any], None]
+"""Pytest's `record_property`."""
+
 TARGETS = (
     Target(CORE, "/rest/v3/", families.CORE, "rest"),
     Target(CORE, "/dmz/v1/", families.CORE, "dmz"),
@@ -122,6 +125,14 @@ class Prober:
         credentials: Mapping[str, str] = getattr(self._stack, self._target.user)
         return credentials
 
+    def check(self, record: Record) -> None:
+        """At the end of a test: everything was sent, nothing was wrong."""
+        record("corpus cases", self.sent)
+        failures, sent = self.failures, self.sent
+        self.failures, self.sent = [], 0
+        assert sent
+        assert not failures, report(failures)
+
     def close(self) -> None:
         """Let go of the databases."""
         self._watch.close()
@@ -134,40 +145,29 @@ async def prober(cast: Cast, request: pytest.FixtureRequest) -> AsyncIterator[Pr
     prober.close()
 
 
-@pytest.fixture
-def outcome(prober: Prober, record_property: Callable[[str, Any], None]) -> Iterator[None]:
-    """After the test: everything was sent, nothing was wrong."""
-    prober.failures, prober.sent = [], 0
-    yield
-    record_property("corpus cases", prober.sent)
-    assert prober.sent
-    assert not prober.failures, report(prober.failures)
-
-
 REFUSED = frozenset({400, 404})
 """404 for what the path names."""
 ANSWERED = REFUSED | {200}
 
 
-@pytest.mark.usefixtures("outcome")
-async def test_a_body_that_is_no_request(prober: Prober) -> None:
+async def test_a_body_that_is_no_request(prober: Prober, record_property: Record) -> None:
     for call in prober.calls:
         for case in shared_cases("plain-body"):
             allowed = REFUSED if call.needs else ANSWERED
             await prober.send(case["name"], call, _body(case), allowed, prober.credentials)
+    prober.check(record_property)
 
 
-@pytest.mark.usefixtures("outcome")
-async def test_members_of_wrong_types_and_values(prober: Prober) -> None:
+async def test_members_of_wrong_types_and_values(prober: Prober, record_property: Record) -> None:
     for call in prober.calls:
         for case in shared_cases("values"):
             # A strange text may be a right name, nothing may be right for an optional member.
             allowed = REFUSED if call.needs and "mayBeRight" not in case else ANSWERED
             await prober.send(case["name"], call, call.body(case["value"]), allowed, prober.credentials)
+    prober.check(record_property)
 
 
-@pytest.mark.usefixtures("outcome")
-async def test_no_call_is_answered_without_credentials(prober: Prober) -> None:
+async def test_no_call_is_answered_without_credentials(prober: Prober, record_property: Record) -> None:
     for number, call in enumerate(prober.calls):
         cases = shared_cases("credentials")
         # A password that is looked up costs a slow hash: every call gets the cases without, some get all.
@@ -175,6 +175,7 @@ async def test_no_call_is_answered_without_credentials(prober: Prober) -> None:
             value = case["authorization"]
             headers = {} if value is None else {"authorization": value}
             await prober.send(case["name"], call, b"{}", frozenset({401}), headers)
+    prober.check(record_property)
 
 
 def _body(case: Mapping[str, Any]) -> bytes:
