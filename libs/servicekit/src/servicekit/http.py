@@ -19,7 +19,7 @@ from yarl import URL
 from servicekit import logs
 from servicekit.auth import basic_header
 from servicekit.errors import RemoteUnavailable
-from servicekit.keepalive import ConnectionBroken, ConnectionPool, Origin, RawHeaders
+from servicekit.keepalive import ConnectionBroken, ConnectionPool, OnBody, Origin, RawHeaders
 from servicekit.wire import to_json
 
 __all__ = [
@@ -90,14 +90,23 @@ class NetworkTransport:
         self._pools: dict[tuple[str, str | None, int | None], ConnectionPool] = {}
 
     async def send(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeouts: Timeouts
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+        on_body: OnBody | None = None,
     ) -> RawAnswer:
-        """See :class:`Transport`."""
+        """See :class:`Transport`.
+
+        :param on_body: takes the body of a successful answer piece by piece, as it arrives
+        """
         pool = self._pools.get((url.scheme, url.host, url.port)) or self._open(url)
         request = _request_bytes(method, url, headers, body)
         try:
             async with asyncio.timeout(timeouts.total):
-                status, raw_headers, content = await pool.request(request, timeouts.connect)
+                status, raw_headers, content = await pool.request(request, timeouts.connect, on_body)
         except TimeoutError as error:
             raise RemoteUnavailable(f"{url.host}: no answer in time") from error
         except ConnectionBroken as error:
@@ -296,6 +305,21 @@ class ServiceClient:
         if correlation is not None:
             sent[CORRELATION_HEADER] = correlation
         return await self._transport.send(method, url, sent, body, timeouts or self._timeouts)
+
+    @property
+    def streams(self) -> bool:
+        """Whether :meth:`stream` can be used: not inside a process."""
+        return isinstance(self._transport, NetworkTransport)
+
+    async def stream(self, path: str, body: bytes, content_type: str, on_body: OnBody) -> RawAnswer:
+        """POST and take the body of a successful answer piece by piece; the answer returned has none then.
+
+        :raises RemoteUnavailable: as :meth:`request`; pieces may have come before
+        """
+        assert isinstance(self._transport, NetworkTransport)
+        headers = {**self._headers, "Content-Type": content_type}
+        url = URL(self.base_url + path, encoded=True)
+        return await self._transport.send("POST", url, headers, body, self._timeouts, on_body)
 
     async def close(self) -> None:
         """Close the connections."""

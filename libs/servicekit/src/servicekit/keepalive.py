@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httptools
 
 RawHeaders = list[tuple[bytes, bytes]]
+OnBody = Callable[[bytes], None]
+_OK = 200
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of an answer: all header lines together."""
@@ -40,6 +43,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._on_body: OnBody | None = None
         self._headers: RawHeaders = []
         self._head_bytes = 0
         self._chunks: list[bytes] = []
@@ -56,15 +60,17 @@ class HttpConnection(asyncio.Protocol):
         """Whether another request can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
-    async def exchange(self, request: bytes) -> tuple[int, RawHeaders, bytes]:
+    async def exchange(self, request: bytes, on_body: OnBody | None = None) -> tuple[int, RawHeaders, bytes]:
         """Send a request and wait for its answer.
 
+        :param on_body: takes the body of a successful answer piece by piece, whatever its size
         :return: status, headers with lower-case names, body
         :raises ConnectionBroken: the connection cannot be used any more
         """
         if self._transport is None:
             raise ConnectionBroken("closed")
         self._start_message()
+        self._on_body = on_body
         self._parser = httptools.HttpResponseParser(self)
         self._waiter = asyncio.get_running_loop().create_future()
         try:
@@ -79,6 +85,7 @@ class HttpConnection(asyncio.Protocol):
         finally:
             self._waiter = None
             self._parser = None
+            self._on_body = None
         return self._status, self._headers, b"".join(self._chunks)
 
     def close(self) -> None:
@@ -142,6 +149,13 @@ class HttpConnection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         if self._complete:
             return
+        if self._on_body is not None and self._status == _OK:
+            try:
+                self._on_body(body)
+            except Exception as error:
+                if self._waiter is not None and not self._waiter.done():
+                    self._waiter.set_exception(error)
+            return
         self._body_bytes += len(body)
         if self._body_bytes > self._max_body:
             self._fail(f"answer larger than {self._max_body} bytes")
@@ -188,7 +202,9 @@ class ConnectionPool:
         self._taken = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
 
-    async def request(self, data: bytes, connect_seconds: float) -> tuple[int, RawHeaders, bytes]:
+    async def request(
+        self, data: bytes, connect_seconds: float, on_body: OnBody | None = None
+    ) -> tuple[int, RawHeaders, bytes]:
         """Send a request; see :meth:`HttpConnection.exchange`.
 
         :param connect_seconds: longest wait for a place in the pool and for a new connection
@@ -197,7 +213,7 @@ class ConnectionPool:
         """
         connection = self._take_idle() or await self._take_new(connect_seconds)
         try:
-            return await connection.exchange(data)
+            return await connection.exchange(data, on_body)
         finally:
             self._give_back(connection)
 

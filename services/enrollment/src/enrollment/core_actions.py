@@ -76,6 +76,9 @@ UPGRADE_START = "upgrade/start"
 APPLICATION_PUBLIC = "application/public"
 TEXTS = Call("texts", TextsAnswer)
 
+BUNDLE = "bundle"
+"""Takes several of `BUNDLED` at once."""
+
 VERIFY = SignedCall("signed/verify", VerifyAnswer, None)
 OPERATION_APPROVE = SignedCall("signed/operation/approve", DecisionAnswer, frozenset({P, PK, PB}))
 OPERATION_REJECT = SignedCall("signed/operation/reject", DecisionAnswer, frozenset({P}))
@@ -100,6 +103,19 @@ SIGNATURE_VALIDATE_TYPES: SignatureTypes = frozenset({P, PK, PB, PKB})
 
 DOOR_PATHS = frozenset(
     {entry.path for entry in list(globals().values()) if isinstance(entry, Call | SignedCall | TokenCall)}
-    | {UPGRADE_START, APPLICATION_PUBLIC}
+    | {UPGRADE_START, APPLICATION_PUBLIC, BUNDLE}
 )
 """Every path of the core that this service calls; there is no other."""
+
+BUNDLED = frozenset(
+    call.path
+    for call in (
+        VERIFY,
+        OPERATION_APPROVE,
+        OPERATION_REJECT,
+        OPERATION_LIST,
+        OPERATION_DETAIL,
+        OPERATION_CLAIM,
+    )
+)
+"""What a phone's login or payment calls, often enough that several are on their way at the same time."""

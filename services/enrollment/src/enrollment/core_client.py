@@ -16,6 +16,8 @@ from starlette.exceptions import HTTPException
 
 from enrollment.core_actions import (
     APPLICATION_PUBLIC,
+    BUNDLE,
+    BUNDLED,
     DOOR_PREFIX,
     TEXTS,
     UPGRADE_START,
@@ -35,6 +37,7 @@ from powerauth_protocol.http_headers import (
     SignatureHeader,
     TokenHeader,
 )
+from servicekit.bundles import Bundler
 from servicekit.errors import RemoteUnavailable
 from servicekit.http import RawAnswer, ServiceClient
 from servicekit.logs import get_logger
@@ -66,6 +69,7 @@ class CoreDoor:
     def __init__(self, client: ServiceClient) -> None:
         """:param client: points at the core's context path, with this service's credentials."""
         self._client = client
+        self._bundler = Bundler(client, f"{DOOR_PREFIX}/{BUNDLE}") if client.streams else client
 
     async def check(self) -> None:
         """Return when the core is reachable with these credentials.
@@ -155,7 +159,8 @@ class CoreDoor:
 
     async def _ask(self, path: str, request: JsonObject) -> JsonObject:
         body = json_bytes({"requestObject": request})
-        answer = await self._client.post_json(f"{DOOR_PREFIX}/{path}", body)
+        client = self._bundler if path in BUNDLED else self._client
+        answer = await client.post_json(f"{DOOR_PREFIX}/{path}", body)
         if answer.status == 200:
             return _response_object(path, answer.body)
         raise _failure(path, answer)

@@ -5,23 +5,39 @@ The calls stay ordinary routes, which document them and serve whatever this shor
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from powerauth_core.answers import answer
-from servicekit.errors import DataRefused, ErrorFamily, ErrorHandlers, ServiceError, Unavailable
+from servicekit import logs, metrics
+from servicekit.bundles import CONTENT_TYPE, BundledCall, MalformedBundle, read_calls, refuse, write_answer
+from servicekit.errors import (
+    DataRefused,
+    ErrorContext,
+    ErrorFamily,
+    ErrorHandlers,
+    ServiceError,
+    Unavailable,
+    error_response,
+)
 from servicekit.wire import ObjectRequest
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
 
+DOOR = "/dmz/v1/"
+BUNDLE_PATH = f"{DOOR}bundle"
 _JSON = b"application/json"
+
+log = logs.get_logger(__name__)
+_calls = metrics.counter("bundled_calls", "Calls answered in bundles", ["route", "status"])
 
 
 class LeanCall:
@@ -46,6 +62,9 @@ class _Template:
     path: str
 
 
+_BUNDLE = _Template(BUNDLE_PATH)
+
+
 class LeanCalls:
     """ASGI middleware in front of the router, behind authentication."""
 
@@ -54,6 +73,7 @@ class LeanCalls:
         :param calls: by path inside the service
         """
         self.app = app
+        self._family = family
         self._handlers = ErrorHandlers(family)
         self._calls = {path: (call, _Template(path)) for path, call in calls.items()}
 
@@ -61,7 +81,11 @@ class LeanCalls:
         found = None
         if scope["type"] == "http" and scope["method"] == "POST":
             root: str = scope.get("root_path", "")
-            found = self._calls.get(scope["path"].removeprefix(root))
+            path = scope["path"].removeprefix(root)
+            if path == BUNDLE_PATH:
+                await self._bundle(scope, receive, send)
+                return
+            found = self._calls.get(path)
         if found is None or not _is_json(scope):
             await self.app(scope, receive, send)
             return
@@ -75,6 +99,48 @@ class LeanCalls:
             return
         scope["route"] = template
         await (await self._answer(call, request.request_object, scope))(scope, receive, send)
+
+    async def _bundle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Several calls of the dmz door, each answered when it is done (`servicekit.bundles`)."""
+        scope["route"] = _BUNDLE
+        try:
+            calls = read_calls(await _body(receive))
+        except MalformedBundle:
+            await PlainTextResponse("not a bundle", 400)(scope, receive, send)
+            return
+        headers = [(b"content-type", CONTENT_TYPE.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        pending = {asyncio.create_task(self._bundled(call, scope)) for call in calls}
+        try:
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                body = b"".join([task.result() for task in done])
+                await send({"type": "http.response.body", "body": body, "more_body": bool(pending)})
+        finally:
+            for task in pending:
+                task.cancel()
+
+    async def _bundled(self, bundled: BundledCall, scope: Scope) -> bytes:
+        """The answer's line; a call that is not for bundles, or whose refusal the route words, is refused."""
+        number, path, correlation_id, body = bundled
+        call, _ = self._calls.get(path, (None, None))
+        if call is None or not path.startswith(DOOR):
+            return refuse(number)
+        try:
+            request = call.parse(body)
+        except ValidationError:
+            return refuse(number)
+        if correlation_id is not None:
+            logs.correlation_id.set(correlation_id)  # of this task alone
+        try:
+            answered = await self._answer(call, request.request_object, scope)
+        except Exception:
+            log.exception("unexpected error", route=path)
+            context = ErrorContext(scope["method"], path)
+            answered = error_response(self._family.unexpected(context))
+        _calls.labels(path, str(answered.status_code)).inc()
+        retry_after = answered.headers.get("retry-after")
+        return write_answer(number, answered.status_code, retry_after, bytes(answered.body))
 
     async def _answer(self, call: LeanCall, request: BaseModel, scope: Scope) -> Response:
         try:

@@ -1,0 +1,209 @@
+"""Calls between services go together when several are to be made, and each gets its own answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from servicekit import bundles, logs
+from servicekit.bundles import (
+    AnswerReader,
+    BundledCall,
+    Bundler,
+    MalformedBundle,
+    read_calls,
+    refuse,
+    write_answer,
+    write_calls,
+)
+from servicekit.errors import RemoteUnavailable
+from servicekit.http import RawAnswer, ServiceClient
+from servicekit.serving import BackgroundServer
+
+
+class Door:
+    """A service that takes bundles: answers with what it was asked, in the opposite order."""
+
+    def __init__(self) -> None:
+        self.bundles: list[list[BundledCall]] = []
+        self.alone: list[bytes] = []
+        self.status = 200
+        self.slow = asyncio.Event()
+        self.cut = False
+
+    async def bundle(self, request: Request) -> Response:
+        if self.status != 200:
+            return PlainTextResponse("no", self.status, headers={"Retry-After": "7"})
+        calls = read_calls(await request.body())
+        self.bundles.append(calls)
+
+        async def answers() -> AsyncGenerator[bytes]:
+            for call in sorted(reversed(calls), key=lambda call: call.path == "/slow"):
+                if call.path == "/slow":
+                    await self.slow.wait()
+                if self.cut and call.number == 0:
+                    raise RuntimeError("gone")
+                if call.path == "/alone":
+                    yield refuse(call.number)
+                else:
+                    # In two pieces: an answer need not arrive whole.
+                    line = write_answer(call.number, 201, "3", call.body)
+                    yield line[:4]
+                    yield line[4:]
+
+        return StreamingResponse(answers(), media_type=bundles.CONTENT_TYPE)
+
+    async def single(self, request: Request) -> Response:
+        self.alone.append(await request.body())
+        return Response(self.alone[-1], 202)
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+@pytest.fixture
+async def bundler(door: Door) -> AsyncGenerator[Bundler]:
+    routes = [
+        Route("/bundle", door.bundle, methods=["POST"]),
+        Route("/{path:path}", door.single, methods=["POST"]),
+    ]
+    async with BackgroundServer(Starlette(routes=routes)) as server:
+        client = ServiceClient(server.url)
+        yield Bundler(client, "/bundle")
+        await client.close()
+
+
+def body(number: int) -> bytes:
+    return json.dumps({"number": number, "text": 'ž \\ " '}).encode()
+
+
+async def test_calls_made_together_go_together_and_each_gets_its_own_answer(
+    bundler: Bundler, door: Door
+) -> None:
+    answers = await asyncio.gather(*[bundler.post_json(f"/call/{n}", body(n)) for n in range(10)])
+    assert [answer.body for answer in answers] == [body(n) for n in range(10)]
+    assert {(answer.status, answer.headers["Retry-After"]) for answer in answers} == {(201, "3")}
+    assert [call.path for call in door.bundles[0]] == [f"/call/{n}" for n in range(10)]
+    assert door.alone == []
+
+
+async def test_a_single_call_is_an_ordinary_request(bundler: Bundler, door: Door) -> None:
+    answer = await bundler.post_json("/call", body(1))
+    assert (answer.status, answer.body, door.bundles, door.alone) == (202, body(1), [], [body(1)])
+
+
+async def test_every_call_of_many_is_answered_whenever_it_comes(bundler: Bundler) -> None:
+    async def client(number: int) -> list[int]:
+        seen = []
+        for turn in range(50):
+            if (number + turn) % 7 == 0:
+                await asyncio.sleep(0)
+            answer = await bundler.post_json(f"/call/{number}", body(number * 100 + turn))
+            seen.append(json.loads(answer.body)["number"] - number * 100)
+        return seen
+
+    async with asyncio.timeout(60):
+        assert await asyncio.gather(*[client(n) for n in range(9)]) == [list(range(50))] * 9
+
+
+async def test_a_call_that_does_not_belong_in_a_bundle_is_made_by_itself(
+    bundler: Bundler, door: Door
+) -> None:
+    first, second = await asyncio.gather(
+        bundler.post_json("/alone", body(1)), bundler.post_json("/b", body(2))
+    )
+    assert (first.status, second.status) == (202, 201)
+    assert door.alone == [body(1)]
+
+
+async def test_long_and_many_lined_bodies_go_alone(bundler: Bundler, door: Door) -> None:
+    unfit = [b'"' + b"x" * bundles.MOST_BYTES + b'"', b"{\n}"]
+    answers = await asyncio.gather(*[bundler.post_json("/call", content) for content in unfit])
+    assert [answer.body for answer in answers] == unfit
+    assert door.bundles == []
+
+
+async def test_a_slow_call_keeps_neither_its_neighbours_nor_the_next_ones_waiting(
+    bundler: Bundler, door: Door
+) -> None:
+    slow = asyncio.create_task(bundler.post_json("/slow", body(0)))
+    async with asyncio.timeout(30):
+        assert (await bundler.post_json("/call", body(1))).status == 201
+        for n in range(2, 5):
+            assert (await bundler.post_json("/call", body(n))).body == body(n)
+    assert not slow.done()
+    door.slow.set()
+    assert (await slow).body == body(0)
+
+
+async def test_without_a_whole_answer_the_outcome_is_unknown(bundler: Bundler, door: Door) -> None:
+    door.cut = True
+    outcomes = await asyncio.gather(
+        *[bundler.post_json("/call", body(n)) for n in range(3)], return_exceptions=True
+    )
+    assert isinstance(outcomes[0], RemoteUnavailable)
+    assert [outcome.status for outcome in outcomes[1:] if isinstance(outcome, RawAnswer)] == [201, 201]
+
+
+async def test_a_refused_bundle_is_the_answer_to_each_call(bundler: Bundler, door: Door) -> None:
+    door.status = 503
+    answers = await asyncio.gather(*[bundler.post_json("/call", body(n)) for n in range(3)])
+    assert [(answer.status, answer.headers["retry-after"]) for answer in answers] == [(503, "7")] * 3
+    assert door.alone == [], "it may have been carried out"
+
+
+async def test_a_service_that_knows_no_bundles_is_asked_one_by_one(bundler: Bundler, door: Door) -> None:
+    door.status = 404
+    for _ in range(2):
+        answers = await asyncio.gather(*[bundler.post_json("/call", body(n)) for n in range(3)])
+        assert [answer.status for answer in answers] == [202] * 3
+    door.status = 200
+    await asyncio.gather(*[bundler.post_json("/call", body(n)) for n in range(3)])
+    assert door.bundles == [], "it was asked again at once"
+
+
+async def test_correlation_ids_go_along(bundler: Bundler, door: Door) -> None:
+    async def served(number: int) -> None:
+        logs.correlation_id.set(f"request-{number}" if number else None)
+        await bundler.post_json("/call", body(number))
+
+    await asyncio.gather(*[asyncio.create_task(served(n)) for n in range(3)])
+    assert [call.correlation_id for call in door.bundles[0]] == [None, "request-1", "request-2"]
+
+
+def test_calls_read_as_they_were_written() -> None:
+    calls = [BundledCall(0, "/a", None, body(0)), BundledCall(1, "/b/c", "id-12345", b"{}")]
+    assert read_calls(write_calls(calls)) == calls
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"0 /a -",
+        b"x /a - {}",
+        b"0 /a - {}\n\n1 /a - {}",
+        b"0 /a - {}\n" * (bundles.MOST_CALLS + 1),
+    ],
+)
+def test_what_is_no_bundle_is_refused(content: bytes) -> None:
+    with pytest.raises(MalformedBundle):
+        read_calls(content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"0 200 -\n", b"a 200 - {}\n", b"0 ok - {}\n", b"0 200 - " + b"x" * (1 << 21)]
+)
+def test_what_is_no_answer_is_refused(content: bytes) -> None:
+    with pytest.raises(MalformedBundle):
+        AnswerReader().feed(content)
