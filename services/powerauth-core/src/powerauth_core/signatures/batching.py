@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)
@@ -63,6 +64,7 @@ class MicroBatcher(Generic[J, R]):
 
     :param run: performs the jobs in one transaction and returns their outcomes in the same order, after the
         commit
+    :param patience_seconds: how long a job whose record somebody else holds waits for its turn to wait for it
     :param fits: whether a job may join those already chosen for a batch
     """
 
@@ -73,10 +75,12 @@ class MicroBatcher(Generic[J, R]):
         *,
         max_size: int,
         in_flight: int,
+        patience_seconds: float = 10.0,
         fits: Callable[[Sequence[J], J], bool] | None = None,
     ) -> None:
         self._run = run
         self._run_apart = run_apart or run
+        self._patience_seconds = patience_seconds
         self._apart = asyncio.Semaphore(in_flight)
         self._max_size = max_size
         self._in_flight = in_flight
@@ -128,8 +132,18 @@ class MicroBatcher(Generic[J, R]):
 
     async def _work_apart(self, key: str, batch: list[_Queued[J, R]]) -> None:
         """Wait for a record that somebody else holds; meanwhile its later jobs stay in the queue."""
-        async with self._apart:
-            await self._perform(batch, self._run_apart)
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self._apart.acquire()
+        except TimeoutError:
+            busy = BatchFailed()
+            busy.__cause__ = Unavailable("too many records are held by others")
+            _fail(batch, busy)
+        else:
+            try:
+                await self._perform(batch, self._run_apart)
+            finally:
+                self._apart.release()
         self._busy.discard(key)
 
     def _waited(self, task: asyncio.Task[None]) -> None:

@@ -62,6 +62,7 @@ class SignatureExecutor:
             self._run_waiting,
             max_size=settings.verification_batch_size,
             in_flight=settings.verification_batches if self._skip_locked else 1,
+            patience_seconds=settings.database_lock_timeout_seconds,
             fits=_fits,
         )
 

@@ -218,6 +218,8 @@ def _failed(activation: ActivationFacts, kind: SignatureType) -> ActivationFacts
     """A failed attempt; possession alone proves no user and does not count (§9.1)."""
     if kind is SignatureType.POSSESSION:
         return activation
+    if activation.failed_attempts >= activation.max_failed_attempts:
+        return _blocked(activation)
     after = replace(activation, failed_attempts=activation.failed_attempts + 1)
     return _blocked(after) if after.failed_attempts >= after.max_failed_attempts else after
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from powerauth_core.signatures.batching import BatchFailed, MicroBatcher, Settled
+from servicekit.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,27 @@ async def test_the_batcher_works_on_after_an_idle_time() -> None:
     assert await made.submit(Job("a", 1)) == 1
     await made.close()
     assert await made.submit(Job("a", 2)) == 2
+
+
+async def test_a_job_whose_record_is_held_waits_a_bounded_time_for_its_turn() -> None:
+    gate = asyncio.Event()
+
+    async def hold_all(jobs: Sequence[Job]) -> list[Settled[int]]:
+        return [Settled(held=True) for _ in jobs]
+
+    async def wait(jobs: Sequence[Job]) -> list[Settled[int]]:
+        await gate.wait()
+        return [Settled(job.number) for job in jobs]
+
+    batches: MicroBatcher[Job, int] = MicroBatcher(
+        hold_all, wait, max_size=4, in_flight=1, patience_seconds=0.05
+    )
+    first = asyncio.create_task(batches.submit(Job("a", 1)))
+    second = asyncio.create_task(batches.submit(Job("b", 2)))
+    with pytest.raises(BatchFailed) as refused:
+        await second
+    assert isinstance(refused.value.__cause__, Unavailable)
+    assert not first.done()
+    gate.set()
+    assert await first == 1
+    assert await batches.submit(Job("b", 3)) == 3

@@ -144,6 +144,12 @@ def test_known_key_of_another_application_counts_and_blocks() -> None:
     assert decided(request, activation(failed_attempts=4)).blocked
 
 
+def test_failures_of_an_exhausted_activation_do_not_pass_the_maximum() -> None:
+    decision = decided(attempt(application=ApplicationCheck.REFUSED), activation(failed_attempts=5))
+    assert decision.after.status is ActivationStatus.BLOCKED
+    assert decision.after.failed_attempts == 5
+
+
 def test_unknown_application_key_does_not_count() -> None:
     decision = decided(attempt(code(), application=ApplicationCheck.UNKNOWN), activation(failed_attempts=4))
     assert decision.after == decision.before
