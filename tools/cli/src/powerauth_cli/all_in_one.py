@@ -37,7 +37,7 @@ from powerauth_core.settings import CoreSettings
 from servicekit.bus.memory import InMemoryBus
 from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging
-from servicekit.serving import BackgroundServer, lifespan_of
+from servicekit.serving import BackgroundServer, lifespan_of, settle_heap
 
 CORE = "/powerauth-java-server"
 ENROLLMENT = "/enrollment-server"
@@ -237,6 +237,7 @@ async def _serve(host: str, port: int, folder: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told_to_stop.set)
     async with AllInOne(folder, host=host, port=port) as stack:
+        settle_heap()
         print(f"serving, data in {folder}")
         for url in (stack.cloud_url, stack.enrollment_url, stack.core_url):
             print(f"  {url}/swagger-ui/index.html")
