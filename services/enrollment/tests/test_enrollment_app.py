@@ -71,6 +71,7 @@ def test_the_door_is_the_agreed_one() -> None:
         "activation/status",
         "application/public",
         "texts",
+        "bundle",
         "signed/verify",
         "signed/operation/approve",
         "signed/operation/reject",

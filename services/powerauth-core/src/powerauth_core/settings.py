@@ -67,8 +67,11 @@ class VerificationSettings(ServiceSettings):
     """How concurrent verifications share a transaction (README D9) and are limited (README D15)."""
 
     verification_batch_size: int = Field(default=64, ge=1)
-    verification_batches: int = Field(default=2, ge=1)
-    """Batches in progress at the same time in one process; each holds one database connection."""
+    verification_batches: int = Field(default=1, ge=1)
+    """Batches of checks in progress at the same time in one process; each holds one database connection.
+    Fewer batches are larger ones, and cost less a check."""
+    verification_action_batches: int = Field(default=2, ge=1)
+    """The same for checks with an action (an approval, a vault unlock)."""
     dmz_attempts_per_activation_per_minute: int = Field(default=60, ge=0)
     """Signature attempts of one activation at the dmz door, per process; 0 = no limit."""
 

@@ -57,11 +57,17 @@ class SignatureExecutor:
         settings = core.settings
         self._streams = Streams(core.database, settings.chain_keys)
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
-        self._batcher: MicroBatcher[VerificationJob, Verified] = MicroBatcher(
+        # Checks alone take another way through the database than checks with an action: they never mix.
+        self._checks = self._batcher(settings.verification_batches)
+        self._actions = self._batcher(settings.verification_action_batches)
+
+    def _batcher(self, in_flight: int) -> MicroBatcher[VerificationJob, Verified]:
+        settings = self._core.settings
+        return MicroBatcher(
             self._run,
             self._run_waiting,
             max_size=settings.verification_batch_size,
-            in_flight=settings.verification_batches if self._skip_locked else 1,
+            in_flight=in_flight if self._skip_locked else 1,
             patience_seconds=settings.database_lock_timeout_seconds,
             fits=_fits,
         )
@@ -74,7 +80,8 @@ class SignatureExecutor:
             unknown
         """
         try:
-            verified = await self._batcher.submit(job)
+            batcher = self._checks if job.action is None else self._actions
+            verified = await batcher.submit(job)
         except BatchFailed as error:
             raise (error.__cause__ or error) from None
         metrics.count(verified.decision)
@@ -82,7 +89,8 @@ class SignatureExecutor:
 
     async def close(self) -> None:
         """Wait for the checks that were accepted."""
-        await self._batcher.close()
+        await self._checks.close()
+        await self._actions.close()
         await self._streams.close()
 
     async def _run(self, jobs: Sequence[VerificationJob]) -> Sequence[Settled[Verified]]:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_json
+
 from powerauth_core.enums import ActivationProtocol, ActivationStatus, UniqueValueType
 from powerauth_core.errors import CoreError
 from powerauth_core.signatures.batching import Settled
@@ -23,27 +25,30 @@ _SECRETS = """SELECT token_id, activation_id, token_secret, token_secret_encrypt
 FROM pa_token WHERE token_id = ANY($1::varchar[])"""
 
 # Values are inserted in their order, so that two batches never wait for each other crosswise.
-_CHECK = """WITH asked AS (
-    SELECT * FROM unnest($1::varchar[], $2::varchar[], $3::varchar[], $4::timestamp[], $5::varchar[])
-        WITH ORDINALITY AS q(token_id, secret, value, expires, scope, number)
+_CHECK = """WITH asked AS MATERIALIZED (
+    SELECT v->>0 AS token_id, v->>1 AS secret, v->>2 AS value, (v->>3)::timestamp AS expires,
+        v->4 AS scope, number
+    FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS q(v, number)
 ), found AS (
-    SELECT q.number, q.value, q.expires,
+    SELECT q.number, q.value, q.expires, t.token_secret IS NOT DISTINCT FROM q.secret AS current,
         t.token_id, t.token_secret, t.token_secret_encryption, t.signature_type,
         a.activation_id, a.activation_status, a.blocked_reason, a.protocol, a.user_id, a.activation_name,
-        a.flags, p.name, p.roles, t.token_secret IS NOT DISTINCT FROM q.secret AS current
+        a.flags, p.name, p.roles
     FROM asked q
     JOIN pa_token t ON t.token_id = q.token_id
     JOIN pa_activation a ON a.activation_id = t.activation_id
     JOIN pa_application p ON p.id = a.application_id
-    WHERE q.scope IS NULL OR jsonb_exists(q.scope::jsonb, p.name)
+    WHERE q.scope = 'null' OR jsonb_exists(q.scope, p.name)
 ), remembered AS (
     INSERT INTO pa_unique_value (unique_value, type, timestamp_expires)
-    SELECT value, $6::int, expires FROM found
-    WHERE value IS NOT NULL AND current AND activation_status = $7::int AND protocol = $8::varchar
+    SELECT value, $2::int, expires FROM found
+    WHERE value IS NOT NULL AND current AND activation_status = $3::int AND protocol = $4::varchar
     ORDER BY value
     ON CONFLICT (unique_value) DO NOTHING RETURNING unique_value
 )
-SELECT f.*, r.unique_value IS NOT NULL AS is_new
+SELECT f.number, f.current, r.unique_value IS NOT NULL, f.token_id, f.token_secret, f.token_secret_encryption,
+    f.signature_type, f.activation_id, f.activation_status, f.blocked_reason, f.protocol, f.user_id,
+    f.activation_name, f.flags, f.name, f.roles
 FROM found f LEFT JOIN remembered r ON r.unique_value = f.value"""
 _CONSTANTS = (
     UniqueValueType.MAC_TOKEN.code,
@@ -54,7 +59,7 @@ _STATUS = {status.code: status for status in ActivationStatus}
 _ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Proof:
     """What the secret in memory says of a header.
 
@@ -151,56 +156,45 @@ async def _perform(
     driver: Any, checks: Sequence[TokenCheck], proofs: Sequence[_Proof], *, remembers: bool
 ) -> dict[int, Any]:
     """The rows of the known tokens by position in the batch."""
-    rows = await driver.fetch(
-        _CHECK,
-        [check.token_id for check in checks],
-        [proof.stored for proof in proofs],
-        [
-            check.unique_value if proof.holds and remembers else None
-            for check, proof in zip(checks, proofs, strict=True)
-        ],
-        [check.expires for check in checks],
-        [None if check.application_ids is None else json.dumps(check.application_ids) for check in checks],
-        *_CONSTANTS,
-    )
-    return {row["number"] - 1: row for row in rows}
+    asked = [
+        (
+            check.token_id,
+            proof.stored,
+            check.unique_value if proof.holds and remembers else None,
+            check.expires,
+            check.application_ids,
+        )
+        for check, proof in zip(checks, proofs, strict=True)
+    ]
+    rows = await driver.fetch(_CHECK, to_json(asked).decode(), *_CONSTANTS)
+    return {row[0] - 1: row for row in rows}
 
 
 def _outcome(row: Any, proof: _Proof, *, remembers: bool) -> Settled[Verdict] | None:
     """None if the stored secret is not the one that the header was checked with."""
     if row is None:
         return Settled(UNKNOWN)
-    token = _token(row)
+    _, current, is_new, *columns = row
+    token = _token(columns)
     try:
         if not may_be_used(token):
             return Settled(Verdict(token, False))
     except CoreError as error:
         return Settled(error=error)
-    if not row["current"]:
+    if not current:
         return None
     if proof.error is not None:
         return Settled(error=proof.error)
-    if proof.holds and remembers and not row["is_new"]:
+    if proof.holds and remembers and not is_new:
         return Settled(error=replayed())
     return Settled(Verdict(token, proof.holds))
 
 
-def _token(row: Any) -> FoundToken:
-    return FoundToken(
-        token_id=row["token_id"],
-        secret=row["token_secret"],
-        secret_encryption=row["token_secret_encryption"],
-        signature_type=row["signature_type"],
-        activation_id=row["activation_id"],
-        activation_status=_STATUS.get(row["activation_status"], ActivationStatus.REMOVED),
-        blocked_reason=row["blocked_reason"],
-        protocol=row["protocol"],
-        user_id=row["user_id"],
-        activation_name=row["activation_name"],
-        activation_flags=_texts(row["flags"]),
-        application_id=row["name"],
-        application_roles=_texts(row["roles"]),
-    )
+def _token(columns: list[Any]) -> FoundToken:
+    """Out of the columns of a token in the order of `FoundToken`, all as stored."""
+    columns[5] = _STATUS.get(columns[5], ActivationStatus.REMOVED)
+    columns[10], columns[12] = _texts(columns[10]), _texts(columns[12])
+    return FoundToken(*columns)
 
 
 def _texts(stored: str | None) -> tuple[str, ...]:

@@ -164,7 +164,7 @@ async def test_a_check_that_had_to_wait_for_its_row_leaves_no_gap(
         return await waiting(executor, jobs)
 
     monkeypatch.setattr(SignatureExecutor, "_run_waiting", reached)
-    monkeypatch.setattr(core.verifier._batcher, "_run_apart", core.verifier._run_waiting)
+    monkeypatch.setattr(core.verifier._checks, "_run_apart", core.verifier._run_waiting)
     async with core.database.transaction() as session:
         await session.get(Activation, held.activation_id, with_for_update=True)
         call = asyncio.create_task(service.verify(core, request_of(held)))
