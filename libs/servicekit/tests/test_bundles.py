@@ -45,7 +45,7 @@ class Door:
         self.bundles.append(calls)
 
         async def answers() -> AsyncGenerator[bytes]:
-            for call in sorted(reversed(calls), key=lambda call: call.path == "/slow"):
+            for call in sorted(calls, key=lambda call: (call.path == "/slow", -call.number)):
                 if call.path == "/slow":
                     await self.slow.wait()
                 if self.cut and call.number == 0:
