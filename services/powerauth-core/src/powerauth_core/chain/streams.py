@@ -123,6 +123,11 @@ class Turn:
     sent: bool = field(init=False, default=False)
     _committed: bool = field(init=False, default=False)
 
+    @property
+    def chain_id(self) -> str | None:
+        """Id of the chain; None if rows are not chained."""
+        return None if self.stream is None else self.stream.chain_id
+
     def chain(self, rows: Sequence[Sequence[Any]]) -> Chained:
         """Places for the rows of this transaction, after the last committed row of the stream.
 

@@ -199,6 +199,10 @@ class _Batch:
                 self._decide(index, skip_locked=skip_locked)
         if self._decided:
             await self._store(session)
+        elif (chain_id := self.turn.chain_id) is not None and not all(
+            outcome is None or outcome.held for outcome in self.outcomes
+        ):
+            await self.statements.touch(session, chain_id)
         for index in actions:
             if index in self._decided:
                 await self._act(session, index)
@@ -241,6 +245,8 @@ class _Batch:
         self._rows, versions = await statements.read_plain(driver, wanted)
         self._decide_all(skip_locked=False)
         if not self._decided:
+            if self.turn.chain_id is not None:
+                await statements.touch_plain(driver, self.turn.chain_id)
             return
         decisions, records = self._last_decisions(), self._audit_records()
         chained = self.turn.chain([record.signature for record in records])

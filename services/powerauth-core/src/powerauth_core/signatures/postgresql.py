@@ -99,6 +99,8 @@ moved AS ({_UPDATE}, patience
     WHERE a.activation_id = v.activation_id AND a.xmin = v.row_version RETURNING a.activation_id)
 SELECT 1 / ((SELECT count(*) FROM moved) = (SELECT count(*) FROM activation))::int"""  # noqa: S608 our names
 
+_TOUCH = "UPDATE audit_chain SET position = position WHERE chain_id = $1"
+
 
 class RowsChanged(Exception):
     """A row is not the one that was read any more, or somebody is changing it; nothing was stored."""
@@ -186,6 +188,15 @@ class PostgresqlStatements:
             await driver.execute(_STORE_UNCHANGED, *_arguments(decisions, records, chained, now, versions))
         except (asyncpg.DivisionByZeroError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             raise RowsChanged from None
+
+    async def touch(self, session: AsyncSession, chain_id: str) -> None:
+        """See `BatchStatements.touch`."""
+        connection = await session.connection()
+        await connection.exec_driver_sql(_TOUCH, (chain_id,))
+
+    async def touch_plain(self, driver: Any, chain_id: str) -> None:
+        """`touch` by the driver alone."""
+        await driver.execute(_TOUCH, chain_id)
 
     async def store_plain(
         self,

@@ -20,6 +20,7 @@ from sqlalchemy import (
     insert,
     select,
     table,
+    text,
     type_coerce,
     update,
 )
@@ -133,6 +134,15 @@ class BatchStatements(Protocol):
         """
         ...
 
+    async def touch(self, session: AsyncSession, chain_id: str) -> None:
+        """Write without changing anything: an answer that leaves nothing behind waits for a commit like the
+        others, so that the time it takes does not tell an unknown activation.
+        """
+        ...
+
+
+_TOUCH = text("UPDATE audit_chain SET position = position WHERE chain_id = :chain_id")
+
 
 class PortableStatements:
     """`BatchStatements` for SQLite, whose one writer holds the whole database: there are no rows to lock."""
@@ -187,6 +197,10 @@ class PortableStatements:
             )
         log = [LOG_CONSTANTS | dict(zip(LOG_COLUMNS, record.general, strict=True)) for record in records]
         await connection.execute(_INSERT_LOG, log)
+
+    async def touch(self, session: AsyncSession, chain_id: str) -> None:
+        """See `BatchStatements.touch`."""
+        await session.execute(_TOUCH, {"chain_id": chain_id})
 
 
 async def audit_of_user(

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.enums import ActivationStatus, SignatureType
@@ -216,3 +216,18 @@ async def test_close_waits_for_accepted_requests(core, make_phone) -> None:
 def phone_kind(name: str) -> Any:
     """The protocol's signature type of this name."""
     return service.BY_WIRE_NAME[SignatureType(name)]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+async def test_an_answer_about_an_unknown_activation_waits_for_a_commit_too(core, phone) -> None:
+    async def last_writer() -> int:
+        async with core.database.read() as session:
+            return int(await session.scalar(text("SELECT max(xmin::text::bigint) FROM audit_chain")))
+
+    assert (await service.verify(core, request_of(phone.sign(BODY)))).signature_valid
+    before = await last_writer()
+    unknown = request_of(phone.sign(BODY)).model_copy(
+        update={"activation_id": "7e0ba60f-bf22-4ff5-b999-2733784e5eaa"}
+    )
+    assert not (await service.verify(core, unknown)).signature_valid
+    assert await last_writer() > before
