@@ -125,6 +125,27 @@ async def one_is_pending(core: Any) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_changes_of_one_subject_are_told_one_after_the_other(core, configure, receiver) -> None:
+    await configure(attributes=["userId"])
+    receiver.gate = asyncio.Event()
+    for number in range(3):
+        await change(core, user_id=f"user-{number}")
+    other = activation("other")
+    other.activation_id = "a-2"
+    async with core.database.transaction() as session:
+        await callbacks.enqueue_activation(core, session, other, "test-application")
+    async with asyncio.timeout(10):
+        while len(receiver.bodies) < 2:
+            receiver.arrived.clear()
+            await receiver.arrived.wait()
+    assert sorted(body["userId"] for body in receiver.bodies) == ["other", "user-0"]
+    receiver.gate.set()
+    await core.callbacks.idle()
+    told = [body["userId"] for body in receiver.bodies if body["activationId"] == "a-1"]
+    assert told == ["user-0", "user-1", "user-2"]
+    assert {event.status for event in await events(core)} == {"COMPLETED"}
+
+
 async def make_due(core: Any) -> None:
     """Let the waiting time of every PENDING event be over."""
     async with core.database.transaction() as session:

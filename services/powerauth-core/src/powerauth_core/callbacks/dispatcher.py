@@ -2,17 +2,22 @@
 
 Any number of replicas deliver at the same time: a delivery belongs to the process that made its row
 PROCESSING, and an outcome is written only while that is still so.
+
+One callback hears of one operation or activation in the order of its changes, as long as the same process
+delivers them and none fails: what is repeated comes late, and no receiver may rely on more (§18.5).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from powerauth_core.callbacks import repository, rules
 from powerauth_core.callbacks.clients import (
@@ -36,10 +41,14 @@ Outcome = Callable[[RetryPolicy, int, datetime], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event to deliver, as its row was when it became PROCESSING."""
+    """One event to deliver, as its row was when it became PROCESSING.
+
+    :ivar subject: the operation or activation that changed
+    """
 
     event_id: int
     callback_id: str
+    subject: str
     body: bytes
     idempotency_key: str
     attempts: int
@@ -49,9 +58,11 @@ class Delivery:
     @classmethod
     def of(cls, row: CallbackUrlEvent, policy: RetryPolicy) -> Delivery:
         """From a PROCESSING row."""
+        content = json.loads(row.callback_data)
         return cls(
             event_id=row.id,
             callback_id=row.application_callback_id,
+            subject=str(content.get("operationId") or content.get("activationId")),
             body=row.callback_data.encode(),
             idempotency_key=row.idempotency_key,
             attempts=row.attempts,
@@ -71,6 +82,8 @@ class CallbackDispatcher:
         # One slow receiver must not hold all slots.
         share = max(1, settings.callbacks_concurrency // 2)
         self._shares: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(share))
+        # What happened to one operation or activation is told in its order. Unused lanes are gone.
+        self._lanes: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[asyncio.Task[None], Delivery] = {}
         self._stopping = False
@@ -125,7 +138,7 @@ class CallbackDispatcher:
             now = clock.now()
             rows = await repository.claim_due(session, self._database.dialect, now, limit)
             callbacks = await repository.find_many(session, [row.application_callback_id for row in rows])
-            for row in rows:
+            for row in sorted(rows, key=lambda row: (row.timestamp_created, row.id)):
                 found = callbacks.get(row.application_callback_id)
                 policy = self._policy(found)
                 if found is None or not self.clients.allows(found.row.id):
@@ -177,7 +190,8 @@ class CallbackDispatcher:
     async def _deliver(self, delivery: Delivery) -> None:
         task = asyncio.current_task()
         assert task is not None
-        async with self._shares[delivery.callback_id], self._slots:
+        lane = self._lanes.setdefault((delivery.callback_id, delivery.subject), asyncio.Lock())
+        async with lane, self._shares[delivery.callback_id], self._slots:
             if self._waiting.pop(task, None) is None:
                 return  # put back while it waited
             if not await self._is_ours(delivery):
