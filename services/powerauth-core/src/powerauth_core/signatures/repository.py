@@ -4,7 +4,6 @@ batch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, cast
@@ -27,11 +26,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from powerauth_core.activations.columns import stored_status, stored_texts
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import Application, ApplicationVersion
 from powerauth_core.chain.models import AuditChain
 from powerauth_core.chain.streams import Chained
-from powerauth_core.enums import ActivationProtocol, ActivationStatus
+from powerauth_core.enums import ActivationProtocol
 from powerauth_core.signatures.audit import (
     AUDIT_COLUMNS,
     CHAIN_COLUMNS,
@@ -235,7 +235,7 @@ def locked_activation(row: Sequence[Any]) -> LockedActivation:
     ctr_data = row[6]
     facts = ActivationFacts(
         row[0],
-        _STATUS.get(row[1], ActivationStatus.REMOVED),
+        stored_status(row[1]),
         ActivationProtocol(row[2]),
         row[3],
         row[4],
@@ -249,17 +249,9 @@ def locked_activation(row: Sequence[Any]) -> LockedActivation:
         user_id=row[9],
         application_rid=row[10],
         application_id=row[15],
-        application_roles=_texts(row[16]),
-        flags=_texts(row[11]),
+        application_roles=stored_texts(row[16]),
+        flags=stored_texts(row[11]),
         server_private_key_base64=row[12],
         server_private_key_encryption=row[13],
         device_public_key_base64=row[14],
     )
-
-
-_STATUS = {status.code: status for status in ActivationStatus}
-
-
-def _texts(stored: str | None) -> tuple[str, ...]:
-    """A JSON array column; most are empty."""
-    return () if stored is None or stored == "[]" else tuple(json.loads(stored))

@@ -7,13 +7,13 @@ stored secret is still the one it was checked with.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
 
+from powerauth_core.activations.columns import stored_status, stored_texts
 from powerauth_core.enums import ActivationProtocol, ActivationStatus, UniqueValueType
 from powerauth_core.errors import CoreError
 from powerauth_core.signatures.batching import Settled
@@ -55,7 +55,6 @@ _CONSTANTS = (
     ActivationStatus.ACTIVE.code,
     ActivationProtocol.POWERAUTH.value,
 )
-_STATUS = {status.code: status for status in ActivationStatus}
 _ATTEMPTS = 3
 
 
@@ -192,11 +191,6 @@ def _outcome(row: Any, proof: _Proof, *, remembers: bool) -> Settled[Verdict] | 
 
 def _token(columns: list[Any]) -> FoundToken:
     """Out of the columns of a token in the order of `FoundToken`, all as stored."""
-    columns[5] = _STATUS.get(columns[5], ActivationStatus.REMOVED)
-    columns[10], columns[12] = _texts(columns[10]), _texts(columns[12])
+    columns[5] = stored_status(columns[5])
+    columns[10], columns[12] = stored_texts(columns[10]), stored_texts(columns[12])
     return FoundToken(*columns)
-
-
-def _texts(stored: str | None) -> tuple[str, ...]:
-    """A JSON array column; most are empty."""
-    return () if stored is None or stored in ("", "[]") else tuple(json.loads(stored))
