@@ -7,6 +7,7 @@ empty tables.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.serving import lifespan_of
 from servicekit.testing import DIALECTS, fresh_database
+
+# Test folders are no packages: what several of them share is imported from here.
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 ROOT = "/powerauth-java-server"
 MASTER_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from core_test_device import App, Call, Device
 from sqlalchemy import update
 
 from powerauth_core.activations.models import Activation
@@ -17,24 +14,6 @@ from powerauth_core.container import Core
 from powerauth_core.enums import ActivationStatus
 from powerauth_protocol.versions import ProtocolVersion
 from servicekit import clock
-
-
-def _load_device_module() -> ModuleType:
-    """Make ``device.py`` importable as ``core_test_device``: test folders are no packages."""
-    name = "core_test_device"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("device.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-_load_device_module()
-
-from core_test_device import App, Call, Device  # noqa: E402 - loaded above
 
 MakeDevice = Callable[..., Device]
 Activate = Callable[..., Awaitable[Device]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_original import MASTER_KEY, Original
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -19,25 +18,6 @@ from servicekit.database import Dialect, normalised_url
 from servicekit.testing import fresh_database
 
 HERE = Path(__file__).parent
-
-
-def _load(name: str, path: Path) -> None:
-    """Make a module importable by a name of its own: test folders are no packages."""
-    if name in sys.modules:
-        return
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-
-
-_load("core_test_device", HERE.parent / "activations" / "device.py")
-_load("core_test_sealing", HERE / "sealing.py")
-_load("core_test_original", HERE / "original.py")
-
-from core_test_original import MASTER_KEY, Original  # noqa: E402 - loaded above
 
 RELEASES = {
     "1.9": ("original_1_9.sql",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,20 +14,6 @@ import pytest_asyncio
 _HERE = Path(__file__).parent
 sys.path.insert(0, str(_HERE / "support"))
 
-
-def _load_device_module() -> None:
-    """Make ``device.py`` importable as ``core_test_device``: test folders are no packages."""
-    name = "core_test_device"
-    if name not in sys.modules:
-        path = _HERE.parent / "activations" / "device.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-
-
-_load_device_module()
 
 from core_world import World  # noqa: E402 - the folder is on the path now
 

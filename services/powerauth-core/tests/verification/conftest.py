@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_device import App, Call, Device
 from sqlalchemy import select, update
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from powerauth_core.signatures.models import SignatureAudit
 from powerauth_protocol.versions import ProtocolVersion
-
-
-def _load_device_module() -> ModuleType:
-    """Make ``device.py`` importable as ``core_test_device``: test folders are no packages."""
-    name = "core_test_device"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "activations" / "device.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-_load_device_module()
-
-from core_test_device import App, Call, Device  # noqa: E402 - loaded above
 
 MakePhone = Callable[..., Awaitable[Device]]
 

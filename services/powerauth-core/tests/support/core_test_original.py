@@ -1,6 +1,6 @@
 """A database as a running original left it: every kind of row, in the original's own formats.
 
-Test folders are no packages: conftest loads this module as ``core_test_original``.
+Test folders find this module on the path, where the conftest above them puts it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ It needs only `call`, a function that posts a request object to the core and ret
 like ``lambda path, request: api.ok(path, **request)``. All it does on the wire is
 `powerauth_protocol`.
 
-Test folders load this module in their conftest under the name ``core_test_device``, see there.
+Test folders find this module on the path, where the conftest above them puts it.
 """
 
 from __future__ import annotations
