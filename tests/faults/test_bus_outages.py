@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from secrets import token_hex
@@ -29,7 +29,7 @@ from fault_consumer import (
 from fault_load import Answer, Caller, Http, approval_at_the_door, operation_of, set_up, under_load
 from fault_stack import (
     NO_LIMITS,
-    connect,
+    connected,
     outbox_is_empty,
     running,
     server,
@@ -69,14 +69,9 @@ class World:
         """A new operation's id."""
         return (await self.core.call("operation/create", **operation_of(user_id)["requestObject"]))["id"]
 
-    @asynccontextmanager
-    async def database(self) -> AsyncIterator[asyncpg.Connection]:
+    def database(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection to the core's database."""
-        connection = await connect(self.stack.core_database_url)
-        try:
-            yield connection
-        finally:
-            await connection.close()
+        return connected(self.stack.core_database_url)
 
     async def effects_of(self, subject: str) -> list[dict[str, object]]:
         """What the events of one operation or activation caused."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
@@ -26,7 +26,7 @@ from fault_load import (
 )
 from fault_stack import (
     NO_LIMITS,
-    connect,
+    connected,
     outbox_is_empty,
     running,
     server,
@@ -80,14 +80,9 @@ class World:
         """An endpoint of the core."""
         return f"{self.stack.core_url}/rest/v3/{path}"
 
-    @asynccontextmanager
-    async def database(self) -> AsyncIterator[asyncpg.Connection]:
+    def database(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection to the core's database."""
-        connection = await connect(self.stack.core_database_url)
-        try:
-            yield connection
-        finally:
-            await connection.close()
+        return connected(self.stack.core_database_url)
 
     async def operations(self, count: int) -> list[str]:
         """Ids of new operations."""

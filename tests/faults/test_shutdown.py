@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from secrets import token_hex
 
@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from fault_load import Answer, Caller, Http, operation_of, set_up, under_load
 from fault_receiver import REACHES_THIS_MACHINE, Receiver, register
-from fault_stack import NO_LIMITS, connect, outbox_is_empty, server, until, waiting_for_locks
+from fault_stack import NO_LIMITS, connected, outbox_is_empty, server, until, waiting_for_locks
 
 from powerauth_cli.bench.provision import BenchDevice, CoreApi, activate, verify_body
 from powerauth_cli.separate import SeparateProcesses, ServiceProcess
@@ -51,14 +51,9 @@ class World:
         """A bank's call."""
         return await http.post(f"{self.stack.core_url}/rest/v3/{path}", content, self.stack.rest_credentials)
 
-    @asynccontextmanager
-    async def database(self) -> AsyncIterator[asyncpg.Connection]:
+    def database(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection to the core's database."""
-        connection = await connect(self.stack.core_database_url)
-        try:
-            yield connection
-        finally:
-            await connection.close()
+        return connected(self.stack.core_database_url)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from inspect import isawaitable
 
 import asyncpg
@@ -48,6 +49,16 @@ async def until(
 async def connect(database_url: str) -> asyncpg.Connection:
     """A connection of the test's own."""
     return await asyncpg.connect(database_url.replace("+asyncpg", ""))
+
+
+@asynccontextmanager
+async def connected(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """The same for a block."""
+    connection = await connect(database_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def outbox_is_empty(database: asyncpg.Connection) -> bool:
