@@ -2,7 +2,7 @@
 
 Everything that passes between enrollment, the core and phones is recorded; then every recorded value is tried
 as a key of every inner layer. After that the memory of the running process is searched for what only inner
-layers held (README D1, enrollment-api §2.1).
+layers held (D1, enrollment-api §2.1).
 """
 
 import asyncio

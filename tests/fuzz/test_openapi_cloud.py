@@ -1,4 +1,4 @@
-"""Whatever a bank's system sends, the answer is one of this API (spec/cloud-api.md §1.5, §1.6, README D6)."""
+"""Whatever a bank's system sends, the answer is one of this API (spec/cloud-api.md §1.5, §1.6, D6)."""
 
 from __future__ import annotations
 

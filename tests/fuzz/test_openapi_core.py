@@ -1,4 +1,4 @@
-"""Whatever a caller sends to the core, the answer is one of its own (spec/core-api.md §1.2, README D6)."""
+"""Whatever a caller sends to the core, the answer is one of its own (spec/core-api.md §1.2, D6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is never a 500 (spec/README.md D6)."""
+"""Whatever is sent, the answer is never a 500 (D6)."""
 
 from __future__ import annotations
 

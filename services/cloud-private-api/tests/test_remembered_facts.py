@@ -1,4 +1,4 @@
-"""What is remembered of the core, and how events drop it (spec/cloud-api.md §13.4, README D20)."""
+"""What is remembered of the core, and how events drop it (spec/cloud-api.md §13.4, D20)."""
 
 from __future__ import annotations
 

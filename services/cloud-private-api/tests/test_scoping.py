@@ -1,4 +1,4 @@
-"""An id outside the caller's applications is an unknown id, everywhere (spec/cloud-api.md §1.4, §19.14)."""
+"""An id outside the caller's applications is unknown everywhere (spec/cloud-api.md §1.4, §19 item 14)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rate limits: windows, memory, and what happens when the shared storage is away (spec/README.md D18)."""
+"""Rate limits: windows, memory, and what happens when the shared storage is away (D18)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts are revalidated by ETag (spec/README.md D1 rule 6; spec/enrollment-api.md §2.6)."""
+"""Texts are revalidated by ETag (D1 rule 6; spec/enrollment-api.md §2.6)."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ ENROLLMENT = Family(
     },
     members=frozenset({"currentRecoveryPukIndex"}),
 )
-"""spec/enrollment-api.md §5.2-5.4, §10.7, §10.8, spec/README.md D18."""
+"""spec/enrollment-api.md §5.2-5.4, §10.7, §10.8, D18."""
 
 _NEVER_THROWN = {0, 1, 2, 16, 35, 42}
 CORE = Family(
@@ -81,7 +81,7 @@ CORE = Family(
     challenge=True,
 )
 """spec/core-api.md §1.2, §28, without the codes that only say "unknown error"; ``ERROR_PROVIDER`` is the
-door's own, for an activation that its provider refuses (spec/README.md D1 rule 2)."""
+door's own, for an activation that its provider refuses (D1 rule 2)."""
 
 CLOUD = Family(
     codes={

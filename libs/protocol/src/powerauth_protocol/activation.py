@@ -85,7 +85,7 @@ class ActivationLayer1Response:
     user_info: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def to_json(self) -> bytes:
-        """Write the plaintext; null members are written (spec/README.md D19)."""
+        """Write the plaintext; null members are written (D19)."""
         return render_json(
             {
                 "activationData": self.activation_data.to_json_dict(),
@@ -183,7 +183,7 @@ class ActivationLayer2Response:
     activation_recovery: ActivationRecovery | None = None
 
     def to_json(self) -> bytes:
-        """Write the plaintext; a null ``activationRecovery`` is written (spec/README.md D19)."""
+        """Write the plaintext; a null ``activationRecovery`` is written (D19)."""
         recovery = self.activation_recovery
         return render_json(
             {

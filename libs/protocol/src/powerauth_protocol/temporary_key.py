@@ -29,7 +29,7 @@ from powerauth_protocol.scope import Scope
 
 DEFAULT_VALIDITY_MS = 300_000
 MAX_CHALLENGE_LENGTH = 128
-"""Longest accepted challenge, in characters; clients send 24 (spec/README.md D19)."""
+"""Longest accepted challenge, in characters; clients send 24 (D19)."""
 
 _HS256 = "HS256"
 _ES256 = "ES256"

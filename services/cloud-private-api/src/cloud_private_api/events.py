@@ -1,4 +1,4 @@
-"""Events that this service listens to (spec/cloud-api.md §13.4, README D20)."""
+"""Events that this service listens to (spec/cloud-api.md §13.4, D20)."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _ACCEPTABLE = frozenset({"application/json", "application/*", "*/*"})
 
 
 class FirstValueRequest(Request):
-    """A request whose JSON body may be followed by text that nobody reads (spec/cloud-api.md §1.2.14)."""
+    """A request whose JSON body may be followed by unread text (spec/cloud-api.md §1.2 item 14)."""
 
     async def json(self) -> Any:
         """The first complete JSON value of the body.

@@ -1,4 +1,4 @@
-"""A small core for tests: keeps simple state, honours ``applicationIds`` (README D21), records every call.
+"""A small core for tests: keeps simple state, honours ``applicationIds`` (D21), records every call.
 
 Any path can be scripted instead: ``core.refuse("activation/commit", "ERR0031")``.
 """

@@ -1,4 +1,4 @@
-"""The core's door as a table: every path this service may call, with its answer (spec/README.md D1).
+"""The core's door as a table: every path this service may call, with its answer (D1).
 
 Method, resource id and allowed signature types of an action are constants of the core. The types stand here a
 second time so that a call that must fail is never made: it would count as nothing and still cost the core a

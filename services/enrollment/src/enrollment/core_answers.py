@@ -1,4 +1,4 @@
-"""What the core answers at its door for this service (spec/README.md D1)."""
+"""What the core answers at its door for this service (D1)."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class ActivationAnswer(SignedAnswer):
 
 
 class DecisionAnswer(WireModel):
-    """The outcome of an approval or a rejection, of a failed signature too (spec/README.md D14)."""
+    """The outcome of an approval or a rejection, of a failed signature too (D14)."""
 
     authenticated: bool
     result: str | None = None

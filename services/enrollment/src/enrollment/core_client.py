@@ -1,4 +1,4 @@
-"""Typed calls of the core's door, its three outcomes kept apart (spec/README.md D1, enrollment-api.md §4.7).
+"""Typed calls of the core's door, its three outcomes kept apart (D1, enrollment-api.md §4.7).
 
 An answer is returned; a refusal with a core code raises `CoreRefused`, which the endpoint words as its own
 failure; anything else, from a broken connection to an answer that cannot be read, raises `RemoteUnavailable`.

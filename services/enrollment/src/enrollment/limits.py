@@ -1,4 +1,4 @@
-"""Rate limits of this service (spec/README.md D18), counted by the `limits` library.
+"""Rate limits of this service (D18), counted by the `limits` library.
 
 A limit of `per_minute` calls with a `burst` admits `burst` calls in the time in which `per_minute` calls a
 minute would take as long, over a sliding window. Every replica counts for itself, unless a shared storage is

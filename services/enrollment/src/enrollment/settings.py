@@ -71,7 +71,7 @@ class EnrollmentSettings(ServiceSettings):
     limit_activation_create_per_address: int = Field(default=10, ge=0)
     limit_configuration_per_address: int = Field(default=30, ge=0)
     limit_authenticated_per_address: int = Field(default=0, ge=0)
-    """Calls a minute (spec/README.md D18); 0 switches a limit off. The last one counts all requests of one
+    """Calls a minute (D18); 0 switches a limit off. The last one counts all requests of one
     address that only an activation can make: with a signature, a token, or encrypted by its key. Attempts per
     activation are limited by the core (D15)."""
 

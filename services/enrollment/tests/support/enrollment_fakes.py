@@ -157,7 +157,7 @@ class FakeCore(ScriptedService):
         return self.master_keys if scope is Scope.APPLICATION else self.server_keys
 
     def envelope_keys(self, request: dict[str, Any]) -> Any:
-        """The real thing: verify the MAC, then hand out what spec/README.md D1 says."""
+        """The real thing: verify the MAC, then hand out what D1 says."""
         scope = Scope(request["scope"].lower())
         version = ProtocolVersion.parse(request["protocolVersion"])
         names = ("temporaryKeyId", "ephemeralPublicKey", "encryptedData", "mac", "nonce", "timestamp")

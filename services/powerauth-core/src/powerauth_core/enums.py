@@ -152,7 +152,7 @@ class UniqueValueType(CodedEnum):
 
 
 class IntegrationKind(StrEnum):
-    """Which door of the core an integration's credentials open (README D1 rule 7)."""
+    """Which door of the core an integration's credentials open (D1 rule 7)."""
 
     REST = "rest"
     DMZ = "dmz"

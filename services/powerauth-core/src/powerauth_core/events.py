@@ -1,4 +1,4 @@
-"""Events of the core (README D20): written to the outbox in the transaction of the change."""
+"""Events of the core (D20): written to the outbox in the transaction of the change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets of database rows, encrypted and bound to their row (spec/core-api.md §24, README D5, D13)."""
+"""Secrets of database rows, encrypted and bound to their row (spec/core-api.md §24, D5, D13)."""
 
 from collections.abc import Sequence
 
@@ -75,22 +75,22 @@ class RecordCipher:
 
 
 def master_key_parts(application_rid: int, key_rid: int) -> tuple[str, ...]:
-    """Derivation parts of a master private key (README D13)."""
+    """Derivation parts of a master private key (D13)."""
     return "master", str(application_rid), str(key_rid)
 
 
 def application_secret_parts(application_key: str) -> tuple[str, ...]:
-    """Derivation parts of an application secret (README D13)."""
+    """Derivation parts of an application secret (D13)."""
     return "app-version", application_key
 
 
 def token_secret_parts(token_id: str, activation_id: str) -> tuple[str, ...]:
-    """Derivation parts of a token secret (README D13)."""
+    """Derivation parts of a token secret (D13)."""
     return "token", token_id, activation_id
 
 
 def integration_secret_parts(integration_id: str) -> tuple[str, ...]:
-    """Derivation parts of an integration's client secret (README D13)."""
+    """Derivation parts of an integration's client secret (D13)."""
     return "integration", integration_id
 
 
@@ -122,5 +122,5 @@ def application_text_parts(application_id: str) -> tuple[str, ...]:
 
 
 def statement_key_parts(key_id: str) -> tuple[str, ...]:
-    """Derivation parts of the private key that signs statements about devices (README D1 rule 5)."""
+    """Derivation parts of the private key that signs statements about devices (D1 rule 5)."""
     return "statement", key_id

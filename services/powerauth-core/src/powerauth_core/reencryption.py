@@ -1,4 +1,4 @@
-"""Encrypting what is stored in clear: an adopted database, or one that ran without a master key (README D5).
+"""Encrypting what is stored in clear: an adopted database, or one that ran without a master key (D5).
 
 Calls go on meanwhile: every reader takes both forms, and a row is locked while it is rewritten.
 """

@@ -56,15 +56,15 @@ class ProtocolSettings(ServiceSettings):
     default_page_size: int = Field(default=500, ge=1)
     default_page_number: int = Field(default=0, ge=0)
     require_claim: bool = False
-    """Approval only of operations that have an owner (README D14)."""
+    """Approval only of operations that have an owner (D14)."""
     minimum_protocol_version: ProtocolVersionText = "3.0"
-    """For applications without the configuration ``minimumProtocolVersion`` (README D17)."""
+    """For applications without the configuration ``minimumProtocolVersion`` (D17)."""
     new_application_minimum_protocol_version: ProtocolVersionText | None = None
     """Written into the configuration of created applications; unset: 3.2 in production, else nothing."""
 
 
 class VerificationSettings(ServiceSettings):
-    """How concurrent verifications share a transaction (README D9) and are limited (README D15)."""
+    """How concurrent verifications share a transaction (D9) and are limited (D15)."""
 
     verification_batch_size: int = Field(default=64, ge=1)
     verification_batches: int = Field(default=1, ge=1)
@@ -77,7 +77,7 @@ class VerificationSettings(ServiceSettings):
 
 
 class ProviderSettings(ServiceSettings):
-    """Adapters that the core asks during activation and for user info (README D1 rule 2)."""
+    """Adapters that the core asks during activation and for user info (D1 rule 2)."""
 
     auto_commit_recovery: bool = True
     custom_activation_provider_url: str = ""
@@ -196,7 +196,7 @@ class CoreSettings(
     migrate_on_start: bool | None = None
     """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""
     restrict_access: bool = True
-    """Callers of ``/rest`` need credentials (README D3; the original's default is off)."""
+    """Callers of ``/rest`` need credentials (D3; the original's default is off)."""
     caller_cache_seconds: float = Field(default=30.0, ge=0)
     """How long a removed integration may still be accepted by another process."""
     application_cache_seconds: float = Field(default=300.0, ge=0)
@@ -233,7 +233,7 @@ class CoreSettings(
 
     @property
     def created_application_minimum_version(self) -> str | None:
-        """``minimumProtocolVersion`` to write for a new application, or None for none (README D17)."""
+        """``minimumProtocolVersion`` to write for a new application, or None for none (D17)."""
         if self.new_application_minimum_protocol_version is not None:
             return self.new_application_minimum_protocol_version
         return "3.2" if self.environment == "production" else None

@@ -1,4 +1,4 @@
-"""Of several callers at the same time exactly one wins (spec/core-api.md §26, spec/README.md D9, D10)."""
+"""Of several callers at the same time exactly one wins (spec/core-api.md §26, D9, D10)."""
 
 from __future__ import annotations
 

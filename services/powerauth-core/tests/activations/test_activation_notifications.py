@@ -1,4 +1,4 @@
-"""Who hears of a change: history, audit, events and callbacks (spec/core-api.md §18.2, §22.5, README D20)."""
+"""Who hears of a change: history, audit, events and callbacks (spec/core-api.md §18.2, §22.5, D20)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commit in the same call as the key exchange, as the dmz door does it (spec/README.md D1 rule 1)."""
+"""Commit in the same call as the key exchange, as the dmz door does it (D1 rule 1)."""
 
 from __future__ import annotations
 

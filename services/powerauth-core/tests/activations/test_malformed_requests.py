@@ -1,4 +1,4 @@
-"""Whatever is sent, no call of these domains fails with a 500 (spec/README.md D6)."""
+"""Whatever is sent, no call of these domains fails with a 500 (D6)."""
 
 from __future__ import annotations
 

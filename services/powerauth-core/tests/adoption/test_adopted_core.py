@@ -1,4 +1,4 @@
-"""A running core does its work on an adopted database, with what the original stored (README D5, D12)."""
+"""A running core does its work on an adopted database, with what the original stored (D5, D12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of the core (README D20)."""
+"""Events of the core (D20)."""
 
 from __future__ import annotations
 

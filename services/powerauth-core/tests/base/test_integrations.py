@@ -1,4 +1,4 @@
-"""Integrations and the two doors (spec/core-api.md §1.1, §16; README D1 rule 7, D3)."""
+"""Integrations and the two doors (spec/core-api.md §1.1, §16; D1 rule 7, D3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encryption at rest (spec/core-api.md §24, README D13)."""
+"""Encryption at rest (spec/core-api.md §24, D13)."""
 
 from __future__ import annotations
 

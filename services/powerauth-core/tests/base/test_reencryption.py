@@ -1,4 +1,4 @@
-"""Encrypting what is stored in clear (README D5, D13)."""
+"""Encrypting what is stored in clear (D5, D13)."""
 
 from __future__ import annotations
 

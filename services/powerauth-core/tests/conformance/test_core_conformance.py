@@ -1,4 +1,4 @@
-"""Every call of the core against its section of the specification (spec/core-api.md; README D21).
+"""Every call of the core against its section of the specification (spec/core-api.md; D21).
 
 The catalogue is complete against the application, and against the text of the specification where
 ``POWERAUTH_SPEC_DIR`` names its folder.
@@ -256,7 +256,7 @@ SUBJECTS = {"activationId", "activationIds", "operationId", "tokenId", "subjectI
 
 
 def test_every_call_about_a_subject_takes_the_callers_scope_and_is_tried_with_one() -> None:
-    """README D21: activations, operations, tokens, callbacks and audit subjects."""
+    """D21: activations, operations, tokens, callbacks and audit subjects."""
     for endpoint in ENDPOINTS:
         members = {member.name for member in fields_of(endpoint.request)}
         case = CASES[endpoint.path]

@@ -213,7 +213,7 @@ class OperationLifeCycle(RuleBasedStateMachine):
 
     @rule(user=st.sampled_from(USERS), application=st.sampled_from(APPLICATIONS))
     def wrong_signature_of_device(self, user: str, application: str) -> None:
-        """It counts on an operation of this user and application, never on one without owner (README D14)."""
+        """It counts on an operation of this user and application, never on one without owner (D14)."""
         model, device = self.model, self.devices[user, application]
         counter = device.ctr_data
         signed = device.sign(b"something else", uri_id="/operation/authorize")

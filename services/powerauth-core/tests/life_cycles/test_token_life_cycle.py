@@ -1,4 +1,4 @@
-"""The life cycle of tokens, through HTTP (spec/core-api.md §11, §15; README D10)."""
+"""The life cycle of tokens, through HTTP (spec/core-api.md §11, §15; D10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Approve, fail, reject, cancel and claim (spec/core-api.md §19.3, §19.4, §19.7, §23; README D14)."""
+"""Approve, fail, reject, cancel and claim (spec/core-api.md §19.3, §19.4, §19.7, §23; D14)."""
 
 from datetime import datetime, timedelta
 from typing import Any

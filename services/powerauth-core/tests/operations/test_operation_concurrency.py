@@ -1,4 +1,4 @@
-"""Of competing actions on one operation exactly one wins; no failure is lost (README D9, core-api §23.1)."""
+"""Of competing actions on one operation exactly one wins; no failure is lost (D9, core-api §23.1)."""
 
 import asyncio
 from collections import Counter

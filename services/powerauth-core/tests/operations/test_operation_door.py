@@ -1,4 +1,4 @@
-"""What a device may do with operations (enrollment-api §10.2 to §10.6, §10.10; README D14)."""
+"""What a device may do with operations (enrollment-api §10.2 to §10.6, §10.10; D14)."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tables of the decisions about an operation (spec/core-api.md §19.6, §19.7, §23; README D14)."""
+"""Tables of the decisions about an operation (spec/core-api.md §19.6, §19.7, §23; D14)."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""``operation/template/*`` and ``operation/text/*`` (spec/core-api.md §20; cloud-api §11.7; README D2)."""
+"""``operation/template/*`` and ``operation/text/*`` (spec/core-api.md §20; cloud-api §11.7; D2)."""
 
 import asyncio
 import json

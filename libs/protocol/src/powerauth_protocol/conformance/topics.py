@@ -32,7 +32,7 @@ _HYBRID_PREFIXES = (0x06, 0x07)
 
 
 def _hybrid_point_refused(values: Input, expected: Output, computed: Output) -> str | None:
-    """Hybrid encodings of public keys are refused (spec/README.md D16)."""
+    """Hybrid encodings of public keys are refused (D16)."""
     hybrid = b64decode(values["encoded_b64"])[:1] in {bytes([prefix]) for prefix in _HYBRID_PREFIXES}
     if hybrid and "error" not in expected and computed == {"error": True}:
         return "hybrid EC points are refused"
@@ -40,7 +40,7 @@ def _hybrid_point_refused(values: Input, expected: Output, computed: Output) -> 
 
 
 def _unpadded_base64_refused(values: Input, expected: Output, computed: Output) -> str | None:
-    """Base64 without padding in headers is refused (spec/README.md D16)."""
+    """Base64 without padding in headers is refused (D16)."""
     code = computed.get("error_code")
     if (
         expected.get("valid") is not True

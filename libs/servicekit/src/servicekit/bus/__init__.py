@@ -1,4 +1,4 @@
-"""Events between services: what they are, and what a bus promises (design §6, spec/README.md D20).
+"""Events between services: what they are, and what a bus promises (design §6, D20).
 
 Delivery is at least once. A durable subscription is one queue per service, for which its replicas compete:
 every event is handled by one of them, failures are tried again a bounded number of times and then kept as

@@ -1,4 +1,4 @@
-"""Password hashes: argon2id, older bcrypt and SHA-256 ones for compatibility (spec/cloud-api.md §1.3.3).
+"""Password hashes: argon2id, older bcrypt and SHA-256 ones for compatibility (spec/cloud-api.md §1.3 item 3).
 
 Hashing costs tens of milliseconds and runs in a small pool of threads: the event loop stays free, and a
 flood of log-ins cannot take all memory.

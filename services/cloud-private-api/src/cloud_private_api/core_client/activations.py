@@ -22,7 +22,7 @@ PAGE_SIZE = 500
 MAX_PAGES = 200
 
 Scope = Sequence[str]
-"""Application ids that the caller may see; a subject outside them is "not found" to the core (README D21)."""
+"""Application ids that the caller may see; a subject outside them is "not found" to the core (D21)."""
 
 
 def wire_time(moment: datetime | None) -> int | None:

@@ -252,7 +252,7 @@ class Template(CoreModel):
 
 
 class OperationText(CoreModel):
-    """One localised text; the JSON parts are text or already JSON, as the core delivers them (README D2)."""
+    """One localised text; the JSON parts are text or already JSON, as the core delivers them (D2)."""
 
     placeholder: str
     language: str

@@ -1,4 +1,4 @@
-"""Operations, their templates and localised texts (spec/core-api.md §19, §20; README D2)."""
+"""Operations, their templates and localised texts (spec/core-api.md §19, §20; D2)."""
 
 from __future__ import annotations
 

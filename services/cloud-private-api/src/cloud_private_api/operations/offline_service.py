@@ -75,7 +75,7 @@ async def verify_otp(
     if answer.signature_valid:
         await _approve(cloud, caller, operation, registration, answer.signature_type)
     elif answer.user_id is not None:
-        # Without a user the code was not checked at all: the registration has just left ACTIVE (README D14).
+        # Without a user the code was not checked at all: the registration has just left ACTIVE (D14).
         await _count_failure(cloud, caller, operation)
     return otp_verified(answer)
 

@@ -1,7 +1,7 @@
 """Use cases of ``/v2/registrations`` (spec/cloud-api.md §3).
 
 The application of a registration is checked by the core, in the call itself: every call carries the caller's
-applications (README D21).
+applications (D21).
 """
 
 from __future__ import annotations

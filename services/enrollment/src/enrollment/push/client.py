@@ -1,4 +1,4 @@
-"""Calls of the push service, each with the core's signed statement of who asks (spec/README.md D1 rule 5)."""
+"""Calls of the push service, each with the core's signed statement of who asks (D1 rule 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An active device opens an activation; its request passes through closed, both ways (spec/README.md D1
+"""An active device opens an activation; its request passes through closed, both ways (D1
 rule 4).
 """
 

@@ -1,4 +1,4 @@
-"""Localised texts by operation type, revalidated by ETag (spec/README.md D1 rule 6, D2)."""
+"""Localised texts by operation type, revalidated by ETag (D1 rule 6, D2)."""
 
 from __future__ import annotations
 

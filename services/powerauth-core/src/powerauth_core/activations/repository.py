@@ -18,7 +18,7 @@ from powerauth_core.enums import ActivationProtocol, ActivationStatus
 _Ts = TypeVarTuple("_Ts")
 
 ApplicationIds = Sequence[str] | None
-"""Public ids of the applications a caller may see; None = all (spec/README.md D21)."""
+"""Public ids of the applications a caller may see; None = all (D21)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ async def lock(
 ) -> Activation | None:
     """The activation, locked until the end of the transaction and read anew after the lock was got.
 
-    Locks go in this order everywhere: activations by id, operations by id, recovery codes (spec/README D9).
+    Locks go in this order everywhere: activations by id, operations by id, recovery codes (D9).
     """
     statement = _in_scope(
         select(Activation).where(Activation.activation_id == activation_id), application_ids

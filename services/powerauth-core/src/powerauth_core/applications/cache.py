@@ -48,7 +48,7 @@ class ApplicationIdentity:
 
     :ivar rid: row id; never leaves the core
     :ivar application_id: the public id
-    :ivar minimum_protocol_version: protocol versions below it are refused (README D17)
+    :ivar minimum_protocol_version: protocol versions below it are refused (D17)
     """
 
     rid: int
@@ -101,7 +101,7 @@ class ApplicationFacts:
 
     @property
     def minimum_protocol_version(self) -> str:
-        """Protocol versions below it are refused (README D17)."""
+        """Protocol versions below it are refused (D17)."""
         return self.identity.minimum_protocol_version
 
     def master_key(self) -> MasterKey:

@@ -1,4 +1,4 @@
-"""Keys of application configuration and what their values may be (spec/core-api.md §6, README D17,
+"""Keys of application configuration and what their values may be (spec/core-api.md §6, D17,
 device-trust §4.5, §5.2). The policy of passkeys, ``webauthn_api``, is none of them: it has calls of its own.
 """
 

@@ -1,4 +1,4 @@
-"""Secrets of applications as their rows hold them (spec/core-api.md §24, README D13)."""
+"""Secrets of applications as their rows hold them (spec/core-api.md §24, D13)."""
 
 import json
 from typing import Any

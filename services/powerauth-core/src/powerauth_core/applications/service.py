@@ -188,7 +188,7 @@ async def remove_roles(core: Core, request: RolesRequest) -> ApplicationRoles:
 
 
 async def secrets_of_versions(core: Core, session: AsyncSession, rids: Iterable[int]) -> dict[int, str]:
-    """Application secrets as Base64 text by row id of the version, of those that exist (README D12)."""
+    """Application secrets as Base64 text by row id of the version, of those that exist (D12)."""
     versions = await repository.versions_by_rid(session, rids)
     return {version.id: application_secret(core.cipher, version) for version in versions}
 

@@ -122,7 +122,7 @@ def operation_payload(
     additional_data: Mapping[str, Any],
     attributes: Collection[str],
 ) -> dict[str, Any]:
-    """Body of an operation callback; timestamps are epoch milliseconds (README D22).
+    """Body of an operation callback; timestamps are epoch milliseconds (D22).
 
     :param additional_data: the operation's additional data, extended by ``device``
     """

@@ -1,4 +1,4 @@
-"""What a signature at the dmz door may be for: constants of the core, never of the caller (README D1 rule
+"""What a signature at the dmz door may be for: constants of the core, never of the caller (D1 rule
 3).
 """
 

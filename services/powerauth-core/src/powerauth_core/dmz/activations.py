@@ -110,7 +110,7 @@ class RenameActivation(signed.DoorAction):
 
 
 class CommitUpgrade(signed.DoorAction):
-    """Kept for wire compatibility: there are no upgrades, so it is refused (README D8)."""
+    """Kept for wire compatibility: there are no upgrades, so it is refused (D8)."""
 
     def __init__(self, core: Core, application_key: str) -> None:
         self.core = core
@@ -186,7 +186,7 @@ async def rename(core: Core, request: SignedRequest) -> ActivationActionAnswer:
 async def commit_upgrade(core: Core, request: SignedRequest) -> SignedAnswer:
     """``signed/upgrade/commit``.
 
-    :raises IncorrectActivationState: the signature was right; no activation can be upgraded (README D8)
+    :raises IncorrectActivationState: the signature was right; no activation can be upgraded (D8)
     """
     header, body = signature_header(request.header), signed.read_body(request)
     action = None if header is None else CommitUpgrade(core, header.application_key)

@@ -1,4 +1,4 @@
-"""Creating activations for devices: the core itself finds out whose they are (README D1 rule 1,
+"""Creating activations for devices: the core itself finds out whose they are (D1 rule 1,
 enrollment-api §7).
 
 A code belongs to a user; a PUK proves one; an identity provider or the operator's provider is asked by the

@@ -1,4 +1,4 @@
-"""Keys of generic envelopes for the enrollment service: one envelope, one answer (README D1, protocol-v3
+"""Keys of generic envelopes for the enrollment service: one envelope, one answer (D1, protocol-v3
 §5.10).
 """
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class EnvelopeAction(signed.DoorAction):
-    """An action whose request is the signed envelope; it is looked at after the signature (README D11)."""
+    """An action whose request is the signed envelope; it is looked at after the signature (D11)."""
 
     def __init__(self, core: Core, header: SignatureHeader | None, body: bytes) -> None:
         self.core = core

@@ -1,4 +1,4 @@
-"""The key pair that signs statements about devices (README D1 rule 5)."""
+"""The key pair that signs statements about devices (D1 rule 5)."""
 
 from datetime import datetime
 

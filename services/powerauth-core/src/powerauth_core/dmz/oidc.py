@@ -1,5 +1,5 @@
 """Activation by an OpenID Connect login: the core redeems the code itself (spec/enrollment-api.md §7.5,
-README D1).
+D1).
 
 The client secret leaves the core only towards the provider's token endpoint, through the egress client.
 """

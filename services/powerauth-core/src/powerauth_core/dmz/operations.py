@@ -1,4 +1,4 @@
-"""Operations at the dmz door: what the device signed is what happens (spec/enrollment-api.md §10, README
+"""Operations at the dmz door: what the device signed is what happens (spec/enrollment-api.md §10,
 D14).
 """
 
@@ -71,7 +71,7 @@ class Connection:
 
 
 class ApproveOperation(signed.DoorAction):
-    """Approves the operation that the signed body names, or counts the failure on it (README D14)."""
+    """Approves the operation that the signed body names, or counts the failure on it (D14)."""
 
     def __init__(self, core: Core, body: ApprovalBody | None, connection: Connection) -> None:
         """

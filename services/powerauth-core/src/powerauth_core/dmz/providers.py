@@ -1,4 +1,4 @@
-"""What an operator plugs in: who a custom activation is for, and what is known about a user (README D1 rule
+"""What an operator plugs in: who a custom activation is for, and what is known about a user (D1 rule
 2).
 
 Providers are asked outside transactions and row locks. An activation provider is a plug-in named in the

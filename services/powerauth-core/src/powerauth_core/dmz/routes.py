@@ -1,4 +1,4 @@
-"""HTTP of the core's second door, for the enrollment service alone (README D1)."""
+"""HTTP of the core's second door, for the enrollment service alone (D1)."""
 
 from typing import Any
 

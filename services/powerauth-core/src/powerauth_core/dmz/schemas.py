@@ -1,4 +1,4 @@
-"""Wire models of the core's second door (README D1): what the enrollment service sends and gets.
+"""Wire models of the core's second door (D1): what the enrollment service sends and gets.
 
 Header fields are texts exactly as received from the device; the core validates them itself. Bodies travel as
 Base64 of the raw bytes, since a signature covers bytes.
@@ -60,7 +60,7 @@ class EnvelopeKeysRequest(EnvelopeFields):
 
 
 class EnvelopeKeysAnswer(WireModel):
-    """Keys of one envelope, finished values only where the protocol allows it (README D1)."""
+    """Keys of one envelope, finished values only where the protocol allows it (D1)."""
 
     secret_key: str
     shared_info2: str | None = None

@@ -1,4 +1,4 @@
-"""One signed request at the dmz door: check and action in one transaction (README D1, D9, D11)."""
+"""One signed request at the dmz door: check and action in one transaction (D1, D9, D11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``signed/spawn``: an active device asks for an activation code for another one (README D1 rule 4,
+"""``signed/spawn``: an active device asks for an activation code for another one (D1 rule 4,
 spec/device-trust.md §5.1). The request is signed, then encrypted, and passes the enrollment service closed.
 """
 

@@ -1,4 +1,4 @@
-"""Statements of the core about a device, for services that the enrollment service calls (README D1 rule
+"""Statements of the core about a device, for services that the enrollment service calls (D1 rule
 5).
 """
 

@@ -40,7 +40,7 @@ REGISTRATION = frozenset({P, PK, PB})
 async def authenticate(
     core: Core, fields: TokenHeaderFields, types: frozenset[SignatureType] = ALL_TYPES
 ) -> FoundToken | None:
-    """The valid token of a header, which is spent by that whatever the call goes on to do (README D1).
+    """The valid token of a header, which is spent by that whatever the call goes on to do (D1).
 
     :param types: signature types with which the token may have been created
     :return: None for whatever is wrong with it

@@ -34,7 +34,7 @@ NONCE_LENGTH = 16
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeKeys:
-    """What an edge gets for one request whose MAC the core has verified (spec/README.md D1).
+    """What an edge gets for one request whose MAC the core has verified (D1).
 
     :ivar secret_key: envelope key, 48 bytes
     :ivar shared_info2_base: 32 bytes; an edge gets it only in 3.0 and 3.1, where it is all there is

@@ -126,7 +126,7 @@ async def open_envelope(
 
 
 def require_version(application: ApplicationFacts, version: ProtocolVersion) -> None:
-    """Treat a version below the application's minimum like an unknown one (spec/README.md D17).
+    """Treat a version below the application's minimum like an unknown one (D17).
 
     :raises DecryptionFailed: it is below
     """

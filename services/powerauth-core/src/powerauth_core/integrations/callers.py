@@ -1,4 +1,4 @@
-"""Who may call which door (spec/core-api.md §1.1, README D1 rule 7, D3)."""
+"""Who may call which door (spec/core-api.md §1.1, D1 rule 7, D3)."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class CallerAuthentication:
 
     def __init__(self, app: ASGIApp, *, family: ErrorFamily, restrict_access: bool) -> None:
         """
-        :param restrict_access: off, everything but the dmz door is open (README D3)
+        :param restrict_access: off, everything but the dmz door is open (D3)
         """
         self.app = app
         self._family = family

@@ -1,4 +1,4 @@
-"""Integrations: the callers of the core (spec/core-api.md §16, §25; README D1 rule 7, D13)."""
+"""Integrations: the callers of the core (spec/core-api.md §16, §25; D1 rule 7, D13)."""
 
 from sqlalchemy import Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column

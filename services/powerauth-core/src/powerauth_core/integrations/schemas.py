@@ -12,7 +12,7 @@ from servicekit.wire import WireModel
 
 
 class CreateIntegrationRequest(WireModel):
-    """``integration/create``. ``kind`` is ours: which door the credentials open (README D1 rule 7)."""
+    """``integration/create``. ``kind`` is ours: which door the credentials open (D1 rule 7)."""
 
     name: Annotated[RequiredText, Field(max_length=255)]
     kind: IntegrationKind = IntegrationKind.REST

@@ -1,4 +1,4 @@
-"""Secrets of integrations at rest (README D1 rule 7, D5, D13).
+"""Secrets of integrations at rest (D1 rule 7, D5, D13).
 
 Secrets are random UUIDs: a plain SHA-256 cannot be searched for them and costs the hot path next to nothing.
 """

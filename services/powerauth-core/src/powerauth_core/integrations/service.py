@@ -1,4 +1,4 @@
-"""Callers of the core: their credentials (spec/core-api.md §16, README D1 rule 7, D3, D23)."""
+"""Callers of the core: their credentials (spec/core-api.md §16, D1 rule 7, D3, D23)."""
 
 from __future__ import annotations
 

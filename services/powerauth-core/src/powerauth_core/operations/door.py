@@ -1,4 +1,4 @@
-"""What a device does with operations through the dmz door, inside the door's transaction (README D1, D14).
+"""What a device does with operations through the dmz door, inside the door's transaction (D1, D14).
 
 The door has verified the device's signature or token and, if it writes, holds the lock of its activation.
 An operation that does not concern the activation is answered like an unknown id (enrollment-api §10.2 to

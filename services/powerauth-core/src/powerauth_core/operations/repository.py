@@ -123,7 +123,7 @@ async def lock(
 ) -> StoredOperation | None:
     """The operation, locked until the end of the transaction and read anew after the lock was got.
 
-    Locks go in this order everywhere: activations by id, operations by id, recovery codes (README D9).
+    Locks go in this order everywhere: activations by id, operations by id, recovery codes (D9).
     """
     statement = for_update(_by_id(operation_id, scope), dialect, of=Operation)
     return await _one(session, statement.execution_options(populate_existing=True))

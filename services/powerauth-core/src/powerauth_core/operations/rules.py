@@ -1,4 +1,4 @@
-"""Decisions about an operation, without input or output (spec/core-api.md §19.6, §19.7, §23; README D14)."""
+"""Decisions about an operation, without input or output (spec/core-api.md §19.6, §19.7, §23; D14)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

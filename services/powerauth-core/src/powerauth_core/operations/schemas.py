@@ -20,7 +20,7 @@ from powerauth_core.templates.validation import (
 from servicekit.wire import CoreDateTime, EpochMillis, WireModel
 
 Scope = list[str] | None
-"""``applicationIds``: the applications that the caller may touch; null = all (README D21)."""
+"""``applicationIds``: the applications that the caller may touch; null = all (D21)."""
 
 
 def _of_bounded_depth(value: dict[str, Any]) -> dict[str, Any]:

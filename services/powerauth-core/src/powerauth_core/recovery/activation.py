@@ -91,7 +91,7 @@ async def _application(
 async def _lock_code(
     session: AsyncSession, application: ApplicationFacts, text: str
 ) -> tuple[RecoveryCode, Activation | None]:
-    """The ACTIVE code and the activation it is bound to, both locked in this order's reverse (README D9)."""
+    """The ACTIVE code and the activation it is bound to, both locked in this order's reverse (D9)."""
     found = await repository.find_by_code(session, application.application_rid, text)
     if found is None:
         raise InvalidRequest()

@@ -41,7 +41,7 @@ async def find_by_code(
 
 
 async def lock(session: AsyncSession, code_id: int) -> RecoveryCode | None:
-    """The code, locked until the end of the transaction and read anew; after its activation (README D9)."""
+    """The code, locked until the end of the transaction and read anew; after its activation (D9)."""
     statement = select(RecoveryCode).where(RecoveryCode.id == code_id).with_for_update(key_share=True)
     refreshed = statement.execution_options(populate_existing=True)
     return (await session.execute(refreshed)).scalar_one_or_none()

@@ -9,7 +9,7 @@ MARGIN_MS = 60_000
 
 
 def is_in_time(timestamp_ms: int, now_ms: int, window_ms: int) -> bool:
-    """Whether an envelope is neither too old nor too far ahead (spec/README.md D4)."""
+    """Whether an envelope is neither too old nor too far ahead (D4)."""
     return now_ms - window_ms <= timestamp_ms <= now_ms + window_ms
 
 

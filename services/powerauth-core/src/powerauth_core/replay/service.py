@@ -1,4 +1,4 @@
-"""Requests are accepted once: remembering unique values (spec/core-api.md §15, spec/README.md D4, D10)."""
+"""Requests are accepted once: remembering unique values (spec/core-api.md §15, D4, D10)."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def record(
 ) -> AuditRecord:
     """What to store about one decision; counter and state are those before the attempt.
 
-    The application secret is left out (README D12): ``application_version_id`` says whose it was.
+    The application secret is left out (D12): ``application_version_id`` says whose it was.
 
     :param application: what is known about the application key of an online signature
     :param prepared: additional facts that the job's action found before the check
@@ -110,7 +110,7 @@ def record(
     before = decision.before
     metadata = {"type": "POWERAUTH", "signatureDataMethod": method, "signatureDataUriId": uri_id}
     info = _additional_info(job, decision, prepared)
-    # Neither application secret nor counter data in the general log (README D12).
+    # Neither application secret nor counter data in the general log (D12).
     parameters = {
         "activationId": before.activation_id,
         "applicationId": activation.application_id,

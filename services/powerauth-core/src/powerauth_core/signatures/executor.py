@@ -1,4 +1,4 @@
-"""Runs signature checks: concurrent ones share a transaction, each with its own guarantees (README D9).
+"""Runs signature checks: concurrent ones share a transaction, each with its own guarantees (D9).
 
 One batch: lock the activations (one SELECT), decide one after another per activation, write what is left of
 each activation together with its audit, run the actions each in a savepoint, commit. Nobody is told "valid"
@@ -44,7 +44,7 @@ ACTIONS_PER_BATCH = 8
 class SignatureExecutor:
     """Front of the micro-batches of one process; every check of a signature goes through `run`.
 
-    :ivar attempt_limit: for callers at the dmz door, to be asked before `run` (README D15)
+    :ivar attempt_limit: for callers at the dmz door, to be asked before `run` (D15)
     """
 
     def __init__(self, core: Core) -> None:
@@ -270,7 +270,7 @@ class _Batch:
         return [outcome if outcome is not None else _lost() for outcome in self.outcomes]
 
     def _actions(self) -> list[int]:
-        """Jobs with an action, in the order in which their further locks must be taken (README D9)."""
+        """Jobs with an action, in the order in which their further locks must be taken (D9)."""
         found = [
             (job.action.lock_key, index) for index, job in enumerate(self.jobs) if job.action is not None
         ]
@@ -362,7 +362,7 @@ class _Batch:
 
 
 async def _in_savepoint(session: AsyncSession, work: Callable[[], Awaitable[Any]]) -> Settled[Any]:
-    """Run one step of an action so that its failure undoes only itself (README D9)."""
+    """Run one step of an action so that its failure undoes only itself (D9)."""
     savepoint = await session.begin_nested()
     try:
         result = await work()

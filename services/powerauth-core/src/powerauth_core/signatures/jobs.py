@@ -77,7 +77,7 @@ class EarlyEnd(Exception):
 
 
 class SignedAction(Protocol):
-    """What happens under the activation's lock in the transaction of the check (README D9).
+    """What happens under the activation's lock in the transaction of the check (D9).
 
     Each method runs inside its own savepoint: a `ServiceError` undoes only the method's own changes (none of
     them with ``keep_changes``), never the counter step and the audit row. A method may run again after a
@@ -111,7 +111,7 @@ class VerificationJob:
     :ivar application_key: key of an online signature, None offline
     :ivar audit_info: additional facts for the audit of every outcome
     :ivar failure_info: additional facts for the audit of a failure
-    :ivar application_ids: scope of the caller (README D21), None if unrestricted
+    :ivar application_ids: scope of the caller (D21), None if unrestricted
     :ivar force_hash_counter: see `Attempt`
     """
 
@@ -137,7 +137,7 @@ class VerificationJob:
         """The attempt on this activation.
 
         :param application: what is known about the application key; None for an unknown one and offline
-        :raises SignatureNotComputable: the application does not accept this protocol version (README D17)
+        :raises SignatureNotComputable: the application does not accept this protocol version (D17)
         """
         check = _application_check(self, activation, application)
         if self.version is None:

@@ -1,4 +1,4 @@
-"""How often one activation may be tried at the dmz door (README D15)."""
+"""How often one activation may be tried at the dmz door (D15)."""
 
 from __future__ import annotations
 

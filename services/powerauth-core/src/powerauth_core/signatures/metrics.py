@@ -1,4 +1,4 @@
-"""Counters of signature checks: what an operator sets alarms on (README D15)."""
+"""Counters of signature checks: what an operator sets alarms on (D15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signature audit (spec/core-api.md §9.2, §25; README D12)."""
+"""The signature audit (spec/core-api.md §9.2, §25; D12)."""
 
 from datetime import datetime
 

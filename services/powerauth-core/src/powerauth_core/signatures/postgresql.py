@@ -28,7 +28,7 @@ from powerauth_core.signatures.rules import Decision
 from powerauth_protocol.encoding import b64encode
 
 _COLUMNS = ", ".join([f"a.{name}" for name in SELECTED_COLUMNS])
-# Locks in the order of the ids (README D9). NO KEY UPDATE lets others insert rows that refer to the
+# Locks in the order of the ids (D9). NO KEY UPDATE lets others insert rows that refer to the
 # activation.
 _LOCK = f"""SELECT {_COLUMNS}, p.name, p.roles
 FROM pa_activation a JOIN pa_application p ON p.id = a.application_id

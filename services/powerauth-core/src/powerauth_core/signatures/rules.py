@@ -157,7 +157,7 @@ def _refusal(attempt: Attempt, activation: ActivationFacts) -> Decision | None:
     kind = attempt.types[0]
     if attempt.application is not ApplicationCheck.MATCHES:
         # Only an ACTIVE activation can be blocked: counting on others would lead out of REMOVED (§22.1).
-        # An unknown key is anybody's guess and must not lock the user out (README D15).
+        # An unknown key is anybody's guess and must not lock the user out (D15).
         counted = active and attempt.application is ApplicationCheck.REFUSED
         after = _failed(activation, kind) if counted else activation
         return Decision(Outcome.INVALID_APPLICATION, activation, after, kind, counted=counted)

@@ -105,7 +105,7 @@ async def list_signatures(core: Core, request: ListSignaturesRequest) -> ListSig
 
 
 def scope(application_ids: list[str] | None) -> frozenset[str] | None:
-    """Scope of a call (README D21); None if it is not restricted."""
+    """Scope of a call (D21); None if it is not restricted."""
     return None if application_ids is None else frozenset(application_ids)
 
 
@@ -133,7 +133,7 @@ def _item(
 
 
 def _with_secret(core: Core, data_base64: str | None, version: ApplicationVersion | None) -> str | None:
-    """The signed data as the original stores it, with the application secret (README D12)."""
+    """The signed data as the original stores it, with the application secret (D12)."""
     if data_base64 is None or version is None:
         return data_base64
     return b64encode(b64decode(data_base64) + b"&" + application_secret(core.cipher, version).encode())

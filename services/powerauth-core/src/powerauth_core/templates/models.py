@@ -1,4 +1,4 @@
-"""Operation templates and localised texts (spec/core-api.md §20, §25; enrollment-api §20; README D2)."""
+"""Operation templates and localised texts (spec/core-api.md §20, §25; enrollment-api §20; D2)."""
 
 from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column

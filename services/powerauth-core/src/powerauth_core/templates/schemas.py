@@ -1,4 +1,4 @@
-"""Wire models of the template and text calls (spec/core-api.md §20; cloud-api §11.7; README D1, D2)."""
+"""Wire models of the template and text calls (spec/core-api.md §20; cloud-api §11.7; D1, D2)."""
 
 from __future__ import annotations
 

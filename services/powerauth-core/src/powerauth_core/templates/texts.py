@@ -1,4 +1,4 @@
-"""Localised texts that the mobile application shows for operations (README D2; cloud-api §11.7)."""
+"""Localised texts that the mobile application shows for operations (D2; cloud-api §11.7)."""
 
 from __future__ import annotations
 

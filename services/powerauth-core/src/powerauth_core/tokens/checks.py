@@ -36,8 +36,8 @@ class TokenCheck:
     """A well-formed header within its time.
 
     :ivar timestamp: ms since the epoch
-    :ivar application_ids: scope of the call (README D21), None if it is not restricted
-    :ivar unique_value: what makes the header unique (README D10)
+    :ivar application_ids: scope of the call (D21), None if it is not restricted
+    :ivar unique_value: what makes the header unique (D10)
     :ivar expires: until when that is remembered, naive UTC
     """
 

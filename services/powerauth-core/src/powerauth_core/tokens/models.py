@@ -1,4 +1,4 @@
-"""MAC tokens (spec/core-api.md §11, §25; README D13)."""
+"""MAC tokens (spec/core-api.md §11, §25; D13)."""
 
 from datetime import datetime
 

@@ -65,7 +65,7 @@ _FIND = (
 async def find(
     session: AsyncSession, token_id: str, application_ids: Collection[str] | None
 ) -> FoundToken | None:
-    """The token, unless it is outside the caller's scope (README D21)."""
+    """The token, unless it is outside the caller's scope (D21)."""
     statement = _FIND.where(Token.token_id == token_id)
     if application_ids is not None:
         statement = statement.where(Application.name.in_(application_ids))

@@ -121,7 +121,7 @@ async def validate_token(core: Core, request: ValidateTokenRequest) -> ValidateT
 
 
 async def validate(core: Core, request: ValidateTokenRequest) -> Verdict:
-    """Check a token header and remember it, so that it is accepted once (README D10).
+    """Check a token header and remember it, so that it is accepted once (D10).
 
     :raises CoreError: as `TokenCheck.of` and `TokenValidator.check`
     """

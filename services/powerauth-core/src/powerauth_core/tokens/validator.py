@@ -1,4 +1,4 @@
-"""Checks token headers: concurrent ones share a transaction, as signatures do (README D9, D10)."""
+"""Checks token headers: concurrent ones share a transaction, as signatures do (D9, D10)."""
 
 from __future__ import annotations
 

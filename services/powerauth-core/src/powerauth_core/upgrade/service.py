@@ -1,4 +1,4 @@
-"""Protocol upgrade, for which no activation qualifies (spec/core-api.md §14, spec/README.md D8).
+"""Protocol upgrade, for which no activation qualifies (spec/core-api.md §14, D8).
 
 Activations are of version 3. An adopted database may hold some of version 2; those can be listed, blocked and
 removed, and like every other use of them the upgrade answers ERR0008.

@@ -1,4 +1,4 @@
-"""Unique values: stored once, kept long enough, deleted afterwards (spec/core-api.md §15, README D4, D10)."""
+"""Unique values: stored once, kept long enough, deleted afterwards (spec/core-api.md §15, D4, D10)."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ OUT_OF_SCOPE = {"applicationIds": ["somebody-elses"]}
 
 
 def out_of_scope(code: str, message: str | None = None) -> Bad:
-    """The subject's application is none of those that the caller may touch (README D21)."""
+    """The subject's application is none of those that the caller may touch (D21)."""
     return Bad(code, OUT_OF_SCOPE, message)
 
 

@@ -371,7 +371,7 @@ ENVELOPES = (
 
 _UPGRADE = {"activationId": ACTIVE, "applicationKey": APP_KEY}
 
-# No activation is of a version that could be upgraded: both calls always refuse (§14, README D8).
+# No activation is of a version that could be upgraded: both calls always refuse (§14, D8).
 UPGRADE = (
     Case(
         "upgrade/start",

@@ -25,7 +25,7 @@ SYSTEM = (
     ),
     Call("integration/list", "16", response="restrictedAccess:bool items:[Integration]"),
     Call("integration/remove", "16", "id!", "id removed:bool", "0024", "removing integration"),
-    Call("statement/keys", "README D1", response="keys:[map]", ours=True),
+    Call("statement/keys", "D1", response="keys:[map]", ours=True),
     Call(
         "audit/log/list",
         "cloud-api 16",

@@ -1,7 +1,7 @@
 """How the catalogue of calls is written.
 
 Notation of requests: ``name!`` is required, ``name?`` optional, ``name+`` optional and an addition of ours
-(README D21 and the like). Of responses: ``name`` is never null, ``name?`` may be, ``:type`` is what it holds
+(D21 and the like). Of responses: ``name`` is never null, ``name?`` may be, ``:type`` is what it holds
 (``string`` if nothing is said; ``[T]`` a list; a capital letter a shape of `SHAPES`), ``+`` an addition of
 ours. ``-`` is an answer without ``responseObject``.
 """

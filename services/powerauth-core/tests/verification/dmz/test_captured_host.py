@@ -1,5 +1,5 @@
 """What a captured DMZ host can do with its credentials and with everything that passed through it: nothing
-(README D1).
+(D1).
 
 The host has valid credentials of the door, sees every header and body that phones sent, and may send them,
 or parts of them, wherever it likes. Each test is one of its attempts at something that no phone asked for.

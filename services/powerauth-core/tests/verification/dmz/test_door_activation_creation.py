@@ -1,4 +1,4 @@
-"""Creating activations at the door, by every type (README D1 rule 1; enrollment-api §6.3, §7)."""
+"""Creating activations at the door, by every type (D1 rule 1; enrollment-api §6.3, §7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signature and action in one call (README D1, D9, D11, D14; enrollment-api §6, §10)."""
+"""Signature and action in one call (D1, D9, D11, D14; enrollment-api §6, §10)."""
 
 from __future__ import annotations
 

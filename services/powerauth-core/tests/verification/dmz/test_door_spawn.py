@@ -1,4 +1,4 @@
-"""A phone opens an activation through the door; its request passes closed (README D1, device-trust §5)."""
+"""A phone opens an activation through the door; its request passes closed (D1, device-trust §5)."""
 
 from __future__ import annotations
 

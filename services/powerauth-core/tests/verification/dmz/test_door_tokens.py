@@ -1,4 +1,4 @@
-"""What a token opens at the door (README D1 rule 5; enrollment-api §6.6, §10.2 to §10.4)."""
+"""What a token opens at the door (D1 rule 5; enrollment-api §6.6, §10.2 to §10.4)."""
 
 from __future__ import annotations
 

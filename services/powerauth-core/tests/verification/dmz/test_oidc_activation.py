@@ -1,4 +1,4 @@
-"""Activation by an OpenID Connect login (enrollment-api §7.5, §16; README D1 rule 2)."""
+"""Activation by an OpenID Connect login (enrollment-api §7.5, §16; D1 rule 2)."""
 
 from __future__ import annotations
 

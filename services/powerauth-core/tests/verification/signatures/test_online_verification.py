@@ -1,4 +1,4 @@
-"""Online verification over HTTP: answers, counters, audit (spec/core-api.md §9; README D12, D15)."""
+"""Online verification over HTTP: answers, counters, audit (spec/core-api.md §9; D12, D15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold when requests run into each other (README D9; design §5, §8).
+"""What must hold when requests run into each other (D9; design §5, §8).
 
 "Two replicas" are two cores with their own connections on one database.
 """

@@ -1,4 +1,4 @@
-"""MAC tokens at the bank's door (spec/core-api.md §11, protocol-v3 §10; README D4, D5)."""
+"""MAC tokens at the bank's door (spec/core-api.md §11, protocol-v3 §10; D4, D5)."""
 
 from __future__ import annotations
 

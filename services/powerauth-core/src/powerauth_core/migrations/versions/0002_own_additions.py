@@ -1,6 +1,6 @@
 """What this implementation adds to the original's schema; everything an original server may ignore.
 
-Secrets at rest (README D5, D13), doors (D1 rule 7), texts (D2), audit without secrets (D12), the audit's
+Secrets at rest (D5, D13), doors (D1 rule 7), texts (D2), audit without secrets (D12), the audit's
 subject (cloud-api §16), the outbox and inbox, additional data of 1.10, and indexes for the hot paths.
 """
 

@@ -1,4 +1,4 @@
-"""The key pair that signs statements about devices for other services (README D1 rule 5)."""
+"""The key pair that signs statements about devices for other services (D1 rule 5)."""
 
 import sqlalchemy as sa
 from alembic import op
