@@ -1,12 +1,10 @@
 """Every call of the core against its section of the specification (spec/core-api.md; D21).
 
-The catalogue is complete against the application, and against the text of the specification where
-``POWERAUTH_SPEC_DIR`` names its folder.
+The catalogue is complete against the application and against the text of the specification.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from itertools import chain
 from pathlib import Path
@@ -282,19 +280,17 @@ async def test_the_error_list_is_the_table(world: World) -> None:
     }
 
 
-SPEC_DIR = os.environ.get("POWERAUTH_SPEC_DIR")
+SPECIFICATION = Path(__file__).parents[4] / "docs/spec/core-api.md"
 
-if SPEC_DIR:
 
-    def _specification() -> str:
-        return (Path(str(SPEC_DIR)) / "core-api.md").read_text(encoding="utf-8")
+def test_the_catalogue_is_that_of_the_specification() -> None:
+    text = SPECIFICATION.read_text(encoding="utf-8")
+    section = text.partition("## 3. Endpoint catalogue")[2].partition("## 4. System")[0]
+    paths = re.findall(r"\| `([a-z0-9/-]+)`", section)
+    assert len(paths) == len(set(paths))
+    assert set(paths) == {endpoint.path for endpoint in ENDPOINTS if not endpoint.ours}
 
-    def test_the_catalogue_is_that_of_the_specification() -> None:
-        section = _specification().partition("## 3. Endpoint catalogue")[2].partition("## 4. System")[0]
-        paths = re.findall(r"\| `([a-z0-9/-]+)`", section)
-        assert len(paths) == len(set(paths))
-        assert set(paths) == {endpoint.path for endpoint in ENDPOINTS if not endpoint.ours}
 
-    def test_the_messages_are_those_of_the_specification() -> None:
-        rows = re.findall(r"^\| (ERR\d{4}) \| (.+?) \|", _specification(), re.MULTILINE)
-        assert dict(rows) == {code: message for code, message in MESSAGES.items() if code != "ERR_RECOVERY"}
+def test_the_messages_are_those_of_the_specification() -> None:
+    rows = re.findall(r"^\| (ERR\d{4}) \| (.+?) \|", SPECIFICATION.read_text(encoding="utf-8"), re.MULTILINE)
+    assert dict(rows) == {code: message for code, message in MESSAGES.items() if code != "ERR_RECOVERY"}
