@@ -1,4 +1,6 @@
-"""Two cores on one database: jobs and callbacks are done by one of them, and by the other when that dies."""
+"""Two cores on one database: jobs and callbacks are done by one of them, and by the other when that dies;
+signatures of one phone are checked by both.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from fault_load import operation_of, set_up
 from fault_receiver import REACHES_THIS_MACHINE, Receiver, register
 from fault_stack import NO_LIMITS, connect, further_core, server, until
 
-from powerauth_cli.bench.provision import CoreApi
+from powerauth_cli.bench.provision import Application, BenchDevice, CoreApi, activate
 from powerauth_cli.integrations import ensure_integration
 from powerauth_cli.separate import ServiceProcess, new_database
 from powerauth_core.migrations import SCRIPT_LOCATION
@@ -40,6 +42,7 @@ SETTINGS = (
     }
 )
 OPERATIONS = 40
+PAIRS = 100
 
 
 @dataclass
@@ -51,6 +54,7 @@ class World:
     database: asyncpg.Connection
     database_url: str
     receiver: Receiver
+    application: Application
 
     async def create(self, count: int) -> list[str]:
         """Operations, each created at the next replica."""
@@ -88,9 +92,10 @@ async def world() -> AsyncIterator[World]:
                 replicas[user] = further_core(url.replace("://postgres@", f"://{user}@"), SETTINGS)
             await asyncio.gather(*[replica.start() for replica in replicas.values()])
             cores = [CoreApi(replica.url, credentials) for replica in replicas.values()]
-            await set_up(cores[0])
+            application = await set_up(cores[0])
+            assert isinstance(application, Application)
             await register(cores[0], bank.url)
-            yield World(replicas, cores, database, url, receiver)
+            yield World(replicas, cores, database, url, receiver, application)
             for core in cores:
                 await core.close()
         finally:
@@ -139,6 +144,39 @@ async def test_a_job_runs_on_one_replica_and_on_the_other_when_that_is_killed(wo
 
 async def _is_at_it(world: World, user: str) -> bool:
     return user in await _working_on(world)
+
+
+async def _verify(core: CoreApi, device: BenchDevice, signed: tuple[str, str, str]) -> bool:
+    data, _, code = signed
+    answer = await core.call(
+        "signature/verify",
+        activationId=device.activation_id,
+        applicationKey=device.application.key,
+        data=data,
+        signature=code,
+        signatureType="POSSESSION_KNOWLEDGE",
+        signatureVersion="3.3",
+    )
+    return bool(answer["signatureValid"])
+
+
+async def test_two_replicas_check_signatures_of_one_phone_at_the_same_time(world: World) -> None:
+    """Whichever comes first: the newer one is right, the older one right or passed over, none an error."""
+    device = await activate(world.cores[0], world.application, "alice")
+    older_ones_right = 0
+    for pair in range(PAIRS):
+        signed = [device.sign("POST", "/login", b"{}") for _ in world.cores]
+        cores = world.cores if pair % 2 else world.cores[::-1]
+        older, newer = await asyncio.gather(
+            *[_verify(core, device, each) for core, each in zip(cores, signed, strict=True)]
+        )
+        assert newer, pair
+        older_ones_right += older
+    rows = await world.database.fetch(
+        "SELECT valid FROM pa_signature_audit WHERE activation_id = $1", device.activation_id
+    )
+    assert len(rows) == 2 * PAIRS
+    assert sum(row["valid"] for row in rows) == PAIRS + older_ones_right
 
 
 async def test_two_replicas_send_each_callback_once(world: World) -> None:

@@ -119,8 +119,8 @@ class SignatureExecutor:
             with suppress(NeedsSession):
                 with suppress(RowsChanged):
                     return await self._without_locks(batch, self._plain)
-                batch = self._batch(jobs, turn)
-                return await self._plain_transaction(batch, self._plain, skip_locked=skip_locked)
+                again = batch.again()
+                return await self._plain_transaction(again, self._plain, skip_locked=skip_locked)
         batch = self._batch(jobs, turn)
         async with self._core.database.transaction() as session:
             await batch.perform(session, skip_locked=skip_locked)
@@ -206,6 +206,14 @@ class _Batch:
         for index in actions:
             if index in self._decided:
                 await self._act(session, index)
+
+    def again(self) -> _Batch:
+        """The same jobs from the start. What is known of their applications stays: it was read from a cache,
+        which may have dropped it meanwhile, and not from the rows that changed.
+        """
+        made = _Batch(self.core, self.statements, self.jobs, self.turn)
+        made._applications = self._applications
+        return made
 
     def is_plain(self) -> bool:
         """Whether nothing has to be read beside the activations, and no job has an action."""

@@ -182,6 +182,27 @@ async def test_what_changes_while_a_check_without_locks_decides_is_seen(
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+async def test_a_check_alone_in_its_batch_is_decided_again_when_its_row_changed(
+    core, phone, change, stored, monkeypatch
+) -> None:
+    assert (await service.verify(core, request_of(phone.sign(BODY)))).signature_valid
+    read, overtaken = PostgresqlStatements.read_plain, 0
+
+    async def read_and_be_overtaken(self: Any, driver: Any, ids: Any) -> Any:
+        nonlocal overtaken
+        overtaken += 1
+        found = await read(self, driver, ids)
+        await change(phone, flags=[f"F{overtaken}"])
+        return found
+
+    monkeypatch.setattr(PostgresqlStatements, "read_plain", read_and_be_overtaken)
+    answer = await service.verify(core, request_of(phone.sign(BODY)))
+    assert (answer.signature_valid, answer.activation_flags) == (True, ["F1"])
+    assert overtaken == 1  # the second time under locks, with nobody's help
+    assert (await stored(phone)).counter == 2
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
 async def test_a_row_held_by_somebody_else_does_not_hold_up_the_others(core, make_phone) -> None:
     held, free = await make_phone("held"), await make_phone("free")
     async with core.database.transaction() as session:
