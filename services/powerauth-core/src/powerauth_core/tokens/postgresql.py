@@ -8,7 +8,7 @@ stored secret is still the one it was checked with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import to_json
@@ -71,6 +71,47 @@ class _Proof:
     error: CoreError | None = None
 
 
+@dataclass(slots=True)
+class _Held:
+    """The secrets of one batch by token id: what the memory of all batches drops meanwhile stays here."""
+
+    memory: TokenSecrets
+    readable: dict[str, tuple[StoredSecret, bytes]] = field(default_factory=dict, repr=False)
+    unreadable: dict[str, tuple[StoredSecret, CoreError]] = field(default_factory=dict)
+
+    def recall(self, token_id: str) -> bool:
+        """Whether the secret is here, or was in the memory."""
+        if token_id in self.readable or token_id in self.unreadable:
+            return True
+        known = self.memory.known(token_id)
+        if known is None:
+            return False
+        self.readable[token_id] = known
+        return True
+
+    async def fetch(self, driver: Any, token_ids: set[str]) -> None:
+        """Read secrets; unknown tokens have none."""
+        for row in await driver.fetch(_SECRETS, list(token_ids)):
+            stored = StoredSecret(*row)
+            self.readable.pop(stored.token_id, None)
+            self.unreadable.pop(stored.token_id, None)
+            try:
+                self.readable[stored.token_id] = (stored, self.memory.read(stored))
+            except CoreError as error:
+                self.unreadable[stored.token_id] = (stored, error)
+
+    def prove(self, check: TokenCheck) -> _Proof:
+        """What the secret says of a header."""
+        failed = self.unreadable.get(check.token_id)
+        if failed is not None:
+            return _Proof(failed[0].secret, error=failed[1])
+        known = self.readable.get(check.token_id)
+        if known is None:
+            return _Proof(None)
+        stored, secret = known
+        return _Proof(stored.secret, check.proves(secret))
+
+
 async def check(
     driver: Any, checks: Sequence[TokenCheck], secrets: TokenSecrets, *, remembers: bool
 ) -> Sequence[Settled[Verdict]]:
@@ -81,74 +122,26 @@ async def check(
     :return: outcomes in the order of the headers
     """
     settled: dict[int, Settled[Verdict]] = {}
-    unreadable: dict[str, tuple[StoredSecret, CoreError]] = {}
+    held = _Held(secrets)
     for _ in range(_ATTEMPTS):
         left = [number for number in range(len(checks)) if number not in settled]
         if not left:
             break
         pending = [checks[number] for number in left]
-        await _read_secrets(driver, pending, secrets, unreadable)
-        proofs = [_prove(check, secrets, unreadable) for check in pending]
+        unknown = {check.token_id for check in pending if not held.recall(check.token_id)}
+        if unknown:
+            await held.fetch(driver, unknown)
+        proofs = [held.prove(check) for check in pending]
         rows = await _perform(driver, pending, proofs, remembers=remembers)
         for position, number in enumerate(left):
             outcome = _outcome(rows.get(position), proofs[position], remembers=remembers)
             if outcome is not None:
                 settled[number] = outcome
             else:
-                await _read_again(driver, pending[position], secrets, unreadable)
+                await held.fetch(driver, {pending[position].token_id})
     # Only rewriting the same secret again and again at this very moment gets here.
     changing: Settled[Verdict] = Settled(error=RuntimeError("the token's secret changes all the time"))
     return [settled.get(number, changing) for number in range(len(checks))]
-
-
-async def _read_secrets(
-    driver: Any,
-    checks: Sequence[TokenCheck],
-    secrets: TokenSecrets,
-    unreadable: dict[str, tuple[StoredSecret, CoreError]],
-) -> None:
-    """Bring the secrets that are not in memory."""
-    unknown = {check.token_id for check in checks if secrets.known(check.token_id) is None}
-    unknown -= unreadable.keys()
-    if unknown:
-        await _fetch(driver, unknown, secrets, unreadable)
-
-
-async def _read_again(
-    driver: Any,
-    check: TokenCheck,
-    secrets: TokenSecrets,
-    unreadable: dict[str, tuple[StoredSecret, CoreError]],
-) -> None:
-    unreadable.pop(check.token_id, None)
-    await _fetch(driver, {check.token_id}, secrets, unreadable)
-
-
-async def _fetch(
-    driver: Any,
-    token_ids: set[str],
-    secrets: TokenSecrets,
-    unreadable: dict[str, tuple[StoredSecret, CoreError]],
-) -> None:
-    for row in await driver.fetch(_SECRETS, list(token_ids)):
-        stored = StoredSecret(*row)
-        try:
-            secrets.read(stored)
-        except CoreError as error:
-            unreadable[stored.token_id] = (stored, error)
-
-
-def _prove(
-    check: TokenCheck, secrets: TokenSecrets, unreadable: dict[str, tuple[StoredSecret, CoreError]]
-) -> _Proof:
-    failed = unreadable.get(check.token_id)
-    if failed is not None:
-        return _Proof(failed[0].secret, error=failed[1])
-    known = secrets.known(check.token_id)
-    if known is None:
-        return _Proof(None)
-    stored, secret = known
-    return _Proof(stored.secret, check.proves(secret))
 
 
 async def _perform(

@@ -14,7 +14,9 @@ from sqlalchemy import select, text
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.replay.service import delete_expired
+from powerauth_core.tokens import service
 from powerauth_core.tokens.models import Token
+from powerauth_core.tokens.schemas import ValidateTokenRequest
 from powerauth_protocol.ecies import SharedInfo1
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.scope import Scope
@@ -288,3 +290,13 @@ async def test_removed_token_is_unknown_though_it_was_used_before(api, phone, to
     assert (await api.ok("token/validate", **header(token)))["tokenValid"]
     await api.ok("token/remove", tokenId=token[0], activationId=phone.activation_id)
     assert (await api.ok("token/validate", **header(token)))["tokenValid"] is False
+
+
+async def test_headers_of_more_tokens_than_are_kept_in_memory_are_checked_together(
+    api, call, make_phone, start_core
+) -> None:
+    forgetful = await start_core(token_secret_cache_size=1)
+    tokens = [await create(api, call, await make_phone(name)) for name in "abcdef"]
+    requests = [ValidateTokenRequest.model_validate(header(token)) for token in tokens]
+    answers = await asyncio.gather(*[service.validate_token(forgetful, request) for request in requests])
+    assert [answer.token_valid for answer in answers] == [True] * 6
