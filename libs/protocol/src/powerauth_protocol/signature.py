@@ -22,6 +22,7 @@ __all__ = [
     "SignatureType",
     "components",
     "compute_signature",
+    "possession_component",
     "signing_keys",
     "verify_with_lookahead",
 ]
@@ -167,6 +168,18 @@ def verify_with_lookahead(
                     return Match(step, kind, index, step_counter(ctr))
             ctr = step_counter(ctr)
     return None
+
+
+def possession_component(signature: str, fmt: SignatureFormat) -> str:
+    """Return what possession alone would have signed, out of a code whose first factor it is.
+
+    The components stand apart in a code, and the first one depends on no other (spec/protocol-v3.md §8.4).
+
+    :param signature: a code of any form; one that is none gives a text that is none either
+    """
+    if fmt is SignatureFormat.DECIMAL:
+        return signature.partition("-")[0]
+    return b64encode(_decoded(signature)[:_BASE64_COMPONENT])
 
 
 def _components(data: bytes, keys: Sequence[bytes], ctr: bytes) -> tuple[bytes, ...]:

@@ -72,8 +72,13 @@ class VerificationSettings(ServiceSettings):
     Fewer batches are larger ones, and cost less a check."""
     verification_action_batches: int = Field(default=2, ge=1)
     """The same for checks with an action (an approval, a vault unlock)."""
+    count_only_own_device: bool | None = None
+    """Whether a failed code counts only if its possession component is that of the activation's device (D14);
+    unset: in production yes, elsewhere no, as in the original."""
     dmz_attempts_per_activation_per_minute: int = Field(default=60, ge=0)
-    """Signature attempts of one activation at the dmz door, per process; 0 = no limit."""
+    """Failed attempts on one activation from one client address at the dmz door, per process (D15). Over it
+    an attempt is still checked, but waits its turn, and shares an audit row if it counts nothing; 0: no
+    limit."""
 
 
 class ProviderSettings(ServiceSettings):
@@ -222,6 +227,13 @@ class CoreSettings(
     def master_key(self) -> bytes | None:
         """The 16 bytes of the master encryption key, or None when records are stored unencrypted."""
         return decode_master_key(self.master_encryption_key)
+
+    @property
+    def only_own_device_counts(self) -> bool:
+        """Whether failed codes of other devices than the activation's own leave it alone (D14)."""
+        if self.count_only_own_device is not None:
+            return self.count_only_own_device
+        return self.environment == "production"
 
     @property
     def chain_keys(self) -> ChainKeys | None:

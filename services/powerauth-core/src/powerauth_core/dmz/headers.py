@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from powerauth_core.dmz.schemas import SignatureHeaderFields, TokenHeaderFields
 from powerauth_protocol.errors import ProtocolError
 from powerauth_protocol.http_headers import (
@@ -12,21 +14,40 @@ from powerauth_protocol.http_headers import (
 )
 
 
-def signature_header(fields: SignatureHeaderFields) -> SignatureHeader | None:
+@dataclass(frozen=True, slots=True)
+class ReceivedSignature(SignatureHeader):
+    """A signature header and the network that it came from.
+
+    :ivar client_network: as enrollment's limits call it; empty if it does not tell
+    """
+
+    client_network: str = ""
+
+
+def signature_header(received: SignatureHeaderFields) -> ReceivedSignature | None:
     """The header if all its fields are well-formed, None otherwise."""
     values = (
-        fields.pa_activation_id,
-        fields.pa_application_key,
-        fields.pa_nonce,
-        fields.pa_signature_type,
-        fields.pa_signature,
-        fields.pa_version,
+        received.pa_activation_id,
+        received.pa_application_key,
+        received.pa_nonce,
+        received.pa_signature_type,
+        received.pa_signature,
+        received.pa_version,
     )
     try:
         # Through the text form, so that the one parser decides what is well-formed.
-        return parse_signature_header(SignatureHeader(*[value or "" for value in values]).build())
+        header = parse_signature_header(SignatureHeader(*[value or "" for value in values]).build())
     except ProtocolError:
         return None
+    return ReceivedSignature(
+        header.activation_id,
+        header.application_key,
+        header.nonce,
+        header.signature_type,
+        header.signature,
+        header.version,
+        received.client_network or "",
+    )
 
 
 def token_header(fields: TokenHeaderFields) -> TokenHeader | None:

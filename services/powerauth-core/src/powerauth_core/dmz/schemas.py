@@ -29,7 +29,10 @@ class HeaderModel(WireModel):
 
 
 class SignatureHeaderFields(HeaderModel):
-    """``X-PowerAuth-Authorization`` by its wire names (spec/protocol-v3.md §7.1)."""
+    """``X-PowerAuth-Authorization`` by its wire names (spec/protocol-v3.md §7.1).
+
+    ``client_network`` is no field of the header: what enrollment's limits call the client (D15).
+    """
 
     pa_activation_id: HeaderText
     pa_application_key: HeaderText
@@ -37,6 +40,7 @@ class SignatureHeaderFields(HeaderModel):
     pa_signature_type: HeaderText
     pa_signature: HeaderText
     pa_version: HeaderText
+    client_network: str | None = Field(default=None, max_length=64)
 
 
 class TokenHeaderFields(HeaderModel):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.dmz.actions import RESERVED_URI_IDS, Purpose
-from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz.headers import ReceivedSignature, signature_header
 from powerauth_core.dmz.schemas import SignedRequest, VerifyAnswer, VerifyRequest
 from powerauth_core.errors import InvalidRequest
 from powerauth_core.operations.rules import Actor
@@ -24,7 +24,6 @@ from powerauth_core.signatures.rules import Decision
 from powerauth_protocol.ecies import EciesRequest
 from powerauth_protocol.encoding import b64decode, parse_json_object
 from powerauth_protocol.errors import EncodingError, EnvelopeFormatError
-from powerauth_protocol.http_headers import SignatureHeader
 from powerauth_protocol.request_data import signature_base
 from powerauth_protocol.signature import SignatureType
 from powerauth_protocol.versions import ProtocolVersion
@@ -64,7 +63,7 @@ def read_body(request: SignedRequest) -> bytes:
 
 async def check(
     core: Core,
-    header: SignatureHeader | None,
+    header: ReceivedSignature | None,
     body: bytes,
     purpose: Purpose,
     action: SignedAction | None = None,
@@ -76,12 +75,10 @@ async def check(
     :param header: None if it was malformed
     :return: None if nothing was checked and nothing counted: malformed header, type not allowed, no such
         activation, or an activation or version whose signatures cannot be checked
-    :raises TooManyAttempts: the activation's limit is reached
     :raises ServiceError: the action failed; the counter has moved all the same
     """
     if header is None or SignatureType.parse(header.signature_type) not in purpose.types:
         return None
-    core.verifier.attempt_limit.take(header.activation_id)
     nonce = b64decode(header.nonce)
     verified = await core.verifier.run(
         VerificationJob(
@@ -93,6 +90,7 @@ async def check(
             application_key=header.application_key,
             action=action,
             force_hash_counter=force_hash_counter,
+            address=header.client_network,
         )
     )
     return None if verified.refusal is not None else verified

@@ -17,6 +17,7 @@ from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditLevel, AuditType
 from powerauth_core.signatures.jobs import OFFLINE_SECRET, LockedActivation, VerificationJob
 from powerauth_core.signatures.rules import BLOCKED_BY_FAILURES, ActivationFacts, Decision, Outcome
+from powerauth_core.signatures.samples import Repeated
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.errors import EncodingError
 from servicekit import clock
@@ -132,6 +133,37 @@ def record(
     return AuditRecord(
         _signature_row(parameters, before, decision, now, version_id),
         _log_row(parameters, decision, now),
+    )
+
+
+def repeated_record(repeated: Repeated, now: datetime) -> AuditRecord:
+    """What to store about attempts that share a row (D15): their number, and the last of them without what it
+    signed.
+    """
+    activation, decision, before = repeated.activation, repeated.last, repeated.before
+    info = {"ATTEMPTS": str(repeated.count), "SINCE": clock.isoformat_core(repeated.minute)}
+    if repeated.address:
+        info["ADDRESS"] = repeated.address
+    parameters = {
+        "activationId": before.activation_id,
+        "applicationId": activation.application_id,
+        "userId": activation.user_id,
+        "valid": False,
+        "counter": before.counter,
+        "activationStatus": before.status,
+        "additionalInfo": [{"key": key, "value": value[:_INFO_VALUE]} for key, value in info.items()],
+        "data": None,
+        "signature": "",
+        "signatureMetadata": {"type": "POWERAUTH"},
+        "signatureDataBody": None,
+        "signatureType": decision.signature_type.enum_name,
+        "signatureVersion": None,
+        "activationVersion": before.version,
+        "note": decision.outcome,
+        "timestamp": clock.isoformat_core(now),
+    }
+    return AuditRecord(
+        _signature_row(parameters, before, decision, now, None), _log_row(parameters, decision, now)
     )
 
 

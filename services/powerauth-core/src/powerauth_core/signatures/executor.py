@@ -11,7 +11,8 @@ done again with locks.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,8 +30,19 @@ from powerauth_core.signatures.batching import BatchFailed, MicroBatcher, Settle
 from powerauth_core.signatures.jobs import EarlyEnd, LockedActivation, VerificationJob, Verified
 from powerauth_core.signatures.limits import AttemptLimit
 from powerauth_core.signatures.postgresql import PostgresqlStatements, RowsChanged, is_refusal
+from powerauth_core.signatures.repeated import RepeatedAttempts
 from powerauth_core.signatures.repository import BatchStatements, PortableStatements
-from powerauth_core.signatures.rules import ActivationFacts, ApplicationCheck, Decision, decide
+from powerauth_core.signatures.rules import (
+    EVERY_FAILURE,
+    OWN_DEVICE,
+    ActivationFacts,
+    Counting,
+    Decision,
+    Outcome,
+    decide,
+)
+from powerauth_core.signatures.samples import Samples
+from powerauth_core.signatures.savepoint import in_savepoint
 from powerauth_protocol.keys import ActivationKeys
 from servicekit.errors import ServiceError, Unavailable
 
@@ -40,11 +52,15 @@ if TYPE_CHECKING:
 ACTIONS_PER_BATCH = 8
 """Actions run one after another while all locks of the batch are held."""
 
+OVER_LIMIT_AT_ONCE = 4
+"""Attempts of clients that failed too often are checked, so many of them at a time (D15)."""
+
 
 class SignatureExecutor:
     """Front of the micro-batches of one process; every check of a signature goes through `run`.
 
-    :ivar attempt_limit: for callers at the dmz door, to be asked before `run` (D15)
+    :ivar attempt_limit: of failures at the dmz door (D15)
+    :ivar repeated: attempts that count nothing, and share rows (D15)
     """
 
     def __init__(self, core: Core) -> None:
@@ -57,6 +73,9 @@ class SignatureExecutor:
         settings = core.settings
         self._streams = Streams(core.database, settings.chain_keys)
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
+        self._over_limit = asyncio.Semaphore(OVER_LIMIT_AT_ONCE)
+        self._counting = OWN_DEVICE if settings.only_own_device_counts else EVERY_FAILURE
+        self.repeated = RepeatedAttempts(core.database, self._streams, self._statements)
         # Checks alone take another way through the database than checks with an action: they never mix.
         self._checks = self._batcher(settings.verification_batches)
         self._actions = self._batcher(settings.verification_action_batches)
@@ -79,18 +98,34 @@ class SignatureExecutor:
         :raises Unavailable: the database cannot be reached; the attempt was not counted, or its outcome is
             unknown
         """
+        address = job.address
+        if address is None:
+            return await self._submit(job)
+        if self.attempt_limit.is_over(job.activation_id, address):
+            job.over_limit = True
+            async with self._over_limit:
+                verified = await self._submit(job)
+        else:
+            verified = await self._submit(job)
+        if verified.decision is not None and not verified.valid:
+            self.attempt_limit.count_failure(job.activation_id, address)
+        return verified
+
+    async def _submit(self, job: VerificationJob) -> Verified:
         try:
             batcher = self._checks if job.action is None else self._actions
             verified = await batcher.submit(job)
         except BatchFailed as error:
             raise (error.__cause__ or error) from None
         metrics.count(verified.decision)
+        self.repeated.wake()
         return verified
 
     async def close(self) -> None:
         """Wait for the checks that were accepted."""
         await self._checks.close()
         await self._actions.close()
+        await self.repeated.close()
         await self._streams.close()
 
     async def _run(self, jobs: Sequence[VerificationJob]) -> Sequence[Settled[Verified]]:
@@ -129,7 +164,7 @@ class SignatureExecutor:
         return batch.settled()
 
     def _batch(self, jobs: Sequence[VerificationJob], turn: Turn) -> _Batch:
-        return _Batch(self._core, self._statements, jobs, turn)
+        return _Batch(self._core, self._statements, jobs, turn, self._counting, self.repeated.samples)
 
     async def _without_locks(
         self, batch: _Batch, statements: PostgresqlStatements
@@ -170,12 +205,15 @@ class _Batch:
     statements: BatchStatements
     jobs: Sequence[VerificationJob]
     turn: Turn
+    counting: Counting
+    samples: Samples
     now: datetime = field(init=False)
     outcomes: list[Settled[Verified] | None] = field(init=False)
     _rows: dict[str, LockedActivation] = field(init=False, default_factory=dict)
     _facts: dict[str, ActivationFacts] = field(init=False, default_factory=dict)
     _applications: dict[str, ApplicationFacts | None] = field(init=False, default_factory=dict)
     _decided: dict[int, Decision] = field(init=False, default_factory=dict)
+    _recorded: dict[int, Decision] = field(init=False, default_factory=dict)
     _prepared: dict[int, tuple[tuple[str, str], ...]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -197,7 +235,8 @@ class _Batch:
         for index in range(len(self.jobs)):
             if self.outcomes[index] is None:
                 self._decide(index, skip_locked=skip_locked)
-        if self._decided:
+        self._choose_recorded()
+        if self._recorded:
             await self._store(session)
         elif (chain_id := self.turn.chain_id) is not None and not all(
             outcome is None or outcome.held for outcome in self.outcomes
@@ -211,7 +250,7 @@ class _Batch:
         """The same jobs from the start. What is known of their applications stays: it was read from a cache,
         which may have dropped it meanwhile, and not from the rows that changed.
         """
-        made = _Batch(self.core, self.statements, self.jobs, self.turn)
+        made = _Batch(self.core, self.statements, self.jobs, self.turn, self.counting, self.samples)
         made._applications = self._applications
         return made
 
@@ -238,7 +277,7 @@ class _Batch:
         wanted = {job.activation_id for job in self.jobs}
         self._rows = await statements.lock_plain(driver, wanted, skip_locked=skip_locked)
         self._decide_all(skip_locked=skip_locked)
-        if self._decided:
+        if self._recorded:
             records = self._audit_records()
             chained = self.turn.chain([record.signature for record in records])
             await statements.store_plain(driver, self._last_decisions(), records, chained, self.now)
@@ -252,7 +291,7 @@ class _Batch:
         wanted = {job.activation_id for job in self.jobs}
         self._rows, versions = await statements.read_plain(driver, wanted)
         self._decide_all(skip_locked=False)
-        if not self._decided:
+        if not self._recorded:
             if self.turn.chain_id is not None:
                 await statements.touch_plain(driver, self.turn.chain_id)
             return
@@ -272,6 +311,25 @@ class _Batch:
             self._decide(index, skip_locked=skip_locked)
         if any(decision.blocked for decision in self._decided.values()):
             raise NeedsSession
+        self._choose_recorded()
+
+    def _choose_recorded(self) -> None:
+        """Leave out what shares a row with others, or has none: it changes nothing and writes nothing."""
+        self._recorded = {
+            index: decision
+            for index, decision in self._decided.items()
+            if not decision.proves_nothing or self._has_own_row(index, decision)
+        }
+
+    def _has_own_row(self, index: int, decision: Decision) -> bool:
+        job = self.jobs[index]
+        if job.own_row is None:
+            unlimited = decision.outcome is Outcome.MISMATCH and not job.over_limit
+            job.own_row = decision.audited and (
+                unlimited
+                or self.samples.is_first(self._rows[job.activation_id], job.address or "", decision, self.now)
+            )
+        return job.own_row
 
     def settled(self) -> list[Settled[Verified]]:
         """The outcomes in the order of the jobs."""
@@ -296,7 +354,7 @@ class _Batch:
         if activation is None or job.action is None:
             return
         action = job.action
-        settled = await _in_savepoint(session, lambda: action.prepare(session, activation))
+        settled = await in_savepoint(session, lambda: action.prepare(session, activation))
         if settled.error is None:
             self._prepared[index] = tuple(settled.result or ())
         elif isinstance(settled.error, EarlyEnd):
@@ -318,9 +376,10 @@ class _Batch:
         try:
             attempt = job.attempt(activation, self._application_of(job))
             keys = None
-            if facts.status is ActivationStatus.ACTIVE and attempt.application is ApplicationCheck.MATCHES:
+            if facts.status is ActivationStatus.ACTIVE and attempt.application in self.counting.keyed:
                 keys = self._keys_of(activation)
-            decision = decide(attempt, facts, keys, self.core.settings.signature_validation_lookahead)
+            lookahead = self.core.settings.signature_validation_lookahead
+            decision = decide(attempt, facts, keys, lookahead, self.counting)
         except ServiceError as error:
             self.outcomes[index] = Settled(Verified(activation, None, refusal=error))
             return
@@ -344,12 +403,12 @@ class _Batch:
             await blocking.announce(self.core, session, blocked)
 
     def _last_decisions(self) -> list[Decision]:
-        last = {self.jobs[index].activation_id: decision for index, decision in self._decided.items()}
+        last = {self.jobs[index].activation_id: decision for index, decision in self._recorded.items()}
         return [last[key] for key in sorted(last)]
 
     def _audit_records(self) -> list[AuditRecord]:
         records = []
-        for index, decision in self._decided.items():
+        for index, decision in self._recorded.items():
             if decision.audited:
                 job = self.jobs[index]
                 row, application = self._rows[job.activation_id], self._application_of(job)
@@ -362,34 +421,11 @@ class _Batch:
         activation = self._rows[job.activation_id]
         assert job.action is not None
         handler = job.action.accepted if decision.valid else job.action.refused
-        settled = await _in_savepoint(session, lambda: handler(session, activation, decision))
+        settled = await in_savepoint(session, lambda: handler(session, activation, decision))
         if settled.error is None:
             self.outcomes[index] = Settled(Verified(activation, decision, settled.result))
         else:
             self.outcomes[index] = Settled(error=settled.error)
-
-
-async def _in_savepoint(session: AsyncSession, work: Callable[[], Awaitable[Any]]) -> Settled[Any]:
-    """Run one step of an action so that its failure undoes only itself (D9)."""
-    savepoint = await session.begin_nested()
-    try:
-        result = await work()
-        await session.flush()
-    except ServiceError as error:
-        if error.keep_changes:
-            await savepoint.commit()
-        else:
-            await savepoint.rollback()
-        return Settled(error=error)
-    except EarlyEnd as error:
-        await savepoint.commit()
-        return Settled(error=error)
-    except Exception as error:
-        # A lost connection fails again here, and with it the batch.
-        await savepoint.rollback()
-        return Settled(error=error)
-    await savepoint.commit()
-    return Settled(result)
 
 
 def _fits(chosen: Sequence[VerificationJob], job: VerificationJob) -> bool:

@@ -113,6 +113,11 @@ class VerificationJob:
     :ivar failure_info: additional facts for the audit of a failure
     :ivar application_ids: scope of the caller (D21), None if unrestricted
     :ivar force_hash_counter: see `Attempt`
+    :ivar address: what the limit of failures calls the client at the dmz door; None at the other door, which
+        has none (D15)
+    :ivar over_limit: this client failed too often at this activation lately
+    :ivar own_row: whether the attempt has an audit row of its own; None until that is decided, once and for
+        all, since a batch may be made again
     """
 
     activation_id: str
@@ -127,6 +132,9 @@ class VerificationJob:
     application_ids: frozenset[str] | None = None
     action: SignedAction | None = None
     force_hash_counter: bool = False
+    address: str | None = None
+    over_limit: bool = False
+    own_row: bool | None = None
 
     @property
     def key(self) -> str:

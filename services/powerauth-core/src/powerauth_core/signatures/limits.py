@@ -1,4 +1,8 @@
-"""How often one activation may be tried at the dmz door (D15)."""
+"""How often one client may fail at one activation at the dmz door before its attempts wait and share rows
+(D15).
+
+Nobody is refused for it: an attempt over the limit is checked like any other.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,12 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from powerauth_core.errors import CoreError
 from servicekit import metrics
 
 _REMEMBERED = 10_000
-_refused = metrics.counter("powerauth_dmz_attempts_limited", "Signature attempts refused by the rate limit")
-
-
-class TooManyAttempts(CoreError):
-    """More attempts on one activation than the limit allows; nothing was checked or counted."""
-
-    code = "ERROR_TOO_MANY_REQUESTS"
-    message = "Too many requests."
-    http_status = 429
+_over = metrics.counter(
+    "powerauth_dmz_attempts_limited", "Signature attempts over the limit of failures: checked, but one by one"
+)
 
 
 @dataclass(slots=True)
@@ -28,31 +25,40 @@ class _Bucket:
 
 
 class AttemptLimit:
-    """A token bucket per activation: a full minute's attempts at once, then an even rate. Per process.
+    """A token bucket per activation and client address that only failures empty. Per process.
 
-    :param per_minute: attempts per activation and minute; 0 switches the limit off
+    A full minute's failures at once, then an even rate.
+
+    :param per_minute: failures per activation, address and minute; 0 switches the limit off
     """
 
     def __init__(self, per_minute: int) -> None:
         self._capacity = float(per_minute)
         self._rate = per_minute / 60
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
 
-    def take(self, activation_id: str) -> None:
-        """Count an attempt.
+    def is_over(self, activation_id: str, address: str) -> bool:
+        """Whether this client failed too often at this activation lately."""
+        bucket = self._buckets.get((activation_id, address))
+        if bucket is None or self._refilled(bucket).tokens >= 1:
+            return False
+        _over.inc()
+        return True
 
-        :raises TooManyAttempts: the limit is reached
-        """
+    def count_failure(self, activation_id: str, address: str) -> None:
+        """Count a failed attempt on an activation that exists."""
         if not self._capacity:
             return
-        now = time.monotonic()
-        bucket = self._buckets.pop(activation_id, None) or _Bucket(self._capacity, now)
-        bucket.tokens = min(self._capacity, bucket.tokens + (now - bucket.updated) * self._rate)
-        bucket.updated = now
-        self._buckets[activation_id] = bucket
+        key = (activation_id, address)
+        new = _Bucket(self._capacity, time.monotonic())
+        bucket = self._refilled(self._buckets.pop(key, new))
+        bucket.tokens = max(0.0, bucket.tokens - 1)
+        self._buckets[key] = bucket
         if len(self._buckets) > _REMEMBERED:
             self._buckets.popitem(last=False)
-        if bucket.tokens < 1:
-            _refused.inc()
-            raise TooManyAttempts(retry_after=int((1 - bucket.tokens) / self._rate) + 1)
-        bucket.tokens -= 1
+
+    def _refilled(self, bucket: _Bucket) -> _Bucket:
+        now = time.monotonic()
+        bucket.tokens = min(self._capacity, bucket.tokens + (now - bucket.updated) * self._rate)
+        bucket.updated = now
+        return bucket

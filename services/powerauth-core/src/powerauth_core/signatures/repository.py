@@ -176,7 +176,8 @@ class PortableStatements:
             for decision in decisions
         ]
         connection = await session.connection()
-        await connection.execute(_STORE, rows)
+        if rows:
+            await connection.execute(_STORE, rows)
         if not records:
             return
         audit = [

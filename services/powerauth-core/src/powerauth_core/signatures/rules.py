@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -11,7 +12,13 @@ from powerauth_core.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.errors import IncorrectActivationState, InvalidRequest, SignatureNotComputable
 from powerauth_protocol.errors import SignatureError
 from powerauth_protocol.keys import ActivationKeys
-from powerauth_protocol.signature import DEFAULT_COMPONENT_LENGTH, Match, SignatureType, verify_with_lookahead
+from powerauth_protocol.signature import (
+    DEFAULT_COMPONENT_LENGTH,
+    Match,
+    SignatureType,
+    possession_component,
+    verify_with_lookahead,
+)
 from powerauth_protocol.versions import SignatureFormat
 
 BLOCKED_BY_FAILURES = "MAX_FAILED_ATTEMPTS"
@@ -108,6 +115,11 @@ class Decision:
         return self.after.status is not self.before.status
 
     @property
+    def proves_nothing(self) -> bool:
+        """The attempt was not accepted and does not count: whoever knows the activation's id can make it."""
+        return not self.valid and not self.counted
+
+    @property
     def full_answer(self) -> bool:
         """The answer shows user, application, type and remaining attempts (rows D and E)."""
         return self.outcome in (Outcome.VALID, Outcome.MISMATCH)
@@ -125,18 +137,62 @@ class Decision:
         return self.after.max_failed_attempts - self.after.failed_attempts
 
 
-def decide(
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Which failed attempts count, on the activation and on an operation (D14).
+
+    :ivar counts: judges an attempt that failed on an ACTIVE activation, with its factor keys and look-ahead
+    :ivar keyed: for which application keys it needs the factor keys
+    """
+
+    counts: Callable[[Attempt, ActivationFacts, ActivationKeys | None, int], bool]
+    keyed: frozenset[ApplicationCheck]
+
+
+def _of_own_device(
     attempt: Attempt, activation: ActivationFacts, keys: ActivationKeys | None, lookahead: int
+) -> bool:
+    """Whether only the activation's own device can have made this code: its possession component is right.
+
+    A code without possession tells nothing about the device and counts: it is not taken at a public door, and
+    whoever tries PINs must not leave the component out to try on.
+    """
+    if not any("possession" in kind.factors for kind in attempt.types):
+        return True
+    if keys is None or activation.ctr_data is None:
+        return False
+    part = replace(
+        attempt,
+        signature=possession_component(attempt.signature, attempt.format),
+        types=(SignatureType.POSSESSION,),
+    )
+    return _search(part, activation, keys, lookahead) is not None
+
+
+EVERY_FAILURE = Counting(lambda *_: True, frozenset({ApplicationCheck.MATCHES}))
+"""As in the original: whoever knows the activation's id and a public application key can block it."""
+
+OWN_DEVICE = Counting(_of_own_device, frozenset({ApplicationCheck.MATCHES, ApplicationCheck.REFUSED}))
+"""Only failures of the activation's own device."""
+
+
+def decide(
+    attempt: Attempt,
+    activation: ActivationFacts,
+    keys: ActivationKeys | None,
+    lookahead: int,
+    counting: Counting = EVERY_FAILURE,
 ) -> Decision:
     """Check one signature against the locked activation (spec/core-api.md §9.1 steps 3 to 8).
 
-    :param keys: factor keys of the activation; needed only while it is ACTIVE
+    :param keys: factor keys of the activation; needed only while it is ACTIVE, as `counting` says
     :param lookahead: counter values to try, 1 to 64
+    :param counting: which failures count
     :raises InvalidRequest: a FIDO2 activation
     :raises IncorrectActivationState: the activation does not use the hash counter (version other than 3)
     :raises SignatureNotComputable: keys or counter of the record do not allow to compute a code
     """
-    refused = _refusal(attempt, activation)
+    refused = _refusal(attempt, activation, keys, lookahead, counting)
     if refused is not None:
         return refused
     if activation.protocol is not ActivationProtocol.POWERAUTH:
@@ -147,18 +203,28 @@ def decide(
         raise IncorrectActivationState()
     match = _search(attempt, activation, keys, lookahead)
     if match is None:
-        return _mismatch(attempt, activation)
+        return _mismatch(attempt, activation, counting.counts(attempt, activation, keys, lookahead))
     return _match(attempt, activation, match)
 
 
-def _refusal(attempt: Attempt, activation: ActivationFacts) -> Decision | None:
+def _refusal(
+    attempt: Attempt,
+    activation: ActivationFacts,
+    keys: ActivationKeys | None,
+    lookahead: int,
+    counting: Counting,
+) -> Decision | None:
     """Rows A to C: answered before any code is computed."""
     active = activation.status is ActivationStatus.ACTIVE
     kind = attempt.types[0]
     if attempt.application is not ApplicationCheck.MATCHES:
         # Only an ACTIVE activation can be blocked: counting on others would lead out of REMOVED (§22.1).
         # An unknown key is anybody's guess and must not lock the user out (D15).
-        counted = active and attempt.application is ApplicationCheck.REFUSED
+        counted = (
+            active
+            and attempt.application is ApplicationCheck.REFUSED
+            and counting.counts(attempt, activation, keys, lookahead)
+        )
         after = _failed(activation, kind) if counted else activation
         return Decision(Outcome.INVALID_APPLICATION, activation, after, kind, counted=counted)
     if not active or activation.ctr_data is None:
@@ -206,12 +272,12 @@ def _match(attempt: Attempt, activation: ActivationFacts, match: Match) -> Decis
     return Decision(Outcome.VALID, activation, after, match.type, match.candidate_index)
 
 
-def _mismatch(attempt: Attempt, activation: ActivationFacts) -> Decision:
+def _mismatch(attempt: Attempt, activation: ActivationFacts, counted: bool) -> Decision:
     """Row E: one failed attempt, however many candidates and types were tried."""
     kind = attempt.types[0]
     last = len(attempt.candidates) - 1
-    after = _failed(activation, kind)
-    return Decision(Outcome.MISMATCH, activation, after, kind, candidate_index=last, counted=True)
+    after = _failed(activation, kind) if counted else activation
+    return Decision(Outcome.MISMATCH, activation, after, kind, candidate_index=last, counted=counted)
 
 
 def _failed(activation: ActivationFacts, kind: SignatureType) -> ActivationFacts:

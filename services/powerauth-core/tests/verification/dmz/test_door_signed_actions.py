@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import select, text
 
 from powerauth_core.enums import ActivationStatus, OperationStatus
-from powerauth_core.signatures.limits import AttemptLimit
 from powerauth_core.tokens.models import Token
 from powerauth_protocol.ecies import SharedInfo1
 from powerauth_protocol.encoding import b64decode, b64encode
@@ -113,20 +112,6 @@ async def test_version_below_the_minimum_is_like_a_malformed_header(api, dmz, ma
 )
 async def test_plain_verification_is_not_for_actions(dmz, phone, changes, code) -> None:
     assert await dmz.error("signed/verify", **verification(phone, **changes)) == code
-
-
-async def test_attempts_on_one_activation_are_limited_and_not_counted(
-    core, dmz, phone, make_phone, stored
-) -> None:
-    core.verifier.attempt_limit = AttemptLimit(2)
-    for _ in range(2):
-        assert (await dmz.ok("signed/verify", **verification(phone)))["authenticated"]
-    wrong = verification(phone, body=b64encode(b"other"))
-    response = await dmz.send("signed/verify", json.dumps({"requestObject": wrong}).encode())
-    assert response.status_code == 429
-    assert int(response.headers["Retry-After"]) == 30
-    assert (await stored(phone)).failed_attempts == 0
-    assert (await dmz.ok("signed/verify", **verification(await make_phone("bob"))))["authenticated"]
 
 
 # -- operations --------------------------------------------------------------------------------------------

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from powerauth_core.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.errors import IncorrectActivationState, InvalidRequest, SignatureNotComputable
-from powerauth_core.signatures.rules import ActivationFacts, ApplicationCheck, Attempt, Outcome, decide
+from powerauth_core.signatures.rules import (
+    OWN_DEVICE,
+    ActivationFacts,
+    ApplicationCheck,
+    Attempt,
+    Outcome,
+    decide,
+)
 from powerauth_protocol.counter import advance
 from powerauth_protocol.keys import ActivationKeys
 from powerauth_protocol.signature import SignatureType, compute_signature, signing_keys
@@ -173,6 +180,52 @@ def test_several_types_are_tried_at_each_counter_and_failure_counts_once() -> No
     assert failed.signature_type is SignatureType.POSSESSION_KNOWLEDGE
     assert failed.after.failed_attempts == 1
     assert failed.candidate_index == 1
+
+
+@pytest.mark.parametrize("application", [ApplicationCheck.MATCHES, ApplicationCheck.REFUSED])
+@pytest.mark.parametrize("fmt", list(SignatureFormat))
+@pytest.mark.parametrize(
+    ("made_with", "step", "kinds", "counted"),
+    [
+        # The right phone with a wrong PIN or finger.
+        (replace(KEYS, knowledge=bytes(16)), 0, (TWO_FACTORS,), True),
+        (replace(KEYS, knowledge=bytes(16)), LOOKAHEAD - 1, (TWO_FACTORS,), True),
+        (replace(KEYS, biometry=bytes(16)), 3, (SignatureType.POSSESSION_BIOMETRY,), True),
+        (
+            replace(KEYS, knowledge=bytes(16)),
+            0,
+            (TWO_FACTORS, SignatureType.POSSESSION_BIOMETRY),
+            True,
+        ),
+        (replace(KEYS, knowledge=bytes(16)), 0, (SignatureType.KNOWLEDGE,), True),
+        # Somebody who knows the activation's id, even one who knows the PIN.
+        (replace(KEYS, possession=bytes(16)), 0, (TWO_FACTORS,), False),
+        (replace(KEYS, possession=bytes(16)), 0, (SignatureType.POSSESSION,), False),
+        (replace(KEYS, possession=bytes(16)), 0, (SignatureType.POSSESSION_KNOWLEDGE_BIOMETRY,), False),
+        (replace(KEYS, knowledge=bytes(16)), LOOKAHEAD, (TWO_FACTORS,), False),
+    ],
+)
+def test_where_only_the_own_device_counts_its_possession_component_tells(
+    made_with: ActivationKeys,
+    step: int,
+    kinds: tuple[SignatureType, ...],
+    counted: bool,
+    fmt: SignatureFormat,
+    application: ApplicationCheck,
+) -> None:
+    wrong = compute_signature(DATA, signing_keys(made_with, kinds[0]), advance(CTR, step), fmt)
+    request = attempt(wrong, kinds=kinds, fmt=fmt, application=application)
+    decision = decide(request, activation(failed_attempts=4), KEYS, LOOKAHEAD, OWN_DEVICE)
+    assert decision.counted is counted
+    assert decision.blocked is counted
+    assert decision.proves_nothing is not counted
+    assert decision.after.ctr_data == CTR
+
+
+@pytest.mark.parametrize("garbage", ["", "-", "%", "AAAA", "1-2", "12345678-12345678-12345678-1"])
+@pytest.mark.parametrize("fmt", list(SignatureFormat))
+def test_a_code_of_no_form_is_of_no_device(garbage: str, fmt: SignatureFormat) -> None:
+    assert not decide(attempt(garbage, fmt=fmt), activation(), KEYS, LOOKAHEAD, OWN_DEVICE).counted
 
 
 def test_fido2_activation_is_refused() -> None:
