@@ -57,11 +57,9 @@ TEXTS = {
     "cs": {"title": "Platba", "message": "Zaplatit ${amount} ${currency}"},
 }
 ENROLLMENT = {
-    "limit_keystore_per_address": 0,
-    "limit_keystore_per_application_key": 0,
+    "limit_failures_per_address": 0,
+    "limit_keystore_per_activation": 0,
     "limit_status_per_activation": 0,
-    "limit_activation_create_per_address": 0,
-    "limit_configuration_per_address": 0,
     "activation_spawn_enabled": True,
 }
 """All phones of a test run share one address, so the limits for strangers do not apply."""

@@ -120,9 +120,8 @@ async def _enrollment(core_url: str, door: tuple[str, str]) -> AsyncIterator[str
         core_url=core_url,
         core_client_token=door[0],
         core_client_secret=door[1],
-        limit_keystore_per_address=0,
-        limit_keystore_per_application_key=0,
-        limit_activation_create_per_address=0,
+        limit_failures_per_address=0,
+        limit_keystore_per_activation=0,
     )
     async with BackgroundServer(create_app(settings)) as running:
         yield f"{running.url}{settings.root_path}"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enrollment.addresses import TrustedProxies, limited_network
+from enrollment.addresses import LOOPBACK, TrustedProxies, limited_network
 
 PROXIES = TrustedProxies(("10.0.0.0/8", "fd00::/8"))
 
@@ -53,9 +53,12 @@ def test_an_unreadable_network_is_refused_at_start() -> None:
     ("address", "network"),
     [
         ("203.0.113.5", "203.0.113.5"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
+        ("2001:db8:1:2ff:3:4:5:6", "2001:db8:1:200::/56"),
+        ("2001:db8:1:200::9", "2001:db8:1:200::/56"),
+        ("fe80::1%eth0", "fe80::/56"),
+        ("::ffff:203.0.113.5", "203.0.113.5"),
+        ("127.8.0.1", LOOPBACK),
+        ("::1", LOOPBACK),
         (None, "unknown"),
         ("nonsense", "unknown"),
     ],

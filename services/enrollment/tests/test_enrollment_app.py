@@ -28,8 +28,7 @@ from enrollment.app import create_app
 from enrollment.core_actions import DOOR_PATHS
 from enrollment.settings import EnrollmentSettings
 from powerauth_protocol.ecies import Scope
-from powerauth_protocol.encoding import b64decode, b64encode, b64url_encode
-from powerauth_protocol.temporary_key import TemporaryKeyRequest, build_request_jwt
+from powerauth_protocol.encoding import b64decode
 from servicekit.http import AsgiTransport, ServiceClient
 from servicekit.serving import free_port, lifespan_of
 
@@ -58,8 +57,6 @@ def test_settings_have_no_database_and_no_key() -> None:
         "core_client_secret",
         "push_client_secret",
         "limit_storage_url",
-        "limit_keystore_per_application_key",
-        "limit_keystore_burst_per_application_key",
     }
 
 
@@ -257,123 +254,6 @@ async def test_unreachable_core_over_the_network() -> None:
             "/pa/v3/activation/status", {"requestObject": {"activationId": ACTIVATION_ID}}
         )
     assert answer.error == REMOTE_FAILED
-
-
-@pytest.mark.usefixtures("clock")
-class TestLimits:
-    """D18, at the public endpoints."""
-
-    async def test_key_store_per_address(self, connect: Connect, core: FakeCore) -> None:
-        core.script["keystore/create"] = {"jwt": "x"}
-        client = connect(limit_keystore_per_address=30, trusted_proxies="127.0.0.1")
-        body = {"requestObject": {"jwt": "a.b.c"}}
-        one, two = {"X-Forwarded-For": "1.1.1.1"}, {"X-Forwarded-For": "2.2.2.2"}
-        statuses = [(await client.post("/pa/v3/keystore/create", body, one)).status for _ in range(31)]
-        assert statuses == [200] * 30 + [429]
-        refused = await client.post("/pa/v3/keystore/create", body, one)
-        assert refused.error == TOO_MANY
-        assert refused.headers["Retry-After"] == "59"
-        assert (await client.post("/pa/v3/keystore/create", body, two)).status == 200
-        assert len(core.calls) == 31
-
-    async def test_key_store_per_application_key(self, connect: Connect, core: FakeCore) -> None:
-        core.script["keystore/create"] = {"jwt": "x"}
-        client = connect(limit_keystore_per_application_key=60)
-
-        async def ask(application_key: str | None, mac_key: bytes = b"m" * 16) -> int:
-            jwt = build_request_jwt(TemporaryKeyRequest(application_key), mac_key)
-            return (await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": jwt}})).status
-
-        one, two = b64encode(b"1" * 16), b64encode(b"2" * 16)
-        assert [await ask(one) for _ in range(11)] == [200] * 10 + [429]
-        assert await ask(two) == 200
-
-    async def test_malformed_key_requests_use_up_no_limit_of_an_application(
-        self, connect: Connect, core: FakeCore
-    ) -> None:
-        core.script["keystore/create"] = {"jwt": "x"}
-        client = connect(limit_keystore_per_application_key=60)
-        key = b64encode(b"1" * 16)
-        good = build_request_jwt(TemporaryKeyRequest(key), b"m" * 16)
-        header, claims, mac = good.split(".")
-        other_header = b64url_encode(b'{"alg":"none"}')
-        malformed = (
-            f"{header}.{claims}.",
-            f"{header}.{claims}.{mac[:-4]}",
-            f"{header}.{claims}",
-            f"{other_header}.{claims}.{mac}",
-            f"{claims}.{claims}.{mac}",
-            build_request_jwt(TemporaryKeyRequest(key[:-4]), b"m" * 16),
-            build_request_jwt(TemporaryKeyRequest(None), b"m" * 16),
-        )
-        for jwt in malformed * 3:
-            assert (
-                await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": jwt}})
-            ).status == 200
-        for _ in range(10):
-            await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": good}})
-        refused = await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": good}})
-        assert refused.error == TOO_MANY
-
-    async def test_status_per_activation(self, connect: Connect, core: FakeCore) -> None:
-        core.script["activation/status"] = {"activationId": ACTIVATION_ID, "encryptedStatusBlob": "QQ=="}
-        client = connect(limit_status_per_activation=30)
-        spellings = (ACTIVATION_ID, ACTIVATION_ID.upper())
-        statuses = [
-            (
-                await client.post(
-                    "/pa/v3/activation/status", {"requestObject": {"activationId": spellings[turn % 2]}}
-                )
-            ).status
-            for turn in range(31)
-        ]
-        assert statuses == [200] * 30 + [429]
-
-    async def test_activation_create_per_address(self, connect: Connect, core: FakeCore) -> None:
-        client = connect(limit_activation_create_per_address=10)
-        statuses = [(await client.post("/pa/v3/activation/create", b"{}")).status for _ in range(11)]
-        assert statuses == [400] * 10 + [429]
-        assert core.calls == []
-
-    async def test_configuration_per_address(self, connect: Connect, core: FakeCore) -> None:
-        client = connect(limit_configuration_per_address=30)
-        statuses = [(await client.post("/api/config/oidc", b"{}")).status for _ in range(31)]
-        assert statuses == [400] * 30 + [429]
-        assert core.calls == []
-
-    async def test_signed_and_token_requests_per_address(
-        self, connect: Connect, core: FakeCore, phone: Phone
-    ) -> None:
-        core.script["signed/verify"] = {"authenticated": True, "activationId": ACTIVATION_ID}
-        core.script["token/operation/list"] = {"authenticated": True, "operations": []}
-        client = connect(limit_authenticated_per_address=20)
-        operations = "/api/auth/token/app/operation/list"
-        for _ in range(10):
-            signed = await client.post("/pa/v3/signature/validate", b"x", phone.authorization())
-            listed = await client.post(operations, b"{}", phone.token())
-            assert (signed.status, listed.status) == (200, 200)
-        assert (await client.post(operations, b"{}", phone.token())).error == TOO_MANY
-        assert (await client.post("/pa/v3/signature/validate", b"x")).error == TOO_MANY
-        assert (await client.post("/pa/v3/status")).status == 200
-        assert len(core.calls) == 20
-
-    def test_defaults(self) -> None:
-        settings = EnrollmentSettings()
-        assert (
-            settings.limit_keystore_per_address,
-            settings.limit_keystore_per_application_key,
-            settings.limit_keystore_burst_per_application_key,
-            settings.limit_status_per_activation,
-            settings.limit_activation_create_per_address,
-            settings.limit_configuration_per_address,
-            settings.limit_authenticated_per_address,
-            settings.limit_storage_url.get_secret_value(),
-        ) == (30, 60, 10, 30, 10, 30, 0, "")
-
-    @pytest.mark.parametrize("url", ["memcached://127.0.0.1:1", "127.0.0.1:6379", "memory://"])
-    def test_only_redis_is_a_shared_storage(self, url: str) -> None:
-        with pytest.raises(ValidationError):
-            EnrollmentSettings(limit_storage_url=SecretStr(url))
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

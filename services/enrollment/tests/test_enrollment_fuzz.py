@@ -138,11 +138,9 @@ RELAXED = settings(max_examples=300 * SCALE, deadline=None, suppress_health_chec
 
 def service(core: FakeCore, push: FakePush) -> PublicClient:
     limits: dict[str, Any] = {
-        "limit_keystore_per_address": 0,
-        "limit_keystore_per_application_key": 0,
+        "limit_failures_per_address": 0,
+        "limit_keystore_per_activation": 0,
         "limit_status_per_activation": 0,
-        "limit_activation_create_per_address": 0,
-        "limit_configuration_per_address": 0,
     }
     app = create_app(
         EnrollmentSettings(

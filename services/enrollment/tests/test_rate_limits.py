@@ -11,98 +11,68 @@ from uuid import uuid4
 import pytest
 from enrollment_fakes import Clock
 
-from enrollment.errors import TooManyRequests
 from enrollment.limit_storage import BoundedMemory, SharedCounts
-from enrollment.limits import Rate, RateLimit
+from enrollment.limits import RateLimit
 
 MANY = 100_000
 
 
-def limit(per_minute: int, burst: int, keys: int = 100) -> RateLimit:
-    return RateLimit(f"test-{uuid4()}", Rate(per_minute, burst), keys=keys)
+def limit(per_minute: int, keys: int = 100) -> RateLimit:
+    return RateLimit(f"test-{uuid4()}", per_minute, keys=keys)
 
 
-async def allowed(subject: RateLimit, key: str, attempts: int) -> int:
-    """How many of `attempts` calls at once pass."""
+async def room(subject: RateLimit, key: str, events: int) -> int:
+    """How many of `events` at once there was room for, counted as the service does: asked, then counted."""
     passed = 0
-    for _ in range(attempts):
-        try:
-            await subject.check(key)
-        except TooManyRequests:
-            continue
-        passed += 1
+    for _ in range(events):
+        if not await subject.is_over(key):
+            await subject.count(key)
+            passed += 1
     return passed
 
 
-async def test_burst_passes_at_once_and_no_more(clock: Clock) -> None:
-    assert await allowed(limit(60, 10), "key", 50) == 10
-
-
-async def test_window_slides(clock: Clock) -> None:
-    """60 a minute with a burst of 10 are 10 in 10 seconds; a full window counts on, less and less."""
-    subject = limit(60, 10)
-    assert await allowed(subject, "key", 20) == 10
-    clock.advance(8.9)
-    assert await allowed(subject, "key", 5) == 0
-    clock.advance(1.2)
-    assert await allowed(subject, "key", 20) == 2
+async def test_a_minutes_events_have_room_at_once_and_no_more(clock: Clock) -> None:
+    subject = limit(60)
+    assert await room(subject, "key", 100) == 60
+    assert await subject.is_over("key")
+    assert not await subject.is_over("another key")
     clock.advance(600)
-    assert await allowed(subject, "key", 50) == 10
+    assert await room(subject, "key", 100) == 60
 
 
 async def test_no_burst_at_the_seam_of_two_windows(clock: Clock) -> None:
-    subject = limit(30, 30)
+    subject = limit(30)
     clock.advance(59)
-    assert await allowed(subject, "key", 100) == 30
+    assert await room(subject, "key", 100) == 30
     clock.advance(2)
-    assert await allowed(subject, "key", 100) <= 1
+    assert await room(subject, "key", 100) <= 1
 
 
 async def test_long_run_rate_is_the_configured_one(clock: Clock) -> None:
-    subject = limit(30, 30)
+    subject = limit(30)
     passed = 0
     for _ in range(1200):
-        passed += await allowed(subject, "key", 3)
+        passed += await room(subject, "key", 3)
         clock.advance(0.5)
     assert passed == pytest.approx(30 * 10, rel=0.1)
 
 
-async def test_refused_calls_do_not_lengthen_the_wait(clock: Clock) -> None:
-    subject = limit(60, 1)
-    await subject.check("key")
-    assert await allowed(subject, "key", 100) == 0
-    clock.advance(2)
-    assert await allowed(subject, "key", 1) == 1
-
-
-@pytest.mark.parametrize(("advance", "wait"), [(0.0, 9), (6.5, 3), (8.99, 1)])
-async def test_refusal_tells_when_to_come_again(clock: Clock, advance: float, wait: int) -> None:
-    subject = limit(6, 1)
-    await subject.check("key")
-    clock.advance(advance)
-    with pytest.raises(TooManyRequests) as refusal:
-        await subject.check("key")
-    assert refusal.value.retry_after == wait
-
-
-async def test_keys_and_limits_are_counted_apart() -> None:
-    subject, other = limit(60, 1), limit(60, 1)
-    await subject.check("one")
-    await subject.check("two")
-    await other.check("one")
-    assert await allowed(subject, "one", 1) == 0
+async def test_limits_are_counted_apart() -> None:
+    subject, other = limit(1), limit(1)
+    await subject.count("one")
+    assert (await subject.is_over("one"), await other.is_over("one")) == (True, False)
 
 
 async def test_zero_switches_a_limit_off() -> None:
-    assert await allowed(limit(0, 1), "key", 1000) == 1000
+    assert await room(limit(0), "key", 1000) == 1000
 
 
 async def test_number_of_keys_is_bounded() -> None:
-    subject = limit(1, 1, keys=3)
+    subject = limit(1, keys=3)
     for key in ("a", "b", "c", "d"):
-        await subject.check(key)
-    assert await allowed(subject, "a", 1) == 1
-    assert await allowed(subject, "d", 1) == 0
+        await subject.count(key)
+    assert not await subject.is_over("a")
+    assert await subject.is_over("d")
 
 
 class TestMemory:
@@ -168,13 +138,10 @@ class TestSharedStorage:
         one, two = SharedCounts(redis_url()), SharedCounts(redis_url())
         name = f"test-{uuid4()}"
         try:
-            replicas = [RateLimit(name, Rate(30, 30), shared=shared) for shared in (one, two)]
-            passed = [await allowed(replica, "key", 20) for replica in replicas]
-            assert passed == [20, 10]
-            with pytest.raises(TooManyRequests) as refusal:
-                await replicas[0].check("key")
-            assert 1 <= refusal.value.retry_after <= 60
-            assert await allowed(RateLimit(f"{name}-other", Rate(30, 30), shared=one), "key", 1) == 1
+            replicas = [RateLimit(name, 30, shared=shared) for shared in (one, two)]
+            assert [await room(replica, "key", 20) for replica in replicas] == [20, 10]
+            assert await replicas[0].is_over("key")
+            assert await room(RateLimit(f"{name}-other", 30, shared=one), "key", 1) == 1
         finally:
             await one.close()
             await two.close()
@@ -183,15 +150,13 @@ class TestSharedStorage:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         shared = SharedCounts(f"redis://127.0.0.1:{port}")
-        subject = RateLimit("test", Rate(30, 30), shared=shared)
-        assert await allowed(subject, "key", 40) == 30
+        assert await room(RateLimit("test", 30, shared=shared), "key", 40) == 30
         await shared.close()
 
     async def test_a_storage_that_hangs_is_not_asked_again_at_once(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             shared = SharedCounts(f"redis://127.0.0.1:{listener.getsockname()[1]}")
-            subject = RateLimit("test", Rate(30, 30), shared=shared)
-            assert await allowed(subject, "key", 40) == 30
+            assert await room(RateLimit("test", 30, shared=shared), "key", 40) == 30
             listener.setblocking(False)
             connections = 0
             while True:

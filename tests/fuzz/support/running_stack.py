@@ -61,11 +61,9 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     },
     "enrollment": {
         "test_endpoints": True,
-        "limit_keystore_per_address": 0,
-        "limit_keystore_per_application_key": 0,
+        "limit_failures_per_address": 0,
+        "limit_keystore_per_activation": 0,
         "limit_status_per_activation": 0,
-        "limit_activation_create_per_address": 0,
-        "limit_configuration_per_address": 0,
     },
     "cloud": {},
 }

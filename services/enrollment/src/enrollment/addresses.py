@@ -6,10 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _HOPS_READ = 32
-_IPV6_SITE_PREFIX = 64
+_IPV6_SITE_PREFIX = 56
+_REMEMBERED = 16_384
+
+LOOPBACK = "loopback"
+"""What all addresses of this machine are to a limit."""
 
 
 class TrustedProxies:
@@ -25,7 +30,7 @@ class TrustedProxies:
         :param peer: the socket's remote address, or None when unknown.
         :param forwarded_for: the values of all `X-Forwarded-For` lines, in order of arrival.
         """
-        if peer is None or not self._trusts(peer):
+        if peer is None or not self._networks or not self._trusts(peer):
             return peer
         hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
         client = peer
@@ -43,14 +48,17 @@ class TrustedProxies:
         return address is not None and any(address in network for network in self._networks)
 
 
+@lru_cache(_REMEMBERED)
 def limited_network(address: str | None) -> str:
-    """Return what a rate limit per address counts: one IPv4 address, or the /64 of an IPv6 address.
+    """Return what a rate limit per address counts: one IPv4 address, or the /56 of an IPv6 address (D18).
 
-    A single customer commonly holds a whole /64, so counting single IPv6 addresses would limit nobody.
+    A single customer commonly holds a whole /56, so counting single IPv6 addresses would limit nobody.
     """
     parsed = _parse(address or "")
     if parsed is None:
         return "unknown"
+    if parsed.is_loopback:
+        return LOOPBACK
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, _IPV6_SITE_PREFIX), strict=False))
     return str(parsed)

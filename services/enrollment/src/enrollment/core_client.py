@@ -6,7 +6,7 @@ failure; anything else, from a broken connection to an answer that cannot be rea
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from operator import attrgetter
 from typing import TypeVar
@@ -52,6 +52,13 @@ _PROBED_OPERATION_TYPE = "login"
 # The fields of both headers stand in the order of their wire names.
 _signature_values = attrgetter(*(field.name for field in fields(SignatureHeader)))
 _token_values = attrgetter(*(field.name for field in fields(TokenHeader)))
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedSignature(SignatureHeader):
+    """A signature header and the network that it came from, as limits call it (D15)."""
+
+    client_network: str = ""
 
 
 class CoreRefused(Exception):
@@ -172,8 +179,11 @@ def _names_of(types: SignatureTypes) -> tuple[str, ...]:
 
 
 def signature_members(header: SignatureHeader) -> JsonObject:
-    """Return the fields of a signature header by their wire names, as received."""
-    return dict(zip(AUTHORIZATION_FIELDS, _signature_values(header), strict=True))
+    """Return the fields of a signature header by their wire names, as received, and where it came from."""
+    members = dict(zip(AUTHORIZATION_FIELDS, _signature_values(header), strict=True))
+    if isinstance(header, ReceivedSignature):
+        members["client_network"] = header.client_network
+    return members
 
 
 def _response_object(path: str, body: bytes) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from limits.errors import StorageError
@@ -145,29 +146,24 @@ class SharedCounts:
         )
         self._away_until = 0.0
 
-    async def wait(self, item: RateLimitItem, key: str) -> int | None:
-        """Count one call of `key`.
+    async def has_room(self, item: RateLimitItem, key: str) -> bool | None:
+        """Whether the limit of `key` is not reached; None while the storage is away."""
+        return await self._ask(lambda: self._strategy.test(item, key))
 
-        :return: 0 when it passes, the seconds to wait when it does not (then it is not counted), None while
-            the storage is away.
-        """
+    async def count(self, item: RateLimitItem, key: str) -> bool | None:
+        """Count one event of `key`; whether there was room for it, None while the storage is away."""
+        return await self._ask(lambda: self._strategy.hit(item, key))
+
+    async def _ask(self, question: Callable[[], Awaitable[bool]]) -> bool | None:
         if time.monotonic() < self._away_until:
             return None
         try:
-            if await self._strategy.hit(item, key):
-                return 0
-            stats = await self._strategy.get_window_stats(item, key)
+            return await question()
         except StorageError as error:
             self._away_until = time.monotonic() + _RETRY_SECONDS
             _log.error("shared rate limits are away, replicas count alone", reason=type(error).__name__)
             return None
-        return seconds_until(stats.reset_time)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._connections.disconnect()
-
-
-def seconds_until(moment: float) -> int:
-    """Return the whole seconds to wait until a moment (s since the epoch), at least one."""
-    return max(1, math.ceil(moment - time.time()))

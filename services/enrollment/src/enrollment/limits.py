@@ -1,123 +1,149 @@
 """Rate limits of this service (D18), counted by the `limits` library.
 
-A limit of `per_minute` calls with a `burst` admits `burst` calls in the time in which `per_minute` calls a
-minute would take as long, over a sliding window. Every replica counts for itself, unless a shared storage is
-configured.
+What is counted is what honest clients do not do often: failures of an address, and questions about one
+activation. Over a limit requests wait for each other (`lanes`); no count refuses anybody. Every replica
+counts for itself, unless a shared storage is configured.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
-from limits import RateLimitItem, RateLimitItemPerSecond
+from limits import RateLimitItemPerMinute
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from enrollment.addresses import LOOPBACK
 from enrollment.errors import TooManyRequests
-from enrollment.limit_storage import BoundedMemory, SharedCounts, seconds_until
+from enrollment.lanes import Lanes
+from enrollment.limit_storage import BoundedMemory, SharedCounts
 from enrollment.settings import EnrollmentSettings
+from servicekit import metrics
+from servicekit.errors import ServiceError
 
 KEYS_REMEMBERED = 100_000
-_SECONDS_PER_MINUTE = 60
+PROVEN_SECONDS = 600.0
 
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """`per_minute` calls in the long run, `burst` of them at once; a rate of 0 allows everything."""
-
-    per_minute: int
-    burst: int
-
-    @property
-    def window_seconds(self) -> int:
-        """The time in which `burst` calls pass, rounded up to whole seconds."""
-        return math.ceil(_SECONDS_PER_MINUTE * max(self.burst, 1) / self.per_minute)
+_over = metrics.counter(
+    "powerauth_enrollment_over_limit",
+    "Requests over a rate limit, by limit and what became of them",
+    ("limit", "outcome"),
+)
 
 
 class RateLimit:
-    """One limit over many keys (addresses, application keys, activation ids).
+    """One limit over many keys (addresses, activations), over a sliding window of a minute.
 
-    :param name: tells its counts apart from those of other limits in a shared storage.
+    :param name: what a refusal calls it; tells its counts apart from those of others in a shared storage.
+    :param per_minute: events a minute; 0 switches the limit off.
     :param shared: counts of all replicas; without it, or while it is away, this process counts alone.
     :param keys: counters remembered here; beyond them the oldest are forgotten.
     """
 
     def __init__(
-        self,
-        name: str,
-        rate: Rate,
-        *,
-        shared: SharedCounts | None = None,
-        keys: int = KEYS_REMEMBERED,
+        self, name: str, per_minute: int, *, shared: SharedCounts | None = None, keys: int = KEYS_REMEMBERED
     ) -> None:
+        self.name = name
         self._shared = shared
         self._local = SlidingWindowCounterRateLimiter(BoundedMemory(keys))
-        self._item: RateLimitItem | None = None
-        if rate.per_minute > 0:
-            self._item = RateLimitItemPerSecond(max(rate.burst, 1), rate.window_seconds, name)
+        self._item = RateLimitItemPerMinute(per_minute, namespace=name) if per_minute else None
 
-    @property
-    def enabled(self) -> bool:
-        """Whether this limit refuses anything at all."""
-        return self._item is not None
+    async def is_over(self, key: str) -> bool:
+        """Whether the limit of `key` is reached; counts nothing."""
+        item = self._item
+        if item is None:
+            return False
+        room = await self._shared.has_room(item, key) if self._shared is not None else None
+        return not (self._local.test(item, key) if room is None else room)
 
-    async def check(self, key: str) -> None:
-        """Count one call of `key`.
-
-        :raises TooManyRequests: when there were too many, with the seconds to wait; such a call is not
-            counted.
-        """
+    async def count(self, key: str) -> None:
+        """Count one event of `key`; over the limit it is not counted any more."""
         item = self._item
         if item is None:
             return
-        wait = await self._shared.wait(item, key) if self._shared is not None else None
-        if wait is None:
-            wait = self._wait_here(item, key)
-        if wait > 0:
-            raise TooManyRequests(retry_after=wait)
-
-    def _wait_here(self, item: RateLimitItem, key: str) -> int:
-        if self._local.hit(item, key):
-            return 0
-        return seconds_until(self._local.get_window_stats(item, key).reset_time)
+        counted = await self._shared.count(item, key) if self._shared is not None else None
+        if counted is None:
+            self._local.hit(item, key)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Limits:
-    """The rate limits of this service."""
+    """The rate limits of this service, and the queues of those who are over one.
 
-    keystore_per_address: RateLimit
-    keystore_per_application_key: RateLimit
+    :ivar failures_per_address: requests that prove nothing: wrong MAC, code or credentials, an envelope that
+        does not open
+    :ivar keystore_per_activation: temporary keys that an activation got
+    :ivar status_per_activation: questions for the status of one activation by one address
+    """
+
+    failures_per_address: RateLimit
+    keystore_per_activation: RateLimit
     status_per_activation: RateLimit
-    activation_create_per_address: RateLimit
-    configuration_per_address: RateLimit
-    authenticated_per_address: RateLimit
-    _shared: SharedCounts | None = None
+    loopback: bool
+    shared: SharedCounts | None = None
+    _lanes: Lanes = field(default_factory=Lanes)
+    _proven: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
     @classmethod
     def of(cls, settings: EnrollmentSettings) -> Limits:
         """Make the configured limits."""
         url = settings.limit_storage_url.get_secret_value()
         shared = SharedCounts(url) if url else None
-
-        def limit(name: str, per_minute: int, burst: int | None = None) -> RateLimit:
-            return RateLimit(name, Rate(per_minute, per_minute if burst is None else burst), shared=shared)
-
         return cls(
-            limit("keystore-address", settings.limit_keystore_per_address),
-            limit(
-                "keystore-application",
-                settings.limit_keystore_per_application_key,
-                settings.limit_keystore_burst_per_application_key,
-            ),
-            limit("status-activation", settings.limit_status_per_activation),
-            limit("activation-create-address", settings.limit_activation_create_per_address),
-            limit("configuration-address", settings.limit_configuration_per_address),
-            limit("authenticated-address", settings.limit_authenticated_per_address),
+            RateLimit("failures-per-address", settings.limit_failures_per_address, shared=shared),
+            RateLimit("keystore-per-activation", settings.limit_keystore_per_activation, shared=shared),
+            RateLimit("status-per-activation", settings.limit_status_per_activation, shared=shared),
+            settings.limit_loopback,
             shared,
         )
 
+    @asynccontextmanager
+    async def turn(self, limit: RateLimit, key: str, network: str) -> AsyncIterator[None]:
+        """Let a request pass: at once, or in its turn while `key` is over the limit.
+
+        :param network: where the request comes from
+        :raises TooManyRequests: the queue is full
+        """
+        if self._is_exempt(network) or not await limit.is_over(key):
+            yield
+            return
+        try:
+            async with self._lanes.turn(limit.name, key, proven=self._is_proven(network)):
+                _over.labels(limit.name, "waited").inc()
+                yield
+        except TooManyRequests:
+            _over.labels(limit.name, "refused").inc()
+            raise
+
+    @asynccontextmanager
+    async def counting_failures(self, network: str) -> AsyncIterator[None]:
+        """Let a request pass, and count its failure on the address. An outage is none."""
+        async with self.turn(self.failures_per_address, network, network):
+            try:
+                yield
+            except TooManyRequests:
+                raise
+            except ServiceError:
+                await self.failures_per_address.count(network)
+                raise
+
+    def prove(self, network: str) -> None:
+        """An activation proved from there that it is one: what an address full of strangers cannot do."""
+        self._proven.pop(network, None)
+        self._proven[network] = time.monotonic() + PROVEN_SECONDS
+        if len(self._proven) > KEYS_REMEMBERED:
+            self._proven.popitem(last=False)
+
     async def close(self) -> None:
         """Close the connections of a shared storage."""
-        if self._shared is not None:
-            await self._shared.close()
+        if self.shared is not None:
+            await self.shared.close()
+
+    def _is_proven(self, network: str) -> bool:
+        return self._proven.get(network, 0.0) > time.monotonic()
+
+    def _is_exempt(self, network: str) -> bool:
+        return network == LOOPBACK and not self.loopback

@@ -64,16 +64,15 @@ class EnrollmentSettings(ServiceSettings):
     texts_maximum_age_seconds: float = Field(default=300.0, ge=0, le=300)
     """How long texts may be used without the core's word that they are still right."""
 
-    limit_keystore_per_address: int = Field(default=30, ge=0)
-    limit_keystore_per_application_key: int = Field(default=60, ge=0)
-    limit_keystore_burst_per_application_key: int = Field(default=10, ge=1)
+    limit_failures_per_address: int = Field(default=30, ge=0)
+    limit_keystore_per_activation: int = Field(default=30, ge=0)
     limit_status_per_activation: int = Field(default=30, ge=0)
-    limit_activation_create_per_address: int = Field(default=10, ge=0)
-    limit_configuration_per_address: int = Field(default=30, ge=0)
-    limit_authenticated_per_address: int = Field(default=0, ge=0)
-    """Calls a minute (D18); 0 switches a limit off. The last one counts all requests of one
-    address that only an activation can make: with a signature, a token, or encrypted by its key. Attempts per
-    activation are limited by the core (D15)."""
+    """Events a minute, over which requests wait for each other (D18); 0 switches a limit off: failures of an
+    address, temporary keys that an activation got, questions for the status of one activation by one
+    address. Attempts at an activation are limited by the core (D15)."""
+
+    limit_loopback: bool = True
+    """Whether the limits hold for this machine; the all-in-one on loopback switches it off."""
 
     limit_storage_url: SecretStr = SecretStr("")
     """Redis, where all replicas count together; empty: each counts for itself."""

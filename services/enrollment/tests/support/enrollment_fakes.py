@@ -6,6 +6,7 @@ path of its door answers what a test told it to.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -73,6 +74,12 @@ class Call:
     request: dict[str, Any]
     headers: dict[str, str]
     query: str = ""
+    networks: list[str] = field(init=False)
+    """Where the signatures of the request came from, which is no field of their headers."""
+
+    def __post_init__(self) -> None:
+        signed = [self.request[name] for name in ("header", "authorization") if self.request.get(name)]
+        self.networks = [header.pop("client_network") for header in signed if "client_network" in header]
 
 
 class ScriptedService:
@@ -81,6 +88,14 @@ class ScriptedService:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.script: dict[str, Script] = {}
+        self.gate: asyncio.Event | None = None
+        """While it is closed, requests wait behind it."""
+        self.waiting = 0
+
+    def close_gate(self) -> asyncio.Event:
+        """Let requests wait from now on; how many did is counted."""
+        self.gate, self.waiting = asyncio.Event(), 0
+        return self.gate
 
     @property
     def paths(self) -> list[str]:
@@ -120,6 +135,9 @@ class ScriptedService:
             scope["query_string"].decode(),
         )
         self.calls.append(call)
+        if self.gate is not None:
+            self.waiting += 1
+            await self.gate.wait()
         answer = self.answer(call)
         headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of
 from enrollment.exchange import service
+from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
 from powerauth_protocol.ecies import Scope
@@ -19,6 +20,7 @@ router = APIRouter(prefix=PREFIX, tags=["Test exchange"], route_class=DirectRout
 
 
 @router.post("/application")
+@counting_failures
 async def echo_in_application_scope(request: Request) -> Response:
     """Echo in application scope."""
     incoming = await receive_json(request)
@@ -26,6 +28,7 @@ async def echo_in_application_scope(request: Request) -> Response:
 
 
 @router.post("/activation")
+@counting_failures
 async def echo_in_activation_scope(request: Request) -> Response:
     """Echo in activation scope."""
     incoming = await receive_json(request)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of
 from enrollment.oidc import service
+from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
 from servicekit.routing import DirectRoute
@@ -16,8 +17,8 @@ router = APIRouter(prefix="/api/config", tags=["Configuration"], route_class=Dir
 
 
 @router.post("/oidc")
+@counting_failures
 async def get_provider_configuration(request: Request) -> Response:
     """Public fields of an identity provider; encrypted in application scope."""
     enrollment = enrollment_of(request)
-    await enrollment.limits.configuration_per_address.check(enrollment.client_network(request))
     return json_response(await service.provider_configuration(enrollment, await receive_json(request)))

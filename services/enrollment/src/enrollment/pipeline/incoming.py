@@ -9,13 +9,13 @@ from starlette.types import Receive
 
 from enrollment.container import enrollment_of
 from enrollment.core_actions import SignatureTypes
+from enrollment.core_client import ReceivedSignature
 from enrollment.errors import UnsupportedMediaType
 from powerauth_protocol.errors import HeaderError
 from powerauth_protocol.http_headers import (
     AUTHORIZATION_HEADER,
     ENCRYPTION_HEADER,
     TOKEN_HEADER,
-    SignatureHeader,
     TokenHeader,
     parse_signature_header,
     parse_token_header,
@@ -31,6 +31,8 @@ class Incoming:
     encryption: str | None
     token: str | None
     body: bytes
+    network: str = ""
+    """Where the request comes from, as limits call it."""
 
 
 _AUTHORIZATION = AUTHORIZATION_HEADER.lower().encode()
@@ -58,25 +60,13 @@ async def receive_json(request: Request) -> Incoming:
 
 
 async def receive_authenticated(request: Request) -> Incoming:
-    """Read a request that only an activation can make as `receive_json` does, after its limit per address.
-
-    :raises TooManyRequests: when too many of them came from its address.
-    """
-    await _limit_authenticated(request)
+    """Read a request that only an activation can make, as `receive_json` does."""
     return await receive_json(request)
 
 
 async def receive_any_authenticated(request: Request) -> Incoming:
     """The same for a request of any content type."""
-    await _limit_authenticated(request)
     return await _incoming(request, _headers(request))
-
-
-async def _limit_authenticated(request: Request) -> None:
-    enrollment = enrollment_of(request)
-    limit = enrollment.limits.authenticated_per_address
-    if limit.enabled:
-        await limit.check(enrollment.client_network(request))
 
 
 def _headers(request: Request) -> dict[bytes, bytes]:
@@ -94,6 +84,7 @@ async def _incoming(request: Request, headers: dict[bytes, bytes]) -> Incoming:
         encryption=_text(headers.get(_ENCRYPTION)),
         token=_text(headers.get(_TOKEN)),
         body=await _body(request.receive),
+        network=enrollment_of(request).client_network(request),
     )
 
 
@@ -113,7 +104,7 @@ async def _body(receive: Receive) -> bytes:
         chunks.append(body)
 
 
-def signature_header(incoming: Incoming, allowed: SignatureTypes | None) -> SignatureHeader | None:
+def signature_header(incoming: Incoming, allowed: SignatureTypes | None) -> ReceivedSignature | None:
     """Return the signature header, or None when it cannot authenticate this endpoint.
 
     :param allowed: the endpoint's signature types; None leaves the judgement to the core.
@@ -124,7 +115,15 @@ def signature_header(incoming: Incoming, allowed: SignatureTypes | None) -> Sign
         return None
     if allowed is not None and SignatureType.parse(header.signature_type) not in allowed:
         return None
-    return header
+    return ReceivedSignature(
+        header.activation_id,
+        header.application_key,
+        header.nonce,
+        header.signature_type,
+        header.signature,
+        header.version,
+        incoming.network,
+    )
 
 
 def token_header(incoming: Incoming) -> TokenHeader | None:

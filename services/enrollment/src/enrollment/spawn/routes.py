@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from enrollment.container import enrollment_of
+from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_authenticated
 from enrollment.spawn import service
 from enrollment.wire import json_bytes, json_response
@@ -16,6 +17,7 @@ router = APIRouter(prefix="/api/activation", tags=["Activation spawn"], route_cl
 
 
 @router.post("/code")
+@counting_failures
 async def create_activation_code(request: Request) -> Response:
     """An activation code for another application or phone; signed, then encrypted for the core."""
     incoming = await receive_authenticated(request)

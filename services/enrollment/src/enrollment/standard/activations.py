@@ -62,6 +62,7 @@ async def create_activation(enrollment: Enrollment, incoming: Incoming) -> bytes
         answer = await enrollment.door.call(ACTIVATION_CREATE, request)
     except CoreRefused as refusal:
         raise _creation_failure(refusal) from None
+    enrollment.limits.prove(incoming.network)
     members: JsonObject = {
         "activationData": answer.activation_data,
         "customAttributes": answer.custom_attributes,
@@ -100,26 +101,29 @@ def _creation_failure(refusal: CoreRefused) -> ActivationFailed | RecoveryCodeIn
     return ActivationFailed()
 
 
-async def activation_status(enrollment: Enrollment, body: bytes) -> JsonObject:
+async def activation_status(enrollment: Enrollment, incoming: Incoming) -> JsonObject:
     """Return the encrypted status; an id that cannot exist is answered like one that does not.
 
     :raises ActivationFailed: when the request names no activation or the core refuses.
+    :raises TooManyRequests: when too many of this address wait for the status of this activation.
     """
-    request = request_object(body)
+    request = request_object(incoming.body)
     activation_id = text_member(request, "activationId")
     challenge = request.get("challenge") if request is not None else None
     if activation_id is None or not isinstance(challenge, str | None):
         raise ActivationFailed
     if not is_uuid(activation_id):
         return _random_status(activation_id, challenge)
-    await enrollment.limits.status_per_activation.check(activation_id.lower())
     call: JsonObject = {"activationId": activation_id}
     if challenge is not None:
         call["challenge"] = challenge
-    try:
-        answer = await enrollment.door.call(ACTIVATION_STATUS, call)
-    except CoreRefused:
-        raise ActivationFailed from None
+    limits, key = enrollment.limits, f"{activation_id.lower()} {incoming.network}"
+    async with limits.turn(limits.status_per_activation, key, incoming.network):
+        await limits.status_per_activation.count(key)
+        try:
+            answer = await enrollment.door.call(ACTIVATION_STATUS, call)
+        except CoreRefused:
+            raise ActivationFailed from None
     members = {
         "activationId": answer.activation_id,
         "encryptedStatusBlob": answer.encrypted_status_blob,

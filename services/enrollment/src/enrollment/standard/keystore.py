@@ -6,30 +6,37 @@ from enrollment.container import Enrollment
 from enrollment.core_actions import KEYSTORE_CREATE
 from enrollment.core_client import CoreRefused
 from enrollment.errors import TemporaryKeyFailed
+from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, request_object, text_member
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.errors import EncodingError, TokenFormatError
+from powerauth_protocol.errors import TokenFormatError
 from powerauth_protocol.temporary_key import parse_request_jwt
 
 LONGEST_JWT = 8192
-APPLICATION_KEY_LENGTH = 16
-_MAC_LENGTH = 32
 
 
-async def create_temporary_key(enrollment: Enrollment, body: bytes, network: str) -> JsonObject:
+async def create_temporary_key(enrollment: Enrollment, incoming: Incoming) -> JsonObject:
     """Forward a key request and return the core's signed answer.
 
-    :param network: what the limit per address counts.
+    What an activation got counts on it, after its MAC; what strangers ask in its name, on their address.
+
     :raises TemporaryKeyFailed: for any unusable request and any refusal of the core.
-    :raises TooManyRequests: when the address or the application key asks too often.
+    :raises TooManyRequests: when too many requests for the activation wait.
     """
-    await enrollment.limits.keystore_per_address.check(network)
-    jwt = text_member(request_object(body), "jwt")
+    jwt = text_member(request_object(incoming.body), "jwt")
     if jwt is None or len(jwt) > LONGEST_JWT:
         raise TemporaryKeyFailed
-    by_application = enrollment.limits.keystore_per_application_key
-    if by_application.enabled and (application_key := counted_application_key(jwt)) is not None:
-        await by_application.check(application_key)
+    activation_id = named_activation(jwt)
+    if activation_id is None:
+        return await _forward(enrollment, jwt)
+    limits = enrollment.limits
+    async with limits.turn(limits.keystore_per_activation, activation_id, incoming.network):
+        answer = await _forward(enrollment, jwt)
+    await limits.keystore_per_activation.count(activation_id)
+    limits.prove(incoming.network)
+    return answer
+
+
+async def _forward(enrollment: Enrollment, jwt: str) -> JsonObject:
     try:
         answer = await enrollment.door.call(KEYSTORE_CREATE, {"jwt": jwt})
     except CoreRefused:
@@ -37,15 +44,10 @@ async def create_temporary_key(enrollment: Enrollment, body: bytes, network: str
     return {"jwt": answer.jwt}
 
 
-def counted_application_key(jwt: str) -> str | None:
-    """Return the application key that a well-formed request names; None for one that cannot be answered.
-
-    What the core refuses without a look at its database must not use up the limit of an application.
-    """
+def named_activation(jwt: str) -> str | None:
+    """Return the activation that a request names; None in application scope, and for what is no request."""
     try:
-        request = parse_request_jwt(jwt)
-        application_key = request.claims.application_key or ""
-        b64decode(application_key, APPLICATION_KEY_LENGTH)
-    except (TokenFormatError, EncodingError):
+        activation_id = parse_request_jwt(jwt).claims.activation_id
+    except TokenFormatError:
         return None
-    return application_key if len(request.mac) == _MAC_LENGTH else None
+    return None if activation_id is None else activation_id.lower()

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from enrollment.container import enrollment_of
+from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_any_authenticated, receive_authenticated, receive_json
 from enrollment.standard import activations, keystore, sealed, signatures, tokens, upgrade
 from enrollment.standard.user_info import user_info
@@ -26,19 +27,18 @@ async def get_server_status(request: Request) -> Response:
 
 
 @router.post("/keystore/create")
+@counting_failures
 async def create_temporary_key(request: Request) -> Response:
     """A temporary encryption key for a signed request (JWT)."""
     enrollment = enrollment_of(request)
-    incoming = await receive_json(request)
-    network = enrollment.client_network(request)
-    return ok_response(await keystore.create_temporary_key(enrollment, incoming.body, network))
+    return ok_response(await keystore.create_temporary_key(enrollment, await receive_json(request)))
 
 
 @router.post("/activation/create")
+@counting_failures
 async def create_activation(request: Request) -> Response:
     """Key exchange; encrypted in application scope, with a second layer for the core."""
     enrollment = enrollment_of(request)
-    await enrollment.limits.activation_create_per_address.check(enrollment.client_network(request))
     return json_response(await activations.create_activation(enrollment, await receive_json(request)))
 
 
@@ -46,7 +46,7 @@ async def create_activation(request: Request) -> Response:
 async def get_activation_status(request: Request) -> Response:
     """The encrypted status of an activation; random bytes for an unknown one."""
     incoming = await receive_json(request)
-    return ok_response(await activations.activation_status(enrollment_of(request), incoming.body))
+    return ok_response(await activations.activation_status(enrollment_of(request), incoming))
 
 
 @router.post("/activation/remove")
@@ -57,6 +57,7 @@ async def remove_activation(request: Request) -> Response:
 
 
 @router.post("/activation/detail")
+@counting_failures
 async def get_activation_detail(request: Request) -> Response:
     """Name of the token's activation; encrypted in activation scope."""
     incoming = await receive_authenticated(request)
@@ -64,6 +65,7 @@ async def get_activation_detail(request: Request) -> Response:
 
 
 @router.post("/activation/rename")
+@counting_failures
 async def rename_activation(request: Request) -> Response:
     """Rename the signing activation; signed, then encrypted in activation scope."""
     incoming = await receive_authenticated(request)
@@ -71,6 +73,7 @@ async def rename_activation(request: Request) -> Response:
 
 
 @router.post("/token/create")
+@counting_failures
 async def create_token(request: Request) -> Response:
     """Issue a token; encrypted for the core, then signed."""
     incoming = await receive_authenticated(request)
@@ -85,6 +88,7 @@ async def remove_token(request: Request) -> Response:
 
 
 @router.post("/vault/unlock")
+@counting_failures
 async def unlock_vault(request: Request) -> Response:
     """Hand out the vault key; encrypted for the core, then signed."""
     incoming = await receive_authenticated(request)
@@ -101,6 +105,7 @@ async def validate_signature(request: Request) -> Response:
 
 
 @router.post("/upgrade/start")
+@counting_failures
 async def start_upgrade(request: Request) -> Response:
     """Start the protocol upgrade of an old activation; encrypted for the core."""
     incoming = await receive_authenticated(request)
@@ -116,6 +121,7 @@ async def commit_upgrade(request: Request) -> Response:
 
 
 @router.post("/recovery/confirm")
+@counting_failures
 async def confirm_recovery(request: Request) -> Response:
     """Confirm a recovery code; encrypted for the core, then signed."""
     incoming = await receive_authenticated(request)
@@ -123,6 +129,7 @@ async def confirm_recovery(request: Request) -> Response:
 
 
 @router.post("/user/info")
+@counting_failures
 async def get_user_info(request: Request) -> Response:
     """Claims about the user; encrypted in activation scope."""
     return json_response(await user_info(enrollment_of(request), await receive_authenticated(request)))
