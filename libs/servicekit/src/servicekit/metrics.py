@@ -1,7 +1,8 @@
 """Prometheus metrics of this process, in one registry of our own.
 
 Metrics are made once per name, so that the four services of the all-in-one process share them; what belongs
-to one service carries a label saying so. Labels never hold ids, names or anything a caller chose freely.
+to one service carries a label saying so. Labels never hold ids, names or anything a caller chose freely; the
+one exception is the name of an application, which an administrator chose.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from powerauth_core.activations.keys import ActivationKeyCache
     from powerauth_core.applications.cache import ApplicationCache
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
+    from powerauth_core.dmz.discovery import DiscoveryCache
     from powerauth_core.egress import Egress
     from powerauth_core.integrations.callers import CallerCache
     from powerauth_core.records import RecordCipher
@@ -31,6 +32,7 @@ class Core:
     :ivar application_cache: applications by key and id, master keys decoded
     :ivar activation_keys: decoded keys of activations; never counters or state
     :ivar egress: outgoing HTTP under the address policy
+    :ivar discovery: documents of identity providers
     :ivar callbacks: delivery of callbacks
     :ivar verifier: checks of signatures, several in one transaction
     :ivar token_validator: checks of token headers, several in one transaction
@@ -45,6 +47,7 @@ class Core:
     activation_keys: ActivationKeyCache
     callers: CallerCache
     egress: Egress
+    discovery: DiscoveryCache
     callbacks: CallbackDispatcher
     # These are given the core that they belong to.
     verifier: SignatureExecutor = field(init=False)

@@ -15,6 +15,7 @@ from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.callbacks.clients import CallbackClients
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
 from powerauth_core.container import Core
+from powerauth_core.dmz.discovery import DiscoveryCache
 from powerauth_core.egress import Egress
 from powerauth_core.events import APPLICATION_CHANGED
 from powerauth_core.integrations.callers import CallerCache
@@ -99,6 +100,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus) -> Core:
         activation_keys=ActivationKeyCache(cipher, settings.activation_key_cache_size),
         callers=CallerCache(database, cipher, settings.caller_cache_seconds),
         egress=egress,
+        discovery=DiscoveryCache(),
         callbacks=CallbackDispatcher(settings, database, CallbackClients(settings, database, cipher, egress)),
     )
     core.verifier = SignatureExecutor(core)

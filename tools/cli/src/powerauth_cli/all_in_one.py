@@ -16,6 +16,7 @@ import signal
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -180,12 +181,17 @@ class AllInOne:
         )
 
     def _enrollment_settings(self, credentials: Credentials) -> EnrollmentSettings:
-        return EnrollmentSettings(
+        settings = EnrollmentSettings(
             core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
             core_client_token=credentials.client_token,
             core_client_secret=SecretStr(credentials.client_secret),
             **self._settings.get("enrollment", {}),
         )
+        told = settings.production or "limit_loopback" in settings.model_fields_set
+        if _is_loopback(self._host) and not told:
+            # All phones of a developer share this address, tests that go wrong on purpose among them (D18).
+            settings.limit_loopback = False
+        return settings
 
     def _cloud_settings(self, kept: Secrets, credentials: Credentials) -> CloudSettings:
         return CloudSettings(
@@ -198,6 +204,13 @@ class AllInOne:
             offline_derivation_key=SecretStr(kept.offline_derivation_key),
             **self._settings.get("cloud", {}),
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _ByContextPath:

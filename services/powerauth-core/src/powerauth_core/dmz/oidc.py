@@ -22,6 +22,7 @@ from pydantic import Field, SecretStr, ValidationError
 from powerauth_core.applications import repository as applications
 from powerauth_core.applications.config_keys import OAUTH2_PROVIDERS
 from powerauth_core.applications.secrets import config_values
+from powerauth_core.dmz.discovery import Fetched
 from powerauth_core.dmz.schemas import ApplicationPublicAnswer, ApplicationPublicRequest
 from powerauth_core.errors import CoreError, InvalidApplication, InvalidRequest
 from powerauth_protocol.encoding import b64url_encode
@@ -36,6 +37,7 @@ log = get_logger(__name__)
 
 MAX_ANSWER_BYTES = 256 * 1024
 SKEW_SECONDS = 60
+_NOT_MODIFIED = 304
 MAX_SUBJECT = 255
 # Only what needs the provider's private key; at_hash is defined for the first six.
 _HASHES = {
@@ -190,12 +192,21 @@ async def _metadata(core: Core, provider: OidcProvider) -> _Metadata:
 
 
 async def _discover(core: Core, issuer_uri: str) -> dict[str, Any] | None:
+    uri = f"{issuer_uri.rstrip('/')}/.well-known/openid-configuration"
+    document = await core.discovery.get(uri, lambda etag: _fetch(core, uri, etag))
+    # A document for somebody else would lend its keys to this issuer (OpenID Connect Discovery §4.3).
+    return document if document is not None and document.get("issuer") == issuer_uri else None
+
+
+async def _fetch(core: Core, uri: str, etag: str | None) -> Fetched | None:
+    known = {} if etag is None else {"If-None-Match": etag}
     try:
-        document = await _json(core, "GET", f"{issuer_uri.rstrip('/')}/.well-known/openid-configuration")
+        answer, content = await _send(core, "GET", uri, headers=known)
+        not_modified = etag is not None and answer.status_code == _NOT_MODIFIED
+        document = None if not_modified else _object(answer, content)
     except OidcFailed:
         return None
-    # A document for somebody else would lend its keys to this issuer (OpenID Connect Discovery §4.3).
-    return document if document.get("issuer") == issuer_uri else None
+    return Fetched(document, answer.headers.get("ETag"), answer.headers.get("Cache-Control", ""))
 
 
 async def _redeem(
@@ -235,7 +246,23 @@ async def _json(
     data: dict[str, str] | None = None,
     auth: httpx2.BasicAuth | None = None,
 ) -> dict[str, Any]:
-    """A JSON object from the provider: https only outside tests, no redirects, bounded in size and time."""
+    """A JSON object from the provider; raises as `_send`."""
+    return _object(*await _send(core, method, uri, data=data, auth=auth))
+
+
+async def _send(
+    core: Core,
+    method: str,
+    uri: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    data: dict[str, str] | None = None,
+    auth: httpx2.BasicAuth | None = None,
+) -> tuple[httpx2.Response, bytes]:
+    """The provider's answer: https only outside tests, no redirects, bounded in size and time.
+
+    :raises OidcFailed: there is none
+    """
     if not uri.startswith("https://") and core.settings.environment != "test":
         log.warning("oidc_address_refused")
         raise OidcFailed()
@@ -243,17 +270,24 @@ async def _json(
         method,
         uri,
         data=data,
-        headers={"Accept": "application/json"},
+        headers={"Accept": "application/json", **(headers or {})},
         timeout=core.settings.oidc_timeout_seconds,
     )
     try:
         answer = await core.egress.http.send(request, auth=auth, stream=True)
         try:
-            content = await _bounded(answer)
+            return answer, await _bounded(answer)
         finally:
             await answer.aclose()
+    except httpx2.HTTPError as error:
+        log.warning("oidc_call_failed", error=type(error).__name__)
+        raise OidcFailed() from None
+
+
+def _object(answer: httpx2.Response, content: bytes) -> dict[str, Any]:
+    try:
         document = json.loads(content) if answer.is_success else None
-    except (httpx2.HTTPError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         log.warning("oidc_call_failed", error=type(error).__name__)
         raise OidcFailed() from None
     if not isinstance(document, dict):

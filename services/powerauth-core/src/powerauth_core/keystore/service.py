@@ -41,10 +41,16 @@ from powerauth_protocol.keys import (
     import_private_key,
 )
 from powerauth_protocol.scope import Scope
-from servicekit import clock
+from servicekit import clock, metrics
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
+
+_asked = metrics.counter(
+    "powerauth_temporary_keys",
+    "Requests for temporary keys of known applications",
+    ("application", "outcome"),
+)
 
 
 async def create_temporary_key(core: Core, request: CreateTemporaryKeyRequest) -> CreateTemporaryKeyResponse:
@@ -72,7 +78,9 @@ async def create(
     application = await _supported_application(core, session, claims.application_key, request.application_ids)
     activation = await _activation(session, claims.activation_id, application, request.application_ids)
     if not unverified.verify(_request_key(core, application, activation)):
+        _asked.labels(application.application_id, "refused").inc()
         raise InvalidRequest()
+    _asked.labels(application.application_id, "issued").inc()
 
     pair = generate_key_pair()
     issued = protocol.TemporaryKey(
