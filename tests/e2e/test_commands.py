@@ -168,6 +168,26 @@ def test_a_callers_credentials_stay_the_same(tmp_path: Path) -> None:
     assert json.loads(first.stdout) == json.loads(again.stdout)
 
 
+@pytest.mark.parametrize(
+    ("host", "settings", "limited"),
+    [
+        ("127.0.0.1", {}, False),
+        ("localhost", {}, False),
+        ("0.0.0.0", {}, True),
+        ("127.0.0.1", {"limit_loopback": True}, True),
+        ("127.0.0.1", {"environment": "production"}, True),
+    ],
+)
+def test_on_loopback_the_all_in_one_limits_nobody_outside_production(
+    tmp_path: Path, host: str, settings: dict[str, object], limited: bool
+) -> None:
+    from powerauth_cli.all_in_one import AllInOne
+    from powerauth_core.integrations.service import Credentials
+
+    stack = AllInOne(tmp_path, host=host, settings={"enrollment": settings})
+    assert stack._enrollment_settings(Credentials("token", "secret")).limit_loopback is limited
+
+
 async def test_the_data_folder_outlives_the_process(tmp_path: Path) -> None:
     from powerauth_cli.all_in_one import AllInOne
     from powerauth_cli.demo.bank import Bank

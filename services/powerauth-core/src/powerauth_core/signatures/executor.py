@@ -11,7 +11,6 @@ done again with locks.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -52,9 +51,6 @@ if TYPE_CHECKING:
 ACTIONS_PER_BATCH = 8
 """Actions run one after another while all locks of the batch are held."""
 
-OVER_LIMIT_AT_ONCE = 4
-"""Attempts of clients that failed too often are checked, so many of them at a time (D15)."""
-
 
 class SignatureExecutor:
     """Front of the micro-batches of one process; every check of a signature goes through `run`.
@@ -73,7 +69,6 @@ class SignatureExecutor:
         settings = core.settings
         self._streams = Streams(core.database, settings.chain_keys)
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
-        self._over_limit = asyncio.Semaphore(OVER_LIMIT_AT_ONCE)
         self._counting = OWN_DEVICE if settings.only_own_device_counts else EVERY_FAILURE
         self.repeated = RepeatedAttempts(core.database, self._streams, self._statements)
         # Checks alone take another way through the database than checks with an action: they never mix.
@@ -103,7 +98,7 @@ class SignatureExecutor:
             return await self._submit(job)
         if self.attempt_limit.is_over(job.activation_id, address):
             job.over_limit = True
-            async with self._over_limit:
+            async with self.attempt_limit.turn(job.activation_id, address):
                 verified = await self._submit(job)
         else:
             verified = await self._submit(job)

@@ -6,15 +6,20 @@ Nobody is refused for it: an attempt over the limit is checked like any other.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from servicekit import metrics
 
 _REMEMBERED = 10_000
+OVER_LIMIT_AT_ONCE = 2
+"""Attempts of one client at one activation that are checked at the same time, once it is over the limit."""
 _over = metrics.counter(
-    "powerauth_dmz_attempts_limited", "Signature attempts over the limit of failures: checked, but one by one"
+    "powerauth_dmz_attempts_limited", "Signature attempts over the limit of failures: checked, but in turn"
 )
 
 
@@ -22,6 +27,12 @@ _over = metrics.counter(
 class _Bucket:
     tokens: float
     updated: float
+
+
+@dataclass(slots=True)
+class _Lane:
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OVER_LIMIT_AT_ONCE))
+    inside: int = 0
 
 
 class AttemptLimit:
@@ -36,6 +47,7 @@ class AttemptLimit:
         self._capacity = float(per_minute)
         self._rate = per_minute / 60
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
+        self._lanes: dict[tuple[str, str], _Lane] = {}
 
     def is_over(self, activation_id: str, address: str) -> bool:
         """Whether this client failed too often at this activation lately."""
@@ -44,6 +56,20 @@ class AttemptLimit:
             return False
         _over.inc()
         return True
+
+    @asynccontextmanager
+    async def turn(self, activation_id: str, address: str) -> AsyncIterator[None]:
+        """Wait for the turn of an attempt over the limit; nobody else waits for it."""
+        key = (activation_id, address)
+        lane = self._lanes.setdefault(key, _Lane())
+        lane.inside += 1
+        try:
+            async with lane.turn:
+                yield
+        finally:
+            lane.inside -= 1
+            if not lane.inside:
+                del self._lanes[key]
 
     def count_failure(self, activation_id: str, address: str) -> None:
         """Count a failed attempt on an activation that exists."""

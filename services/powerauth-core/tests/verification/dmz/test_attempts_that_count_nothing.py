@@ -4,6 +4,7 @@ refuses the owner, and leaves few rows (D14, D15).
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -129,6 +130,25 @@ async def test_attempts_that_count_nothing_share_a_row_of_the_chain(
         "signature/list", userId="alice", timestampFrom=0, timestampTo=clock.now_ms() + 60_000
     )
     assert len(listed["items"]) == len(rows)
+
+
+async def test_over_the_limit_attempts_take_turns_and_nobody_elsewhere_waits() -> None:
+    limit, go = AttemptLimit(1), asyncio.Event()
+    inside: list[str] = []
+
+    async def attempt(address: str) -> None:
+        async with limit.turn("activation", address):
+            inside.append(address)
+            await go.wait()
+
+    tasks = [asyncio.create_task(attempt(ELSEWHERE)) for _ in range(9)]
+    tasks.append(asyncio.create_task(attempt(HOME)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert sorted(inside) == sorted([ELSEWHERE, ELSEWHERE, HOME])
+    go.set()
+    await asyncio.gather(*tasks)
+    assert (len(inside), limit._lanes) == (10, {})
 
 
 @pytest.mark.usefixtures("noon")
