@@ -8,12 +8,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from enrollment.errors import TooManyRequests
+from servicekit import metrics
 
 AT_ONCE = 2
 WAITING = 64
 WAITING_PROVEN = 1024
 WAITING_ALTOGETHER = 4096
 _RETRY_SECONDS = 5
+
+_over = metrics.counter(
+    "powerauth_enrollment_over_limit",
+    "Requests over a rate limit, by limit and what became of them",
+    ("limit", "outcome"),
+)
 
 
 @dataclass(slots=True)
@@ -45,7 +52,9 @@ class Lanes:
         room = AT_ONCE + (WAITING_PROVEN if proven else WAITING)
         if lane.inside >= room or (self._inside >= WAITING_ALTOGETHER and not proven):
             self._drop_empty(limit, key)
+            _over.labels(limit, "refused").inc()
             raise TooManyRequests(extra={"limit": limit}, retry_after=_RETRY_SECONDS)
+        _over.labels(limit, "waited").inc()
         lane.inside += 1
         self._inside += 1
         try:

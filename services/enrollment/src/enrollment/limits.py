@@ -21,17 +21,10 @@ from enrollment.errors import TooManyRequests
 from enrollment.lanes import Lanes
 from enrollment.limit_storage import BoundedMemory, SharedCounts
 from enrollment.settings import EnrollmentSettings
-from servicekit import metrics
 from servicekit.errors import ServiceError
 
 KEYS_REMEMBERED = 100_000
 PROVEN_SECONDS = 600.0
-
-_over = metrics.counter(
-    "powerauth_enrollment_over_limit",
-    "Requests over a rate limit, by limit and what became of them",
-    ("limit", "outcome"),
-)
 
 
 class RateLimit:
@@ -110,13 +103,8 @@ class Limits:
         if self._is_exempt(network) or not await limit.is_over(key):
             yield
             return
-        try:
-            async with self._lanes.turn(limit.name, key, proven=self._is_proven(network)):
-                _over.labels(limit.name, "waited").inc()
-                yield
-        except TooManyRequests:
-            _over.labels(limit.name, "refused").inc()
-            raise
+        async with self._lanes.turn(limit.name, key, proven=self._is_proven(network)):
+            yield
 
     @asynccontextmanager
     async def counting_failures(self, network: str) -> AsyncIterator[None]:

@@ -40,7 +40,7 @@ class SignatureHeaderFields(HeaderModel):
     pa_signature_type: HeaderText
     pa_signature: HeaderText
     pa_version: HeaderText
-    client_network: str | None = Field(default=None, max_length=64)
+    client_network: str | None = Field(default=None, pattern=r"^[0-9A-Za-z.:/]{0,64}$")
 
 
 class TokenHeaderFields(HeaderModel):

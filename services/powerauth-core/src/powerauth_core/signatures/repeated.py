@@ -73,4 +73,6 @@ class RepeatedAttempts:
                 await self.write(clock.now())
             except Unavailable as error:
                 log.warning("repeated_attempts_wait", reason=str(error))
+            except Exception:
+                log.exception("repeated_attempts_wait")
         self._later = None

@@ -132,6 +132,11 @@ async def test_attempts_that_count_nothing_share_a_row_of_the_chain(
     assert len(listed["items"]) == len(rows)
 
 
+@pytest.mark.parametrize("network", ["x" * 65, "a b", "\x00", '"', "1.1.1.1\n"])
+async def test_only_a_network_can_be_told_as_one(network: str, dmz, phone) -> None:
+    assert await dmz.error("signed/verify", **login(phone, network)) == "ERR0024"
+
+
 async def test_over_the_limit_attempts_take_turns_and_nobody_elsewhere_waits() -> None:
     limit, go = AttemptLimit(1), asyncio.Event()
     inside: list[str] = []
