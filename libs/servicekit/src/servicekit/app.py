@@ -17,7 +17,7 @@ from servicekit.documentation import add_documentation
 from servicekit.errors import ErrorFamily, install_error_handlers
 from servicekit.health import Check
 from servicekit.middleware import EdgeMiddleware
-from servicekit.routing import ExactRoutes
+from servicekit.routing import RouteTable, answer_without_route
 from servicekit.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
@@ -112,7 +112,8 @@ def create_app(
         app.include_router(metrics.router())
     if settings.swagger_enabled:
         add_documentation(app, API_DOCS)
-    app.router.routes.insert(0, ExactRoutes(app))
+    app.router.default = answer_without_route
+    app.router.routes.insert(0, RouteTable(app))
     app.add_middleware(EdgeMiddleware, service=name, settings=settings, family=family)
     return app
 

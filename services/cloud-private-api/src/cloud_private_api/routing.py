@@ -24,6 +24,7 @@ from cloud_private_api.auth.rules import require, requirement_of
 from cloud_private_api.container import cloud_of
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
 from servicekit.errors import input_problems
+from servicekit.routing import ALLOWED_KEY
 from servicekit.wire import JsonResponse
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -100,17 +101,22 @@ def answer(model: BaseModel) -> Response:
     return JsonResponse(model, exclude_none=True)
 
 
-def answer_unknown_paths(app: FastAPI) -> None:
-    """A path that no route matches is 404; even to learn that, one must log in."""
+def guard_paths_without_route(app: FastAPI) -> None:
+    """A path that is unknown, or has no such method: even to learn that, one must log in.
+
+    What anybody may see (spec/cloud-api.md §1.4) tells everybody its methods too.
+    """
     without_login = app.router.default
 
-    async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            request = Request(scope, receive)
-            await cloud_of(request).authenticator.authenticate(request.headers.get("authorization"))
+            routes = scope[ALLOWED_KEY].values()
+            if not routes or any(isinstance(route, CloudRoute) for route in routes):
+                request = Request(scope, receive)
+                await cloud_of(request).authenticator.authenticate(request.headers.get("authorization"))
         await without_login(scope, receive, send)
 
-    app.router.default = unknown_path
+    app.router.default = guarded
 
 
 def _check_accept(headers: Headers) -> None:

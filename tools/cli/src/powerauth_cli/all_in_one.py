@@ -201,16 +201,21 @@ class AllInOne:
 
 
 class _ByContextPath:
-    """Hands a request to the service whose context path it starts with."""
+    """Hands a request to the service whose context path it starts with.
+
+    What is about the server as a whole (``OPTIONS *``) any of them can answer.
+    """
 
     def __init__(self, apps: Mapping[str, FastAPI]) -> None:
-        self._apps = apps
+        self._apps = {context_path.encode(): app for context_path, app in apps.items()}
+        self._apps[b"*"] = next(iter(apps.values()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _acknowledge_lifespan(receive, send)
             return
-        app = self._apps.get("/" + scope["path"].split("/", 2)[1])
+        # Undecoded: a slash inside a name ends no context path.
+        app = self._apps.get(scope["raw_path"][:1] + scope["raw_path"][1:].split(b"/", 1)[0])
         if app is not None:
             await app(scope, receive, send)
             return
