@@ -387,7 +387,7 @@ async def test_health_follows_its_checks(make_app: MakeApp, client_of: ClientOf)
     async def other_service() -> bool:
         return "other" not in broken
 
-    client = client_of(make_app(health=[own_database], readiness=[other_service]))
+    client = client_of(make_app(health=[own_database], readiness=[other_service], health_cache_seconds=0))
 
     async def statuses() -> list[int]:
         paths = ("/actuator/health", "/actuator/health/readiness", "/actuator/health/liveness")

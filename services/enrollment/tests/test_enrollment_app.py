@@ -189,17 +189,18 @@ async def test_answers_are_not_cached_and_tell_no_version(client: PublicClient) 
     assert "Server" not in answer.headers
 
 
-async def test_production_tells_no_version_and_shows_no_documentation(connect: Connect) -> None:
-    production = {"environment": "production", "test_endpoints": False}
-    open_client, closed = connect(), connect(**production)
-    assert (await open_client.send("GET", "/v3/api-docs")).status == 200
-    for path in ("/v3/api-docs", "/swagger-ui/index.html", "/", "/actuator/prometheus", "/metrics"):
+async def test_production_shows_strangers_nothing_but_that_it_lives(connect: Connect, core: FakeCore) -> None:
+    production = {"environment": "production", "test_endpoints": False, "metrics_enabled": True}
+    inside = ("/v3/api-docs", "/swagger-ui/index.html", "/actuator/info", "/actuator/prometheus", "/metrics")
+    opened, closed = connect(metrics_enabled=True), connect(**production, swagger_enabled=True)
+    for path in inside:
+        assert (await opened.send("GET", path)).status == 200, path
+    for path in (*inside, "/", "/actuator/health/readiness"):
         assert (await closed.send("GET", path)).status == 404, path
-    assert (await closed.send("GET", "/actuator/info")).json == {
-        "app": {"name": "enrollment", "version": "UNKNOWN"}
-    }
-    shown = connect(**production, swagger_enabled=True)
-    assert (await shown.send("GET", "/v3/api-docs")).status == 200
+    before = len(core.calls)
+    for path in ("/actuator/health", "/actuator/health/liveness"):
+        assert (await closed.send("GET", path)).json == {"status": "UP"}
+    assert len(core.calls) == before
 
 
 async def test_pages_of_other_origins_are_allowed_nothing(client: PublicClient, core: FakeCore) -> None:

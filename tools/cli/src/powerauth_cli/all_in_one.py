@@ -37,7 +37,7 @@ from powerauth_core.settings import CoreSettings
 from servicekit.bus.memory import InMemoryBus
 from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging
-from servicekit.serving import BackgroundServer, lifespan_of, settle_heap
+from servicekit.serving import BackgroundServer, lifespan_of, management_server, settle_heap
 
 CORE = "/powerauth-java-server"
 ENROLLMENT = "/enrollment-server"
@@ -165,6 +165,9 @@ class AllInOne:
         :return: how the others reach it: in this process, or by the network (None)
         """
         self._apps[context_path] = app
+        management = management_server(app)
+        if management is not None:
+            await self._stack.enter_async_context(management)
         if self._port is not None:
             await self._stack.enter_async_context(lifespan_of(app))
             return AsgiTransport(app)
