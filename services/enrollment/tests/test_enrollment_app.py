@@ -457,3 +457,12 @@ async def test_every_endpoint_stands_in_the_api_document(client: PublicClient) -
         "/pa/v3/token/create",
         "/api/auth/token/app/operation/authorize",
     } <= set(document["paths"])
+
+
+async def test_no_path_and_no_query_carries_parameters(connect: Connect) -> None:
+    """All that a call is about stands in its body or a header; the signature probe's query is signed data."""
+    document = (await connect(test_endpoints=True).send("GET", "/v3/api-docs")).json
+    for path, operations in document["paths"].items():
+        assert "{" not in path
+        found = [parameter["in"] for one in operations.values() for parameter in one.get("parameters", ())]
+        assert not {"path", "query"} & set(found), path

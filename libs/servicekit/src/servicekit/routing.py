@@ -198,6 +198,12 @@ def allow_header(methods: Collection[str]) -> str:
     return ", ".join(sorted(implied.union(methods)))
 
 
+def declared(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Path template and method of every route of an application; HEAD and OPTIONS are nobody's own."""
+    for path, method, _ in _targets(app):
+        yield path, method
+
+
 def _child_scope(target: _Target, values: dict[str, str]) -> Scope:
     # The framework puts path parameters and state in there: each request gets its own.
     return {**target.child_scope, "path_params": values, _HANDLER_KEY: target.app}

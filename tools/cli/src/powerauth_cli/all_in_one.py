@@ -102,6 +102,11 @@ class AllInOne:
         self.first_password: str | None = None
 
     @property
+    def apps(self) -> Mapping[str, FastAPI]:
+        """The services' applications by context path."""
+        return self._apps
+
+    @property
     def core_url(self) -> str:
         """The core's address with its context path."""
         return self._urls[CORE]
