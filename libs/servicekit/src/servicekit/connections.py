@@ -152,7 +152,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """The headers that say how long a body is; none without one."""
         return [
             b"%s: %s\r\n" % (name, value)
-            for name, value in self.headers
+            for name, value in self.scope["headers"]
             if name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
         ]
 
@@ -161,12 +161,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise self._refusing(429, "pipeline")
         super().on_message_begin()
         self._in_head = self._incomplete = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:
-            # A trailer would change the headers while they are being looked at.
-            raise self._refusing(400, "trailers")
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -178,6 +172,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._in_head = True
             raise self._refusing(505, "version")
         super().on_headers_complete()
+        # What comes behind a body is not added to headers that somebody looks at already.
+        self.headers = []
 
     def _reduced_target(self) -> bytes:
         """The rarer forms of a target (RFC 9112 §3.2): what has no path becomes ``/`` or ``*``."""
@@ -201,6 +197,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() and self._framing():
             # The parser leaves a body to the protocol that is offered.
             return
+        if self.headers:
+            raise self._refusing(400, "trailers")
         self._disarm()
         self._incomplete = False
         self._completed = True

@@ -31,6 +31,8 @@ _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
 CLIENT_GONE = 499
 """Status in log and metrics of a request whose client left before it was answered."""
+_MAX_DIGITS = 20
+"""Of a content length; more are not worth a conversion."""
 MAX_HEADERS = 100
 MAX_HEADERS_BYTES = 64 * 1024
 """Of all names and values of a request together."""
@@ -60,6 +62,7 @@ class EdgeMiddleware:
         self.correlation_name = (
             settings.correlation_header_name.lower().encode() if settings.correlation_header_enabled else None
         )
+        self.read_headers = {b"content-length", b"transfer-encoding", self.correlation_name}
         self.correlation_pattern = re.compile(settings.correlation_header_pattern)
         self._durations = metrics.histogram(
             "http_server_request_seconds",
@@ -144,17 +147,18 @@ class _Exchange:
         size = 0
         for name, value in headers:
             size += len(name) + len(value)
-            if len(value) > edge.max_header or len(name) > edge.max_header:
-                self.refusal = edge.family.too_large
-            elif name == b"content-length":
-                if not value.isdigit() or int(value) > edge.max_body:
+            if name not in edge.read_headers:
+                continue
+            if name == b"content-length":
+                if not value.isdigit() or len(value) > _MAX_DIGITS or int(value) > edge.max_body:
                     self.refusal = edge.family.too_large
-            elif name == b"transfer-encoding" and value.lower() != b"chunked":
-                self.refusal = edge.family.unimplemented
-            elif name == edge.correlation_name and edge.correlation_pattern.fullmatch(
-                value.decode("latin-1")
-            ):
+            elif name == b"transfer-encoding":
+                if value.lower() != b"chunked":
+                    self.refusal = edge.family.unimplemented
+            elif edge.correlation_pattern.fullmatch(value.decode("latin-1")):
                 correlation = value.decode("latin-1")
+        if size > edge.max_header and any(len(part) > edge.max_header for pair in headers for part in pair):
+            self.refusal = edge.family.too_large
         if size > MAX_HEADERS_BYTES or len(headers) > MAX_HEADERS:
             self.refusal = with_status(edge.family.too_large, 431)
         # It names a request and protects nothing.
