@@ -42,6 +42,10 @@ class _Target:
     names: tuple[tuple[int, str], ...]
     """Which segments are parameters."""
 
+    def values(self, parts: list[str]) -> dict[str, str]:
+        """The names that stand in the segments of a path."""
+        return {name: name_of(parts[index]) for index, name in self.names}
+
 
 class DirectRoute(APIRoute):
     """A route whose endpoint takes the request and returns the answer, nothing else.
@@ -147,16 +151,17 @@ class RouteTable(BaseRoute):
                 allowed.setdefault(known, target)
         target = allowed.get(method)
         if target is None:
-            return Match.FULL, self._without_route(allowed)
-        return Match.FULL, _child_scope(target, {name: name_of(parts[i]) for i, name in target.names})
+            return Match.FULL, self._without_route(allowed, parts)
+        return Match.FULL, _child_scope(target, target.values(parts))
 
-    def _without_route(self, allowed: Mapping[str, _Target]) -> Scope:
+    def _without_route(self, allowed: Mapping[str, _Target], parts: list[str]) -> Scope:
         scope: dict[str, Any] = {
             ALLOWED_KEY: {method: target.route for method, target in allowed.items()},
             _HANDLER_KEY: self._app.router.default,
         }
         for target in allowed.values():
             scope[TEMPLATE_KEY] = target.child_scope[TEMPLATE_KEY]
+            scope["path_params"] = target.values(parts)
             break
         return scope
 

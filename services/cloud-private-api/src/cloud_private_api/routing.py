@@ -25,7 +25,7 @@ from cloud_private_api.container import cloud_of
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
 from cloud_private_api.queries import QueryReader
 from servicekit.errors import input_problems
-from servicekit.routing import ALLOWED_KEY
+from servicekit.routing import ALLOWED_KEY, TEMPLATE_KEY
 from servicekit.wire import JsonResponse
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -112,7 +112,8 @@ def answer(model: BaseModel) -> Response:
 
 
 def guard_paths_without_route(app: FastAPI) -> None:
-    """A path that is unknown, or has no such method: even to learn that, one must log in.
+    """A path that is unknown, or has no such method: even to learn that, one must log in, and have the right
+    to call what the path has.
 
     What anybody may see (spec/cloud-api.md §1.4) tells everybody its methods too.
     """
@@ -123,7 +124,11 @@ def guard_paths_without_route(app: FastAPI) -> None:
             routes = scope[ALLOWED_KEY].values()
             if not routes or any(isinstance(route, CloudRoute) for route in routes):
                 request = Request(scope, receive)
-                await cloud_of(request).authenticator.authenticate(request.headers.get("authorization"))
+                caller = await cloud_of(request).authenticator.authenticate(
+                    request.headers.get("authorization")
+                )
+                if routes:
+                    require(requirement_of(scope[TEMPLATE_KEY]), caller, request.path_params.get("appId"))
         await without_login(scope, receive, send)
 
     app.router.default = guarded
