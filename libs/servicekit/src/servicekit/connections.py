@@ -69,8 +69,9 @@ class Corked:
 
     def stop_reading(self) -> None:
         """Read nothing any more, whoever asks."""
-        self._transport.pause_reading()
-        self.resume_reading = self.pause_reading
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+        self.pause_reading = self.resume_reading = lambda: None
 
     def close(self) -> None:
         """Close after what waits."""
@@ -163,15 +164,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = self._incomplete = True
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
         if len(self.url) > MAX_TARGET_BYTES:
             self.url = _OVERLONG_TARGET
         elif not self.url.startswith(b"/"):
             self.url = self._reduced_target()
         if self.parser.get_http_version() not in _VERSIONS:
-            self._in_head = True
             raise self._refusing(505, "version")
         super().on_headers_complete()
+        self._in_head = False
         # What comes behind a body is not added to headers that somebody looks at already.
         self.headers = []
 
@@ -241,11 +241,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             # The requests before this one get their answers.
             cycle.keep_alive = False
             return
+        unanswered = self._in_head
         if working:
             # Its own request is at fault: whoever works on it hears that the client is gone.
+            unanswered = not (cycle.response_started or self.pipeline)
             cycle.disconnected = True
             cycle.message_event.set()
-        if not working or not (cycle.response_started or self.pipeline):
+        if unanswered:
             self.transport.write(STATUS_LINE[status] + b"connection: close\r\ncontent-length: 0\r\n\r\n")
         self.transport.close()
 
