@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
 import pytest
 from fastapi import FastAPI, Request
 
 from servicekit import connections
 from servicekit.serving import BackgroundServer
-from servicekit.settings import ServiceSettings
+from servicekit.settings import MEBIBYTE, ServiceSettings
 
 MakeApp = Callable[..., FastAPI]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -123,13 +124,166 @@ async def test_a_body_larger_than_the_head_bound_is_no_head(connection: Streams)
     assert await _status(reader) == 200
 
 
+HEAD = b" HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = b"POST /length" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+UNREAD = b"POST /nowhere" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+TOO_MUCH = connections.MAX_HEAD_BYTES + 1
+
+
 @pytest.mark.parametrize(
-    "garbage", [b"\x00\xff\r\n\r\n", b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", b"BREW\r\n\r\n"]
+    ("message", "status"),
+    [
+        (b"\x00\xff\r\n\r\n", 400),
+        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"BREW\r\n\r\n", 400),
+        (b"BREW /pot" + HEAD + b"\r\n", 501),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"GET /" + HEAD + b"A: b\r\n c\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        (b"POST /length" + HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nab", 400),
+        (b"POST /length" + HEAD + b"Content-Length: 2, 2\r\n\r\nab", 400),
+        (b"POST /length" + HEAD + b"Content-Length: +2\r\n\r\nab", 400),
+        (
+            b"POST /length" + HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (b"POST /length" + HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n", 400),
+        (CHUNKED + b"x\r\n", 400),
+        (CHUNKED + b"1\r\na\r\n0\r\nX-PowerAuth-Authorization: PowerAuth\r\n\r\n", 400),
+        (CHUNKED + b"0\r\nX-Endless: " + b"a" * TOO_MUCH, 413),
+        (CHUNKED + b"1;" + b"e" * TOO_MUCH, 413),
+        (CHUNKED + b"0" * TOO_MUCH, 413),
+        (CHUNKED + b"1\r\na\r\n" * (TOO_MUCH // 5 + 1), 413),
+    ],
+    ids=lambda value: repr(value[:90]) if isinstance(value, bytes) else "",
 )
-async def test_what_is_not_http_is_a_400(connection: Streams, garbage: bytes) -> None:
+async def test_what_no_client_of_ours_sends_is_refused_and_hung_up_on(
+    connection: Streams, message: bytes, status: int
+) -> None:
     reader, writer = connection
-    writer.write(garbage)
-    assert (await _closed(reader)).startswith(b"HTTP/1.1 400 ")
+    writer.write(message)
+    assert (await _closed(reader)).startswith(b"HTTP/1.1 %d " % status)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"OPTIONS *", 200),
+        (b"OPTIONS http://x", 200),
+        (b"GET *", 400),
+        (b"GET http://x", 404),
+        (b"GET http://x?a=b", 404),
+        (b"GET http://x/actuator/health/liveness", 200),
+        (b"GET //actuator/health/liveness", 404),
+        (b"GET /actuator%2Fhealth/liveness", 404),
+        (b"GET /actuator/health/livenes%73", 200),
+        (b"GET /%00", 404),
+        (b"GET /%FF", 400),
+        (b"GET /%", 400),
+        (b"GET /actuator/health/../health/liveness", 404),
+        (b"GET /" + b"%41" * 20_000, 414),
+        (b"GET /actuator/health/liveness?" + b"a&" * 5_000, 414),
+        (b"CONNECT x:443", 501),
+        (b"TRACE /actuator/health/liveness", 405),
+        (b"PROPFIND /actuator/health/liveness", 501),
+    ],
+    ids=lambda value: repr(value[:50]) if isinstance(value, bytes) else "",
+)
+async def test_every_form_of_a_target_has_its_answer(
+    connection: Streams, request_line: bytes, status: int
+) -> None:
+    reader, writer = connection
+    writer.write(request_line + HEAD + b"\r\n")
+    assert await _status(reader) == status
+
+
+async def test_a_target_without_a_service_lists_the_methods(connection: Streams) -> None:
+    reader, writer = connection
+    writer.write(b"OPTIONS *" + HEAD + b"\r\n")
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    assert b"\r\nallow: delete, get, head, options, patch, post, put\r\n" in head
+
+
+async def test_a_body_in_many_chunks_is_taken(connection: Streams) -> None:
+    reader, writer = connection
+    writer.write(CHUNKED + b"5;x=y\r\nabcde\r\n" * 2_000 + b"0\r\n\r\n")
+    assert await _status(reader) == 200
+
+
+@pytest.mark.parametrize(
+    "endless", [b"10000\r\n" + b"x" * 65_536 + b"\r\n", b"1\r\nx\r\n" * 10_000], ids=["body", "framing"]
+)
+async def test_a_body_that_nobody_reads_ends_too(connection: Streams, endless: bytes) -> None:
+    reader, writer = connection
+    writer.write(UNREAD)
+    assert await _status(reader) == 404
+    sent = 0
+    with suppress(ConnectionError):
+        while not reader.at_eof() and sent < 64 * MEBIBYTE:
+            writer.write(endless)
+            await writer.drain()
+            sent += len(endless)
+    assert sent < 64 * MEBIBYTE  # what the kernel takes for both sides is part of it
+    with suppress(ConnectionError):
+        assert await _closed(reader) == b"", "one answer to a request"
+
+
+async def test_requests_sent_ahead_are_bounded(connection: Streams, server: BackgroundServer) -> None:
+    reader, writer = connection
+    writer.write(GET * 1_000)
+    answered = (await _closed(reader)).count(b"HTTP/1.1 200 ")
+    assert 1 <= answered <= connections.MAX_PIPELINED + 2
+
+
+async def test_a_bad_request_behind_good_ones_does_not_cost_their_answers(connection: Streams) -> None:
+    reader, writer = connection
+    writer.write(GET * 3 + b"\x00\r\n\r\n")
+    answers = await _closed(reader)
+    assert (answers.count(b"HTTP/1.1 200 "), answers.count(b"HTTP/1.1 ")) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("framing", "body", "length"),
+    [
+        (b"", b"", b"0"),
+        (b"Content-Length: 0\r\n", b"", b"0"),
+        (b"Content-Length: 12\r\n", b"GET / HTTP/1", b"12"),
+        (b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n", b"3"),
+    ],
+)
+async def test_other_protocols_are_offered_in_vain(
+    connection: Streams, framing: bytes, body: bytes, length: bytes
+) -> None:
+    """What a client sends with an offer is a request like any other, also its body."""
+    reader, writer = connection
+    for offer in (b"h2c", b"websocket"):
+        head = b"POST /length" + HEAD + b"Connection: Upgrade\r\nUpgrade: %s\r\n" % offer
+        writer.write(head + framing + b"\r\n" + body[:1])
+        await asyncio.sleep(0.01)
+        writer.write(body[1:] + GET)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert await reader.readexactly(len(length)) == length
+        assert await _status(reader) == 200
+
+
+async def test_a_client_that_asks_before_its_body_is_told(connection: Streams) -> None:
+    reader, writer = connection
+    expecting = HEAD + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    writer.write(b"POST /length" + expecting)
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+    writer.write(b"ab")
+    assert await _status(reader) == 200
+    writer.write(b"POST /nowhere" + expecting)
+    assert (await _closed(reader)).startswith(b"HTTP/1.1 404 ")
+
+
+async def test_blank_lines_hold_no_connection(connection: Streams) -> None:
+    reader, writer = connection
+    writer.write(GET)
+    assert await _status(reader) == 200
+    writer.write(b"\r\n")
+    assert await _closed(reader) == b""
 
 
 class RecordingTransport(asyncio.Transport):

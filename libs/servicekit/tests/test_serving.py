@@ -118,15 +118,20 @@ PROGRAM = """
         await asyncio.sleep(0.5)
         return "done"
 
-    settings = ServiceSettings(port=int(sys.argv[1]))
+    settings = ServiceSettings(port=int(sys.argv[1]), management_port=int(sys.argv[2]))
     serve(create_app("t", "1", settings, family, routers=[router]), settings)
 """
 
 
 async def test_a_process_finishes_its_requests_on_sigterm_and_ends_well() -> None:
-    port = free_port()
+    port, management_port = free_port(), free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", dedent(PROGRAM), str(port), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-c",
+        dedent(PROGRAM),
+        str(port),
+        str(management_port),
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     url = f"http://127.0.0.1:{port}"
@@ -137,6 +142,9 @@ async def test_a_process_finishes_its_requests_on_sigterm_and_ends_well() -> Non
                 break
             except httpx2.ConnectError:
                 await asyncio.sleep(0.05)
+        path = "/actuator/health/readiness"
+        assert (await client.get(url + path)).status_code != 200
+        assert (await client.get(f"http://127.0.0.1:{management_port}{path}")).status_code == 200
         request = asyncio.create_task(client.get(url + "/slow"))
         while await process.stdout.readline() != b"working\n":
             pass

@@ -323,15 +323,32 @@ async def test_flags_are_added_replaced_and_removed(bank: Client, core: FakeCore
     assert await bank.ok("GET", path) == {"registrationId": activation_id, "flags": []}
     assert (await bank.ok("POST", path, {"flags": ["B", "A"]}))["flags"] == ["A", "B"]
     assert (await bank.ok("PUT", path, {"flags": ["C", "C", "D"]}))["flags"] == ["C", "D"]
-    assert (await bank.ok("DELETE", path, flags="D,X"))["flags"] == ["C"]
+    assert (await bank.ok("DELETE", f"{path}?flags=D,X"))["flags"] == ["C"]
     assert (await bank.ok("PUT", path, {"flags": []}))["flags"] == []
     assert (await bank.ok("PUT", path, {"flags": []}))["flags"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("flags=EU%2CCZ", ["EU", "CZ", "a b"]),
+        ("flags=EU,CZ", ["EU,CZ", "a b"]),
+        ("flags=EU&flags=CZ", ["EU,CZ", "a b"]),
+        ("flags=EU,&flags=a+b,EU%2cCZ", ["CZ"]),
+    ],
+)
+async def test_a_comma_inside_a_flag_is_encoded(
+    bank: Client, core: FakeCore, query: str, left: list[str]
+) -> None:
+    path = f"{PATH}/{core.activation('app-a')}/flags"
+    await bank.ok("PUT", path, {"flags": ["EU", "CZ", "EU,CZ", "a b"]})
+    assert sorted((await bank.ok("DELETE", f"{path}?{query}"))["flags"]) == sorted(left)
 
 
 async def test_flags_to_add_or_remove_must_be_named(bank: Client, core: FakeCore) -> None:
     path = f"{PATH}/{core.activation('app-a')}/flags"
     assert await bank.violation("POST", path, {"flags": []}) == "flags"
-    assert await bank.violation("DELETE", path, flags=",") == "removeRegistrationFlags.flags"
+    assert await bank.violation("DELETE", f"{path}?flags=,") == "removeRegistrationFlags.flags"
     assert await bank.violation("DELETE", path) == "removeRegistrationFlags.flags"
 
 

@@ -124,9 +124,9 @@ async def test_unknown_path(client: PublicClient, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/pa/v3/status", {"POST"}),
-        ("PUT", "/api/auth/token/app/operation/list", {"POST"}),
-        ("PATCH", "/pa/v3/signature/validate", {"GET", "POST", "PUT", "DELETE"}),
+        ("GET", "/pa/v3/status", {"POST", "OPTIONS"}),
+        ("PUT", "/api/auth/token/app/operation/list", {"POST", "OPTIONS"}),
+        ("PATCH", "/pa/v3/signature/validate", {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"}),
     ],
 )
 async def test_wrong_method(client: PublicClient, method: str, path: str, allowed: set[str]) -> None:
@@ -186,26 +186,27 @@ async def test_answers_are_not_cached_and_tell_no_version(client: PublicClient) 
     assert "Server" not in answer.headers
 
 
-async def test_production_tells_no_version_and_shows_no_documentation(connect: Connect) -> None:
-    production = {"environment": "production", "test_endpoints": False}
-    open_client, closed = connect(), connect(**production)
-    assert (await open_client.send("GET", "/v3/api-docs")).status == 200
-    for path in ("/v3/api-docs", "/swagger-ui/index.html", "/", "/actuator/prometheus", "/metrics"):
+async def test_production_shows_strangers_nothing_but_that_it_lives(connect: Connect, core: FakeCore) -> None:
+    production = {"environment": "production", "test_endpoints": False, "metrics_enabled": True}
+    inside = ("/v3/api-docs", "/swagger-ui/index.html", "/actuator/info", "/actuator/prometheus", "/metrics")
+    opened, closed = connect(metrics_enabled=True), connect(**production, swagger_enabled=True)
+    for path in inside:
+        assert (await opened.send("GET", path)).status == 200, path
+    for path in (*inside, "/", "/actuator/health/readiness"):
         assert (await closed.send("GET", path)).status == 404, path
-    assert (await closed.send("GET", "/actuator/info")).json == {
-        "app": {"name": "enrollment", "version": "UNKNOWN"}
-    }
-    shown = connect(**production, swagger_enabled=True)
-    assert (await shown.send("GET", "/v3/api-docs")).status == 200
+    before = len(core.calls)
+    for path in ("/actuator/health", "/actuator/health/liveness"):
+        assert (await closed.send("GET", path)).json == {"status": "UP"}
+    assert len(core.calls) == before
 
 
 async def test_pages_of_other_origins_are_allowed_nothing(client: PublicClient, core: FakeCore) -> None:
-    """There is no cross-origin sharing: a browser's question is an unknown method, an answer has no leave."""
+    """There is no cross-origin sharing: a browser's question is answered, but no answer gives leave."""
     origin = {"Origin": "https://evil.example"}
     asked = {**origin, "Access-Control-Request-Method": "POST"}
     question = await client.send("OPTIONS", "/pa/v3/status", headers=asked)
     answers = [question, await client.post("/pa/v3/status", b"", origin)]
-    assert question.status == 405
+    assert (question.status, question.headers["Allow"]) == (200, "OPTIONS, POST")
     for answer in answers:
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
     assert core.paths == []
@@ -336,3 +337,12 @@ async def test_every_endpoint_stands_in_the_api_document(client: PublicClient) -
         "/pa/v3/token/create",
         "/api/auth/token/app/operation/authorize",
     } <= set(document["paths"])
+
+
+async def test_no_path_and_no_query_carries_parameters(connect: Connect) -> None:
+    """All that a call is about stands in its body or a header; the signature probe's query is signed data."""
+    document = (await connect(test_endpoints=True).send("GET", "/v3/api-docs")).json
+    for path, operations in document["paths"].items():
+        assert "{" not in path
+        found = [parameter["in"] for one in operations.values() for parameter in one.get("parameters", ())]
+        assert not {"path", "query"} & set(found), path

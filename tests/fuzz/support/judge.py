@@ -31,13 +31,18 @@ class Family:
     challenge: bool = False
     """Whether a 401 carries ``WWW-Authenticate``."""
 
-    def problems(self, answer: Answer) -> list[str]:
-        """Everything wrong with an answer, in words; empty when it is as specified."""
+    def problems(self, answer: Answer, method: str = "POST") -> list[str]:
+        """Everything wrong with an answer to a method, in words; empty when it is as specified."""
         found = [
             f"header {name}: {answer.headers.get(name)!r}"
             for name, value in _EDGE_HEADERS.items()
             if answer.headers.get(name) != value
         ]
+        asks_for_methods = method == "OPTIONS" and answer.status == 200
+        if asks_for_methods and "OPTIONS" not in answer.headers.get("allow", ""):
+            found.append("methods without Allow")
+        if asks_for_methods or method == "HEAD":
+            return found + [f"a body: {answer.body[:200]!r}"] * bool(answer.body)
         if answer.headers.get("content-type", "").partition(";")[0] != "application/json":
             found.append(f"content type {answer.headers.get('content-type')!r}")
         try:

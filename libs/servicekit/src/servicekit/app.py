@@ -12,17 +12,15 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
 from servicekit import health as health_routes
-from servicekit import metrics
 from servicekit.documentation import add_documentation
 from servicekit.errors import ErrorFamily, install_error_handlers
 from servicekit.health import Check
+from servicekit.management import API_DOCS, Management, document_elsewhere, management_routers
 from servicekit.middleware import EdgeMiddleware
-from servicekit.routing import ExactRoutes
+from servicekit.routing import RouteTable, answer_without_route
 from servicekit.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
-
-API_DOCS = "/v3/api-docs"
 
 _ERROR_SCHEMA = {
     "type": "object",
@@ -40,6 +38,18 @@ _ERROR_RESPONSE = {
     "description": "Error",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
 }
+
+
+_FRAMEWORK: dict[str, Any] = {
+    "docs_url": None,
+    "redoc_url": None,
+    "swagger_ui_oauth2_redirect_url": None,
+    "redirect_slashes": False,
+    "strict_content_type": False,
+    # The framework's own would put what callers sent into records of failed requests.
+    "telemetry": {"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+}
+"""Of what the framework could do, what we do ourselves or not at all."""
 
 
 class _Service(FastAPI):
@@ -82,7 +92,7 @@ def create_app(
     name: str | None = None,
     openapi_tags: list[dict[str, Any]] | None = None,
 ) -> FastAPI:
-    """A service's application.
+    """A service's application; what belongs on a management port is in ``app.state.management``.
 
     :param title: shown in the documentation
     :param health: checks of what the service owns; part of readiness too
@@ -90,31 +100,39 @@ def create_app(
     :param name: the service's name in ``/actuator/info`` and in metrics; ``title`` when absent
     """
     name = name or title
+    managed = management_routers(name, version, settings, health, readiness)
+    documented = API_DOCS if settings.swagger_enabled and settings.management_on_service_port else None
     app = _Service(
         title=title,
         version=version,
         lifespan=lifespan,
-        openapi_url=API_DOCS if settings.swagger_enabled else None,
-        docs_url=None,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
+        openapi_url=documented,
         openapi_tags=openapi_tags,
-        redirect_slashes=False,
-        strict_content_type=False,
-        # The framework's own would put what callers sent into records of failed requests.
-        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        **_FRAMEWORK,
     )
-    install_error_handlers(app, family)
-    for router in routers:
+    for router in (*routers, *(managed if settings.management_on_service_port else [health_routes.alive()])):
         app.include_router(router)
-    app.include_router(health_routes.router(name, version, health, readiness))
-    if settings.metrics_enabled:
-        app.include_router(metrics.router())
-    if settings.swagger_enabled:
+    if documented:
         add_documentation(app, API_DOCS)
-    app.router.routes.insert(0, ExactRoutes(app))
-    app.add_middleware(EdgeMiddleware, service=name, settings=settings, family=family)
+    _complete(app, name, settings, family)
+    if settings.management_port is not None:
+        management = _Service(title=title, version=version, openapi_url=None, **_FRAMEWORK)
+        for router in managed:
+            management.include_router(router)
+        if settings.swagger_enabled:
+            document_elsewhere(management, app, settings.root_path)
+        _complete(management, name, settings, family)
+        host = settings.management_host or settings.host
+        app.state.management = Management(management, host, settings.management_port, settings)
     return app
+
+
+def _complete(app: FastAPI, name: str, settings: ServiceSettings, family: ErrorFamily) -> None:
+    """What every application has around and in front of its routes."""
+    install_error_handlers(app, family)
+    app.router.default = answer_without_route
+    app.router.routes.insert(0, RouteTable(app))
+    app.add_middleware(EdgeMiddleware, service=name, settings=settings, family=family)
 
 
 def serve(app: Any, settings: ServiceSettings) -> None:

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from servicekit import logs
+from servicekit.targets import path_in_service
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -137,6 +138,13 @@ class ErrorAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+Shape = Callable[[ErrorContext], ErrorAnswer]
+
+
+UNREADABLE = InputProblem("body", (), "body_unreadable", "The request cannot be read.")
+"""What is wrong with a request that HTTP itself does not allow."""
+
+
 def envelope(code: str, message: str, /, **extra: object) -> dict[str, object]:
     """``{"status":"ERROR","responseObject":{"code":…,"message":…,…}}``, shared by all families."""
     return {"status": "ERROR", "responseObject": {"code": code, "message": message, **extra}}
@@ -148,12 +156,19 @@ def fixed(status: int, code: str, message: str, /, **extra: object) -> Callable[
     return lambda _context: answer
 
 
+def with_status(shape: Shape, status: int) -> Shape:
+    """The same words with another status."""
+
+    def shaped(context: ErrorContext) -> ErrorAnswer:
+        answer = shape(context)
+        return ErrorAnswer(status, answer.content, answer.headers)
+
+    return shaped
+
+
 def plain_service_error(_context: ErrorContext, error: ServiceError) -> ErrorAnswer:
     """The error's own status, code, message and extra members in the shared envelope."""
     return ErrorAnswer(error.http_status, envelope(error.code, error.message, **error.extra))
-
-
-Shape = Callable[[ErrorContext], ErrorAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +193,27 @@ class ErrorFamily:
     """Without it, a 429 is worded like a 503 with status 429."""
     remote_unavailable: Shape | None = None
     """Without it, an unreachable other service is worded like ``unavailable``."""
+    not_implemented: Shape | None = None
+    """Without it, a 501 is worded like a 405 with status 501."""
+
+    @property
+    def unimplemented(self) -> Shape:
+        """How the family words a 501."""
+        return self.not_implemented or with_status(self.method_not_allowed, 501)
+
+    def for_status(self, status: int) -> Shape | None:
+        """How the family words a status, if it words it by itself."""
+        return {
+            401: self.unauthorized,
+            403: self.forbidden or with_status(self.unauthorized, 403),
+            404: self.not_found,
+            405: self.method_not_allowed,
+            413: self.too_large,
+            415: self.unsupported_media_type,
+            429: self.too_many_requests or with_status(self.unavailable, 429),
+            501: self.unimplemented,
+            503: self.unavailable,
+        }.get(status)
 
 
 def error_response(answer: ErrorAnswer, extra_headers: Mapping[str, str] | None = None) -> Response:
@@ -189,10 +225,7 @@ def error_response(answer: ErrorAnswer, extra_headers: Mapping[str, str] | None 
 
 def context_of(request: Request) -> ErrorContext:
     """Method and path of a request, the path without the service's context path."""
-    scope = request.scope
-    root: str = scope.get("root_path", "")
-    path: str = scope["path"]
-    return ErrorContext(scope["method"], path.removeprefix(root) or "/")
+    return ErrorContext(request.scope["method"], path_in_service(request.scope) or "/")
 
 
 def input_problems(errors: Sequence[Mapping[str, Any]], default_source: str = "body") -> list[InputProblem]:
@@ -273,26 +306,12 @@ class ErrorHandlers:
 
     def _http_answer(self, context: ErrorContext, status: int) -> ErrorAnswer:
         family = self.family
-        shape = {
-            401: family.unauthorized,
-            403: family.forbidden,
-            404: family.not_found,
-            405: family.method_not_allowed,
-            413: family.too_large,
-            415: family.unsupported_media_type,
-            429: family.too_many_requests,
-            503: family.unavailable,
-        }.get(status)
+        shape = family.for_status(status)
         if shape is not None:
             return shape(context)
-        if status == 403:
-            return ErrorAnswer(403, family.unauthorized(context).content)
-        if status == 429:
-            return ErrorAnswer(429, family.unavailable(context).content)
         if status >= 500:
             return family.unexpected(context)
-        problem = InputProblem("body", (), "body_unreadable", "The request cannot be read.")
-        return family.validation(context, [problem])
+        return family.validation(context, [UNREADABLE])
 
 
 EXPECTED_ERRORS = (ServiceError, Unavailable, DataRefused, RequestValidationError, HTTPException)

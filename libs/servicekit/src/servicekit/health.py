@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import APIRouter
@@ -29,6 +30,37 @@ async def all_pass(checks: Sequence[Check]) -> bool:
     return all(await asyncio.gather(*(_passes(check) for check in checks)))
 
 
+class Shared:
+    """A check that is made once for all who ask at the same time or soon after: probes cost no more than one.
+
+    :param seconds: how long an outcome is told again
+    """
+
+    def __init__(self, check: Check, seconds: float) -> None:
+        self._check = check
+        self._seconds = seconds
+        self._outcome = False
+        self._good_until = 0.0
+        self._running: asyncio.Task[bool] | None = None
+
+    async def __call__(self) -> bool:
+        """Whether it passes or passed."""
+        if self._running is None:
+            if time.monotonic() < self._good_until:
+                return self._outcome
+            self._running = asyncio.create_task(self._make())
+        # One who asked may leave, the others still wait.
+        return await asyncio.shield(self._running)
+
+    async def _make(self) -> bool:
+        try:
+            self._outcome = await _passes(self._check)
+            self._good_until = time.monotonic() + self._seconds
+            return self._outcome
+        finally:
+            self._running = None
+
+
 async def _passes(check: Check) -> bool:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
@@ -39,19 +71,23 @@ async def _passes(check: Check) -> bool:
         return False
 
 
-def router(name: str, version: str, health: Sequence[Check], readiness: Sequence[Check]) -> APIRouter:
+def router(
+    name: str, version: str, health: Sequence[Check], readiness: Sequence[Check], seconds: float
+) -> APIRouter:
     """``/actuator/health``, its ``/liveness`` and ``/readiness``, and ``/actuator/info``.
 
     :param health: checks of what the service owns (its database)
     :param readiness: checks of what it needs beside that to serve
+    :param seconds: how long the outcome of a check is told again
     """
     routes = APIRouter(prefix="/actuator", tags=["Health"])
-    ready = [*health, *readiness]
+    own = [Shared(check, seconds) for check in health]
+    ready = [*own, *(Shared(check, seconds) for check in readiness)]
 
     @routes.get("/health")
     async def get_health() -> Response:
         """Whether the service and what it owns work."""
-        return _answer(await all_pass(health))
+        return _answer(await all_pass(own))
 
     @routes.get("/health/liveness")
     async def get_liveness() -> Response:
@@ -67,6 +103,19 @@ def router(name: str, version: str, health: Sequence[Check], readiness: Sequence
     async def get_info() -> dict[str, dict[str, str]]:
         """Name and version."""
         return {"app": {"name": name, "version": version}}
+
+    return routes
+
+
+def alive() -> APIRouter:
+    """``/actuator/health`` and its ``/liveness`` without a look at anything: the process answers."""
+    routes = APIRouter(prefix="/actuator", tags=["Health"])
+
+    @routes.get("/health", include_in_schema=False)
+    @routes.get("/health/liveness")
+    async def get_liveness() -> Response:
+        """Whether the process answers."""
+        return _answer(True)
 
     return routes
 

@@ -1,24 +1,27 @@
 """The edge of every service: one plain ASGI middleware around the whole application.
 
-It bounds bodies and headers, carries the correlation id, sets the security headers, counts and logs each
-request, and answers unexpected errors. One middleware, because each further one costs every request a set
-of wrappers.
+It bounds bodies, headers and targets (D28), carries the correlation id, sets the security headers, counts and
+logs each request, answers HEAD as GET without the body (RFC 9110 §9.3.2), and answers unexpected errors. One
+middleware, because each further one costs every request a set of wrappers.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from random import getrandbits
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit import logs, metrics
-from servicekit.errors import ErrorContext, ErrorFamily, Shape, error_response
-from servicekit.routing import TEMPLATE_KEY
+from servicekit.errors import UNREADABLE, ErrorContext, ErrorFamily, Shape, error_response, with_status
+from servicekit.routing import METHODS, TEMPLATE_KEY, allow_header
 from servicekit.settings import ServiceSettings
+from servicekit.targets import MAX_TARGET_BYTES, MalformedTarget, canonical_path, is_below, path_in_service
 
 _log = logs.get_logger("request")
 
@@ -28,7 +31,11 @@ _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
 CLIENT_GONE = 499
 """Status in log and metrics of a request whose client left before it was answered."""
-
+_MAX_DIGITS = 20
+"""Of a content length; more are not worth a conversion."""
+MAX_HEADERS = 100
+MAX_HEADERS_BYTES = 64 * 1024
+"""Of all names and values of a request together."""
 
 _CLOSE = {"Connection": "close"}
 """A body that is not wanted is not read either: the connection cannot serve another request."""
@@ -55,6 +62,7 @@ class EdgeMiddleware:
         self.correlation_name = (
             settings.correlation_header_name.lower().encode() if settings.correlation_header_enabled else None
         )
+        self.read_headers = {b"content-length", b"transfer-encoding", self.correlation_name}
         self.correlation_pattern = re.compile(settings.correlation_header_pattern)
         self._durations = metrics.histogram(
             "http_server_request_seconds",
@@ -67,21 +75,18 @@ class EdgeMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if self.root_path and scope["path"].startswith(self.root_path):
-            scope["root_path"] = self.root_path
         exchange = _Exchange(self, scope, receive, send)
         token = logs.correlation_id.set(exchange.correlation_id)
         try:
             await exchange.run()
         finally:
-            self._record(scope, exchange)
+            self._record(scope["method"], exchange)
             logs.correlation_id.reset(token)
 
-    def _record(self, scope: Scope, exchange: _Exchange) -> None:
+    def _record(self, method: str, exchange: _Exchange) -> None:
         seconds = time.perf_counter() - exchange.started
-        method: str = scope["method"]
-        template = route_template(scope)
-        key = (method if method in _METHODS else "other", template, exchange.status)
+        template = route_template(exchange.scope)
+        key = (method if method in METHODS else "other", template, exchange.status)
         observer = self._observers.get(key)
         if observer is None:
             observer = self._durations.labels(self.service, key[0], template, str(exchange.status)).observe
@@ -95,9 +100,6 @@ class EdgeMiddleware:
                 status=exchange.status,
                 ms=round(seconds * 1000, 1),
             )
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def route_template(scope: Scope) -> str:
@@ -126,35 +128,63 @@ class _Exchange:
 
     def __init__(self, edge: EdgeMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
         self.edge = edge
-        self.scope = scope
+        # The server looks at the method too, so HEAD becomes GET in a scope of our own.
+        self.scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         self.receive = receive
-        self.send = send
+        self.send = send if self.scope is scope else _without_body(send)
         self.started = time.perf_counter()
         self.status = 0
         self.received = 0
         self.refusal: Shape | None = None
         self.correlation_id = self._read_headers()
+        self._read_target()
 
     def _read_headers(self) -> str:
         """One pass over the headers: sizes, the announced body length, the correlation id."""
         edge = self.edge
+        headers = self.scope["headers"]
         correlation = None
-        for name, value in self.scope["headers"]:
-            if len(value) > edge.max_header:
-                self.refusal = edge.family.too_large
-            elif name == b"content-length":
-                if not value.isdigit() or int(value) > edge.max_body:
+        size = 0
+        for name, value in headers:
+            size += len(name) + len(value)
+            if name not in edge.read_headers:
+                continue
+            if name == b"content-length":
+                if not value.isdigit() or len(value) > _MAX_DIGITS or int(value) > edge.max_body:
                     self.refusal = edge.family.too_large
-            elif name == edge.correlation_name and edge.correlation_pattern.fullmatch(
-                value.decode("latin-1")
-            ):
+            elif name == b"transfer-encoding":
+                if value.lower() != b"chunked":
+                    self.refusal = edge.family.unimplemented
+            elif edge.correlation_pattern.fullmatch(value.decode("latin-1")):
                 correlation = value.decode("latin-1")
+        if size > edge.max_header and any(len(part) > edge.max_header for pair in headers for part in pair):
+            self.refusal = edge.family.too_large
+        if size > MAX_HEADERS_BYTES or len(headers) > MAX_HEADERS:
+            self.refusal = with_status(edge.family.too_large, 431)
         # It names a request and protects nothing.
         return correlation or f"{getrandbits(128):032x}"
 
+    def _read_target(self) -> None:
+        """Bound the target, and give the path the form that routes see (:mod:`servicekit.targets`)."""
+        scope, edge = self.scope, self.edge
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        if len(raw_path) + len(scope.get("query_string", b"")) > MAX_TARGET_BYTES:
+            self.refusal = with_status(edge.family.too_large, 414)
+            scope["path"] = "/"
+        elif b"%" in raw_path:
+            try:
+                scope["path"] = canonical_path(raw_path)
+            except MalformedTarget:
+                self.refusal = _unreadable(edge.family)
+        if edge.root_path and is_below(scope["path"], edge.root_path):
+            scope["root_path"] = edge.root_path
+
     async def run(self) -> None:
         if self.refusal is not None:
-            await self._answer(self.refusal)
+            await self._answer(self.refusal, _CLOSE)
+            return
+        if not self.scope["path"].startswith("/"):
+            await self._answer_server()
             return
         try:
             await self.edge.app(self.scope, self.receive_bounded, self.send_complete)
@@ -185,9 +215,32 @@ class _Exchange:
                 headers.append((self.edge.correlation_name, self.correlation_id.encode("latin-1")))
         await self.send(message)
 
-    async def _answer(self, shape: Shape) -> None:
-        root: str = self.scope.get("root_path", "")
-        path: str = self.scope["path"]
-        context = ErrorContext(self.scope["method"], path.removeprefix(root) or "/")
-        headers = _CLOSE if shape is self.edge.family.too_large else None
+    async def _answer_server(self) -> None:
+        """A request about the server as a whole, ``OPTIONS *`` (RFC 9110 §9.3.7), or for no path at all."""
+        method: str = self.scope["method"]
+        if method == "OPTIONS":
+            answer = Response(headers={"Allow": allow_header(METHODS - {"TRACE"})})
+            await answer(self.scope, self.receive, self.send_complete)
+        elif method in METHODS:
+            await self._answer(_unreadable(self.edge.family), _CLOSE)
+        else:
+            await self._answer(self.edge.family.unimplemented, _CLOSE)
+
+    async def _answer(self, shape: Shape, headers: Mapping[str, str] | None = None) -> None:
+        context = ErrorContext(self.scope["method"], path_in_service(self.scope) or "/")
         await error_response(shape(context), headers)(self.scope, self.receive, self.send_complete)
+
+
+def _unreadable(family: ErrorFamily) -> Shape:
+    return lambda context: family.validation(context, [UNREADABLE])
+
+
+def _without_body(send: Send) -> Send:
+    """What answers a HEAD request: the head of the answer to GET, content length included."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head

@@ -1,33 +1,50 @@
-"""Finding the route of a request by one look-up.
+"""Finding the route of a request by one look-up, and what HTTP itself asks of every path.
 
 The framework tries an application's routes one after the other, which for our larger services costs more
-than the rest of the HTTP path together. Almost all our paths are constants: an index in front answers
-those, everything else (path parameters, wrong methods, unknown paths) goes the framework's way.
+than the rest of the HTTP path together. It also takes a path apart after decoding it, and knows the methods
+of one route only. A table in front of it knows all routes: constant paths by one look-up, others by their
+segments, each decoded by itself (:mod:`servicekit.targets`); and it answers ``OPTIONS``, and 405 with all
+methods of the path (RFC 9110 §9.3.7, §15.5.6).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Match
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servicekit.errors import EXPECTED_ERRORS, ErrorFamily, ErrorHandlers
+from servicekit.targets import name_of, path_in_service
 
 TEMPLATE_KEY = "servicekit.route"
 """Where a request's scope holds the declared path of its route, context path and values left out."""
+ALLOWED_KEY = "servicekit.allowed"
+"""Where the scope of a request without a route holds its path's routes by method; empty: no such path."""
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+"""The methods that are known here; others are answered with 501 (RFC 9110 §9.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
     app: ASGIApp
+    route: BaseRoute
     child_scope: dict[str, Any]
     direct: bool
+    names: tuple[tuple[int, str], ...]
+    """Which segments are parameters."""
+
+    def values(self, parts: list[str]) -> dict[str, str]:
+        """The names that stand in the segments of a path."""
+        return {name: name_of(parts[index]) for index, name in self.names}
 
 
 class DirectRoute(APIRoute):
@@ -55,9 +72,12 @@ class DirectCalls:
             await self._app(scope, receive, send)
             return
         if self._targets is None:
-            self._targets = {key: target for key, target in _targets(scope["app"]) if target.direct}
-        path: str = scope["path"]
-        target = self._targets.get((scope["method"], path.removeprefix(scope.get("root_path", ""))))
+            self._targets = {
+                (method, path): target
+                for path, method, target in _targets(scope["app"])
+                if target.direct and not target.names
+            }
+        target = self._targets.get((scope["method"], path_in_service(scope)))
         if target is None:
             await self._app(scope, receive, send)
             return
@@ -70,56 +90,157 @@ class DirectCalls:
         await answer(scope, receive, send)
 
 
-class ExactRoutes(BaseRoute):
-    """The first route of an application: knows every constant path of the others."""
+@dataclass(slots=True)
+class _Segment:
+    """What may follow after some segments of a path."""
+
+    literal: dict[str, _Segment] = field(default_factory=dict)
+    parameter: _Segment | None = None
+    targets: dict[str, _Target] = field(default_factory=dict)
+    """By method, if a path may end here."""
+
+    def add(self, path: str, method: str, target: _Target) -> None:
+        """The first declaration wins, as it does in the framework."""
+        node = self
+        for part in path.split("/"):
+            if part.startswith("{"):
+                node.parameter = node.parameter or _Segment()
+                node = node.parameter
+            else:
+                node = node.literal.setdefault(part, _Segment())
+        node.targets.setdefault(method, target)
+
+    def find(self, parts: list[str], index: int = 0) -> Iterator[Mapping[str, _Target]]:
+        """The targets of every template that fits, literal segments before parameters."""
+        if index == len(parts):
+            yield self.targets
+            return
+        following = self.literal.get(parts[index])
+        if following is not None:
+            yield from following.find(parts, index + 1)
+        if self.parameter is not None and parts[index]:
+            yield from self.parameter.find(parts, index + 1)
+
+
+class RouteTable(BaseRoute):
+    """The first and only route that the framework asks: knows all others.
+
+    A request without a route goes to the router's ``default``, with :data:`ALLOWED_KEY` set.
+    """
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
-        self._targets: dict[tuple[str, str], _Target] | None = None
+        self._constant: dict[tuple[str, str], _Target] | None = None
+        self._root = _Segment()
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """A full match for a known method and path, else none."""
+        """A full match for every request."""
         if scope["type"] != "http":
             return Match.NONE, {}
-        if self._targets is None:
-            self._targets = dict(_targets(self._app))
-        path: str = scope["path"]
-        root: str = scope.get("root_path", "")
-        if root and path.startswith(root):
-            path = path[len(root) :]
-        target = self._targets.get((scope["method"], path))
+        if self._constant is None:
+            self._constant = self._index()
+        path = path_in_service(scope)
+        method: str = scope["method"]
+        target = self._constant.get((method, path))
+        if target is not None:
+            return Match.FULL, _child_scope(target, {})
+        parts = path.split("/")
+        allowed: dict[str, _Target] = {}
+        for found in self._root.find(parts):
+            for known, target in found.items():
+                allowed.setdefault(known, target)
+        target = allowed.get(method)
         if target is None:
-            return Match.NONE, {}
-        # The framework puts path parameters and state in there: each request gets its own.
-        return Match.FULL, {**target.child_scope, "path_params": {}, _HANDLER_KEY: target.app}
+            return Match.FULL, self._without_route(allowed, parts)
+        return Match.FULL, _child_scope(target, target.values(parts))
+
+    def _without_route(self, allowed: Mapping[str, _Target], parts: list[str]) -> Scope:
+        scope: dict[str, Any] = {
+            ALLOWED_KEY: {method: target.route for method, target in allowed.items()},
+            _HANDLER_KEY: self._app.router.default,
+        }
+        for target in allowed.values():
+            scope[TEMPLATE_KEY] = target.child_scope[TEMPLATE_KEY]
+            scope["path_params"] = target.values(parts)
+            break
+        return scope
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the endpoint that :meth:`matches` found."""
         await scope[_HANDLER_KEY](scope, receive, send)
 
+    def _index(self) -> dict[tuple[str, str], _Target]:
+        constant: dict[tuple[str, str], _Target] = {}
+        for path, method, target in _targets(self._app):
+            self._root.add(path, method, target)
+            if not target.names:
+                constant.setdefault((method, path), target)
+        return constant
+
 
 _HANDLER_KEY = "servicekit.handler"
 
 
-def _targets(app: FastAPI) -> Iterator[tuple[tuple[str, str], _Target]]:
-    """Every constant path. The first declaration wins, as it does in the framework."""
-    seen = set()
+async def answer_without_route(scope: Scope, receive: Receive, send: Send) -> None:
+    """What a request is answered that no route takes: the methods of its path, or an error.
+
+    :raises HTTPException: 404, 405 or 501
+    """
+    if scope["method"] not in METHODS:
+        raise HTTPException(501)
+    allowed: Mapping[str, object] = scope[ALLOWED_KEY]
+    if not allowed:
+        raise HTTPException(404)
+    headers = {"Allow": allow_header(allowed)}
+    if scope["method"] != "OPTIONS":
+        raise HTTPException(405, headers=headers)
+    await Response(headers=headers)(scope, receive, send)
+
+
+def allow_header(methods: Collection[str]) -> str:
+    """The value of ``Allow`` for a path whose routes have these methods."""
+    implied = {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+    return ", ".join(sorted(implied.union(methods)))
+
+
+def declared(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Path template and method of every route of an application; HEAD and OPTIONS are nobody's own."""
+    for path, method, _ in _targets(app):
+        yield path, method
+
+
+def _child_scope(target: _Target, values: dict[str, str]) -> Scope:
+    # The framework puts path parameters and state in there: each request gets its own.
+    return {**target.child_scope, "path_params": values, _HANDLER_KEY: target.app}
+
+
+def _targets(app: FastAPI) -> Iterator[tuple[str, str, _Target]]:
+    """Every route as path, method and target, in the order of declaration; HEAD is GET's."""
     for route in _effective_routes(app):
         original = getattr(route, "original_route", route)
-        if not isinstance(original, APIRoute) or route.app is None or "{" in route.path:
-            continue
-        for method in route.methods:
-            key = (method, route.path)
-            if key not in seen:
-                seen.add(key)
-                scope = {"endpoint": route.endpoint, "route": original, TEMPLATE_KEY: route.path}
-                yield key, _Target(route.app, scope, isinstance(original, DirectRoute))
+        scope = {"endpoint": route.endpoint, "route": original, TEMPLATE_KEY: route.path}
+        names = tuple(_parameters(route.path))
+        target = _Target(route.app, original, scope, isinstance(original, DirectRoute), names)
+        for method in sorted(set(route.methods or ()) - {"HEAD"}):
+            yield route.path, method, target
+
+
+def _parameters(path: str) -> Iterator[tuple[int, str]]:
+    """Position and name of the segments that are parameters.
+
+    :raises ValueError: a template whose parameters are not whole segments of any text
+    """
+    for index, part in enumerate(path.split("/")):
+        if "{" in part:
+            if not (part[0] == "{" and part[-1] == "}" and part[1:-1].isidentifier()):
+                raise ValueError(f"parameters are whole segments here: {path}")
+            yield index, part[1:-1]
 
 
 def _effective_routes(app: FastAPI) -> Iterator[Any]:
     for route in app.router.routes:
         contexts = getattr(route, "effective_route_contexts", None)
         if contexts is not None:
-            yield from contexts()
-        elif isinstance(route, APIRoute):
+            yield from (context.starlette_route or context for context in contexts())
+        elif isinstance(route, Route):
             yield route

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from servicekit.connections import protocol_for
+from servicekit.management import management_of
 from servicekit.settings import ServiceSettings
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -79,10 +80,21 @@ class _ProcessServer(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    management: BackgroundServer | None = None
+    """Told first whether it can be served, and served to the last."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """What is loaded by now stays."""
+        if self.management is not None:
+            await self.management.start()
         await super().startup(sockets)
         settle_heap()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn, then the management port."""
+        await super().shutdown(sockets)
+        if self.management is not None:
+            await self.management.stop()
 
 
 def serve_until_told(app: Any, settings: ServiceSettings) -> None:
@@ -90,6 +102,7 @@ def serve_until_told(app: Any, settings: ServiceSettings) -> None:
     options = server_options(settings)
     config = uvicorn.Config(app, host=settings.host, port=settings.port, loop="uvloop", **options)
     server = _ProcessServer(config)
+    server.management = management_server(app)
     server.run()
     if not server.started:
         sys.exit(_NOT_STARTED)
@@ -107,6 +120,14 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
         except SystemExit:
             raise RuntimeError("the application did not start") from None
+
+
+def management_server(app: FastAPI) -> BackgroundServer | None:
+    """What serves an application's management port, not started; None without one."""
+    management = management_of(app)
+    if management is None:
+        return None
+    return BackgroundServer(management.app, management.host, management.port, settings=management.settings)
 
 
 class BackgroundServer:

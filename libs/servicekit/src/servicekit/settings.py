@@ -56,6 +56,14 @@ class ServiceSettings(BaseSettings):
     max_header_bytes: int = Field(default=8192, ge=256)
     """Bound of a single header value (spec/enrollment-api.md §4.6)."""
 
+    management_host: str | None = None
+    """Where the management port listens; unset: on ``host``."""
+    management_port: int | None = Field(default=None, ge=0, le=65535)
+    """Metrics, health in detail, version and API document are served there and nowhere else; unset: on the
+    service's own port, in production nowhere."""
+    health_cache_seconds: float = Field(default=1.0, ge=0)
+    """How long the outcome of a health check is told to all who ask."""
+
     correlation_header_enabled: bool = True
     correlation_header_name: str = "X-Correlation-ID"
     correlation_header_pattern: str = r"[a-zA-Z0-9\-]{8,1024}"
@@ -74,6 +82,11 @@ class ServiceSettings(BaseSettings):
         root = self.root_path.strip("/")
         object.__setattr__(self, "root_path", f"/{root}" if root else "")
         return self
+
+    @property
+    def management_on_service_port(self) -> bool:
+        """Whether metrics, health in detail, version and API document stand beside the service itself."""
+        return self.management_port is None and not self.production
 
     @property
     def production(self) -> bool:

@@ -28,7 +28,7 @@ from cloud_private_api.properties.routes import router as properties_router
 from cloud_private_api.properties.service import seed_service_base_url
 from cloud_private_api.registrations.routes import router as registrations_router
 from cloud_private_api.registrations.single_routes import router as single_registrations_router
-from cloud_private_api.routing import answer_unknown_paths
+from cloud_private_api.routing import guard_paths_without_route
 from cloud_private_api.settings import CloudSettings
 from cloud_private_api.telemetry.routes import router as telemetry_router
 from cloud_private_api.templates.routes import router as templates_router
@@ -91,7 +91,7 @@ def create_app(
         name=NAME,
     )
     app.state.cloud = cloud
-    answer_unknown_paths(app)
+    guard_paths_without_route(app)
     openapi.install(app, settings.security_auth_type)
     return app
 

@@ -285,6 +285,7 @@ def cloud_errors(challenge: str) -> ErrorFamily:
         validation=_validation,
         not_found=fixed(404, NotFound.code, NotFound.message),
         method_not_allowed=fixed(405, "HTTP_405", "Method not allowed"),
+        not_implemented=fixed(501, "HTTP_501", "Method not implemented"),
         too_large=fixed(413, "ERROR_REQUEST", "Request is too large"),
         unsupported_media_type=fixed(415, UnsupportedMediaType.code, UnsupportedMediaType.message),
         unauthorized=lambda _context: unauthorized,

@@ -13,6 +13,7 @@ MAX_EPOCH_MS = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
 _BOOLEANS = {"true": True, "false": False}
+_DIGITS = re.compile(r"-?[0-9]{1,40}", re.ASCII)
 
 
 def _boolean(value: object) -> object:
@@ -30,6 +31,17 @@ def _text(value: str) -> str:
     return value
 
 
+def _integer(value: object) -> object:
+    if isinstance(value, str):
+        if not _DIGITS.fullmatch(value):
+            raise PydanticCustomError("int_parsing", "must be an integer")
+        return int(value)
+    return value
+
+
+QueryInt = Annotated[int, BeforeValidator(_integer)]
+"""Digits with an optional minus, nothing else (D26)."""
+
 QueryBool = Annotated[bool, BeforeValidator(_boolean)]
 """``true`` or ``false``, nothing else."""
 
@@ -39,8 +51,8 @@ QueryText = Annotated[str, AfterValidator(_text)]
 UserIdQuery = Annotated[QueryText, Query(alias="userId", min_length=1, max_length=255)]
 AppIdQuery = Annotated[QueryText | None, Query(alias="appId", min_length=1, max_length=255)]
 ExternalUserIdQuery = Annotated[QueryText | None, Query(alias="externalUserId", max_length=255)]
-TimestampFromQuery = Annotated[int | None, Query(alias="timestampFrom", ge=0, le=MAX_EPOCH_MS)]
-TimestampToQuery = Annotated[int | None, Query(alias="timestampTo", ge=0, le=MAX_EPOCH_MS)]
+TimestampFromQuery = Annotated[QueryInt | None, Query(alias="timestampFrom", ge=0, le=MAX_EPOCH_MS)]
+TimestampToQuery = Annotated[QueryInt | None, Query(alias="timestampTo", ge=0, le=MAX_EPOCH_MS)]
 LanguageQuery = Annotated[str, Query(alias="language", pattern=r"^[A-Za-z]{2}$")]
 
 RegistrationIdPath = Annotated[str, Path(alias="registrationId")]

@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic_core import from_json
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,7 +23,9 @@ from starlette.types import Receive, Scope, Send
 from cloud_private_api.auth.rules import require, requirement_of
 from cloud_private_api.container import cloud_of
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
+from cloud_private_api.queries import QueryReader
 from servicekit.errors import input_problems
+from servicekit.routing import ALLOWED_KEY, TEMPLATE_KEY
 from servicekit.wire import JsonResponse
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -31,8 +33,15 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _ACCEPTABLE = frozenset({"application/json", "application/*", "*/*"})
 
 
-class FirstValueRequest(Request):
+class CloudRequest(Request):
     """A request whose JSON body may be followed by unread text (spec/cloud-api.md §1.2 item 14)."""
+
+    query: QueryParams
+
+    @property
+    def query_params(self) -> QueryParams:
+        """What the route has read."""
+        return self.query
 
     async def json(self) -> Any:
         """The first complete JSON value of the body.
@@ -68,17 +77,19 @@ class CloudRoute(APIRoute):
         """Wrap FastAPI's handler."""
         handle = super().get_route_handler()
         requirement = requirement_of(self.path_format)
+        reader = QueryReader(self.dependant)
 
         async def guarded(request: Request) -> Response:
-            request = FirstValueRequest(request.scope, request.receive)
-            caller = await cloud_of(request).authenticator.authenticate(request.headers.get("authorization"))
-            require(requirement, caller, request.path_params.get("appId"))
-            request.state.caller = caller
-            _check_accept(request.headers)
+            asked = CloudRequest(request.scope, request.receive)
+            caller = await cloud_of(asked).authenticator.authenticate(asked.headers.get("authorization"))
+            require(requirement, caller, asked.path_params.get("appId"))
+            asked.state.caller = caller
+            _check_accept(asked.headers)
             if self.body_field is not None:
-                await _check_content_type(request)
+                await _check_content_type(asked)
             try:
-                return await handle(request)
+                asked.query = reader.read(asked.scope["query_string"])
+                return await handle(asked)
             except RequestValidationError as error:
                 refusal: CloudError = invalid_request(input_problems(error.errors()))
                 refusal.operation_id = self.operation_id
@@ -100,17 +111,27 @@ def answer(model: BaseModel) -> Response:
     return JsonResponse(model, exclude_none=True)
 
 
-def answer_unknown_paths(app: FastAPI) -> None:
-    """A path that no route matches is 404; even to learn that, one must log in."""
+def guard_paths_without_route(app: FastAPI) -> None:
+    """A path that is unknown, or has no such method: even to learn that, one must log in, and have the right
+    to call what the path has.
+
+    What anybody may see (spec/cloud-api.md §1.4) tells everybody its methods too.
+    """
     without_login = app.router.default
 
-    async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            request = Request(scope, receive)
-            await cloud_of(request).authenticator.authenticate(request.headers.get("authorization"))
+            routes = scope[ALLOWED_KEY].values()
+            if not routes or any(isinstance(route, CloudRoute) for route in routes):
+                request = Request(scope, receive)
+                caller = await cloud_of(request).authenticator.authenticate(
+                    request.headers.get("authorization")
+                )
+                if routes:
+                    require(requirement_of(scope[TEMPLATE_KEY]), caller, request.path_params.get("appId"))
         await without_login(scope, receive, send)
 
-    app.router.default = unknown_path
+    app.router.default = guarded
 
 
 def _check_accept(headers: Headers) -> None:

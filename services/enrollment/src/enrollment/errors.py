@@ -233,6 +233,7 @@ ENROLLMENT_ERRORS = ErrorFamily(
     validation=_validation,
     not_found=fixed(404, "ERROR_NOT_FOUND", "Resource not found."),
     method_not_allowed=fixed(405, UNEXPECTED_CODE, "Request method is not supported."),
+    not_implemented=fixed(501, UNEXPECTED_CODE, "Request method is not implemented."),
     too_large=fixed(413, UNEXPECTED_CODE, "Request is too large."),
     unsupported_media_type=fixed(415, UNEXPECTED_CODE, UnsupportedMediaType.message),
     unauthorized=fixed(401, SignatureInvalid.code, SignatureInvalid.message),

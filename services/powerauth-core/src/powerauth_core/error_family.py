@@ -49,6 +49,7 @@ CORE_FAMILY = ErrorFamily(
     validation=_validation,
     not_found=fixed(404, NOT_FOUND, "Resource not found.", localizedMessage=None),
     method_not_allowed=fixed(405, "ERROR_METHOD_NOT_ALLOWED", "Method not allowed.", localizedMessage=None),
+    not_implemented=fixed(501, "ERROR_NOT_IMPLEMENTED", "Method not implemented.", localizedMessage=None),
     too_large=fixed(413, "ERROR_REQUEST_TOO_LARGE", "The request is too large.", localizedMessage=None),
     unsupported_media_type=fixed(
         415, "ERROR_UNSUPPORTED_MEDIA_TYPE", "The content type is not supported.", localizedMessage=None

@@ -111,3 +111,19 @@ async def test_an_empty_request_object_is_never_a_server_error(api: Any, dmz: An
             client = dmz if path.startswith("/dmz/") else api
             answers[path] = (await client.post(path))[0]
     assert {path: status for path, status in answers.items() if status not in (200, 400)} == {}
+
+
+async def test_every_path_of_both_doors_knows_its_methods(api: Any, dmz: Any, shared_app: Any) -> None:
+    for path, own in shared_app.openapi()["paths"].items():
+        client = dmz if path.startswith("/dmz/") else api
+        allowed = {"OPTIONS", *(method.upper() for method in own)} | ({"HEAD"} if "get" in own else set())
+        for method, status in (("OPTIONS", 200), ("PATCH", 405)):
+            answer = await client.send(path, b"", method=method)
+            assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (status, allowed), path
+
+
+def test_no_path_and_no_query_carries_parameters(shared_app: Any) -> None:
+    """All that a call is about stands in its body."""
+    for path, operations in shared_app.openapi()["paths"].items():
+        assert "{" not in path
+        assert [operation.get("parameters") for operation in operations.values()] == [None] * len(operations)

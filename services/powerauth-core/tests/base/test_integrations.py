@@ -135,7 +135,7 @@ async def test_authenticated_unknown_path_and_method(api: Any) -> None:
         "localizedMessage": None,
     }
     answer = await api.send("status", b"", method="GET")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
 
 
 async def test_health_and_documentation_are_open(app: Any) -> None:

@@ -38,7 +38,7 @@ from powerauth_core.settings import CoreSettings
 from servicekit.bus.memory import InMemoryBus
 from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging
-from servicekit.serving import BackgroundServer, lifespan_of, settle_heap
+from servicekit.serving import BackgroundServer, lifespan_of, management_server, settle_heap
 
 CORE = "/powerauth-java-server"
 ENROLLMENT = "/enrollment-server"
@@ -101,6 +101,11 @@ class AllInOne:
         self._apps: dict[str, FastAPI] = {}
         self._urls: dict[str, str] = {}
         self.first_password: str | None = None
+
+    @property
+    def apps(self) -> Mapping[str, FastAPI]:
+        """The services' applications by context path."""
+        return self._apps
 
     @property
     def core_url(self) -> str:
@@ -166,6 +171,9 @@ class AllInOne:
         :return: how the others reach it: in this process, or by the network (None)
         """
         self._apps[context_path] = app
+        management = management_server(app)
+        if management is not None:
+            await self._stack.enter_async_context(management)
         if self._port is not None:
             await self._stack.enter_async_context(lifespan_of(app))
             return AsgiTransport(app)
@@ -214,16 +222,21 @@ def _is_loopback(host: str) -> bool:
 
 
 class _ByContextPath:
-    """Hands a request to the service whose context path it starts with."""
+    """Hands a request to the service whose context path it starts with.
+
+    What is about the server as a whole (``OPTIONS *``) any of them can answer.
+    """
 
     def __init__(self, apps: Mapping[str, FastAPI]) -> None:
-        self._apps = apps
+        self._apps = {context_path.encode(): app for context_path, app in apps.items()}
+        self._apps[b"*"] = next(iter(apps.values()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _acknowledge_lifespan(receive, send)
             return
-        app = self._apps.get("/" + scope["path"].split("/", 2)[1])
+        # Undecoded: a slash inside a name ends no context path.
+        app = self._apps.get(scope["raw_path"][:1] + scope["raw_path"][1:].split(b"/", 1)[0])
         if app is not None:
             await app(scope, receive, send)
             return

@@ -12,8 +12,9 @@ from cloud_private_api.audit.schemas import AuditEvents, SignatureEvents
 from cloud_private_api.container import CallerDep, CloudDep
 from cloud_private_api.core_client.operations import Page
 from cloud_private_api.errors import InvalidRequest, Violation
-from cloud_private_api.parameters import QueryText, TimestampFromQuery, TimestampToQuery
+from cloud_private_api.parameters import QueryInt, QueryText, TimestampFromQuery, TimestampToQuery
 from cloud_private_api.periods import period_of
+from cloud_private_api.queries import Repeatable
 from cloud_private_api.routing import answer, cloud_router
 
 router = cloud_router("Auditing")
@@ -43,10 +44,10 @@ async def get_audit_log_v2(
     user_id: Annotated[QueryText | None, Query(alias="userId", max_length=255)] = None,
     timestamp_from: TimestampFromQuery = None,
     timestamp_to: TimestampToQuery = None,
-    types: Annotated[list[TypeName] | None, Query(alias="type", max_length=50)] = None,
+    types: Annotated[list[TypeName] | None, Repeatable(), Query(alias="type", max_length=50)] = None,
     level: Annotated[Level, Query()] = "INFO",
-    page: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-    size: Annotated[int, Query(ge=1, le=500)] = 100,
+    page: Annotated[QueryInt, Query(ge=0, le=1_000_000)] = 0,
+    size: Annotated[QueryInt, Query(ge=1, le=500)] = 100,
 ) -> Response:
     """The general audit log about a user, newest first."""
     subject = user_id if subject_id is None else subject_id

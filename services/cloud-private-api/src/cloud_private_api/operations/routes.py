@@ -21,7 +21,7 @@ from cloud_private_api.operations.schemas import (
     RejectOperation,
     VerifyOfflineOtp,
 )
-from cloud_private_api.parameters import LanguageQuery, OperationIdPath, QueryBool, QueryText
+from cloud_private_api.parameters import LanguageQuery, OperationIdPath, QueryBool, QueryInt, QueryText
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.verification.schemas import OtpVerified
 from servicekit.wire import StatusResponse
@@ -46,8 +46,8 @@ async def list_operations(
     external_id: Annotated[QueryText | None, Query(alias="externalId", min_length=1, max_length=255)] = None,
     pending: Annotated[QueryBool, Query()] = False,
     registration_id: Annotated[str | None, Query(alias="registrationId", pattern=_REGISTRATION_ID)] = None,
-    page: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-    size: Annotated[int, Query(ge=1, le=1000)] = 500,
+    page: Annotated[QueryInt, Query(ge=0, le=1_000_000)] = 0,
+    size: Annotated[QueryInt, Query(ge=1, le=1000)] = 500,
 ) -> Response:
     """Operations of a user, or with the bank's own id."""
     part = Page(number=page, size=size)

@@ -13,6 +13,7 @@ from cloud_private_api.parameters import (
     AppIdQuery,
     ExternalUserIdQuery,
     QueryBool,
+    QueryInt,
     QueryText,
     RegistrationIdPath,
     TimestampFromQuery,
@@ -20,6 +21,7 @@ from cloud_private_api.parameters import (
     UserIdQuery,
 )
 from cloud_private_api.periods import period_of
+from cloud_private_api.queries import Repeatable
 from cloud_private_api.registrations import service
 from cloud_private_api.registrations.schemas import (
     AddFlags,
@@ -64,8 +66,8 @@ async def list_registrations(
     user_id: UserIdQuery,
     removed: Annotated[QueryBool, Query()] = False,
     app_id: AppIdQuery = None,
-    page: Annotated[int | None, Query(ge=0, le=1_000_000)] = None,
-    size: Annotated[int | None, Query(ge=1, le=1000)] = None,
+    page: Annotated[QueryInt | None, Query(ge=0, le=1_000_000)] = None,
+    size: Annotated[QueryInt | None, Query(ge=1, le=1000)] = None,
 ) -> Response:
     """The registrations of a user, newest first."""
     return answer(
@@ -200,12 +202,12 @@ async def remove_flags(
     cloud: CloudDep,
     caller: CallerDep,
     registration_id: RegistrationIdPath,
-    flags: Annotated[QueryText, Query(min_length=1)],
+    flags: Annotated[list[QueryText], Repeatable(separator=b","), Query(max_length=1000)],
 ) -> Response:
-    """Remove the flags of a comma-separated list."""
-    named = [flag for flag in flags.split(",") if flag]
+    """Remove the flags of a list, separated by commas or repeated; a comma in a flag is `%2C`."""
+    named = [flag for flag in flags if flag]
     if not named:
-        raise InvalidRequest(Violation("flags", "must not be empty", flags, parameter=True))
+        raise InvalidRequest(Violation("flags", "must not be empty", "", parameter=True))
     return answer(await service.remove_flags(cloud, caller, registration_id, named))
 
 

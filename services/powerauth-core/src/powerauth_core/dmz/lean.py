@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +28,8 @@ from servicekit.errors import (
     Unavailable,
     error_response,
 )
+from servicekit.routing import ALLOWED_KEY, answer_without_route
+from servicekit.targets import path_in_service
 from servicekit.wire import ObjectRequest
 
 if TYPE_CHECKING:
@@ -79,13 +82,13 @@ class LeanCalls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = None
-        if scope["type"] == "http" and scope["method"] == "POST":
-            root: str = scope.get("root_path", "")
-            path = scope["path"].removeprefix(root)
+        if scope["type"] == "http":
+            path = path_in_service(scope)
             if path == BUNDLE_PATH:
                 await self._bundle(scope, receive, send)
                 return
-            found = self._calls.get(path)
+            if scope["method"] == "POST":
+                found = self._calls.get(path)
         if found is None or not _is_json(scope):
             await self.app(scope, receive, send)
             return
@@ -103,6 +106,9 @@ class LeanCalls:
     async def _bundle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Several calls of the dmz door, each answered when it is done (`servicekit.bundles`)."""
         scope["route"] = _BUNDLE
+        if scope["method"] != "POST":
+            await self._other_method(scope, receive, send)
+            return
         try:
             calls = read_calls(await _body(receive))
         except MalformedBundle:
@@ -119,6 +125,14 @@ class LeanCalls:
         finally:
             for task in pending:
                 task.cancel()
+
+    async def _other_method(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ALLOWED_KEY] = {"POST": None}
+        try:
+            await answer_without_route(scope, receive, send)
+        except HTTPException as error:
+            refused = await self._handlers.http_error(Request(scope), error)
+            await refused(scope, receive, send)
 
     async def _bundled(self, bundled: BundledCall, scope: Scope) -> bytes:
         """The answer's line; a call that is not for bundles, or whose refusal the route words, is refused."""

@@ -19,6 +19,7 @@ from servicekit.auth import parse_basic
 from servicekit.database import Database
 from servicekit.errors import ErrorContext, ErrorFamily, Unavailable, error_response
 from servicekit.logs import get_logger
+from servicekit.targets import path_in_service
 
 log = get_logger(__name__)
 
@@ -118,7 +119,7 @@ class CallerAuthentication:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = self._path(scope)
+        path = path_in_service(scope)
         kind = self._doors.get("/" + path.lstrip("/").partition("/")[0])
         if kind is None:
             await self.app(scope, receive, send)
@@ -136,13 +137,6 @@ class CallerAuthentication:
             return
         scope.setdefault("state", {})["caller"] = caller
         await self.app(scope, receive, send)
-
-    @staticmethod
-    def _path(scope: Scope) -> str:
-        """The path inside the service, the way the router will see it."""
-        path: str = scope["path"]
-        root: str = scope.get("root_path", "")
-        return path[len(root) :] if root and (path == root or path.startswith(f"{root}/")) else path
 
     @staticmethod
     async def _caller(scope: Scope) -> Caller | None:

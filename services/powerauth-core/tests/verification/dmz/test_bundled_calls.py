@@ -102,4 +102,9 @@ async def test_only_the_door_takes_bundles(api, dmz, phone) -> None:
     assert (await api.send("/dmz/v1/bundle", content)).status_code == 401
     assert (await dmz.send("/rest/v3/bundle", content)).status_code in (401, 404)
     assert (await dmz.send("bundle", b"not a bundle")).status_code == 400
-    assert (await dmz.send("bundle", content, method="GET")).status_code in (404, 405)
+    for method, status in (("GET", 405), ("HEAD", 405), ("OPTIONS", 200), ("BREW", 501)):
+        answer = await dmz.send("bundle", content, method=method)
+        assert (answer.status_code, answer.headers.get("allow")) == (
+            status,
+            None if status == 501 else "OPTIONS, POST",
+        )
