@@ -5,6 +5,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
+from servicekit.startup import StartRefused
 
 
 class SampleSettings(ServiceSettings, DatabaseSettings, BusSettings):
@@ -45,7 +46,7 @@ def test_a_value_in_the_environment_wins_over_a_file(monkeypatch: pytest.MonkeyP
 
 def test_a_named_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLE_MASTER_KEY_FILE", "/nonexistent/key")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(StartRefused, match="SAMPLE_MASTER_KEY_FILE"):
         SampleSettings()
 
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from cloud_private_api.settings import CloudSettings
+from servicekit.startup import StartRefused, embedded_settings
 
 
 def test_defaults_are_those_of_the_documentation() -> None:
@@ -69,3 +70,57 @@ def test_derivation_key_has_thirty_two_bytes(key: str) -> None:
         CloudSettings(offline_derivation_key=key)
     settings = CloudSettings(offline_derivation_key=_base64(32))
     assert settings.derivation_key == bytes(32)
+
+
+FIT_FOR_PRODUCTION = {
+    "environment": "production",
+    "database_url": "postgresql://db.example/cloud",
+    "bus_url": "amqps://bus.example/",
+    "core_url": "https://core.example/powerauth-java-server",
+    "core_username": "token",
+    "core_password": "5b1f0b0e-secret-of-cloud",
+}
+TOKENS = {
+    "security_auth_type": "OAUTH2",
+    "security_auth_oauth2_audiences": "cloud",
+    "security_auth_oauth2_issuer_uri": "https://login.example",
+}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("database_url", "sqlite:///cloud.sqlite3"),
+        ("bus_url", ""),
+        ("core_username", ""),
+        ("core_password", "short"),
+        ("admin_password_encoded", "in clear, not as a hash"),
+        ("offline_derivation_key", _base64(32)),
+        ("security_auth_oauth2_issuer_uri", "http://login.example"),
+        ("security_auth_oauth2_jwk_set_uri", "http://login.example/keys"),
+        ("security_auth_oauth2_audiences", ""),
+        ("datasource_url", "jdbc:oracle:thin:@db"),
+    ],
+)
+def test_production_refuses(setting: str, value: str) -> None:
+    with pytest.raises(StartRefused) as refused:
+        embedded_settings(CloudSettings, **FIT_FOR_PRODUCTION | TOKENS | {setting: value})
+    assert [finding.variable for finding in refused.value.findings] == [f"CLOUD_{setting.upper()}"]
+
+
+def test_production_must_be_told_where_the_core_is() -> None:
+    given = {name: value for name, value in FIT_FOR_PRODUCTION.items() if name != "core_url"}
+    with pytest.raises(StartRefused, match="CLOUD_CORE_URL: where the core is must be said"):
+        embedded_settings(CloudSettings, **given)
+
+
+def test_an_administrator_needs_name_and_hash_everywhere() -> None:
+    with pytest.raises(StartRefused, match="CLOUD_ADMIN_PASSWORD_ENCODED"):
+        embedded_settings(CloudSettings, admin_username="admin")
+
+
+def test_production_takes_what_is_doubtful() -> None:
+    doubtful = {"core_url": "http://core.example", "service_base_url": "http://phones.example"}
+    settings = embedded_settings(CloudSettings, **FIT_FOR_PRODUCTION | doubtful)
+    broken = {rule.setting for rule in CloudSettings.all_start_rules() if rule.broken(settings)}
+    assert broken == set(doubtful)

@@ -19,7 +19,6 @@ from enrollment_fakes import (
     Phone,
     PublicClient,
 )
-from pydantic import ValidationError
 
 from enrollment.settings import EnrollmentSettings
 from powerauth_protocol.ecies import Scope
@@ -134,9 +133,7 @@ async def test_plaintext_of_the_wrong_kind(
     assert answer.error == ENCRYPTION_FAILED
 
 
-async def test_off_by_default_and_refused_in_production(connect: Callable[..., PublicClient]) -> None:
+async def test_off_by_default(connect: Callable[..., PublicClient]) -> None:
     assert EnrollmentSettings().test_endpoints is False
     client = connect(test_endpoints=False)
     assert (await client.post(SIGNED[0], b"{}")).error == (404, "ERROR_NOT_FOUND", "Resource not found.")
-    with pytest.raises(ValidationError):
-        EnrollmentSettings(environment="production", test_endpoints=True)

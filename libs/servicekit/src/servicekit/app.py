@@ -140,6 +140,7 @@ def serve(app: Any, settings: ServiceSettings) -> None:
 
     Returns after such a stop, so that the process can end with status 0.
 
+    :raises StartRefused: its configuration does not fit what it found
     :raises SystemExit: the application did not start
     """
     # An application that a test imports, or that another process embeds, needs no server.

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,12 +17,17 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from servicekit.connections import protocol_for
+from servicekit.errors import Unavailable
+from servicekit.logs import get_logger
 from servicekit.management import management_of
 from servicekit.settings import ServiceSettings
+from servicekit.startup import StartRefused
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NOT_STARTED = 3
 """uvicorn's exit status for an application that did not start."""
+
+log = get_logger(__name__)
 
 
 def server_options(settings: ServiceSettings) -> dict[str, Any]:
@@ -67,6 +72,35 @@ async def lifespan_of(app: FastAPI) -> AsyncGenerator[None]:
         yield
 
 
+class AddressTaken(Exception):
+    """Nothing can be served at an address. The text is one line for the operator."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot serve on {host}:{port}: {reason}")
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A place to serve at, taken before anything else is done; nobody can connect yet.
+
+    :param port: 0 takes a free one
+    :raises AddressTaken: another program listens there, or the address is none of this machine's
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # ``localhost`` has two addresses; callers that do not try both use the IPv4 one.
+        family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise AddressTaken(host, port, error.strerror or str(error)) from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise AddressTaken(host, port, error.strerror or str(error)) from None
+    return listener
+
+
 class _ProcessServer(uvicorn.Server):
     """uvicorn raises a signal again after it has shut down, and so ends as if it had been killed."""
 
@@ -80,32 +114,42 @@ class _ProcessServer(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    management: BackgroundServer | None = None
-    """Told first whether it can be served, and served to the last."""
-
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """What is loaded by now stays."""
-        if self.management is not None:
-            await self.management.start()
         await super().startup(sockets)
         settle_heap()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn, then the management port."""
-        await super().shutdown(sockets)
-        if self.management is not None:
-            await self.management.stop()
 
 
 def serve_until_told(app: Any, settings: ServiceSettings) -> None:
     """Serve in this process; see :func:`servicekit.app.serve`."""
-    options = server_options(settings)
-    config = uvicorn.Config(app, host=settings.host, port=settings.port, loop="uvloop", **options)
+    # The lifespan is run around the server, so that what stops a start is known here by its type.
+    config = uvicorn.Config(app, loop="uvloop", **server_options(settings) | {"lifespan": "off"})
     server = _ProcessServer(config)
-    server.management = management_server(app)
-    server.run()
-    if not server.started:
+    try:
+        with (
+            bound_socket(settings.host, settings.port) as listener,
+            asyncio.Runner(loop_factory=config.get_loop_factory()) as runner,
+        ):
+            runner.run(_serve(server, app, listener))
+    except StartRefused:
+        raise
+    except Exception as error:
+        if server.started:
+            raise
+        expected = isinstance(error, AddressTaken | Unavailable)
+        log.error("not started", reason=str(error), exc_info=not expected)
         sys.exit(_NOT_STARTED)
+
+
+async def _serve(server: _ProcessServer, app: FastAPI, listener: socket.socket) -> None:
+    management = management_server(app)
+    with server.capture_signals():
+        async with AsyncExitStack() as stack:
+            if management is not None:
+                # Told first whether it can be served, and served to the last.
+                await stack.enter_async_context(management)
+            await stack.enter_async_context(lifespan_of(app))
+            await server.serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -155,6 +199,7 @@ class BackgroundServer:
         self.port = port
         options = server_options(settings or ServiceSettings(graceful_shutdown_seconds=5))
         self._server = _Server(uvicorn.Config(app, loop="none", **options))
+        self._listener: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -162,27 +207,40 @@ class BackgroundServer:
         """``http://host:port``."""
         return f"http://{self._host}:{self.port}"
 
+    def bind(self) -> None:
+        """Take the address now; requests are accepted once it is started.
+
+        :raises AddressTaken: it is not free
+        """
+        self._listener = bound_socket(self._host, self.port)
+        self.port = self._listener.getsockname()[1]
+
     async def start(self) -> Self:
         """Return once requests are accepted.
 
+        :raises AddressTaken: the address is not free
         :raises RuntimeError: when the application's start-up failed
         """
-        listener = socket.create_server((self._host, self.port), backlog=2048)
-        self.port = listener.getsockname()[1]
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
+        if self._listener is None:
+            self.bind()
+        assert self._listener is not None
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
         while not self._server.started:
             if self._task.done():
-                listener.close()
+                self._listener.close()
                 self._task.result()
             await asyncio.sleep(0.01)
         return self
 
     async def stop(self) -> None:
-        """Finish the requests in progress, run the application's shutdown."""
+        """Finish the requests in progress, run the application's shutdown, give the address back."""
         if self._task is not None:
             self._server.should_exit = True
             await self._task
             self._task = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     async def __aenter__(self) -> Self:
         return await self.start()

@@ -1,38 +1,101 @@
 """Settings that all services share. Each service derives its own class and sets its environment prefix.
 
 A value comes from the environment (``CORE_PORT``) or from a file named there (``CORE_DATABASE_URL_FILE``),
-the form in which a container platform hands out secrets.
+the form in which a container platform hands out secrets. Lists are comma-separated. What a service must be
+told before it may serve is said by rules beside its settings (`servicekit.startup`).
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from servicekit.startup import FILE_SUFFIX, Finding, Rule, StartRefused, Weight, authority_of, is_unprotected
 
 MEBIBYTE = 1024 * 1024
+T = TypeVar("T")
+
+_SERVICE_LINK_VALUE = re.compile(r"(?:tcp|udp|sctp)://")
+_DATABASE_SCHEMES = re.compile(r"(?:postgres|postgresql|sqlite)(?:\+[a-z0-9]+)?:")
+
+
+def _listed(value: object) -> object:
+    """The members of a list that is written as one text."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("is neither comma-separated nor a JSON array") from None
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Listed = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_listed)]
+"""A list: comma-separated in the environment; a JSON array is read too."""
+
+
+class _EnvironmentSource(EnvSettingsSource):
+    """Leaves out what Kubernetes sets for a service named like ours: ``CORE_PORT=tcp://10.0.0.1:8080``."""
+
+    def __call__(self) -> dict[str, Any]:
+        """The values that are set."""
+        return {
+            name: value
+            for name, value in super().__call__().items()
+            if not (name.endswith("port") and _SERVICE_LINK_VALUE.match(str(value)))
+        }
 
 
 class _FileSource(PydanticBaseSettingsSource):
     """Reads ``<PREFIX><FIELD>_FILE``: the path of a file that holds the value and a final newline."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        prefix = self.config.get("env_prefix") or ""
-        path = os.environ.get(f"{prefix}{field_name}_FILE".upper())
+        """The value of one setting.
+
+        :raises StartRefused: the file cannot be read
+        """
+        variable = f"{self.config.get('env_prefix') or ''}{field_name}{FILE_SUFFIX}".upper()
+        path = os.environ.get(variable)
         if not path:
             return None, field_name, False
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        except OSError as error:
+            raise StartRefused(Finding(variable, f"{path}: {error.strerror}")) from None
+        except UnicodeDecodeError:
+            raise StartRefused(Finding(variable, f"{path} is no text in UTF-8")) from None
 
     def __call__(self) -> dict[str, Any]:
-        values = {}
+        """The values of all files that are named.
+
+        :raises StartRefused: naming each that cannot be read
+        """
+        values: dict[str, Any] = {}
+        findings: list[Finding] = []
         for name, field in self.settings_cls.model_fields.items():
-            value, key, _ = self.get_field_value(field, name)
-            if value is not None:
-                values[key] = value
+            try:
+                value, key, _ = self.get_field_value(field, name)
+            except StartRefused as refused:
+                findings += refused.findings
+            else:
+                if value is not None:
+                    values[key] = value
+        if findings:
+            raise StartRefused(*findings)
         return values
 
 
@@ -40,6 +103,16 @@ class ServiceSettings(BaseSettings):
     """What every service can be told. Durations in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, validate_default=True)
+    start_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "log_level",
+            lambda settings: settings.log_level == "DEBUG",
+            "DEBUG tells more about customers than production logs should hold",
+            "INFO",
+            Weight.NEVER,
+        ),
+    )
+    """What this class asks of its settings before a service may serve with them."""
 
     environment: Literal["development", "test", "production"] = "development"
     host: str = "127.0.0.1"
@@ -94,6 +167,11 @@ class ServiceSettings(BaseSettings):
         return self.environment == "production"
 
     @classmethod
+    def all_start_rules(cls) -> tuple[Rule, ...]:
+        """The rules of this class and of all that it is made of."""
+        return tuple(rule for part in cls.__mro__ for rule in part.__dict__.get("start_rules", ()))
+
+    @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
@@ -103,13 +181,26 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over files."""
-        return init_settings, env_settings, dotenv_settings, _FileSource(settings_cls), file_secret_settings
+        environment = _EnvironmentSource(settings_cls)
+        return init_settings, environment, dotenv_settings, _FileSource(settings_cls), file_secret_settings
 
 
 class DatabaseSettings(BaseSettings):
     """Mixin: where the database is and how long to wait for it. Durations in seconds."""
 
-    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/service.sqlite3")
+    start_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "database_url",
+            lambda settings: settings.effective_database_url.startswith("sqlite"),
+            "production needs a PostgreSQL database",
+            "postgresql://user:password@host/database",
+        ),
+    )
+
+    database_url: SecretStr = Field(
+        default=SecretStr("sqlite+aiosqlite:///./data/service.sqlite3"),
+        examples=["postgresql://user:password@host/database"],
+    )
     database_pool_size: int = Field(default=20, ge=1)
     database_max_overflow: int = Field(default=0, ge=0)
     """Connections beyond the pool, each closed after one use: opening one costs more than waiting."""
@@ -121,8 +212,45 @@ class DatabaseSettings(BaseSettings):
     """Row locks on PostgreSQL, the single writer's place on SQLite."""
     database_idle_transaction_timeout_seconds: float = Field(default=60.0, gt=0)
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database_url(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if not _DATABASE_SCHEMES.match(url) or authority_of(url) is None:
+            raise ValueError("is no URL of a PostgreSQL or SQLite database")
+        return value
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database to open, credentials included. Secret."""
+        return self.database_url.get_secret_value()
+
 
 class BusSettings(BaseSettings):
     """Mixin: the message bus. An empty URL means the in-memory bus of a single process."""
 
-    bus_url: SecretStr = SecretStr("")
+    start_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "bus_url",
+            lambda settings: not settings.bus_url.get_secret_value(),
+            "without a message bus other services and replicas hear of no events",
+            "amqps://user:password@host/",
+        ),
+        Rule(
+            "bus_url",
+            lambda settings: is_unprotected(settings.bus_url.get_secret_value(), "amqp"),
+            "credentials and events go through the network unencrypted",
+            "amqps://user:password@host/",
+            Weight.NEVER,
+        ),
+    )
+
+    bus_url: SecretStr = Field(default=SecretStr(""), examples=["amqps://user:password@host/"])
+
+    @field_validator("bus_url")
+    @classmethod
+    def _is_a_bus_url(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url and (not url.startswith(("amqp://", "amqps://")) or authority_of(url) is None):
+            raise ValueError("is no URL of a message bus")
+        return value

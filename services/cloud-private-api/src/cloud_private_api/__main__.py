@@ -8,20 +8,20 @@ import sys
 from cloud_private_api.app import NAME, create_app, migrate
 from cloud_private_api.settings import CloudSettings
 from servicekit.app import serve
-from servicekit.logs import configure_logging
+from servicekit.startup import command_settings, serving_settings, told_without_traceback
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; the exit status."""
-    settings = CloudSettings()
-    configure_logging(NAME, settings.log_level, settings.log_json)
-    if arguments == ["migrate"]:
-        asyncio.run(migrate(settings))
-    elif not arguments:
-        serve(create_app(settings), settings)
-    else:
-        sys.stderr.write("usage: python -m cloud_private_api [migrate]\n")
-        return 2
+    with told_without_traceback():
+        if arguments == ["migrate"]:
+            asyncio.run(migrate(command_settings(CloudSettings, NAME, ("database_url",))))
+        elif not arguments:
+            settings = serving_settings(CloudSettings, NAME)
+            serve(create_app(settings), settings)
+        else:
+            sys.stderr.write("usage: python -m cloud_private_api [migrate]\n")
+            return 2
     return 0
 
 

@@ -42,6 +42,7 @@ from servicekit.bus import Bus, bus_from_url
 from servicekit.database import Database
 from servicekit.http import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.jobs import Job, JobRunner
+from servicekit.startup import embedded_settings
 
 NAME = "powerauth-cloud"
 MIGRATIONS = "cloud_private_api:migrations"
@@ -76,7 +77,7 @@ def create_app(
     :param core_transport: how to reach the core, by default over the network
     :param bus: a bus that others share and manage, by default one of our own by its URL
     """
-    settings = settings or CloudSettings()
+    settings = settings or embedded_settings(CloudSettings)
     cloud = build(settings, core_transport)
     runtime = _Runtime(cloud, bus)
     app = servicekit_app.create_app(

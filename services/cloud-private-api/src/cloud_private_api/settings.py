@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Any, Literal, Self
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
-from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
+from cloud_private_api.auth.passwords import is_hash
+from cloud_private_api.start_rules import OAUTH2_RULES, RULES
+from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings
+from servicekit.startup import Rule, authority_of
 
 ORIGINAL_PREFIX = "POWERAUTH_CLOUD_"
 DERIVATION_KEY_BYTES = 32
 _JDBC = "jdbc:"
 _ALGORITHMS = frozenset(f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512))
+_JDBC_EXAMPLE = "jdbc:postgresql://host:5432/database"
 
 _DOCUMENTED = (
     "datasource_",
@@ -37,9 +35,6 @@ _DOCUMENTED = (
     "offline_",
     "audit_",
 )
-
-TextList = Annotated[tuple[str, ...], NoDecode]
-"""Comma-separated text in the environment."""
 
 
 class CoreConnectionSettings(ServiceSettings):
@@ -56,6 +51,8 @@ class CoreConnectionSettings(ServiceSettings):
 class SecuritySettings(ServiceSettings):
     """How callers prove who they are (§1.3). Durations in seconds."""
 
+    start_rules: ClassVar[tuple[Rule, ...]] = OAUTH2_RULES
+
     security_auth_type: Literal["BASIC_HTTP", "OAUTH2"] = "BASIC_HTTP"
     security_auth_basic_cache_seconds: float = Field(default=60.0, ge=0)
     """How long a verified password is remembered; 0 = not at all."""
@@ -63,47 +60,42 @@ class SecuritySettings(ServiceSettings):
     """How long roles, applications and the password hash of a user may be remembered by another process."""
     security_auth_oauth2_issuer_uri: str = ""
     security_auth_oauth2_jwk_set_uri: str = ""
-    security_auth_oauth2_audiences: TextList = ()
+    security_auth_oauth2_audiences: Listed[str] = ()
     security_auth_oauth2_roles_claim: str = "roles"
     security_auth_oauth2_principal_claim: str = "sub"
     security_auth_oauth2_applications_claim: str = "applications"
-    security_auth_oauth2_algorithms: TextList = ("RS256",)
+    security_auth_oauth2_algorithms: Listed[str] = Field(default=("RS256",), examples=["RS256,ES256"])
     security_auth_oauth2_own_issuer: str = ""
     """Issuer of this product's own tokens: they are refused, they are made for end users."""
     admin_username: str = ""
     admin_password_encoded: SecretStr = SecretStr("")
     """Seed of the first administrator: bcrypt or argon2 hash. An existing user is never overwritten."""
 
-    @field_validator("security_auth_oauth2_audiences", "security_auth_oauth2_algorithms", mode="before")
+    @field_validator("security_auth_oauth2_algorithms")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+    def _are_asymmetric(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not _ALGORITHMS.issuperset(value):
+            raise ValueError("takes the algorithms RS, PS and ES with 256, 384 and 512 only")
+        return value
 
-    @model_validator(mode="after")
-    def _oauth2_is_complete(self) -> Self:
-        if self.security_auth_type == "BASIC_HTTP":
-            return self
-        if not (self.security_auth_oauth2_issuer_uri or self.security_auth_oauth2_jwk_set_uri):
-            raise ValueError("OAUTH2 needs an issuer URI or a JWK set URI")
-        if not self.security_auth_oauth2_audiences:
-            # Without one, any token of the issuer would open this API, also one for end users.
-            raise ValueError("OAUTH2 needs at least one audience")
-        if not self.security_auth_oauth2_algorithms or not _ALGORITHMS.issuperset(
-            self.security_auth_oauth2_algorithms
-        ):
-            raise ValueError("OAUTH2 takes the algorithms RS, PS and ES with 256, 384 and 512 only")
-        return self
+    @field_validator("admin_password_encoded")
+    @classmethod
+    def _is_a_hash(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not is_hash(value.get_secret_value()):
+            raise ValueError("is no hash of a password; `powerauth admin hash` makes one")
+        return value
 
 
 class CloudSettings(CoreConnectionSettings, SecuritySettings, DatabaseSettings, BusSettings):
     """All settings. Secrets are also read from the files named by ``CLOUD_…_FILE`` variables."""
 
     model_config = SettingsConfigDict(env_prefix="CLOUD_")
+    start_rules: ClassVar[tuple[Rule, ...]] = RULES
 
     root_path: str = "/powerauth-cloud"
     port: int = Field(default=8000, ge=0, le=65535)
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/cloud.sqlite3")
-    datasource_url: str = ""
+    datasource_url: str = Field(default="", examples=[_JDBC_EXAMPLE])
     """The original's form, ``jdbc:postgresql://host/database``; wins over ``database_url`` when set."""
     datasource_username: str = ""
     datasource_password: SecretStr = SecretStr("")
@@ -121,6 +113,14 @@ class CloudSettings(CoreConnectionSettings, SecuritySettings, DatabaseSettings, 
     application_cache_size: int = Field(default=10_000, ge=1)
     registration_cache_size: int = Field(default=50_000, ge=1)
     text_cache_seconds: float = Field(default=300.0, ge=0)
+
+    @field_validator("datasource_url")
+    @classmethod
+    def _is_a_datasource(cls, value: str) -> str:
+        url = value.removeprefix(_JDBC)
+        if url and (not url.startswith("postgresql://") or authority_of(url) is None):
+            raise ValueError("is no JDBC URL of a PostgreSQL database")
+        return value
 
     @field_validator("offline_derivation_key")
     @classmethod

@@ -23,8 +23,8 @@ from enrollment.standard.routes import router as standard
 from servicekit.app import create_app as create_service_app
 from servicekit.app import serve
 from servicekit.http import ServiceClient, Timeouts, Transport
-from servicekit.logs import configure_logging
 from servicekit.routing import DirectCalls
+from servicekit.startup import embedded_settings, serving_settings, told_without_traceback
 
 NAME = "enrollment"
 TITLE = "PowerAuth enrollment"
@@ -43,7 +43,7 @@ def create_app(
         services).
     :param push_transport: the same for the push service.
     """
-    settings = settings or EnrollmentSettings()
+    settings = settings or embedded_settings(EnrollmentSettings)
     timeouts = Timeouts(connect=settings.remote_timeout_seconds, total=settings.remote_timeout_seconds)
     core = ServiceClient(
         settings.core_url,
@@ -111,9 +111,9 @@ def _credentials(token: str, secret: SecretStr) -> tuple[str, str] | None:
 
 def main() -> None:
     """Serve on the configured host and port until the process is told to stop."""
-    settings = EnrollmentSettings()
-    configure_logging(NAME, settings.log_level, settings.log_json)
-    serve(create_app(settings), settings)
+    with told_without_traceback():
+        settings = serving_settings(EnrollmentSettings, NAME)
+        serve(create_app(settings), settings)
 
 
 if __name__ == "__main__":

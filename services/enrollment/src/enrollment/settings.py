@@ -6,22 +6,23 @@ credentials.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from enrollment.addresses import TrustedProxies
 from enrollment.limit_storage import SHARED_SCHEMES
-from servicekit.settings import ServiceSettings
-
-CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+from enrollment.start_rules import RULES, limit_rules
+from servicekit.settings import Listed, ServiceSettings
+from servicekit.startup import Rule
 
 
 class EnrollmentSettings(ServiceSettings):
     """What this service can be told; every value has a working default for a core on the same machine."""
 
     model_config = SettingsConfigDict(env_prefix="ENROLLMENT_")
+    start_rules: ClassVar[tuple[Rule, ...]] = RULES
 
     root_path: str = "/enrollment-server"
 
@@ -53,11 +54,11 @@ class EnrollmentSettings(ServiceSettings):
     test_endpoints: bool = False
     """The exchange endpoints of compatibility tests (spec/enrollment-api.md §18); never in production."""
 
-    trusted_proxies: CommaSeparated = ()
+    trusted_proxies: Listed[str] = Field(default=(), examples=["10.0.0.0/8"])
     """Networks (CIDR, comma-separated) whose `X-Forwarded-For` is believed."""
 
     default_language: str = Field(default="en", pattern=r"[a-z]{2,8}")
-    languages: CommaSeparated = ()
+    languages: Listed[str] = ()
     """The languages served, comma-separated; empty serves every language that a request asks for."""
 
     texts_revalidate_seconds: float = Field(default=30.0, ge=0, le=30)
@@ -77,11 +78,10 @@ class EnrollmentSettings(ServiceSettings):
     limit_storage_url: SecretStr = SecretStr("")
     """Redis, where all replicas count together; empty: each counts for itself."""
 
-    @field_validator("trusted_proxies", "languages", mode="before")
+    @field_validator("trusted_proxies")
     @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        TrustedProxies(value)
         return value
 
     @field_validator("limit_storage_url")
@@ -93,13 +93,15 @@ class EnrollmentSettings(ServiceSettings):
         return value
 
     @model_validator(mode="after")
-    def _check(self) -> EnrollmentSettings:
-        TrustedProxies(self.trusted_proxies)
+    def _hide_documents_in_production(self) -> EnrollmentSettings:
         if self.production and "swagger_enabled" not in self.model_fields_set:
             self.swagger_enabled = False
-        if self.test_endpoints and self.production:
-            raise ValueError("the test endpoints are refused in production")
         return self
+
+    @classmethod
+    def all_start_rules(cls) -> tuple[Rule, ...]:
+        """The limits of this service have rules too."""
+        return super().all_start_rules() + limit_rules(cls)
 
     @property
     def push_enabled(self) -> bool:

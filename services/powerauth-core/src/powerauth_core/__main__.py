@@ -30,7 +30,9 @@ from powerauth_core.app import create_app
 from powerauth_core.settings import CoreSettings
 from servicekit.app import serve
 from servicekit.database import DatabaseUnavailable
-from servicekit.logs import configure_logging
+from servicekit.startup import command_settings, serving_settings, told_without_traceback
+
+NAME = "powerauth-core"
 
 
 def finish(work: Coroutine[Any, Any, Outcome]) -> int:
@@ -59,25 +61,29 @@ def main() -> int:
     audit.add_parser("accept")
     audit.add_parser("rebuild")
     arguments = parser.parse_args()
-    settings = CoreSettings()
-    configure_logging("powerauth-core", settings.log_level, json=settings.log_json)
+    with told_without_traceback():
+        if arguments.command in (None, "serve"):
+            settings = serving_settings(CoreSettings, NAME)
+            serve(create_app(settings), settings)
+            return 0
+        return finish(_work(command_settings(CoreSettings, NAME, commands.NEEDS), arguments))
+
+
+def _work(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[Any, Any, Outcome]:
     match arguments.command:
         case "migrate":
-            return finish(commands.migrate(settings))
+            return commands.migrate(settings)
         case "adopt":
-            return finish(commands.adopt(settings, check_only=arguments.check))
+            return commands.adopt(settings, check_only=arguments.check)
         case "check":
-            return finish(commands.check(settings))
+            return commands.check(settings)
         case "jobs":
-            return finish(commands.list_jobs(settings))
+            return commands.list_jobs(settings)
         case "job":
-            return finish(commands.run_job(settings, arguments.name))
+            return commands.run_job(settings, arguments.name)
         case "encrypt":
-            return finish(commands.encrypt(settings))
-        case "audit":
-            return finish(_audit(settings, arguments))
-    serve(create_app(settings), settings)
-    return 0
+            return commands.encrypt(settings)
+    return _audit(settings, arguments)
 
 
 def _audit(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[Any, Any, Outcome]:

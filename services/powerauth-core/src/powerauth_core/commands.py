@@ -19,6 +19,9 @@ from powerauth_core.reencryption import encrypt_stored_secrets
 from powerauth_core.runtime import offline_core
 from powerauth_core.settings import CoreSettings
 
+NEEDS = ("database_url",)
+"""The settings that every command works with."""
+
 _NOT_CHAINED = "No key is configured (CORE_AUDIT_CHAIN_KEY, CORE_MASTER_ENCRYPTION_KEY): not chained."
 
 

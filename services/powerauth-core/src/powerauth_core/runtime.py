@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from powerauth_core import jobs
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.adoption import service as adoption
-from powerauth_core.adoption.service import NotAdopted
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.callbacks.clients import CallbackClients
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
@@ -28,6 +27,7 @@ from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.outbox import OutboxRelay
+from servicekit.startup import Finding, StartRefused
 
 log = get_logger(__name__)
 
@@ -37,7 +37,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
     """A core that serves and works in the background until the block ends.
 
     :param bus: a bus that others in this process use too; it is neither started nor closed here
-    :raises NotAdopted: the database is the original's
+    :raises StartRefused: the database is the original's
     """
     async with AsyncExitStack() as stack:
         url = settings.database_url.get_secret_value()
@@ -46,13 +46,11 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         if _migrates(settings, database):
             outcome = await adoption.migrate(url)
             if not outcome.ok:
-                raise NotAdopted(outcome.text)
-        _warn_of_unchained_audit(settings)
+                raise StartRefused(Finding("CORE_DATABASE_URL", outcome.text))
         core = build_core(settings, database, bus or bus_from_url(settings.bus_url.get_secret_value()))
         stack.push_async_callback(core.egress.close)
         await _follow_changes(core)
         if bus is None:
-            _warn_of_lost_events(settings, database)
             await core.bus.start()
             stack.push_async_callback(core.bus.close)
         await core.relay.start()
@@ -134,13 +132,3 @@ async def _make_partitions(core: Core) -> None:
     except (Unavailable, SQLAlchemyError) as error:
         # Rows go to the default partition meanwhile, and the job tries again.
         log.error("audit_partitions_not_made", error=type(error).__name__)
-
-
-def _warn_of_unchained_audit(settings: CoreSettings) -> None:
-    if settings.production and settings.chain_keys is None:
-        log.warning("no key configured: the signature audit is not chained, changes of it cannot be found")
-
-
-def _warn_of_lost_events(settings: CoreSettings, database: Database) -> None:
-    if settings.production and database.dialect == "postgresql" and not settings.bus_url.get_secret_value():
-        log.warning("no message bus configured: other services and replicas hear of no events")

@@ -7,13 +7,15 @@ import base64
 import binascii
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from powerauth_core.chain.keys import ChainKeys
-from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
+from powerauth_core.start_rules import RULES
+from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings
+from servicekit.startup import Rule
 
 ProtocolVersionText = Literal["3.0", "3.1", "3.2", "3.3"]
 Iterations = Field(default=10, ge=1)
@@ -93,7 +95,7 @@ class ProviderSettings(ServiceSettings):
     user_info_rest_url: str = ""
     user_info_rest_username: str = ""
     user_info_rest_password: SecretStr = SecretStr("")
-    user_info_rest_allowed_stages: tuple[str, ...] = ("USER_INFO_ENDPOINT",)
+    user_info_rest_allowed_stages: Listed[str] = ("USER_INFO_ENDPOINT",)
     user_info_timeout_seconds: float = Field(default=5.0, gt=0)
     status_custom_object_url: str = ""
     """Optional provider of ``customObject`` in the public activation status; empty: none."""
@@ -111,8 +113,8 @@ class EgressSettings(ServiceSettings):
     http_connection_timeout_ms: int = Field(default=5_000, ge=1)
     http_response_timeout_ms: int = Field(default=60_000, ge=1)
     http_connection_max_idle_ms: int = Field(default=200_000, ge=0)
-    egress_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Loopback or private networks that may be called, e.g. ``["10.20.0.0/16"]``. Link-local never is."""
+    egress_allowed_networks: Listed[IPv4Network | IPv6Network] = Field(default=(), examples=["10.20.0.0/16"])
+    """Loopback or private networks that may be called. Link-local never is."""
 
 
 class CallbackSettings(ServiceSettings):
@@ -170,7 +172,7 @@ class AuditSettings(ServiceSettings):
     """Base64 of at least 16 bytes that chain the signature audit; empty: derived from the master encryption
     key, and without that either rows are not chained."""
     audit_chain_previous_keys: SecretStr = SecretStr("")
-    """Earlier values, separated by white space: chains written with them can still be checked."""
+    """Earlier values, comma-separated: chains written with them can still be checked."""
 
     @field_validator("audit_chain_key", "audit_chain_previous_keys")
     @classmethod
@@ -194,6 +196,7 @@ class CoreSettings(
     """All settings of the core. Secrets are also read from the files named by ``CORE_…_FILE`` variables."""
 
     model_config = SettingsConfigDict(env_prefix="CORE_")
+    start_rules: ClassVar[tuple[Rule, ...]] = RULES
 
     root_path: str = "/powerauth-java-server"
     port: int = 8080
@@ -217,12 +220,6 @@ class CoreSettings(
         decode_master_key(value)
         return value
 
-    @model_validator(mode="after")
-    def _production_is_restricted(self) -> Self:
-        if self.environment == "production" and not self.restrict_access:
-            raise ValueError("restrict_access cannot be switched off in production")
-        return self
-
     @property
     def master_key(self) -> bytes | None:
         """The 16 bytes of the master encryption key, or None when records are stored unencrypted."""
@@ -234,6 +231,11 @@ class CoreSettings(
         if self.count_only_own_device is not None:
             return self.count_only_own_device
         return self.environment == "production"
+
+    @property
+    def own_chain_keys(self) -> list[bytes]:
+        """The keys that are given for the chains alone."""
+        return decode_chain_keys(self.audit_chain_key) + decode_chain_keys(self.audit_chain_previous_keys)
 
     @property
     def chain_keys(self) -> ChainKeys | None:
@@ -276,14 +278,18 @@ def decode_master_key(value: SecretStr) -> bytes | None:
 
 
 def decode_chain_keys(value: SecretStr) -> list[bytes]:
-    """Decode keys of the audit's chains, separated by white space.
+    """Decode keys of the audit's chains, separated by commas or white space.
 
     :raises ValueError: when one is not Base64 of at least 16 bytes.
     """
     try:
-        keys = [base64.b64decode(text, validate=True) for text in value.get_secret_value().split()]
+        keys = [base64.b64decode(text, validate=True) for text in _separated(value)]
     except (binascii.Error, ValueError):
         raise ValueError("a key of the audit's chain is not Base64") from None
     if any(len(key) < CHAIN_KEY_BYTES for key in keys):
         raise ValueError("a key of the audit's chain must be Base64 of at least 16 bytes")
     return keys
+
+
+def _separated(value: SecretStr) -> list[str]:
+    return value.get_secret_value().replace(",", " ").split()

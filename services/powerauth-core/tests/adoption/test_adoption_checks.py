@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from powerauth_core.adoption.baseline import baseline_schema
-from powerauth_core.adoption.service import NotAdopted, adopt, check, migrate
+from powerauth_core.adoption.service import adopt, check, migrate
 from powerauth_core.adoption.subjects import subject_of
 from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
 from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import normalised_url
+from servicekit.startup import StartRefused
 
 OTHER_KEY = base64.b64decode("b3RoZXIgbWFzdGVyIGtleQ==")
 
@@ -301,7 +302,7 @@ async def test_migrating_leaves_a_database_of_the_original_alone(original_url: s
 
 async def test_a_core_does_not_start_on_a_database_of_the_original(original_url: str) -> None:
     settings = CoreSettings(environment="test", database_url=original_url, migrate_on_start=True)
-    with pytest.raises(NotAdopted, match="powerauth db adopt"):
+    with pytest.raises(StartRefused, match="CORE_DATABASE_URL: This is a database of the original"):
         async with running_core(settings):
             pytest.fail("started")
     assert await migrations.current(original_url) is None

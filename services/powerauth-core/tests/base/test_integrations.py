@@ -9,14 +9,12 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from pydantic import ValidationError
 from sqlalchemy import select, text
 
 from powerauth_core.app import create_app
 from powerauth_core.enums import IntegrationKind
 from powerauth_core.integrations.models import Integration
 from powerauth_core.integrations.service import ensure_integration
-from powerauth_core.settings import CoreSettings
 
 ROOT = "/powerauth-java-server"
 UNAUTHORIZED = {
@@ -148,12 +146,6 @@ async def test_open_access_opens_the_rest_door_but_never_the_dmz_door(make_setti
     app.state.core = core
     assert (await call(app, "/rest/v3/status")).status_code == 200
     assert (await call(app, "/dmz/v1/activation/status")).status_code == 401
-
-
-def test_open_access_is_refused_in_production() -> None:
-    with pytest.raises(ValidationError, match="restrict_access"):
-        CoreSettings(environment="production", restrict_access=False)
-    assert CoreSettings(environment="production").restrict_access
 
 
 async def test_a_dmz_secret_is_stored_as_a_hash_only(core: Any) -> None:

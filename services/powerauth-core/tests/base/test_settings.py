@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from powerauth_core.settings import CoreSettings
+from servicekit.startup import StartRefused, embedded_settings
 
 DEFAULTS = {
     "application_name": "powerauth-server",
@@ -105,3 +107,56 @@ def test_production_asks_new_applications_for_protocol_3_2() -> None:
     assert CoreSettings(environment="production").created_application_minimum_version == "3.2"
     chosen = CoreSettings(environment="production", new_application_minimum_protocol_version="3.3")
     assert chosen.created_application_minimum_version == "3.3"
+
+
+FIT_FOR_PRODUCTION = {
+    "environment": "production",
+    "database_url": "postgresql://db.example/core",
+    "bus_url": "amqps://bus.example/",
+    "master_encryption_key": b64encode(bytes(range(16))).decode(),
+}
+WEAK = b64encode(bytes(16)).decode()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("database_url", "sqlite:///core.sqlite3"),
+        ("bus_url", ""),
+        ("master_encryption_key", ""),
+        ("master_encryption_key", WEAK),
+        ("audit_chain_key", WEAK),
+        ("restrict_access", False),
+        ("replay_verification_service", "none"),
+        ("egress_allowed_networks", "10.0.0.0/8,0.0.0.0/0"),
+    ],
+)
+def test_production_refuses(setting: str, value: Any) -> None:
+    with pytest.raises(StartRefused) as refused:
+        embedded_settings(CoreSettings, **FIT_FOR_PRODUCTION | {setting: value})
+    assert [finding.variable for finding in refused.value.findings] == [f"CORE_{setting.upper()}"]
+    assert CoreSettings(**FIT_FOR_PRODUCTION | {setting: value, "environment": "test"}) is not None
+
+
+def test_production_takes_what_is_doubtful() -> None:
+    doubtful = {
+        "egress_allowed_networks": "127.0.0.1",
+        "signature_max_failed_attempts": 6,
+        "new_application_minimum_protocol_version": "3.0",
+        "user_info_rest_url": "http://provider.example",
+    }
+    settings = embedded_settings(CoreSettings, **FIT_FOR_PRODUCTION | doubtful)
+    broken = {rule.setting for rule in CoreSettings.all_start_rules() if rule.broken(settings)}
+    assert broken == set(doubtful)
+
+
+@pytest.mark.parametrize("text", ["10.20.0.0/16, 10.30.0.1", '["10.20.0.0/16", "10.30.0.1"]'])
+def test_lists_have_one_syntax_and_the_earlier_one(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("CORE_EGRESS_ALLOWED_NETWORKS", text)
+    assert [str(one) for one in CoreSettings().egress_allowed_networks] == ["10.20.0.0/16", "10.30.0.1/32"]
+
+
+def test_earlier_chain_keys_are_a_list_too() -> None:
+    keys = [b64encode(bytes([number] * 16)).decode() for number in (1, 2, 3)]
+    text = f"{keys[0]},{keys[1]} {keys[2]}"
+    assert len(CoreSettings(audit_chain_previous_keys=text).own_chain_keys) == 3

@@ -96,10 +96,9 @@ def _run(name: str, *arguments: Any, **options: Any) -> None:
     from powerauth_core import commands  # noqa: PLC0415 - heavy, needed when a command runs
     from powerauth_core.settings import CoreSettings  # noqa: PLC0415
     from servicekit.database import DatabaseUnavailable  # noqa: PLC0415
-    from servicekit.logs import configure_logging  # noqa: PLC0415
+    from servicekit.startup import command_settings  # noqa: PLC0415
 
-    settings = CoreSettings()
-    configure_logging("powerauth-core", settings.log_level, json=settings.log_json)
+    settings = command_settings(CoreSettings, "powerauth-core", commands.NEEDS)
     command: Command = getattr(commands, name)
     try:
         outcome = asyncio.run(command(settings, *arguments, **options))

@@ -6,13 +6,31 @@ import asyncio
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from powerauth_cli import bench_commands, core_commands, device, vectors
 
+
+class _Commands(TyperGroup):
+    """What an operator can mend is told in a line, not in a traceback."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        from servicekit.errors import Unavailable
+        from servicekit.startup import told_without_traceback
+
+        try:
+            with told_without_traceback():
+                return super().invoke(ctx)
+        except Unavailable as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     help="Phone-based strong customer authentication: services, demo, simulated devices, measurements.",

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any
 
 from servicekit.app import serve
-from servicekit.logs import configure_logging
 from servicekit.settings import ServiceSettings
+from servicekit.startup import command_settings, serving_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,11 @@ class _Service:
     package: str
     settings_class: str
 
-    def settings(self) -> ServiceSettings:
-        settings: ServiceSettings = getattr(import_module(f"{self.package}.settings"), self.settings_class)()
-        return settings
+    def settings(self) -> type[ServiceSettings]:
+        chosen: type[ServiceSettings] = getattr(
+            import_module(f"{self.package}.settings"), self.settings_class
+        )
+        return chosen
 
     def create_app(self) -> Callable[[Any], Any]:
         create: Callable[[Any], Any] = import_module(f"{self.package}.app").create_app
@@ -39,13 +41,13 @@ SERVICES = {
 def serve_one(name: str) -> None:
     """Serve a service until it is told to stop."""
     service = SERVICES[name]
-    settings = service.settings()
-    configure_logging(name, settings.log_level, json=settings.log_json)
+    settings = serving_settings(service.settings(), name)
     serve(service.create_app()(settings), settings)
 
 
 def openapi_document(name: str) -> str:
     """The OpenAPI document of a service, as JSON text."""
     service = SERVICES[name]
-    document: dict[str, Any] = service.create_app()(service.settings()).openapi()
+    settings = command_settings(service.settings(), name, needs=())
+    document: dict[str, Any] = service.create_app()(settings).openapi()
     return json.dumps(document, indent=2, ensure_ascii=False)

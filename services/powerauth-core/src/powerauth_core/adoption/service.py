@@ -54,10 +54,6 @@ class Outcome:
     text: str
 
 
-class NotAdopted(RuntimeError):
-    """A core was started on a database of the original."""
-
-
 async def adopt(url: str, master_key: bytes | None, *, check_only: bool = False) -> Outcome:
     """Take over the database, or only say whether it could be; repeated it does nothing.
 

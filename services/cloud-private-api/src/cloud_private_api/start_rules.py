@@ -1,0 +1,105 @@
+"""What the settings must be before the private API serves, and what an operator is told about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servicekit.startup import SECRET_LENGTH, Rule, Weight, is_unprotected, is_weak_key
+
+if TYPE_CHECKING:
+    from cloud_private_api.settings import CloudSettings
+
+_CREDENTIALS = "the answer of `powerauth integration create cloud --door rest`"
+
+
+def _uses_tokens(settings: CloudSettings) -> bool:
+    return settings.security_auth_type == "OAUTH2"
+
+
+def _has_no_keys(settings: CloudSettings) -> bool:
+    return _uses_tokens(settings) and not (
+        settings.security_auth_oauth2_issuer_uri or settings.security_auth_oauth2_jwk_set_uri
+    )
+
+
+def _is_half_a_seed(settings: CloudSettings) -> bool:
+    return bool(settings.admin_username) != bool(settings.admin_password_encoded.get_secret_value())
+
+
+OAUTH2_RULES: tuple[Rule, ...] = (
+    Rule(
+        "security_auth_oauth2_issuer_uri",
+        _has_no_keys,
+        "OAUTH2 needs an issuer URI or a JWK set URI",
+        "https://login.example/realm",
+        Weight.ALWAYS,
+    ),
+    Rule(
+        "security_auth_oauth2_audiences",
+        # Without one, any token of the issuer would open this API, also one for end users.
+        lambda settings: _uses_tokens(settings) and not settings.security_auth_oauth2_audiences,
+        "OAUTH2 needs at least one audience",
+        "powerauth-cloud",
+        Weight.ALWAYS,
+    ),
+    Rule(
+        "security_auth_oauth2_issuer_uri",
+        lambda settings: is_unprotected(settings.security_auth_oauth2_issuer_uri),
+        "whoever is on the way can give keys of his own and log in as anybody",
+        "https://login.example/realm",
+    ),
+    Rule(
+        "security_auth_oauth2_jwk_set_uri",
+        lambda settings: is_unprotected(settings.security_auth_oauth2_jwk_set_uri),
+        "whoever is on the way can give keys of his own and log in as anybody",
+        "https://login.example/realm/keys",
+    ),
+)
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "core_url",
+        lambda settings: "core_url" not in settings.model_fields_set,
+        "where the core is must be said",
+        "https://core.internal/powerauth-java-server",
+    ),
+    Rule(
+        "core_url",
+        lambda settings: is_unprotected(settings.core_url),
+        "credentials and customer data go through the network unencrypted",
+        "https://core.internal/powerauth-java-server",
+        Weight.NEVER,
+    ),
+    Rule(
+        "core_username",
+        lambda settings: not settings.core_username,
+        "the core answers only callers with credentials",
+        _CREDENTIALS,
+    ),
+    Rule(
+        "core_password",
+        lambda settings: len(settings.core_password.get_secret_value()) < SECRET_LENGTH,
+        f"missing, or shorter than {SECRET_LENGTH} characters",
+        _CREDENTIALS,
+    ),
+    Rule(
+        "admin_password_encoded",
+        _is_half_a_seed,
+        "the first administrator needs both CLOUD_ADMIN_USERNAME and this hash",
+        "the output of `powerauth admin hash`",
+        Weight.ALWAYS,
+    ),
+    Rule(
+        "offline_derivation_key",
+        lambda settings: is_weak_key(settings.derivation_key),
+        "the key is no random one",
+        "the output of `openssl rand -base64 32`",
+    ),
+    Rule(
+        "service_base_url",
+        lambda settings: is_unprotected(settings.service_base_url),
+        "phones should be sent to https only",
+        "https://phones.example/enrollment-server",
+        Weight.NEVER,
+    ),
+)
