@@ -2,6 +2,7 @@
 # Each sets up what it needs by itself (.venv, locked dependencies; the tests also PostgreSQL and RabbitMQ).
 
 PROTOCOL ?= 3.3
+PORT ?= 8080
 PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 
 .PHONY: demo run test fuzz check lock clean
@@ -10,7 +11,7 @@ demo: runtime
 	.venv/bin/powerauth demo --protocol $(PROTOCOL)
 
 run: runtime
-	.venv/bin/powerauth run
+	.venv/bin/powerauth run --port $(PORT)
 
 test: check
 	$(PYTEST) -q -n 2 --dist loadscope

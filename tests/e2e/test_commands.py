@@ -4,27 +4,52 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from argon2 import PasswordHasher
+
+from powerauth_cli.all_in_one import AllInOne
+from powerauth_cli.demo.bank import Bank
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
 ROOT = Path(__file__).parents[2]
 
 
-def powerauth(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def powerauth(
+    *arguments: object, typed: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own.
+
+    :param typed: what it reads from its standard input
+    """
     return subprocess.run(
         [sys.executable, "-m", "powerauth_cli", *map(str, arguments)],
         capture_output=True,
         text=True,
+        input=typed,
         env=os.environ | {"COLUMNS": "200"} | environment,
-        timeout=120,
         check=False,
     )
+
+
+def answer_of(done: subprocess.CompletedProcess[str]) -> Any:
+    """What a command printed, which is all of its standard output."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def told(done: subprocess.CompletedProcess[str], status: int) -> list[str]:
+    """The lines of a command that did not do what was asked."""
+    assert (done.returncode, done.stdout) == (status, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()
 
 
 class Phone:
@@ -155,17 +180,89 @@ def test_reference_vectors_pass() -> None:
     assert re.fullmatch(r"\d+ passed, 0 failed, 0 not run", done.stdout.splitlines()[-1])
 
 
-def test_a_callers_credentials_stay_the_same(tmp_path: Path) -> None:
-    from powerauth_core.migrations import SCRIPT_LOCATION
-    from servicekit import migrations
+def test_the_version_is_told() -> None:
+    assert re.fullmatch(r"powerauth \d+\.\d+\.\d+\n", powerauth("--version").stdout)
 
-    url = f"sqlite+aiosqlite:///{tmp_path / 'core.sqlite3'}"
-    asyncio.run(migrations.upgrade(url, SCRIPT_LOCATION))
-    first = powerauth("integration", "create", "bank", "--door", "rest", CORE_DATABASE_URL=url)
-    again = powerauth("integration", "create", "bank", "--door", "rest", CORE_DATABASE_URL=url)
-    assert first.returncode == 0, first.stderr
-    assert set(json.loads(first.stdout)) == {"clientToken", "clientSecret"}
-    assert json.loads(first.stdout) == json.loads(again.stdout)
+
+@pytest.mark.parametrize("service", ["core", "cloud"])
+def test_an_operator_sets_up_a_database(tmp_path: Path, service: str) -> None:
+    url = {f"{service.upper()}_DATABASE_URL": f"sqlite:///{tmp_path / 'new' / 'database.sqlite3'}"}
+    assert told(powerauth("db", "check", service, **url), 1)[-1] == "The database is empty: migrate."
+    done = powerauth("db", "migrate", service, **url)
+    assert done.stdout.startswith("The schema is current, revision ")
+    assert powerauth("db", "check", service, **url).stdout == done.stdout, "the answer alone"
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()} == {0o600}
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_operator_gives_a_caller_credentials(tmp_path: Path) -> None:
+    url = {"CORE_DATABASE_URL": f"sqlite:///{tmp_path / 'core.sqlite3'}"}
+    bank = ("bank", "--door", "rest")
+    assert told(powerauth("integration", "list", **url), 1)[-1] == "The database is empty: migrate."
+    powerauth("db", "migrate", **url)
+
+    made = answer_of(powerauth("integration", "create", *bank, **url))
+    assert set(made) == {"clientToken", "clientSecret"}
+    again = powerauth("integration", "create", *bank, **url)
+    assert answer_of(again) == {"clientToken": made["clientToken"]}
+    assert "known only at creation" in again.stderr
+    other = answer_of(powerauth("integration", "create", "bank", "--door", "dmz", **url))
+    assert answer_of(powerauth("integration", "list", **url)) == [
+        {"name": "bank", "door": "rest", "clientToken": made["clientToken"]},
+        {"name": "bank", "door": "dmz", "clientToken": other["clientToken"]},
+    ]
+    rotated = answer_of(powerauth("integration", "rotate", *bank, **url))
+    assert rotated["clientToken"] == made["clientToken"]
+    assert rotated["clientSecret"] != made["clientSecret"]
+    assert powerauth("integration", "remove", *bank, **url).returncode == 0
+    for verb in ("rotate", "remove"):
+        lines = told(powerauth("integration", verb, *bank, **url), 1)
+        assert lines[-1] == "there is no integration bank of the rest door"
+
+
+def test_a_service_says_at_once_all_that_keeps_it_from_starting() -> None:
+    lines = told(
+        powerauth(
+            "serve",
+            "core",
+            CORE_ENVIRONMENT="production",
+            CORE_DATABSE_URL="postgresql://core:hunter2@db/core",
+            CORE_REPLAY_VERIFICATION_SERVICE="none",
+        ),
+        78,
+    )
+    assert [line.partition(":")[0] for line in lines] == [
+        "CORE_MASTER_ENCRYPTION_KEY",
+        "CORE_REPLAY_VERIFICATION_SERVICE",
+        "CORE_DATABASE_URL",
+        "CORE_BUS_URL",
+        "CORE_DATABSE_URL",
+    ]
+    assert lines[-1].endswith("the nearest is CORE_DATABASE_URL")
+    assert "hunter2" not in "".join(lines)
+
+
+@pytest.mark.parametrize("command", ["serve enrollment", "db check", "admin create x"])
+def test_a_wrong_setting_is_a_line(command: str) -> None:
+    names = {"enrollment": "ENROLLMENT", "x": "CLOUD"}
+    prefix = names.get(command.rsplit(maxsplit=1)[-1], "CORE")
+    (line,) = told(powerauth(*command.split(), **{f"{prefix}_KEEP_ALIVE_SECONDS": "hunter2"}), 78)
+    assert line.startswith(f"{prefix}_KEEP_ALIVE_SECONDS: ")
+    assert line.endswith("(example: 75)")
+    assert "hunter2" not in line
+
+
+def test_a_taken_port_is_a_line_and_nothing_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (line,) = told(powerauth("run", "--port", port, "--data", tmp_path / "data"), 1)
+        assert line.startswith(f"cannot serve on 127.0.0.1:{port}: ")
+        assert "PORT=" in line
+        assert list(tmp_path.iterdir()) == []
+        served = powerauth("serve", "core", CORE_PORT=str(port), CORE_DATABASE_URL="sqlite://")
+        assert served.returncode == 3
+        assert f"cannot serve on 127.0.0.1:{port}" in served.stdout
+        assert "Traceback" not in served.stdout + served.stderr
 
 
 @pytest.mark.parametrize(
@@ -189,17 +286,45 @@ def test_on_loopback_the_all_in_one_limits_nobody_outside_production(
 
 
 async def test_the_data_folder_outlives_the_process(tmp_path: Path) -> None:
-    from powerauth_cli.all_in_one import AllInOne
-    from powerauth_cli.demo.bank import Bank
-
-    async with AllInOne(tmp_path, port=0) as first:
+    folder = tmp_path / "data"
+    async with AllInOne(folder, port=0) as first:
         admin = first.admin
         bank = Bank(first.cloud_url, *admin)
         created = await bank.call("POST", "/admin/applications", {"id": "kept"})
         await bank.close()
-    assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
-    async with AllInOne(tmp_path, port=0) as second:
+        assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+        assert len(list(folder.iterdir())) > 3, "with what SQLite puts beside a database"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o755)
+    (folder / "core.sqlite3").chmod(0o644)
+    async with AllInOne(folder, port=0) as second:
         assert second.first_password is None, "the password is told at the first run only"
         bank = Bank(second.cloud_url, *admin)
         assert await bank.call("GET", "/admin/applications/kept") == created
         await bank.close()
+        modes = {path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())}
+        assert modes == {0}, "what was open is closed"
+
+
+async def test_an_administrator_who_lost_the_password(tmp_path: Path) -> None:
+    data = ("--data", tmp_path / "data")
+    assert "no such file" in told(powerauth("admin", "reset", "admin", *data), 78)[0].lower()
+    async with AllInOne(tmp_path / "data", port=0) as stack:
+        for done in (
+            await asyncio.to_thread(powerauth, "admin", "reset", "admin", *data),
+            await asyncio.to_thread(powerauth, "admin", "create", "second", *data),
+        ):
+            user = answer_of(done)
+            bank = Bank(stack.cloud_url, user["username"], user["password"])
+            assert await bank.call("GET", "/admin/users")
+            await bank.close()
+        for verb, name in (("create", "second"), ("reset", "third")):
+            assert name in told(await asyncio.to_thread(powerauth, "admin", verb, name, *data), 1)[-1]
+        callers = await asyncio.to_thread(powerauth, "integration", "list", *data)
+        assert {one["name"] for one in answer_of(callers)} == {"cloud", "enrollment"}
+
+
+def test_a_password_is_hashed_for_the_configuration() -> None:
+    done = powerauth("admin", "hash", typed="correct horse\n")
+    assert PasswordHasher().verify(done.stdout.removesuffix("\n"), "correct horse")
+    assert told(powerauth("admin", "hash", typed="\n"), 1) == ["no password was given"]

@@ -94,7 +94,7 @@ async def _first_run(process: asyncio.subprocess.Process) -> tuple[str, str]:
     said = ""
     while line := await process.stdout.readline():
         said += line.decode()
-        if found := _FIRST_RUN.search(said):
+        if "serving" in said and (found := _FIRST_RUN.search(said)):
             return found[1], found[2]
     raise RuntimeError(f"the stack did not start:\n{said[-2000:]}")
 

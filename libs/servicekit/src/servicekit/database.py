@@ -24,6 +24,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from servicekit.errors import DataRefused, ServiceError, Unavailable
+from servicekit.private_files import private_file, private_folder
 from servicekit.settings import DatabaseSettings
 
 Dialect = Literal["postgresql", "sqlite"]
@@ -374,7 +375,9 @@ def _postgresql_engine(url: URL, settings: DatabaseSettings, application_name: s
 def _sqlite_engine(url: URL, settings: DatabaseSettings) -> AsyncEngine:
     in_memory = url.database in (None, "", ":memory:")
     if not in_memory and not url.query.get("uri"):
-        Path(cast(str, url.database)).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(cast(str, url.database))
+        private_folder(path.parent)
+        private_file(path)
     engine = create_async_engine(
         url,
         # A database in memory lives in its connection: everybody takes turns on the one.

@@ -72,7 +72,7 @@ async def lifespan_of(app: FastAPI) -> AsyncGenerator[None]:
         yield
 
 
-class AddressTaken(Exception):
+class AddressTaken(Unavailable):
     """Nothing can be served at an address. The text is one line for the operator."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
@@ -136,7 +136,7 @@ def serve_until_told(app: Any, settings: ServiceSettings) -> None:
     except Exception as error:
         if server.started:
             raise
-        expected = isinstance(error, AddressTaken | Unavailable)
+        expected = isinstance(error, Unavailable)
         log.error("not started", reason=str(error), exc_info=not expected)
         sys.exit(_NOT_STARTED)
 

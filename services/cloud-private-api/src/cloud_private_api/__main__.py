@@ -1,28 +1,31 @@
-"""Serve: ``python -m cloud_private_api``. ``python -m cloud_private_api migrate`` only updates the schema."""
+"""Serve: ``python -m cloud_private_api``. ``migrate`` brings the schema up to date, ``check`` looks at it."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
-from cloud_private_api.app import NAME, create_app, migrate
+from cloud_private_api import commands
+from cloud_private_api.app import NAME, create_app
 from cloud_private_api.settings import CloudSettings
 from servicekit.app import serve
+from servicekit.commands import finish
 from servicekit.startup import command_settings, serving_settings, told_without_traceback
+
+_COMMANDS = {"migrate": commands.migrate, "check": commands.check}
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; the exit status."""
     with told_without_traceback():
-        if arguments == ["migrate"]:
-            asyncio.run(migrate(command_settings(CloudSettings, NAME, ("database_url",))))
-        elif not arguments:
-            settings = serving_settings(CloudSettings, NAME)
-            serve(create_app(settings), settings)
-        else:
-            sys.stderr.write("usage: python -m cloud_private_api [migrate]\n")
-            return 2
-    return 0
+        match arguments:
+            case []:
+                settings = serving_settings(CloudSettings, NAME)
+                serve(create_app(settings), settings)
+                return 0
+            case [("migrate" | "check") as name]:
+                return finish(_COMMANDS[name](command_settings(CloudSettings, NAME, commands.NEEDS)))
+    sys.stderr.write("usage: python -m cloud_private_api [migrate|check]\n")
+    return 2
 
 
 if __name__ == "__main__":

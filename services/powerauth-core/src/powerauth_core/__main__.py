@@ -18,31 +18,19 @@ audit rebuild     make the registry of the chains anew if it is damaged
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 from powerauth_core import commands
-from powerauth_core.adoption.service import Outcome
 from powerauth_core.app import create_app
 from powerauth_core.settings import CoreSettings
 from servicekit.app import serve
-from servicekit.database import DatabaseUnavailable
+from servicekit.commands import Outcome, finish
 from servicekit.startup import command_settings, serving_settings, told_without_traceback
 
 NAME = "powerauth-core"
-
-
-def finish(work: Coroutine[Any, Any, Outcome]) -> int:
-    """Do the work of a command and print its outcome; the exit status."""
-    try:
-        outcome = asyncio.run(work)
-    except DatabaseUnavailable as error:
-        outcome = Outcome(False, str(error))
-    (sys.stdout if outcome.ok else sys.stderr).write(outcome.text + "\n")
-    return 0 if outcome.ok else 1
 
 
 def main() -> int:

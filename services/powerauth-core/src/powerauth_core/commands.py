@@ -11,13 +11,13 @@ from pathlib import Path
 
 from powerauth_core import jobs
 from powerauth_core.adoption import service
-from powerauth_core.adoption.service import Outcome
 from powerauth_core.chain import checkpoints
 from powerauth_core.chain import service as chain
 from powerauth_core.chain.checkpoints import CheckpointUnusable
 from powerauth_core.reencryption import encrypt_stored_secrets
 from powerauth_core.runtime import offline_core
 from powerauth_core.settings import CoreSettings
+from servicekit.commands import Outcome
 
 NEEDS = ("database_url",)
 """The settings that every command works with."""

@@ -13,7 +13,8 @@ from core_test_original import MASTER_KEY, Original
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from powerauth_core.adoption.service import Outcome, adopt
+from powerauth_core.adoption.service import adopt
+from servicekit.commands import Outcome
 from servicekit.database import Dialect, normalised_url
 from servicekit.testing import fresh_database
 

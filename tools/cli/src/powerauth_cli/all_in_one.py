@@ -10,20 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import signal
+import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import uvloop
 from fastapi import FastAPI
-from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 import cloud_private_api.app
@@ -38,13 +36,16 @@ from powerauth_core.settings import CoreSettings
 from servicekit.bus.memory import InMemoryBus
 from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging
-from servicekit.serving import BackgroundServer, lifespan_of, management_server, settle_heap
+from servicekit.private_files import closed_to_others, private_folder, write_private
+from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server, settle_heap
+from servicekit.startup import Finding, StartRefused, embedded_settings, is_loopback
 
 CORE = "/powerauth-java-server"
 ENROLLMENT = "/enrollment-server"
 CLOUD = "/powerauth-cloud"
 
 _SECRETS = "secrets.json"
+_DATABASES = ("core.sqlite3", "cloud.sqlite3")
 _IN_PROCESS = "http://in-process"
 
 
@@ -57,6 +58,17 @@ class Secrets:
     admin_password_hash: str = field(repr=False)
 
     @classmethod
+    def kept(cls, folder: Path) -> Secrets:
+        """Read the folder's secrets.
+
+        :raises StartRefused: it has none
+        """
+        try:
+            return cls(**json.loads((folder / _SECRETS).read_text()))
+        except OSError as error:
+            raise StartRefused(Finding("--data", f"{error.filename}: {error.strerror}", "data")) from None
+
+    @classmethod
     def of(cls, folder: Path) -> tuple[Secrets, str | None]:
         """Read the folder's secrets, or make them.
 
@@ -64,15 +76,14 @@ class Secrets:
         """
         path = folder / _SECRETS
         if path.exists():
-            return cls(**json.loads(path.read_text())), None
+            return cls.kept(folder), None
         password = new_password()
         made = cls(
             master_encryption_key=b64encode(secrets.token_bytes(16)).decode(),
             offline_derivation_key=b64encode(secrets.token_bytes(32)).decode(),
             admin_password_hash=hashed_password(password),
         )
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(made), file, indent=1)
+        write_private(path, json.dumps(asdict(made), indent=1))
         return made, password
 
 
@@ -95,11 +106,12 @@ class AllInOne:
     ) -> None:
         self._folder = folder
         self._host = host
-        self._port = port
         self._settings = settings or {}
         self._stack = contextlib.AsyncExitStack()
         self._apps: dict[str, FastAPI] = {}
         self._urls: dict[str, str] = {}
+        self._server = None if port is None else BackgroundServer(_ByContextPath(self._apps), host, port)
+        self._secrets: Secrets | None = None
         self.first_password: str | None = None
 
     @property
@@ -140,9 +152,24 @@ class AllInOne:
     ) -> None:
         await self._stack.aclose()
 
+    def prepare(self) -> None:
+        """Take the port, then make the folder and its secrets: `first_password` is known from here on.
+
+        :raises AddressTaken: the port is not free; nothing was made
+        """
+        if self._server is not None:
+            self._server.bind()
+        private_folder(self._folder)
+        closed_to_others(_of_ours(self._folder))
+        self._secrets, self.first_password = Secrets.of(self._folder)
+
     async def _start(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        kept, self.first_password = Secrets.of(self._folder)
+        if self._secrets is None:
+            self.prepare()
+        assert self._secrets is not None
+        kept = self._secrets
+        if self._server is not None:
+            self._stack.push_async_callback(self._server.stop)
         bus = InMemoryBus()
         await bus.start()
         self._stack.push_async_callback(bus.close)
@@ -160,10 +187,9 @@ class AllInOne:
                 self._cloud_settings(kept, rest), core_transport=transport, bus=bus
             ),
         )
-        if self._port is not None:
-            server = BackgroundServer(_ByContextPath(self._apps), self._host, self._port)
-            await self._stack.enter_async_context(server)
-            self._urls = {path: server.url + path for path in self._apps}
+        if self._server is not None:
+            await self._stack.enter_async_context(self._server)
+            self._urls = {path: self._server.url + path for path in self._apps}
 
     async def _run(self, context_path: str, app: FastAPI) -> Transport | None:
         """Start a service.
@@ -174,7 +200,7 @@ class AllInOne:
         management = management_server(app)
         if management is not None:
             await self._stack.enter_async_context(management)
-        if self._port is not None:
+        if self._server is not None:
             await self._stack.enter_async_context(lifespan_of(app))
             return AsgiTransport(app)
         server = await self._stack.enter_async_context(BackgroundServer(app, self._host))
@@ -182,43 +208,57 @@ class AllInOne:
         return None
 
     def _core_settings(self, kept: Secrets) -> CoreSettings:
-        return CoreSettings(
-            database_url=SecretStr(f"sqlite+aiosqlite:///{self._folder / 'core.sqlite3'}"),
-            master_encryption_key=SecretStr(kept.master_encryption_key),
-            **self._settings.get("core", {}),
-        )
+        return embedded_settings(CoreSettings, **core_values(self._folder, kept), **self._more("core"))
 
     def _enrollment_settings(self, credentials: Credentials) -> EnrollmentSettings:
-        settings = EnrollmentSettings(
+        settings = embedded_settings(
+            EnrollmentSettings,
             core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
             core_client_token=credentials.client_token,
-            core_client_secret=SecretStr(credentials.client_secret),
-            **self._settings.get("enrollment", {}),
+            core_client_secret=credentials.client_secret,
+            **self._more("enrollment"),
         )
         told = settings.production or "limit_loopback" in settings.model_fields_set
-        if _is_loopback(self._host) and not told:
+        if is_loopback(self._host) and not told:
             # All phones of a developer share this address, tests that go wrong on purpose among them (D18).
             settings.limit_loopback = False
         return settings
 
     def _cloud_settings(self, kept: Secrets, credentials: Credentials) -> CloudSettings:
-        return CloudSettings(
-            database_url=SecretStr(f"sqlite+aiosqlite:///{self._folder / 'cloud.sqlite3'}"),
+        return embedded_settings(
+            CloudSettings,
+            **cloud_values(self._folder),
             core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
             core_username=credentials.client_token,
-            core_password=SecretStr(credentials.client_secret),
+            core_password=credentials.client_secret,
             admin_username=ADMINISTRATOR,
-            admin_password_encoded=SecretStr(kept.admin_password_hash),
-            offline_derivation_key=SecretStr(kept.offline_derivation_key),
-            **self._settings.get("cloud", {}),
+            admin_password_encoded=kept.admin_password_hash,
+            offline_derivation_key=kept.offline_derivation_key,
+            **self._more("cloud"),
         )
 
+    def _more(self, service: str) -> Mapping[str, Any]:
+        return self._settings.get(service, {})
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+
+def core_values(folder: Path, kept: Secrets) -> dict[str, Any]:
+    """The core's settings that name its database in a folder."""
+    return {
+        "database_url": f"sqlite+aiosqlite:///{folder / 'core.sqlite3'}",
+        "master_encryption_key": kept.master_encryption_key,
+    }
+
+
+def cloud_values(folder: Path) -> dict[str, Any]:
+    """The cloud service's settings that name its database in a folder."""
+    return {"database_url": f"sqlite+aiosqlite:///{folder / 'cloud.sqlite3'}"}
+
+
+def _of_ours(folder: Path) -> list[Path]:
+    """What this package made in a folder, and the folder itself unless it holds something else too."""
+    found = list(folder.iterdir())
+    ours = [path for path in found if path.name == _SECRETS or path.name.startswith(_DATABASES)]
+    return [folder, *ours] if len(ours) == len(found) else ours
 
 
 class _ByContextPath:
@@ -254,7 +294,10 @@ async def _acknowledge_lifespan(receive: Receive, send: Send) -> None:
 def serve_all(host: str, port: int, folder: Path) -> None:
     """Serve until the process is told to stop."""
     configure_logging("powerauth", "WARNING", json=False)
-    uvloop.run(_serve(host, port, folder))
+    try:
+        uvloop.run(_serve(host, port, folder))
+    except AddressTaken as taken:
+        sys.exit(f"{taken}; choose another port: make run PORT=9000, or powerauth run --port 9000")
 
 
 async def _serve(host: str, port: int, folder: Path) -> None:
@@ -262,13 +305,18 @@ async def _serve(host: str, port: int, folder: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told_to_stop.set)
-    async with AllInOne(folder, host=host, port=port) as stack:
+    services = AllInOne(folder, host=host, port=port)
+    services.prepare()
+    if services.first_password:
+        # Before anything can fail: it is written down nowhere else.
+        print(
+            f"first run: administrator {ADMINISTRATOR}, password {services.first_password} (shown only now;"
+            f" a new one: powerauth admin reset {ADMINISTRATOR} --data {folder})",
+            flush=True,
+        )
+    async with services as stack:
         settle_heap()
         print(f"serving, data in {folder}")
         for url in (stack.cloud_url, stack.enrollment_url, stack.core_url):
-            print(f"  {url}/swagger-ui/index.html")
-        if stack.first_password:
-            print(
-                f"first run: administrator {ADMINISTRATOR}, password {stack.first_password} (shown only now)"
-            )
+            print(f"  {url}/swagger-ui/index.html", flush=True)
         await told_to_stop.wait()

@@ -1,19 +1,94 @@
-"""Credentials of the core's callers, written into its database before anything can call."""
+"""Credentials of the core's callers, in its database: before anything can call, and beside a running core."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from powerauth_core.enums import IntegrationKind
-from powerauth_core.integrations import service
-from powerauth_core.runtime import build_core
-from powerauth_core.settings import CoreSettings
-from servicekit.bus.memory import InMemoryBus
-from servicekit.database import Database
+import typer
+
+from powerauth_cli.folders import DataFolder, core_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from powerauth_core.container import Core
+    from powerauth_core.integrations.service import Credentials
+
+T = TypeVar("T")
+
+app = typer.Typer(no_args_is_help=True, help="Callers of the core and their credentials.")
+
+
+class Door(StrEnum):
+    """The core's two doors."""
+
+    REST = "rest"
+    DMZ = "dmz"
+
+
+ChosenDoor = Annotated[Door, typer.Option(help="rest: inside the network; dmz: the enrollment service.")]
+
+
+@app.command()
+def create(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
+    """Make a caller and print its credentials. One that exists stays as it is: only its token is printed."""
+    from powerauth_core.enums import IntegrationKind  # noqa: PLC0415 - heavy, needed when a command runs
+    from powerauth_core.integrations import service  # noqa: PLC0415
+
+    async def work(core: Core) -> tuple[Credentials | None, str]:
+        made = await service.create_named(core, name, IntegrationKind(door.value))
+        if made is not None:
+            return made, made.client_token
+        callers = await service.list_callers(core)
+        return None, next(one.client_token for one in callers if (one.name, one.kind) == (name, door.value))
+
+    made, token = _on_core(data, work)
+    if made is not None:
+        _print_credentials(made)
+        return
+    _print({"clientToken": token})
+    typer.echo(
+        f"{name} exists already, nothing was changed. Its secret is known only at creation; for a new one:"
+        f" powerauth integration rotate {name} --door {door.value}",
+        err=True,
+    )
+
+
+@app.command()
+def rotate(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
+    """Give a caller a new secret and print it; the old one stops working within CORE_CALLER_CACHE_SECONDS."""
+    from powerauth_core.enums import IntegrationKind  # noqa: PLC0415
+    from powerauth_core.integrations import service  # noqa: PLC0415
+
+    kind = IntegrationKind(door.value)
+    _print_credentials(_on_core(data, lambda core: service.rotate_named(core, name, kind)))
+
+
+@app.command("list")
+def list_all(data: DataFolder = None) -> None:
+    """Print all callers: name, door, token. Secrets are not told again."""
+    from powerauth_core.integrations import service  # noqa: PLC0415
+
+    callers = _on_core(data, service.list_callers)
+    _print([{"name": one.name, "door": one.kind, "clientToken": one.client_token} for one in callers])
+
+
+@app.command()
+def remove(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
+    """Remove a caller: its credentials stop working within CORE_CALLER_CACHE_SECONDS."""
+    from powerauth_core.enums import IntegrationKind  # noqa: PLC0415
+    from powerauth_core.integrations import service  # noqa: PLC0415
+
+    kind = IntegrationKind(door.value)
+    _on_core(data, lambda core: service.remove_named(core, name, kind))
 
 
 async def ensure_integration(name: str, door: str, **settings: Any) -> tuple[str, str]:
-    """Return the credentials of the integration with this name, made if need be.
+    """Return credentials of the integration with this name, for a stack that a test or a measurement starts.
 
     Of the dmz kind the secret cannot be read again, so such an integration gets a new one each time.
 
@@ -21,12 +96,46 @@ async def ensure_integration(name: str, door: str, **settings: Any) -> tuple[str
     :param settings: of the core, where they differ from the environment
     :return: client token and client secret
     """
-    chosen = CoreSettings(**settings)
-    database = Database(chosen.database_url.get_secret_value(), chosen, application_name="powerauth-cli")
-    try:
-        core = build_core(chosen, database, InMemoryBus())
+    from powerauth_core.enums import IntegrationKind  # noqa: PLC0415
+    from powerauth_core.integrations import service  # noqa: PLC0415
+    from powerauth_core.runtime import offline_core  # noqa: PLC0415
+    from powerauth_core.settings import CoreSettings  # noqa: PLC0415
+
+    async with offline_core(CoreSettings(**settings)) as core:
         credentials = await service.ensure_integration(core, name, IntegrationKind(door))
-        await core.egress.close()
-    finally:
-        await database.dispose()
     return credentials.client_token, credentials.client_secret
+
+
+def _on_core(data: Path | None, work: Callable[[Core], Awaitable[T]]) -> T:
+    """Do something with the parts of a core, on the database that the command is about."""
+    from powerauth_core.integrations.service import UnknownIntegration  # noqa: PLC0415
+    from powerauth_core.migrations import SCRIPT_LOCATION  # noqa: PLC0415
+    from powerauth_core.runtime import offline_core  # noqa: PLC0415
+    from servicekit.commands import check  # noqa: PLC0415
+
+    settings = core_settings(data)
+
+    async def run() -> T:
+        found = await check(settings.effective_database_url, SCRIPT_LOCATION)
+        if not found.ok:
+            raise _refused(found.text)
+        async with offline_core(settings) as core:
+            return await work(core)
+
+    try:
+        return asyncio.run(run())
+    except UnknownIntegration as unknown:
+        raise _refused(str(unknown)) from None
+
+
+def _refused(text: str) -> typer.Exit:
+    typer.echo(text, err=True)
+    return typer.Exit(1)
+
+
+def _print_credentials(credentials: Credentials) -> None:
+    _print({"clientToken": credentials.client_token, "clientSecret": credentials.client_secret})
+
+
+def _print(answer: object) -> None:
+    typer.echo(json.dumps(answer, indent=2))

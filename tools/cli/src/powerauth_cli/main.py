@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from powerauth_cli import bench_commands, core_commands, device, vectors
+from powerauth_cli import (
+    administrators,
+    bench_commands,
+    core_commands,
+    database_commands,
+    device,
+    integrations,
+    vectors,
+)
 
 
 class _Commands(TyperGroup):
@@ -38,24 +45,11 @@ app = typer.Typer(
 app.add_typer(device.app, name="device")
 app.add_typer(vectors.app, name="vectors", help="Reference test vectors.")
 app.add_typer(bench_commands.app, name="bench")
-app.add_typer(core_commands.db, name="db")
+app.add_typer(database_commands.app, name="db")
 app.add_typer(core_commands.job, name="job")
 app.add_typer(core_commands.audit, name="audit")
-
-integration_app = typer.Typer(no_args_is_help=True, help="Callers of the core and their credentials.")
-app.add_typer(integration_app, name="integration")
-
-
-@integration_app.callback()
-def _integration() -> None:
-    """Keep `create` a subcommand, though it is the only one."""
-
-
-class Door(StrEnum):
-    """The core's two doors."""
-
-    REST = "rest"
-    DMZ = "dmz"
+app.add_typer(integrations.app, name="integration")
+app.add_typer(administrators.app, name="admin")
 
 
 class Service(StrEnum):
@@ -64,6 +58,21 @@ class Service(StrEnum):
     CORE = "core"
     ENROLLMENT = "enrollment"
     CLOUD = "cloud"
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"powerauth {version('powerauth-cli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What holds for all commands."""
 
 
 @app.command()
@@ -78,9 +87,11 @@ def demo(
 
 @app.command()
 def run(
-    host: Annotated[str, typer.Option()] = "127.0.0.1",
-    port: Annotated[int, typer.Option()] = 8080,
-    data: Annotated[Path, typer.Option(help="Folder of the databases and secrets.")] = Path("data"),
+    host: Annotated[str, typer.Option(envvar="POWERAUTH_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="POWERAUTH_PORT", min=0, max=65535)] = 8080,
+    data: Annotated[
+        Path, typer.Option(envvar="POWERAUTH_DATA", help="Folder of the databases and secrets.")
+    ] = Path("data"),
 ) -> None:
     """Serve everything in one process on one port, with SQLite and the in-memory bus."""
     from powerauth_cli.all_in_one import serve_all
@@ -94,18 +105,6 @@ def serve(service: Service) -> None:
     from powerauth_cli.services import serve_one
 
     serve_one(service.value)
-
-
-@integration_app.command("create")
-def integration_create(
-    name: str,
-    door: Annotated[Door, typer.Option(help="rest: inside the network; dmz: the enrollment service.")],
-) -> None:
-    """Print the credentials of a caller, made if need be, in the database of CORE_DATABASE_URL."""
-    from powerauth_cli.integrations import ensure_integration
-
-    token, secret = asyncio.run(ensure_integration(name, door.value))
-    print(json.dumps({"clientToken": token, "clientSecret": secret}, indent=2))
 
 
 @app.command()

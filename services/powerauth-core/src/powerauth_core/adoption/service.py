@@ -6,7 +6,6 @@ the original's schema, and the migrations after it add to it, each in a transact
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
@@ -21,6 +20,7 @@ from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
 from powerauth_core.records import RecordCipher
 from powerauth_core.schema import metadata
 from servicekit import clock, migrations
+from servicekit.commands import Outcome, judge
 from servicekit.database import normalised_url
 from servicekit.migrations import Migrator
 
@@ -41,17 +41,6 @@ _UNIQUE_PER_APPLICATION = (("pa_application_config", "config_key"), ("pa_applica
 _WITH_SUBJECTS = "0002_own_additions"
 _ORIGINAL = "pa_activation"
 _CLOCK_TOLERANCE = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a command ended, and what it has to say.
-
-    :ivar ok: the command did, or found, what was wished for
-    """
-
-    ok: bool
-    text: str
 
 
 async def adopt(url: str, master_key: bytes | None, *, check_only: bool = False) -> Outcome:
@@ -105,13 +94,7 @@ async def check(url: str, master_key: bytes | None) -> Outcome:
         if revision is None and await migrator.has_table(_ORIGINAL):
             report, _release = await _examine(migrator, RecordCipher(master_key))
             return Outcome(report.adoptable, str(report))
-    if revision is None:
-        return Outcome(False, "The database is empty: migrate.")
-    if revision == newest:
-        return Outcome(True, f"The schema is current, revision {revision}.")
-    if revision in migrations.history(SCRIPT_LOCATION):
-        return Outcome(False, f"The schema is of revision {revision}, the newest is {newest}: migrate.")
-    return Outcome(False, f"The schema is of revision {revision}, which this release does not know.")
+    return judge(revision, newest, SCRIPT_LOCATION)
 
 
 async def _upgrade(migrator: Migrator, revision: str | None) -> None:

@@ -35,6 +35,13 @@ class Credentials:
     client_secret: str = field(repr=False)
 
 
+class UnknownIntegration(Exception):
+    """No integration has this name and kind."""
+
+    def __init__(self, name: str, kind: IntegrationKind) -> None:
+        super().__init__(f"there is no integration {name} of the {kind.value} door")
+
+
 async def create_integration(core: Core, request: CreateIntegrationRequest) -> IntegrationDetail:
     """Create an integration; of the dmz kind the secret is shown here and never again."""
     async with core.database.transaction() as session:
@@ -81,17 +88,61 @@ async def ensure_integration(core: Core, name: str, kind: IntegrationKind) -> Cr
 
     A secret of the dmz kind cannot be read again, so such an integration gets a new secret each time.
     """
+    made = await create_named(core, name, kind)
+    if made is not None:
+        return made
+    if kind is IntegrationKind.DMZ:
+        return await rotate_named(core, name, kind)
+    async with core.database.read() as session:
+        row = await _named(session, name, kind)
+        return Credentials(row.client_token, readable_secret(core.cipher, row))
+
+
+async def create_named(core: Core, name: str, kind: IntegrationKind) -> Credentials | None:
+    """Create the integration with this name and kind; None if there is one, which stays as it is."""
     async with core.database.transaction() as session:
-        row = await repository.find_by_name(session, name, kind)
-        if row is None:
-            _row, credentials = await _create(core, session, name, kind)
-            return credentials
-        if kind is IntegrationKind.REST:
-            return Credentials(row.client_token, readable_secret(core.cipher, row))
+        if await repository.find_by_name(session, name, kind) is not None:
+            return None
+        _row, credentials = await _create(core, session, name, kind)
+        return credentials
+
+
+async def rotate_named(core: Core, name: str, kind: IntegrationKind) -> Credentials:
+    """Give an integration a new secret; other processes take the old one up to `caller_cache_seconds` longer.
+
+    :raises UnknownIntegration: there is none of this name and kind
+    """
+    async with core.database.transaction() as session:
+        row = await _named(session, name, kind)
         secret = str(uuid.uuid4())
         store_secret(core.cipher, row, secret)
+        params = {"integrationId": row.id, "name": name, "kind": row.kind}
+        await audit.record(session, AuditType.INTEGRATION, "Integration secret rotated", params, None)
         after_commit(session, core.callers.clear)
         return Credentials(row.client_token, secret)
+
+
+async def remove_named(core: Core, name: str, kind: IntegrationKind) -> None:
+    """Remove an integration.
+
+    :raises UnknownIntegration: there is none of this name and kind
+    """
+    async with core.database.read() as session:
+        row = await _named(session, name, kind)
+    await remove_integration(core, RemoveIntegrationRequest(id=row.id))
+
+
+async def list_callers(core: Core) -> list[Integration]:
+    """The integrations of both kinds; their secrets stay where they are."""
+    async with core.database.read() as session:
+        return [row for kind in IntegrationKind for row in await repository.list_of_kind(session, kind)]
+
+
+async def _named(session: AsyncSession, name: str, kind: IntegrationKind) -> Integration:
+    row = await repository.find_by_name(session, name, kind)
+    if row is None:
+        raise UnknownIntegration(name, kind)
+    return row
 
 
 async def _create(

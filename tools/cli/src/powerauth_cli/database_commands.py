@@ -1,0 +1,69 @@
+"""`powerauth db`: the databases of the services.
+
+Every service that has one brings ``commands.migrate`` and ``commands.check``; adoption and encryption are
+the core's.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+from powerauth_cli.folders import DataFolder, cloud_settings, core_settings
+
+app = typer.Typer(no_args_is_help=True, help="The databases of the services: CORE_DATABASE_URL, CLOUD_…")
+
+_DATABASES = {
+    "core": ("powerauth_core.commands", core_settings),
+    "cloud": ("cloud_private_api.commands", cloud_settings),
+}
+
+
+class Owner(StrEnum):
+    """A service with a database."""
+
+    CORE = "core"
+    CLOUD = "cloud"
+
+
+Whose = Annotated[Owner, typer.Argument(help="Whose database.")]
+
+
+@app.command()
+def migrate(service: Whose = Owner.CORE, data: DataFolder = None) -> None:
+    """Bring a database to the current schema."""
+    _run(service, "migrate", data)
+
+
+@app.command()
+def check(service: Whose = Owner.CORE, data: DataFolder = None) -> None:
+    """Say whether the schema is the current one; the core's also, whether the original's could be adopted."""
+    _run(service, "check", data)
+
+
+@app.command()
+def adopt(
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Only report what is missing or different; change nothing.")
+    ] = False,
+) -> None:
+    """Take over a core database of the original server, release 1.9 or 1.10, with everything in it."""
+    _run(Owner.CORE, "adopt", None, check_only=check_only)
+
+
+@app.command()
+def encrypt(data: DataFolder = None) -> None:
+    """Encrypt the secrets that the core's database holds in clear, with CORE_MASTER_ENCRYPTION_KEY."""
+    _run(Owner.CORE, "encrypt", data)
+
+
+def _run(service: Owner, name: str, data: DataFolder, **options: Any) -> None:
+    """Do what the service's command of this name does and print its outcome; exit status 1 if it failed."""
+    from servicekit.commands import finish  # noqa: PLC0415 - heavy, needed when a command runs
+
+    module, settings = _DATABASES[service.value]
+    command = getattr(import_module(module), name)
+    raise typer.Exit(finish(command(settings(data), **options)))
