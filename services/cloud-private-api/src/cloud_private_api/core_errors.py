@@ -77,7 +77,9 @@ def _unknown_template() -> CloudError:
 
 
 def _bad_callback_url() -> CloudError:
-    return InvalidRequest(Violation("callbackUrl", "must be an absolute http(s) URL"))
+    # Forms were judged before the core was asked: what it refuses is where the URL leads.
+    hint = "must lead to an address that the core may call (CORE_EGRESS_ALLOWED_NETWORKS)"
+    return InvalidRequest(Violation("callbackUrl", hint))
 
 
 _INVALID: Mapping[Area, Make] = {

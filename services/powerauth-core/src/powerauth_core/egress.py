@@ -30,7 +30,11 @@ SCHEMES = frozenset({"http", "https"})
 # The library logs every URL it calls, and what administrators put into a URL may be a secret.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
+LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+
 _NAT64 = IPv6Network("64:ff9b::/96")
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
+_LOCAL_NAME = re.compile(r"(?:.*\.)?localhost\.?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 _MAX_PORT = 65_535
 _MAX_CONNECTIONS = 100
@@ -39,6 +43,20 @@ _MAX_KEEPALIVE = 20
 
 class EgressRefused(Exception):
     """A URL or the address behind it may not be called. The text holds no secret."""
+
+
+class AddressRefused(EgressRefused):
+    """The URL is one, but its address is not for this core to call."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the address is neither public nor in CORE_EGRESS_ALLOWED_NETWORKS"
+            " (this machine: CORE_EGRESS_LOOPBACK_ALLOWED)"
+        )
+
+
+class NoAllowedAddress(httpcore2.ConnectError):
+    """A name leads only to addresses that are not for this core to call."""
 
 
 class AddressPolicy:
@@ -59,7 +77,8 @@ class AddressPolicy:
     def check_url(self, url: str) -> None:
         """Refuse a URL that could never be called.
 
-        :raises EgressRefused: not an absolute http(s) URL, with credentials in it, or with a refused address
+        :raises AddressRefused: the address in it, or that of a local name, is not allowed
+        :raises EgressRefused: not an absolute http(s) URL, or with credentials in it
         """
         try:
             parsed = httpx2.URL(url)
@@ -72,11 +91,11 @@ class AddressPolicy:
             raise EgressRefused("not a port")
         if parsed.userinfo:
             raise EgressRefused("credentials inside a URL")
-        literal = _literal(host)
-        if literal is None and not _NAME.fullmatch(host):
+        known = _known_addresses(host)
+        if not known and not _NAME.fullmatch(host):
             raise EgressRefused("not a host name")
-        if literal is not None and not self.allows(literal):
-            raise EgressRefused("the address is not allowed")
+        if known and not any(map(self.allows, known)):
+            raise AddressRefused
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
@@ -112,7 +131,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None,
     ) -> httpcore2.AsyncNetworkStream:
-        failure: Exception = httpcore2.ConnectError("the name has no allowed address")
+        failure: Exception = NoAllowedAddress(str(AddressRefused()))
         options = list(socket_options or ())
         for address in await _resolve(host, port):
             if not self._policy.allows(address):
@@ -150,7 +169,8 @@ class Egress:
     """
 
     def __init__(self, settings: EgressSettings) -> None:
-        self.policy = AddressPolicy(settings.egress_allowed_networks)
+        loopback = LOOPBACK if settings.egress_loopback_allowed else ()
+        self.policy = AddressPolicy((*settings.egress_allowed_networks, *loopback))
         self._proxy = _proxy(settings)
         self._timeout = httpx2.Timeout(
             settings.http_response_timeout_ms / 1000, connect=settings.http_connection_timeout_ms / 1000
@@ -220,10 +240,27 @@ async def _resolve(host: str, port: int) -> list[Address]:
 
 
 def _literal(host: str) -> Address | None:
+    """The address that is written as a host, also in the older forms (``127.1``, ``2130706433``)."""
     try:
         return ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
+        pass
+    if not _NUMERIC.fullmatch(host):
         return None
+    try:
+        return IPv4Address(socket.inet_aton(host.removesuffix(".")))
+    except OSError:
+        return None
+
+
+def _known_addresses(host: str) -> tuple[Address, ...]:
+    """The addresses of a host that needs no look-up: one that is written, or a name of this machine."""
+    literal = _literal(host)
+    if literal is not None:
+        return (literal,)
+    if _LOCAL_NAME.fullmatch(host):
+        return (IPv4Address("127.0.0.1"), IPv6Address("::1"))
+    return ()
 
 
 def _embedded(address: Address) -> Address:

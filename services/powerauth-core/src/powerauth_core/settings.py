@@ -115,6 +115,8 @@ class EgressSettings(ServiceSettings):
     http_connection_max_idle_ms: int = Field(default=200_000, ge=0)
     egress_allowed_networks: Listed[IPv4Network | IPv6Network] = Field(default=(), examples=["10.20.0.0/16"])
     """Loopback or private networks that may be called. Link-local never is."""
+    egress_loopback_allowed: bool = False
+    """Whether this machine may be called; `powerauth run` on loopback switches it on."""
 
 
 class CallbackSettings(ServiceSettings):

@@ -83,6 +83,12 @@ RULES: tuple[Rule, ...] = (
         Weight.NEVER,
     ),
     Rule(
+        "egress_loopback_allowed",
+        lambda settings: settings.egress_loopback_allowed,
+        "whoever configures a callback reaches the services of this machine",
+        "false",
+    ),
+    Rule(
         "signature_max_failed_attempts",
         lambda settings: settings.signature_max_failed_attempts > _MOST_ATTEMPTS,
         "strong customer authentication allows five failed attempts in a row",

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from powerauth_core.egress import AddressPolicy, Egress, EgressRefused
+from powerauth_core.egress import AddressPolicy, AddressRefused, Egress, EgressRefused, NoAllowedAddress
 from powerauth_core.settings import CoreSettings
 from servicekit.serving import BackgroundServer
 
@@ -85,6 +85,12 @@ def test_a_configured_network_allows_nothing_beside_it() -> None:
         "http://127.0.0.1",
         "http://[::1]:8080/x",
         "http://169.254.169.254/latest",
+        "http://localhost:9000/x",
+        "http://LOCALHOST./x",
+        "http://bank.localhost/x",
+        "http://127.1/x",
+        "http://2130706433/x",
+        "http://0x7f.1/x",
         "http://bank.example:99999",
         "http://[bad",
         "javascript:alert(1)",
@@ -96,10 +102,17 @@ def test_urls_that_can_never_be_called_are_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://bank.example", "https://bank.example:8443/a?b=c", "HTTPS://8.8.8.8/x"]
+    "url", ["http://bank.example", "https://bank.example:8443/a?b=c", "HTTPS://8.8.8.8/x", "http://7.example"]
 )
 def test_usable_urls_pass(url: str) -> None:
     AddressPolicy().check_url(url)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1", "[::1]", "bank.localhost"])
+def test_this_machine_can_be_called_by_any_name_where_that_is_allowed(host: str) -> None:
+    Egress(CoreSettings(egress_loopback_allowed=True)).policy.check_url(f"http://{host}:9000/x")
+    with pytest.raises(AddressRefused, match="CORE_EGRESS_ALLOWED_NETWORKS"):
+        Egress(CoreSettings()).policy.check_url(f"http://{host}:9000/x")
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -137,8 +150,9 @@ async def test_a_name_that_leads_to_a_refused_address_is_not_connected_to(
     server: BackgroundServer, host: str
 ) -> None:
     outgoing = egress()
-    with pytest.raises(httpx2.ConnectError):
+    with pytest.raises(httpx2.ConnectError, match="CORE_EGRESS_ALLOWED_NETWORKS") as refused:
         await outgoing.http.get(f"http://{host}:{server.port}/")
+    assert isinstance(refused.value.__cause__, NoAllowedAddress), "what a failed delivery tells"
     await outgoing.close()
 
 

@@ -129,6 +129,7 @@ WEAK = b64encode(bytes(16)).decode()
         ("restrict_access", False),
         ("replay_verification_service", "none"),
         ("egress_allowed_networks", "10.0.0.0/8,0.0.0.0/0"),
+        ("egress_loopback_allowed", True),
     ],
 )
 def test_production_refuses(setting: str, value: Any) -> None:

@@ -208,7 +208,12 @@ class AllInOne:
         return None
 
     def _core_settings(self, kept: Secrets) -> CoreSettings:
-        return embedded_settings(CoreSettings, **core_values(self._folder, kept), **self._more("core"))
+        return embedded_settings(
+            CoreSettings,
+            **core_values(self._folder, kept),
+            # A developer's webhooks are on this machine; whoever reaches this stack is too.
+            **{"egress_loopback_allowed": is_loopback(self._host), **self._more("core")},
+        )
 
     def _enrollment_settings(self, credentials: Credentials) -> EnrollmentSettings:
         settings = embedded_settings(

@@ -35,7 +35,7 @@ from powerauth_core.callbacks.schemas import (
     RemoveCallbackUrlResponse,
     UpdateCallbackUrlRequest,
 )
-from powerauth_core.egress import EgressRefused
+from powerauth_core.egress import AddressRefused, EgressRefused
 from powerauth_core.errors import InvalidApplication, InvalidRequest, InvalidUrl
 from servicekit import clock
 from servicekit.database import after_commit
@@ -128,6 +128,8 @@ def _in_scope(application_id: str, application_ids: list[str] | None) -> bool:
 def _check_url(core: Core, url: str) -> None:
     try:
         core.egress.policy.check_url(url)
+    except AddressRefused as error:
+        raise InvalidUrl(f"Invalid URL: {error}.") from None
     except EgressRefused:
         raise InvalidUrl from None
 

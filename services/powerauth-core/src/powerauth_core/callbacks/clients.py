@@ -21,7 +21,7 @@ from powerauth_core.callbacks.durations import parse_duration
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.callbacks.rules import CircuitBreaker, RetryPolicy
 from powerauth_core.callbacks.schemas import HttpAuthenticationPrivate, OAuth2Authentication
-from powerauth_core.egress import Egress, EgressRefused
+from powerauth_core.egress import Egress, EgressRefused, NoAllowedAddress
 from powerauth_core.errors import CoreError
 from powerauth_core.records import RecordCipher
 from powerauth_core.settings import CoreSettings
@@ -109,7 +109,8 @@ class CallbackClient:
         except EgressRefused as error:
             raise DeliveryFailed(str(error)) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
-            raise DeliveryFailed(type(error).__name__) from None
+            refused = isinstance(error.__cause__, NoAllowedAddress)
+            raise DeliveryFailed(str(error.__cause__) if refused else type(error).__name__) from None
         if status == httpx2.codes.UNAUTHORIZED:
             self._token = None
         if not httpx2.codes.is_success(status):
