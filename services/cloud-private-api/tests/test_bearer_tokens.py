@@ -24,6 +24,9 @@ from servicekit.startup import StartRefused, embedded_settings
 
 ISSUER = "https://idp.example"
 LIST = "/v2/registrations?userId=u"
+CHALLENGE = 'Bearer realm="powerauth-cloud"'
+FAR_FUTURE = 9_999_999_999
+"""Seconds: whenever the test runs."""
 
 RSA = RSAKey.generate_key(2048, {"kid": "rsa-1"})
 OTHER = RSAKey.generate_key(2048, {"kid": "rsa-2"})
@@ -104,6 +107,20 @@ def connect(service: Service, core: FakeCore, issuer: Issuer) -> Connect:
     return lambda token: service.anonymous(Authorization=f"Bearer {token}")
 
 
+Bearer = Callable[[str], Client]
+
+
+@pytest_asyncio.fixture
+async def bearer(start: Start, core: FakeCore, issuer: Issuer) -> Bearer:
+    """A client with a token, of a service that has the error family of bearer tokens too."""
+    core.application("app-a")
+    service = await start(**SETTINGS)
+    authenticator = service.cloud.authenticator
+    assert isinstance(authenticator, BearerAuthenticator)
+    authenticator._keys = issuer.source()
+    return lambda token: service.anonymous(Authorization=f"Bearer {token}")
+
+
 @pytest.mark.parametrize("key", [RSA, EC], ids=["RS256", "ES256"])
 async def test_signed_token_of_the_issuer(connect: Connect, core: FakeCore, key: Any) -> None:
     bank = connect(_token(key))
@@ -112,28 +129,47 @@ async def test_signed_token_of_the_issuer(connect: Connect, core: FakeCore, key:
     await bank.refused("GET", "/admin/users", status=403, code="HTTP_403")
 
 
+async def test_roles_are_taken_as_the_admin_api_shows_them(connect: Connect) -> None:
+    await connect(_token(roles=["ROLE_ADMIN"])).ok("GET", "/admin/users")
+    await connect(_token(roles="ROLE_USER")).ok("GET", LIST)
+
+
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "reason"),
     [
-        {"exp": 1},
-        {"exp": None},
-        {"exp": "soon"},
-        {"nbf": time.time() + 600},
-        {"iss": "https://other.example"},
-        {"iss": None},
-        {"iss": f"{ISSUER}/enrollment-server"},
-        {"aud": "someone"},
-        {"aud": None},
-        {"aud": []},
-        {"sub": None},
-        {"sub": ""},
-        {"sub": "a\x00"},
-        {"sub": 7},
+        ({"exp": 1}, "the token has expired"),
+        ({"exp": None}, "the token lacks the claim exp"),
+        ({"exp": "soon"}, "the claim exp is not acceptable"),
+        ({"nbf": FAR_FUTURE}, "the claim nbf is not acceptable"),
+        ({"iss": "https://other.example"}, "the claim iss is not acceptable"),
+        ({"iss": None}, "the token lacks the claim iss"),
+        ({"iss": f"{ISSUER}/enrollment-server"}, "the claim iss is not acceptable"),
+        ({"aud": "someone"}, "the claim aud is not acceptable"),
+        ({"aud": None}, "the token lacks the claim aud"),
+        ({"aud": []}, "the claim aud is not acceptable"),
+        ({"sub": None}, "the claim that names the caller is missing or no text"),
+        ({"sub": ""}, "the claim that names the caller is missing or no text"),
+        ({"sub": "a\x00"}, "the claim that names the caller is missing or no text"),
+        ({"sub": 7}, "the claim sub is not acceptable"),
     ],
 )
-async def test_token_that_is_not_for_us(connect: Connect, changed: dict[str, Any]) -> None:
-    client = connect(_token(**changed))
-    await client.refused("GET", LIST, status=401, code="HTTP_401")
+async def test_token_that_is_not_for_us(bearer: Bearer, changed: dict[str, Any], reason: str) -> None:
+    answer = await bearer(_token(**changed)).send("GET", LIST)
+    assert answer.status_code == 401
+    assert (
+        answer.headers["www-authenticate"]
+        == f'{CHALLENGE}, error="invalid_token", error_description="{reason}"'
+    )
+
+
+async def test_a_role_that_is_missing_is_named(bearer: Bearer) -> None:
+    for roles, has in (("USER", "ROLE_USER"), ("user", "no role")):
+        answer = await bearer(_token(roles=roles)).send("GET", "/admin/users")
+        reason = f"needs ROLE_ADMIN, the caller has {has}"
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (
+            403,
+            f'{CHALLENGE}, error="insufficient_scope", error_description="{reason}"',
+        )
 
 
 async def test_clock_may_differ_by_a_minute(connect: Connect) -> None:
@@ -168,7 +204,7 @@ async def test_token_that_is_not_signed_by_the_issuer(connect: Connect, make: Ca
 async def test_challenge_asks_for_a_token(start: Start) -> None:
     service = await start(**SETTINGS)
     response = await service.anonymous().send("GET", LIST)
-    assert response.headers["www-authenticate"] == 'Bearer realm="powerauth-cloud"'
+    assert response.headers["www-authenticate"] == CHALLENGE
 
 
 async def test_basic_does_not_work_beside_it(service: Service, connect: Connect) -> None:
@@ -194,7 +230,7 @@ async def test_disabled_user_of_that_name_is_out(service: Service, connect: Conn
     await connect(_token()).refused("GET", LIST, status=401, code="HTTP_401")
 
 
-@pytest.mark.parametrize("roles", [None, [], ["ROLE_USER"], ["user"], "ADMINISTRATOR", {"USER": True}, 1])
+@pytest.mark.parametrize("roles", [None, [], ["role_user"], ["user"], "ADMINISTRATOR", {"USER": True}, 1])
 async def test_token_without_a_known_role(connect: Connect, roles: Any) -> None:
     await connect(_token(roles=roles)).refused("GET", LIST, status=403, code="HTTP_403")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from servicekit.errors import (
     ErrorAnswer,
@@ -158,19 +158,33 @@ class NotFound(CloudError):
 
 
 class Unauthorized(CloudError):
-    """No or bad credentials."""
+    """No or bad credentials.
+
+    :ivar reason: what is wrong with a token, for its holder: quotable, nothing of the token itself
+    """
 
     code = "HTTP_401"
     message = "Unauthorized"
     http_status = 401
 
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__()
+        self.reason = reason
+
 
 class Forbidden(CloudError):
-    """The caller lacks the role or the application."""
+    """The caller lacks the role or the application.
+
+    :ivar reason: which one, quotable
+    """
 
     code = "HTTP_403"
     message = "Forbidden"
     http_status = 403
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class NotAcceptable(CloudError):
@@ -196,6 +210,8 @@ class UpstreamFailed(CloudError):
     message = "Unable to call upstream service"
     http_status = 500
 
+
+_BEARER = "Bearer "
 
 _HINTS: Mapping[str, str] = {
     "missing": "must not be null",
@@ -269,6 +285,12 @@ def _validation(_context: ErrorContext, problems: Sequence[InputProblem]) -> Err
     return _service_error(_context, invalid_request(problems))
 
 
+def _explained(challenge: str, error: Unauthorized | Forbidden) -> str:
+    """The challenge with what a client's log should show (RFC 6750 §3)."""
+    kind = "invalid_token" if isinstance(error, Unauthorized) else "insufficient_scope"
+    return f'{challenge}, error="{kind}", error_description="{error.reason}"'
+
+
 def cloud_errors(challenge: str) -> ErrorFamily:
     """The error family of this API.
 
@@ -279,7 +301,12 @@ def cloud_errors(challenge: str) -> ErrorFamily:
     )
 
     def service_error(context: ErrorContext, error: ServiceError) -> ErrorAnswer:
-        return unauthorized if isinstance(error, Unauthorized) else _service_error(context, error)
+        if not isinstance(error, Unauthorized | Forbidden):
+            return _service_error(context, error)
+        answer = unauthorized if isinstance(error, Unauthorized) else _service_error(context, error)
+        if error.reason is None or not challenge.startswith(_BEARER):
+            return answer
+        return replace(answer, headers={"WWW-Authenticate": _explained(challenge, error)})
 
     return ErrorFamily(
         validation=_validation,

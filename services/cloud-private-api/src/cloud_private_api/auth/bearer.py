@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.errors import (
+    BadSignatureError,
+    ExpiredTokenError,
+    InvalidClaimError,
+    InvalidKeyIdError,
+    JoseError,
+    MissingClaimError,
+    UnsupportedAlgorithmError,
+)
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
@@ -22,6 +30,13 @@ from servicekit.logs import get_logger
 CLOCK_SKEW_SECONDS = 60
 MAX_TOKEN = 8192
 _ROLE_PREFIX = "ROLE_"
+
+_REASONS: Mapping[type[Exception], str] = {
+    ExpiredTokenError: "the token has expired",
+    BadSignatureError: "the signature does not verify",
+    InvalidKeyIdError: "the issuer has no key of this id",
+    UnsupportedAlgorithmError: "the algorithm is not allowed",
+}
 
 _log = get_logger(__name__)
 
@@ -56,11 +71,13 @@ class BearerAuthenticator:
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
             raise Unauthorized
         try:
-            claims = await self._verified_claims(token)
+            return await self._caller(await self._verified_claims(token))
         except (JoseError, ValueError, TypeError) as error:
-            _log.info("token refused", reason=type(error).__name__)
-            raise Unauthorized from None
-        return await self._caller(claims)
+            refusal = Unauthorized(_reason(error))
+        except Unauthorized as error:
+            refusal = error
+        _log.info("token refused", reason=refusal.reason)
+        raise refusal
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -82,22 +99,37 @@ class BearerAuthenticator:
         own = self._settings.security_auth_oauth2_own_issuer
         issuer = str(claims.get("iss", ""))
         if own and (issuer == own or issuer.startswith(f"{own}/")):
-            raise Unauthorized
+            raise Unauthorized("tokens of this issuer are for end users")
 
     async def _caller(self, claims: Mapping[str, Any]) -> Caller:
         username = claim(claims, self._settings.security_auth_oauth2_principal_claim)
         if not isinstance(username, str) or not username or "\x00" in username:
-            raise Unauthorized
+            raise Unauthorized("the claim that names the caller is missing or no text")
         roles = texts(claim(claims, self._settings.security_auth_oauth2_roles_claim))
-        authorities = frozenset(_ROLE_PREFIX + role for role in roles) & ROLES
+        authorities = frozenset(_ROLE_PREFIX + role.removeprefix(_ROLE_PREFIX) for role in roles) & ROLES
+        if not authorities:
+            _log.info("token without a role", claim=self._settings.security_auth_oauth2_roles_claim)
         facts = await self._directory.find(username)
         if facts is None:
             named = claim(claims, self._settings.security_auth_oauth2_applications_claim)
             applications = sorted(set(texts(named))) if isinstance(named, list) else []
             return Caller(username, authorities, tuple(applications))
         if not facts.enabled:
-            raise Unauthorized
+            raise Unauthorized("the user is disabled")
         return Caller(username, authorities, facts.applications)
+
+
+def _reason(error: Exception) -> str:
+    """Why a token is refused, in words of ours: the library's may quote the token."""
+    for kind, text in _REASONS.items():
+        if isinstance(error, kind):
+            return text
+    # Names of claims are those that we or the standard ask for, never the token's own.
+    if isinstance(error, MissingClaimError):
+        return f"the token lacks the claim {error.claim}"
+    if isinstance(error, InvalidClaimError):
+        return f"the claim {error.claim} is not acceptable"
+    return "the token is not readable"
 
 
 def _claims_registry(settings: SecuritySettings) -> JWTClaimsRegistry:

@@ -57,13 +57,15 @@ def require(requirement: Requirement, caller: Caller, app_id: str | None) -> Non
     :raises Forbidden: the caller lacks the role or the application
     """
     if requirement is Requirement.ADMIN:
-        allowed = caller.is_admin
+        allowed, needed = caller.is_admin, ROLE_ADMIN
     elif requirement is Requirement.APPLICATION_ADMIN:
-        allowed = caller.is_admin or app_id in caller.applications
+        allowed, needed = caller.is_admin or app_id in caller.applications, f"{ROLE_ADMIN} or the application"
     else:
-        allowed = not caller.authorities.isdisjoint(ROLES)
+        allowed, needed = not caller.authorities.isdisjoint(ROLES), f"{ROLE_USER} or {ROLE_ADMIN}"
     if not allowed:
-        raise Forbidden
+        raise Forbidden(
+            f"needs {needed}, the caller has {' and '.join(sorted(caller.authorities)) or 'no role'}"
+        )
 
 
 def one_application(
