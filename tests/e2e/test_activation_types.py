@@ -29,6 +29,7 @@ from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.keys import ecdh, export_public_key, generate_key_pair, import_public_key
 from powerauth_sdk import AppConfig, Device, ServerRefused, identity_provider, vault
 from servicekit.serving import BackgroundServer
+from servicekit.testing import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
@@ -256,7 +257,7 @@ class TestRecovery:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         yield client
 
 

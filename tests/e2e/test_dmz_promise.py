@@ -38,6 +38,7 @@ from powerauth_protocol import ecies
 from powerauth_protocol.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, DeviceProfile
 from servicekit.serving import BackgroundServer
+from servicekit.testing import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
@@ -145,7 +146,7 @@ async def activate_in_every_way(dmz: Dmz, version: ProtocolVersion) -> None:
     assert first.recovery is not None
     recovered = dmz.phone(version)
     await recovered.activate_with_recovery_code(first.recovery.recovery_code, first.recovery.puk, PIN)
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as http:
         public = {
             "clientId": CLIENT_ID,
             "redirectUri": REDIRECT_URI,

@@ -17,7 +17,7 @@ from servicekit.app import create_app
 from servicekit.database import Database, Dialect
 from servicekit.errors import ErrorAnswer, ErrorContext, ErrorFamily, InputProblem, envelope, fixed
 from servicekit.settings import DatabaseSettings, ServiceSettings
-from servicekit.testing import DIALECTS, fresh_database
+from servicekit.testing import DIALECTS, PATIENCE_SECONDS, fresh_database
 
 ROOT = "/powerauth-test"
 
@@ -88,14 +88,20 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncG
 
 
 @pytest.fixture
-def database_settings() -> DatabaseSettings:
-    """Short waits."""
+def impatient() -> None:
+    """Asked for by a test of somebody who waits in vain: all its waits for the database are short."""
+
+
+@pytest.fixture
+def database_settings(request: pytest.FixtureRequest) -> DatabaseSettings:
+    """A small pool; waits for which no machine is too slow, unless the test is about waiting in vain."""
+    longest = 0.5 if "impatient" in request.fixturenames else PATIENCE_SECONDS
     return DatabaseSettings(
         database_pool_size=5,
         database_max_overflow=0,
-        database_pool_timeout_seconds=0.3,
-        database_lock_timeout_seconds=0.5,
-        database_connect_timeout_seconds=2,
+        database_pool_timeout_seconds=longest,
+        database_lock_timeout_seconds=longest,
+        database_connect_timeout_seconds=PATIENCE_SECONDS,
     )
 
 
@@ -115,7 +121,7 @@ def until() -> Until:
     """``await until(condition)``: wait for what happens in the background; fail after 15 s."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (await result if isawaitable(result := condition()) else result):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 

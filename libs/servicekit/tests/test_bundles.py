@@ -26,6 +26,7 @@ from servicekit.bundles import (
 from servicekit.errors import RemoteUnavailable
 from servicekit.http import RawAnswer, ServiceClient
 from servicekit.serving import BackgroundServer
+from servicekit.testing import PATIENCE_SECONDS
 
 
 class Door:
@@ -111,7 +112,7 @@ async def test_every_call_of_many_is_answered_whenever_it_comes(bundler: Bundler
             seen.append(json.loads(answer.body)["number"] - number * 100)
         return seen
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await asyncio.gather(*[client(n) for n in range(9)]) == [list(range(50))] * 9
 
 
@@ -136,7 +137,7 @@ async def test_a_slow_call_keeps_neither_its_neighbours_nor_the_next_ones_waitin
     bundler: Bundler, door: Door
 ) -> None:
     slow = asyncio.create_task(bundler.post_json("/slow", body(0)))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await bundler.post_json("/call", body(1))).status == 201
         for n in range(2, 5):
             assert (await bundler.post_json("/call", body(n))).body == body(n)

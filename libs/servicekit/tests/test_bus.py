@@ -14,7 +14,7 @@ import pytest
 from servicekit.bus import Bus, BusUnavailable, Event, bus_from_url
 from servicekit.bus.memory import InMemoryBus
 from servicekit.errors import Unavailable
-from servicekit.testing import server_url
+from servicekit.testing import PATIENCE_SECONDS, server_url
 
 MakeBus = Callable[[], Bus]
 Until = Callable[..., Awaitable[None]]
@@ -232,7 +232,7 @@ async def test_drain_does_not_wait_for_the_unavailable(bus: Bus, name: str) -> N
     await bus.start()
     await bus.publish(_event(name))
     await tried.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await bus.close()
 
 

@@ -12,11 +12,12 @@ from fastapi import FastAPI, Request
 from servicekit import connections
 from servicekit.serving import BackgroundServer
 from servicekit.settings import MEBIBYTE, ServiceSettings
+from servicekit.testing import PATIENCE_SECONDS
 
 MakeApp = Callable[..., FastAPI]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-SECONDS = 0.3
+SECONDS = 1.0
 GET = b"GET /actuator/health/liveness HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -41,7 +42,7 @@ async def connection(server: BackgroundServer) -> AsyncGenerator[Streams]:
 
 async def _status(reader: asyncio.StreamReader) -> int:
     """The status of the next answer, its body read."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         head = await reader.readuntil(b"\r\n\r\n")
         lines = head.decode().lower().split("\r\n")
         lengths = [int(line.split(":")[1]) for line in lines if line.startswith("content-length")]
@@ -50,7 +51,7 @@ async def _status(reader: asyncio.StreamReader) -> int:
 
 
 async def _closed(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await reader.read()
 
 

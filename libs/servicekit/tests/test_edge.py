@@ -18,6 +18,7 @@ from starlette.responses import StreamingResponse
 from servicekit import logs, metrics
 from servicekit.errors import ErrorFamily, RemoteUnavailable, ServiceError, Unavailable, fixed
 from servicekit.serving import BackgroundServer
+from servicekit.testing import PATIENCE_SECONDS
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse, WireModel
 
 MakeApp = Callable[..., FastAPI]
@@ -325,7 +326,10 @@ async def test_json_media_types_are_accepted(client: httpx2.AsyncClient, content
 
 
 async def test_an_answer_that_breaks_halfway_is_not_turned_into_another(make_app: MakeApp) -> None:
-    async with BackgroundServer(make_app(_router())) as server, httpx2.AsyncClient() as client:
+    async with (
+        BackgroundServer(make_app(_router())) as server,
+        httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client,
+    ):
         with pytest.raises(httpx2.TransportError):
             await client.get(f"{server.url}/powerauth-test/broken-stream")
 

@@ -16,7 +16,7 @@ from servicekit.database import Database, normalised_url
 from servicekit.errors import Unavailable
 from servicekit.jobs import Job, JobRunner
 from servicekit.settings import DatabaseSettings
-from servicekit.testing import fresh_database
+from servicekit.testing import PATIENCE_SECONDS, fresh_database
 
 Until = Callable[..., Awaitable[None]]
 
@@ -90,7 +90,7 @@ async def test_different_jobs_run_side_by_side(database: Database) -> None:
     both = asyncio.Barrier(2)
 
     async def meet() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await both.wait()
 
     runner = JobRunner(database, [Job("one", 60, meet), Job("two", 60, meet)])
@@ -99,14 +99,14 @@ async def test_different_jobs_run_side_by_side(database: Database) -> None:
 
 async def test_jobs_at_work_leave_a_small_pool_to_their_work(tmp_path: Path) -> None:
     settings = DatabaseSettings(
-        database_pool_size=2, database_max_overflow=0, database_pool_timeout_seconds=0.3
+        database_pool_size=2, database_max_overflow=0, database_pool_timeout_seconds=PATIENCE_SECONDS / 10
     )
     async with fresh_database("postgresql", tmp_path) as url:
         database = Database(url, settings)
         all_there = asyncio.Barrier(4)
 
         async def work() -> None:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await all_there.wait()
             await database.ping()
 

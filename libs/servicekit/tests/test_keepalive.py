@@ -10,6 +10,7 @@ from yarl import URL
 
 from servicekit.http import NetworkTransport, RemoteUnavailable, Timeouts
 from servicekit.keepalive import MAX_HEAD_BYTES
+from servicekit.testing import PATIENCE_SECONDS
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -73,7 +74,9 @@ async def transport() -> AsyncGenerator[NetworkTransport]:
 async def call(
     transport: NetworkTransport, peer: Peer, body: bytes = b"{}", timeouts: Timeouts | None = None
 ) -> bytes:
-    answer = await transport.send("POST", peer.url, {"X-One": "1"}, body, timeouts or Timeouts(2, 2))
+    answer = await transport.send(
+        "POST", peer.url, {"X-One": "1"}, body, timeouts or Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS)
+    )
     assert answer.status == 200
     return answer.body
 

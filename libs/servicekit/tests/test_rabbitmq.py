@@ -14,7 +14,7 @@ from yarl import URL
 from servicekit.bus import EXCHANGE, BusUnavailable, Event
 from servicekit.bus.rabbitmq import RabbitBus
 from servicekit.serving import free_port
-from servicekit.testing import server_url
+from servicekit.testing import PATIENCE_SECONDS, server_url
 
 Until = Callable[..., Awaitable[None]]
 
@@ -40,7 +40,7 @@ def _event(event_type: str, subject: str = "id") -> Event:
 
 async def test_the_start_does_not_need_the_broker() -> None:
     bus = RabbitBus(f"amqp://guest:guest@127.0.0.1:{free_port()}/")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await bus.start()
     assert not bus.connected
     with pytest.raises(BusUnavailable):

@@ -18,6 +18,7 @@ from servicekit.app import create_app
 from servicekit.errors import ErrorFamily
 from servicekit.serving import BackgroundServer, free_port, lifespan_of
 from servicekit.settings import ServiceSettings
+from servicekit.testing import PATIENCE_SECONDS
 
 MakeApp = Callable[..., FastAPI]
 
@@ -47,20 +48,20 @@ def app(family: ErrorFamily, journal: list[str]) -> FastAPI:
 
 
 async def test_a_server_starts_answers_and_stops(app: FastAPI, journal: list[str]) -> None:
-    async with BackgroundServer(app) as server, httpx2.AsyncClient() as client:
+    async with BackgroundServer(app) as server, httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         assert journal == ["started"]
         response = await client.get(server.url + "/actuator/health/liveness")
         assert response.status_code == 200
         assert "server" not in response.headers
     assert journal == ["started", "stopped"]
     with pytest.raises(httpx2.ConnectError):
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
             await client.get(server.url)
 
 
 async def test_stopping_finishes_the_requests_at_work(app: FastAPI, journal: list[str]) -> None:
     server = await BackgroundServer(app).start()
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         request = asyncio.create_task(client.get(server.url + "/slow"))
         while "request" not in journal:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
@@ -72,7 +73,7 @@ async def test_several_servers_share_a_loop(app: FastAPI, make_app: MakeApp) -> 
     async with (
         BackgroundServer(app) as one,
         BackgroundServer(make_app()) as two,
-        httpx2.AsyncClient() as client,
+        httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client,
     ):
         assert one.port != two.port
         for server in (one, two):
@@ -135,7 +136,7 @@ async def test_a_process_finishes_its_requests_on_sigterm_and_ends_well() -> Non
     )
     assert process.stdout is not None
     url = f"http://127.0.0.1:{port}"
-    async with httpx2.AsyncClient() as client, asyncio.timeout(30):
+    async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client, asyncio.timeout(PATIENCE_SECONDS):
         while True:
             try:
                 await client.get(url + "/actuator/health/liveness")

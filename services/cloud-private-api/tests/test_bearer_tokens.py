@@ -67,7 +67,7 @@ def _token(key: Any = RSA, header: dict[str, Any] | None = None, **changed: Any)
         "iss": ISSUER,
         "aud": "cloud",
         "sub": "bank",
-        "exp": int(time.time()) + 300,
+        "exp": FAR_FUTURE,
         "roles": ["USER"],
         "applications": ["app-a"],
         **changed,

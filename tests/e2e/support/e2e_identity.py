@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 CLIENT_ID, CLIENT_SECRET = "mobile-bank", "client-secret-of-the-bank"
 REDIRECT_URI = "https://app.example/callback"
-_CODE_SECONDS = 60
+_CODE_SECONDS = 3600
 
 
 @dataclass

@@ -23,6 +23,7 @@ from powerauth_protocol.errors import KeyFormatError
 from powerauth_protocol.keys import import_private_key
 from powerauth_protocol.versions import ProtocolVersion
 from powerauth_sdk.transport import Answer, HttpTransport
+from servicekit.testing import PATIENCE_SECONDS
 
 _BLOCK = 16
 _SECRET = 32
@@ -145,7 +146,7 @@ class RecordingProxy:
     """Stands between enrollment and the core."""
 
     def __init__(self, core_url: str, recording: Recording) -> None:
-        self._core = httpx2.AsyncClient(base_url=core_url, timeout=30)
+        self._core = httpx2.AsyncClient(base_url=core_url, timeout=PATIENCE_SECONDS)
         self._recording = recording
 
     @property

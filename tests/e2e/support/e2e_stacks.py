@@ -17,6 +17,7 @@ from powerauth_cli.demo.bank import Bank
 from powerauth_cli.integrations import ensure_integration
 from powerauth_cli.localservers.programs import free_port
 from powerauth_cli.separate import SeparateProcesses
+from servicekit.testing import PATIENCE_SECONDS
 
 ONE_PROCESS, SEPARATE = "one process", "separate processes"
 DEPLOYMENTS = (ONE_PROCESS, SEPARATE)
@@ -26,7 +27,6 @@ NO_LIMITS = {
     "ENROLLMENT_LIMIT_STATUS_PER_ACTIVATION": "0",
 }
 REACHES_THIS_MACHINE = {"CORE_ENVIRONMENT": "test", "CORE_EGRESS_ALLOWED_NETWORKS": '["127.0.0.0/8"]'}
-_START_SECONDS = 60
 _FIRST_RUN = re.compile(r"administrator (\S+), password (\S+)")
 
 
@@ -68,7 +68,7 @@ async def _one_process(folder: Path, settings: Mapping[str, str]) -> AsyncIterat
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(_START_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             admin = await _first_run(process)
         reading = asyncio.create_task(_drain(process))
         key = json.loads((data / "secrets.json").read_text())["master_encryption_key"]

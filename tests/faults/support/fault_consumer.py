@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fault_stack import PATIENCE_SECONDS
 from sqlalchemy import JSON, Column, Integer, MetaData, String, Table, insert, select
 
 from powerauth_core.events import (
@@ -25,6 +24,7 @@ from servicekit.bus.rabbitmq import RabbitBus
 from servicekit.database import Database, UtcTimestamp
 from servicekit.inbox import handle_once, inbox_table
 from servicekit.logs import configure_logging
+from servicekit.testing import PATIENCE_SECONDS
 
 TYPES = (ACTIVATION_STATUS_CHANGED, OPERATION_CREATED, OPERATION_STATUS_CHANGED)
 MAX_DELIVERIES = 3

@@ -13,6 +13,7 @@ import httpx2
 from powerauth_cli.bench.loads import signature_header
 from powerauth_cli.bench.provision import BenchDevice, CoreApi, create_application
 from powerauth_protocol.encoding import b64encode
+from servicekit.testing import PATIENCE_SECONDS
 
 APPLICATION = "bank"
 TEMPLATE = "payment"
@@ -47,7 +48,7 @@ class Http:
     """Sends calls and reads answers."""
 
     def __init__(self) -> None:
-        self._client = httpx2.AsyncClient(timeout=60.0)
+        self._client = httpx2.AsyncClient(timeout=PATIENCE_SECONDS)
 
     async def post(
         self,

@@ -11,6 +11,7 @@ from inspect import isawaitable
 import asyncpg
 
 from powerauth_cli.separate import SeparateProcesses, ServiceProcess
+from servicekit.testing import PATIENCE_SECONDS
 
 CORE_PATH = "/powerauth-java-server"
 NO_LIMITS = {
@@ -19,7 +20,6 @@ NO_LIMITS = {
     "ENROLLMENT_LIMIT_STATUS_PER_ACTIVATION": "0",
     "CORE_DMZ_ATTEMPTS_PER_ACTIVATION_PER_MINUTE": "0",
 }
-PATIENCE_SECONDS = 120
 """Nothing here takes this long; the machine may be busy with something else."""
 
 

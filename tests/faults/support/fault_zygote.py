@@ -17,6 +17,7 @@ import httpx2
 from fault_stack import CORE_PATH, until
 
 from powerauth_cli.localservers.programs import free_port
+from servicekit.testing import PATIENCE_SECONDS
 
 
 class ForkedCore:
@@ -43,7 +44,7 @@ class ForkedCore:
         assert self._zygote.stdout is not None
         self._zygote.stdin.write(json.dumps(self._settings).encode() + b"\n")
         self._pid = int(await self._zygote.stdout.readline())
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as http:
 
             async def is_ready() -> bool:
                 with suppress(httpx2.TransportError):

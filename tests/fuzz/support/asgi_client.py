@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message
 
-TIMEOUT_SECONDS = 60
+from servicekit.testing import PATIENCE_SECONDS
+
 _CHUNK = 65_536
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -75,7 +76,7 @@ async def send(app: ASGIApp, request: Request, *, client: str = "127.0.0.1") -> 
     :raises Exception: whatever the application lets escape; a server would close the connection on it
     """
     exchange = _Exchange(request, client)
-    async with asyncio.timeout(TIMEOUT_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await app(exchange.scope, exchange.receive, exchange.send)
     return exchange.answer
 

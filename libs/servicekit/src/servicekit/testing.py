@@ -20,6 +20,10 @@ from sqlalchemy.pool import NullPool
 
 from servicekit.database import Dialect, normalised_url
 
+PATIENCE_SECONDS = 600.0
+"""How long a test waits for what must come. It costs only when that does not come, so it is long enough for a
+machine ten times slower than ours that does something else too."""
+
 DIALECTS: tuple[Dialect, ...] = ("sqlite", "postgresql")
 
 

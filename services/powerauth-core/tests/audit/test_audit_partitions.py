@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,11 @@ ACTIVATION = (
     " timestamp_created, timestamp_last_used)"
     " VALUES ('a', 1, 'u', 3, 0, 0, '', '', '2020-01-01', '2020-01-01', '2020-01-01')",
 )
-THIS_MONTH = first_of_month(clock.now())
+
+
+def this_month() -> datetime:
+    """When a test runs, which may be long after it was collected."""
+    return first_of_month(datetime.now(UTC).replace(tzinfo=None))
 
 
 def audit_row(row_id: int, moment: datetime) -> str:
@@ -95,8 +99,8 @@ def test_months() -> None:
 
 
 async def test_a_filled_database_keeps_every_row_and_its_ids(database: Database, dialect: Dialect) -> None:
-    far = THIS_MONTH + timedelta(days=400)
-    moments = [datetime(2020, 1, 5, 6, 7, 8, 9), THIS_MONTH, far]
+    far = this_month() + timedelta(days=400)
+    moments = [datetime(2020, 1, 5, 6, 7, 8, 9), this_month(), far]
     await run(
         database,
         *ACTIVATION,
@@ -121,7 +125,7 @@ async def test_a_filled_database_keeps_every_row_and_its_ids(database: Database,
         async with database.transaction() as session:
             found = await partitions.partitions_of(session, "pa_signature_audit")
         oldest = next(each for each in found if each.name == "pa_signature_audit_old")
-        assert (oldest.since, oldest.until) == (None, months_from(THIS_MONTH, 1)[1])
+        assert (oldest.since, oldest.until) == (None, months_from(this_month(), 1)[1])
         assert await read(database, "SELECT id FROM pa_signature_audit_old ORDER BY id") == [(1,), (2,)]
         assert await read(database, "SELECT id FROM pa_signature_audit_default") == [(3,)]
 
@@ -132,7 +136,7 @@ async def test_the_tables_keep_what_hangs_on_them(database: Database) -> None:
     await run(
         database,
         *ACTIVATION,
-        audit_row(1, THIS_MONTH),
+        audit_row(1, this_month()),
         "GRANT SELECT, INSERT ON pa_signature_audit TO pg_monitor",
     )
     await migrate(database)
@@ -180,21 +184,25 @@ async def test_months_are_made_ahead_and_the_default_partition_is_emptied(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await migrate(database)
-    made = [f"audit_log_{month:%Y_%m}" for month in months_from(THIS_MONTH, 3)]
+    made = [f"audit_log_{month:%Y_%m}" for month in months_from(this_month(), 3)]
     assert await names(database, "audit_log") == [*made, "audit_log_default"]
     assert await partitions.create_ahead(database, 3) == []
-    old, soon, far = datetime(2020, 2, 3), months_from(THIS_MONTH, 5)[5], THIS_MONTH + timedelta(days=4000)
+    old, soon, far = (
+        datetime(2020, 2, 3),
+        months_from(this_month(), 5)[5],
+        this_month() + timedelta(days=4000),
+    )
     await run(
         database,
         *ACTIVATION,
         *[audit_row(number, moment) for number, moment in enumerate((old, soon, far), 1)],
     )
     assert len(await read(database, "SELECT 1 FROM pa_signature_audit_default")) == 3
-    monkeypatch.setattr(clock, "now", lambda: months_from(THIS_MONTH, 2)[2])
+    monkeypatch.setattr(clock, "now", lambda: months_from(this_month(), 2)[2])
     created = await partitions.create_ahead(database, 3)
     assert [name for name in created if name.startswith("pa_signature_audit")] == [
         "pa_signature_audit_2020_02",
-        *[f"pa_signature_audit_{month:%Y_%m}" for month in months_from(THIS_MONTH, 5)[4:]],
+        *[f"pa_signature_audit_{month:%Y_%m}" for month in months_from(this_month(), 5)[4:]],
     ]
     assert await read(database, "SELECT id FROM pa_signature_audit_default") == [(3,)]
     assert await read(database, "SELECT id FROM pa_signature_audit_2020_02") == [(1,)]
@@ -207,7 +215,7 @@ async def test_a_busy_table_is_left_for_the_next_time(
 ) -> None:
     await migrate(database)
     monkeypatch.setattr(partitions, "_PAUSE_SECONDS", 0)
-    monkeypatch.setattr(clock, "now", lambda: months_from(THIS_MONTH, 1)[1])
+    monkeypatch.setattr(clock, "now", lambda: months_from(this_month(), 1)[1])
     async with database.transaction() as session:
         await session.execute(text("SELECT 1 FROM audit_log"))
         with pytest.raises(Exception, match="55P03"):
@@ -242,7 +250,7 @@ async def test_a_core_makes_the_months_when_it_starts(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await migrate(database)
-    later = months_from(THIS_MONTH, 7)
+    later = months_from(this_month(), 7)
     monkeypatch.setattr(clock, "now", lambda: later[5])
     url = database.url.render_as_string(hide_password=False)
     async with running_core(CoreSettings(database_url=url, migrate_on_start=False, request_log=False)):
@@ -253,14 +261,14 @@ async def test_a_core_makes_the_months_when_it_starts(
 async def test_retention_of_history_and_log(
     database: Database, dialect: Dialect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, gone = months_before(THIS_MONTH, 2), months_before(THIS_MONTH, 2) - timedelta(microseconds=1)
+    kept, gone = months_before(this_month(), 2), months_before(this_month(), 2) - timedelta(microseconds=1)
     await run(
         database,
         *ACTIVATION,
-        *[history_row(number, moment) for number, moment in enumerate((gone, kept, THIS_MONTH), 1)],
-        *[audit_row(number, moment) for number, moment in enumerate((gone, kept, THIS_MONTH), 1)],
-        log_row("new", THIS_MONTH),
-        log_row("old", THIS_MONTH - timedelta(days=400)),
+        *[history_row(number, moment) for number, moment in enumerate((gone, kept, this_month()), 1)],
+        *[audit_row(number, moment) for number, moment in enumerate((gone, kept, this_month()), 1)],
+        log_row("new", this_month()),
+        log_row("old", this_month() - timedelta(days=400)),
         "INSERT INTO audit_param (audit_log_id, timestamp_created) VALUES ('old', '2020-01-01')",
     )
     await migrate(database)
@@ -278,7 +286,7 @@ async def test_retention_of_history_and_log(
     assert await read(database, "SELECT id FROM pa_signature_audit ORDER BY id") == [(2,), (3,)]
     assert await retention.clean_audit_log(core) == 2
     assert await read(database, "SELECT audit_log_id FROM audit_log") == [("new",)]
-    later = months_from(THIS_MONTH, 3)[3]
+    later = months_from(this_month(), 3)[3]
     monkeypatch.setattr(clock, "now", lambda: later)
     await retention.apply_retention(core)
     assert await read(database, "SELECT id FROM pa_activation_history") == []

@@ -12,6 +12,7 @@ from powerauth_core.applications.cache import ApplicationCache, _Aged
 from powerauth_core.errors import MasterKeyFormat, NoMasterKeyPair
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.keys import export_public_key
+from servicekit.testing import PATIENCE_SECONDS
 
 
 async def test_facts_of_a_key_name_application_version_and_decoded_keys(
@@ -95,7 +96,7 @@ async def test_a_change_is_announced_to_other_processes(api: Any, application: A
     await core.bus.subscribe_broadcast(["application.changed"], hear)
     names = {"applicationId": application.application_id, "applicationVersionId": "default"}
     await api.ok("application/version/unsupport", **names)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await heard.wait()
 
 
@@ -107,7 +108,7 @@ async def test_an_announced_change_empties_the_cache(core: Any, application: Any
         from powerauth_core import events
 
         await events.application_changed(session, application.application_id, "version")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             async with core.database.read() as session:
                 facts = await core.application_cache.by_key(session, application.application_key)

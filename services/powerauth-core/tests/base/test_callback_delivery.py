@@ -25,6 +25,7 @@ from powerauth_core.enums import ActivationStatus, OperationStatus
 from powerauth_core.operations.models import Operation
 from servicekit import clock
 from servicekit.serving import BackgroundServer
+from servicekit.testing import PATIENCE_SECONDS
 
 
 class Receiver:
@@ -120,7 +121,7 @@ async def only_event(core: Any) -> CallbackUrlEvent:
 
 async def one_is_pending(core: Any) -> None:
     """Wait until exactly one event is PENDING."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while [event.status for event in await events(core)].count("PENDING") != 1:  # noqa: ASYNC110 a table
             await asyncio.sleep(0.01)
 
@@ -134,7 +135,7 @@ async def test_changes_of_one_subject_are_told_one_after_the_other(core, configu
     other.activation_id = "a-2"
     async with core.database.transaction() as session:
         await callbacks.enqueue_activation(core, session, other, "test-application")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(receiver.bodies) < 2:
             receiver.arrived.clear()
             await receiver.arrived.wait()
@@ -408,7 +409,7 @@ async def test_one_slow_receiver_does_not_hold_up_the_others(
         for _ in range(core.settings.callbacks_concurrency + 5):
             await change(core)
         await change(core, "fast")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await fast.arrived.wait()
         assert len(receiver.bodies) <= core.settings.callbacks_concurrency // 2
         receiver.gate.set()
@@ -423,7 +424,7 @@ async def test_stopping_puts_back_what_waits_and_finishes_what_is_under_way(
     receiver.gate = asyncio.Event()
     for number in range(2):
         await change(core, user_id=str(number))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await receiver.arrived.wait()
     stopping = asyncio.create_task(core.callbacks.stop())
     await one_is_pending(core)
@@ -505,7 +506,7 @@ async def test_an_outcome_that_comes_after_the_take_over_is_not_written(
     await configure(maxAttempts=3)
     receiver.gate = asyncio.Event()
     await change(core)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await receiver.arrived.wait()
     async with core.database.transaction() as session:
         await session.execute(update(CallbackUrlEvent).values(status="PENDING"))

@@ -17,7 +17,7 @@ from servicekit import migrations
 from servicekit.bus.memory import InMemoryBus
 from servicekit.database import Database, Dialect
 from servicekit.serving import lifespan_of
-from servicekit.testing import fresh_database
+from servicekit.testing import PATIENCE_SECONDS, fresh_database
 
 
 @pytest_asyncio.fixture
@@ -88,7 +88,7 @@ async def test_jobs_run_in_the_background(database_url: str) -> None:
     async with running_core(chosen) as core:
         counted = core.jobs._runs.labels("expireUniqueValuesTask", "done")
         before = counted._value.get()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while counted._value.get() == before:  # noqa: ASYNC110 a counter has no event
                 await asyncio.sleep(0.01)
 

@@ -18,7 +18,7 @@ from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_passwo
 from powerauth_cli.integrations import ensure_integration
 from powerauth_cli.localservers.programs import free_port
 
-_READY_SECONDS = 60
+_READY_SECONDS = 300
 
 
 class ServiceProcess:

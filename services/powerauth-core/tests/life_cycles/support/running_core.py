@@ -22,6 +22,7 @@ from powerauth_core.app import create_app
 from powerauth_core.container import Core
 from powerauth_protocol.versions import ProtocolVersion
 from servicekit.serving import BackgroundServer
+from servicekit.testing import PATIENCE_SECONDS
 
 T = TypeVar("T")
 
@@ -124,7 +125,7 @@ class RunningCore:
         await self.core.relay.stop()  # events stay in the outbox, where they are counted
         # A client of this thread's loop: devices of the tests are asynchronous.
         self._http = await self._stack.enter_async_context(
-            httpx2.AsyncClient(base_url=f"{server.url}/powerauth-java-server", timeout=60)
+            httpx2.AsyncClient(base_url=f"{server.url}/powerauth-java-server", timeout=PATIENCE_SECONDS)
         )
         made = await self._send("/rest/v3/integration/create", {"name": "dmz", "kind": "dmz"})
         self._dmz = (made["clientToken"], made["clientSecret"])

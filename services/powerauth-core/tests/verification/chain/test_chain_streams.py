@@ -20,6 +20,7 @@ from powerauth_core.signatures.executor import SignatureExecutor
 from powerauth_core.signatures.schemas import VerifySignatureRequest
 from servicekit import clock
 from servicekit.database import DatabaseUnavailable
+from servicekit.testing import PATIENCE_SECONDS
 
 BODY = b"{}"
 
@@ -125,7 +126,7 @@ async def test_two_batches_in_flight_use_two_chains(core, make_phone, audit, mon
 
     monkeypatch.setattr(SignatureExecutor, "_in_turn", together)
     monkeypatch.setattr(core.verifier._checks, "_in_flight", 2)
-    async with asyncio.timeout(120):  # if they took turns, they would wait for ever
+    async with asyncio.timeout(PATIENCE_SECONDS):  # if they took turns, they would wait for ever
         calls = [asyncio.create_task(service.verify(core, request_of(phones[0])))]
         await first.wait()
         calls.append(asyncio.create_task(service.verify(core, request_of(phones[1]))))

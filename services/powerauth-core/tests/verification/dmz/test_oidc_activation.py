@@ -64,7 +64,7 @@ class Issuer:
             "sub": "carol",
             "aud": "app-client",
             "iat": int(time.time()),
-            "exp": int(time.time()) + 300,
+            "exp": int(time.time()) + 86_400,
             "nonce": "n-1",
             "at_hash": at_hash("access"),
         }

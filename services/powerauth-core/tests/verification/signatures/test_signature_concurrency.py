@@ -23,6 +23,7 @@ from powerauth_protocol.encoding import b64decode
 from servicekit import clock
 from servicekit.database import DatabaseUnavailable
 from servicekit.errors import ServiceError
+from servicekit.testing import PATIENCE_SECONDS
 
 BODY = b"{}"
 
@@ -217,7 +218,7 @@ async def test_a_row_held_by_somebody_else_does_not_hold_up_the_others(core, mak
         await session.get(Activation, held.activation_id, with_for_update=True)
         waiting = asyncio.create_task(service.verify(core, request_of(held.sign(BODY))))
         others = [request_of(free.sign(BODY)) for _ in range(3)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             answers = [await service.verify(core, request) for request in others]
         assert all(answer.signature_valid for answer in answers)
         assert not waiting.done()

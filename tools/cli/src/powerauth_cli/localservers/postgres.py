@@ -16,7 +16,7 @@ _FOLDERS = (
     "/opt/homebrew/opt/postgresql@*/bin",
     "/usr/local/opt/postgresql@*/bin",
 )
-_START_SECONDS = 30
+_START_SECONDS = 300
 
 
 class PostgresServer:

@@ -13,7 +13,7 @@ from typing import Self
 from powerauth_cli.localservers.programs import find_or_install, find_program, free_port, private_folder
 
 _FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin")
-_START_SECONDS = 60
+_START_SECONDS = 300
 
 
 class RabbitServer:

@@ -11,7 +11,7 @@ from typing import Self
 from powerauth_cli.localservers.programs import find_or_install, free_port, private_folder
 
 _FOLDERS = ("/usr/bin", "/opt/homebrew/opt/redis/bin", "/usr/local/opt/redis/bin")
-_START_SECONDS = 30
+_START_SECONDS = 300
 
 
 class RedisServer:
