@@ -16,10 +16,12 @@ from argon2 import PasswordHasher
 
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
+from powerauth_cli.localservers.programs import free_port
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
 ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
 def powerauth(
@@ -328,3 +330,38 @@ def test_a_password_is_hashed_for_the_configuration() -> None:
     done = powerauth("admin", "hash", typed="correct horse\n")
     assert PasswordHasher().verify(done.stdout.removesuffix("\n"), "correct horse")
     assert told(powerauth("admin", "hash", typed="\n"), 1) == ["no password was given"]
+
+
+def readme_blocks(*headings: str) -> list[str]:
+    """The shell lines of sections of the README, in order."""
+    text = (ROOT / "README.md").read_text()
+    sections = {part.partition("\n")[0]: part for part in text.split("\n## ")}
+    return [
+        block for heading in headings for block in re.findall(r"```sh\n(.*?)```", sections[heading], re.S)
+    ]
+
+
+async def test_what_the_readme_says_works(tmp_path: Path) -> None:
+    receiver, heard = ROOT / "examples" / "webhooks" / "receiver.py", free_port()
+    async with AllInOne(tmp_path / "data", port=0) as stack:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, receiver, str(heard), stdout=asyncio.subprocess.PIPE
+        )
+        blocks = readme_blocks("First steps of a bank developer", "Webhooks")
+        script = "\n".join(block for block in blocks if "receiver.py" not in block)
+        script = script.replace("http://127.0.0.1:8080", stack.cloud_url.removesuffix("/powerauth-cloud"))
+        script = script.replace("127.0.0.1:9000", f"127.0.0.1:{heard}")
+        script = script.replace(".venv/bin/powerauth", f"{sys.executable} -m powerauth_cli")
+        shell = await asyncio.create_subprocess_exec(
+            *("sh", "-e", "-c", script),
+            cwd=tmp_path,
+            env=os.environ | {"ADMIN": stack.admin[1]},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await shell.communicate()
+        assert (shell.returncode, b'"signatureValid":true' in said) == (0, True), said.decode()
+        assert process.stdout is not None
+        event = (await process.stdout.readline()).decode()
+        assert '"activationStatus":"BLOCKED"' in event.replace(" ", "")
+        process.terminate()
+        await process.wait()
