@@ -131,14 +131,15 @@ def serving_settings(settings_class: type[S], name: str) -> S:
 
 def command_settings(settings_class: type[S], name: str, needs: Collection[str], **given: Any) -> S:
     """The settings for a command beside the service: its logs go to standard error, the answer alone to
-    standard output.
+    standard output. Unless a level is set, only what went wrong is logged.
 
     :param needs: the settings that the command works with; the rules of others are not looked at
     :param given: settings that win over the environment
     :raises StartRefused: they cannot be read, or a needed one breaks a rule
     """
     settings, doubts = _judged(settings_class, needs, **given)
-    configure_logging(name, settings.log_level, json=settings.log_json, stream=sys.stderr)
+    level = settings.log_level if "log_level" in settings.model_fields_set else "WARNING"
+    configure_logging(name, level, json=settings.log_json, stream=sys.stderr)
     _warn(doubts)
     return settings
 
@@ -180,6 +181,11 @@ def unknown_variables(settings_class: type[ServiceSettings], environment: Iterab
 def is_weak_key(key: bytes | None) -> bool:
     """Whether a key is there and has been typed by somebody: a repeated pattern, no random bytes."""
     return key is not None and len(set(key)) < _DISTINCT_BYTES
+
+
+def is_typed_key(key: bytes | None) -> bool:
+    """Whether a key consists of characters only, as random bytes do about once in ten million."""
+    return key is not None and all(0x20 <= byte < 0x7F for byte in key)
 
 
 def is_unprotected(url: str, *schemes: str) -> bool:

@@ -201,7 +201,6 @@ class CoreSettings(
     start_rules: ClassVar[tuple[Rule, ...]] = RULES
 
     root_path: str = "/powerauth-java-server"
-    port: int = 8080
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/powerauth-core.sqlite3")
     migrate_on_start: bool | None = None
     """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from servicekit.startup import Rule, Weight, is_unprotected, is_weak_key
+from servicekit.startup import Rule, Weight, is_typed_key, is_unprotected, is_weak_key
 
 if TYPE_CHECKING:
     from powerauth_core.settings import CoreSettings
@@ -55,6 +55,14 @@ RULES: tuple[Rule, ...] = (
         lambda settings: is_weak_key(settings.master_key),
         "the key is no random one",
         _RANDOM_KEY,
+    ),
+    Rule(
+        "master_encryption_key",
+        # No refusal: a database of the original may have been encrypted with such a key.
+        lambda settings: is_typed_key(settings.master_key),
+        "the key is text, as in examples of documentation, and can be guessed",
+        _RANDOM_KEY,
+        Weight.NEVER,
     ),
     Rule("audit_chain_key", _has_weak_chain_key, "a key is no random one", _RANDOM_KEY),
     Rule(

@@ -79,6 +79,7 @@ def test_defaults(name: str) -> None:
         {"master_encryption_key": "AAAA"},
         {"master_encryption_key": "not base64!"},
         {"egress_allowed_networks": ["not a network"]},
+        {"port": 70_000},
     ],
 )
 def test_values_out_of_their_limits_stop_the_start(wrong: dict[str, Any]) -> None:
@@ -141,6 +142,7 @@ def test_production_refuses(setting: str, value: Any) -> None:
 
 def test_production_takes_what_is_doubtful() -> None:
     doubtful = {
+        "master_encryption_key": b64encode(b"1234567890123456").decode(),
         "egress_allowed_networks": "127.0.0.1",
         "signature_max_failed_attempts": 6,
         "new_application_minimum_protocol_version": "3.0",
