@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -114,21 +114,10 @@ class _ProcessServer(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    management: BackgroundServer | None = None
-    """Told first whether it can be served, and served to the last."""
-
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """What is loaded by now stays."""
-        if self.management is not None:
-            await self.management.start()
         await super().startup(sockets)
         settle_heap()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn, then the management port."""
-        await super().shutdown(sockets)
-        if self.management is not None:
-            await self.management.stop()
 
 
 def serve_until_told(app: Any, settings: ServiceSettings) -> None:
@@ -136,7 +125,6 @@ def serve_until_told(app: Any, settings: ServiceSettings) -> None:
     # The lifespan is run around the server, so that what stops a start is known here by its type.
     config = uvicorn.Config(app, loop="uvloop", **server_options(settings) | {"lifespan": "off"})
     server = _ProcessServer(config)
-    server.management = management_server(app)
     try:
         with (
             bound_socket(settings.host, settings.port) as listener,
@@ -154,8 +142,13 @@ def serve_until_told(app: Any, settings: ServiceSettings) -> None:
 
 
 async def _serve(server: _ProcessServer, app: FastAPI, listener: socket.socket) -> None:
+    management = management_server(app)
     with server.capture_signals():
-        async with lifespan_of(app):
+        async with AsyncExitStack() as stack:
+            if management is not None:
+                # Told first whether it can be served, and served to the last.
+                await stack.enter_async_context(management)
+            await stack.enter_async_context(lifespan_of(app))
             await server.serve(sockets=[listener])
 
 

@@ -37,13 +37,7 @@ from servicekit.bus.memory import InMemoryBus
 from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging
 from servicekit.private_files import closed_to_others, private_folder, write_private
-from servicekit.serving import (
-    AddressTaken,
-    BackgroundServer,
-    lifespan_of,
-    management_server,
-    settle_heap,
-)
+from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server, settle_heap
 from servicekit.startup import Finding, StartRefused, embedded_settings, is_loopback
 
 CORE = "/powerauth-java-server"
