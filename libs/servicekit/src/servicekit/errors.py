@@ -237,9 +237,10 @@ def input_problems(errors: Sequence[Mapping[str, Any]], default_source: str = "b
         if location and location[0] in ("body", "query", "path", "header", "cookie"):
             source, location = str(location[0]), location[1:]
         kind = error["type"]
+        message = str(error["msg"])
         if kind == "json_invalid":
             location = ()
-        message = str(error["msg"])
+            message = str(error.get("ctx", {}).get("error", message))
         if kind in ("value_error", "assertion_error"):
             message = message.partition(", ")[2] or message
         problems.append(InputProblem(source, location, kind, message, _presentable(error.get("input"))))

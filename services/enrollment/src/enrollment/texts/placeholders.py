@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+from powerauth_protocol.json_text import write_json
+
 Parameters = Mapping[str, object]
 
 _PLACEHOLDER = re.compile(r"(\$?)\$\{([^{}]*?)(?::-([^}]*))?\}")
@@ -26,7 +28,7 @@ def parameter_text(parameters: Parameters, name: str | None) -> str | None:
     value = parameters.get(name) if name is not None else None
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return write_json(value).decode()
 
 
 def _substitute(text: str, parameters: Parameters, escape: Callable[[str], str]) -> str:

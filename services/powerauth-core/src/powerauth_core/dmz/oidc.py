@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +25,7 @@ from powerauth_core.dmz.discovery import Fetched
 from powerauth_core.dmz.schemas import ApplicationPublicAnswer, ApplicationPublicRequest
 from powerauth_core.errors import CoreError, InvalidApplication, InvalidRequest
 from powerauth_protocol.encoding import b64url_encode
+from powerauth_protocol.json_text import read_json
 from servicekit import clock
 from servicekit.logs import get_logger
 from servicekit.wire import WireModel
@@ -286,8 +286,8 @@ async def _send(
 
 def _object(answer: httpx2.Response, content: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(content) if answer.is_success else None
-    except (ValueError, RecursionError) as error:
+        document = read_json(content) if answer.is_success else None
+    except ValueError as error:
         log.warning("oidc_call_failed", error=type(error).__name__)
         raise OidcFailed() from None
     if not isinstance(document, dict):

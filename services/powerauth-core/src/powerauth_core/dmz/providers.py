@@ -23,6 +23,7 @@ from pydantic import Field, ValidationError
 
 from powerauth_core.activations import repository as activations
 from powerauth_core.errors import CoreError
+from powerauth_protocol.json_text import read_json
 from servicekit import clock
 from servicekit.logs import get_logger
 from servicekit.wire import WireModel, to_json
@@ -284,7 +285,11 @@ async def custom_object(core: Core, context: dict[str, Any]) -> dict[str, Any] |
         answer = await core.egress.http.post(
             url, json=context, timeout=core.settings.user_info_timeout_seconds
         )
-        found = answer.json() if answer.is_success and len(answer.content) <= MAX_ANSWER_BYTES else None
+        found = (
+            read_json(answer.content)
+            if answer.is_success and len(answer.content) <= MAX_ANSWER_BYTES
+            else None
+        )
     except (httpx2.HTTPError, ValueError) as error:
         log.warning("status_custom_object_failed", error=type(error).__name__)
         return None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from powerauth_core.enums import SignatureType
+from powerauth_protocol.json_text import JsonError, read_json
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
@@ -36,6 +37,6 @@ def etag_of(rows: Sequence[Sequence[str | None]]) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except JsonError:
         return None

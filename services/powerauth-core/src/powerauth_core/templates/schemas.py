@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from powerauth_core.base import json_text
 from powerauth_core.enums import SignatureType
 from powerauth_core.templates.rules import is_json_of
 from powerauth_core.templates.validation import (
@@ -131,7 +131,7 @@ def _json_text(kind: type, message: str) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if isinstance(value, kind):
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            return json_text(value)
         if isinstance(value, str) and not is_json_of(kind, value):
             raise PydanticCustomError("json_text", "{text}", {"text": message})
         return value
