@@ -63,6 +63,13 @@ def _beyond(exponent: int) -> bool:
     return abs(exponent) > MAX_EXPONENT
 
 
+def characters(value: object) -> object:
+    """The characters of a number or boolean, which stand for it where free text is wanted; else the value."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | Number) else value
+
+
 class JsonError(EncodingError, ValueError):
     """The text is not JSON as it is read here; the message says why without repeating a value."""
 

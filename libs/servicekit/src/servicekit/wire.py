@@ -13,7 +13,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import Enum
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import pydantic_core
@@ -32,7 +31,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 from starlette.responses import Response
 
-from powerauth_protocol.json_text import JsonError, Number, marked, read_json, unmarked
+from powerauth_protocol.json_text import JsonError, Number, characters, marked, read_json, unmarked
 from servicekit import clock
 
 T = TypeVar("T")
@@ -58,11 +57,11 @@ ExactText = Annotated[str, Field(strict=True)]
 ExactLongText = Annotated[str, Field(strict=True, max_length=MAX_LONG_TEXT)]
 """The same for a whole body."""
 
-MAX_HEADER = 2_048
-"""Most characters of a PowerAuth header (D28)."""
+MAX_HEADER = 8_192
+"""Most characters of a header; its parser has a lower limit of its own (D28)."""
 
 HeaderText = Annotated[str, Field(strict=True, max_length=MAX_HEADER)]
-"""A PowerAuth header, or a field of one, as received."""
+"""A PowerAuth header as received."""
 
 
 def checked_json(value: object, levels: int = MAX_NESTING) -> object:
@@ -99,13 +98,13 @@ def _check_text(value: str) -> str:
     return value
 
 
-def characters(value: object) -> object:
-    """The characters of a number or boolean; anything else as it is."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Number) or (isinstance(value, int) and not isinstance(value, Enum)):
-        return str(value)
-    return value
+def is_storable(text: str) -> bool:
+    """Whether a text from elsewhere (a claim, another server's answer) can be stored and written again."""
+    try:
+        _check_text(text)
+    except PydanticCustomError:
+        return False
+    return True
 
 
 def _text(value: object) -> object:
@@ -151,7 +150,7 @@ def _tighten(schema: Any, owner: type[WireModel]) -> None:
         return
     if not isinstance(schema, dict):
         return
-    kind = schema["type"] if isinstance(schema.get("type"), str) else None
+    kind = str(schema.get("type"))
     if kind == "model" and schema["cls"] is not owner:
         return
     if kind in ("function-before", "function-after") and schema["function"]["function"] in _READERS:
@@ -263,7 +262,7 @@ def _parsed(title: str, source: bytes | str) -> Any:
         raise ValidationError.from_exception_data(title, [details], hide_input=True) from None
 
 
-class ObjectRequest(WireModel, Generic[T]):
+class ObjectRequest(RequestModel, Generic[T]):
     """``{"requestObject": …}`` (spec/core-api.md §1)."""
 
     request_object: T

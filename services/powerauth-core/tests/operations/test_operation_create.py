@@ -224,9 +224,9 @@ async def test_an_unknown_template_is_told_before_an_unknown_application(bank: A
 async def test_every_bad_field_is_named_in_order(bank: Any) -> None:
     _, body = await bank.api.post("operation/create", userId="")
     assert body["responseObject"]["message"] == (
-        "requestObject.applications - Application ID list must not be null or empty when creating operation, "
-        "requestObject.templateName - Template name must not be empty when creating operation, "
-        "requestObject.userId - User ID must not be empty when creating operation"
+        "requestObject.applications - must not be null, "
+        "requestObject.templateName - must not be null, "
+        "requestObject.userId - must not be empty"
     )
 
 

@@ -10,7 +10,8 @@ from powerauth_protocol.json_text import write_json
 
 Parameters = Mapping[str, object]
 
-_PLACEHOLDER = re.compile(r"(\$?)\$\{([^{}]*?)(?::-([^}]*))?\}")
+# What is opened and never closed is one match, so that every character is passed over once.
+_PLACEHOLDER = re.compile(r"(\$?)\$\{([^{}]*?)(?::-([^}]*))?(?:(\})|\Z)")
 
 
 def substitute(text: str, parameters: Parameters) -> str:
@@ -37,7 +38,9 @@ def _substitute(text: str, parameters: Parameters, escape: Callable[[str], str])
         return text
 
     def replacement(match: re.Match[str]) -> str:
-        escaped, name, default = match.groups()
+        escaped, name, default, closed = match.groups()
+        if not closed:
+            return match.group()
         if escaped:
             return match.group()[1:]
         value = parameter_text(parameters, name)

@@ -10,12 +10,12 @@ from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditLevel
 from powerauth_core.fields import RequiredText
 from powerauth_protocol.json_text import JsonError, read_json
-from servicekit.wire import CoreDateTime, WireModel
+from servicekit.wire import CoreDateTime, RequestModel, WireModel
 
 MAX_PAGE = 1_000
 
 
-class ListAuditRequest(WireModel):
+class ListAuditRequest(RequestModel):
     """Records about ``subjectId`` (a user id) in an inclusive time range.
 
     ``applicationIds``: null = no restriction, ``[]`` = nothing; otherwise only records that name one of them.

@@ -9,7 +9,8 @@ from typing import Any
 from powerauth_core.enums import SignatureType
 from powerauth_protocol.json_text import JsonError, read_json
 
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
+# What is opened and never closed makes no JSON either; so every character is passed over once.
+_PLACEHOLDER = re.compile(r"\$\{[^}]*(?:\}|\Z)")
 
 
 def signature_types(column: str) -> tuple[SignatureType, ...]:

@@ -70,7 +70,7 @@ CODE_TAKEN = Bad("0006", patch=patched(f"{_MODULE}.code_prefix_in_use", always))
 IN_THE_PAST = (
     "requestObject.timestampActivationExpire - The activation expiration timestamp must be in the future"
 )
-NOT_POSITIVE = "requestObject.maxFailureCount - Maximum failure count must be positive"
+NOT_POSITIVE = "requestObject.maxFailureCount - must be greater than 0"
 
 INIT = Case(
     "activation/init",
@@ -113,7 +113,7 @@ INIT = Case(
         Bad(
             "0024", {"userId": "x" * 256}, "requestObject.userId - String should have at most 255 characters"
         ),
-        Bad("0024", {"maxFailureCount": 0}, f"{NOT_POSITIVE} when initiating activation"),
+        Bad("0024", {"maxFailureCount": 0}, NOT_POSITIVE),
         Bad("0024", {"timestampActivationExpire": 1}, f"{IN_THE_PAST} when initiating activation"),
         Bad(
             "0024",
@@ -212,7 +212,7 @@ CREATE = Case(
         Bad("0015", {"applicationKey": "unknown"}),
         Bad("0015", after=unsupported),
         out_of_scope("0015"),
-        Bad("0024", {"maxFailureCount": 0}, f"{NOT_POSITIVE} when creating activation"),
+        Bad("0024", {"maxFailureCount": 0}, NOT_POSITIVE),
         Bad("0024", {"timestampActivationExpire": 1}, f"{IN_THE_PAST} when creating activation"),
     ),
 )
@@ -416,8 +416,7 @@ READING = (
             Bad(
                 "0024",
                 {"userIds": []},
-                "requestObject.userIds - List of user identifiers must not be empty"
-                " when requesting activations lookup",
+                "requestObject.userIds - must not be empty",
             ),
         ),
     ),
