@@ -33,12 +33,12 @@ from enrollment.texts.rows import TextRow, TextsBroken
 from enrollment.texts.screens import render_ui
 from enrollment.wire import (
     MalformedJson,
-    exact_json,
     json_bytes,
     parse_json,
     parse_json_object,
     request_object,
 )
+from powerauth_protocol.json_text import write_json
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8::/32"])
 PARAMETERS = {"amount": "10.5", "currency": "EUR", "note": 'a "quoted" ${note}', "level": 3, "none": None}
@@ -223,7 +223,7 @@ def _answers() -> list[WireFormat]:
     def rendered(data: bytes) -> str:
         operation = OperationAnswer.model_validate(parse_json_object(data)).operation
         row = TextRow("en", "T ${amount}", "M ${note}", ATTRIBUTES, UI, RESULT_TEXTS)
-        return exact_json(render_operation(operation, row, "en", ()))
+        return write_json(render_operation(operation, row, "en", ()))
 
     def model(kind: Any, **members: Any) -> WireFormat:
         return WireFormat(
