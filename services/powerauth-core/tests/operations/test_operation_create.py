@@ -184,7 +184,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"applications": ["bank"], "applicationIds": ["shop"]}, "ERR0015"),
     ({"applications": ["bank"], "applicationIds": []}, "ERR0015"),
     ({"activationId": "act-1", "applicationIds": ["shop"]}, "ERR0024"),
-    ({"parameters": {"IBAN": 7}}, "ERROR_HTTP_REQUEST"),
+    ({"parameters": {"IBAN": [7]}}, "ERROR_HTTP_REQUEST"),
     ({"parameters": {"IBAN": "a\u0000"}}, "ERROR_HTTP_REQUEST"),
     ({"proximityCheckEnabled": "yes"}, "ERROR_HTTP_REQUEST"),
     ({"timestampExpires": "soon"}, "ERROR_HTTP_REQUEST"),

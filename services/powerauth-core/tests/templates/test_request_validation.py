@@ -78,7 +78,7 @@ REQUIRED_TEXTS = [
 
 @pytest.mark.parametrize(
     ("nothing", "words"),
-    [(None, "must not be null"), ("", "must not be blank"), (" \t", "must not be blank")],
+    [(None, "must not be null"), ("", "must not be empty"), (" \t", "must not be blank")],
 )
 @pytest.mark.parametrize(("model", "complete", "field"), REQUIRED_TEXTS)
 def test_a_required_text_that_is_missing_is_named(

@@ -61,7 +61,7 @@ class CreateActivationRequest(EnvelopeFields):
 
     user_id: UserId
     timestamp_activation_expire: CoreDateTime | None = None
-    generate_recovery_codes: bool = True
+    generate_recovery_codes: Switch = True
     max_failure_count: MaxFailureCount | None = None
     application_key: RequiredText
     activation_otp: str | None = Field(default=None, repr=False)

@@ -110,9 +110,7 @@ INIT = Case(
         CODE_TAKEN,
         Bad("0015", {"applicationId": "unknown"}),
         out_of_scope("0015"),
-        Bad(
-            "0024", {"userId": "x" * 256}, "requestObject.userId - String should have at most 255 characters"
-        ),
+        Bad("0024", {"userId": "x" * 256}, "requestObject.userId - must have at most 255 characters"),
         Bad("0024", {"maxFailureCount": 0}, NOT_POSITIVE),
         Bad("0024", {"timestampActivationExpire": 1}, f"{IN_THE_PAST} when initiating activation"),
         Bad(
@@ -394,11 +392,9 @@ READING = (
             Bad(
                 "0024",
                 {"pageNumber": -1},
-                "requestObject.pageNumber - Input should be greater than or equal to 0",
+                "requestObject.pageNumber - must be greater than or equal to 0",
             ),
-            Bad(
-                "0024", {"pageSize": 0}, "requestObject.pageSize - Input should be greater than or equal to 1"
-            ),
+            Bad("0024", {"pageSize": 0}, "requestObject.pageSize - must be greater than or equal to 1"),
         ),
     ),
     Case(

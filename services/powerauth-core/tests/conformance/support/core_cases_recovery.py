@@ -211,13 +211,12 @@ RECOVERY_CASES = (
             Bad(
                 "0024",
                 {"recoveryCodeIds": [-1]},
-                "requestObject.recoveryCodeIds.0 - Input should be greater than or equal to 0",
+                "requestObject.recoveryCodeIds.0 - must be greater than or equal to 0",
             ),
             Bad(
                 "0024",
                 {"recoveryCodeIds": []},
-                "requestObject.recoveryCodeIds - List of recovery code identifiers must not be empty"
-                " when revoking recovery codes",
+                "requestObject.recoveryCodeIds - must not be empty",
             ),
         ),
     ),

@@ -282,7 +282,7 @@ RECOVERY = (
     Call(
         "recovery/config/update",
         "8.7",
-        "applicationId! activationRecoveryEnabled! recoveryPostcardEnabled! allowMultipleRecoveryCodes!"
+        "applicationId! activationRecoveryEnabled? recoveryPostcardEnabled? allowMultipleRecoveryCodes?"
         f" remotePostcardPublicKey? {SCOPED}",
         "updated:bool",
         "0010 0024",
