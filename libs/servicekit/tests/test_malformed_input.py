@@ -101,7 +101,7 @@ async def test_missing_and_mistyped_are_told_apart(client: httpx2.AsyncClient) -
     missing = await client.post("/call", content=b'{"requestObject":{}}', headers=JSON)
     assert missing.json()["responseObject"] == {
         "code": "ERR0024",
-        "message": "requestObject.activationId - Field required",
+        "message": "requestObject.activationId - must not be null",
     }
     null = await client.post("/call", content=b'{"requestObject":{"activationId":null}}', headers=JSON)
     assert null.json()["responseObject"]["code"] == "ERR0024"
