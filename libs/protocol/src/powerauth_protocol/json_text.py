@@ -10,6 +10,7 @@ import codecs
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ MAX_EXPONENT = 400
 """Largest magnitude of a decimal exponent where a number is wanted."""
 
 _NOT_JSON = "not JSON"
+_BLANKS = " \t\r\n"
 
 
 class Number:
@@ -132,6 +134,8 @@ def _guarded(decode: Callable[[str], Any], source: bytes | str) -> Any:
         if "\\u" in text and _SURROGATE.search(text):
             # A pair is a character; only one that stands alone cannot be encoded.
             _ENCODER.encode(value).encode()
+    except _LongNumber:
+        raise _with_member(text.lstrip(_BLANKS)) from None
     except JsonError:
         raise
     except (ValueError, RecursionError):
@@ -140,16 +144,19 @@ def _guarded(decode: Callable[[str], Any], source: bytes | str) -> Any:
 
 
 def _first(text: str) -> Any:
-    return _DECODER.raw_decode(text.lstrip(" \t\r\n"))[0]
+    return _DECODER.raw_decode(text.lstrip(_BLANKS))[0]
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise JsonError(f"member {json.dumps(twice[:64])} stands twice")
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise JsonError(f"member {_shown(twice)} stands twice")
     return members
+
+
+def _shown(name: str) -> str:
+    return json.dumps(name[:64])
 
 
 def _whole(text: str) -> int | Number:
@@ -164,7 +171,35 @@ def _other(text: str) -> Number:
 
 def _check_length(text: str) -> None:
     if len(text) > MAX_NUMBER_LENGTH:
-        raise JsonError(f"a number has more than {MAX_NUMBER_LENGTH} characters")
+        raise _LongNumber(_LONG_NUMBER)
+
+
+class _LongNumber(JsonError):
+    """Raised where the member that holds the number is not known yet."""
+
+
+_LONG_NUMBER = f"a number has more than {MAX_NUMBER_LENGTH} characters"
+
+
+def _with_member(text: str) -> JsonError:
+    """The same refusal with the name of the member; for a text that was refused, so it is read once more."""
+    too_long = object()
+
+    def measured(number: str) -> object:
+        return too_long if len(number) > MAX_NUMBER_LENGTH else None
+
+    def named(pairs: list[tuple[str, Any]]) -> None:
+        for name, value in pairs:
+            if value is too_long or (isinstance(value, list) and too_long in value):
+                raise JsonError(f"member {_shown(name)}: {_LONG_NUMBER}")
+
+    try:
+        json.JSONDecoder(object_pairs_hook=named, parse_int=measured, parse_float=measured).raw_decode(text)
+    except JsonError as error:
+        return error
+    except (ValueError, RecursionError):
+        pass  # what follows the number is no JSON either
+    return JsonError(_LONG_NUMBER)
 
 
 def _no_constant(name: str) -> None:

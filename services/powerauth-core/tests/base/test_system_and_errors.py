@@ -57,7 +57,7 @@ async def test_unreadable_json_is_told_apart_from_missing_fields(api: Any) -> No
         ),
         (
             b'{"requestObject":{"applicationId":1' + b"0" * 100 + b"}}",
-            "a number has more than 100 characters",
+            'member "applicationId": a number has more than 100 characters',
         ),
     ):
         mistyped = (await api.send("application/detail", content)).json()["responseObject"]
