@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.versions import ProtocolVersion
 from powerauth_sdk import MobileToken
 
 pytestmark = pytest.mark.e2e
@@ -16,6 +17,12 @@ PIN = "1234"
 AMOUNTS = ["100.10", "100.00", "12345678901234567.89", "1E400", "-0", "7", "0.1e-3"]
 FREE = '{"deep":[100.10,1E400,{"x":12345678901234567.89}],"whole":7,"text":"1.0"}'
 """As compact JSON."""
+
+
+@pytest.fixture(scope="module")
+def version() -> ProtocolVersion:
+    """Numbers do not depend on it."""
+    return ProtocolVersion.V3_3
 
 
 def raw(customer: Any) -> httpx2.AsyncClient:
