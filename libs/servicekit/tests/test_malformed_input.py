@@ -11,13 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from servicekit.routing import JsonRoute
-from servicekit.wire import CoreDateTime, ObjectRequest, ObjectResponse, WireModel
+from servicekit.wire import CoreDateTime, ObjectRequest, ObjectResponse, RequestModel
 
 MakeApp = Callable[..., FastAPI]
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]
 
 
-class Anything(WireModel):
+class Part(RequestModel):
+    name: str | None = None
+
+
+class Anything(RequestModel):
+    part: Part | None = None
     activation_id: str
     count: int | None = None
     when: CoreDateTime | None = None
@@ -63,6 +68,10 @@ JSON = {"Content-Type": "application/json"}
         b'{"requestObject":[]}',
         b'{"requestObject":"x"}',
         b'{"requestObject":{}}',
+        b'{"requestObject":1.5}',
+        b'{"requestObject":{"activationId":"a","part":1.5}}',
+        b'{"requestObject":{"activationId":"a","part":-0}}',
+        b'{"requestObject":{"activationId":"a","part":true}}',
         b'{"requestObject":{"activationId":null}}',
         b'{"requestObject":{"activationId":{}}}',
         b'{"requestObject":{"activationId":"\\u0000"}}',

@@ -26,6 +26,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
@@ -237,6 +238,14 @@ class RequestModel(WireModel):
     """Base of requests: every list, map and text in them has a bound, its own or `MAX_ITEMS`, `MAX_TEXT`."""
 
     default_bounds = {"list": MAX_ITEMS, "dict": MAX_ITEMS, "str": MAX_TEXT}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_an_object(cls, value: Any) -> Any:
+        # The framework reads models off attributes too, and a number is an object of ours.
+        if isinstance(value, Number):
+            raise PydanticCustomError("model_type", "must be an object")
+        return value
 
 
 class JsonReader(Generic[T]):
