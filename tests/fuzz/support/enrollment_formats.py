@@ -25,7 +25,7 @@ from enrollment.mobile_token.rendering import render_operation
 from enrollment.money import format_money
 from enrollment.push.service import check_registration
 from enrollment.standard.activations import check_layer1
-from enrollment.standard.keystore import counted_application_key
+from enrollment.standard.keystore import named_activation
 from enrollment.texts.attributes import render_attributes
 from enrollment.texts.form_data import render_form_data
 from enrollment.texts.placeholders import substitute, substitute_json
@@ -155,9 +155,9 @@ def _requests() -> list[WireFormat]:
             "inbox id", [_wrapped(id="ae64")], lambda data: check_id(request_object(data)), (InvalidRequest,)
         ),
         WireFormat(
-            "counted application key",
+            "named activation",
             [given["jwt"] for given, _ in vectors("temporary_key_jwt_request")],
-            counted_application_key,
+            named_activation,
         ),
     ]
 
