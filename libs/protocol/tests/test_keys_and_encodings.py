@@ -302,7 +302,7 @@ def test_base64_agrees_with_the_standard_library() -> None:
     assert b64encode(bytes(range(256))) == base64.b64encode(bytes(range(256))).decode()
 
 
-@pytest.mark.parametrize("text", ['{"a":"\\ud800"}', '{"\\uDBFF":1}', '{"a":"\ud800"}', '{"a":[1e999]}'])
+@pytest.mark.parametrize("text", ['{"a":"\\ud800"}', '{"\\uDBFF":1}', '{"a":"\ud800"}', '{"a":[NaN]}'])
 def test_json_that_cannot_be_written_again_is_refused(text: str) -> None:
     with pytest.raises(EncodingError):
         parse_json_object(text)

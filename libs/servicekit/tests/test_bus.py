@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from powerauth_protocol.json_text import Number
 from servicekit.bus import Bus, BusUnavailable, Event, bus_from_url
 from servicekit.bus.memory import InMemoryBus
 from servicekit.errors import Unavailable
@@ -69,7 +70,7 @@ async def test_an_event_arrives_as_it_was_sent(until: Until, bus: Bus, name: str
     received: list[Event] = []
     await bus.subscribe(name, [name], _collect(received))
     await bus.start()
-    sent = _event(name, "7f3a", userId="uživatel", flags=["A"], previousStatus=None, n=1.5)
+    sent = _event(name, "7f3a", userId="uživatel", flags=["A"], previousStatus=None, n=Number("1.50"))
     await bus.publish(sent)
     await until(lambda: received)
     assert received == [sent]

@@ -10,13 +10,19 @@ from fastapi import APIRouter, FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from servicekit.wire import CoreDateTime, ObjectRequest, ObjectResponse, WireModel
+from servicekit.routing import JsonRoute
+from servicekit.wire import CoreDateTime, ObjectRequest, ObjectResponse, RequestModel
 
 MakeApp = Callable[..., FastAPI]
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]
 
 
-class Anything(WireModel):
+class Part(RequestModel):
+    name: str | None = None
+
+
+class Anything(RequestModel):
+    part: Part | None = None
     activation_id: str
     count: int | None = None
     when: CoreDateTime | None = None
@@ -26,7 +32,7 @@ class Anything(WireModel):
 
 @pytest.fixture
 def client(make_app: MakeApp, client_of: ClientOf) -> httpx2.AsyncClient:
-    router = APIRouter()
+    router = APIRouter(route_class=JsonRoute)
 
     @router.post("/call")
     async def call(request: ObjectRequest[Anything]) -> ObjectResponse[Anything]:
@@ -62,6 +68,10 @@ JSON = {"Content-Type": "application/json"}
         b'{"requestObject":[]}',
         b'{"requestObject":"x"}',
         b'{"requestObject":{}}',
+        b'{"requestObject":1.5}',
+        b'{"requestObject":{"activationId":"a","part":1.5}}',
+        b'{"requestObject":{"activationId":"a","part":-0}}',
+        b'{"requestObject":{"activationId":"a","part":true}}',
         b'{"requestObject":{"activationId":null}}',
         b'{"requestObject":{"activationId":{}}}',
         b'{"requestObject":{"activationId":"\\u0000"}}',
@@ -82,6 +92,9 @@ JSON = {"Content-Type": "application/json"}
         b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
         b'{"requestObject":{"activationId":"a","data":' + b'{"x":' * 20_000 + b"1" + b"}" * 20_002,
         b"\xef\xbb\xbf{}",
+        b'{"requestObject":{"activationId":"a","activationId":"a"}}',
+        b'{"requestObject":{"activationId":"a","more":{"x":1,"x":1}}}',
+        b'{"requestObject":{"activationId":"a","data":{"x":1' + b"0" * 100 + b"}}}",
         "{}".encode("utf-16"),
         b"\x00" * 10,
     ],
@@ -97,11 +110,11 @@ async def test_missing_and_mistyped_are_told_apart(client: httpx2.AsyncClient) -
     missing = await client.post("/call", content=b'{"requestObject":{}}', headers=JSON)
     assert missing.json()["responseObject"] == {
         "code": "ERR0024",
-        "message": "requestObject.activationId - Field required",
+        "message": "requestObject.activationId - must not be null",
     }
     null = await client.post("/call", content=b'{"requestObject":{"activationId":null}}', headers=JSON)
     assert null.json()["responseObject"]["code"] == "ERR0024"
-    mistyped = await client.post("/call", content=b'{"requestObject":{"activationId":5}}', headers=JSON)
+    mistyped = await client.post("/call", content=b'{"requestObject":{"activationId":[]}}', headers=JSON)
     assert mistyped.json()["responseObject"]["code"] == "ERROR_HTTP_REQUEST"
 
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_errors import Area, translated
-from cloud_private_api.routing import first_json_value
+from powerauth_protocol.json_text import read_first_json
 from servicekit.http import RawAnswer, RemoteUnavailable
 
 JSON = {"Content-Type": "application/json"}
@@ -87,7 +87,7 @@ async def test_unreadable_body_is_a_request_error(bank: Client, core: FakeCore, 
 
 @pytest.mark.parametrize("content", [b"1 2", b'{"a": 1}', b"[1]]"])
 def test_first_value(content: bytes) -> None:
-    assert first_json_value(content) in (1, {"a": 1}, [1])
+    assert read_first_json(content) in (1, {"a": 1}, [1])
 
 
 async def test_unknown_members_are_ignored(bank: Client) -> None:

@@ -85,7 +85,7 @@ async def test_what_the_core_is_asked_to_create(
         ({}, "userId"),
         ({"userId": ""}, "userId"),
         ({"userId": "u" * 256}, "userId"),
-        ({"userId": 7}, "userId"),
+        ({"userId": [7]}, "userId"),
         ({"userId": None}, "userId"),
         ({"userId": "u", "commitPhase": "on_commit"}, "commitPhase"),
         (

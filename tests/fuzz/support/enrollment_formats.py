@@ -25,7 +25,7 @@ from enrollment.mobile_token.rendering import render_operation
 from enrollment.money import format_money
 from enrollment.push.service import check_registration
 from enrollment.standard.activations import check_layer1
-from enrollment.standard.keystore import counted_application_key
+from enrollment.standard.keystore import named_activation
 from enrollment.texts.attributes import render_attributes
 from enrollment.texts.form_data import render_form_data
 from enrollment.texts.placeholders import substitute, substitute_json
@@ -33,12 +33,12 @@ from enrollment.texts.rows import TextRow, TextsBroken
 from enrollment.texts.screens import render_ui
 from enrollment.wire import (
     MalformedJson,
-    exact_json,
     json_bytes,
     parse_json,
     parse_json_object,
     request_object,
 )
+from powerauth_protocol.json_text import write_json
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8::/32"])
 PARAMETERS = {"amount": "10.5", "currency": "EUR", "note": 'a "quoted" ${note}', "level": 3, "none": None}
@@ -155,9 +155,9 @@ def _requests() -> list[WireFormat]:
             "inbox id", [_wrapped(id="ae64")], lambda data: check_id(request_object(data)), (InvalidRequest,)
         ),
         WireFormat(
-            "counted application key",
+            "named activation",
             [given["jwt"] for given, _ in vectors("temporary_key_jwt_request")],
-            counted_application_key,
+            named_activation,
         ),
     ]
 
@@ -223,7 +223,7 @@ def _answers() -> list[WireFormat]:
     def rendered(data: bytes) -> str:
         operation = OperationAnswer.model_validate(parse_json_object(data)).operation
         row = TextRow("en", "T ${amount}", "M ${note}", ATTRIBUTES, UI, RESULT_TEXTS)
-        return exact_json(render_operation(operation, row, "en", ()))
+        return write_json(render_operation(operation, row, "en", ()))
 
     def model(kind: Any, **members: Any) -> WireFormat:
         return WireFormat(

@@ -311,7 +311,10 @@ def _texts() -> list[WireFormat]:
         return activation_code.build_qr(qr.code, qr.signature)
 
     def canonical(query: str) -> str | None:
-        return request_data.canonical_query(query)
+        signed = request_data.canonical_query(query)
+        if signed is not None and len(signed) > request_data.MAX_QUERY:
+            raise EncodingError("longer with its escapes than what is read")
+        return signed
 
     return [
         WireFormat("activation code", codes, activation_code.validate, share=2),

@@ -10,6 +10,7 @@ from typing import Any
 from powerauth_protocol.encoding import b64decode, b64encode, parse_json_object, render_json
 from powerauth_protocol.envelope import EciesRequest, EciesResponse
 from powerauth_protocol.errors import EncodingError
+from powerauth_protocol.json_text import characters
 from powerauth_protocol.versions import ProtocolVersion
 
 CTR_DATA_LENGTH = 16
@@ -145,6 +146,8 @@ class ActivationLayer2Request:
         An absent or blank device key gives empty bytes, so that the caller can tell it (``ERR0024``) from
         a malformed one (`DeviceKeyFormatError`, ``ERR0010``).
 
+        Free texts may be numbers or booleans, which stand for their characters; key and OTP may not (D26).
+
         :raises DeviceKeyFormatError: ``devicePublicKey`` is not Base64
         :raises EncodingError: not JSON, or a member is of a wrong type
         """
@@ -152,12 +155,12 @@ class ActivationLayer2Request:
         encoded = _optional_text(members, "devicePublicKey")
         return cls(
             device_public_key=_device_key(encoded) if encoded and encoded.strip() else b"",
-            activation_name=_optional_text(members, "activationName"),
+            activation_name=_free_text(members, "activationName"),
             activation_otp=_optional_text(members, "activationOtp"),
-            external_id=_optional_text(members, "externalId"),
-            extras=_optional_text(members, "extras"),
-            platform=_optional_text(members, "platform"),
-            device_info=_optional_text(members, "deviceInfo"),
+            external_id=_free_text(members, "externalId"),
+            extras=_free_text(members, "extras"),
+            platform=_free_text(members, "platform"),
+            device_info=_free_text(members, "deviceInfo"),
         )
 
 
@@ -232,6 +235,11 @@ def _optional_text(members: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise EncodingError(f"{name} is not a text")
     return value
+
+
+def _free_text(members: Mapping[str, Any], name: str) -> str | None:
+    """A text, or the characters of a number or boolean in its place (D26)."""
+    return _optional_text({name: characters(members.get(name))}, name)
 
 
 def _required_text(members: Mapping[str, Any], name: str) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from powerauth_protocol.errors import EncodingError
+from powerauth_protocol.json_text import read_json, write_json
 
 
 def b64encode(data: bytes) -> str:
@@ -102,21 +100,13 @@ def concat_strings(*texts: str) -> bytes:
 
 
 def parse_json_object(data: bytes | str) -> dict[str, Any]:
-    """Parse a JSON object from UTF-8 bytes or text.
+    """Parse a JSON object from UTF-8 bytes or text, as `json_text.read_json` reads.
 
-    What cannot be written again is refused: lone surrogates, numbers beyond the range of floats.
-
-    :raises EncodingError: not UTF-8, not JSON, not an object, nested too deeply, or not writable
+    :raises EncodingError: not JSON, or not an object
     """
-    try:
-        text = data if isinstance(data, str) else data.decode("utf-8")
-        value = _DECODER.decode(text)
-    except (ValueError, RecursionError):
-        raise EncodingError("not a JSON object") from None
+    value = read_json(data)
     if not isinstance(value, dict):
         raise EncodingError("not a JSON object")
-    if _SURROGATE.search(text):
-        render_json(value)
     return value
 
 
@@ -125,22 +115,4 @@ def render_json(value: Mapping[str, Any]) -> bytes:
 
     :raises EncodingError: a value cannot be written as JSON
     """
-    try:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (ValueError, TypeError, RecursionError):
-        raise EncodingError("not writable as JSON") from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError("out of range")
-    return number
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
-_SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+    return write_json(value)

@@ -28,7 +28,10 @@ TOKEN_FIELDS = ("token_id", "token_digest", "nonce", "timestamp", "version")
 
 _PREFIX = "PowerAuth "
 _TRIMMED = "".join(map(chr, range(0x21)))
-_PAIR = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s"]\S*))', re.ASCII)
+# A word without a value is a match of its own: every character is passed over once.
+_WORD = re.compile(r'(\w+)(=(?:"([^"]*)"|([^\s"]\S*)))?', re.ASCII)
+MAX_LENGTH = 2_048
+"""Most characters of a header; a longer one is malformed (D28)."""
 _UNSAFE_VALUE = re.compile(r'["\x00-\x1f\x7f]')
 _UUID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE
@@ -139,12 +142,16 @@ class TokenHeader:
 def parse_fields(text: str | None) -> dict[str, str]:
     """Return the attributes of a header value without judging them.
 
-    Without the prefix, or without pairs, there are none. The last duplicate wins.
+    Without the prefix, without pairs, or with more than `MAX_LENGTH` characters, there are none. The last
+    duplicate wins.
     """
-    stripped = (text or "").strip(_TRIMMED)
+    if text is None or len(text) > MAX_LENGTH:
+        return {}
+    stripped = text.strip(_TRIMMED)
     if not stripped.startswith(_PREFIX):
         return {}
-    return {name: quoted or plain for name, quoted, plain in _PAIR.findall(stripped[len(_PREFIX) :])}
+    words = _WORD.findall(stripped, len(_PREFIX))
+    return {name: quoted or plain for name, value, quoted, plain in words if value}
 
 
 def parse_signature_header(text: str | None) -> SignatureHeader:

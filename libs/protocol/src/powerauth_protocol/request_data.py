@@ -12,6 +12,10 @@ OFFLINE_SECRET = "offline"  # noqa: S105 - a constant of the protocol, not a sec
 OFFLINE_METHOD = "POST"
 OFFLINE_RESOURCE_ID = "/operation/authorize/offline"
 
+MAX_QUERY = 8_192
+"""Most characters of a query that anybody signs; no server takes a longer URL (D28)."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9*._-]*", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -48,10 +52,12 @@ def canonical_query(raw: str | None) -> str | None:
     """Return the canonical form of a query string, the "body" of a GET (spec/protocol-v3.md §8.1.1).
 
     :return: empty text if there is no query, None if it has no pairs; both sign as an empty body
-    :raises EncodingError: a broken %-sequence, or text that is not Unicode
+    :raises EncodingError: a broken %-sequence, text that is not Unicode, or more than `MAX_QUERY` characters
     """
     if raw is None:
         return ""
+    if len(raw) > MAX_QUERY:
+        raise EncodingError("the query is too long")
     pairs: list[tuple[str, str]] = []
     for part in raw.split("&"):
         key, separator, value = part.partition("=")
@@ -76,6 +82,8 @@ def _utf16_order(pair: tuple[str, str]) -> tuple[bytes, bytes]:
 
 
 def _form_decode(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
     utf8(text)
     if _BROKEN_ESCAPE.search(text):
         raise EncodingError("broken %-sequence in the query")
@@ -83,4 +91,6 @@ def _form_decode(text: str) -> str:
 
 
 def _form_encode(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
     return quote_plus(text, safe="*").replace("~", "%7E")

@@ -239,11 +239,43 @@ def input_problems(errors: Sequence[Mapping[str, Any]], default_source: str = "b
         kind = error["type"]
         if kind == "json_invalid":
             location = ()
-        message = str(error["msg"])
-        if kind in ("value_error", "assertion_error"):
-            message = message.partition(", ")[2] or message
-        problems.append(InputProblem(source, location, kind, message, _presentable(error.get("input"))))
+        value = _presentable(error.get("input"))
+        problems.append(InputProblem(source, location, kind, _sentence(kind, value, error), value))
     return problems
+
+
+def _sentence(kind: str, value: object, error: Mapping[str, Any]) -> str:
+    """What is wrong with a member, in the same words for every call of every service."""
+    if value is None or kind == "missing":
+        return "must not be null"
+    if kind in _TOO_SHORT and value in ("", []):
+        return "must not be empty"
+    if kind in _TOO_SHORT and isinstance(value, str) and not value.strip():
+        return "must not be blank"
+    if kind in _SENTENCES:
+        return _SENTENCES[kind].format_map(error.get("ctx", {}))
+    message = str(error.get("ctx", {}).get("error") or error["msg"])
+    return message.partition(", ")[2] or message if kind in ("value_error", "assertion_error") else message
+
+
+_TOO_SHORT = frozenset({"string_too_short", "too_short", "string_pattern_mismatch"})
+_SENTENCES: Mapping[str, str] = {
+    **dict.fromkeys(("int_from_float", "int_parsing", "int_parsing_size", "int_type"), "must be an integer"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "must be true or false"),
+    **dict.fromkeys(("dict_type", "model_attributes_type", "model_type"), "must be an object"),
+    **dict.fromkeys(("enum", "literal_error"), "must be {expected}"),
+    "string_type": "must be a string",
+    "list_type": "must be an array",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be greater than or equal to {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be less than or equal to {le}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
+    "string_pattern_mismatch": "has a wrong form",
+}
 
 
 def _presentable(value: object) -> object:

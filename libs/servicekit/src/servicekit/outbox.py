@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from sqlalchemy import Column, MetaData, String, Table, Text, column, delete, in
 from sqlalchemy import table as sql_table
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_protocol.json_text import read_json, write_json
 from servicekit import clock, logs, metrics
 from servicekit.bus import Bus, BusUnavailable, Event
 from servicekit.database import BigIntPk, Database, UtcTimestamp, after_commit, for_update
@@ -74,7 +74,7 @@ async def add_event(session: AsyncSession, event: Event) -> None:
         "type": event.type,
         "source": event.source,
         "subject": event.subject,
-        "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
+        "data": write_json(event.data).decode(),
         "timestamp_created": event.time,
     }
     relay_is_near = bool(_relays.get(url))
@@ -101,7 +101,7 @@ class _Row(NamedTuple):
 
     def event(self) -> Event:
         return Event(
-            self.id, self.type, self.source, self.subject, self.timestamp_created, json.loads(self.data)
+            self.id, self.type, self.source, self.subject, self.timestamp_created, read_json(self.data)
         )
 
 

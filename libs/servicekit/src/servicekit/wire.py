@@ -1,30 +1,38 @@
-"""Wire models: strict JSON in, JSON written once out.
+"""Wire models: one reading of JSON in, JSON written once out (D26).
 
-A model built on :class:`WireModel` refuses what a column or another service could not hold: strings with
-NUL or lone surrogates, integers beyond 64 bits, NaN, and scalars of the wrong JSON type. The rules hold for
-nested models, containers and free-form members (``Any``) alike, whether the input was parsed by FastAPI or
-by ``model_validate_json``.
+A model built on :class:`WireModel` reads scalars as the original's library does, inside bounds: a number or
+boolean where text is wanted gives its own characters, decimal text where a whole number is wanted gives the
+number. It refuses what a column or another service could not hold: strings with NUL or lone surrogates,
+integers beyond 64 bits, NaN. The rules hold for nested models, containers and free-form members (``Any``)
+alike. A request is a :class:`RequestModel`, all of whose members are bounded.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
+import pydantic_core
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     PlainSerializer,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 from starlette.responses import Response
 
+from powerauth_protocol.json_text import JsonError, Number, characters, marked, read_json, unmarked
 from servicekit import clock
 
 T = TypeVar("T")
@@ -33,6 +41,28 @@ INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 MAX_NESTING = 64
 """Levels of a free-form member; pydantic reads some 250 but cannot write as many."""
+
+MAX_ITEMS = 1_000
+"""Most items of a list, and most members of a map, in a request whose model says nothing else."""
+MAX_TEXT = 65_536
+"""Most characters of a text in a request whose model says nothing else."""
+MAX_LONG_TEXT = 4 * 2**20
+"""Most characters of a text that carries a whole body; the edge's limit of bodies is the lower one."""
+
+LongText = Annotated[str, Field(max_length=MAX_LONG_TEXT)]
+"""Base64 or data of a size that only the body's limit bounds."""
+
+ExactText = Annotated[str, Field(strict=True)]
+"""Text that no number stands for: ids, keys, codes, passwords and signed data at the public doors (D26)."""
+
+ExactLongText = Annotated[str, Field(strict=True, max_length=MAX_LONG_TEXT)]
+"""The same for a whole body."""
+
+MAX_HEADER = 8_192
+"""Most characters of a header; its parser has a lower limit of its own (D28)."""
+
+HeaderText = Annotated[str, Field(strict=True, max_length=MAX_HEADER)]
+"""A PowerAuth header as received."""
 
 
 def checked_json(value: object, levels: int = MAX_NESTING) -> object:
@@ -69,53 +99,114 @@ def _check_text(value: str) -> str:
     return value
 
 
-def _tighten(schema: Any, owner: type[BaseModel]) -> None:
-    """Make every scalar of ``owner``'s core schema strict, in place; nested models see to themselves."""
+def is_storable(text: str) -> bool:
+    """Whether a text from elsewhere (a claim, another server's answer) can be stored and written again."""
+    try:
+        _check_text(text)
+    except PydanticCustomError:
+        return False
+    return True
+
+
+def _text(value: object) -> object:
+    """Free text: a scalar's own characters."""
+    if not isinstance(value, str):
+        value = characters(value)
+    return _check_text(value) if isinstance(value, str) else value
+
+
+def _exact_text(value: object) -> object:
+    return _check_text(value) if isinstance(value, str) else value
+
+
+_WHOLE = re.compile(r"-?[0-9]{1,100}", re.ASCII)
+_BOOLEANS = {"true": True, "false": False}
+
+
+def _whole_number(value: object) -> object:
+    """Digits as a number, given as one or as text."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    if isinstance(value, Number):
+        if value.text == "-0":
+            return 0
+        raise PydanticCustomError("int_from_float", "must be an integer")
+    return value
+
+
+def _boolean(value: object) -> object:
+    return _BOOLEANS.get(value, value) if isinstance(value, str) else value
+
+
+_READERS: frozenset[object] = frozenset((_text, _exact_text, _whole_number, _boolean, checked_json))
+
+
+def _tighten(schema: Any, owner: type[WireModel]) -> None:
+    """Give every node of ``owner``'s core schema our reading and, in a request, its bound, in place; nested
+    models see to themselves.
+    """
     if isinstance(schema, list | tuple):
         for part in schema:
             _tighten(part, owner)
         return
     if not isinstance(schema, dict):
         return
-    kind = schema.get("type")
+    kind = str(schema.get("type"))
     if kind == "model" and schema["cls"] is not owner:
         return
-    if kind == "function-after" and schema["function"]["function"] in (checked_json, _check_text):
+    if kind in ("function-before", "function-after") and schema["function"]["function"] in _READERS:
         return  # a schema is handed out again each time its model is used
-    if kind in ("bool", "float"):
-        schema["strict"] = True
-    elif kind == "int":
-        schema["strict"] = True
-        if not {"le", "lt"} & schema.keys():
-            schema["le"] = INT64_MAX
-        if not {"ge", "gt"} & schema.keys():
-            schema["ge"] = INT64_MIN
-    elif kind in ("str", "any"):
-        _check_after(schema)
-    else:
-        for key, part in schema.items():
-            if key not in _NOT_SCHEMAS:
-                _tighten(part, owner)
+    if kind == "float":
+        raise TypeError(f"{owner.__name__}: numbers of the wire never pass through a binary float")
+    if kind in owner.default_bounds:
+        schema.setdefault("max_length", owner.default_bounds[kind])
+    if kind in _SCALARS:
+        _SCALARS[kind](schema)
+        return
+    for key, part in schema.items():
+        if key == "fields":  # by name, and a member may have any name
+            _tighten(list(part.values()) if isinstance(part, dict) else part, owner)
+        elif key not in _NOT_SCHEMAS:
+            _tighten(part, owner)
 
 
-_NOT_SCHEMAS = frozenset({"cls", "config", "expected", "members", "metadata", "ref", "serialization"})
+_NOT_SCHEMAS = frozenset(
+    {"cls", "config", "expected", "json_schema_input_schema", "members", "metadata", "ref", "serialization"}
+)
 _OUTER_KEYS = frozenset({"metadata", "ref", "serialization"})
 
 
-def _check_after(schema: dict[str, Any]) -> None:
-    """Turn a text or free-form node, in place, into "the node, then our check"."""
-    inner: Any = {key: part for key, part in schema.items() if key not in _OUTER_KEYS}
+def _read_by(reader: Callable[[Any], Any], schema: dict[str, Any], **settings: object) -> None:
+    """Turn a node, in place, into "our reader, then the node"."""
+    inner: Any = {key: part for key, part in schema.items() if key not in _OUTER_KEYS} | settings
     outer: Any = {key: part for key, part in schema.items() if key in _OUTER_KEYS}
-    check: Callable[[Any], Any] = checked_json
-    if inner["type"] == "str":
-        inner["strict"] = True
-        check = _check_text
     schema.clear()
-    schema.update(core_schema.no_info_after_validator_function(check, inner), **outer)
+    schema.update(core_schema.no_info_before_validator_function(reader, inner), **outer)
+
+
+def _read_text(schema: dict[str, Any]) -> None:
+    _read_by(_exact_text if schema.get("strict") else _text, schema, strict=True)
+
+
+def _read_whole_number(schema: dict[str, Any]) -> None:
+    bounds = {}
+    if not {"le", "lt"} & schema.keys():
+        bounds["le"] = INT64_MAX
+    if not {"ge", "gt"} & schema.keys():
+        bounds["ge"] = INT64_MIN
+    _read_by(_whole_number, schema, strict=True, **bounds)
+
+
+_SCALARS: Mapping[str, Callable[[dict[str, Any]], None]] = {
+    "str": _read_text,
+    "int": _read_whole_number,
+    "bool": lambda schema: _read_by(_boolean, schema, strict=True),
+    "any": lambda schema: _read_by(checked_json, schema),
+}
 
 
 class WireModel(BaseModel):
-    """Base of requests and responses: camelCase on the wire, snake_case here, unknown members ignored."""
+    """Base of what goes over the wire: camelCase there, snake_case here, unknown members ignored."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -125,6 +216,8 @@ class WireModel(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,
     )
+    default_bounds: ClassVar[Mapping[str, int]] = {}
+    """Most items or characters by kind of node, where a member says nothing else."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -132,8 +225,53 @@ class WireModel(BaseModel):
         _tighten(schema, cls)
         return schema
 
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Read a JSON text; numbers keep their characters, repeated members are refused."""
+        return cls.model_validate(
+            _parsed(cls.__name__, bytes(json_data) if isinstance(json_data, bytearray) else json_data),
+            **options,
+        )
 
-class ObjectRequest(WireModel, Generic[T]):
+
+class RequestModel(WireModel):
+    """Base of requests: every list, map and text in them has a bound, its own or `MAX_ITEMS`, `MAX_TEXT`."""
+
+    default_bounds = {"list": MAX_ITEMS, "dict": MAX_ITEMS, "str": MAX_TEXT}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_an_object(cls, value: Any) -> Any:
+        # The framework reads models off attributes too, and a number is an object of ours.
+        if isinstance(value, Number):
+            raise PydanticCustomError("model_type", "must be an object")
+        return value
+
+
+class JsonReader(Generic[T]):
+    """Reads JSON texts as one type of model."""
+
+    def __init__(self, model: type[T]) -> None:
+        self._validate = TypeAdapter(model).validate_python
+        self._name = getattr(model, "__name__", "body")
+
+    def __call__(self, source: bytes) -> T:
+        """
+        :raises ValidationError: not JSON, or not such a model
+        """
+        return self._validate(_parsed(self._name, source))
+
+
+def _parsed(title: str, source: bytes | str) -> Any:
+    try:
+        return read_json(source)
+    except JsonError as error:
+        problem = PydanticCustomError("json_invalid", "{reason}", {"reason": str(error)})
+        details = InitErrorDetails(type=problem, loc=(), input=None)
+        raise ValidationError.from_exception_data(title, [details], hide_input=True) from None
+
+
+class ObjectRequest(RequestModel, Generic[T]):
     """``{"requestObject": …}`` (spec/core-api.md §1)."""
 
     request_object: T
@@ -154,6 +292,7 @@ class ObjectResponse(WireModel, Generic[T]):
 
 def _datetime_from_wire(value: object) -> datetime:
     """ISO-8601 text or epoch milliseconds to naive UTC; text without an offset is UTC."""
+    value = _whole_number(value)
     try:
         if isinstance(value, str):
             return clock.naive_utc(datetime.fromisoformat(value))
@@ -202,6 +341,14 @@ class JsonResponse(Response):
         super().__init__(body, status_code, headers)
 
 
+def json_bytes(value: object) -> bytes:
+    """UTF-8 JSON of dictionaries, lists, models and scalars; numbers keep their characters."""
+    return unmarked(pydantic_core.to_json(value, inf_nan_mode="null", fallback=marked))
+
+
 def to_json(model: BaseModel, *, exclude_none: bool = False) -> bytes:
     """UTF-8 JSON of a model by its wire names."""
-    return model.__pydantic_serializer__.to_json(model, by_alias=True, exclude_none=exclude_none)
+    written = model.__pydantic_serializer__.to_json(
+        model, by_alias=True, exclude_none=exclude_none, fallback=marked
+    )
+    return unmarked(written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from servicekit.errors import (
@@ -213,19 +213,6 @@ class UpstreamFailed(CloudError):
 
 _BEARER = "Bearer "
 
-_HINTS: Mapping[str, str] = {
-    "missing": "must not be null",
-    "int_parsing": "must be an integer",
-    "int_type": "must be an integer",
-    "int_from_float": "must be an integer",
-    "bool_type": "must be true or false",
-    "string_type": "must be a string",
-    "list_type": "must be an array",
-    "dict_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "model_type": "must be an object",
-}
-
 
 def violations_of(problems: Sequence[InputProblem]) -> tuple[Violation, ...]:
     """What the validation found, in the words of this API."""
@@ -239,7 +226,7 @@ def violations_of(problems: Sequence[InputProblem]) -> tuple[Violation, ...]:
         found.append(
             Violation(
                 field=problem.field,
-                hint=_HINTS.get(problem.kind) or _hint(problem.message),
+                hint=problem.message,
                 value=None if problem.kind == "missing" else value,
                 parameter=problem.source != "body",
             )
@@ -254,18 +241,12 @@ def _as_number(value: object) -> object:
         return value
 
 
-def _hint(message: str) -> str:
-    for opening, wording in (("Input should be ", "must be "), ("Input should ", "must "), ("Value ", "")):
-        if message.startswith(opening):
-            return wording + message.removeprefix(opening)
-    return message
-
-
 def invalid_request(problems: Sequence[InputProblem]) -> InvalidRequest:
     """The refusal of a request that did not validate."""
     violations = violations_of(problems)
     if not violations:
-        return InvalidRequest(message="Request body is missing or unreadable")
+        reasons = {problem.message for problem in problems if problem.kind == "json_invalid"}
+        return InvalidRequest(message=": ".join(["Request body is missing or unreadable", *reasons]))
     first = violations[0]
     if first.parameter:
         kind = "Long " if isinstance(first.value, int) and not isinstance(first.value, bool) else ""

@@ -6,7 +6,6 @@ Every router uses it: no endpoint is reached without authentication and authoris
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,7 +13,6 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from pydantic_core import from_json
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,8 +22,9 @@ from cloud_private_api.auth.rules import require, requirement_of
 from cloud_private_api.container import cloud_of
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
 from cloud_private_api.queries import QueryReader
+from powerauth_protocol.json_text import read_first_json
 from servicekit.errors import input_problems
-from servicekit.routing import ALLOWED_KEY, TEMPLATE_KEY
+from servicekit.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest
 from servicekit.wire import JsonResponse
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -33,7 +32,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _ACCEPTABLE = frozenset({"application/json", "application/*", "*/*"})
 
 
-class CloudRequest(Request):
+class CloudRequest(JsonRequest):
     """A request whose JSON body may be followed by unread text (spec/cloud-api.md §1.2 item 14)."""
 
     query: QueryParams
@@ -43,31 +42,13 @@ class CloudRequest(Request):
         """What the route has read."""
         return self.query
 
-    async def json(self) -> Any:
+    @staticmethod
+    def read(body: bytes) -> Any:
         """The first complete JSON value of the body.
 
-        :raises json.JSONDecodeError: there is none
+        :raises JsonError: there is none
         """
-        return first_json_value(await self.body())
-
-
-def first_json_value(body: bytes) -> Any:
-    """The first complete JSON value of a text; what follows is ignored.
-
-    :raises json.JSONDecodeError: there is none, or it is nested too deeply
-    """
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError:
-        pass
-    try:
-        text = body.decode("utf-8-sig").lstrip(" \t\r\n")
-        _, end = json.JSONDecoder().raw_decode(text)
-        return from_json(text[:end], allow_inf_nan=False)
-    except json.JSONDecodeError:
-        raise
-    except (ValueError, RecursionError):
-        raise json.JSONDecodeError("unreadable", "", 0) from None
+        return read_first_json(body)
 
 
 class CloudRoute(APIRoute):

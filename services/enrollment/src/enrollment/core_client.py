@@ -29,7 +29,7 @@ from enrollment.core_actions import (
 )
 from enrollment.core_answers import DecisionAnswer, EnvelopeMembers, VerifyAnswer
 from enrollment.errors import TooManyRequests
-from enrollment.wire import JsonObject, MalformedJson, json_bytes, parse_json_object
+from enrollment.wire import JsonObject, MalformedJson, parse_json_object
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.http_headers import (
     AUTHORIZATION_FIELDS,
@@ -41,7 +41,7 @@ from servicekit.bundles import Bundler
 from servicekit.errors import RemoteUnavailable
 from servicekit.http import RawAnswer, ServiceClient
 from servicekit.logs import get_logger
-from servicekit.wire import WireModel
+from servicekit.wire import WireModel, json_bytes
 
 _log = get_logger(__name__)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
-from json import dumps
 
-from pydantic_core import from_json, to_json
 from starlette.responses import Response
+
+from powerauth_protocol.json_text import JsonError, read_json
+from servicekit.wire import json_bytes
 
 JSON_MEDIA_TYPE = "application/json"
 
@@ -30,16 +30,15 @@ class MalformedJson(ValueError):
 
 
 def parse_json(source: bytes | str) -> object:
-    """Parse JSON text; the last of duplicate members wins.
+    """Parse JSON text; numbers keep their characters (D26).
 
-    :raises MalformedJson: for anything that is not JSON, including NaN, lone surrogates and very deep
-        nesting.
+    :raises MalformedJson: for anything that is not JSON, including NaN, repeated members, lone surrogates
+        and very deep nesting.
     """
     try:
-        encoded = source.encode() if isinstance(source, str) else source
-        parsed: object = from_json(encoded, allow_inf_nan=False)
-    except ValueError:
-        raise MalformedJson("not JSON") from None
+        parsed: object = read_json(source)
+    except JsonError as error:
+        raise MalformedJson(str(error)) from None
     return parsed
 
 
@@ -67,25 +66,6 @@ def text_member(members: Mapping[str, object] | None, name: str) -> str | None:
     """Return a text member that is present and not empty, else None."""
     value = members.get(name) if members is not None else None
     return value if isinstance(value, str) and value else None
-
-
-def json_bytes(value: object) -> bytes:
-    """Write a value made of dictionaries, lists, texts, numbers and booleans as UTF-8 JSON."""
-    return to_json(value, inf_nan_mode="null")
-
-
-def exact_json(value: object) -> str:
-    """Write a value like `json_bytes`, with decimals as numbers that keep all their digits."""
-    match value:
-        case dict():
-            members = ",".join(f"{dumps(name)}:{exact_json(member)}" for name, member in value.items())
-            return f"{{{members}}}"
-        case list() | tuple():
-            return f"[{','.join(map(exact_json, value))}]"
-        case Decimal():
-            return str(value)
-        case _:
-            return dumps(value)
 
 
 class JsonAnswer(Response):

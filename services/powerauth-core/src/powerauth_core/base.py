@@ -1,6 +1,5 @@
 """What every table of the core shares: metadata, column types, sequences (spec/core-api.md §25)."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from powerauth_core.enums import CodedEnum
+from powerauth_protocol.json_text import read_json, write_json
 
 # The names that PostgreSQL itself gives, so that an adopted schema and ours read alike.
 NAMING_CONVENTION = {
@@ -49,7 +49,7 @@ class JsonText(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """The value; NULL and blank text are None."""
-        return None if value is None or not value.strip() else json.loads(value)
+        return None if value is None or not value.strip() else read_json(value)
 
 
 class JsonString(JsonText):
@@ -81,7 +81,7 @@ class EnumCode(TypeDecorator[Any]):
 
 def json_text(value: Any) -> str:
     """Compact JSON text of a column value."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return write_json(value).decode()
 
 
 def sequence_id(name: str, type_: TypeEngine[int], *, increment: int = 1) -> Mapped[int]:

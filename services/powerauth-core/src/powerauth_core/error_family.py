@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from powerauth_core import wording
 from powerauth_core.errors import AuthenticationFailed, InvalidRequest, UnknownError
 from servicekit.errors import (
     ErrorAnswer,
@@ -23,18 +22,21 @@ def _service_error(_context: ErrorContext, error: ServiceError) -> ErrorAnswer:
     return ErrorAnswer(error.http_status, content)
 
 
-def _validation(context: ErrorContext, problems: Sequence[InputProblem]) -> ErrorAnswer:
+def _validation(_context: ErrorContext, problems: Sequence[InputProblem]) -> ErrorAnswer:
     """Mistyped JSON is ``ERROR_HTTP_REQUEST``; anything else ``ERR0024`` naming every field, sorted."""
+    refusals = ", ".join(
+        sorted(
+            f"{problem.field} - {problem.message}" if problem.field else problem.message
+            for problem in problems
+        )
+    )
     if any(map(_unreadable, problems)):
-        message = "The request cannot be read."
+        message = f"The request cannot be read: {refusals}"
         # Clients of the original read the index from any error body.
         return ErrorAnswer(
             400, envelope(UNREADABLE, message, localizedMessage=message, currentRecoveryPukIndex=0)
         )
-    refusals = [
-        f"{problem.field or 'body'} - {wording.reason(context.path, problem)}" for problem in problems
-    ]
-    message = ", ".join(sorted(refusals)) or InvalidRequest.message
+    message = refusals or InvalidRequest.message
     return ErrorAnswer(400, envelope(InvalidRequest.code, message, localizedMessage=message))
 
 

@@ -86,7 +86,7 @@ async def test_lookup_matches_users_applications_time_state_and_all_flags(
     users = {"userIds": ["user-1", "user-2"]}
     cases: list[tuple[dict[str, Any], set[str]]] = [
         ({}, {active, created, elsewhere}),
-        ({"applicationIds": []}, {active, created, elsewhere}),
+        ({"applicationIds": []}, set()),
         ({"applicationIds": ["other", "nobody's"]}, {elsewhere}),
         ({"applicationIds": ["nobody's"]}, set()),
         ({"activationStatus": "ACTIVE"}, {active}),

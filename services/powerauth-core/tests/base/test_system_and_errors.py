@@ -45,21 +45,32 @@ async def test_a_service_error_is_400_with_its_text_twice(api: Any) -> None:
 
 
 async def test_unreadable_json_is_told_apart_from_missing_fields(api: Any) -> None:
-    for content in (b"", b"{", b"[]", b'{"requestObject":{"applicationId":1}}', b"\xff"):
+    for content in (b"", b"{", b"[]", b'{"requestObject":{"applicationId":[]}}', b"\xff"):
         answer = await api.send("application/detail", content)
         assert answer.status_code == 400, content
         assert answer.json()["responseObject"]["code"] in ("ERROR_HTTP_REQUEST", "ERR0024")
-    mistyped = await api.send("application/detail", b'{"requestObject":{"applicationId":1}}')
-    assert mistyped.json()["responseObject"]["code"] == "ERROR_HTTP_REQUEST"
-    assert mistyped.json()["responseObject"]["currentRecoveryPukIndex"] == 0
+    for content, reason in (
+        (b'{"requestObject":{"applicationId":[]}}', "requestObject.applicationId - must be a string"),
+        (
+            b'{"requestObject":{"applicationId":"a","applicationId":"a"}}',
+            'member "applicationId" stands twice',
+        ),
+        (
+            b'{"requestObject":{"applicationId":1' + b"0" * 100 + b"}}",
+            'member "applicationId": a number has more than 100 characters',
+        ),
+    ):
+        mistyped = (await api.send("application/detail", content)).json()["responseObject"]
+        assert mistyped["code"] == "ERROR_HTTP_REQUEST"
+        assert mistyped["message"] == f"The request cannot be read: {reason}"
+        assert mistyped["currentRecoveryPukIndex"] == 0
 
 
 async def test_missing_fields_are_named_and_sorted(api: Any) -> None:
     _status, body = await api.post("application/version/create")
     message = (
-        "requestObject.applicationId - Application ID must not be empty when creating application version,"
-        " requestObject.applicationVersionId - Application version ID must not be empty"
-        " when creating application version"
+        "requestObject.applicationId - must not be null,"
+        " requestObject.applicationVersionId - must not be null"
     )
     assert body["responseObject"] == {"code": "ERR0024", "message": message, "localizedMessage": message}
 

@@ -16,9 +16,9 @@ import core_cases_operations
 import core_cases_recovery
 import core_cases_verification
 import pytest
-from core_cases import Bad, Case
+from core_cases import OUT_OF_SCOPE, Bad, Case
 from core_catalogue import ENDPOINTS, NOT_PRODUCED
-from core_messages import MESSAGES, NULL, REQUIRED
+from core_messages import MESSAGES
 from core_notation import SHAPES, Call
 from core_shapes import check_response, fields_of, includes
 from core_world import World
@@ -120,14 +120,30 @@ async def test_a_refusal(world: World, monkeypatch: pytest.MonkeyPatch, case: Ca
     )
 
 
-def refusal_of(endpoint: Call, member: str) -> str:
-    """What is said of a required member that is not there."""
-    if endpoint.doing is None:
-        return NULL
-    words = endpoint.words.get(member) or REQUIRED.get(member)
-    if words is None:
-        return NULL
-    return words[1:] if words.startswith("=") else f"{words} when {endpoint.doing}"
+SCOPED_CASES = [
+    case
+    for case in CASES.values()
+    if any(member.name == "applicationIds" for member in fields_of(CATALOGUE[case.path].request))
+]
+
+
+@on_postgresql
+@pytest.mark.parametrize("case", SCOPED_CASES, ids=name_of)
+async def test_no_application_in_the_scope_is_none_not_all(world: World, case: Case) -> None:
+    """``[]`` is answered like a scope of strangers (D21)."""
+    status, strangers = await perform(world, case, OUT_OF_SCOPE)
+    request = world.request | {"applicationIds": []}
+    answered = await world.post(case.path, request)
+    assert (answered[0], without_moments(answered[1])) == (status, without_moments(strangers))
+
+
+def without_moments(body: dict[str, Any]) -> dict[str, Any]:
+    """The answer without what is new in each."""
+    answer = body.get("responseObject")
+    if isinstance(answer, dict):
+        new = {"encryptedStatusBlob", "encryptedStatusBlobNonce", "timestampCreated", "timestampLastUsed"}
+        body = body | {"responseObject": {name: value for name, value in answer.items() if name not in new}}
+    return body
 
 
 WITH_REQUIRED = [endpoint for endpoint in ENDPOINTS if required_of(endpoint)]
@@ -141,7 +157,7 @@ async def test_required_members_are_named(world: World, endpoint: Call) -> None:
         await case.before(world)
     sound = await world.made(case.sound)
     for member in required_of(endpoint):
-        message = f"requestObject.{member} - {refusal_of(endpoint, member)}"
+        message = f"requestObject.{member} - must not be null"
         for changed in (
             sound | {member: None},
             {name: value for name, value in sound.items() if name != member},

@@ -184,7 +184,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"applications": ["bank"], "applicationIds": ["shop"]}, "ERR0015"),
     ({"applications": ["bank"], "applicationIds": []}, "ERR0015"),
     ({"activationId": "act-1", "applicationIds": ["shop"]}, "ERR0024"),
-    ({"parameters": {"IBAN": 7}}, "ERROR_HTTP_REQUEST"),
+    ({"parameters": {"IBAN": [7]}}, "ERROR_HTTP_REQUEST"),
     ({"parameters": {"IBAN": "a\u0000"}}, "ERROR_HTTP_REQUEST"),
     ({"proximityCheckEnabled": "yes"}, "ERROR_HTTP_REQUEST"),
     ({"timestampExpires": "soon"}, "ERROR_HTTP_REQUEST"),
@@ -224,9 +224,9 @@ async def test_an_unknown_template_is_told_before_an_unknown_application(bank: A
 async def test_every_bad_field_is_named_in_order(bank: Any) -> None:
     _, body = await bank.api.post("operation/create", userId="")
     assert body["responseObject"]["message"] == (
-        "requestObject.applications - Application ID list must not be null or empty when creating operation, "
-        "requestObject.templateName - Template name must not be empty when creating operation, "
-        "requestObject.userId - User ID must not be empty when creating operation"
+        "requestObject.applications - must not be null, "
+        "requestObject.templateName - must not be null, "
+        "requestObject.userId - must not be empty"
     )
 
 

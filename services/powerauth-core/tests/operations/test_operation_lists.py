@@ -159,7 +159,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"pageNumber": -1}, "ERR0024"),
     ({"pageSize": 0}, "ERR0024"),
     ({"pageSize": 2**31}, "ERR0024"),
-    ({"pageSize": "5"}, "ERROR_HTTP_REQUEST"),
+    ({"pageSize": "5.0"}, "ERROR_HTTP_REQUEST"),
     ({"applications": ["unknown"]}, "ERR0015"),
     ({"applications": ["bank", "unknown"]}, "ERR0015"),
     ({"applications": ["bank", "bank"]}, "ERR0015"),

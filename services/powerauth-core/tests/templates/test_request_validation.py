@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from powerauth_core.fields import is_nested_deeper_than
 from powerauth_core.operations.schemas import (
     OperationApproveRequest,
     OperationCancelRequest,
@@ -22,7 +23,8 @@ from powerauth_core.templates.schemas import (
     OperationTemplateUpdateRequest,
     OperationTextUpdateRequest,
 )
-from powerauth_core.templates.validation import CheckedRequest, is_nested_deeper_than
+from servicekit.errors import input_problems
+from servicekit.wire import RequestModel
 
 APPROVAL: dict[str, Any] = {
     "operationId": "o",
@@ -43,50 +45,47 @@ TEMPLATE: dict[str, Any] = {
 TEXT: dict[str, Any] = {"placeholder": "login", "language": "en", "title": "T", "message": "M"}
 
 
-def problems(model: type[CheckedRequest], given: dict[str, Any]) -> list[tuple[str, str]]:
+def problems(model: type[RequestModel], given: dict[str, Any]) -> list[tuple[str, str]]:
     try:
         model.model_validate(given)
     except ValidationError as error:
-        return sorted((".".join(map(str, found["loc"])), found["msg"]) for found in error.errors())
+        return sorted((found.field, found.message) for found in input_problems(error.errors()))
     return []
 
 
 IDENTIFIED: dict[str, Any] = {"operationId": "o"}
 LISTED: dict[str, Any] = {"userId": "u", "externalId": "e", "applications": ["a"]}
-ALL: list[tuple[type[CheckedRequest], dict[str, Any], str]] = [
-    (OperationApproveRequest, APPROVAL, "when approving operation"),
-    (OperationFailApprovalRequest, IDENTIFIED, "when approving operation"),
-    (OperationRejectRequest, APPROVAL, "when rejecting operation"),
-    (OperationCancelRequest, IDENTIFIED, "when cancelling operation"),
-    (OperationDetailRequest, IDENTIFIED, "when requesting operation detail"),
-    (OperationClaimRequest, APPROVAL, "when requesting operation claim"),
-    (OperationListRequest, LISTED, "when requesting operation list"),
-    (OperationExternalListRequest, LISTED, "when requesting operation lookup by external ID"),
-    (OperationCreateRequest, CREATION, "when creating operation"),
-    (OperationTemplateCreateRequest, TEMPLATE, "when creating operation template"),
+ALL: list[tuple[type[RequestModel], dict[str, Any]]] = [
+    (OperationApproveRequest, APPROVAL),
+    (OperationFailApprovalRequest, IDENTIFIED),
+    (OperationRejectRequest, APPROVAL),
+    (OperationCancelRequest, IDENTIFIED),
+    (OperationDetailRequest, IDENTIFIED),
+    (OperationClaimRequest, APPROVAL),
+    (OperationListRequest, LISTED),
+    (OperationExternalListRequest, LISTED),
+    (OperationCreateRequest, CREATION),
+    (OperationTemplateCreateRequest, TEMPLATE),
 ]
-WORDS = {
-    "operationId": "Operation ID must not be empty",
-    "userId": "User ID must not be empty",
-    "externalId": "External ID must not be empty",
-    "applicationId": "Application ID must not be null or empty",
-    "templateName": "Template name must not be empty",
-}
+TEXTS = {"operationId", "userId", "externalId", "applicationId", "templateName"}
 REQUIRED_TEXTS = [
-    (model, complete, field, f"{words} {when}")
-    for model, complete, when in ALL
-    for field, words in WORDS.items()
-    if any(each.alias == field and each.is_required() for each in model.model_fields.values())
+    (model, complete, each.alias)
+    for model, complete in ALL
+    for each in model.model_fields.values()
+    if each.alias in TEXTS and each.is_required()
 ]
 
 
-@pytest.mark.parametrize("nothing", [None, "", " \t"])
-@pytest.mark.parametrize(("model", "complete", "field", "message"), REQUIRED_TEXTS)
+@pytest.mark.parametrize(
+    ("nothing", "words"),
+    [(None, "must not be null"), ("", "must not be empty"), (" \t", "must not be blank")],
+)
+@pytest.mark.parametrize(("model", "complete", "field"), REQUIRED_TEXTS)
 def test_a_required_text_that_is_missing_is_named(
-    model: type[CheckedRequest], complete: dict[str, Any], field: str, message: str, nothing: str | None
+    model: type[RequestModel], complete: dict[str, Any], field: str, nothing: str | None, words: str
 ) -> None:
     assert problems(model, complete) == []
-    assert problems(model, {**complete, field: nothing}) == [(field, message)]
+    assert problems(model, {**complete, field: nothing}) == [(field, words)]
 
 
 def test_an_absent_member_reads_like_null() -> None:
@@ -137,7 +136,7 @@ def test_what_an_operation_may_leave_open(change: dict[str, Any]) -> None:
         ("signatureType", "possession_knowledge"),
         ("signatureType", "PIN"),
         ("signatureType", None),
-        ("operationId", 7),
+        ("operationId", [7]),
         ("data", None),
         ("data", ""),
         ("data", ["A2"]),

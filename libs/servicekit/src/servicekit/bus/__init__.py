@@ -8,13 +8,13 @@ missed. No order is promised; where it matters, an event's data says when the ch
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
+from powerauth_protocol.json_text import read_json, write_json
 from servicekit import clock
 
 EXCHANGE = "powerauth.events"
@@ -52,7 +52,7 @@ class Event:
             "datacontenttype": "application/json",
             "data": self.data,
         }
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return write_json(document)
 
     @classmethod
     def from_json(cls, document: bytes | str) -> Event:
@@ -60,7 +60,7 @@ class Event:
 
         :raises ValueError: when the document is not an event of this form
         """
-        members = json.loads(document)
+        members = read_json(document)
         if not isinstance(members, dict) or members.get("specversion") != "1.0":
             raise ValueError("not a CloudEvents 1.0 event")
         texts = [members.get(name) for name in ("id", "type", "source", "subject", "time")]

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 RoleName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 
 
-class CreateApplication(WireModel):
+class CreateApplication(RequestModel):
     """``POST /admin/applications``."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9_\-]{3,255}$")
@@ -40,13 +40,13 @@ class Applications(WireModel):
     applications: list[ApplicationItem]
 
 
-class CreateVersion(WireModel):
+class CreateVersion(RequestModel):
     """``POST /admin/applications/{appId}/versions``."""
 
     name: Name
 
 
-class UpdateVersion(WireModel):
+class UpdateVersion(RequestModel):
     """``PUT /admin/applications/{appId}/versions/{name}``."""
 
     supported: bool
@@ -64,13 +64,13 @@ class Versions(WireModel):
     versions: list[Version]
 
 
-class Roles(WireModel):
+class Roles(RequestModel):
     """Request and answer of ``/admin/applications/{appId}/roles``."""
 
     roles: list[RoleName]
 
 
-class ConfigValues(WireModel):
+class ConfigValues(RequestModel):
     """``PUT /admin/applications/{appId}/config/{key}``."""
 
     values: list[Any]
@@ -85,7 +85,7 @@ class ConfigItems(WireModel):
     items: list[ConfigItem]
 
 
-class OidcProvider(WireModel):
+class OidcProvider(RequestModel):
     """An OIDC provider; ``clientSecret`` is ``***`` in answers, and in requests keeps the stored one."""
 
     provider_id: Name

@@ -26,6 +26,7 @@ from cloud_private_api.auth.rules import ROLES, Caller
 from cloud_private_api.errors import REALM, Unauthorized
 from cloud_private_api.settings import SecuritySettings
 from servicekit.logs import get_logger
+from servicekit.wire import is_storable
 
 CLOCK_SKEW_SECONDS = 60
 MAX_TOKEN = 8192
@@ -103,7 +104,7 @@ class BearerAuthenticator:
 
     async def _caller(self, claims: Mapping[str, Any]) -> Caller:
         username = claim(claims, self._settings.security_auth_oauth2_principal_claim)
-        if not isinstance(username, str) or not username or "\x00" in username:
+        if not isinstance(username, str) or not username or not is_storable(username):
             raise Unauthorized("the claim that names the caller is missing or no text")
         roles = texts(claim(claims, self._settings.security_auth_oauth2_roles_claim))
         authorities = frozenset(_ROLE_PREFIX + role.removeprefix(_ROLE_PREFIX) for role in roles) & ROLES
@@ -159,5 +160,5 @@ def texts(value: Any) -> Sequence[str]:
     if isinstance(value, str):
         return value.split()
     if isinstance(value, list):
-        return [item for item in value if isinstance(item, str)]
+        return [item for item in value if isinstance(item, str) and is_storable(item)]
     return ()

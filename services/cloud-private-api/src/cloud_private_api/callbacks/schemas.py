@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_core import PydanticCustomError
 
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 CallbackType = Literal["REGISTRATION_STATUS_CHANGE", "OPERATION_STATUS_CHANGE"]
 
@@ -32,7 +32,7 @@ Duration = Annotated[str, Field(max_length=64), AfterValidator(_duration)]
 Text = Annotated[str | None, Field(max_length=1024)]
 
 
-class HttpBasic(WireModel):
+class HttpBasic(RequestModel):
     """HTTP Basic towards the bank."""
 
     enabled: bool = False
@@ -40,7 +40,7 @@ class HttpBasic(WireModel):
     password: Text = Field(default=None, repr=False)
 
 
-class Certificate(WireModel):
+class Certificate(RequestModel):
     """Client certificate and trust store; locations are files of the core's certificate directory."""
 
     enabled: bool = False
@@ -54,7 +54,7 @@ class Certificate(WireModel):
     trust_store_password: Text = Field(default=None, repr=False)
 
 
-class OAuth2(WireModel):
+class OAuth2(RequestModel):
     """OAuth 2.0 client credentials towards the bank."""
 
     enabled: bool = False
@@ -64,7 +64,7 @@ class OAuth2(WireModel):
     scope: Text = None
 
 
-class Authentication(WireModel):
+class Authentication(RequestModel):
     """How the core authenticates to the callback URL."""
 
     http_basic: HttpBasic | None = None
@@ -74,7 +74,7 @@ class Authentication(WireModel):
     )
 
 
-class SaveCallback(WireModel):
+class SaveCallback(RequestModel):
     """``POST`` and ``PUT``. ``attributes``: missing = all, empty = only those that are always sent."""
 
     name: str = Field(min_length=1, max_length=255, pattern=r"\S")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic import ValidationError
 
 from cloud_private_api.core_client.models import CoreModel, Envelope
 from cloud_private_api.errors import UpstreamFailed
 from servicekit.http import RawAnswer, RemoteUnavailable, ServiceClient
 from servicekit.logs import get_logger
+from servicekit.wire import JsonReader, json_bytes
 
 T = TypeVar("T")
 Members = Mapping[str, object]
@@ -34,7 +34,7 @@ class _CoreError(CoreModel):
     code: str
 
 
-_envelopes: dict[object, TypeAdapter[Any]] = {}
+_envelopes: dict[object, JsonReader[Any]] = {}
 
 
 def _read(answer: type[T], body: bytes) -> T:
@@ -44,8 +44,8 @@ def _read(answer: type[T], body: bytes) -> T:
     """
     reader = _envelopes.get(answer)
     if reader is None:
-        reader = _envelopes[answer] = TypeAdapter(Envelope[answer])  # type: ignore[valid-type]
-    envelope: Envelope[T] = reader.validate_json(body)
+        reader = _envelopes[answer] = JsonReader(Envelope[answer])  # type: ignore[valid-type]
+    envelope: Envelope[T] = reader(body)
     return envelope.response_object
 
 
@@ -76,7 +76,7 @@ class CoreDoor:
 
     async def _send(self, path: str, members: Members) -> RawAnswer:
         request = {name: value for name, value in members.items() if value is not None}
-        raw = await self._http.post_json(f"/rest/v3/{path}", to_json({"requestObject": request}))
+        raw = await self._http.post_json(f"/rest/v3/{path}", json_bytes({"requestObject": request}))
         if raw.status == 200:
             return raw
         if raw.status == 400:

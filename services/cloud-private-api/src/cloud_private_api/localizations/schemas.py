@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 
-class SaveLocalization(WireModel):
+class SaveLocalization(RequestModel):
     """``PUT``; ``${name}`` stands for an operation parameter."""
 
     title: str = Field(min_length=1, max_length=4096)

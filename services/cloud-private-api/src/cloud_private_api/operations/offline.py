@@ -20,7 +20,8 @@ PROXIMITY_STEP_COUNT = 2
 
 _UI_FLAGS = "XFC"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PLACEHOLDER = re.compile(r"\$?\$\{(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}")
+# What is opened and never closed is one match, so that every character is passed over once.
+_PLACEHOLDER = re.compile(r"\$?\$\{(?P<name>[^{}:]*)(?::-(?P<default>[^}]*))?(?:(?P<closed>\})|\Z)")
 
 Parameters = Mapping[str, str | None]
 
@@ -80,6 +81,8 @@ def fill_push_text(text: str, parameters: Parameters) -> str:
 def _fill(text: str, parameters: Parameters, unknown: Callable[[str], str]) -> str:
     def replace(match: re.Match[str]) -> str:
         placeholder = match.group()
+        if not match["closed"]:
+            return placeholder
         if placeholder.startswith("$$"):
             return placeholder[1:]
         value = parameters.get(match["name"])

@@ -9,17 +9,15 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from cloud_private_api.verification.schemas import RegistrationId
-from servicekit.wire import EpochMillis, WireModel
+from powerauth_protocol.json_text import characters
+from servicekit.wire import EpochMillis, RequestModel, WireModel
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 def _parameter(value: object) -> str:
-    """Numbers and booleans become text; control characters would end up on the device's screen."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
+    """A scalar's own characters; control characters would end up on the device's screen."""
+    value = characters(value)
     if not isinstance(value, str):
         raise PydanticCustomError("string_type", "must be a string")
     if _CONTROL.search(value):
@@ -32,7 +30,7 @@ Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2}$")]
 OptionalUserId = Annotated[str | None, Field(min_length=1, max_length=255)]
 
 
-class CreateOperation(WireModel):
+class CreateOperation(RequestModel):
     """``POST /v2/operations``."""
 
     user_id: OptionalUserId = None
@@ -75,7 +73,7 @@ class Operation(WireModel):
     applications: list[str]
 
 
-class CreateSingleOperation(WireModel):
+class CreateSingleOperation(RequestModel):
     """``POST /operations``."""
 
     user_id: OptionalUserId = None
@@ -113,7 +111,7 @@ class OfflineQr(WireModel):
     nonce: str
 
 
-class VerifyOfflineOtp(WireModel):
+class VerifyOfflineOtp(RequestModel):
     """``POST …/offline/otp``."""
 
     otp: str
@@ -121,7 +119,7 @@ class VerifyOfflineOtp(WireModel):
     registration_id: RegistrationId
 
 
-class VerifySingleOfflineOtp(WireModel):
+class VerifySingleOfflineOtp(RequestModel):
     """``POST /operations/offline/otp``."""
 
     operation_id: str
@@ -129,19 +127,19 @@ class VerifySingleOfflineOtp(WireModel):
     nonce: str
 
 
-class ClaimOperation(WireModel):
+class ClaimOperation(RequestModel):
     """``POST /v2/operations/{operationId}/claim``."""
 
     user_id: str = Field(min_length=1, max_length=255)
 
 
-class FailOperation(WireModel):
+class FailOperation(RequestModel):
     """``POST /v2/operations/{operationId}/fail``."""
 
     additional_data: dict[str, Any] | None = None
 
 
-class RejectOperation(WireModel):
+class RejectOperation(RequestModel):
     """``POST /v2/operations/{operationId}/reject``."""
 
     user_id: str = Field(min_length=1, max_length=255)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 
-class PutProperty(WireModel):
+class PutProperty(RequestModel):
     """``PUT /admin/properties/{name}``."""
 
     value: str | None = Field(max_length=65_536)

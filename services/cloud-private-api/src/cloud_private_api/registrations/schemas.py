@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
-from servicekit.wire import EpochMillis, WireModel
+from servicekit.wire import EpochMillis, RequestModel, WireModel
 
 CommitPhase = Literal["ON_COMMIT", "ON_KEY_EXCHANGE"]
 OtpValidation = Literal["NONE", "ON_KEY_EXCHANGE", "ON_COMMIT"]
@@ -16,7 +16,7 @@ UserId = Annotated[str, Field(min_length=1, max_length=255)]
 ExternalUserId = Annotated[str | None, Field(max_length=255)]
 
 
-class CreateRegistration(WireModel):
+class CreateRegistration(RequestModel):
     """``POST /v2/registrations``."""
 
     user_id: UserId
@@ -68,14 +68,14 @@ class Registrations(WireModel):
     registrations: list[Registration]
 
 
-class CommitRegistration(WireModel):
+class CommitRegistration(RequestModel):
     """``POST /v2/registrations/{registrationId}/commit``."""
 
     external_user_id: ExternalUserId = None
     otp: str | None = None
 
 
-class ChangeRegistration(WireModel):
+class ChangeRegistration(RequestModel):
     """``PUT /v2/registrations/{registrationId}``."""
 
     change: Literal["BLOCK", "UNBLOCK"]
@@ -85,27 +85,27 @@ class ChangeRegistration(WireModel):
     external_user_id: ExternalUserId = None
 
 
-class UpdateOtp(WireModel):
+class UpdateOtp(RequestModel):
     """``PUT /v2/registrations/{registrationId}/otp``."""
 
     otp: str
     external_user_id: ExternalUserId = None
 
 
-class UpdateName(WireModel):
+class UpdateName(RequestModel):
     """``PUT /v2/registrations/{registrationId}/name``."""
 
     name: str = Field(min_length=1, max_length=255, pattern=r"\S")
     external_user_id: ExternalUserId = None
 
 
-class AddFlags(WireModel):
+class AddFlags(RequestModel):
     """``POST /v2/registrations/{registrationId}/flags``."""
 
     flags: list[Flag] = Field(min_length=1)
 
 
-class ReplaceFlags(WireModel):
+class ReplaceFlags(RequestModel):
     """``PUT /v2/registrations/{registrationId}/flags``."""
 
     flags: list[Flag]
@@ -129,7 +129,7 @@ class History(WireModel):
     items: list[HistoryItem]
 
 
-class LookupRegistrations(WireModel):
+class LookupRegistrations(RequestModel):
     """``POST /v2/registrations/lookup``."""
 
     user_ids: list[UserId] = Field(min_length=1, max_length=1000)
@@ -140,7 +140,7 @@ class LookupRegistrations(WireModel):
     timestamp_last_used_after: EpochMillis | None = None
 
 
-class CreateSingleRegistration(WireModel):
+class CreateSingleRegistration(RequestModel):
     """``POST /registration``."""
 
     user_id: UserId

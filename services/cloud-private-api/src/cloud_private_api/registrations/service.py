@@ -263,7 +263,7 @@ async def history(cloud: Cloud, caller: Caller, registration_id: str, period: Pe
 @in_area(Area.REGISTRATIONS)
 async def lookup(cloud: Cloud, caller: Caller, request: LookupRegistrations) -> Registrations:
     """Registrations of several users by further marks. Applications of others match nothing."""
-    named = caller.applications if request.app_ids is None else request.app_ids
+    named = set(caller.applications if request.app_ids is None else request.app_ids)
     scope = [app_id for app_id in caller.applications if app_id in named]
     if not scope:
         return Registrations(registrations=[])

@@ -6,17 +6,17 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 
-class ReportParameters(WireModel):
+class ReportParameters(RequestModel):
     """What a report is about; ``days`` only where the report has a choice."""
 
     application: str = Field(min_length=1, max_length=255)
     days: int | None = Field(default=None, ge=1, le=365)
 
 
-class TelemetryRequest(WireModel):
+class TelemetryRequest(RequestModel):
     """``POST /admin/telemetry/report``."""
 
     name: Literal["CURRENT_MAU", "USERS_IN_PAST_DAYS"]

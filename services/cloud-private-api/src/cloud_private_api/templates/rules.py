@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from cloud_private_api.core_client import models as core
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.templates.schemas import ShownTemplate, Text
+from powerauth_protocol.json_text import read_json
 
 _LANGUAGE = re.compile(r"[a-z]{2,8}")
 
@@ -56,6 +56,6 @@ def _json(part: Any) -> Any:
     if not isinstance(part, str):
         return part
     try:
-        return json.loads(part)
+        return read_json(part)
     except ValueError:
         return part

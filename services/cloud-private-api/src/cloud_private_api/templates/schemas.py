@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from cloud_private_api.verification.schemas import SignatureTypeName
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 
@@ -19,7 +19,7 @@ def _unique(values: list[SignatureTypeName]) -> list[SignatureTypeName]:
     return values
 
 
-class UpdateTemplate(WireModel):
+class UpdateTemplate(RequestModel):
     """``PUT``: everything but the name. ``expiration`` in seconds."""
 
     operation_type: Name
@@ -54,7 +54,7 @@ class Templates(WireModel):
     templates: list[ShownTemplate]
 
 
-class ResultTexts(WireModel):
+class ResultTexts(RequestModel):
     """What the app shows when the operation is finished."""
 
     success: str | None = None
@@ -62,7 +62,7 @@ class ResultTexts(WireModel):
     reject: str | None = None
 
 
-class SaveText(WireModel):
+class SaveText(RequestModel):
     """``PUT`` of a text; ``${name}`` stands for an operation parameter."""
 
     title: Name

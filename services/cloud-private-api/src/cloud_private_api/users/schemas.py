@@ -6,20 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 Role = Literal["ROLE_USER", "ROLE_ADMIN"]
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9._@\-]{1,255}$")]
 
 
-class CreateUser(WireModel):
+class CreateUser(RequestModel):
     """``POST /admin/users``."""
 
     username: Username
     role: list[Role] = Field(default=["ROLE_USER"])
 
 
-class UpdateUser(WireModel):
+class UpdateUser(RequestModel):
     """``PUT /admin/users/{username}``; what is missing stays."""
 
     enabled: bool | None = None

@@ -17,7 +17,7 @@ from cloud_private_api.verification.schemas import (
 )
 from powerauth_protocol.encoding import b64decode
 from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.request_data import OFFLINE_METHOD, canonical_query, signature_base
+from powerauth_protocol.request_data import MAX_QUERY, OFFLINE_METHOD, canonical_query, signature_base
 
 NONCE_BYTES = 16
 REMOVED = "REMOVED"
@@ -44,7 +44,7 @@ def normalized_data(request: VerifySignature, nonce: str) -> str:
     """The data that the app signed, without the application secret (§7.1).
 
     :param nonce: Base64 of 16 bytes, from the header
-    :raises InvalidRequest: the request body is not Base64
+    :raises InvalidRequest: the request body is not Base64, or the query is too long
     """
     if request.method == "GET":
         body = _query(request.query_params or {})
@@ -55,7 +55,11 @@ def normalized_data(request: VerifySignature, nonce: str) -> str:
 
 def _query(parameters: Mapping[str, Sequence[str]]) -> bytes:
     pairs = [(key, value) for key, values in parameters.items() for value in values]
-    return (canonical_query(urlencode(pairs)) or "").encode() if pairs else b""
+    try:
+        return (canonical_query(urlencode(pairs)) or "").encode()
+    except EncodingError:
+        hint = f"must not have more than {MAX_QUERY} characters"
+        raise InvalidRequest(Violation("queryParams", hint)) from None
 
 
 def offline_data(uri_id: str, nonce: bytes, data: str) -> str:

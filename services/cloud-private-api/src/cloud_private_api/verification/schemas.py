@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from servicekit.wire import WireModel
+from powerauth_protocol.json_text import characters
+from servicekit.wire import HeaderText, LongText, RequestModel, WireModel
 
 MAX_DATA = 262_144
 
@@ -16,6 +17,7 @@ def _upper(value: object) -> object:
 
 
 def _several(value: object) -> object:
+    value = characters(value)
     return [value] if isinstance(value, str) else value
 
 
@@ -32,13 +34,13 @@ SignatureTypeName = Literal[
 RegistrationId = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z-]{0,36}$")]
 
 
-class VerifySignature(WireModel):
+class VerifySignature(RequestModel):
     """``POST /v2/signature/verify``."""
 
     method: HttpMethod
     uri_id: str
-    auth_header: str
-    request_body: str | None = None
+    auth_header: HeaderText
+    request_body: LongText | None = None
     query_params: dict[str, QueryValues] | None = None
     allowed_signature_types: list[SignatureTypeName] | None = None
 
@@ -67,17 +69,17 @@ class OtpVerified(Verified):
     remaining_attempts: int | None = None
 
 
-class VerifyToken(WireModel):
+class VerifyToken(RequestModel):
     """``POST /v2/token/verify``."""
 
-    auth_header: str
+    auth_header: HeaderText
 
 
 class TokenVerified(Verified):
     token_valid: bool
 
 
-class CreateOfflinePayload(WireModel):
+class CreateOfflinePayload(RequestModel):
     """``POST /v2/signature/offline/payload``: for one registration, or for any of an application."""
 
     registration_id: RegistrationId | None = None
@@ -90,7 +92,7 @@ class OfflinePayload(WireModel):
     nonce: str
 
 
-class VerifyOfflineSignature(WireModel):
+class VerifyOfflineSignature(RequestModel):
     """``POST /v2/signature/offline/verify``."""
 
     registration_id: RegistrationId
@@ -101,11 +103,11 @@ class VerifyOfflineSignature(WireModel):
     allow_biometry: bool = False
 
 
-class VerifyEcdsaSignature(WireModel):
+class VerifyEcdsaSignature(RequestModel):
     """``POST /v2/signature/ecdsa/verify``."""
 
     registration_id: RegistrationId
-    data: str
+    data: LongText
     signature: str
     signature_format: Literal["DER", "JOSE"] = "DER"
 

@@ -14,8 +14,9 @@ from enrollment.pipeline.envelopes import (
 )
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.standard.signatures import authenticate
-from enrollment.wire import JsonObject, MalformedJson, json_bytes, ok_object, parse_json
+from enrollment.wire import JsonObject, MalformedJson, ok_object, parse_json
 from powerauth_protocol.ecies import Scope
+from servicekit.wire import json_bytes
 
 _SCOPE_NAMES = {Scope.APPLICATION: "APPLICATION_SCOPE", Scope.ACTIVATION: "ACTIVATION_SCOPE"}
 _NO_DATA = "''"

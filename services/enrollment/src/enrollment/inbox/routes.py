@@ -9,8 +9,9 @@ from starlette.responses import Response
 from enrollment.container import enrollment_of
 from enrollment.inbox import service
 from enrollment.pipeline.incoming import receive_authenticated
-from enrollment.wire import json_bytes, json_response
+from enrollment.wire import json_response
 from servicekit.routing import DirectRoute
+from servicekit.wire import json_bytes
 
 router = APIRouter(prefix="/api/inbox", tags=["Inbox"], route_class=DirectRoute)
 

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from enrollment.container import enrollment_of, user_agent
 from enrollment.mobile_token import service
 from enrollment.pipeline.incoming import receive_authenticated
-from enrollment.wire import exact_json, json_response, ok_response
+from enrollment.wire import json_response, ok_response
+from powerauth_protocol.json_text import write_json
 from servicekit.routing import DirectRoute
 
 router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token API"], route_class=DirectRoute)
@@ -20,7 +21,7 @@ async def list_operations(request: Request) -> Response:
     """Pending operations of the token's user."""
     enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     return json_response(
-        exact_json(await service.list_operations(enrollment, incoming, enrollment.language(request)))
+        write_json(await service.list_operations(enrollment, incoming, enrollment.language(request)))
     )
 
 
@@ -29,7 +30,7 @@ async def get_operation(request: Request) -> Response:
     """One pending operation."""
     enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     return json_response(
-        exact_json(await service.operation_detail(enrollment, incoming, enrollment.language(request)))
+        write_json(await service.operation_detail(enrollment, incoming, enrollment.language(request)))
     )
 
 
@@ -38,7 +39,7 @@ async def claim_operation(request: Request) -> Response:
     """Take over an operation that has no user yet."""
     enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     return json_response(
-        exact_json(await service.claim_operation(enrollment, incoming, enrollment.language(request)))
+        write_json(await service.claim_operation(enrollment, incoming, enrollment.language(request)))
     )
 
 
@@ -47,7 +48,7 @@ async def list_history(request: Request) -> Response:
     """The newest operations in every state; signed."""
     enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
     return json_response(
-        exact_json(await service.operation_history(enrollment, incoming, enrollment.language(request)))
+        write_json(await service.operation_history(enrollment, incoming, enrollment.language(request)))
     )
 
 

@@ -7,7 +7,8 @@ from enrollment.core_client import CoreRefused
 from enrollment.errors import ApplicationConfigurationFailed, EncryptionFailed
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming
-from enrollment.wire import json_bytes, ok_object, text_member
+from enrollment.wire import ok_object, text_member
+from servicekit.wire import json_bytes
 
 PUBLIC_FIELDS = ("providerId", "clientId", "scopes", "authorizeUri", "redirectUri", "pkceEnabled")
 

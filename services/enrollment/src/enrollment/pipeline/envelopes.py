@@ -12,7 +12,7 @@ from enrollment.core_actions import ENVELOPE_KEYS
 from enrollment.core_answers import EnvelopeKeysAnswer
 from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.pipeline.incoming import Incoming
-from enrollment.wire import JsonObject, MalformedJson, json_bytes, parse_json_object
+from enrollment.wire import JsonObject, MalformedJson, parse_json_object
 from powerauth_protocol.ecies import (
     EciesContext,
     EciesRequest,
@@ -40,6 +40,7 @@ from powerauth_protocol.http_headers import (
 )
 from powerauth_protocol.versions import ProtocolVersion
 from servicekit.errors import RemoteUnavailable
+from servicekit.wire import json_bytes
 
 _WIRE_SCOPES = {Scope.APPLICATION: "APPLICATION", Scope.ACTIVATION: "ACTIVATION"}
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from enrollment.wire import JsonObject, MalformedJson, json_bytes, parse_json_object
+from enrollment.wire import JsonObject, MalformedJson, parse_json_object
 from servicekit.errors import RemoteUnavailable
 from servicekit.http import RawAnswer, ServiceClient
 from servicekit.logs import get_logger
+from servicekit.wire import json_bytes
 
 _log = get_logger(__name__)
 

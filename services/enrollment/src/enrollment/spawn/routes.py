@@ -10,8 +10,9 @@ from enrollment.container import enrollment_of
 from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_authenticated
 from enrollment.spawn import service
-from enrollment.wire import json_bytes, json_response
+from enrollment.wire import json_response
 from servicekit.routing import DirectRoute
+from servicekit.wire import json_bytes
 
 router = APIRouter(prefix="/api/activation", tags=["Activation spawn"], route_class=DirectRoute)
 

@@ -28,9 +28,10 @@ from enrollment.pipeline.envelopes import (
     open_application,
 )
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
-from enrollment.wire import JsonObject, json_bytes, ok_object, request_object, text_member
+from enrollment.wire import JsonObject, ok_object, request_object, text_member
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.http_headers import is_uuid
+from servicekit.wire import json_bytes
 
 ACTIVATION_TYPES = frozenset({"CODE", "CUSTOM", "DIRECT", "RECOVERY"})
 

@@ -6,7 +6,7 @@ from enrollment.container import Enrollment
 from enrollment.errors import EncryptionFailed, UserInfoFailed
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_activation
 from enrollment.pipeline.incoming import Incoming
-from enrollment.wire import json_bytes
+from servicekit.wire import json_bytes
 
 ACTIVE = "ACTIVE"
 

@@ -6,9 +6,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+from powerauth_protocol.json_text import write_json
+
 Parameters = Mapping[str, object]
 
-_PLACEHOLDER = re.compile(r"(\$?)\$\{([^{}]*?)(?::-([^}]*))?\}")
+# What is opened and never closed is one match, so that every character is passed over once.
+_PLACEHOLDER = re.compile(r"(\$?)\$\{([^{}]*?)(?::-([^}]*))?(?:(\})|\Z)")
 
 
 def substitute(text: str, parameters: Parameters) -> str:
@@ -26,7 +29,7 @@ def parameter_text(parameters: Parameters, name: str | None) -> str | None:
     value = parameters.get(name) if name is not None else None
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return write_json(value).decode()
 
 
 def _substitute(text: str, parameters: Parameters, escape: Callable[[str], str]) -> str:
@@ -35,7 +38,9 @@ def _substitute(text: str, parameters: Parameters, escape: Callable[[str], str])
         return text
 
     def replacement(match: re.Match[str]) -> str:
-        escaped, name, default = match.groups()
+        escaped, name, default, closed = match.groups()
+        if not closed:
+            return match.group()
         if escaped:
             return match.group()[1:]
         value = parameter_text(parameters, name)

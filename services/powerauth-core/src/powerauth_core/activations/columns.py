@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from powerauth_core.enums import ActivationStatus
+from powerauth_protocol.json_text import read_json
 
 _STATUS = {status.code: status for status in ActivationStatus}
 
@@ -16,4 +15,4 @@ def stored_status(code: int) -> ActivationStatus:
 
 def stored_texts(stored: str | None) -> tuple[str, ...]:
     """A JSON array of texts; NULL and an empty text are an empty one, and most are."""
-    return () if not stored or stored == "[]" else tuple(json.loads(stored))
+    return () if not stored or stored == "[]" else tuple(read_json(stored))

@@ -26,7 +26,6 @@ from powerauth_core.errors import (
     InvalidApplication,
     InvalidRequest,
 )
-from powerauth_core.wording import expiration_in_the_past
 from powerauth_protocol import activation_code
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.keys import generate_key_pair
@@ -72,7 +71,7 @@ async def init_activation(core: Core, request: InitActivationRequest) -> InitAct
     :raises InvalidRequest: OTP and commit phase do not fit together, or the expiration has passed
     :raises CoreError: no usable master key pair, or no unused id or code was found
     """
-    check_expiration(request.timestamp_activation_expire, "activation/init")
+    check_expiration(request.timestamp_activation_expire, "initiating activation")
     async with core.database.read() as session:
         application = await _application(core, session, request)
     properties = await _properties(request)
@@ -182,14 +181,17 @@ async def _properties(request: InitActivationRequest) -> Properties:
     )
 
 
-def check_expiration(expires: datetime | None, call: str) -> None:
+def check_expiration(expires: datetime | None, doing: str) -> None:
     """Refuse an activation that would be over before it starts.
 
-    :param call: path of the call below ``/rest/v3/``
+    :param doing: what the call does, in words: existing clients compare this one sentence
     :raises InvalidRequest: the moment has passed
     """
     if expires is not None and expires <= clock.now():
-        raise InvalidRequest(expiration_in_the_past(call))
+        raise InvalidRequest(
+            "requestObject.timestampActivationExpire - The activation expiration timestamp must be in the"
+            f" future when {doing}"
+        )
 
 
 def check_flags(flags: Sequence[str], member: str) -> None:

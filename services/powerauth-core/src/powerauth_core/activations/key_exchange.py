@@ -104,7 +104,7 @@ async def create(
     :raises CoreError: the envelope does not open, as `open_offer`, or the activation cannot be started,
         as `initialise`
     """
-    check_expiration(request.timestamp_activation_expire, "activation/create")
+    check_expiration(request.timestamp_activation_expire, "creating activation")
     version, env = read_envelope(request, request.protocol_version)
     application = await core.application_cache.by_key(session, request.application_key)
     if application is None or not application.supported:

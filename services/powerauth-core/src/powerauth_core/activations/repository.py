@@ -141,7 +141,7 @@ async def look_up(session: AsyncSession, wanted: Lookup) -> list[tuple[Activatio
         .join(Application, Activation.application_id == Application.id)
         .where(Activation.user_id.in_(wanted.user_ids))
     )
-    if wanted.application_ids:
+    if wanted.application_ids is not None:
         statement = statement.where(Application.name.in_(wanted.application_ids))
     if wanted.last_used_before is not None:
         statement = statement.where(Activation.timestamp_last_used < wanted.last_used_before)

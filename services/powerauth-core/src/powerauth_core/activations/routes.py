@@ -40,9 +40,10 @@ from powerauth_core.activations.schemas_administration import (
 )
 from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/activation", tags=["Activations"])
+router = APIRouter(prefix="/rest/v3/activation", tags=["Activations"], route_class=JsonRoute)
 
 
 @router.post("/init", response_model=ObjectResponse[InitActivationResponse])

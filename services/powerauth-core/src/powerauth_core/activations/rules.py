@@ -8,6 +8,7 @@ from enum import Enum
 
 from powerauth_core.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
 from powerauth_core.errors import ActivationExpired, ActivationNotFound, CoreError, IncorrectActivationState
+from servicekit.wire import is_storable
 
 ACTIVATION_VERSION = 3
 """Version of every activation that this core exchanges keys with."""
@@ -139,6 +140,14 @@ def is_pending(status: ActivationStatus) -> bool:
 def is_overdue(status: ActivationStatus, expires: datetime, now: datetime) -> bool:
     """Whether the activation was not finished in time (spec/core-api.md §22.4)."""
     return is_pending(status) and now > expires
+
+
+MAX_USER_ID = 255
+
+
+def is_user_id(text: str | None) -> bool:
+    """Whether a text that somebody else's system gave can be the id of a user."""
+    return text is not None and len(text) <= MAX_USER_ID and not is_blank(text) and is_storable(text)
 
 
 def is_blank(text: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -13,15 +13,14 @@ from powerauth_core.enums import (
     CommitPhase,
 )
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.fields import MaxFailureCount, RequiredText
-from servicekit.wire import CoreDateTime, WireModel
+from powerauth_core.fields import FreeText, MaxFailureCount, Name, RequiredText, Switch
+from servicekit.wire import CoreDateTime, RequestModel, WireModel
 
-UserId = Annotated[RequiredText, Field(max_length=255)]
-FreeText = Annotated[str, Field(max_length=255)]
+UserId = Name
 Flag = RequiredText
 
 
-class InitActivationRequest(WireModel):
+class InitActivationRequest(RequestModel):
     """Request of ``activation/init``."""
 
     protocol: ActivationProtocol = ActivationProtocol.POWERAUTH
@@ -52,7 +51,7 @@ class PrepareActivationRequest(EnvelopeFields):
 
     activation_code: RequiredText = Field(repr=False)
     application_key: RequiredText
-    generate_recovery_codes: bool = False
+    generate_recovery_codes: Switch = False
     protocol_version: RequiredText
     application_ids: list[str] | None = None
 
@@ -62,7 +61,7 @@ class CreateActivationRequest(EnvelopeFields):
 
     user_id: UserId
     timestamp_activation_expire: CoreDateTime | None = None
-    generate_recovery_codes: bool = True
+    generate_recovery_codes: Switch = True
     max_failure_count: MaxFailureCount | None = None
     application_key: RequiredText
     activation_otp: str | None = Field(default=None, repr=False)
@@ -80,7 +79,7 @@ class KeyExchangeResponse(SealedFields):
     activation_status: ActivationStatus
 
 
-class CommitActivationRequest(WireModel):
+class CommitActivationRequest(RequestModel):
     """Request of ``activation/commit``."""
 
     activation_id: RequiredText
@@ -96,7 +95,7 @@ class CommitActivationResponse(WireModel):
     activated: bool
 
 
-class UpdateOtpRequest(WireModel):
+class UpdateOtpRequest(RequestModel):
     """Request of ``activation/otp/update``."""
 
     activation_id: RequiredText
@@ -112,7 +111,7 @@ class UpdateOtpResponse(WireModel):
     updated: bool
 
 
-class ActivationStatusRequest(WireModel):
+class ActivationStatusRequest(RequestModel):
     """Request of ``activation/status``; `challenge` is Base64 of 16 bytes."""
 
     activation_id: RequiredText

@@ -6,16 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from powerauth_core.activations.schemas import Flag, FreeText
+from powerauth_core.activations.schemas import Flag
 from powerauth_core.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.fields import RequiredText
-from servicekit.wire import CoreDateTime, WireModel
-
-MANY = 10_000
-"""Most subjects that one call names: they become parameters of one statement."""
-
-PageNumber = Annotated[int, Field(ge=0, le=2**31 - 1)]
-PageSize = Annotated[int, Field(ge=1, le=2**31 - 1)]
+from powerauth_core.fields import MANY, FreeText, PageNumber, PageSize, RequiredText, Switch
+from servicekit.wire import CoreDateTime, RequestModel, WireModel
 
 
 class ActivationItem(WireModel):
@@ -46,7 +40,7 @@ class ActivationItem(WireModel):
     transfer_type: str | None = None
 
 
-class ListActivationsRequest(WireModel):
+class ListActivationsRequest(RequestModel):
     """Request of ``activation/list``."""
 
     user_id: RequiredText
@@ -65,7 +59,7 @@ class ListActivationsResponse(WireModel):
     activations: list[ActivationItem]
 
 
-class LookupActivationsRequest(WireModel):
+class LookupActivationsRequest(RequestModel):
     """Request of ``activation/lookup``; `application_ids` filters and restricts in one."""
 
     user_ids: Annotated[list[RequiredText], Field(min_length=1, max_length=MANY)]
@@ -82,7 +76,7 @@ class LookupActivationsResponse(WireModel):
     activations: list[ActivationItem]
 
 
-class UpdateStatusRequest(WireModel):
+class UpdateStatusRequest(RequestModel):
     """Request of ``activation/status/update``."""
 
     activation_ids: Annotated[list[RequiredText], Field(min_length=1, max_length=MANY)]
@@ -96,7 +90,7 @@ class UpdateStatusResponse(WireModel):
     updated: bool
 
 
-class BlockActivationRequest(WireModel):
+class BlockActivationRequest(RequestModel):
     """Request of ``activation/block``."""
 
     activation_id: RequiredText
@@ -113,7 +107,7 @@ class BlockActivationResponse(WireModel):
     blocked_reason: str | None
 
 
-class UnblockActivationRequest(WireModel):
+class UnblockActivationRequest(RequestModel):
     """Request of ``activation/unblock``."""
 
     activation_id: RequiredText
@@ -128,12 +122,12 @@ class UnblockActivationResponse(WireModel):
     activation_status: ActivationStatus
 
 
-class RemoveActivationRequest(WireModel):
+class RemoveActivationRequest(RequestModel):
     """Request of ``activation/remove``."""
 
     activation_id: RequiredText
     external_user_id: FreeText | None = None
-    revoke_recovery_codes: bool = False
+    revoke_recovery_codes: Switch = False
     application_ids: list[str] | None = None
 
 
@@ -144,7 +138,7 @@ class RemoveActivationResponse(WireModel):
     removed: bool
 
 
-class RenameActivationRequest(WireModel):
+class RenameActivationRequest(RequestModel):
     """Request of ``activation/name/update``."""
 
     activation_id: RequiredText
@@ -161,7 +155,7 @@ class RenameActivationResponse(WireModel):
     activation_status: ActivationStatus
 
 
-class ActivationHistoryRequest(WireModel):
+class ActivationHistoryRequest(RequestModel):
     """Request of ``activation/history``; a missing bound leaves the range open."""
 
     activation_id: RequiredText
@@ -189,14 +183,14 @@ class ActivationHistoryResponse(WireModel):
     items: list[ActivationHistoryItem]
 
 
-class ListFlagsRequest(WireModel):
+class ListFlagsRequest(RequestModel):
     """Request of ``activation/flags/list``."""
 
     activation_id: RequiredText
     application_ids: list[str] | None = None
 
 
-class ChangeFlagsRequest(WireModel):
+class ChangeFlagsRequest(RequestModel):
     """Request of ``activation/flags/create``, ``…/update`` and ``…/remove``."""
 
     activation_id: RequiredText

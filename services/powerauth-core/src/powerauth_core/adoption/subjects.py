@@ -5,12 +5,12 @@ The original names the user inside the parameters only; here a column of its own
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from powerauth_protocol.json_text import read_json
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)
@@ -47,7 +47,7 @@ def subject_of(param: str | None) -> str | None:
     if not param:
         return None
     try:
-        members: Any = json.loads(param)
+        members: Any = read_json(param)
     except ValueError:
         return None
     if not isinstance(members, dict):

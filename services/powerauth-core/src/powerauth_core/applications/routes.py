@@ -23,9 +23,10 @@ from powerauth_core.applications.schemas import (
     VersionSupport,
 )
 from powerauth_core.container import CoreDependency
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse, StatusResponse
 
-router = APIRouter(prefix="/rest/v3/application", tags=["Applications"])
+router = APIRouter(prefix="/rest/v3/application", tags=["Applications"], route_class=JsonRoute)
 
 
 @router.post("/list", response_model=ObjectResponse[ListApplicationsResponse])

@@ -7,19 +7,19 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from powerauth_core.fields import RequiredText
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 Name = Annotated[RequiredText, Field(max_length=255)]
 Roles = Annotated[list[RequiredText], Field(min_length=1)]
 
 
-class ApplicationRequest(WireModel):
+class ApplicationRequest(RequestModel):
     """Names an application."""
 
     application_id: RequiredText
 
 
-class CreateApplicationRequest(WireModel):
+class CreateApplicationRequest(RequestModel):
     """``application/create``."""
 
     application_id: Name
@@ -57,7 +57,7 @@ class ApplicationDetail(WireModel):
     versions: list[ApplicationVersionDetail]
 
 
-class VersionLookupRequest(WireModel):
+class VersionLookupRequest(RequestModel):
     """``application/detail/version``."""
 
     application_key: RequiredText
@@ -69,7 +69,7 @@ class VersionLookupResponse(WireModel):
     application_id: str
 
 
-class CreateVersionRequest(WireModel):
+class CreateVersionRequest(RequestModel):
     """``application/version/create``."""
 
     application_id: RequiredText
@@ -86,7 +86,7 @@ class CreatedVersion(WireModel):
     supported: bool
 
 
-class VersionRequest(WireModel):
+class VersionRequest(RequestModel):
     """Names a version of an application."""
 
     application_id: RequiredText
@@ -100,7 +100,7 @@ class VersionSupport(WireModel):
     supported: bool
 
 
-class RolesRequest(WireModel):
+class RolesRequest(RequestModel):
     """Roles to add, set or remove."""
 
     application_id: RequiredText
@@ -121,7 +121,7 @@ class ApplicationConfigDetail(WireModel):
     application_configs: list[ConfigItem]
 
 
-class CreateConfigRequest(WireModel):
+class CreateConfigRequest(RequestModel):
     """``application/config/create``: replaces all values of the key."""
 
     application_id: RequiredText
@@ -137,7 +137,7 @@ class CreatedConfig(WireModel):
     values: list[Any]
 
 
-class RemoveConfigRequest(WireModel):
+class RemoveConfigRequest(RequestModel):
     """``application/config/remove``."""
 
     application_id: RequiredText

@@ -1,12 +1,12 @@
 """Secrets of applications as their rows hold them (spec/core-api.md §24, D13)."""
 
-import json
 from typing import Any
 
 from powerauth_core.applications.models import ApplicationConfig, ApplicationVersion
 from powerauth_core.errors import InvalidKeyFormat
 from powerauth_core.records import RecordCipher, application_secret_parts, application_text_parts
 from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.json_text import JsonError, read_json
 
 
 def application_secret(cipher: RecordCipher, version: ApplicationVersion) -> str:
@@ -38,7 +38,7 @@ def config_values(cipher: RecordCipher, application_id: str, config: Application
         config.encryption_mode, application_text_parts(application_id), config.config_values
     )
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError:
+        values = read_json(text)
+    except JsonError:
         raise InvalidKeyFormat from None
     return values if isinstance(values, list) else [values]

@@ -6,9 +6,10 @@ from powerauth_core.answers import answer
 from powerauth_core.audit import service
 from powerauth_core.audit.schemas import ListAuditRequest, ListAuditResponse
 from powerauth_core.container import CoreDependency
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/audit/log", tags=["Audit"])
+router = APIRouter(prefix="/rest/v3/audit/log", tags=["Audit"], route_class=JsonRoute)
 
 
 @router.post("/list", response_model=ObjectResponse[ListAuditResponse])

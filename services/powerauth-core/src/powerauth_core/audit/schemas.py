@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Self
 
 from pydantic import Field
@@ -10,12 +9,13 @@ from pydantic import Field
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditLevel
 from powerauth_core.fields import RequiredText
-from servicekit.wire import CoreDateTime, WireModel
+from powerauth_protocol.json_text import JsonError, read_json
+from servicekit.wire import CoreDateTime, RequestModel, WireModel
 
 MAX_PAGE = 1_000
 
 
-class ListAuditRequest(WireModel):
+class ListAuditRequest(RequestModel):
     """Records about ``subjectId`` (a user id) in an inclusive time range.
 
     ``applicationIds``: null = no restriction, ``[]`` = nothing; otherwise only records that name one of them.
@@ -47,8 +47,8 @@ class AuditItem(WireModel):
     def of(cls, row: AuditLog) -> Self:
         """The wire form of a row; parameters that are no JSON object (adopted rows) become ``{}``."""
         try:
-            param = json.loads(row.param or "{}")
-        except json.JSONDecodeError:
+            param = read_json(row.param or "{}")
+        except JsonError:
             param = {}
         return cls(
             id=row.audit_log_id,

@@ -10,7 +10,6 @@ delivers them and none fails: what is repeated comes late, and no receiver may r
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -29,6 +28,7 @@ from powerauth_core.callbacks.clients import (
 from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
 from powerauth_core.callbacks.rules import RetryPolicy
 from powerauth_core.settings import CoreSettings
+from powerauth_protocol.json_text import read_json
 from servicekit import clock, metrics
 from servicekit.database import Database
 from servicekit.errors import Unavailable
@@ -58,7 +58,7 @@ class Delivery:
     @classmethod
     def of(cls, row: CallbackUrlEvent, policy: RetryPolicy) -> Delivery:
         """From a PROCESSING row."""
-        content = json.loads(row.callback_data)
+        content = read_json(row.callback_data)
         return cls(
             event_id=row.id,
             callback_id=row.application_callback_id,

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from powerauth_protocol.json_text import Number
+
 MAX_DURATION = timedelta(days=36_500)
 
 _ISO = re.compile(
@@ -67,8 +69,8 @@ def _duration(value: object) -> timedelta | None:
         return value
     if isinstance(value, str):
         return parse_duration(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
+    if isinstance(value, int | Number) and not isinstance(value, bool):
+        return timedelta(seconds=float(value.decimal() if isinstance(value, Number) else value))
     return None
 
 

@@ -14,9 +14,10 @@ from powerauth_core.callbacks.schemas import (
     UpdateCallbackUrlRequest,
 )
 from powerauth_core.container import CoreDependency
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/application/callback", tags=["Callbacks"])
+router = APIRouter(prefix="/rest/v3/application/callback", tags=["Callbacks"], route_class=JsonRoute)
 
 
 @router.post("/create", response_model=ObjectResponse[CallbackUrlDetail])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AliasChoices, Field
 
 from powerauth_core.callbacks.durations import IsoDuration
 from powerauth_core.enums import CallbackUrlType
-from servicekit.wire import WireModel
+from powerauth_core.fields import Name, RequiredText, Switch
+from servicekit.wire import RequestModel, WireModel
 
 SECRET_FIELDS = {
     "certificate": ("key_store_password", "key_password", "trust_store_password"),
@@ -19,48 +19,39 @@ SECRET_FIELDS = {
 """The secrets of each section of `HttpAuthenticationPrivate`."""
 
 
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise PydanticCustomError("blank", "must not be blank")
-    return value
-
-
-NotBlank = Annotated[str, AfterValidator(_not_blank)]
-
-
-class CertificateAuthentication(WireModel):
+class CertificateAuthentication(RequestModel):
     """Client certificate and trust store; locations are files of the configured directory."""
 
-    enabled: bool = False
-    use_custom_key_store: bool = False
+    enabled: Switch = False
+    use_custom_key_store: Switch = False
     key_store_location: str | None = None
     key_store_password: str | None = Field(default=None, repr=False)
     key_alias: str | None = None
     key_password: str | None = Field(default=None, repr=False)
-    use_custom_trust_store: bool = False
+    use_custom_trust_store: Switch = False
     trust_store_location: str | None = None
     trust_store_password: str | None = Field(default=None, repr=False)
 
 
-class HttpBasicAuthentication(WireModel):
+class HttpBasicAuthentication(RequestModel):
     """HTTP Basic credentials."""
 
-    enabled: bool = False
+    enabled: Switch = False
     username: str | None = None
     password: str | None = Field(default=None, repr=False)
 
 
-class OAuth2Authentication(WireModel):
+class OAuth2Authentication(RequestModel):
     """OAuth 2.0 client credentials."""
 
-    enabled: bool = False
+    enabled: Switch = False
     token_uri: str | None = None
     client_id: str | None = None
     client_secret: str | None = Field(default=None, repr=False)
     scope: str | None = None
 
 
-class HttpAuthenticationPrivate(WireModel):
+class HttpAuthenticationPrivate(RequestModel):
     """How to authenticate to a callback URL, with secrets: request form and stored form."""
 
     certificate: CertificateAuthentication | None = None
@@ -110,13 +101,13 @@ class HttpAuthenticationPublic(WireModel):
     oauth2: OAuth2Public | None = None
 
 
-class CallbackUrlSettings(WireModel):
+class CallbackUrlSettings(RequestModel):
     """What create and update have in common. None for a number or duration means the global default."""
 
-    application_id: NotBlank
-    name: Annotated[NotBlank, Field(max_length=255)]
+    application_id: RequiredText
+    name: Name
     type: CallbackUrlType
-    callback_url: Annotated[NotBlank, Field(max_length=1024)]
+    callback_url: Annotated[RequiredText, Field(max_length=1024)]
     attributes: list[str] | None = None
     authentication: HttpAuthenticationPrivate | None = None
     retention_period: IsoDuration | None = None
@@ -132,17 +123,17 @@ class CreateCallbackUrlRequest(CallbackUrlSettings):
 class UpdateCallbackUrlRequest(CallbackUrlSettings):
     """``application/callback/update``."""
 
-    id: NotBlank
+    id: RequiredText
 
 
-class ListCallbackUrlsRequest(WireModel):
+class ListCallbackUrlsRequest(RequestModel):
     """``application/callback/list``."""
 
     application_id: str
     application_ids: list[str] | None = None
 
 
-class RemoveCallbackUrlRequest(WireModel):
+class RemoveCallbackUrlRequest(RequestModel):
     """``application/callback/remove``."""
 
     id: str

@@ -25,7 +25,7 @@ from powerauth_core.signatures.rules import Decision
 from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
 from powerauth_core.upgrade.schemas import CommitUpgradeRequest
-from servicekit.wire import ObjectRequest, WireModel
+from servicekit.wire import ExactText, ObjectRequest, RequestModel
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 MAX_NAME = 255
 
 
-class RemoveTokenBody(WireModel):
+class RemoveTokenBody(RequestModel):
     """Signed body of ``/pa/token/remove``."""
 
-    token_id: str = Field(min_length=1, max_length=37)
+    token_id: ExactText = Field(min_length=1, max_length=37)
 
 
-class RenameBody(WireModel):
+class RenameBody(RequestModel):
     """Signed plaintext of ``/pa/activation/rename``."""
 
     activation_name: str

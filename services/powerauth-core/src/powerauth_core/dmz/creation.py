@@ -18,13 +18,12 @@ from powerauth_core.activations import commit as commits
 from powerauth_core.activations import flags, key_exchange
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.administration import remove_locked
-from powerauth_core.activations.rules import is_blank
+from powerauth_core.activations.rules import is_blank, is_user_id
 from powerauth_core.activations.schemas import CreateActivationRequest as CreateRequest
 from powerauth_core.activations.schemas import KeyExchangeResponse, PrepareActivationRequest
 from powerauth_core.activations.schemas_administration import ChangeFlagsRequest
 from powerauth_core.dmz import oidc, providers
 from powerauth_core.dmz.providers import (
-    MAX_USER_ID,
     ActivationProvider,
     ActivationType,
     Asked,
@@ -141,7 +140,7 @@ async def _by_provider(core: Core, request: CreateActivationRequest) -> Exchange
     if provider is None:
         raise ProviderFailed()
     plan = await _plan(core, provider, request, "CUSTOM")
-    if plan.user_id is None or is_blank(plan.user_id) or len(plan.user_id) > MAX_USER_ID:
+    if plan.user_id is None or not is_user_id(plan.user_id):
         raise ProviderFailed()
     expires = None
     if plan.validity_ms is not None:
@@ -198,8 +197,7 @@ async def _plan(
         identity_attributes=request.identity_attributes,
         custom_attributes=request.custom_attributes or {},
     )
-    plan: Plan = await providers.ask(core, provider.plan(asked))
-    return plan
+    return await providers.ask(core, provider.plan(asked), Plan)
 
 
 async def _complete_or_remove(
@@ -232,7 +230,7 @@ async def _completion(
     attributes = request.custom_attributes or {}
     if provider is None:
         return _Completed(attributes, commit=False)
-    completion: Completion = await providers.ask(core, provider.complete(_created(request, kind, response)))
+    completion = await providers.ask(core, provider.complete(_created(request, kind, response)), Completion)
     if completion.flags:
         await _add_flags(core, response.activation_id, completion.flags)
     if completion.custom_attributes is not None:

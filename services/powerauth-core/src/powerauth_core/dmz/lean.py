@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -30,7 +30,7 @@ from servicekit.errors import (
 )
 from servicekit.routing import ALLOWED_KEY, answer_without_route
 from servicekit.targets import path_in_service
-from servicekit.wire import ObjectRequest
+from servicekit.wire import JsonReader, ObjectRequest
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -55,7 +55,7 @@ class LeanCall:
         """
         self.path = path
         self.perform = perform
-        self.parse = TypeAdapter(ObjectRequest[request]).validate_json  # type: ignore[valid-type]
+        self.parse = JsonReader(ObjectRequest[request])  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import Field, SecretStr, ValidationError
 
+from powerauth_core.activations.rules import is_user_id
 from powerauth_core.applications import repository as applications
 from powerauth_core.applications.config_keys import OAUTH2_PROVIDERS
 from powerauth_core.applications.secrets import config_values
@@ -26,9 +26,10 @@ from powerauth_core.dmz.discovery import Fetched
 from powerauth_core.dmz.schemas import ApplicationPublicAnswer, ApplicationPublicRequest
 from powerauth_core.errors import CoreError, InvalidApplication, InvalidRequest
 from powerauth_protocol.encoding import b64url_encode
+from powerauth_protocol.json_text import read_json
 from servicekit import clock
 from servicekit.logs import get_logger
-from servicekit.wire import WireModel
+from servicekit.wire import WireModel, is_storable
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -38,7 +39,6 @@ log = get_logger(__name__)
 MAX_ANSWER_BYTES = 256 * 1024
 SKEW_SECONDS = 60
 _NOT_MODIFIED = 304
-MAX_SUBJECT = 255
 # Only what needs the provider's private key; at_hash is defined for the first six.
 _HASHES = {
     "RS256": "sha256",
@@ -148,7 +148,7 @@ def check_id_token(
     subject = _text(claims, "sub")
     problems = {
         "iss": issuer is not None and claims.get("iss") != issuer,
-        "sub": subject is None or not 0 < len(subject.strip()) <= MAX_SUBJECT,
+        "sub": not is_user_id(subject),
         "aud": not _audience_fits(claims, provider.client_id),
         "exp": not _times_fit(claims),
         "nonce": not _same(claims.get("nonce"), nonce),
@@ -286,8 +286,8 @@ async def _send(
 
 def _object(answer: httpx2.Response, content: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(content) if answer.is_success else None
-    except (ValueError, RecursionError) as error:
+        document = read_json(content) if answer.is_success else None
+    except ValueError as error:
         log.warning("oidc_call_failed", error=type(error).__name__)
         raise OidcFailed() from None
     if not isinstance(document, dict):
@@ -341,4 +341,4 @@ def _same(received: object, expected: str) -> bool:
 
 def _text(members: Mapping[str, Any], name: str) -> str | None:
     value = members.get(name)
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and is_storable(value) else None

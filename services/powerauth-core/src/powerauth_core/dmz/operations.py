@@ -26,7 +26,7 @@ from powerauth_core.operations.schemas import DoorOperation
 from powerauth_core.signatures.jobs import NO_LOCK, LockedActivation, Verified
 from powerauth_core.signatures.rules import Decision
 from powerauth_core.signatures.service import WIRE_NAME
-from servicekit.wire import ObjectRequest, WireModel
+from servicekit.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 OTP_KEY = "proximity_otp"
 
 
-class ProximityCheck(WireModel):
+class ProximityCheck(RequestModel):
     """Code that the device scanned; its other members only tell how and when."""
 
-    otp: str = Field(min_length=1, max_length=32)
+    otp: ExactText = Field(min_length=1, max_length=32)
 
 
-class ApprovalBody(WireModel):
+class ApprovalBody(RequestModel):
     """Signed body of ``/operation/authorize`` (spec/enrollment-api.md §10.6)."""
 
-    id: str = Field(min_length=1, max_length=37)
-    data: str
+    id: ExactText = Field(min_length=1, max_length=37)
+    data: ExactLongText
     proximity_check: ProximityCheck | None = None
     mobile_token_data: dict[str, Any] | None = None
 
 
-class RejectionBody(WireModel):
+class RejectionBody(RequestModel):
     """Signed body of ``/operation/cancel`` (spec/enrollment-api.md §10.10)."""
 
-    id: str = Field(min_length=1, max_length=37)
+    id: ExactText = Field(min_length=1, max_length=37)
     reason: str | None = Field(default=None, max_length=256)
     mobile_token_data: dict[str, Any] | None = None
 

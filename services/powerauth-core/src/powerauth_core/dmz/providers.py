@@ -12,30 +12,33 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 import httpx2
 from pydantic import Field, ValidationError
 
 from powerauth_core.activations import repository as activations
 from powerauth_core.errors import CoreError
+from powerauth_protocol.json_text import read_json
 from servicekit import clock
 from servicekit.logs import get_logger
-from servicekit.wire import WireModel, to_json
+from servicekit.wire import WireModel, checked_json, to_json
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
 
 log = get_logger(__name__)
 
+T = TypeVar("T")
+
 ACTIVATION_PROVIDERS = "powerauth.activation_providers"
 USER_INFO_PROVIDERS = "powerauth.user_info_providers"
 MAX_ANSWER_BYTES = 256 * 1024
-MAX_USER_ID = 255
 
 ActivationType = Literal["CODE", "CUSTOM", "RECOVERY"]
 
@@ -206,14 +209,18 @@ def activation_provider(core: Core) -> ActivationProvider | None:
     return cast("ActivationProvider | None", installed(ACTIVATION_PROVIDERS))
 
 
-async def ask(core: Core, step: Any) -> Any:
+async def ask(core: Core, step: Awaitable[T], answer: type[T]) -> T:
     """Await an answer of a provider, for no longer than the configured time.
 
+    :param answer: what the provider has to answer with
     :raises ProviderFailed: whatever went wrong; what exactly is nothing for a device
     """
     try:
         async with asyncio.timeout(core.settings.custom_activation_provider_timeout_seconds):
-            return await step
+            found = await step
+        if not isinstance(found, answer):
+            raise TypeError(f"expected {answer.__name__}")
+        return found
     except ProviderFailed:
         raise
     except Exception as error:
@@ -221,10 +228,10 @@ async def ask(core: Core, step: Any) -> Any:
         raise ProviderFailed() from None
 
 
-async def notify(core: Core, step: Any) -> None:
+async def notify(core: Core, step: Awaitable[object]) -> None:
     """Tell a provider what has happened already: its failure changes nothing."""
     try:
-        await ask(core, step)
+        await ask(core, step, object)
     except ProviderFailed:
         log.warning("activation_provider_not_notified")
 
@@ -247,7 +254,7 @@ async def revokes_recovery_codes(core: Core, activation_id: str | None) -> bool:
         user_id=activation.user_id,
         application_id="" if application is None else application.application_id,
     )
-    removal: Removal = await ask(core, provider.plan_removal(owned))
+    removal = await ask(core, provider.plan_removal(owned), Removal)
     return removal.revoke_recovery_codes
 
 
@@ -269,7 +276,8 @@ async def user_claims(core: Core, context: ClaimsContext) -> dict[str, Any] | No
         return None
     try:
         async with asyncio.timeout(core.settings.user_info_timeout_seconds):
-            return await (_rest_claims(core, context) if provider is None else provider.claims(context))
+            found = await (_rest_claims(core, context) if provider is None else provider.claims(context))
+        return _storable(found)
     except Exception as error:
         log.warning("user_info_failed", stage=context.stage.value, error=type(error).__name__)
         return {}
@@ -284,11 +292,20 @@ async def custom_object(core: Core, context: dict[str, Any]) -> dict[str, Any] |
         answer = await core.egress.http.post(
             url, json=context, timeout=core.settings.user_info_timeout_seconds
         )
-        found = answer.json() if answer.is_success and len(answer.content) <= MAX_ANSWER_BYTES else None
+        usable = answer.is_success and len(answer.content) <= MAX_ANSWER_BYTES
+        found = _storable(read_json(answer.content)) if usable else None
     except (httpx2.HTTPError, ValueError) as error:
         log.warning("status_custom_object_failed", error=type(error).__name__)
         return None
-    return found if isinstance(found, dict) else None
+    return found
+
+
+def _storable(answer: object) -> dict[str, Any] | None:
+    """The object that a server of the operator's gave, if an answer of ours can hold it.
+
+    :raises ValueError: it cannot
+    """
+    return cast("dict[str, Any]", checked_json(answer)) if isinstance(answer, dict) else None
 
 
 @cache

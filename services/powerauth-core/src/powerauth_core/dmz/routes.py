@@ -54,10 +54,11 @@ from powerauth_core.templates import texts
 from powerauth_core.templates.schemas import DoorTextsResponse
 from powerauth_core.upgrade import service as upgrade
 from powerauth_core.upgrade.schemas import StartUpgradeRequest, StartUpgradeResponse
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-door = APIRouter(prefix="/dmz/v1", tags=["Door of the enrollment service"])
-inside = APIRouter(prefix="/rest/v3/statement", tags=["Statements"])
+door = APIRouter(prefix="/dmz/v1", tags=["Door of the enrollment service"], route_class=JsonRoute)
+inside = APIRouter(prefix="/rest/v3/statement", tags=["Statements"], route_class=JsonRoute)
 
 
 @door.post("/keystore/create", response_model=ObjectResponse[CreateTemporaryKeyResponse])

@@ -12,17 +12,17 @@ from pydantic import ConfigDict, Field
 
 from powerauth_core.enums import ActivationStatus, OperationStatus, UserActionResult
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.fields import RequiredText
+from powerauth_core.fields import ExactRequiredText
 from powerauth_core.operations.rules import Refusal
 from powerauth_core.operations.schemas import DoorOperation
-from servicekit.wire import WireModel
+from servicekit.wire import ExactLongText, ExactText, RequestModel, WireModel
 
-HeaderText = Annotated[str | None, Field(default=None, max_length=1024)]
+HeaderText = Annotated[Annotated[str, Field(strict=True, max_length=1024)] | None, Field(default=None)]
 RequestRefusal = Literal["REQUEST_INVALID"]
 REQUEST_INVALID: RequestRefusal = "REQUEST_INVALID"
 
 
-class HeaderModel(WireModel):
+class HeaderModel(RequestModel):
     """A PowerAuth header; every field may be missing, which makes the header malformed."""
 
     model_config = ConfigDict(alias_generator=None)
@@ -57,9 +57,9 @@ class EnvelopeKeysRequest(EnvelopeFields):
     """``envelope/keys``: the whole envelope, since keys are given only for one whose MAC is right."""
 
     scope: Literal["APPLICATION", "ACTIVATION"]
-    application_key: str
-    activation_id: str | None = None
-    protocol_version: str
+    application_key: ExactText
+    activation_id: ExactText | None = None
+    protocol_version: ExactText
     with_user_info: bool = False
 
 
@@ -79,13 +79,13 @@ class EnvelopeKeysAnswer(WireModel):
     user_info: dict[str, Any] | None = None
 
 
-class CreateActivationRequest(WireModel):
+class CreateActivationRequest(RequestModel):
     """``activation/create``: all of layer 1, layer 2 untouched."""
 
-    application_key: RequiredText
-    protocol_version: RequiredText
+    application_key: ExactRequiredText
+    protocol_version: ExactRequiredText
     type: Literal["CODE", "CUSTOM", "DIRECT", "RECOVERY"]
-    identity_attributes: dict[str, str] = Field(min_length=1)
+    identity_attributes: dict[str, ExactText] = Field(min_length=1)
     custom_attributes: dict[str, Any] | None = None
     activation_data: EnvelopeFields
 
@@ -101,11 +101,11 @@ class CreateActivationAnswer(WireModel):
     activation_status: ActivationStatus
 
 
-class ActivationStatusRequest(WireModel):
+class ActivationStatusRequest(RequestModel):
     """``activation/status``; `challenge` is Base64 of 16 bytes."""
 
-    activation_id: str
-    challenge: str | None = None
+    activation_id: ExactText
+    challenge: ExactText | None = None
 
 
 class ActivationStatusAnswer(WireModel):
@@ -117,11 +117,11 @@ class ActivationStatusAnswer(WireModel):
     custom_object: dict[str, Any] | None = None
 
 
-class ApplicationPublicRequest(WireModel):
+class ApplicationPublicRequest(RequestModel):
     """``application/public``."""
 
-    application_key: str
-    provider_id: str
+    application_key: ExactText
+    provider_id: ExactText
 
 
 class ApplicationPublicAnswer(WireModel):
@@ -135,18 +135,18 @@ class ApplicationPublicAnswer(WireModel):
     pkce_enabled: bool = False
 
 
-class TextsRequest(WireModel):
+class TextsRequest(RequestModel):
     """``texts``: rows of one operation type, unless `etag` still fits."""
 
-    operation_type: str
-    etag: str | None = None
+    operation_type: ExactText
+    etag: ExactText | None = None
 
 
-class SignedRequest(WireModel):
+class SignedRequest(RequestModel):
     """``signed/<action>``: the header and the signed bytes."""
 
     header: SignatureHeaderFields
-    body: str = ""
+    body: ExactLongText = ""
 
 
 class SignedOperationRequest(SignedRequest):
@@ -159,9 +159,9 @@ class SignedOperationRequest(SignedRequest):
 class VerifyRequest(SignedRequest):
     """``signed/verify``: the only call that names method, resource and types itself."""
 
-    method: str = Field(min_length=1, max_length=16)
-    uri_id: str = Field(min_length=1, max_length=1024)
-    allowed_signature_types: list[str]
+    method: ExactText = Field(min_length=1, max_length=16)
+    uri_id: ExactText = Field(min_length=1, max_length=1024)
+    allowed_signature_types: list[ExactText]
 
 
 class SignedAnswer(WireModel):
@@ -219,7 +219,7 @@ class ActivationActionAnswer(SignedAnswer):
     refusal: RequestRefusal | None = None
 
 
-class TokenRequest(WireModel):
+class TokenRequest(RequestModel):
     """``token/<action>``: the header authenticates a device, not a body."""
 
     header: TokenHeaderFields
@@ -228,13 +228,13 @@ class TokenRequest(WireModel):
 class TokenOperationRequest(TokenRequest):
     """``token/operation/detail`` and ``claim``."""
 
-    id: str
+    id: ExactText
 
 
 class WhoAmIRequest(TokenRequest):
     """``token/who-am-i``: `audience` is the service that the statement is for."""
 
-    audience: str = Field(min_length=1, max_length=64)
+    audience: ExactText = Field(min_length=1, max_length=64)
 
 
 class OperationListAnswer(SignedAnswer):

@@ -25,7 +25,7 @@ from powerauth_protocol.ecies import EciesRequest, SharedInfo1
 from powerauth_protocol.http_headers import SignatureHeader
 from powerauth_protocol.scope import Scope
 from powerauth_protocol.versions import ProtocolVersion
-from servicekit.wire import ObjectRequest, ObjectResponse, WireModel, to_json
+from servicekit.wire import ExactText, ObjectRequest, ObjectResponse, RequestModel, WireModel, to_json
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -42,11 +42,11 @@ def _not_blank(value: str) -> str:
     return value
 
 
-class SpawnBody(WireModel):
+class SpawnBody(RequestModel):
     """The decrypted request: where to, and the password that the other device has to bring."""
 
-    application_id: Annotated[str, AfterValidator(_not_blank)]
-    otp: Annotated[str, AfterValidator(_not_blank)] = Field(
+    application_id: Annotated[ExactText, AfterValidator(_not_blank)]
+    otp: Annotated[ExactText, AfterValidator(_not_blank)] = Field(
         min_length=OTP_LENGTH, max_length=_LONGEST_OTP, repr=False
     )
 

@@ -6,9 +6,10 @@ from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
 from powerauth_core.envelopes import handout
 from powerauth_core.envelopes.schemas import DecryptorRequest, DecryptorResponse
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/ecies", tags=["Envelopes"])
+router = APIRouter(prefix="/rest/v3/ecies", tags=["Envelopes"], route_class=JsonRoute)
 
 
 @router.post("/decryptor", response_model=ObjectResponse[DecryptorResponse])

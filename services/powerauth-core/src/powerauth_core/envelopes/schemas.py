@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from powerauth_core.fields import RequiredText
+from typing import Annotated
+
+from pydantic import Field
+
+from powerauth_core.fields import ExactRequiredText, RequiredText
 from powerauth_protocol.ecies import EciesResponse
 from powerauth_protocol.encoding import b64encode
-from servicekit.wire import WireModel
+from servicekit.wire import MAX_LONG_TEXT, ExactText, RequestModel, WireModel
 
 
-class EnvelopeFields(WireModel):
+class EnvelopeFields(RequestModel):
     """The encrypted part of a request; which optional fields it has depends on its protocol version.
 
     Base64 texts; `timestamp` in ms since the epoch. The pattern, which has its own error codes, is not
     checked here.
     """
 
-    temporary_key_id: str | None = None
-    ephemeral_public_key: RequiredText
-    encrypted_data: RequiredText
-    mac: RequiredText
-    nonce: str | None = None
+    temporary_key_id: ExactText | None = None
+    ephemeral_public_key: ExactRequiredText
+    encrypted_data: Annotated[ExactRequiredText, Field(max_length=MAX_LONG_TEXT)]
+    mac: ExactRequiredText
+    nonce: ExactText | None = None
     timestamp: int | None = None
 
 
@@ -42,7 +46,7 @@ class SealedFields(WireModel):
         )
 
 
-class DecryptorRequest(WireModel):
+class DecryptorRequest(RequestModel):
     """Request of ``ecies/decryptor``; without an activation id in application scope."""
 
     activation_id: str | None = None

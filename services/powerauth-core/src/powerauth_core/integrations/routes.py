@@ -12,9 +12,10 @@ from powerauth_core.integrations.schemas import (
     RemoveIntegrationRequest,
     RemoveIntegrationResponse,
 )
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/integration", tags=["Integrations"])
+router = APIRouter(prefix="/rest/v3/integration", tags=["Integrations"], route_class=JsonRoute)
 
 
 @router.post("/create", response_model=ObjectResponse[IntegrationDetail])

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from powerauth_core.enums import IntegrationKind
 from powerauth_core.fields import RequiredText
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 
-class CreateIntegrationRequest(WireModel):
+class CreateIntegrationRequest(RequestModel):
     """``integration/create``. ``kind`` is ours: which door the credentials open (D1 rule 7)."""
 
     name: Annotated[RequiredText, Field(max_length=255)]
@@ -34,7 +34,7 @@ class ListIntegrationsResponse(WireModel):
     items: list[IntegrationDetail]
 
 
-class RemoveIntegrationRequest(WireModel):
+class RemoveIntegrationRequest(RequestModel):
     """``integration/remove``."""
 
     id: RequiredText

@@ -11,9 +11,10 @@ from powerauth_core.keystore.schemas import (
     RemoveTemporaryKeyRequest,
     RemoveTemporaryKeyResponse,
 )
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/keystore", tags=["Temporary keys"])
+router = APIRouter(prefix="/rest/v3/keystore", tags=["Temporary keys"], route_class=JsonRoute)
 
 
 @router.post("/create", response_model=ObjectResponse[CreateTemporaryKeyResponse])

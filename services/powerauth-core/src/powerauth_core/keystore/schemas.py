@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from powerauth_core.fields import RequiredText
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 
-class CreateTemporaryKeyRequest(WireModel):
+class CreateTemporaryKeyRequest(RequestModel):
     """Request of ``keystore/create``: a JWT signed by the device."""
 
     jwt: RequiredText
@@ -19,7 +19,7 @@ class CreateTemporaryKeyResponse(WireModel):
     jwt: str
 
 
-class RemoveTemporaryKeyRequest(WireModel):
+class RemoveTemporaryKeyRequest(RequestModel):
     """Request of ``keystore/remove``: the id of the key."""
 
     id: RequiredText

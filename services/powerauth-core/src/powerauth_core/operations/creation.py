@@ -53,10 +53,7 @@ async def create_in(core: Core, session: AsyncSession, request: OperationCreateR
     parameters = request.parameters or {}
     _check_parameters(parameters)
     if request.timestamp_expires is not None and request.timestamp_expires < now:
-        raise InvalidRequest(
-            "requestObject.timestampExpires - Operation expiration must not be in the past"
-            " when creating operation"
-        )
+        raise InvalidRequest("requestObject.timestampExpires - must not be in the past")
     template = await templates.find_by_name(session, request.template_name)
     if template is None:
         raise TemplateNotFound()
@@ -97,19 +94,14 @@ async def _owner(session: AsyncSession, request: OperationCreateRequest) -> str 
         return request.user_id
     activation = await activations.find(session, request.activation_id, request.application_ids)
     if activation is None or request.user_id not in (None, activation.user_id):
-        raise InvalidRequest(
-            "requestObject.activationId - Activation must belong to the user when creating operation"
-        )
+        raise InvalidRequest("requestObject.activationId - must belong to the user")
     return activation.user_id
 
 
 def _check_parameters(parameters: Mapping[str, str | None]) -> None:
     for value in parameters.values():
         if value is not None and has_forbidden_characters(value):
-            raise InvalidRequest(
-                "requestObject.parameters - Parameter values must not contain control characters"
-                " when creating operation"
-            )
+            raise InvalidRequest("requestObject.parameters - must not contain control characters")
 
 
 def _new(

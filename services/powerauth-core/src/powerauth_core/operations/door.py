@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
 from powerauth_core.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
+from powerauth_core.fields import is_nested_deeper_than
 from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
 from powerauth_core.operations.rules import Actor, ApprovalAttempt, Refusal
 from powerauth_core.operations.schemas import DoorOperation
 from powerauth_core.operations.views import door_view
-from powerauth_core.templates.validation import is_nested_deeper_than
 from servicekit import clock
 
 if TYPE_CHECKING:

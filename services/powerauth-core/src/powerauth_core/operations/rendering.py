@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 
-_PLACEHOLDER = re.compile(r"(?P<escape>\$\$\{)|\$\{(?P<expression>[^}]*)\}")
+# What is opened and never closed is one match, so that every character is passed over once.
+_PLACEHOLDER = re.compile(r"(?P<escape>\$\$\{)|\$\{(?P<expression>[^}]*)(?:(?P<closed>\})|\Z)")
 _DEFAULT_MARK = ":-"
 # 0x0A, the line feed, is the one control character that a value may contain.
 _FORBIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f]")
@@ -29,6 +30,8 @@ def render(template: str, parameters: Mapping[str, str | None]) -> str:
     def replace(match: re.Match[str]) -> str:
         if match["escape"]:
             return "${"
+        if not match["closed"]:
+            return match[0]
         name, mark, default = match["expression"].partition(_DEFAULT_MARK)
         value = parameters.get(name)
         if value is not None:

@@ -19,9 +19,10 @@ from powerauth_core.operations.schemas import (
     OperationRejectRequest,
     OperationUserActionResponse,
 )
+from servicekit.routing import JsonRoute
 from servicekit.wire import ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/operation", tags=["Operations"])
+router = APIRouter(prefix="/rest/v3/operation", tags=["Operations"], route_class=JsonRoute)
 
 Detail = ObjectResponse[OperationDetailResponse]
 Details = ObjectResponse[list[OperationDetailResponse]]

@@ -6,18 +6,9 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_core.fields import Name, PageNumber, PageSize, RequiredText, is_nested_deeper_than
 from powerauth_core.operations.rules import MAX_NESTING
-from powerauth_core.templates.validation import (
-    INT32_MAX,
-    CheckedRequest,
-    at_most,
-    in_range,
-    is_nested_deeper_than,
-    not_blank,
-    not_empty,
-    not_null,
-)
-from servicekit.wire import CoreDateTime, EpochMillis, WireModel
+from servicekit.wire import CoreDateTime, EpochMillis, RequestModel, WireModel
 
 Scope = list[str] | None
 """``applicationIds``: the applications that the caller may touch; null = all (D21)."""
@@ -25,151 +16,105 @@ Scope = list[str] | None
 
 def _of_bounded_depth(value: dict[str, Any]) -> dict[str, Any]:
     if is_nested_deeper_than(value, MAX_NESTING):
-        raise PydanticCustomError("too_deep", "Additional data must not be nested so deep")
+        raise PydanticCustomError("too_deep", "must not be nested so deep")
     return value
 
 
 AdditionalData = Annotated[dict[str, Any], AfterValidator(_of_bounded_depth)] | None
 
-_PageNumber = Annotated[int, in_range(0, INT32_MAX, "Page number must not be negative")]
-_PageSize = Annotated[int, in_range(1, INT32_MAX, "Page size must be positive")]
+Applications = Annotated[list[str], Field(min_length=1)]
+OperationId = RequiredText
 
 
-class OperationCreateRequest(CheckedRequest):
+class OperationCreateRequest(RequestModel):
     """``operation/create``."""
 
-    user_id: (
-        Annotated[
-            str,
-            not_empty("User ID must not be empty when creating operation"),
-            at_most(255, "User ID must not exceed 255 characters when creating operation"),
-        ]
-        | None
-    ) = None
-    applications: Annotated[
-        list[str], not_empty("Application ID list must not be null or empty when creating operation")
-    ]
-    activation_flag: (
-        Annotated[str, at_most(255, "Activation flag must not exceed 255 characters when creating operation")]
-        | None
-    ) = None
-    template_name: Annotated[str, not_blank("Template name must not be empty when creating operation")]
+    user_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    applications: Applications
+    activation_flag: Annotated[str, Field(max_length=255)] | None = None
+    template_name: RequiredText
     timestamp_expires: CoreDateTime | None = None
-    external_id: (
-        Annotated[str, at_most(255, "External ID must not exceed 255 characters when creating operation")]
-        | None
-    ) = None
+    external_id: Annotated[str, Field(max_length=255)] | None = None
     parameters: dict[str, str | None] | None = None
     additional_data: AdditionalData = None
     proximity_check_enabled: bool | None = None
-    activation_id: (
-        Annotated[str, at_most(37, "Activation ID must not exceed 37 characters when creating operation")]
-        | None
-    ) = None
+    activation_id: Annotated[str, Field(max_length=37)] | None = None
     application_ids: Scope = None
 
 
-class OperationDetailRequest(CheckedRequest):
+class OperationDetailRequest(RequestModel):
     """``operation/detail``. A ``userId`` does not claim; it hides other owners' pending operations."""
 
-    operation_id: Annotated[str, not_blank("Operation ID must not be empty when requesting operation detail")]
+    operation_id: OperationId
     user_id: str | None = None
     application_ids: Scope = None
 
 
-class OperationClaimRequest(CheckedRequest):
+class OperationClaimRequest(RequestModel):
     """``operation/claim``."""
 
-    operation_id: Annotated[str, not_blank("Operation ID must not be empty when requesting operation claim")]
-    user_id: Annotated[
-        str,
-        not_blank("User ID must not be empty when requesting operation claim"),
-        at_most(255, "User ID must not exceed 255 characters when requesting operation claim"),
-    ]
+    operation_id: OperationId
+    user_id: Name
     application_ids: Scope = None
 
 
-class OperationListRequest(CheckedRequest):
+class OperationListRequest(RequestModel):
     """``operation/list`` and ``operation/list/pending``."""
 
-    user_id: Annotated[str, not_blank("User ID must not be empty when requesting operation list")]
-    applications: Annotated[
-        list[str], not_empty("Application ID must not be null or empty when requesting operation list")
-    ]
+    user_id: RequiredText
+    applications: Applications
     activation_id: str | None = None
-    page_number: _PageNumber | None = None
-    page_size: _PageSize | None = None
+    page_number: PageNumber | None = None
+    page_size: PageSize | None = None
     application_ids: Scope = None
 
 
-class OperationExternalListRequest(CheckedRequest):
+class OperationExternalListRequest(RequestModel):
     """``operation/list/external``."""
 
-    external_id: Annotated[
-        str, not_blank("External ID must not be empty when requesting operation lookup by external ID")
-    ]
-    applications: Annotated[
-        list[str],
-        not_empty("Application ID must not be null or empty when requesting operation lookup by external ID"),
-    ]
-    page_number: _PageNumber | None = None
-    page_size: _PageSize | None = None
+    external_id: RequiredText
+    applications: Applications
+    page_number: PageNumber | None = None
+    page_size: PageSize | None = None
     application_ids: Scope = None
 
 
-class OperationApproveRequest(CheckedRequest):
+class OperationApproveRequest(RequestModel):
     """``operation/approve``."""
 
-    operation_id: Annotated[str, not_blank("Operation ID must not be empty when approving operation")]
-    user_id: Annotated[
-        str,
-        not_blank("User ID must not be empty when approving operation"),
-        at_most(255, "User ID must not exceed 255 characters when approving operation"),
-    ]
-    application_id: Annotated[
-        str, not_blank("Application ID must not be null or empty when approving operation")
-    ]
-    data: Annotated[str, not_empty("Data must not be empty when approving operation")]
-    signature_type: Annotated[
-        SignatureType, not_null("Signature type must not be empty when approving operation")
-    ]
+    operation_id: OperationId
+    user_id: Name
+    application_id: RequiredText
+    data: Annotated[str, Field(min_length=1)]
+    signature_type: SignatureType
     additional_data: AdditionalData = None
     application_ids: Scope = None
 
 
-class OperationFailApprovalRequest(CheckedRequest):
+class OperationFailApprovalRequest(RequestModel):
     """``operation/approve/fail``."""
 
-    operation_id: Annotated[str, not_blank("Operation ID must not be empty when approving operation")]
+    operation_id: OperationId
     additional_data: AdditionalData = None
     application_ids: Scope = None
 
 
-class OperationRejectRequest(CheckedRequest):
+class OperationRejectRequest(RequestModel):
     """``operation/reject``."""
 
-    operation_id: Annotated[str, not_blank("Operation ID must not be empty when rejecting operation")]
-    user_id: Annotated[
-        str,
-        not_blank("User ID must not be empty when rejecting operation"),
-        at_most(255, "User ID must not exceed 255 characters when rejecting operation"),
-    ]
-    application_id: Annotated[
-        str, not_blank("Application ID must not be null or empty when rejecting operation")
-    ]
+    operation_id: OperationId
+    user_id: Name
+    application_id: RequiredText
     additional_data: AdditionalData = None
     application_ids: Scope = None
 
 
-class OperationCancelRequest(CheckedRequest):
+class OperationCancelRequest(RequestModel):
     """``operation/cancel``; ``statusReason`` is a code, not a text."""
 
-    operation_id: Annotated[str, not_blank("Operation ID must not be empty when cancelling operation")]
+    operation_id: OperationId
     additional_data: AdditionalData = None
-    status_reason: (
-        Annotated[str, at_most(32, "Status reason must not exceed 32 characters when cancelling operation")]
-        | None
-    ) = None
+    status_reason: Annotated[str, Field(max_length=32)] | None = None
     application_ids: Scope = None
 
 

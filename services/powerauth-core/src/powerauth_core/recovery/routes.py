@@ -21,9 +21,10 @@ from powerauth_core.recovery.schemas import (
     UpdateRecoveryConfigRequest,
     UpdateRecoveryConfigResponse,
 )
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3", tags=["Recovery"])
+router = APIRouter(prefix="/rest/v3", tags=["Recovery"], route_class=JsonRoute)
 
 
 @router.post("/activation/recovery/create", response_model=ObjectResponse[KeyExchangeResponse])

@@ -7,11 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from powerauth_core.activations.schemas import UserId
-from powerauth_core.activations.schemas_administration import MANY
 from powerauth_core.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.fields import MaxFailureCount, RequiredText
-from servicekit.wire import WireModel
+from powerauth_core.fields import MANY, MaxFailureCount, RequiredText, Switch
+from servicekit.wire import RequestModel, WireModel
 
 RecoveryCodeId = Annotated[int, Field(ge=0)]
 
@@ -29,7 +28,7 @@ class CreateActivationByRecoveryRequest(EnvelopeFields):
     application_ids: list[str] | None = None
 
 
-class CreateRecoveryCodeRequest(WireModel):
+class CreateRecoveryCodeRequest(RequestModel):
     """Request of ``recovery/create``: a postcard code with 1 to 100 PUKs."""
 
     application_id: RequiredText
@@ -73,7 +72,7 @@ class ConfirmRecoveryCodeResponse(SealedFields):
     user_id: str
 
 
-class LookupRecoveryCodesRequest(WireModel):
+class LookupRecoveryCodesRequest(RequestModel):
     """Request of ``recovery/lookup``: at least a user or an activation."""
 
     user_id: str | None = None
@@ -110,7 +109,7 @@ class LookupRecoveryCodesResponse(WireModel):
     recovery_codes: list[FoundRecoveryCode]
 
 
-class RevokeRecoveryCodesRequest(WireModel):
+class RevokeRecoveryCodesRequest(RequestModel):
     """Request of ``recovery/revoke``."""
 
     recovery_code_ids: Annotated[list[RecoveryCodeId], Field(min_length=1, max_length=MANY)]
@@ -123,7 +122,7 @@ class RevokeRecoveryCodesResponse(WireModel):
     revoked: bool
 
 
-class RecoveryConfigRequest(WireModel):
+class RecoveryConfigRequest(RequestModel):
     """Request of ``recovery/config/detail``."""
 
     application_id: RequiredText
@@ -141,13 +140,13 @@ class RecoveryConfigResponse(WireModel):
     remote_postcard_public_key: str | None
 
 
-class UpdateRecoveryConfigRequest(WireModel):
+class UpdateRecoveryConfigRequest(RequestModel):
     """Request of ``recovery/config/update``; remote key: null keeps it, empty clears it."""
 
     application_id: RequiredText
-    activation_recovery_enabled: bool
-    recovery_postcard_enabled: bool
-    allow_multiple_recovery_codes: bool
+    activation_recovery_enabled: Switch = False
+    recovery_postcard_enabled: Switch = False
+    allow_multiple_recovery_codes: Switch = False
     remote_postcard_public_key: str | None = None
     application_ids: list[str] | None = None
 

@@ -19,9 +19,10 @@ from powerauth_core.signatures.schemas import (
     VerifySignatureRequest,
     VerifySignatureResponse,
 )
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/signature", tags=["Signatures"])
+router = APIRouter(prefix="/rest/v3/signature", tags=["Signatures"], route_class=JsonRoute)
 
 Verified = ObjectResponse[VerifySignatureResponse]
 Payload = ObjectResponse[OfflinePayloadResponse]

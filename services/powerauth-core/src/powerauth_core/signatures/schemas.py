@@ -5,18 +5,19 @@ from __future__ import annotations
 from pydantic import Field
 
 from powerauth_core.enums import ActivationStatus, EcdsaSignatureFormat, SignatureType
-from servicekit.wire import CoreDateTime, WireModel
+from powerauth_core.fields import HeaderValue, Switch
+from servicekit.wire import CoreDateTime, LongText, RequestModel, WireModel
 
 
-class VerifySignatureRequest(WireModel):
+class VerifySignatureRequest(RequestModel):
     """``signature/verify``: `data` is the normalised request data without the application secret."""
 
     activation_id: str
-    application_key: str
-    data: str
-    signature: str
+    application_key: HeaderValue
+    data: LongText
+    signature: HeaderValue
     signature_type: SignatureType
-    signature_version: str
+    signature_version: HeaderValue
     forced_signature_version: int | None = None
     application_ids: list[str] | None = None
 
@@ -36,28 +37,28 @@ class VerifySignatureResponse(WireModel):
     activation_flags: list[str] = Field(default_factory=list)
 
 
-class OfflineProximityCheck(WireModel):
+class OfflineProximityCheck(RequestModel):
     """Proximity OTP of an offline payload: Base64 seed, step in seconds."""
 
     seed: str = ""
     step_length: int = Field(ge=1, le=86_400)
 
 
-class CreatePersonalizedPayloadRequest(WireModel):
+class CreatePersonalizedPayloadRequest(RequestModel):
     """``signature/offline/personalized/create``; `nonce` is Base64 of 16 bytes."""
 
     activation_id: str
-    data: str
+    data: LongText
     nonce: str | None = None
     proximity_check: OfflineProximityCheck | None = None
     application_ids: list[str] | None = None
 
 
-class CreateNonPersonalizedPayloadRequest(WireModel):
+class CreateNonPersonalizedPayloadRequest(RequestModel):
     """``signature/offline/non-personalized/create``."""
 
     application_id: str
-    data: str
+    data: LongText
     application_ids: list[str] | None = None
 
 
@@ -68,7 +69,7 @@ class OfflinePayloadResponse(WireModel):
     nonce: str
 
 
-class OfflineProximityVerification(WireModel):
+class OfflineProximityVerification(RequestModel):
     """Proximity OTP of an offline verification: the current and `step_count` past steps are accepted."""
 
     seed: str
@@ -76,24 +77,24 @@ class OfflineProximityVerification(WireModel):
     step_count: int = Field(ge=0, le=100)
 
 
-class VerifyOfflineSignatureRequest(WireModel):
+class VerifyOfflineSignatureRequest(RequestModel):
     """``signature/offline/verify``; `signature` is decimal, components joined by ``-``."""
 
     activation_id: str
-    data: str
-    signature: str
+    data: LongText
+    signature: HeaderValue
     component_length: int | None = Field(default=None, ge=4, le=8)
-    allow_biometry: bool = False
+    allow_biometry: Switch = False
     proximity_check: OfflineProximityVerification | None = None
     application_ids: list[str] | None = None
 
 
-class VerifyEcdsaRequest(WireModel):
+class VerifyEcdsaRequest(RequestModel):
     """``signature/ecdsa/verify``: Base64 data and signature of the device key."""
 
     activation_id: str
-    data: str
-    signature: str
+    data: LongText
+    signature: HeaderValue
     signature_format: EcdsaSignatureFormat | None = None
     application_ids: list[str] | None = None
 
@@ -104,11 +105,11 @@ class VerifyEcdsaResponse(WireModel):
     signature_valid: bool
 
 
-class SignEcdsaRequest(WireModel):
+class SignEcdsaRequest(RequestModel):
     """``signature/ecdsa/sign``: Base64 data to sign with the server key of the activation."""
 
     activation_id: str
-    data: str
+    data: LongText
     application_ids: list[str] | None = None
 
 
@@ -118,7 +119,7 @@ class SignEcdsaResponse(WireModel):
     signature: str
 
 
-class ListSignaturesRequest(WireModel):
+class ListSignaturesRequest(RequestModel):
     """``signature/list``: inclusive range of time; a missing end is unbounded."""
 
     user_id: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from powerauth_core.applications.models import ApplicationVersion
@@ -23,6 +22,7 @@ from powerauth_core.signatures.schemas import (
 )
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.errors import VersionError
+from powerauth_protocol.json_text import read_json
 from powerauth_protocol.signature import SignatureType as ProtocolSignatureType
 from powerauth_protocol.versions import ProtocolVersion
 
@@ -140,4 +140,4 @@ def _with_secret(core: Core, data_base64: str | None, version: ApplicationVersio
 
 
 def _additional_info(stored: str | None) -> list[dict[str, Any]]:
-    return json.loads(stored) if stored else []
+    return read_json(stored) if stored else []

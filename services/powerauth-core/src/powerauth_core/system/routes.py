@@ -12,9 +12,10 @@ from powerauth_core.container import CoreDependency
 from powerauth_core.errors import SERVICE_ERRORS
 from powerauth_core.system.schemas import ErrorList, ErrorModel, SystemStatus
 from servicekit import clock
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectResponse
 
-router = APIRouter(tags=["System"])
+router = APIRouter(tags=["System"], route_class=JsonRoute)
 
 BUILD_TIME = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC).replace(tzinfo=None)
 """When this code was installed."""

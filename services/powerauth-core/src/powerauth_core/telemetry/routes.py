@@ -6,9 +6,10 @@ from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
 from powerauth_core.telemetry import service
 from powerauth_core.telemetry.schemas import TelemetryReport, TelemetryRequest
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/telemetry", tags=["Telemetry"])
+router = APIRouter(prefix="/rest/v3/telemetry", tags=["Telemetry"], route_class=JsonRoute)
 
 
 @router.post("/report", response_model=ObjectResponse[TelemetryReport])

@@ -1,23 +1,15 @@
 """Wire models of ``telemetry/report`` (spec/core-api.md §17)."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
-
-from servicekit.wire import WireModel
+from powerauth_core.fields import RequiredText
+from servicekit.wire import RequestModel, WireModel
 
 
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise PydanticCustomError("blank", "must not be blank")
-    return value
-
-
-class TelemetryRequest(WireModel):
+class TelemetryRequest(RequestModel):
     """Name of a report, in any case, and its parameters."""
 
-    name: Annotated[str, AfterValidator(_not_blank)]
+    name: RequiredText
     parameters: dict[str, Any] | None = None
 
 

@@ -19,9 +19,10 @@ from powerauth_core.templates.schemas import (
     OperationTextRow,
     OperationTextUpdateRequest,
 )
+from servicekit.routing import JsonRoute
 from servicekit.wire import ObjectRequest, ObjectResponse, StatusResponse
 
-router = APIRouter(prefix="/rest/v3/operation", tags=["Operation templates"])
+router = APIRouter(prefix="/rest/v3/operation", tags=["Operation templates"], route_class=JsonRoute)
 
 Detail = ObjectResponse[OperationTemplateDetailResponse]
 

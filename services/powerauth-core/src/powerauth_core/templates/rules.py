@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from powerauth_core.enums import SignatureType
+from powerauth_protocol.json_text import JsonError, read_json
 
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
+# What is opened and never closed makes no JSON either; so every character is passed over once.
+_PLACEHOLDER = re.compile(r"\$\{[^}]*(?:\}|\Z)")
 
 
 def signature_types(column: str) -> tuple[SignatureType, ...]:
@@ -36,6 +38,6 @@ def etag_of(rows: Sequence[Sequence[str | None]]) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except JsonError:
         return None

@@ -2,114 +2,61 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from powerauth_core.base import json_text
 from powerauth_core.enums import SignatureType
+from powerauth_core.fields import Name, PositiveLong, RequiredText, Switch
 from powerauth_core.templates.rules import is_json_of
-from powerauth_core.templates.validation import (
-    CheckedRequest,
-    at_most,
-    in_range,
-    matching,
-    not_blank,
-    not_empty,
-    not_null,
-)
-from servicekit.wire import INT64_MAX, WireModel
+from servicekit.wire import RequestModel, WireModel
 
 
 def _without_duplicates(types: list[SignatureType]) -> list[SignatureType]:
     if len(set(types)) != len(types):
-        raise PydanticCustomError("not_unique", "Template signature types must be unique")
+        raise PydanticCustomError("not_unique", "must be unique")
     return types
 
 
-def _false_if_null(value: Any) -> Any:
-    return False if value is None else value
+_SignatureTypes = Annotated[list[SignatureType], Field(min_length=1), AfterValidator(_without_duplicates)]
 
 
-_SignatureTypes = Annotated[
-    list[SignatureType],
-    not_empty("Template signature types must contain at least one value"),
-    AfterValidator(_without_duplicates),
-]
-_MaxFailureCount = Annotated[
-    int,
-    not_null("Template maximum allowed failure count must not be null"),
-    in_range(1, INT64_MAX, "Template maximum allowed failure count must be greater than zero"),
-]
-_Expiration = Annotated[
-    int,
-    not_null("Template expiration value must not be null"),
-    in_range(1, INT64_MAX, "Template expiration value must be greater than zero"),
-]
-_RiskFlags = Annotated[str, at_most(255, "Template risk flags must not exceed 255 characters")]
+class OperationTemplateSettings(RequestModel):
+    """What create and update have in common; ``expiration`` in seconds."""
 
-
-class OperationTemplateCreateRequest(CheckedRequest):
-    """``operation/template/create``; ``expiration`` in seconds."""
-
-    template_name: Annotated[
-        str,
-        not_blank("Template name must not be empty when creating operation template"),
-        at_most(255, "Template name must not exceed 255 characters when creating operation template"),
-    ]
-    operation_type: Annotated[
-        str,
-        not_blank("Template operation type must not be empty when creating operation template"),
-        at_most(
-            255, "Template operation type must not exceed 255 characters when creating operation template"
-        ),
-    ]
+    operation_type: Name
     signature_type: _SignatureTypes
-    data_template: Annotated[
-        str,
-        not_blank("Template data must not be empty when creating operation template"),
-        at_most(255, "Template data must not exceed 255 characters when creating operation template"),
-    ]
-    expiration: _Expiration
-    max_failure_count: _MaxFailureCount
-    risk_flags: _RiskFlags | None = None
-    proximity_check_enabled: Annotated[bool, BeforeValidator(_false_if_null)] = False
+    data_template: Name
+    expiration: PositiveLong
+    max_failure_count: PositiveLong
+    risk_flags: Annotated[str, Field(max_length=255)] | None = None
+    proximity_check_enabled: Switch = False
 
 
-class OperationTemplateUpdateRequest(CheckedRequest):
+class OperationTemplateCreateRequest(OperationTemplateSettings):
+    """``operation/template/create``."""
+
+    template_name: Name
+
+
+class OperationTemplateUpdateRequest(OperationTemplateSettings):
     """``operation/template/update``: everything but the name is replaced."""
 
-    id: Annotated[int, not_null("Template ID must not be null when updating operation template")]
-    operation_type: Annotated[
-        str,
-        not_blank("Template operation type must not be empty when updating operation template"),
-        at_most(
-            255, "Template operation type must not exceed 255 characters when updating operation template"
-        ),
-    ]
-    signature_type: _SignatureTypes
-    data_template: Annotated[
-        str,
-        not_blank("Template data must not be empty when updating operation template"),
-        at_most(255, "Template data must not exceed 255 characters when updating operation template"),
-    ]
-    expiration: _Expiration
-    max_failure_count: _MaxFailureCount
-    risk_flags: _RiskFlags | None = None
-    proximity_check_enabled: Annotated[bool, BeforeValidator(_false_if_null)] = False
+    id: int
 
 
-class OperationTemplateDetailRequest(CheckedRequest):
+class OperationTemplateDetailRequest(RequestModel):
     """``operation/template/detail``."""
 
-    id: Annotated[int, not_null("Template ID must not be null when requesting operation template detail")]
+    id: int
 
 
-class OperationTemplateRemoveRequest(CheckedRequest):
+class OperationTemplateRemoveRequest(RequestModel):
     """``operation/template/remove``."""
 
-    id: Annotated[int, not_null("Template ID must not be null when removing operation template")]
+    id: int
 
 
 class OperationTemplateDetailResponse(WireModel):
@@ -131,54 +78,43 @@ def _json_text(kind: type, message: str) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if isinstance(value, kind):
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        if isinstance(value, str) and not is_json_of(kind, value):
+            return json_text(value)
+        if value is not None and not (isinstance(value, str) and is_json_of(kind, value)):
             raise PydanticCustomError("json_text", "{text}", {"text": message})
         return value
 
     return BeforeValidator(check, json_schema_input_type=str | kind)
 
 
-_Placeholder = Annotated[
-    str,
-    not_blank("Placeholder must not be empty"),
-    at_most(255, "Placeholder must not exceed 255 characters"),
-]
-_Language = Annotated[
-    str,
-    not_blank("Language must not be empty"),
-    matching("[a-z]{2,8}", "Language must be an ISO 639 code in lower case"),
-]
+_Language = Annotated[str, Field(pattern="^[a-z]{2,8}$")]
 
 
-class OperationTextListRequest(CheckedRequest):
+class OperationTextListRequest(RequestModel):
     """``operation/text/list``: all texts, or those of one operation type and language."""
 
     placeholder: str | None = None
     language: str | None = None
 
 
-class OperationTextUpdateRequest(CheckedRequest):
+class OperationTextUpdateRequest(RequestModel):
     """``operation/text/update``: make or replace the texts of a ``placeholder`` (operation type).
 
     The JSON parts may be given as JSON or as its text; they are kept as text, with their ``${…}``.
     """
 
-    placeholder: _Placeholder
+    placeholder: Name
     language: _Language
-    title: Annotated[
-        str, not_blank("Title must not be empty"), at_most(255, "Title must not exceed 255 characters")
-    ]
-    message: Annotated[str, not_blank("Message must not be empty")]
-    attributes: Annotated[str, _json_text(list, "Attributes must be a JSON array")] | None = None
-    ui: Annotated[str, _json_text(dict, "UI must be a JSON object")] | None = None
-    result_texts: Annotated[str, _json_text(dict, "Result texts must be a JSON object")] | None = None
+    title: Name
+    message: RequiredText
+    attributes: Annotated[str, _json_text(list, "must be a JSON array")] | None = None
+    ui: Annotated[str, _json_text(dict, "must be a JSON object")] | None = None
+    result_texts: Annotated[str, _json_text(dict, "must be a JSON object")] | None = None
 
 
-class OperationTextRemoveRequest(CheckedRequest):
+class OperationTextRemoveRequest(RequestModel):
     """``operation/text/remove``."""
 
-    placeholder: _Placeholder
+    placeholder: Name
     language: _Language
 
 

@@ -13,9 +13,10 @@ from powerauth_core.tokens.schemas import (
     ValidateTokenRequest,
     ValidateTokenResponse,
 )
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/token", tags=["Tokens"])
+router = APIRouter(prefix="/rest/v3/token", tags=["Tokens"], route_class=JsonRoute)
 
 
 @router.post("/create", response_model=ObjectResponse[SealedFields])

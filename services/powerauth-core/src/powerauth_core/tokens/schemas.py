@@ -6,7 +6,8 @@ from pydantic import Field
 
 from powerauth_core.enums import ActivationStatus, SignatureType
 from powerauth_core.envelopes.schemas import EnvelopeFields
-from servicekit.wire import WireModel
+from powerauth_core.fields import HeaderValue
+from servicekit.wire import RequestModel, WireModel
 
 
 class CreateTokenRequest(EnvelopeFields):
@@ -19,13 +20,13 @@ class CreateTokenRequest(EnvelopeFields):
     application_ids: list[str] | None = None
 
 
-class ValidateTokenRequest(WireModel):
+class ValidateTokenRequest(RequestModel):
     """``token/validate``; `timestamp` in ms."""
 
-    token_id: str
-    token_digest: str
-    nonce: str
-    protocol_version: str
+    token_id: HeaderValue
+    token_digest: HeaderValue
+    nonce: HeaderValue
+    protocol_version: HeaderValue
     timestamp: int
     application_ids: list[str] | None = None
 
@@ -44,7 +45,7 @@ class ValidateTokenResponse(WireModel):
     activation_flags: list[str] = Field(default_factory=list)
 
 
-class RemoveTokenRequest(WireModel):
+class RemoveTokenRequest(RequestModel):
     """``token/remove``."""
 
     token_id: str

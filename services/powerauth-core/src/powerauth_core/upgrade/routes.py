@@ -11,9 +11,10 @@ from powerauth_core.upgrade.schemas import (
     StartUpgradeRequest,
     StartUpgradeResponse,
 )
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/upgrade", tags=["Upgrade"])
+router = APIRouter(prefix="/rest/v3/upgrade", tags=["Upgrade"], route_class=JsonRoute)
 
 
 @router.post("/start", response_model=ObjectResponse[StartUpgradeResponse])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
 from powerauth_core.fields import RequiredText
-from servicekit.wire import WireModel
+from servicekit.wire import RequestModel, WireModel
 
 
 class StartUpgradeRequest(EnvelopeFields):
@@ -20,7 +20,7 @@ class StartUpgradeResponse(SealedFields):
     """Encrypted ``{"ctrData": …}``."""
 
 
-class CommitUpgradeRequest(WireModel):
+class CommitUpgradeRequest(RequestModel):
     """Request of ``upgrade/commit``."""
 
     activation_id: RequiredText

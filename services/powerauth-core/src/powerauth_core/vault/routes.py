@@ -6,9 +6,10 @@ from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
 from powerauth_core.vault import service
 from powerauth_core.vault.schemas import UnlockVaultRequest, UnlockVaultResponse
+from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
-router = APIRouter(prefix="/rest/v3/vault", tags=["Vault"])
+router = APIRouter(prefix="/rest/v3/vault", tags=["Vault"], route_class=JsonRoute)
 
 
 @router.post("/unlock", response_model=ObjectResponse[UnlockVaultResponse])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from powerauth_core.enums import SignatureType
 from powerauth_core.envelopes.schemas import EnvelopeFields
 from powerauth_core.fields import RequiredText
-from servicekit.wire import WireModel
+from servicekit.wire import MAX_LONG_TEXT, WireModel
 
 
 class UnlockVaultRequest(EnvelopeFields):
@@ -13,8 +17,8 @@ class UnlockVaultRequest(EnvelopeFields):
 
     activation_id: RequiredText
     application_key: RequiredText
-    signed_data: RequiredText
-    signature: RequiredText
+    signed_data: Annotated[RequiredText, Field(max_length=MAX_LONG_TEXT)]
+    signature: Annotated[RequiredText, Field(max_length=1024)]
     signature_type: SignatureType
     signature_version: RequiredText
     application_ids: list[str] | None = None

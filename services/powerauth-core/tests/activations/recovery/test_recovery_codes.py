@@ -399,3 +399,11 @@ async def _post_switch(
 async def _switch(api: Any, application: Any, **switches: Any) -> None:
     status, body = await _post_switch(api, application, **switches)
     assert status == 200, body
+
+
+async def test_a_switch_that_is_absent_or_null_is_off(api: Any, application: Any) -> None:
+    await _switch(api, application, recovery=True, postcard=True, multiple=True)
+    named = {"applicationId": application.application_id}
+    await api.ok("recovery/config/update", **named, recoveryPostcardEnabled=None)
+    shown = await api.ok("recovery/config/detail", **named)
+    assert not any(shown[name] for name in shown if name.endswith(("Enabled", "Codes")))

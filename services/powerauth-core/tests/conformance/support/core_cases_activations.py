@@ -70,7 +70,7 @@ CODE_TAKEN = Bad("0006", patch=patched(f"{_MODULE}.code_prefix_in_use", always))
 IN_THE_PAST = (
     "requestObject.timestampActivationExpire - The activation expiration timestamp must be in the future"
 )
-NOT_POSITIVE = "requestObject.maxFailureCount - Maximum failure count must be positive"
+NOT_POSITIVE = "requestObject.maxFailureCount - must be greater than 0"
 
 INIT = Case(
     "activation/init",
@@ -110,10 +110,8 @@ INIT = Case(
         CODE_TAKEN,
         Bad("0015", {"applicationId": "unknown"}),
         out_of_scope("0015"),
-        Bad(
-            "0024", {"userId": "x" * 256}, "requestObject.userId - String should have at most 255 characters"
-        ),
-        Bad("0024", {"maxFailureCount": 0}, f"{NOT_POSITIVE} when initiating activation"),
+        Bad("0024", {"userId": "x" * 256}, "requestObject.userId - must have at most 255 characters"),
+        Bad("0024", {"maxFailureCount": 0}, NOT_POSITIVE),
         Bad("0024", {"timestampActivationExpire": 1}, f"{IN_THE_PAST} when initiating activation"),
         Bad(
             "0024",
@@ -212,7 +210,7 @@ CREATE = Case(
         Bad("0015", {"applicationKey": "unknown"}),
         Bad("0015", after=unsupported),
         out_of_scope("0015"),
-        Bad("0024", {"maxFailureCount": 0}, f"{NOT_POSITIVE} when creating activation"),
+        Bad("0024", {"maxFailureCount": 0}, NOT_POSITIVE),
         Bad("0024", {"timestampActivationExpire": 1}, f"{IN_THE_PAST} when creating activation"),
     ),
 )
@@ -394,11 +392,9 @@ READING = (
             Bad(
                 "0024",
                 {"pageNumber": -1},
-                "requestObject.pageNumber - Input should be greater than or equal to 0",
+                "requestObject.pageNumber - must be greater than or equal to 0",
             ),
-            Bad(
-                "0024", {"pageSize": 0}, "requestObject.pageSize - Input should be greater than or equal to 1"
-            ),
+            Bad("0024", {"pageSize": 0}, "requestObject.pageSize - must be greater than or equal to 1"),
         ),
     ),
     Case(
@@ -416,8 +412,7 @@ READING = (
             Bad(
                 "0024",
                 {"userIds": []},
-                "requestObject.userIds - List of user identifiers must not be empty"
-                " when requesting activations lookup",
+                "requestObject.userIds - must not be empty",
             ),
         ),
     ),

@@ -114,7 +114,7 @@ APPLICATIONS = (
             Bad(
                 "0024",
                 {"applicationId": "x" * 256},
-                "requestObject.applicationId - String should have at most 255 characters",
+                "requestObject.applicationId - must have at most 255 characters",
             ),
         ),
     ),
@@ -300,7 +300,7 @@ _BAD_SETTINGS = (
     Bad(
         "0024",
         {"maxAttempts": 0},
-        "requestObject.maxAttempts - Input should be greater than or equal to 1",
+        "requestObject.maxAttempts - must be greater than or equal to 1",
     ),
     Bad("0024", {"retentionPeriod": "-PT1S"}, "requestObject.retentionPeriod - must not be negative"),
 )

@@ -36,7 +36,7 @@ def is_now(status: str, **members: Any) -> Then:
     return Then("operation/detail", {"operationId": same("operationId")}, {"status": status} | members)
 
 
-NOT_OF_THE_USER = "requestObject.activationId - Activation must belong to the user when creating operation"
+NOT_OF_THE_USER = "requestObject.activationId - must belong to the user"
 UNKNOWN = {"operationId": "unknown"}
 DUPLICATE = Bad("0015", {"applications": [APP, APP]})
 NO_APPLICATION = Bad("0015", {"applications": [APP, "unknown"]})
@@ -81,28 +81,23 @@ CREATE = Case(
         Bad("0015", OUT_OF_SCOPE | {"activationId": None}),
         Bad("0019", patch=patched("powerauth_core.operations.creation.repository.add", never)),
         Bad("0033", {"templateName": "unknown"}),
-        Bad(
-            "0024", {"userId": ""}, "requestObject.userId - User ID must not be empty when creating operation"
-        ),
+        Bad("0024", {"userId": ""}, "requestObject.userId - must not be empty"),
         Bad(
             "0024",
             {"activationId": "x" * 38},
-            "requestObject.activationId - Activation ID must not exceed 37 characters"
-            " when creating operation",
+            "requestObject.activationId - must have at most 37 characters",
         ),
         Bad("0024", {"activationId": "unknown"}, NOT_OF_THE_USER),
         Bad("0024", {"userId": "user-2"}, NOT_OF_THE_USER),
         Bad(
             "0024",
             {"parameters": {"A": "\u0007"}},
-            "requestObject.parameters - Parameter values must not contain control characters"
-            " when creating operation",
+            "requestObject.parameters - must not contain control characters",
         ),
         Bad(
             "0024",
             {"timestampExpires": 1},
-            "requestObject.timestampExpires - Operation expiration must not be in the past"
-            " when creating operation",
+            "requestObject.timestampExpires - must not be in the past",
         ),
     ),
 )
@@ -229,8 +224,7 @@ ACTIONS = (
             Bad(
                 "0024",
                 {"statusReason": "x" * 33},
-                "requestObject.statusReason - Status reason must not exceed 32 characters"
-                " when cancelling operation",
+                "requestObject.statusReason - must have at most 32 characters",
             ),
         ),
     ),
@@ -253,8 +247,8 @@ _LIST_REFUSALS = (
     NO_APPLICATION,
     DUPLICATE,
     out_of_scope("0015"),
-    Bad("0024", {"pageNumber": -1}, "requestObject.pageNumber - Page number must not be negative"),
-    Bad("0024", {"pageSize": 0}, "requestObject.pageSize - Page size must be positive"),
+    Bad("0024", {"pageNumber": -1}, "requestObject.pageNumber - must be greater than or equal to 0"),
+    Bad("0024", {"pageSize": 0}, "requestObject.pageSize - must be greater than or equal to 1"),
 )
 # An activation without flags sees operations with any flag (§19.6, §33 no. 10).
 _FLAGS = (({"activationId": activation("ACTIVE", flags=["OTHER"])}), ({"activationId": ACTIVE}))
@@ -307,17 +301,17 @@ _BAD_TEMPLATE = (
     Bad(
         "0024",
         {"signatureType": ["POSSESSION"] * 2},
-        "requestObject.signatureType - Template signature types must be unique",
+        "requestObject.signatureType - must be unique",
     ),
     Bad(
         "0024",
         {"expiration": 0},
-        "requestObject.expiration - Template expiration value must be greater than zero",
+        "requestObject.expiration - must be greater than 0",
     ),
     Bad(
         "0024",
         {"maxFailureCount": 0},
-        "requestObject.maxFailureCount - Template maximum allowed failure count must be greater than zero",
+        "requestObject.maxFailureCount - must be greater than 0",
     ),
 )
 _NO_TEMPLATE = Bad("0033", {"id": 999_999_999})
@@ -389,11 +383,11 @@ TEXTS = (
             ({"attributes": None, "resultTexts": None}, {"attributes": None}),
         ),
         bad=(
-            Bad("0024", {"attributes": "{}"}, "requestObject.attributes - Attributes must be a JSON array"),
+            Bad("0024", {"attributes": "{}"}, "requestObject.attributes - must be a JSON array"),
             Bad(
                 "0024",
                 {"language": "EN"},
-                "requestObject.language - Language must be an ISO 639 code in lower case",
+                "requestObject.language - has a wrong form",
             ),
         ),
     ),

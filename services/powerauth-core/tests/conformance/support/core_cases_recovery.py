@@ -61,7 +61,7 @@ RECOVER = Case(
         Bad(
             "0024",
             {"maxFailureCount": -1},
-            f"{NOT_POSITIVE} when creating activation using recovery code",
+            NOT_POSITIVE,
         ),
         out_of_scope("0024"),
     ),
@@ -127,13 +127,12 @@ RECOVERY_CASES = (
             Bad(
                 "0024",
                 {"pukCount": 0},
-                "requestObject.pukCount - The PUK count value should be positive when creating recovery code",
+                "requestObject.pukCount - must be greater than or equal to 1",
             ),
             Bad(
                 "0024",
                 {"pukCount": 101},
-                "requestObject.pukCount - The maximum PUK count of 100 was exceeded"
-                " when creating recovery code",
+                "requestObject.pukCount - must be less than or equal to 100",
             ),
             Bad("0024", {"applicationId": "unknown"}),
             Bad("0024", after=_recovery_off),
@@ -212,13 +211,12 @@ RECOVERY_CASES = (
             Bad(
                 "0024",
                 {"recoveryCodeIds": [-1]},
-                "requestObject.recoveryCodeIds.0 - Input should be greater than or equal to 0",
+                "requestObject.recoveryCodeIds.0 - must be greater than or equal to 0",
             ),
             Bad(
                 "0024",
                 {"recoveryCodeIds": []},
-                "requestObject.recoveryCodeIds - List of recovery code identifiers must not be empty"
-                " when revoking recovery codes",
+                "requestObject.recoveryCodeIds - must not be empty",
             ),
         ),
     ),

@@ -21,10 +21,9 @@ SYSTEM = (
         "name! kind+",
         "id name clientToken clientSecret",
         "0024",
-        "creating integration",
     ),
     Call("integration/list", "16", response="restrictedAccess:bool items:[Integration]"),
-    Call("integration/remove", "16", "id!", "id removed:bool", "0024", "removing integration"),
+    Call("integration/remove", "16", "id!", "id removed:bool", "0024"),
     Call("statement/keys", "D1", response="keys:[map]", ours=True),
     Call(
         "audit/log/list",
@@ -32,7 +31,6 @@ SYSTEM = (
         "subjectId! timestampFrom! timestampTo! applicationIds? types? minLevel? pageNumber? pageSize?",
         "items:[AuditRecord] hasNext:bool",
         "0024",
-        "requesting audit log",
         ours=True,
     ),
 )
@@ -52,7 +50,6 @@ APPLICATIONS = (
         "applicationId!",
         "applicationId masterPublicKey:b64 applicationRoles:[string] versions:[Version]",
         "0003 0015 0024",
-        "requesting application detail",
     ),
     Call(
         "application/detail/version",
@@ -60,9 +57,8 @@ APPLICATIONS = (
         "applicationKey!",
         "applicationId",
         "0015 0024",
-        "looking up application by its key",
     ),
-    Call("application/create", "5", "applicationId!", "Application", "0024 0043", "creating application"),
+    Call("application/create", "5", "applicationId!", "Application", "0024 0043"),
     Call(
         "application/version/create",
         "5",
@@ -70,7 +66,6 @@ APPLICATIONS = (
         "applicationVersionId applicationVersionName? applicationKey:b64 applicationSecret:b64"
         " supported:bool",
         "0015 0024 0043",
-        "creating application version",
     ),
     Call(
         "application/version/support",
@@ -78,7 +73,6 @@ APPLICATIONS = (
         _VERSION,
         "applicationVersionId supported:bool",
         "0015 0024",
-        "supporting application version",
     ),
     Call(
         "application/version/unsupport",
@@ -86,7 +80,6 @@ APPLICATIONS = (
         _VERSION,
         "applicationVersionId supported:bool",
         "0015 0024",
-        "unsupporting application version",
     ),
     Call(
         "application/roles/list",
@@ -94,18 +87,16 @@ APPLICATIONS = (
         "applicationId!",
         "Application",
         "0015 0024",
-        "requesting application roles",
     ),
-    Call("application/roles/create", "5", _ROLES, "Application", "0015 0024", "adding application roles"),
-    Call("application/roles/update", "5", _ROLES, "Application", "0015 0024", "updating application roles"),
-    Call("application/roles/remove", "5", _ROLES, "Application", "0015 0024", "removing application roles"),
+    Call("application/roles/create", "5", _ROLES, "Application", "0015 0024"),
+    Call("application/roles/update", "5", _ROLES, "Application", "0015 0024"),
+    Call("application/roles/remove", "5", _ROLES, "Application", "0015 0024"),
     Call(
         "application/config/detail",
         "6",
         "applicationId!",
         "applicationId applicationConfigs:[Config]",
         "0024",
-        "requesting application configuration",
     ),
     Call(
         "application/config/create",
@@ -113,11 +104,8 @@ APPLICATIONS = (
         "applicationId! key! values?",
         "applicationId key values:[any]",
         "0015 0024",
-        "creating a configuration item",
     ),
-    Call(
-        "application/config/remove", "6", "applicationId! key!", "-", "0024", "removing a configuration item"
-    ),
+    Call("application/config/remove", "6", "applicationId! key!", "-", "0024"),
     Call("application/callback/create", "18.1", _CALLBACK, "Callback", "0014 0015 0024"),
     Call("application/callback/update", "18.1", f"id! {_CALLBACK}", "Callback", "0014 0024"),
     Call(
@@ -146,8 +134,6 @@ ACTIVATIONS = (
         f" activationOtpValidation? commitPhase? activationOtp? flags? additionalData? {SCOPED}",
         "activationId activationCode activationSignature:b64 userId applicationId",
         "0003 0004 0005 0006 0015 0024",
-        "initiating activation",
-        words={"applicationId": "Application ID must not be null"},
     ),
     Call(
         "activation/prepare",
@@ -155,7 +141,6 @@ ACTIVATIONS = (
         f"activationCode! applicationKey! protocolVersion! generateRecoveryCodes? {ENV} {SCOPED}",
         EXCHANGED,
         "0003 0007 0009 0010 0011 0018 0024 0031 0045",
-        "preparing activation",
     ),
     Call(
         "activation/create",
@@ -164,7 +149,6 @@ ACTIVATIONS = (
         f" maxFailureCount? activationOtp? additionalData? {ENV} {SCOPED}",
         EXCHANGED,
         "0003 0004 0005 0006 0010 0011 0015 0018 0024 0045",
-        "creating activation",
     ),
     Call(
         "activation/recovery/create",
@@ -173,7 +157,6 @@ ACTIVATIONS = (
         f" activationOtp? {ENV} {SCOPED}",
         EXCHANGED,
         "0003 0010 0011 0018 0024 0028 0045 RECOVERY",
-        "creating activation using recovery code",
     ),
     Call(
         "activation/otp/update",
@@ -181,7 +164,6 @@ ACTIVATIONS = (
         f"activationId! activationOtp! externalUserId? {SCOPED}",
         "activationId updated:bool",
         "0008 0009 0024 0032",
-        "updating activation OTP",
     ),
     Call(
         "activation/commit",
@@ -189,7 +171,6 @@ ACTIVATIONS = (
         f"activationId! externalUserId? activationOtp? {SCOPED}",
         "activationId activated:bool",
         "0007 0008 0009 0024 0031",
-        "committing activation",
     ),
     Call(
         "activation/status",
@@ -197,7 +178,6 @@ ACTIVATIONS = (
         f"activationId! challenge? {SCOPED}",
         _STATUS,
         "0003 0008 0010 0020 0021 0024",
-        "requesting activation status",
     ),
     Call(
         "activation/list",
@@ -205,7 +185,6 @@ ACTIVATIONS = (
         f"userId! applicationId? protocols? pageNumber? pageSize? activationStatuses? {SCOPED}",
         "userId activations:[Activation]",
         "0024",
-        "requesting activation list",
     ),
     Call(
         "activation/lookup",
@@ -214,7 +193,6 @@ ACTIVATIONS = (
         " activationFlags?",
         "activations:[Activation]",
         "0024",
-        "requesting activations lookup",
     ),
     Call(
         "activation/status/update",
@@ -222,7 +200,6 @@ ACTIVATIONS = (
         f"activationIds! activationStatus! {SCOPED}",
         "updated:bool",
         "0024",
-        "updating status of activations",
     ),
     Call(
         "activation/block",
@@ -230,7 +207,6 @@ ACTIVATIONS = (
         f"activationId! reason? externalUserId? {SCOPED}",
         "activationId activationStatus blockedReason",
         "0008 0009 0024",
-        "blocking activation",
     ),
     Call(
         "activation/unblock",
@@ -238,7 +214,6 @@ ACTIVATIONS = (
         f"activationId! externalUserId? {SCOPED}",
         "activationId activationStatus",
         "0008 0009 0024",
-        "unblocking activation",
     ),
     Call(
         "activation/remove",
@@ -246,7 +221,6 @@ ACTIVATIONS = (
         f"activationId! externalUserId? revokeRecoveryCodes? {SCOPED}",
         "activationId removed:bool",
         "0009 0024",
-        "removing activation",
     ),
     Call(
         "activation/name/update",
@@ -261,12 +235,11 @@ ACTIVATIONS = (
         f"activationId! timestampFrom? timestampTo? {SCOPED}",
         "items:[HistoryItem]",
         "0024",
-        "requesting activation history",
     ),
-    Call("activation/flags/list", "7.15", _ID, _CHANGED, "0009 0024", "requesting activation flags"),
-    Call("activation/flags/create", "7.15", _FLAGS, _CHANGED, "0009 0024", "adding activation flags"),
-    Call("activation/flags/update", "7.15", _FLAGS, _CHANGED, "0009 0024", "updating activation flags"),
-    Call("activation/flags/remove", "7.15", _FLAGS, _CHANGED, "0009 0024", "removing activation flags"),
+    Call("activation/flags/list", "7.15", _ID, _CHANGED, "0009 0024"),
+    Call("activation/flags/create", "7.15", _FLAGS, _CHANGED, "0009 0024"),
+    Call("activation/flags/update", "7.15", _FLAGS, _CHANGED, "0009 0024"),
+    Call("activation/flags/remove", "7.15", _FLAGS, _CHANGED, "0009 0024"),
 )
 
 RECOVERY = (
@@ -276,7 +249,6 @@ RECOVERY = (
         f"applicationId! userId! pukCount! {SCOPED}",
         "nonce:b64 userId recoveryCodeId:long recoveryCodeMasked status puks:[Puk]",
         "0024 0025 0026 0029",
-        "creating recovery code",
     ),
     Call(
         "recovery/confirm",
@@ -284,7 +256,6 @@ RECOVERY = (
         f"activationId! applicationKey! protocolVersion! {ENV} {SCOPED}",
         f"activationId userId {SEALED}",
         "0008 0009 0018 0024 0027 0045",
-        "confirming recovery code",
     ),
     Call(
         "recovery/lookup",
@@ -299,7 +270,6 @@ RECOVERY = (
         f"recoveryCodeIds! {SCOPED}",
         "revoked:bool",
         "0024",
-        "revoking recovery codes",
     ),
     Call(
         "recovery/config/detail",
@@ -308,16 +278,14 @@ RECOVERY = (
         "applicationId activationRecoveryEnabled:bool recoveryPostcardEnabled:bool"
         " allowMultipleRecoveryCodes:bool postcardPublicKey?:b64 remotePostcardPublicKey?:b64",
         "0024",
-        "requesting recovery configuration",
     ),
     Call(
         "recovery/config/update",
         "8.7",
-        "applicationId! activationRecoveryEnabled! recoveryPostcardEnabled! allowMultipleRecoveryCodes!"
+        "applicationId! activationRecoveryEnabled? recoveryPostcardEnabled? allowMultipleRecoveryCodes?"
         f" remotePostcardPublicKey? {SCOPED}",
         "updated:bool",
         "0010 0024",
-        "updating recovery configuration",
     ),
 )
 

@@ -10,7 +10,6 @@ VERIFICATION = (
         f" forcedSignatureVersion? {SCOPED}",
         VERIFIED,
         "0008 0010 0013 0024",
-        "verifying signature",
     ),
     Call(
         "signature/offline/personalized/create",
@@ -18,7 +17,6 @@ VERIFICATION = (
         f"activationId! data! nonce? proximityCheck? {SCOPED}",
         "offlineData nonce:b64",
         "0009 0024",
-        "creating personalized offline payload",
     ),
     Call(
         "signature/offline/non-personalized/create",
@@ -26,7 +24,6 @@ VERIFICATION = (
         f"applicationId! data! {SCOPED}",
         "offlineData nonce:b64",
         "0003 0004 0015 0024",
-        "creating non-personalized offline payload",
     ),
     Call(
         "signature/offline/verify",
@@ -34,7 +31,6 @@ VERIFICATION = (
         f"activationId! data! signature! componentLength? allowBiometry? proximityCheck? {SCOPED}",
         VERIFIED,
         "0010 0024",
-        "verifying offline signature",
     ),
     Call(
         "signature/ecdsa/sign",
@@ -42,7 +38,6 @@ VERIFICATION = (
         f"activationId! data! {SCOPED}",
         "signature:b64",
         "0008 0009 0024",
-        "signing data",
     ),
     Call(
         "signature/ecdsa/verify",
@@ -50,7 +45,6 @@ VERIFICATION = (
         f"activationId! data! signature! signatureFormat? {SCOPED}",
         "signatureValid:bool",
         "0024",
-        "verifying signature",
     ),
     Call(
         "signature/list",
@@ -58,7 +52,6 @@ VERIFICATION = (
         f"userId! applicationId? timestampFrom? timestampTo? {SCOPED}",
         "items:[SignatureAudit]",
         "0024",
-        "requesting signature audit",
     ),
     Call(
         "vault/unlock",
@@ -67,7 +60,6 @@ VERIFICATION = (
         f" {ENV} {SCOPED}",
         "signatureValid:bool encryptedData?:b64 mac?:b64 nonce?:b64 timestamp?:long",
         "0011 0012 0018 0024 0045",
-        "unlocking vault",
     ),
     Call(
         "token/create",
@@ -75,7 +67,6 @@ VERIFICATION = (
         f"activationId! applicationKey! signatureType! protocolVersion! {ENV} {SCOPED}",
         SEALED,
         "0008 0009 0015 0018 0019 0024 0045",
-        "creating token",
     ),
     Call(
         "token/validate",
@@ -84,9 +75,8 @@ VERIFICATION = (
         "tokenValid:bool activationId? activationStatus? blockedReason? userId? applicationId? signatureType?"
         " applicationRoles:[string] activationFlags:[string]",
         "0022 0024 0030 0044",
-        "validating token",
     ),
-    Call("token/remove", "11", f"tokenId! activationId! {SCOPED}", "removed:bool", "0024", "removing token"),
+    Call("token/remove", "11", f"tokenId! activationId! {SCOPED}", "removed:bool", "0024"),
     Call(
         "ecies/decryptor",
         "12",
@@ -94,17 +84,15 @@ VERIFICATION = (
         f" {SCOPED}",
         "secretKey:b64 sharedInfo2:b64",
         "0003 0004 0008 0009 0010 0015 0018 0024 0045",
-        "requesting decryptor",
     ),
-    Call("keystore/create", "13.1", f"jwt! {SCOPED}", "jwt", "0009 0015 0024", "creating temporary key"),
-    Call("keystore/remove", "13.2", "id!", "id removed:bool", "0024", "removing temporary key"),
+    Call("keystore/create", "13.1", f"jwt! {SCOPED}", "jwt", "0009 0015 0024"),
+    Call("keystore/remove", "13.2", "id!", "id removed:bool", "0024"),
     Call(
         "upgrade/start",
         "14",
         f"activationId! applicationKey! protocolVersion! {ENV} {SCOPED}",
         SEALED,
         "0008 0009 0018 0024",
-        "starting upgrade",
     ),
     Call(
         "upgrade/commit",
@@ -112,32 +100,15 @@ VERIFICATION = (
         f"activationId! applicationKey! {SCOPED}",
         "committed:bool",
         "0008 0009 0024",
-        "committing upgrade",
     ),
 )
 
 _LISTED = f"userId! applications! activationId? pageNumber? pageSize? {SCOPED}"
 _ACTED = "result operation:Operation"
-_ONE_APPLICATION = "Application ID must not be null or empty"
 _TEMPLATE = (
     "operationType! signatureType! dataTemplate! expiration! maxFailureCount! riskFlags?"
     " proximityCheckEnabled?"
 )
-_TEMPLATE_WORDS = {
-    "operationType": "Template operation type must not be empty",
-    "dataTemplate": "Template data must not be empty",
-    "templateName": "Template name must not be empty",
-    "id": "Template ID must not be null",
-    "signatureType": "=Template signature types must contain at least one value",
-    "expiration": "=Template expiration value must not be null",
-    "maxFailureCount": "=Template maximum allowed failure count must not be null",
-}
-_TEXT_WORDS = {
-    "placeholder": "=Placeholder must not be empty",
-    "language": "=Language must not be empty",
-    "title": "=Title must not be empty",
-    "message": "=Message must not be empty",
-}
 
 OPERATIONS = (
     Call(
@@ -147,11 +118,6 @@ OPERATIONS = (
         f" additionalData? proximityCheckEnabled? activationId? {SCOPED}",
         "Operation",
         "0015 0019 0024 0033",
-        "creating operation",
-        words={
-            "applications": "Application ID list must not be null or empty",
-            "templateName": "Template name must not be empty",
-        },
     ),
     Call(
         "operation/detail",
@@ -159,7 +125,6 @@ OPERATIONS = (
         f"operationId! userId? {SCOPED}",
         "Operation",
         "0024 0034",
-        "requesting operation detail",
     ),
     Call(
         "operation/claim",
@@ -167,7 +132,6 @@ OPERATIONS = (
         f"operationId! userId! {SCOPED}",
         "Operation",
         "0024 0034",
-        "requesting operation claim",
     ),
     Call(
         "operation/list",
@@ -175,8 +139,6 @@ OPERATIONS = (
         _LISTED,
         "[Operation]",
         "0015 0024",
-        "requesting operation list",
-        words={"applications": _ONE_APPLICATION},
     ),
     Call(
         "operation/list/pending",
@@ -184,8 +146,6 @@ OPERATIONS = (
         _LISTED,
         "[Operation]",
         "0015 0024",
-        "requesting operation list",
-        words={"applications": _ONE_APPLICATION},
     ),
     Call(
         "operation/list/external",
@@ -193,8 +153,6 @@ OPERATIONS = (
         f"externalId! applications! pageNumber? pageSize? {SCOPED}",
         "[Operation]",
         "0015 0024",
-        "requesting operation lookup by external ID",
-        words={"applications": _ONE_APPLICATION},
     ),
     Call(
         "operation/approve",
@@ -202,12 +160,6 @@ OPERATIONS = (
         f"operationId! userId! applicationId! data! signatureType! additionalData? {SCOPED}",
         _ACTED,
         "0015 0024 0037",
-        "approving operation",
-        words={
-            "applicationId": _ONE_APPLICATION,
-            "data": "Data must not be empty",
-            "signatureType": "Signature type must not be empty",
-        },
     ),
     Call(
         "operation/approve/fail",
@@ -215,7 +167,6 @@ OPERATIONS = (
         f"operationId! additionalData? {SCOPED}",
         _ACTED,
         "0024 0034 0036",
-        "approving operation",
     ),
     Call(
         "operation/reject",
@@ -223,8 +174,6 @@ OPERATIONS = (
         f"operationId! userId! applicationId! additionalData? {SCOPED}",
         _ACTED,
         "0015 0024 0038",
-        "rejecting operation",
-        words={"applicationId": _ONE_APPLICATION},
     ),
     Call(
         "operation/cancel",
@@ -232,7 +181,6 @@ OPERATIONS = (
         f"operationId! additionalData? statusReason? {SCOPED}",
         "Operation",
         "0024 0034 0036",
-        "cancelling operation",
     ),
     Call(
         "operation/template/create",
@@ -240,8 +188,6 @@ OPERATIONS = (
         f"templateName! {_TEMPLATE}",
         "Template",
         "0024 0039",
-        "creating operation template",
-        words=_TEMPLATE_WORDS,
     ),
     Call(
         "operation/template/update",
@@ -249,8 +195,6 @@ OPERATIONS = (
         f"id! {_TEMPLATE}",
         "Template",
         "0024 0033",
-        "updating operation template",
-        words=_TEMPLATE_WORDS,
     ),
     Call("operation/template/list", "20", response="[Template]"),
     Call(
@@ -259,8 +203,6 @@ OPERATIONS = (
         "id!",
         "Template",
         "0024 0033",
-        "requesting operation template detail",
-        words=_TEMPLATE_WORDS,
     ),
     Call(
         "operation/template/remove",
@@ -268,8 +210,6 @@ OPERATIONS = (
         "id!",
         "-",
         "0024 0033",
-        "removing operation template",
-        words=_TEMPLATE_WORDS,
     ),
     Call("operation/text/list", "cloud-api 11.7", "placeholder? language?", "texts:[Text]", ours=True),
     Call(
@@ -278,9 +218,7 @@ OPERATIONS = (
         "placeholder! language! title! message! attributes? ui? resultTexts?",
         "Text",
         "0024",
-        "",
         ours=True,
-        words=_TEXT_WORDS,
     ),
     Call(
         "operation/text/remove",
@@ -288,8 +226,6 @@ OPERATIONS = (
         "placeholder! language!",
         "removed:bool",
         "0024",
-        "",
         ours=True,
-        words=_TEXT_WORDS,
     ),
 )

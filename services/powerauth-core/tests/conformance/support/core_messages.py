@@ -1,4 +1,4 @@
-"""Messages of errors (spec/core-api.md §17, §28) and words of refusals (§31.1), transcribed."""
+"""Messages of errors (spec/core-api.md §17, §28), transcribed."""
 
 MESSAGES = {
     "ERR0000": "Unknown error occurred.",
@@ -49,46 +49,3 @@ MESSAGES = {
     "ERR0045": "Missing temporary key pair.",
     "ERR_RECOVERY": "Invalid recovery code.",
 }
-
-REQUIRED = {
-    "activationCode": "Activation code must not be empty",
-    "activationFlags": "List of activation flags must not be empty",
-    "activationId": "Activation ID must not be empty",
-    "activationIds": "List of activation identifiers must not be empty",
-    "activationOtp": "Activation OTP must not be empty",
-    "activationStatus": "Activation status must not be null",
-    "applicationId": "Application ID must not be empty",
-    "applicationKey": "Application key must not be empty",
-    "applicationRoles": "List of application roles must not be empty",
-    "applicationVersionId": "Application version ID must not be empty",
-    "data": "Parameter data must not be null",
-    "encryptedData": "Encrypted data must not be empty",
-    "ephemeralPublicKey": "Ephemeral public key must not be empty",
-    "externalId": "External ID must not be empty",
-    "id": "Identifier must not be empty",
-    "jwt": "Token must not be empty",
-    "key": "Configuration key must not be empty",
-    "mac": "Value of MAC must not be empty",
-    "name": "Name must not be empty",
-    "nonce": "Nonce must not be empty",
-    "operationId": "Operation ID must not be empty",
-    "protocolVersion": "Protocol version must not be empty",
-    "puk": "PUK must not be empty",
-    "pukCount": "PUK count must not be null",
-    "recoveryCode": "Recovery code must not be empty",
-    "recoveryCodeIds": "List of recovery code identifiers must not be empty",
-    "signature": "Signature must not be empty",
-    "signatureType": "Signature type must not be null",
-    "signatureVersion": "Signature version must not be empty",
-    "signedData": "Signed data must not be empty",
-    "subjectId": "Subject ID must not be empty",
-    "timestamp": "Timestamp must not be null",
-    "tokenDigest": "Token digest must not be empty",
-    "tokenId": "Token ID must not be empty",
-    "userId": "User ID must not be empty",
-    "userIds": "List of user identifiers must not be empty",
-}
-"""What a call says of a required member that is absent or null, before `` when <doing something>``."""
-
-NULL = "must not be null"
-"""What is said of the members that are not in `REQUIRED`, and by the calls without words of their own."""

@@ -8,7 +8,7 @@ ours. ``-`` is an answer without ``responseObject``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 SHAPES = {
     "Error": "code value",
@@ -63,7 +63,6 @@ class Call:
     """One call.
 
     :ivar errors: codes that its section lists, without ``ERR``
-    :ivar doing: what the messages of §31.1 say of it; None for the older ``must not be blank``
     :ivar ours: an addition that is not in the catalogue of §3
     """
 
@@ -72,6 +71,4 @@ class Call:
     request: str = ""
     response: str = "-"
     errors: str = ""
-    doing: str | None = None
     ours: bool = False
-    words: dict[str, str] = field(default_factory=dict)

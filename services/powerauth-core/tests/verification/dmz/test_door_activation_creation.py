@@ -248,7 +248,19 @@ async def test_without_the_providers_word_nothing_is_committed(door, provider, n
 
 
 @pytest.mark.parametrize(
-    "plan", [{}, {"userId": " "}, {"userId": "x" * 256}, {"userId": 7}, [], {"userId": "b", "validityMs": -1}]
+    "plan",
+    [
+        {},
+        [],
+        {"userId": " "},
+        {"userId": "x" * 256},
+        {"userId": " " * 255 + "x"},
+        {"userId": "b\x00"},
+        {"userId": "\ud800"},
+        {"userId": [7]},
+        {"userId": "b", "validityMs": -1},
+        {"userId": "b", "validityMs": 1.5},
+    ],
 )
 async def test_provider_that_names_nobody_refuses(door, provider, new_device, core, plan) -> None:
     provider.answers = {"plan": plan}
@@ -378,6 +390,46 @@ async def test_custom_object_comes_from_the_operator(core, door, phone, web_serv
     assert "encryptedStatusBlob" not in seen[0]
     unknown = await door.api.ok("activation/status", activationId="unknown")
     assert unknown["customObject"] is None
+
+
+UNUSABLE = [
+    '{"a":"\\u0000"}',
+    '{"a":"\\ud800"}',
+    '{"a":1,"a":2}',
+    '{"a":' * 70 + "1" + "}" * 70,
+    "[]",
+    "7",
+    "{",
+    "",
+]
+"""Objects that no answer can hold, and what is none."""
+
+
+@pytest.mark.parametrize("told", UNUSABLE)
+async def test_what_an_operators_server_says_never_spoils_an_answer(
+    core, api, door, phone, new_device, web_server, told
+) -> None:
+    async def answer(path: str, _body: bytes) -> tuple[int, bytes]:
+        claims = f'{{"status":"OK","responseObject":{told or "null"}}}'
+        return 200, (claims if "user-claims" in path else told).encode()
+
+    core.settings.status_custom_object_url = core.settings.user_info_rest_url = await web_server(answer)
+    core.settings.user_info_provider = "REST"
+    core.settings.user_info_rest_allowed_stages = ("ACTIVATION_PROCESS_ACTIVATION_CODE",)
+    status = await door.api.ok("activation/status", activationId=phone.activation_id)
+    assert status["customObject"] is None
+    started = await init(api)
+    created = await create(door, new_device(), "CODE", {"code": started["activationCode"]})
+    assert created["userInfo"] == {}
+
+
+async def test_numbers_of_an_operators_server_keep_their_characters(core, door, phone, web_server) -> None:
+    async def answer(_path: str, _body: bytes) -> tuple[int, bytes]:
+        return 200, b'{"balance":12345678901234567.89}'
+
+    core.settings.status_custom_object_url = await web_server(answer)
+    body = json.dumps({"requestObject": {"activationId": phone.activation_id}}).encode()
+    assert '"balance":12345678901234567.89' in (await door.api.send("activation/status", body)).text
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("NONE", None), ("MINIMAL", "alice"), ("REST", "claimed")])

@@ -201,17 +201,10 @@ async def test_activation_of_version_2_needs_the_forced_version(api, phone, chan
 
 
 @pytest.mark.parametrize(
-    ("field", "words"),
-    [
-        ("activationId", "Activation ID must not be empty"),
-        ("applicationKey", "Application key must not be empty"),
-        ("data", "Parameter data must not be null"),
-        ("signature", "Signature must not be empty"),
-        ("signatureType", "Signature type must not be null"),
-        ("signatureVersion", "Signature version must not be empty"),
-    ],
+    "field",
+    ["activationId", "applicationKey", "data", "signature", "signatureType", "signatureVersion"],
 )
-async def test_missing_field_is_an_invalid_request(api, phone, field, words) -> None:
+async def test_missing_field_is_an_invalid_request(api, phone, field) -> None:
     request = phone.sign(BODY).request
     for changed in (
         {name: value for name, value in request.items() if name != field},
@@ -219,9 +212,7 @@ async def test_missing_field_is_an_invalid_request(api, phone, field, words) -> 
     ):
         status, body = await api.post("signature/verify", **changed)
         assert (status, body["responseObject"]["code"]) == (400, "ERR0024")
-        assert body["responseObject"]["message"] == (
-            f"requestObject.{field} - {words} when verifying signature"
-        )
+        assert body["responseObject"]["message"] == f"requestObject.{field} - must not be null"
 
 
 async def test_lower_case_type_is_refused(api, phone) -> None:
