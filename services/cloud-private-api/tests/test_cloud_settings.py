@@ -17,7 +17,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.root_path == "/powerauth-cloud"
     assert settings.core_url == "http://localhost:8080/powerauth-java-server"
     assert (settings.http_connect_timeout, settings.http_response_timeout) == (5.0, 60.0)
-    assert (settings.security_auth_type, settings.security_auth_basic_cache_seconds) == ("BASIC_HTTP", 60)
+    assert (settings.security_auth_type, settings.security_auth_basic_cache_seconds) == ("BASIC_HTTP", 86_400)
     assert settings.audit_default_days == 30
     assert settings.derivation_key is None
 

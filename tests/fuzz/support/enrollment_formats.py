@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 from wire_formats import WireFormat, vectors
 
-from enrollment.addresses import TrustedProxies, limited_network
 from enrollment.core_answers import (
     ActivationCreateAnswer,
     DecisionAnswer,
@@ -39,6 +38,7 @@ from enrollment.wire import (
     request_object,
 )
 from powerauth_protocol.json_text import write_json
+from servicekit.addresses import TrustedProxies, limited_network
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8::/32"])
 PARAMETERS = {"amount": "10.5", "currency": "EUR", "note": 'a "quoted" ${note}', "level": 3, "none": None}

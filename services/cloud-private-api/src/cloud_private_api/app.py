@@ -38,6 +38,7 @@ from cloud_private_api.verification.routes import router as verification_router
 from cloud_private_api.version import VERSION
 from servicekit import app as servicekit_app
 from servicekit import clock, inbox, migrations
+from servicekit.addresses import TrustedProxies
 from servicekit.bus import Bus, bus_from_url
 from servicekit.database import Database
 from servicekit.http import NetworkTransport, ServiceClient, Timeouts, Transport
@@ -112,7 +113,7 @@ def build(settings: CloudSettings, core_transport: Transport | None = None) -> C
         )
     )
     users = UserDirectory(database, settings.security_auth_facts_cache_seconds)
-    passwords = PasswordWorker()
+    passwords = PasswordWorker(settings.security_auth_basic_waiting_hashes)
     return Cloud(
         settings=settings,
         database=database,
@@ -120,6 +121,7 @@ def build(settings: CloudSettings, core_transport: Transport | None = None) -> C
         authenticator=authenticator(settings, database, users, passwords),
         users=users,
         passwords=passwords,
+        proxies=TrustedProxies(settings.trusted_proxies),
         applications=ApplicationFacts(
             core,
             size=settings.application_cache_size,

@@ -9,11 +9,13 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from cloud_private_api.auth.facts import UserDirectory
+from cloud_private_api.auth.login import Login, PatientReceive
 from cloud_private_api.auth.passwords import PasswordWorker
 from cloud_private_api.auth.rules import Caller
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.known import ApplicationFacts, OperationTexts
 from cloud_private_api.settings import CloudSettings
+from servicekit.addresses import TrustedProxies
 from servicekit.database import Database
 
 
@@ -23,10 +25,11 @@ class Authenticator(Protocol):
     challenge: str
     """``WWW-Authenticate`` of a 401."""
 
-    async def authenticate(self, authorization: str | None) -> Caller:
+    async def authenticate(self, login: Login) -> Caller:
         """The caller behind an ``Authorization`` header.
 
         :raises Unauthorized: for whatever reason
+        :raises TooManyRequests: too many attempts
         """
 
     async def close(self) -> None:
@@ -43,6 +46,7 @@ class Cloud:
     authenticator: Authenticator
     users: UserDirectory
     passwords: PasswordWorker
+    proxies: TrustedProxies
     applications: ApplicationFacts
     texts: OperationTexts
 
@@ -50,6 +54,16 @@ class Cloud:
 def cloud_of(request: Request) -> Cloud:
     """The parts that serve this request."""
     return cast(Cloud, request.app.state.cloud)
+
+
+async def authenticated(request: Request, receive: PatientReceive) -> Caller:
+    """Who makes a request whose messages come through ``receive``.
+
+    :raises Unauthorized: nobody known
+    :raises TooManyRequests: too many attempts
+    """
+    cloud = cloud_of(request)
+    return await cloud.authenticator.authenticate(Login.of(request, receive, cloud.proxies))
 
 
 def caller_of(request: Request) -> Caller:

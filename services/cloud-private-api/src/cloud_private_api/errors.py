@@ -187,6 +187,14 @@ class Forbidden(CloudError):
         self.reason = reason
 
 
+class TooManyRequests(CloudError):
+    """Over a limit; ``retry_after`` says for how long."""
+
+    code = "HTTP_429"
+    message = "Too many requests"
+    http_status = 429
+
+
 class NotAcceptable(CloudError):
     """The caller accepts no JSON."""
 
@@ -298,6 +306,7 @@ def cloud_errors(challenge: str) -> ErrorFamily:
         unsupported_media_type=fixed(415, UnsupportedMediaType.code, UnsupportedMediaType.message),
         unauthorized=lambda _context: unauthorized,
         forbidden=fixed(403, Forbidden.code, Forbidden.message),
+        too_many_requests=fixed(429, TooManyRequests.code, TooManyRequests.message),
         unavailable=fixed(503, "ERROR_GENERIC", "Service is temporarily unavailable"),
         remote_unavailable=fixed(500, UpstreamFailed.code, UpstreamFailed.message),
         unexpected=fixed(500, "ERROR_GENERIC", "Unexpected error occurred"),

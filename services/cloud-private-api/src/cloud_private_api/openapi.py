@@ -41,6 +41,7 @@ _ANSWERS = {
     "400": "The request is refused; the code tells why",
     "401": "No or bad credentials",
     "403": "The role or the application is missing",
+    "429": "Too many wrong passwords; `Retry-After` says when to come again",
 }
 _UNUSED_SCHEMAS = ("HTTPValidationError", "ValidationError")
 

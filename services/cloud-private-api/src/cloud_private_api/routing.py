@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from cloud_private_api.auth.login import PatientReceive
 from cloud_private_api.auth.rules import require, requirement_of
-from cloud_private_api.container import cloud_of
+from cloud_private_api.container import authenticated
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
 from cloud_private_api.queries import QueryReader
 from powerauth_protocol.json_text import read_first_json
@@ -61,8 +62,9 @@ class CloudRoute(APIRoute):
         reader = QueryReader(self.dependant)
 
         async def guarded(request: Request) -> Response:
-            asked = CloudRequest(request.scope, request.receive)
-            caller = await cloud_of(asked).authenticator.authenticate(asked.headers.get("authorization"))
+            receive = PatientReceive(request.receive)
+            asked = CloudRequest(request.scope, receive)
+            caller = await authenticated(asked, receive)
             require(requirement, caller, asked.path_params.get("appId"))
             asked.state.caller = caller
             _check_accept(asked.headers)
@@ -104,10 +106,9 @@ def guard_paths_without_route(app: FastAPI) -> None:
         if scope["type"] == "http":
             routes = scope[ALLOWED_KEY].values()
             if not routes or any(isinstance(route, CloudRoute) for route in routes):
+                receive = PatientReceive(receive)
                 request = Request(scope, receive)
-                caller = await cloud_of(request).authenticator.authenticate(
-                    request.headers.get("authorization")
-                )
+                caller = await authenticated(request, receive)
                 if routes:
                     require(requirement_of(scope[TEMPLATE_KEY]), caller, request.path_params.get("appId"))
         await without_login(scope, receive, send)

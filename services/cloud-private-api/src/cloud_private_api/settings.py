@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 
 from cloud_private_api.auth.passwords import is_hash
 from cloud_private_api.start_rules import OAUTH2_RULES, RULES
+from servicekit.addresses import TrustedProxies
 from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings
 from servicekit.startup import Rule, authority_of
 
@@ -54,8 +55,16 @@ class SecuritySettings(ServiceSettings):
     start_rules: ClassVar[tuple[Rule, ...]] = OAUTH2_RULES
 
     security_auth_type: Literal["BASIC_HTTP", "OAUTH2"] = "BASIC_HTTP"
-    security_auth_basic_cache_seconds: float = Field(default=60.0, ge=0)
-    """How long a verified password is remembered; 0 = not at all."""
+    security_auth_basic_cache_seconds: float = Field(default=86_400.0, ge=0)
+    """How long a verified password is remembered, unless its user changes; 0 = not at all."""
+    security_auth_basic_failures_per_address: int = Field(default=30, ge=0)
+    """Wrong passwords a minute from one address (IPv4 address, IPv6 network); 0 = any number (D28)."""
+    security_auth_basic_failures_per_name: int = Field(default=10, ge=0)
+    """Wrong passwords a minute for one user name from one address; 0 = any number."""
+    security_auth_basic_waiting_hashes: int = Field(default=100, ge=1)
+    """Password hashes that may wait; beyond them callers are told to come again."""
+    trusted_proxies: Listed[str] = Field(default=(), examples=["10.0.0.0/8"])
+    """Networks (CIDR, comma-separated) whose ``X-Forwarded-For`` tells the client's address."""
     security_auth_facts_cache_seconds: float = Field(default=10.0, ge=0)
     """How long roles, applications and the password hash of a user may be remembered by another process."""
     security_auth_oauth2_issuer_uri: str = ""
@@ -83,6 +92,12 @@ class SecuritySettings(ServiceSettings):
     def _is_a_hash(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value() and not is_hash(value.get_secret_value()):
             raise ValueError("is no hash of a password; `powerauth admin hash` makes one")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        TrustedProxies(value)
         return value
 
 

@@ -8,7 +8,6 @@ from typing import cast
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from enrollment.addresses import TrustedProxies, limited_network
 from enrollment.core_client import CoreDoor
 from enrollment.languages import preferred_language
 from enrollment.limits import Limits
@@ -16,6 +15,7 @@ from enrollment.push.client import PushClient
 from enrollment.settings import EnrollmentSettings
 from enrollment.texts.cache import TextCache
 from enrollment.texts.formatters import OperationTextFormatter, installed_formatters
+from servicekit.addresses import TrustedProxies, limited_network
 from servicekit.http import ServiceClient
 
 USER_AGENT_LENGTH = 256

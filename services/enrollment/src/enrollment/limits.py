@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from limits import RateLimitItemPerMinute
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from enrollment.addresses import LOOPBACK
 from enrollment.errors import TooManyRequests
 from enrollment.lanes import Lanes
 from enrollment.limit_storage import BoundedMemory, SharedCounts
 from enrollment.settings import EnrollmentSettings
+from servicekit.addresses import LOOPBACK
 from servicekit.errors import ServiceError
 
 KEYS_REMEMBERED = 100_000

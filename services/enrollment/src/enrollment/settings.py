@@ -11,9 +11,9 @@ from typing import ClassVar
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from enrollment.addresses import TrustedProxies
 from enrollment.limit_storage import SHARED_SCHEMES
 from enrollment.start_rules import RULES, limit_rules
+from servicekit.addresses import TrustedProxies
 from servicekit.settings import Listed, ServiceSettings
 from servicekit.startup import Rule
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
     from powerauth_core.dmz.discovery import DiscoveryCache
     from powerauth_core.egress import Egress
+    from powerauth_core.hashing import PasswordHashes
     from powerauth_core.integrations.callers import CallerCache
     from powerauth_core.records import RecordCipher
     from powerauth_core.settings import CoreSettings
@@ -31,6 +32,7 @@ class Core:
     :ivar cipher: encryption of records at rest
     :ivar application_cache: applications by key and id, master keys decoded
     :ivar activation_keys: decoded keys of activations; never counters or state
+    :ivar hashes: password hashes, bounded in number
     :ivar egress: outgoing HTTP under the address policy
     :ivar discovery: documents of identity providers
     :ivar callbacks: delivery of callbacks
@@ -46,6 +48,7 @@ class Core:
     application_cache: ApplicationCache
     activation_keys: ActivationKeyCache
     callers: CallerCache
+    hashes: PasswordHashes
     egress: Egress
     discovery: DiscoveryCache
     callbacks: CallbackDispatcher

@@ -17,6 +17,7 @@ from powerauth_core.container import Core
 from powerauth_core.dmz.discovery import DiscoveryCache
 from powerauth_core.egress import Egress
 from powerauth_core.events import APPLICATION_CHANGED
+from powerauth_core.hashing import PasswordHashes
 from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.records import RecordCipher
 from powerauth_core.settings import CoreSettings
@@ -49,6 +50,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
                 raise StartRefused(Finding("CORE_DATABASE_URL", outcome.text))
         core = build_core(settings, database, bus or bus_from_url(settings.bus_url.get_secret_value()))
         stack.push_async_callback(core.egress.close)
+        stack.callback(core.hashes.close)
         await _follow_changes(core)
         if bus is None:
             await core.bus.start()
@@ -75,6 +77,7 @@ async def offline_core(settings: CoreSettings) -> AsyncGenerator[Core]:
         yield core
     finally:
         await core.callbacks.stop()
+        core.hashes.close()
         await core.egress.close()
         await database.dispose()
 
@@ -97,6 +100,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus) -> Core:
         ),
         activation_keys=ActivationKeyCache(cipher, settings.activation_key_cache_size),
         callers=CallerCache(database, cipher, settings.caller_cache_seconds),
+        hashes=PasswordHashes(settings.waiting_hashes),
         egress=egress,
         discovery=DiscoveryCache(),
         callbacks=CallbackDispatcher(settings, database, CallbackClients(settings, database, cipher, egress)),

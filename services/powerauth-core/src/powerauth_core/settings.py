@@ -83,6 +83,13 @@ class VerificationSettings(ServiceSettings):
     limit."""
 
 
+class HashingSettings(ServiceSettings):
+    """Password hashes of activation OTPs and PUKs (D28)."""
+
+    waiting_hashes: int = Field(default=100, ge=1)
+    """Hashes that may wait in one process; beyond them requests are answered with 503."""
+
+
 class ProviderSettings(ServiceSettings):
     """Adapters that the core asks during activation and for user info (D1 rule 2)."""
 
@@ -187,6 +194,7 @@ class CoreSettings(
     StatusSettings,
     ProtocolSettings,
     VerificationSettings,
+    HashingSettings,
     ProviderSettings,
     EgressSettings,
     CallbackSettings,

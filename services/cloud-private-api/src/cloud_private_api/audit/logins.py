@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from cloud_private_api.audit.service import AuditType, record
 from cloud_private_api.caching import ExpiringCache
 from servicekit.database import Database
@@ -21,14 +23,27 @@ class FailedLogins:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._recent: ExpiringCache[str, bool] = ExpiringCache(REMEMBERED_NAMES, SECONDS_BETWEEN)
+        self._writing: set[asyncio.Task[None]] = set()
 
-    async def record(self, username: str | None) -> None:
-        """One failure of a known user, or of nobody known."""
+    def record(self, username: str | None) -> None:
+        """One failure of a known user, or of nobody known. It is written beside the answer, which would
+        otherwise tell by its speed who exists.
+        """
         name = username or UNKNOWN
         if self._recent.get(name):
             return
         self._recent.put(name, True)
         _log.warning("log-in failed", username=name)
+        task = asyncio.create_task(self._write(name))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def settled(self) -> None:
+        """Wait until all is written."""
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    async def _write(self, name: str) -> None:
         try:
             async with self._database.transaction() as session:
                 record(session, AuditType.AUTH, name, "Log-in failed", {"username": name})

@@ -1,4 +1,4 @@
-"""HTTP Basic (spec/cloud-api.md §1.3)."""
+"""HTTP Basic (spec/cloud-api.md §1.3, D28)."""
 
 from __future__ import annotations
 
@@ -6,27 +6,61 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 
 from cloud_private_api.audit.logins import FailedLogins
 from cloud_private_api.auth.facts import UserDirectory, UserFacts
+from cloud_private_api.auth.limits import FailureLimit
+from cloud_private_api.auth.login import Login
 from cloud_private_api.auth.passwords import PasswordWorker, needs_upgrade
 from cloud_private_api.auth.rules import Caller
 from cloud_private_api.caching import ExpiringCache
-from cloud_private_api.errors import REALM, Unauthorized
+from cloud_private_api.errors import REALM, TooManyRequests, Unauthorized
 from servicekit.auth import parse_basic
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
+from servicekit.workers import Overloaded
 
 REMEMBERED_PASSWORDS = 10_000
 
 _log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one client says of itself.
+
+    :ivar digest: of name and password under a key of this process
+    """
+
+    username: str
+    network: str
+    digest: bytes
+    password: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Verification:
+    """A hash that is waited for or computed, for all who came with the same credentials meanwhile."""
+
+    task: asyncio.Task[UserFacts | None] = field(init=False)
+    clients: int = 0
+    started: bool = False
+
+    def start(self) -> None:
+        """The hash no longer waits: it will be finished, and counts."""
+        self.started = True
+
+
 class BasicAuthenticator:
     """Checks user names and passwords; remembers for a while which it has verified.
 
-    What is remembered is keyed by an HMAC over user name, password and stored hash under a key of this
-    process: a changed hash is a different key.
+    What is remembered is a digest of name and password under a key of this process, with all that was known
+    about the user: any change of the user makes it worthless, also one that another replica made. Who is
+    remembered needs neither hash nor queue and is subject to no limit; all others are limited before a hash
+    is spent on them.
     """
 
     challenge = f'Basic realm="{REALM}"'
@@ -36,60 +70,122 @@ class BasicAuthenticator:
         directory: UserDirectory,
         failures: FailedLogins,
         worker: PasswordWorker,
-        cache_seconds: float,
+        *,
+        remember_seconds: float,
+        per_address: FailureLimit,
+        per_name_and_address: FailureLimit,
     ) -> None:
         self._directory = directory
         self._failures = failures
         self._worker = worker
+        self._per_address = per_address
+        self._per_name_and_address = per_name_and_address
         self._key = secrets.token_bytes(32)
-        self._verified: ExpiringCache[bytes, bool] = ExpiringCache(REMEMBERED_PASSWORDS, cache_seconds)
-        self._running: dict[bytes, asyncio.Task[bool]] = {}
+        self._verified: ExpiringCache[bytes, UserFacts] = ExpiringCache(
+            REMEMBERED_PASSWORDS, remember_seconds
+        )
+        self._running: dict[tuple[bytes, str], _Verification] = {}
 
-    async def authenticate(self, authorization: str | None) -> Caller:
-        """The caller behind an ``Authorization`` header.
+    async def authenticate(self, login: Login) -> Caller:
+        """The caller behind an ``Authorization`` header. A hash that waits is dropped with its last client.
 
         :raises Unauthorized: no credentials, unknown or disabled user, wrong password: all alike
+        :raises TooManyRequests: too many wrong passwords from there, or too many hashes wait
         """
-        credentials = parse_basic(authorization)
+        credentials = parse_basic(login.authorization)
         if credentials is None:
             raise Unauthorized
         username, password = credentials
-        facts = await self._directory.find(username)
-        fingerprint = self._fingerprint(username, password, facts)
-        if facts is not None and facts.enabled and self._verified.get(fingerprint):
-            return facts.caller
-        # Also for those who cannot get in: an early answer would tell who exists.
-        if await self._verify_once(fingerprint, facts, password) and facts is not None and facts.enabled:
-            self._verified.put(fingerprint, True)
-            return facts.caller
-        await self._failures.record(username if facts else None)
-        raise Unauthorized
+        attempt = _Attempt(username, login.network, self._digest(username, password), password)
+        facts = await self._remembered(attempt)
+        if facts is None:
+            facts = await login.while_connected(self._join(attempt))
+        if facts is None:
+            raise Unauthorized
+        return facts.caller
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Finish what is being written."""
+        await self._failures.settled()
 
-    def _fingerprint(self, username: str, password: str, facts: UserFacts | None) -> bytes:
-        parts = (username, password, facts.password_hash if facts else "")
-        message = b"".join(
-            len(encoded).to_bytes(4, "big") + encoded for encoded in (part.encode() for part in parts)
-        )
+    def _digest(self, username: str, password: str) -> bytes:
+        name = username.encode()
+        message = len(name).to_bytes(4, "big") + name + password.encode()
         return hmac.digest(self._key, message, hashlib.sha256)
 
-    async def _verify_once(self, fingerprint: bytes, facts: UserFacts | None, password: str) -> bool:
-        """Callers that come with the same credentials at the same time share one verification."""
-        task = self._running.get(fingerprint)
-        if task is None:
-            task = asyncio.create_task(self._verify(facts, password))
-            self._running[fingerprint] = task
-            task.add_done_callback(lambda _: self._running.pop(fingerprint, None))
-        return await asyncio.shield(task)
+    async def _remembered(self, attempt: _Attempt) -> UserFacts | None:
+        """What is known of the user, if these credentials were verified and nothing has changed since."""
+        known = self._verified.get(attempt.digest)
+        if known is None or await self._directory.find(attempt.username) == known:
+            return known
+        self._verified.drop(attempt.digest)
+        return None
 
-    async def _verify(self, facts: UserFacts | None, password: str) -> bool:
-        if not await self._worker.verify(facts.password_hash if facts else None, password):
-            return False
-        if facts is not None and needs_upgrade(facts.password_hash):
-            try:
-                await self._directory.replace_hash(facts, await self._worker.hash(password))
-            except Unavailable:
-                _log.warning("old password hash could not be replaced now", username=facts.username)
-        return True
+    async def _join(self, attempt: _Attempt) -> UserFacts | None:
+        """Wait for the one verification of these credentials; the last who leaves takes it from the queue."""
+        key = (attempt.digest, attempt.network)
+        verification = self._running.get(key)
+        if verification is None:
+            verification = self._running[key] = self._begin(attempt)
+            verification.task.add_done_callback(partial(self._done, key))
+        verification.clients += 1
+        try:
+            return await asyncio.shield(verification.task)
+        except Overloaded as error:
+            raise TooManyRequests(retry_after=error.retry_after) from None
+        finally:
+            verification.clients -= 1
+            waits = not verification.started and not verification.task.done()
+            if waits and not verification.clients:
+                del self._running[key]
+                verification.task.cancel()
+
+    def _done(self, key: tuple[bytes, str], task: asyncio.Task[UserFacts | None]) -> None:
+        if key in self._running and self._running[key].task is task:
+            del self._running[key]
+
+    def _begin(self, attempt: _Attempt) -> _Verification:
+        """Start a verification within the limits; a hash that was spent on a wrong password counts.
+
+        :raises TooManyRequests: too many wrong passwords from there
+        """
+        limits = (
+            (self._per_address, attempt.network),
+            (self._per_name_and_address, f"{attempt.network} {attempt.username}"),
+        )
+        for limit, key in limits:
+            limit.check(key)
+        verification = _Verification()
+
+        def settle(task: asyncio.Task[UserFacts | None]) -> None:
+            known = not task.cancelled() and task.exception() is None and task.result() is not None
+            for limit, key in limits:
+                limit.end(key, failed=verification.started and not known)
+
+        for limit, key in limits:
+            limit.start(key)
+        verification.task = asyncio.create_task(self._verify(attempt, verification.start))
+        verification.task.add_done_callback(settle)
+        return verification
+
+    async def _verify(self, attempt: _Attempt, on_start: Callable[[], None]) -> UserFacts | None:
+        # Read anew for every name: what is remembered would tell by its speed who exists.
+        facts = await self._directory.read(attempt.username)
+        stored = facts.password_hash if facts else None
+        verified = await self._worker.verify(attempt.username, stored, attempt.password, on_start=on_start)
+        # Also for those who cannot get in: an early answer would tell who exists.
+        if facts is None or not facts.enabled or not verified:
+            self._failures.record(attempt.username if facts else None)
+            return None
+        if needs_upgrade(facts.password_hash):
+            facts = await self._upgraded(facts, attempt.password)
+        self._verified.put(attempt.digest, facts)
+        return facts
+
+    async def _upgraded(self, facts: UserFacts, password: str) -> UserFacts:
+        try:
+            new_hash = await self._worker.hash(password)
+            return await self._directory.replace_hash(facts, new_hash)
+        except Unavailable:
+            _log.warning("old password hash could not be replaced now", username=facts.username)
+            return facts

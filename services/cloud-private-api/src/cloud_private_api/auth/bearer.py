@@ -22,6 +22,7 @@ from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 
 from cloud_private_api.auth.facts import UserDirectory
 from cloud_private_api.auth.key_source import KeySource
+from cloud_private_api.auth.login import Login
 from cloud_private_api.auth.rules import ROLES, Caller
 from cloud_private_api.errors import REALM, Unauthorized
 from cloud_private_api.settings import SecuritySettings
@@ -62,12 +63,12 @@ class BearerAuthenticator:
         self._registry.max_header_length = MAX_TOKEN
         self._claims = _claims_registry(settings)
 
-    async def authenticate(self, authorization: str | None) -> Caller:
+    async def authenticate(self, login: Login) -> Caller:
         """The caller behind an ``Authorization`` header.
 
         :raises Unauthorized: no token, or one that fails any check
         """
-        scheme, _, token = (authorization or "").partition(" ")
+        scheme, _, token = (login.authorization or "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
             raise Unauthorized

@@ -6,6 +6,7 @@ from cloud_private_api.audit.logins import FailedLogins
 from cloud_private_api.auth.basic import BasicAuthenticator
 from cloud_private_api.auth.bearer import BearerAuthenticator
 from cloud_private_api.auth.facts import UserDirectory
+from cloud_private_api.auth.limits import FailureLimit
 from cloud_private_api.auth.passwords import PasswordWorker
 from cloud_private_api.container import Authenticator
 from cloud_private_api.settings import CloudSettings
@@ -19,5 +20,10 @@ def authenticator(
     if settings.security_auth_type == "OAUTH2":
         return BearerAuthenticator(settings, directory)
     return BasicAuthenticator(
-        directory, FailedLogins(database), passwords, settings.security_auth_basic_cache_seconds
+        directory,
+        FailedLogins(database),
+        passwords,
+        remember_seconds=settings.security_auth_basic_cache_seconds,
+        per_address=FailureLimit(settings.security_auth_basic_failures_per_address),
+        per_name_and_address=FailureLimit(settings.security_auth_basic_failures_per_name),
     )

@@ -45,8 +45,10 @@ class UserDirectory:
     async def find(self, username: str) -> UserFacts | None:
         """The facts, at most ``cache_seconds`` old; None for an unknown name."""
         known = self._cache.get(username)
-        if known is not None:
-            return known
+        return await self.read(username) if known is None else known
+
+    async def read(self, username: str) -> UserFacts | None:
+        """The facts as they are now; None for an unknown name."""
         facts = await self._read(username)
         if facts is not None:
             self._cache.put(username, facts)
@@ -56,15 +58,24 @@ class UserDirectory:
         """Read the user again at the next call."""
         self._cache.drop(username)
 
-    async def replace_hash(self, facts: UserFacts, password_hash: str) -> None:
-        """Store a better hash of the same password, unless the password was changed meanwhile."""
+    async def replace_hash(self, facts: UserFacts, password_hash: str) -> UserFacts:
+        """Store a better hash of the same password, unless the password was changed meanwhile.
+
+        :return: the facts with the hash that was stored, or as they were
+        """
         async with self._database.transaction() as session:
-            await session.execute(
+            stored = await session.scalar(
                 update(User)
                 .where(User.id == facts.user_id, User.userpassword == facts.password_hash)
                 .values(userpassword=password_hash)
+                .returning(User.id)
             )
-        self._cache.put(facts.username, replace(facts, password_hash=password_hash))
+        if stored is None:
+            self.forget(facts.username)
+            return facts
+        better = replace(facts, password_hash=password_hash)
+        self._cache.put(facts.username, better)
+        return better
 
     async def _read(self, username: str) -> UserFacts | None:
         async with self._database.read() as session:

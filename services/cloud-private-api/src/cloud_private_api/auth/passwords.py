@@ -1,22 +1,24 @@
 """Password hashes: argon2id, older bcrypt and SHA-256 ones for compatibility (spec/cloud-api.md §1.3 item 3).
 
-Hashing costs tens of milliseconds and runs in a small pool of threads: the event loop stays free, and a
-flood of log-ins cannot take all memory.
+Hashing costs tens of milliseconds and runs in few threads behind a bounded queue (D28): the event loop stays
+free, and a flood of log-ins takes neither all memory nor everybody's time.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import re
 import secrets
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import partial
 
 import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from servicekit.workers import FairThreads
 
 PASSWORD_BYTES = 18
 HASHING_THREADS = 2
@@ -25,6 +27,9 @@ BCRYPT_MAX_BYTES = 72
 _BCRYPT = re.compile(r"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _PREFIX = re.compile(r"\{(?:bcrypt|SHA-256|argon2)\}")
+
+# No user has this name.
+_NEW_PASSWORDS = "\x00"
 
 _hasher = PasswordHasher()
 
@@ -68,23 +73,33 @@ def needs_upgrade(stored: str) -> bool:
 
 
 class PasswordWorker:
-    """Hashes and verifies off the event loop."""
+    """Hashes and verifies off the event loop; each user name has its own share of the queue."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="password")
+    def __init__(self, waiting: int) -> None:
+        """:param waiting: hashes that may wait for a thread"""
+        self._threads = FairThreads(HASHING_THREADS, waiting, "password")
         self._dummy = hash_now(generate_password())
 
     async def hash(self, password: str) -> str:
-        """The argon2id hash of a password."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, hash_now, password)
+        """The argon2id hash of a password.
 
-    async def verify(self, stored: str | None, password: str) -> bool:
+        :raises Overloaded: too many hashes wait
+        """
+        return await self._threads.run(_NEW_PASSWORDS, partial(hash_now, password))
+
+    async def verify(
+        self, share: str, stored: str | None, password: str, *, on_start: Callable[[], None] | None = None
+    ) -> bool:
         """Whether the password is right. Without a stored hash the same work is done and the answer is no.
 
         A failed comparison with a cheap old hash costs as much as one with a new hash, so that time does not
         tell who has which.
+
+        :param share: the user name, known or not
+        :param on_start: called when the hash is no longer waiting
+        :raises Overloaded: too many hashes wait
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, stored, password)
+        return await self._threads.run(share, partial(self._verify, stored, password), on_start=on_start)
 
     def _verify(self, stored: str | None, password: str) -> bool:
         if stored is not None and verify_now(stored, password):
@@ -95,4 +110,4 @@ class PasswordWorker:
 
     def close(self) -> None:
         """Let the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()

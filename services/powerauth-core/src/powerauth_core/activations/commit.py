@@ -114,7 +114,7 @@ async def update_otp(core: Core, request: UpdateOtpRequest) -> UpdateOtpResponse
     :raises IncorrectActivationState: it is not PENDING_COMMIT
     :raises OtpWrongMode: its OTP belongs to the key exchange
     """
-    otp_hash = await hash_otp(request.activation_otp)
+    otp_hash = await hash_otp(core.hashes, request.activation_id, request.activation_otp)
     async with core.database.transaction() as session:
         activation = await _lock_unexpired(core, session, request.activation_id, request.application_ids)
         if activation.activation_status is REMOVED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,11 +28,11 @@ from powerauth_core.errors import (
 from powerauth_protocol import activation_code
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.keys import generate_key_pair
-from powerauth_protocol.password_hash import hash_password
 from servicekit import clock
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
+    from powerauth_core.hashing import PasswordHashes
 
 CODE_PREFIX_LENGTH = 11
 """The part of an activation code that is unique within an application: ABCDE-FGHIJ."""
@@ -74,7 +73,7 @@ async def init_activation(core: Core, request: InitActivationRequest) -> InitAct
     check_expiration(request.timestamp_activation_expire, "initiating activation")
     async with core.database.read() as session:
         application = await _application(core, session, request)
-    properties = await _properties(request)
+    properties = await _properties(core.hashes, request)
     async with core.database.transaction() as session:
         activation = await initialise(core, session, application, properties)
     return InitActivationResponse(
@@ -141,9 +140,12 @@ def sign_code(master_key: MasterKey, activation: Activation) -> str:
     return b64encode(activation_code.sign(activation.activation_code or "", master_key.private))
 
 
-async def hash_otp(otp: str | None) -> str | None:
-    """Argon2 text of an OTP, computed beside the event loop; None for a blank one."""
-    return None if otp is None or is_blank(otp) else await asyncio.to_thread(hash_password, otp)
+async def hash_otp(hashes: PasswordHashes, share: str, otp: str | None) -> str | None:
+    """Argon2 text of an OTP; None for a blank one.
+
+    :param share: whose OTP it is, as `PasswordHashes.hash`
+    """
+    return None if otp is None or is_blank(otp) else await hashes.hash(share, otp)
 
 
 async def _application(
@@ -157,7 +159,7 @@ async def _application(
     return application
 
 
-async def _properties(request: InitActivationRequest) -> Properties:
+async def _properties(hashes: PasswordHashes, request: InitActivationRequest) -> Properties:
     """Check the request in the order of spec/core-api.md §7.1 and hash its OTP."""
     validation = request.activation_otp_validation or ActivationOtpValidation.NONE
     if validation is not ActivationOtpValidation.NONE:
@@ -173,7 +175,7 @@ async def _properties(request: InitActivationRequest) -> Properties:
         protocol=request.protocol,
         expires=request.timestamp_activation_expire,
         max_failure_count=request.max_failure_count,
-        otp_hash=await hash_otp(request.activation_otp),
+        otp_hash=await hash_otp(hashes, request.user_id, request.activation_otp),
         otp_validation=validation,
         commit_phase=request.commit_phase or CommitPhase.ON_COMMIT,
         flags=request.flags or (),

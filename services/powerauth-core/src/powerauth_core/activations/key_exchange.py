@@ -116,7 +116,7 @@ async def create(
         user_id=request.user_id,
         expires=request.timestamp_activation_expire,
         max_failure_count=request.max_failure_count,
-        otp_hash=await hash_otp(request.activation_otp),
+        otp_hash=await hash_otp(core.hashes, request.user_id, request.activation_otp),
         additional_data=request.additional_data,
     )
     return await create_for(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,8 +19,6 @@ from powerauth_core.activations.rules import (
 from powerauth_core.enums import CommitPhase
 from powerauth_core.errors import OtpMismatch
 from powerauth_core.recovery import lifecycle
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.password_hash import verify_password
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -47,7 +44,7 @@ async def validate(
         return
     if check is OtpCheck.REFUSE or supplied is None or stored is None:
         raise OtpMismatch(keep_changes=True)
-    if await asyncio.to_thread(_matches, supplied, stored):
+    if await core.hashes.matches(activation.activation_id, supplied, stored):
         activation.failed_attempts = 0
         return
     await _count_failure(core, session, activation, external_user_id)
@@ -73,11 +70,3 @@ async def _count_failure(
         external_user_id=external_user_id,
         notify=exhausted,
     )
-
-
-def _matches(supplied: str, stored: str) -> bool:
-    try:
-        return verify_password(supplied, stored)
-    except EncodingError:
-        # A damaged hash matches nothing; it counts as a mismatch.
-        return False

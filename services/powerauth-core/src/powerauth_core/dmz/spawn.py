@@ -108,7 +108,8 @@ async def spawn(core: Core, request: SignedRequest) -> SpawnAnswer:
     if opened is None:
         return SpawnAnswer(authenticated=False)
     wanted = _parsed(opened.plaintext)
-    action = Spawn(core, wanted, None if wanted is None else await hash_otp(wanted.otp))
+    otp = None if wanted is None else wanted.otp
+    action = Spawn(core, wanted, await hash_otp(core.hashes, header.activation_id, otp))
     verified = await signed.check(core, header, opened.plaintext, actions.SPAWN, action)
     if verified is None or not verified.valid:
         return SpawnAnswer(authenticated=False)

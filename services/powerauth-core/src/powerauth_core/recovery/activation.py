@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,8 +22,6 @@ from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
 from powerauth_core.recovery.rules import current_puk, wrong_guess
 from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.password_hash import verify_password
 from servicekit import clock
 
 if TYPE_CHECKING:
@@ -53,7 +50,7 @@ async def create(
     version, env = read_envelope(request, request.protocol_version)
     application = await _application(core, session, request)
     offer = await open_offer(core, session, application, version, env)
-    otp_hash = await hash_otp(request.activation_otp)
+    otp_hash = await hash_otp(core.hashes, request.recovery_code, request.activation_otp)
     code, bound = await _lock_code(session, application, request.recovery_code)
     await _redeem(core, session, code, request.puk)
     if bound is not None:
@@ -135,12 +132,4 @@ async def _matches(core: Core, code: RecoveryCode, puk: RecoveryPuk, supplied: s
         return False
     parts = recovery_puk_parts(code.application_id, code.user_id, code.recovery_code, puk.puk_index)
     stored = core.cipher.decrypt_text(puk.puk_encryption, parts, puk.puk)
-    return await asyncio.to_thread(_verify, supplied, stored)
-
-
-def _verify(supplied: str, stored: str) -> bool:
-    try:
-        return verify_password(supplied, stored)
-    except EncodingError:
-        # A damaged hash matches nothing; it counts as a mismatch.
-        return False
+    return await core.hashes.matches(code.recovery_code, supplied, stored)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,11 +16,11 @@ from powerauth_core.records import recovery_puk_parts
 from powerauth_core.recovery import repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
 from powerauth_protocol import recovery as protocol
-from powerauth_protocol.password_hash import hash_password
 from servicekit import clock
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
+    from powerauth_core.hashing import PasswordHashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ async def generate_for_activation(core: Core, session: AsyncSession, application
     """
     secret = os.urandom(protocol.ACTIVATION_SECRET_LENGTH)
     generated = await generate_unused(core, session, application_rid, secret, 1)
-    return NewCode(generated, await hash_puks(generated.puks))
+    return NewCode(generated, await hash_puks(core.hashes, f"application {application_rid}", generated.puks))
 
 
 async def generate_unused(
@@ -66,9 +65,12 @@ async def generate_unused(
     raise RecoveryCodeNotGenerated()
 
 
-async def hash_puks(puks: Sequence[str]) -> tuple[str, ...]:
-    """Argon2 texts of the PUKs, computed beside the event loop."""
-    return tuple([await asyncio.to_thread(hash_password, puk) for puk in puks])
+async def hash_puks(hashes: PasswordHashes, share: str, puks: Sequence[str]) -> tuple[str, ...]:
+    """Argon2 texts of the PUKs, one after another.
+
+    :param share: whom they are for, as `PasswordHashes.hash`
+    """
+    return tuple([await hashes.hash(share, puk) for puk in puks])
 
 
 async def store(

@@ -57,7 +57,9 @@ async def create_code(core: Core, request: CreateRecoveryCodeRequest) -> CreateR
         secret = _shared_secret(core, application, _enabled(config))
         await _refuse_second_postcard(session, _enabled(config), request.user_id)
         generated = await lifecycle.generate_unused(core, session, application.rid, secret, request.puk_count)
-    new = lifecycle.NewCode(generated, await lifecycle.hash_puks(generated.puks))
+    new = lifecycle.NewCode(
+        generated, await lifecycle.hash_puks(core.hashes, request.user_id, generated.puks)
+    )
     async with core.database.transaction() as session:
         # The lock lets two requests for one user take turns.
         locked = _enabled(await repository.lock_config(session, application.rid))
