@@ -14,7 +14,8 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
-from functools import cache, cached_property
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import quote
 
@@ -39,6 +40,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 _MAX_PORT = 65_535
 _MAX_CONNECTIONS = 100
 _MAX_KEEPALIVE = 20
+_RESOLVERS = ThreadPoolExecutor(_MAX_CONNECTIONS, thread_name_prefix="resolve")
+"""A name server that hangs keeps a thread as long as a delivery is tried; nothing else may wait for these."""
 
 
 class EgressRefused(Exception):
@@ -231,8 +234,9 @@ async def _resolve(host: str, port: int) -> list[Address]:
     if literal is not None:
         return [literal]
     loop = asyncio.get_running_loop()
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.run_in_executor(_RESOLVERS, ask)
     except OSError as error:
         raise httpcore2.ConnectError(f"the name does not resolve: {type(error).__name__}") from error
     # A scope id would only belong to a link-local address.

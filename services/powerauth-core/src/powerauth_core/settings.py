@@ -135,8 +135,9 @@ class CallbackSettings(ServiceSettings):
     callbacks_max_backoff_ms: int = Field(default=32_000, ge=0)
     callbacks_backoff_multiplier: float = Field(default=1.5, ge=1)
     callbacks_pending_dispatch_limit: int = Field(default=100, ge=1)
-    callbacks_concurrency: int = Field(default=16, ge=1)
-    """Deliveries in flight in one process; stands for the original's thread pool sizes."""
+    callbacks_concurrency: int = Field(default=64, ge=1)
+    """Deliveries in flight in one process, shared among applications and targets; stands for the original's
+    thread pool sizes."""
     callbacks_queue_capacity: int = Field(default=1_000, ge=0)
     callbacks_force_rerun_period_ms: int | None = Field(default=None, ge=0)
     callbacks_failure_threshold: int = Field(default=200, ge=-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncGenerator
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -163,12 +164,12 @@ async def test_the_answer_that_was_judged_is_the_one_connected_to(
     answers = [["127.0.0.1"], ["169.254.169.254"]]
     asked: list[str] = []
 
-    async def getaddrinfo(host: str, port: int, **_options: Any) -> list[Any]:
+    def getaddrinfo(host: str, port: int, **_options: Any) -> list[Any]:
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers.pop(0)]
 
     outgoing = egress(egress_allowed_networks=["127.0.0.0/8"])
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     assert (await outgoing.http.get(f"http://bank.example:{server.port}/")).text == "hello"
     assert asked == ["bank.example"]
     await outgoing.close()
@@ -177,22 +178,22 @@ async def test_the_answer_that_was_judged_is_the_one_connected_to(
 async def test_refused_addresses_of_a_name_are_passed_over(
     server: BackgroundServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def getaddrinfo(_host: str, port: int, **_options: Any) -> list[Any]:
+    def getaddrinfo(_host: str, port: int, **_options: Any) -> list[Any]:
         addresses = ["169.254.169.254", "127.0.0.1"]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
     outgoing = egress(egress_allowed_networks=["0.0.0.0/0"])
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     assert (await outgoing.http.get(f"http://bank.example:{server.port}/")).text == "hello"
     await outgoing.close()
 
 
 async def test_an_unknown_name_is_a_connect_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def getaddrinfo(*_arguments: Any, **_options: Any) -> list[Any]:
+    def getaddrinfo(*_arguments: Any, **_options: Any) -> list[Any]:
         raise socket.gaierror
 
     outgoing = egress()
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with pytest.raises(httpx2.ConnectError):
         await outgoing.http.get("http://bank.example/")
     await outgoing.close()
@@ -239,14 +240,19 @@ async def test_a_configured_proxy_is_asked_instead() -> None:
 
 
 async def test_a_connect_that_takes_too_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def getaddrinfo(*_arguments: Any, **_options: Any) -> list[Any]:
-        await asyncio.Event().wait()
+    held = threading.Event()
+
+    def getaddrinfo(*_arguments: Any, **_options: Any) -> list[Any]:
+        held.wait()
         return []
 
     outgoing = egress(http_connection_timeout_ms=1)
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
-    with pytest.raises(httpx2.ConnectTimeout):
-        await outgoing.http.get("http://bank.example/")
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    try:
+        with pytest.raises(httpx2.ConnectTimeout):
+            await outgoing.http.get("http://bank.example/")
+    finally:
+        held.set()
     await outgoing.close()
 
 

@@ -26,8 +26,13 @@ from powerauth_core.errors import CoreError
 from powerauth_core.records import RecordCipher
 from powerauth_core.settings import CoreSettings
 from servicekit.database import Database
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
 
 MAX_ANSWER_BYTES = 64 * 1024
+ANSWER_BODY_SECONDS = 2.0
+"""What is waited for the body of an answer whose status is known; nobody reads it."""
 TOKEN_EXPIRY_MARGIN_SECONDS = 30.0
 DEFAULT_TOKEN_SECONDS = 300.0
 
@@ -78,7 +83,7 @@ class CallbackClient:
     ) -> None:
         """
         :param tls: None: the shared client, without a client certificate
-        :param total_seconds: bound of one delivery, from connecting to the end of the answer
+        :param total_seconds: bound of one delivery, from asking for a token to the answer's status
         """
         self._total_seconds = total_seconds
         self._egress = egress
@@ -95,15 +100,8 @@ class CallbackClient:
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
         try:
-            self._egress.policy.check_url(self._url)
-            headers |= await self._authorization()
-            http = self._own or self._egress.http
-            async with (
-                asyncio.timeout(self._total_seconds),
-                http.stream("POST", self._url, content=body, headers=headers) as response,
-            ):
-                status = response.status_code
-                await _skip_body(response)
+            async with asyncio.timeout(self._total_seconds):
+                response = await self._post(body, headers)
         except TimeoutError:
             raise DeliveryFailed("no answer in time") from None
         except EgressRefused as error:
@@ -111,10 +109,19 @@ class CallbackClient:
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
             refused = isinstance(error.__cause__, NoAllowedAddress)
             raise DeliveryFailed(str(error.__cause__) if refused else type(error).__name__) from None
-        if status == httpx2.codes.UNAUTHORIZED:
+        await _skip_body(response)
+        if response.status_code == httpx2.codes.UNAUTHORIZED:
             self._token = None
-        if not httpx2.codes.is_success(status):
-            raise DeliveryFailed(f"status {status}")
+        if not response.is_success:
+            raise DeliveryFailed(f"status {response.status_code}")
+
+    async def _post(self, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+        """Send once; the answer's head."""
+        self._egress.policy.check_url(self._url)
+        authorization = await self._authorization()
+        http = self._own or self._egress.http
+        request = http.build_request("POST", self._url, content=body, headers={**headers, **authorization})
+        return await http.send(request, stream=True)
 
     async def close(self) -> None:
         """Close the connections that only this callback uses."""
@@ -147,10 +154,7 @@ class CallbackClient:
         headers |= _basic(quote_plus(oauth2.client_id or ""), quote_plus(oauth2.client_secret or ""))
         asked_at = time.monotonic()
         http = self._own or self._egress.http
-        async with (
-            asyncio.timeout(self._total_seconds),
-            http.stream("POST", url, data=form, headers=headers) as response,
-        ):
+        async with http.stream("POST", url, data=form, headers=headers) as response:
             if not response.is_success:
                 raise DeliveryFailed(f"the token endpoint answered {response.status_code}")
             answer = await _bounded_json(response)
@@ -169,12 +173,18 @@ def _basic(user: str, password: str) -> dict[str, str]:
 
 
 async def _skip_body(response: httpx2.Response) -> None:
-    """Read a short body, so that the connection can be used again; a long one costs it."""
+    """Read a short body, so that the connection can be used again; a long or slow one costs it, no more."""
     received = 0
-    async for part in response.aiter_raw():
-        received += len(part)
-        if received > MAX_ANSWER_BYTES:
-            return
+    try:
+        async with asyncio.timeout(ANSWER_BODY_SECONDS):
+            async for part in response.aiter_raw():
+                received += len(part)
+                if received > MAX_ANSWER_BYTES:
+                    return
+    except (TimeoutError, httpx2.HTTPError) as error:
+        log.info("callback's answer broke off after its status", reason=type(error).__name__)
+    finally:
+        await response.aclose()
 
 
 async def _bounded_json(response: httpx2.Response) -> Mapping[str, Any]:

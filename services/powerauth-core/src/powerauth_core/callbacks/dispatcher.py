@@ -3,6 +3,9 @@
 Any number of replicas deliver at the same time: a delivery belongs to the process that made its row
 PROCESSING, and an outcome is written only while that is still so.
 
+Slots and places of the queue are shared fairly among applications and targets (`shares`): a receiver that
+hangs delays what else goes to itself, and nothing else.
+
 One callback hears of one operation or activation in the order of its changes, as long as the same process
 delivers them and none fails: what is repeated comes late, and no receiver may rely on more (§18.5).
 """
@@ -11,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -27,6 +31,7 @@ from powerauth_core.callbacks.clients import (
 )
 from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
 from powerauth_core.callbacks.rules import RetryPolicy
+from powerauth_core.callbacks.shares import FairSlots, Flow, Shares
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.json_text import read_json
 from servicekit import clock, metrics
@@ -36,6 +41,9 @@ from servicekit.logs import get_logger
 
 log = get_logger(__name__)
 
+_CLAIMS = 4
+"""A run of the dispatch job takes its deliveries in at least so many portions."""
+
 Outcome = Callable[[RetryPolicy, int, datetime], Mapping[str, Any]]
 
 
@@ -44,6 +52,8 @@ class Delivery:
     """One event to deliver, as its row was when it became PROCESSING.
 
     :ivar subject: the operation or activation that changed
+    :ivar flow: whose share of the slots it needs
+    :ivar let_through: monotonic time at which the circuit let it through
     """
 
     event_id: int
@@ -54,10 +64,12 @@ class Delivery:
     attempts: int
     last_call: datetime | None
     policy: RetryPolicy
+    flow: Flow
+    let_through: float
 
     @classmethod
-    def of(cls, row: CallbackUrlEvent, policy: RetryPolicy) -> Delivery:
-        """From a PROCESSING row."""
+    def of(cls, row: CallbackUrlEvent, callback: CallbackUrl, policy: RetryPolicy) -> Delivery:
+        """From a PROCESSING row, which the circuit of its callback has just let through."""
         content = read_json(row.callback_data)
         return cls(
             event_id=row.id,
@@ -68,6 +80,8 @@ class Delivery:
             attempts=row.attempts,
             last_call=row.timestamp_last_call,
             policy=policy,
+            flow=Flow.to(callback.application_id, callback.callback_url or ""),
+            let_through=time.monotonic(),
         )
 
 
@@ -78,10 +92,9 @@ class CallbackDispatcher:
         self.clients = clients
         self._settings = settings
         self._database = database
-        self._slots = asyncio.Semaphore(settings.callbacks_concurrency)
-        # One slow receiver must not hold all slots.
-        share = max(1, settings.callbacks_concurrency // 2)
-        self._shares: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(share))
+        self._slots = FairSlots(settings.callbacks_concurrency)
+        self._places = Shares(settings.callbacks_concurrency + settings.callbacks_queue_capacity)
+        self._accepted: Counter[str] = Counter()
         # What happened to one operation or activation is told in its order. Unused lanes are gone.
         self._lanes: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,22 +104,20 @@ class CallbackDispatcher:
 
     @property
     def free(self) -> int:
-        """How many deliveries can be accepted now."""
-        if self._stopping:
-            return 0
-        capacity = self._settings.callbacks_concurrency + self._settings.callbacks_queue_capacity
-        return max(0, capacity - len(self._tasks))
+        """How many deliveries can be accepted now; a flow that has many already can have fewer."""
+        return 0 if self._stopping else self._places.free
 
     def submit(self, deliveries: Iterable[Delivery]) -> None:
         """Deliver in the background; what does not fit goes back to PENDING."""
         for delivery in deliveries:
-            fits = self.free > 0
-            work = self._deliver(delivery) if fits else self._postpone(delivery)
-            task = asyncio.create_task(work, name=f"callback {delivery.event_id}")
-            self._tasks.add(task)
-            if fits:
-                self._waiting[task] = delivery
-            task.add_done_callback(self._forget)
+            if self._stopping or not self._places.allows(delivery.flow):
+                self._start(self._postpone(delivery), delivery)
+                continue
+            self._places.take(delivery.flow)
+            self._accepted[delivery.callback_id] += 1
+            task = self._start(self._deliver(delivery), delivery)
+            self._waiting[task] = delivery
+            task.add_done_callback(partial(self._delivered, delivery))
 
     async def stop(self) -> None:
         """Put back what waits, let what is under way finish within the grace period, close the clients."""
@@ -129,14 +140,29 @@ class CallbackDispatcher:
             await asyncio.wait(self._tasks)
 
     async def dispatch_pending(self) -> int:
-        """Take due PENDING deliveries over and submit them; how many. The job of §30."""
-        limit = min(self._settings.callbacks_pending_dispatch_limit, self.free)
-        if not limit:
-            return 0
+        """Take due PENDING deliveries over and submit them; how many. The job of §30.
+
+        Some at a time, and none of a callback that has so many under way already: a long backlog of one
+        callback leaves room for what others have to tell.
+        """
+        limit = self._settings.callbacks_pending_dispatch_limit
+        share = max(1, limit // _CLAIMS)
+        total = 0
+        while total < limit and self.free:
+            busy = [callback for callback, number in self._accepted.items() if number >= share]
+            taken, claimed = await self._claim(min(share, limit - total, self.free), busy)
+            self.submit(taken)
+            total += len(taken)
+            if not claimed:
+                break
+        return total
+
+    async def _claim(self, limit: int, busy: Sequence[str]) -> tuple[list[Delivery], int]:
+        """Make due rows PROCESSING, or FAILED where nothing may be sent: the former, and how many in all."""
         taken: list[Delivery] = []
         async with self._database.transaction() as session:
             now = clock.now()
-            rows = await repository.claim_due(session, self._database.dialect, now, limit)
+            rows = await repository.claim_due(session, self._database.dialect, now, limit, busy)
             callbacks = await repository.find_many(session, [row.application_callback_id for row in rows])
             for row in sorted(rows, key=lambda row: (row.timestamp_created, row.id)):
                 found = callbacks.get(row.application_callback_id)
@@ -145,9 +171,8 @@ class CallbackDispatcher:
                     _apply(row, rules.given_up(policy, row.attempts, now))
                 else:
                     _apply(row, rules.started(policy, now))
-                    taken.append(Delivery.of(row, policy))
-        self.submit(taken)
-        return len(taken)
+                    taken.append(Delivery.of(row, found.row, policy))
+        return taken, len(rows)
 
     async def rerun_stale(self) -> int:
         """Return lost PROCESSING deliveries to PENDING, or give up those with one attempt; how many.
@@ -183,15 +208,24 @@ class CallbackDispatcher:
     def _policy(self, found: repository.OwnedCallback | None) -> RetryPolicy:
         return retry_policy(self._settings, CallbackUrl() if found is None else found.row)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _start(self, work: Coroutine[Any, Any, None], delivery: Delivery) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"callback {delivery.event_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _delivered(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
         self._waiting.pop(task, None)
+        self._places.give_back(delivery.flow)
+        self._accepted[delivery.callback_id] -= 1
+        if not self._accepted[delivery.callback_id]:
+            del self._accepted[delivery.callback_id]
 
     async def _deliver(self, delivery: Delivery) -> None:
         task = asyncio.current_task()
         assert task is not None
         lane = self._lanes.setdefault((delivery.callback_id, delivery.subject), asyncio.Lock())
-        async with lane, self._shares[delivery.callback_id], self._slots:
+        async with lane, self._slots.slot(delivery.flow):
             if self._waiting.pop(task, None) is None:
                 return  # put back while it waited
             if not await self._is_ours(delivery):
@@ -223,6 +257,9 @@ class CallbackDispatcher:
         """Send once; how the row goes on."""
         try:
             async with self.clients.lease(delivery.callback_id) as lease:
+                if lease.breaker.opened_since(delivery.let_through):
+                    self._deliveries.labels("circuit_open").inc()
+                    return rules.given_up
                 try:
                     await lease.client.send(delivery.body, delivery.idempotency_key)
                 except DeliveryFailed:

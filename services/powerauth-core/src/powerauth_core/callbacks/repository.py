@@ -89,14 +89,18 @@ async def add_events(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -
 
 
 async def claim_due(
-    session: AsyncSession, dialect: Dialect, now: datetime, limit: int
+    session: AsyncSession, dialect: Dialect, now: datetime, limit: int, busy: Collection[str]
 ) -> Sequence[CallbackUrlEvent]:
-    """PENDING deliveries that are due, newest first, locked; what another replica holds is passed over."""
+    """PENDING deliveries that are due, newest first, locked; what another replica holds is passed over.
+
+    :param busy: callbacks that have enough under way
+    """
     statement = (
         select(CallbackUrlEvent)
         .where(
             CallbackUrlEvent.status == CallbackUrlEventStatus.PENDING.value,
             CallbackUrlEvent.timestamp_next_call < now,
+            CallbackUrlEvent.application_callback_id.not_in(busy),
         )
         .order_by(CallbackUrlEvent.timestamp_next_call.desc())
         .limit(limit)

@@ -176,6 +176,10 @@ class CircuitBreaker:
         self.last_failure = now
         return True
 
+    def opened_since(self, moment: float) -> bool:
+        """Whether the circuit opened after it let a delivery through, which then has waited in vain."""
+        return 0 <= self.threshold <= self.failures and self.last_failure > moment
+
     def succeeded(self) -> None:
         """A delivery was accepted."""
         self.failures = 0

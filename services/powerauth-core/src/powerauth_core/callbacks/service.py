@@ -71,18 +71,18 @@ async def _enqueue(
     payload: Payload,
 ) -> None:
     rows: list[dict[str, Any]] = []
-    policies: dict[str, RetryPolicy] = {}
+    told: dict[str, tuple[CallbackUrl, RetryPolicy]] = {}
     for callback in await repository.recipients(session, application_ids, callback_type):
         policy = retry_policy(core.settings, callback)
         row = _event_row(core, callback, policy, payload) if policy.max_attempts > 0 else None
         if row is not None:
             rows.append(row)
-            policies[callback.id] = policy
+            told[callback.id] = callback, policy
     if not rows:
         return
     events = await repository.add_events(session, rows)
     deliveries = [
-        Delivery.of(event, policies[event.application_callback_id])
+        Delivery.of(event, *told[event.application_callback_id])
         for event in events
         if event.status == CallbackUrlEventStatus.PROCESSING.value
     ]
