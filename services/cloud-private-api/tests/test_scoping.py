@@ -119,13 +119,45 @@ async def test_registration_of_others(
     await _answers_like_unknown(service, bank, endpoint, foreign)
 
 
-@pytest.mark.parametrize("status", ["PENDING", "APPROVED"])
+@pytest.mark.parametrize("status", ["PENDING", "APPROVED", "REJECTED", "FAILED", "CANCELED", "EXPIRED"])
 @pytest.mark.parametrize("endpoint", OF_OPERATION, ids=_name)
 async def test_operation_of_others(
     service: Service, bank: Client, other_bank: Client, endpoint: Endpoint, status: str
 ) -> None:
     foreign = service.core.operation("app-b", status=status)
     await _answers_like_unknown(service, bank, endpoint, foreign)
+
+
+OF_ANOTHER_USER = [
+    Endpoint("POST", f"{TASK}/claim", OPERATION, {"userId": "stranger"}),
+    Endpoint("POST", f"{TASK}/reject", OPERATION, {"userId": "stranger", "appId": "app-a"}),
+    Endpoint("GET", f"{TASK}/offline/qr", OPERATION, query={"registrationId": "{own}"}),
+    Endpoint(
+        "POST",
+        f"{TASK}/offline/otp",
+        OPERATION,
+        {"otp": GOOD_OFFLINE_CODE, "nonce": NONCE, "registrationId": "{own}"},
+    ),
+]
+
+
+@pytest.mark.parametrize("status", ["PENDING", "APPROVED", "REJECTED", "FAILED", "CANCELED", "EXPIRED"])
+@pytest.mark.parametrize("endpoint", OF_ANOTHER_USER, ids=_name)
+async def test_operation_of_another_user(
+    service: Service, bank: Client, endpoint: Endpoint, status: str
+) -> None:
+    foreign = service.core.operation("app-a", user_id="somebody else", status=status)
+    await _answers_like_unknown(service, bank, endpoint, foreign)
+
+
+@pytest.mark.parametrize("status", ["CREATED", "PENDING_COMMIT", "ACTIVE", "BLOCKED", "REMOVED"])
+async def test_registration_of_another_user(service: Service, bank: Client, status: str) -> None:
+    service.core.template("login")
+    foreign = service.core.activation("app-a", user_id="somebody else", status=status)
+    body = {"template": "login", "userId": "user-1", "registrationId": foreign}
+    await bank.refused("POST", "/v2/operations", body, code=REGISTRATION)
+    query = {"userId": "user-1", "registrationId": foreign}
+    await bank.refused("GET", "/v2/operations", code=REGISTRATION, **query)
 
 
 @pytest.mark.parametrize("endpoint", [*OF_REGISTRATION, *OF_OPERATION], ids=_name)

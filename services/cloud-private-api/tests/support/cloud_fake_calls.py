@@ -306,10 +306,8 @@ class OperationCalls(CoreState):
 
     def _operation_reject(self, request: Members) -> Members:
         found = self.find_operation(request, "ERR0038")
-        if found["status"] != "PENDING":
+        if found["status"] != "PENDING" or found["userId"] not in (None, request["userId"]):
             raise Refused("ERR0038")
-        if found["userId"] not in (None, request["userId"]):
-            return {"result": "REJECT_FAILED", "operation": found}
         found |= {"status": "REJECTED", "userId": request["userId"]}
         return {"result": "REJECTED", "operation": found}
 

@@ -181,7 +181,7 @@ def test_an_activation_under_verification_is_recognised(flag: str) -> None:
 def test_a_rejection_needs_owner_and_application(
     owner: str | None, user: str, application: str, succeeds: bool
 ) -> None:
-    assert rules.rejection_succeeds(replace(OPERATION, user_id=owner), user, application) is succeeds
+    assert rules.belongs_to(replace(OPERATION, user_id=owner), user, application) is succeeds
 
 
 def test_an_unclaimed_operation_belongs_to_nobody() -> None:

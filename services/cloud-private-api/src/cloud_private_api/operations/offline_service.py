@@ -84,9 +84,10 @@ async def _checked(
     cloud: Cloud, caller: Caller, operation_id: str, registration_id: str
 ) -> tuple[Operation, ActivationDetail]:
     operation = await find(cloud, caller, operation_id)
-    rules.require_pending(operation)
     registration = await status_in_scope(cloud, caller.applications, registration_id)
     rules.require_fit(operation, registration)
+    rules.require_pending(operation)
+    rules.require_active(registration)
     return operation, registration
 
 

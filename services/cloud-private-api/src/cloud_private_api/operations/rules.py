@@ -87,10 +87,9 @@ def require_pending(operation: core.Operation) -> None:
 
 
 def require_fit(operation: core.Operation, registration: ActivationDetail) -> None:
-    """Whether this registration can approve this operation (§5.4).
+    """Whether this operation is one for this registration, in whatever state they are (§5.4, D31).
 
     :raises OperationNotFound: the operation is not for this user, application, registration or flag
-    :raises RegistrationChangeRefused: the registration is not ACTIVE
     """
     fits = (
         operation.user_id in (None, registration.user_id)
@@ -100,5 +99,12 @@ def require_fit(operation: core.Operation, registration: ActivationDetail) -> No
     )
     if not fits:
         raise OperationNotFound
+
+
+def require_active(registration: ActivationDetail) -> None:
+    """Whether the registration can approve anything.
+
+    :raises RegistrationChangeRefused: it is not ACTIVE
+    """
     if registration.activation_status != "ACTIVE":
         raise RegistrationChangeRefused

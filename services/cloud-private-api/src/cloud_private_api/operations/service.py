@@ -100,7 +100,9 @@ async def list_of_user(
         return Operations(operations=[])
     if registration_id is not None:
         # To the core an unknown registration is one without flags; here it is not found, like a foreign one.
-        registration_id = (await status_in_scope(cloud, caller.applications, registration_id)).activation_id
+        registration = await status_in_scope(cloud, caller.applications, registration_id)
+        if registration.user_id != user_id:
+            raise RegistrationNotFound
     found = await cloud.core.operations.list_of_user(
         user_id, caller.applications, page, pending=pending, activation_id=registration_id
     )
@@ -140,6 +142,8 @@ async def fail(
 async def reject(cloud: Cloud, caller: Caller, operation_id: str, request: RejectOperation) -> Operation:
     """Reject for a user who asked the support desk to."""
     operation = await find(cloud, caller, operation_id)
+    if operation.user_id not in (None, request.user_id):
+        raise OperationNotFound
     if request.app_id not in caller.applications or request.app_id not in operation.applications:
         raise InvalidRequest(Violation("appId", "is not an application of the operation", request.app_id))
     outcome = await cloud.core.operations.reject(
@@ -149,6 +153,4 @@ async def reject(cloud: Cloud, caller: Caller, operation_id: str, request: Rejec
         application_id=request.app_id,
         additional_data=request.additional_data,
     )
-    if outcome.result != rules.REJECTED:
-        raise OperationNotFound
     return rules.detail(outcome.operation)

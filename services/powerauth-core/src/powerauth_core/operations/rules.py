@@ -102,10 +102,8 @@ def flag_fits(facts: OperationFacts, activation_flags: Collection[str]) -> bool:
 
 def concerns(facts: OperationFacts, actor: Actor) -> bool:
     """Owner, application and bound activation fit; else the device does not know the operation (D14)."""
-    return (
-        owner_fits(facts, actor.user_id)
-        and actor.application_id in facts.applications
-        and activation_fits(facts, actor.activation_id)
+    return belongs_to(facts, actor.user_id, actor.application_id) and activation_fits(
+        facts, actor.activation_id
     )
 
 
@@ -127,8 +125,7 @@ def is_under_verification(actor: Actor) -> bool:
 def approval_succeeds(facts: OperationFacts, attempt: ApprovalAttempt) -> bool:
     """Whether a pending operation is approved by this attempt (§19.7 step 2)."""
     return (
-        owner_fits(facts, attempt.user_id)
-        and attempt.application_id in facts.applications
+        belongs_to(facts, attempt.user_id, attempt.application_id)
         and attempt.data == facts.data
         and attempt.signature_type in facts.signature_types
         and facts.failure_count < facts.max_failure_count
@@ -137,8 +134,8 @@ def approval_succeeds(facts: OperationFacts, attempt: ApprovalAttempt) -> bool:
     )
 
 
-def rejection_succeeds(facts: OperationFacts, user_id: str, application_id: str) -> bool:
-    """Whether a pending operation is rejected by this user in this application (§19.7)."""
+def belongs_to(facts: OperationFacts, user_id: str, application_id: str) -> bool:
+    """Whether this user in this application may know of the operation (D14, D31)."""
     return owner_fits(facts, user_id) and application_id in facts.applications
 
 

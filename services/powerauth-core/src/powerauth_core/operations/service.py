@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 async def detail(core: Core, request: OperationDetailRequest) -> OperationDetailResponse:
     """``operation/detail``: reading claims nothing.
 
-    :raises OperationNotFound: unknown, out of scope, or pending for another user than the one given
+    :raises OperationNotFound: unknown, out of scope, or of another user than the one given
     """
     async with core.database.read() as session:
         operation = await repository.find(session, request.operation_id, request.application_ids)
@@ -56,7 +56,7 @@ async def claim(core: Core, request: OperationClaimRequest) -> OperationDetailRe
 
     The answer has no proximity code: only create, detail and the pending list show one (§19.1).
 
-    :raises OperationNotFound: unknown, out of scope, or pending for another user
+    :raises OperationNotFound: unknown, out of scope, or of another user
     """
     async with core.database.transaction() as session:
         operation = await _lock(core, session, request.operation_id, request.application_ids)
@@ -102,8 +102,8 @@ async def list_external(core: Core, request: OperationExternalListRequest) -> li
 async def approve(core: Core, request: OperationApproveRequest) -> OperationUserActionResponse:
     """``operation/approve``: approve a pending operation or count a failed approval (§19.7).
 
-    :raises OperationNotApprovable: unknown, out of scope or not pending; with `require_claim` also
-        if it is not the user's own
+    :raises OperationNotApprovable: unknown, out of scope, of another user or application (D31), or not
+        pending; with `require_claim` also if it is not the user's own
     :raises InvalidApplication: unknown application
     """
     additional_data = request.additional_data or {}
@@ -114,6 +114,8 @@ async def approve(core: Core, request: OperationApproveRequest) -> OperationUser
             raise OperationNotApprovable()
         if not known:
             raise InvalidApplication()
+        if not rules.belongs_to(operation.facts(), request.user_id, request.application_id):
+            raise OperationNotApprovable()
         if not _is_pending(operation):
             raise OperationNotApprovable()
         if core.settings.require_claim and not rules.has_claimed(operation.facts(), request.user_id):
@@ -148,9 +150,9 @@ async def fail_approval(core: Core, request: OperationFailApprovalRequest) -> Op
 
 
 async def reject(core: Core, request: OperationRejectRequest) -> OperationUserActionResponse:
-    """``operation/reject``: reject a pending operation; a wrong user or application changes nothing.
+    """``operation/reject``: reject a pending operation.
 
-    :raises OperationNotRejectable: unknown, out of scope or not pending
+    :raises OperationNotRejectable: unknown, out of scope, of another user or application (D31), or not pending
     :raises InvalidApplication: unknown application
     """
     async with core.database.transaction() as session:
@@ -160,8 +162,8 @@ async def reject(core: Core, request: OperationRejectRequest) -> OperationUserAc
             raise OperationNotRejectable()
         if not known:
             raise InvalidApplication()
-        if not rules.rejection_succeeds(operation.facts(), request.user_id, request.application_id):
-            return _acted(operation, UserActionResult.REJECT_FAILED)
+        if not rules.belongs_to(operation.facts(), request.user_id, request.application_id):
+            raise OperationNotRejectable()
         await transitions.reject(
             core, session, operation, request.user_id, request.additional_data, clock.now()
         )
@@ -247,10 +249,8 @@ def _is_pending(operation: StoredOperation) -> bool:
 
 
 def _refuse_other_owner(operation: StoredOperation, user_id: str | None) -> None:
-    """The owner of a finished or expired operation is not checked (§19.3)."""
-    if user_id is None or not _is_pending(operation):
-        return
-    if not rules.owner_fits(operation.facts(), user_id):
+    """To another user than its owner an operation is unknown, in every state (D31)."""
+    if user_id is not None and not rules.owner_fits(operation.facts(), user_id):
         raise OperationNotFound()
 
 

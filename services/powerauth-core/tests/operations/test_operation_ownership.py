@@ -1,0 +1,105 @@
+"""Another's operation is unknown, pending or finished, at every door (D31)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from powerauth_core.enums import OperationStatus, SignatureType
+from powerauth_core.errors import OperationNotFound
+from powerauth_core.operations import door
+from powerauth_core.operations.rules import Actor
+from servicekit import clock
+
+ACTOR = Actor("act-1", "user", "bank")
+STRANGERS = [
+    replace(ACTOR, user_id="other"),
+    replace(ACTOR, application_id="shop"),
+    replace(ACTOR, activation_id="act-2"),
+]
+EXPIRED_UNSTORED = "past its expiry"
+STATES = [*OperationStatus, EXPIRED_UNSTORED]
+
+RIGHT = {"userId": "user", "applicationId": "bank", "data": "A2", "signatureType": "POSSESSION_KNOWLEDGE"}
+REST = [
+    ("operation/detail", {"userId": "other"}),
+    ("operation/claim", {"userId": "other"}),
+    ("operation/approve", RIGHT | {"userId": "other"}),
+    ("operation/approve", RIGHT | {"applicationId": "shop"}),
+    ("operation/reject", RIGHT | {"userId": "other"}),
+    ("operation/reject", RIGHT | {"applicationId": "shop"}),
+    *(
+        (f"operation/{call}", RIGHT | {"applicationIds": ["shop"]})
+        for call in ("detail", "claim", "approve", "approve/fail", "reject", "cancel")
+    ),
+]
+DOOR: list[tuple[Any, dict[str, Any]]] = [
+    (door.detail, {}),
+    (door.claim, {}),
+    (door.reject, {"additional_data": {}}),
+    (
+        door.approve,
+        {"data": "A2", "signature_type": SignatureType.POSSESSION_KNOWLEDGE, "additional_data": {}},
+    ),
+]
+
+
+async def _operation(bank: Any, state: str) -> dict[str, Any]:
+    await bank.activation("act-1")
+    created: dict[str, Any] = await bank.create(activationId="act-1", templateName="login")
+    if state is EXPIRED_UNSTORED:
+        await bank.change(created, timestamp_expires=clock.now() - timedelta(seconds=1))
+    else:
+        await bank.change(created, status=OperationStatus(state))
+    return created
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_foreign_operation_looks_like_an_unknown_one_inside(
+    bank: Any, new_application: Any, state: str
+) -> None:
+    await new_application("shop")
+    created = await _operation(bank, state)
+    before = await bank.detail(created)
+    for call, request in REST:
+        answers = [
+            await bank.api.post(call, **(request | {"operationId": operation_id}))
+            for operation_id in (created["id"], "unknown")
+        ]
+        assert answers[0] == answers[1], call
+        assert answers[0][0] == 400
+    assert await bank.detail(created) == before
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_foreign_operation_looks_like_an_unknown_one_to_a_device(
+    bank: Any, new_application: Any, state: str
+) -> None:
+    await new_application("shop")
+    created = await _operation(bank, state)
+    before = await bank.detail(created)
+    for actor in STRANGERS:
+        async with bank.core.database.transaction() as session:
+            for function, arguments in DOOR:
+                with pytest.raises(OperationNotFound):
+                    await function(bank.core, session, actor=actor, operation_id=created["id"], **arguments)
+            counted = await door.fail_approval(
+                bank.core, session, actor=actor, operation_id=created["id"], additional_data={}
+            )
+            listed = await door.list_all(bank.core, session, actor=actor)
+            assert (counted, listed) == (None, [])
+    assert await bank.detail(created) == before
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_owner_sees_the_operation_in_every_state(bank: Any, state: str) -> None:
+    created = await _operation(bank, state)
+    shown = await bank.api.ok("operation/detail", operationId=created["id"], userId="user")
+    claimed = await bank.api.ok("operation/claim", operationId=created["id"], userId="user")
+    assert shown["id"] == claimed["id"] == created["id"]
+    async with bank.core.database.transaction() as session:
+        seen = await door.detail(bank.core, session, actor=ACTOR, operation_id=created["id"])
+    assert seen.status == shown["status"]
