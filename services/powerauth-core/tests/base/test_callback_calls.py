@@ -56,6 +56,27 @@ PUBLIC = {
         "trustStorePasswordSet": True,
     },
 }
+SWITCHED_OFF: dict[str, Any] = {
+    "certificate": {
+        "enabled": False,
+        "useCustomKeyStore": False,
+        "keyStoreLocation": None,
+        "keyStorePasswordSet": False,
+        "keyAlias": None,
+        "keyPasswordSet": False,
+        "useCustomTrustStore": False,
+        "trustStoreLocation": None,
+        "trustStorePasswordSet": False,
+    },
+    "httpBasic": {"enabled": False, "username": None, "passwordSet": False},
+    "oauth2": {
+        "enabled": False,
+        "tokenUri": None,
+        "clientId": None,
+        "clientSecretSet": False,
+        "scope": None,
+    },
+}
 
 
 @pytest.fixture
@@ -85,7 +106,7 @@ async def test_defaults_fill_what_is_not_given(api: Any, wanted: Any) -> None:
     assert UUID(created.pop("id")).version == 4
     assert created == wanted() | {
         "attributes": [],
-        "authentication": {"certificate": None, "httpBasic": None, "oauth2": None},
+        "authentication": SWITCHED_OFF,
         "retentionPeriod": "PT720H",
         "initialBackoff": "PT2S",
         "maxAttempts": 1,
@@ -142,7 +163,7 @@ async def test_update_overwrites_everything_but_secrets_left_out(api: Any, core:
     assert (updated["attributes"], updated["maxAttempts"]) == ([], 1)
     assert updated["authentication"]["httpBasic"] == {"enabled": False, "username": "v", "passwordSet": True}
     assert updated["authentication"]["oauth2"]["clientSecretSet"] is True
-    assert updated["authentication"]["certificate"] is None
+    assert updated["authentication"]["certificate"] == SWITCHED_OFF["certificate"]
     row = await stored(core)
     plain = json.loads(
         core.cipher.decrypt_text(row.encryption_mode, [wanted()["applicationId"]], row.authentication)
@@ -155,7 +176,9 @@ async def test_update_overwrites_everything_but_secrets_left_out(api: Any, core:
 async def test_update_without_authentication_wipes_it(api: Any, wanted: Any) -> None:
     created = await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
     updated = await api.ok("application/callback/update", id=created["id"], **wanted())
-    assert updated["authentication"] == {"certificate": None, "httpBasic": None, "oauth2": None}
+    assert updated["authentication"] == SWITCHED_OFF
+    listed = await api.ok("application/callback/list", applicationId=wanted()["applicationId"])
+    assert [item["authentication"] for item in listed["callbackUrlList"]] == [SWITCHED_OFF]
 
 
 async def test_update_needs_a_callback_of_the_application(

@@ -117,8 +117,13 @@ def stored_authentication(stored: CallbackUrl) -> Mapping[str, object]:
             if not member.endswith(_SET_FLAG) and value is not None
         }
         for name, section in sections.items()
-        if isinstance(section, dict)
+        if _is_set(section)
     }
+
+
+def _is_set(section: Any) -> bool:
+    """Whether anything of a section is configured: the core shows one that is not as switched off."""
+    return isinstance(section, dict) and any(section.values())
 
 
 def shown(callback: CallbackUrl) -> Callback:
@@ -142,7 +147,7 @@ def _without_nulls(authentication: Mapping[str, Any] | None) -> dict[str, Any] |
     return {
         name: {member: value for member, value in section.items() if value is not None}
         for name, section in authentication.items()
-        if isinstance(section, dict)
+        if _is_set(section)
     }
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.callbacks.schemas import (
     SECRET_FIELDS,
+    CertificateAuthentication,
     CertificatePublic,
     HttpAuthenticationPrivate,
     HttpAuthenticationPublic,
+    HttpBasicAuthentication,
     HttpBasicPublic,
+    OAuth2Authentication,
     OAuth2Public,
 )
 from powerauth_core.records import RecordCipher, application_text_parts
@@ -56,16 +59,12 @@ def keep_secrets(
 
 
 def public_form(authentication: HttpAuthenticationPrivate) -> HttpAuthenticationPublic:
-    """What answers may show of an authentication."""
-    certificate, basic, oauth2 = (
-        authentication.certificate,
-        authentication.http_basic,
-        authentication.oauth2,
-    )
+    """What answers may show of an authentication; a section that is not set is one that is switched off."""
+    certificate = authentication.certificate or CertificateAuthentication()
+    basic = authentication.http_basic or HttpBasicAuthentication()
+    oauth2 = authentication.oauth2 or OAuth2Authentication()
     return HttpAuthenticationPublic(
-        certificate=None
-        if certificate is None
-        else CertificatePublic(
+        certificate=CertificatePublic(
             enabled=certificate.enabled,
             use_custom_key_store=certificate.use_custom_key_store,
             key_store_location=certificate.key_store_location,
@@ -76,14 +75,10 @@ def public_form(authentication: HttpAuthenticationPrivate) -> HttpAuthentication
             trust_store_location=certificate.trust_store_location,
             trust_store_password_set=bool(certificate.trust_store_password),
         ),
-        http_basic=None
-        if basic is None
-        else HttpBasicPublic(
+        http_basic=HttpBasicPublic(
             enabled=basic.enabled, username=basic.username, password_set=bool(basic.password)
         ),
-        oauth2=None
-        if oauth2 is None
-        else OAuth2Public(
+        oauth2=OAuth2Public(
             enabled=oauth2.enabled,
             token_uri=oauth2.token_uri,
             client_id=oauth2.client_id,

@@ -96,9 +96,9 @@ class OAuth2Public(WireModel):
 class HttpAuthenticationPublic(WireModel):
     """How a callback authenticates, as answers show it: whether a secret is set, never the secret."""
 
-    certificate: CertificatePublic | None = None
-    http_basic: HttpBasicPublic | None = None
-    oauth2: OAuth2Public | None = None
+    certificate: CertificatePublic
+    http_basic: HttpBasicPublic
+    oauth2: OAuth2Public
 
 
 class CallbackUrlSettings(RequestModel):
