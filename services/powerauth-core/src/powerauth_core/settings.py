@@ -29,6 +29,8 @@ class StatusSettings(ServiceSettings):
     application_name: str = "powerauth-server"
     application_display_name: str = "PowerAuth Server"
     application_environment: str = ""
+    compatible_version: str = "1.10.0"
+    """Release of the original that the API is that of; existing clients look at it."""
 
 
 class ProtocolSettings(ServiceSettings):
@@ -59,6 +61,9 @@ class ProtocolSettings(ServiceSettings):
     default_page_number: int = Field(default=0, ge=0)
     require_claim: bool = False
     """Approval only of operations that have an owner (D14)."""
+    require_operation_parameters: bool = True
+    """Refuse an operation whose data template wants parameters that are not given; off, their placeholders
+    stay in the data, as in the original."""
     minimum_protocol_version: ProtocolVersionText = "3.0"
     """For applications without the configuration ``minimumProtocolVersion`` (D17)."""
     new_application_minimum_protocol_version: ProtocolVersionText | None = None

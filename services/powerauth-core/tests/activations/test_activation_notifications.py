@@ -75,7 +75,6 @@ async def test_every_step_of_a_life_is_called_back_and_announced(
         "BLOCKED",
         "ACTIVE",
         "REMOVED",
-        "REMOVED",
     ]
     changes = [event for event in announced if event.type == "activation.status_changed"]
     assert [(event.data["previousStatus"], event.data["activationStatus"]) for event in changes] == [
@@ -184,3 +183,34 @@ async def test_a_change_that_cannot_be_recorded_does_not_happen(
     monkeypatch.undo()
     found = await api.ok("activation/status", activationId=device.activation_id)
     assert found["activationStatus"] == "ACTIVE"
+
+
+NOTHING_NEW: list[tuple[str, ActivationStatus, dict[str, Any]]] = [
+    ("activation/remove", ActivationStatus.REMOVED, {}),
+    ("activation/block", ActivationStatus.BLOCKED, {"reason": "AGAIN"}),
+    ("activation/unblock", ActivationStatus.ACTIVE, {}),
+    ("activation/commit", ActivationStatus.ACTIVE, {}),
+    ("activation/flags/update", ActivationStatus.ACTIVE, {"activationFlags": ["A"]}),
+    ("activation/flags/create", ActivationStatus.ACTIVE, {"activationFlags": ["A"]}),
+    ("activation/flags/remove", ActivationStatus.ACTIVE, {"activationFlags": ["B"]}),
+]
+
+
+@pytest.mark.parametrize(("path", "status", "request_object"), NOTHING_NEW, ids=str)
+async def test_what_changes_nothing_tells_nobody(
+    api: Any,
+    core: Core,
+    activate: Any,
+    callback: None,
+    announced: list[Event],
+    path: str,
+    status: ActivationStatus,
+    request_object: dict[str, Any],
+) -> None:
+    device = await activate(status)
+    await api.ok("activation/flags/update", activationId=device.activation_id, activationFlags=["A"])
+    told = await _callback_states(core)
+    announced.clear()
+    for _ in range(2):
+        await api.post(path, activationId=device.activation_id, **request_object)
+    assert (await _callback_states(core), announced) == (told, [])

@@ -226,9 +226,8 @@ async def test_the_fields_must_be_those_of_the_version(
             await _prepare(api, device, sealed, started["activationCode"], protocolVersion=unknown)
             == "ERR0018"
         )
-    for nothing in (None, ""):
-        refusal = await _prepare(api, device, sealed, started["activationCode"], protocolVersion=nothing)
-        assert refusal == "ERR0024"
+    refusal = await _prepare(api, device, sealed, started["activationCode"], protocolVersion="")
+    assert refusal == "ERR0024"
 
 
 async def test_a_version_below_the_applications_minimum_is_like_an_unknown_one(
@@ -361,4 +360,25 @@ async def test_ten_taken_codes_are_enough(api: Any, init: Any, application: Any,
     await init()
     assert (
         await api.error("activation/init", userId="u", applicationId=application.application_id) == "ERR0006"
+    )
+
+
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_older_clients_need_not_tell_the_protocol_version(
+    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+) -> None:
+    started = await init()
+    device: Device = make_device(version)
+    sealed = await device.layer2(call)
+    env = {name: value for name, value in device.env(sealed).items() if name != "protocolVersion"}
+    exchanged = await api.ok(
+        "activation/prepare",
+        activationCode=started["activationCode"],
+        applicationKey=device.app.key,
+        **env,
+    )
+    assert exchanged["activationStatus"] == "PENDING_COMMIT"
+    assert (exchanged["nonce"] is not None, exchanged["timestamp"] is not None) == (
+        version.timestamp,
+        version.timestamp,
     )

@@ -97,6 +97,19 @@ async def test_values_are_encrypted_at_rest_bound_to_the_application(
     assert values == [PROVIDER]
 
 
+@pytest.mark.parametrize("member", ["issuerUri", "tokenUri", "jwkSetUri"])
+@pytest.mark.parametrize("uri", ["http://idp.example", "idp.example", "", 7])
+async def test_provider_that_could_never_be_called_is_refused_when_it_is_configured(
+    serve: Any, application: Any, member: str, uri: Any
+) -> None:
+    api = await serve(environment="development")
+    request = {"applicationId": application.application_id, "key": "oauth2_providers"}
+    _, body = await api.post("application/config/create", **request, values=["x", {**PROVIDER, member: uri}])
+    assert body["responseObject"]["code"] == "ERR0024"
+    assert body["responseObject"]["message"] == f"requestObject.values.1.{member} - must be an https URL"
+    await api.ok("application/config/create", **request, values=["x", {**PROVIDER, member: "https://idp"}])
+
+
 async def test_secrets_in_values_do_not_reach_the_audit(api: Any, core: Any, application: Any) -> None:
     from powerauth_core.audit.models import AuditLog
 

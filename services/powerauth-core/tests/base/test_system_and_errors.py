@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ async def test_status_names_this_installation(serve: Any) -> None:
     status = await api.ok("status")
     assert (status["status"], status["applicationName"]) == ("OK", "n")
     assert (status["applicationDisplayName"], status["applicationEnvironment"]) == ("d", "e")
-    assert status["version"]
+    assert (status["version"], status["productVersion"]) == ("1.10.0", version("powerauth-core"))
     for moment in ("buildTime", "timestamp"):
         assert datetime.fromisoformat(status[moment]).utcoffset() is not None
         assert status[moment].endswith("+00:00")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cloud_private_api.applications import rules
+from cloud_private_api.applications.provider_rules import check_uris
 from cloud_private_api.applications.schemas import ConfigItem, ConfigItems, OidcProvider, OidcProviders
 from cloud_private_api.applications.service import existing
 from cloud_private_api.audit.service import record_change
@@ -30,6 +31,8 @@ async def put(cloud: Cloud, caller: Caller, app_id: str, key: str, values: Seque
     await existing(cloud, app_id)
     if key == rules.OAUTH2_PROVIDERS:
         stored = await _providers(cloud, app_id)
+        for index, value in enumerate(values):
+            check_uris(value, cloud.settings.environment, f"values.{index}.")
         values = [rules.with_stored_secret(value, stored) for value in values]
     await _write(cloud, caller, app_id, key, values)
     return ConfigItem(key=key, values=[rules.masked(value) for value in values])
@@ -69,9 +72,11 @@ async def put_provider(
     """Insert or replace one OIDC provider; the others stay."""
     if request.provider_id != provider_id:
         raise InvalidRequest(Violation("providerId", "must be that of the path", request.provider_id))
+    members = request.model_dump(exclude_none=True)
+    check_uris(members, cloud.settings.environment)
     await existing(cloud, app_id)
     stored = await _providers(cloud, app_id)
-    new = rules.with_stored_secret(request.model_dump(exclude_none=True), stored)
+    new = rules.with_stored_secret(members, stored)
     others = [item for item in stored if item.get("providerId") != provider_id]
     await _write(cloud, caller, app_id, rules.OAUTH2_PROVIDERS, [*others, new])
     shown: dict[str, Any] = rules.masked(new)

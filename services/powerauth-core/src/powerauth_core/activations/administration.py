@@ -122,7 +122,7 @@ async def remove_locked(
     external_user_id: str | None = None,
     revoke_recovery_codes: bool = False,
 ) -> None:
-    """Remove a locked activation.
+    """Remove a locked activation. Removing it again is recorded, and nobody is told again.
 
     :param revoke_recovery_codes: codes of an unfinished activation are revoked in any case
     """
@@ -131,7 +131,12 @@ async def remove_locked(
     if revoke_recovery_codes or is_pending(previous):
         await lifecycle.revoke_of_activation(session, activation.activation_id)
     await record_change(
-        core, session, activation, previous_status=previous, external_user_id=external_user_id
+        core,
+        session,
+        activation,
+        previous_status=previous,
+        external_user_id=external_user_id,
+        notify=previous is not REMOVED,
     )
 
 

@@ -27,7 +27,7 @@ from powerauth_core.activations.schemas import (
 )
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.enums import ActivationStatus, CommitPhase, RecoveryCodeStatus
-from powerauth_core.envelopes.service import read_envelope
+from powerauth_core.envelopes.service import read_envelope, version_of
 from powerauth_core.errors import ActivationExpired, ActivationNotFound, InvalidApplication
 from powerauth_core.recovery import lifecycle
 from powerauth_core.transfers import service as transfers
@@ -60,7 +60,7 @@ async def prepare(
     :raises IncorrectActivationState: the activation that opened this one is not ACTIVE any more
     :raises CoreError: the envelope does not open, as `open_offer`
     """
-    version, env = read_envelope(request, request.protocol_version)
+    version, env = read_envelope(request, request.protocol_version or version_of(request))
     application = await core.application_cache.by_key(session, request.application_key)
     if application is None or not application.supported:
         raise ActivationExpired()

@@ -52,7 +52,7 @@ class PrepareActivationRequest(EnvelopeFields):
     activation_code: RequiredText = Field(repr=False)
     application_key: RequiredText
     generate_recovery_codes: Switch = False
-    protocol_version: RequiredText
+    protocol_version: RequiredText | None = None
     application_ids: list[str] | None = None
 
 

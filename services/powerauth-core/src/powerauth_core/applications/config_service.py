@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core import events
 from powerauth_core.applications import repository
-from powerauth_core.applications.config_keys import ALLOWED_KEYS
+from powerauth_core.applications.config_keys import ALLOWED_KEYS, OAUTH2_PROVIDERS
 from powerauth_core.applications.models import Application, ApplicationConfig
+from powerauth_core.applications.provider_rules import refused_uri
 from powerauth_core.applications.schemas import (
     ApplicationConfigDetail,
     ApplicationRequest,
@@ -25,6 +26,7 @@ from powerauth_core.audit.rules import AuditType
 from powerauth_core.base import json_text
 from powerauth_core.errors import InvalidApplication, InvalidRequest
 from powerauth_core.records import application_text_parts
+from powerauth_core.settings import CoreSettings
 from servicekit.database import after_commit
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ async def create_config(core: Core, request: CreateConfigRequest) -> CreatedConf
         raise InvalidRequest("requestObject.key - unknown configuration key")
     if not check(request.values):
         raise InvalidRequest("requestObject.values - not usable for this key")
+    if request.key == OAUTH2_PROVIDERS:
+        _check_providers(core.settings, request.values)
     async with core.database.transaction() as session:
         application = await repository.lock_by_name(session, request.application_id)
         if application is None:
@@ -61,6 +65,12 @@ async def create_config(core: Core, request: CreateConfigRequest) -> CreatedConf
         await store(core, session, application, request.key, request.values)
         await _announce(core, session, "Application configuration set", application.name, request.key)
     return CreatedConfig(application_id=application.name, key=request.key, values=request.values)
+
+
+def _check_providers(settings: CoreSettings, values: Sequence[Any]) -> None:
+    refused = None if settings.environment == "test" else refused_uri(values)
+    if refused is not None:
+        raise InvalidRequest(f"requestObject.values.{refused} - must be an https URL")
 
 
 async def remove_config(core: Core, request: RemoveConfigRequest) -> None:

@@ -73,6 +73,15 @@ def read_envelope(fields: EnvelopeFields, version_text: str) -> tuple[ProtocolVe
         raise InvalidRequest() from None
 
 
+def version_of(fields: EnvelopeFields) -> str:
+    """The version that an envelope has by its fields (§2.2); clients older than that member tell none."""
+    if fields.temporary_key_id is not None:
+        return ProtocolVersion.V3_3
+    if fields.timestamp is not None:
+        return ProtocolVersion.V3_2
+    return ProtocolVersion.V3_0 if fields.nonce is None else ProtocolVersion.V3_1
+
+
 def read_version(version_text: str) -> ProtocolVersion:
     """The protocol version of an envelope.
 

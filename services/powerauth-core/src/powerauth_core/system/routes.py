@@ -39,7 +39,8 @@ async def status(core: CoreDependency) -> JsonResponse:
             application_name=settings.application_name,
             application_display_name=settings.application_display_name,
             application_environment=settings.application_environment,
-            version=__version__,
+            version=settings.compatible_version,
+            product_version=__version__,
             build_time=BUILD_TIME,
             timestamp=clock.now(),
         )

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from servicekit.wire import CoreDateTime, WireModel
 
 
@@ -12,7 +14,8 @@ class SystemStatus(WireModel):
     application_name: str
     application_display_name: str
     application_environment: str
-    version: str
+    version: str = Field(description="the original's release whose API this is")
+    product_version: str
     build_time: CoreDateTime
     timestamp: CoreDateTime
 

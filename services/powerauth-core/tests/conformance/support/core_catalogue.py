@@ -10,7 +10,7 @@ SYSTEM = (
     Call(
         "status",
         "4",
-        response="status applicationName applicationDisplayName applicationEnvironment version buildTime:date"
+        response="status applicationName applicationDisplayName applicationEnvironment version productVersion buildTime:date"
         " timestamp:date",
     ),
     Call("error/list", "4", response="errors:[Error]"),
@@ -138,7 +138,7 @@ ACTIVATIONS = (
     Call(
         "activation/prepare",
         "7.2",
-        f"activationCode! applicationKey! protocolVersion! generateRecoveryCodes? {ENV} {SCOPED}",
+        f"activationCode! applicationKey! protocolVersion? generateRecoveryCodes? {ENV} {SCOPED}",
         EXCHANGED,
         "0003 0007 0009 0010 0011 0018 0024 0031 0045",
     ),
