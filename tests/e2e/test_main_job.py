@@ -147,8 +147,9 @@ async def test_a_wrong_pin_counts_on_the_operation_and_on_the_activation(custome
 
 async def test_an_operation_without_a_user_is_claimed_first(customer) -> None:
     await customer.activate()
+    parameters = {"amount": "1", "currency": "EUR", "account": "1/0300"}
     created = await customer.bank.call(
-        "POST", "/v2/operations", {"template": "e2e-payment", "silent": True, "parameters": {"amount": "1"}}
+        "POST", "/v2/operations", {"template": "e2e-payment", "silent": True, "parameters": parameters}
     )
     operations = MobileToken(customer.phone)
     assert await operations.pending() == []

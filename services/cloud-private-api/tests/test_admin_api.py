@@ -162,6 +162,21 @@ async def test_oidc_providers_are_a_view_on_the_configuration(
     assert "s3cret" not in json.dumps([row.param for row in await service.audit()])
 
 
+@pytest.mark.parametrize("member", ["issuerUri", "tokenUri", "jwkSetUri"])
+async def test_provider_that_could_never_be_called_is_refused_when_it_is_configured(
+    start: Any, core: FakeCore, member: str
+) -> None:
+    service = await start(environment="development")
+    admin = await service.user("admin", roles=["ROLE_ADMIN"])
+    core.application("app-1")
+    body = {**PROVIDER, member: "http://idp.example"}
+    path = f"{APPLICATIONS}/app-1"
+    assert await admin.violation("PUT", f"{path}/oidc-providers/idp", body) == member
+    config = {"values": [PROVIDER, body]}
+    assert await admin.violation("PUT", f"{path}/config/oauth2_providers", config) == f"values.1.{member}"
+    await admin.ok("PUT", f"{path}/oidc-providers/idp", PROVIDER)
+
+
 async def test_masked_secret_needs_a_stored_one(admin: Client, core: FakeCore) -> None:
     core.application("app-1")
     body = {**PROVIDER, "clientSecret": "***"}
@@ -262,13 +277,15 @@ async def test_texts_for_the_app(admin: Client, core: FakeCore) -> None:
     body = {
         "title": "Platba",
         "message": "Zaplatit ${amount}",
-        "attributes": [{"id": "a", "type": "AMOUNT"}],
+        "attributes": [
+            {"id": "a", "type": "AMOUNT", "params": {"amount": "amount", "currency": "currency"}, "own": 1}
+        ],
         "ui": {"flipButtons": True},
         "resultTexts": {"success": "Hotovo"},
     }
     shown = {**body, "operationType": "authorize_payment", "language": "cs"}
     assert await admin.ok("PUT", path, body) == shown
-    assert core.texts["authorize_payment", "cs"]["attributes"] == '[{"id": "a", "type": "AMOUNT"}]'
+    assert core.texts["authorize_payment", "cs"]["attributes"] == json.dumps(body["attributes"])
     assert await admin.ok("GET", path) == shown
     assert await admin.ok("GET", TEXTS) == {"texts": [shown]}
     short = {"title": "Platba", "message": "x"}
@@ -282,6 +299,38 @@ async def test_texts_for_the_app(admin: Client, core: FakeCore) -> None:
         await admin.refused(method, path, status=404, code="ERROR_NOT_FOUND")
     name = await admin.violation("PUT", f"{TEXTS}/x/c1", short)
     assert name == "updateOperationText.language"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"attributes": ["foo"]}, "attributes.0"),
+        ({"attributes": [{"type": "HEADING"}, {"type": "BOX"}]}, "attributes.1.type"),
+        ({"attributes": [{"type": "NOTE", "params": {"note": 1}}]}, "attributes.0.params.note"),
+        ({"attributes": [{"type": "KEY_VALUE", "params": {"note": "n"}}]}, "attributes.0"),
+        ({"ui": {"flipButtons": "yes"}}, "ui.flipButtons"),
+        ({"ui": {"preApprovalScreen": {"type": "BIG"}}}, "ui.preApprovalScreen.type"),
+        (
+            {"ui": {"postApprovalScreen": {"type": "REVIEW", "payload": {"attributes": {}}}}},
+            "ui.postApprovalScreen",
+        ),
+        ({"resultTexts": {"success": ["x"]}}, "resultTexts.success"),
+    ],
+)
+async def test_text_of_wrong_shape_is_refused_by_its_path(
+    admin: Client, core: FakeCore, body: dict[str, Any], field: str
+) -> None:
+    whole = {"title": "t", "message": "m", **body}
+    assert await admin.violation("PUT", f"{TEXTS}/login/en", whole) == field
+    assert core.texts == {}
+
+
+def test_shape_of_texts_is_in_the_api_document(service: Service) -> None:
+    schemas = service.app.openapi()["components"]["schemas"]
+    attributes = schemas["SaveText"]["properties"]["attributes"]["anyOf"][0]["items"]
+    assert attributes == {"$ref": "#/components/schemas/Attribute"}
+    assert schemas["AttributeType"]["enum"][0] == "AMOUNT"
+    assert "AMOUNT amount, currency" in schemas["Attribute"]["properties"]["params"]["description"]
 
 
 async def test_text_with_placeholders_outside_of_strings_stays_text(admin: Client, core: FakeCore) -> None:

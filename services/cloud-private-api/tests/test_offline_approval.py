@@ -228,7 +228,7 @@ async def test_right_code_approves(bank: Client, core: FakeCore, registration: s
     assert approved["additionalData"] == {
         "activationId": registration,
         "applicationId": "app-a",
-        "authFactor": "POSSESSION_KNOWLEDGE",
+        "authFactor": "possession_knowledge",
     }
     await bank.refused("POST", _otp(operation_id), body, code="ERROR_OPERATION_STATE_CHANGE")
 

@@ -117,6 +117,32 @@ async def test_creation_refuses_what_it_cannot_use(bank: Client, body: dict[str,
     assert await bank.violation("POST", PATH, body) == field
 
 
+async def test_missing_parameters_are_named(bank: Client, core: FakeCore) -> None:
+    core.template("payment", missing=["amount", "iban"])
+    found = await bank.refused("POST", "/v2/operations", {"template": "payment"}, code="ERROR_REQUEST")
+    assert found["message"] == "missing parameters: amount, iban"
+    assert [item["fieldName"] for item in found["violations"]] == ["parameters.amount", "parameters.iban"]
+
+
+@pytest.mark.parametrize("path", ["/v2/operations", "/operations"])
+async def test_operation_without_texts_is_made_with_a_warning(
+    service: Service, bank: Client, core: FakeCore, path: str
+) -> None:
+    core.template("login")
+    made = await bank.ok("POST", path, {"template": "login", "userId": "user-1"})
+    assert made["warnings"] == [
+        f"there are no texts for operation type {made['operationType']}: the app cannot show the operation"
+    ]
+    core.texts[made["operationType"], "en"] = {
+        "placeholder": made["operationType"],
+        "language": "en",
+        "title": "t",
+        "message": "m",
+    }
+    service.cloud.texts.forget(made["operationType"])
+    assert "warnings" not in await bank.ok("POST", path, {"template": "login", "userId": "user-1"})
+
+
 async def test_caller_without_applications_can_create_nothing(service: Service) -> None:
     nobody = await service.user("nobody")
     assert await nobody.violation("POST", PATH, {"template": "login"}) == "applications"

@@ -242,6 +242,8 @@ class OperationCalls(CoreState):
         )
         if template is None:
             raise Refused("ERR0033")
+        if "missing" in template:
+            raise Refused("ERR0024", missingParameters=template["missing"])
         operation_id = self.operation(
             *request["applications"],
             user_id=request.get("userId"),

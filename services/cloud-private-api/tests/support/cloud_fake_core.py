@@ -89,11 +89,12 @@ class FakeCore(ActivationCalls, OperationCalls, ApplicationCalls):
         try:
             return 200, json.dumps({"status": "OK", "responseObject": handle(request)}).encode()
         except Refused as refusal:
-            return 400, _error(refusal.code)
+            return 400, _error(refusal.code, **refusal.extra)
 
     def _status(self, _request: Members) -> Members:
         return {"status": "OK"}
 
 
-def _error(code: str) -> bytes:
-    return json.dumps({"status": "ERROR", "responseObject": {"code": code, "message": "core text"}}).encode()
+def _error(code: str, **extra: Any) -> bytes:
+    error = {"code": code, "message": "core text", **extra}
+    return json.dumps({"status": "ERROR", "responseObject": error}).encode()

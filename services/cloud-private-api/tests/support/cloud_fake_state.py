@@ -21,9 +21,10 @@ MAX_ATTEMPTS = 5
 class Refused(Exception):
     """An error of the core."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, **extra: Any) -> None:
         super().__init__(code)
         self.code = code
+        self.extra = extra
 
 
 def b64(data: bytes) -> str:

@@ -71,10 +71,32 @@ async def test_detail_shows_what_create_showed(bank: Any) -> None:
 
 
 async def test_parameters_are_stored_unescaped_and_may_be_null(bank: Any) -> None:
-    created = await bank.create(parameters={"AMOUNT": "1", "CURRENCY": None, "IBAN": "a*b\\c\nd", "X": ""})
-    assert created["data"] == "A1*A1${CURRENCY}*Ia\\*b\\\\c\\nd"
-    assert created["parameters"] == {"AMOUNT": "1", "CURRENCY": None, "IBAN": "a*b\\c\nd", "X": ""}
+    parameters = {"AMOUNT": "1", "CURRENCY": "", "IBAN": "a*b\\c\nd", "X": "", "Y": None}
+    created = await bank.create(parameters=parameters)
+    assert created["data"] == "A1*A1*Ia\\*b\\\\c\\nd"
+    assert created["parameters"] == parameters
     assert (await bank.detail(created))["parameters"] == created["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (None, ["AMOUNT", "CURRENCY", "IBAN"]),
+        ({"AMOUNT": "1", "CURRENCY": None, "iban": "x"}, ["CURRENCY", "IBAN"]),
+    ],
+)
+async def test_missing_parameters_are_named_all_at_once(
+    bank: Any, serve: Any, given: Any, missing: list[str]
+) -> None:
+    request = {"userId": "user", "applications": ["bank"], "templateName": "payment", "parameters": given}
+    status, body = await bank.api.post("operation/create", **request)
+    message = f"requestObject.parameters - missing parameters: {', '.join(missing)}"
+    refusal = body["responseObject"]
+    assert (status, refusal["code"], refusal["message"]) == (400, "ERR0024", message)
+    assert refusal["missingParameters"] == missing
+    lenient = await serve(require_operation_parameters=False)
+    created = await lenient.ok("operation/create", **request)
+    assert [name for name in missing if f"${{{name}}}" in created["data"]] == missing
 
 
 @pytest.mark.parametrize("nothing", [None, {}])
@@ -274,5 +296,5 @@ async def test_taken_ids_are_tried_again_and_then_given_up(
     monkeypatch.setattr(creation, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))
     assert (await bank.create())["id"] == free
     monkeypatch.setattr(creation, "uuid", SimpleNamespace(uuid4=lambda: taken))
-    request = {"applications": ["bank"], "templateName": "payment"}
+    request = {"applications": ["bank"], "templateName": "login"}
     assert await bank.api.error("operation/create", **request) == "ERR0019"

@@ -226,13 +226,13 @@ def test_json_parts_of_a_text_are_kept_as_text() -> None:
     text = OperationTextUpdateRequest.model_validate(
         {
             **TEXT,
-            "attributes": [{"id": "a"}],
+            "attributes": [{"id": "a", "type": "HEADING"}],
             "ui": '{ "flipButtons" : true }',
             "resultTexts": {"success": "š"},
         }
     )
     assert (text.attributes, text.ui, text.result_texts) == (
-        '[{"id":"a"}]',
+        '[{"id":"a","type":"HEADING"}]',
         '{ "flipButtons" : true }',
         '{"success":"š"}',
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -24,14 +24,17 @@ _log = get_logger(__name__)
 class CoreRefused(Exception):
     """The core answered with an error code. Which error of ours that is depends on the area (§1.7)."""
 
-    def __init__(self, code: str, path: str) -> None:
+    def __init__(self, code: str, path: str, missing_parameters: Sequence[str] = ()) -> None:
+        """:param missing_parameters: parameters that the template of a new operation wants"""
         super().__init__(code)
         self.code = code
         self.path = path
+        self.missing_parameters = tuple(missing_parameters)
 
 
 class _CoreError(CoreModel):
     code: str
+    missing_parameters: tuple[str, ...] = ()
 
 
 _envelopes: dict[object, JsonReader[Any]] = {}
@@ -80,15 +83,16 @@ class CoreDoor:
         if raw.status == 200:
             return raw
         if raw.status == 400:
-            raise CoreRefused(_code_of(raw.body), path)
+            raise _refusal(raw.body, path)
         if raw.status in _COME_AGAIN:
             raise RemoteUnavailable(f"core: HTTP {raw.status}")
         _log.error("core answered unexpectedly", path=path, status_code=raw.status)
         raise UpstreamFailed
 
 
-def _code_of(body: bytes) -> str:
+def _refusal(body: bytes, path: str) -> CoreRefused:
     try:
-        return _read(_CoreError, body).code
+        error = _read(_CoreError, body)
     except ValidationError:
-        return "unreadable"
+        return CoreRefused("unreadable", path)
+    return CoreRefused(error.code, path, error.missing_parameters)

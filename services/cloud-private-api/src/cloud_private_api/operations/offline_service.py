@@ -119,7 +119,7 @@ async def _approve(
     additional = {
         "activationId": registration.activation_id,
         "applicationId": registration.application_id,
-        "authFactor": signature_type,
+        "authFactor": signature_type.lower(),
     }
     if operation.proximity_otp is not None:
         # The code covered the derived OTP; the core wants its own one beside it.

@@ -71,6 +71,9 @@ class Operation(WireModel):
     registration_id: str | None = None
     risk_flags: str | None = None
     applications: list[str]
+    warnings: list[str] | None = Field(
+        default=None, description="What will keep the app from showing it; in the answer to a creation only"
+    )
 
 
 class CreateSingleOperation(RequestModel):
@@ -98,6 +101,7 @@ class SingleOperation(WireModel):
     max_failure_count: int | None = None
     timestamp_created: EpochMillis
     timestamp_expires: EpochMillis
+    warnings: list[str] | None = None
 
 
 class Operations(WireModel):

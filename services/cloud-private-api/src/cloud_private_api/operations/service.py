@@ -6,10 +6,17 @@ from collections.abc import Sequence
 
 from cloud_private_api.auth.rules import Caller, given_or_all
 from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_client import models as core
 from cloud_private_api.core_client.operations import NewOperation, Page
 from cloud_private_api.core_errors import Area, in_area
-from cloud_private_api.errors import InvalidRequest, OperationNotFound, RegistrationNotFound, Violation
+from cloud_private_api.errors import (
+    InvalidRequest,
+    OperationNotFound,
+    RegistrationNotFound,
+    UpstreamFailed,
+    Violation,
+)
 from cloud_private_api.operations import rules
 from cloud_private_api.operations.schemas import (
     CreateOperation,
@@ -21,6 +28,10 @@ from cloud_private_api.parameters import is_core_id
 from cloud_private_api.registrations.rules import checked_expiry
 from cloud_private_api.registrations.service import status_in_scope
 from servicekit import clock
+from servicekit.errors import Unavailable
+from servicekit.logs import get_logger
+
+_log = get_logger(__name__)
 
 
 @in_area(Area.OPERATIONS)
@@ -29,7 +40,8 @@ async def create(cloud: Cloud, caller: Caller, request: CreateOperation) -> Oper
     applications = given_or_all(caller, request.applications)
     expires = checked_expiry(request.timestamp_expires, clock.now(), "timestampExpires")
     user_id = await _owner(cloud, request, applications)
-    made = await cloud.core.operations.create(
+    made = await _created(
+        cloud,
         NewOperation(
             applications=applications,
             template_name=request.template,
@@ -41,9 +53,38 @@ async def create(cloud: Cloud, caller: Caller, request: CreateOperation) -> Oper
             parameters=request.parameters,
             additional_data=request.additional_data,
             proximity_check_enabled=request.proximity_check_enabled,
-        )
+        ),
     )
-    return rules.shown(made)
+    shown = rules.shown(made)
+    shown.warnings = await _warnings(cloud, made.operation_type)
+    return shown
+
+
+async def _created(cloud: Cloud, wanted: NewOperation) -> core.Operation:
+    """Have the core make an operation.
+
+    :raises InvalidRequest: the template wants parameters that are not given; they are named
+    """
+    try:
+        return await cloud.core.operations.create(wanted)
+    except CoreRefused as refusal:
+        if not refusal.missing_parameters:
+            raise
+        missing = [Violation(f"parameters.{name}", "must not be null") for name in refusal.missing_parameters]
+        message = f"missing parameters: {', '.join(refusal.missing_parameters)}"
+        raise InvalidRequest(*missing, message=message) from None
+
+
+async def _warnings(cloud: Cloud, operation_type: str) -> list[str] | None:
+    """What the maker of an operation should know; the operation is made, so nothing here may fail."""
+    try:
+        texts = await cloud.texts.of_type(operation_type)
+    except (CoreRefused, UpstreamFailed, Unavailable) as error:
+        _log.warning("texts of an operation not looked at", reason=type(error).__name__)
+        return None
+    if texts:
+        return None
+    return [f"there are no texts for operation type {operation_type}: the app cannot show the operation"]
 
 
 async def _owner(cloud: Cloud, request: CreateOperation, applications: Sequence[str]) -> str | None:

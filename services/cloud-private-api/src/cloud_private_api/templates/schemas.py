@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cloud_private_api.verification.schemas import SignatureTypeName
@@ -54,6 +55,113 @@ class Templates(WireModel):
     templates: list[ShownTemplate]
 
 
+class AttributeType(StrEnum):
+    """How an attribute is shown."""
+
+    AMOUNT = "AMOUNT"
+    AMOUNT_CONVERSION = "AMOUNT_CONVERSION"
+    HEADING = "HEADING"
+    KEY_VALUE = "KEY_VALUE"
+    NOTE = "NOTE"
+    ALERT = "ALERT"
+    IMAGE = "IMAGE"
+    PARTY_INFO = "PARTY_INFO"
+
+
+NEEDED_SLOTS: dict[AttributeType, tuple[str, ...]] = {
+    AttributeType.AMOUNT: ("amount", "currency"),
+    AttributeType.AMOUNT_CONVERSION: ("sourceAmount", "sourceCurrency", "targetAmount", "targetCurrency"),
+    AttributeType.KEY_VALUE: ("value",),
+    AttributeType.NOTE: ("note",),
+    AttributeType.IMAGE: ("thumbnailUrl",),
+}
+"""Slots without which the app never shows an attribute of the type (spec/enrollment-api.md §11.4)."""
+
+
+class Part(RequestModel):
+    """An object of a text that is passed on with all that it holds."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Attribute(Part):
+    """One line of the form. ``params`` names, for each slot of the type, the operation's parameter."""
+
+    id: str | None = None
+    type: Annotated[AttributeType, Field(strict=False)]
+    text: str | None = Field(default=None, description="label")
+    params: dict[str, str | None] | None = Field(
+        default=None,
+        description="needed slots: "
+        + "; ".join(f"{kind} {', '.join(slots)}" for kind, slots in NEEDED_SLOTS.items()),
+        examples=[{"amount": "amount", "currency": "currency"}],
+    )
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> Attribute:
+        params = self.params or {}
+        missing = [slot for slot in NEEDED_SLOTS.get(self.type, ()) if not params.get(slot)]
+        if missing:
+            raise PydanticCustomError(
+                "missing_slots",
+                "must name parameters for {slots} in params",
+                {"slots": ", ".join(missing)},
+            )
+        return self
+
+
+class PreApprovalScreen(Part):
+    """What the app shows before the approval."""
+
+    type: Literal["WARNING", "INFO", "QR_SCAN"]
+    heading: str | None = None
+    message: str | None = None
+    items: list[str] | None = None
+    approval_type: Literal["SLIDER"] | None = None
+
+
+class PostApprovalScreen(Part):
+    """What the app shows after the approval.
+
+    ``payload`` of ``REVIEW``: ``attributes`` as they are shown; of ``MERCHANT_REDIRECT``: ``redirectText``,
+    ``redirectUrl``, ``countdown`` in seconds; of ``GENERIC``: anything.
+    """
+
+    type: Literal["REVIEW", "MERCHANT_REDIRECT", "GENERIC"]
+    heading: str | None = None
+    message: str | None = None
+    payload: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _payload_fits(self) -> PostApprovalScreen:
+        for name, kind in _PAYLOADS.get(self.type, {}).items():
+            value = (self.payload or {}).get(name)
+            if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+                raise PydanticCustomError(
+                    "payload",
+                    "must have a payload whose {name} is of type {kind}",
+                    {"name": name, "kind": _KINDS[kind]},
+                )
+        return self
+
+
+_PAYLOADS: dict[str, dict[str, type]] = {
+    "REVIEW": {"attributes": list},
+    "MERCHANT_REDIRECT": {"redirectText": str, "redirectUrl": str, "countdown": int},
+}
+_KINDS: dict[type, str] = {list: "array", str: "string", int: "integer"}
+
+
+class Ui(Part):
+    """How the app shows the operation."""
+
+    flip_buttons: bool | None = None
+    block_approval_on_call: bool | None = None
+    pre_approval_screen: PreApprovalScreen | None = None
+    post_approval_screen: PostApprovalScreen | None = None
+    templates: dict[str, Any] | None = None
+
+
 class ResultTexts(RequestModel):
     """What the app shows when the operation is finished."""
 
@@ -67,8 +175,8 @@ class SaveText(RequestModel):
 
     title: Name
     message: str = Field(min_length=1, max_length=65_536, pattern=r"\S")
-    attributes: list[Any] | None = None
-    ui: dict[str, Any] | None = None
+    attributes: list[Attribute] | None = Field(default=None, max_length=1_000)
+    ui: Ui | None = None
     result_texts: ResultTexts | None = None
 
 

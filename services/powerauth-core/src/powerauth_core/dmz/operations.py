@@ -119,7 +119,7 @@ class ApproveOperation(signed.DoorAction):
         found = {
             **_identity(activation),
             **self.connection.members(),
-            "authFactor": decision.signature_type.value,
+            "authFactor": decision.signature_type.value.lower(),
         }
         if body.proximity_check is not None:
             found[OTP_KEY] = body.proximity_check.otp

@@ -14,7 +14,7 @@ from powerauth_core.enums import OperationStatus
 from powerauth_core.errors import InvalidApplication, InvalidRequest, TemplateNotFound, TokenNotGenerated
 from powerauth_core.operations import proximity, repository, transitions
 from powerauth_core.operations.models import Operation
-from powerauth_core.operations.rendering import has_forbidden_characters, render
+from powerauth_core.operations.rendering import has_forbidden_characters, missing_parameters, render
 from powerauth_core.operations.repository import StoredOperation
 from powerauth_core.operations.schemas import OperationCreateRequest, OperationDetailResponse
 from powerauth_core.operations.views import detail_view
@@ -31,8 +31,8 @@ _LAST_MOMENT = datetime(9999, 12, 31)
 async def create(core: Core, request: OperationCreateRequest) -> OperationDetailResponse:
     """``operation/create``.
 
-    :raises InvalidRequest: the activation is not the user's, a parameter holds control characters, or the
-        expiry lies in the past
+    :raises InvalidRequest: the activation is not the user's, a parameter holds control characters or is
+        missing, or the expiry lies in the past
     :raises TemplateNotFound: unknown template
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     :raises TokenNotGenerated: every generated id was taken
@@ -58,6 +58,8 @@ async def create_in(core: Core, session: AsyncSession, request: OperationCreateR
     if template is None:
         raise TemplateNotFound()
     rids = await application_rids(core, session, request.applications, request.application_ids)
+    if core.settings.require_operation_parameters:
+        _check_completeness(template.data_template, parameters)
     operation = _new(request, template, user_id, parameters, now)
     for _ in range(core.settings.generate_operation_id_iterations):
         operation.id = str(uuid.uuid4())
@@ -102,6 +104,15 @@ def _check_parameters(parameters: Mapping[str, str | None]) -> None:
     for value in parameters.values():
         if value is not None and has_forbidden_characters(value):
             raise InvalidRequest("requestObject.parameters - must not contain control characters")
+
+
+def _check_completeness(template: str, parameters: Mapping[str, str | None]) -> None:
+    missing = missing_parameters(template, parameters)
+    if missing:
+        raise InvalidRequest(
+            f"requestObject.parameters - missing parameters: {', '.join(missing)}",
+            extra={"missingParameters": missing},
+        )
 
 
 def _new(

@@ -15,6 +15,16 @@ def has_forbidden_characters(value: str) -> bool:
     return _FORBIDDEN.search(value) is not None
 
 
+def missing_parameters(template: str, parameters: Mapping[str, str | None]) -> list[str]:
+    """Names that the template wants and that have neither a value nor a default, in the template's order."""
+    names = dict.fromkeys(
+        match["expression"]
+        for match in _PLACEHOLDER.finditer(template)
+        if match["expression"] and _DEFAULT_MARK not in match["expression"]
+    )
+    return [name for name in names if parameters.get(name) is None]
+
+
 def escape_value(value: str) -> str:
     r"""The value as it stands in operation data: ``\`` and ``*`` escaped, a line feed as ``\n``."""
     return value.replace("\\", "\\\\").replace("*", "\\*").replace("\n", "\\n")

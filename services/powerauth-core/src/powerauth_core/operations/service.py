@@ -152,7 +152,7 @@ async def fail_approval(core: Core, request: OperationFailApprovalRequest) -> Op
 async def reject(core: Core, request: OperationRejectRequest) -> OperationUserActionResponse:
     """``operation/reject``: reject a pending operation.
 
-    :raises OperationNotRejectable: unknown, out of scope, of another user or application (D31), or not pending
+    :raises OperationNotRejectable: unknown, out of scope, of another user or application (D31), not pending
     :raises InvalidApplication: unknown application
     """
     async with core.database.transaction() as session:

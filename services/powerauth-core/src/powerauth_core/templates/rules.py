@@ -28,7 +28,7 @@ def is_json_of(kind: type, text: str) -> bool:
 
     A placeholder may stand outside of a string, so the text alone need not be JSON (enrollment-api §11.3).
     """
-    return isinstance(_parsed(text), kind) or isinstance(_parsed(_PLACEHOLDER.sub("0", text)), kind)
+    return isinstance(parsed(text), kind) or isinstance(parsed(_PLACEHOLDER.sub("0", text)), kind)
 
 
 def etag_of(rows: Sequence[Sequence[str | None]]) -> str:
@@ -36,7 +36,8 @@ def etag_of(rows: Sequence[Sequence[str | None]]) -> str:
     return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """The JSON value of a text; None for a text that is none."""
     try:
         return read_json(text)
     except JsonError:

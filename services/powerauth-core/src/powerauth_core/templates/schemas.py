@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from powerauth_core.base import json_text
 from powerauth_core.enums import SignatureType
 from powerauth_core.fields import Name, PositiveLong, RequiredText, Switch
+from powerauth_core.templates import rules
 from powerauth_core.templates.rules import is_json_of
+from powerauth_core.templates.shapes import Attribute, ResultTexts, Ui
 from servicekit.wire import RequestModel, WireModel
 
 
@@ -73,17 +75,39 @@ class OperationTemplateDetailResponse(WireModel):
     proximity_check_enabled: bool
 
 
-def _json_text(kind: type, message: str) -> BeforeValidator:
-    """Take a JSON value or its text; keep the text."""
+def _json_text(kind: type, shape: Any, message: str) -> BeforeValidator:
+    """Take a JSON value or its text, of the given shape; keep the text.
+
+    A wrong member is named by its path. Of a text that is JSON only when its ``${…}`` are filled no more than
+    the outermost kind can be known.
+    """
+    judge = TypeAdapter[Any](shape)
 
     def check(value: Any) -> Any:
-        if isinstance(value, kind):
-            return json_text(value)
-        if value is not None and not (isinstance(value, str) and is_json_of(kind, value)):
+        parsed = rules.parsed(value) if isinstance(value, str) else value
+        if isinstance(parsed, kind):
+            _judge(judge, parsed)
+        elif value is not None and not (isinstance(value, str) and is_json_of(kind, value)):
             raise PydanticCustomError("json_text", "{text}", {"text": message})
-        return value
+        return json_text(value) if isinstance(value, kind) else value
 
-    return BeforeValidator(check, json_schema_input_type=str | kind)
+    return BeforeValidator(check, json_schema_input_type=str | shape)
+
+
+def _judge(shape: TypeAdapter[Any], value: Any) -> None:
+    """Refuse a wrong member as a value that does not fit, not as a request that cannot be read."""
+    try:
+        shape.validate_python(value)
+    except ValidationError as error:
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError("text_shape", "{text}", {"text": found["msg"]}),
+                loc=found["loc"],
+                input=found["input"],
+            )
+            for found in error.errors(include_url=False)
+        ]
+        raise ValidationError.from_exception_data(error.title, problems) from None
 
 
 _Language = Annotated[str, Field(pattern="^[a-z]{2,8}$")]
@@ -106,9 +130,9 @@ class OperationTextUpdateRequest(RequestModel):
     language: _Language
     title: Name
     message: RequiredText
-    attributes: Annotated[str, _json_text(list, "must be a JSON array")] | None = None
-    ui: Annotated[str, _json_text(dict, "must be a JSON object")] | None = None
-    result_texts: Annotated[str, _json_text(dict, "must be a JSON object")] | None = None
+    attributes: Annotated[str, _json_text(list, list[Attribute], "must be a JSON array")] | None = None
+    ui: Annotated[str, _json_text(dict, Ui, "must be a JSON object")] | None = None
+    result_texts: Annotated[str, _json_text(dict, ResultTexts, "must be a JSON object")] | None = None
 
 
 class OperationTextRemoveRequest(RequestModel):

@@ -348,13 +348,13 @@ TEXT = {
     "language": "en",
     "title": "Payment",
     "message": "Pay ${AMOUNT}",
-    "attributes": [{"id": "amount"}],
+    "attributes": [{"id": "amount", "type": "HEADING"}],
     "ui": '{"flipButtons":true}',
     "resultTexts": {"success": "Done"},
 }
 _WRITTEN_TEXT = {
     "title": "Payment",
-    "attributes": '[{"id":"amount"}]',
+    "attributes": '[{"id":"amount","type":"HEADING"}]',
     "ui": '{"flipButtons":true}',
     "resultTexts": '{"success":"Done"}',
 }

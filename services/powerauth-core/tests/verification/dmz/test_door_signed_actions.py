@@ -142,7 +142,7 @@ async def test_approval_does_what_the_phone_signed(
             "applicationId": "test-application",
             "ipAddress": "10.0.0.7",
             "userAgent": "PowerAuthNetworking/1.2.0",
-            "authFactor": kind.value,
+            "authFactor": kind.value.lower(),
             "mobileTokenData": {"risk": [1, 2]},
         }
     )
