@@ -306,7 +306,7 @@ async def test_texts_for_the_app(admin: Client, core: FakeCore) -> None:
     [
         ({"attributes": ["foo"]}, "attributes.0"),
         ({"attributes": [{"type": "HEADING"}, {"type": "BOX"}]}, "attributes.1.type"),
-        ({"attributes": [{"type": "NOTE", "params": {"note": 1}}]}, "attributes.0.params.note"),
+        ({"attributes": [{"type": "NOTE", "params": {"note": ["x"]}}]}, "attributes.0.params.note"),
         ({"attributes": [{"type": "KEY_VALUE", "params": {"note": "n"}}]}, "attributes.0"),
         ({"ui": {"flipButtons": "yes"}}, "ui.flipButtons"),
         ({"ui": {"preApprovalScreen": {"type": "BIG"}}}, "ui.preApprovalScreen.type"),

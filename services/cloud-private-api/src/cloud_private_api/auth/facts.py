@@ -41,6 +41,7 @@ class UserDirectory:
     def __init__(self, database: Database, cache_seconds: float) -> None:
         self._database = database
         self._cache: ExpiringCache[str, UserFacts] = ExpiringCache(CACHED_USERS, cache_seconds)
+        self._changes = 0
 
     async def find(self, username: str) -> UserFacts | None:
         """The facts, at most ``cache_seconds`` old; None for an unknown name."""
@@ -49,13 +50,16 @@ class UserDirectory:
 
     async def read(self, username: str) -> UserFacts | None:
         """The facts as they are now; None for an unknown name."""
+        changes = self._changes
         facts = await self._read(username)
-        if facts is not None:
+        # What was read before a change must not be remembered after it.
+        if facts is not None and changes == self._changes:
             self._cache.put(username, facts)
         return facts
 
     def forget(self, username: str) -> None:
         """Read the user again at the next call."""
+        self._changes += 1
         self._cache.drop(username)
 
     async def replace_hash(self, facts: UserFacts, password_hash: str) -> UserFacts:

@@ -34,8 +34,6 @@ class FailureLimit:
         if self._per_minute <= 0:
             return
         beyond = self._level(key) + self._under_way[key] + 1 - self._per_minute
-        if not self._under_way[key]:
-            del self._under_way[key]
         if beyond > 0:
             raise TooManyRequests(retry_after=math.ceil(beyond * _SECONDS_PER_MINUTE / self._per_minute))
 

@@ -10,8 +10,8 @@ SYSTEM = (
     Call(
         "status",
         "4",
-        response="status applicationName applicationDisplayName applicationEnvironment version productVersion buildTime:date"
-        " timestamp:date",
+        response="status applicationName applicationDisplayName applicationEnvironment version productVersion"
+        " buildTime:date timestamp:date",
     ),
     Call("error/list", "4", response="errors:[Error]"),
     Call("telemetry/report", "17", "name! parameters?", "name reportData:map", "0024 TELEMETRY"),
