@@ -21,6 +21,7 @@ from powerauth_core.callbacks import service as callbacks
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.callbacks.shares import FairSlots, Flow, Shares
 from powerauth_core.enums import ActivationStatus
+from servicekit.testing import PATIENCE_SECONDS
 
 APPLICATION = "test-application"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
@@ -47,7 +48,7 @@ class Server:
 
     async def has(self, requests: int) -> None:
         """Wait until so many requests have come."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while self.requests < requests:
                 self._changed.clear()
                 await self._changed.wait()
@@ -275,7 +276,7 @@ async def test_slots_are_handed_to_who_holds_least_and_come_back_from_who_left()
         event.set()
     await asyncio.gather(*tasks.values(), return_exceptions=True)
     assert order == ["a1", "b1", "a3"]
-    async with asyncio.timeout(10), slots.slot(Flow(1, "x")), slots.slot(Flow(2, "y")):
+    async with asyncio.timeout(PATIENCE_SECONDS), slots.slot(Flow(1, "x")), slots.slot(Flow(2, "y")):
         pass
 
 

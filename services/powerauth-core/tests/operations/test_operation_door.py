@@ -84,7 +84,8 @@ async def bound(bank: Any) -> dict[str, Any]:
 
 
 async def test_a_device_sees_an_operation_without_its_code(bank: Any, device: Door) -> None:
-    created = await bank.create(proximityCheckEnabled=True, parameters={"AMOUNT": None})
+    parameters = {"AMOUNT": "1", "CURRENCY": "CZK", "IBAN": "CZ27", "NOTE": None}
+    created = await bank.create(proximityCheckEnabled=True, parameters=parameters)
     (shown,) = await device.pending()
     wire = shown.model_dump(mode="json")
     assert sorted(wire) == [
@@ -93,7 +94,7 @@ async def test_a_device_sees_an_operation_without_its_code(bank: Any, device: Do
     ]
     assert wire["proximityCheck"] is True
     assert wire["signatureType"] == ["possession_knowledge", "possession_biometry"]
-    assert wire["parameters"] == {"AMOUNT": None}
+    assert wire["parameters"] == parameters
     assert wire["timestampExpires"] - wire["timestampCreated"] == 300_000
     assert created["proximityOtp"] not in shown.model_dump_json()
     assert (await device.detail(created)) == shown
