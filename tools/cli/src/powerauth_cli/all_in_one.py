@@ -273,15 +273,22 @@ class _ByContextPath:
     """
 
     def __init__(self, apps: Mapping[str, FastAPI]) -> None:
-        self._apps = {context_path.encode(): app for context_path, app in apps.items()}
-        self._apps[b"*"] = next(iter(apps.values()))
+        """
+        :param apps: by context path; they are put in after the port is taken and before it is served
+        """
+        self._apps = apps
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _acknowledge_lifespan(receive, send)
             return
         # Undecoded: a slash inside a name ends no context path.
-        app = self._apps.get(scope["raw_path"][:1] + scope["raw_path"][1:].split(b"/", 1)[0])
+        first = scope["raw_path"][:1] + scope["raw_path"][1:].split(b"/", 1)[0]
+        app = (
+            next(iter(self._apps.values()), None)
+            if first == b"*"
+            else self._apps.get(first.decode("latin-1"))
+        )
         if app is not None:
             await app(scope, receive, send)
             return
