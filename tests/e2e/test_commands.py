@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.localservers.programs import free_port
+from powerauth_core.integrations.service import Credentials
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
@@ -274,17 +275,19 @@ def test_a_taken_port_is_a_line_and_nothing_is_made(tmp_path: Path) -> None:
         ("localhost", {}, False),
         ("0.0.0.0", {}, True),
         ("127.0.0.1", {"limit_loopback": True}, True),
-        ("127.0.0.1", {"environment": "production"}, True),
     ],
 )
-def test_on_loopback_the_all_in_one_limits_nobody_outside_production(
+def test_on_loopback_the_all_in_one_limits_nobody(
     tmp_path: Path, host: str, settings: dict[str, object], limited: bool
 ) -> None:
-    from powerauth_cli.all_in_one import AllInOne
-    from powerauth_core.integrations.service import Credentials
-
     stack = AllInOne(tmp_path, host=host, settings={"enrollment": settings})
     assert stack._enrollment_settings(Credentials("token", "secret")).limit_loopback is limited
+
+
+def test_the_all_in_one_is_not_for_production(tmp_path: Path) -> None:
+    done = powerauth("run", "--port", 0, "--data", tmp_path, CORE_ENVIRONMENT="production")
+    assert (done.returncode, "Traceback" in done.stderr) == (78, False)
+    assert "CORE_DATABASE_URL: production needs a PostgreSQL database" in done.stderr
 
 
 async def test_the_data_folder_outlives_the_process(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ FIT = {
     "SAMPLE_ENVIRONMENT": "production",
     "SAMPLE_DATABASE_URL": "postgresql://db/x",
     "SAMPLE_BUS_URL": "amqps://bus/",
+    "SAMPLE_MANAGEMENT_PORT": "9090",
 }
 
 

@@ -76,6 +76,7 @@ FIT_FOR_PRODUCTION = {
     "environment": "production",
     "database_url": "postgresql://db.example/cloud",
     "bus_url": "amqps://bus.example/",
+    "management_port": 9090,
     "core_url": "https://core.example/powerauth-java-server",
     "core_username": "token",
     "core_password": "5b1f0b0e-secret-of-cloud",

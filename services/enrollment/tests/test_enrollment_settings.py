@@ -13,6 +13,7 @@ FIT_FOR_PRODUCTION = {
     "environment": "production",
     "core_url": "https://core.example/powerauth-java-server",
     "core_client_token": "token",
+    "management_port": 9090,
     "core_client_secret": "5b1f0b0e-secret-of-the-door",
 }
 

@@ -105,6 +105,13 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, validate_default=True)
     start_rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
+            "management_port",
+            lambda settings: settings.management_port is None,
+            "not set: readiness, metrics and the API document are served nowhere",
+            "9090",
+            Weight.NEVER,
+        ),
+        Rule(
             "log_level",
             lambda settings: settings.log_level == "DEBUG",
             "DEBUG tells more about customers than production logs should hold",

@@ -114,6 +114,7 @@ FIT_FOR_PRODUCTION = {
     "environment": "production",
     "database_url": "postgresql://db.example/core",
     "bus_url": "amqps://bus.example/",
+    "management_port": 9090,
     "master_encryption_key": b64encode(bytes(range(16))).decode(),
 }
 WEAK = b64encode(bytes(16)).decode()
