@@ -1,6 +1,7 @@
 """HTTP of the core's second door, for the enrollment service alone (D1)."""
 
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import APIRouter
 
@@ -21,6 +22,7 @@ from powerauth_core.dmz import (
     tokens,
 )
 from powerauth_core.dmz import exchange as echoes
+from powerauth_core.dmz.exchange import Echo
 from powerauth_core.dmz.schemas import (
     ActivationActionAnswer,
     ActivationStatusAnswer,
@@ -241,15 +243,16 @@ async def exchange(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> 
     return answer(await echoes.echo(core, body.request_object))
 
 
-@examples.post("/{resource}", response_model=ObjectResponse[SealedAnswer])
-async def exchange_signed(
-    core: CoreDependency,
-    resource: Literal["signed", "string", "raw", "generics"],
-    body: ObjectRequest[SealedRequest],
-) -> JsonResponse:
-    """Echo what was signed and encrypted."""
-    return answer(await echoes.echo_signed(core, body.request_object, echoes.ECHOES[resource]))
+def _echo_of(resource: Echo) -> Callable[..., Awaitable[JsonResponse]]:
+    async def exchange_signed(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+        """Echo what was signed and encrypted."""
+        return answer(await echoes.echo_signed(core, body.request_object, resource))
 
+    return exchange_signed
+
+
+for _name, _resource in echoes.ECHOES.items():
+    examples.post(f"/{_name}", response_model=ObjectResponse[SealedAnswer])(_echo_of(_resource))
 
 router = APIRouter()
 router.include_router(door)

@@ -106,8 +106,12 @@ class Door:
     ) -> tuple[dict[str, Any], Any]:
         """The request object of a sealed action that nothing is signed for, and what opens the answer."""
         body, sealed = await self.sealed(phone, SharedInfo1.ACTIVATION_GENERIC, plaintext)
-        proof = {} if token is None else {"token": token_header(token, phone.version)}
+        proof = {} if token is None else {"token": self.token_header(phone, token)}
         return {"encryption": self.encryption(phone), "body": b64encode(body)} | proof, sealed
+
+    def token_header(self, phone: Device, token: tuple[str, bytes]) -> dict[str, str]:
+        """Members of a fresh token header in the phone's version."""
+        return token_header(token, phone.version)
 
     def encryption(self, phone: Device) -> dict[str, str | None]:
         """Members of the encryption header of activation scope."""

@@ -302,13 +302,6 @@ async def test_provider_names_the_user_and_commits(door, provider, new_device, s
     assert complete["activationId"] == device.activation_id
 
 
-async def test_without_the_providers_word_nothing_is_committed(door, provider, new_device) -> None:
-    provider.answers = {"plan": {"userId": "bob"}}
-    answer = await create(door, new_device(), "CUSTOM", {"login": "b"})
-    assert answer["activationStatus"] == "PENDING_COMMIT"
-    assert "committed" not in provider.steps()
-
-
 @pytest.mark.parametrize(
     "plan",
     [
