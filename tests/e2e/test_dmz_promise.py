@@ -1,12 +1,15 @@
-"""The promise of the DMZ: whoever holds the enrollment host holds nothing that opens an inner layer.
+"""The promise of the DMZ: whoever holds the enrollment host holds nothing that opens or forges what is not
+meant for it.
 
-Everything that passes between enrollment, the core and phones is recorded; then every recorded value is tried
-as a key of every inner layer. After that the memory of the running process is searched for what only inner
+Everything that passes between enrollment, the core and phones is recorded; then every part of every recorded
+value is tried as a key of every inner layer and of everything of activation scope, and as the base of forged
+requests at the public door. After that the memory of the running process is searched for what only inner
 layers held (D1, enrollment-api §2.1).
 """
 
 import asyncio
 import json
+import random
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -19,7 +22,9 @@ import httpx2
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "services/powerauth-core/tests/support"))
 
+from dmz_attacker import Loot, opened
 from e2e_identity import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -29,14 +34,19 @@ from e2e_identity import (
     log_in,
 )
 from e2e_memory import occurrences
-from e2e_recording import Recording, RecordingProxy, RecordingTransport, opened
+from e2e_recording import Recording, RecordingProxy, RecordingTransport
 from e2e_stacks import NO_LIMITS, REACHES_THIS_MACHINE, postgres_url
 
 from powerauth_cli.bench.provision import CoreApi
 from powerauth_cli.separate import SeparateProcesses, ServiceProcess
 from powerauth_protocol import ecies
+from powerauth_protocol.ecies import ClientEncryptor, Scope, SharedInfo1
+from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.signature import SignatureType
 from powerauth_protocol.versions import ProtocolVersion
-from powerauth_sdk import AppConfig, Device, DeviceProfile
+from powerauth_sdk import AppConfig, Device, DeviceProfile, vault
+from powerauth_sdk.spawn import activation_code_for
+from powerauth_sdk.transport import JSON_HEADERS, HttpTransport
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
 
@@ -95,6 +105,7 @@ async def dmz() -> AsyncIterator[Dmz]:
                     "ENROLLMENT_CORE_CLIENT_TOKEN": running.dmz_credentials[0],
                     "ENROLLMENT_CORE_CLIENT_SECRET": running.dmz_credentials[1],
                     "ENROLLMENT_APPLICATION_NAME": marker,
+                    "ENROLLMENT_ACTIVATION_SPAWN_ENABLED": "true",
                     **NO_LIMITS,
                 },
             )
@@ -134,10 +145,16 @@ async def _provision(dmz: Dmz) -> None:
         key="oauth2_providers",
         values=[provider],
     )
+    await dmz.core.call(
+        "application/config/create",
+        applicationId=dmz.application_id,
+        key="activation_transfer",
+        values=[{"type": "SPAWN", "allowedTargetApplicationIds": [dmz.application_id]}],
+    )
 
 
-async def activate_in_every_way(dmz: Dmz, version: ProtocolVersion) -> None:
-    """By code with a password, by credentials, by recovery code, by a login."""
+async def activate_in_every_way(dmz: Dmz, version: ProtocolVersion) -> Device:
+    """By code with a password, by credentials, by recovery code, by a login; one of these phones."""
     by_code = dmz.phone(version)
     code = await dmz.code(activationOtp="otp-of-layer-2", commitPhase="ON_KEY_EXCHANGE")
     first = await by_code.activate_with_code(code, PIN, otp="otp-of-layer-2")
@@ -159,26 +176,64 @@ async def activate_in_every_way(dmz: Dmz, version: ProtocolVersion) -> None:
         provider_id="login", code=login.code, nonce=login.nonce, pin=PIN
     )
     await recovered.validate_signature(pin=PIN)
-    await recovered.token()
+    return recovered
+
+
+async def use_everything(dmz: Dmz, phone: Device, version: ProtocolVersion) -> None:
+    """All that passes in activation scope."""
+    await phone.token()
+    assert await phone.user_info()
+    await phone.rename("A name that is longer than one block", PIN)
+    await phone.detail("two factors", SignatureType.POSSESSION_KNOWLEDGE, PIN)
+    await vault.encryption_key(phone, 1, PIN)
+    if version.associated_data:
+        await activation_code_for(phone, dmz.application_id, "sixteen-or-more-characters", PIN)
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion), ids=str)
-async def test_no_recorded_value_opens_an_inner_layer(dmz: Dmz, version: ProtocolVersion) -> None:
+async def test_no_recorded_value_opens_an_inner_layer_or_what_is_an_activations(
+    dmz: Dmz, version: ProtocolVersion
+) -> None:
     recording = dmz.recording
     recording.clear()
-    await activate_in_every_way(dmz, version)
-    material, inner, outer = (
-        recording.key_material(),
-        recording.inner_envelopes(),
-        recording.outer_envelopes(),
-    )
-    assert (len(inner), len(outer)) == (8, 4)
-    assert opened(inner, material, version) == []
+    await use_everything(dmz, await activate_in_every_way(dmz, version), version)
+    loot = recording.loot()
+    inner, outer = recording.inner_envelopes(version), recording.outer_envelopes(version)
+    personal = recording.personal_envelopes(version)
+    assert (len(inner), len(outer), len(personal)) == (8, 4, 14 if version.associated_data else 12)
+    assert opened([*inner, *personal], loot) == []
     # The same tool with the same values opens what is meant for enrollment: it would have noticed.
-    seen = opened(outer, material, version)
+    seen = [plaintext for _, plaintext in opened(outer, loot)]
     assert len(seen) == 4
     assert all(b"activationData" in plaintext for plaintext in seen)
     assert not [name for name in INNER_FIELDS if name in b"".join(seen)]
+
+
+@pytest.mark.parametrize("version", list(ProtocolVersion), ids=str)
+async def test_no_recorded_value_forges_a_request_at_the_public_door(
+    dmz: Dmz, version: ProtocolVersion
+) -> None:
+    """Without any credentials, while the phone's temporary key lives and after."""
+    dmz.recording.clear()
+    phone = dmz.phone(version)
+    await phone.activate_with_code(await dmz.code(commitPhase="ON_KEY_EXCHANGE"), PIN)
+    await use_everything(dmz, phone, version)
+    loot = dmz.recording.loot()
+    encryptor = await phone.encryption.encryptor(
+        Scope.ACTIVATION, SharedInfo1.ACTIVATION_GENERIC, phone.state
+    )
+    base = encryptor._base
+    assert base not in loot.bases(phone.config.application_secret)
+    whole = {value[at : at + 32] for value in loot.values() for at in (0, 4) if len(value) >= at + 32}
+    tried = random.Random(version).sample(sorted(whole), 20)
+    transport = HttpTransport(dmz.enrollment.url)
+    for candidate, status in (*((candidate, 400) for candidate in tried), (base, 200)):
+        forged = ClientEncryptor(encryptor._context, encryptor._public_key, candidate).encrypt(b"{}")
+        headers = JSON_HEADERS | phone.encryption.header(Scope.ACTIVATION, phone.state)
+        body = json.dumps(forged.to_json_dict()).encode()
+        answer = await transport.send("POST", "/pa/v3/user/info", headers, body)
+        assert answer.status == status
+    await transport.close()
 
 
 @pytest.mark.parametrize("leaked", ["envelope key", "shared secret"])
@@ -197,8 +252,8 @@ async def test_a_leaked_inner_key_would_be_noticed(
     monkeypatch.setattr(ecies, "envelope_key_of", spy)
     dmz.recording.clear()
     await dmz.phone().activate_with_code(await dmz.code(), PIN)
-    request, _answer = dmz.recording.inner_envelopes()
-    (plaintext,) = opened([request], {derived[leaked]}, ProtocolVersion.V3_3)
+    request, _answer = dmz.recording.inner_envelopes(ProtocolVersion.V3_3)
+    ((_, plaintext),) = opened([request], Loot([b64encode(derived[leaked])]))
     assert b"activationName" in plaintext
 
 

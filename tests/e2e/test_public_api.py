@@ -302,9 +302,11 @@ async def _encrypted_examples(phone: Device, user: str) -> None:
         )
         told = f"Server successfully decrypted signed data: x, scope: {scope.value.upper()}_SCOPE"
         assert json.loads(plaintext) == {"data": told}
+    verified = "Server successfully decrypted data and verified signature"
+    sentence = f'"{verified}, request data: text, user ID: {user}"'
     for part, sent, expected in (
         ("", b'{"data":"x"}', None),
-        ("/string", b'"text"', b'"text"'),
+        ("/string", b'"text"', sentence.encode()),
         ("/raw", b"\x00\xff raw", b"\x00\xff raw"),
         (
             "/generics",

@@ -25,6 +25,7 @@ AREAS = (
     "/rest/v3/token/",
     "/rest/v3/operation/",
     "/dmz/v1/signed/",
+    "/dmz/v1/sealed/",
     "/dmz/v1/token/",
     "/dmz/v1/",
     "/rest/v3/",

@@ -14,7 +14,7 @@ from enrollment.pipeline.envelopes import (
     OpenedEnvelope,
     closed_envelope,
     envelope_members,
-    open_activation,
+    open_application,
 )
 from enrollment.pipeline.incoming import Incoming
 from powerauth_protocol.ecies import ClientEncryptor, Scope
@@ -26,10 +26,10 @@ VERSIONS = ["3.0", "3.1", "3.2", "3.3"]
 
 async def opened(core: FakeCore, phone: Phone, plaintext: bytes) -> tuple[OpenedEnvelope, ClientEncryptor]:
     door = CoreDoor(ServiceClient("http://core/powerauth-java-server", transport=AsgiTransport(core)))
-    encryptor = phone.encryptor(Scope.ACTIVATION)
+    encryptor = phone.encryptor(Scope.APPLICATION)
     body = json.dumps(encryptor.encrypt(plaintext).to_json_dict()).encode()
-    header = phone.encryption(Scope.ACTIVATION)["X-PowerAuth-Encryption"]
-    return await open_activation(door, Incoming(None, header, None, body)), encryptor
+    header = phone.encryption(Scope.APPLICATION)["X-PowerAuth-Encryption"]
+    return await open_application(door, Incoming(None, header, None, body)), encryptor
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -2,138 +2,135 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from enrollment_fakes import (
-    ACTIVATION_ID,
     ENCRYPTION_FAILED,
     NO_HEADERS,
+    REMOTE_FAILED,
     SIGNATURE_INVALID,
-    USER_ID,
-    Answer,
     FakeCore,
     Phone,
     PublicClient,
+    Raw,
+    Refusal,
 )
 
 from enrollment.settings import EnrollmentSettings
 from powerauth_protocol.ecies import Scope
+from powerauth_protocol.encoding import b64decode
 
-SIGNED = [
-    "/exchange/v3/signed",
-    "/exchange/v3/signed/string",
-    "/exchange/v3/signed/raw",
-    "/exchange/v3/signed/generics",
-]
-
-VERIFIED = (
-    b'{"data":"Server successfully decrypted data and verified signature, request data: %b, user ID: alice"}'
-)
-
-
-@pytest.fixture(autouse=True)
-def signer(core: FakeCore) -> dict[str, Any]:
-    answer = {"authenticated": True, "activationId": ACTIVATION_ID, "userId": USER_ID}
-    core.script["signed/verify"] = answer
-    return answer
-
-
-async def exchange(
-    client: PublicClient, phone: Phone, path: str, plaintext: bytes, scope: Scope, headers: dict[str, str]
-) -> tuple[Answer, bytes]:
-    encryptor = phone.encryptor(scope)
-    answer = await client.post(path, encryptor.encrypt(plaintext).to_json_dict(), headers)
-    return answer, phone.open(encryptor, answer.body) if answer.status == 200 else b""
+APPLICATION, ACTIVATION = "/exchange/v3/application", "/exchange/v3/activation"
+ACTIVATION_CALL = "sealed/exchange/activation"
+SIGNED = {
+    "/exchange/v3/signed": "sealed/exchange/signed",
+    "/exchange/v3/signed/string": "sealed/exchange/string",
+    "/exchange/v3/signed/raw": "sealed/exchange/raw",
+    "/exchange/v3/signed/generics": "sealed/exchange/generics",
+}
+GENERIC = "/pa/generic/activation"
+ENVELOPE = {"encryptedData": "ANSWER", "mac": "MAC"}
+CLOSED = {"authenticated": True, "envelope": ENVELOPE}
+each_signed = pytest.mark.parametrize("path", list(SIGNED))
 
 
 @pytest.mark.parametrize("version", ["3.0", "3.1", "3.2", "3.3"])
-@pytest.mark.parametrize(("plaintext", "data"), [(b'{"data":"x"}', "x"), (b"", "''"), (b"{}", "''")])
-async def test_scopes(
+@pytest.mark.parametrize(
+    ("plaintext", "data"), [(b'{"data":"x"}', "x"), (b"", "''"), (b"{}", "''"), (b'{"data":7}', "''")]
+)
+async def test_application_scope_is_opened_here(
     client: PublicClient, core: FakeCore, version: str, plaintext: bytes, data: str
 ) -> None:
     phone = Phone(core, version)
-    for scope in Scope:
-        path = f"/exchange/v3/{scope.value}"
-        _, opened = await exchange(client, phone, path, plaintext, scope, phone.encryption(scope))
-        text = f"Server successfully decrypted signed data: {data}, scope: {scope.value.upper()}_SCOPE"
-        assert json.loads(opened) == {"data": text}
+    encryptor = phone.encryptor(Scope.APPLICATION)
+    request = encryptor.encrypt(plaintext).to_json_dict()
+    answer = await client.post(APPLICATION, request, phone.encryption(Scope.APPLICATION))
+    text = f"Server successfully decrypted signed data: {data}, scope: APPLICATION_SCOPE"
+    assert json.loads(phone.open(encryptor, answer.body)) == {"data": text}
 
 
-async def test_wrong_scope(client: PublicClient, phone: Phone) -> None:
-    for path, scope in (("application", Scope.ACTIVATION), ("activation", Scope.APPLICATION)):
-        answer, _ = await exchange(
-            client, phone, f"/exchange/v3/{path}", b"{}", scope, phone.encryption(scope)
-        )
-        assert answer.error == ENCRYPTION_FAILED
+async def test_unusable_envelope_of_the_application(
+    client: PublicClient, core: FakeCore, phone: Phone
+) -> None:
+    header = phone.encryption(Scope.APPLICATION)
+    for plaintext in (b"[]", b"x"):
+        request = phone.encryptor(Scope.APPLICATION).encrypt(plaintext).to_json_dict()
+        assert (await client.post(APPLICATION, request, header)).error == ENCRYPTION_FAILED
+    personal = phone.encryptor(Scope.ACTIVATION).encrypt(b"{}").to_json_dict()
+    for headers in (header, phone.encryption(Scope.ACTIVATION)):
+        assert (await client.post(APPLICATION, personal, headers)).error == ENCRYPTION_FAILED
 
 
+async def test_activation_scope_passes_closed(client: PublicClient, core: FakeCore, phone: Phone) -> None:
+    core.script[ACTIVATION_CALL] = CLOSED
+    body = phone.closed(GENERIC)
+    answer = await client.post(ACTIVATION, body, phone.encryption(Scope.ACTIVATION))
+    assert answer.json == ENVELOPE
+    assert b64decode(core.last(ACTIVATION_CALL)["body"]) == body
+    assert core.last(ACTIVATION_CALL)["encryption"]["version"] == phone.version.value
+    core.script[ACTIVATION_CALL] = Refusal("ERR0018")
+    answer = await client.post(ACTIVATION, body, phone.encryption(Scope.ACTIVATION))
+    assert answer.error == ENCRYPTION_FAILED
+    core.calls.clear()
+    for headers in (NO_HEADERS, phone.encryption(Scope.APPLICATION)):
+        assert (await client.post(ACTIVATION, body, headers)).error == ENCRYPTION_FAILED
+    assert core.calls == []
+
+
+@each_signed
 @pytest.mark.parametrize(
     "kind", ["possession_knowledge", "possession_biometry", "possession_knowledge_biometry"]
 )
-@pytest.mark.parametrize(
-    ("path", "plaintext", "expected"),
-    [
-        (
-            SIGNED[0],
-            b'{"data":"x"}',
-            VERIFIED % b"x",
-        ),
-        (
-            SIGNED[0],
-            b"",
-            VERIFIED % b"''",
-        ),
-        (SIGNED[1], b'"text \\u010d"', '"text č"'.encode()),
-        (SIGNED[2], bytes(range(256)), bytes(range(256))),
-        (SIGNED[2], b"x" * 7000, b"x" * 7000),
-        (SIGNED[3], b'{"requestObject":{"data":"x"}}', b'{"status":"OK","responseObject":{"data":"x"}}'),
-    ],
-)
-async def test_signed(
-    client: PublicClient,
-    core: FakeCore,
-    phone: Phone,
-    kind: str,
-    path: str,
-    plaintext: bytes,
-    expected: bytes,
+async def test_signed_requests_pass_closed(
+    client: PublicClient, core: FakeCore, phone: Phone, path: str, kind: str
 ) -> None:
-    _, opened = await exchange(client, phone, path, plaintext, Scope.ACTIVATION, phone.authorization(kind))
-    assert opened == expected
-    request = core.last("signed/verify")
-    assert base64.b64decode(request["body"]) == plaintext
-    assert (request["method"], request["uriId"]) == ("POST", path)
+    core.script[SIGNED[path]] = CLOSED
+    for body in (phone.closed(GENERIC), b"", b"{}", b"x" * 7000):
+        answer = await client.post(path, body, phone.authorization(kind))
+        assert answer.json == ENVELOPE
+        request = core.last(SIGNED[path])
+        assert b64decode(request["body"]) == body
+        assert set(request) == {"authorization", "body"}
 
 
-@pytest.mark.parametrize("path", SIGNED)
+@each_signed
 async def test_authentication_is_looked_at_first(
     client: PublicClient, core: FakeCore, phone: Phone, path: str
 ) -> None:
     for headers in (NO_HEADERS, phone.authorization("possession"), phone.encryption(Scope.ACTIVATION)):
-        answer, _ = await exchange(client, phone, path, b"{}", Scope.ACTIVATION, headers)
-        assert answer.error == SIGNATURE_INVALID
+        assert (await client.post(path, phone.closed(GENERIC), headers)).error == SIGNATURE_INVALID
     assert core.calls == []
-    assert (await client.post(path, b"{}", phone.authorization())).error == SIGNATURE_INVALID
-    core.script["signed/verify"] = {"authenticated": False}
-    answer, _ = await exchange(client, phone, path, b"{}", Scope.ACTIVATION, phone.authorization())
-    assert answer.error == SIGNATURE_INVALID
 
 
+@each_signed
 @pytest.mark.parametrize(
-    ("path", "plaintext"), [(SIGNED[0], b"text"), (SIGNED[1], b"{}"), (SIGNED[1], b"x"), (SIGNED[3], b"{}")]
+    ("outcome", "expected"),
+    [
+        ({"authenticated": False}, SIGNATURE_INVALID),
+        (Refusal("ERR0024"), SIGNATURE_INVALID),
+        ({"authenticated": True, "refusal": "REQUEST_INVALID"}, ENCRYPTION_FAILED),
+        (Raw(404), REMOTE_FAILED),
+        (Raw(500), REMOTE_FAILED),
+    ],
 )
-async def test_plaintext_of_the_wrong_kind(
-    client: PublicClient, phone: Phone, path: str, plaintext: bytes
+async def test_outcomes_of_the_core(
+    client: PublicClient,
+    core: FakeCore,
+    phone: Phone,
+    path: str,
+    outcome: Any,
+    expected: tuple[int, str, str],
 ) -> None:
-    answer, _ = await exchange(client, phone, path, plaintext, Scope.ACTIVATION, phone.authorization())
-    assert answer.error == ENCRYPTION_FAILED
+    core.script[SIGNED[path]] = outcome
+    answer = await client.post(path, phone.closed(GENERIC), phone.authorization())
+    assert answer.error == expected
 
 
 async def test_off_by_default(connect: Callable[..., PublicClient]) -> None:
     assert EnrollmentSettings().test_endpoints is False
     client = connect(test_endpoints=False)
-    assert (await client.post(SIGNED[0], b"{}")).error == (404, "ERROR_NOT_FOUND", "Resource not found.")
+    for path in (APPLICATION, ACTIVATION, *SIGNED):
+        assert (await client.post(path, b"{}")).error == (404, "ERROR_NOT_FOUND", "Resource not found.")

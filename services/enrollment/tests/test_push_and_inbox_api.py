@@ -86,7 +86,6 @@ class TestRegistration:
         assert push.calls[0].headers["x-powerauth-statement"] == STATEMENT
         assert push.calls[0].headers["authorization"].startswith("Basic ")
         assert core.paths == ["token/who-am-i"]
-        assert core.last("token/who-am-i")["audience"] == "push"
 
     @pytest.mark.parametrize("platform", ["apns", "fcm", "hms", "ios", "android", "huawei"])
     @pytest.mark.parametrize("environment", [None, "development", "production"])
@@ -148,6 +147,17 @@ async def test_authentication(
     core.script["token/who-am-i"] = Raw(500)
     assert (await client.post(path, b"{}", phone.token())).error == REMOTE_FAILED
     assert push.calls == []
+
+
+@pytest.mark.parametrize("path", REGISTER + INBOX)
+async def test_statement_is_for_the_action_alone(
+    client: PublicClient, core: FakeCore, phone: Phone, path: str
+) -> None:
+    body = REGISTRATION if path in REGISTER else {"requestObject": {"id": "ae64"}}
+    await client.post(path, body, phone.token())
+    assert core.paths == ["token/who-am-i"]
+    action = path.removeprefix("/api/").removesuffix("/token")
+    assert core.last("token/who-am-i")["audience"] == action
 
 
 class TestInbox:

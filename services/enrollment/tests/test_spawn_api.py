@@ -22,7 +22,7 @@ from powerauth_protocol.encoding import b64decode
 
 Connect = Callable[..., PublicClient]
 PATH = "/api/activation/code"
-CALL = "signed/spawn"
+CALL = "sealed/spawn"
 PLAIN = json.dumps({"requestObject": {"applicationId": "x", "otp": "y" * 16}}).encode()
 CODE_FAILED = (400, "ACTIVATION_CODE_FAILED", "Unable to fetch activation code.")
 ENVELOPE = {"encryptedData": "ANSWER", "mac": "MAC", "nonce": "NONCE", "timestamp": 1}

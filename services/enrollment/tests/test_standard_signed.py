@@ -38,6 +38,7 @@ ALL_TYPES = {
     "possession_biometry",
     "possession_knowledge_biometry",
 }
+GENERIC = "/pa/generic/activation"
 P, PK, PB, PKB = "possession", "possession_knowledge", "possession_biometry", "possession_knowledge_biometry"
 
 
@@ -53,6 +54,11 @@ class Endpoint:
     refused: tuple[int, str, str]
     sealed: str | None = None
     body: bytes = b"{}"
+
+    @property
+    def header(self) -> str:
+        """The core's name for the signature header."""
+        return "authorization" if self.sealed else "header"
 
     def make_body(self, phone: Phone) -> bytes:
         """The body of a good request."""
@@ -73,8 +79,17 @@ ENDPOINTS = {
             ACTIVATION_INVALID,
         ),
         Endpoint(
+            "/pa/v3/activation/rename",
+            "sealed/activation/rename",
+            frozenset({PK, PB}),
+            {"authenticated": True, "envelope": SEALED},
+            SEALED,
+            ACTIVATION_INVALID,
+            sealed=GENERIC,
+        ),
+        Endpoint(
             "/pa/v3/token/create",
-            "signed/token/create",
+            "sealed/token/create",
             frozenset({P, PK, PB}),
             {"authenticated": True, "envelope": SEALED},
             SEALED,
@@ -92,7 +107,7 @@ ENDPOINTS = {
         ),
         Endpoint(
             "/pa/v3/vault/unlock",
-            "signed/vault/unlock",
+            "sealed/vault/unlock",
             frozenset(ALL_TYPES),
             {"authenticated": True, "envelope": SEALED},
             SEALED,
@@ -101,7 +116,7 @@ ENDPOINTS = {
         ),
         Endpoint(
             "/pa/v3/recovery/confirm",
-            "signed/recovery/confirm",
+            "sealed/recovery/confirm",
             frozenset({PK}),
             {"authenticated": True, "envelope": SEALED},
             SEALED,
@@ -136,8 +151,8 @@ async def test_success_is_one_call_with_the_header_and_the_bytes_as_received(
     assert core.paths == [endpoint.door]
     request = core.last(endpoint.door)
     assert base64.b64decode(request["body"]) == body
-    assert set(request) == {"header", "body"}
-    assert set(request["header"]) == {
+    assert set(request) == {endpoint.header, "body"}
+    assert set(request[endpoint.header]) == {
         "pa_activation_id",
         "pa_application_key",
         "pa_nonce",
@@ -145,7 +160,7 @@ async def test_success_is_one_call_with_the_header_and_the_bytes_as_received(
         "pa_signature",
         "pa_version",
     }
-    for value in request["header"].values():
+    for value in request[endpoint.header].values():
         assert f'"{value}"' in headers["X-PowerAuth-Authorization"]
 
 
@@ -174,7 +189,7 @@ async def test_type_is_case_insensitive_and_passed_as_received(
     signature_type = sorted(endpoint.types)[0]
     headers = phone.authorization(signature_type, signature_type=signature_type.upper())
     assert (await client.post(endpoint.path, endpoint.make_body(phone), headers)).status == 200
-    assert core.last(endpoint.door)["header"]["pa_signature_type"] == signature_type.upper()
+    assert core.last(endpoint.door)[endpoint.header]["pa_signature_type"] == signature_type.upper()
 
 
 @each_endpoint
@@ -255,7 +270,9 @@ async def test_body_too_large_for_the_core(
     assert result.error[:2] == (413, "ERROR_GENERIC")
 
 
-SEALED_ENDPOINTS = [endpoint for endpoint in ENDPOINTS.values() if endpoint.sealed]
+SEALED_ENDPOINTS = [
+    endpoint for endpoint in ENDPOINTS.values() if endpoint.sealed and endpoint.sealed != GENERIC
+]
 
 
 @pytest.mark.parametrize("endpoint", SEALED_ENDPOINTS, ids=lambda endpoint: endpoint.path)
@@ -330,14 +347,17 @@ class TestUpgradeStart:
     path = "/pa/v3/upgrade/start"
 
     async def test_success(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
-        core.script["upgrade/start"] = SEALED
+        core.script["sealed/upgrade/start"] = {"authenticated": True, "envelope": SEALED}
         body = phone.closed("/pa/upgrade")
         answer = await client.post(self.path, body, phone.encryption(Scope.ACTIVATION))
         assert (answer.status, answer.json) == (200, SEALED)
-        assert core.last("upgrade/start") == json.loads(body) | {
-            "applicationKey": phone.application_key,
-            "activationId": ACTIVATION_ID,
-            "protocolVersion": "3.3",
+        assert core.last("sealed/upgrade/start") == {
+            "body": base64.b64encode(body).decode(),
+            "encryption": {
+                "application_key": phone.application_key,
+                "activation_id": ACTIVATION_ID,
+                "version": "3.3",
+            },
         }
 
     async def test_failures(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
@@ -351,9 +371,9 @@ class TestUpgradeStart:
         assert (await client.post(self.path, body, old)).error == REQUEST_INVALID
         assert (await client.post(self.path, b"{}", header)).error == REQUEST_INVALID
         assert core.calls == []
-        core.script["upgrade/start"] = Refusal("ERR0008")
+        core.script["sealed/upgrade/start"] = Refusal("ERR0008")
         assert (await client.post(self.path, body, header)).error == UPGRADE_FAILED
-        core.script["upgrade/start"] = Raw(500)
+        core.script["sealed/upgrade/start"] = Raw(500)
         assert (await client.post(self.path, body, header)).error == REMOTE_FAILED
 
 

@@ -184,7 +184,8 @@ class HttpActivationService:
             return self._plan(content)
         if step == "complete":
             attributes = {"seen": sorted(content["customAttributes"]), "user": content["userId"]}
-            commit = content["identityAttributes"].get("commit") == "yes"
+            asked = content["identityAttributes"].get("commit") == "yes"
+            commit = asked or content["type"] == "RECOVERY"
             return JSONResponse({"customAttributes": attributes, "flags": ["BY-HTTP"], "commit": commit})
         return JSONResponse({"revokeRecoveryCodes": True} if step == "plan-removal" else {})
 

@@ -17,6 +17,15 @@ from powerauth_cli.bench.provision import CoreApi
 
 CREDENTIALS = ("enrollment-at-push", "secret-of-enrollment")
 _STATEMENT = "x-powerauth-statement"
+_ACTIONS = {
+    "/push/device/create": {"push/device/register"},
+    "/inbox/messages/count": {"inbox/count"},
+    "/inbox/messages/list": {"inbox/message/list"},
+    "/inbox/messages/detail": {"inbox/message/detail", "inbox/message/read"},
+    "/inbox/messages/read": {"inbox/message/read"},
+    "/inbox/messages/read-all": {"inbox/message/read-all"},
+}
+"""The actions whose statements each call takes (D1 rule 5)."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class PushService:
         assert self.core is not None
         keys = KeySet.import_key_set(await self.core.call("statement/keys"))
         statement = jwt.decode(request.headers[_STATEMENT], keys, algorithms=["ES256"]).claims
-        assert statement["aud"] == "push"
+        assert statement["aud"] in _ACTIONS[request.url.path]
         content = dict(request.query_params)
         if request.method == "POST":
             content = json.loads(await request.body())["requestObject"]

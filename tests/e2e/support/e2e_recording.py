@@ -1,145 +1,100 @@
-"""Everything that an enrollment host sees, recorded, and a tool that tries each of it as a key."""
+"""Everything that an enrollment host sees, recorded."""
 
 from __future__ import annotations
 
 import json
-from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
+from dmz_attacker import Envelope, Loot
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.ecies_derivation import derive_envelope_key, envelope_key_of
-from powerauth_protocol.errors import KeyFormatError
-from powerauth_protocol.keys import import_private_key
+from powerauth_protocol.encoding import b64decode
 from powerauth_protocol.versions import ProtocolVersion
 from powerauth_sdk.transport import Answer, HttpTransport
 from servicekit.testing import PATIENCE_SECONDS
 
-_BLOCK = 16
-_SECRET = 32
-_LONGEST_KEY_MATERIAL = 96
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """An encrypted message; only a request carries the point that its key is agreed with."""
-
-    ciphertext: bytes
-    ephemeral_public_key: bytes | None
+_PERSONAL = {
+    "/pa/v3/user/info": SharedInfo1.ACTIVATION_GENERIC,
+    "/pa/v3/activation/detail": SharedInfo1.ACTIVATION_GENERIC,
+    "/pa/v3/activation/rename": SharedInfo1.ACTIVATION_GENERIC,
+    "/api/activation/code": SharedInfo1.ACTIVATION_GENERIC,
+    "/pa/v3/token/create": SharedInfo1.CREATE_TOKEN,
+    "/pa/v3/vault/unlock": SharedInfo1.VAULT_UNLOCK,
+    "/pa/v3/recovery/confirm": SharedInfo1.CONFIRM_RECOVERY_CODE,
+}
 
 
 @dataclass
 class Recording:
-    """All JSON that enrollment received or sent, by path: requests and answers of the core, and of phones."""
+    """All JSON that enrollment received or sent, by path: requests and answers of the core, and of phones;
+    of phones with their headers.
+    """
 
     to_core: list[tuple[str, Any]] = field(default_factory=list)
     from_core: list[tuple[str, Any]] = field(default_factory=list)
     from_phones: list[tuple[str, Any]] = field(default_factory=list)
     to_phones: list[tuple[str, Any]] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
 
     @property
     def everything(self) -> list[Any]:
         """The content of all messages."""
         messages = (*self.to_core, *self.from_core, *self.from_phones, *self.to_phones)
-        return [content for _, content in messages]
+        return [*(content for _, content in messages), *self.headers]
 
     def clear(self) -> None:
         """Start anew."""
-        for part in (self.to_core, self.from_core, self.from_phones, self.to_phones):
+        for part in (self.to_core, self.from_core, self.from_phones, self.to_phones, self.headers):
             part.clear()
 
-    def key_material(self) -> set[bytes]:
-        """Every value that could be a key, or several in a row."""
-        values = {_bytes_of(text) for content in self.everything for text in _texts(content)}
-        return {value for value in values if value and _BLOCK <= len(value) <= _LONGEST_KEY_MATERIAL}
+    def loot(self) -> Loot:
+        """All of it, for an attacker."""
+        return Loot(list(self.everything))
 
-    def inner_envelopes(self) -> list[Envelope]:
+    def inner_envelopes(self, version: ProtocolVersion) -> list[Envelope]:
         """Second layers of key exchanges, both directions."""
-        passed = [content["requestObject"] for path, content in self.to_core if _creates(path)]
+        asked = [
+            content["requestObject"]["activationData"] for path, content in self.to_core if _creates(path)
+        ]
         answered = [
-            content["responseObject"]
+            content["responseObject"]["activationData"]
             for path, content in self.from_core
             if _creates(path) and content["status"] == "OK"
         ]
-        return [_envelope(message["activationData"]) for message in (*passed, *answered)]
+        return list(_exchanges(asked, answered, SharedInfo1.ACTIVATION_LAYER_2, version))
 
-    def outer_envelopes(self) -> list[Envelope]:
+    def outer_envelopes(self, version: ProtocolVersion) -> list[Envelope]:
         """First layers of key exchanges, as phones sent them."""
-        return [_envelope(content) for path, content in self.from_phones if _creates(path)]
+        asked = [content for path, content in self.from_phones if _creates(path)]
+        return list(_exchanges(asked, [], SharedInfo1.APPLICATION_GENERIC, version))
+
+    def personal_envelopes(self, version: ProtocolVersion) -> list[Envelope]:
+        """What phones with an activation sent and got, both directions."""
+        found = []
+        for path, purpose in _PERSONAL.items():
+            asked = [content for called, content in self.from_phones if called == path]
+            answered = [content for called, content in self.to_phones if called == path]
+            found += _exchanges(asked, answered, purpose, version)
+        return found
 
 
 def _creates(path: str) -> bool:
     return path.endswith("/activation/create")
 
 
-def _envelope(members: Mapping[str, Any]) -> Envelope:
-    point = members.get("ephemeralPublicKey")
-    return Envelope(b64decode(members["encryptedData"]), b64decode(point) if point else None)
-
-
-def _texts(content: Any) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, dict | list):
-        for member in content.values() if isinstance(content, dict) else content:
-            yield from _texts(member)
-
-
-def _bytes_of(text: str) -> bytes | None:
-    with suppress(ValueError):
-        return b64decode(text, validate=True)
-    return None
-
-
-def _parts(material: set[bytes], length: int) -> set[bytes]:
-    return {value[at : at + length] for value in material for at in range(len(value) - length + 1)}
-
-
-def opened(envelopes: list[Envelope], material: set[bytes], version: ProtocolVersion) -> list[bytes]:
-    """What any part of `material` opens, as an encryption key, a shared secret or a private key.
-
-    The plaintexts lack their first block: the rest does not need the initialisation vector.
-    """
-    keys, secrets = _parts(material, _BLOCK), _parts(material, _SECRET)
-    found = []
-    for envelope in envelopes:
-        tried = keys | {key[:_BLOCK] for key in _agreed_keys(envelope, secrets, version)}
-        plaintexts = (_decrypted(envelope.ciphertext, key) for key in tried)
-        found += [plaintext for plaintext in plaintexts if plaintext is not None]
-    return found
-
-
-def _agreed_keys(envelope: Envelope, secrets: set[bytes], version: ProtocolVersion) -> Iterator[bytes]:
-    point, purpose = envelope.ephemeral_public_key, SharedInfo1.ACTIVATION_LAYER_2
-    if point is None:
-        return
-    for secret in secrets:
-        yield envelope_key_of(secret, point, purpose, version)
-        with suppress(KeyFormatError):
-            yield derive_envelope_key(import_private_key(secret), point, purpose, version)
-
-
-def _decrypted(ciphertext: bytes, key: bytes) -> bytes | None:
-    """The plaintext without its first block, if the key fits: right padding, and text."""
-    decryptor = Cipher(algorithms.AES(key), modes.CBC(bytes(_BLOCK))).decryptor()
-    unpadder = PKCS7(8 * _BLOCK).unpadder()
-    try:
-        padded = decryptor.update(ciphertext) + decryptor.finalize()
-        plaintext = unpadder.update(padded) + unpadder.finalize()
-    except ValueError:
-        return None
-    rest = plaintext[_BLOCK:]
-    return rest if len(rest) > _BLOCK and rest.isascii() and rest.decode().isprintable() else None
+def _exchanges(
+    asked: list[Any], answered: list[Any], purpose: SharedInfo1, version: ProtocolVersion
+) -> Iterator[Envelope]:
+    points = [b64decode(members["ephemeralPublicKey"]) for members in asked]
+    for members, point in (*zip(asked, points, strict=True), *zip(answered, points, strict=False)):
+        yield Envelope(b64decode(members["encryptedData"]), point, purpose, version)
 
 
 class RecordingProxy:
@@ -177,6 +132,7 @@ class RecordingTransport(HttpTransport):
     async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send, and remember both directions."""
         self._recording.from_phones.append((path, json.loads(body)))
+        self._recording.headers.append(dict(headers))
         answer = await super().send(method, path, headers, body)
         self._recording.to_phones.append((path, json.loads(answer.body)))
         return answer

@@ -15,11 +15,11 @@ from enrollment.core_answers import (
     ActivationCreateAnswer,
     ActivationStatusAnswer,
     DecisionAnswer,
-    EnvelopeAnswer,
     EnvelopeKeysAnswer,
     KeyStoreAnswer,
     OperationAnswer,
     OperationsAnswer,
+    SealedAnswer,
     SignedAnswer,
     TextsAnswer,
     TokenRemoveAnswer,
@@ -61,6 +61,18 @@ class SignedCall(Generic[Answer]):
 
 
 @dataclass(frozen=True, slots=True)
+class SealedCall:
+    """A request of activation scope, which only the core opens; its answer is a `SealedAnswer`.
+
+    `allowed` as in `SignedCall`; None also where nothing is signed.
+    """
+
+    path: str
+    allowed: SignatureTypes | None = None
+    answer: type[SealedAnswer] = SealedAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class TokenCall(Generic[Answer]):
     """Token check and action in one."""
 
@@ -72,7 +84,6 @@ KEYSTORE_CREATE = Call("keystore/create", KeyStoreAnswer)
 ENVELOPE_KEYS = Call("envelope/keys", EnvelopeKeysAnswer)
 ACTIVATION_CREATE = Call("activation/create", ActivationCreateAnswer)
 ACTIVATION_STATUS = Call("activation/status", ActivationStatusAnswer)
-UPGRADE_START = "upgrade/start"
 APPLICATION_PUBLIC = "application/public"
 TEXTS = Call("texts", TextsAnswer)
 
@@ -83,27 +94,39 @@ VERIFY = SignedCall("signed/verify", VerifyAnswer, None)
 OPERATION_APPROVE = SignedCall("signed/operation/approve", DecisionAnswer, frozenset({P, PK, PB}))
 OPERATION_REJECT = SignedCall("signed/operation/reject", DecisionAnswer, frozenset({P}))
 OPERATION_HISTORY = SignedCall("signed/operation/history", OperationsAnswer, frozenset({PK, PB}))
-TOKEN_CREATE = SignedCall("signed/token/create", EnvelopeAnswer, frozenset({P, PK, PB}))
 TOKEN_REMOVE = SignedCall("signed/token/remove", TokenRemoveAnswer, frozenset({P, PK, PB, PKB}))
-VAULT_UNLOCK = SignedCall("signed/vault/unlock", EnvelopeAnswer, None)
 ACTIVATION_REMOVE = SignedCall("signed/activation/remove", ActivationAnswer, frozenset({PK, PB, PKB}))
-ACTIVATION_RENAME = SignedCall("signed/activation/rename", ActivationAnswer, frozenset({PK, PB}))
-RECOVERY_CONFIRM = SignedCall("signed/recovery/confirm", EnvelopeAnswer, frozenset({PK}))
-SPAWN = SignedCall("signed/spawn", EnvelopeAnswer, frozenset({PK, PB}))
 UPGRADE_COMMIT = SignedCall("signed/upgrade/commit", SignedAnswer, frozenset({P}))
+
+TOKEN_CREATE = SealedCall("sealed/token/create", frozenset({P, PK, PB}))
+VAULT_UNLOCK = SealedCall("sealed/vault/unlock")
+RECOVERY_CONFIRM = SealedCall("sealed/recovery/confirm", frozenset({PK}))
+UPGRADE_START = SealedCall("sealed/upgrade/start")
+USER_INFO = SealedCall("sealed/user-info")
+ACTIVATION_DETAIL = SealedCall("sealed/activation/detail")
+ACTIVATION_RENAME = SealedCall("sealed/activation/rename", frozenset({PK, PB}))
+SPAWN = SealedCall("sealed/spawn", frozenset({PK, PB}))
+EXCHANGE_ACTIVATION = SealedCall("sealed/exchange/activation")
+EXCHANGE_SIGNED = SealedCall("sealed/exchange/signed", DEFAULT_TYPES)
+EXCHANGE_STRING = SealedCall("sealed/exchange/string", DEFAULT_TYPES)
+EXCHANGE_RAW = SealedCall("sealed/exchange/raw", DEFAULT_TYPES)
+EXCHANGE_GENERICS = SealedCall("sealed/exchange/generics", DEFAULT_TYPES)
 
 OPERATION_LIST = TokenCall("token/operation/list", OperationsAnswer)
 OPERATION_DETAIL = TokenCall("token/operation/detail", OperationAnswer)
 OPERATION_CLAIM = TokenCall("token/operation/claim", OperationAnswer)
-ACTIVATION_DETAIL = TokenCall("token/activation/detail", ActivationAnswer)
 WHO_AM_I = TokenCall("token/who-am-i", WhoAmIAnswer)
 
 SIGNATURE_VALIDATE_TYPES: SignatureTypes = frozenset({P, PK, PB, PKB})
 """`/pa/v3/signature/validate`, a plain verification (spec/enrollment-api.md §6.11)."""
 
 DOOR_PATHS = frozenset(
-    {entry.path for entry in list(globals().values()) if isinstance(entry, Call | SignedCall | TokenCall)}
-    | {UPGRADE_START, APPLICATION_PUBLIC, BUNDLE}
+    {
+        entry.path
+        for entry in list(globals().values())
+        if isinstance(entry, Call | SignedCall | SealedCall | TokenCall)
+    }
+    | {APPLICATION_PUBLIC, BUNDLE}
 )
 """Every path of the core that this service calls; there is no other."""
 

@@ -23,7 +23,9 @@ class KeyStoreAnswer(WireModel):
 
 
 class EnvelopeKeysAnswer(WireModel):
-    """The keys of one envelope, Base64; from 3.2 finished shared information, before that its base."""
+    """The keys of one envelope of application scope, Base64; from 3.2 finished shared information, before
+    that its base.
+    """
 
     secret_key: str
     shared_info2: str | None = None
@@ -31,11 +33,6 @@ class EnvelopeKeysAnswer(WireModel):
     response_nonce: str | None = None
     response_timestamp: int | None = None
     response_shared_info2: str | None = None
-    activation_id: str | None = None
-    user_id: str | None = None
-    application_id: str | None = None
-    activation_status: str | None = None
-    user_info: dict[str, Any] | None = None
 
 
 class ActivationCreateAnswer(WireModel):
@@ -93,7 +90,7 @@ class VerifyAnswer(WireModel):
     signature_type: str | None = None
 
 
-class EnvelopeAnswer(SignedAnswer):
+class SealedAnswer(SignedAnswer):
     """A sealed answer for the device."""
 
     envelope: EnvelopeMembers | None = None
@@ -106,10 +103,9 @@ class TokenRemoveAnswer(SignedAnswer):
 
 
 class ActivationAnswer(SignedAnswer):
-    """The activation that was acted on or asked for."""
+    """The activation that was acted on."""
 
     activation_id: str | None = None
-    activation_name: str | None = None
 
 
 class DecisionAnswer(WireModel):

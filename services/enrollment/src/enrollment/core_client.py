@@ -6,6 +6,7 @@ failure; anything else, from a broken connection to an answer that cannot be rea
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
 from operator import attrgetter
@@ -20,20 +21,22 @@ from enrollment.core_actions import (
     BUNDLED,
     DOOR_PREFIX,
     TEXTS,
-    UPGRADE_START,
     VERIFY,
     Call,
+    SealedCall,
     SignatureTypes,
     SignedCall,
     TokenCall,
 )
-from enrollment.core_answers import DecisionAnswer, EnvelopeMembers, VerifyAnswer
+from enrollment.core_answers import DecisionAnswer, SealedAnswer, VerifyAnswer
 from enrollment.errors import TooManyRequests
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.http_headers import (
     AUTHORIZATION_FIELDS,
+    ENCRYPTION_FIELDS,
     TOKEN_FIELDS,
+    EncryptionHeader,
     SignatureHeader,
     TokenHeader,
 )
@@ -46,12 +49,14 @@ from servicekit.wire import WireModel, json_bytes
 _log = get_logger(__name__)
 
 Answer = TypeVar("Answer", bound=WireModel)
+Header = SignatureHeader | TokenHeader | EncryptionHeader
 
 _PROBED_OPERATION_TYPE = "login"
 
-# The fields of both headers stand in the order of their wire names.
+# The fields of the headers stand in the order of their wire names.
 _signature_values = attrgetter(*(field.name for field in fields(SignatureHeader)))
 _token_values = attrgetter(*(field.name for field in fields(TokenHeader)))
+_encryption_values = attrgetter(*(field.name for field in fields(EncryptionHeader)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,21 +153,32 @@ class CoreDoor:
         self, target: TokenCall[Answer], header: TokenHeader, request: JsonObject | None = None
     ) -> Answer | None:
         """Have the core validate `header` and act, in one; None when not authenticated."""
-        members = dict(zip(TOKEN_FIELDS, _token_values(header), strict=True))
-        return _if_authenticated(
-            target.answer, await self._ask(target.path, {"header": members, **(request or {})})
-        )
+        members = {"header": token_members(header), **(request or {})}
+        return _if_authenticated(target.answer, await self._ask(target.path, members))
+
+    async def sealed(
+        self,
+        target: SealedCall,
+        body: bytes,
+        headers: Iterable[Header],
+    ) -> SealedAnswer | None:
+        """Hand on a body that only the core opens, with its headers; None when not authenticated."""
+        request: JsonObject = {"body": b64encode(body)}
+        for header in headers:
+            match header:
+                case SignatureHeader():
+                    request["authorization"] = signature_members(header)
+                case TokenHeader():
+                    request["token"] = token_members(header)
+                case EncryptionHeader():
+                    request["encryption"] = encryption_members(header)
+        return _if_authenticated(target.answer, await self._ask(target.path, request))
 
     async def public_application(self, application_key: str, provider_id: str) -> JsonObject:
         """Return the public fields of an identity provider (spec/enrollment-api.md §16)."""
         return await self._ask(
             APPLICATION_PUBLIC, {"applicationKey": application_key, "providerId": provider_id}
         )
-
-    async def start_upgrade(self, request: JsonObject) -> EnvelopeMembers:
-        """Start a protocol upgrade; the answer is the sealed envelope itself."""
-        answer = await self._ask(UPGRADE_START, request)
-        return {name: value for name, value in answer.items() if value is not None}
 
     async def _ask(self, path: str, request: JsonObject) -> JsonObject:
         body = json_bytes({"requestObject": request})
@@ -184,6 +200,16 @@ def signature_members(header: SignatureHeader) -> JsonObject:
     if isinstance(header, ReceivedSignature):
         members["client_network"] = header.client_network
     return members
+
+
+def token_members(header: TokenHeader) -> JsonObject:
+    """Return the fields of a token header likewise."""
+    return dict(zip(TOKEN_FIELDS, _token_values(header), strict=True))
+
+
+def encryption_members(header: EncryptionHeader) -> JsonObject:
+    """Return the fields of an encryption header likewise."""
+    return dict(zip(ENCRYPTION_FIELDS, _encryption_values(header), strict=True))
 
 
 def _response_object(path: str, body: bytes) -> JsonObject:

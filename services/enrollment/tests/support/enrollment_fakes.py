@@ -155,8 +155,6 @@ class FakeCore(ScriptedService):
         self.master_keys = generate_key_pair()
         self.server_keys = generate_key_pair()
         self.temporary_keys = {scope: generate_key_pair() for scope in Scope}
-        self.activation_status = "ACTIVE"
-        self.user_info: dict[str, Any] | None = None
         self.script["envelope/keys"] = self.envelope_keys
 
     def short_path(self, path: str) -> str:
@@ -176,23 +174,24 @@ class FakeCore(ScriptedService):
 
     def envelope_keys(self, request: dict[str, Any]) -> Any:
         """The real thing: verify the MAC, then hand out what D1 says."""
-        scope = Scope(request["scope"].lower())
         version = ProtocolVersion.parse(request["protocolVersion"])
         names = ("temporaryKeyId", "ephemeralPublicKey", "encryptedData", "mac", "nonce", "timestamp")
         context = EciesContext(
             version=version,
-            scope=scope,
-            sh1=SharedInfo1.generic(scope),
+            scope=Scope.APPLICATION,
+            sh1=SharedInfo1.APPLICATION_GENERIC,
             application_key=request["applicationKey"],
-            activation_id=request.get("activationId"),
             temporary_key_id=request.get("temporaryKeyId"),
         )
         try:
             envelope = EciesRequest.from_json_dict({name: request.get(name) for name in names}, version)
             key = ecies.derive_envelope_key(
-                self.key_pair(scope, version).private, envelope.ephemeral_public_key, context.sh1, version
+                self.key_pair(Scope.APPLICATION, version).private,
+                envelope.ephemeral_public_key,
+                context.sh1,
+                version,
             )
-            base = self.shared_info2_base(scope)
+            base = self.shared_info2_base(Scope.APPLICATION)
             info = ecies.request_shared_info2(context, base, envelope)
         except ProtocolError:
             return Refusal("ERR0018")
@@ -211,15 +210,6 @@ class FakeCore(ScriptedService):
             }
         else:
             answer["sharedInfo2"] = b64encode(base)
-        if scope is Scope.ACTIVATION:
-            answer |= {
-                "activationId": request["activationId"],
-                "userId": USER_ID,
-                "applicationId": APPLICATION_ID,
-                "activationStatus": self.activation_status,
-            }
-            if request.get("withUserInfo"):
-                answer["userInfo"] = self.user_info
         return answer
 
 

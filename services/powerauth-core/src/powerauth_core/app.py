@@ -14,7 +14,7 @@ from powerauth_core.dmz.lean import LeanCalls
 from powerauth_core.dmz.providers import load_plug_ins
 from powerauth_core.error_family import CORE_FAMILY
 from powerauth_core.integrations.callers import CallerAuthentication
-from powerauth_core.routing import ROUTERS
+from powerauth_core.routing import routers_of
 from powerauth_core.runtime import running_core
 from powerauth_core.settings import CoreSettings
 from servicekit.app import create_app as create_service
@@ -44,7 +44,7 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
         settings,
         CORE_FAMILY,
         lifespan,
-        ROUTERS,
+        routers_of(settings.environment),
         health=[database_answers],
         name="powerauth-core",
     )

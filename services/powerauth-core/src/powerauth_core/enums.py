@@ -99,6 +99,19 @@ class RecoveryPukStatus(CodedEnum):
     INVALID = "INVALID", 3
 
 
+class StatementAction(StrEnum):
+    """What a device asks another service for by way of the enrollment service: the audience of the core's
+    statement (D1 rule 5), the path of the device's request below ``/api``.
+    """
+
+    REGISTER_DEVICE = "push/device/register"
+    COUNT_MESSAGES = "inbox/count"
+    LIST_MESSAGES = "inbox/message/list"
+    READ_MESSAGE = "inbox/message/detail"
+    MARK_READ = "inbox/message/read"
+    MARK_ALL_READ = "inbox/message/read-all"
+
+
 class OperationStatus(CodedEnum):
     """State of an operation."""
 

@@ -1,9 +1,12 @@
 """The routers of all domains, in the order in which the documentation lists them."""
 
+from fastapi import APIRouter
+
 from powerauth_core.activations.routes import router as activations
 from powerauth_core.applications.routes import router as applications
 from powerauth_core.audit.routes import router as audit
 from powerauth_core.callbacks.routes import router as callbacks
+from powerauth_core.dmz.routes import examples
 from powerauth_core.dmz.routes import router as dmz
 from powerauth_core.envelopes.routes import router as envelopes
 from powerauth_core.integrations.routes import router as integrations
@@ -37,3 +40,8 @@ ROUTERS = (
     telemetry,
     dmz,
 )
+
+
+def routers_of(environment: str) -> tuple[APIRouter, ...]:
+    """What is served in an environment: the example resources outside production only (D1 rule 4)."""
+    return ROUTERS if environment == "production" else (*ROUTERS, examples)

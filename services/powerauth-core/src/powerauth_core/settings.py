@@ -98,7 +98,9 @@ class HashingSettings(ServiceSettings):
 class ProviderSettings(ServiceSettings):
     """Adapters that the core asks during activation and for user info (D1 rule 2)."""
 
-    auto_commit_recovery: bool = True
+    auto_commit_recovery: bool | None = None
+    """Whether RECOVERY commits without a provider and without the application's ``automaticCommit`` (D1
+    rule 1); unset: yes, in production no."""
     custom_activation_provider_url: str = ""
     custom_activation_provider_username: str = ""
     custom_activation_provider_password: SecretStr = SecretStr("")
@@ -266,6 +268,13 @@ class CoreSettings(
         if self.new_application_minimum_protocol_version is not None:
             return self.new_application_minimum_protocol_version
         return "3.2" if self.environment == "production" else None
+
+    @property
+    def commits_recovery(self) -> bool:
+        """`auto_commit_recovery`, or what the environment makes of it."""
+        if self.auto_commit_recovery is not None:
+            return self.auto_commit_recovery
+        return self.environment != "production"
 
     @property
     def callbacks_force_rerun_ms(self) -> int:

@@ -12,6 +12,7 @@ from powerauth_core.applications.cache import ApplicationCache, _Aged
 from powerauth_core.errors import MasterKeyFormat, NoMasterKeyPair
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.keys import export_public_key
+from powerauth_protocol.versions import ProtocolVersion
 from servicekit.testing import PATIENCE_SECONDS
 
 
@@ -24,7 +25,7 @@ async def test_facts_of_a_key_name_application_version_and_decoded_keys(
     assert facts.application_id == "test-application"
     assert facts.secret == application.application_secret == b64encode(facts.secret_bytes)
     assert (facts.supported, facts.roles, facts.version_id) == (True, ("R",), "default")
-    assert facts.minimum_protocol_version == "3.0"
+    assert facts.identity.minimum_protocol_version == "3.0"
     master = facts.master_key()
     assert b64encode(export_public_key(master.public)) == application.master_public_key
     assert export_public_key(master.private.public_key()) == export_public_key(master.public)
@@ -63,7 +64,7 @@ async def test_minimum_protocol_version_comes_from_the_configuration(
     )
     async with core.database.read() as session:
         facts = await core.application_cache.by_key(session, application.application_key)
-    assert facts.minimum_protocol_version == "3.3"
+    assert [version for version in ProtocolVersion if facts.accepts(version)] == [ProtocolVersion.V3_3]
 
 
 @pytest.mark.parametrize(

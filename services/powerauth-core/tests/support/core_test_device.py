@@ -206,7 +206,7 @@ class Device:
 
         :param timestamp: ms, now by default
         """
-        key_id, public = self._encryption_key(scope)
+        key_id, public = self.encryption_key(scope)
         transport = None if scope is Scope.APPLICATION else self._keys.transport
         context = EciesContext(
             version=self.version,
@@ -220,7 +220,8 @@ class Device:
         request = encryptor.encrypt(plaintext, timestamp=timestamp)
         return Sealed(request.to_json_dict(), self.version, encryptor)
 
-    def _encryption_key(self, scope: Scope) -> tuple[str | None, PublicKey]:
+    def encryption_key(self, scope: Scope) -> tuple[str | None, PublicKey]:
+        """What requests of a scope are encrypted for, with the id of a temporary key."""
         if self.version.temporary_keys:
             return self._temporary[scope]
         public = self.app.master_public_key if scope is Scope.APPLICATION else self.server_public_key

@@ -40,6 +40,7 @@ CONFIG_KEYS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "activation_transfer": (_is_object, "must be objects"),
     "device_trust": (_is_object, "must be objects"),
     "minimumProtocolVersion": (_is_text, "must be strings"),
+    "automaticCommit": (_is_text, "must be strings"),
 }
 """Every key that may be written here, with the check of its elements."""
 

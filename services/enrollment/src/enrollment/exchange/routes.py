@@ -7,12 +7,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from enrollment.container import enrollment_of
+from enrollment.core_actions import (
+    EXCHANGE_GENERICS,
+    EXCHANGE_RAW,
+    EXCHANGE_SIGNED,
+    EXCHANGE_STRING,
+    SealedCall,
+)
 from enrollment.exchange import service
 from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
-from powerauth_protocol.ecies import Scope
 from servicekit.routing import DirectRoute
+from servicekit.wire import json_bytes
 
 PREFIX = "/exchange/v3"
 
@@ -24,7 +31,7 @@ router = APIRouter(prefix=PREFIX, tags=["Test exchange"], route_class=DirectRout
 async def echo_in_application_scope(request: Request) -> Response:
     """Echo in application scope."""
     incoming = await receive_json(request)
-    return json_response(await service.echo(enrollment_of(request), incoming, Scope.APPLICATION))
+    return json_response(await service.echo_in_application_scope(enrollment_of(request), incoming))
 
 
 @router.post("/activation")
@@ -32,36 +39,33 @@ async def echo_in_application_scope(request: Request) -> Response:
 async def echo_in_activation_scope(request: Request) -> Response:
     """Echo in activation scope."""
     incoming = await receive_json(request)
-    return json_response(await service.echo(enrollment_of(request), incoming, Scope.ACTIVATION))
+    return json_response(json_bytes(await service.echo_in_activation_scope(enrollment_of(request), incoming)))
 
 
 @router.post("/signed")
 async def echo_signed(request: Request) -> Response:
     """Echo of a signed object."""
-    incoming = await receive_json(request)
-    return json_response(await service.echo_signed(enrollment_of(request), incoming, f"{PREFIX}/signed"))
+    return await _signed(request, EXCHANGE_SIGNED)
 
 
 @router.post("/signed/string")
 async def echo_signed_string(request: Request) -> Response:
     """Echo of a signed JSON string."""
-    incoming = await receive_json(request)
-    return json_response(
-        await service.echo_string(enrollment_of(request), incoming, f"{PREFIX}/signed/string")
-    )
+    return await _signed(request, EXCHANGE_STRING)
 
 
 @router.post("/signed/raw")
 async def echo_signed_raw(request: Request) -> Response:
     """Echo of signed bytes."""
-    incoming = await receive_json(request)
-    return json_response(await service.echo_raw(enrollment_of(request), incoming, f"{PREFIX}/signed/raw"))
+    return await _signed(request, EXCHANGE_RAW)
 
 
 @router.post("/signed/generics")
 async def echo_signed_wrapped(request: Request) -> Response:
     """Echo of a signed request object."""
+    return await _signed(request, EXCHANGE_GENERICS)
+
+
+async def _signed(request: Request, target: SealedCall) -> Response:
     incoming = await receive_json(request)
-    return json_response(
-        await service.echo_wrapped(enrollment_of(request), incoming, f"{PREFIX}/signed/generics")
-    )
+    return json_response(json_bytes(await service.echo_signed(enrollment_of(request), incoming, target)))

@@ -1,105 +1,61 @@
-"""Echoes of decrypted requests, signed and unsigned (spec/enrollment-api.md §18)."""
+"""Echoes of decrypted requests, signed and unsigned (spec/enrollment-api.md §18): of application scope here,
+of activation scope in the core.
+"""
 
 from __future__ import annotations
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import DEFAULT_TYPES
-from enrollment.core_answers import VerifyAnswer
+from enrollment.core_actions import EXCHANGE_ACTIVATION, SealedCall
+from enrollment.core_answers import EnvelopeMembers
+from enrollment.core_client import CoreRefused
 from enrollment.errors import EncryptionFailed, SignatureInvalid
-from enrollment.pipeline.envelopes import (
-    EnvelopeRefused,
-    OpenedEnvelope,
-    open_activation,
-    open_application,
-)
+from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming, signature_header
-from enrollment.standard.signatures import authenticate
-from enrollment.wire import JsonObject, MalformedJson, ok_object, parse_json
-from powerauth_protocol.ecies import Scope
+from enrollment.pipeline.sealed import envelope_of, sender_of
 from servicekit.wire import json_bytes
 
-_SCOPE_NAMES = {Scope.APPLICATION: "APPLICATION_SCOPE", Scope.ACTIVATION: "ACTIVATION_SCOPE"}
 _NO_DATA = "''"
 
 
-async def echo(enrollment: Enrollment, incoming: Incoming, scope: Scope) -> bytes:
+async def echo_in_application_scope(enrollment: Enrollment, incoming: Incoming) -> bytes:
     """Answer an encrypted request in its scope.
 
-    :raises EncryptionFailed: when the envelope cannot be opened or holds no `data`.
+    :raises EncryptionFailed: when the envelope cannot be opened or is no object.
     """
-    opener = open_application if scope is Scope.APPLICATION else open_activation
     try:
-        envelope = await opener(enrollment.door, incoming)
-        data = _data(envelope.plaintext_object())
+        envelope = await open_application(enrollment.door, incoming)
+        data = envelope.plaintext_object().get("data")
     except EnvelopeRefused:
         raise EncryptionFailed from None
-    text = f"Server successfully decrypted signed data: {data}, scope: {_SCOPE_NAMES[scope]}"
+    shown = data if isinstance(data, str) else _NO_DATA
+    text = f"Server successfully decrypted signed data: {shown}, scope: APPLICATION_SCOPE"
     return envelope.seal(json_bytes({"data": text}))
 
 
-async def echo_signed(enrollment: Enrollment, incoming: Incoming, path: str) -> bytes:
-    """Answer a signed and encrypted request with its data and the signer's user.
-
-    :raises SignatureInvalid: when not authenticated.
-    :raises EncryptionFailed: when the plaintext holds no `data`.
-    """
-    envelope, signer = await _open_signed(enrollment, incoming, path)
-    data = _data(_object(envelope))
-    text = (
-        "Server successfully decrypted data and verified signature, "
-        f"request data: {data}, user ID: {signer.user_id}"
-    )
-    return envelope.seal(json_bytes({"data": text}))
-
-
-async def echo_string(enrollment: Enrollment, incoming: Incoming, path: str) -> bytes:
-    """Answer a signed and encrypted JSON string with itself; errors as `echo_signed`."""
-    envelope, _ = await _open_signed(enrollment, incoming, path)
+async def echo_in_activation_scope(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+    """The same for what only the core opens; raises likewise."""
+    sender = sender_of(incoming)
+    if sender is None:
+        raise EncryptionFailed
     try:
-        text = parse_json(envelope.plaintext)
-    except MalformedJson:
+        answer = await enrollment.door.sealed(EXCHANGE_ACTIVATION, incoming.body, [sender])
+    except CoreRefused:
         raise EncryptionFailed from None
-    if not isinstance(text, str):
-        raise EncryptionFailed
-    return envelope.seal(json_bytes(text))
+    return envelope_of(answer, EncryptionFailed)
 
 
-async def echo_raw(enrollment: Enrollment, incoming: Incoming, path: str) -> bytes:
-    """Answer signed and encrypted bytes with themselves; errors as `echo_signed`."""
-    envelope, _ = await _open_signed(enrollment, incoming, path)
-    return envelope.seal(envelope.plaintext)
+async def echo_signed(enrollment: Enrollment, incoming: Incoming, target: SealedCall) -> EnvelopeMembers:
+    """Answer a request that is signed, then encrypted.
 
-
-async def echo_wrapped(enrollment: Enrollment, incoming: Incoming, path: str) -> bytes:
-    """Answer a signed and encrypted request object with a response object; errors as `echo_signed`."""
-    envelope, _ = await _open_signed(enrollment, incoming, path)
-    inner = _object(envelope).get("requestObject")
-    if not isinstance(inner, dict):
-        raise EncryptionFailed
-    return envelope.seal(json_bytes(ok_object({"data": inner.get("data")})))
-
-
-async def _open_signed(
-    enrollment: Enrollment, incoming: Incoming, path: str
-) -> tuple[OpenedEnvelope, VerifyAnswer]:
-    """Sign-then-encrypt: the signature covers the plaintext, so without plaintext nothing is verified."""
-    if signature_header(incoming, DEFAULT_TYPES) is None:
+    :raises SignatureInvalid: when not authenticated; also when the core cannot open the envelope, since then
+        there is nothing that the signature could cover (spec/enrollment-api.md §4.5).
+    :raises EncryptionFailed: when the plaintext is not of the kind that is echoed.
+    """
+    header = signature_header(incoming, target.allowed)
+    if header is None:
         raise SignatureInvalid
     try:
-        envelope = await open_activation(enrollment.door, incoming)
-    except EnvelopeRefused:
+        answer = await enrollment.door.sealed(target, incoming.body, [header])
+    except CoreRefused:
         raise SignatureInvalid from None
-    signer = await authenticate(enrollment, incoming, "POST", path, DEFAULT_TYPES, envelope.plaintext)
-    return envelope, signer
-
-
-def _object(envelope: OpenedEnvelope) -> JsonObject:
-    try:
-        return envelope.plaintext_object()
-    except EnvelopeRefused:
-        raise EncryptionFailed from None
-
-
-def _data(members: JsonObject) -> str:
-    data = members.get("data")
-    return data if isinstance(data, str) else _NO_DATA
+    return envelope_of(answer, EncryptionFailed)

@@ -16,7 +16,7 @@ _MESSAGES = "/inbox/messages"
 
 async def count_unread(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
     """Return how many messages are unread."""
-    caller = await who_am_i(enrollment, incoming)
+    caller = await who_am_i(enrollment, incoming, "inbox/count")
     params = {"userId": caller.user_id, "appId": caller.application_id}
     try:
         counted = (await push.get(f"{_MESSAGES}/count", params, caller.statement)).get("responseObject")
@@ -29,7 +29,7 @@ async def count_unread(enrollment: Enrollment, push: PushClient, incoming: Incom
 
 async def list_messages(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
     """Return one page of messages, newest first."""
-    caller = await who_am_i(enrollment, incoming)
+    caller = await who_am_i(enrollment, incoming, "inbox/message/list")
     page, size, only_unread = check_page(request_object(incoming.body))
     params = {
         "userId": caller.user_id,
@@ -49,7 +49,7 @@ async def list_messages(enrollment: Enrollment, push: PushClient, incoming: Inco
 
 async def message(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
     """Return one message of the caller."""
-    caller = await who_am_i(enrollment, incoming)
+    caller = await who_am_i(enrollment, incoming, "inbox/message/detail")
     found = await _own_message(push, caller, check_id(request_object(incoming.body)))
     try:
         return ok_object(message_detail(found))
@@ -59,7 +59,7 @@ async def message(enrollment: Enrollment, push: PushClient, incoming: Incoming) 
 
 async def mark_read(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
     """Mark one message of the caller as read; once is enough."""
-    caller = await who_am_i(enrollment, incoming)
+    caller = await who_am_i(enrollment, incoming, "inbox/message/read")
     message_id = check_id(request_object(incoming.body))
     found = await _own_message(push, caller, message_id)
     if not found.get("read"):
@@ -69,7 +69,7 @@ async def mark_read(enrollment: Enrollment, push: PushClient, incoming: Incoming
 
 async def mark_all_read(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
     """Mark all messages of the caller as read."""
-    caller = await who_am_i(enrollment, incoming)
+    caller = await who_am_i(enrollment, incoming, "inbox/message/read-all")
     await _post(push, "read-all", {"userId": caller.user_id, "appId": caller.application_id}, caller)
     return ok_object()
 

@@ -1,7 +1,8 @@
-"""Opening and sealing envelopes of the generic scopes with keys that the core hands out for one envelope.
+"""Opening and sealing envelopes of application scope with keys that the core hands out for one envelope.
 
-The keys live as long as the request. Every other envelope passes through closed; of those only the form is
-looked at (spec/enrollment-api.md §2.1, §2.3, §4.4; spec/protocol-v3.md §5.7, §5.10).
+The keys live as long as the request. Every other envelope passes through closed
+(`enrollment.pipeline.sealed`); of those only the form is looked at (spec/enrollment-api.md §2.1, §2.3, §4.4;
+spec/protocol-v3.md §5.7, §5.10).
 """
 
 from __future__ import annotations
@@ -32,17 +33,10 @@ from powerauth_protocol.errors import (
     HeaderError,
     ProtocolError,
 )
-from powerauth_protocol.http_headers import (
-    EncryptionHeader,
-    SignatureHeader,
-    parse_encryption_header,
-    parse_signature_header,
-)
+from powerauth_protocol.http_headers import parse_encryption_header
 from powerauth_protocol.versions import ProtocolVersion
 from servicekit.errors import RemoteUnavailable
 from servicekit.wire import json_bytes
-
-_WIRE_SCOPES = {Scope.APPLICATION: "APPLICATION", Scope.ACTIVATION: "ACTIVATION"}
 
 
 class EnvelopeRefused(Exception):
@@ -51,7 +45,7 @@ class EnvelopeRefused(Exception):
 
 @dataclass(slots=True)
 class OpenedEnvelope:
-    """The plaintext of a request, the core's word on who it belongs to, and the seal for the one answer."""
+    """The plaintext of a request and the seal for the one answer."""
 
     plaintext: bytes
     context: EciesContext
@@ -108,53 +102,25 @@ async def open_application(door: CoreDoor, incoming: Incoming) -> OpenedEnvelope
         header = parse_encryption_header(incoming.encryption, Scope.APPLICATION)
     except HeaderError:
         raise EnvelopeRefused from None
-    return await _open(door, _context(header, Scope.APPLICATION), incoming.body, {})
-
-
-async def open_activation(
-    door: CoreDoor, incoming: Incoming, *, with_user_info: bool = False
-) -> OpenedEnvelope:
-    """Open an envelope of activation scope; a signature header goes before an encryption header.
-
-    :param with_user_info: have the core add the user's claims in the same call.
-    :raises EnvelopeRefused: header, form, keys or MAC are wrong, or the activation is not active.
-    """
-    header: SignatureHeader | EncryptionHeader
-    try:
-        if incoming.authorization is not None:
-            header = parse_signature_header(incoming.authorization)
-        else:
-            header = parse_encryption_header(incoming.encryption, Scope.ACTIVATION)
-    except HeaderError:
-        raise EnvelopeRefused from None
-    extra: JsonObject = {"withUserInfo": True} if with_user_info else {}
-    return await _open(door, _context(header, Scope.ACTIVATION), incoming.body, extra)
-
-
-def _context(header: SignatureHeader | EncryptionHeader, scope: Scope) -> EciesContext:
-    return EciesContext(
+    context = EciesContext(
         version=ProtocolVersion.parse(header.version),
-        scope=scope,
-        sh1=SharedInfo1.generic(scope),
+        scope=Scope.APPLICATION,
+        sh1=SharedInfo1.APPLICATION_GENERIC,
         application_key=header.application_key,
-        activation_id=header.activation_id,
     )
+    return await _open(door, context, incoming.body)
 
 
-async def _open(door: CoreDoor, context: EciesContext, body: bytes, extra: JsonObject) -> OpenedEnvelope:
+async def _open(door: CoreDoor, context: EciesContext, body: bytes) -> OpenedEnvelope:
     try:
         request = EciesRequest.from_json_dict(parse_json_object(body), context.version)
     except (MalformedJson, ProtocolError):
         raise EnvelopeRefused from None
     call: JsonObject = {
-        "scope": _WIRE_SCOPES[context.scope],
         "applicationKey": context.application_key,
         "protocolVersion": context.version.value,
         **request.to_json_dict(),
-        **extra,
     }
-    if context.activation_id is not None:
-        call["activationId"] = context.activation_id
     try:
         keys = await door.call(ENVELOPE_KEYS, call)
     except CoreRefused:

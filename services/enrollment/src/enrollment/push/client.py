@@ -15,9 +15,6 @@ _log = get_logger(__name__)
 STATEMENT_HEADER = "X-PowerAuth-Statement"
 """Carries the statement (JWT); the push service takes activation, user and application from it alone."""
 
-AUDIENCE = "push"
-"""The statement's audience."""
-
 
 class PushRefused(Exception):
     """The push service refused, could not be reached, or answered something unreadable."""

@@ -8,7 +8,7 @@ from enrollment.core_answers import WhoAmIAnswer
 from enrollment.core_client import CoreRefused
 from enrollment.errors import InvalidRequest, PushRegistrationFailed, SignatureInvalid
 from enrollment.pipeline.incoming import Incoming, token_header
-from enrollment.push.client import AUDIENCE, PushClient, PushRefused
+from enrollment.push.client import PushClient, PushRefused
 from enrollment.wire import JsonObject, request_object
 
 PLATFORMS = frozenset({"apns", "fcm", "hms", "ios", "android", "huawei"})
@@ -23,7 +23,7 @@ async def register_device(enrollment: Enrollment, push: PushClient, incoming: In
     :raises InvalidRequest: for an unusable request object.
     :raises PushRegistrationFailed: when the push service does not register it.
     """
-    caller = await who_am_i(enrollment, incoming)
+    caller = await who_am_i(enrollment, incoming, "push/device/register")
     registration = check_registration(request_object(incoming.body))
     registration |= {"appId": caller.application_id, "activationId": caller.activation_id}
     try:
@@ -32,8 +32,10 @@ async def register_device(enrollment: Enrollment, push: PushClient, incoming: In
         raise PushRegistrationFailed from None
 
 
-async def who_am_i(enrollment: Enrollment, incoming: Incoming) -> WhoAmIAnswer:
+async def who_am_i(enrollment: Enrollment, incoming: Incoming, action: str) -> WhoAmIAnswer:
     """Return the token's owner with the core's statement of it for the push service.
+
+    :param action: the one action that the statement is good for: the path of the request below ``/api``.
 
     :raises SignatureInvalid: when not authenticated.
     """
@@ -41,7 +43,7 @@ async def who_am_i(enrollment: Enrollment, incoming: Incoming) -> WhoAmIAnswer:
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.token(WHO_AM_I, header, {"audience": AUDIENCE})
+        answer = await enrollment.door.token(WHO_AM_I, header, {"audience": action})
     except CoreRefused:
         raise SignatureInvalid from None
     if answer is None:

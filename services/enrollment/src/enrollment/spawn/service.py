@@ -11,8 +11,8 @@ from enrollment.core_client import CoreRefused
 from enrollment.errors import ActivationCodeFailed, EncryptionFailed, InvalidRequest, SignatureInvalid
 from enrollment.pipeline.envelopes import envelope_members
 from enrollment.pipeline.incoming import Incoming, signature_header
+from enrollment.pipeline.sealed import envelope_of
 from powerauth_protocol.versions import ProtocolVersion
-from servicekit.errors import RemoteUnavailable
 
 REQUEST_INVALID = "REQUEST_INVALID"
 
@@ -32,13 +32,8 @@ async def activation_code(enrollment: Enrollment, incoming: Incoming) -> Envelop
     if envelope_members(incoming.body, header.version) is None:
         raise EncryptionFailed
     try:
-        answer = await enrollment.door.signed(SPAWN, header, incoming.body)
+        answer = await enrollment.door.sealed(SPAWN, incoming.body, [header])
     except CoreRefused:
         raise ActivationCodeFailed from None
-    if answer is None:
-        raise SignatureInvalid
-    if answer.refusal is not None:
-        raise InvalidRequest if answer.refusal == REQUEST_INVALID else ActivationCodeFailed
-    if answer.envelope is None:
-        raise RemoteUnavailable("the core's answer has no envelope")
-    return {name: value for name, value in answer.envelope.items() if value is not None}
+    unusable = answer is not None and answer.refusal == REQUEST_INVALID
+    return envelope_of(answer, InvalidRequest if unusable else ActivationCodeFailed)

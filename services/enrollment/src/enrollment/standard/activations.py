@@ -12,7 +12,7 @@ from enrollment.core_actions import (
     ACTIVATION_RENAME,
     ACTIVATION_STATUS,
 )
-from enrollment.core_answers import ActivationAnswer
+from enrollment.core_answers import EnvelopeMembers
 from enrollment.core_client import CoreRefused
 from enrollment.errors import (
     ActivationFailed,
@@ -24,11 +24,11 @@ from enrollment.errors import (
 from enrollment.pipeline.envelopes import (
     EnvelopeRefused,
     closed_envelope,
-    open_activation,
     open_application,
 )
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
-from enrollment.wire import JsonObject, ok_object, request_object, text_member
+from enrollment.pipeline.sealed import envelope_of, sender_of
+from enrollment.wire import JsonObject, request_object, text_member
 from powerauth_protocol.encoding import b64encode
 from powerauth_protocol.http_headers import is_uuid
 from servicekit.wire import json_bytes
@@ -163,36 +163,31 @@ async def remove_activation(enrollment: Enrollment, incoming: Incoming) -> JsonO
     return {"activationId": answer.activation_id}
 
 
-async def activation_detail(enrollment: Enrollment, incoming: Incoming) -> bytes:
+async def activation_detail(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
     """Return the name of the token's activation, sealed for the same activation.
 
+    A request without a usable header for its envelope goes to the core all the same: the token is judged
+    first.
+
     :raises SignatureInvalid: when not authenticated, or when the envelope is of another activation.
-    :raises EncryptionFailed: when the envelope cannot be opened.
-    :raises ActivationFailed: when the core refuses.
+    :raises EncryptionFailed: when the core cannot open the envelope.
     """
-    header = token_header(incoming)
-    if header is None:
+    token, sender = token_header(incoming), sender_of(incoming)
+    if token is None:
         raise SignatureInvalid
+    headers = [token] if sender is None else [token, sender]
     try:
-        answer = await enrollment.door.token(ACTIVATION_DETAIL, header)
+        answer = await enrollment.door.sealed(ACTIVATION_DETAIL, incoming.body, headers)
     except CoreRefused:
-        raise ActivationFailed from None
-    if answer is None:
-        raise SignatureInvalid
-    try:
-        envelope = await open_activation(enrollment.door, incoming)
-    except EnvelopeRefused:
         raise EncryptionFailed from None
-    if envelope.context.activation_id != answer.activation_id:
-        raise SignatureInvalid
-    return envelope.seal(_named(answer))
+    return envelope_of(answer, EncryptionFailed)
 
 
-async def rename_activation(enrollment: Enrollment, incoming: Incoming) -> bytes:
-    """Rename the activation that signed the decrypted request.
+async def rename_activation(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+    """Rename the activation that signed what the envelope holds.
 
-    :raises SignatureInvalid: when not authenticated; also when the envelope cannot be opened, since a
-        signature over something else must not be counted as a failed attempt (spec/enrollment-api.md §4.5).
+    :raises SignatureInvalid: when not authenticated; also when the core cannot open the envelope, since then
+        there is nothing that the signature could cover (spec/enrollment-api.md §4.5).
     :raises RequestInvalid: when the name is missing.
     :raises ActivationFailed: when the core refuses.
     """
@@ -200,23 +195,7 @@ async def rename_activation(enrollment: Enrollment, incoming: Incoming) -> bytes
     if header is None:
         raise SignatureInvalid
     try:
-        envelope = await open_activation(enrollment.door, incoming)
-    except EnvelopeRefused:
-        raise SignatureInvalid from None
-    try:
-        answer = await enrollment.door.signed(ACTIVATION_RENAME, header, envelope.plaintext)
+        answer = await enrollment.door.sealed(ACTIVATION_RENAME, incoming.body, [header])
     except CoreRefused:
         raise ActivationFailed from None
-    if answer is None:
-        raise SignatureInvalid
-    if answer.refusal is not None:
-        raise RequestInvalid
-    return envelope.seal(_named(answer))
-
-
-def _named(answer: ActivationAnswer) -> bytes:
-    members: JsonObject = {
-        "activationId": answer.activation_id,
-        "activationName": answer.activation_name,
-    }
-    return json_bytes(ok_object(members))
+    return envelope_of(answer, RequestInvalid)

@@ -62,7 +62,7 @@ async def remove_activation(request: Request) -> Response:
 async def get_activation_detail(request: Request) -> Response:
     """Name of the token's activation; encrypted in activation scope."""
     incoming = await receive_authenticated(request)
-    return json_response(await activations.activation_detail(enrollment_of(request), incoming))
+    return json_response(json_bytes(await activations.activation_detail(enrollment_of(request), incoming)))
 
 
 @router.post("/activation/rename")
@@ -70,7 +70,7 @@ async def get_activation_detail(request: Request) -> Response:
 async def rename_activation(request: Request) -> Response:
     """Rename the signing activation; signed, then encrypted in activation scope."""
     incoming = await receive_authenticated(request)
-    return json_response(await activations.rename_activation(enrollment_of(request), incoming))
+    return json_response(json_bytes(await activations.rename_activation(enrollment_of(request), incoming)))
 
 
 @router.post("/token/create")
@@ -133,4 +133,5 @@ async def confirm_recovery(request: Request) -> Response:
 @counting_failures
 async def get_user_info(request: Request) -> Response:
     """Claims about the user; encrypted in activation scope."""
-    return json_response(await user_info(enrollment_of(request), await receive_authenticated(request)))
+    incoming = await receive_authenticated(request)
+    return json_response(json_bytes(await user_info(enrollment_of(request), incoming)))

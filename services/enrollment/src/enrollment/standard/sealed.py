@@ -1,4 +1,4 @@
-"""Signed actions whose envelope passes through closed, both ways (spec/enrollment-api.md §4.5)."""
+"""Signed actions whose envelope has a purpose of its own (encrypt-then-sign, spec/enrollment-api.md §4.5)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from enrollment.core_actions import (
     RECOVERY_CONFIRM,
     TOKEN_CREATE,
     VAULT_UNLOCK,
-    SignedCall,
+    SealedCall,
 )
-from enrollment.core_answers import EnvelopeAnswer, EnvelopeMembers
+from enrollment.core_answers import EnvelopeMembers
 from enrollment.core_client import CoreRefused
 from enrollment.errors import (
     RecoveryConfirmFailed,
@@ -20,7 +20,8 @@ from enrollment.errors import (
 )
 from enrollment.pipeline.envelopes import envelope_members
 from enrollment.pipeline.incoming import Incoming, signature_header
-from servicekit.errors import RemoteUnavailable, ServiceError
+from enrollment.pipeline.sealed import envelope_of
+from servicekit.errors import ServiceError
 
 
 async def create_token(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
@@ -58,15 +59,15 @@ async def unlock_vault(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMe
     if envelope_members(incoming.body, header.version) is None:
         raise RequestInvalid
     try:
-        answer = await enrollment.door.signed(VAULT_UNLOCK, header, incoming.body)
+        answer = await enrollment.door.sealed(VAULT_UNLOCK, incoming.body, [header])
     except CoreRefused:
         raise VaultFailed from None
-    return _envelope(answer)
+    return envelope_of(answer, RequestInvalid)
 
 
 async def _signed_then_judged(
     enrollment: Enrollment,
-    target: SignedCall[EnvelopeAnswer],
+    target: SealedCall,
     incoming: Incoming,
     failure: type[ServiceError],
 ) -> EnvelopeMembers:
@@ -75,18 +76,8 @@ async def _signed_then_judged(
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.signed(target, header, incoming.body)
+        answer = await enrollment.door.sealed(target, incoming.body, [header])
     except CoreRefused:
         well_formed = envelope_members(incoming.body, header.version) is not None
         raise (failure if well_formed else RequestInvalid) from None
-    return _envelope(answer)
-
-
-def _envelope(answer: EnvelopeAnswer | None) -> EnvelopeMembers:
-    if answer is None:
-        raise SignatureInvalid
-    if answer.refusal is not None:
-        raise RequestInvalid
-    if answer.envelope is None:
-        raise RemoteUnavailable("the core's answer has no envelope")
-    return {name: value for name, value in answer.envelope.items() if value is not None}
+    return envelope_of(answer, RequestInvalid)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import UPGRADE_COMMIT
+from enrollment.core_actions import UPGRADE_COMMIT, UPGRADE_START
 from enrollment.core_answers import EnvelopeMembers
 from enrollment.core_client import CoreRefused
 from enrollment.errors import RequestInvalid, SignatureInvalid, UpgradeFailed
 from enrollment.pipeline.envelopes import envelope_members
 from enrollment.pipeline.incoming import Incoming, signature_header
+from enrollment.pipeline.sealed import envelope_of
 from powerauth_protocol.ecies import Scope
 from powerauth_protocol.errors import HeaderError
 from powerauth_protocol.http_headers import parse_encryption_header, parse_signature_header
@@ -26,20 +27,13 @@ async def start_upgrade(enrollment: Enrollment, incoming: Incoming) -> EnvelopeM
         header = parse_encryption_header(incoming.encryption, Scope.ACTIVATION)
     except HeaderError as error:
         raise (RequestInvalid if error.code == _UNKNOWN_VERSION else UpgradeFailed) from None
-    members = envelope_members(incoming.body, header.version)
-    if members is None:
+    if envelope_members(incoming.body, header.version) is None:
         raise RequestInvalid
     try:
-        return await enrollment.door.start_upgrade(
-            {
-                "applicationKey": header.application_key,
-                "activationId": header.activation_id,
-                "protocolVersion": header.version,
-                **members,
-            }
-        )
+        answer = await enrollment.door.sealed(UPGRADE_START, incoming.body, [header])
     except CoreRefused:
         raise UpgradeFailed from None
+    return envelope_of(answer, UpgradeFailed)
 
 
 async def commit_upgrade(enrollment: Enrollment, incoming: Incoming) -> None:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from enrollment.container import Enrollment
+from enrollment.core_actions import USER_INFO
+from enrollment.core_answers import EnvelopeMembers
+from enrollment.core_client import CoreRefused
 from enrollment.errors import EncryptionFailed, UserInfoFailed
-from enrollment.pipeline.envelopes import EnvelopeRefused, open_activation
 from enrollment.pipeline.incoming import Incoming
-from servicekit.wire import json_bytes
-
-ACTIVE = "ACTIVE"
+from enrollment.pipeline.sealed import envelope_of, sender_of
 
 
-async def user_info(enrollment: Enrollment, incoming: Incoming) -> bytes:
+async def user_info(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
     """Return the sealed claims; an empty object where no provider gives any.
 
-    :raises EncryptionFailed: when the envelope cannot be opened.
-    :raises UserInfoFailed: when the activation is not active.
+    :raises EncryptionFailed: when the core cannot open the envelope, also because of the activation's state.
+    :raises UserInfoFailed: when it opened the envelope and tells nothing.
     """
+    sender = sender_of(incoming)
+    if sender is None:
+        raise EncryptionFailed
     try:
-        envelope = await open_activation(enrollment.door, incoming, with_user_info=True)
-        envelope.plaintext_object()
-    except EnvelopeRefused:
+        answer = await enrollment.door.sealed(USER_INFO, incoming.body, [sender])
+    except CoreRefused:
         raise EncryptionFailed from None
-    if envelope.keys.activation_status != ACTIVE:
-        raise UserInfoFailed
-    return envelope.seal(json_bytes(envelope.keys.user_info or {}))
+    return envelope_of(answer, UserInfoFailed)

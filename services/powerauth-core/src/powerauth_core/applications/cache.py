@@ -23,6 +23,7 @@ from powerauth_core.records import RecordCipher, master_key_parts
 from powerauth_protocol.encoding import b64decode
 from powerauth_protocol.errors import EncodingError, KeyFormatError
 from powerauth_protocol.keys import PrivateKey, PublicKey, import_private_key, import_public_key
+from powerauth_protocol.versions import ProtocolVersion
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -48,7 +49,7 @@ class ApplicationIdentity:
 
     :ivar rid: row id; never leaves the core
     :ivar application_id: the public id
-    :ivar minimum_protocol_version: protocol versions below it are refused (D17)
+    :ivar minimum_protocol_version: the configured one; `accepts` judges by it
     """
 
     rid: int
@@ -56,6 +57,10 @@ class ApplicationIdentity:
     roles: tuple[str, ...]
     minimum_protocol_version: str
     _master: MasterKey | type[CoreError] = field(repr=False)
+
+    def accepts(self, version: ProtocolVersion) -> bool:
+        """Whether a request of this protocol version is served: the one place that decides it (D17)."""
+        return version.value >= self.minimum_protocol_version
 
     def master_key(self) -> MasterKey:
         """The newest master key pair.
@@ -99,10 +104,9 @@ class ApplicationFacts:
         """Roles of the application."""
         return self.identity.roles
 
-    @property
-    def minimum_protocol_version(self) -> str:
-        """Protocol versions below it are refused (D17)."""
-        return self.identity.minimum_protocol_version
+    def accepts(self, version: ProtocolVersion) -> bool:
+        """As `ApplicationIdentity.accepts`."""
+        return self.identity.accepts(version)
 
     def master_key(self) -> MasterKey:
         """The application's newest master key pair; raises as `ApplicationIdentity.master_key`."""

@@ -1,5 +1,6 @@
-"""Keys of application configuration and what their values may be (spec/core-api.md §6, D17,
-device-trust §4.5, §5.2). The policy of passkeys, ``webauthn_api``, is none of them: it has calls of its own.
+"""Keys of application configuration and what their values may be (spec/core-api.md §6, D17, D1
+rule 1, device-trust §4.5, §5.2). The policy of passkeys, ``webauthn_api``, is none of them: it has calls of
+its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ OAUTH2_PROVIDERS = "oauth2_providers"
 ACTIVATION_TRANSFER = "activation_transfer"
 DEVICE_TRUST = "device_trust"
 MINIMUM_PROTOCOL_VERSION = "minimumProtocolVersion"
+AUTOMATIC_COMMIT = "automaticCommit"
+_COMMITTED_TYPES = frozenset({"CUSTOM", "RECOVERY"})
 
 Check = Callable[[Sequence[Any]], bool]
 
@@ -32,6 +35,10 @@ def _one_protocol_version(values: Sequence[Any]) -> bool:
     return len(values) == 1 and values[0] in list(ProtocolVersion)
 
 
+def _activation_types(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) and value in _COMMITTED_TYPES for value in values)
+
+
 ALLOWED_KEYS: dict[str, Check] = {
     FIDO2_ATTESTATION_FMT_ALLOWED: _anything,
     FIDO2_AAGUIDS_ALLOWED: _anything,
@@ -40,5 +47,6 @@ ALLOWED_KEYS: dict[str, Check] = {
     ACTIVATION_TRANSFER: transfers.is_usable,
     DEVICE_TRUST: _one_object,
     MINIMUM_PROTOCOL_VERSION: _one_protocol_version,
+    AUTOMATIC_COMMIT: _activation_types,
 }
 """Every key that may be written, with the check of its values."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from powerauth_protocol.http_headers import SignatureHeader
 from powerauth_protocol.signature import SignatureType
 
 P = SignatureType.POSSESSION
@@ -21,6 +22,10 @@ class Purpose:
     uri_id: str
     types: frozenset[SignatureType]
     method: str = "POST"
+
+    def may_sign(self, header: SignatureHeader) -> bool:
+        """Whether the header's signature type is one of the purpose."""
+        return SignatureType.parse(header.signature_type) in self.types
 
 
 def _purpose(uri_id: str, *types: SignatureType) -> Purpose:
@@ -39,6 +44,10 @@ RENAME_ACTIVATION = _purpose("/pa/activation/rename", PK, PB)
 CONFIRM_RECOVERY_CODE = _purpose("/pa/recovery/confirm", PK)
 COMMIT_UPGRADE = _purpose("/pa/upgrade/commit", P)
 SPAWN = _purpose("/api/activation/code", PK, PB)
+EXCHANGE_SIGNED = _purpose("/exchange/v3/signed", PK, PB, PKB)
+EXCHANGE_STRING = _purpose("/exchange/v3/signed/string", PK, PB, PKB)
+EXCHANGE_RAW = _purpose("/exchange/v3/signed/raw", PK, PB, PKB)
+EXCHANGE_GENERICS = _purpose("/exchange/v3/signed/generics", PK, PB, PKB)
 
 RESERVED_URI_IDS = frozenset(
     purpose.uri_id
@@ -54,6 +63,10 @@ RESERVED_URI_IDS = frozenset(
         CONFIRM_RECOVERY_CODE,
         COMMIT_UPGRADE,
         SPAWN,
+        EXCHANGE_SIGNED,
+        EXCHANGE_STRING,
+        EXCHANGE_RAW,
+        EXCHANGE_GENERICS,
     )
 )
 """Resource ids that plain verification refuses: what they sign happens here or not at all."""

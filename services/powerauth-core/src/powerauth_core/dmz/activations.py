@@ -1,4 +1,4 @@
-"""What a device does with its own activation at the dmz door, beside operations and envelopes."""
+"""What a device does with its own activation by a signature over an open body."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import administration
-from powerauth_core.activations.schemas_administration import RenameActivationRequest
 from powerauth_core.dmz import actions, providers, signed
 from powerauth_core.dmz.headers import signature_header
 from powerauth_core.dmz.schemas import (
@@ -19,7 +18,6 @@ from powerauth_core.dmz.schemas import (
     SignedRequest,
     TokenRemoveAnswer,
 )
-from powerauth_core.errors import InvalidRequest
 from powerauth_core.signatures.jobs import LockedActivation
 from powerauth_core.signatures.rules import Decision
 from powerauth_core.tokens import service as tokens
@@ -30,19 +28,11 @@ from servicekit.wire import ExactText, ObjectRequest, RequestModel
 if TYPE_CHECKING:
     from powerauth_core.container import Core
 
-MAX_NAME = 255
-
 
 class RemoveTokenBody(RequestModel):
     """Signed body of ``/pa/token/remove``."""
 
     token_id: ExactText = Field(min_length=1, max_length=37)
-
-
-class RenameBody(RequestModel):
-    """Signed plaintext of ``/pa/activation/rename``."""
-
-    activation_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +74,6 @@ class RemoveActivation(signed.DoorAction):
         await administration.remove_locked(
             self.core, session, entity, revoke_recovery_codes=self.revoke_recovery_codes
         )
-
-
-class RenameActivation(signed.DoorAction):
-    """Renames the signing activation."""
-
-    def __init__(self, core: Core, name: str | None) -> None:
-        """
-        :param name: None if the body names none
-        """
-        self.core = core
-        self.name = name
-
-    async def accepted(
-        self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> str | None:
-        """The name that is stored now; None if the body is unusable."""
-        if self.name is None:
-            return None
-        if len(self.name) > MAX_NAME:
-            raise InvalidRequest()
-        request = RenameActivationRequest(activation_id=activation.activation_id, activation_name=self.name)
-        renamed = await administration.rename(self.core, session, request)
-        return renamed.activation_name
 
 
 class CommitUpgrade(signed.DoorAction):
@@ -156,31 +123,6 @@ async def remove(core: Core, request: SignedRequest) -> ActivationActionAnswer:
     removed = verified.activation
     await providers.announce_removal(core, removed.activation_id, removed.user_id, removed.application_id)
     return ActivationActionAnswer(authenticated=True, activation_id=removed.activation_id)
-
-
-async def rename(core: Core, request: SignedRequest) -> ActivationActionAnswer:
-    """``signed/activation/rename``.
-
-    :raises InvalidRequest: the name is longer than the column
-    """
-    body = signed.read_body(request)
-    try:
-        name: str | None = RenameBody.model_validate_json(body).activation_name
-    except ValidationError:
-        name = None
-    if name is not None and not name.strip():
-        name = None
-    header = signature_header(request.header)
-    verified = await signed.check(core, header, body, actions.RENAME_ACTIVATION, RenameActivation(core, name))
-    if verified is None or not verified.valid or verified.activation is None:
-        return ActivationActionAnswer(authenticated=False)
-    if verified.answer is None:
-        return ActivationActionAnswer(authenticated=True, refusal=REQUEST_INVALID)
-    return ActivationActionAnswer(
-        authenticated=True,
-        activation_id=verified.activation.activation_id,
-        activation_name=verified.answer,
-    )
 
 
 async def commit_upgrade(core: Core, request: SignedRequest) -> SignedAnswer:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import commit as commits
 from powerauth_core.activations import flags, key_exchange
@@ -22,6 +23,8 @@ from powerauth_core.activations.rules import is_blank, is_user_id
 from powerauth_core.activations.schemas import CreateActivationRequest as CreateRequest
 from powerauth_core.activations.schemas import KeyExchangeResponse, PrepareActivationRequest
 from powerauth_core.activations.schemas_administration import ChangeFlagsRequest
+from powerauth_core.applications import config_service
+from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
 from powerauth_core.dmz import oidc, providers
 from powerauth_core.dmz.providers import (
     ActivationProvider,
@@ -34,6 +37,7 @@ from powerauth_core.dmz.providers import (
     ProviderFailed,
     Stage,
 )
+from powerauth_core.dmz.rules import commits_at_once
 from powerauth_core.dmz.schemas import CreateActivationAnswer, CreateActivationRequest
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.envelopes.schemas import SealedFields
@@ -117,7 +121,9 @@ async def _by_code(core: Core, request: CreateActivationRequest) -> Exchanged:
 
 
 async def _by_recovery(core: Core, request: CreateActivationRequest) -> Exchanged:
-    """The PUK proves the user; committed at once unless the configuration says otherwise."""
+    """The PUK proves the user; the operator's provider says whether to commit, without one the
+    configuration.
+    """
     code, puk = _attribute(request, "recoveryCode"), _attribute(request, "puk")
     provider = providers.activation_provider(core)
     plan = await _plan(core, provider, request, "RECOVERY")
@@ -129,9 +135,9 @@ async def _by_recovery(core: Core, request: CreateActivationRequest) -> Exchange
         **_exchange_fields(request),
     )
     async with core.database.transaction() as session:
-        response = await recovery.create(core, session, wanted, commit=core.settings.auto_commit_recovery)
-    completed = await _complete_or_remove(core, provider, request, "RECOVERY", response)
-    return Exchanged(response, "RECOVERY", completed.custom_attributes, response.activation_status)
+        commit = provider is None and await _commits(core, session, request, "RECOVERY", word=None)
+        response = await recovery.create(core, session, wanted, commit=commit)
+    return await _finish(core, provider, request, "RECOVERY", response)
 
 
 async def _by_provider(core: Core, request: CreateActivationRequest) -> Exchanged:
@@ -155,12 +161,7 @@ async def _by_provider(core: Core, request: CreateActivationRequest) -> Exchange
             **_exchange_fields(request),
         ),
     )
-    completed = await _complete_or_remove(core, provider, request, "CUSTOM", response)
-    status = response.activation_status
-    if completed.commit and await _commit(core, response.activation_id):
-        status = ActivationStatus.ACTIVE
-        await providers.notify(core, provider.committed(_created(request, "CUSTOM", response)))
-    return Exchanged(response, "CUSTOM", completed.custom_attributes, status)
+    return await _finish(core, provider, request, "CUSTOM", response)
 
 
 async def _by_oidc(core: Core, request: CreateActivationRequest) -> Exchanged:
@@ -198,6 +199,22 @@ async def _plan(
         custom_attributes=request.custom_attributes or {},
     )
     return await providers.ask(core, provider.plan(asked), Plan)
+
+
+async def _finish(
+    core: Core,
+    provider: ActivationProvider | None,
+    request: CreateActivationRequest,
+    kind: ActivationType,
+    response: KeyExchangeResponse,
+) -> Exchanged:
+    """What the provider adds to a finished key exchange: attributes, flags, and its word on the commit."""
+    completed = await _complete_or_remove(core, provider, request, kind, response)
+    status = response.activation_status
+    if provider is not None and await _commit(core, request, kind, response, completed):
+        status = ActivationStatus.ACTIVE
+        await providers.notify(core, provider.committed(_created(request, kind, response)))
+    return Exchanged(response, kind, completed.custom_attributes, status)
 
 
 async def _complete_or_remove(
@@ -246,9 +263,35 @@ async def _add_flags(core: Core, activation_id: str, wanted: list[str]) -> None:
     await flags.add_flags(core, request)
 
 
-async def _commit(core: Core, activation_id: str) -> bool:
+async def _commits(
+    core: Core,
+    session: AsyncSession,
+    request: CreateActivationRequest,
+    kind: ActivationType,
+    *,
+    word: bool | None,
+) -> bool:
+    """Whether an activation of the request's application is committed without the bank's call (D1 rule 1)."""
+    application = await core.application_cache.by_key(session, request.application_key)
+    configured = None
+    if application is not None:
+        configured = await config_service.values_of(
+            core, session, application.application_rid, application.application_id, AUTOMATIC_COMMIT
+        )
+    return commits_at_once(kind, word=word, configured=configured, recovery=core.settings.commits_recovery)
+
+
+async def _commit(
+    core: Core,
+    request: CreateActivationRequest,
+    kind: ActivationType,
+    response: KeyExchangeResponse,
+    completed: _Completed,
+) -> bool:
     async with core.database.transaction() as session:
-        activation = await activations.lock(session, activation_id)
+        if not await _commits(core, session, request, kind, word=completed.commit):
+            return False
+        activation = await activations.lock(session, response.activation_id)
         if activation is None or not commits.commits_unasked(activation):
             return False
         await commits.commit_locked(core, session, activation)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from powerauth_core.dmz.schemas import SignatureHeaderFields, TokenHeaderFields
+from powerauth_core.dmz.schemas import (
+    EncryptionHeaderFields,
+    SignatureHeaderFields,
+    TokenHeaderFields,
+)
 from powerauth_protocol.errors import ProtocolError
 from powerauth_protocol.http_headers import (
+    EncryptionHeader,
     SignatureHeader,
     TokenHeader,
+    parse_encryption_header,
     parse_signature_header,
     parse_token_header,
 )
+from powerauth_protocol.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,17 @@ def signature_header(received: SignatureHeaderFields) -> ReceivedSignature | Non
         header.version,
         received.client_network or "",
     )
+
+
+def encryption_header(fields: EncryptionHeaderFields) -> EncryptionHeader | None:
+    """The header of activation scope if all its fields are well-formed, None otherwise."""
+    values = (fields.application_key, fields.activation_id, fields.version)
+    try:
+        return parse_encryption_header(
+            EncryptionHeader(*[value or "" for value in values]).build(), Scope.ACTIVATION
+        )
+    except ProtocolError:
+        return None
 
 
 def token_header(fields: TokenHeaderFields) -> TokenHeader | None:

@@ -1,4 +1,6 @@
-"""Actions signed over their own envelope, which only core and device can open (encrypt-then-sign)."""
+"""Actions whose envelope has a purpose of its own, signed over as it travels (encrypt-then-sign,
+spec/enrollment-api.md §4.5).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,17 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.dmz import actions, signed
-from powerauth_core.dmz.headers import signature_header
-from powerauth_core.dmz.schemas import EnvelopeActionAnswer, SignedRequest
+from powerauth_core.dmz import actions, sealed, signed
+from powerauth_core.dmz.headers import encryption_header
+from powerauth_core.dmz.schemas import SealedAnswer, SealedRequest
 from powerauth_core.envelopes.schemas import SealedFields
-from powerauth_core.errors import InvalidApplication
+from powerauth_core.errors import InvalidApplication, InvalidRequest
 from powerauth_core.recovery import service as recovery
-from powerauth_core.signatures.jobs import LockedActivation
+from powerauth_core.signatures.jobs import LockedActivation, Verified
 from powerauth_core.signatures.rules import Decision
 from powerauth_core.signatures.service import WIRE_NAME
 from powerauth_core.tokens import service as tokens
+from powerauth_core.upgrade import service as upgrade
 from powerauth_core.vault import rules as vault_rules
 from powerauth_core.vault.service import UnlockVault
 from powerauth_protocol.ecies import EciesRequest
@@ -42,7 +45,7 @@ class EnvelopeAction(signed.DoorAction):
         if application is None:
             raise InvalidApplication()
         version = ProtocolVersion.parse(self.header.version)
-        return application, version, signed.read_signed_envelope(self.body, version)
+        return application, version, signed.read_envelope(self.body, version)
 
 
 class CreateToken(EnvelopeAction):
@@ -89,36 +92,30 @@ class UnlockVaultAtDoor(UnlockVault):
         """A wrong signature is not told apart by an envelope: the enrollment service answers 401 alike."""
 
 
-async def create_token(core: Core, request: SignedRequest) -> EnvelopeActionAnswer:
-    """``signed/token/create``.
+async def create_token(core: Core, request: SealedRequest) -> SealedAnswer:
+    """``sealed/token/create``.
 
     :raises InvalidRequest: the body is no envelope, or it was accepted before
     :raises CoreError: the envelope does not open, or the activation cannot have a token
     """
-    header, body = signature_header(request.header), signed.read_body(request)
-    action = CreateToken(core, header, body)
-    verified = await signed.check(core, header, body, actions.CREATE_TOKEN, action)
-    if verified is None or not verified.valid:
-        return EnvelopeActionAnswer(authenticated=False)
-    return EnvelopeActionAnswer(authenticated=True, envelope=verified.answer)
+    header, body = sealed.authorization_of(request), signed.read_body(request)
+    verified = await signed.check(core, header, body, actions.CREATE_TOKEN, CreateToken(core, header, body))
+    return _answer(verified)
 
 
-async def confirm_recovery_code(core: Core, request: SignedRequest) -> EnvelopeActionAnswer:
-    """``signed/recovery/confirm``.
+async def confirm_recovery_code(core: Core, request: SealedRequest) -> SealedAnswer:
+    """``sealed/recovery/confirm``.
 
     :raises InvalidRequest: the body is no envelope, it was accepted before, or the code is not one to confirm
     :raises CoreError: the envelope does not open, or there is no such code
     """
-    header, body = signature_header(request.header), signed.read_body(request)
+    header, body = sealed.authorization_of(request), signed.read_body(request)
     action = ConfirmRecoveryCode(core, header, body)
-    verified = await signed.check(core, header, body, actions.CONFIRM_RECOVERY_CODE, action)
-    if verified is None or not verified.valid:
-        return EnvelopeActionAnswer(authenticated=False)
-    return EnvelopeActionAnswer(authenticated=True, envelope=verified.answer)
+    return _answer(await signed.check(core, header, body, actions.CONFIRM_RECOVERY_CODE, action))
 
 
-async def unlock_vault(core: Core, request: SignedRequest) -> EnvelopeActionAnswer:
-    """``signed/vault/unlock``; keeps its own order: envelope first, then the signature (spec/core-api.md
+async def unlock_vault(core: Core, request: SealedRequest) -> SealedAnswer:
+    """``sealed/vault/unlock``; keeps its own order: envelope first, then the signature (spec/core-api.md
     §10).
 
     :raises InvalidSignature: the signature type does not open the vault
@@ -126,17 +123,35 @@ async def unlock_vault(core: Core, request: SignedRequest) -> EnvelopeActionAnsw
     :raises InvalidRequest: the body is no envelope, or it was accepted before
     :raises CoreError: the envelope does not open
     """
-    header, body = signature_header(request.header), signed.read_body(request)
+    header, body = sealed.authorization_of(request), signed.read_body(request)
     if header is None:
-        return EnvelopeActionAnswer(authenticated=False)
+        return SealedAnswer(authenticated=False)
     vault_rules.check_type(
         SignatureType.parse(header.signature_type),
         biometry_allowed=core.settings.secure_vault_enable_biometric_authentication,
     )
     version = ProtocolVersion.parse(header.version)
-    env = signed.read_signed_envelope(body, version)
+    env = signed.read_envelope(body, version)
     action = UnlockVaultAtDoor(core, header.application_key, version, env)
-    verified = await signed.check(core, header, body, actions.UNLOCK_VAULT, action)
+    return _answer(await signed.check(core, header, body, actions.UNLOCK_VAULT, action))
+
+
+async def start_upgrade(core: Core, request: SealedRequest) -> SealedAnswer:
+    """``sealed/upgrade/start``, kept for wire compatibility: there are no upgrades, so it is refused (D8).
+
+    :raises InvalidRequest: no usable encryption header, or no envelope of its version
+    :raises CoreError: as `upgrade.refuse_start`
+    """
+    header = None if request.encryption is None else encryption_header(request.encryption)
+    if header is None or header.activation_id is None:
+        raise InvalidRequest()
+    version = ProtocolVersion.parse(header.version)
+    signed.read_envelope(signed.read_body(request), version)
+    async with core.database.read() as session:
+        await upgrade.refuse_start(core, session, header.activation_id, header.application_key, version)
+
+
+def _answer(verified: Verified | None) -> SealedAnswer:
     if verified is None or not verified.valid:
-        return EnvelopeActionAnswer(authenticated=False)
-    return EnvelopeActionAnswer(authenticated=True, envelope=verified.answer)
+        return SealedAnswer(authenticated=False)
+    return SealedAnswer(authenticated=True, envelope=verified.answer)

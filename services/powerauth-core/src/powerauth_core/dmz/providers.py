@@ -91,7 +91,7 @@ class Created(Asked):
 class Completion(WireModel):
     """A provider's answer after the key exchange.
 
-    :ivar commit: commit at once; only followed for CUSTOM
+    :ivar commit: commit at once; followed for CUSTOM and RECOVERY, where the application allows it
     """
 
     custom_attributes: dict[str, Any] | None = None

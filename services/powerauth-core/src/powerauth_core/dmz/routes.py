@@ -1,5 +1,6 @@
 """HTTP of the core's second door, for the enrollment service alone (D1)."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,12 +14,15 @@ from powerauth_core.dmz import (
     keys,
     oidc,
     operations,
+    profile,
     signed,
     spawn,
     statements,
     status,
     tokens,
 )
+from powerauth_core.dmz import exchange as echoes
+from powerauth_core.dmz.exchange import Echo
 from powerauth_core.dmz.schemas import (
     ActivationActionAnswer,
     ActivationStatusAnswer,
@@ -27,13 +31,14 @@ from powerauth_core.dmz.schemas import (
     ApplicationPublicRequest,
     CreateActivationAnswer,
     CreateActivationRequest,
-    EnvelopeActionAnswer,
     EnvelopeKeysAnswer,
     EnvelopeKeysRequest,
     OperationActionAnswer,
     OperationDetailAnswer,
     OperationHistoryAnswer,
     OperationListAnswer,
+    SealedAnswer,
+    SealedRequest,
     SignedAnswer,
     SignedOperationRequest,
     SignedRequest,
@@ -47,18 +52,19 @@ from powerauth_core.dmz.schemas import (
     WhoAmIAnswer,
     WhoAmIRequest,
 )
-from powerauth_core.dmz.spawn import SpawnAnswer
 from powerauth_core.keystore import service as keystore
 from powerauth_core.keystore.schemas import CreateTemporaryKeyRequest, CreateTemporaryKeyResponse
 from powerauth_core.templates import texts
 from powerauth_core.templates.schemas import DoorTextsResponse
-from powerauth_core.upgrade import service as upgrade
-from powerauth_core.upgrade.schemas import StartUpgradeRequest, StartUpgradeResponse
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 door = APIRouter(prefix="/dmz/v1", tags=["Door of the enrollment service"], route_class=JsonRoute)
 inside = APIRouter(prefix="/rest/v3/statement", tags=["Statements"], route_class=JsonRoute)
+examples = APIRouter(
+    prefix="/dmz/v1/sealed/exchange", tags=["Door of the enrollment service"], route_class=JsonRoute
+)
+"""Echoes for compatibility tests; not in production (D1 rule 4)."""
 
 
 @door.post("/keystore/create", response_model=ObjectResponse[CreateTemporaryKeyResponse])
@@ -108,12 +114,6 @@ async def operation_texts(core: CoreDependency, body: ObjectRequest[TextsRequest
     return answer(found)
 
 
-@door.post("/upgrade/start", response_model=ObjectResponse[StartUpgradeResponse])
-async def start_upgrade(core: CoreDependency, body: ObjectRequest[StartUpgradeRequest]) -> JsonResponse:
-    """Kept for wire compatibility: there are no protocol upgrades, so this is refused."""
-    return answer(await upgrade.start_upgrade(core, body.request_object))
-
-
 @door.post("/signed/verify", response_model=ObjectResponse[VerifyAnswer])
 async def verify(core: CoreDependency, body: ObjectRequest[VerifyRequest]) -> JsonResponse:
     """Verify a signature that belongs to no action of the core."""
@@ -140,22 +140,10 @@ async def operation_history(core: CoreDependency, body: ObjectRequest[SignedRequ
     return answer(await operations.history(core, body.request_object))
 
 
-@door.post("/signed/token/create", response_model=ObjectResponse[EnvelopeActionAnswer])
-async def create_token(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
-    """Issue a token of the type that signed."""
-    return answer(await keys.create_token(core, body.request_object))
-
-
 @door.post("/signed/token/remove", response_model=ObjectResponse[TokenRemoveAnswer])
 async def remove_token(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
     """Remove a token of the signing activation."""
     return answer(await activations.remove_token(core, body.request_object))
-
-
-@door.post("/signed/vault/unlock", response_model=ObjectResponse[EnvelopeActionAnswer])
-async def unlock_vault(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
-    """Hand out the vault key, encrypted for the device."""
-    return answer(await keys.unlock_vault(core, body.request_object))
 
 
 @door.post("/signed/activation/remove", response_model=ObjectResponse[ActivationActionAnswer])
@@ -164,26 +152,56 @@ async def remove_activation(core: CoreDependency, body: ObjectRequest[SignedRequ
     return answer(await activations.remove(core, body.request_object))
 
 
-@door.post("/signed/activation/rename", response_model=ObjectResponse[ActivationActionAnswer])
-async def rename_activation(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
-    """Rename the signing activation."""
-    return answer(await activations.rename(core, body.request_object))
-
-
-@door.post("/signed/recovery/confirm", response_model=ObjectResponse[EnvelopeActionAnswer])
-async def confirm_recovery_code(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
-    """Make a recovery code usable that came by post."""
-    return answer(await keys.confirm_recovery_code(core, body.request_object))
-
-
 @door.post("/signed/upgrade/commit", response_model=ObjectResponse[SignedAnswer])
 async def commit_upgrade(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
     """Verify the signature and refuse: there are no protocol upgrades."""
     return answer(await activations.commit_upgrade(core, body.request_object))
 
 
-@door.post("/signed/spawn", response_model=ObjectResponse[SpawnAnswer])
-async def spawn_activation(core: CoreDependency, body: ObjectRequest[SignedRequest]) -> JsonResponse:
+@door.post("/sealed/token/create", response_model=ObjectResponse[SealedAnswer])
+async def create_token(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+    """Issue a token of the type that signed."""
+    return answer(await keys.create_token(core, body.request_object))
+
+
+@door.post("/sealed/vault/unlock", response_model=ObjectResponse[SealedAnswer])
+async def unlock_vault(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+    """Hand out the vault key to the device."""
+    return answer(await keys.unlock_vault(core, body.request_object))
+
+
+@door.post("/sealed/recovery/confirm", response_model=ObjectResponse[SealedAnswer])
+async def confirm_recovery_code(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+    """Make a recovery code usable that came by post."""
+    return answer(await keys.confirm_recovery_code(core, body.request_object))
+
+
+@door.post("/sealed/upgrade/start", response_model=ObjectResponse[SealedAnswer])
+async def start_upgrade(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+    """Kept for wire compatibility: there are no protocol upgrades, so this is refused."""
+    return answer(await keys.start_upgrade(core, body.request_object))
+
+
+@door.post("/sealed/user-info", response_model=ObjectResponse[SealedAnswer])
+async def user_info(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+    """Claims about the device's user."""
+    return answer(await profile.user_info(core, body.request_object))
+
+
+@door.post("/sealed/activation/detail", response_model=ObjectResponse[SealedAnswer])
+async def activation_detail(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+    """Id and name of the token's activation."""
+    return answer(await profile.detail(core, body.request_object))
+
+
+@door.post("/sealed/activation/rename", response_model=ObjectResponse[SealedAnswer])
+async def rename_activation(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+    """Rename the signing activation."""
+    return answer(await profile.rename(core, body.request_object))
+
+
+@door.post("/sealed/spawn", response_model=ObjectResponse[SealedAnswer])
+async def spawn_activation(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
     """Open an activation for another application or another phone of the user."""
     return answer(await spawn.spawn(core, body.request_object))
 
@@ -206,12 +224,6 @@ async def claim_operation(core: CoreDependency, body: ObjectRequest[TokenOperati
     return answer(await tokens.claim_operation(core, body.request_object))
 
 
-@door.post("/token/activation/detail", response_model=ObjectResponse[ActivationActionAnswer])
-async def activation_detail(core: CoreDependency, body: ObjectRequest[TokenRequest]) -> JsonResponse:
-    """Id and name of the token's activation."""
-    return answer(await tokens.activation_detail(core, body.request_object))
-
-
 @door.post("/token/who-am-i", response_model=ObjectResponse[WhoAmIAnswer])
 async def who_am_i(core: CoreDependency, body: ObjectRequest[WhoAmIRequest]) -> JsonResponse:
     """Ids behind a token, with a statement for another service."""
@@ -224,6 +236,23 @@ async def statement_keys(core: CoreDependency) -> JsonResponse:
     found: list[dict[str, Any]] = await statements.public_keys(core)
     return answer(StatementKeysAnswer(keys=found))
 
+
+@examples.post("/activation", response_model=ObjectResponse[SealedAnswer])
+async def exchange(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+    """Echo an encrypted object."""
+    return answer(await echoes.echo(core, body.request_object))
+
+
+def _echo_of(resource: Echo) -> Callable[..., Awaitable[JsonResponse]]:
+    async def exchange_signed(core: CoreDependency, body: ObjectRequest[SealedRequest]) -> JsonResponse:
+        """Echo what was signed and encrypted."""
+        return answer(await echoes.echo_signed(core, body.request_object, resource))
+
+    return exchange_signed
+
+
+for _name, _resource in echoes.ECHOES.items():
+    examples.post(f"/{_name}", response_model=ObjectResponse[SealedAnswer])(_echo_of(_resource))
 
 router = APIRouter()
 router.include_router(door)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from powerauth_core.enums import ActivationStatus, OperationStatus, UserActionResult
+from powerauth_core.enums import ActivationStatus, OperationStatus, StatementAction, UserActionResult
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
 from powerauth_core.fields import ExactRequiredText
 from powerauth_core.operations.rules import Refusal
@@ -20,6 +20,8 @@ from servicekit.wire import ExactLongText, ExactText, RequestModel, WireModel
 HeaderText = Annotated[Annotated[str, Field(strict=True, max_length=1024)] | None, Field(default=None)]
 RequestRefusal = Literal["REQUEST_INVALID"]
 REQUEST_INVALID: RequestRefusal = "REQUEST_INVALID"
+TransferRefusal = Literal["TRANSFER_REFUSED"]
+TRANSFER_REFUSED: TransferRefusal = "TRANSFER_REFUSED"
 
 
 class HeaderModel(RequestModel):
@@ -43,6 +45,14 @@ class SignatureHeaderFields(HeaderModel):
     client_network: str | None = Field(default=None, pattern=r"^[0-9A-Za-z.:/]{0,64}$")
 
 
+class EncryptionHeaderFields(HeaderModel):
+    """``X-PowerAuth-Encryption`` by its wire names."""
+
+    application_key: HeaderText
+    activation_id: HeaderText
+    version: HeaderText
+
+
 class TokenHeaderFields(HeaderModel):
     """``X-PowerAuth-Token`` by its wire names."""
 
@@ -54,17 +64,16 @@ class TokenHeaderFields(HeaderModel):
 
 
 class EnvelopeKeysRequest(EnvelopeFields):
-    """``envelope/keys``: the whole envelope, since keys are given only for one whose MAC is right."""
+    """``envelope/keys``: a whole envelope of application scope, since keys are given only for one whose MAC
+    is right.
+    """
 
-    scope: Literal["APPLICATION", "ACTIVATION"]
     application_key: ExactText
-    activation_id: ExactText | None = None
     protocol_version: ExactText
-    with_user_info: bool = False
 
 
 class EnvelopeKeysAnswer(WireModel):
-    """Keys of one envelope, finished values only where the protocol allows it (D1)."""
+    """Keys of one envelope of application scope, finished values only where the protocol allows it (D1)."""
 
     secret_key: str
     shared_info2: str | None = None
@@ -72,11 +81,6 @@ class EnvelopeKeysAnswer(WireModel):
     response_nonce: str | None = None
     response_timestamp: int | None = None
     response_shared_info2: str | None = None
-    activation_id: str | None = None
-    user_id: str | None = None
-    application_id: str | None = None
-    activation_status: ActivationStatus | None = None
-    user_info: dict[str, Any] | None = None
 
 
 class CreateActivationRequest(RequestModel):
@@ -149,6 +153,15 @@ class SignedRequest(RequestModel):
     body: ExactLongText = ""
 
 
+class SealedRequest(RequestModel):
+    """``sealed/<action>``: the body as received, Base64, and every PowerAuth header that came with it."""
+
+    authorization: SignatureHeaderFields | None = None
+    token: TokenHeaderFields | None = None
+    encryption: EncryptionHeaderFields | None = None
+    body: ExactLongText = ""
+
+
 class SignedOperationRequest(SignedRequest):
     """``signed/operation/approve`` and ``reject``: with what enrollment saw of the device's connection."""
 
@@ -197,10 +210,11 @@ class OperationHistoryAnswer(SignedAnswer):
     operations: list[DoorOperation] | None = None
 
 
-class EnvelopeActionAnswer(SignedAnswer):
-    """Answer that only the device can open."""
+class SealedAnswer(SignedAnswer):
+    """Answer that only the device can open, or why the core does not act on what it opened."""
 
     envelope: SealedFields | None = None
+    refusal: RequestRefusal | TransferRefusal | None = None
 
 
 class TokenRemoveAnswer(SignedAnswer):
@@ -212,11 +226,9 @@ class TokenRemoveAnswer(SignedAnswer):
 
 
 class ActivationActionAnswer(SignedAnswer):
-    """Removed or renamed activation."""
+    """Removed activation."""
 
     activation_id: str | None = None
-    activation_name: str | None = None
-    refusal: RequestRefusal | None = None
 
 
 class TokenRequest(RequestModel):
@@ -232,9 +244,9 @@ class TokenOperationRequest(TokenRequest):
 
 
 class WhoAmIRequest(TokenRequest):
-    """``token/who-am-i``: `audience` is the service that the statement is for."""
+    """``token/who-am-i``: `audience` is the action that the statement is for (D1 rule 5)."""
 
-    audience: ExactText = Field(min_length=1, max_length=64)
+    audience: StatementAction
 
 
 class OperationListAnswer(SignedAnswer):

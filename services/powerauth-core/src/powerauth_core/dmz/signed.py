@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.activations.models import Activation
 from powerauth_core.dmz.actions import RESERVED_URI_IDS, Purpose
 from powerauth_core.dmz.headers import ReceivedSignature, signature_header
-from powerauth_core.dmz.schemas import SignedRequest, VerifyAnswer, VerifyRequest
+from powerauth_core.dmz.schemas import SealedRequest, SignedRequest, VerifyAnswer, VerifyRequest
 from powerauth_core.errors import InvalidRequest
 from powerauth_core.operations.rules import Actor
 from powerauth_core.signatures.jobs import (
@@ -50,8 +50,8 @@ class DoorAction:
         return None
 
 
-def read_body(request: SignedRequest) -> bytes:
-    """The signed bytes.
+def read_body(request: SignedRequest | SealedRequest) -> bytes:
+    """The bytes of the phone's request, as it sent them.
 
     :raises InvalidRequest: not Base64
     """
@@ -77,7 +77,7 @@ async def check(
         activation, or an activation or version whose signatures cannot be checked
     :raises ServiceError: the action failed; the counter has moved all the same
     """
-    if header is None or SignatureType.parse(header.signature_type) not in purpose.types:
+    if header is None or not purpose.may_sign(header):
         return None
     nonce = b64decode(header.nonce)
     verified = await core.verifier.run(
@@ -130,8 +130,8 @@ def actor_of(activation: LockedActivation) -> Actor:
     return Actor(activation.activation_id, activation.user_id, activation.application_id, activation.flags)
 
 
-def read_signed_envelope(body: bytes, version: ProtocolVersion) -> EciesRequest:
-    """The envelope that the signed body is (encrypt-then-sign, spec/enrollment-api.md §4.5).
+def read_envelope(body: bytes, version: ProtocolVersion) -> EciesRequest:
+    """The envelope that the body is.
 
     :raises InvalidRequest: the body is not an envelope of this version
     """

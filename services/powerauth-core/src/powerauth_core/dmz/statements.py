@@ -14,6 +14,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.dmz.models import StatementKey
+from powerauth_core.enums import StatementAction
 from powerauth_core.errors import InvalidKeyFormat
 from powerauth_core.records import statement_key_parts
 from powerauth_protocol.encoding import b64decode, b64encode
@@ -48,10 +49,10 @@ class Subject:
     application_id: str
 
 
-async def sign(core: Core, subject: Subject, audience: str) -> str:
-    """A JWT that lives for 60 s and is meant for one service only.
+async def sign(core: Core, subject: Subject, audience: StatementAction) -> str:
+    """A JWT that lives for 60 s and is meant for one action of one request of a device.
 
-    :param audience: name of that service
+    :param audience: that action
     :return: compact JWS, ES256, key id in the header
     :raises InvalidKeyFormat: the stored key cannot be read
     """
@@ -60,7 +61,7 @@ async def sign(core: Core, subject: Subject, audience: str) -> str:
     claims = {
         "iss": ISSUER,
         "sub": subject.activation_id,
-        "aud": audience,
+        "aud": audience.value,
         "jti": str(uuid.uuid4()),
         "iat": issued,
         "exp": issued + LIFE_SECONDS,

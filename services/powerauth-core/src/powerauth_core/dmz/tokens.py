@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from powerauth_core.applications.cache import ApplicationIdentity
 from powerauth_core.dmz import statements
 from powerauth_core.dmz.actions import PB, PK, P
 from powerauth_core.dmz.headers import token_header
 from powerauth_core.dmz.schemas import (
-    ActivationActionAnswer,
     OperationDetailAnswer,
     OperationListAnswer,
     TokenHeaderFields,
@@ -62,9 +60,6 @@ async def authenticate(
     found = verdict.token
     if found is None or not verdict.valid or SignatureType.parse(found.signature_type) not in types:
         return None
-    application = await _application(core, found.application_id)
-    if application is None or header.version < application.minimum_protocol_version:
-        return None
     return found
 
 
@@ -94,18 +89,6 @@ async def claim_operation(core: Core, request: TokenOperationRequest) -> Operati
     return await _with_operation(core, request, door.claim)
 
 
-async def activation_detail(core: Core, request: TokenRequest) -> ActivationActionAnswer:
-    """``token/activation/detail``; only for a token created with two factors (spec/enrollment-api.md
-    §6.6).
-    """
-    token = await authenticate(core, request.header, TWO_FACTORS)
-    if token is None:
-        return ActivationActionAnswer(authenticated=False)
-    return ActivationActionAnswer(
-        authenticated=True, activation_id=token.activation_id, activation_name=token.activation_name
-    )
-
-
 async def who_am_i(core: Core, request: WhoAmIRequest) -> WhoAmIAnswer:
     """``token/who-am-i``: ids of the device and a statement of them, signed for the audience."""
     token = await authenticate(core, request.header, REGISTRATION)
@@ -131,14 +114,6 @@ async def _with_operation(
     async with core.database.transaction() as session:
         operation = await find(core, session, actor=_actor(token), operation_id=request.id)
     return OperationDetailAnswer(authenticated=True, operation=operation)
-
-
-async def _application(core: Core, application_id: str) -> ApplicationIdentity | None:
-    known = core.application_cache.known_by_id(application_id)
-    if known is not None:
-        return known
-    async with core.database.read() as session:
-        return await core.application_cache.by_id(session, application_id)
 
 
 def _actor(token: FoundToken) -> Actor:

@@ -1,4 +1,7 @@
-"""Envelope keys that leave the core, of generic envelopes only (spec/core-api.md §12)."""
+"""Envelope keys that leave the core, of generic envelopes only (spec/core-api.md §12).
+
+At the dmz door those of application scope alone (D1 rule 4); inside the network also those of activations.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from powerauth_core.container import Core
 
 NONCE_LENGTH = 16
+UNTIMED_MEMORY_MS = 24 * 3_600_000
+"""How long the ephemeral key of an envelope without a timestamp is remembered (D1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +61,27 @@ async def hand_out_keys(
     core: Core,
     session: AsyncSession,
     *,
-    scope: Scope,
     env: EciesRequest,
     application: ApplicationFacts,
-    activation: Activation | None,
     version: ProtocolVersion,
 ) -> EnvelopeKeys:
-    """The keys of one generic envelope, after its MAC was verified and it was remembered.
+    """The keys of one generic envelope of application scope, after its MAC was verified and it was
+    remembered.
 
-    The caller has checked application and activation with `usable_application` and `usable_activation`.
+    The caller has checked the application with `usable_application`.
 
     :raises CoreError: as `powerauth_core.envelopes.service.open_envelope`
     """
-    key = await _envelope_key(core, session, scope, env, application, activation, version)
+    key = await _envelope_key(core, session, Scope.APPLICATION, env, application, None, version)
     context = service.context_of(
-        scope, SharedInfo1.generic(scope), application, activation, version, env.temporary_key_id
+        Scope.APPLICATION,
+        SharedInfo1.APPLICATION_GENERIC,
+        application,
+        None,
+        version,
+        env.temporary_key_id,
     )
-    base = service.shared_info2_base(core, application, activation)
+    base = service.shared_info2_base(core, application, None)
     nonce, timestamp = (os.urandom(NONCE_LENGTH), clock.now_ms()) if version.response_nonce else (None, None)
     try:
         request_info = ecies.request_shared_info2(context, base, env)
@@ -81,8 +90,7 @@ async def hand_out_keys(
         raise DecryptionFailed() from None
     if not ecies.verify_request_mac(key, request_info, env):
         raise DecryptionFailed()
-    identifier = None if activation is None else activation.activation_id
-    await replay.remember_envelope(core, session, UniqueValueType.ECIES_APPLICATION_SCOPE, env, identifier)
+    await _remember(core, session, env)
     return EnvelopeKeys(key, base, request_info, response_info, nonce, timestamp)
 
 
@@ -111,6 +119,23 @@ async def decryptor(core: Core, request: DecryptorRequest) -> DecryptorResponse:
         )
         base = service.shared_info2_base(core, application, activation)
     return DecryptorResponse(secret_key=b64encode(key), shared_info2=b64encode(base))
+
+
+async def _remember(core: Core, session: AsyncSession, env: EciesRequest) -> None:
+    """One envelope, one set of keys. Before 3.2 its ephemeral key alone is what makes it unique: the MAC
+    does not cover the nonce, and there is no time.
+    """
+    kind = UniqueValueType.ECIES_APPLICATION_SCOPE
+    if env.timestamp is not None:
+        await replay.remember_envelope(core, session, kind, env)
+        return
+    await replay.remember(
+        core,
+        session,
+        kind,
+        acceptable_until_ms=clock.now_ms() + UNTIMED_MEMORY_MS,
+        ephemeral_public_key=env.ephemeral_public_key,
+    )
 
 
 async def usable_activation(

@@ -106,12 +106,53 @@ async def open_envelope(
 ) -> Opened:
     """Check the time, choose the key, verify and decrypt, and remember the envelope, in this order.
 
+    :raises InvalidRequest: accepted before
+    :raises CoreError: as `decrypt_envelope`, which says what the parameters are
+    """
+    opened = await decrypt_envelope(
+        core,
+        session,
+        scope=scope,
+        sh1=sh1,
+        env=env,
+        application=application,
+        activation=activation,
+        version=version,
+    )
+    await remember(core, session, scope, env, activation)
+    return opened
+
+
+async def remember(
+    core: Core, session: AsyncSession, scope: Scope, env: EciesRequest, activation: Activation | None
+) -> None:
+    """Remember an envelope that was opened, so that it is accepted once (D10).
+
+    :raises InvalidRequest: accepted before
+    """
+    identifier = None if activation is None else activation.activation_id
+    await replay.remember_envelope(core, session, REPLAY_KINDS[scope], env, identifier)
+
+
+async def decrypt_envelope(
+    core: Core,
+    session: AsyncSession,
+    *,
+    scope: Scope,
+    sh1: SharedInfo1,
+    env: EciesRequest,
+    application: ApplicationFacts,
+    activation: Activation | None,
+    version: ProtocolVersion,
+) -> Opened:
+    """Check the time, choose the key, verify and decrypt; whoever acts on it remembers it.
+
     The caller has checked that the application version is usable and that the activation's state allows the
     call. An activation in activation scope has exchanged its keys.
 
     :param sh1: purpose of the envelope; never one that the caller of the core may choose
     :param activation: the activation in activation scope, None in application scope
-    :raises InvalidRequest: outside the time window, or accepted before
+    :raises InvalidRequest: outside the time window
     :raises TemporaryKeyMissing: the named temporary key is not for this envelope, or is gone
     :raises NoMasterKeyPair: application scope without temporary key, and the application has no key pair
     :raises DecryptionFailed: anything else is wrong, also a version below the application's minimum
@@ -129,8 +170,6 @@ async def open_envelope(
         )
     except ProtocolError:
         raise DecryptionFailed() from None
-    identifier = None if activation is None else activation.activation_id
-    await replay.remember_envelope(core, session, REPLAY_KINDS[scope], env, identifier)
     return Opened(plaintext, version, envelope)
 
 
@@ -139,7 +178,7 @@ def require_version(application: ApplicationFacts, version: ProtocolVersion) -> 
 
     :raises DecryptionFailed: it is below
     """
-    if version.value < application.minimum_protocol_version:
+    if not application.accepts(version):
         raise DecryptionFailed()
 
 

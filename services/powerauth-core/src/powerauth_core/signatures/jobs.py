@@ -166,6 +166,6 @@ def _application_check(
         return ApplicationCheck.UNKNOWN
     if not application.supported or application.application_rid != activation.application_rid:
         return ApplicationCheck.REFUSED
-    if job.version.value < application.minimum_protocol_version:
+    if not application.accepts(job.version):
         raise SignatureNotComputable()
     return ApplicationCheck.MATCHES

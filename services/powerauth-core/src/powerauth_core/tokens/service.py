@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
-from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.applications.cache import ApplicationFacts, ApplicationIdentity
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.enums import ActivationProtocol, SignatureType
@@ -18,6 +18,7 @@ from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.envelopes.service import open_envelope, read_envelope
 from powerauth_core.errors import (
     ActivationNotFound,
+    CryptographyFailed,
     InvalidApplication,
     InvalidRequest,
     TokenNotGenerated,
@@ -123,9 +124,16 @@ async def validate_token(core: Core, request: ValidateTokenRequest) -> ValidateT
 async def validate(core: Core, request: ValidateTokenRequest) -> Verdict:
     """Check a token header and remember it, so that it is accepted once (D10).
 
+    :raises CryptographyFailed: unknown protocol version, or one that the token's application does not accept
     :raises CoreError: as `TokenCheck.of` and `TokenValidator.check`
     """
-    return await core.token_validator.check(TokenCheck.of(core, request))
+    check = TokenCheck.of(core, request)
+    verdict = await core.token_validator.check(check)
+    if verdict.token is not None and verdict.valid:
+        application = await _application(core, verdict.token.application_id)
+        if application is None or not application.accepts(check.version):
+            raise CryptographyFailed()
+    return verdict
 
 
 async def remove_token(core: Core, request: RemoveTokenRequest) -> RemoveTokenResponse:
@@ -148,6 +156,14 @@ async def remove(session: AsyncSession, token_id: str, activation_id: str, user_
         params = {"tokenId": token_id, "activationId": activation_id}
         await audit.record(session, AuditType.TOKEN, "Token removed", params, user_id)
     return removed
+
+
+async def _application(core: Core, application_id: str) -> ApplicationIdentity | None:
+    known = core.application_cache.known_by_id(application_id)
+    if known is not None:
+        return known
+    async with core.database.read() as session:
+        return await core.application_cache.by_id(session, application_id)
 
 
 async def _store(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.activations import repository
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.enums import ActivationProtocol
-from powerauth_core.envelopes.service import read_envelope
+from powerauth_core.envelopes.service import read_envelope, require_version
 from powerauth_core.errors import (
     ActivationNotFound,
     DecryptionFailed,
@@ -26,6 +26,7 @@ from powerauth_core.upgrade.schemas import (
     StartUpgradeRequest,
     StartUpgradeResponse,
 )
+from powerauth_protocol.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -34,17 +35,44 @@ if TYPE_CHECKING:
 async def start_upgrade(core: Core, request: StartUpgradeRequest) -> StartUpgradeResponse:
     """``upgrade/start``.
 
-    :raises DecryptionFailed: the envelope does not fit its version
+    :raises DecryptionFailed: the envelope does not fit its version, or the application does not accept that
     :raises ActivationNotFound: unknown
     :raises InvalidRequest: FIDO2
     :raises IncorrectActivationState: in all other cases
     """
     try:
-        read_envelope(request, request.protocol_version)
+        version, _ = read_envelope(request, request.protocol_version)
     except InvalidRequest:
         raise DecryptionFailed() from None
     async with core.database.read() as session:
-        await _refuse(session, request.activation_id, request.application_ids)
+        await refuse_start(
+            core,
+            session,
+            request.activation_id,
+            request.application_key,
+            version,
+            application_ids=request.application_ids,
+        )
+
+
+async def refuse_start(
+    core: Core,
+    session: AsyncSession,
+    activation_id: str,
+    application_key: str,
+    version: ProtocolVersion,
+    *,
+    application_ids: ApplicationIds = None,
+) -> NoReturn:
+    """Why an upgrade does not start.
+
+    :raises DecryptionFailed: the application does not accept the protocol version
+    :raises CoreError: as `start_upgrade`
+    """
+    application = await core.application_cache.by_key(session, application_key)
+    if application is not None:
+        require_version(application, version)
+    await _refuse(session, activation_id, application_ids)
 
 
 async def commit_upgrade(core: Core, request: CommitUpgradeRequest) -> CommitUpgradeResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.envelopes import handout
-from powerauth_core.errors import DecryptionFailed, InvalidRequest
+from powerauth_core.errors import DecryptionFailed, InvalidRequest, TemporaryKeyMissing
 from powerauth_protocol.ecies import (
     EciesContext,
     EciesRequest,
@@ -141,19 +142,13 @@ async def test_an_unsupported_version_gets_no_key(
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)
-async def test_keys_are_handed_out_finished_after_the_mac_was_verified(
+async def test_keys_are_handed_out_once_and_finished_after_the_mac_was_verified(
     core: Core, call: Any, activate: Any, version: ProtocolVersion
 ) -> None:
     device = await activate(ACTIVE, version)
-    for scope in SCOPES:
-        await _check_hand_out(core, call, device, scope)
-
-
-async def _check_hand_out(core: Core, call: Any, device: Device, scope: Scope) -> None:
-    version = device.version
-    sealed = await _sealed(call, device, scope)
+    sealed = await _sealed(call, device, Scope.APPLICATION)
     env = EciesRequest.from_json_dict(sealed.fields, version)
-    keys = await _hand_out(core, device, scope, env)
+    keys = await _hand_out(core, device, env)
     assert decrypt_request(version, keys.secret_key, keys.request_shared_info2, env) == b'{"a":1}'
     answer = encrypt_response(
         version,
@@ -164,40 +159,35 @@ async def _check_hand_out(core: Core, call: Any, device: Device, scope: Scope) -
         timestamp=keys.response_timestamp,
     )
     assert sealed.open(answer.to_json_dict()) == b"answer"
-    if version.timestamp:
+    with pytest.raises(InvalidRequest):
+        await _hand_out(core, device, env)
+    if version is ProtocolVersion.V3_1:
+        # Its nonce stands outside the MAC.
         with pytest.raises(InvalidRequest):
-            await _hand_out(core, device, scope, env)
+            await _hand_out(core, device, replace(env, nonce=bytes(16)))
 
 
-async def test_no_key_is_handed_out_for_a_wrong_mac_or_another_purpose(
-    core: Core, call: Any, activate: Any
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_no_key_is_handed_out_for_a_wrong_mac_another_purpose_or_an_activation(
+    core: Core, call: Any, activate: Any, version: ProtocolVersion
 ) -> None:
-    device = await activate()
-    good = await _sealed(call, device, Scope.ACTIVATION)
-    special = await _sealed(call, device, Scope.ACTIVATION, SharedInfo1.CREATE_TOKEN)
+    device = await activate(ACTIVE, version)
+    good = await _sealed(call, device, Scope.APPLICATION)
+    special = await _sealed(call, device, Scope.APPLICATION, SharedInfo1.ACTIVATION_LAYER_2)
+    personal = await _sealed(call, device, Scope.ACTIVATION)
     tampered = good.fields | {"encryptedData": special.fields["encryptedData"]}
-    for fields in (tampered, special.fields):
-        with pytest.raises(DecryptionFailed):
-            await _hand_out(
-                core, device, Scope.ACTIVATION, EciesRequest.from_json_dict(fields, device.version)
-            )
+    for fields in (tampered, special.fields, personal.fields):
+        with pytest.raises((DecryptionFailed, TemporaryKeyMissing)):
+            await _hand_out(core, device, EciesRequest.from_json_dict(fields, version))
     # The attempts above did not use the real one up.
-    await _hand_out(core, device, Scope.ACTIVATION, EciesRequest.from_json_dict(good.fields, device.version))
+    await _hand_out(core, device, EciesRequest.from_json_dict(good.fields, version))
 
 
-async def _hand_out(core: Core, device: Device, scope: Scope, env: EciesRequest) -> handout.EnvelopeKeys:
-    activation_id = device.activation_id if scope is Scope.ACTIVATION else None
+async def _hand_out(core: Core, device: Device, env: EciesRequest) -> handout.EnvelopeKeys:
     async with core.database.transaction() as session:
-        activation = await handout.usable_activation(session, activation_id)
-        application = await handout.usable_application(core, session, device.app.key, activation)
+        application = await handout.usable_application(core, session, device.app.key, None)
         return await handout.hand_out_keys(
-            core,
-            session,
-            scope=scope,
-            env=env,
-            application=application,
-            activation=activation,
-            version=device.version,
+            core, session, env=env, application=application, version=device.version
         )
 
 

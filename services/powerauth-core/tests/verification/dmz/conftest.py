@@ -32,19 +32,32 @@ P, PK, PB = (
     SignatureType.POSSESSION_KNOWLEDGE,
     SignatureType.POSSESSION_BIOMETRY,
 )
-URI_IDS = {
-    "operation/approve": "/operation/authorize",
-    "operation/reject": "/operation/cancel",
-    "operation/history": "/operation/history",
-    "token/create": "/pa/token/create",
-    "token/remove": "/pa/token/remove",
-    "vault/unlock": "/pa/vault/unlock",
-    "activation/remove": "/pa/activation/remove",
-    "activation/rename": "/pa/activation/rename",
-    "recovery/confirm": "/pa/recovery/confirm",
-    "upgrade/commit": "/pa/upgrade/commit",
+SIGNED = {
+    "operation/approve": ("/operation/authorize", PK),
+    "operation/reject": ("/operation/cancel", P),
+    "operation/history": ("/operation/history", PK),
+    "token/remove": ("/pa/token/remove", PK),
+    "activation/remove": ("/pa/activation/remove", PK),
+    "upgrade/commit": ("/pa/upgrade/commit", P),
 }
-TYPES = {name: (P if name in ("operation/reject", "upgrade/commit") else PK) for name in URI_IDS}
+SEALED = {
+    "token/create": ("/pa/token/create", PK),
+    "vault/unlock": ("/pa/vault/unlock", PK),
+    "recovery/confirm": ("/pa/recovery/confirm", PK),
+    "activation/rename": ("/pa/activation/rename", PK),
+    "spawn": ("/api/activation/code", PK),
+    "exchange/signed": ("/exchange/v3/signed", PK),
+    "exchange/string": ("/exchange/v3/signed/string", PK),
+    "exchange/raw": ("/exchange/v3/signed/raw", PK),
+    "exchange/generics": ("/exchange/v3/signed/generics", PK),
+}
+PURPOSES = SIGNED | SEALED
+"""Resource id and a signature type of every action at the door that a device signs."""
+
+
+def path_of(action: str) -> str:
+    """The call of an action."""
+    return f"{'sealed' if action in SEALED else 'signed'}/{action}"
 
 
 class Door:
@@ -56,17 +69,57 @@ class Door:
     def request(
         self, phone: Device, action: str, body: bytes, kind: SignatureType | None = None
     ) -> dict[str, Any]:
-        """The request object of ``signed/<action>``: the phone signs the body for it."""
-        signed = phone.sign(body, uri_id=URI_IDS[action], kind=kind or TYPES[action])
-        return {"header": signed.header, "body": b64encode(body)}
+        """The request object of an action: the phone signs the body as it sends it."""
+        uri_id, usual = PURPOSES[action]
+        signed = phone.sign(body, uri_id=uri_id, kind=kind or usual)
+        name = "authorization" if action in SEALED else "header"
+        return {name: signed.header, "body": b64encode(body)}
 
     async def signed(
         self, phone: Device, action: str, body: bytes, kind: SignatureType | None = None, **more: Any
     ) -> dict[str, Any]:
-        """Sign and act."""
+        """Sign the body as it is sent, and act."""
         request = self.request(phone, action, body, kind) | more
-        answer: dict[str, Any] = await self.api.ok(f"signed/{action}", **request)
+        answer: dict[str, Any] = await self.api.ok(path_of(action), **request)
         return answer
+
+    async def inside(
+        self, phone: Device, action: str, plaintext: bytes, kind: SignatureType | None = None
+    ) -> tuple[dict[str, Any], Any]:
+        """The request object of an action signed over what its envelope holds, and what opens the answer."""
+        uri_id, usual = SEALED[action]
+        header = phone.sign(plaintext, uri_id=uri_id, kind=kind or usual).header
+        body, sealed = await self.sealed(phone, SharedInfo1.ACTIVATION_GENERIC, plaintext)
+        return {"authorization": header, "body": b64encode(body)}, sealed
+
+    async def sign_inside(
+        self, phone: Device, action: str, plaintext: bytes, kind: SignatureType | None = None
+    ) -> dict[str, Any]:
+        """Sign, encrypt, act; with what the phone reads as member ``opened``."""
+        request, sealed = await self.inside(phone, action, plaintext, kind)
+        answer: dict[str, Any] = await self.api.ok(path_of(action), **request)
+        opened = None if answer["envelope"] is None else sealed.open(answer["envelope"])
+        return answer | {"opened": opened}
+
+    async def unsigned(
+        self, phone: Device, plaintext: bytes = b"{}", token: tuple[str, bytes] | None = None
+    ) -> tuple[dict[str, Any], Any]:
+        """The request object of a sealed action that nothing is signed for, and what opens the answer."""
+        body, sealed = await self.sealed(phone, SharedInfo1.ACTIVATION_GENERIC, plaintext)
+        proof = {} if token is None else {"token": self.token_header(phone, token)}
+        return {"encryption": self.encryption(phone), "body": b64encode(body)} | proof, sealed
+
+    def token_header(self, phone: Device, token: tuple[str, bytes]) -> dict[str, str]:
+        """Members of a fresh token header in the phone's version."""
+        return token_header(token, phone.version)
+
+    def encryption(self, phone: Device) -> dict[str, str | None]:
+        """Members of the encryption header of activation scope."""
+        return {
+            "application_key": phone.app.key,
+            "activation_id": phone.activation_id,
+            "version": phone.version.value,
+        }
 
     async def sealed(self, phone: Device, sh1: SharedInfo1, plaintext: bytes = b"{}") -> tuple[bytes, Any]:
         """An envelope of the phone as the raw body of its request, and what opens the answer."""

@@ -1,435 +1,408 @@
 """What a captured DMZ host can do with its credentials and with everything that passed through it: nothing
-(D1).
+(D1 rule 8).
 
-The host has valid credentials of the door, sees every header and body that phones sent, and may send them,
-or parts of them, wherever it likes. Each test is one of its attempts at something that no phone asked for.
-Its attempts at spawned, custom and OIDC activations stand in the files of those (`test_captured_host_…`).
+A phone lives through a day in every version of the protocol; the host keeps every header, body and answer,
+and holds the last requests back. Then it tries all of it: every part of every value as key, as secret, as
+base; the parts of all requests put together anew, refreshed, at every call of the door. That the same attacks
+succeed as soon as something leaks is shown by giving the host what it must not get.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import func, select
+from core_test_device import Device
+from core_test_host import FILLER, Host, Passing
+from dmz_attacker import envelope_keys, opened, refreshed, sealed_anew
+from sqlalchemy import func, select, update
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.enums import ActivationStatus, OperationStatus
+from powerauth_core.callbacks.models import CallbackUrlEvent
+from powerauth_core.container import Core
+from powerauth_core.enums import ActivationStatus
+from powerauth_core.operations.models import Operation
+from powerauth_core.recovery.models import RecoveryCode
+from powerauth_core.runtime import running_core
 from powerauth_core.tokens.models import Token
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.ecies import (
+    EciesRequest,
+    SharedInfo1,
+    request_shared_info2,
+    response_shared_info2,
+    shared_info2_base,
+)
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.keys import export_private_key
 from powerauth_protocol.scope import Scope
 from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.versions import ProtocolVersion
 
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True, scope="session")
 PK = SignatureType.POSSESSION_KNOWLEDGE
-ACTIONS = (
-    "operation/approve",
-    "operation/reject",
-    "operation/history",
-    "token/create",
-    "token/remove",
-    "vault/unlock",
-    "activation/remove",
-    "activation/rename",
-    "recovery/confirm",
-    "upgrade/commit",
+OTP = "sixteen-or-more-characters"
+MIXES = 150
+TARGETS = (
+    "signed/operation/approve",
+    "signed/operation/reject",
+    "signed/operation/history",
+    "signed/token/remove",
+    "signed/activation/remove",
+    "signed/upgrade/commit",
+    "sealed/token/create",
+    "sealed/vault/unlock",
+    "sealed/recovery/confirm",
+    "sealed/upgrade/start",
+    "sealed/user-info",
+    "sealed/activation/detail",
+    "sealed/activation/rename",
+    "sealed/spawn",
+    "sealed/exchange/activation",
+    "sealed/exchange/signed",
+    "sealed/exchange/raw",
+    "token/operation/list",
+    "token/operation/claim",
+    "token/who-am-i",
+    "envelope/keys",
 )
-
-
-class CapturedHost:
-    """The host: what it sends, and whether anything came of it."""
-
-    def __init__(self, door: Any) -> None:
-        self.api = door.api
-
-    async def gains(self, path: str, request: dict[str, Any]) -> bool:
-        """Whether the call was accepted as authenticated."""
-        status, body = await self.api.post(path, **request)
-        assert status in (200, 400), body
-        answer = body["responseObject"]
-        if status == 400:
-            assert answer["code"].startswith("ERR"), body
-            return False
-        return bool(answer.get("authenticated"))
-
-
-@pytest.fixture
-def host(door: Any) -> CapturedHost:
-    return CapturedHost(door)
+PROVES_NOTHING = {"sealed/user-info", "sealed/exchange/activation"}
+"""Calls without a signature or token: they may be answered, but only the phone can read that."""
 
 
 @pytest_asyncio.fixture
-async def target(operation: Callable[..., Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-    """A pending payment of ``alice`` that her phone has not signed."""
-    return await operation()
+async def core(make_settings: Any) -> AsyncIterator[Core]:
+    """A core that does not count what the host tries."""
+    async with running_core(make_settings(dmz_attempts_per_activation_per_minute=0)) as running:
+        yield running
 
 
-def verify_request(phone: Any, body: bytes = b"login", uri_id: str = "/login") -> dict[str, Any]:
-    """A harmless signed request of the phone, as it passes by."""
-    signed = phone.sign(body, uri_id=uri_id)
-    return {
-        "header": signed.header,
-        "method": "POST",
-        "uriId": uri_id,
-        "allowedSignatureTypes": ["possession_knowledge"],
-        "body": b64encode(body),
-    }
+@pytest_asyncio.fixture
+async def new_host(
+    api: Any, call: Any, door: Any, make_phone: Any, operation: Any, approval_of: Any
+) -> Callable[[ProtocolVersion], Awaitable[Host]]:
+    """A host at the end of a phone's day: ``await new_host(version)``."""
+
+    async def live(version: ProtocolVersion) -> Host:
+        await api.ok(
+            "recovery/config/update",
+            applicationId="test-application",
+            activationRecoveryEnabled=True,
+            recoveryPostcardEnabled=False,
+            allowMultipleRecoveryCodes=False,
+        )
+        destination = {"type": "SPAWN", "allowedTargetApplicationIds": ["test-application"]}
+        await api.ok(
+            "application/config/create",
+            applicationId="test-application",
+            key="activation_transfer",
+            values=[destination | {"maxPerDay": 20}],
+        )
+        phone = await make_phone(version=version)
+        started = await api.ok(
+            "activation/init", userId="alice", applicationId="test-application", commitPhase="ON_KEY_EXCHANGE"
+        )
+        await phone.join(call, started["activationCode"], generateRecoveryCodes=True)
+        host = Host(door, phone)
+        if version.temporary_keys:
+            await phone.new_temporary_key(host.call, Scope.ACTIVATION)
+        await _day(host, await operation(), approval_of)
+        return host
+
+    return live
 
 
-async def test_signature_of_a_login_does_not_approve_a_payment(
-    host, phone, target, approval_of, operation_row
-) -> None:
-    login = verify_request(phone)
-    forged = {"header": login["header"], "body": b64encode(approval_of(target))}
-    assert not await host.gains("signed/operation/approve", forged)
-    assert (await operation_row(target)).status is OperationStatus.PENDING
-
-
-@pytest.mark.parametrize("spent", [False, True])
-@pytest.mark.parametrize("action", ACTIONS)
-async def test_signature_of_one_purpose_is_good_for_no_action(
-    host, phone, target, approval_of, action, spent, stored
-) -> None:
-    login = verify_request(phone, approval_of(target))
-    if spent:
-        assert await host.gains("signed/verify", login)
-    assert not await host.gains(f"signed/{action}", {"header": login["header"], "body": login["body"]})
-    assert (await stored(phone)).activation_status is ActivationStatus.ACTIVE
-
-
-@pytest.mark.parametrize("signed_for", ACTIONS)
-async def test_signature_of_one_action_is_good_for_no_other_action(
-    host, door, phone, target, approval_of, signed_for, core
-) -> None:
-    body = approval_of(target)
-    for action in ACTIONS:
-        if action == signed_for:
-            continue
-        request = door.request(phone, signed_for, body)
-        assert not await host.gains(f"signed/{action}", request), action
-        request = door.request(phone, signed_for, body)
-        request["header"]["pa_signature_type"] = "possession"
-        assert not await host.gains(f"signed/{action}", request), action
-        async with core.database.transaction() as session:
-            row = await session.get_one(Activation, phone.activation_id)
-            row.failed_attempts, row.activation_status = 0, ActivationStatus.ACTIVE
-
-
-async def test_another_body_under_a_right_header_does_nothing(
-    host, door, phone, operation, approval_of, operation_row
-) -> None:
-    wanted, other = await operation(), await operation()
-    request = door.request(phone, "operation/approve", approval_of(wanted))
-    forged = request | {"body": b64encode(approval_of(other))}
-    assert not await host.gains("signed/operation/approve", forged)
-    assert (await operation_row(other)).status is OperationStatus.PENDING
-    assert await host.gains("signed/operation/approve", request)
-    assert (await operation_row(wanted)).status is OperationStatus.APPROVED
-
-
-@pytest.mark.parametrize("action", ["operation/history", "activation/rename", "operation/approve"])
-async def test_header_is_good_for_one_call(host, door, phone, operation, approval_of, action) -> None:
-    body = approval_of(await operation()) if action == "operation/approve" else b'{"activationName":"N"}'
-    request = door.request(phone, action, body)
-    assert await host.gains(f"signed/{action}", request)
-    assert not await host.gains(f"signed/{action}", request)
-
-
-async def test_header_that_failed_once_is_not_good_again(host, door, phone) -> None:
-    request = door.request(phone, "operation/approve", b'{"requestObject":{"id":"none","data":"x"}}')
-    assert await host.api.error("signed/operation/approve", **request) == "ERR0034"
-    assert not await host.gains("signed/operation/approve", request)
-
-
-async def test_stronger_factors_cannot_be_claimed(
-    host, door, phone, target, approval_of, operation_row
-) -> None:
-    request = door.request(phone, "operation/approve", approval_of(target), SignatureType.POSSESSION)
-    for claimed in ("possession_knowledge", "possession_biometry"):
-        forged = request | {"header": request["header"] | {"pa_signature_type": claimed}}
-        assert not await host.gains("signed/operation/approve", forged)
-    assert (await operation_row(target)).status is OperationStatus.PENDING
-
-
-async def test_another_users_signature_does_not_approve(
-    host, door, make_phone, target, approval_of, operation_row
-) -> None:
-    mallory = await make_phone("mallory")
-    request = door.request(mallory, "operation/approve", approval_of(target))
-    assert not await host.gains("signed/operation/approve", request)
-    row = await operation_row(target)
-    assert (row.status, row.failure_count) == (OperationStatus.PENDING, 0)
-
-
-async def test_phone_of_another_application_does_not_approve(
-    host, door, make_phone, new_application, target, approval_of, operation_row
-) -> None:
-    foreign = await make_phone("alice", of=await new_application("other"))
-    request = door.request(foreign, "operation/approve", approval_of(target))
-    assert not await host.gains("signed/operation/approve", request)
-    request["header"]["pa_application_key"] = (await new_application("third")).application_key
-    assert not await host.gains("signed/operation/approve", request)
-    assert (await operation_row(target)).status is OperationStatus.PENDING
-
-
-async def test_host_cannot_add_what_decides(host, door, phone, target, approval_of, operation_row) -> None:
-    request = door.request(phone, "operation/approve", approval_of(target, data="A1*A1CZK"))
-    forged = request | {
-        "data": target["data"],
-        "operationId": target["id"],
-        "userId": "alice",
-        "signatureType": "POSSESSION_KNOWLEDGE",
-        "additionalData": {"proximity_otp": "12345678"},
-        "uriId": "/operation/authorize",
-    }
-    answer = await host.api.ok("signed/operation/approve", **forged)
-    assert answer["result"] == "APPROVAL_FAILED"
-    assert (await operation_row(target)).additional_data.get("proximity_otp") is None
-
-
-async def test_no_token_without_a_signature_for_it(host, door, phone, core) -> None:
-    envelope, _ = await door.sealed(phone, SharedInfo1.CREATE_TOKEN)
-    login = verify_request(phone, envelope)
-    assert not await host.gains(
-        "signed/token/create", {"header": login["header"], "body": b64encode(envelope)}
-    )
-    forged = {
-        "activationId": phone.activation_id,
-        "signatureType": "POSSESSION_KNOWLEDGE",
-        "body": b64encode(envelope),
-        "header": {},
-    }
-    assert not await host.gains("signed/token/create", forged)
-    async with core.database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(Token)) == 0
-
-
-async def test_token_answer_is_sealed_for_the_device_that_signed(host, door, phone, make_phone) -> None:
-    other = await make_phone("mallory")
-    own_body, _ = await door.sealed(other, SharedInfo1.CREATE_TOKEN)
-    assert not await host.gains("signed/token/create", door.request(phone, "token/create", own_body))
-
-
-async def test_envelope_of_another_purpose_gives_no_vault_key(host, door, phone) -> None:
-    for purpose in (SharedInfo1.CREATE_TOKEN, SharedInfo1.ACTIVATION_GENERIC):
-        body, _ = await door.sealed(phone, purpose, b'{"reason":"ADD_BIOMETRY"}')
-        assert not await host.gains("signed/vault/unlock", door.request(phone, "vault/unlock", body))
-    body, _ = await door.sealed(phone, SharedInfo1.VAULT_UNLOCK)
-    assert not await host.gains("signed/vault/unlock", {"header": {}, "body": b64encode(body)})
-
-
-async def test_one_factor_gives_no_vault_key(host, door, phone) -> None:
-    body, _ = await door.sealed(phone, SharedInfo1.VAULT_UNLOCK)
-    request = door.request(phone, "vault/unlock", body, SignatureType.POSSESSION)
-    assert await host.api.error("signed/vault/unlock", **request) == "ERR0012"
-    request["header"]["pa_signature_type"] = "possession_knowledge"
-    assert not await host.gains("signed/vault/unlock", request)
-
-
-@pytest.mark.parametrize(
-    "sh1",
-    [
-        SharedInfo1.ACTIVATION_LAYER_2,
-        SharedInfo1.VAULT_UNLOCK,
-        SharedInfo1.CREATE_TOKEN,
-        SharedInfo1.UPGRADE,
-        SharedInfo1.CONFIRM_RECOVERY_CODE,
-    ],
-)
-async def test_keys_of_an_inner_layer_are_never_handed_out(host, door, phone, sh1) -> None:
-    inner = sh1 is SharedInfo1.ACTIVATION_LAYER_2
-    scope = Scope.APPLICATION if inner else Scope.ACTIVATION
-    await phone.prepare_scope(door.call, scope)
-    sealed = phone.seal(sh1, b"{}", scope)
-    request = {
-        "scope": scope.name,
-        "applicationKey": phone.app.key,
-        "activationId": None if inner else phone.activation_id,
-        **phone.env(sealed),
-        "sharedInfo1": sh1.value,
-        "sh1": sh1.value,
-    }
-    assert await host.api.error("envelope/keys", **request) == "ERR0018"
-
-
-async def test_envelope_keys_are_handed_out_once_and_only_with_the_right_mac(host, door, phone) -> None:
-    await phone.prepare_scope(door.call, Scope.ACTIVATION)
-    sealed = phone.seal(SharedInfo1.ACTIVATION_GENERIC, b"{}")
-    request = {
-        "scope": "ACTIVATION",
-        "applicationKey": phone.app.key,
-        "activationId": phone.activation_id,
-        **phone.env(sealed),
-    }
-    for changes in (
-        {"mac": b64encode(bytes(32))},
-        {"encryptedData": b64encode(bytes(16))},
-        {"timestamp": request["timestamp"] + 1},
-        {"scope": "APPLICATION", "activationId": None},
+async def _day(host: Host, made: dict[str, Any], approval_of: Any) -> None:
+    """One request of every kind passes, and is answered."""
+    phone, door = host.phone, host.door
+    await phone.prepare_scope(host.call, Scope.APPLICATION)
+    outer = phone.seal(SharedInfo1.APPLICATION_GENERIC, FILLER, Scope.APPLICATION)
+    await host.call("envelope/keys", {"applicationKey": phone.app.key, **phone.env(outer)})
+    await host.call("activation/status", {"activationId": phone.activation_id})
+    created = await host.over_body("token/create", SharedInfo1.CREATE_TOKEN)
+    token = created.sealed.open_json((await host.forward(created))["envelope"])
+    secret = token["tokenId"], b64decode(token["tokenSecret"])
+    for passing in (
+        await host.over_body("vault/unlock", SharedInfo1.VAULT_UNLOCK),
+        await host.over_body("recovery/confirm", SharedInfo1.CONFIRM_RECOVERY_CODE, _recovery_code(phone)),
+        await host.inside("activation/rename"),
+        await host.inside("exchange/raw"),
+        await host.unsigned("user-info"),
+        await host.unsigned("activation/detail", secret),
+        await host.signed("operation/approve", approval_of(made)),
+        await host.signed("operation/history", b"{}"),
+        Passing("token/operation/list", {"header": door.token_header(phone, secret)}),
     ):
-        assert await host.api.error("envelope/keys", **(request | changes)) in {"ERR0018", "ERR0045"}
-    keys = await host.api.ok("envelope/keys", **request)
-    assert keys["sharedInfo2"] is None
-    assert await host.api.error("envelope/keys", **request) == "ERR0024"
+        assert (await host.forward(passing))["authenticated"], passing.path
 
 
-async def test_status_tells_no_activation_code(api, host, application) -> None:
-    started = await api.ok("activation/init", userId="bob", applicationId=application.application_id)
-    answer = await host.api.ok("activation/status", activationId=started["activationId"])
-    assert set(answer) == {
-        "activationId",
-        "encryptedStatusBlob",
-        "encryptedStatusBlobNonce",
-        "customObject",
+def _recovery_code(phone: Device) -> bytes:
+    assert phone.recovery is not None
+    return json.dumps({"recoveryCode": phone.recovery[0], "filler": "x" * 32}).encode()
+
+
+def spawn_request() -> bytes:
+    return json.dumps({"requestObject": {"applicationId": "test-application", "otp": OTP}}).encode()
+
+
+def secrets_of(phone: Device) -> dict[str, bytes]:
+    """What no host may ever hold, as bytes that could stand in what passed."""
+    assert phone.keys is not None
+    assert phone.recovery is not None
+    base = shared_info2_base(Scope.ACTIVATION, phone.app.secret, phone.keys.transport)
+    return {
+        "transport key": phone.keys.transport,
+        "possession key": phone.keys.possession,
+        "knowledge key": phone.keys.knowledge,
+        "biometry key": phone.keys.biometry,
+        "vault key": phone.keys.vault,
+        "base": base,
+        "device key": export_private_key(phone.pair.private),
+        "PUK": phone.recovery[1].encode(),
+        "application secret": b64decode(phone.app.secret),
     }
-    assert started["activationCode"] not in json.dumps(answer)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "signature/verify",
-        "operation/approve",
-        "activation/init",
-        "activation/commit",
-        "activation/flags/create",
-        "activation/status",
-        "token/create",
-        "vault/unlock",
-        "ecies/decryptor",
-        "application/detail",
-        "integration/list",
-        "statement/keys",
-    ],
-)
-async def test_credentials_of_this_door_open_no_other(host, api, path) -> None:
-    response = await host.api.send(f"/rest/v3/{path}", b'{"requestObject":{}}')
-    assert response.status_code == 401
-    crossed = await api.send("/dmz/v1/texts", b'{"requestObject":{"operationType":"login"}}')
-    assert crossed.status_code == 401
+# -- what passed, as keys ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "activation/init",
-        "activation/prepare",
-        "activation/commit",
-        "activation/flags/create",
-        "activation/remove",
-        "operation/approve",
-        "operation/approve/fail",
-        "operation/list",
-        "token/validate",
-        "token/create",
-        "vault/unlock",
-        "ecies/decryptor",
-        "signature/verify",
-        "application/detail",
-    ],
-)
-async def test_door_has_no_call_that_takes_the_hosts_word(host, path) -> None:
-    response = await host.api.send(path, b'{"requestObject":{}}')
-    assert response.status_code == 404
+@pytest.mark.parametrize("version", list(ProtocolVersion))
+async def test_no_part_of_what_passed_is_a_key_a_secret_or_a_base(new_host, version) -> None:
+    host = await new_host(version)
+    assert host.reads(*host.passed) == []
+    everything = b"\0".join(host.loot.values())
+    assert [name for name, secret in secrets_of(host.phone).items() if secret in everything] == []
+    assert secrets_of(host.phone)["base"] not in host.loot.bases(host.phone.app.secret)
+    whole = [value[at : at + 32] for value in host.loot.values() for at in (0, 4) if len(value) >= at + 32]
+    tried = random.Random(version).sample(sorted(set(whole)), 30)
+    assert [base for base in tried if await host.forges(base)] == []
 
 
-async def test_activation_cannot_be_created_for_a_user_the_host_names(host, door, phone, core) -> None:
-    sealed = await phone.layer2(door.call)
-    request = {
-        "applicationKey": phone.app.key,
-        "protocolVersion": phone.version.value,
-        "identityAttributes": {"userId": "alice", "code": "AAAAA-AAAAA-AAAAA-AAAAA"},
-        "customAttributes": {},
-        "activationData": sealed.fields,
-        "userId": "alice",
-        "commit": True,
-        "flags": ["ADMIN"],
-    }
-    for kind in ("CODE", "CUSTOM", "DIRECT", "RECOVERY"):
-        status, body = await host.api.post("activation/create", type=kind, **request)
-        assert (status, body["status"]) == (400, "ERROR"), kind
+@pytest.mark.parametrize("version", list(ProtocolVersion))
+@pytest.mark.parametrize("leak", ["finished value", "answer's finished value", "base", "transport key"])
+async def test_a_base_that_leaks_in_any_form_is_found_and_forges(new_host, version, leak) -> None:
+    """The attack above works: it finds what is there."""
+    host = await new_host(version)
+    passing = await host.inside("exchange/raw")
+    secrets, context = secrets_of(host.phone), host.context()
+    request = EciesRequest.from_json_dict(passing.sealed.fields, version)
+    timed = (bytes(16), 1_735_689_600_456) if version.response_nonce else (None, None)
+    host.loot.add(
+        {
+            "finished value": b64encode(request_shared_info2(context, secrets["base"], request)),
+            "answer's finished value": b64encode(response_shared_info2(context, secrets["base"], *timed)),
+            "base": b64encode(secrets["base"]),
+            "transport key": b64encode(b"??" + secrets["transport key"] + b"??"),
+        }[leak]
+    )
+    assert secrets["base"] in host.loot.bases(host.phone.app.secret)
+    assert await host.forges(secrets["base"])
+
+
+KEY_LEAKS = [
+    (version, leak)
+    for version in ProtocolVersion
+    for leak in ("envelope key", "part of a longer value", "private key")
+    if not (leak == "private key" and version.temporary_keys)
+]
+
+
+@pytest.mark.parametrize(("version", "leak"), KEY_LEAKS)
+async def test_a_key_that_leaks_is_found_and_opens(new_host, core, version, leak) -> None:
+    host = await new_host(version)
+    passing = host.keep(await host.inside("exchange/raw"))
+    key = passing.sealed.encryptor._envelope_key
+    if leak == "private key":
+        async with core.database.read() as session:
+            row = await session.get_one(Activation, host.phone.activation_id)
+        key = export_private_key(core.activation_keys.keys_of(row).server_private)
+    host.loot.add(b64encode(b"?" * 7 + key if leak == "part of a longer value" else key))
+    assert FILLER[16:] in host.reads(passing)
+
+
+# -- what passed, put together anew ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["after it passed", "before it passes"])
+@pytest.mark.parametrize("version", list(ProtocolVersion))
+async def test_parts_of_requests_put_together_do_nothing(new_host, core, operation, version, held) -> None:
+    host = await new_host(version)
+    target = await operation(userId=None)
+    waiting = []
+    if held:
+        waiting = [
+            host.keep(await host.inside("exchange/raw")),
+            host.keep(await host.over_body("token/create", SharedInfo1.CREATE_TOKEN)),
+            host.keep(await host.signed("operation/history", b"{}")),
+        ]
+    before, sealed = await state_of(core), []
+    for path, request in mixes(host, target, random.Random(f"{version}{held}")):
+        status, content = await host.door.api.post(path, **request)
+        assert status in (200, 400), content
+        answer = content["responseObject"]
+        if status == 200 and path in PROVES_NOTHING:
+            host.loot.add(content)
+            point = json.loads(b64decode(request["body"]))["ephemeralPublicKey"]
+            sealed.append(host.envelope(answer["envelope"] | {"ephemeralPublicKey": point}, path))
+        else:
+            assert status == 400 or answer["authenticated"] is False, (path, request, answer)
+        await forgive(core)
+    assert await state_of(core) == before
+    assert opened(sealed, host.loot) == []
+    for passing in waiting:
+        assert (await host.forward(passing))["authenticated"], passing.path
+
+
+def mixes(host: Host, target: dict[str, Any], chance: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Headers, bodies and calls that did not belong together, in a random order that is always the same."""
+    headers = [passing.request for passing in host.passed]
+    bodies = [passing.body for passing in host.passed]
+    bodies += [refreshed(body) for body in bodies] + [FILLER, spawn_request(), b"", b"{}"]
+    bodies += [json.dumps({"requestObject": {"id": target["id"], "data": target["data"]}}).encode()]
+    own = {(passing.path, _authorization(passing.request)): passing.body for passing in host.passed}
+    made = 0
+    while made < MIXES:
+        path, parts, body = chance.choice(TARGETS), chance.choice(headers), chance.choice(bodies)
+        authorization = _changed(_authorization_members(parts), chance)
+        request = _assembled(host, path, authorization, parts, chance.choice(headers), body, target)
+        if own.get((path, _authorization(request))) == body:
+            continue
+        made += 1
+        yield path, request
+
+
+def _assembled(
+    host: Host,
+    path: str,
+    authorization: dict[str, str] | None,
+    parts: dict[str, Any],
+    others: dict[str, Any],
+    body: bytes,
+    target: dict[str, Any],
+) -> dict[str, Any]:
+    if path == "envelope/keys":
+        members = json.loads(body) if body.startswith(b'{"') and b"ephemeralPublicKey" in body else {}
+        return {"applicationKey": host.phone.app.key, "protocolVersion": host.phone.version.value, **members}
+    if path.startswith("token/"):
+        header = parts.get("token") or (parts.get("header") if path.startswith("token/") else None) or {}
+        return {"header": header, "id": target["id"], "audience": "inbox/count"}
+    if path.startswith("signed/"):
+        return {"header": authorization or {}, "body": b64encode(body)}
+    encryption = parts.get("encryption") or others.get("encryption")
+    token = parts.get("token") or others.get("token")
+    return {"authorization": authorization, "token": token, "encryption": encryption, "body": b64encode(body)}
+
+
+def _changed(header: dict[str, str] | None, chance: random.Random) -> dict[str, str] | None:
+    """Sometimes with another signature type or version in it."""
+    if header is None or chance.random() < 0.6:
+        return header
+    if chance.random() < 0.5:
+        return header | {"pa_signature_type": chance.choice(list(SignatureType)).value}
+    return header | {"pa_version": chance.choice(list(ProtocolVersion)).value}
+
+
+def _authorization_members(request: dict[str, Any]) -> dict[str, str] | None:
+    header = request.get("authorization") or request.get("header")
+    return header if header is not None and "pa_signature" in header else None
+
+
+def _authorization(request: dict[str, Any]) -> str:
+    return json.dumps(_authorization_members(request), sort_keys=True)
+
+
+async def forgive(core: Core) -> None:
+    """Undo the one thing that wrong headers do: they are counted."""
+    async with core.database.transaction() as session:
+        await session.execute(
+            update(Activation).values(failed_attempts=0, activation_status=ActivationStatus.ACTIVE)
+        )
+
+
+async def state_of(core: Core) -> list[Any]:
+    """What an attacker would want to change."""
+    columns = Activation.activation_id, Activation.activation_name, Activation.user_id, Activation.counter
     async with core.database.read() as session:
-        assert await session.scalar(select(func.count()).select_from(Activation)) == 1
+        activations = (await session.execute(select(*columns).order_by(columns[0]))).all()
+        operations = (await session.execute(select(Operation.id, Operation.status, Operation.user_id))).all()
+        codes = (await session.execute(select(RecoveryCode.id, RecoveryCode.status))).all()
+        tokens = await session.scalar(select(func.count()).select_from(Token))
+    return [*activations, *sorted(operations), *codes, tokens]
 
 
-async def test_code_that_passed_by_needs_its_commit(api, host, door, make_phone, application) -> None:
-    """The host sees codes and can use them first: a commit by the bank, with the fingerprint, stops it."""
-    started = await api.ok("activation/init", userId="bob", applicationId=application.application_id)
-    attacker = await make_phone("mallory")
-    sealed = await attacker.layer2(door.call)
-    answer = await host.api.ok(
+# -- the attack that this is about -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [ProtocolVersion.V3_2, ProtocolVersion.V3_3])
+@pytest.mark.parametrize("leaks", [False, True], ids=["as it is", "were keys handed out"])
+async def test_a_spawn_that_is_held_back_gives_its_code_to_nobody_else(new_host, version, leaks) -> None:
+    """The host seals the passing request anew under the phone's signature header and sends that first."""
+    host = await new_host(version)
+    passing = host.keep(await host.inside("spawn", spawn_request()))
+    request, context = EciesRequest.from_json_dict(passing.sealed.fields, version), host.context()
+    base = secrets_of(host.phone)["base"]
+    if leaks:
+        handed_out = {
+            "secretKey": b64encode(passing.sealed.encryptor._envelope_key),
+            "requestSharedInfo2": b64encode(request_shared_info2(context, base, request)),
+        }
+        host.loot.add(handed_out)
+    bases = [part for part in host.loot.bases(host.phone.app.secret) if part == base]
+    keys = [key for part in bases for key in envelope_keys(host.loot, part, context, request)]
+    assert bool(keys) == leaks
+    assert bool(host.reads(passing)) == leaks
+    if not leaks:
+        assert (await host.forward(passing))["authenticated"]
+        return
+    anew = sealed_anew(context, keys[0], bases[0], request, spawn_request())
+    stolen = passing.request | {"body": b64encode(json.dumps(anew.to_json_dict()).encode())}
+    answer = await host.door.api.ok("sealed/spawn", **stolen)
+    assert answer["authenticated"]
+    members = answer["envelope"] | {"ephemeralPublicKey": anew.to_json_dict()["ephemeralPublicKey"]}
+    (read,) = opened([host.envelope(members, "sealed/spawn")], host.loot)
+    assert b"activationCode" in read[1]
+
+
+# -- what remains is told ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["CODE", "RECOVERY"])
+async def test_an_activation_that_the_host_makes_of_a_passing_proof_is_told_at_once(
+    api, core, new_host, monkeypatch, kind
+) -> None:
+    """By an event with its user, for the user's other activations, and by a callback of the bank."""
+    host = await new_host(ProtocolVersion.V3_3)
+    callback = {"type": "ACTIVATION_STATUS_CHANGE", "callbackUrl": "http://127.0.0.1:1/callback"}
+    ids = {"applicationId": "test-application", "name": "bank", "attributes": ["activationStatus"]}
+    await api.ok("application/callback/create", **callback, **ids)
+    told: list[Any] = []
+
+    async def remember(_session: Any, event: Any) -> None:
+        told.append(event)
+
+    started = await api.ok("activation/init", userId="alice", applicationId="test-application")
+    assert host.phone.recovery is not None
+    code, puk = host.phone.recovery
+    proofs = {"CODE": {"code": started["activationCode"]}, "RECOVERY": {"recoveryCode": code, "puk": puk}}
+    monkeypatch.setattr("powerauth_core.events.add_event", remember)
+    thief = Device(host.phone.app)
+    sealed = await thief.layer2(host.door.call)
+    answer = await host.door.api.ok(
         "activation/create",
-        applicationKey=attacker.app.key,
-        protocolVersion=attacker.version.value,
-        type="CODE",
-        identityAttributes={"code": started["activationCode"]},
-        customAttributes={},
+        applicationKey=thief.app.key,
+        protocolVersion=thief.version.value,
+        type=kind,
+        identityAttributes=proofs[kind],
         activationData=sealed.fields,
     )
-    assert answer["activationStatus"] == "PENDING_COMMIT"
-
-
-async def test_token_header_is_good_for_one_call_of_any_kind(host, door, phone, header_of, target) -> None:
-    token = await door.token(phone, PK)
-    for first, more in (
-        ("operation/list", {}),
-        ("operation/detail", {"id": target["id"]}),
-        ("operation/claim", {"id": target["id"]}),
-        ("activation/detail", {}),
-        ("who-am-i", {"audience": "push"}),
-    ):
-        header = header_of(token)
-        assert await host.gains(f"token/{first}", {"header": header, **more})
-        for second, again in (("operation/list", {}), ("who-am-i", {"audience": "push"})):
-            assert not await host.gains(f"token/{second}", {"header": header, **again})
-
-
-async def test_token_header_cannot_probe_for_operations(host, door, phone, header_of, target) -> None:
-    token = await door.token(phone)
-    header = header_of(token)
-    assert await host.api.error("token/operation/detail", header=header, id="unknown") == "ERR0034"
-    assert not await host.gains("token/operation/detail", {"header": header, "id": target["id"]})
-
-
-async def test_token_opens_only_what_concerns_its_activation(
-    host, door, make_phone, header_of, operation, operation_row
-) -> None:
-    mallory = await make_phone("mallory")
-    token = await door.token(mallory)
-    for made in (await operation(), await operation(activationId=(await make_phone()).activation_id)):
-        for action in ("operation/detail", "operation/claim"):
-            request = {"header": header_of(token), "id": made["id"]}
-            assert await host.api.error(f"token/{action}", **request) == "ERR0034"
-        assert (await operation_row(made)).user_id == "alice"
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"timestamp": "1700000000000"},
-        {"version": "3.2"},
-        {"nonce": "AAAAAAAAAAAAAAAAAAAAAA=="},
-        {"token_digest": b64encode(bytes(32))},
-        {"token_id": "00000000-0000-4000-8000-000000000000"},
-        {"token_id": "x"},
-    ],
-)
-async def test_changed_token_header_opens_nothing(host, door, phone, header_of, changes) -> None:
-    token = await door.token(phone)
-    assert not await host.gains("token/operation/list", {"header": header_of(token) | changes})
-
-
-async def test_token_does_not_sign(host, door, phone, header_of, target, approval_of) -> None:
-    token = await door.token(phone, PK)
-    forged = {"header": header_of(token), "body": b64encode(approval_of(target))}
-    assert not await host.gains("signed/operation/approve", forged)
-
-
-async def test_key_store_needs_the_scopes_secret(host, door, phone) -> None:
-    good = phone.temporary_key_request(Scope.ACTIVATION)
-    head, payload, mac = good.split(".")
-    for forged in (f"{head}.{payload}.{mac[:-4]}AAAA", f"{head}.{payload}.", "x", ""):
-        assert await host.api.error("keystore/create", jwt=forged) == "ERR0024"
+    activation_id = answer["activationId"]
+    events = [event.data for event in told if event.data.get("activationId") == activation_id]
+    assert {event["userId"] for event in events} == {"alice"}
+    assert events[-1]["activationStatus"] == answer["activationStatus"]
+    async with core.database.read() as session:
+        rows = (await session.execute(select(CallbackUrlEvent.callback_data))).scalars()
+        called = [data for row in rows if (data := json.loads(row))["activationId"] == activation_id]
+    assert called[-1]["activationStatus"] == answer["activationStatus"]

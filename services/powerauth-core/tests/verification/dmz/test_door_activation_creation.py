@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from powerauth_core.activations.models import Activation
 from powerauth_core.enums import ActivationStatus
 from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode
+from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.scope import Scope
 from powerauth_protocol.signature import SignatureType
 from powerauth_protocol.versions import ProtocolVersion
@@ -198,11 +198,73 @@ async def test_wrong_puk_names_the_one_to_enter(door, recoverable, new_device, c
     assert await count(core, ActivationStatus.ACTIVE) == 1
 
 
-async def test_recovery_waits_for_a_commit_by_setting(door, recoverable, new_device, core) -> None:
-    core.settings.auto_commit_recovery = False
+@pytest.mark.parametrize(
+    ("configured", "setting", "environment", "committed"),
+    [
+        (None, None, "test", True),
+        (None, None, "production", False),
+        (None, False, "test", False),
+        (None, True, "production", True),
+        (["RECOVERY"], None, "production", True),
+        (["CUSTOM"], True, "test", False),
+        ([], True, "test", False),
+    ],
+)
+async def test_recovery_without_a_provider_commits_as_configured(
+    api, door, recoverable, new_device, core, configured, setting, environment, committed
+) -> None:
+    core.settings.auto_commit_recovery, core.settings.environment = setting, environment
+    await allow_commits(api, configured)
     code, puk = recoverable.recovery
     answer = await create(door, new_device(), "RECOVERY", {"recoveryCode": code, "puk": puk})
-    assert answer["activationStatus"] == "PENDING_COMMIT"
+    assert answer["activationStatus"] == ("ACTIVE" if committed else "PENDING_COMMIT")
+
+
+@pytest.mark.parametrize("kind", ["RECOVERY", "CUSTOM"])
+@pytest.mark.parametrize("environment", ["test", "production"])
+@pytest.mark.parametrize(
+    ("configured", "word", "committed"),
+    [
+        (None, True, True),
+        (None, False, False),
+        ("both", True, True),
+        ("both", False, False),
+        ("other", True, False),
+        ([], True, False),
+    ],
+)
+async def test_providers_word_decides_where_the_application_allows_it(
+    api, door, recoverable, provider, new_device, core, kind, environment, configured, word, committed
+) -> None:
+    core.settings.environment = environment
+    types = {"RECOVERY", "CUSTOM"}
+    named = {"both": sorted(types), "other": sorted(types - {kind})}
+    await allow_commits(api, named.get(configured, configured) if configured else configured)
+    provider.answers = {"plan": {"userId": "alice"}, "complete": {"commit": word}}
+    code, puk = recoverable.recovery
+    device = new_device()
+    answer = await create(door, device, kind, {"recoveryCode": code, "puk": puk})
+    assert answer["activationStatus"] == ("ACTIVE" if committed else "PENDING_COMMIT")
+    assert provider.steps() == ["plan", "complete"] + ["committed"] * committed
+    if committed:
+        told = provider.asked[-1][1]
+        assert (told["type"], told["activationId"]) == (kind, device.activation_id)
+
+
+async def allow_commits(api: Any, types: list[str] | None) -> None:
+    if types is not None:
+        await api.ok(
+            "application/config/create",
+            applicationId="test-application",
+            key="automaticCommit",
+            values=types,
+        )
+
+
+@pytest.mark.parametrize("values", [["CODE"], ["OIDC"], ["recovery"], [7], [None], [["CUSTOM"]]])
+async def test_only_types_with_a_choice_can_be_configured(api, application, values) -> None:
+    request = {"applicationId": "test-application", "key": "automaticCommit", "values": values}
+    assert await api.error("application/config/create", **request) == "ERR0024"
 
 
 async def test_recovery_code_is_confirmed_by_a_signature_over_its_envelope(door, recoverable) -> None:
@@ -238,13 +300,6 @@ async def test_provider_names_the_user_and_commits(door, provider, new_device, s
     assert plan["identityAttributes"] == {"login": "b", "password": "secret"}
     assert (complete["userId"], complete["type"]) == ("bob", "CUSTOM")
     assert complete["activationId"] == device.activation_id
-
-
-async def test_without_the_providers_word_nothing_is_committed(door, provider, new_device) -> None:
-    provider.answers = {"plan": {"userId": "bob"}}
-    answer = await create(door, new_device(), "CUSTOM", {"login": "b"})
-    assert answer["activationStatus"] == "PENDING_COMMIT"
-    assert "committed" not in provider.steps()
 
 
 @pytest.mark.parametrize(
@@ -337,36 +392,18 @@ async def test_provider_decides_about_recovery_codes_at_removal(door, provider, 
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
-async def test_envelope_keys_of_both_scopes_open_the_envelope(door, make_phone, version) -> None:
+async def test_envelope_keys_open_an_envelope_of_the_application_once(door, make_phone, version) -> None:
     phone = await make_phone(version=version)
-    for scope in (Scope.APPLICATION, Scope.ACTIVATION):
-        await phone.prepare_scope(door.call, scope)
-        sealed = phone.seal(SharedInfo1.generic(scope), b'{"secret":1}', scope)
-        request = {
-            "scope": scope.name,
-            "applicationKey": phone.app.key,
-            "activationId": phone.activation_id if scope is Scope.ACTIVATION else None,
-            **phone.env(sealed),
-            "withUserInfo": True,
-        }
-        keys = await door.api.ok("envelope/keys", **request)
-        assert len(b64decode(keys["secretKey"])) == 48
-        finished = version in (ProtocolVersion.V3_2, ProtocolVersion.V3_3)
-        assert (keys["sharedInfo2"] is None) == finished
-        assert (keys["requestSharedInfo2"] is not None) == finished
-        assert (keys["responseTimestamp"] is not None) == finished
-        in_activation = scope is Scope.ACTIVATION
-        assert keys["userId"] == ("alice" if in_activation else None)
-        assert (keys["userInfo"] or {}).get("sub") == ("alice" if in_activation else None)
-
-
-async def test_scope_and_activation_must_fit(door, phone) -> None:
     await phone.prepare_scope(door.call, Scope.APPLICATION)
-    sealed = phone.seal(SharedInfo1.APPLICATION_GENERIC, b"{}", Scope.APPLICATION)
+    sealed = phone.seal(SharedInfo1.APPLICATION_GENERIC, b'{"secret":1}', Scope.APPLICATION)
     request = {"applicationKey": phone.app.key, **phone.env(sealed)}
-    for scope, activation_id in (("APPLICATION", phone.activation_id), ("ACTIVATION", None)):
-        code = await door.api.error("envelope/keys", **request, scope=scope, activationId=activation_id)
-        assert code == "ERR0024"
+    keys = await door.api.ok("envelope/keys", **request)
+    assert len(b64decode(keys["secretKey"])) == 48
+    finished = version in (ProtocolVersion.V3_2, ProtocolVersion.V3_3)
+    assert (keys["sharedInfo2"] is None) == finished
+    assert (keys["requestSharedInfo2"] is not None) == finished
+    assert (keys["responseTimestamp"] is not None) == finished
+    assert await door.api.error("envelope/keys", **request) == "ERR0024"
 
 
 async def test_public_status_decrypts_on_the_device(door, phone) -> None:
@@ -457,11 +494,8 @@ async def test_texts_are_told_once_per_change(api, door) -> None:
 
 
 async def test_upgrade_of_a_current_activation_is_refused(door, phone) -> None:
-    body, sealed = await door.sealed(phone, SharedInfo1.UPGRADE)
-    assert body
-    request = {
-        "applicationKey": phone.app.key,
-        "activationId": phone.activation_id,
-        **phone.env(sealed),
-    }
-    assert await door.api.error("upgrade/start", **request) == "ERR0008"
+    body, _ = await door.sealed(phone, SharedInfo1.UPGRADE)
+    request = {"encryption": door.encryption(phone), "body": b64encode(body)}
+    assert await door.api.error("sealed/upgrade/start", **request) == "ERR0008"
+    for unusable in ({"body": b64encode(b"{}")}, {"encryption": None}, {"body": "%"}):
+        assert await door.api.error("sealed/upgrade/start", **(request | unusable)) == "ERR0024"

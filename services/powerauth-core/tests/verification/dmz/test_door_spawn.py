@@ -14,9 +14,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.transfers import rules
-from powerauth_protocol.ecies import SharedInfo1
 from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.scope import Scope
 from powerauth_protocol.signature import SignatureType
 from powerauth_protocol.versions import ProtocolVersion
 
@@ -28,8 +26,9 @@ REFUSED = {"authenticated": True, "refusal": "TRANSFER_REFUSED", "envelope": Non
 class Spawner:
     """A phone that asks, and the bank that allows it."""
 
-    def __init__(self, api: Any, dmz: Any, phone: Device) -> None:
+    def __init__(self, api: Any, dmz: Any, phone: Device, door: Any) -> None:
         self.api = api
+        self.door = door
         self.dmz = dmz
         self.phone = phone
 
@@ -41,6 +40,11 @@ class Spawner:
             values=list(items),
         )
 
+    def plaintext(self, target: str | None = None, otp: str = OTP) -> bytes:
+        """What the phone wants."""
+        wanted = {"applicationId": target or self.phone.app.application_id, "otp": otp}
+        return json.dumps({"requestObject": wanted}).encode()
+
     async def request(
         self,
         target: str | None = None,
@@ -48,21 +52,15 @@ class Spawner:
         kind: SignatureType = SignatureType.POSSESSION_KNOWLEDGE,
     ) -> tuple[dict[str, Any], Any]:
         """What enrollment sends, and what opens the answer."""
-
-        async def call(path: str, request: Any) -> Any:
-            return await self.dmz.ok(path, **request)
-
-        await self.phone.prepare_scope(call, Scope.ACTIVATION)
-        wanted = {"applicationId": target or self.phone.app.application_id, "otp": otp}
-        plaintext = json.dumps({"requestObject": wanted}).encode()
-        signed = self.phone.sign(plaintext, uri_id=URI_ID, kind=kind)
-        sealed = self.phone.seal(SharedInfo1.ACTIVATION_GENERIC, plaintext)
-        return {"header": signed.header, "body": b64encode(json.dumps(sealed.fields).encode())}, sealed
+        made: tuple[dict[str, Any], Any] = await self.door.inside(
+            self.phone, "spawn", self.plaintext(target, otp), kind
+        )
+        return made
 
     async def spawn(self, *arguments: Any, **more: Any) -> dict[str, Any]:
         """Ask, and open the answer."""
         request, sealed = await self.request(*arguments, **more)
-        answer = await self.dmz.ok("signed/spawn", **request)
+        answer = await self.dmz.ok("sealed/spawn", **request)
         assert (answer["authenticated"], answer["refusal"]) == (True, None)
         opened: dict[str, Any] = sealed.open_json(answer["envelope"])
         assert opened["status"] == "OK"
@@ -71,7 +69,7 @@ class Spawner:
     async def answer(self, *arguments: Any, **more: Any) -> dict[str, Any]:
         """Ask, and return the answer as it is."""
         request, _ = await self.request(*arguments, **more)
-        result: dict[str, Any] = await self.dmz.ok("signed/spawn", **request)
+        result: dict[str, Any] = await self.dmz.ok("sealed/spawn", **request)
         return result
 
     def join(self, call: Callable[..., Any], code: str, otp: str | None = OTP) -> Any:
@@ -80,8 +78,8 @@ class Spawner:
 
 
 @pytest.fixture
-def spawner(api: Any, dmz: Any, phone: Device) -> Spawner:
-    return Spawner(api, dmz, phone)
+def spawner(api: Any, dmz: Any, phone: Device, door: Any) -> Spawner:
+    return Spawner(api, dmz, phone, door)
 
 
 @pytest.fixture
@@ -159,8 +157,8 @@ async def test_unusable_password_is_told_only_to_who_signed(spawner, own, otp) -
     await spawner.allow(own)
     assert (await spawner.answer(otp=otp))["refusal"] == "REQUEST_INVALID"
     request, _ = await spawner.request(otp=otp)
-    request["header"]["pa_signature"] = b64encode(bytes(32))
-    assert (await spawner.dmz.ok("signed/spawn", **request)) == {
+    request["authorization"]["pa_signature"] = b64encode(bytes(32))
+    assert (await spawner.dmz.ok("sealed/spawn", **request)) == {
         "authenticated": False,
         "refusal": None,
         "envelope": None,
@@ -177,8 +175,8 @@ async def test_other_factors_are_not_looked_at(spawner, own, kind, stored) -> No
 async def test_wrong_signature_counts_and_opens_nothing(spawner, own, stored, core) -> None:
     await spawner.allow(own)
     request, _ = await spawner.request()
-    request["header"]["pa_signature"] = b64encode(bytes(32))
-    assert not (await spawner.dmz.ok("signed/spawn", **request))["authenticated"]
+    request["authorization"]["pa_signature"] = b64encode(bytes(32))
+    assert not (await spawner.dmz.ok("sealed/spawn", **request))["authenticated"]
     assert (await stored(spawner.phone)).failed_attempts == 1
     async with core.database.read() as session:
         assert (await session.execute(select(func.count()).select_from(Activation))).scalar_one() == 1
@@ -189,7 +187,7 @@ async def test_envelope_that_does_not_open_counts_nothing(spawner, own, stored) 
     request, sealed = await spawner.request()
     broken = sealed.fields | {"mac": b64encode(bytes(32))}
     answer = await spawner.dmz.ok(
-        "signed/spawn", header=request["header"], body=b64encode(json.dumps(broken).encode())
+        "sealed/spawn", **(request | {"body": b64encode(json.dumps(broken).encode())})
     )
     assert not answer["authenticated"]
     assert (await stored(spawner.phone)).failed_attempts == 0
@@ -198,70 +196,8 @@ async def test_envelope_that_does_not_open_counts_nothing(spawner, own, stored) 
 async def test_request_is_carried_out_once(spawner, own) -> None:
     await spawner.allow(own)
     request, _ = await spawner.request()
-    assert (await spawner.dmz.ok("signed/spawn", **request))["authenticated"]
-    assert not (await spawner.dmz.ok("signed/spawn", **request))["authenticated"]
-
-
-async def test_captured_host_that_reads_a_request_cannot_have_it_carried_out(spawner, own, phone) -> None:
-    """Its envelope is of the generic kind: whoever asks for its keys has used it up."""
-    await spawner.allow(own)
-    request, sealed = await spawner.request()
-    keys = {
-        "scope": "ACTIVATION",
-        "applicationKey": phone.app.key,
-        "activationId": phone.activation_id,
-        "protocolVersion": phone.version.value,
-        **sealed.fields,
-    }
-    await spawner.dmz.ok("envelope/keys", **keys)
-    assert not (await spawner.dmz.ok("signed/spawn", **request))["authenticated"]
-
-
-async def test_captured_host_gets_no_keys_of_a_request_that_was_carried_out(spawner, own, phone) -> None:
-    await spawner.allow(own)
-    request, sealed = await spawner.request()
-    assert (await spawner.dmz.ok("signed/spawn", **request))["authenticated"]
-    keys = {
-        "scope": "ACTIVATION",
-        "applicationKey": phone.app.key,
-        "activationId": phone.activation_id,
-        "protocolVersion": phone.version.value,
-        **sealed.fields,
-    }
-    assert await spawner.dmz.error("envelope/keys", **keys) == "ERR0024"
-
-
-async def test_captured_host_cannot_turn_another_signed_request_into_a_spawn(
-    spawner, own, phone, core
-) -> None:
-    """An envelope for renaming whose plaintext even reads like a request for a code: the signature says what
-    it is for.
-    """
-    await spawner.allow(own)
-    wanted = {"applicationId": phone.app.application_id, "otp": OTP}
-    plaintext = json.dumps({"activationName": "Phone", "requestObject": wanted}).encode()
-
-    async def call(path: str, request: Any) -> Any:
-        return await spawner.dmz.ok(path, **request)
-
-    await phone.prepare_scope(call, Scope.ACTIVATION)
-    signed = phone.sign(plaintext, uri_id="/pa/activation/rename")
-    sealed = phone.seal(SharedInfo1.ACTIVATION_GENERIC, plaintext)
-    body = b64encode(json.dumps(sealed.fields).encode())
-    assert not (await spawner.dmz.ok("signed/spawn", header=signed.header, body=body))["authenticated"]
-    async with core.database.read() as session:
-        assert (await session.execute(select(func.count()).select_from(Activation))).scalar_one() == 1
-
-
-async def test_captured_host_cannot_turn_a_spawn_into_another_action(spawner, own, phone, stored) -> None:
-    await spawner.allow(own)
-    request, _ = await spawner.request()
-    wanted = {"applicationId": phone.app.application_id, "otp": OTP}
-    plaintext = b64encode(json.dumps({"requestObject": wanted}).encode())
-    for action in ("activation/rename", "activation/remove", "operation/history"):
-        answer = await spawner.dmz.ok(f"signed/{action}", header=request["header"], body=plaintext)
-        assert not answer["authenticated"], action
-    assert (await stored(phone)).activation_status is ActivationStatus.ACTIVE
+    assert (await spawner.dmz.ok("sealed/spawn", **request))["authenticated"]
+    assert not (await spawner.dmz.ok("sealed/spawn", **request))["authenticated"]
 
 
 async def test_plain_verification_does_not_vouch_for_it(spawner, phone) -> None:
@@ -281,13 +217,7 @@ async def test_plain_verification_does_not_vouch_for_it(spawner, phone) -> None:
 async def test_versions_without_replay_protection_are_refused(spawner, own, phone, version, stored) -> None:
     await spawner.allow(own)
     phone.version = version
-    plaintext = json.dumps(
-        {"requestObject": {"applicationId": phone.app.application_id, "otp": OTP}}
-    ).encode()
-    signed = phone.sign(plaintext, uri_id=URI_ID)
-    sealed = phone.seal(SharedInfo1.ACTIVATION_GENERIC, plaintext)
-    body = b64encode(json.dumps(sealed.fields).encode())
-    assert not (await spawner.dmz.ok("signed/spawn", header=signed.header, body=body))["authenticated"]
+    assert not (await spawner.answer())["authenticated"]
     assert (await stored(phone)).failed_attempts == 0
 
 

@@ -11,7 +11,7 @@ from joserfc.jwk import KeySet
 from sqlalchemy import text
 
 from powerauth_core.dmz import statements
-from powerauth_core.enums import ActivationStatus
+from powerauth_core.enums import ActivationStatus, StatementAction
 from powerauth_protocol.signature import SignatureType
 from servicekit import clock
 
@@ -55,28 +55,21 @@ async def test_detail_and_claim(door, phone, operation, operation_row) -> None:
     assert (await operation_row(made)).user_id == "alice"
 
 
-async def test_activation_detail_needs_a_token_of_two_factors(door, phone) -> None:
-    for kind, expected in ((P, False), (PK, True), (PB, True)):
-        answer = await door.with_token(await door.token(phone, kind), "activation/detail")
-        assert answer["authenticated"] is expected
-        assert answer["activationName"] == ("Phone" if expected else None)
-
-
 async def test_token_of_an_inactive_activation_opens_nothing(door, phone, change) -> None:
     token = await door.token(phone)
     await change(phone, activation_status=ActivationStatus.BLOCKED)
-    for action, more in (("operation/list", {}), ("who-am-i", {"audience": "push"})):
+    for action, more in (("operation/list", {}), ("who-am-i", {"audience": "inbox/count"})):
         assert not (await door.with_token(token, action, **more))["authenticated"]
 
 
-async def test_statement_is_signed_by_the_core_for_one_audience_and_a_minute(api, door, phone) -> None:
-    answer = await door.with_token(await door.token(phone), "who-am-i", audience="push")
+async def test_statement_is_signed_by_the_core_for_one_action_and_a_minute(api, door, phone) -> None:
+    answer = await door.with_token(await door.token(phone), "who-am-i", audience="inbox/count")
     keys = KeySet.import_key_set(await api.ok("statement/keys"))
     token = jwt.decode(answer["statement"], keys, algorithms=["ES256"])
     ids = {"activationId": phone.activation_id, "userId": "alice", "applicationId": "test-application"}
     assert {name: token.claims[name] for name in ids} == ids
     assert {name: answer[name] for name in ids} == ids
-    assert (token.claims["aud"], token.claims["sub"]) == ("push", phone.activation_id)
+    assert (token.claims["aud"], token.claims["sub"]) == ("inbox/count", phone.activation_id)
     assert token.claims["exp"] - token.claims["iat"] == 60
     assert abs(token.claims["iat"] - clock.now_ms() // 1000) < 60
 
@@ -95,14 +88,14 @@ async def test_statement_key_is_made_once_by_all_replicas_and_encrypted_at_rest(
 async def test_published_key_verifies_statements_of_every_replica(core, start_core) -> None:
     other = await start_core()
     subject = statements.Subject("a", "u", "app")
-    statement = await statements.sign(other, subject, "inbox")
+    statement = await statements.sign(other, subject, StatementAction.COUNT_MESSAGES)
     keys: Any = {"keys": await statements.public_keys(core)}
     claims = jwt.decode(statement, KeySet.import_key_set(keys), algorithms=["ES256"]).claims
     assert claims["userId"] == "u"
 
 
-@pytest.mark.parametrize("audience", ["", "x" * 65])
-async def test_audience_has_a_form(door, phone, header_of, audience) -> None:
+@pytest.mark.parametrize("audience", ["", "push", "inbox", "inbox/message/delete"])
+async def test_statement_is_for_an_action_that_the_core_knows(door, phone, header_of, audience) -> None:
     token = await door.token(phone)
     code = await door.api.error("token/who-am-i", header=header_of(token), audience=audience)
-    assert code == "ERR0024"
+    assert code == "ERROR_HTTP_REQUEST"

@@ -8,6 +8,7 @@ all the same.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,9 +18,7 @@ import pytest_asyncio
 from sqlalchemy import event
 
 from powerauth_core.container import Core
-from powerauth_protocol.ecies import SharedInfo1
 from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.scope import Scope
 from powerauth_protocol.versions import ProtocolVersion
 
 pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True, scope="session")
@@ -96,15 +95,13 @@ async def test_envelope(door, phones, counted) -> None:
     work = {}
     for state in (*STATES, "unknown"):
         phone, _ = phones.get(state, phones["active"])
-        request = {
-            "scope": "ACTIVATION",
-            "applicationKey": phone.app.key,
-            "activationId": UNKNOWN if state == "unknown" else phone.activation_id,
-            **phone.env(phone.seal(SharedInfo1.ACTIVATION_GENERIC, b"{}", Scope.ACTIVATION)),
-            "mac": b64encode(bytes(32)),
-        }
+        request, sealed = await door.unsigned(phone)
+        if state == "unknown":
+            request["encryption"]["activation_id"] = UNKNOWN
+        broken = sealed.fields | {"mac": b64encode(bytes(32))}
+        request["body"] = b64encode(json.dumps(broken).encode())
         with counted() as work[state]:
-            await door.api.error("envelope/keys", **request)
+            await door.api.error("sealed/user-info", **request)
     assert_alike(work)
 
 

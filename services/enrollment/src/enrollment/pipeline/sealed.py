@@ -1,0 +1,45 @@
+"""What passes closed, both ways: bodies of activation scope, for ``sealed/`` actions of the core (D1
+rule 4).
+"""
+
+from __future__ import annotations
+
+from enrollment.core_answers import EnvelopeMembers, SealedAnswer
+from enrollment.errors import SignatureInvalid
+from enrollment.pipeline.incoming import Incoming
+from powerauth_protocol.ecies import Scope
+from powerauth_protocol.errors import HeaderError
+from powerauth_protocol.http_headers import (
+    EncryptionHeader,
+    SignatureHeader,
+    parse_encryption_header,
+    parse_signature_header,
+)
+from servicekit.errors import RemoteUnavailable, ServiceError
+
+
+def sender_of(incoming: Incoming) -> SignatureHeader | EncryptionHeader | None:
+    """Return the header that says whom the envelope is from: a signature header goes before an encryption
+    header (spec/enrollment-api.md §4.4). None when that one is malformed or there is neither.
+    """
+    try:
+        if incoming.authorization is not None:
+            return parse_signature_header(incoming.authorization)
+        return parse_encryption_header(incoming.encryption, Scope.ACTIVATION)
+    except HeaderError:
+        return None
+
+
+def envelope_of(answer: SealedAnswer | None, refused: type[ServiceError]) -> EnvelopeMembers:
+    """Return the sealed answer for the device.
+
+    :param refused: what it means that the core does not act on what it opened.
+    :raises SignatureInvalid: when not authenticated.
+    """
+    if answer is None:
+        raise SignatureInvalid
+    if answer.refusal is not None:
+        raise refused
+    if answer.envelope is None:
+        raise RemoteUnavailable("the core's answer has no envelope")
+    return {name: value for name, value in answer.envelope.items() if value is not None}
