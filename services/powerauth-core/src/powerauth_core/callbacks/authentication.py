@@ -15,6 +15,7 @@ from powerauth_core.callbacks.schemas import (
     OAuth2Public,
 )
 from powerauth_core.records import RecordCipher, application_text_parts
+from servicekit.kept_secrets import is_kept
 
 
 def stored_authentication(
@@ -46,14 +47,14 @@ def store_authentication(
 def keep_secrets(
     requested: HttpAuthenticationPrivate, stored: HttpAuthenticationPrivate
 ) -> HttpAuthenticationPrivate:
-    """The requested authentication; a secret it leaves out keeps its stored value."""
+    """The requested authentication; a secret that it leaves out or masks keeps its stored value."""
     merged = requested.model_copy(deep=True)
     for section, names in SECRET_FIELDS.items():
         new, old = getattr(merged, section), getattr(stored, section)
         if new is None or old is None:
             continue
         for name in names:
-            if getattr(new, name) is None:
+            if is_kept(getattr(new, name)):
                 setattr(new, name, getattr(old, name))
     return merged
 
