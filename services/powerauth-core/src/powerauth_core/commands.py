@@ -6,7 +6,7 @@ Each works on the database of the settings and may run while others serve from i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from powerauth_core import jobs
@@ -14,6 +14,8 @@ from powerauth_core.adoption import service
 from powerauth_core.chain import checkpoints
 from powerauth_core.chain import service as chain
 from powerauth_core.chain.checkpoints import CheckpointUnusable
+from powerauth_core.master_key.service import Bound, bind_rows
+from powerauth_core.master_key.service import accept_rows as bind_accepted_rows
 from powerauth_core.reencryption import encrypt_stored_secrets
 from powerauth_core.runtime import offline_core
 from powerauth_core.settings import CoreSettings
@@ -45,10 +47,29 @@ async def encrypt(settings: CoreSettings) -> Outcome:
     """Encrypt the secrets that are stored in clear."""
     if settings.master_key is None:
         return Outcome(False, "No master encryption key is configured.")
-    async with offline_core(settings) as core:
+    # What is in clear must be read once more before it can be refused for good.
+    reading = settings.model_copy(update={"require_bound_rows": False})
+    async with offline_core(reading) as core:
         done = await encrypt_stored_secrets(core)
+        bound = await bind_rows(core.database, settings.master_key)
     lines = [f"{name}: {one.encrypted} encrypted, {one.unreadable} unreadable" for name, one in done.items()]
-    return Outcome(not any(one.unreadable for one in done.values()), "\n".join(lines))
+    lines += [f"{name}: {table.rows} rows bound" for name, table in bound.items()]
+    lines += _changed(bound)
+    fine = not any(one.unreadable for one in done.values()) and not any(one.changed for one in bound.values())
+    return Outcome(fine, "\n".join(lines))
+
+
+async def accept_rows(settings: CoreSettings) -> Outcome:
+    """Bind rows that others have written, as they are."""
+    if settings.master_key is None:
+        return Outcome(False, "No master encryption key is configured.")
+    async with offline_core(settings) as core:
+        accepted = await bind_accepted_rows(core.database, settings.master_key)
+    return Outcome(True, "\n".join(_changed(accepted)) or "Every row is as the core left it.")
+
+
+def _changed(bound: Mapping[str, Bound]) -> list[str]:
+    return [f"{name}: {row} was written by others" for name, table in bound.items() for row in table.changed]
 
 
 async def list_jobs(settings: CoreSettings) -> Outcome:

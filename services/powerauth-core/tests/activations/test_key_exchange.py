@@ -117,7 +117,7 @@ async def test_the_server_key_is_encrypted_for_its_row_at_rest(core: Core, activ
     assert [row.server_private_key_encryption for row in rows] == [1, 1]
     async with core.database.transaction() as session:
         await session.execute(
-            update(Activation)
+            update(Activation.__table__)
             .where(Activation.activation_id == first.activation_id)
             .values(server_private_key_base64=rows[1].server_private_key_base64)
         )

@@ -14,6 +14,7 @@ from powerauth_core.callbacks.schemas import (
     OAuth2Authentication,
     OAuth2Public,
 )
+from powerauth_core.errors import UnsoundRecord
 from powerauth_core.records import RecordCipher, application_text_parts
 from servicekit.kept_secrets import is_kept
 
@@ -23,8 +24,11 @@ def stored_authentication(
 ) -> HttpAuthenticationPrivate:
     """Read the authentication column.
 
+    :raises UnsoundRecord: others have written it
     :raises CoreError: it is encrypted and cannot be decrypted (`RecordCipher.decrypt`)
     """
+    if not row.sound:
+        raise UnsoundRecord
     if not row.authentication:
         return HttpAuthenticationPrivate()
     parts = application_text_parts(application_id)

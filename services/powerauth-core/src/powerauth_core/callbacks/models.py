@@ -7,10 +7,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.base import Base, JsonString, LongId, Timestamp, sequence_id
 from powerauth_core.enums import CallbackUrlType
+from powerauth_core.row_macs import BoundRow
 
 
-class CallbackUrl(Base):
+class CallbackUrl(BoundRow, Base):
     """One configured callback. Removal only clears ``enabled``."""
+
+    BOUND_COLUMNS = ("id", "application_id", "callback_url", "authentication", "encryption_mode")
 
     __tablename__ = "pa_application_callback"
     __table_args__ = (Index("pa_app_callback_app", "application_id"),)
