@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_rows import unsound
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Integer, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 import powerauth_core
 from powerauth_core.activations.models import Activation
@@ -114,20 +114,6 @@ async def test_statements_through_the_mapper_write_no_bound_column(core: Any) ->
         ):
             with pytest.raises(TypeError):
                 await session.execute(statement)
-
-
-async def unsound(core: Any, session: AsyncSession | None = None) -> set[str]:
-    """Tables with rows that do not verify."""
-    if session is None:
-        async with core.database.read() as session:
-            return await unsound(core, session)
-    session.sync_session.info.clear()
-    return {
-        table_of(row)
-        for table in BOUND_TABLES
-        for row in await session.scalars(select(table).execution_options(populate_existing=True))
-        if not core.row_macs.fits(table_of(row), row.bound_content(), row.row_mac)
-    }
 
 
 @pytest_asyncio.fixture
