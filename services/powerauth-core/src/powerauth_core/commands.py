@@ -14,11 +14,13 @@ from powerauth_core.adoption import service
 from powerauth_core.chain import checkpoints
 from powerauth_core.chain import service as chain
 from powerauth_core.chain.checkpoints import CheckpointUnusable
+from powerauth_core.enums import RowBinding
 from powerauth_core.master_key.service import Bound, bind_rows
 from powerauth_core.master_key.service import accept_rows as bind_accepted_rows
 from powerauth_core.reencryption import encrypt_stored_secrets
-from powerauth_core.runtime import offline_core
+from powerauth_core.runtime import build_core, offline_core, offline_database
 from powerauth_core.settings import CoreSettings
+from servicekit.bus import bus_from_url
 from servicekit.commands import Outcome
 
 NEEDS = ("database_url",)
@@ -74,7 +76,8 @@ def _changed(bound: Mapping[str, Bound]) -> list[str]:
 
 async def list_jobs(settings: CoreSettings) -> Outcome:
     """The scheduled jobs with their periods."""
-    async with offline_core(settings) as core:
+    async with offline_database(settings) as database:
+        core = build_core(settings, database, bus_from_url(""), RowBinding.OFF)
         periods = [(job.name, job.period_seconds) for job in jobs.all_jobs(core)]
     lines = [
         f"{name}: every {period:g} s" if period else f"{name}: not scheduled" for name, period in periods
@@ -109,8 +112,8 @@ async def verify_audit(
             known = checkpoints.load(keys, await asyncio.to_thread(checkpoint.read_text, encoding="utf-8"))
     except (OSError, UnicodeDecodeError, CheckpointUnusable) as error:
         return Outcome(False, f"{checkpoint}: {error}")
-    async with offline_core(settings) as core:
-        verification = chain.Verification(core.database, keys, known)
+    async with offline_database(settings) as database:
+        verification = chain.Verification(database, keys, known)
         async for finding in verification.findings():
             say(str(finding))
     return Outcome(verification.summary.findings == 0, str(verification.summary))
@@ -121,8 +124,8 @@ async def write_audit_checkpoint(settings: CoreSettings, file: Path) -> Outcome:
     keys = settings.chain_keys
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
-    async with offline_core(settings) as core:
-        text, chains = await chain.checkpoint(core.database, keys.current)
+    async with offline_database(settings) as database:
+        text, chains = await chain.checkpoint(database, keys.current)
     try:
         await asyncio.to_thread(file.write_text, text, encoding="utf-8")
     except OSError as error:
@@ -135,8 +138,8 @@ async def rebuild_audit_registry(settings: CoreSettings) -> Outcome:
     keys = settings.chain_keys
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
-    async with offline_core(settings) as core:
-        damaged = await chain.rebuild_registry(core.database, keys)
+    async with offline_database(settings) as database:
+        damaged = await chain.rebuild_registry(database, keys)
     return Outcome(True, "The registry was made anew." if damaged else "The registry is not damaged.")
 
 
@@ -145,6 +148,6 @@ async def accept_unchained_audit(settings: CoreSettings) -> Outcome:
     keys = settings.chain_keys
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
-    async with offline_core(settings) as core:
-        rows = await chain.accept_unchained(core.database, keys.current)
+    async with offline_database(settings) as database:
+        rows = await chain.accept_unchained(database, keys.current)
     return Outcome(True, f"{rows} rows without a chain are accepted from now on.")

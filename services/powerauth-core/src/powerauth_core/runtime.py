@@ -76,15 +76,24 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
 
 
 @asynccontextmanager
+async def offline_database(settings: CoreSettings) -> AsyncGenerator[Database]:
+    """The core's database for work that needs no key of the core, and may be done by who has none."""
+    url = settings.database_url.get_secret_value()
+    database = Database(url, settings, application_name="powerauth-core-cli")
+    try:
+        yield database
+    finally:
+        await database.dispose()
+
+
+@asynccontextmanager
 async def offline_core(settings: CoreSettings) -> AsyncGenerator[Core]:
     """A core for one piece of work beside the running ones, which publish the events that it leaves.
 
     :raises StartRefused: the master key is not that of the database
     """
-    url = settings.database_url.get_secret_value()
     async with AsyncExitStack() as stack:
-        database = Database(url, settings, application_name="powerauth-core-cli")
-        stack.push_async_callback(database.dispose)
+        database = await stack.enter_async_context(offline_database(settings))
         binding = await master_key.examine(database, settings.master_key)
         core = build_core(settings, database, bus_from_url(""), binding)
         stack.push_async_callback(core.row_alarms.stop)

@@ -180,9 +180,10 @@ async def test_a_callback_of_others_is_shown_without_secrets_never_called_and_ca
         "name": "n",
         "type": "OPERATION_STATUS_CHANGE",
         "callbackUrl": "https://bank.example/",
-        "authentication": {"httpBasic": {"enabled": True, "username": "u"}},
     }
-    assert await api.error("application/callback/update", **changed) == "ERR0010"
+    kept = {"httpBasic": {"enabled": True, "username": "u"}}
+    assert await api.error("application/callback/update", **changed, authentication=kept) == "ERR0010"
+    assert await api.error("application/callback/update", **changed, authentication=None) == "ERR0010"
     assert (await api.ok("application/callback/remove", id=shown["id"]))["removed"] is True
 
 

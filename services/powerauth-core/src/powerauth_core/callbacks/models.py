@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.base import Base, JsonString, LongId, Timestamp, sequence_id
 from powerauth_core.enums import CallbackUrlType
+from powerauth_core.errors import UnsoundRecord
 from powerauth_core.row_macs import BoundRow
 
 
@@ -40,6 +41,11 @@ class CallbackUrl(BoundRow, Base):
     enabled: Mapped[bool] = mapped_column(default=True, server_default=true())
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     timestamp_last_updated: Mapped[datetime | None] = mapped_column(Timestamp)
+
+    def is_written_unsound(self) -> None:
+        """:raises UnsoundRecord: it would go on being called"""
+        if self.enabled:
+            raise UnsoundRecord
 
 
 class CallbackUrlEvent(Base):

@@ -49,7 +49,7 @@ def judged_status(macs: RowMacs, bound: Sequence[Any], mac: str | None) -> Activ
     :param bound: values of `BOUND_COLUMNS` as stored
     """
     status = stored_status(bound[_BOUND_STATUS])
-    return status if macs.sound(_ACTIVATION, bound[0], bound, mac) else status_as_unsound(status)
+    return status if macs.sound(_ACTIVATION, bound[0], tuple(bound), mac) else status_as_unsound(status)
 
 
 _ACTIVATION = Activation.__tablename__
