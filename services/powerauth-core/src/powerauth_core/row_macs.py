@@ -213,7 +213,8 @@ def _executing(state: ORMExecuteState) -> None:
     mapper = state.bind_mapper
     if mapper is None or not issubclass(mapper.class_, BoundRow) or state.is_select or state.is_delete:
         return
-    written = {column.key for column in getattr(state.statement, "_values", None) or ()}
+    columns = getattr(state.statement, "_values", None) or ()
+    written = {str(getattr(column, "key", column)) for column in columns}
     bound = {*mapper.class_.BOUND_COLUMNS, *mapper.class_.LATER_COLUMNS, "row_mac"}
     if not written or written & bound:
         raise TypeError(f"rows of {table_of(mapper.class_)} are written one by one: they carry a MAC")
