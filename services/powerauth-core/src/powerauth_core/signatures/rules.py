@@ -123,7 +123,7 @@ class Decision:
     @property
     def proves_nothing(self) -> bool:
         """The attempt was not accepted and does not count: whoever knows the activation's id can make it."""
-        return not self.valid and not self.counted
+        return not self.valid and not self.counted and not self.blocked
 
     @property
     def full_answer(self) -> bool:
