@@ -173,7 +173,7 @@ async def test_a_callback_of_others_is_shown_without_secrets_never_called_and_ca
             text("UPDATE pa_application_callback SET callback_url = 'https://evil.example/'")
         )
     [shown] = (await api.ok("application/callback/list", applicationId=filled))["callbackUrlList"]
-    assert shown["authentication"]["httpBasic"] is None
+    assert shown["authentication"]["httpBasic"]["passwordSet"] is False
     changed = {
         "id": shown["id"],
         "applicationId": filled,
