@@ -186,6 +186,29 @@ async def test_masked_secret_needs_a_stored_one(admin: Client, core: FakeCore) -
     assert name == "clientSecret"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"issuerUri": "https://evil.example"},
+        {"tokenUri": "https://evil.example/token"},
+        {"clientAuthenticationMethod": "client_secret_post"},
+    ],
+)
+async def test_masked_secret_does_not_follow_a_new_address(
+    admin: Client, core: FakeCore, change: dict[str, str]
+) -> None:
+    core.application("app-1")
+    path = f"{APPLICATIONS}/app-1/oidc-providers/idp"
+    await admin.ok("PUT", path, PROVIDER)
+    moved = {**PROVIDER, **change}
+    with core.no_change():
+        assert await admin.violation("PUT", path, {**moved, "clientSecret": "***"}) == "clientSecret"
+        config = f"{APPLICATIONS}/app-1/config/oauth2_providers"
+        body = {"values": [{**moved, "clientSecret": "***"}]}
+        assert await admin.violation("PUT", config, body) == "clientSecret"
+    await admin.ok("PUT", path, moved)
+
+
 async def test_provider_id_is_that_of_the_path(admin: Client, core: FakeCore) -> None:
     core.application("app-1")
     path = f"{APPLICATIONS}/app-1/oidc-providers/other"

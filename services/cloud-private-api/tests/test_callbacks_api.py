@@ -82,6 +82,19 @@ async def test_change_keeps_secrets_that_are_missing(bank: Client, core: FakeCor
     assert stored[made["id"]]["authentication"] == {}
 
 
+@pytest.mark.parametrize("authentication", [None, {"httpBasic": {"enabled": True, "username": "u"}}])
+async def test_a_kept_secret_does_not_follow_a_new_address(
+    bank: Client, core: FakeCore, authentication: Any
+) -> None:
+    made = await bank.ok("POST", PATH, {**CALLBACK, "authentication": BASIC})
+    body = {**CALLBACK, "callbackUrl": "https://evil.example/", "authentication": authentication}
+    with core.no_change():
+        name = await bank.violation("PUT", f"{PATH}/{made['id']}", body)
+    assert name == "authentication.httpBasic.password"
+    await bank.ok("PUT", f"{PATH}/{made['id']}", {**body, "authentication": BASIC})
+    await bank.ok("PUT", f"{PATH}/{made['id']}", {**CALLBACK, "authentication": {}})
+
+
 @pytest.mark.parametrize("field", ["keyStoreLocation", "trustStoreLocation"])
 async def test_files_of_the_core_are_named_by_administrators_only(
     bank: Client, admin: Client, core: FakeCore, field: str

@@ -127,6 +127,8 @@ class Database:
         self.writer = self.engine.execution_options(**{_BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._turn = asyncio.Lock() if self.dialect == "sqlite" else None
         self._drivers: list[_HeldDriver] = []
+        self.session_info: dict[str, Any] = {}
+        """What every session carries in its ``info``, for listeners of the mapper."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
@@ -240,7 +242,7 @@ class Database:
 
     @asynccontextmanager
     async def _open(self, bind: AsyncEngine, *, commit: bool) -> AsyncGenerator[AsyncSession]:
-        session = AsyncSession(bind, expire_on_commit=False)
+        session = AsyncSession(bind, expire_on_commit=False, info=self.session_info)
         committed = False
         try:
             await self._connect(session)

@@ -6,7 +6,8 @@ adopt [--check]   take over a database of the original, release 1.9 or 1.10; --c
 check             say whether the schema is the current one
 job NAME          run a scheduled job now
 jobs              list the scheduled jobs
-encrypt           encrypt the secrets that are stored in clear
+encrypt           encrypt the secrets that are stored in clear, and bind all rows by their MACs
+accept-rows       bind rows that others have written as they are, and name them
 audit verify [--checkpoint FILE]
                   check the chains of the signature audit, and compare them with a checkpoint
 audit checkpoint FILE
@@ -39,7 +40,7 @@ def main() -> int:
         prog="powerauth_core", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     named = parser.add_subparsers(dest="command")
-    for name in ("serve", "migrate", "check", "jobs", "encrypt"):
+    for name in ("serve", "migrate", "check", "jobs", "encrypt", "accept-rows"):
         named.add_parser(name)
     named.add_parser("adopt").add_argument("--check", action="store_true")
     named.add_parser("job").add_argument("name")
@@ -71,6 +72,8 @@ def _work(settings: CoreSettings, arguments: argparse.Namespace) -> Coroutine[An
             return commands.run_job(settings, arguments.name)
         case "encrypt":
             return commands.encrypt(settings)
+        case "accept-rows":
+            return commands.accept_rows(settings)
     return _audit(settings, arguments)
 
 

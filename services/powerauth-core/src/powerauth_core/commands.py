@@ -6,7 +6,7 @@ Each works on the database of the settings and may run while others serve from i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from powerauth_core import jobs
@@ -14,9 +14,13 @@ from powerauth_core.adoption import service
 from powerauth_core.chain import checkpoints
 from powerauth_core.chain import service as chain
 from powerauth_core.chain.checkpoints import CheckpointUnusable
+from powerauth_core.enums import RowBinding
+from powerauth_core.master_key.service import Bound, bind_rows
+from powerauth_core.master_key.service import accept_rows as bind_accepted_rows
 from powerauth_core.reencryption import encrypt_stored_secrets
-from powerauth_core.runtime import offline_core
+from powerauth_core.runtime import build_core, offline_core, offline_database
 from powerauth_core.settings import CoreSettings
+from servicekit.bus import bus_from_url
 from servicekit.commands import Outcome
 
 NEEDS = ("database_url",)
@@ -45,15 +49,35 @@ async def encrypt(settings: CoreSettings) -> Outcome:
     """Encrypt the secrets that are stored in clear."""
     if settings.master_key is None:
         return Outcome(False, "No master encryption key is configured.")
-    async with offline_core(settings) as core:
+    # What is in clear must be read once more before it can be refused for good.
+    reading = settings.model_copy(update={"require_bound_rows": False})
+    async with offline_core(reading) as core:
         done = await encrypt_stored_secrets(core)
+        bound = await bind_rows(core.database, settings.master_key)
     lines = [f"{name}: {one.encrypted} encrypted, {one.unreadable} unreadable" for name, one in done.items()]
-    return Outcome(not any(one.unreadable for one in done.values()), "\n".join(lines))
+    lines += [f"{name}: {table.rows} rows bound" for name, table in bound.items()]
+    lines += _changed(bound)
+    fine = not any(one.unreadable for one in done.values()) and not any(one.changed for one in bound.values())
+    return Outcome(fine, "\n".join(lines))
+
+
+async def accept_rows(settings: CoreSettings) -> Outcome:
+    """Bind rows that others have written, as they are."""
+    if settings.master_key is None:
+        return Outcome(False, "No master encryption key is configured.")
+    async with offline_core(settings) as core:
+        accepted = await bind_accepted_rows(core.database, settings.master_key)
+    return Outcome(True, "\n".join(_changed(accepted)) or "Every row is as the core left it.")
+
+
+def _changed(bound: Mapping[str, Bound]) -> list[str]:
+    return [f"{name}: {row} was written by others" for name, table in bound.items() for row in table.changed]
 
 
 async def list_jobs(settings: CoreSettings) -> Outcome:
     """The scheduled jobs with their periods."""
-    async with offline_core(settings) as core:
+    async with offline_database(settings) as database:
+        core = build_core(settings, database, bus_from_url(""), RowBinding.OFF)
         periods = [(job.name, job.period_seconds) for job in jobs.all_jobs(core)]
     lines = [
         f"{name}: every {period:g} s" if period else f"{name}: not scheduled" for name, period in periods
@@ -88,8 +112,8 @@ async def verify_audit(
             known = checkpoints.load(keys, await asyncio.to_thread(checkpoint.read_text, encoding="utf-8"))
     except (OSError, UnicodeDecodeError, CheckpointUnusable) as error:
         return Outcome(False, f"{checkpoint}: {error}")
-    async with offline_core(settings) as core:
-        verification = chain.Verification(core.database, keys, known)
+    async with offline_database(settings) as database:
+        verification = chain.Verification(database, keys, known)
         async for finding in verification.findings():
             say(str(finding))
     return Outcome(verification.summary.findings == 0, str(verification.summary))
@@ -100,8 +124,8 @@ async def write_audit_checkpoint(settings: CoreSettings, file: Path) -> Outcome:
     keys = settings.chain_keys
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
-    async with offline_core(settings) as core:
-        text, chains = await chain.checkpoint(core.database, keys.current)
+    async with offline_database(settings) as database:
+        text, chains = await chain.checkpoint(database, keys.current)
     try:
         await asyncio.to_thread(file.write_text, text, encoding="utf-8")
     except OSError as error:
@@ -114,8 +138,8 @@ async def rebuild_audit_registry(settings: CoreSettings) -> Outcome:
     keys = settings.chain_keys
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
-    async with offline_core(settings) as core:
-        damaged = await chain.rebuild_registry(core.database, keys)
+    async with offline_database(settings) as database:
+        damaged = await chain.rebuild_registry(database, keys)
     return Outcome(True, "The registry was made anew." if damaged else "The registry is not damaged.")
 
 
@@ -124,6 +148,6 @@ async def accept_unchained_audit(settings: CoreSettings) -> Outcome:
     keys = settings.chain_keys
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
-    async with offline_core(settings) as core:
-        rows = await chain.accept_unchained(core.database, keys.current)
+    async with offline_database(settings) as database:
+        rows = await chain.accept_unchained(database, keys.current)
     return Outcome(True, f"{rows} rows without a chain are accepted from now on.")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from powerauth_core.hashing import PasswordHashes
     from powerauth_core.integrations.callers import CallerCache
     from powerauth_core.records import RecordCipher
+    from powerauth_core.row_alarms import RowAlarms
+    from powerauth_core.row_macs import RowMacs
     from powerauth_core.settings import CoreSettings
     from powerauth_core.signatures.executor import SignatureExecutor
     from powerauth_core.tokens.validator import TokenValidator
@@ -30,6 +32,8 @@ class Core:
     """The parts of a running core. Made by `powerauth_core.runtime`; nothing replaces a part later.
 
     :ivar cipher: encryption of records at rest
+    :ivar row_macs: MACs of rows that nobody else may write (D32)
+    :ivar row_alarms: tells of those that somebody has
     :ivar application_cache: applications by key and id, master keys decoded
     :ivar activation_keys: decoded keys of activations; never counters or state
     :ivar hashes: password hashes, bounded in number
@@ -45,6 +49,8 @@ class Core:
     bus: Bus
     relay: OutboxRelay
     cipher: RecordCipher
+    row_macs: RowMacs
+    row_alarms: RowAlarms
     application_cache: ApplicationCache
     activation_keys: ActivationKeyCache
     callers: CallerCache

@@ -169,3 +169,14 @@ class IntegrationKind(StrEnum):
 
     REST = "rest"
     DMZ = "dmz"
+
+
+class RowBinding(StrEnum):
+    """How far the rows of a database are bound by their MACs (D32)."""
+
+    OFF = "off"
+    """Rows are written without a MAC, as before: a release that knows none may run beside."""
+    FILLING = "filling"
+    """New rows have one, those of before are being given one."""
+    COMPLETE = "complete"
+    """A row without one is none of ours."""

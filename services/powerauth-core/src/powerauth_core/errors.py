@@ -160,6 +160,13 @@ class MasterDbKeyMissing(CoreError):
     message = "Master DB encryption key is not configured."
 
 
+class UnsoundRecord(CoreError):
+    """A record was not written by this core (D32); told like one that cannot be read."""
+
+    code = "ERR0010"
+    message = "Key with invalid format was provided."
+
+
 class UnsupportedEncryptionMode(CoreError):
     """A record's encryption mode is missing or unknown."""
 

@@ -25,11 +25,14 @@ _ERRORS: dict[type[Exception], type[CoreError]] = {
 class RecordCipher:
     """Encrypts with the master key, or stores in clear without one; reads both kinds."""
 
-    def __init__(self, master_key: bytes | None) -> None:
+    def __init__(self, master_key: bytes | None, *, reads_clear: bool = True) -> None:
         """
         :param master_key: 16 bytes, or None: new records are stored unencrypted
+        :param reads_clear: take secrets in clear although there is a master key; anybody who can write to the
+            database can have put them there
         """
         self._master_key = master_key
+        self._reads_clear = reads_clear or master_key is None
 
     @property
     def encrypts(self) -> bool:
@@ -68,6 +71,8 @@ class RecordCipher:
         return self._decrypt(mode, parts, stored, ValueKind.TEXT).decode()
 
     def _decrypt(self, mode: int | None, parts: Sequence[str], stored: str, kind: ValueKind) -> bytes:
+        if mode == EncryptionMode.NO_ENCRYPTION.code and not self._reads_clear:
+            raise UnsupportedEncryptionMode
         try:
             return decrypt_record(self._master_key, mode, parts, stored, kind)
         except tuple(_ERRORS) as error:

@@ -16,10 +16,15 @@ from powerauth_core.callbacks.dispatcher import CallbackDispatcher
 from powerauth_core.container import Core
 from powerauth_core.dmz.discovery import DiscoveryCache
 from powerauth_core.egress import Egress
+from powerauth_core.enums import RowBinding
 from powerauth_core.events import APPLICATION_CHANGED
 from powerauth_core.hashing import PasswordHashes
 from powerauth_core.integrations.callers import CallerCache
+from powerauth_core.master_key import service as master_key
+from powerauth_core.master_key.repository import binding_in
 from powerauth_core.records import RecordCipher
+from powerauth_core.row_alarms import RowAlarms
+from powerauth_core.row_macs import SESSION_KEY, RowMacs
 from powerauth_core.settings import CoreSettings
 from powerauth_core.signatures.executor import SignatureExecutor
 from powerauth_core.tokens.validator import TokenValidator
@@ -38,7 +43,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
     """A core that serves and works in the background until the block ends.
 
     :param bus: a bus that others in this process use too; it is neither started nor closed here
-    :raises StartRefused: the database is the original's
+    :raises StartRefused: the database is the original's, or the master key is not that of the database
     """
     async with AsyncExitStack() as stack:
         url = settings.database_url.get_secret_value()
@@ -48,7 +53,10 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
             outcome = await adoption.migrate(url)
             if not outcome.ok:
                 raise StartRefused(Finding("CORE_DATABASE_URL", outcome.text))
-        core = build_core(settings, database, bus or bus_from_url(settings.bus_url.get_secret_value()))
+        binding = await master_key.examine(database, settings.master_key)
+        bus_used = bus or bus_from_url(settings.bus_url.get_secret_value())
+        core = build_core(settings, database, bus_used, binding)
+        stack.push_async_callback(core.row_alarms.stop)
         stack.push_async_callback(core.egress.close)
         stack.callback(core.hashes.close)
         await _follow_changes(core)
@@ -68,23 +76,48 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
 
 
 @asynccontextmanager
-async def offline_core(settings: CoreSettings) -> AsyncGenerator[Core]:
-    """A core for one piece of work beside the running ones, which publish the events that it leaves."""
+async def offline_database(settings: CoreSettings) -> AsyncGenerator[Database]:
+    """The core's database for work that needs no key of the core, and may be done by who has none."""
     url = settings.database_url.get_secret_value()
     database = Database(url, settings, application_name="powerauth-core-cli")
-    core = build_core(settings, database, bus_from_url(""))
     try:
-        yield core
+        yield database
     finally:
-        await core.callbacks.stop()
-        core.hashes.close()
-        await core.egress.close()
         await database.dispose()
 
 
-def build_core(settings: CoreSettings, database: Database, bus: Bus) -> Core:
-    """The parts of a core, nothing started."""
-    cipher = RecordCipher(settings.master_key)
+@asynccontextmanager
+async def offline_core(settings: CoreSettings) -> AsyncGenerator[Core]:
+    """A core for one piece of work beside the running ones, which publish the events that it leaves.
+
+    :raises StartRefused: the master key is not that of the database
+    """
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(offline_database(settings))
+        binding = await master_key.examine(database, settings.master_key)
+        core = build_core(settings, database, bus_from_url(""), binding)
+        stack.push_async_callback(core.row_alarms.stop)
+        stack.push_async_callback(core.egress.close)
+        stack.callback(core.hashes.close)
+        stack.push_async_callback(core.callbacks.stop)
+        yield core
+
+
+def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: RowBinding) -> Core:
+    """The parts of a core, nothing started.
+
+    :param binding: how far the database's rows are bound
+    """
+    alarms = RowAlarms(database)
+    macs = RowMacs(
+        settings.master_key,
+        binding,
+        required=settings.require_bound_rows,
+        ask=binding_in,
+        report=alarms.report,
+    )
+    database.session_info[SESSION_KEY] = macs
+    cipher = RecordCipher(settings.master_key, reads_clear=not macs.required)
     egress = Egress(settings)
     core = Core(
         settings=settings,
@@ -92,6 +125,8 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus) -> Core:
         bus=bus,
         relay=OutboxRelay(database, bus),
         cipher=cipher,
+        row_macs=macs,
+        row_alarms=alarms,
         application_cache=ApplicationCache(
             cipher,
             capacity=settings.application_cache_size,

@@ -12,6 +12,7 @@ from powerauth_core.dmz import models as dmz
 from powerauth_core.fido2 import models as fido2
 from powerauth_core.integrations import models as integrations
 from powerauth_core.keystore import models as keystore
+from powerauth_core.master_key import models as master_key
 from powerauth_core.operations import models as operations
 from powerauth_core.recovery import models as recovery
 from powerauth_core.replay import models as replay
@@ -31,6 +32,7 @@ DOMAINS = (
     fido2,
     integrations,
     keystore,
+    master_key,
     operations,
     recovery,
     replay,

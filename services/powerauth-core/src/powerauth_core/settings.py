@@ -230,6 +230,9 @@ class CoreSettings(
     token_secret_cache_size: int = Field(default=20_000, ge=1)
     master_encryption_key: SecretStr = SecretStr("")
     """Base64 of 16 bytes for encryption at rest (§24); empty: new records are stored unencrypted."""
+    require_bound_rows: bool | None = None
+    """Refuse secrets in clear and rows without a MAC beside a master key (D32); unset: once ``db encrypt``
+    has bound the rows, or from the start of an empty database."""
 
     @field_validator("master_encryption_key")
     @classmethod

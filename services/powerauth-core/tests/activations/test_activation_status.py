@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import pytest
+from core_test_rows import rewrite
 from sqlalchemy import update
 
 from powerauth_core.activations.models import Activation
@@ -130,8 +131,7 @@ async def test_code_and_signature_are_told_only_before_the_key_exchange(api: Any
 
 async def test_an_activation_of_another_version_has_no_status(api: Any, core: Core, activate: Any) -> None:
     device = await activate()
-    async with core.database.transaction() as session:
-        await session.execute(update(Activation).values(version=2))
+    await rewrite(core, version=2)
     assert await api.error("activation/status", activationId=device.activation_id) == "ERR0008"
     items = (await api.ok("activation/list", userId="user-1"))["activations"]
     assert [item["version"] for item in items] == [2]

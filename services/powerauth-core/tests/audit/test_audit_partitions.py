@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from powerauth_core.audit import partitions, retention
 from powerauth_core.audit.rules import first_of_month, months_before, months_from
+from powerauth_core.enums import RowBinding
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import build_core, running_core
 from powerauth_core.settings import CoreSettings
@@ -280,6 +281,7 @@ async def test_retention_of_history_and_log(
         ),
         database,
         InMemoryBus(),
+        RowBinding.OFF,
     )
     assert await retention.apply_retention(core) == 2
     assert await read(database, "SELECT id FROM pa_activation_history ORDER BY id") == [(2,), (3,)]

@@ -173,6 +173,25 @@ async def test_update_overwrites_everything_but_secrets_left_out(api: Any, core:
     assert row.timestamp_last_updated is not None
 
 
+@pytest.mark.parametrize("mask", [{}, {"password": "***"}])
+async def test_a_stored_secret_does_not_follow_a_new_address(
+    api: Any, core: Any, wanted: Any, mask: Any
+) -> None:
+    created = await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
+    before = (await stored(core)).authentication
+    update = {"id": created["id"]} | wanted(
+        callbackUrl="https://evil.example/callback",
+        authentication={"httpBasic": {"enabled": True, "username": "u", **mask}},
+    )
+    status, answer = await api.post("application/callback/update", **update)
+    assert (status, answer["responseObject"]["code"]) == (400, "ERR0024")
+    assert "requestObject.authentication.httpBasic.password - " in answer["responseObject"]["message"]
+    row = await stored(core)
+    assert (row.callback_url, row.authentication) == (URL, before)
+    update["authentication"]["httpBasic"]["password"] = "given anew"
+    assert (await api.ok("application/callback/update", **update))["callbackUrl"].startswith("https://evil")
+
+
 async def test_update_without_authentication_wipes_it(api: Any, wanted: Any) -> None:
     created = await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
     updated = await api.ok("application/callback/update", id=created["id"], **wanted())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
+import ssl
 import threading
 from collections.abc import AsyncGenerator
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 import httpcore2
@@ -18,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from powerauth_core import egress as egress_module
 from powerauth_core.egress import AddressPolicy, AddressRefused, Egress, EgressRefused, NoAllowedAddress
 from powerauth_core.settings import CoreSettings
 from servicekit.serving import BackgroundServer
@@ -124,7 +128,10 @@ async def server() -> AsyncGenerator[BackgroundServer]:
     async def redirect(_request: Request) -> Response:
         return RedirectResponse("/")
 
-    routes = [Route("/", hello, methods=["GET", "POST"]), Route("/redirect", redirect)]
+    routes = [
+        Route("/", hello, methods=["GET", "POST"]),
+        Route("/redirect", redirect, methods=["GET", "POST"]),
+    ]
     async with BackgroundServer(Starlette(routes=routes)) as running:
         yield running
 
@@ -199,10 +206,27 @@ async def test_an_unknown_name_is_a_connect_error(monkeypatch: pytest.MonkeyPatc
     await outgoing.close()
 
 
-async def test_redirects_are_not_followed(server: BackgroundServer) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_redirects_are_not_followed(server: BackgroundServer, method: str) -> None:
+    """Neither with what authenticates the call nor with a form that holds a secret (D29)."""
     outgoing = egress(egress_allowed_networks=["127.0.0.0/8"])
-    assert (await outgoing.http.get(f"{server.url}/redirect")).status_code == 307
-    await outgoing.close()
+    for client in (outgoing.http, outgoing.client(ssl.create_default_context())):
+        answer = await client.request(method, f"{server.url}/redirect", auth=("user", "secret"))
+        assert (answer.status_code, answer.history) == (307, [])
+        await client.aclose()
+
+
+def test_every_outgoing_client_is_made_here() -> None:
+    """What holds for the clients of this module holds for every secret that leaves the core."""
+    source = Path(egress_module.__file__).parent
+    makers = {
+        str(file.relative_to(source))
+        for file in source.rglob("*.py")
+        if re.search(
+            r"\bAsyncClient\(|\bClientSession\(|\burlopen\(|\bhttpx2\.(get|post)\(", file.read_text()
+        )
+    }
+    assert makers == {"egress.py"}
 
 
 async def test_proxies_of_the_environment_are_ignored(

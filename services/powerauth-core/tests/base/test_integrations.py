@@ -165,7 +165,11 @@ async def test_a_rest_secret_is_encrypted_at_rest(core: Any) -> None:
     assert credentials.client_secret not in row.client_secret
 
 
-async def test_an_adopted_integration_with_a_clear_secret_is_accepted(core: Any, app: Any) -> None:
+@pytest.mark.parametrize(("required", "status"), [(False, 200), (None, 401)])
+async def test_an_adopted_integration_with_a_clear_secret_is_accepted_until_rows_are_bound(
+    start_core: Any, app: Any, required: bool | None, status: int
+) -> None:
+    core = app.state.core = await start_core(require_bound_rows=required)
     async with core.database.transaction() as session:
         await session.execute(
             text(
@@ -173,7 +177,7 @@ async def test_an_adopted_integration_with_a_clear_secret_is_accepted(core: Any,
                 " VALUES ('i', 'old', 'token', 'clear')"
             )
         )
-    assert (await call(app, "/rest/v3/status", basic("token", "clear"))).status_code == 200
+    assert (await call(app, "/rest/v3/status", basic("token", "clear"))).status_code == status
 
 
 async def test_a_hash_is_no_password(core: Any, app: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import select, text
 
 from powerauth_core.applications.models import Application
@@ -34,8 +35,16 @@ def test_every_encrypted_column_is_covered() -> None:
     assert covered == MODE_COLUMNS
 
 
+@pytest_asyncio.fixture
+async def core(start_core: Any) -> Any:
+    """A core with a master key on a database that had none, as it starts before the command has run."""
+    return await start_core(require_bound_rows=False)
+
+
 async def fill(serve: Callable[..., Any], core: Any) -> Any:
     """A clear-text installation with something in most secret columns; its client."""
+    async with core.database.transaction() as session:
+        await session.execute(text("DELETE FROM master_key_record"))
     api = await serve(master_encryption_key="")
     await api.ok("application/create", applicationId="bank")
     await api.ok("application/config/create", applicationId="bank", key="oauth2_providers", values=[{"a": 1}])

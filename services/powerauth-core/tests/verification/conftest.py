@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from core_test_device import App, Call, Device
-from sqlalchemy import select, update
+from core_test_rows import rewrite
+from sqlalchemy import select
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
@@ -84,10 +85,7 @@ def change(core: Core) -> Callable[..., Awaitable[None]]:
     """Write columns of a device's activation: ``await change(phone, failed_attempts=4)``."""
 
     async def write(device: Device, **values: Any) -> None:
-        async with core.database.transaction() as session:
-            await session.execute(
-                update(Activation).where(Activation.activation_id == device.activation_id).values(**values)
-            )
+        await rewrite(core, Activation.activation_id == device.activation_id, **values)
 
     return write
 

@@ -56,8 +56,14 @@ def adopt(
 
 @app.command()
 def encrypt(data: DataFolder = None) -> None:
-    """Encrypt the secrets that the core's database holds in clear, with CORE_MASTER_ENCRYPTION_KEY."""
+    """Encrypt what the core's database holds in clear, with CORE_MASTER_ENCRYPTION_KEY, and bind all rows."""
     _run(Owner.CORE, "encrypt", data)
+
+
+@app.command("accept-rows")
+def accept_rows(data: DataFolder = None) -> None:
+    """Bind rows of the core that others have written as they are, and name them: after a look at each."""
+    _run(Owner.CORE, "accept_rows", data)
 
 
 def _run(service: Owner, name: str, data: DataFolder, **options: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from cloud_private_api.applications.schemas import Application, ConfigItem, Version
 from cloud_private_api.core_client import models as core
 from cloud_private_api.errors import MASKED, InvalidRequest, Violation
+from servicekit.kept_secrets import HINT, OIDC_SECRETS, to_be_given_anew
 
 DEFAULT_VERSION = "default"
 OAUTH2_PROVIDERS = "oauth2_providers"
@@ -78,12 +79,15 @@ Provider = dict[str, Any]
 def with_stored_secret(provider: Provider, stored: Sequence[Provider]) -> Provider:
     """A provider to write: a masked secret is replaced by the stored one of the same provider.
 
-    :raises InvalidRequest: there is no stored one
+    :raises InvalidRequest: there is no stored one, or it would go to another address (D29)
     """
     if provider.get("clientSecret") != MASKED:
         return provider
     for item in stored:
         if item.get("providerId") == provider.get("providerId") and item.get("clientSecret") is not None:
+            names = to_be_given_anew(OIDC_SECRETS, item, provider)
+            if names:
+                raise InvalidRequest(*[Violation(name, HINT) for name in names])
             return {**provider, "clientSecret": item["clientSecret"]}
     raise InvalidRequest(Violation("clientSecret", "has no stored value to keep"))
 

@@ -9,6 +9,7 @@ from cloud_private_api.auth.rules import Caller
 from cloud_private_api.callbacks.schemas import Authentication, Callback, CallbackType, SaveCallback
 from cloud_private_api.core_client.models import CallbackUrl
 from cloud_private_api.errors import InvalidRequest, Violation
+from servicekit.kept_secrets import CALLBACK_SECRETS, HINT, to_be_given_anew
 
 CORE_TYPES: Mapping[CallbackType, str] = {
     "REGISTRATION_STATUS_CHANGE": "ACTIVATION_STATUS_CHANGE",
@@ -124,6 +125,23 @@ def stored_authentication(stored: CallbackUrl) -> Mapping[str, object]:
 def _is_set(section: Any) -> bool:
     """Whether anything of a section is configured: the core shows one that is not as switched off."""
     return isinstance(section, dict) and any(section.values())
+
+
+def check_kept_secrets(stored: CallbackUrl, members: Mapping[str, object]) -> None:
+    """Secrets that are kept go to the address they were given for (D29).
+
+    :param members: the callback to write, in the core's words
+    :raises InvalidRequest: names those that must be given anew
+    """
+    sections: Mapping[str, Any] = stored.authentication or {}
+    flagged = {
+        name: {member.removesuffix(_SET_FLAG): value for member, value in (section or {}).items()}
+        for name, section in sections.items()
+    }
+    old = {"callbackUrl": stored.callback_url, "authentication": flagged}
+    names = to_be_given_anew(CALLBACK_SECRETS, old, members)
+    if names:
+        raise InvalidRequest(*[Violation(name, HINT) for name in names])
 
 
 def shown(callback: CallbackUrl) -> Callback:

@@ -48,13 +48,17 @@ async def create(cloud: Cloud, caller: Caller, app_id: str, request: SaveCallbac
 async def update(
     cloud: Cloud, caller: Caller, app_id: str, callback_id: str, request: SaveCallback
 ) -> Callback:
-    """Replace a callback; secrets that are missing stay as they are."""
+    """Replace a callback; secrets that are missing stay as they are, if their address does.
+
+    :raises InvalidRequest: a secret would go to another address
+    """
     old = await _find(cloud, app_id, callback_id)
     rules.check_locations(caller, request.authentication)
     authentication = rules.requested_authentication(request)
     if authentication is None:
         authentication = rules.stored_authentication(old)
     members = rules.core_members(request, authentication)
+    rules.check_kept_secrets(old, members)
     after = rules.shown(await cloud.core.callbacks.update(app_id, callback_id, members))
     await _audit(cloud, caller, "Callback changed", app_id, old=rules.shown(old), new=after)
     return after

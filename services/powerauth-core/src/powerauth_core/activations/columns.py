@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, type_coerce
+from sqlalchemy.types import TypeDecorator
+
 from powerauth_core.enums import ActivationStatus
 from powerauth_protocol.json_text import read_json
 
 _STATUS = {status.code: status for status in ActivationStatus}
+
+
+def as_stored(column: Column[Any]) -> ColumnElement[Any]:
+    """The column without our decoding: numbers and texts as the database holds them."""
+    kind = column.type
+    return type_coerce(column, kind.impl_instance if isinstance(kind, TypeDecorator) else kind)
 
 
 def stored_status(code: int) -> ActivationStatus:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.errors import InvalidKeyFormat
+from powerauth_core.errors import IncorrectActivationState, InvalidKeyFormat
 from powerauth_core.records import RecordCipher, server_private_key_parts
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.errors import EncodingError, KeyFormatError
@@ -72,10 +72,13 @@ class ActivationKeyCache:
     def keys_of(self, activation: Activation) -> DecodedKeys:
         """The keys of an activation that has exchanged them.
 
+        :raises IncorrectActivationState: the row is unsound, so its keys may be anybody's
         :raises InvalidKeyFormat: there is no device key, or a stored key cannot be read
         :raises MasterDbKeyMissing: the private key is encrypted and no master key is configured
         :raises UnsupportedEncryptionMode: the record's encryption mode is unknown
         """
+        if not activation.sound:
+            raise IncorrectActivationState()
         device_public = activation.device_public_key_base64
         if device_public is None:
             raise InvalidKeyFormat()
@@ -93,11 +96,12 @@ class ActivationKeyCache:
     def server_private_key(self, activation: Activation) -> PrivateKey:
         """The server private key; there is one also before the key exchange.
 
+        :raises IncorrectActivationState: the row is unsound, so its keys may be anybody's
         :raises InvalidKeyFormat: the stored key cannot be read
         :raises MasterDbKeyMissing: it is encrypted and no master key is configured
         :raises UnsupportedEncryptionMode: the record's encryption mode is unknown
         """
-        if activation.device_public_key_base64 is not None:
+        if activation.device_public_key_base64 is not None or not activation.sound:
             return self.keys_of(activation).server_private
         return decrypt_server_private_key(self._cipher, activation)
 

@@ -5,13 +5,37 @@ from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
 
 from powerauth_core.base import Base, EnumCode, JsonString, JsonText, LongId, Timestamp, sequence_id
 from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, ActivationStatus, CommitPhase
+from powerauth_core.errors import IncorrectActivationState
+from powerauth_core.row_macs import BoundRow
+
+BLOCKED_AS_UNSOUND = "RECORD_CHANGED"
+"""Blocked reason of an activation whose row somebody else has written (D32)."""
+
+BOUND_COLUMNS = (
+    "activation_id",
+    "user_id",
+    "application_id",
+    "protocol",
+    "version",
+    "activation_status",
+    "device_public_key_base64",
+    "server_private_key_base64",
+    "server_private_key_encryption",
+)
+"""What the MAC of an activation's row covers; what a generation adds goes to `Activation.LATER_COLUMNS`."""
 
 
-class Activation(Base):
-    """One activation. ``user_id`` and ``activation_id`` take part in key derivation and never change."""
+class Activation(BoundRow, Base):
+    """One activation. ``user_id`` and ``activation_id`` take part in key derivation and never change.
+
+    An unsound one reads as BLOCKED, with its keys out of use, and can only be removed.
+    """
+
+    BOUND_COLUMNS = BOUND_COLUMNS
 
     __tablename__ = "pa_activation"
     __table_args__ = (
@@ -73,6 +97,21 @@ class Activation(Base):
         String(37), ForeignKey("pa_activation.activation_id", name="activation_parent_fk")
     )
     transfer_type: Mapped[str | None] = mapped_column(String(32))
+
+    def was_read_unsound(self) -> None:
+        """Block it, in memory alone: the row stays as evidence, and can be put right from a backup."""
+        set_committed_value(self, "activation_status", status_as_unsound(self.activation_status))
+        set_committed_value(self, "blocked_reason", BLOCKED_AS_UNSOUND)
+
+    def is_written_unsound(self) -> None:
+        """:raises IncorrectActivationState: it would become usable"""
+        if self.activation_status not in (ActivationStatus.BLOCKED, ActivationStatus.REMOVED):
+            raise IncorrectActivationState
+
+
+def status_as_unsound(stored: ActivationStatus) -> ActivationStatus:
+    """The state of an unsound activation. BLOCKED and not REMOVED: a phone keeps what it may need again."""
+    return stored if stored is ActivationStatus.REMOVED else ActivationStatus.BLOCKED
 
 
 class ActivationHistory(Base):

@@ -165,7 +165,7 @@ def _unknown(core: Core, activation_id: str, challenge: bytes | None) -> Activat
 
 
 def _encrypted_status(core: Core, activation: Activation, challenge: bytes | None) -> EncryptedStatus:
-    if activation.activation_status is CREATED or activation.device_public_key_base64 is None:
+    if _device_key(activation) is None:
         return _random_status(challenge)
     if activation.version != ACTIVATION_VERSION:
         raise IncorrectActivationState()
@@ -198,11 +198,18 @@ def _code_signature(application: ApplicationIdentity, activation: Activation) ->
     return sign_code(application.master_key(), activation)
 
 
+def _device_key(activation: Activation) -> str | None:
+    """The stored device key, once keys were exchanged and as long as it is known to be the device's."""
+    exchanged = activation.activation_status is not CREATED and activation.sound
+    return activation.device_public_key_base64 if exchanged else None
+
+
 def _fingerprint(activation: Activation) -> str | None:
-    if activation.activation_status is CREATED or activation.device_public_key_base64 is None:
+    device_key = _device_key(activation)
+    if device_key is None:
         return None
     return activation_fingerprint(
-        import_stored_public_key(activation.device_public_key_base64),
+        import_stored_public_key(device_key),
         import_stored_public_key(activation.server_public_key_base64),
         activation.activation_id,
     )

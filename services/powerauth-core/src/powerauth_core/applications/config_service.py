@@ -100,6 +100,11 @@ async def store(
 ) -> None:
     """Write the values of a key of a locked or new application, encrypted if there is a master key."""
     row = await repository.find_config(session, application.id, key)
+    if row is not None and not row.sound:
+        # Everything of it is written anew, so nothing of what others wrote is vouched for.
+        await repository.remove_config(session, application.id, key)
+        session.expunge(row)
+        row = None
     if row is None:
         row = ApplicationConfig(application_id=application.id, config_key=key)
         session.add(row)

@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.base import Base, JsonString, Timestamp, sequence_id
+from powerauth_core.row_macs import BoundRow
 
 
 class Application(Base):
@@ -57,8 +58,10 @@ class MasterKeyPair(Base):
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
 
 
-class ApplicationConfig(Base):
+class ApplicationConfig(BoundRow, Base):
     """All values of one configuration key of an application, as one JSON array text."""
+
+    BOUND_COLUMNS = ("config_key", "application_id", "config_values", "encryption_mode")
 
     __tablename__ = "pa_application_config"
     __table_args__ = (

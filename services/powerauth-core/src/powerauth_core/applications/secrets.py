@@ -3,7 +3,7 @@
 from typing import Any
 
 from powerauth_core.applications.models import ApplicationConfig, ApplicationVersion
-from powerauth_core.errors import InvalidKeyFormat
+from powerauth_core.errors import InvalidKeyFormat, UnsoundRecord
 from powerauth_core.records import RecordCipher, application_secret_parts, application_text_parts
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.json_text import JsonError, read_json
@@ -29,9 +29,12 @@ def encrypt_application_secret(cipher: RecordCipher, application_key: str, secre
 def config_values(cipher: RecordCipher, application_id: str, config: ApplicationConfig) -> list[Any]:
     """The values of one configuration key.
 
+    :raises UnsoundRecord: others have written it
     :raises InvalidKeyFormat: the stored text is damaged
     :raises MasterDbKeyMissing: it is encrypted and there is no master key
     """
+    if not config.sound:
+        raise UnsoundRecord
     if config.config_values is None:
         return []
     text = cipher.decrypt_text(

@@ -16,6 +16,7 @@ class AuditType(StrEnum):
     INTEGRATION = "integration"
     CALLBACK = "callback"
     TEMPLATE = "template"
+    INTEGRITY = "integrity"
 
 
 class AuditLevel(StrEnum):

@@ -39,6 +39,7 @@ from powerauth_core.egress import AddressRefused, EgressRefused
 from powerauth_core.errors import InvalidApplication, InvalidRequest, InvalidUrl
 from servicekit import clock
 from servicekit.database import after_commit
+from servicekit.kept_secrets import CALLBACK_SECRETS, HINT, to_be_given_anew
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -72,7 +73,8 @@ async def create_callback(core: Core, request: CreateCallbackUrlRequest) -> Call
 async def update_callback(core: Core, request: UpdateCallbackUrlRequest) -> CallbackUrlDetail:
     """Overwrite a callback; secrets that are left out keep their stored value.
 
-    :raises InvalidRequest: unknown callback, or one of another application or out of scope
+    :raises InvalidRequest: unknown callback, or one of another application or out of scope, or a secret is
+        to be kept although it would go to another address (D29)
     :raises InvalidUrl: the URL cannot be called
     """
     async with core.database.transaction() as session:
@@ -87,6 +89,7 @@ async def update_callback(core: Core, request: UpdateCallbackUrlRequest) -> Call
         authentication = HttpAuthenticationPrivate()
         if request.authentication is not None:
             stored = stored_authentication(core.cipher, row, request.application_id)
+            _check_kept_secrets(row, stored, request)
             authentication = keep_secrets(request.authentication, stored)
         _assign(row, request)
         store_authentication(core.cipher, row, request.application_id, authentication)
@@ -103,7 +106,9 @@ async def list_callbacks(core: Core, request: ListCallbackUrlsRequest) -> ListCa
         application = await applications.find_by_name(session, request.application_id)
         if application is not None and _in_scope(application.name, request.application_ids):
             for row in await repository.list_of_application(session, application.id):
-                authentication = stored_authentication(core.cipher, row, application.name)
+                authentication = HttpAuthenticationPrivate()
+                if row.sound:  # one that others have written is shown, so that it can be removed
+                    authentication = stored_authentication(core.cipher, row, application.name)
                 details.append(_detail(core, row, application.name, authentication))
     return ListCallbackUrlsResponse(callback_url_list=details)
 
@@ -149,6 +154,16 @@ def _check_settings(core: Core, request: CallbackUrlSettings) -> None:
         raise InvalidRequest(f"requestObject.authentication.certificate - {error}") from None
     except EgressRefused as error:
         raise InvalidRequest(f"requestObject.authentication.oauth2.tokenUri - {error}") from None
+
+
+def _check_kept_secrets(
+    row: CallbackUrl, stored: HttpAuthenticationPrivate, request: CallbackUrlSettings
+) -> None:
+    old = {"callbackUrl": row.callback_url, "authentication": stored.model_dump(by_alias=True)}
+    new = request.model_dump(by_alias=True, include={"callback_url", "authentication"})
+    names = to_be_given_anew(CALLBACK_SECRETS, old, new)
+    if names:
+        raise InvalidRequest(", ".join([f"requestObject.{name}" for name in names]) + f" - {HINT}")
 
 
 def _assign(row: CallbackUrl, request: CallbackUrlSettings) -> None:

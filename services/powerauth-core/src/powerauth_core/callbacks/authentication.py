@@ -14,7 +14,9 @@ from powerauth_core.callbacks.schemas import (
     OAuth2Authentication,
     OAuth2Public,
 )
+from powerauth_core.errors import UnsoundRecord
 from powerauth_core.records import RecordCipher, application_text_parts
+from servicekit.kept_secrets import is_kept
 
 
 def stored_authentication(
@@ -22,8 +24,11 @@ def stored_authentication(
 ) -> HttpAuthenticationPrivate:
     """Read the authentication column.
 
+    :raises UnsoundRecord: others have written it
     :raises CoreError: it is encrypted and cannot be decrypted (`RecordCipher.decrypt`)
     """
+    if not row.sound:
+        raise UnsoundRecord
     if not row.authentication:
         return HttpAuthenticationPrivate()
     parts = application_text_parts(application_id)
@@ -46,14 +51,14 @@ def store_authentication(
 def keep_secrets(
     requested: HttpAuthenticationPrivate, stored: HttpAuthenticationPrivate
 ) -> HttpAuthenticationPrivate:
-    """The requested authentication; a secret it leaves out keeps its stored value."""
+    """The requested authentication; a secret that it leaves out or masks keeps its stored value."""
     merged = requested.model_copy(deep=True)
     for section, names in SECRET_FIELDS.items():
         new, old = getattr(merged, section), getattr(stored, section)
         if new is None or old is None:
             continue
         for name in names:
-            if getattr(new, name) is None:
+            if is_kept(getattr(new, name)):
                 setattr(new, name, getattr(old, name))
     return merged
 

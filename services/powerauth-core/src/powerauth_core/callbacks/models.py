@@ -7,10 +7,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.base import Base, JsonString, LongId, Timestamp, sequence_id
 from powerauth_core.enums import CallbackUrlType
+from powerauth_core.errors import UnsoundRecord
+from powerauth_core.row_macs import BoundRow
 
 
-class CallbackUrl(Base):
+class CallbackUrl(BoundRow, Base):
     """One configured callback. Removal only clears ``enabled``."""
+
+    BOUND_COLUMNS = ("id", "application_id", "callback_url", "authentication", "encryption_mode")
 
     __tablename__ = "pa_application_callback"
     __table_args__ = (Index("pa_app_callback_app", "application_id"),)
@@ -37,6 +41,11 @@ class CallbackUrl(Base):
     enabled: Mapped[bool] = mapped_column(default=True, server_default=true())
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     timestamp_last_updated: Mapped[datetime | None] = mapped_column(Timestamp)
+
+    def is_written_unsound(self) -> None:
+        """:raises UnsoundRecord: it would go on being called"""
+        if self.enabled:
+            raise UnsoundRecord
 
 
 class CallbackUrlEvent(Base):

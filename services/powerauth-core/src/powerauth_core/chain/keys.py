@@ -27,6 +27,7 @@ class Sealed(StrEnum):
     REGISTRY = "registry"
     UNCHAINED = "unchained"
     CHECKPOINT = "checkpoint"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.base import Base, Timestamp
-from powerauth_core.chain.keys import FIRST_LINK, ChainKey, Sealed
+from powerauth_core.chain.keys import FIRST_LINK, ChainKey, ChainKeys, Sealed
 
 CHAIN_ID_LENGTH = 16
 
@@ -81,6 +81,8 @@ class AuditChainRegistry(Base):
 
     Rows of the signature audit without a chain are older than the first chain: their ids and times are not
     above ``unchained_id`` and ``unchained_time``.
+
+    Rows from before ``dropped_before`` may be gone: by retention, or because an operator knows of it.
     """
 
     __tablename__ = "audit_chain_registry"
@@ -91,10 +93,24 @@ class AuditChainRegistry(Base):
     unchained_id: Mapped[int] = mapped_column(BigInteger)
     unchained_time: Mapped[datetime] = mapped_column(Timestamp)
     seal: Mapped[bytes] = mapped_column(LargeBinary)
+    dropped_before: Mapped[datetime | None] = mapped_column(Timestamp)
+    # By the retention, with the key of its process; the other seal is written with every new chain.
+    dropped_key_id: Mapped[str | None] = mapped_column(String(16))
+    dropped_seal: Mapped[bytes | None] = mapped_column(LargeBinary)
 
     def facts(self) -> tuple[object, ...]:
         """What the seal covers."""
         return self.key_id, self.chains, self.unchained_id, self.unchained_time
+
+    def drop_with(self, key: ChainKey, before: datetime) -> None:
+        """Record, sealed, that rows from before a moment may be gone."""
+        self.dropped_before, self.dropped_key_id = before, key.key_id
+        self.dropped_seal = key.seal(Sealed.DROPPED, before)
+
+    def dropped_by(self, keys: ChainKeys) -> bool:
+        """Whether what is recorded of dropped rows can be believed."""
+        key = keys.by_id(self.dropped_key_id or "")
+        return key is not None and key.sealed(self.dropped_seal, Sealed.DROPPED, self.dropped_before)
 
     def seal_with(self, key: ChainKey) -> None:
         """Seal the record as it is now."""

@@ -76,6 +76,13 @@ async def make_registry(
     session.add(made)
 
 
+async def record_dropped(session: AsyncSession, key: ChainKey, before: datetime) -> None:
+    """Let verifications know that rows from before a moment may be gone, if there are chains at all."""
+    registry = await _locked(session)
+    if registry is not None and (registry.dropped_before is None or registry.dropped_before < before):
+        registry.drop_with(key, before)
+
+
 async def close(session: AsyncSession, chain_id: str, now: datetime, seal: bytes) -> None:
     """Store that the writer of a chain gives it up."""
     await session.execute(

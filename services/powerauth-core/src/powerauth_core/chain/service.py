@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from powerauth_core.chain import checkpoints, reading, repository
+from powerauth_core.chain import checkpoints, reading, repository, witnesses
 from powerauth_core.chain.checkpoints import Checkpoint
 from powerauth_core.chain.keys import ChainKey, ChainKeys, Sealed
 from powerauth_core.chain.models import AuditChain, AuditChainRegistry, AuditUnchained
@@ -41,11 +42,13 @@ class Verification:
     summary: Summary = field(default_factory=Summary)
     _heads: dict[str, AuditChain] = field(init=False, default_factory=dict)
     _seen: set[str] = field(init=False, default_factory=set)
+    _gaps: bool = field(init=False, default=False)
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Everything that is wrong, as it is found."""
         async for finding in self._all():
             self.summary.findings += 1
+            self._gaps |= finding.kind in (FindingKind.REMOVED, FindingKind.CHAIN_REMOVED)
             yield finding
 
     async def _all(self) -> AsyncIterator[Finding]:
@@ -63,7 +66,20 @@ class Verification:
             yield _at(FindingKind.CHANGED, row, "a part of the chain's columns is missing")
         async for finding in self._unchained(registry):
             yield finding
+        async for finding in self._missing(registry):
+            yield finding
         async for finding in self._checkpoint():
+            yield finding
+
+    async def _missing(self, registry: AuditChainRegistry | None) -> AsyncIterator[Finding]:
+        """Rows that others tell of: the chains themselves may have been emptied with everything in them."""
+        if registry is None or self._gaps:  # the chains themselves have told
+            return
+        since = registry.dropped_before
+        if since is not None and not registry.dropped_by(self.keys):
+            yield Finding(FindingKind.HEAD_CHANGED, "what is recorded of dropped rows was changed")
+            since = None
+        async for finding in missing_rows(self.database, since, registry.unchained_time):
             yield finding
 
     async def _registry(
@@ -71,7 +87,7 @@ class Verification:
     ) -> AsyncIterator[Finding]:
         """Whether every chain that was opened is still there."""
         if registry is None:
-            if heads or await self._has_rows():
+            if heads or await self._has_rows() or await witnesses.any_use(self.database):
                 text = "no chain was ever opened here, or their registry was removed"
                 yield Finding(FindingKind.CHAIN_REMOVED, text)
             return
@@ -268,6 +284,23 @@ class _Chain:
         return start is not None and start[0] >= finding.until
 
 
+async def missing_rows(
+    database: Database, since: datetime | None, first_chain: datetime
+) -> AsyncIterator[Finding]:
+    """What activations and the general log tell of signatures that the audit knows nothing of.
+
+    :param since: earlier rows may be gone
+    :param first_chain: when the registry was made; rows are looked for before and after it
+    """
+    used = await witnesses.activations_without_first_row(database, since)
+    if used.count:
+        text = f"{used.count} activations were used, but the rows of their first signatures are gone"
+        yield Finding(FindingKind.REMOVED, text, activation_id=used.example)
+    async for first, last in witnesses.logged_without_rows(database, since, first_chain):
+        text = f"the general log tells of signatures from {first} to {last}, and there is no row of that time"
+        yield Finding(FindingKind.REMOVED, text)
+
+
 async def checkpoint(database: Database, key: ChainKey) -> tuple[str, int]:
     """The text of a checkpoint of this moment, and how many chains it holds."""
     async with database.read() as session:
@@ -279,13 +312,15 @@ async def accept_unchained(database: Database, key: ChainKey) -> int:
     """Record that the rows that have no chain now, though newer than the first one, are known; how many.
 
     Meant for rows that an older release wrote while releases were exchanged. Rows that are accepted already
-    are left out.
+    are left out. That rows are missing until now, which activations or the general log tell of, is recorded
+    too.
     """
     async with database.read() as session:
         registry = await repository.registry(session)
         known = await repository.accepted(session)
     if registry is None:
         return 0
+    await _accept_missing(database, key, registry)
     first = last = None
     new = 0
     async for row in reading.unchained_since(database, registry):
@@ -304,6 +339,15 @@ async def accept_unchained(database: Database, key: ChainKey) -> int:
     async with database.transaction() as session:
         session.add(made)
     return new
+
+
+async def _accept_missing(database: Database, key: ChainKey, registry: AuditChainRegistry) -> None:
+    """Record that rows are missing that others tell of, if there are such."""
+    now = clock.now()
+    async for _ in missing_rows(database, registry.dropped_before, registry.unchained_time):
+        async with database.transaction() as session:
+            await repository.record_dropped(session, key, now)
+        return
 
 
 async def rebuild_registry(database: Database, keys: ChainKeys) -> bool:

@@ -86,7 +86,7 @@ class CallerCache:
         try:
             secret_digest = stored_digest(self._cipher, row)
         except CoreError as error:
-            log.error("integration unusable", integration=row.id, code=error.code)
+            log.error("integration unusable", integration=row.id, error_code=error.code)
             return None
         caller = Caller(row.id, row.name, row.kind)
         known = _Known(caller, secret_digest, time.monotonic() + self._seconds)

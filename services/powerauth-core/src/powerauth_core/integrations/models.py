@@ -5,14 +5,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.base import Base
 from powerauth_core.enums import IntegrationKind
+from powerauth_core.row_macs import BoundRow
 
 
-class Integration(Base):
+class Integration(BoundRow, Base):
     """One caller's credentials.
 
     ``client_secret`` holds, by ``kind``: ``rest`` the secret (clear or encrypted as
     ``client_secret_encryption`` says), ``dmz`` only its SHA-256 as `integrations.secrets` writes it.
     """
+
+    BOUND_COLUMNS = ("id", "client_token", "client_secret", "client_secret_encryption", "kind")
 
     __tablename__ = "pa_integration"
     __table_args__ = (Index("pa_integration_token", "client_token", unique=True),)

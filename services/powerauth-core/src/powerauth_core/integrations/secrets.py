@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from powerauth_core.enums import IntegrationKind
-from powerauth_core.errors import InvalidKeyFormat
+from powerauth_core.errors import InvalidKeyFormat, UnsoundRecord
 from powerauth_core.integrations.models import Integration
 from powerauth_core.records import RecordCipher, integration_secret_parts
 
@@ -21,7 +21,12 @@ def digest(secret: str) -> bytes:
 
 
 def store_secret(cipher: RecordCipher, row: Integration, secret: str) -> None:
-    """Write a client secret: of the rest kind readable again, of the dmz kind only its hash."""
+    """Write a client secret: of the rest kind readable again, of the dmz kind only its hash.
+
+    :raises UnsoundRecord: others have written the rest of the row
+    """
+    if not row.sound:
+        raise UnsoundRecord
     if row.kind == IntegrationKind.DMZ:
         row.client_secret = _HASH_MARK + digest(secret).hex()
         row.client_secret_encryption = 0
@@ -33,9 +38,12 @@ def store_secret(cipher: RecordCipher, row: Integration, secret: str) -> None:
 def readable_secret(cipher: RecordCipher, row: Integration) -> str:
     """The client secret of an integration of the rest kind.
 
+    :raises UnsoundRecord: others have written it
     :raises InvalidKeyFormat: damaged, or of the dmz kind, which cannot be read again
     :raises MasterDbKeyMissing: encrypted, and there is no master key
     """
+    if not row.sound:
+        raise UnsoundRecord
     if row.kind != IntegrationKind.REST:
         raise InvalidKeyFormat
     parts = integration_secret_parts(row.id)
@@ -44,6 +52,8 @@ def readable_secret(cipher: RecordCipher, row: Integration) -> str:
 
 def stored_digest(cipher: RecordCipher, row: Integration) -> bytes:
     """SHA-256 of the client secret, whatever the kind; raises as `readable_secret`."""
+    if not row.sound:
+        raise UnsoundRecord
     if row.kind == IntegrationKind.REST:
         return digest(readable_secret(cipher, row))
     mark, _, text = row.client_secret.rpartition(":")

@@ -65,7 +65,8 @@ async def list_integrations(core: Core) -> ListIntegrationsResponse:
                 id=row.id,
                 name=row.name,
                 client_token=row.client_token,
-                client_secret=readable_secret(core.cipher, row),
+                # One that others have written is shown, so that it can be removed.
+                client_secret=readable_secret(core.cipher, row) if row.sound else "",
             )
             for row in rows
         ],

@@ -217,7 +217,7 @@ def _additional_info(
     if not decision.valid:
         facts += job.failure_info
     if decision.blocked:
-        facts.append(("BLOCKED_REASON", BLOCKED_BY_FAILURES))
+        facts.append(("BLOCKED_REASON", decision.after.blocked_reason or BLOCKED_BY_FAILURES))
     return [{"key": key, "value": value[:_INFO_VALUE]} for key, value in facts]
 
 

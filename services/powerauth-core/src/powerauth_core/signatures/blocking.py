@@ -1,4 +1,4 @@
-"""Telling everybody that failed attempts blocked an activation (spec/core-api.md §22.5)."""
+"""Telling everybody that an attempt blocked an activation (spec/core-api.md §22.5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import history
 from powerauth_core.activations.models import Activation
-from powerauth_core.signatures.rules import BLOCKED_BY_FAILURES, Decision
+from powerauth_core.signatures.rules import Decision
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -22,5 +22,9 @@ async def announce(core: Core, session: AsyncSession, decisions: Sequence[Decisi
     for decision in sorted(decisions, key=lambda blocked: blocked.after.activation_id):
         activation = await session.get_one(Activation, decision.after.activation_id, populate_existing=True)
         await history.record_change(
-            core, session, activation, previous_status=decision.before.status, reason=BLOCKED_BY_FAILURES
+            core,
+            session,
+            activation,
+            previous_status=decision.before.status,
+            reason=decision.after.blocked_reason,
         )

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 async def verify(core: Core, request: VerifyEcdsaRequest) -> VerifyEcdsaResponse:
     """Check a signature of the device key, in any state of the activation; nothing is counted or audited.
 
-    An unknown activation, one without a device key and a malformed signature are an invalid signature.
+    An unknown or unsound activation, one without a device key and a malformed signature are an invalid
+    signature.
 
     :raises InvalidRequest: data or signature are not Base64, or a FIDO2 activation
     :raises InvalidKeyFormat: the stored device key cannot be read
@@ -38,7 +39,7 @@ async def verify(core: Core, request: VerifyEcdsaRequest) -> VerifyEcdsaResponse
         return VerifyEcdsaResponse(signature_valid=False)
     if activation.protocol != ActivationProtocol.POWERAUTH:
         raise InvalidRequest()
-    if activation.device_public_key_base64 is None:
+    if activation.device_public_key_base64 is None or not activation.sound:
         return VerifyEcdsaResponse(signature_valid=False)
     public_key = import_stored_public_key(activation.device_public_key_base64)
     form = ecdsa.EcdsaFormat(request.signature_format or EcdsaSignatureFormat.DER)

@@ -63,9 +63,9 @@ class SignatureExecutor:
         self._core = core
         self._skip_locked = core.database.dialect == "postgresql"
         self._statements: BatchStatements = (
-            PostgresqlStatements() if self._skip_locked else PortableStatements()
+            PostgresqlStatements(core.row_macs) if self._skip_locked else PortableStatements(core.row_macs)
         )
-        self._plain = PostgresqlStatements() if self._skip_locked else None
+        self._plain = PostgresqlStatements(core.row_macs) if self._skip_locked else None
         settings = core.settings
         self._streams = Streams(core.database, settings.chain_keys)
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
@@ -371,7 +371,8 @@ class _Batch:
         try:
             attempt = job.attempt(activation, self._application_of(job))
             keys = None
-            if facts.status is ActivationStatus.ACTIVE and attempt.application in self.counting.keyed:
+            usable = facts.status is ActivationStatus.ACTIVE and facts.sound
+            if usable and attempt.application in self.counting.keyed:
                 keys = self._keys_of(activation)
             lookahead = self.core.settings.signature_validation_lookahead
             decision = decide(attempt, facts, keys, lookahead, self.counting)

@@ -45,6 +45,11 @@ class LockedActivation:
         """Id of the activation."""
         return self.facts.activation_id
 
+    @property
+    def sound(self) -> bool:
+        """The row is as this core left it."""
+        return self.facts.sound
+
 
 @dataclass(slots=True)
 class Verified:

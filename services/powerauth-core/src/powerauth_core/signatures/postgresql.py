@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.chain.streams import Chained
+from powerauth_core.row_macs import RowMacs
 from powerauth_core.signatures.audit import (
     AUDIT_COLUMNS,
     CHAIN_COLUMNS,
@@ -23,7 +24,7 @@ from powerauth_core.signatures.audit import (
     AuditRecord,
 )
 from powerauth_core.signatures.jobs import LockedActivation
-from powerauth_core.signatures.repository import SELECTED_COLUMNS, locked_activation
+from powerauth_core.signatures.repository import SELECTED_COLUMNS, locked_activation, renewed_mac
 from powerauth_core.signatures.rules import Decision
 from powerauth_protocol.encoding import b64encode
 
@@ -39,7 +40,7 @@ _LOCK_FREE_ONES = f"{_LOCK} SKIP LOCKED"
 _READ = f"""SELECT {_COLUMNS}, p.name, p.roles, a.xmin
 FROM pa_activation a JOIN pa_application p ON p.id = a.application_id
 WHERE a.activation_id = ANY($1::varchar[])"""  # noqa: S608 only column names of ours
-_ROW_VERSION = 17
+_ROW_VERSION = len(SELECTED_COLUMNS) + 2
 PATIENCE_MS = 100
 """How long a batch that holds no locks waits for a row that somebody else changes."""
 _LEFT = {
@@ -49,6 +50,7 @@ _LEFT = {
     "counter": "int",
     "ctr_data": "varchar",
     "failed_attempts": "int",
+    "row_mac": "varchar",
     "row_version": "xid",
 }
 
@@ -86,7 +88,8 @@ head AS (UPDATE audit_chain SET position = ${_FIRST_OF_HEAD + 1}, mac = ${_FIRST
 """  # noqa: S608 only names of ours
 _UPDATE = """UPDATE pa_activation a
 SET activation_status = v.activation_status, blocked_reason = v.blocked_reason, counter = v.counter,
-    ctr_data = v.ctr_data, failed_attempts = v.failed_attempts, timestamp_last_used = $3
+    ctr_data = v.ctr_data, failed_attempts = v.failed_attempts, row_mac = coalesce(v.row_mac, a.row_mac),
+    timestamp_last_used = $3
 FROM activation v"""
 _STORE = f"""{_LEAVE_BEHIND}
 moved AS ({_UPDATE} WHERE a.activation_id = v.activation_id)
@@ -123,6 +126,12 @@ def is_refusal(error: Exception, driver: Any) -> bool:
 class PostgresqlStatements:
     """`BatchStatements` on PostgreSQL."""
 
+    def __init__(self, macs: RowMacs) -> None:
+        self._macs = macs
+
+    def _activation(self, row: Any) -> LockedActivation:
+        return locked_activation(row, self._macs)
+
     async def lock(
         self, session: AsyncSession, activation_ids: Collection[str], *, skip_locked: bool
     ) -> dict[str, LockedActivation]:
@@ -130,7 +139,7 @@ class PostgresqlStatements:
         connection = await session.connection()
         statement = _LOCK_FREE_ONES if skip_locked else _LOCK
         rows = (await connection.exec_driver_sql(statement, (list(activation_ids),))).all()
-        return {row[0]: locked_activation(row) for row in rows}
+        return {row[0]: self._activation(row) for row in rows}
 
     async def store(
         self,
@@ -158,7 +167,7 @@ class PostgresqlStatements:
     ) -> dict[str, LockedActivation]:
         """`lock` by the driver alone."""
         rows = await driver.fetch(_LOCK_FREE_ONES if skip_locked else _LOCK, list(activation_ids))
-        return {row[0]: locked_activation(row) for row in rows}
+        return {row[0]: self._activation(row) for row in rows}
 
     async def read_plain(
         self, driver: Any, activation_ids: Collection[str]
@@ -168,7 +177,7 @@ class PostgresqlStatements:
         :return: the activations, and the versions of their rows, by id
         """
         rows = await driver.fetch(_READ, list(activation_ids))
-        return {row[0]: locked_activation(row) for row in rows}, {row[0]: row[_ROW_VERSION] for row in rows}
+        return {row[0]: self._activation(row) for row in rows}, {row[0]: row[_ROW_VERSION] for row in rows}
 
     async def store_unchanged(
         self,
@@ -185,7 +194,9 @@ class PostgresqlStatements:
         :raises RowsChanged: they are not; nothing is stored
         """
         try:
-            await driver.execute(_STORE_UNCHANGED, *_arguments(decisions, records, chained, now, versions))
+            await driver.execute(
+                _STORE_UNCHANGED, *self._arguments(decisions, records, chained, now, versions)
+            )
         except (asyncpg.DivisionByZeroError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             raise RowsChanged from None
 
@@ -207,40 +218,41 @@ class PostgresqlStatements:
         now: datetime,
     ) -> None:
         """`store` by the driver alone."""
-        await driver.execute(_STORE, *_arguments(decisions, records, chained, now, {}))
+        await driver.execute(_STORE, *self._arguments(decisions, records, chained, now, {}))
 
-
-def _arguments(
-    decisions: Sequence[Decision],
-    records: Sequence[AuditRecord],
-    chained: Chained,
-    now: datetime,
-    versions: Mapping[str, int],
-) -> tuple[Any, ...]:
-    left = [
-        (
-            after.activation_id,
-            after.status.code,
-            after.blocked_reason,
-            after.counter,
-            None if after.ctr_data is None else b64encode(after.ctr_data),
-            after.failed_attempts,
-            versions.get(after.activation_id),
+    def _arguments(
+        self,
+        decisions: Sequence[Decision],
+        records: Sequence[AuditRecord],
+        chained: Chained,
+        now: datetime,
+        versions: Mapping[str, int],
+    ) -> tuple[Any, ...]:
+        left = [
+            (
+                after.activation_id,
+                after.status.code,
+                after.blocked_reason,
+                after.counter,
+                None if after.ctr_data is None else b64encode(after.ctr_data),
+                after.failed_attempts,
+                renewed_mac(self._macs, after),
+                versions.get(after.activation_id),
+            )
+            for after in [decision.after for decision in decisions]
+        ]
+        rows = [
+            (*record.signature, *place, *record.general)
+            for record, place in zip(records, chained.places, strict=True)
+        ]
+        head = chained.head
+        return (
+            _json(left),
+            _json(rows),
+            now,
+            *_CONSTANTS,
+            *(_NO_HEAD if head is None else (head.chain_id, head.position, head.mac, head.seal)),
         )
-        for after in [decision.after for decision in decisions]
-    ]
-    rows = [
-        (*record.signature, *place, *record.general)
-        for record, place in zip(records, chained.places, strict=True)
-    ]
-    head = chained.head
-    return (
-        _json(left),
-        _json(rows),
-        now,
-        *_CONSTANTS,
-        *(_NO_HEAD if head is None else (head.chain_id, head.position, head.mac, head.seal)),
-    )
 
 
 def _json(rows: Sequence[tuple[Any, ...]]) -> str:

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Protocol, cast
 
 from sqlalchemy import (
-    Column,
     DateTime,
     Insert,
     String,
     Table,
     bindparam,
     column,
+    func,
     insert,
     select,
     table,
@@ -24,14 +25,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from powerauth_core.activations.columns import stored_status, stored_texts
-from powerauth_core.activations.models import Activation
+from powerauth_core.activations.columns import as_stored, stored_status, stored_texts
+from powerauth_core.activations.models import BOUND_COLUMNS, Activation
 from powerauth_core.applications.models import Application, ApplicationVersion
 from powerauth_core.chain.models import AuditChain
 from powerauth_core.chain.streams import Chained
 from powerauth_core.enums import ActivationProtocol
+from powerauth_core.row_macs import RowMacs
 from powerauth_core.signatures.audit import (
     AUDIT_COLUMNS,
     CHAIN_COLUMNS,
@@ -45,12 +46,6 @@ from powerauth_core.signatures.rules import ActivationFacts, Decision
 from powerauth_protocol.encoding import b64decode, b64encode
 
 _ACTIVATION = cast(Table, Activation.__table__)
-
-
-def _plain(column: Column[Any]) -> TypeEngine[Any]:
-    """The type of the column without our decoding."""
-    kind = column.type
-    return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
 
 
 SELECTED_COLUMNS = (
@@ -69,13 +64,14 @@ SELECTED_COLUMNS = (
     "server_private_key_base64",
     "server_private_key_encryption",
     "device_public_key_base64",
+    "row_mac",
 )
 """Columns of an activation that a check needs; application name and roles follow."""
 
 _LOCK = (
     # The texts and numbers of the columns as stored: both databases share `locked_activation`.
     select(
-        *[type_coerce(_ACTIVATION.c[name], _plain(_ACTIVATION.c[name])) for name in SELECTED_COLUMNS],
+        *[as_stored(_ACTIVATION.c[name]) for name in SELECTED_COLUMNS],
         Application.name,
         type_coerce(Application.roles, String),
     )
@@ -91,6 +87,7 @@ _STORE = (
         counter=bindparam("counter_"),
         ctr_data=bindparam("ctr_data_"),
         failed_attempts=bindparam("failed_"),
+        row_mac=func.coalesce(bindparam("mac_"), _ACTIVATION.c.row_mac),
         timestamp_last_used=bindparam("used_"),
     )
 )
@@ -147,12 +144,15 @@ _TOUCH = text("UPDATE audit_chain SET position = position WHERE chain_id = :chai
 class PortableStatements:
     """`BatchStatements` for SQLite, whose one writer holds the whole database: there are no rows to lock."""
 
+    def __init__(self, macs: RowMacs) -> None:
+        self._macs = macs
+
     async def lock(
         self, session: AsyncSession, activation_ids: Collection[str], *, skip_locked: bool
     ) -> dict[str, LockedActivation]:
         """See `BatchStatements.lock`."""
         rows = (await session.execute(_LOCK, {"ids": list(activation_ids)})).all()
-        return {row[0]: locked_activation(row) for row in rows}
+        return {row[0]: locked_activation(row, self._macs) for row in rows}
 
     async def store(
         self,
@@ -171,6 +171,7 @@ class PortableStatements:
                 "counter_": decision.after.counter,
                 "ctr_data_": None if decision.after.ctr_data is None else b64encode(decision.after.ctr_data),
                 "failed_": decision.after.failed_attempts,
+                "mac_": renewed_mac(self._macs, decision.after),
                 "used_": now,
             }
             for decision in decisions
@@ -231,9 +232,25 @@ async def audit_of_user(
     return [(audit, name, version) for audit, name, version in await session.execute(statement)]
 
 
-def locked_activation(row: Sequence[Any]) -> LockedActivation:
+_TABLE = _ACTIVATION.name
+_MAC = SELECTED_COLUMNS.index("row_mac")
+_APPLICATION = len(SELECTED_COLUMNS)
+_bound = itemgetter(*[SELECTED_COLUMNS.index(name) for name in BOUND_COLUMNS])
+_BOUND_STATUS = BOUND_COLUMNS.index("activation_status")
+
+
+def renewed_mac(macs: RowMacs, after: ActivationFacts) -> str | None:
+    """The MAC that the row gets with a new state; None: the one it has stays."""
+    bound = after.bound
+    if bound is None or bound[_BOUND_STATUS] == after.status.code:
+        return None
+    return macs.mac(_TABLE, (*bound[:_BOUND_STATUS], after.status.code, *bound[_BOUND_STATUS + 1 :]))
+
+
+def locked_activation(row: Sequence[Any], macs: RowMacs) -> LockedActivation:
     """The activation in a row of `SELECTED_COLUMNS`, application name and roles, all as stored."""
-    ctr_data = row[6]
+    ctr_data, mac, bound = row[6], row[_MAC], _bound(row)
+    sound = macs.sound(_TABLE, row[0], bound, mac)
     facts = ActivationFacts(
         row[0],
         stored_status(row[1]),
@@ -244,13 +261,15 @@ def locked_activation(row: Sequence[Any]) -> LockedActivation:
         None if ctr_data is None else b64decode(ctr_data, 16),
         row[7],
         row[8],
+        sound,
+        bound if sound and mac is not None else None,
     )
     return LockedActivation(
         facts=facts,
         user_id=row[9],
         application_rid=row[10],
-        application_id=row[15],
-        application_roles=stored_texts(row[16]),
+        application_id=row[_APPLICATION],
+        application_roles=stored_texts(row[_APPLICATION + 1]),
         flags=stored_texts(row[11]),
         server_private_key_base64=row[12],
         server_private_key_encryption=row[13],

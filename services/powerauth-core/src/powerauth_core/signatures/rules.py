@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
+from powerauth_core.activations.models import BLOCKED_AS_UNSOUND
 from powerauth_core.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.errors import IncorrectActivationState, InvalidRequest, SignatureNotComputable
 from powerauth_protocol.errors import SignatureError
@@ -51,6 +53,8 @@ class ActivationFacts:
 
     :ivar ctr_data: next expected counter data, 16 bytes; None before the key exchange
     :ivar version: major protocol version of the activation; None before the key exchange
+    :ivar sound: the row is as this core left it (D32)
+    :ivar bound: what its MAC covers; None if there is no MAC to renew
     """
 
     activation_id: str
@@ -62,6 +66,8 @@ class ActivationFacts:
     ctr_data: bytes | None = field(repr=False)
     failed_attempts: int
     max_failed_attempts: int
+    sound: bool = True
+    bound: tuple[Any, ...] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -117,7 +123,7 @@ class Decision:
     @property
     def proves_nothing(self) -> bool:
         """The attempt was not accepted and does not count: whoever knows the activation's id can make it."""
-        return not self.valid and not self.counted
+        return not self.valid and not self.counted and not self.blocked
 
     @property
     def full_answer(self) -> bool:
@@ -217,6 +223,9 @@ def _refusal(
     """Rows A to C: answered before any code is computed."""
     active = activation.status is ActivationStatus.ACTIVE
     kind = attempt.types[0]
+    if not activation.sound:
+        after = _blocked(activation, BLOCKED_AS_UNSOUND) if active else activation
+        return Decision(Outcome.INVALID_STATE, activation, after, kind)
     if attempt.application is not ApplicationCheck.MATCHES:
         # Only an ACTIVE activation can be blocked: counting on others would lead out of REMOVED (§22.1).
         # An unknown key is anybody's guess and must not lock the user out (D15).
@@ -290,5 +299,5 @@ def _failed(activation: ActivationFacts, kind: SignatureType) -> ActivationFacts
     return _blocked(after) if after.failed_attempts >= after.max_failed_attempts else after
 
 
-def _blocked(activation: ActivationFacts) -> ActivationFacts:
-    return replace(activation, status=ActivationStatus.BLOCKED, blocked_reason=BLOCKED_BY_FAILURES)
+def _blocked(activation: ActivationFacts, reason: str = BLOCKED_BY_FAILURES) -> ActivationFacts:
+    return replace(activation, status=ActivationStatus.BLOCKED, blocked_reason=reason)

@@ -13,19 +13,23 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from powerauth_core.activations.columns import stored_status, stored_texts
+from powerauth_core.activations.columns import stored_texts
+from powerauth_core.activations.models import BOUND_COLUMNS
 from powerauth_core.enums import ActivationProtocol, ActivationStatus, UniqueValueType
 from powerauth_core.errors import CoreError
+from powerauth_core.row_macs import RowMacs
 from powerauth_core.signatures.batching import Settled
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
-from powerauth_core.tokens.repository import FoundToken
+from powerauth_core.tokens.repository import FoundToken, judged_status
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
 
 _SECRETS = """SELECT token_id, activation_id, token_secret, token_secret_encryption
 FROM pa_token WHERE token_id = ANY($1::varchar[])"""
 
 # Values are inserted in their order, so that two batches never wait for each other crosswise.
-_CHECK = """WITH asked AS MATERIALIZED (
+_BOUND = ", ".join([f"a.{name} AS bound_{name}" for name in BOUND_COLUMNS])
+_BOUND_NAMES = ", ".join([f"f.bound_{name}" for name in BOUND_COLUMNS])
+_CHECK = f"""WITH asked AS MATERIALIZED (
     SELECT v->>0 AS token_id, v->>1 AS secret, v->>2 AS value, (v->>3)::timestamp AS expires,
         v->4 AS scope, number
     FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS q(v, number)
@@ -33,7 +37,7 @@ _CHECK = """WITH asked AS MATERIALIZED (
     SELECT q.number, q.value, q.expires, t.token_secret IS NOT DISTINCT FROM q.secret AS current,
         t.token_id, t.token_secret, t.token_secret_encryption, t.signature_type,
         a.activation_id, a.activation_status, a.blocked_reason, a.protocol, a.user_id, a.activation_name,
-        a.flags, p.name, p.roles
+        a.flags, p.name, p.roles, a.row_mac, {_BOUND}
     FROM asked q
     JOIN pa_token t ON t.token_id = q.token_id
     JOIN pa_activation a ON a.activation_id = t.activation_id
@@ -48,8 +52,8 @@ _CHECK = """WITH asked AS MATERIALIZED (
 )
 SELECT f.number, f.current, r.unique_value IS NOT NULL, f.token_id, f.token_secret, f.token_secret_encryption,
     f.signature_type, f.activation_id, f.activation_status, f.blocked_reason, f.protocol, f.user_id,
-    f.activation_name, f.flags, f.name, f.roles
-FROM found f LEFT JOIN remembered r ON r.unique_value = f.value"""
+    f.activation_name, f.flags, f.name, f.roles, f.row_mac, {_BOUND_NAMES}
+FROM found f LEFT JOIN remembered r ON r.unique_value = f.value"""  # noqa: S608 only column names of ours
 _CONSTANTS = (
     UniqueValueType.MAC_TOKEN.code,
     ActivationStatus.ACTIVE.code,
@@ -113,7 +117,7 @@ class _Held:
 
 
 async def check(
-    driver: Any, checks: Sequence[TokenCheck], secrets: TokenSecrets, *, remembers: bool
+    driver: Any, checks: Sequence[TokenCheck], secrets: TokenSecrets, macs: RowMacs, *, remembers: bool
 ) -> Sequence[Settled[Verdict]]:
     """Check headers, no two of them the same.
 
@@ -134,7 +138,7 @@ async def check(
         proofs = [held.prove(check) for check in pending]
         rows = await _perform(driver, pending, proofs, remembers=remembers)
         for position, number in enumerate(left):
-            outcome = _outcome(rows.get(position), proofs[position], remembers=remembers)
+            outcome = _outcome(rows.get(position), proofs[position], macs, remembers=remembers)
             if outcome is not None:
                 settled[number] = outcome
             else:
@@ -162,12 +166,12 @@ async def _perform(
     return {row[0] - 1: row for row in rows}
 
 
-def _outcome(row: Any, proof: _Proof, *, remembers: bool) -> Settled[Verdict] | None:
+def _outcome(row: Any, proof: _Proof, macs: RowMacs, *, remembers: bool) -> Settled[Verdict] | None:
     """None if the stored secret is not the one that the header was checked with."""
     if row is None:
         return Settled(UNKNOWN)
     _, current, is_new, *columns = row
-    token = _token(columns)
+    token = _token(columns, macs)
     try:
         if not may_be_used(token):
             return Settled(Verdict(token, False))
@@ -182,8 +186,9 @@ def _outcome(row: Any, proof: _Proof, *, remembers: bool) -> Settled[Verdict] | 
     return Settled(Verdict(token, proof.holds))
 
 
-def _token(columns: list[Any]) -> FoundToken:
-    """Out of the columns of a token in the order of `FoundToken`, all as stored."""
-    columns[5] = stored_status(columns[5])
-    columns[10], columns[12] = stored_texts(columns[10]), stored_texts(columns[12])
-    return FoundToken(*columns)
+def _token(columns: list[Any], macs: RowMacs) -> FoundToken:
+    """Out of the columns of a token in the order of `FoundToken`, then those of the MAC, all as stored."""
+    shown, mac, bound = columns[:13], columns[13], columns[14:]
+    shown[5] = judged_status(macs, bound, mac)
+    shown[10], shown[12] = stored_texts(shown[10]), stored_texts(shown[12])
+    return FoundToken(*shown)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, delete, select
+from sqlalchemy import Column, CursorResult, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations.models import Activation
+from powerauth_core.activations.columns import as_stored, stored_status
+from powerauth_core.activations.models import BOUND_COLUMNS, Activation, status_as_unsound
 from powerauth_core.applications.models import Application
 from powerauth_core.enums import ActivationStatus
+from powerauth_core.row_macs import RowMacs
 from powerauth_core.tokens.models import Token
 from servicekit.database import insert_ignore
 
@@ -41,6 +43,23 @@ class FoundToken:
     application_roles: tuple[str, ...]
 
 
+def judged_status(macs: RowMacs, bound: Sequence[Any], mac: str | None) -> ActivationStatus:
+    """The state of a token's activation, which is BLOCKED at best if its row is unsound (D32).
+
+    :param bound: values of `BOUND_COLUMNS` as stored
+    """
+    status = stored_status(bound[_BOUND_STATUS])
+    return status if macs.sound(_ACTIVATION, bound[0], tuple(bound), mac) else status_as_unsound(status)
+
+
+_ACTIVATION = Activation.__tablename__
+_SHOWN = len(fields(FoundToken))
+_BOUND_STATUS = BOUND_COLUMNS.index("activation_status")
+# Named apart from the same columns of the entity.
+_BOUND = [
+    as_stored(cast("Column[Any]", Activation.__table__.c[name])).label(f"bound_{name}")
+    for name in BOUND_COLUMNS
+]
 _FIND = (
     select(
         Token.token_id,
@@ -56,6 +75,9 @@ _FIND = (
         Activation.flags,
         Application.name,
         Application.roles,
+        # As stored: the MAC covers numbers, not what the entity makes of them.
+        *_BOUND,
+        Activation.row_mac,
     )
     .join(Activation, Token.activation_id == Activation.activation_id)
     .join(Application, Activation.application_id == Application.id)
@@ -63,7 +85,7 @@ _FIND = (
 
 
 async def find(
-    session: AsyncSession, token_id: str, application_ids: Collection[str] | None
+    session: AsyncSession, macs: RowMacs, token_id: str, application_ids: Collection[str] | None
 ) -> FoundToken | None:
     """The token, unless it is outside the caller's scope (D21)."""
     statement = _FIND.where(Token.token_id == token_id)
@@ -72,7 +94,11 @@ async def find(
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    return FoundToken(*row[:10], tuple(row[10] or ()), row[11], tuple(row[12] or ()))
+    columns: list[Any] = list(row)
+    shown, bound, mac = columns[:_SHOWN], columns[_SHOWN:-1], columns[-1]
+    shown[5] = judged_status(macs, bound, mac)
+    shown[10], shown[12] = tuple(shown[10] or ()), tuple(shown[12] or ())
+    return FoundToken(*shown)
 
 
 async def add(session: AsyncSession, values: dict[str, Any]) -> bool:

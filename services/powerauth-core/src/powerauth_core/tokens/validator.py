@@ -56,7 +56,9 @@ class TokenValidator:
         remembers = replay.is_enabled(self._core)
         try:
             async with self._core.database.driver() as driver:
-                return await postgresql.check(driver, checks, self._secrets, remembers=remembers)
+                return await postgresql.check(
+                    driver, checks, self._secrets, self._core.row_macs, remembers=remembers
+                )
         except Unavailable as error:
             # It may have been done: a second try would take the headers for replayed ones.
             raise BatchFailed from error
@@ -76,7 +78,8 @@ class TokenValidator:
             return Settled(error=error)
 
     async def _check(self, session: AsyncSession, check: TokenCheck) -> Verdict:
-        found = await repository.find(session, check.token_id, check.application_ids)
+        macs = self._core.row_macs
+        found = await repository.find(session, macs, check.token_id, check.application_ids)
         if found is None:
             return UNKNOWN
         if not may_be_used(found):

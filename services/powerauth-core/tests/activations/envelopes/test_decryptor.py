@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from core_test_device import Device
-from sqlalchemy import update
+from core_test_rows import rewrite
 
-from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.envelopes import handout
@@ -192,5 +191,4 @@ async def _hand_out(core: Core, device: Device, env: EciesRequest) -> handout.En
 
 
 async def _set(core: Core, **values: Any) -> None:
-    async with core.database.transaction() as session:
-        await session.execute(update(Activation).values(**values))
+    await rewrite(core, **values)

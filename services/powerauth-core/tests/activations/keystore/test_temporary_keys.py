@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from core_test_device import Device
+from core_test_rows import rewrite
 from sqlalchemy import select, update
 
-from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.keystore import service
@@ -129,8 +129,7 @@ async def test_an_activation_of_another_application_or_protocol_gets_none(
     device.app = own
     jwt = device.temporary_key_request(Scope.ACTIVATION)
     assert await api.error("keystore/create", jwt=jwt, applicationIds=["other"]) == "ERR0015"
-    async with core.database.transaction() as session:
-        await session.execute(update(Activation).values(protocol="fido2"))
+    await rewrite(core, protocol="fido2")
     assert await api.error("keystore/create", jwt=jwt) == "ERR0009"
 
 

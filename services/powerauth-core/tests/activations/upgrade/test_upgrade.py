@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import update
+from core_test_rows import rewrite
 
-from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from powerauth_core.enums import ActivationStatus
 from powerauth_protocol.ecies import SharedInfo1
@@ -47,5 +46,4 @@ async def test_what_is_wrong_with_the_request_is_told_first(
 
 
 async def _set(core: Core, **values: Any) -> None:
-    async with core.database.transaction() as session:
-        await session.execute(update(Activation).values(**values))
+    await rewrite(core, **values)

@@ -101,7 +101,7 @@ async def no_master_key(world: World) -> None:
 async def unreadable_master_key(world: World) -> None:
     """The application's master private key is damaged."""
     await world.sql(
-        "UPDATE pa_master_keypair SET master_key_private_base64 = 'AAAA', master_key_private_encryption = 0"
+        "UPDATE pa_master_keypair SET master_key_private_base64 = 'AAAA', master_key_private_encryption = 1"
         " WHERE application_id = (SELECT id FROM pa_application WHERE name = :app)"
     )
 
@@ -117,7 +117,7 @@ async def unsupported(world: World) -> None:
 
 async def unreadable_server_key(world: World) -> None:
     """The server private key of the device's activation is damaged."""
-    await world.change(server_private_key_base64="AAAA", server_private_key_encryption=0)
+    await world.change(server_private_key_base64="AAAA", server_private_key_encryption=1)
 
 
 async def fido2_now(world: World) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 import httpx2
 from core_test_device import App, Device
-from sqlalchemy import text, update
+from core_test_rows import rewrite
+from sqlalchemy import text
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
@@ -96,12 +97,7 @@ class World:
     async def change(self, **values: Any) -> None:
         """Write columns of the device's activation."""
         assert self.device is not None
-        async with self.core.database.transaction() as session:
-            await session.execute(
-                update(Activation)
-                .where(Activation.activation_id == self.device.activation_id)
-                .values(**values)
-            )
+        await rewrite(self.core, Activation.activation_id == self.device.activation_id, **values)
 
     async def sql(self, statement: str, **values: Any) -> None:
         """Execute a statement; ``:app`` is the application's name."""

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx2
 from core_test_device import App, Device
+from core_test_rows import unsound
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
@@ -112,6 +113,8 @@ class RunningCore:
             self.run(self._start())
             self.app = self.new_application("bank")
             yield self
+            # Whatever was called, in whatever order: no writer of a bound row has left a wrong MAC (D32).
+            assert self.run(unsound(self.core)) == set()
         finally:
             self.run(self._stack.aclose())
             self._loop.call_soon_threadsafe(self._loop.stop)

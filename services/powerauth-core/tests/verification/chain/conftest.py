@@ -49,6 +49,10 @@ class Audit:
         assert run.summary.findings == len(findings)
         return Outcome(findings, run.summary)
 
+    async def signed_by(self, phone: Any, core: Core | None = None) -> bool:
+        """Let a phone's signature be checked, and leave a row."""
+        return (await service.verify(core or self.core, request_of(phone))).signature_valid
+
     async def execute(self, statement: str, **values: Any) -> None:
         async with self.core.database.transaction() as session:
             await session.execute(text(statement), values)
@@ -95,8 +99,7 @@ async def chained(core: Core, make_phone: Any) -> Callable[..., Awaitable[list[i
 
     async def write(count: int, by: Core | None = None) -> list[int]:
         for _ in range(count):
-            answer = await service.verify(by or core, request_of(phone))
-            assert answer.signature_valid
+            assert await Audit(core).signed_by(phone, by)
         return await Audit(core).ids()
 
     return write

@@ -16,11 +16,12 @@ LONG_AGO = timedelta(days=70)
 
 
 @pytest.fixture
-def old_and_new(chained: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def old_and_new(audit: Any, chained: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Write five rows of a month that is over and two of this one: ids of the old ones."""
 
     async def write() -> list[int]:
-        now = clock.now
+        now, long_ago = clock.now, clock.now() - LONG_AGO
+        await audit.execute("UPDATE pa_activation SET timestamp_created = :then", then=long_ago)
         with monkeypatch.context() as patch:
             patch.setattr(clock, "now", lambda: now() - LONG_AGO)
             ids: list[int] = await chained(5)

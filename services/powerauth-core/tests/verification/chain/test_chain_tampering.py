@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from powerauth_core.chain import checkpoints, service
 from powerauth_core.chain.keys import ChainKeys
 from powerauth_core.signatures.audit import AUDIT_COLUMNS
+from servicekit import clock
 
 OTHER_VALUES = {
     "int": "99",
@@ -242,3 +246,53 @@ async def test_an_earlier_key_still_checks_its_chains(audit, chained, start_core
     await chained(2, changed)
     found = await audit.verify(keys=changed.settings.chain_keys)
     assert (found.findings, found.summary.chains, found.summary.rows) == ([], 2, 4)
+
+
+EMPTY_ROWS = ("DELETE FROM pa_signature_audit",)
+EMPTY_CHAINS = tuple(
+    f"DELETE FROM {table}" for table in ("audit_chain", "audit_chain_registry", "audit_unchained")
+)
+EMPTY_LOG = ("DELETE FROM audit_log WHERE audit_type = 'signature'",)
+FORGET_USE = ("UPDATE pa_activation SET counter = 0",)
+
+
+@pytest.mark.parametrize(
+    ("emptied", "kind"),
+    [
+        (EMPTY_ROWS, "removed"),
+        (EMPTY_CHAINS, "chain removed"),
+        (EMPTY_ROWS + EMPTY_CHAINS, "chain removed"),
+        (EMPTY_ROWS + EMPTY_CHAINS + EMPTY_LOG, "chain removed"),
+        (EMPTY_ROWS + EMPTY_CHAINS + FORGET_USE, "chain removed"),
+        (("DELETE FROM audit_chain_registry",), "chain removed"),
+    ],
+)
+async def test_an_emptied_audit_is_found(audit, chained, emptied, kind) -> None:
+    await chained(3)
+    for statement in emptied:
+        await audit.execute(statement)
+    assert kind in (await audit.verify()).kinds
+
+
+@pytest.mark.parametrize(
+    ("emptied", "told_by"),
+    [(EMPTY_LOG, "1 activations were used"), (FORGET_USE, "the general log tells of signatures")],
+)
+async def test_an_emptied_audit_is_found_when_new_rows_follow(
+    audit, chained, start_core, make_phone, monkeypatch, emptied, told_by
+) -> None:
+    yesterday = clock.now() - timedelta(days=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(clock, "now", lambda: yesterday)
+        await chained(2)
+    for statement in EMPTY_ROWS + EMPTY_CHAINS + emptied:
+        await audit.execute(statement)
+    assert await audit.signed_by(await make_phone("bob"), await start_core())
+    found = await audit.verify()
+    assert (found.kinds, found.summary.rows) == (["removed"], 1)
+    assert told_by in found.findings[0].text
+    # An operator who knows of it does not hear of it again.
+    await service.accept_unchained(audit.core.database, audit.core.settings.chain_keys.current)
+    assert (await audit.verify()).findings == []
+    await audit.execute("UPDATE audit_chain_registry SET dropped_before = '2030-01-01'")
+    assert "head changed" in (await audit.verify()).kinds

@@ -18,8 +18,9 @@ import pytest
 import pytest_asyncio
 from core_test_device import Device
 from core_test_host import FILLER, Host, Passing
+from core_test_rows import rewrite
 from dmz_attacker import envelope_keys, opened, refreshed, sealed_anew
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.callbacks.models import CallbackUrlEvent
@@ -316,10 +317,7 @@ def _authorization(request: dict[str, Any]) -> str:
 
 async def forgive(core: Core) -> None:
     """Undo the one thing that wrong headers do: they are counted."""
-    async with core.database.transaction() as session:
-        await session.execute(
-            update(Activation).values(failed_attempts=0, activation_status=ActivationStatus.ACTIVE)
-        )
+    await rewrite(core, failed_attempts=0, activation_status=ActivationStatus.ACTIVE)
 
 
 async def state_of(core: Core) -> list[Any]:

@@ -104,6 +104,13 @@ async def test_secret_is_encrypted_at_rest_and_bound_to_its_row(api, call, phone
     assert not (status == 200 and body["responseObject"]["tokenValid"])
 
 
+@pytest.fixture
+def unbound(core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before `db encrypt`: secrets in clear are taken."""
+    monkeypatch.setattr(core.cipher, "_reads_clear", True)
+
+
+@pytest.mark.usefixtures("unbound")
 async def test_adopted_plain_secret_is_read(api, token, core) -> None:
     async with core.database.transaction() as session:
         await session.execute(
@@ -273,6 +280,7 @@ async def test_headers_of_one_batch_are_judged_each_for_itself(
     assert (await api.ok("token/validate", **outside))["tokenValid"], "a refusal spent the header"
 
 
+@pytest.mark.usefixtures("unbound")
 async def test_rewritten_secret_is_read_again(api, token, core) -> None:
     assert (await api.ok("token/validate", **header(token)))["tokenValid"]
     for changed, expected in (

@@ -1,0 +1,105 @@
+"""Queries about the master key's record, and about what it has encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Table, exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.applications.models import ApplicationConfig, MasterKeyPair
+from powerauth_core.callbacks.models import CallbackUrl
+from powerauth_core.dmz.models import StatementKey
+from powerauth_core.enums import EncryptionMode, RowBinding
+from powerauth_core.integrations.models import Integration
+from powerauth_core.master_key import rules
+from powerauth_core.master_key.models import MasterKeyRecord
+from powerauth_core.row_macs import BoundRow
+from servicekit.database import insert_ignore
+
+BOUND_TABLES: Sequence[type[BoundRow]] = (Activation, ApplicationConfig, CallbackUrl, Integration)
+"""Every table whose rows carry a MAC."""
+
+_ONLY = 1
+_SAMPLE = 1_000
+_CLEAR = EncryptionMode.NO_ENCRYPTION
+_TABLE = cast(Table, MasterKeyRecord.__table__)
+_BINDING = select(_TABLE.c.row_binding).where(_TABLE.c.id == _ONLY).with_for_update(read=True)
+
+
+async def find(session: AsyncSession) -> MasterKeyRecord | None:
+    """The record, if a core with a master key has ever started on this database."""
+    return await session.get(MasterKeyRecord, _ONLY, populate_existing=True)
+
+
+async def lock(session: AsyncSession) -> MasterKeyRecord:
+    """The record, when nobody inserts a row by the binding of before any more."""
+    statement = select(MasterKeyRecord).where(MasterKeyRecord.id == _ONLY).with_for_update()
+    return (await session.execute(statement.execution_options(populate_existing=True))).scalar_one()
+
+
+async def add(session: AsyncSession, master_key: bytes, binding: RowBinding, now: datetime) -> None:
+    """Insert the record, unless another process has."""
+    values: dict[str, Any] = {
+        "id": _ONLY,
+        "key_check": rules.key_check(master_key),
+        "row_binding": binding.value,
+        "seal": rules.seal(master_key, binding),
+        "timestamp_created": now,
+    }
+    await insert_ignore(session, _TABLE, values)
+
+
+def binding_in(connection: Connection) -> RowBinding:
+    """How far rows are bound; stays so until the end of the transaction."""
+    found = connection.execute(_BINDING).scalar_one_or_none()
+    return RowBinding.OFF if found is None else RowBinding(found)
+
+
+async def rows_exist(session: AsyncSession, *, bound: bool) -> bool:
+    """Whether any row has a MAC, or any has none."""
+    for table in BOUND_TABLES:
+        if await session.scalar(select(exists().where(table.row_mac.is_not(None) == bound))):
+            return True
+    return False
+
+
+async def encrypted_master_key_pair(session: AsyncSession) -> MasterKeyPair | None:
+    """The newest encrypted master key pair of any application."""
+    statement = (
+        select(MasterKeyPair)
+        .where(MasterKeyPair.master_key_private_encryption != _CLEAR.code)
+        .order_by(MasterKeyPair.id.desc())
+        .limit(1)
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def encrypted_activation(session: AsyncSession) -> Activation | None:
+    """An activation with an encrypted server key, among the first that the database gives."""
+    # The column has no index: a database without encryption must not be read as a whole at every start.
+    some = select(Activation.activation_id).limit(_SAMPLE).subquery()
+    statement = (
+        select(Activation)
+        .join(some, some.c.activation_id == Activation.activation_id)
+        .where(Activation.server_private_key_encryption != _CLEAR.code)
+        .limit(1)
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def other_encrypted_secrets_exist(session: AsyncSession) -> bool:
+    """Whether there are further secrets that only the master key opens; their tables are small."""
+    encrypted = (
+        select(Integration.id).where(Integration.client_secret_encryption != _CLEAR.code),
+        select(StatementKey.id).where(StatementKey.private_key_encryption != _CLEAR.code),
+        select(ApplicationConfig.id).where(ApplicationConfig.encryption_mode != _CLEAR.value),
+        select(CallbackUrl.id).where(CallbackUrl.encryption_mode != _CLEAR.value),
+    )
+    for statement in encrypted:
+        if (await session.execute(statement.limit(1))).first() is not None:
+            return True
+    return False

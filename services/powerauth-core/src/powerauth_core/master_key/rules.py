@@ -1,0 +1,27 @@
+"""Key check value and seal: what the record of the master key holds, without I/O."""
+
+from __future__ import annotations
+
+import hmac
+
+from powerauth_core.enums import RowBinding
+from powerauth_core.row_macs import derived_key
+
+_CHECK_LABEL = b"powerauth-core key check value 1"
+_SEAL_LABEL = b"powerauth-core master key record 1"
+
+
+def key_check(master_key: bytes) -> str:
+    """The key check value: 32 bytes derived from the key, hexadecimal."""
+    return derived_key(master_key, _CHECK_LABEL).hex()
+
+
+def seal(master_key: bytes, binding: RowBinding) -> str:
+    """What shows that a holder of the key has stored this binding; hexadecimal."""
+    key = derived_key(master_key, _SEAL_LABEL)
+    return hmac.digest(key, binding.value.encode(), "sha256").hex()
+
+
+def is_sealed(master_key: bytes, binding: RowBinding, stored: str) -> bool:
+    """Whether the seal is the one of this binding."""
+    return hmac.compare_digest(seal(master_key, binding).encode(), stored.encode())

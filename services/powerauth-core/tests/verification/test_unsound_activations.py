@@ -1,0 +1,165 @@
+"""Somebody who can write to the database cannot sign as a user (D32)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from powerauth_core.activations.models import BLOCKED_AS_UNSOUND, BOUND_COLUMNS, Activation
+from powerauth_core.signatures import repository
+from powerauth_protocol.ecies import SharedInfo1
+from powerauth_protocol.encoding import b64decode, b64encode
+from powerauth_protocol.scope import Scope
+from powerauth_protocol.token import token_digest
+from powerauth_protocol.versions import ProtocolVersion
+from servicekit import clock
+
+BODY = b'{"amount":1}'
+
+
+@pytest.fixture
+def write(core: Any) -> Any:
+    """Change columns of a device's activation behind the core's back."""
+
+    async def execute(device: Any, **values: Any) -> None:
+        assignments = ", ".join(f"{name} = :{name}" for name in values)
+        async with core.database.transaction() as session:
+            await session.execute(
+                text(f"UPDATE pa_activation SET {assignments} WHERE activation_id = :id"),
+                {"id": device.activation_id, **values},
+            )
+
+    return execute
+
+
+async def stored(core: Any, device: Any, *names: str) -> tuple[Any, ...]:
+    async with core.database.read() as session:
+        statement = text(f"SELECT {', '.join(names)} FROM pa_activation WHERE activation_id = :id")
+        return tuple((await session.execute(statement, {"id": device.activation_id})).one())
+
+
+async def verified(api: Any, device: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = await api.ok("signature/verify", **device.sign(BODY).request)
+    return answer
+
+
+async def sound(core: Any, device: Any) -> bool:
+    async with core.database.read() as session:
+        row = await session.get(Activation, device.activation_id)
+        assert row is not None
+        return bool(row.sound)
+
+
+def test_the_hot_path_reads_what_the_mac_covers() -> None:
+    assert {*BOUND_COLUMNS, "row_mac"} <= set(repository.SELECTED_COLUMNS)
+
+
+async def test_replaced_keys_do_not_sign_as_the_user(core, api, make_phone, write, audited) -> None:
+    """Alice's activation gets the keys and the counter of Mallory's, of whom everything is known."""
+    alice, mallory = await make_phone("alice"), await make_phone("mallory")
+    assert (await verified(api, alice))["signatureValid"]
+    names = ("device_public_key_base64", "ctr_data", "counter", "failed_attempts")
+    values = dict(zip(names, await stored(core, mallory, *names), strict=True))
+    await write(alice, **values)
+    mallory.activation_id = alice.activation_id
+    answer = await verified(api, mallory)
+    assert (answer["signatureValid"], answer["activationStatus"]) == (False, "BLOCKED")
+    assert await stored(core, alice, "activation_status", "blocked_reason") == (4, BLOCKED_AS_UNSOUND)
+    row = (await audited(alice))[-1]
+    assert (row.valid, row.note) == (False, "activation_invalid_state")
+    status = await api.ok("activation/status", activationId=alice.activation_id)
+    assert (status["activationStatus"], status["devicePublicKeyFingerprint"]) == ("BLOCKED", None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"user_id": "victim"},
+        {"server_private_key_base64": "AAAA", "server_private_key_encryption": 0},
+        {"row_mac": None},
+        {"row_mac": "x"},
+        {"version": 4},
+    ],
+)
+async def test_a_row_of_others_is_of_no_use(core, api, call, make_phone, write, values) -> None:
+    phone = await make_phone("mallory")
+    token = await token_of(api, call, phone)
+    await phone.prepare_scope(call, Scope.ACTIVATION)
+    await write(phone, **values)
+    assert (await api.ok("token/validate", **token()))["tokenValid"] is False
+    ids = {"activationId": phone.activation_id}
+    assert (await api.ok("signature/ecdsa/verify", **ids, data="AA==", signature="AA=="))[
+        "signatureValid"
+    ] is False
+    jwt = phone.temporary_key_request(Scope.ACTIVATION)
+    assert await api.error("keystore/create", jwt=jwt) == "ERR0008"
+    assert await api.error("signature/ecdsa/sign", **ids, data="AA==") == "ERR0008"
+    offline = await api.error("signature/offline/personalized/create", **ids, data="d")
+    assert offline == "ERR0008"
+    assert await api.error("activation/unblock", **ids) == "ERR0008"
+    assert (await verified(api, phone))["signatureValid"] is False
+    # Nothing that was done to it has made it sound, and it can be removed.
+    assert await api.error("activation/unblock", **ids) == "ERR0008"
+    update = {"activationIds": [phone.activation_id], "activationStatus": "ACTIVE"}
+    assert await api.error("activation/status/update", **update) == "ERR0008"
+    assert (await api.ok("activation/remove", **ids))["removed"] is True
+    assert await stored(core, phone, "activation_status") == (5,)
+    assert not await sound(core, phone)
+
+
+async def test_a_blocked_activation_cannot_be_unblocked_by_its_column(core, api, make_phone, write) -> None:
+    phone = await make_phone()
+    await api.ok("activation/block", activationId=phone.activation_id)
+    await write(phone, activation_status=3)
+    assert (await verified(api, phone))["activationStatus"] == "BLOCKED"
+
+
+async def test_blocking_by_failures_leaves_a_sound_row(core, api, make_phone) -> None:
+    """The one change of a bound column that the statements of a batch make."""
+    phone = await make_phone()
+    wrong = phone.sign(BODY).request | {"signature": phone.sign(b"other").request["signature"]}
+    for _ in range(5):
+        answer = await api.ok("signature/verify", **wrong)
+    assert answer["activationStatus"] == "BLOCKED"
+    assert await sound(core, phone)
+    await api.ok("activation/unblock", activationId=phone.activation_id)
+    assert (await verified(api, phone))["signatureValid"]
+
+
+async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(
+    start_core, serve, api, call, make_phone, core, write
+) -> None:
+    """Nobody but the command vouches for what was there before."""
+    phone = await make_phone()
+    await write(phone, row_mac=None)
+    lenient = await serve(require_bound_rows=False)
+    assert (await verified(lenient, phone))["signatureValid"]
+    await lenient.ok("activation/block", activationId=phone.activation_id)
+    assert await stored(core, phone, "row_mac") == (None,)
+
+
+async def token_of(api: Any, call: Any, phone: Any) -> Callable[[], dict[str, Any]]:
+    """A token of the device: makes requests to check its header."""
+    await phone.prepare_scope(call, Scope.ACTIVATION)
+    sealed = phone.seal(SharedInfo1.CREATE_TOKEN, b"{}")
+    ids = {"activationId": phone.activation_id, "applicationKey": phone.app.key}
+    created = await api.ok("token/create", **ids, signatureType="POSSESSION_KNOWLEDGE", **phone.env(sealed))
+    token = sealed.open_json(created)
+
+    def header() -> dict[str, Any]:
+        nonce, now = os.urandom(16), clock.now_ms()
+        secret = b64decode(token["tokenSecret"])
+        return {
+            "tokenId": token["tokenId"],
+            "tokenDigest": b64encode(token_digest(secret, nonce, now, ProtocolVersion.V3_3)),
+            "nonce": b64encode(nonce),
+            "protocolVersion": "3.3",
+            "timestamp": now,
+        }
+
+    assert (await api.ok("token/validate", **header()))["tokenValid"] is True
+    return header
