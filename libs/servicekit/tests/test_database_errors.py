@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import asyncpg
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -13,8 +15,8 @@ from servicekit.database_errors import judge
 from servicekit.errors import DataRefused
 from servicekit.sqlstate import CLASSES, EXCEPTIONS, OURS, SQLITE, Fault, sqlite_verdict_of, verdict_of
 
-DRIVER_ERRORS = {
-    error.sqlstate: error
+DRIVER_ERRORS: dict[str, Any] = {
+    error.sqlstate: error  # type: ignore[attr-defined]
     for error in vars(asyncpg.exceptions).values()
     if isinstance(error, type)
     and issubclass(error, asyncpg.PostgresError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import httpx2
 import pytest
@@ -84,7 +84,7 @@ def app(make_app: Callable[..., FastAPI], work: Work) -> FastAPI:
     return made
 
 
-async def _pieces() -> object:
+async def _pieces() -> AsyncIterator[bytes]:
     yield b"in two "
     yield b"pieces"
 

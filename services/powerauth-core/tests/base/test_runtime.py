@@ -48,7 +48,7 @@ async def test_a_core_does_not_start_on_a_schema_older_than_itself(empty_url: st
         if before is not None:
             await migrations.upgrade(empty_url, SCRIPT_LOCATION, before)
         with pytest.raises(
-            SchemaRefused, match=r"^The database schema is older than .*`powerauth db migrate`\.$"
+            SchemaRefused, match=r"^CORE_DATABASE_URL: the schema is older .*`powerauth db migrate`$"
         ):
             async with running_core(settings(empty_url, migrate_on_start=False)):
                 pass
