@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from servicekit import database as database_module
+from servicekit import units
 from servicekit.database import (
     BigIntPk,
     Database,
@@ -222,13 +222,28 @@ async def test_concurrent_inserts_of_one_key_have_one_winner(bank: Database) -> 
     assert sorted(await asyncio.gather(*(attempt() for _ in range(5)))) == [0, 0, 0, 0, 1]
 
 
-async def test_constraint_violations_stay_what_they_are(bank: Database) -> None:
-    with pytest.raises(IntegrityError):
+@pytest.mark.parametrize(
+    "statement",
+    [
+        insert(account).values(name="a"),
+        insert(child).values(account_id=99),
+        insert(account).values(name="c", balance=None),
+    ],
+    ids=["unique", "foreign key", "not null"],
+)
+async def test_a_violated_constraint_is_refused_as_input(bank: Database, statement: Any) -> None:
+    with pytest.raises(DataRefused):
         async with bank.transaction() as session:
-            await session.execute(insert(account).values(name="a"))
-    with pytest.raises(IntegrityError):
-        async with bank.transaction() as session:
-            await session.execute(insert(child).values(account_id=99))
+            await session.execute(statement)
+
+
+async def test_whoever_expects_a_violation_sees_it_in_the_block(bank: Database) -> None:
+    async with bank.transaction() as session:
+        with pytest.raises(IntegrityError):
+            async with session.begin_nested():
+                await session.execute(insert(account).values(name="a"))
+        await _add(session, 1)
+    assert await _balance(bank) == 1
 
 
 async def test_a_mistake_in_a_statement_stays_what_it_is_and_hides_its_values(bank: Database) -> None:
@@ -451,12 +466,6 @@ async def test_connections_carry_name_and_utc(tmp_path: Path) -> None:
         await database.dispose()
 
 
-def test_unknown_errors_are_not_translated() -> None:
-    translate: Callable[[Exception], Exception | None] = database_module.translate_error
-    assert translate(RuntimeError("x")) is None
-    assert translate(ValueError("x")) is None
-
-
 @pytest.mark.usefixtures("impatient")
 async def test_drivers_are_kept_a_few_and_replaced_when_the_server_ends_them(postgres_bank: Any) -> None:
     database, _ = postgres_bank
@@ -495,3 +504,104 @@ async def test_an_error_of_the_driver_is_translated_and_ends_its_transaction(pos
     assert await _balance(database) == 0
     async with database.driver() as driver:
         assert await driver.fetchval("SELECT pg_current_xact_id_if_assigned()") is None
+
+
+READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = {}"
+"""What a demoted primary is to a connection opened afterwards."""
+
+
+@pytest.fixture
+async def demote(postgres_bank: Any) -> AsyncGenerator[Callable[[str], Any]]:
+    """``await demote("on")``: let the server be read-only; ``off``: writable. For connections to come."""
+    database, _ = postgres_bank
+    server = Database(database.url.set(database="postgres").render_as_string(False))
+    isolated = server.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def switch(state: str) -> None:
+        async with isolated.connect() as connection:
+            await connection.execute(text(READ_ONLY.format(f'"{database.url.database}"', state)))
+
+    yield switch
+    await server.dispose()
+
+
+@pytest.mark.parametrize("way", ["transaction", "driver_transaction", "driver"])
+async def test_connections_to_a_server_that_only_reads_are_given_up(
+    postgres_bank: Any, demote: Any, way: str
+) -> None:
+    database, cable = postgres_bank
+    change = "UPDATE account SET balance = balance + 1"
+
+    async def write() -> None:
+        async with getattr(database, way)() as connection:
+            await connection.execute(text(change) if way == "transaction" else change)
+
+    await demote("on")
+    await cable.cut()
+    await cable.mend()
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable) as caught:
+            await write()
+        assert caught.value.repeatable
+    # Nobody cuts the connections when the server can be written to again.
+    await demote("off")
+    await units.repeated(write)
+    await asyncio.gather(*(write() for _ in range(5)))
+    assert await _balance(database) == 6
+
+
+@pytest.mark.parametrize("way", ["read", "transaction", "driver_transaction", "driver"])
+async def test_statements_that_a_migration_made_invalid_are_prepared_again(
+    postgres_bank: Any, way: str
+) -> None:
+    database, _ = postgres_bank
+    statement = "SELECT name FROM account"
+
+    async def names() -> int:
+        async with getattr(database, way)() as connection:
+            if way in ("read", "transaction"):
+                return len((await connection.execute(text(statement))).all())
+            return len(await connection.fetch(statement))
+
+    for length in (20, 30, 40):
+        assert await asyncio.gather(*(names() for _ in range(4))) == [1] * 4
+        async with database.transaction() as session:
+            await session.execute(text(f"ALTER TABLE account ALTER COLUMN name TYPE VARCHAR({length})"))
+        assert await asyncio.gather(*(units.repeated(names) for _ in range(4))) == [1] * 4
+
+
+async def test_connections_have_a_maximum_age(tmp_path: Path) -> None:
+    async with fresh_database("postgresql", tmp_path) as url:
+        database = Database(url, DatabaseSettings(database_connection_max_age_seconds=0.001))
+        backends = set()
+        for _ in range(3):
+            async with database.driver() as driver:
+                backends.add(await driver.fetchval("SELECT pg_backend_pid()"))
+            async with database.read() as session:
+                backends.add(await session.scalar(text("SELECT pg_backend_pid()")))
+            await asyncio.sleep(0.01)
+        assert len(backends) > 3
+        await database.dispose()
+
+
+async def test_of_two_who_take_a_key_the_second_sees_it_when_run_again(bank: Database) -> None:
+    both_looked = asyncio.Barrier(2)
+    runs = 0
+
+    async def create() -> str:
+        nonlocal runs
+        runs += 1
+        name = select(account.c.id).where(account.c.name == "c")
+        async with bank.read() as session:
+            found = await session.scalar(name)
+        if runs <= 2:
+            await both_looked.wait()
+        if found is not None:
+            return "taken"
+        async with bank.transaction() as session:
+            await session.execute(insert(account).values(name="c"))
+            await session.flush()
+        return "made"
+
+    outcomes = await asyncio.gather(units.repeated(create), units.repeated(create))
+    assert sorted(outcomes) == ["made", "taken"]

@@ -11,7 +11,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 
-from servicekit import logs
+from servicekit import logs, units
 from servicekit.http import AsgiTransport, NetworkTransport, RemoteUnavailable, ServiceClient, Timeouts
 from servicekit.serving import BackgroundServer, free_port
 from servicekit.wire import JsonResponse, ObjectRequest, WireModel
@@ -201,3 +201,19 @@ async def test_a_broken_answer_is_unavailable(answer: bytes) -> None:
         await client.request("GET", "/")
     await client.close()
     server.close()
+
+
+async def test_work_that_has_called_another_service_is_not_done_again(make_client: MakeClient) -> None:
+    client = make_client()
+    runs = 0
+
+    async def call_and_fail() -> None:
+        nonlocal runs
+        runs += 1
+        await client.request("GET", "/status/200")
+        units.undone()
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await units.repeated(call_and_fail)
+    assert runs == 1

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import ProgrammingError
 
 from servicekit import metrics
 from servicekit.database import Database, normalised_url
 from servicekit.errors import Unavailable
 from servicekit.jobs import Job, JobRunner
+from servicekit.leases import LeaseLost, Leases, lease_table
 from servicekit.settings import DatabaseSettings
 from servicekit.testing import PATIENCE_SECONDS, fresh_database
 
 Until = Callable[..., Awaitable[None]]
+
+
+async def _make_table(database: Database) -> None:
+    metadata = MetaData()
+    lease_table(metadata)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+
+
+@pytest.fixture
+async def database(database: Database) -> Database:
+    """An empty one but for the leases."""
+    await _make_table(database)
+    return database
 
 
 def _runs(job: str, outcome: str) -> float:
@@ -103,6 +119,7 @@ async def test_jobs_at_work_leave_a_small_pool_to_their_work(tmp_path: Path) -> 
     )
     async with fresh_database("postgresql", tmp_path) as url:
         database = Database(url, settings)
+        await _make_table(database)
         all_there = asyncio.Barrier(4)
 
         async def work() -> None:
@@ -130,6 +147,7 @@ async def test_a_job_is_put_off_while_the_database_is_away_and_runs_when_it_is_b
         address = normalised_url(url)
         cable = await lay_cable(address.host, address.port)
         database = Database(address.set(port=cable.port).render_as_string(False), database_settings)
+        await _make_table(database)
         runner = JobRunner(database, [Job(name, 0.01, count)])
         await runner.start()
         await until(lambda: runs)
@@ -143,44 +161,97 @@ async def test_a_job_is_put_off_while_the_database_is_away_and_runs_when_it_is_b
     assert _runs(name, "failed") == 0
 
 
-async def test_a_run_whose_lock_was_lost_with_its_connection_gives_nothing_of_others_back(
-    database: Database, database_url: str, database_settings: DatabaseSettings
-) -> None:
-    if database.dialect == "sqlite":
-        return  # its locks are the process's
-    entered, release = asyncio.Event(), asyncio.Event()
+@pytest.fixture
+async def postgres(tmp_path: Path, database_settings: DatabaseSettings) -> AsyncGenerator[Database]:
+    """A database with leases."""
+    async with fresh_database("postgresql", tmp_path) as url:
+        opened = Database(url, database_settings)
+        await _make_table(opened)
+        yield opened
+        await opened.dispose()
+
+
+async def _execute(database: Database, statement: str) -> None:
+    async with database.transaction() as session:
+        await session.execute(text(statement))
+
+
+_EXPIRE = "UPDATE job_lease SET valid_until = valid_until - interval '1 day'"
+
+
+async def test_a_lease_is_one_owners_until_it_is_given_back_or_expires(postgres: Database) -> None:
+    leases = Leases(postgres, seconds=3600)
+    first = await leases.take("work")
+    assert first is not None
+    assert await leases.take("work") is None
+    assert await leases.take("other work") is not None
+    await _execute(postgres, _EXPIRE)
+    second = await leases.take("work")
+    assert second is not None
+    ran = []
 
     async def work() -> None:
-        entered.set()
-        await release.wait()
+        ran.append(True)
 
-    async def nothing() -> None: ...
+    # The first owner comes late: it gives nothing back that is not its own.
+    await first.during(work())
+    assert await leases.take("work") is None
+    await second.during(work())
+    assert await leases.take("work") is not None
+    assert ran == [True, True]
 
-    other = Database(database_url, database_settings)
-    runners = [
-        JobRunner(each, [Job("slow", 60, work), Job("quick", 60, nothing)]) for each in (database, other)
-    ]
-    losing = asyncio.create_task(runners[0].run_once("slow"))
-    await entered.wait()
-    async with other.read() as session:
-        await session.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
-        )
-    entered.clear()
-    taking_over = asyncio.create_task(runners[1].run_once("slow"))
-    await entered.wait()
-    with pytest.raises(Unavailable):
-        await runners[0].run_once("quick")
-    assert await runners[0].run_once("quick") is True
-    assert await runners[0].run_once("slow") is False
-    release.set()
-    assert await losing is True
-    assert await taking_over is True
-    assert await runners[0].run_once("slow") is True
-    await other.dispose()
+
+async def test_a_lease_is_renewed_while_the_work_goes_on(postgres: Database, until: Until) -> None:
+    lease = await Leases(postgres, seconds=0.5).take("work")
+    assert lease is not None
+    ends: set[float] = set()
+
+    async def work() -> None:
+        async def renewed() -> bool:
+            ends.add(lease.valid_until)
+            return len(ends) > 4
+
+        await until(renewed)
+
+    await lease.during(work())
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["UPDATE job_lease SET owner = 'somebody else'", "DELETE FROM job_lease", "DROP TABLE job_lease"],
+)
+async def test_a_lost_lease_stops_the_work(postgres: Database, loss: str) -> None:
+    lease = await Leases(postgres, seconds=0.5).take("work")
+    assert lease is not None
+    stopped = asyncio.Event()
+
+    async def work() -> None:
+        await _execute(postgres, loss)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    with pytest.raises((LeaseLost, ProgrammingError)):
+        await lease.during(work())
+    assert stopped.is_set()
+
+
+async def test_work_stops_when_the_database_is_away_for_longer_than_the_lease(
+    postgres: Database, lay_cable: Any, database_settings: DatabaseSettings
+) -> None:
+    cable = await lay_cable(postgres.url.host, postgres.url.port)
+    database = Database(postgres.url.set(port=cable.port).render_as_string(False), database_settings)
+    lease = await Leases(database, seconds=0.5).take("work")
+    assert lease is not None
+
+    async def work() -> None:
+        await cable.cut()
+        await asyncio.Event().wait()
+
+    with pytest.raises(LeaseLost):
+        await lease.during(work())
+    await database.dispose()
 
 
 async def test_a_failed_run_gives_the_lock_back(database: Database) -> None:

@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from servicekit import migrations
-from servicekit.database import Database, DatabaseUnavailable
+from servicekit.database import Database, DatabaseUnavailable, normalised_url
+from servicekit.schema_history import Schema, SchemaRefused
 from servicekit.serving import free_port
+from servicekit.testing import fresh_database
 
 ENV = """
     from servicekit.migrations import run_migrations
@@ -172,3 +174,105 @@ async def test_two_databases_can_be_migrated_at_the_same_time(
 async def test_a_database_that_is_not_there_is_unavailable(scripts: Path) -> None:
     with pytest.raises(DatabaseUnavailable):
         await migrations.upgrade(f"postgresql://nobody@127.0.0.1:{free_port()}/x", scripts)
+
+
+HISTORY = """
+    from alembic import op
+    from sqlalchemy import MetaData
+
+    from servicekit.schema_history import schema_history_table
+
+    revision = "0003"
+    down_revision = "0002"
+
+    def upgrade():
+        schema_history_table(MetaData()).create(op.get_bind())
+"""
+
+CONTRACT = """
+    revision = "0004"
+    down_revision = "0003"
+    contract = "nobody reads the column any more"
+    minimum_release = "1.10.0"
+
+    def upgrade():
+        pass
+"""
+
+
+@pytest.fixture
+def with_history(scripts: Path) -> Path:
+    """The folder with a third revision, which makes the history."""
+    (scripts / "versions" / "history.py").write_text(dedent(HISTORY))
+    return scripts
+
+
+def _needs(revision: str, release: str = "1.9.0") -> Schema:
+    return Schema(revision, release, "powerauth db migrate")
+
+
+async def _refusals(url: str, schema: Schema) -> list[str]:
+    """What start and readiness say."""
+    database, said = Database(url), []
+    for ask in (schema.require, schema.confirm):
+        try:
+            await ask(database)
+        except SchemaRefused as refusal:
+            said.append(str(refusal))
+    await database.dispose()
+    return said
+
+
+async def test_the_history_holds_every_revision_also_those_before_it(
+    database_url: str, with_history: Path
+) -> None:
+    await migrations.upgrade(database_url, with_history, "0002")
+    await migrations.upgrade(database_url, with_history)
+    rows = await _rows(
+        database_url, "SELECT revision, minimum_release FROM pa_schema_history ORDER BY revision"
+    )
+    assert rows == [("0001", None), ("0002", None), ("0003", None)]
+    (with_history / "versions" / "contract.py").write_text(dedent(CONTRACT))
+    await migrations.upgrade(database_url, with_history)
+    newest = "SELECT revision, minimum_release FROM pa_schema_history WHERE revision > '0003'"
+    assert await _rows(database_url, newest) == [("0004", "1.10.0")]
+
+
+async def test_a_schema_serves_its_own_release_and_earlier_ones_until_it_takes_something_away(
+    database_url: str, with_history: Path
+) -> None:
+    await migrations.upgrade(database_url, with_history)
+    assert await _refusals(database_url, _needs("0002")) == []
+    assert await _refusals(database_url, _needs("0003")) == []
+    (start, readiness) = await _refusals(database_url, _needs("0004"))
+    assert "\n" not in start
+    assert all(word in start for word in ("older", "0004", "`powerauth db migrate`"))
+    assert "0004" in readiness
+    (with_history / "versions" / "contract.py").write_text(dedent(CONTRACT))
+    await migrations.upgrade(database_url, with_history)
+    for said in await _refusals(database_url, _needs("0003")):
+        assert all(word in said for word in ("too new", "1.10.0", "1.9.0"))
+    assert len(await _refusals(database_url, _needs("0003"))) == 2
+    assert await _refusals(database_url, _needs("0004", "1.10.0")) == []
+
+
+async def test_a_schema_before_the_history_is_too_old(database_url: str, scripts: Path) -> None:
+    await migrations.upgrade(database_url, scripts)
+    database = Database(database_url)
+    with pytest.raises(SchemaRefused):
+        await _needs("0002").require(database)
+    await database.dispose()
+
+
+async def test_a_server_that_only_reads_is_not_ready(tmp_path: Path, with_history: Path) -> None:
+    async with fresh_database("postgresql", tmp_path) as url:
+        await migrations.upgrade(url, with_history)
+        database = Database(url)
+        async with database.transaction() as session:
+            name = normalised_url(url).database
+            await session.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+        await database.dispose()
+        with pytest.raises(DatabaseUnavailable):
+            await _needs("0003").confirm(database)
+        await database.ping()
+        await database.dispose()

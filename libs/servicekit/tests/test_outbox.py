@@ -73,6 +73,19 @@ async def _write(database: Database, *subjects: str) -> None:
             await add_event(session, Event.create("t", "/s", subject, {"text": "é\n", "n": None}))
 
 
+@pytest.mark.parametrize("pooled", [False, True])
+async def test_notifications_are_heard_on_postgresql_unless_a_pooler_is_in_between(
+    database_url: str, pooled: bool
+) -> None:
+    database = Database(database_url, DatabaseSettings(database_transaction_pooler=pooled))
+    relay = OutboxRelay(database, InMemoryBus())
+    await relay.start()
+    names = {task.get_name() for task in asyncio.all_tasks()}
+    assert ("outbox listener" in names) is (database.dialect == "postgresql" and not pooled)
+    await relay.stop()
+    await database.dispose()
+
+
 async def test_an_event_is_published_after_the_commit_and_then_gone(
     store: Database, bus: RecordingBus, until: Until
 ) -> None:

@@ -71,3 +71,15 @@ def test_no_context_path_is_empty() -> None:
 def test_impossible_values_stop_the_start(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ServiceSettings(**values)  # type: ignore[arg-type]
+
+
+def test_migrations_do_not_go_through_a_pooler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SAMPLE_DATABASE_URL", "postgresql://pooler/x")
+    assert SampleSettings().migrate_url == "postgresql://pooler/x"
+    monkeypatch.setenv("SAMPLE_DATABASE_TRANSACTION_POOLER", "true")
+    with pytest.raises(ValueError, match="DATABASE_MIGRATE_URL"):
+        _ = SampleSettings().migrate_url
+    monkeypatch.setenv("SAMPLE_DATABASE_MIGRATE_URL", "postgresql://server/x")
+    assert SampleSettings().migrate_url == "postgresql://server/x"

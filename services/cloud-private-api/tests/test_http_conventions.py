@@ -167,13 +167,18 @@ async def test_path_variables_are_decoded_once(bank: Client, core: FakeCore) -> 
         (403, b"{}"),
         (404, b"{}"),
         (500, b"{}"),
-        (503, b"{}"),
     ],
 )
 async def test_core_that_answers_nonsense(bank: Client, core: FakeCore, status: int, body: bytes) -> None:
     core.raw("activation/list", status, body)
     answer = await bank.refused("GET", "/v2/registrations", userId="u", status=500, code="ERROR_INTERNAL_API")
     assert answer == {"code": "ERROR_INTERNAL_API", "message": "Unable to call upstream service"}
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_core_that_asks_to_come_again(bank: Client, core: FakeCore, status: int) -> None:
+    core.raw("activation/list", status, b"{}")
+    await bank.refused("GET", "/v2/registrations", userId="u", status=503, code="ERROR_INTERNAL_API")
 
 
 class Unreachable:
@@ -189,7 +194,9 @@ class Unreachable:
 async def test_core_that_cannot_be_reached(start: Start) -> None:
     service = await start(transport=Unreachable())
     bank = await service.user("bank", ["app-a"])
-    await bank.refused("GET", "/v2/registrations", userId="u", status=500, code="ERROR_INTERNAL_API")
+    answer = await bank.send("GET", "/v2/registrations", userId="u")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.json()["responseObject"]["code"] == "ERROR_INTERNAL_API"
     response = await bank.send("GET", "/actuator/health/readiness")
     assert (response.status_code, response.json()) == (503, {"status": "DOWN"})
     assert (await bank.send("GET", "/actuator/health")).status_code == 200

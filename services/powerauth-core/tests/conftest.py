@@ -26,7 +26,7 @@ from powerauth_core.enums import IntegrationKind
 from powerauth_core.integrations.service import ensure_integration
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
-from powerauth_core.schema import metadata
+from powerauth_core.schema import metadata, pa_schema_history
 from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import Database, Dialect
@@ -122,7 +122,8 @@ async def database_url(dialect: Dialect, migrated: str, tmp_path: Path) -> Async
         return
     database = Database(migrated)
     # For a handful of rows much faster than TRUNCATE, which makes new files for every table and index.
-    deletions = " ".join(f'DELETE FROM "{table.name}";' for table in reversed(metadata.sorted_tables))
+    tables = [table for table in metadata.sorted_tables if table is not pa_schema_history]
+    deletions = " ".join(f'DELETE FROM "{table.name}";' for table in reversed(tables))
     async with database.transaction() as session:
         await session.execute(text(f"DO $$ BEGIN {deletions} END $$"))
     await database.dispose()

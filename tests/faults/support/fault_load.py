@@ -16,7 +16,7 @@ from powerauth_protocol.encoding import b64encode
 from servicekit.testing import PATIENCE_SECONDS
 
 APPLICATION = "bank"
-TEMPLATE = "payment"
+TEMPLATE = "bank-payment"
 OPERATION_TYPE = "payment"
 AUTHORIZE = "/operation/authorize"
 UNANSWERED_IN_A_ROW = 10

@@ -7,25 +7,38 @@ ask which it is, except through ``Database.dialect``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from sqlalchemy import BigInteger, DateTime, Integer, Select, Table, event, text
+from sqlalchemy import BigInteger, DateTime, Integer, Select, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, CursorResult, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, PendingRollbackError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from servicekit.errors import DataRefused, ServiceError, Unavailable
-from servicekit.private_files import private_file, private_folder
+from servicekit import units
+from servicekit.database_errors import DatabaseUnavailable, judge, translate_error
+from servicekit.engines import BEGIN_OPTION, normalised_url, postgresql_engine, sqlite_engine
+from servicekit.errors import ServiceError
 from servicekit.settings import DatabaseSettings
+
+__all__ = [
+    "NAMING_CONVENTION",
+    "BigIntPk",
+    "Database",
+    "DatabaseUnavailable",
+    "Dialect",
+    "UtcTimestamp",
+    "after_commit",
+    "for_update",
+    "insert_ignore",
+    "normalised_url",
+    "translate_error",
+]
 
 Dialect = Literal["postgresql", "sqlite"]
 SelectT = TypeVar("SelectT", bound=Select[Any])
@@ -62,51 +75,6 @@ class UtcTimestamp(TypeDecorator[datetime]):
         return value
 
 
-class DatabaseUnavailable(Unavailable):
-    """No connection, a full pool, a lock or statement that took too long, a server going down."""
-
-
-# SQLSTATE classes and codes that a retry may cure: connection, resources, shutdown, locks, time-outs.
-_TRANSIENT_CLASSES = ("08", "53", "57P", "58")
-_TRANSIENT_CODES = frozenset({"25006", "25P03", "40001", "40P01", "55P03", "57014"})
-_SQLITE_TRANSIENT = frozenset({5, 6, 10, 13, 14})  # BUSY, LOCKED, IOERR, FULL, CANTOPEN
-
-_CONNECTION_LOST_BEFORE = "8s2b"
-"""SQLAlchemy's code for going on in a transaction whose connection was lost; it has others for mistakes."""
-
-_BEGIN_OPTION = "sqlite_begin"
-
-
-def translate_error(error: Exception) -> Exception | None:
-    """The error a caller may handle, or ``None`` when ``error`` is nothing but a fault of ours."""
-    if isinstance(error, PoolTimeout):
-        return DatabaseUnavailable("no free database connection")
-    if isinstance(error, ConnectionError | TimeoutError):
-        return DatabaseUnavailable(f"database connection failed: {type(error).__name__}")
-    if isinstance(error, PendingRollbackError) and error.code == _CONNECTION_LOST_BEFORE:
-        return DatabaseUnavailable("database connection lost")
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return DatabaseUnavailable("database connection lost")
-        cause: object = error.orig
-    elif type(error).__module__.startswith("asyncpg."):
-        cause = error
-    else:
-        return None
-    sqlstate = getattr(cause, "sqlstate", None)
-    if isinstance(sqlstate, str):
-        if sqlstate.startswith("22"):
-            return DataRefused()
-        if sqlstate.startswith(_TRANSIENT_CLASSES) or sqlstate in _TRANSIENT_CODES:
-            return DatabaseUnavailable(f"database refused for now: SQLSTATE {sqlstate}")
-    elif cause is error:  # the driver's own complaint about its connection
-        return DatabaseUnavailable(f"database connection lost: {type(error).__name__}")
-    primary_code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if primary_code in _SQLITE_TRANSIENT:
-        return DatabaseUnavailable(f"database refused for now: SQLite error {primary_code}")
-    return None
-
-
 class Database:
     """Connections to one database, and the two ways to use them: :meth:`transaction` and :meth:`read`."""
 
@@ -120,11 +88,12 @@ class Database:
         self.settings = settings or DatabaseSettings()
         self.url = normalised_url(url)
         self.dialect: Dialect = "postgresql" if self.url.get_backend_name() == "postgresql" else "sqlite"
+        self._renewed = 0.0
         if self.dialect == "postgresql":
-            self.engine = _postgresql_engine(self.url, self.settings, application_name)
+            self.engine = postgresql_engine(self.url, self.settings, application_name, self._usable_since)
         else:
-            self.engine = _sqlite_engine(self.url, self.settings)
-        self.writer = self.engine.execution_options(**{_BEGIN_OPTION: "BEGIN IMMEDIATE"})
+            self.engine = sqlite_engine(self.url, self.settings)
+        self.writer = self.engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._turn = asyncio.Lock() if self.dialect == "sqlite" else None
         self._drivers: list[_HeldDriver] = []
         self.session_info: dict[str, Any] = {}
@@ -138,8 +107,9 @@ class Database:
         before is committed and the error goes on. On SQLite the transaction holds the writer's place from
         its start.
 
-        :raises DatabaseUnavailable: no connection or no lock in time, or the connection was lost
-        :raises DataRefused: a value does not fit its column
+        :raises DatabaseUnavailable: no connection or no lock in time, the connection was lost, or the server
+            cannot write
+        :raises DataRefused: a value does not fit its column, or breaks a constraint
         """
         if self._turn is None:
             async with self._session(self.writer, commit=True) as session:
@@ -163,12 +133,14 @@ class Database:
         On PostgreSQL only, for statements so hot that the share of the layers above the driver shows.
 
         :raises DatabaseUnavailable: as :meth:`transaction`
-        :raises DataRefused: a value does not fit its column
+        :raises DataRefused: as :meth:`transaction`
         """
-        async with self.driver() as driver:
+        progress = _Progress()
+        async with self._driver(progress) as driver:
             try:
                 await driver.execute("BEGIN")
                 yield driver
+                progress.send()
                 await driver.execute("COMMIT")
             except BaseException:
                 # The rollback must go through even while the task is being cancelled.
@@ -182,42 +154,66 @@ class Database:
         On PostgreSQL only.
 
         :raises DatabaseUnavailable: as :meth:`transaction`
-        :raises DataRefused: a value does not fit its column
+        :raises DataRefused: as :meth:`transaction`
         """
+        progress = _Progress()
+        progress.send()
+        async with self._driver(progress) as driver:
+            yield driver
+
+    @asynccontextmanager
+    async def _driver(self, progress: _Progress) -> AsyncGenerator[Any]:
+        held: _HeldDriver | None = None
         try:
             held = await self._take_driver()
-            try:
-                yield held.driver
-            finally:
-                # It must go back even while the task is being cancelled.
-                if not self._keep_driver(held):
-                    await asyncio.shield(held.give_back())
+            yield held.driver
         except Exception as error:
-            translated = translate_error(error)
+            if self._is_useless(error) and held is not None:
+                held.useless = True
+            translated = translate_error(error, undone=not progress.sent)
             if translated is None:
                 raise
             raise translated from error
+        finally:
+            # It must go back even while the task is being cancelled.
+            if held is not None and not self._keep_driver(held):
+                await asyncio.shield(held.give_back())
 
     async def _take_driver(self) -> _HeldDriver:
         while self._drivers:
             held = self._drivers.pop()
-            if not held.driver.is_closed():
+            if not held.is_closed and held.opened >= self._usable_since():
                 return held
+            held.useless = True
             await held.give_back()
-        connection = await self.engine.connect()
+        with _connecting():
+            connection = await self.engine.connect()
         try:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            opened: float = raw.info["opened"]
         except BaseException:
             await asyncio.shield(connection.close())
             raise
-        return _HeldDriver(connection, driver)
+        return _HeldDriver(connection, raw.driver_connection, opened)
 
     def _keep_driver(self, held: _HeldDriver) -> bool:
         """Keep a connection for the next one, a few at most: taking it out of the pool costs like a query."""
-        if held.driver.is_closed() or len(self._drivers) >= self.settings.database_pool_size // 4:
+        if held.is_closed or len(self._drivers) >= self.settings.database_pool_size // 4:
             return False
         self._drivers.append(held)
+        return True
+
+    def _usable_since(self) -> float:
+        """Connections opened before this moment are not used again."""
+        return max(self._renewed, time.monotonic() - self.settings.database_connection_max_age_seconds)
+
+    def _is_useless(self, error: BaseException) -> bool:
+        """Whether the connection is to be thrown away; then all that were opened before now are."""
+        verdict = judge(error)
+        if verdict is None or not verdict.discards:
+            return False
+        self._renewed = time.monotonic()
         return True
 
     @asynccontextmanager
@@ -231,49 +227,46 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, bind: AsyncEngine, *, commit: bool) -> AsyncGenerator[AsyncSession]:
+        progress = _Progress()
         try:
-            async with self._open(bind, commit=commit) as session:
+            async with self._open(bind, progress, commit=commit) as session:
                 yield session
         except Exception as error:
-            translated = translate_error(error)
+            translated = translate_error(error, undone=not progress.sent)
             if translated is None:
                 raise
             raise translated from error
 
     @asynccontextmanager
-    async def _open(self, bind: AsyncEngine, *, commit: bool) -> AsyncGenerator[AsyncSession]:
+    async def _open(
+        self, bind: AsyncEngine, progress: _Progress, *, commit: bool
+    ) -> AsyncGenerator[AsyncSession]:
         session = AsyncSession(bind, expire_on_commit=False, info=self.session_info)
-        committed = False
         try:
-            await self._connect(session)
+            with _connecting():
+                await session.connection()
             try:
                 yield session
             except ServiceError as refusal:
                 if commit and refusal.keep_changes:
-                    await session.commit()
-                    _run_after_commit(session)
+                    await _commit(session, progress)
                 raise
             if commit:
-                await session.commit()
-                committed = True
-                _run_after_commit(session)
+                await _commit(session, progress)
+        except Exception as error:
+            if self._is_useless(error):
+                await asyncio.shield(session.invalidate())
+            raise
         finally:
-            if committed:
+            if progress.done:
                 await session.close()
             else:
                 # The rollback must go through even while the task is being cancelled. It fails when the
                 # connection was lost, also after an error of another kind.
                 await asyncio.shield(session.close())
 
-    async def _connect(self, session: AsyncSession) -> None:
-        """Take a connection and begin, so that failures to connect are told apart from the block's own."""
-        try:
-            await session.connection()
-        except OSError as error:
-            raise DatabaseUnavailable(f"database connection failed: {type(error).__name__}") from error
-
     async def ping(self) -> None:
-        """One round trip.
+        """One round trip; says nothing about what the server can do (:mod:`servicekit.schema_history`).
 
         :raises DatabaseUnavailable: when the database does not answer
         """
@@ -287,16 +280,61 @@ class Database:
         await self.engine.dispose()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class _Progress:
+    """How far a transaction has come.
+
+    :ivar sent: its end may have reached the database
+    :ivar done: the end is confirmed
+    """
+
+    sent: bool = False
+    done: bool = False
+
+    def send(self) -> None:
+        """The end is about to be sent."""
+        units.spent()
+        self.sent = True
+
+
+@contextmanager
+def _connecting() -> Generator[None]:
+    """Tells failures to connect apart from those of a block's own work, which may be with files."""
+    try:
+        yield
+    except OSError as error:
+        raise DatabaseUnavailable(f"database connection failed: {type(error).__name__}") from error
+
+
+async def _commit(session: AsyncSession, progress: _Progress) -> None:
+    # By itself, so that its failure is known to come before the commit.
+    await session.flush()
+    progress.send()
+    await session.commit()
+    progress.done = True
+    _run_after_commit(session)
+
+
+@dataclass(slots=True)
 class _HeldDriver:
-    """A connection taken out of the pool for the driver's own use."""
+    """A connection taken out of the pool for the driver's own use.
+
+    :ivar opened: moment of :func:`time.monotonic`
+    :ivar useless: not to be used again
+    """
 
     connection: AsyncConnection
     driver: Any
+    opened: float
+    useless: bool = False
+
+    @property
+    def is_closed(self) -> bool:
+        return self.useless or self.driver.is_closed()
 
     async def give_back(self) -> None:
-        """Back into the pool, or away if it is closed."""
-        if self.driver.is_closed():
+        """Back into the pool, or away if it is of no use."""
+        if self.is_closed:
             await self.connection.invalidate()
         await self.connection.close()
 
@@ -317,94 +355,6 @@ def after_commit(session: AsyncSession, callback: Callable[[], None]) -> None:
 def _run_after_commit(session: AsyncSession) -> None:
     for callback in session.sync_session.info.pop("after_commit", ()):
         callback()
-
-
-def normalised_url(url: str) -> URL:
-    """The URL with the asynchronous driver we use.
-
-    :raises ValueError: for another database than PostgreSQL or SQLite
-    """
-    parsed = make_url(url)
-    backend = parsed.get_backend_name()
-    if backend in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+asyncpg")
-    if backend == "sqlite":
-        return parsed.set(drivername="sqlite+aiosqlite")
-    raise ValueError(f"unsupported database: {backend}")
-
-
-def _postgresql_engine(url: URL, settings: DatabaseSettings, application_name: str) -> AsyncEngine:
-    def milliseconds(seconds: float) -> str:
-        return str(int(seconds * 1000))
-
-    engine = create_async_engine(
-        url,
-        pool_size=settings.database_pool_size,
-        max_overflow=settings.database_max_overflow,
-        pool_timeout=settings.database_pool_timeout_seconds,
-        hide_parameters=True,
-        connect_args={
-            "timeout": settings.database_connect_timeout_seconds,
-            # The server's own time-out comes first; this one is for a network that swallows packets.
-            "command_timeout": settings.database_statement_timeout_seconds + 5,
-            "prepared_statement_cache_size": 500,
-            "server_settings": {
-                "application_name": application_name,
-                "timezone": "UTC",
-                "jit": "off",
-                "statement_timeout": milliseconds(settings.database_statement_timeout_seconds),
-                "lock_timeout": milliseconds(settings.database_lock_timeout_seconds),
-                "idle_in_transaction_session_timeout": milliseconds(
-                    settings.database_idle_transaction_timeout_seconds
-                ),
-                # The server soon notices a client whose machine is gone, and lets go of its locks.
-                "tcp_keepalives_idle": "30",
-                "tcp_keepalives_interval": "10",
-                "tcp_keepalives_count": "3",
-            },
-        },
-    )
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
-        # The driver notices a server that went away; the pool then replaces the connection.
-        if dbapi_connection.driver_connection.is_closed():
-            raise DisconnectionError
-
-    return engine
-
-
-def _sqlite_engine(url: URL, settings: DatabaseSettings) -> AsyncEngine:
-    in_memory = url.database in (None, "", ":memory:")
-    if not in_memory and not url.query.get("uri"):
-        path = Path(cast(str, url.database))
-        private_folder(path.parent)
-        private_file(path)
-    engine = create_async_engine(
-        url,
-        # A database in memory lives in its connection: everybody takes turns on the one.
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=1 if in_memory else settings.database_pool_size,
-        max_overflow=0 if in_memory else settings.database_max_overflow,
-        pool_timeout=settings.database_pool_timeout_seconds,
-        hide_parameters=True,
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(dbapi_connection: Any, _record: Any) -> None:
-        dbapi_connection.isolation_level = None  # the driver's own BEGIN is deferred and late: we send ours
-        cursor = dbapi_connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(settings.database_lock_timeout_seconds * 1000)}")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN_OPTION, "BEGIN"))
-
-    return engine
 
 
 def for_update(

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Message
 from yarl import URL
 
-from servicekit import logs
+from servicekit import logs, units
 from servicekit.auth import basic_header
 from servicekit.errors import RemoteUnavailable
 from servicekit.keepalive import ConnectionBroken, ConnectionPool, OnBody, Origin, RawHeaders
@@ -300,6 +300,7 @@ class ServiceClient:
         url = URL(self.base_url + path, encoded=True)
         if params:
             url = url.update_query(params)
+        units.spent()
         sent = {**self._headers, **(headers or {})}
         correlation = logs.correlation_id.get()
         if correlation is not None:
@@ -317,6 +318,7 @@ class ServiceClient:
         :raises RemoteUnavailable: as :meth:`request`; pieces may have come before
         """
         assert isinstance(self._transport, NetworkTransport)
+        units.spent()
         headers = {**self._headers, "Content-Type": content_type}
         url = URL(self.base_url + path, encoded=True)
         return await self._transport.send("POST", url, headers, body, self._timeouts, on_body)

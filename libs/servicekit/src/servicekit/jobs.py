@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from servicekit import logs, metrics
-from servicekit.database import Database, DatabaseUnavailable, translate_error
+from servicekit.database import Database
 from servicekit.errors import Unavailable
+from servicekit.leases import Leases
 
 _log = logs.get_logger(__name__)
 
@@ -47,7 +43,7 @@ class JobRunner:
         self._jobs = {job.name: job for job in jobs}
         if len(self._jobs) != len(jobs):
             raise ValueError("two jobs of one name")
-        self._server_locks = _ServerLocks(database) if database.dialect == "postgresql" else None
+        self._leases = Leases(database) if database.dialect == "postgresql" else None
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._runs = metrics.counter("job_runs", "Finished runs of periodic jobs", ["job", "outcome"])
@@ -69,13 +65,17 @@ class JobRunner:
         """Run a job now; ``False`` when another replica is running it.
 
         :raises KeyError: for an unknown job
-        :raises DatabaseUnavailable: when the lock cannot be asked for
+        :raises LeaseLost: somebody else may run it now; this run was stopped
+        :raises DatabaseUnavailable: when the lease cannot be asked for
         """
         job = self._jobs[name]
-        async with self._lock(name) as mine:
-            if mine:
-                await job.run()
-            return mine
+        if self._leases is None:
+            return await self._alone_in_process(job)
+        lease = await self._leases.take(name)
+        if lease is None:
+            return False
+        await lease.during(job.run())
+        return True
 
     async def _repeat(self, job: Job) -> None:
         await self._pause(random.uniform(0, job.period_seconds))  # noqa: S311 - spreads load, guards nothing
@@ -99,92 +99,10 @@ class JobRunner:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    @asynccontextmanager
-    async def _lock(self, name: str) -> AsyncGenerator[bool]:
-        locked = self._process_lock(name) if self._server_locks is None else self._server_locks.hold(name)
-        async with locked as mine:
-            yield mine
-
-    @asynccontextmanager
-    async def _process_lock(self, name: str) -> AsyncGenerator[bool]:
-        lock = _process_locks.setdefault((str(self._database.url), name), asyncio.Lock())
+    async def _alone_in_process(self, job: Job) -> bool:
+        lock = _process_locks.setdefault((str(self._database.url), job.name), asyncio.Lock())
         if lock.locked():
-            yield False
-            return
-        async with lock:
-            yield True
-
-
-class _ServerLocks:
-    """Advisory locks of PostgreSQL, all held by one connection, so that they end with the process.
-
-    One, because as many as there are jobs could leave a small pool without any for the jobs' own work.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._connection: AsyncConnection | None = None
-        self._held: set[str] = set()
-        self._turn = asyncio.Lock()
-
-    @asynccontextmanager
-    async def hold(self, name: str) -> AsyncGenerator[bool]:
-        """Whether the block has the lock.
-
-        :raises DatabaseUnavailable: the lock cannot be asked for
-        """
-        async with self._turn:
-            mine = await self._take(name)
-        try:
-            yield mine
-        finally:
-            if mine:
-                async with self._turn:
-                    await self._give_back(name)
-
-    async def _take(self, name: str) -> bool:
-        if name in self._held:
             return False
-        try:
-            if self._connection is None:
-                self._connection = await self._engine.connect()
-            statement = text("SELECT pg_try_advisory_lock(:key)")
-            mine = bool(await self._connection.scalar(statement, {"key": _key(name)}))
-        except Exception as error:
-            # What the lost connection held is free now, for this process too.
-            await self._disconnect(lost=True)
-            if isinstance(error, OSError):
-                raise DatabaseUnavailable(f"database connection failed: {type(error).__name__}") from error
-            raise translate_error(error) or error from error
-        if mine:
-            self._held.add(name)
-        elif not self._held:
-            await self._disconnect()
-        return mine
-
-    async def _give_back(self, name: str) -> None:
-        self._held.discard(name)
-        if self._connection is None:
-            return
-        try:
-            await self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _key(name)})
-        except (OSError, DBAPIError) as error:
-            # The lock must not stay with a connection that goes back to the pool.
-            _log.warning("job lock not given back", job=name, reason=type(error).__name__)
-            await self._disconnect(lost=True)
-        else:
-            if not self._held:
-                await self._disconnect()
-
-    async def _disconnect(self, *, lost: bool = False) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        with suppress(OSError, DBAPIError):
-            if lost:
-                await connection.invalidate()
-            await connection.close()
-
-
-def _key(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"job:{name}".encode()).digest()[:8], "big", signed=True)
+        async with lock:
+            await job.run()
+        return True

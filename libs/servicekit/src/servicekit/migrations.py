@@ -9,7 +9,7 @@ A service's ``migrations/env.py`` is two lines::
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, MetaData, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from servicekit import clock, schema_history
 from servicekit.database import Database, DatabaseUnavailable, translate_error
 from servicekit.settings import DatabaseSettings
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext, MigrationInfo
 
 # Chosen once and kept: replicas of different versions must take the same lock.
 _LOCK_KEY = 0x706F_7765_7261_7574
@@ -135,11 +137,18 @@ async def current(url: str) -> str | None:
         return await connection.run_sync(_read_revision)
 
 
-async def head(script_location: str | Path) -> str | None:
+async def head(script_location: str | Path) -> str:
     """The newest revision that the code knows."""
+    return newest(script_location)
+
+
+def newest(script_location: str | Path) -> str:
+    """The same; reads files."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    return ScriptDirectory.from_config(_config(script_location)).get_current_head()
+    found = ScriptDirectory.from_config(_config(script_location)).get_current_head()
+    assert found is not None
+    return found
 
 
 def history(script_location: str | Path) -> set[str]:
@@ -168,10 +177,29 @@ def run_migrations(metadata: MetaData, **options: Any) -> None:
         transaction_per_migration=connection.dialect.name == "postgresql",
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
+        on_version_apply=_remember,
         **options,
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _remember(
+    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
+) -> None:
+    """Append to the schema's history what is applied now, in the revision's own transaction.
+
+    The revision that makes the history, and a stamp, append those before it as well.
+    """
+    if not (step.is_upgrade or step.is_stamp):
+        return
+    assert ctx.script is not None
+    assert ctx.connection is not None
+    applied: dict[str, str | None] = {}
+    for revision in step.destination_revision_ids:
+        for script in ctx.script.iterate_revisions(revision, "base"):
+            applied[script.revision] = getattr(script.module, "minimum_release", None)
+    schema_history.append(ctx.connection, applied, clock.now())
 
 
 def _read_revision(connection: Connection) -> str | None:

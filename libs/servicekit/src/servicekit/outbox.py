@@ -27,6 +27,8 @@ CHANNEL = "outbox_event"
 
 BATCH = 100
 POLL_SECONDS = 5.0
+POOLED_POLL_SECONDS = 1.0
+"""Behind a pooler, through which no notification comes."""
 LONGEST_PAUSE_SECONDS = 30.0
 LINGER_SECONDS = 0.01
 """Events that commit so soon after the first are published with it."""
@@ -114,19 +116,20 @@ class OutboxRelay:
         bus: Bus,
         *,
         batch: int = BATCH,
-        poll_seconds: float = POLL_SECONDS,
+        poll_seconds: float | None = None,
         listen: bool = True,
     ) -> None:
         """
         :param batch: events claimed at a time
         :param poll_seconds: how often to look even when nothing wakes the relay
-        :param listen: hear PostgreSQL's notifications on a connection of its own; off behind a pooler
+        :param listen: hear PostgreSQL's notifications on a connection of its own; never behind a pooler
         """
+        pooled = database.settings.database_transaction_pooler
         self._database = database
         self._bus = bus
         self._batch = batch
-        self._poll_seconds = poll_seconds
-        self._listen = listen and database.dialect == "postgresql"
+        self._poll_seconds = poll_seconds or (POOLED_POLL_SECONDS if pooled else POLL_SECONDS)
+        self._listen = listen and database.dialect == "postgresql" and not pooled
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -255,18 +258,22 @@ class OutboxRelay:
     async def _listen_until_closed(self) -> None:
         import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - only where there is PostgreSQL
 
+        settings = self._database.settings
         options = self._database.engine.dialect.create_connect_args(self._database.url)[1]
         closed = asyncio.Event()
         connection = await asyncpg.connect(
             **options,
-            timeout=self._database.settings.database_connect_timeout_seconds,
+            timeout=settings.database_connect_timeout_seconds,
             server_settings={"application_name": "outbox listener"},
         )
         try:
             connection.add_termination_listener(lambda _connection: closed.set())
             await connection.add_listener(CHANNEL, lambda *_notification: self._wake.set())
             self._wake.set()
-            await closed.wait()
+            # Not for ever: a server that a failover left behind tells of nothing.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(settings.database_connection_max_age_seconds):
+                    await closed.wait()
         finally:
             await connection.close(timeout=2)
 

@@ -218,6 +218,30 @@ class DatabaseSettings(BaseSettings):
     database_lock_timeout_seconds: float = Field(default=10.0, gt=0)
     """Row locks on PostgreSQL, the single writer's place on SQLite."""
     database_idle_transaction_timeout_seconds: float = Field(default=60.0, gt=0)
+    database_connection_max_age_seconds: float = Field(default=1800.0, gt=0)
+    """Older connections are replaced when they are next used, so that none stays with a server that a
+    failover left behind."""
+    database_transaction_pooler: bool = False
+    """The URL leads to a pooler in transaction mode, such as PgBouncer: nothing is kept on a connection, no
+    prepared statements either (docs/database.md)."""
+    database_migrate_url: SecretStr = SecretStr("")
+    """Where the schema is migrated: the server itself, when ``database_url`` leads to a pooler. Empty: where
+    the service works."""
+
+    @property
+    def migrate_url(self) -> str:
+        """The database to migrate, credentials included. Secret.
+
+        :raises ValueError: there is only a pooler, through which migrations do not go
+        """
+        return self.migrate_url_or(self.database_url.get_secret_value())
+
+    def migrate_url_or(self, working: str) -> str:
+        """The same for a service that works at ``working``."""
+        past = self.database_migrate_url.get_secret_value()
+        if self.database_transaction_pooler and not past:
+            raise ValueError("behind a pooler, DATABASE_MIGRATE_URL must name the server itself")
+        return past or working
 
     @field_validator("database_url")
     @classmethod

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
 
 from cloud_private_api import events, openapi
 from cloud_private_api.applications.routes import router as applications_router
@@ -43,7 +44,9 @@ from servicekit.bus import Bus, bus_from_url
 from servicekit.database import Database
 from servicekit.http import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.jobs import Job, JobRunner
+from servicekit.schema_history import Schema
 from servicekit.startup import embedded_settings
+from servicekit.units import RunAgain
 
 NAME = "powerauth-cloud"
 MIGRATIONS = "cloud_private_api:migrations"
@@ -81,6 +84,10 @@ def create_app(
     settings = settings or embedded_settings(CloudSettings)
     cloud = build(settings, core_transport)
     runtime = _Runtime(cloud, bus)
+
+    async def database_is_usable() -> None:
+        await needed_schema().confirm(cloud.database)
+
     app = servicekit_app.create_app(
         title="PowerAuth Cloud",
         version=VERSION,
@@ -88,10 +95,11 @@ def create_app(
         family=cloud_errors(cloud.authenticator.challenge),
         lifespan=runtime.lifespan,
         routers=ROUTERS,
-        health=[cloud.database.ping],
+        health=[database_is_usable],
         readiness=[cloud.core.reports.status],
         name=NAME,
     )
+    app.user_middleware.append(Middleware(RunAgain))
     app.state.cloud = cloud
     guard_paths_without_route(app)
     openapi.install(app, settings.security_auth_type)
@@ -140,7 +148,15 @@ def _core_credentials(settings: CloudSettings) -> tuple[str, str] | None:
 
 async def migrate(settings: CloudSettings) -> None:
     """Bring the schema up to date."""
-    await migrations.upgrade(settings.effective_database_url, MIGRATIONS)
+    await migrations.upgrade(settings.migrate_url, MIGRATIONS)
+
+
+@cache
+def needed_schema() -> Schema:
+    """What this release needs of its database."""
+    return Schema(
+        migrations.newest(MIGRATIONS), VERSION, "python -m cloud_private_api migrate", "CLOUD_DATABASE_URL"
+    )
 
 
 async def seed(cloud: Cloud) -> None:
@@ -165,6 +181,7 @@ class _Runtime:
         cloud = self._cloud
         if _migrates_on_start(cloud):
             await migrate(cloud.settings)
+        await needed_schema().require(cloud.database)
         await seed(cloud)
         bus = self._shared_bus or bus_from_url(cloud.settings.bus_url.get_secret_value())
         await events.subscribe(cloud, bus)

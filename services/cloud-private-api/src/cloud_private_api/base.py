@@ -5,6 +5,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from servicekit.database import NAMING_CONVENTION, BigIntPk
 from servicekit.inbox import inbox_table
+from servicekit.leases import lease_table
+from servicekit.schema_history import schema_history_table
 
 
 class Base(DeclarativeBase):
@@ -14,6 +16,8 @@ class Base(DeclarativeBase):
 
 
 inbox_event = inbox_table(Base.metadata)
+job_lease = lease_table(Base.metadata)
+pa_schema_history = schema_history_table(Base.metadata)
 
 user_sequence = Sequence("pa_cloud_user_seq", metadata=Base.metadata)
 localization_sequence = Sequence("pa_cloud_localization_seq", metadata=Base.metadata)

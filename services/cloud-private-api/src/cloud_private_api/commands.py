@@ -28,12 +28,12 @@ class UserRefused(Exception):
 
 async def migrate(settings: CloudSettings) -> Outcome:
     """Bring the database to the current schema."""
-    return await commands.migrate(settings.effective_database_url, app.MIGRATIONS)
+    return await commands.migrate(settings.migrate_url, app.MIGRATIONS)
 
 
 async def check(settings: CloudSettings) -> Outcome:
     """Whether the schema is the current one."""
-    return await commands.check(settings.effective_database_url, app.MIGRATIONS)
+    return await commands.check(settings.migrate_url, app.MIGRATIONS)
 
 
 async def create_administrator(settings: CloudSettings, username: str) -> SystemUser:

@@ -212,7 +212,7 @@ class UnsupportedMediaType(CloudError):
 
 
 class UpstreamFailed(CloudError):
-    """The core refused with a code that has no meaning here, or could not be reached."""
+    """The core refused with a code that has no meaning here."""
 
     code = "ERROR_INTERNAL_API"
     message = "Unable to call upstream service"
@@ -307,8 +307,9 @@ def cloud_errors(challenge: str) -> ErrorFamily:
         unauthorized=lambda _context: unauthorized,
         forbidden=fixed(403, Forbidden.code, Forbidden.message),
         too_many_requests=fixed(429, TooManyRequests.code, TooManyRequests.message),
-        unavailable=fixed(503, "ERROR_GENERIC", "Service is temporarily unavailable"),
-        remote_unavailable=fixed(500, UpstreamFailed.code, UpstreamFailed.message),
+        # The core's outage or the database's: to a caller there is no difference (D27).
+        unavailable=fixed(503, UpstreamFailed.code, "Service is temporarily unavailable"),
+        remote_unavailable=fixed(503, UpstreamFailed.code, UpstreamFailed.message),
         unexpected=fixed(500, "ERROR_GENERIC", "Unexpected error occurred"),
         service_error=service_error,
     )

@@ -160,6 +160,11 @@ class CloudSettings(CoreConnectionSettings, SecuritySettings, DatabaseSettings, 
             url = url.set(password=self.datasource_password.get_secret_value())
         return url.render_as_string(hide_password=False)
 
+    @property
+    def migrate_url(self) -> str:
+        """The database to migrate, credentials included. Secret."""
+        return self.migrate_url_or(self.effective_database_url)
+
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any

@@ -15,10 +15,11 @@ from powerauth_core.dmz.providers import load_plug_ins
 from powerauth_core.error_family import CORE_FAMILY
 from powerauth_core.integrations.callers import CallerAuthentication
 from powerauth_core.routing import routers_of
-from powerauth_core.runtime import running_core
+from powerauth_core.runtime import needed_schema, running_core
 from powerauth_core.settings import CoreSettings
 from servicekit.app import create_app as create_service
 from servicekit.bus import Bus
+from servicekit.units import RunAgain
 
 
 def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
@@ -35,8 +36,8 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
             app.state.core = core
             yield
 
-    async def database_answers() -> None:
-        await app.state.core.database.ping()
+    async def database_is_usable() -> None:
+        await needed_schema().confirm(app.state.core.database)
 
     app = create_service(
         "PowerAuth Core",
@@ -45,12 +46,13 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
         CORE_FAMILY,
         lifespan,
         routers_of(settings.environment),
-        health=[database_answers],
+        health=[database_is_usable],
         name="powerauth-core",
     )
     # Inside the edge, which bounds, logs and counts refused callers too. No shortcut before authentication.
     app.user_middleware += [
         Middleware(CallerAuthentication, family=CORE_FAMILY, restrict_access=settings.restrict_access),
         Middleware(LeanCalls, family=CORE_FAMILY, calls=HOT_CALLS),
+        Middleware(RunAgain),
     ]
     return app

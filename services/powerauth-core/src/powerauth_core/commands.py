@@ -31,18 +31,17 @@ _NOT_CHAINED = "No key is configured (CORE_AUDIT_CHAIN_KEY, CORE_MASTER_ENCRYPTI
 
 async def migrate(settings: CoreSettings) -> Outcome:
     """Bring the database to the current schema."""
-    return await service.migrate(settings.database_url.get_secret_value())
+    return await service.migrate(settings.migrate_url)
 
 
 async def adopt(settings: CoreSettings, *, check_only: bool = False) -> Outcome:
     """Take over a database of the original, or only say whether that would go."""
-    url = settings.database_url.get_secret_value()
-    return await service.adopt(url, settings.master_key, check_only=check_only)
+    return await service.adopt(settings.migrate_url, settings.master_key, check_only=check_only)
 
 
 async def check(settings: CoreSettings) -> Outcome:
     """Whether the schema is the current one, or the original's and fit for adoption."""
-    return await service.check(settings.database_url.get_secret_value(), settings.master_key)
+    return await service.check(settings.migrate_url, settings.master_key)
 
 
 async def encrypt(settings: CoreSettings) -> Outcome:

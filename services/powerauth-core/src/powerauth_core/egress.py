@@ -23,6 +23,7 @@ import httpcore2
 import httpx2
 
 from powerauth_core.settings import EgressSettings
+from servicekit import units
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -205,13 +206,21 @@ class Egress:
                 verify=context, trust_env=False, limits=self._limits, proxy=self._proxy
             )
         return httpx2.AsyncClient(
-            transport=transport, timeout=timeout or self._timeout, trust_env=False, follow_redirects=False
+            transport=transport,
+            timeout=timeout or self._timeout,
+            trust_env=False,
+            follow_redirects=False,
+            event_hooks={"request": [_note_call]},
         )
 
     async def close(self) -> None:
         """Close the shared client ``http`` if it was used."""
         if "http" in self.__dict__:
             await self.http.aclose()
+
+
+async def _note_call(_request: httpx2.Request) -> None:
+    units.spent()
 
 
 @cache

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from powerauth_core import jobs
+from powerauth_core import __version__, jobs
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.adoption import service as adoption
 from powerauth_core.applications.cache import ApplicationCache
@@ -22,17 +23,20 @@ from powerauth_core.hashing import PasswordHashes
 from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.master_key import service as master_key
 from powerauth_core.master_key.repository import binding_in
+from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.records import RecordCipher
 from powerauth_core.row_alarms import RowAlarms
 from powerauth_core.row_macs import SESSION_KEY, RowMacs
 from powerauth_core.settings import CoreSettings
 from powerauth_core.signatures.executor import SignatureExecutor
 from powerauth_core.tokens.validator import TokenValidator
+from servicekit import migrations
 from servicekit.bus import Bus, Event, bus_from_url
 from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.outbox import OutboxRelay
+from servicekit.schema_history import Schema
 from servicekit.startup import Finding, StartRefused
 
 log = get_logger(__name__)
@@ -43,16 +47,18 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
     """A core that serves and works in the background until the block ends.
 
     :param bus: a bus that others in this process use too; it is neither started nor closed here
-    :raises StartRefused: the database is the original's, or the master key is not that of the database
+    :raises StartRefused: the database is the original's, its schema is older than this release or too new for
+        it, or the master key is not that of the database
     """
     async with AsyncExitStack() as stack:
         url = settings.database_url.get_secret_value()
         database = Database(url, settings, application_name="powerauth-core")
         stack.push_async_callback(database.dispose)
         if _migrates(settings, database):
-            outcome = await adoption.migrate(url)
+            outcome = await adoption.migrate(settings.migrate_url)
             if not outcome.ok:
                 raise StartRefused(Finding("CORE_DATABASE_URL", outcome.text))
+        await _compare_schema(database)
         binding = await master_key.examine(database, settings.master_key)
         bus_used = bus or bus_from_url(settings.bus_url.get_secret_value())
         core = build_core(settings, database, bus_used, binding)
@@ -154,6 +160,25 @@ async def _follow_changes(core: Core) -> None:
         core.callbacks.clients.recheck()
 
     await core.bus.subscribe_broadcast([APPLICATION_CHANGED], forget)
+
+
+@cache
+def needed_schema() -> Schema:
+    """What this release needs of its database."""
+    return Schema(
+        migrations.newest(SCRIPT_LOCATION), __version__, "powerauth db migrate", "CORE_DATABASE_URL"
+    )
+
+
+async def _compare_schema(database: Database) -> None:
+    """A database that is away is judged by readiness, later.
+
+    :raises SchemaRefused: this release cannot work with what is there
+    """
+    try:
+        await needed_schema().require(database)
+    except Unavailable as error:
+        log.warning("schema_not_compared", reason=str(error))
 
 
 def _migrates(settings: CoreSettings, database: Database) -> bool:

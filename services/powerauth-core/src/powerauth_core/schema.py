@@ -20,7 +20,9 @@ from powerauth_core.signatures import models as signatures
 from powerauth_core.templates import models as templates
 from powerauth_core.tokens import models as tokens
 from servicekit.inbox import inbox_table
+from servicekit.leases import lease_table
 from servicekit.outbox import outbox_table
+from servicekit.schema_history import schema_history_table
 
 DOMAINS = (
     activations,
@@ -43,8 +45,10 @@ DOMAINS = (
 
 outbox_event = outbox_table(Base.metadata)
 inbox_event = inbox_table(Base.metadata)
+job_lease = lease_table(Base.metadata)
+pa_schema_history = schema_history_table(Base.metadata)
 
-# The original's job locks; ours are advisory locks (spec/core-api.md §30). Kept so that it may return.
+# The original's job locks; ours are `job_lease` (spec/core-api.md §30). Kept so that it may return.
 shedlock = Table(
     "shedlock",
     Base.metadata,

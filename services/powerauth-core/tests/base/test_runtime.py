@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from powerauth_core.app import create_app
-from powerauth_core.runtime import _migrates, running_core
+from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
+from powerauth_core.runtime import _migrates, needed_schema, running_core
 from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.bus.memory import InMemoryBus
 from servicekit.database import Database, Dialect
+from servicekit.schema_history import SchemaRefused
 from servicekit.serving import lifespan_of
 from servicekit.testing import PATIENCE_SECONDS, fresh_database
 
@@ -38,6 +41,32 @@ async def test_replicas_that_start_together_migrate_once(empty_url: str) -> None
 
     await asyncio.gather(*[start() for _ in range(3)])
     assert await migrations.current(empty_url) == await migrations.head("powerauth_core:migrations")
+
+
+async def test_a_core_does_not_start_on_a_schema_older_than_itself(empty_url: str) -> None:
+    for before in (None, BASELINE):
+        if before is not None:
+            await migrations.upgrade(empty_url, SCRIPT_LOCATION, before)
+        with pytest.raises(
+            SchemaRefused, match=r"^CORE_DATABASE_URL: the schema is older .*`powerauth db migrate`$"
+        ):
+            async with running_core(settings(empty_url, migrate_on_start=False)):
+                pass
+
+
+async def test_a_core_on_a_later_schema_starts_until_that_leaves_it_behind(empty_url: str) -> None:
+    await migrations.upgrade(empty_url, SCRIPT_LOCATION)
+    later = "INSERT INTO pa_schema_history VALUES (:revision, :minimum, CURRENT_TIMESTAMP)"
+    database = Database(empty_url)
+    for revision, minimum in (("9998_expands", None), ("9999_contracts", "99.0.0")):
+        async with running_core(settings(empty_url, migrate_on_start=False)) as core:
+            await needed_schema().confirm(core.database)
+            async with database.transaction() as session:
+                await session.execute(text(later), {"revision": revision, "minimum": minimum})
+    with pytest.raises(SchemaRefused, match=r"99\.0\.0"):
+        async with running_core(settings(empty_url, migrate_on_start=False)):
+            pass
+    await database.dispose()
 
 
 @pytest.mark.parametrize(

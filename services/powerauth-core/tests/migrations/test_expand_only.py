@@ -60,17 +60,24 @@ _STATEMENTS = {
 def breaks(source: str) -> set[str]:
     """What a revision does that the previous release could stumble over; nothing for a marked one."""
     tree = ast.parse(source)
-    if any(isinstance(node, ast.Assign) and _is_marker(node) for node in tree.body):
-        return set()
+    if _assigns(tree, "contract"):
+        return set() if _assigns(tree, "minimum_release") else {"names no release that it leaves behind"}
     body = [
         node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == "downgrade")
     ]
     return {found for node in body for found in _breaks_in(node)}
 
 
-def _is_marker(node: ast.Assign) -> bool:
-    named = isinstance(node.targets[0], ast.Name) and node.targets[0].id == "contract"
-    return named and isinstance(node.value, ast.Constant) and bool(node.value.value)
+def _assigns(tree: ast.Module, name: str) -> bool:
+    """Whether the revision gives a name a constant that is not empty."""
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    return any(
+        isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == name
+        and isinstance(node.value, ast.Constant)
+        and bool(node.value.value)
+        for node in assigned
+    )
 
 
 def _breaks_in(tree: ast.AST) -> Iterator[str]:
@@ -150,8 +157,10 @@ def test_a_revision_expands_or_is_marked(revision: str) -> None:
 def test_what_does_not_expand_is_refused_outside_a_marked_revision(operation: str) -> None:
     source = f"def upgrade():\n    {operation}\n"
     assert breaks(source)
-    assert not breaks(f'contract = "no release uses it"\n{source}')
-    assert breaks(f'contract = ""\n{source}')
+    marked = f'contract = "no release uses it"\n{source}'
+    assert not breaks(f'minimum_release = "1.2.0"\n{marked}')
+    assert breaks(marked)
+    assert breaks(f'minimum_release = "1.2.0"\ncontract = ""\n{source}')
     assert not breaks(source.replace("upgrade", "downgrade"))
 
 

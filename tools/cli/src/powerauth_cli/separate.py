@@ -91,6 +91,8 @@ class SeparateProcesses:
     :param bus_url: AMQP URL; empty: events stay in each process
     :param services: which to start; enrollment and cloud need the core
     :param settings: further settings, environment variables by name
+    :param through: SQLAlchemy URL of a database behind a pooler or a proxy in front of that server: services
+        work through it, migrations go past it
     """
 
     def __init__(
@@ -100,16 +102,19 @@ class SeparateProcesses:
         bus_url: str = "",
         services: tuple[str, ...] = ("core", "enrollment", "cloud"),
         settings: Mapping[str, str] | None = None,
+        through: str = "",
     ) -> None:
         self._postgres_url = postgres_url
         self._bus_url = bus_url
         self._wanted = services
         self._settings = dict(settings or {})
+        self._through = through
         self.processes: dict[str, ServiceProcess] = {}
         self.admin = ("", "")
         self.rest_credentials = ("", "")
         self.dmz_credentials = ("", "")
         self.core_database_url = ""
+        self.cloud_database_url = ""
 
     @property
     def core_url(self) -> str:
@@ -146,8 +151,7 @@ class SeparateProcesses:
             "core",
             "/powerauth-java-server",
             {
-                "CORE_DATABASE_URL": self.core_database_url,
-                "CORE_MIGRATE_ON_START": "true",
+                **self._database("CORE", self.core_database_url),
                 "CORE_BUS_URL": self._bus_url,
             },
         )
@@ -169,12 +173,12 @@ class SeparateProcesses:
     async def _start_cloud(self, suffix: str) -> None:
         credentials = await self._credentials("cloud", "rest")
         self.admin = (ADMINISTRATOR, new_password())
+        self.cloud_database_url = await new_database(self._postgres_url, f"cloud_{suffix}")
         await self._run(
             "cloud",
             "/powerauth-cloud",
             {
-                "CLOUD_DATABASE_URL": await new_database(self._postgres_url, f"cloud_{suffix}"),
-                "CLOUD_MIGRATE_ON_START": "true",
+                **self._database("CLOUD", self.cloud_database_url),
                 "CLOUD_BUS_URL": self._bus_url,
                 "CLOUD_CORE_URL": self.core_url,
                 "CLOUD_CORE_USERNAME": credentials[0],
@@ -183,6 +187,14 @@ class SeparateProcesses:
                 "CLOUD_ADMIN_PASSWORD_ENCODED": hashed_password(self.admin[1]),
             },
         )
+
+    def _database(self, prefix: str, url: str) -> dict[str, str]:
+        way = url if not self._through else f"{self._through.rpartition('/')[0]}/{url.rpartition('/')[2]}"
+        return {
+            f"{prefix}_DATABASE_URL": way,
+            f"{prefix}_DATABASE_MIGRATE_URL": url,
+            f"{prefix}_MIGRATE_ON_START": "true",
+        }
 
     async def _credentials(self, name: str, door: str) -> tuple[str, str]:
         return await ensure_integration(name, door, database_url=self.core_database_url)

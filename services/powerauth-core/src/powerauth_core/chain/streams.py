@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.chain import repository
@@ -22,7 +21,7 @@ from powerauth_core.chain.models import AuditChain, head_facts
 from powerauth_core.chain.repository import RegistryDamaged
 from servicekit import clock
 from servicekit.database import Database
-from servicekit.errors import Unavailable
+from servicekit.errors import DataRefused, Unavailable
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)
@@ -219,7 +218,7 @@ class Streams:
             return None
         try:
             return await self._open(self._keys, self._key, now, full)
-        except (RegistryDamaged, IntegrityError) as error:
+        except (RegistryDamaged, DataRefused) as error:
             # Checks go on; their rows are without a chain, which `powerauth audit verify` reports.
             log.error("audit_not_chained", reason=str(error), error=type(error).__name__)
             self._damaged_until = now + _RETRY_DAMAGED

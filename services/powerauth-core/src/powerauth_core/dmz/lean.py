@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from powerauth_core.answers import answer
-from servicekit import logs, metrics
+from servicekit import logs, metrics, units
 from servicekit.bundles import CONTENT_TYPE, BundledCall, MalformedBundle, read_calls, refuse, write_answer
 from servicekit.errors import (
     DataRefused,
@@ -158,7 +158,7 @@ class LeanCalls:
 
     async def _answer(self, call: LeanCall, request: BaseModel, scope: Scope) -> Response:
         try:
-            return answer(await call.perform(scope["app"].state.core, request))
+            return answer(await units.repeated(lambda: call.perform(scope["app"].state.core, request)))
         except ServiceError as error:
             return await self._handlers.service_error(Request(scope), error)
         except Unavailable as error:

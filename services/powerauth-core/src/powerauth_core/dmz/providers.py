@@ -25,7 +25,7 @@ from pydantic import Field, ValidationError
 from powerauth_core.activations import repository as activations
 from powerauth_core.errors import CoreError
 from powerauth_protocol.json_text import read_json
-from servicekit import clock
+from servicekit import clock, units
 from servicekit.logs import get_logger
 from servicekit.wire import WireModel, checked_json, to_json
 
@@ -215,6 +215,7 @@ async def ask(core: Core, step: Awaitable[T], answer: type[T]) -> T:
     :param answer: what the provider has to answer with
     :raises ProviderFailed: whatever went wrong; what exactly is nothing for a device
     """
+    units.spent()
     try:
         async with asyncio.timeout(core.settings.custom_activation_provider_timeout_seconds):
             found = await step

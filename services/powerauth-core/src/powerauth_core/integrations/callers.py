@@ -15,6 +15,7 @@ from powerauth_core.errors import CoreError
 from powerauth_core.integrations import repository
 from powerauth_core.integrations.secrets import digest, stored_digest
 from powerauth_core.records import RecordCipher
+from servicekit import units
 from servicekit.auth import parse_basic
 from servicekit.database import Database
 from servicekit.errors import ErrorContext, ErrorFamily, Unavailable, error_response
@@ -64,7 +65,7 @@ class CallerCache:
         """
         known = self._known.get(client_token)
         if known is None or time.monotonic() >= known.good_until:
-            known = await self._read(client_token)
+            known = await units.repeated(lambda: self._read(client_token))
         if known is None or not hmac.compare_digest(known.secret_digest, digest(client_secret)):
             return None
         return known.caller

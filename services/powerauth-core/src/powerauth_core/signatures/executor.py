@@ -43,6 +43,8 @@ from powerauth_core.signatures.rules import (
 from powerauth_core.signatures.samples import Samples
 from powerauth_core.signatures.savepoint import in_savepoint
 from powerauth_protocol.keys import ActivationKeys
+from servicekit import units
+from servicekit.database import DatabaseUnavailable
 from servicekit.errors import ServiceError, Unavailable
 
 if TYPE_CHECKING:
@@ -107,6 +109,8 @@ class SignatureExecutor:
         return verified
 
     async def _submit(self, job: VerificationJob) -> Verified:
+        # The batch that it joins is run again by itself.
+        units.spent()
         try:
             batcher = self._checks if job.action is None else self._actions
             verified = await batcher.submit(job)
@@ -131,6 +135,17 @@ class SignatureExecutor:
         return await self._transaction(jobs, skip_locked=False)
 
     async def _transaction(
+        self, jobs: Sequence[VerificationJob], *, skip_locked: bool
+    ) -> Sequence[Settled[Verified]]:
+        try:
+            return await self._attempt(jobs, skip_locked=skip_locked)
+        except BatchFailed as failed:
+            cause = failed.__cause__
+            if not (isinstance(cause, DatabaseUnavailable) and cause.repeatable):
+                raise
+        return await self._attempt(jobs, skip_locked=skip_locked)
+
+    async def _attempt(
         self, jobs: Sequence[VerificationJob], *, skip_locked: bool
     ) -> Sequence[Settled[Verified]]:
         turn: Turn | None = None

@@ -27,6 +27,7 @@ from powerauth_core.signatures.jobs import LockedActivation
 from powerauth_core.signatures.repository import SELECTED_COLUMNS, locked_activation, renewed_mac
 from powerauth_core.signatures.rules import Decision
 from powerauth_protocol.encoding import b64encode
+from servicekit.database_errors import judge
 
 _COLUMNS = ", ".join([f"a.{name}" for name in SELECTED_COLUMNS])
 # Locks in the order of the ids (D9). NO KEY UPDATE lets others insert rows that refer to the
@@ -109,16 +110,13 @@ class RowsChanged(Exception):
     """A row is not the one that was read any more, or somebody is changing it; nothing was stored."""
 
 
-# Classes of SQLSTATE that leave the outcome open: connection, resources, operator, system, internal error.
-_UNKNOWN_OUTCOME = ("08", "53", "57", "58", "XX")
-
-
 def is_refusal(error: Exception, driver: Any) -> bool:
     """Whether a statement that failed so is certainly undone."""
     if isinstance(error, RowsChanged):
         return True
     if isinstance(error, asyncpg.PostgresError):
-        return not (error.sqlstate or "XX").startswith(_UNKNOWN_OUTCOME)
+        verdict = judge(error)
+        return verdict is not None and verdict.certain
     # The driver's own complaint about a value, before anything was sent.
     return isinstance(error, asyncpg.InterfaceError) and not driver.is_closed()
 

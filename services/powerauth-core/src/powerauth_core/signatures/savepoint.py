@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.signatures.batching import Settled
 from powerauth_core.signatures.jobs import EarlyEnd
+from servicekit.database import translate_error
+from servicekit.database_errors import judge
 from servicekit.errors import ServiceError
 
 
@@ -28,8 +30,12 @@ async def in_savepoint(session: AsyncSession, work: Callable[[], Awaitable[Any]]
         await savepoint.commit()
         return Settled(error=error)
     except Exception as error:
+        verdict = judge(error)
+        if verdict is not None and verdict.repeats and not verdict.refuses:
+            # The whole batch has to find another connection, or another moment.
+            raise
         # A lost connection fails again here, and with it the batch.
         await savepoint.rollback()
-        return Settled(error=error)
+        return Settled(error=translate_error(error) or error)
     await savepoint.commit()
     return Settled(result)

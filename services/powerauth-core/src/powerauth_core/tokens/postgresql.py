@@ -18,10 +18,11 @@ from powerauth_core.activations.models import BOUND_COLUMNS
 from powerauth_core.enums import ActivationProtocol, ActivationStatus, UniqueValueType
 from powerauth_core.errors import CoreError
 from powerauth_core.row_macs import RowMacs
-from powerauth_core.signatures.batching import Settled
+from powerauth_core.signatures.batching import BatchFailed, Settled
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
 from powerauth_core.tokens.repository import FoundToken, judged_status
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
+from servicekit.database import translate_error
 
 _SECRETS = """SELECT token_id, activation_id, token_secret, token_secret_encryption
 FROM pa_token WHERE token_id = ANY($1::varchar[])"""
@@ -136,7 +137,13 @@ async def check(
         if unknown:
             await held.fetch(driver, unknown)
         proofs = [held.prove(check) for check in pending]
-        rows = await _perform(driver, pending, proofs, remembers=remembers)
+        try:
+            rows = await _perform(driver, pending, proofs, remembers=remembers)
+        except Exception as error:
+            if settled:
+                # Some headers are spent already: the batch must not be run again.
+                raise BatchFailed from (translate_error(error) or error)
+            raise
         for position, number in enumerate(left):
             outcome = _outcome(rows.get(position), proofs[position], macs, remembers=remembers)
             if outcome is not None:

@@ -13,6 +13,8 @@ from powerauth_core.signatures.batching import BatchFailed, MicroBatcher, Settle
 from powerauth_core.tokens import postgresql, repository
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
+from servicekit import units
+from servicekit.database import DatabaseUnavailable
 from servicekit.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class TokenValidator:
         :raises CoreError: the stored secret cannot be read, as `RecordCipher.decrypt`
         :raises Unavailable: the database cannot be reached; the header may be spent
         """
+        # The batch that it joins is run again by itself.
+        units.spent()
         try:
             return await self._batcher.submit(check)
         except BatchFailed as error:
@@ -53,15 +57,23 @@ class TokenValidator:
         await self._batcher.close()
 
     async def _by_driver(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
-        remembers = replay.is_enabled(self._core)
         try:
-            async with self._core.database.driver() as driver:
-                return await postgresql.check(
-                    driver, checks, self._secrets, self._core.row_macs, remembers=remembers
-                )
-        except Unavailable as error:
+            return await self._check_by_driver(checks)
+        except DatabaseUnavailable as error:
             # It may have been done: a second try would take the headers for replayed ones.
+            if not error.repeatable:
+                raise BatchFailed from error
+        try:
+            return await self._check_by_driver(checks)
+        except DatabaseUnavailable as error:
             raise BatchFailed from error
+
+    async def _check_by_driver(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
+        remembers = replay.is_enabled(self._core)
+        async with self._core.database.driver() as driver:
+            return await postgresql.check(
+                driver, checks, self._secrets, self._core.row_macs, remembers=remembers
+            )
 
     async def _by_session(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
         try:

@@ -124,3 +124,33 @@ class PostgresServer:
         tail = (self._folder / "log").read_text(errors="replace")[-2000:]
         self.close()
         raise RuntimeError(f"PostgreSQL did not start:\n{tail}")
+
+
+class StandbyServer(PostgresServer):
+    """A second server that follows a primary by streaming replication, and answers reading calls.
+
+    :param primary: running; both together are what a failover switches between
+    """
+
+    def __init__(self, primary: PostgresServer) -> None:
+        super().__init__()
+        self._primary = primary
+
+    def promote(self) -> None:
+        """Make it a primary of its own, which can be written to."""
+        psql = [str(self.program("psql")), "-X", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [*psql, "-U", "postgres", "-c", "SELECT pg_promote()"]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+
+    def _create_cluster(self, owner: str | None) -> Path:
+        folder = private_folder("powerauth-standby-", owner)
+        source = ("-h", "127.0.0.1", "-p", str(self._primary.port), "-U", "postgres")
+        options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        subprocess.run(  # noqa: S603
+            [self.program("pg_basebackup"), "-D", folder / "data", *source, *options],
+            check=True,
+            capture_output=True,
+            user=owner,
+            cwd=folder,
+        )
+        return folder

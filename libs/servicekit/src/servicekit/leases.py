@@ -1,0 +1,161 @@
+"""Leases: who may do a piece of work now, as rows with an end (D27).
+
+Unlike a lock of the database a lease needs no connection of its own, so it works through a pooler and is
+not lost with a connection; it ends by itself when its owner is gone. Its clock is the database's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from sqlalchemy import Column, CursorResult, MetaData, String, Table, and_, delete, func, literal, or_, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql import ColumnElement
+
+from servicekit import logs
+from servicekit.database import Database, DatabaseUnavailable, UtcTimestamp
+from servicekit.errors import Unavailable
+
+_log = logs.get_logger(__name__)
+
+TABLE_NAME = "job_lease"
+LEASE_SECONDS = 30.0
+"""How long after the end of its owner the work stays undone at most."""
+
+_RENEWALS = 3
+"""How often a lease is renewed within its time."""
+
+_lease = Table(
+    TABLE_NAME,
+    MetaData(),
+    Column("name", String(64), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("valid_until", UtcTimestamp, nullable=False),
+)
+
+
+def lease_table(metadata: MetaData) -> Table:
+    """``job_lease`` in a service's metadata: who is doing what, and until when."""
+    return _lease.to_metadata(metadata)
+
+
+class LeaseLost(Unavailable):
+    """The lease could not be renewed in time: somebody else may have it."""
+
+
+class Leases:
+    """The leases of one database; on PostgreSQL only."""
+
+    def __init__(self, database: Database, seconds: float = LEASE_SECONDS) -> None:
+        """
+        :param seconds: how long a lease is valid unless it is renewed
+        """
+        self._database = database
+        self._seconds = seconds
+        # Given up, but the database was away: they need not expire before they are taken again.
+        self._left: dict[str, str] = {}
+
+    async def take(self, name: str) -> Lease | None:
+        """The lease of this name, or ``None`` while somebody has it.
+
+        :raises DatabaseUnavailable: it cannot be asked for
+        """
+        owner, asked = secrets.token_hex(16), time.monotonic()
+        values = {"name": name, "owner": owner, "valid_until": _in(self._seconds)}
+        insert = postgresql.insert(_lease).values(values)
+        statement = insert.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"owner": insert.excluded.owner, "valid_until": insert.excluded.valid_until},
+            where=or_(_lease.c.valid_until < _now(), _lease.c.owner == self._left.get(name)),
+        )
+        async with self._database.transaction() as session:
+            taken = (await session.execute(statement.returning(_lease.c.owner))).scalar()
+        self._left.pop(name, None)
+        if taken is None:
+            return None
+        return Lease(self, name, owner, self._seconds, asked + self._seconds)
+
+    async def renew(self, lease: Lease) -> bool:
+        """Extend a lease; ``False`` when somebody else has it.
+
+        :raises DatabaseUnavailable: that is not known
+        """
+        statement = update(_lease).where(_is(lease)).values(valid_until=_in(lease.seconds))
+        async with self._database.transaction() as session:
+            return cast(CursorResult[Any], await session.execute(statement)).rowcount == 1
+
+    async def give_back(self, lease: Lease) -> None:
+        """Let others have it."""
+        try:
+            async with self._database.transaction() as session:
+                await session.execute(delete(_lease).where(_is(lease)))
+        except Unavailable as error:
+            self._left[lease.name] = lease.owner
+            _log.warning("lease not given back", lease=lease.name, reason=str(error))
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lease that this process holds.
+
+    :ivar valid_until: moment of :func:`time.monotonic`, never later than the database's
+    """
+
+    leases: Leases
+    name: str
+    owner: str
+    seconds: float
+    valid_until: float
+
+    async def during(self, work: Awaitable[object]) -> None:
+        """Do the work while renewing the lease, then give it back.
+
+        :raises LeaseLost: it could not be renewed; the work was cancelled
+        """
+        working = asyncio.ensure_future(work)
+        renewing = asyncio.create_task(self._renew_until_lost())
+        try:
+            await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise LeaseLost(f"lease of {self.name} lost")
+            working.result()
+        finally:
+            for task in (working, renewing):
+                task.cancel()
+            await asyncio.gather(working, renewing, return_exceptions=True)
+            await asyncio.shield(self.leases.give_back(self))
+
+    async def _renew_until_lost(self) -> None:
+        while True:
+            await asyncio.sleep(self.seconds / _RENEWALS)
+            asked = time.monotonic()
+            try:
+                async with asyncio.timeout(max(0.0, self.valid_until - asked)):
+                    renewed = await self.leases.renew(self)
+            except (DatabaseUnavailable, TimeoutError) as error:
+                _log.warning("lease not renewed", lease=self.name, reason=str(error))
+                if time.monotonic() >= self.valid_until:
+                    return
+            else:
+                if not renewed:
+                    return
+                self.valid_until = asked + self.seconds
+
+
+def _is(lease: Lease) -> ColumnElement[bool]:
+    return and_(_lease.c.name == lease.name, _lease.c.owner == lease.owner)
+
+
+def _now() -> ColumnElement[object]:
+    """The database's clock; not that of the transaction's begin, which may have waited for a lock."""
+    return func.timezone("UTC", func.clock_timestamp())
+
+
+def _in(seconds: float) -> ColumnElement[object]:
+    return _now() + literal(timedelta(seconds=seconds))
