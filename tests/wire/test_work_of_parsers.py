@@ -123,6 +123,7 @@ READERS = re.compile(
 ELSEWHERE = {
     "canonical_query_predecoded": "what servers of the original do, for comparison; none of ours calls it",
     "check_config": "values of an administrator, bounded by their model",
+    "check_uris": "addresses of an administrator, bounded by their model",
     "check_key": "a name, looked up in a table",
     "from_name": "a name, looked up in a table",
     "is_uuid": "one regular expression",

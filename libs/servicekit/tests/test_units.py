@@ -43,7 +43,9 @@ async def test_work_that_left_nothing_behind_is_done_again_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "before", [(), (units.spent,), (units.spent, units.undone), (units.undone, units.spent)], ids=str
+    "before",
+    [(), (units.spent,), (units.spent, units.undone), (units.undone, units.spent)],
+    ids=["nothing", "spent", "spent, undone", "undone, spent"],
 )
 async def test_work_that_may_have_left_something_is_not_done_again(
     before: tuple[Callable[[], None], ...],

@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from servicekit.database import Database, UtcTimestamp
 from servicekit.startup import Finding, StartRefused
 
+_DIGITS = re.compile(r"[0-9]+")
+
 TABLE_NAME = "pa_schema_history"
 
 _history = Table(
@@ -109,7 +111,7 @@ async def _lock(session: AsyncSession, revision: str) -> bool:
 
 
 def _numbers(release: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"[0-9]+", release)[:3])
+    return tuple(int(part) for part in _DIGITS.findall(release)[:3])
 
 
 def applied(connection: Connection) -> dict[str, str | None]:

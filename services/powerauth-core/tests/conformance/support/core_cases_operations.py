@@ -121,9 +121,13 @@ ACTIONS = (
         {"status": "PENDING", "userId": "user-1"},
         more=(
             ({"operationId": operation(userId=None)}, {"userId": None}),  # no claim in 1.10 (§31.1)
-            ({"operationId": CANCELED, "userId": "user-2"}, {"status": "CANCELED"}),
         ),
-        bad=(Bad("0034", UNKNOWN), Bad("0034", {"userId": "user-2"}), out_of_scope("0034")),
+        bad=(
+            Bad("0034", UNKNOWN),
+            Bad("0034", {"userId": "user-2"}),
+            Bad("0034", {"operationId": CANCELED, "userId": "user-2"}),
+            out_of_scope("0034"),
+        ),
     ),
     Case(
         "operation/claim",
@@ -156,7 +160,6 @@ ACTIONS = (
         more=(
             ({"data": "A2*X"}, FAILED_ONCE),
             ({"signatureType": "POSSESSION"}, FAILED_ONCE),
-            ({"userId": "user-2"}, FAILED_ONCE),
             ({"operationId": operation(proximityCheckEnabled=True)}, FAILED_ONCE),
             (
                 {"operationId": operation(userId=None)},
@@ -166,6 +169,7 @@ ACTIONS = (
         bad=(
             Bad("0015", {"applicationId": "unknown"}),
             Bad("0037", UNKNOWN),
+            Bad("0037", {"userId": "user-2"}),
             Bad("0037", {"operationId": CANCELED}),
             out_of_scope("0037"),
         ),
@@ -194,15 +198,10 @@ ACTIONS = (
         },
         {"result": "REJECTED", "operation": {"status": "REJECTED", "timestampFinalized": present}},
         (is_now("REJECTED", additionalData={"rejectReason": "X"}),),
-        more=(
-            (
-                {"userId": "user-2"},
-                {"result": "REJECT_FAILED", "operation": {"status": "PENDING", "failureCount": 0}},
-            ),
-        ),
         bad=(
             Bad("0015", {"applicationId": "unknown"}),
             Bad("0038", UNKNOWN),
+            Bad("0038", {"userId": "user-2"}),
             Bad("0038", {"operationId": CANCELED}),
             out_of_scope("0038"),
         ),

@@ -221,7 +221,7 @@ async def test_lower_case_type_is_refused(api, phone) -> None:
     assert (status, body["responseObject"]["code"]) == (400, "ERROR_HTTP_REQUEST")
 
 
-@pytest.mark.parametrize("signature", ["", "x" * 3000, "\u20ac" * 44, "=" * 44, "12345678-12345678"])
+@pytest.mark.parametrize("signature", ["", "x" * 1000, "\u20ac" * 44, "=" * 44, "12345678-12345678"])
 async def test_signature_of_any_form_is_only_wrong(api, phone, signature) -> None:
     answer = await verify(api, phone.sign(BODY), signature=signature)
     assert (answer["signatureValid"], answer["remainingAttempts"]) == (False, 4)
