@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of
 from enrollment.inbox import service
-from enrollment.pipeline.incoming import receive_authenticated
+from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
 from servicekit.routing import DirectRoute
 from servicekit.wire import json_bytes
@@ -20,9 +20,7 @@ router = APIRouter(prefix="/api/inbox", tags=["Inbox"], route_class=DirectRoute)
 async def count_unread(request: Request) -> Response:
     """Number of unread messages."""
     enrollment = enrollment_of(request)
-    answer = await service.count_unread(
-        enrollment, enrollment.push_client(), await receive_authenticated(request)
-    )
+    answer = await service.count_unread(enrollment, enrollment.push_client(), await receive_json(request))
     return json_response(json_bytes(answer))
 
 
@@ -30,16 +28,14 @@ async def count_unread(request: Request) -> Response:
 async def list_messages(request: Request) -> Response:
     """A page of messages, newest first."""
     enrollment = enrollment_of(request)
-    answer = await service.list_messages(
-        enrollment, enrollment.push_client(), await receive_authenticated(request)
-    )
+    answer = await service.list_messages(enrollment, enrollment.push_client(), await receive_json(request))
     return json_response(json_bytes(answer))
 
 
 @router.post("/message/detail")
 async def get_message(request: Request) -> Response:
     """One message with its body."""
-    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
+    enrollment, incoming = enrollment_of(request), await receive_json(request)
     answer = await service.message(enrollment, enrollment.push_client(), incoming)
     return json_response(json_bytes(answer))
 
@@ -48,9 +44,7 @@ async def get_message(request: Request) -> Response:
 async def mark_read(request: Request) -> Response:
     """Mark one message as read."""
     enrollment = enrollment_of(request)
-    answer = await service.mark_read(
-        enrollment, enrollment.push_client(), await receive_authenticated(request)
-    )
+    answer = await service.mark_read(enrollment, enrollment.push_client(), await receive_json(request))
     return json_response(json_bytes(answer))
 
 
@@ -58,7 +52,5 @@ async def mark_read(request: Request) -> Response:
 async def mark_all_read(request: Request) -> Response:
     """Mark all messages as read."""
     enrollment = enrollment_of(request)
-    answer = await service.mark_all_read(
-        enrollment, enrollment.push_client(), await receive_authenticated(request)
-    )
+    answer = await service.mark_all_read(enrollment, enrollment.push_client(), await receive_json(request))
     return json_response(json_bytes(answer))

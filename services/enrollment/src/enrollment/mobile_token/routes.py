@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of, user_agent
 from enrollment.mobile_token import service
-from enrollment.pipeline.incoming import receive_authenticated
+from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response, ok_response
 from powerauth_protocol.json_text import write_json
 from servicekit.routing import DirectRoute
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token A
 @router.post("/list")
 async def list_operations(request: Request) -> Response:
     """Pending operations of the token's user."""
-    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
+    enrollment, incoming = enrollment_of(request), await receive_json(request)
     return json_response(
         write_json(await service.list_operations(enrollment, incoming, enrollment.language(request)))
     )
@@ -28,7 +28,7 @@ async def list_operations(request: Request) -> Response:
 @router.post("/detail")
 async def get_operation(request: Request) -> Response:
     """One pending operation."""
-    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
+    enrollment, incoming = enrollment_of(request), await receive_json(request)
     return json_response(
         write_json(await service.operation_detail(enrollment, incoming, enrollment.language(request)))
     )
@@ -37,7 +37,7 @@ async def get_operation(request: Request) -> Response:
 @router.post("/detail/claim")
 async def claim_operation(request: Request) -> Response:
     """Take over an operation that has no user yet."""
-    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
+    enrollment, incoming = enrollment_of(request), await receive_json(request)
     return json_response(
         write_json(await service.claim_operation(enrollment, incoming, enrollment.language(request)))
     )
@@ -46,7 +46,7 @@ async def claim_operation(request: Request) -> Response:
 @router.post("/history")
 async def list_history(request: Request) -> Response:
     """The newest operations in every state; signed."""
-    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
+    enrollment, incoming = enrollment_of(request), await receive_json(request)
     return json_response(
         write_json(await service.operation_history(enrollment, incoming, enrollment.language(request)))
     )
@@ -55,7 +55,7 @@ async def list_history(request: Request) -> Response:
 @router.post("/authorize")
 async def authorize_operation(request: Request) -> Response:
     """Approve an operation; the signature covers its data."""
-    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
+    enrollment, incoming = enrollment_of(request), await receive_json(request)
     await service.authorize_operation(
         enrollment, incoming, enrollment.client_address(request), user_agent(request)
     )
@@ -65,7 +65,7 @@ async def authorize_operation(request: Request) -> Response:
 @router.post("/cancel")
 async def cancel_operation(request: Request) -> Response:
     """Reject an operation; signed with possession."""
-    enrollment, incoming = enrollment_of(request), await receive_authenticated(request)
+    enrollment, incoming = enrollment_of(request), await receive_json(request)
     await service.cancel_operation(
         enrollment, incoming, enrollment.client_address(request), user_agent(request)
     )

@@ -59,13 +59,8 @@ async def receive_json(request: Request) -> Incoming:
     return await _incoming(request, headers)
 
 
-async def receive_authenticated(request: Request) -> Incoming:
-    """Read a request that only an activation can make, as `receive_json` does."""
-    return await receive_json(request)
-
-
-async def receive_any_authenticated(request: Request) -> Incoming:
-    """The same for a request of any content type."""
+async def receive_any(request: Request) -> Incoming:
+    """Read a request of any content type."""
     return await _incoming(request, _headers(request))
 
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from enrollment.container import enrollment_of
-from enrollment.pipeline.incoming import receive_authenticated
+from enrollment.pipeline.incoming import receive_json
 from enrollment.push import service
 from enrollment.wire import ok_response
 from servicekit.routing import DirectRoute
@@ -20,5 +20,5 @@ router = APIRouter(prefix="/api/push/device", tags=["Push registration"], route_
 async def register_device(request: Request) -> Response:
     """Register the device of the token's activation for push messages."""
     enrollment = enrollment_of(request)
-    await service.register_device(enrollment, enrollment.push_client(), await receive_authenticated(request))
+    await service.register_device(enrollment, enrollment.push_client(), await receive_json(request))
     return ok_response()

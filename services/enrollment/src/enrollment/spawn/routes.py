@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of
 from enrollment.pipeline.failures import counting_failures
-from enrollment.pipeline.incoming import receive_authenticated
+from enrollment.pipeline.incoming import receive_json
 from enrollment.spawn import service
 from enrollment.wire import json_response
 from servicekit.routing import DirectRoute
@@ -21,5 +21,5 @@ router = APIRouter(prefix="/api/activation", tags=["Activation spawn"], route_cl
 @counting_failures
 async def create_activation_code(request: Request) -> Response:
     """An activation code for another application or phone; signed, then encrypted for the core."""
-    incoming = await receive_authenticated(request)
+    incoming = await receive_json(request)
     return json_response(json_bytes(await service.activation_code(enrollment_of(request), incoming)))
