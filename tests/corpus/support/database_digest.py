@@ -20,12 +20,13 @@ _APPEND_ONLY = frozenset(
 _CHAIN = {"audit_chain": frozenset({ROWS, "position", "mac", "seal", "timestamp_last"})}
 _ATTEMPT = {"pa_signature_audit": frozenset({ROWS}), "audit_log": frozenset({ROWS}), **_CHAIN}
 _COUNTER = {"counter", "ctr_data", "failed_attempts", "timestamp_last_used"}
-_STATE = {"activation_status", "timestamp_last_change", "version"}
+_STATE = {"activation_status", "timestamp_last_change", "version", "row_mac"}
 _DECISION = {"status", "timestamp_finalized", "additional_data", "signature_type"}
 
 ALLOWED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "failed attempt": {"pa_activation": frozenset({"failed_attempts", "timestamp_last_used"}), **_ATTEMPT},
     "audited attempt": {"pa_activation": frozenset({"timestamp_last_used"}), **_ATTEMPT},
+    "sampled attempt": {"pa_activation": frozenset({"timestamp_last_used"}), **_ATTEMPT},
     "counter": {"pa_activation": frozenset(_COUNTER), **_ATTEMPT},
     "operation failure": {"pa_operation": frozenset({"failure_count", "additional_data"})},
     "replay memory": {"pa_unique_value": frozenset({ROWS})},
@@ -86,7 +87,7 @@ _MUST: Mapping[str, tuple[str, str]] = {
     "approval": ("pa_operation", "status"),
     "rejection": ("pa_operation", "status"),
 }
-"""What must have changed, if the change is declared."""
+"""What must have changed, if the change is declared. A sampled attempt may share a row that is written later."""
 
 Changes = set[tuple[str, str]]
 """Tables with changed columns."""

@@ -86,7 +86,7 @@ def create_app(
     runtime = _Runtime(cloud, bus)
 
     async def database_is_usable() -> None:
-        await needed_schema().confirm(cloud.database)
+        await needed_schema().confirm(app.state.cloud.database)
 
     app = servicekit_app.create_app(
         title="PowerAuth Cloud",

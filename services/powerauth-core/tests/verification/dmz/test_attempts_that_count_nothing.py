@@ -132,7 +132,7 @@ async def test_attempts_that_count_nothing_share_a_row_of_the_chain(
     assert len(listed["items"]) == len(rows)
 
 
-@pytest.mark.parametrize("network", ["x" * 65, "a b", "\x00", '"', "1.1.1.1\n"])
+@pytest.mark.parametrize("network", ["x" * 65, "a b", '"', "1.1.1.1\n"])
 async def test_only_a_network_can_be_told_as_one(network: str, dmz, phone) -> None:
     assert await dmz.error("signed/verify", **login(phone, network)) == "ERR0024"
 
