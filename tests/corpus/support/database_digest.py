@@ -87,7 +87,7 @@ _MUST: Mapping[str, tuple[str, str]] = {
     "approval": ("pa_operation", "status"),
     "rejection": ("pa_operation", "status"),
 }
-"""What must have changed, if the change is declared. A sampled attempt may share a row that is written later."""
+"""What must have changed, if the change is declared. A sampled attempt may share a row written later."""
 
 Changes = set[tuple[str, str]]
 """Tables with changed columns."""
