@@ -41,6 +41,7 @@ _SETTINGS_WITH_ADDRESSES = {
     # Given together with their addresses when the process starts; nobody can change one alone at run time.
     "bus_url",
     "custom_activation_provider_password",
+    "database_migrate_url",
     "database_url",
     "http_proxy_password",
     "user_info_rest_password",

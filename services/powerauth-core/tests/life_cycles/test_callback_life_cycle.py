@@ -64,12 +64,15 @@ class CallbackLifeCycle(Sequence):
             "id"
         ]
         self.first = self.callback
-        started = self.server.ok("activation/init", userId="user-1", applicationId=self.application)
-        self.activation = started["activationId"]
+        self._start_activation()
         self.events: dict[str, Event] = {}
         self.expected = 1  # the activation's start
         self.lost: set[str] = set()
         self._settle()
+
+    def _start_activation(self) -> None:
+        started = self.server.ok("activation/init", userId="user-1", applicationId=self.application)
+        self.activation, self.removed = started["activationId"], False
 
     def _settings(self, maximum: int) -> dict[str, Any]:
         return {
@@ -97,8 +100,13 @@ class CallbackLifeCycle(Sequence):
         self.endpoint.behaviour = self.one_of(*BEHAVIOURS)
 
     def the_activation_changes(self) -> None:
-        """Each removal is told, also of a removed activation (§18.2)."""
-        self.server.ok("activation/remove", activationId=self.activation)
+        """A start and a removal are told; another removal changes nothing and is not (§18.2)."""
+        if self.removed:
+            self.server.ok("activation/remove", activationId=self.activation)
+            self._start_activation()
+        else:
+            self.server.ok("activation/remove", activationId=self.activation)
+            self.removed = True
         self.expected += self.callback is not None
         self._settle()
 

@@ -56,6 +56,10 @@ class Model:
     def pending(self) -> bool:
         return self.status == "PENDING"
 
+    def is_known_to(self, user: str, application: str) -> bool:
+        """Another's operation is unknown in every state (D31)."""
+        return self.owner in (None, user) and application in self.applications
+
     def end(self, status: str) -> None:
         self.stored = status
         self.status_events += 1
@@ -116,12 +120,11 @@ class OperationLifeCycle(RuleBasedStateMachine):
             signatureType=factor,
             additionalData=added,
         )
-        if not model.pending:
+        if not (model.pending and model.is_known_to(user, application)):
             assert answer.code == "ERR0037"
             return
-        right = model.owner in (None, user) and application in model.applications
         model.additional_data |= added
-        if right and data == "A2" and factor == "POSSESSION_KNOWLEDGE":
+        if data == "A2" and factor == "POSSESSION_KNOWLEDGE":
             model.owner = user
             model.end("APPROVED")
             assert answer["result"] == "APPROVED"
@@ -149,15 +152,13 @@ class OperationLifeCycle(RuleBasedStateMachine):
             applicationId=application,
             additionalData=added,
         )
-        if not model.pending:
+        if not (model.pending and model.is_known_to(user, application)):
             assert answer.code == "ERR0038"
-        elif model.owner in (None, user) and application in model.applications:
-            assert answer["result"] == "REJECTED"
-            model.owner = user
-            model.additional_data |= added
-            model.end("REJECTED")
-        else:
-            assert answer["result"] == "REJECT_FAILED"
+            return
+        assert answer["result"] == "REJECTED"
+        model.owner = user
+        model.additional_data |= added
+        model.end("REJECTED")
 
     @rule(reason=st.sampled_from([None, "FRAUD"]))
     def cancel(self, reason: str | None) -> None:
@@ -172,7 +173,7 @@ class OperationLifeCycle(RuleBasedStateMachine):
     @rule(user=st.sampled_from(USERS))
     def claim(self, user: str) -> None:
         answer = self.server.post("operation/claim", operationId=self.model.id, userId=user)
-        if self.model.pending and self.model.owner not in (None, user):
+        if self.model.owner not in (None, user):
             assert answer.code == "ERR0034"
         else:
             assert answer.code == "OK"
@@ -191,7 +192,7 @@ class OperationLifeCycle(RuleBasedStateMachine):
         body = self._body(data=data, mobileTokenData=added)
         signed = device.sign(body, uri_id="/operation/authorize")
         answer = self.server.dmz("signed/operation/approve", header=signed.header, body=b64encode(body))
-        if model.owner not in (None, user) or application not in model.applications:
+        if not model.is_known_to(user, application):
             assert answer.code == "ERR0034"
         elif not model.pending:
             assert (answer["authenticated"], answer["result"]) == (True, None)
