@@ -59,15 +59,19 @@ class _Entry:
 
 @dataclass(slots=True)
 class DiscoveryCache:
-    """Documents and failures by address; bounded, and asked for once at a time."""
+    """Documents and failures by address; bounded, and asked for once at a time.
 
+    :ivar clock: seconds that only go forward
+    """
+
+    clock: Callable[[], float] = time.monotonic
     _entries: OrderedDict[str, _Entry] = field(default_factory=OrderedDict)
     _flights: dict[str, asyncio.Task[dict[str, Any] | None]] = field(default_factory=dict)
 
     async def get(self, uri: str, fetch: Fetch) -> dict[str, Any] | None:
         """The document at an address, None if there is no usable one."""
         entry = self._entries.get(uri)
-        if entry is not None and time.monotonic() < entry.ask_again:
+        if entry is not None and self.clock() < entry.ask_again:
             self._entries.move_to_end(uri)
             return entry.document
         flight = self._flights.get(uri)
@@ -80,7 +84,7 @@ class DiscoveryCache:
     async def _load(self, uri: str, known: _Entry | None, fetch: Fetch) -> dict[str, Any] | None:
         etag = None if known is None or known.document is None else known.etag
         fetched = await fetch(etag)
-        now = time.monotonic()
+        now = self.clock()
         entry = _failed(known, now) if fetched is None else _renewed(known, fetched, now)
         self._entries[uri] = entry
         self._entries.move_to_end(uri)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,17 +27,16 @@ class Provider:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    moment = time.monotonic()
+class Clock:
+    """Stands still between calls of `advance`."""
 
-    def advance(seconds: float) -> None:
-        nonlocal moment
-        moment += seconds
-        monkeypatch.setattr(discovery.time, "monotonic", lambda: moment)
+    moment = 1000.0
 
-    advance(0)
-    return advance
+    def __call__(self) -> float:
+        return self.moment
+
+    def advance(self, seconds: float) -> None:
+        self.moment += seconds
 
 
 async def test_one_flight_for_all_who_ask_and_none_while_it_is_fresh() -> None:
@@ -70,32 +67,33 @@ async def test_a_caller_that_goes_away_does_not_take_the_answer_with_it() -> Non
         ("max-age=999999999", discovery.LONGEST_SECONDS),
     ],
 )
-async def test_an_old_document_is_asked_for_with_its_entity_tag(
-    cache_control: str, seconds: float, later: Callable[[float], None]
-) -> None:
-    cache = DiscoveryCache()
+async def test_an_old_document_is_asked_for_with_its_entity_tag(cache_control: str, seconds: float) -> None:
+    clock = Clock()
+    cache = DiscoveryCache(clock)
     provider = Provider(Fetched(DOCUMENT, '"1"', cache_control), Fetched(None, None, cache_control))
     for advance in (0.0, seconds - 1, 1.0, seconds - 1):
-        later(advance)
+        clock.advance(advance)
         assert await cache.get("uri", provider) == DOCUMENT
     assert provider.asked == [None, '"1"']
 
 
-async def test_a_failure_is_remembered_for_a_while(later: Callable[[float], None]) -> None:
-    cache, provider = DiscoveryCache(), Provider(None, Fetched(DOCUMENT))
+async def test_a_failure_is_remembered_for_a_while() -> None:
+    clock = Clock()
+    cache, provider = DiscoveryCache(clock), Provider(None, Fetched(DOCUMENT))
     assert [await cache.get("uri", provider) for _ in range(9)] == [None] * 9
     assert provider.asked == [None]
-    later(discovery.RETRY_SECONDS)
+    clock.advance(discovery.RETRY_SECONDS)
     assert await cache.get("uri", provider) == DOCUMENT
 
 
-async def test_a_known_document_outlives_an_outage_but_not_for_ever(later: Callable[[float], None]) -> None:
-    cache, provider = DiscoveryCache(), Provider(Fetched(DOCUMENT, '"1"'), None)
+async def test_a_known_document_outlives_an_outage_but_not_for_ever() -> None:
+    clock = Clock()
+    cache, provider = DiscoveryCache(clock), Provider(Fetched(DOCUMENT, '"1"'), None)
     await cache.get("uri", provider)
-    later(discovery.FRESH_SECONDS)
+    clock.advance(discovery.FRESH_SECONDS)
     assert [await cache.get("uri", provider) for _ in range(9)] == [DOCUMENT] * 9
     assert provider.asked == [None, '"1"']
-    later(discovery.STALE_SECONDS)
+    clock.advance(discovery.STALE_SECONDS)
     assert await cache.get("uri", provider) is None
 
 
