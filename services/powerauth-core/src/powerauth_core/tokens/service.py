@@ -38,7 +38,7 @@ from powerauth_protocol.encoding import b64encode, render_json
 from powerauth_protocol.scope import Scope
 from powerauth_protocol.token import generate_token_secret
 from powerauth_protocol.versions import ProtocolVersion
-from servicekit import clock
+from servicekit import clock, units
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -162,8 +162,13 @@ async def _application(core: Core, application_id: str) -> ApplicationIdentity |
     known = core.application_cache.known_by_id(application_id)
     if known is not None:
         return known
-    async with core.database.read() as session:
-        return await core.application_cache.by_id(session, application_id)
+
+    async def read() -> ApplicationIdentity | None:
+        async with core.database.read() as session:
+            return await core.application_cache.by_id(session, application_id)
+
+    # The header is spent: the request as a whole cannot be run again, this can.
+    return await units.repeated(read)
 
 
 async def _store(
