@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from core_test_device import Device
 from sqlalchemy import text
 
 from powerauth_core.activations.models import BLOCKED_AS_UNSOUND, BOUND_COLUMNS, Activation
 from powerauth_core.signatures import repository
+from powerauth_protocol import activation_code
 from powerauth_protocol.ecies import SharedInfo1
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.scope import Scope
@@ -128,6 +130,40 @@ async def test_blocking_by_failures_leaves_a_sound_row(core, api, make_phone) ->
     assert await sound(core, phone)
     await api.ok("activation/unblock", activationId=phone.activation_id)
     assert (await verified(api, phone))["signatureValid"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"commit_phase": 1, "activation_otp": None},
+        {"activation_otp": None},
+        {"activation_otp_validation": 2},
+        {"activation_code": activation_code.generate()},
+    ],
+)
+async def test_who_joins_a_waiting_activation_is_not_for_others_to_say(
+    core, api, call, application, make_phone, write, values
+) -> None:
+    """By whose word a device joins (code, password, commit) is bound like the keys that it brings."""
+    mallory = await make_phone("mallory")
+    started = await api.ok(
+        "activation/init",
+        userId="alice",
+        applicationId=application.application_id,
+        commitPhase="ON_COMMIT",
+        activationOtp="1234",
+    )
+    waiting = Device(mallory.app, ProtocolVersion.V3_3)
+    waiting.activation_id = started["activationId"]
+    await write(waiting, **values)
+    sealed = await waiting.layer2(call)
+    code = values.get("activation_code", started["activationCode"])
+    prepare = {"activationCode": code, "applicationKey": waiting.app.key, **waiting.env(sealed)}
+    assert await api.error("activation/prepare", **prepare) == "ERR0007"
+    assert await stored(core, waiting, "device_public_key_base64") == (None,)
+    assert (await api.ok("activation/status", activationId=waiting.activation_id))[
+        "activationStatus"
+    ] == "BLOCKED"
 
 
 async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(
