@@ -30,8 +30,8 @@ BOUND_COLUMNS = (
     "activation_otp_validation",
     "commit_phase",
 )
-"""What the MAC of an activation's row covers: whose it is, its keys, and by whose word a device joins it. What a
-generation adds goes to `Activation.LATER_COLUMNS`.
+"""What the MAC of an activation's row covers: whose it is, its keys, and by whose word a device joins it.
+What a generation adds goes to `Activation.LATER_COLUMNS`.
 """
 
 
