@@ -12,10 +12,12 @@ from sqlalchemy import text
 
 from powerauth_core.activations.models import BLOCKED_AS_UNSOUND, BOUND_COLUMNS, Activation
 from powerauth_core.signatures import repository
+from powerauth_core.signatures.jobs import VerificationJob
 from powerauth_protocol import activation_code
 from powerauth_protocol.ecies import SharedInfo1
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.scope import Scope
+from powerauth_protocol.signature import SignatureType
 from powerauth_protocol.token import token_digest
 from powerauth_protocol.versions import ProtocolVersion
 from servicekit import clock
@@ -164,6 +166,28 @@ async def test_who_joins_a_waiting_activation_is_not_for_others_to_say(
     assert (await api.ok("activation/status", activationId=waiting.activation_id))[
         "activationStatus"
     ] == "BLOCKED"
+
+
+async def test_blocking_behind_a_right_signature_leaves_a_sound_row(core, make_phone, change) -> None:
+    """In one batch: what the first check leaves still tells the second one what the MAC covers."""
+    phone = await make_phone()
+    await change(phone, failed_attempts=4)
+    right, wrong = phone.sign(BODY, kind=SignatureType.POSSESSION), phone.sign(BODY)
+    jobs = [
+        VerificationJob(
+            activation_id=phone.activation_id,
+            signed_data=(signed.data if signed is right else right.data,),
+            signature=signed.code,
+            types=(signed.kind,),
+            version=phone.version,
+            application_key=phone.app.key,
+        )
+        for signed in (right, wrong)
+    ]
+    outcomes = await core.verifier._run_waiting(jobs)
+    assert [outcome.result.valid for outcome in outcomes] == [True, False]
+    assert await stored(core, phone, "activation_status", "blocked_reason") == (4, "MAX_FAILED_ATTEMPTS")
+    assert await sound(core, phone)
 
 
 async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(
