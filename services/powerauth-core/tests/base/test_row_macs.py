@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from powerauth_core.integrations.models import Integration
 from powerauth_core.master_key.repository import BOUND_TABLES
 from powerauth_core.row_macs import BoundRow, RowMacs, table_of
 from servicekit import metrics
+from servicekit.testing import PATIENCE_SECONDS
 
 KEY, OTHER = bytes(range(16)), bytes(16)
 CELLS = st.one_of(st.none(), st.text(max_size=5), st.integers(-5, 5))
@@ -194,6 +196,25 @@ async def test_a_callback_of_others_is_shown_without_secrets_never_called_and_ca
     assert await api.error("application/callback/update", **changed, authentication=kept) == "ERR0010"
     assert await api.error("application/callback/update", **changed, authentication=None) == "ERR0010"
     assert (await api.ok("application/callback/remove", id=shown["id"]))["removed"] is True
+
+
+async def test_a_callback_that_is_removed_while_it_is_changed_stays_sound(
+    api: Any, core: Any, filled: str
+) -> None:
+    [shown] = (await api.ok("application/callback/list", applicationId=filled))["callbackUrlList"]
+    changed = {
+        "id": shown["id"],
+        "applicationId": filled,
+        "name": "n",
+        "type": "OPERATION_STATUS_CHANGE",
+        "callbackUrl": "https://other.example/",
+    }
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(
+            *[api.post("application/callback/update", **changed) for _ in range(4)],
+            api.ok("application/callback/remove", id=shown["id"]),
+        )
+    assert await unsound(core) == set()
 
 
 async def test_an_unsound_row_is_counted_logged_and_audited_once_an_hour(
