@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from contextlib import suppress
 
 import pytest
 
@@ -30,10 +31,8 @@ def test_what_was_encrypted_comes_back_only_for_its_row() -> None:
     assert mode == 1
     assert b"secret" not in b64decode(stored)
     assert cipher.decrypt(mode, PARTS, stored) == b"secret"
-    try:
+    with suppress(InvalidKeyFormat):  # but for one in 256, whose padding fits by chance
         assert cipher.decrypt(mode, ("a", "c"), stored) != b"secret"
-    except InvalidKeyFormat:
-        pass  # one in 256 has a padding that fits by chance
 
 
 def test_what_decrypts_to_no_text_is_damaged() -> None:
