@@ -14,8 +14,9 @@ from starlette.types import Message
 
 from cloud_private_api.auth import passwords
 from cloud_private_api.auth.limits import FailureLimit
-from cloud_private_api.auth.login import MAX_AHEAD, Login, PatientReceive
+from cloud_private_api.auth.login import Login
 from cloud_private_api.errors import TooManyRequests, Unauthorized
+from servicekit.clients import MAX_AHEAD, PatientReceive
 
 LIST = "/v2/registrations?userId=u"
 HERE, THERE = "192.0.2.1", "198.51.100.1"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from enrollment_fakes import FakeCore, Phone
+from starlette.types import Message
 
 from enrollment.core_client import CoreDoor
 from enrollment.pipeline.envelopes import (
@@ -24,12 +26,17 @@ from servicekit.http import AsgiTransport, ServiceClient
 VERSIONS = ["3.0", "3.1", "3.2", "3.3"]
 
 
+async def _stays() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
 async def opened(core: FakeCore, phone: Phone, plaintext: bytes) -> tuple[OpenedEnvelope, ClientEncryptor]:
     door = CoreDoor(ServiceClient("http://core/powerauth-java-server", transport=AsgiTransport(core)))
     encryptor = phone.encryptor(Scope.APPLICATION)
     body = json.dumps(encryptor.encrypt(plaintext).to_json_dict()).encode()
     header = phone.encryption(Scope.APPLICATION)["X-PowerAuth-Encryption"]
-    return await open_application(door, Incoming(None, header, None, body)), encryptor
+    return await open_application(door, Incoming(None, header, None, body, _stays)), encryptor
 
 
 @pytest.mark.parametrize("version", VERSIONS)

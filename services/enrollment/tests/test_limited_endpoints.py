@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -10,14 +11,19 @@ from uuid import uuid4
 
 import pytest
 from enrollment_fakes import ACTIVATION_ID, Answer, FakeCore, Phone, PublicClient, Raw, Refusal
+from fastapi import FastAPI
 from pydantic import SecretStr, ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from enrollment import lanes
+from enrollment.app import create_app
 from enrollment.errors import TooManyRequests
-from enrollment.lanes import Lanes
+from enrollment.lanes import Disconnected, Lanes
 from enrollment.settings import EnrollmentSettings
 from powerauth_protocol.ecies import Scope
 from powerauth_protocol.temporary_key import TemporaryKeyRequest, build_request_jwt
+from servicekit.http import AsgiTransport
 
 KEYSTORE, STATUS = "/pa/v3/keystore/create", "/pa/v3/activation/status"
 CREATE, CONFIGURATION = "/pa/v3/activation/create", "/api/config/oidc"
@@ -30,6 +36,8 @@ TIGHT = {
 KEY = {"jwt": "x"}
 CARRIER, ELSEWHERE = "198.51.100.7", "192.0.2.8"
 
+pytestmark = pytest.mark.usefixtures("clock")
+"""A minute that ends in between would forget what was counted."""
 
 Connect = Callable[..., PublicClient]
 
@@ -187,7 +195,7 @@ async def test_lanes_leave_nothing_behind_and_their_number_of_waiting_is_bounded
     subject, go = Lanes(), asyncio.Event()
 
     async def wait(key: str, *, proven: bool = False) -> None:
-        async with subject.turn("limit", key, proven=proven):
+        async with subject.turn("limit", key, asyncio.Event().wait, proven=proven):
             await go.wait()
 
     tasks = [asyncio.create_task(wait(f"address-{number}")) for number in range(10)]
@@ -201,6 +209,112 @@ async def test_lanes_leave_nothing_behind_and_their_number_of_waiting_is_bounded
     go.set()
     await asyncio.gather(*tasks)
     assert (subject._lanes, subject._inside) == ({}, 0)
+
+
+async def test_who_goes_away_leaves_the_queue_and_keeps_nobody_from_his_turn() -> None:
+    subject, gone, served = Lanes(), asyncio.Event(), []
+    go = asyncio.Event()
+
+    async def wait(name: str, disconnected: Disconnected) -> None:
+        async with subject.turn("limit", "key", disconnected, proven=False):
+            served.append(name)
+            await go.wait()
+
+    stays = asyncio.Event().wait
+    inside = [asyncio.create_task(wait("first", stays)) for _ in range(lanes.AT_ONCE)]
+    await settled()
+    leaving = [asyncio.create_task(wait("left", gone.wait)) for _ in range(lanes.WAITING)]
+    await settled()
+    with pytest.raises(TooManyRequests):
+        await wait("refused", stays)
+    gone.set()
+    left = await asyncio.gather(*leaving, return_exceptions=True)
+    assert {type(error) for error in left} == {ClientDisconnect}
+    patient = [asyncio.create_task(wait("last", stays)) for _ in range(3)]
+    await settled()
+    go.set()
+    # Cancelled when it has just been given its turn: the next one gets it.
+    await asyncio.sleep(0)
+    patient[0].cancel()
+    await asyncio.gather(*inside, *patient[1:])
+    assert (served, subject._lanes) == (["first"] * lanes.AT_ONCE + ["last"] * 2, {})
+
+
+@pytest.mark.parametrize("number", range(12))
+async def test_a_turn_that_comes_as_its_request_ends_is_not_lost(number: int) -> None:
+    subject, go = Lanes(), asyncio.Event()
+
+    async def wait(disconnected: Disconnected) -> None:
+        async with subject.turn("limit", "key", disconnected, proven=False):
+            await go.wait()
+
+    gone = asyncio.Event()
+    stays = asyncio.Event().wait
+    tasks = [asyncio.create_task(wait(stays)) for _ in range(lanes.AT_ONCE)]
+    tasks += [asyncio.create_task(wait(gone.wait if each % 2 else stays)) for each in range(6)]
+    await settled()
+    go.set()
+    for _ in range(number // 2):
+        await asyncio.sleep(0)
+    if number % 2:
+        gone.set()
+    else:
+        tasks[lanes.AT_ONCE].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (subject._lanes, subject._inside) == ({}, 0)
+
+
+@pytest.mark.parametrize("path", [KEYSTORE, STATUS])
+async def test_waiting_request_is_dropped_when_its_client_is_gone(path: str, core: FakeCore) -> None:
+    """Before its body was asked for as well as after."""
+    core.script["keystore/create"] = Refusal("ERR0024")
+    core.script["activation/status"] = {"activationId": ACTIVATION_ID, "encryptedStatusBlob": "QQ=="}
+    settings = EnrollmentSettings(**{"core_url": "http://core.test/powerauth-java-server", **TIGHT})  # type: ignore[arg-type]
+    app = create_app(settings, core_transport=AsgiTransport(core))
+    request = {"jwt": "a.b.c"} if path == KEYSTORE else {"activationId": ACTIVATION_ID}
+    body = json.dumps({"requestObject": request}).encode()
+    never, gone = asyncio.Event(), asyncio.Event()
+    for _ in range(2):
+        await raw(app, path, body, never)
+    gate = core.close_gate()
+    inside = [asyncio.create_task(raw(app, path, body, never)) for _ in range(lanes.AT_ONCE)]
+    await settled()
+    leaving = asyncio.create_task(raw(app, path, body, gone))
+    patient = asyncio.create_task(raw(app, path, body, never))
+    await settled()
+    assert not leaving.done()
+    gone.set()
+    assert await leaving == []
+    gate.set()
+    statuses = [sent[0]["status"] for sent in await asyncio.gather(*inside, patient)]
+    assert statuses == [400 if path == KEYSTORE else 200] * (lanes.AT_ONCE + 1)
+    assert len(core.calls) == lanes.AT_ONCE + 3
+
+
+async def raw(app: FastAPI, path: str, body: bytes, gone: asyncio.Event) -> list[Message]:
+    """What is sent to a client that stays until it is gone."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"/enrollment-server{path}",
+        "headers": [(b"content-type", b"application/json")],
+        "query_string": b"",
+        "client": (CARRIER, 1),
+    }
+    await app(scope, receive, send)
+    return sent
 
 
 async def test_the_core_is_told_where_a_signature_came_from(

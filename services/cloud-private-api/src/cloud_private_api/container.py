@@ -9,13 +9,14 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from cloud_private_api.auth.facts import UserDirectory
-from cloud_private_api.auth.login import Login, PatientReceive
+from cloud_private_api.auth.login import Login
 from cloud_private_api.auth.passwords import PasswordWorker
 from cloud_private_api.auth.rules import Caller
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.known import ApplicationFacts, OperationTexts
 from cloud_private_api.settings import CloudSettings
 from servicekit.addresses import TrustedProxies
+from servicekit.clients import PatientReceive
 from servicekit.database import Database
 
 

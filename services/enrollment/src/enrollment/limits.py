@@ -17,7 +17,7 @@ from limits import RateLimitItemPerMinute
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from enrollment.errors import TooManyRequests
-from enrollment.lanes import Lanes
+from enrollment.lanes import Disconnected, Lanes
 from enrollment.limit_storage import BoundedMemory, SharedCounts
 from enrollment.settings import EnrollmentSettings
 from servicekit.addresses import LOOPBACK
@@ -94,22 +94,26 @@ class Limits:
         )
 
     @asynccontextmanager
-    async def turn(self, limit: RateLimit, key: str, network: str) -> AsyncIterator[None]:
+    async def turn(
+        self, limit: RateLimit, key: str, network: str, disconnected: Disconnected
+    ) -> AsyncIterator[None]:
         """Let a request pass: at once, or in its turn while `key` is over the limit.
 
         :param network: where the request comes from
+        :param disconnected: tells when its client is gone
         :raises TooManyRequests: the queue is full
+        :raises ClientDisconnect: the client did not wait for its turn
         """
         if self._is_exempt(network) or not await limit.is_over(key):
             yield
             return
-        async with self._lanes.turn(limit.name, key, proven=self._is_proven(network)):
+        async with self._lanes.turn(limit.name, key, disconnected, proven=self._is_proven(network)):
             yield
 
     @asynccontextmanager
-    async def counting_failures(self, network: str) -> AsyncIterator[None]:
-        """Let a request pass, and count its failure on the address. An outage is none."""
-        async with self.turn(self.failures_per_address, network, network):
+    async def counting_failures(self, network: str, disconnected: Disconnected) -> AsyncIterator[None]:
+        """Let a request pass, and count its failure on the address. An outage is none; raises as `turn`."""
+        async with self.turn(self.failures_per_address, network, network, disconnected):
             try:
                 yield
             except TooManyRequests:

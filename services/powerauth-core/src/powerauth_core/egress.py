@@ -16,6 +16,7 @@ import ssl
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property, partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import quote
 
@@ -195,6 +196,9 @@ class Egress:
     ) -> httpx2.AsyncClient:
         """A client of its own; the caller closes it. Redirects are not followed, the environment is ignored.
 
+        Cookies are not kept: calls for all applications share clients.
+
+
         :param tls: for a client certificate or other trust anchors
         :param timeout: instead of the configured time-outs
         """
@@ -210,6 +214,7 @@ class Egress:
             timeout=timeout or self._timeout,
             trust_env=False,
             follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             event_hooks={"request": [_note_call]},
         )
 

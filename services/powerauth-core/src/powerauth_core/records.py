@@ -68,7 +68,10 @@ class RecordCipher:
                 mode = EncryptionMode[mode].code
             except KeyError:
                 raise UnsupportedEncryptionMode from None
-        return self._decrypt(mode, parts, stored, ValueKind.TEXT).decode()
+        try:
+            return self._decrypt(mode, parts, stored, ValueKind.TEXT).decode()
+        except UnicodeDecodeError:  # of a wrong row or damaged, and the padding fits by chance
+            raise InvalidKeyFormat from None
 
     def _decrypt(self, mode: int | None, parts: Sequence[str], stored: str, kind: ValueKind) -> bytes:
         if mode == EncryptionMode.NO_ENCRYPTION.code and not self._reads_clear:

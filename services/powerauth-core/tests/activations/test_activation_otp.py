@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from core_test_rows import rewrite
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
@@ -99,8 +99,7 @@ async def test_the_last_wrong_otp_removes_the_activation(
 async def test_a_damaged_hash_counts_as_a_mismatch(api: Any, core: Core, activate: Any) -> None:
 
     device = await activate(ActivationStatus.PENDING_COMMIT, activationOtp="1234")
-    async with core.database.transaction() as session:
-        await session.execute(update(Activation).values(activation_otp="$argon2i$damaged"))
+    await rewrite(core, activation_otp="$argon2i$damaged")
     request = {"activationId": device.activation_id, "activationOtp": "1234"}
     assert await api.error("activation/commit", **request) == "ERR0031"
     assert await _state(api, device.activation_id) == ("PENDING_COMMIT", 1)
@@ -134,10 +133,7 @@ async def test_an_updated_otp_replaces_the_first_and_is_asked_for_at_the_commit(
 async def test_an_otp_of_the_key_exchange_cannot_be_replaced(api: Any, core: Core, activate: Any) -> None:
 
     device = await activate(ActivationStatus.PENDING_COMMIT)
-    async with core.database.transaction() as session:
-        await session.execute(
-            update(Activation).values(activation_otp_validation=ActivationOtpValidation.ON_KEY_EXCHANGE)
-        )
+    await rewrite(core, activation_otp_validation=ActivationOtpValidation.ON_KEY_EXCHANGE)
     assert (
         await api.error("activation/otp/update", activationId=device.activation_id, activationOtp="1")
         == "ERR0032"

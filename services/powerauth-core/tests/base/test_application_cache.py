@@ -11,9 +11,11 @@ from sqlalchemy import text
 from powerauth_core.applications.cache import ApplicationCache, _Aged
 from powerauth_core.errors import MasterKeyFormat, NoMasterKeyPair
 from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.keys import export_public_key
+from powerauth_protocol.keys import export_public_key, generate_key_pair
 from powerauth_protocol.versions import ProtocolVersion
 from servicekit.testing import PATIENCE_SECONDS
+
+FOREIGN_KEY = b64encode(export_public_key(generate_key_pair().public))
 
 
 async def test_facts_of_a_key_name_application_version_and_decoded_keys(
@@ -73,6 +75,7 @@ async def test_minimum_protocol_version_comes_from_the_configuration(
         ("DELETE FROM pa_master_keypair", NoMasterKeyPair),
         ("UPDATE pa_master_keypair SET master_key_private_base64 = 'AAAA'", MasterKeyFormat),
         ("UPDATE pa_master_keypair SET master_key_public_base64 = 'AAAA'", MasterKeyFormat),
+        (f"UPDATE pa_master_keypair SET master_key_public_base64 = '{FOREIGN_KEY}'", MasterKeyFormat),
     ],
 )
 async def test_a_missing_or_unreadable_master_key_is_an_error_only_when_used(

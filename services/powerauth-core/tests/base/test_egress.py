@@ -128,8 +128,14 @@ async def server() -> AsyncGenerator[BackgroundServer]:
     async def redirect(_request: Request) -> Response:
         return RedirectResponse("/")
 
+    async def cookies(request: Request) -> Response:
+        answer = PlainTextResponse(request.headers.get("cookie", ""))
+        answer.set_cookie("session", "one-bank")
+        return answer
+
     routes = [
         Route("/", hello, methods=["GET", "POST"]),
+        Route("/cookies", cookies),
         Route("/redirect", redirect, methods=["GET", "POST"]),
     ]
     async with BackgroundServer(Starlette(routes=routes)) as running:
@@ -214,6 +220,15 @@ async def test_redirects_are_not_followed(server: BackgroundServer, method: str)
         answer = await client.request(method, f"{server.url}/redirect", auth=("user", "secret"))
         assert (answer.status_code, answer.history) == (307, [])
         await client.aclose()
+
+
+async def test_cookies_are_not_kept(server: BackgroundServer) -> None:
+    """Calls for different applications share a client: nothing of one goes to the other, or fills memory."""
+    outgoing = egress(egress_allowed_networks=["127.0.0.0/8"])
+    for _ in range(2):
+        assert (await outgoing.http.get(f"{server.url}/cookies")).text == ""
+    assert not outgoing.http.cookies
+    await outgoing.close()
 
 
 def test_every_outgoing_client_is_made_here() -> None:

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from core_test_device import Device
 from sqlalchemy import text
 
 from powerauth_core.activations.models import BLOCKED_AS_UNSOUND, BOUND_COLUMNS, Activation
 from powerauth_core.signatures import repository
+from powerauth_core.signatures.jobs import VerificationJob
+from powerauth_protocol import activation_code
 from powerauth_protocol.ecies import SharedInfo1
 from powerauth_protocol.encoding import b64decode, b64encode
 from powerauth_protocol.scope import Scope
+from powerauth_protocol.signature import SignatureType
 from powerauth_protocol.token import token_digest
 from powerauth_protocol.versions import ProtocolVersion
 from servicekit import clock
@@ -128,6 +132,62 @@ async def test_blocking_by_failures_leaves_a_sound_row(core, api, make_phone) ->
     assert await sound(core, phone)
     await api.ok("activation/unblock", activationId=phone.activation_id)
     assert (await verified(api, phone))["signatureValid"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"commit_phase": 1, "activation_otp": None},
+        {"activation_otp": None},
+        {"activation_otp_validation": 2},
+        {"activation_code": activation_code.generate()},
+    ],
+)
+async def test_who_joins_a_waiting_activation_is_not_for_others_to_say(
+    core, api, call, application, make_phone, write, values
+) -> None:
+    """By whose word a device joins (code, password, commit) is bound like the keys that it brings."""
+    mallory = await make_phone("mallory")
+    started = await api.ok(
+        "activation/init",
+        userId="alice",
+        applicationId=application.application_id,
+        commitPhase="ON_COMMIT",
+        activationOtp="1234",
+    )
+    waiting = Device(mallory.app, ProtocolVersion.V3_3)
+    waiting.activation_id = started["activationId"]
+    await write(waiting, **values)
+    sealed = await waiting.layer2(call)
+    code = values.get("activation_code", started["activationCode"])
+    prepare = {"activationCode": code, "applicationKey": waiting.app.key, **waiting.env(sealed)}
+    assert await api.error("activation/prepare", **prepare) == "ERR0007"
+    assert await stored(core, waiting, "device_public_key_base64") == (None,)
+    assert (await api.ok("activation/status", activationId=waiting.activation_id))[
+        "activationStatus"
+    ] == "BLOCKED"
+
+
+async def test_blocking_behind_a_right_signature_leaves_a_sound_row(core, make_phone, change) -> None:
+    """In one batch: what the first check leaves still tells the second one what the MAC covers."""
+    phone = await make_phone()
+    await change(phone, failed_attempts=4)
+    right, wrong = phone.sign(BODY, kind=SignatureType.POSSESSION), phone.sign(BODY)
+    jobs = [
+        VerificationJob(
+            activation_id=phone.activation_id,
+            signed_data=(signed.data if signed is right else right.data,),
+            signature=signed.code,
+            types=(signed.kind,),
+            version=phone.version,
+            application_key=phone.app.key,
+        )
+        for signed in (right, wrong)
+    ]
+    outcomes = await core.verifier._run_waiting(jobs)
+    assert [outcome.result.valid for outcome in outcomes] == [True, False]
+    assert await stored(core, phone, "activation_status", "blocked_reason") == (4, "MAX_FAILED_ATTEMPTS")
+    assert await sound(core, phone)
 
 
 async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(

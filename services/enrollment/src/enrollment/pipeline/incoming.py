@@ -21,6 +21,7 @@ from powerauth_protocol.http_headers import (
     parse_token_header,
 )
 from powerauth_protocol.signature import SignatureType
+from servicekit.clients import PatientReceive
 
 
 @dataclass(slots=True)
@@ -31,8 +32,13 @@ class Incoming:
     encryption: str | None
     token: str | None
     body: bytes
+    receive: Receive
     network: str = ""
     """Where the request comes from, as limits call it."""
+
+    async def disconnected(self) -> None:
+        """Return when the client is gone."""
+        await PatientReceive(self.receive).disconnected()
 
 
 _AUTHORIZATION = AUTHORIZATION_HEADER.lower().encode()
@@ -79,6 +85,7 @@ async def _incoming(request: Request, headers: dict[bytes, bytes]) -> Incoming:
         encryption=_text(headers.get(_ENCRYPTION)),
         token=_text(headers.get(_TOKEN)),
         body=await _body(request.receive),
+        receive=request.receive,
         network=enrollment_of(request).client_network(request),
     )
 

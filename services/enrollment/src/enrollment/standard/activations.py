@@ -119,7 +119,8 @@ async def activation_status(enrollment: Enrollment, incoming: Incoming) -> JsonO
     if challenge is not None:
         call["challenge"] = challenge
     limits, key = enrollment.limits, f"{activation_id.lower()} {incoming.network}"
-    async with limits.turn(limits.status_per_activation, key, incoming.network):
+    turn = limits.turn(limits.status_per_activation, key, incoming.network, incoming.disconnected)
+    async with turn:
         await limits.status_per_activation.count(key)
         try:
             answer = await enrollment.door.call(ACTIVATION_STATUS, call)

@@ -29,7 +29,8 @@ async def create_temporary_key(enrollment: Enrollment, incoming: Incoming) -> Js
     if activation_id is None:
         return await _forward(enrollment, jwt)
     limits = enrollment.limits
-    async with limits.turn(limits.keystore_per_activation, activation_id, incoming.network):
+    turn = limits.turn(limits.keystore_per_activation, activation_id, incoming.network, incoming.disconnected)
+    async with turn:
         answer = await _forward(enrollment, jwt)
     await limits.keystore_per_activation.count(activation_id)
     limits.prove(incoming.network)

@@ -25,8 +25,14 @@ BOUND_COLUMNS = (
     "device_public_key_base64",
     "server_private_key_base64",
     "server_private_key_encryption",
+    "activation_code",
+    "activation_otp",
+    "activation_otp_validation",
+    "commit_phase",
 )
-"""What the MAC of an activation's row covers; what a generation adds goes to `Activation.LATER_COLUMNS`."""
+"""What the MAC of an activation's row covers: whose it is, its keys, and by whose word a device joins it.
+What a generation adds goes to `Activation.LATER_COLUMNS`.
+"""
 
 
 class Activation(BoundRow, Base):

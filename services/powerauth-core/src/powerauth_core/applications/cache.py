@@ -18,7 +18,7 @@ from powerauth_core.applications import repository
 from powerauth_core.applications.config_keys import MINIMUM_PROTOCOL_VERSION
 from powerauth_core.applications.models import Application, ApplicationVersion, MasterKeyPair
 from powerauth_core.applications.secrets import application_secret, config_values
-from powerauth_core.errors import CoreError, MasterKeyFormat, NoMasterKeyPair
+from powerauth_core.errors import CoreError, InvalidKeyFormat, MasterKeyFormat, NoMasterKeyPair
 from powerauth_core.records import RecordCipher, master_key_parts
 from powerauth_protocol.encoding import b64decode
 from powerauth_protocol.errors import EncodingError, KeyFormatError
@@ -236,22 +236,31 @@ class ApplicationCache:
             application_id=application.name,
             roles=tuple(application.roles or ()),
             minimum_protocol_version=minimum,
-            _master=NoMasterKeyPair if pair is None else self._decode(pair),
+            _master=NoMasterKeyPair if pair is None else _decoded(self._cipher, pair),
         )
 
-    def _decode(self, pair: MasterKeyPair) -> MasterKey | type[CoreError]:
-        parts = master_key_parts(pair.application_id, pair.id)
-        try:
-            plain = self._cipher.decrypt(
-                pair.master_key_private_encryption, parts, pair.master_key_private_base64
-            )
-            return MasterKey(
-                rid=pair.id,
-                private=import_private_key(plain),
-                public=import_public_key(b64decode(pair.master_key_public_base64)),
-                public_base64=pair.master_key_public_base64,
-            )
-        except CoreError as error:
-            return type(error) if error.code != "ERR0010" else MasterKeyFormat
-        except (EncodingError, KeyFormatError):
-            return MasterKeyFormat
+
+def read_master_key(cipher: RecordCipher, pair: MasterKeyPair) -> MasterKey:
+    """A stored pair, whose public key is that of its private one: apps are built with the public key, so one
+    that others have written must not be shown.
+
+    :raises MasterKeyFormat: it cannot be read, or its keys do not belong together
+    :raises CoreError: as `RecordCipher.decrypt`
+    """
+    parts = master_key_parts(pair.application_id, pair.id)
+    try:
+        plain = cipher.decrypt(pair.master_key_private_encryption, parts, pair.master_key_private_base64)
+        private = import_private_key(plain)
+        public = import_public_key(b64decode(pair.master_key_public_base64))
+    except (EncodingError, InvalidKeyFormat, KeyFormatError):
+        raise MasterKeyFormat from None
+    if private.public_key() != public:
+        raise MasterKeyFormat
+    return MasterKey(rid=pair.id, private=private, public=public, public_base64=pair.master_key_public_base64)
+
+
+def _decoded(cipher: RecordCipher, pair: MasterKeyPair) -> MasterKey | type[CoreError]:
+    try:
+        return read_master_key(cipher, pair)
+    except CoreError as error:
+        return type(error)

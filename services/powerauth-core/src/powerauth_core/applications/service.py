@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core import events
 from powerauth_core.applications import config_service, repository
+from powerauth_core.applications.cache import read_master_key
 from powerauth_core.applications.config_keys import MINIMUM_PROTOCOL_VERSION
 from powerauth_core.applications.models import Application, ApplicationVersion, MasterKeyPair
 from powerauth_core.applications.schemas import (
@@ -72,6 +73,7 @@ async def application_detail(core: Core, request: ApplicationRequest) -> Applica
 
     :raises InvalidApplication: unknown application
     :raises NoMasterKeyPair: it has no master key pair
+    :raises CoreError: it cannot be read, as `read_master_key`
     """
     async with core.database.read() as session:
         application = await _existing(session, request.application_id)
@@ -79,7 +81,7 @@ async def application_detail(core: Core, request: ApplicationRequest) -> Applica
         if pair is None:
             raise NoMasterKeyPair
         versions = await repository.versions_of(session, application.id)
-    public = pair.master_key_public_base64
+    public = read_master_key(core.cipher, pair).public_base64
     return ApplicationDetail(
         application_id=application.name,
         master_public_key=public,

@@ -116,6 +116,8 @@ async def list_callbacks(core: Core, request: ListCallbackUrlsRequest) -> ListCa
 async def remove_callback(core: Core, request: RemoveCallbackUrlRequest) -> RemoveCallbackUrlResponse:
     """Switch a callback off; events that refer to it remain."""
     async with core.database.transaction() as session:
+        # Locked, since the MAC is made of all that was read.
+        await repository.lock(session, core.database.dialect, request.id)
         found = await repository.find(session, request.id)
         if found is None or not _in_scope(found.application_id, request.application_ids):
             return RemoveCallbackUrlResponse(id=request.id, removed=False)

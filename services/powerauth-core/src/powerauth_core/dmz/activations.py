@@ -114,8 +114,10 @@ async def remove(core: Core, request: SignedRequest) -> ActivationActionAnswer:
     :raises ActivationRefused: the custom provider did not answer
     """
     header, body = signature_header(request.header), signed.read_body(request)
-    activation_id = None if header is None else header.activation_id
-    revoke = await providers.revokes_recovery_codes(core, activation_id)
+    # Whatever cannot be a removal is not worth a question.
+    if header is None or not actions.REMOVE_ACTIVATION.may_sign(header):
+        return ActivationActionAnswer(authenticated=False)
+    revoke = await providers.revokes_recovery_codes(core, header.activation_id)
     action = RemoveActivation(core, revoke_recovery_codes=revoke)
     verified = await signed.check(core, header, body, actions.REMOVE_ACTIVATION, action)
     if verified is None or not verified.valid or verified.activation is None:

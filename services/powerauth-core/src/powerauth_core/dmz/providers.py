@@ -23,6 +23,7 @@ import httpx2
 from pydantic import Field, ValidationError
 
 from powerauth_core.activations import repository as activations
+from powerauth_core.enums import ActivationStatus
 from powerauth_core.errors import CoreError
 from powerauth_protocol.json_text import read_json
 from servicekit import clock, units
@@ -237,17 +238,19 @@ async def notify(core: Core, step: Awaitable[object]) -> None:
         log.warning("activation_provider_not_notified")
 
 
-async def revokes_recovery_codes(core: Core, activation_id: str | None) -> bool:
+async def revokes_recovery_codes(core: Core, activation_id: str) -> bool:
     """Whether a removal that the device asks for also revokes recovery codes; no without a provider.
+
+    Nor for an activation that cannot sign its removal: whoever knows its id would cause a call each time.
 
     :raises ProviderFailed: the provider did not answer
     """
     provider = activation_provider(core)
-    if provider is None or activation_id is None:
+    if provider is None:
         return False
     async with core.database.read() as session:
         activation = await activations.find(session, activation_id)
-        if activation is None:
+        if activation is None or activation.activation_status is not ActivationStatus.ACTIVE:
             return False
         application = await core.application_cache.by_rid(session, activation.application_id)
     owned = Owned(

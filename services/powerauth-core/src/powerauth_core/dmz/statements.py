@@ -17,15 +17,14 @@ from powerauth_core.dmz.models import StatementKey
 from powerauth_core.enums import StatementAction
 from powerauth_core.errors import InvalidKeyFormat
 from powerauth_core.records import statement_key_parts
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import EncodingError, KeyFormatError
+from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.errors import KeyFormatError
 from powerauth_protocol.keys import (
     PrivateKey,
     export_private_key,
     export_public_key,
     generate_key_pair,
     import_private_key,
-    import_public_key,
 )
 from servicekit import clock
 from servicekit.database import insert_ignore
@@ -76,12 +75,14 @@ async def sign(core: Core, subject: Subject, audience: StatementAction) -> str:
 async def public_keys(core: Core) -> list[dict[str, Any]]:
     """The keys that statements are verified with, as JSON Web Keys; the first call makes the key pair.
 
+    They are made of the private keys, not read: what others have written beside them signs nothing.
+
     :raises InvalidKeyFormat: a stored key cannot be read
     """
     await _current_key(core)
     async with core.database.read() as session:
         rows = (await session.execute(select(StatementKey).order_by(StatementKey.id))).scalars().all()
-    return [_public_jwk(row) for row in rows]
+    return [_public_jwk(core, row) for row in rows]
 
 
 async def _current_key(core: Core) -> StatementKey:
@@ -127,10 +128,7 @@ def _private_key(core: Core, row: StatementKey) -> PrivateKey:
         raise InvalidKeyFormat() from None
 
 
-def _public_jwk(row: StatementKey) -> dict[str, Any]:
-    try:
-        public = import_public_key(b64decode(row.public_key_base64))
-    except (EncodingError, KeyFormatError):
-        raise InvalidKeyFormat() from None
+def _public_jwk(core: Core, row: StatementKey) -> dict[str, Any]:
+    public = _private_key(core, row).public_key()
     jwk = dict(ECKey.import_key(public).as_dict(private=False))
     return jwk | {"kid": row.key_id, "alg": ALGORITHM, "use": "sig"}

@@ -1,7 +1,8 @@
 """How often one client may fail at one activation at the dmz door before its attempts wait and share rows
 (D15).
 
-Nobody is refused for it: an attempt over the limit is checked like any other.
+Nobody is refused for it: an attempt over the limit is checked like any other, unless more of them wait than
+will be checked in reasonable time (D28).
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from servicekit import metrics
+from servicekit.workers import Overloaded
 
 _REMEMBERED = 10_000
 OVER_LIMIT_AT_ONCE = 2
 """Attempts of one client at one activation that are checked at the same time, once it is over the limit."""
+OVER_LIMIT_WAITING = 256
+"""Such attempts that may wait: about as many as are checked before whoever asked gives up."""
 _over = metrics.counter(
     "powerauth_dmz_attempts_limited", "Signature attempts over the limit of failures: checked, but in turn"
 )
@@ -59,9 +63,14 @@ class AttemptLimit:
 
     @asynccontextmanager
     async def turn(self, activation_id: str, address: str) -> AsyncIterator[None]:
-        """Wait for the turn of an attempt over the limit; nobody else waits for it."""
+        """Wait for the turn of an attempt over the limit; nobody else waits for it.
+
+        :raises Overloaded: too many wait; the attempt was not counted
+        """
         key = (activation_id, address)
         lane = self._lanes.setdefault(key, _Lane())
+        if lane.inside >= OVER_LIMIT_AT_ONCE + OVER_LIMIT_WAITING:
+            raise Overloaded("too many attempts at one activation wait")
         lane.inside += 1
         try:
             async with lane.turn:

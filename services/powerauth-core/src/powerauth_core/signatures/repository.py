@@ -64,6 +64,10 @@ SELECTED_COLUMNS = (
     "server_private_key_base64",
     "server_private_key_encryption",
     "device_public_key_base64",
+    "activation_code",
+    "activation_otp",
+    "activation_otp_validation",
+    "commit_phase",
     "row_mac",
 )
 """Columns of an activation that a check needs; application name and roles follow."""

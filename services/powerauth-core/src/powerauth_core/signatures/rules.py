@@ -277,6 +277,8 @@ def _match(attempt: Attempt, activation: ActivationFacts, match: Match) -> Decis
         match.next_ctr_data,
         failed,
         activation.max_failed_attempts,
+        activation.sound,
+        activation.bound,
     )
     return Decision(Outcome.VALID, activation, after, match.type, match.candidate_index)
 

@@ -21,11 +21,12 @@ from powerauth_core.chain.service import Verification
 from powerauth_core.container import Core
 from powerauth_core.enums import ActivationStatus
 from powerauth_core.runtime import running_core
-from powerauth_core.signatures import samples
+from powerauth_core.signatures import limits, samples
 from powerauth_core.signatures.limits import AttemptLimit
 from powerauth_core.signatures.samples import OTHER_ADDRESSES
 from powerauth_protocol.encoding import b64encode
 from servicekit import clock
+from servicekit.workers import Overloaded
 
 MINUTE = timedelta(minutes=1)
 HOME, ELSEWHERE = "192.0.2.1", "2001:db8::/56"
@@ -135,6 +136,7 @@ async def test_attempts_that_count_nothing_share_a_row_of_the_chain(
 @pytest.mark.parametrize("network", ["x" * 65, "a b", '"', "1.1.1.1\n"])
 async def test_only_a_network_can_be_told_as_one(network: str, dmz, phone) -> None:
     assert await dmz.error("signed/verify", **login(phone, network)) == "ERR0024"
+    assert await dmz.error("signed/verify", **login(phone, network + "\x00")) == "ERROR_HTTP_REQUEST"
 
 
 async def test_over_the_limit_attempts_take_turns_and_nobody_elsewhere_waits() -> None:
@@ -154,6 +156,25 @@ async def test_over_the_limit_attempts_take_turns_and_nobody_elsewhere_waits() -
     go.set()
     await asyncio.gather(*tasks)
     assert (len(inside), limit._lanes) == (10, {})
+
+
+async def test_attempts_over_the_limit_wait_in_a_bounded_queue(monkeypatch) -> None:
+    monkeypatch.setattr(limits, "OVER_LIMIT_WAITING", 3)
+    limit, go = AttemptLimit(1), asyncio.Event()
+
+    async def attempt(address: str) -> None:
+        async with limit.turn("activation", address):
+            await go.wait()
+
+    tasks = [asyncio.create_task(attempt("flood")) for _ in range(limits.OVER_LIMIT_AT_ONCE + 3)]
+    tasks.append(asyncio.create_task(attempt("elsewhere")))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await attempt("flood")
+    go.set()
+    await asyncio.gather(*tasks)
+    await attempt("flood")
+    assert limit._lanes == {}
 
 
 @pytest.mark.usefixtures("noon")

@@ -388,6 +388,15 @@ async def test_provider_decides_about_recovery_codes_at_removal(door, provider, 
     assert {code["status"] for code in found["recoveryCodes"]} == {"REVOKED"}
 
 
+async def test_provider_is_not_asked_about_what_cannot_be_a_removal(door, provider, recoverable, api) -> None:
+    await door.signed(recoverable, "activation/remove", b"{}", SignatureType.POSSESSION)
+    await api.ok("activation/block", activationId=recoverable.activation_id)
+    before = provider.steps()
+    await door.signed(recoverable, "activation/remove", b"{}")
+    assert provider.steps() == before
+    assert "plan-removal" not in before
+
+
 # -- what else passes the door ---------------------------------------------------------------------------
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import text
 
 from powerauth_core.dmz import statements
 from powerauth_core.enums import ActivationStatus, StatementAction
+from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.keys import export_public_key, generate_key_pair
 from powerauth_protocol.signature import SignatureType
 from servicekit import clock
 
@@ -83,6 +85,23 @@ async def test_statement_key_is_made_once_by_all_replicas_and_encrypted_at_rest(
     async with core.database.read() as session:
         row = (await session.execute(text("SELECT * FROM statement_key"))).mappings().one()
     assert row["private_key_encryption"] == 1
+
+
+async def test_key_of_others_is_not_published_for_statements(core, api) -> None:
+    """Whoever writes a public key into the table must not sign for every device with it."""
+    [published] = (await api.ok("statement/keys"))["keys"]
+    foreign = b64encode(export_public_key(generate_key_pair().public))
+    async with core.database.transaction() as session:
+        await session.execute(text("UPDATE statement_key SET public_key_base64 = :key"), {"key": foreign})
+    assert (await api.ok("statement/keys"))["keys"] == [published]
+    copied = (
+        "INSERT INTO statement_key (id, key_id, private_key_base64, private_key_encryption,"
+        " public_key_base64, timestamp_created) SELECT 2, 'other', private_key_base64,"
+        " private_key_encryption, public_key_base64, timestamp_created FROM statement_key"
+    )
+    async with core.database.transaction() as session:
+        await session.execute(text(copied))
+    assert await api.error("statement/keys") == "ERR0010"
 
 
 async def test_published_key_verifies_statements_of_every_replica(core, start_core) -> None:
