@@ -103,6 +103,7 @@ async def test_a_path_shows_its_methods_to_those_who_may_call_it(
         (f"GET {CORE}/actuator%2Fhealth", 404),
         (f"GET {CORE}/%00", 404),
         (f"GET {CORE}/%", 400),
+        (f"GET {CORE}/actuator/health?{'a' * 9_000}", 414),
         (f"GET {CORE}/../powerauth-cloud/actuator/health", 404),
     ],
 )

@@ -279,6 +279,20 @@ async def test_a_client_that_asks_before_its_body_is_told(connection: Streams) -
     assert (await _closed(reader)).startswith(b"HTTP/1.1 404 ")
 
 
+@pytest.mark.parametrize("missing", [2, 0], ids=["head unfinished", "head finished"])
+async def test_a_body_that_is_asked_for_comes_behind_an_earlier_answer(
+    connection: Streams, missing: int
+) -> None:
+    reader, writer = connection
+    ahead = GET + b"POST /length" + HEAD + b"Content-Length: 2\r\nExpect: 100-continue\r\nX-A: b\r\n\r\n"
+    writer.write(ahead[: len(ahead) - missing])
+    assert await _status(reader) == 200
+    writer.write(ahead[len(ahead) - missing :])
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+    writer.write(b"ab")
+    assert await _status(reader) == 200
+
+
 async def test_blank_lines_hold_no_connection(connection: Streams) -> None:
     reader, writer = connection
     writer.write(GET)

@@ -251,6 +251,29 @@ def test_every_member_of_a_request_is_bounded() -> None:
             Request.model_validate(members)
 
 
+def test_null_for_a_member_of_a_request_that_has_a_default_is_the_default() -> None:
+    class Inner(RequestModel):
+        silent: bool = False
+        size: int = Field(default=100, ge=1)
+
+    class Request(RequestModel):
+        language: Annotated[str, Field(pattern="^[a-z]{2}$")] = "en"
+        kind: Literal["A", "B"] = "B"
+        items: list[str] = Field(default_factory=list)
+        inner: Inner
+        nothing: str | None = "unless it says so"
+        needed: int
+
+    document = '{"language":null,"kind":null,"items":null,"nothing":null,"needed":%s,"inner":%s}'
+    inner = '{"silent":null,"size":null}'
+    read = Request.model_validate_json(document % ("7", inner))
+    assert (read.language, read.kind, read.items, read.nothing) == ("en", "B", [], None)
+    assert read.inner == Inner()
+    for refused in (document % ("null", inner), document % ("7", '{"size":0}'), document % ("7", "null")):
+        with pytest.raises(ValidationError):
+            Request.model_validate_json(refused)
+
+
 def test_subclasses_and_generic_envelopes_are_as_strict() -> None:
     class Wider(Sample):
         more: str

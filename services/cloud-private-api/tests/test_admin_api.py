@@ -177,6 +177,22 @@ async def test_provider_that_could_never_be_called_is_refused_when_it_is_configu
     await admin.ok("PUT", f"{path}/oidc-providers/idp", PROVIDER)
 
 
+async def test_what_the_core_says_about_a_provider_names_the_member_of_the_request(
+    admin: Client, core: FakeCore
+) -> None:
+    core.application("app-1")
+    path = f"{APPLICATIONS}/app-1"
+    await admin.ok("PUT", f"{path}/oidc-providers/other", {**PROVIDER, "providerId": "other"})
+    message = "requestObject.values.1.issuerUri - cannot be called: not a port"
+    answer = {"status": "ERROR", "responseObject": {"code": "ERR0024", "message": message}}
+    core.raw("application/config/create", 400, json.dumps(answer).encode())
+    found = await admin.refused("PUT", f"{path}/oidc-providers/idp", PROVIDER, code="ERROR_REQUEST")
+    assert found["violations"] == [{"fieldName": "issuerUri", "hint": "cannot be called: not a port"}]
+    config = {"values": [{**PROVIDER, "providerId": "other"}, PROVIDER]}
+    found = await admin.refused("PUT", f"{path}/config/oauth2_providers", config, code="ERROR_REQUEST")
+    assert found["violations"][0]["fieldName"] == "values.1.issuerUri"
+
+
 async def test_masked_secret_needs_a_stored_one(admin: Client, core: FakeCore) -> None:
     core.application("app-1")
     body = {**PROVIDER, "clientSecret": "***"}

@@ -246,6 +246,39 @@ def test_core_errors_are_mapped_by_area(core_code: str, area: Area, code: str) -
     assert error.http_status == {"ERROR_INTERNAL_API": 500, "ERROR_NOT_FOUND": 404}.get(code, 400)
 
 
+@pytest.mark.parametrize(
+    ("area", "message", "violations"),
+    [
+        (
+            A,
+            "requestObject.values.0.issuerUri - cannot be called",
+            [("values.0.issuerUri", "cannot be called")],
+        ),
+        (
+            R,
+            "The request cannot be read: requestObject.activationFlags.1 - must not be blank, "
+            "requestObject.userId - must not be null",
+            [("flags.1", "must not be blank"), ("userId", "must not be null")],
+        ),
+        (
+            A,
+            "requestObject.authentication.a, requestObject.authentication.b - must be given, anew",
+            [("authentication.a", "must be given, anew"), ("authentication.b", "must be given, anew")],
+        ),
+        (OP, "requestObject.templateName - is wrong", [("template", "is wrong")]),
+        (A, "requestObject.templateName - is wrong", [("templateName", "is wrong")]),
+        (A, "Invalid request object", []),
+        (A, "requestObject. - ", []),
+        (A, "", []),
+    ],
+)
+def test_what_the_core_refuses_names_member_and_reason(
+    area: Area, message: str, violations: list[tuple[str, str]]
+) -> None:
+    error = translated(CoreRefused("ERR0024", "path", message=message), area)
+    assert [(violation.field, violation.hint) for violation in error.violations] == violations
+
+
 async def test_core_codes_and_texts_never_come_out(bank: Client, core: FakeCore) -> None:
     core.refuse("activation/list", "ERR0000")
     response = await bank.send("GET", "/v2/registrations?userId=u")

@@ -208,7 +208,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        if self._incomplete and self.expect_100_continue:
+        # What was answered may be a request before the one that arrives now.
+        answered_last = not self._in_head and self.cycle.response_complete
+        if answered_last and self._incomplete and self.expect_100_continue:
             # Nobody knows whether the body that was not asked for comes.
             self.transport.close()
         super().on_response_complete()

@@ -29,7 +29,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUseDefault, core_schema
 from starlette.responses import Response
 
 from powerauth_protocol.json_text import JsonError, Number, characters, marked, read_json, unmarked
@@ -138,7 +138,15 @@ def _boolean(value: object) -> object:
     return _BOOLEANS.get(value, value) if isinstance(value, str) else value
 
 
-_READERS: frozenset[object] = frozenset((_text, _exact_text, _whole_number, _boolean, checked_json))
+def _default_if_null(value: Any) -> Any:
+    if value is None:
+        raise PydanticUseDefault
+    return value
+
+
+_READERS: frozenset[object] = frozenset(
+    (_text, _exact_text, _whole_number, _boolean, checked_json, _default_if_null)
+)
 
 
 def _tighten(schema: Any, owner: type[WireModel]) -> None:
@@ -163,13 +171,18 @@ def _tighten(schema: Any, owner: type[WireModel]) -> None:
     if kind in _SCALARS:
         _SCALARS[kind](schema)
         return
+    takes_null = kind != "default" or not owner.default_bounds or schema["schema"]["type"] in _TAKES_NULL
     for key, part in schema.items():
         if key == "fields":  # by name, and a member may have any name
             _tighten(list(part.values()) if isinstance(part, dict) else part, owner)
         elif key not in _NOT_SCHEMAS:
             _tighten(part, owner)
+    if not takes_null:
+        _read_by(_default_if_null, schema["schema"])
 
 
+_TAKES_NULL = frozenset({"any", "function-before", "nullable"})
+"""Kinds of nodes behind a default that have an opinion about null of their own."""
 _NOT_SCHEMAS = frozenset(
     {"cls", "config", "expected", "json_schema_input_schema", "members", "metadata", "ref", "serialization"}
 )
@@ -235,7 +248,10 @@ class WireModel(BaseModel):
 
 
 class RequestModel(WireModel):
-    """Base of requests: every list, map and text in them has a bound, its own or `MAX_ITEMS`, `MAX_TEXT`."""
+    """Base of requests: every list, map and text in them has a bound, its own or `MAX_ITEMS`, `MAX_TEXT`.
+
+    Null for a member that has a default is the default: clients write the members that they do not set.
+    """
 
     default_bounds = {"list": MAX_ITEMS, "dict": MAX_ITEMS, "str": MAX_TEXT}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from enum import Enum, auto
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -128,13 +128,44 @@ _TABLE: Mapping[str, Mapping[Area, Make]] = {
 }
 
 
-def translated(refusal: CoreRefused, area: Area) -> CloudError:
-    """What a refusal of the core means to a caller of ``area``; the core's code goes to the log only."""
+_MEMBER = "requestObject."
+_NAMES: Mapping[str, str] = {
+    "activationFlag": "flag",
+    "activationFlags": "flags",
+    "activationName": "name",
+    "activationOtp": "otp",
+    "applicationId": "appId",
+    "templateName": "template",
+    "timestampActivationExpire": "timestampRegistrationExpire",
+}
+"""How members of the core's requests are called here, outside of administration."""
+
+
+def _violations(message: str, area: Area, inside: str) -> Iterator[Violation]:
+    """What the core said about members, the last first: ``requestObject.<member> - <sentence>`` each."""
+    names = {} if area is Area.ADMIN else _NAMES
+    hint = ""
+    for part in reversed(message.partition(_MEMBER)[2].split(f", {_MEMBER}")):
+        path, separator, sentence = part.partition(" - ")
+        # Members with one sentence in common stand before it.
+        hint = sentence if separator else hint
+        first, dot, rest = path.removeprefix(inside).partition(".")
+        if first and hint:
+            yield Violation(f"{names.get(first, first)}{dot}{rest}", hint)
+
+
+def translated(refusal: CoreRefused, area: Area, inside: str = "") -> CloudError:
+    """What a refusal of the core means to a caller of ``area``; the core's code goes to the log only.
+
+    :param inside: path in the core's request of what the caller's request is, with its dot
+    """
     make = _TABLE.get(refusal.code, {}).get(area)
     if make is None:
         _log.error("core refused with an unmapped code", error_code=refusal.code, path=refusal.path)
         return UpstreamFailed()
     _log.info("core refused", error_code=refusal.code, path=refusal.path)
+    if make is InvalidRequest:
+        return InvalidRequest(*reversed(list(_violations(refusal.message, area, inside))))
     return make()
 
 

@@ -38,7 +38,7 @@ LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
 _LOCAL_NAME = re.compile(r"(?:.*\.)?localhost\.?", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,253}")
+_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 _MAX_PORT = 65_535
 _MAX_CONNECTIONS = 100
 _MAX_KEEPALIVE = 20
@@ -251,7 +251,7 @@ async def _resolve(host: str, port: int) -> list[Address]:
     ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
         found = await loop.run_in_executor(_RESOLVERS, ask)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the second: labels that no name server is asked for
         raise httpcore2.ConnectError(f"the name does not resolve: {type(error).__name__}") from error
     # A scope id would only belong to a link-local address.
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]

@@ -110,6 +110,32 @@ async def test_provider_that_could_never_be_called_is_refused_when_it_is_configu
     await api.ok("application/config/create", **request, values=["x", {**PROVIDER, member: "https://idp"}])
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"issuerUri": "https://[::1"}, "not a URL"),
+        ({"tokenUri": "https://idp.example:99999/"}, "not a port"),
+        ({"jwkSetUri": "https://idp..example/"}, "not a host name"),
+        ({"issuerUri": "https://169.254.169.254/"}, "CORE_EGRESS_ALLOWED_NETWORKS"),
+        ({"issuerUri": "https://user:secret@idp.example/"}, "credentials inside a URL"),
+        ({"signatureAlgorithm": "HS256"}, "must be one of RS256, "),
+        ({"clientAuthenticationMethod": "private_key_jwt"}, "must be one of client_secret_basic, "),
+    ],
+    ids=repr,
+)
+async def test_the_reason_why_a_provider_could_never_be_used_is_told(
+    serve: Any, application: Any, change: Any, reason: str
+) -> None:
+    api = await serve(environment="development")
+    request = {"applicationId": application.application_id, "key": "oauth2_providers"}
+    _, body = await api.post("application/config/create", **request, values=[{**PROVIDER, **change}])
+    assert body["responseObject"]["code"] == "ERR0024"
+    (member,) = change
+    assert body["responseObject"]["message"].startswith(f"requestObject.values.0.{member} - ")
+    assert reason in body["responseObject"]["message"]
+    assert "secret@" not in body["responseObject"]["message"]
+
+
 async def test_secrets_in_values_do_not_reach_the_audit(api: Any, core: Any, application: Any) -> None:
     from powerauth_core.audit.models import AuditLog
 

@@ -98,6 +98,9 @@ def test_a_configured_network_allows_nothing_beside_it() -> None:
         "http://0x7f.1/x",
         "http://bank.example:99999",
         "http://[bad",
+        "http://bank..example",
+        "http://" + "b" * 64 + ".example",
+        "http://" + "b." * 127,
         "javascript:alert(1)",
     ],
 )
@@ -107,7 +110,14 @@ def test_urls_that_can_never_be_called_are_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://bank.example", "https://bank.example:8443/a?b=c", "HTTPS://8.8.8.8/x", "http://7.example"]
+    "url",
+    [
+        "http://bank.example",
+        "https://bank.example:8443/a?b=c",
+        "HTTPS://8.8.8.8/x",
+        "http://7.example",
+        "http://bank.example.",
+    ],
 )
 def test_usable_urls_pass(url: str) -> None:
     AddressPolicy().check_url(url)

@@ -155,7 +155,8 @@ async def test_wrong_shape_is_refused_by_its_path(
     given = json.dumps(value) if as_text and not isinstance(value, str) else value
     status, body = await api.post("operation/text/update", **(TEXT | {part: given}))
     assert (status, body["responseObject"]["code"]) == (400, "ERR0024")
-    assert body["responseObject"]["message"].startswith(f"requestObject.{member} - ")
+    message = body["responseObject"]["message"]
+    assert message.startswith(f"requestObject.{member} - must ")
     assert await api.ok("operation/text/list") == {"texts": []}
 
 

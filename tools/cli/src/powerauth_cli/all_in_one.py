@@ -39,6 +39,7 @@ from servicekit.logs import configure_logging
 from servicekit.private_files import closed_to_others, private_folder, write_private
 from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server, settle_heap
 from servicekit.startup import Finding, StartRefused, embedded_settings, is_loopback
+from servicekit.targets import MAX_TARGET_BYTES
 
 CORE = "/powerauth-java-server"
 ENROLLMENT = "/enrollment-server"
@@ -269,7 +270,8 @@ def _of_ours(folder: Path) -> list[Path]:
 class _ByContextPath:
     """Hands a request to the service whose context path it starts with.
 
-    What is about the server as a whole (``OPTIONS *``) any of them can answer.
+    What is about the server as a whole (``OPTIONS *``), or has too long a target for any service, any of them
+    can answer.
     """
 
     def __init__(self, apps: Mapping[str, FastAPI]) -> None:
@@ -283,12 +285,10 @@ class _ByContextPath:
             await _acknowledge_lifespan(receive, send)
             return
         # Undecoded: a slash inside a name ends no context path.
-        first = scope["raw_path"][:1] + scope["raw_path"][1:].split(b"/", 1)[0]
-        app = (
-            next(iter(self._apps.values()), None)
-            if first == b"*"
-            else self._apps.get(first.decode("latin-1"))
-        )
+        path: bytes = scope["raw_path"]
+        first = path[:1] + path[1:].split(b"/", 1)[0]
+        anybody = first == b"*" or len(path) > MAX_TARGET_BYTES
+        app = next(iter(self._apps.values()), None) if anybody else self._apps.get(first.decode("latin-1"))
         if app is not None:
             await app(scope, receive, send)
             return

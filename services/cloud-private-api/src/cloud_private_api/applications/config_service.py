@@ -12,7 +12,8 @@ from cloud_private_api.applications.service import existing
 from cloud_private_api.audit.service import record_change
 from cloud_private_api.auth.rules import Caller
 from cloud_private_api.container import Cloud
-from cloud_private_api.core_errors import Area, in_area
+from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.core_errors import Area, in_area, translated
 from cloud_private_api.errors import InvalidRequest, NotFound, Violation
 
 
@@ -78,7 +79,10 @@ async def put_provider(
     stored = await _providers(cloud, app_id)
     new = rules.with_stored_secret(members, stored)
     others = [item for item in stored if item.get("providerId") != provider_id]
-    await _write(cloud, caller, app_id, rules.OAUTH2_PROVIDERS, [*others, new])
+    try:
+        await _write(cloud, caller, app_id, rules.OAUTH2_PROVIDERS, [*others, new])
+    except CoreRefused as refusal:
+        raise translated(refusal, Area.ADMIN, inside=f"values.{len(others)}.") from None
     shown: dict[str, Any] = rules.masked(new)
     return shown
 

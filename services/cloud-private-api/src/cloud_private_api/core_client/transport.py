@@ -24,16 +24,23 @@ _log = get_logger(__name__)
 class CoreRefused(Exception):
     """The core answered with an error code. Which error of ours that is depends on the area (§1.7)."""
 
-    def __init__(self, code: str, path: str, missing_parameters: Sequence[str] = ()) -> None:
-        """:param missing_parameters: parameters that the template of a new operation wants"""
+    def __init__(
+        self, code: str, path: str, missing_parameters: Sequence[str] = (), message: str = ""
+    ) -> None:
+        """
+        :param missing_parameters: parameters that the template of a new operation wants
+        :param message: of an invalid request, ``requestObject.<member> - <sentence>`` for each member
+        """
         super().__init__(code)
         self.code = code
         self.path = path
+        self.message = message
         self.missing_parameters = tuple(missing_parameters)
 
 
 class _CoreError(CoreModel):
     code: str
+    message: str | None = None
     missing_parameters: tuple[str, ...] = ()
 
 
@@ -95,4 +102,4 @@ def _refusal(body: bytes, path: str) -> CoreRefused:
         error = _read(_CoreError, body)
     except ValidationError:
         return CoreRefused("unreadable", path)
-    return CoreRefused(error.code, path, error.missing_parameters)
+    return CoreRefused(error.code, path, error.missing_parameters, error.message or "")

@@ -11,7 +11,7 @@ from servicekit.wire import EpochMillis, RequestModel, WireModel
 CommitPhase = Literal["ON_COMMIT", "ON_KEY_EXCHANGE"]
 OtpValidation = Literal["NONE", "ON_KEY_EXCHANGE", "ON_COMMIT"]
 RegistrationStatus = Literal["CREATED", "PENDING_COMMIT", "ACTIVE", "BLOCKED", "REMOVED"]
-Flag = Annotated[str, Field(min_length=1, max_length=255)]
+Flag = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 UserId = Annotated[str, Field(min_length=1, max_length=255)]
 ExternalUserId = Annotated[str | None, Field(max_length=255)]
 

@@ -11,7 +11,7 @@ from powerauth_core import events
 from powerauth_core.applications import repository
 from powerauth_core.applications.config_keys import ALLOWED_KEYS, OAUTH2_PROVIDERS
 from powerauth_core.applications.models import Application, ApplicationConfig
-from powerauth_core.applications.provider_rules import refused_uri
+from powerauth_core.applications.provider_rules import refused_member
 from powerauth_core.applications.schemas import (
     ApplicationConfigDetail,
     ApplicationRequest,
@@ -26,7 +26,6 @@ from powerauth_core.audit.rules import AuditType
 from powerauth_core.base import json_text
 from powerauth_core.errors import InvalidApplication, InvalidRequest
 from powerauth_core.records import application_text_parts
-from powerauth_core.settings import CoreSettings
 from servicekit.database import after_commit
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ async def create_config(core: Core, request: CreateConfigRequest) -> CreatedConf
     if not check(request.values):
         raise InvalidRequest("requestObject.values - not usable for this key")
     if request.key == OAUTH2_PROVIDERS:
-        _check_providers(core.settings, request.values)
+        _check_providers(core, request.values)
     async with core.database.transaction() as session:
         application = await repository.lock_by_name(session, request.application_id)
         if application is None:
@@ -67,10 +66,11 @@ async def create_config(core: Core, request: CreateConfigRequest) -> CreatedConf
     return CreatedConfig(application_id=application.name, key=request.key, values=request.values)
 
 
-def _check_providers(settings: CoreSettings, values: Sequence[Any]) -> None:
-    refused = None if settings.environment == "test" else refused_uri(values)
+def _check_providers(core: Core, values: Sequence[Any]) -> None:
+    https_only = core.settings.environment != "test"
+    refused = refused_member(values, core.egress.policy, https_only)
     if refused is not None:
-        raise InvalidRequest(f"requestObject.values.{refused} - must be an https URL")
+        raise InvalidRequest(f"requestObject.values.{refused[0]} - {refused[1]}")
 
 
 async def remove_config(core: Core, request: RemoveConfigRequest) -> None:

@@ -21,9 +21,11 @@ from pydantic import Field, SecretStr, ValidationError
 from powerauth_core.activations.rules import is_user_id
 from powerauth_core.applications import repository as applications
 from powerauth_core.applications.config_keys import OAUTH2_PROVIDERS
+from powerauth_core.applications.provider_rules import ALGORITHMS, HTTPS
 from powerauth_core.applications.secrets import config_values
 from powerauth_core.dmz.discovery import Fetched
 from powerauth_core.dmz.schemas import ApplicationPublicAnswer, ApplicationPublicRequest
+from powerauth_core.egress import EgressRefused
 from powerauth_core.errors import CoreError, InvalidApplication, InvalidRequest
 from powerauth_protocol.encoding import b64url_encode
 from powerauth_protocol.json_text import read_json
@@ -39,7 +41,7 @@ log = get_logger(__name__)
 MAX_ANSWER_BYTES = 256 * 1024
 SKEW_SECONDS = 60
 _NOT_MODIFIED = 304
-# Only what needs the provider's private key; at_hash is defined for the first six.
+# at_hash is defined for these.
 _HASHES = {
     "RS256": "sha256",
     "RS384": "sha384",
@@ -48,7 +50,6 @@ _HASHES = {
     "ES384": "sha384",
     "ES512": "sha512",
 }
-ALGORITHMS = frozenset({*_HASHES, "PS256", "PS384", "PS512"})
 
 
 class OidcFailed(CoreError):
@@ -263,9 +264,7 @@ async def _send(
 
     :raises OidcFailed: there is none
     """
-    if not uri.startswith("https://") and core.settings.environment != "test":
-        log.warning("oidc_address_refused")
-        raise OidcFailed()
+    _check_address(core, uri)
     request = core.egress.http.build_request(
         method,
         uri,
@@ -282,6 +281,18 @@ async def _send(
     except httpx2.HTTPError as error:
         log.warning("oidc_call_failed", error=type(error).__name__)
         raise OidcFailed() from None
+
+
+def _check_address(core: Core, uri: str) -> None:
+    """Providers name addresses too, in their discovery documents: these were judged by nobody yet."""
+    refused = not uri.startswith(HTTPS) and core.settings.environment != "test"
+    try:
+        core.egress.policy.check_url(uri)
+    except EgressRefused:
+        refused = True
+    if refused:
+        log.warning("oidc_address_refused")
+        raise OidcFailed()
 
 
 def _object(answer: httpx2.Response, content: bytes) -> dict[str, Any]:

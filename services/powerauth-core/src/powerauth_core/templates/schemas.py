@@ -13,6 +13,7 @@ from powerauth_core.fields import Name, PositiveLong, RequiredText, Switch
 from powerauth_core.templates import rules
 from powerauth_core.templates.rules import is_json_of
 from powerauth_core.templates.shapes import Attribute, ResultTexts, Ui
+from servicekit.errors import input_problems
 from servicekit.wire import RequestModel, WireModel
 
 
@@ -99,13 +100,14 @@ def _judge(shape: TypeAdapter[Any], value: Any) -> None:
     try:
         shape.validate_python(value)
     except ValidationError as error:
+        found = error.errors(include_url=False)
         problems = [
             InitErrorDetails(
-                type=PydanticCustomError("text_shape", "{text}", {"text": found["msg"]}),
-                loc=found["loc"],
-                input=found["input"],
+                type=PydanticCustomError("text_shape", "{text}", {"text": problem.message}),
+                loc=detail["loc"],
+                input=detail["input"],
             )
-            for found in error.errors(include_url=False)
+            for detail, problem in zip(found, input_problems(found), strict=True)
         ]
         raise ValidationError.from_exception_data(error.title, problems) from None
 

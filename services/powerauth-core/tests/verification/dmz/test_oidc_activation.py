@@ -40,6 +40,7 @@ class Issuer:
         self.claims: dict[str, Any] = {}
         self.forms: list[dict[str, list[str]]] = []
         self.discovery = True
+        self.told: dict[str, str] = {}
         self.token_status = 200
 
     async def __call__(self, path: str, body: bytes) -> tuple[int, bytes]:
@@ -49,7 +50,7 @@ class Issuer:
                 "token_endpoint": f"{self.url}/token",
                 "jwks_uri": f"{self.url}/keys",
                 "authorization_endpoint": f"{self.url}/authorize",
-            }
+            } | self.told
             return (200, json.dumps(document).encode()) if self.discovery else (404, b"{}")
         if path == "/keys":
             return 200, json.dumps(KEYS).encode()
@@ -157,6 +158,18 @@ async def test_configured_addresses_are_used_when_discovery_fails(api, door, dev
     await configure(api, issuer, tokenUri=f"{issuer.url}/token", jwkSetUri=f"{issuer.url}/keys")
     request, _ = await request_of(door, device)
     await door.api.ok("activation/create", **request)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://[::1", "https://idp..example/", "https://idp/\n", "idp", "https://"]
+)
+@pytest.mark.parametrize("name", ["token_endpoint", "jwks_uri"])
+async def test_a_provider_that_names_no_usable_address_fails_the_login(
+    door, device, issuer, name, address
+) -> None:
+    issuer.told = {name: address}
+    request, _ = await request_of(door, device)
+    assert await door.api.error("activation/create", **request) == "ERROR_OIDC"
 
 
 @pytest.mark.parametrize(
