@@ -18,7 +18,6 @@ from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.localservers.programs import free_port
 from powerauth_core.integrations.service import Credentials
-from servicekit.serving import free_port
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
