@@ -188,6 +188,23 @@ def test_the_version_is_told() -> None:
 
 
 @pytest.mark.parametrize("service", ["core", "cloud"])
+def test_without_a_database_in_the_settings_that_of_the_all_in_one_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = told(powerauth("db", "check", service), 1)
+    assert f"{service.upper()}_DATABASE_URL is not set: this is about data/{service}.sqlite3" in lines[0]
+    assert list(tmp_path.iterdir()) == [], "who looks makes nothing"
+
+
+def test_in_production_no_caller_gets_a_secret_that_is_stored_in_clear() -> None:
+    settings = {"CORE_ENVIRONMENT": "production", "CORE_DATABASE_URL": "postgresql://core@127.0.0.1:1/core"}
+    for verb in ("create", "rotate"):
+        lines = told(powerauth("integration", verb, "bank", "--door", "rest", **settings), 78)
+        assert [line.partition(":")[0] for line in lines] == ["CORE_MASTER_ENCRYPTION_KEY"]
+
+
+@pytest.mark.parametrize("service", ["core", "cloud"])
 def test_an_operator_sets_up_a_database(tmp_path: Path, service: str) -> None:
     url = {f"{service.upper()}_DATABASE_URL": f"sqlite:///{tmp_path / 'new' / 'database.sqlite3'}"}
     assert told(powerauth("db", "check", service, **url), 1)[-1] == "The database is empty: migrate."
@@ -255,6 +272,22 @@ def test_a_wrong_setting_is_a_line(command: str) -> None:
     assert "hunter2" not in line
 
 
+@pytest.mark.parametrize("service", ["core", "cloud"])
+def test_a_service_that_is_started_before_its_database_ends_so_that_it_is_started_again(service: str) -> None:
+    port = free_port()
+    name = service.upper()
+    settings = {
+        f"{name}_DATABASE_URL": f"postgresql://nobody@127.0.0.1:{port}/none",
+        f"{name}_PORT": "0",
+        f"{name}_ENVIRONMENT": "test",
+    }
+    done = powerauth("serve", service, **settings)
+    assert (done.returncode, done.stderr) == (3, "")
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert (line["event"], line["level"]) == ("not started", "error")
+    assert line["reason"].startswith("database connection failed")
+
+
 def test_a_taken_port_is_a_line_and_nothing_is_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -285,9 +318,32 @@ def test_on_loopback_the_all_in_one_limits_nobody(
 
 
 def test_the_all_in_one_is_not_for_production(tmp_path: Path) -> None:
-    done = powerauth("run", "--port", 0, "--data", tmp_path, CORE_ENVIRONMENT="production")
-    assert (done.returncode, "Traceback" in done.stderr) == (78, False)
-    assert "CORE_DATABASE_URL: production needs a PostgreSQL database" in done.stderr
+    for service in ("CORE", "CLOUD", "ENROLLMENT"):
+        data = tmp_path / "data"
+        lines = told(
+            powerauth("run", "--port", 0, "--data", data, **{f"{service}_ENVIRONMENT": "production"}), 78
+        )
+        assert all(line.startswith(f"{service}_") for line in lines), "no password either"
+        assert list(tmp_path.iterdir()) == [], "nothing was made"
+
+
+@pytest.mark.parametrize("damage", ['{"master', "[]", '{"other": 1}'])
+def test_a_data_folder_that_cannot_be_used_is_a_line(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "lost").mkdir()
+    (tmp_path / "lost" / "core.sqlite3").touch()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "secrets.json").write_text(damage)
+    for name, reason in (
+        ("file", "file"),
+        ("file/below", "file"),
+        ("lost", "secrets.json is missing"),
+        ("damaged", "secrets.json is damaged"),
+    ):
+        (line,) = told(powerauth("run", "--port", 0, "--data", tmp_path / name), 78)
+        assert line.startswith(f"--data: {tmp_path}")
+        assert reason in line
+    assert [path.name for path in (tmp_path / "lost").iterdir()] == ["core.sqlite3"]
 
 
 async def test_the_data_folder_outlives_the_process(tmp_path: Path) -> None:

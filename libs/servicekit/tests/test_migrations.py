@@ -276,3 +276,19 @@ async def test_a_server_that_only_reads_is_not_ready(tmp_path: Path, with_histor
             await _needs("0003").confirm(database)
         await database.ping()
         await database.dispose()
+
+
+async def test_looking_at_a_file_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    file = tmp_path / "none.sqlite3"
+    assert await migrations.current(f"sqlite:///{file}") is None
+    assert not await asyncio.to_thread(file.exists)
+
+
+async def test_the_database_of_another_service_is_left_as_it_is(database_url: str, scripts: Path) -> None:
+    await migrations.upgrade(database_url, scripts)
+    for name in ("first", "second"):
+        script = scripts / "versions" / f"{name}.py"
+        script.write_text(script.read_text().replace('"00', '"other_00'))
+    with pytest.raises(SchemaRefused, match="0002, which is none of this service"):
+        await migrations.upgrade(database_url, scripts)
+    assert await migrations.current(database_url) == "0002"

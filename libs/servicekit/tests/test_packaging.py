@@ -13,6 +13,7 @@ NEED_DATABASE = {
     "commands",
     "database",
     "database_errors",
+    "database_urls",
     "engines",
     "inbox",
     "jobs",

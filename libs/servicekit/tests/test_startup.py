@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from servicekit.logs import configure_logging
-from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings
+from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
 from servicekit.startup import (
     Finding,
     StartRefused,
@@ -35,11 +35,12 @@ class SampleSettings(ServiceSettings, DatabaseSettings, BusSettings):
     names: Listed[str] = ()
     numbers: Listed[int] = Field(default=(), examples=["1,2"])
     service_url: str = ""
+    other_url: ServiceUrl = ""
 
 
 FIT = {
     "SAMPLE_ENVIRONMENT": "production",
-    "SAMPLE_DATABASE_URL": "postgresql://db/x",
+    "SAMPLE_DATABASE_URL": "postgresql://db/x?sslmode=verify-full",
     "SAMPLE_BUS_URL": "amqps://bus/",
     "SAMPLE_MANAGEMENT_PORT": "9090",
 }
@@ -115,9 +116,54 @@ def test_production_has_rules_and_tells_all_that_are_broken(environment) -> None
 
 
 def test_what_is_only_doubtful_is_a_warning(environment, capsys: pytest.CaptureFixture[str]) -> None:
-    environment(**FIT | {"SAMPLE_BUS_URL": "amqp://bus/", "SAMPLE_LOG_LEVEL": "DEBUG"})
+    doubtful = {
+        "SAMPLE_DATABASE_URL": "postgresql://db/x",
+        "SAMPLE_BUS_URL": "amqp://bus/",
+        "SAMPLE_LOG_LEVEL": "DEBUG",
+    }
+    environment(**FIT | doubtful)
     assert serving_settings(SampleSettings, "sample").production
-    assert set(warned(capsys)) == {"SAMPLE_BUS_URL", "SAMPLE_LOG_LEVEL"}
+    assert set(warned(capsys)) == set(doubtful)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db/x?sslmode=require",
+        "postgresql://localhost/x",
+        "postgresql://u@/x?host=/run/postgresql",
+        "postgresql://u@/x?host=127.0.0.1:1&host=127.0.0.2:1",
+    ],
+)
+def test_a_way_to_the_database_that_nobody_can_read_is_no_doubt(
+    environment, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment(**FIT | {"SAMPLE_DATABASE_URL": url})
+    serving_settings(SampleSettings, "sample")
+    assert warned(capsys) == {}
+
+
+def test_one_unprotected_server_of_several_is_a_doubt(
+    environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment(**FIT | {"SAMPLE_DATABASE_URL": "postgresql://u@/x?host=127.0.0.1:1&host=db:1"})
+    serving_settings(SampleSettings, "sample")
+    assert set(warned(capsys)) == {"SAMPLE_DATABASE_URL"}
+
+
+@pytest.mark.parametrize(
+    "url", ["core:8080", "core", "ftp://core/", "http://", "http://core :1/", "http:///x"]
+)
+def test_the_address_of_another_service_is_one_of_http(environment, url: str) -> None:
+    environment(SAMPLE_OTHER_URL=url)
+    assert refused() == ["SAMPLE_OTHER_URL: is no URL of HTTP"]
+
+
+def test_the_management_port_is_another_one(environment) -> None:
+    environment(SAMPLE_PORT="9090", SAMPLE_MANAGEMENT_PORT="9090")
+    assert refused() == ["SAMPLE_MANAGEMENT_PORT: is the service's own port (example: 9090)"]
+    environment(SAMPLE_PORT="0", SAMPLE_MANAGEMENT_PORT="0")
+    assert serving_settings(SampleSettings, "sample").management_port == 0
 
 
 def test_outside_production_the_same_is_a_warning_or_nothing(

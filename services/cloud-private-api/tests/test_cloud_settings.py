@@ -74,7 +74,7 @@ def test_derivation_key_has_thirty_two_bytes(key: str) -> None:
 
 FIT_FOR_PRODUCTION = {
     "environment": "production",
-    "database_url": "postgresql://db.example/cloud",
+    "database_url": "postgresql://db.example/cloud?sslmode=verify-full",
     "bus_url": "amqps://bus.example/",
     "management_port": 9090,
     "core_url": "https://core.example/powerauth-java-server",

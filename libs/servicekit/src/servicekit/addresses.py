@@ -21,8 +21,14 @@ class TrustedProxies:
     """The networks whose `X-Forwarded-For` entries are believed."""
 
     def __init__(self, networks: Sequence[str]) -> None:
-        """:param networks: CIDR texts or single addresses; ValueError when one does not parse."""
-        self._networks = tuple(ip_network(network, strict=False) for network in networks)
+        """
+        :param networks: CIDR texts or single addresses
+        :raises ValueError: one is none; the text does not repeat it
+        """
+        try:
+            self._networks = tuple(ip_network(network, strict=False) for network in networks)
+        except ValueError:
+            raise ValueError("is no list of networks, separated by commas") from None
 
     def client_address(self, peer: str | None, forwarded_for: Sequence[str]) -> str | None:
         """Return the address of the client, as text.

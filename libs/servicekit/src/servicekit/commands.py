@@ -63,4 +63,8 @@ def judge(revision: str | None, newest: str | None, script_location: str | Path)
         return Outcome(True, f"The schema is current, revision {revision}.")
     if revision in migrations.history(script_location):
         return Outcome(False, f"The schema is of revision {revision}, the newest is {newest}: migrate.")
-    return Outcome(False, f"The schema is of revision {revision}, which this release does not know.")
+    return Outcome(
+        False,
+        f"The schema is of revision {revision}, which this release does not know: that of a later release, or"
+        " another database.",
+    )

@@ -21,10 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from servicekit import units
-from servicekit.database_errors import DatabaseUnavailable, judge, translate_error
+from servicekit.database_errors import DatabaseUnavailable, connection_failed, judge, translate_error
 from servicekit.engines import BEGIN_OPTION, normalised_url, postgresql_engine, sqlite_engine
 from servicekit.errors import ServiceError
 from servicekit.settings import DatabaseSettings
+from servicekit.startup import Finding, StartRefused
 
 __all__ = [
     "NAMING_CONVENTION",
@@ -84,15 +85,20 @@ class Database:
         """
         :param url: ``postgresql://…`` or ``sqlite:///path``, with or without the driver's name
         :param application_name: shown in ``pg_stat_activity``
+        :raises StartRefused: a file that the URL names cannot be used
         """
         self.settings = settings or DatabaseSettings()
         self.url = normalised_url(url)
         self.dialect: Dialect = "postgresql" if self.url.get_backend_name() == "postgresql" else "sqlite"
         self._renewed = 0.0
-        if self.dialect == "postgresql":
-            self.engine = postgresql_engine(self.url, self.settings, application_name, self._usable_since)
-        else:
-            self.engine = sqlite_engine(self.url, self.settings)
+        try:
+            if self.dialect == "postgresql":
+                self.engine = postgresql_engine(self.url, self.settings, application_name, self._usable_since)
+            else:
+                self.engine = sqlite_engine(self.url, self.settings)
+        except OSError as error:
+            named = f"{error.filename}: " if error.filename else ""
+            raise StartRefused(Finding("DATABASE_URL", f"{named}{error.strerror or error}")) from None
         self.writer = self.engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._turn = asyncio.Lock() if self.dialect == "sqlite" else None
         self._drivers: list[_HeldDriver] = []
@@ -303,7 +309,7 @@ def _connecting() -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise DatabaseUnavailable(f"database connection failed: {type(error).__name__}") from error
+        raise connection_failed(error) from error
 
 
 async def _commit(session: AsyncSession, progress: _Progress) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from socket import gaierror
+
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -92,6 +94,7 @@ def translate_error(error: BaseException, *, undone: bool = False) -> Exception 
         code = f"{code} {error.orig if isinstance(error, DBAPIError) else error}"
     if verdict.fault is OURS.fault:
         return None
+    code = f"{code}, {_MEANINGS[code]}" if code in _MEANINGS else code
     repeatable = verdict.repeats and (undone or verdict.certain)
     if repeatable:
         units.undone()
@@ -102,6 +105,22 @@ def translate_error(error: BaseException, *, undone: bool = False) -> Exception 
     translated = DatabaseUnavailable(_REASONS.get(verdict, "database refused for now: {}").format(code))
     translated.repeatable = repeatable
     return translated
+
+
+_MEANINGS = {
+    "28P01": "the server refuses the password",
+    "28000": "the server refuses the user",
+    "3D000": "there is no such database",
+    "53300": "the server has no connections left",
+    "57P03": "the server is starting",
+}
+"""What an operator can do something about, in words."""
+
+
+def connection_failed(error: OSError) -> DatabaseUnavailable:
+    """No connection came about; what the network says of it, without the address."""
+    reason = "the host is not known" if isinstance(error, gaierror) else type(error).__name__
+    return DatabaseUnavailable(f"database connection failed: {reason}")
 
 
 _REASONS = {

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import event
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from servicekit.database_urls import parsed_url, tls_arguments, without_tls
 from servicekit.private_files import private_file, private_folder
 from servicekit.settings import DatabaseSettings
 
@@ -25,15 +26,23 @@ _CACHED_STATEMENTS = 500
 def normalised_url(url: str) -> URL:
     """The URL with the asynchronous driver we use.
 
-    :raises ValueError: for another database than PostgreSQL or SQLite
+    :raises ValueError: for another database than PostgreSQL or SQLite, or parameters that it does not take
     """
-    parsed = make_url(url)
+    parsed = parsed_url(url)
     backend = parsed.get_backend_name()
     if backend in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+asyncpg")
     if backend == "sqlite":
         return parsed.set(drivername="sqlite+aiosqlite")
     raise ValueError(f"unsupported database: {backend}")
+
+
+def is_missing_file(url: str) -> bool:
+    """Whether a database would be made by opening it: an SQLite file that is not there."""
+    parsed = normalised_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return False
+    return not parsed.query.get("uri") and not Path(parsed.database).exists()
 
 
 def milliseconds(seconds: float) -> str:
@@ -49,13 +58,13 @@ def postgresql_engine(
     :param usable_since: moment of :func:`time.monotonic`; connections opened before are replaced
     """
     engine = create_async_engine(
-        url,
+        without_tls(url),
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_max_overflow,
         pool_timeout=settings.database_pool_timeout_seconds,
         pool_recycle=settings.database_connection_max_age_seconds,
         hide_parameters=True,
-        connect_args=_connect_args(settings, application_name),
+        connect_args=_connect_args(settings, application_name) | tls_arguments(url),
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -9,6 +9,7 @@ A service's ``migrations/env.py`` is two lines::
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicekit import clock, schema_history
 from servicekit.database import Database, DatabaseUnavailable, translate_error
+from servicekit.database_errors import connection_failed
+from servicekit.engines import is_missing_file
 from servicekit.settings import DatabaseSettings
+from servicekit.startup import Finding
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 
 # Chosen once and kept: replicas of different versions must take the same lock.
 _LOCK_KEY = 0x706F_7765_7261_7574
+
+# It names each of its own parts at every start.
+logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 # Alembic's ``context`` is a global of the process: one run at a time.
 _one_at_a_time = asyncio.Lock()
@@ -65,7 +72,12 @@ class Migrator:
         return found
 
     async def upgrade(self, target: str = "head") -> None:
-        """Run the revisions up to ``target``."""
+        """Run the revisions up to ``target``; on a schema of a later release there is nothing to do.
+
+        :raises SchemaRefused: the history is that of another service, or of another program
+        """
+        if not await self._is_known():
+            return
 
         def run(config: Config) -> None:
             from alembic import command  # noqa: PLC0415 - heavy, needed at start only
@@ -73,6 +85,21 @@ class Migrator:
             command.upgrade(config, target)
 
         await self._run(run)
+
+    async def _is_known(self) -> bool:
+        """Whether the database's revision is one of ours.
+
+        :raises SchemaRefused: it is not, nor that of a later release
+        """
+        revision = await self.current()
+        if revision is None or revision in history(self.script_location):
+            return True
+        applied = await self.connection.run_sync(schema_history.applied)
+        await self.end()
+        if newest(self.script_location) in applied:
+            return False
+        meaning = f"the schema is of revision {revision}, which is none of this service: another's database?"
+        raise schema_history.SchemaRefused(Finding("DATABASE_URL", meaning))
 
     async def stamp(self, revision: str) -> None:
         """Record a revision without running anything."""
@@ -131,8 +158,9 @@ async def stamp(url: str, script_location: str | Path, revision: str) -> None:
 
 
 async def current(url: str) -> str | None:
-    """The revision a database is at; ``None`` for one without a history."""
-
+    """The revision a database is at; ``None`` for one without a history. Nothing is made by looking."""
+    if is_missing_file(url):
+        return None
     async with _connection(url) as (_database, connection):
         return await connection.run_sync(_read_revision)
 
@@ -215,7 +243,7 @@ async def _connection(url: str) -> AsyncGenerator[tuple[Database, AsyncConnectio
         async with database.writer.connect() as connection:
             yield database, connection
     except OSError as error:
-        raise DatabaseUnavailable(f"database connection failed: {type(error).__name__}") from error
+        raise connection_failed(error) from error
     except Exception as error:
         translated = translate_error(error)
         if isinstance(translated, DatabaseUnavailable):

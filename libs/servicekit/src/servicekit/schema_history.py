@@ -69,7 +69,8 @@ class Schema:
             found = await connection.run_sync(applied)
         if self.revision not in found:
             raise self._refusal(
-                f"the schema is older than this release: revision {self.revision} has not been applied;"
+                f"the schema is older than this release, or another's: revision {self.revision} has not been"
+                " applied;"
                 f" run `{self.remedy}`"
             )
         self._refuse_too_new(found.values())

@@ -13,7 +13,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -23,13 +31,44 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from servicekit.startup import FILE_SUFFIX, Finding, Rule, StartRefused, Weight, authority_of, is_unprotected
+from servicekit.startup import (
+    FILE_SUFFIX,
+    Finding,
+    Rule,
+    StartRefused,
+    Weight,
+    authority_of,
+    is_loopback,
+    is_unprotected,
+)
 
 MEBIBYTE = 1024 * 1024
 T = TypeVar("T")
 
 _SERVICE_LINK_VALUE = re.compile(r"(?:tcp|udp|sctp)://")
+_HTTP = re.compile(r"https?://[^\s\x00-\x1f]+\Z")
 _DATABASE_SCHEMES = re.compile(r"(?:postgres|postgresql|sqlite)(?:\+[a-z0-9]+)?:")
+
+
+def _is_open_database(url: str) -> bool:
+    """Whether what goes to this database over the network can be read on the way."""
+    from servicekit.database_urls import demands_tls, hosts_of, parsed_url  # noqa: PLC0415 - of who has one
+
+    parsed = parsed_url(url)
+    remote = any(not host.startswith("/") and not is_loopback(host) for host in hosts_of(parsed))
+    return remote and not demands_tls(parsed)
+
+
+def _is_service_url(url: str) -> str:
+    """Empty, or what HTTP can be spoken to."""
+    authority = authority_of(url)
+    if url and not (_HTTP.match(url) and authority and authority[0]):
+        raise ValueError("is no URL of HTTP")
+    return url
+
+
+ServiceUrl = Annotated[str, AfterValidator(_is_service_url)]
+"""The address of another service, ``http://…`` or ``https://…``; empty where none is needed."""
 
 
 def _listed(value: object) -> object:
@@ -110,6 +149,13 @@ class ServiceSettings(BaseSettings):
             "not set: readiness, metrics and the API document are served nowhere",
             "9090",
             Weight.NEVER,
+        ),
+        Rule(
+            "management_port",
+            lambda settings: settings.management_port and settings.management_port == settings.port,
+            "is the service's own port",
+            "9090",
+            Weight.ALWAYS,
         ),
         Rule(
             "log_level",
@@ -202,6 +248,13 @@ class DatabaseSettings(BaseSettings):
             "production needs a PostgreSQL database",
             "postgresql://user:password@host/database",
         ),
+        Rule(
+            "database_url",
+            lambda settings: _is_open_database(settings.effective_database_url),
+            "nothing demands TLS on the way to the database",
+            "postgresql://user:password@host/database?sslmode=verify-full&sslrootcert=/path",
+            Weight.NEVER,
+        ),
     )
 
     database_url: SecretStr = Field(
@@ -243,12 +296,17 @@ class DatabaseSettings(BaseSettings):
             raise ValueError("behind a pooler, DATABASE_MIGRATE_URL must name the server itself")
         return past or working
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_migrate_url")
     @classmethod
-    def _is_a_database_url(cls, value: SecretStr) -> SecretStr:
+    def _is_a_database_url(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         url = value.get_secret_value()
+        if not url and info.field_name == "database_migrate_url":
+            return value
         if not _DATABASE_SCHEMES.match(url) or authority_of(url) is None:
             raise ValueError("is no URL of a PostgreSQL or SQLite database")
+        from servicekit.database_urls import parsed_url  # noqa: PLC0415 - services without one have no driver
+
+        parsed_url(url)
         return value
 
     @property

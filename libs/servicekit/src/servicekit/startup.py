@@ -154,6 +154,14 @@ def embedded_settings(settings_class: type[S], **given: Any) -> S:
     return settings
 
 
+def judge_settings(settings_class: type[S], **given: Any) -> None:
+    """Whether a service may start with these settings, when nothing is to be told yet of what is doubtful.
+
+    :raises StartRefused: as `serving_settings`
+    """
+    _judged(settings_class, **given)
+
+
 def variable_of(settings_class: type[ServiceSettings], setting: str) -> str:
     """The environment variable of a setting."""
     return f"{settings_class.model_config.get('env_prefix') or ''}{setting}".upper()

@@ -16,7 +16,8 @@ from sqlalchemy.engine import make_url
 from cloud_private_api.auth.passwords import is_hash
 from cloud_private_api.start_rules import OAUTH2_RULES, RULES
 from servicekit.addresses import TrustedProxies
-from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings
+from servicekit.database_urls import parsed_url
+from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
 from servicekit.startup import Rule, authority_of
 
 ORIGINAL_PREFIX = "POWERAUTH_CLOUD_"
@@ -41,7 +42,7 @@ _DOCUMENTED = (
 class CoreConnectionSettings(ServiceSettings):
     """Where the core is and how to call it. Durations in seconds."""
 
-    core_url: str = "http://localhost:8080/powerauth-java-server"
+    core_url: ServiceUrl = "http://localhost:8080/powerauth-java-server"
     core_username: str = ""
     core_password: SecretStr = SecretStr("")
     http_connect_timeout: float = Field(default=5.0, gt=0)
@@ -67,8 +68,8 @@ class SecuritySettings(ServiceSettings):
     """Networks (CIDR, comma-separated) whose ``X-Forwarded-For`` tells the client's address."""
     security_auth_facts_cache_seconds: float = Field(default=10.0, ge=0)
     """How long roles, applications and the password hash of a user may be remembered by another process."""
-    security_auth_oauth2_issuer_uri: str = ""
-    security_auth_oauth2_jwk_set_uri: str = ""
+    security_auth_oauth2_issuer_uri: ServiceUrl = ""
+    security_auth_oauth2_jwk_set_uri: ServiceUrl = ""
     security_auth_oauth2_audiences: Listed[str] = ()
     security_auth_oauth2_roles_claim: str = "roles"
     security_auth_oauth2_principal_claim: str = "sub"
@@ -116,7 +117,7 @@ class CloudSettings(CoreConnectionSettings, SecuritySettings, DatabaseSettings, 
     datasource_password: SecretStr = SecretStr("")
     migrate_on_start: bool | None = None
     """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""
-    service_base_url: str = ""
+    service_base_url: ServiceUrl = ""
     """Seed of the property ``service.base.url``: public address of the enrollment service."""
     offline_derivation_key: SecretStr = SecretStr("")
     """Base64 of 32 bytes; needed only for offline approval with proximity check (§14.3)."""
@@ -135,6 +136,8 @@ class CloudSettings(CoreConnectionSettings, SecuritySettings, DatabaseSettings, 
         url = value.removeprefix(_JDBC)
         if url and (not url.startswith("postgresql://") or authority_of(url) is None):
             raise ValueError("is no JDBC URL of a PostgreSQL database")
+        if url:
+            parsed_url(url)
         return value
 
     @field_validator("offline_derivation_key")

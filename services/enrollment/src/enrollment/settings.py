@@ -14,7 +14,7 @@ from pydantic_settings import SettingsConfigDict
 from enrollment.limit_storage import SHARED_SCHEMES
 from enrollment.start_rules import RULES, limit_rules
 from servicekit.addresses import TrustedProxies
-from servicekit.settings import Listed, ServiceSettings
+from servicekit.settings import Listed, ServiceSettings, ServiceUrl
 from servicekit.startup import Rule
 
 
@@ -26,14 +26,14 @@ class EnrollmentSettings(ServiceSettings):
 
     root_path: str = "/enrollment-server"
 
-    core_url: str = "http://localhost:8080/powerauth-java-server"
+    core_url: ServiceUrl = "http://localhost:8080/powerauth-java-server"
     """The core's context path. Only `/dmz/v1` below it is ever called."""
 
     core_client_token: str = ""
     core_client_secret: SecretStr = SecretStr("")
     """Credentials of an integration of kind `dmz`."""
 
-    push_url: str = ""
+    push_url: ServiceUrl = ""
     """The push service's context path; empty switches push registration and inbox off."""
 
     push_client_token: str = ""

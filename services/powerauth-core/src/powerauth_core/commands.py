@@ -25,6 +25,8 @@ from servicekit.commands import Outcome
 
 NEEDS = ("database_url",)
 """The settings that every command works with."""
+NEEDS_OF_SECRETS = (*NEEDS, "master_encryption_key")
+"""The settings of commands that store secrets."""
 
 _NOT_CHAINED = "No key is configured (CORE_AUDIT_CHAIN_KEY, CORE_MASTER_ENCRYPTION_KEY): not chained."
 

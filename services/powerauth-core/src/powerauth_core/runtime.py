@@ -58,7 +58,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
             outcome = await adoption.migrate(settings.migrate_url)
             if not outcome.ok:
                 raise StartRefused(Finding("CORE_DATABASE_URL", outcome.text))
-        await _compare_schema(database)
+        await needed_schema().require(database)
         binding = await master_key.examine(database, settings.master_key)
         bus_used = bus or bus_from_url(settings.bus_url.get_secret_value())
         core = build_core(settings, database, bus_used, binding)
@@ -168,17 +168,6 @@ def needed_schema() -> Schema:
     return Schema(
         migrations.newest(SCRIPT_LOCATION), __version__, "powerauth db migrate", "CORE_DATABASE_URL"
     )
-
-
-async def _compare_schema(database: Database) -> None:
-    """A database that is away is judged by readiness, later.
-
-    :raises SchemaRefused: this release cannot work with what is there
-    """
-    try:
-        await needed_schema().require(database)
-    except Unavailable as error:
-        log.warning("schema_not_compared", reason=str(error))
 
 
 def _migrates(settings: CoreSettings, database: Database) -> bool:

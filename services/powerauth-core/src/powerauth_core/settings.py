@@ -14,7 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from powerauth_core.chain.keys import ChainKeys
 from powerauth_core.start_rules import RULES
-from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings
+from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
 from servicekit.startup import Rule
 
 ProtocolVersionText = Literal["3.0", "3.1", "3.2", "3.3"]
@@ -101,17 +101,17 @@ class ProviderSettings(ServiceSettings):
     auto_commit_recovery: bool | None = None
     """Whether RECOVERY commits without a provider and without the application's ``automaticCommit`` (D1
     rule 1); unset: yes, in production no."""
-    custom_activation_provider_url: str = ""
+    custom_activation_provider_url: ServiceUrl = ""
     custom_activation_provider_username: str = ""
     custom_activation_provider_password: SecretStr = SecretStr("")
     custom_activation_provider_timeout_seconds: float = Field(default=10.0, gt=0)
     user_info_provider: Literal["NONE", "MINIMAL", "REST"] = "MINIMAL"
-    user_info_rest_url: str = ""
+    user_info_rest_url: ServiceUrl = ""
     user_info_rest_username: str = ""
     user_info_rest_password: SecretStr = SecretStr("")
     user_info_rest_allowed_stages: Listed[str] = ("USER_INFO_ENDPOINT",)
     user_info_timeout_seconds: float = Field(default=5.0, gt=0)
-    status_custom_object_url: str = ""
+    status_custom_object_url: ServiceUrl = ""
     """Optional provider of ``customObject`` in the public activation status; empty: none."""
     oidc_timeout_seconds: float = Field(default=5.0, gt=0)
 
@@ -217,7 +217,7 @@ class CoreSettings(
     start_rules: ClassVar[tuple[Rule, ...]] = RULES
 
     root_path: str = "/powerauth-java-server"
-    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/powerauth-core.sqlite3")
+    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/core.sqlite3")
     migrate_on_start: bool | None = None
     """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""
     restrict_access: bool = True

@@ -112,7 +112,7 @@ def test_production_asks_new_applications_for_protocol_3_2() -> None:
 
 FIT_FOR_PRODUCTION = {
     "environment": "production",
-    "database_url": "postgresql://db.example/core",
+    "database_url": "postgresql://db.example/core?sslmode=verify-full",
     "bus_url": "amqps://bus.example/",
     "management_port": 9090,
     "master_encryption_key": b64encode(bytes(range(16))).decode(),

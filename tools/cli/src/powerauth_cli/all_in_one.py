@@ -38,7 +38,7 @@ from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging
 from servicekit.private_files import closed_to_others, private_folder, write_private
 from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server, settle_heap
-from servicekit.startup import Finding, StartRefused, embedded_settings, is_loopback
+from servicekit.startup import Finding, StartRefused, embedded_settings, is_loopback, judge_settings
 from servicekit.targets import MAX_TARGET_BYTES
 
 CORE = "/powerauth-java-server"
@@ -64,28 +64,42 @@ class Secrets:
 
         :raises StartRefused: it has none
         """
+        path = folder / _SECRETS
         try:
-            return cls(**json.loads((folder / _SECRETS).read_text()))
+            return cls(**json.loads(path.read_text()))
         except OSError as error:
-            raise StartRefused(Finding("--data", f"{error.filename}: {error.strerror}", "data")) from None
+            raise _folder_refused(error) from None
+        except (ValueError, TypeError):
+            raise StartRefused(Finding("--data", f"{path} is damaged", "a backup of the file")) from None
 
     @classmethod
     def of(cls, folder: Path) -> tuple[Secrets, str | None]:
-        """Read the folder's secrets, or make them.
+        """Read the folder's secrets, or make some up, which are not written yet.
 
         :return: the secrets and, at the first run only, the administrator's password
+        :raises StartRefused: they cannot be read, or databases have lost them
         """
         path = folder / _SECRETS
         if path.exists():
             return cls.kept(folder), None
+        if any((folder / name).exists() for name in _DATABASES):
+            meaning = f"{path} is missing, without which the databases beside it cannot be read"
+            raise StartRefused(Finding("--data", meaning, "a backup of the file"))
         password = new_password()
         made = cls(
             master_encryption_key=b64encode(secrets.token_bytes(16)).decode(),
             offline_derivation_key=b64encode(secrets.token_bytes(32)).decode(),
             admin_password_hash=hashed_password(password),
         )
-        write_private(path, json.dumps(asdict(made), indent=1))
         return made, password
+
+    def keep(self, folder: Path) -> None:
+        """Write them into the folder, for its owner alone."""
+        write_private(folder / _SECRETS, json.dumps(asdict(self), indent=1))
+
+
+def _folder_refused(error: OSError) -> StartRefused:
+    return StartRefused(Finding("--data", f"{error.filename}: {error.strerror}", "data"))
 
 
 class AllInOne:
@@ -157,12 +171,32 @@ class AllInOne:
         """Take the port, then make the folder and its secrets: `first_password` is known from here on.
 
         :raises AddressTaken: the port is not free; nothing was made
+        :raises StartRefused: the settings or the folder cannot be used; nothing was made
         """
         if self._server is not None:
             self._server.bind()
-        private_folder(self._folder)
-        closed_to_others(_of_ours(self._folder))
-        self._secrets, self.first_password = Secrets.of(self._folder)
+        try:
+            found, password = Secrets.of(self._folder)
+            self._judge(found)
+            private_folder(self._folder)
+            closed_to_others(_of_ours(self._folder))
+            if password is not None:
+                found.keep(self._folder)
+        except OSError as error:
+            raise _folder_refused(error) from None
+        self._secrets, self.first_password = found, password
+
+    def _judge(self, kept: Secrets) -> None:
+        """Before anything is made or told: whether the services may start here.
+
+        :raises StartRefused: a setting is wrong, or the environment is that of production
+        """
+        for settings_class, values in (
+            (CoreSettings, self._core_values(kept)),
+            (EnrollmentSettings, self._more("enrollment")),
+            (CloudSettings, {**cloud_values(self._folder), **self._more("cloud")}),
+        ):
+            judge_settings(settings_class, **values)
 
     async def _start(self) -> None:
         if self._secrets is None:
@@ -209,12 +243,12 @@ class AllInOne:
         return None
 
     def _core_settings(self, kept: Secrets) -> CoreSettings:
-        return embedded_settings(
-            CoreSettings,
-            **core_values(self._folder, kept),
-            # A developer's webhooks are on this machine; whoever reaches this stack is too.
-            **{"egress_loopback_allowed": is_loopback(self._host), **self._more("core")},
-        )
+        return embedded_settings(CoreSettings, **self._core_values(kept))
+
+    def _core_values(self, kept: Secrets) -> dict[str, Any]:
+        # A developer's webhooks are on this machine; whoever reaches this stack is too.
+        local = {"egress_loopback_allowed": is_loopback(self._host)}
+        return {**core_values(self._folder, kept), **local, **self._more("core")}
 
     def _enrollment_settings(self, credentials: Credentials) -> EnrollmentSettings:
         settings = embedded_settings(

@@ -6,8 +6,10 @@ the core's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +18,7 @@ from powerauth_cli.folders import DataFolder, cloud_settings, core_settings
 
 app = typer.Typer(no_args_is_help=True, help="The databases of the services: CORE_DATABASE_URL, CLOUD_…")
 
-_DATABASES = {
+_DATABASES: dict[str, tuple[str, Callable[[Path | None], Any]]] = {
     "core": ("powerauth_core.commands", core_settings),
     "cloud": ("cloud_private_api.commands", cloud_settings),
 }

@@ -51,9 +51,10 @@ def create(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
         _print_credentials(made)
         return
     _print({"clientToken": token})
+    folder = "" if data is None else f" --data {data}"
     typer.echo(
         f"{name} exists already, nothing was changed. Its secret is known only at creation; for a new one:"
-        f" powerauth integration rotate {name} --door {door.value}",
+        f" powerauth integration rotate {name} --door {door.value}{folder}",
         err=True,
     )
 
@@ -113,7 +114,7 @@ def _on_core(data: Path | None, work: Callable[[Core], Awaitable[T]]) -> T:
     from powerauth_core.runtime import offline_core  # noqa: PLC0415
     from servicekit.commands import check  # noqa: PLC0415
 
-    settings = core_settings(data)
+    settings = core_settings(data, stores_secrets=True)
 
     async def run() -> T:
         found = await check(settings.effective_database_url, SCRIPT_LOCATION)

@@ -22,6 +22,7 @@ from powerauth_core.schema import metadata
 from servicekit import clock, migrations
 from servicekit.commands import Outcome, judge
 from servicekit.database import normalised_url
+from servicekit.engines import is_missing_file
 from servicekit.migrations import Migrator
 
 _NUMBERED_BY = {
@@ -89,6 +90,8 @@ async def check(url: str, master_key: bytes | None) -> Outcome:
     :raises DatabaseUnavailable: no connection, or no lock in time
     """
     newest = await migrations.head(SCRIPT_LOCATION)
+    if is_missing_file(url):
+        return judge(None, newest, SCRIPT_LOCATION)
     async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
         revision = await migrator.current()
         if revision is None and await migrator.has_table(_ORIGINAL):
