@@ -197,7 +197,12 @@ class SeparateProcesses:
         }
 
     async def _credentials(self, name: str, door: str) -> tuple[str, str]:
-        return await ensure_integration(name, door, database_url=self.core_database_url)
+        return await ensure_integration(
+            name,
+            door,
+            database_url=self.core_database_url,
+            master_encryption_key=self._settings.get("CORE_MASTER_ENCRYPTION_KEY", ""),
+        )
 
     async def _run(self, name: str, context_path: str, environment: dict[str, str]) -> None:
         process = ServiceProcess(name, context_path, environment | self._settings)
