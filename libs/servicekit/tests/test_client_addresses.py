@@ -45,8 +45,9 @@ def test_without_trusted_proxies_the_header_is_ignored() -> None:
 
 
 def test_an_unreadable_network_is_refused_at_start() -> None:
-    with pytest.raises(ValueError, match="not-a-network"):
+    with pytest.raises(ValueError, match="no list of networks") as refused:
         TrustedProxies(("not-a-network",))
+    assert "not-a-network" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from enrollment.app import create_app
 from enrollment.core_actions import DOOR_PATHS
 from enrollment.settings import EnrollmentSettings
 from servicekit.http import AsgiTransport, ServiceClient
+from servicekit.settings import MEBIBYTE
 
 Connect = Callable[..., PublicClient]
 
@@ -62,7 +63,9 @@ def connect(core: FakeCore, push: FakePush) -> Connect:
             }
         )
         app = create_app(settings, core_transport=AsgiTransport(core), push_transport=AsgiTransport(push))
-        return PublicClient(ServiceClient(BASE_URL, transport=AsgiTransport(app)))
+        # The metrics of this process are those of everything that its tests have started.
+        transport = AsgiTransport(app, max_answer_bytes=64 * MEBIBYTE)
+        return PublicClient(ServiceClient(BASE_URL, transport=transport))
 
     return _connect
 

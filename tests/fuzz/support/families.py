@@ -83,7 +83,7 @@ CORE = Family(
         429: frozenset({"ERROR_TOO_MANY_REQUESTS"}),
         501: frozenset({"ERROR_NOT_IMPLEMENTED"}),
     },
-    members=frozenset({"localizedMessage", "currentRecoveryPukIndex"}),
+    members=frozenset({"localizedMessage", "currentRecoveryPukIndex", "missingParameters"}),
     challenge=True,
 )
 """spec/core-api.md §1.2, §28, without the codes that only say "unknown error"; ``ERROR_PROVIDER`` is the
