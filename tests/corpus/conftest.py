@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "fuzz" / "support"))
 from corpus_cast import Cast
 from running_stack import SETTINGS, RunningStack
 
-from powerauth_core.signatures import repeated
+from powerauth_core.verification import repeated
 from servicekit.logs import configure_logging
 
 

@@ -13,7 +13,7 @@ import pytest
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.separate import SeparateProcesses
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import ActivationResult, AppConfig, Device, DeviceProfile
 
 PIN = "1234"

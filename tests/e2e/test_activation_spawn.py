@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, DeviceProfile, MobileToken, ServerRefused
 from powerauth_sdk.spawn import SpawnedCode, activation_code_for
 

@@ -23,10 +23,10 @@ from e2e_identity import (
 )
 from e2e_stacks import DEPLOYMENTS, REACHES_THIS_MACHINE, Stack, running
 
-from powerauth_protocol import recovery
-from powerauth_protocol.activation import ActivationType
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.keys import ecdh, export_public_key, generate_key_pair, import_public_key
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.v3 import recovery
+from powerauth_protocol.v3.activation import ActivationType
+from powerauth_protocol.v3.keys import ecdh, export_public_key, generate_key_pair, import_public_key
 from powerauth_sdk import AppConfig, Device, ServerRefused, identity_provider, vault
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS

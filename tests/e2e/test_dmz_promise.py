@@ -39,11 +39,11 @@ from e2e_stacks import NO_LIMITS, REACHES_THIS_MACHINE, postgres_url
 
 from powerauth_cli.bench.provision import CoreApi
 from powerauth_cli.separate import SeparateProcesses, ServiceProcess
-from powerauth_protocol import ecies
-from powerauth_protocol.ecies import ClientEncryptor, Scope, SharedInfo1
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3 import ecies
+from powerauth_protocol.v3.ecies import ClientEncryptor, Scope, SharedInfo1
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, DeviceProfile, vault
 from powerauth_sdk.spawn import activation_code_for
 from powerauth_sdk.transport import JSON_HEADERS, HttpTransport

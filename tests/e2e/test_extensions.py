@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from e2e_stacks import DEPLOYMENTS, Stack, running
 
-from powerauth_protocol.password_hash import hash_password
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.password_hash import hash_password
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, MobileToken, ServerRefused
 
 pytestmark = pytest.mark.e2e
@@ -166,7 +166,7 @@ def test_two_activation_providers_stop_the_start(installed: Path, tmp_path: Path
     (second / "entry_points.txt").write_text(
         "[powerauth.activation_providers]\nsecond = bank_activation:Provider\n"
     )
-    program = "from powerauth_core.dmz.providers import load_plug_ins; load_plug_ins()"
+    program = "from powerauth_core.providers.plug_ins import load_plug_ins; load_plug_ins()"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONPATH": f"{installed}:{tmp_path}", "BANK_CUSTOMERS_FILE": "x", "BANK_CLAIMS_FILE": "y"},

@@ -18,10 +18,10 @@ import pytest
 
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.http_headers import EncryptionHeader, SignatureHeader
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.temporary_key import TemporaryKeyRequest, build_request_jwt, request_signing_key
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader
+from powerauth_protocol.v3.temporary_key import TemporaryKeyRequest, build_request_jwt, request_signing_key
 from powerauth_sdk import AppConfig, Device, MobileToken
 from powerauth_sdk.transport import Answer, HttpTransport
 

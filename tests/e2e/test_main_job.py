@@ -8,7 +8,7 @@ from base64 import b64encode
 import pytest
 
 from powerauth_cli.demo.bank import BankRefused
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.v3.signature import SignatureType
 from powerauth_sdk import Device, Inbox, MobileToken, Operation, ServerRefused, register_for_push, vault
 
 pytestmark = pytest.mark.e2e

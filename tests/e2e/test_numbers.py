@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import MobileToken
 
 pytestmark = pytest.mark.e2e

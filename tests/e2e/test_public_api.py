@@ -23,9 +23,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from powerauth_protocol.ecies import Scope, SharedInfo1
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.ecies import Scope, SharedInfo1
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import (
     AppConfig,
     Device,

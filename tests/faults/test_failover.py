@@ -16,7 +16,7 @@ from fault_switch import Switch
 from powerauth_cli.bench.tokens import create_token
 from powerauth_cli.localservers import PostgresServer, StandbyServer
 from powerauth_cli.separate import SeparateProcesses
-from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.common.encoding import b64encode
 
 pytestmark = pytest.mark.faults
 

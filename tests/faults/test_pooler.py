@@ -16,8 +16,8 @@ from powerauth_cli.demo.scenario import Addresses, Scenario
 from powerauth_cli.demo.transcript import Transcript
 from powerauth_cli.localservers import PgBouncerServer, PostgresServer
 from powerauth_cli.separate import SeparateProcesses
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 pytestmark = pytest.mark.faults
 

@@ -11,7 +11,7 @@ from fault_stack import NO_LIMITS, connected, server
 
 from powerauth_cli.bench.tokens import create_token
 from powerauth_cli.separate import SeparateProcesses
-from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.common.encoding import b64encode
 
 pytestmark = pytest.mark.faults
 

@@ -14,13 +14,13 @@ from generated_requests import Amounts, Known, operations_of
 from running_stack import ENROLLMENT, DeviceTransport, RunningStack
 from world import World
 
-from powerauth_protocol.activation import ActivationLayer2Request
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.keys import compress_public_key, generate_key_pair
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.temporary_key import TemporaryKeyRequest, build_request_jwt, request_signing_key
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.activation import ActivationLayer2Request
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.keys import compress_public_key, generate_key_pair
+from powerauth_protocol.v3.temporary_key import TemporaryKeyRequest, build_request_jwt, request_signing_key
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import Device
 
 pytestmark = pytest.mark.fuzz

@@ -18,7 +18,7 @@ from enrollment.oidc.routes import router as oidc
 from enrollment.push.routes import router as push
 from enrollment.spawn.routes import router as spawn
 from enrollment.standard.routes import router as standard
-from powerauth_core.dmz.hot_calls import HOT_CALLS
+from powerauth_core.edge.hot_calls import HOT_CALLS
 from powerauth_core.routing import ROUTERS as CORE_ROUTERS
 from servicekit.routing import DirectRoute
 from servicekit.wire import RequestModel, checked_json

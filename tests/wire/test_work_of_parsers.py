@@ -163,7 +163,7 @@ def test_no_reader_is_missing() -> None:
 def test_what_grows_faster_is_noticed() -> None:
     def slow(text: str) -> None:
         for _ in text:
-            from powerauth_protocol.encoding import concat
+            from powerauth_protocol.common.encoding import concat
 
             concat(*[b"" for _ in text])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from powerauth_protocol.keys import ActivationKeys, MasterSecret, derive_factor_keys
+from powerauth_protocol.v3.keys import ActivationKeys, MasterSecret, derive_factor_keys
 
 VECTORS = Path(__file__).resolve().parents[3] / "tests" / "vectors"
 

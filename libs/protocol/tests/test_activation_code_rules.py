@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol import activation_code, recovery
-from powerauth_protocol.activation_code import (
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.v3 import activation_code, recovery
+from powerauth_protocol.v3.activation_code import (
     ActivationQr,
     build_qr,
     build_recovery_qr,
@@ -20,9 +21,8 @@ from powerauth_protocol.activation_code import (
     validate,
     verify_signature,
 )
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.fingerprint import activation_fingerprint, device_fingerprint
-from powerauth_protocol.keys import generate_key_pair
+from powerauth_protocol.v3.fingerprint import activation_fingerprint, device_fingerprint
+from powerauth_protocol.v3.keys import generate_key_pair
 
 ALPHABET = string.ascii_uppercase + "234567"
 random10 = st.binary(min_size=10, max_size=10)

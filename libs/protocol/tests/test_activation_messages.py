@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol.activation import (
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import EncodingError, EnvelopeFormatError
+from powerauth_protocol.v3.activation import (
     ActivationLayer1Request,
     ActivationLayer1Response,
     ActivationLayer2Request,
@@ -18,10 +20,8 @@ from powerauth_protocol.activation import (
     ActivationType,
     DeviceKeyFormatError,
 )
-from powerauth_protocol.ecies import EciesRequest, EciesResponse
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.errors import EncodingError, EnvelopeFormatError
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.ecies import EciesRequest, EciesResponse
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 V33 = ProtocolVersion.V3_3
 REQUEST = EciesRequest("id", b"\x02" + bytes(32), bytes(16), bytes(32), bytes(16), 1700000000000)

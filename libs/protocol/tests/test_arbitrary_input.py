@@ -12,33 +12,27 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol import (
-    activation_code,
-    encoding,
-    offline,
-    password_hash,
-    request_data,
-    temporary_key,
-)
-from powerauth_protocol.activation import (
+from powerauth_protocol.common import encoding, password_hash, request_data
+from powerauth_protocol.common.encoding import b64encode, b64url_encode
+from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.common.sdk_config import MobileSdkConfig
+from powerauth_protocol.v3 import activation_code, offline, temporary_key
+from powerauth_protocol.v3.activation import (
     ActivationLayer1Request,
     ActivationLayer1Response,
     ActivationLayer2Request,
     ActivationLayer2Response,
 )
-from powerauth_protocol.ecdsa import der_to_jose, jose_to_der
-from powerauth_protocol.ecies import EciesRequest, EciesResponse, Scope
-from powerauth_protocol.encoding import b64encode, b64url_encode
-from powerauth_protocol.errors import ProtocolError
-from powerauth_protocol.http_headers import (
+from powerauth_protocol.v3.ecdsa import der_to_jose, jose_to_der
+from powerauth_protocol.v3.ecies import EciesRequest, EciesResponse, Scope
+from powerauth_protocol.v3.http_headers import (
     parse_encryption_header,
     parse_signature_header,
     parse_token_header,
 )
-from powerauth_protocol.keys import generate_key_pair, import_private_key, import_public_key
-from powerauth_protocol.sdk_config import MobileSdkConfig
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion, signature_format_of
+from powerauth_protocol.v3.keys import generate_key_pair, import_private_key, import_public_key
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion, signature_format_of
 
 pytestmark = pytest.mark.fuzz
 SCALE = max(1, int(os.environ.get("POWERAUTH_FUZZ_SCALE", "1")))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol.counter import (
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.v3.counter import (
     CounterSync,
     SyncOutcome,
     advance,
@@ -16,8 +17,7 @@ from powerauth_protocol.counter import (
     next_counter,
     synchronise,
 )
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.keys import TransportKey
+from powerauth_protocol.v3.keys import TransportKey
 
 KEY = TransportKey(bytes(range(16)))
 CTR = bytes(range(16, 32))

@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol import ecies
-from powerauth_protocol.ecies import (
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import (
+    DecryptionError,
+    EncodingError,
+    EnvelopeFormatError,
+    EnvelopeStateError,
+    KeyFormatError,
+    ProtocolError,
+)
+from powerauth_protocol.v3 import ecies
+from powerauth_protocol.v3.ecies import (
     ClientEncryptor,
     EciesContext,
     EciesRequest,
@@ -20,17 +29,8 @@ from powerauth_protocol.ecies import (
     ServerEnvelope,
     SharedInfo1,
 )
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.errors import (
-    DecryptionError,
-    EncodingError,
-    EnvelopeFormatError,
-    EnvelopeStateError,
-    KeyFormatError,
-    ProtocolError,
-)
-from powerauth_protocol.keys import TransportKey, export_public_key, generate_key_pair
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.keys import TransportKey, export_public_key, generate_key_pair
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 Flips = Callable[[bytes], Iterator[bytes]]
 

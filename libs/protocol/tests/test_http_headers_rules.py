@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import EncodingError, HeaderError
-from powerauth_protocol.http_headers import (
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import EncodingError, HeaderError
+from powerauth_protocol.common.request_data import normalized_data, signature_base
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.http_headers import (
     EncryptionHeader,
     SignatureHeader,
     TokenHeader,
@@ -20,17 +22,15 @@ from powerauth_protocol.http_headers import (
     parse_signature_header,
     parse_token_header,
 )
-from powerauth_protocol.keys import MasterSecret, derive_factor_keys
-from powerauth_protocol.request_data import normalized_data, signature_base
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.signature import (
+from powerauth_protocol.v3.keys import MasterSecret, derive_factor_keys
+from powerauth_protocol.v3.signature import (
     SignatureType,
     compute_signature,
     signing_keys,
     verify_with_lookahead,
 )
-from powerauth_protocol.token import token_digest, verify_token_digest
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.token import token_digest, verify_token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 UUID = "01234567-89ab-4def-8123-456789abcdef"
 APP_KEY = "UFFSU1RVVldYWVpbXF1eXw=="

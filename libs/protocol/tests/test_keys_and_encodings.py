@@ -12,9 +12,8 @@ from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol import aes, ecdsa, kdf, keys
-from powerauth_protocol.ecdsa import EcdsaFormat
-from powerauth_protocol.encoding import (
+from powerauth_protocol.common import aes, kdf
+from powerauth_protocol.common.encoding import (
     b64decode,
     b64encode,
     b64url_decode,
@@ -24,9 +23,11 @@ from powerauth_protocol.encoding import (
     concat_with_sizes,
     parse_json_object,
 )
-from powerauth_protocol.errors import DecryptionError, EncodingError, KeyFormatError, VersionError
-from powerauth_protocol.keys import MasterSecret
-from powerauth_protocol.versions import ProtocolVersion, SignatureFormat, signature_format_of
+from powerauth_protocol.common.errors import DecryptionError, EncodingError, KeyFormatError, VersionError
+from powerauth_protocol.v3 import ecdsa, keys
+from powerauth_protocol.v3.ecdsa import EcdsaFormat
+from powerauth_protocol.v3.keys import MasterSecret
+from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat, signature_format_of
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 scalars = st.integers(1, ORDER - 1)

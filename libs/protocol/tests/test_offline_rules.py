@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol import offline, totp
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.keys import generate_key_pair
-from powerauth_protocol.offline import (
+from powerauth_protocol.common import totp
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.v3 import offline
+from powerauth_protocol.v3.keys import generate_key_pair
+from powerauth_protocol.v3.offline import (
     KeyIndicator,
     OfflinePayload,
     build_non_personalized,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.request_data import (
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.request_data import (
     canonical_query,
     canonical_query_predecoded,
     normalized_data,

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from powerauth_protocol import (
+from powerauth_protocol.common import kdf, request_data, totp
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import (
     activation_code,
     counter,
     ecies,
-    kdf,
     keys,
     recovery,
-    request_data,
     signature,
     status_blob,
     temporary_key,
-    totp,
     vault,
 )
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.fingerprint import activation_fingerprint
-from powerauth_protocol.keys import ActivationKeys, KeyPair, import_private_key
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.token import token_digest
-from powerauth_protocol.versions import ProtocolVersion, SignatureFormat
+from powerauth_protocol.v3.fingerprint import activation_fingerprint
+from powerauth_protocol.v3.keys import ActivationKeys, KeyPair, import_private_key
+from powerauth_protocol.v3.token import token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
 
 
 def seq(start: int, length: int) -> bytes:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol.counter import advance, next_counter
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import EncodingError, SignatureError
-from powerauth_protocol.keys import ActivationKeys, MasterSecret, derive_factor_keys
-from powerauth_protocol.signature import (
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import EncodingError, SignatureError
+from powerauth_protocol.v3.counter import advance, next_counter
+from powerauth_protocol.v3.keys import ActivationKeys, MasterSecret, derive_factor_keys
+from powerauth_protocol.v3.signature import (
     Match,
     SignatureType,
     components,
@@ -21,7 +21,7 @@ from powerauth_protocol.signature import (
     signing_keys,
     verify_with_lookahead,
 )
-from powerauth_protocol.versions import SignatureFormat
+from powerauth_protocol.v3.versions import SignatureFormat
 
 KEYS = derive_factor_keys(MasterSecret(bytes(range(16))))
 PK = SignatureType.POSSESSION_KNOWLEDGE

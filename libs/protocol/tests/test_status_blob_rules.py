@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol.aes import encrypt_cbc_unpadded
-from powerauth_protocol.errors import DecryptionError, EncodingError
-from powerauth_protocol.keys import TransportKey
-from powerauth_protocol.status_blob import (
+from powerauth_protocol.common.aes import encrypt_cbc_unpadded
+from powerauth_protocol.common.errors import DecryptionError, EncodingError
+from powerauth_protocol.v3.keys import TransportKey
+from powerauth_protocol.v3.status_blob import (
     ActivationStatus,
     StatusBlob,
     decrypt,

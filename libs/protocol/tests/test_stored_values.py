@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol import password_hash, record_encryption, vault
-from powerauth_protocol.aes import encrypt_cbc
-from powerauth_protocol.data_digest import data_digest, generate_data_digest
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import (
+from powerauth_protocol.common import password_hash, record_encryption
+from powerauth_protocol.common.aes import encrypt_cbc
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import (
     DecryptionError,
     EncodingError,
     KeyFormatError,
@@ -21,11 +20,13 @@ from powerauth_protocol.errors import (
     RecordModeUnknown,
     RecordTooShort,
 )
-from powerauth_protocol.keys import TransportKey, VaultKey, export_public_key, generate_key_pair
-from powerauth_protocol.record_encryption import EncryptionMode, ValueKind
-from powerauth_protocol.sdk_config import MobileSdkConfig
-from powerauth_protocol.token import generate_token_secret, token_digest, verify_token_digest
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.record_encryption import EncryptionMode, ValueKind
+from powerauth_protocol.common.sdk_config import MobileSdkConfig
+from powerauth_protocol.v3 import vault
+from powerauth_protocol.v3.data_digest import data_digest, generate_data_digest
+from powerauth_protocol.v3.keys import TransportKey, VaultKey, export_public_key, generate_key_pair
+from powerauth_protocol.v3.token import generate_token_secret, token_digest, verify_token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 MASTER_KEY = b"1234567890123456"
 PARTS = ("test", "015286e0-e1c5-4ee1-8d1b-c6947cab0a56")

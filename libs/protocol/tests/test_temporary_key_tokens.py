@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from powerauth_protocol.encoding import b64encode, b64url_encode
-from powerauth_protocol.errors import KeyFormatError, ProtocolError, TokenFormatError
-from powerauth_protocol.keys import TransportKey, export_public_key, generate_key_pair
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.temporary_key import (
+from powerauth_protocol.common.encoding import b64encode, b64url_encode
+from powerauth_protocol.common.errors import KeyFormatError, ProtocolError, TokenFormatError
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.keys import TransportKey, export_public_key, generate_key_pair
+from powerauth_protocol.v3.temporary_key import (
     MAX_CHALLENGE_LENGTH,
     TemporaryKey,
     TemporaryKeyRequest,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from powerauth_protocol import activation_code, offline
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.errors import ProtocolError
-from powerauth_protocol.http_headers import AUTHORIZATION_HEADER, parse_signature_header
-from powerauth_protocol.keys import (
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.v3 import activation_code, offline
+from powerauth_protocol.v3.http_headers import AUTHORIZATION_HEADER, parse_signature_header
+from powerauth_protocol.v3.keys import (
     KeyPair,
     KnowledgeKey,
     compress_public_key,
@@ -20,9 +20,9 @@ from powerauth_protocol.keys import (
     generate_key_pair,
     master_secret,
 )
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.temporary_key import TemporaryKey, build_response_jwt
-from powerauth_protocol.vault import encrypt_device_private_key
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.temporary_key import TemporaryKey, build_response_jwt
+from powerauth_protocol.v3.vault import encrypt_device_private_key
 from powerauth_sdk import (
     ActivationState,
     Answer,
@@ -211,7 +211,7 @@ async def test_an_offline_payload_of_its_own_server_gives_digits(signer: KeyPair
 async def test_a_temporary_key_for_another_request_is_refused(wrong: str) -> None:
     class Issuer(Recorder):
         async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-            from powerauth_protocol.temporary_key import parse_request_jwt
+            from powerauth_protocol.v3.temporary_key import parse_request_jwt
 
             asked = parse_request_jwt(json.loads(body)["requestObject"]["jwt"]).claims
             issued = TemporaryKey(

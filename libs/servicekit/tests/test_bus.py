@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from powerauth_protocol.json_text import Number
+from powerauth_protocol.common.json_text import Number
 from servicekit.bus import Bus, BusUnavailable, Event, bus_from_url
 from servicekit.bus.memory import InMemoryBus
 from servicekit.errors import Unavailable

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.json_text import Number, read_json, write_json
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.json_text import Number, read_json, write_json
 from servicekit.wire import (
     INT64_MAX,
     MAX_ITEMS,

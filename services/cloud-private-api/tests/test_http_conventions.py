@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_errors import Area, translated
-from powerauth_protocol.json_text import read_first_json
+from powerauth_protocol.common.json_text import read_first_json
 from servicekit.http import RawAnswer, RemoteUnavailable
 
 JSON = {"Content-Type": "application/json"}

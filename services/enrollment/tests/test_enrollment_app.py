@@ -27,8 +27,8 @@ from pydantic import SecretStr, ValidationError
 from enrollment.app import create_app
 from enrollment.core_actions import DOOR_PATHS
 from enrollment.settings import EnrollmentSettings
-from powerauth_protocol.ecies import Scope
-from powerauth_protocol.encoding import b64decode
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.v3.ecies import Scope
 from servicekit.http import AsgiTransport, ServiceClient
 from servicekit.serving import free_port, lifespan_of
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from enrollment.app import create_app
 from enrollment.core_actions import DOOR_PATHS
 from enrollment.settings import EnrollmentSettings
-from powerauth_protocol.ecies import Scope
+from powerauth_protocol.v3.ecies import Scope
 from servicekit.http import AsgiTransport, ServiceClient
 
 pytestmark = pytest.mark.fuzz

@@ -18,7 +18,7 @@ from enrollment.wire import (
     text_member,
     wire_date,
 )
-from powerauth_protocol.json_text import write_json
+from powerauth_protocol.common.json_text import write_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=20),

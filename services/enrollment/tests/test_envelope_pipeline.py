@@ -19,8 +19,8 @@ from enrollment.pipeline.envelopes import (
     open_application,
 )
 from enrollment.pipeline.incoming import Incoming
-from powerauth_protocol.ecies import ClientEncryptor, Scope
-from powerauth_protocol.errors import EnvelopeStateError
+from powerauth_protocol.common.errors import EnvelopeStateError
+from powerauth_protocol.v3.ecies import ClientEncryptor, Scope
 from servicekit.http import AsgiTransport, ServiceClient
 
 VERSIONS = ["3.0", "3.1", "3.2", "3.3"]

@@ -20,8 +20,8 @@ from enrollment_fakes import (
 )
 
 from enrollment.settings import EnrollmentSettings
-from powerauth_protocol.ecies import Scope
-from powerauth_protocol.encoding import b64decode
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.v3.ecies import Scope
 
 APPLICATION, ACTIVATION = "/exchange/v3/application", "/exchange/v3/activation"
 ACTIVATION_CALL = "sealed/exchange/activation"

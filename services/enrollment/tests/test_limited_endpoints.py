@@ -21,8 +21,8 @@ from enrollment.app import create_app
 from enrollment.errors import TooManyRequests
 from enrollment.lanes import Disconnected, Lanes
 from enrollment.settings import EnrollmentSettings
-from powerauth_protocol.ecies import Scope
-from powerauth_protocol.temporary_key import TemporaryKeyRequest, build_request_jwt
+from powerauth_protocol.v3.ecies import Scope
+from powerauth_protocol.v3.temporary_key import TemporaryKeyRequest, build_request_jwt
 from servicekit.http import AsgiTransport
 
 KEYSTORE, STATUS = "/pa/v3/keystore/create", "/pa/v3/activation/status"

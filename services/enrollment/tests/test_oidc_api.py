@@ -17,7 +17,7 @@ from enrollment_fakes import (
     Refusal,
 )
 
-from powerauth_protocol.ecies import Scope
+from powerauth_protocol.v3.ecies import Scope
 
 PATH = "/api/config/oidc"
 FAILED = (400, "APPLICATION_CONFIGURATION_ERROR", "Unable to fetch application configuration.")

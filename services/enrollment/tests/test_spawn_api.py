@@ -18,7 +18,7 @@ from enrollment_fakes import (
     Refusal,
 )
 
-from powerauth_protocol.encoding import b64decode
+from powerauth_protocol.common.encoding import b64decode
 
 Connect = Callable[..., PublicClient]
 PATH = "/api/activation/code"

@@ -17,7 +17,7 @@ from enrollment_fakes import (
     Refusal,
 )
 
-from powerauth_protocol.ecies import Scope
+from powerauth_protocol.v3.ecies import Scope
 
 PATH = "/pa/v3/activation/create"
 VERSIONS = ["3.0", "3.1", "3.2", "3.3"]

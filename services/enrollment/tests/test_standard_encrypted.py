@@ -22,8 +22,8 @@ from enrollment_fakes import (
     Refusal,
 )
 
-from powerauth_protocol.ecies import Scope
-from powerauth_protocol.encoding import b64decode
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.v3.ecies import Scope
 
 GENERIC = "/pa/generic/activation"
 ENVELOPE = {"encryptedData": "ANSWER", "mac": "MAC", "nonce": "NONCE", "timestamp": 1}

@@ -24,7 +24,7 @@ from enrollment_fakes import (
     Refusal,
 )
 
-from powerauth_protocol.ecies import Scope
+from powerauth_protocol.v3.ecies import Scope
 
 VAULT_FAILED = (400, "ERR_SECURE_VAULT", "POWER_AUTH_SECURE_VAULT_INVALID")
 UPGRADE_FAILED = (400, "ERR_UPGRADE", "POWER_AUTH_UPGRADE_FAILED")

@@ -22,12 +22,12 @@ from sqlalchemy import text
 
 from powerauth_core.app import create_app
 from powerauth_core.container import Core
-from powerauth_core.enums import IntegrationKind
 from powerauth_core.integrations.service import ensure_integration
+from powerauth_core.kernel.enums import IntegrationKind
+from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
 from powerauth_core.schema import metadata, pa_schema_history
-from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.serving import lifespan_of
@@ -35,6 +35,20 @@ from servicekit.testing import DIALECTS, fresh_database
 
 # Test folders are no packages: what several of them share is imported from here.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from core_test_phones import (  # noqa: F401 fixtures of every folder
+    activate,
+    app_of,
+    audited,
+    call,
+    change,
+    init,
+    make_device,
+    make_phone,
+    phone,
+    run_out_of_time,
+    stored,
+)
 
 ROOT = "/powerauth-java-server"
 MASTER_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="

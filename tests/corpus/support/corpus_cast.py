@@ -16,13 +16,13 @@ from uuid import uuid4
 
 from running_stack import PIN, Bank, DeviceTransport, RunningStack
 
-from powerauth_protocol.ecies import Scope, SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64url_encode
-from powerauth_protocol.keys import compress_public_key, generate_key_pair
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.status_blob import ActivationStatus
-from powerauth_protocol.temporary_key import request_signing_key
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64decode, b64url_encode
+from powerauth_protocol.v3.ecies import Scope, SharedInfo1
+from powerauth_protocol.v3.keys import compress_public_key, generate_key_pair
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.status_blob import ActivationStatus
+from powerauth_protocol.v3.temporary_key import request_signing_key
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import Device
 from powerauth_sdk.factors import protect_knowledge_key, transport_key, unlocked_keys
 

@@ -12,15 +12,15 @@ from asgi_client import Request, header_list
 from corpus_cast import Cast
 from running_stack import JSON_HEADERS, PIN
 
-from powerauth_protocol.ecies import Scope, SharedInfo1
-from powerauth_protocol.http_headers import (
+from powerauth_protocol.v3.ecies import Scope, SharedInfo1
+from powerauth_protocol.v3.http_headers import (
     AUTHORIZATION_HEADER,
     ENCRYPTION_HEADER,
     TOKEN_HEADER,
     parse_fields,
 )
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import Device
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9]*(?:[+-][0-9]+)?)\}")

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.transport import Answer, HttpTransport
 from servicekit.testing import PATIENCE_SECONDS
 

@@ -12,7 +12,7 @@ import httpx2
 
 from powerauth_cli.bench.loads import signature_header
 from powerauth_cli.bench.provision import BenchDevice, CoreApi, create_application
-from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.common.encoding import b64encode
 from servicekit.testing import PATIENCE_SECONDS
 
 APPLICATION = "bank"

@@ -16,7 +16,7 @@ from cloud_private_api.registrations.rules import checked_otp
 from cloud_private_api.templates.rules import checked_language
 from cloud_private_api.verification.rules import decoded, normalized_data, typed_code
 from cloud_private_api.verification.schemas import VerifySignature
-from powerauth_protocol.json_text import JsonError, read_first_json, write_json
+from powerauth_protocol.common.json_text import JsonError, read_first_json, write_json
 
 NONCE = "A" * 22 + "=="
 PARAMETERS = {"amount": "10.5", "note": "${amount}", "none": None}

@@ -11,8 +11,8 @@ from asgi_client import Request
 from endpoints import Endpoint
 from running_stack import PIN, Bank
 
-from powerauth_protocol.ecies import Scope, SharedInfo1
-from powerauth_protocol.http_headers import (
+from powerauth_protocol.v3.ecies import Scope, SharedInfo1
+from powerauth_protocol.v3.http_headers import (
     AUTHORIZATION_HEADER,
     ENCRYPTION_HEADER,
     TOKEN_HEADER,
@@ -20,8 +20,8 @@ from powerauth_protocol.http_headers import (
     SignatureHeader,
     TokenHeader,
 )
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import Device
 from powerauth_sdk.factors import protect_knowledge_key, unlocked_keys
 

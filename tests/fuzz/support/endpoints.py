@@ -7,8 +7,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from powerauth_protocol.ecies import Scope, SharedInfo1
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.v3.ecies import Scope, SharedInfo1
+from powerauth_protocol.v3.signature import SignatureType
 
 P = SignatureType.POSSESSION
 PK = SignatureType.POSSESSION_KNOWLEDGE

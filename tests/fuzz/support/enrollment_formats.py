@@ -37,7 +37,7 @@ from enrollment.wire import (
     parse_json_object,
     request_object,
 )
-from powerauth_protocol.json_text import write_json
+from powerauth_protocol.common.json_text import write_json
 from servicekit.addresses import TrustedProxies, limited_network
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8::/32"])

@@ -10,26 +10,8 @@ from typing import Any
 
 from wire_formats import WireFormat, vectors
 
-from powerauth_protocol import activation_code, ecdsa, encoding, offline, request_data, status_blob
-from powerauth_protocol import temporary_key as keys_for_a_while
-from powerauth_protocol.activation import (
-    ActivationLayer1Request,
-    ActivationLayer1Response,
-    ActivationLayer2Request,
-    ActivationLayer2Response,
-    ActivationRecovery,
-    ActivationType,
-)
-from powerauth_protocol.ecies import (
-    EciesContext,
-    EciesRequest,
-    EciesResponse,
-    Scope,
-    decrypt_request,
-    request_shared_info2,
-)
-from powerauth_protocol.ecies_derivation import EnvelopeKey
-from powerauth_protocol.errors import (
+from powerauth_protocol.common import encoding, request_data
+from powerauth_protocol.common.errors import (
     DecryptionError,
     EncodingError,
     EnvelopeFormatError,
@@ -39,13 +21,34 @@ from powerauth_protocol.errors import (
     RecordError,
     TokenFormatError,
 )
-from powerauth_protocol.http_headers import (
+from powerauth_protocol.common.record_encryption import EncryptionMode, decrypt_record, encrypt_record
+from powerauth_protocol.common.sdk_config import MobileSdkConfig
+from powerauth_protocol.v3 import activation_code, ecdsa, offline, status_blob
+from powerauth_protocol.v3 import temporary_key as keys_for_a_while
+from powerauth_protocol.v3.activation import (
+    ActivationLayer1Request,
+    ActivationLayer1Response,
+    ActivationLayer2Request,
+    ActivationLayer2Response,
+    ActivationRecovery,
+    ActivationType,
+)
+from powerauth_protocol.v3.ecies import (
+    EciesContext,
+    EciesRequest,
+    EciesResponse,
+    Scope,
+    decrypt_request,
+    request_shared_info2,
+)
+from powerauth_protocol.v3.ecies_derivation import EnvelopeKey
+from powerauth_protocol.v3.http_headers import (
     parse_encryption_header,
     parse_fields,
     parse_signature_header,
     parse_token_header,
 )
-from powerauth_protocol.keys import (
+from powerauth_protocol.v3.keys import (
     TransportKey,
     compress_public_key,
     export_private_key,
@@ -54,10 +57,8 @@ from powerauth_protocol.keys import (
     import_private_key,
     import_public_key,
 )
-from powerauth_protocol.record_encryption import EncryptionMode, decrypt_record, encrypt_record
-from powerauth_protocol.sdk_config import MobileSdkConfig
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion, signature_format_of
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion, signature_format_of
 
 SIGNER = generate_key_pair()
 MAC_KEY = bytes(range(16))

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from running_stack import PIN, Bank, RunningStack
 
-from powerauth_protocol.keys import compress_public_key, generate_key_pair
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.v3.keys import compress_public_key, generate_key_pair
+from powerauth_protocol.v3.signature import SignatureType
 from powerauth_sdk import Device, TokenRecord
 
 CALLBACK = {

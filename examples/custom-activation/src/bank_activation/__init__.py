@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from powerauth_core.dmz.providers import Asked, Completion, Created, Owned, Plan, ProviderFailed, Removal
-from powerauth_protocol.password_hash import hash_password, verify_password
+from powerauth_core.providers.plug_ins import Asked, Completion, Created, Owned, Plan, ProviderFailed, Removal
+from powerauth_protocol.common.password_hash import hash_password, verify_password
 from servicekit.logs import get_logger
 
 _log = get_logger("bank_activation")

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from powerauth_core.dmz.providers import ClaimsContext, Stage
+from powerauth_core.providers.plug_ins import ClaimsContext, Stage
 
 
 class Provider:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from powerauth_protocol.activation import (
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3.activation import (
     ActivationLayer1Request,
     ActivationLayer1Response,
     ActivationLayer2Request,
@@ -15,11 +16,10 @@ from powerauth_protocol.activation import (
     ActivationRecovery,
     ActivationType,
 )
-from powerauth_protocol.activation_code import parse_qr, verify_signature
-from powerauth_protocol.ecies import Scope, SharedInfo1
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.fingerprint import activation_fingerprint
-from powerauth_protocol.keys import (
+from powerauth_protocol.v3.activation_code import parse_qr, verify_signature
+from powerauth_protocol.v3.ecies import Scope, SharedInfo1
+from powerauth_protocol.v3.fingerprint import activation_fingerprint
+from powerauth_protocol.v3.keys import (
     KeyPair,
     compress_public_key,
     derive_factor_keys,
@@ -28,7 +28,7 @@ from powerauth_protocol.keys import (
     import_public_key,
     master_secret,
 )
-from powerauth_protocol.vault import encrypt_device_private_key
+from powerauth_protocol.v3.vault import encrypt_device_private_key
 from powerauth_sdk.config import AppConfig
 from powerauth_sdk.encryption import Encryption
 from powerauth_sdk.errors import UntrustedData

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.keys import PublicKey, import_public_key
-from powerauth_protocol.sdk_config import MobileSdkConfig
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.sdk_config import MobileSdkConfig
+from powerauth_protocol.v3.keys import PublicKey, import_public_key
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from powerauth_protocol import status_blob
-from powerauth_protocol.activation import ActivationType
-from powerauth_protocol.counter import SyncOutcome, synchronise
-from powerauth_protocol.ecies import Scope, SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.http_headers import AUTHORIZATION_HEADER, TOKEN_HEADER, TokenHeader
-from powerauth_protocol.request_data import canonical_query
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.token import token_digest
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.request_data import canonical_query
+from powerauth_protocol.v3 import status_blob
+from powerauth_protocol.v3.activation import ActivationType
+from powerauth_protocol.v3.counter import SyncOutcome, synchronise
+from powerauth_protocol.v3.ecies import Scope, SharedInfo1
+from powerauth_protocol.v3.http_headers import AUTHORIZATION_HEADER, TOKEN_HEADER, TokenHeader
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.token import token_digest
 from powerauth_sdk.activation import ActivationResult, DeviceProfile, exchange_keys, trusted_code
 from powerauth_sdk.config import AppConfig
 from powerauth_sdk.encryption import Encryption

@@ -6,11 +6,11 @@ import json
 import os
 import time
 
-from powerauth_protocol.ecies import ClientEncryptor, EciesContext, EciesResponse, Scope, shared_info2_base
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.http_headers import ENCRYPTION_HEADER, EncryptionHeader
-from powerauth_protocol.keys import PublicKey, import_public_key
-from powerauth_protocol.temporary_key import (
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.v3.ecies import ClientEncryptor, EciesContext, EciesResponse, Scope, shared_info2_base
+from powerauth_protocol.v3.http_headers import ENCRYPTION_HEADER, EncryptionHeader
+from powerauth_protocol.v3.keys import PublicKey, import_public_key
+from powerauth_protocol.v3.temporary_key import (
     TemporaryKey,
     TemporaryKeyRequest,
     build_request_jwt,

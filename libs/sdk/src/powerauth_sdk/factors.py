@@ -6,9 +6,9 @@ import os
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.kdf import pbkdf2
-from powerauth_protocol.keys import (
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.kdf import pbkdf2
+from powerauth_protocol.v3.keys import (
     ActivationKeys,
     BiometryKey,
     KnowledgeKey,
@@ -16,7 +16,7 @@ from powerauth_protocol.keys import (
     TransportKey,
     VaultKey,
 )
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.v3.signature import SignatureType
 from powerauth_sdk.errors import WrongDeviceState
 from powerauth_sdk.state import ActivationState
 

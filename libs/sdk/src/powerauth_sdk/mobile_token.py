@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.keys import import_public_key
-from powerauth_protocol.offline import KeyIndicator, OfflinePayload, parse_offline_payload
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.v3.keys import import_public_key
+from powerauth_protocol.v3.offline import KeyIndicator, OfflinePayload, parse_offline_payload
+from powerauth_protocol.v3.signature import SignatureType
 from powerauth_sdk.device import POSSESSION_KNOWLEDGE, Device
 from powerauth_sdk.errors import UntrustedData
 from powerauth_sdk.signing import sign_offline

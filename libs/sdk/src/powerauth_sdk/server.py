@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from powerauth_protocol.ecies import Scope, SharedInfo1
+from powerauth_protocol.v3.ecies import Scope, SharedInfo1
 from powerauth_sdk.device import Device
 from powerauth_sdk.errors import UnexpectedAnswer
 from powerauth_sdk.transport import JSON_HEADERS, Transport, response_object

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 
-from powerauth_protocol.counter import next_counter
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.http_headers import SignatureHeader
-from powerauth_protocol.offline import OfflinePayload
-from powerauth_protocol.request_data import (
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.request_data import (
     OFFLINE_METHOD,
     OFFLINE_RESOURCE_ID,
     OFFLINE_SECRET,
     normalized_data,
     signature_base,
 )
-from powerauth_protocol.signature import (
+from powerauth_protocol.v3.counter import next_counter
+from powerauth_protocol.v3.http_headers import SignatureHeader
+from powerauth_protocol.v3.offline import OfflinePayload
+from powerauth_protocol.v3.signature import (
     DEFAULT_COMPONENT_LENGTH,
     SignatureType,
     compute_signature,
     signing_keys,
 )
-from powerauth_protocol.versions import SignatureFormat
+from powerauth_protocol.v3.versions import SignatureFormat
 from powerauth_sdk.config import AppConfig
 from powerauth_sdk.factors import unlocked_keys
 from powerauth_sdk.state import ActivationState

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.v3.signature import SignatureType
 from powerauth_sdk.errors import UnexpectedAnswer
 from powerauth_sdk.transport import request_object
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from powerauth_protocol import vault as protected
-from powerauth_protocol.ecdsa import sign
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.kdf import kdf
-from powerauth_protocol.keys import (
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.common.kdf import kdf
+from powerauth_protocol.v3 import vault as protected
+from powerauth_protocol.v3.ecdsa import sign
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.keys import (
     PrivateKey,
     VaultKey,
     derive_factor_keys,
     import_public_key,
     master_secret,
 )
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.v3.signature import SignatureType
 from powerauth_sdk.device import POSSESSION_KNOWLEDGE, Device
 from powerauth_sdk.errors import UntrustedData
 from powerauth_sdk.factors import store_biometry_key, transport_key

@@ -13,7 +13,7 @@ from sqlalchemy import Column, MetaData, String, Table, Text, column, delete, in
 from sqlalchemy import table as sql_table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_protocol.json_text import read_json, write_json
+from powerauth_protocol.common.json_text import read_json, write_json
 from servicekit import clock, logs, metrics
 from servicekit.bus import Bus, BusUnavailable, Event
 from servicekit.database import BigIntPk, Database, UtcTimestamp, after_commit, for_update

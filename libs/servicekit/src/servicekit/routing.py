@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from powerauth_protocol.json_text import JsonError, read_json
+from powerauth_protocol.common.json_text import JsonError, read_json
 from servicekit.errors import EXPECTED_ERRORS, ErrorFamily, ErrorHandlers
 from servicekit.targets import name_of, path_in_service
 

@@ -32,7 +32,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUseDefault, core_schema
 from starlette.responses import Response
 
-from powerauth_protocol.json_text import JsonError, Number, characters, marked, read_json, unmarked
+from powerauth_protocol.common.json_text import JsonError, Number, characters, marked, read_json, unmarked
 from servicekit import clock
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from cloud_private_api.auth.rules import require, requirement_of
 from cloud_private_api.container import authenticated
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
 from cloud_private_api.queries import QueryReader
-from powerauth_protocol.json_text import read_first_json
+from powerauth_protocol.common.json_text import read_first_json
 from servicekit.clients import PatientReceive
 from servicekit.errors import input_problems
 from servicekit.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest

@@ -26,7 +26,7 @@ from enrollment.core_answers import (
     VerifyAnswer,
     WhoAmIAnswer,
 )
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.v3.signature import SignatureType
 from servicekit.wire import WireModel
 
 DOOR_PREFIX = "/dmz/v1"

@@ -31,8 +31,8 @@ from enrollment.core_actions import (
 from enrollment.core_answers import DecisionAnswer, SealedAnswer, VerifyAnswer
 from enrollment.errors import TooManyRequests
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.http_headers import (
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3.http_headers import (
     AUTHORIZATION_FIELDS,
     ENCRYPTION_FIELDS,
     TOKEN_FIELDS,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
-from powerauth_protocol.json_text import JsonError, read_json
+from powerauth_protocol.common.json_text import JsonError, read_json
 from servicekit.wire import json_bytes
 
 JSON_MEDIA_TYPE = "application/json"

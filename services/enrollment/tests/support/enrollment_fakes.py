@@ -16,8 +16,10 @@ from typing import Any
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from powerauth_protocol import ecies
-from powerauth_protocol.ecies import (
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.v3 import ecies
+from powerauth_protocol.v3.ecies import (
     ClientEncryptor,
     EciesContext,
     EciesRequest,
@@ -25,11 +27,9 @@ from powerauth_protocol.ecies import (
     Scope,
     SharedInfo1,
 )
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.errors import ProtocolError
-from powerauth_protocol.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
-from powerauth_protocol.keys import TransportKey, generate_key_pair
-from powerauth_protocol.versions import ProtocolVersion, SignatureFormat
+from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
+from powerauth_protocol.v3.keys import TransportKey, generate_key_pair
+from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
 from servicekit.http import RawAnswer, ServiceClient
 
 DOOR = "/powerauth-java-server/dmz/v1/"

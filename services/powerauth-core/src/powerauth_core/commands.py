@@ -11,15 +11,15 @@ from pathlib import Path
 
 from powerauth_core import jobs
 from powerauth_core.adoption import service
-from powerauth_core.chain import checkpoints
-from powerauth_core.chain import service as chain
-from powerauth_core.chain.checkpoints import CheckpointUnusable
-from powerauth_core.enums import RowBinding
+from powerauth_core.audit.chain import checkpoints
+from powerauth_core.audit.chain import service as chain
+from powerauth_core.audit.chain.checkpoints import CheckpointUnusable
+from powerauth_core.kernel.enums import RowBinding
+from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.master_key.service import Bound, bind_rows
 from powerauth_core.master_key.service import accept_rows as bind_accepted_rows
 from powerauth_core.reencryption import encrypt_stored_secrets
 from powerauth_core.runtime import build_core, offline_core, offline_database
-from powerauth_core.settings import CoreSettings
 from servicekit.bus import bus_from_url
 from servicekit.commands import Outcome
 

@@ -10,17 +10,17 @@ from fastapi import Depends, Request
 if TYPE_CHECKING:
     from powerauth_core.activations.keys import ActivationKeyCache
     from powerauth_core.applications.cache import ApplicationCache
+    from powerauth_core.audit.row_alarms import RowAlarms
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
-    from powerauth_core.dmz.discovery import DiscoveryCache
-    from powerauth_core.egress import Egress
-    from powerauth_core.hashing import PasswordHashes
     from powerauth_core.integrations.callers import CallerCache
-    from powerauth_core.records import RecordCipher
-    from powerauth_core.row_alarms import RowAlarms
-    from powerauth_core.row_macs import RowMacs
-    from powerauth_core.settings import CoreSettings
-    from powerauth_core.signatures.executor import SignatureExecutor
+    from powerauth_core.kernel.egress import Egress
+    from powerauth_core.kernel.hashing import PasswordHashes
+    from powerauth_core.kernel.records import RecordCipher
+    from powerauth_core.kernel.row_macs import RowMacs
+    from powerauth_core.kernel.settings import CoreSettings
+    from powerauth_core.providers.discovery import DiscoveryCache
     from powerauth_core.tokens.validator import TokenValidator
+    from powerauth_core.verification.executor import SignatureExecutor
     from servicekit.bus import Bus
     from servicekit.database import Database
     from servicekit.jobs import JobRunner

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.enums import ActivationStatus
+from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.operations.models import Operation
 from servicekit import clock
 from servicekit.bus import Event

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from powerauth_core.activations import expiry
 from powerauth_core.audit import partitions, retention
-from powerauth_core.keystore import service as keystore
 from powerauth_core.operations import service as operations
 from powerauth_core.replay import service as replay
+from powerauth_core.temporary_keys import service as keystore
 from servicekit.jobs import Job, JobRunner
 
 if TYPE_CHECKING:

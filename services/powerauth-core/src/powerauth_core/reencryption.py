@@ -13,20 +13,20 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from powerauth_core import records
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications import repository as applications
 from powerauth_core.applications.models import ApplicationConfig, ApplicationVersion, MasterKeyPair
-from powerauth_core.base import Base
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.container import Core
-from powerauth_core.dmz.models import StatementKey
-from powerauth_core.enums import EncryptionMode, IntegrationKind
-from powerauth_core.errors import CoreError, MasterDbKeyMissing
 from powerauth_core.integrations.models import Integration
-from powerauth_core.keystore.models import TemporaryKey
-from powerauth_core.records import RecordCipher
+from powerauth_core.kernel import records
+from powerauth_core.kernel.base import Base
+from powerauth_core.kernel.enums import EncryptionMode, IntegrationKind
+from powerauth_core.kernel.errors import CoreError, MasterDbKeyMissing
+from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig, RecoveryPuk
+from powerauth_core.statements.models import StatementKey
+from powerauth_core.temporary_keys.models import TemporaryKey
 from powerauth_core.tokens.models import Token
 from servicekit.database import Dialect, for_update
 from servicekit.logs import get_logger

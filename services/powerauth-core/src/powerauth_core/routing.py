@@ -10,16 +10,16 @@ from powerauth_core.dmz.routes import examples
 from powerauth_core.dmz.routes import router as dmz
 from powerauth_core.envelopes.routes import router as envelopes
 from powerauth_core.integrations.routes import router as integrations
-from powerauth_core.keystore.routes import router as keystore
 from powerauth_core.operations.routes import router as operations
 from powerauth_core.recovery.routes import router as recovery
-from powerauth_core.signatures.routes import router as signatures
 from powerauth_core.system.routes import router as system
 from powerauth_core.telemetry.routes import router as telemetry
 from powerauth_core.templates.routes import router as templates
+from powerauth_core.temporary_keys.routes import router as keystore
 from powerauth_core.tokens.routes import router as tokens
 from powerauth_core.upgrade.routes import router as upgrade
 from powerauth_core.vault.routes import router as vault
+from powerauth_core.verification.routes import router as signatures
 
 ROUTERS = (
     system,

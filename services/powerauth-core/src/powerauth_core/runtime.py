@@ -12,24 +12,24 @@ from powerauth_core import __version__, jobs
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.adoption import service as adoption
 from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.audit.row_alarms import RowAlarms
 from powerauth_core.callbacks.clients import CallbackClients
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
 from powerauth_core.container import Core
-from powerauth_core.dmz.discovery import DiscoveryCache
-from powerauth_core.egress import Egress
-from powerauth_core.enums import RowBinding
 from powerauth_core.events import APPLICATION_CHANGED
-from powerauth_core.hashing import PasswordHashes
 from powerauth_core.integrations.callers import CallerCache
+from powerauth_core.kernel.egress import Egress
+from powerauth_core.kernel.enums import RowBinding
+from powerauth_core.kernel.hashing import PasswordHashes
+from powerauth_core.kernel.records import RecordCipher
+from powerauth_core.kernel.row_macs import SESSION_KEY, RowMacs
+from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.master_key import service as master_key
 from powerauth_core.master_key.repository import binding_in
 from powerauth_core.migrations import SCRIPT_LOCATION
-from powerauth_core.records import RecordCipher
-from powerauth_core.row_alarms import RowAlarms
-from powerauth_core.row_macs import SESSION_KEY, RowMacs
-from powerauth_core.settings import CoreSettings
-from powerauth_core.signatures.executor import SignatureExecutor
+from powerauth_core.providers.discovery import DiscoveryCache
 from powerauth_core.tokens.validator import TokenValidator
+from powerauth_core.verification.executor import SignatureExecutor
 from servicekit import migrations
 from servicekit.bus import Bus, Event, bus_from_url
 from servicekit.database import Database

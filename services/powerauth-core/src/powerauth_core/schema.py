@@ -5,19 +5,19 @@ from sqlalchemy import Column, String, Table
 from powerauth_core.activations import models as activations
 from powerauth_core.applications import models as applications
 from powerauth_core.audit import models as audit
-from powerauth_core.base import Base, PlainTimestamp
+from powerauth_core.audit import signatures
+from powerauth_core.audit.chain import models as chain
 from powerauth_core.callbacks import models as callbacks
-from powerauth_core.chain import models as chain
-from powerauth_core.dmz import models as dmz
 from powerauth_core.fido2 import models as fido2
 from powerauth_core.integrations import models as integrations
-from powerauth_core.keystore import models as keystore
+from powerauth_core.kernel.base import Base, PlainTimestamp
 from powerauth_core.master_key import models as master_key
 from powerauth_core.operations import models as operations
 from powerauth_core.recovery import models as recovery
 from powerauth_core.replay import models as replay
-from powerauth_core.signatures import models as signatures
+from powerauth_core.statements import models as dmz
 from powerauth_core.templates import models as templates
+from powerauth_core.temporary_keys import models as keystore
 from powerauth_core.tokens import models as tokens
 from servicekit.inbox import inbox_table
 from servicekit.leases import lease_table

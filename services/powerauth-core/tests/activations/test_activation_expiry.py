@@ -11,7 +11,7 @@ from sqlalchemy import update
 from powerauth_core.activations import expiry
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_core.enums import ActivationStatus
+from powerauth_core.kernel.enums import ActivationStatus
 from servicekit import clock
 
 CREATED, PENDING_COMMIT, ACTIVE = (

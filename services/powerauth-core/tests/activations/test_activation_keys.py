@@ -8,10 +8,10 @@ import pytest
 
 from powerauth_core.activations.keys import ActivationKeyCache, encrypt_server_key_pair
 from powerauth_core.activations.models import Activation
-from powerauth_core.errors import InvalidKeyFormat, MasterDbKeyMissing, UnsupportedEncryptionMode
-from powerauth_core.records import RecordCipher
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.keys import (
+from powerauth_core.kernel.errors import InvalidKeyFormat, MasterDbKeyMissing, UnsupportedEncryptionMode
+from powerauth_core.kernel.records import RecordCipher
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3.keys import (
     KeyPair,
     derive_factor_keys,
     export_public_key,

@@ -10,10 +10,10 @@ from sqlalchemy import delete
 
 from powerauth_core.applications.models import MasterKeyPair
 from powerauth_core.container import Core
-from powerauth_core.enums import ActivationStatus
-from powerauth_protocol import activation_code
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 CREATED, PENDING_COMMIT, ACTIVE, BLOCKED, REMOVED = ActivationStatus
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"

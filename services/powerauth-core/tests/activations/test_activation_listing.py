@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from powerauth_core.activations.models import Activation
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
-from powerauth_core.enums import ActivationStatus
+from powerauth_core.kernel.enums import ActivationStatus
 from servicekit import clock
 
 

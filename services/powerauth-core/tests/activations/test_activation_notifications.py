@@ -12,7 +12,7 @@ from powerauth_core.activations import history
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.container import Core
-from powerauth_core.enums import ActivationStatus
+from powerauth_core.kernel.enums import ActivationStatus
 from servicekit.bus import Event
 
 CREATED, PENDING_COMMIT, ACTIVE = (

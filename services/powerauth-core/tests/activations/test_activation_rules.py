@@ -15,8 +15,8 @@ from powerauth_core.activations.rules import (
     permits,
     status_after_key_exchange,
 )
-from powerauth_core.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
-from powerauth_core.errors import CoreError
+from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
+from powerauth_core.kernel.errors import CoreError
 
 STATES = tuple(ActivationStatus)
 YES, SAME = "yes", "no-op"

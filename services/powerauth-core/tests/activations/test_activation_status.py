@@ -11,10 +11,10 @@ from sqlalchemy import update
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_core.enums import ActivationStatus
-from powerauth_protocol.counter import advance, counter_hash
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import DecryptionError
+from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import DecryptionError
+from powerauth_protocol.v3.counter import advance, counter_hash
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 CHALLENGE = b64encode(bytes(range(16)))

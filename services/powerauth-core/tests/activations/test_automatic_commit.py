@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.activations import key_exchange
 from powerauth_core.activations.schemas import CreateActivationRequest, PrepareActivationRequest
 from powerauth_core.container import Core
-from powerauth_core.recovery import activation as recovery
+from powerauth_core.exchange import key_exchange, recovery
 from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
 
 

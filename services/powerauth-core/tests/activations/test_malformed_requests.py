@@ -8,8 +8,8 @@ import pytest
 
 from powerauth_core.activations.routes import router as activations
 from powerauth_core.envelopes.routes import router as envelopes
-from powerauth_core.keystore.routes import router as keystore
 from powerauth_core.recovery.routes import router as recovery
+from powerauth_core.temporary_keys.routes import router as keystore
 from powerauth_core.upgrade.routes import router as upgrade
 
 ROUTES = [

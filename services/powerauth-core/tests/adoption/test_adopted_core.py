@@ -17,13 +17,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from powerauth_core.reencryption import encrypt_stored_secrets
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.keys import generate_key_pair
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.status_blob import ActivationStatus
-from powerauth_protocol.token import token_digest
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.keys import generate_key_pair
+from powerauth_protocol.v3.status_blob import ActivationStatus
+from powerauth_protocol.v3.token import token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 from servicekit.serving import BackgroundServer
 

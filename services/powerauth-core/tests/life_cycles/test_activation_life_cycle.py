@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from running_core import RunningCore, Sequence, run_machine
 
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.request_data import signature_base
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.request_data import signature_base
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.signature import SignatureType
 
 OTP, MAXIMUM, LOOK_AHEAD = "1234", 3, 20
 POSSESSION, KNOWLEDGE = SignatureType.POSSESSION, SignatureType.POSSESSION_KNOWLEDGE

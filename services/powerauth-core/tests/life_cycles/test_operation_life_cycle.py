@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from running_core import RunningCore, run_machine
 
-from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.common.encoding import b64encode
 
 USERS = ["alice", "bob"]
 APPLICATIONS = ["bank", "shop"]

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from running_core import Answer, RunningCore, Sequence, run_machine
 
-from powerauth_protocol import recovery as protocol
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode, render_json
-from powerauth_protocol.keys import KeyPair, ecdh, export_public_key, generate_key_pair, import_public_key
-from powerauth_protocol.scope import Scope
+from powerauth_protocol.common.encoding import b64decode, b64encode, render_json
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import recovery as protocol
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.keys import KeyPair, ecdh, export_public_key, generate_key_pair, import_public_key
 
 MAXIMUM, WRONG = 2, "0000000000"
 PUKS = 3

@@ -10,11 +10,11 @@ import pytest
 from hypothesis.stateful import initialize, invariant
 from running_core import RunningCore, Sequence, run_machine
 
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.token import token_digest
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.token import token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 FACTORS = ["POSSESSION", "POSSESSION_KNOWLEDGE"]

@@ -16,7 +16,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import Application
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
-from powerauth_core.enums import ActivationStatus
+from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.operations.models import Operation
 from servicekit import clock
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.enums import OperationStatus
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.totp import totp
+from powerauth_core.kernel.enums import OperationStatus
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.common.totp import totp
 from servicekit import clock
 
 USER_AGENT = "PowerAuthNetworking/1.5.1 (en; cellular) com.example/1.0 (Apple; iOS/26.0.1; iphone14,5)"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from powerauth_core.enums import OperationStatus
+from powerauth_core.kernel.enums import OperationStatus
 from powerauth_core.operations import service
 from powerauth_core.operations.schemas import (
     OperationApproveRequest,

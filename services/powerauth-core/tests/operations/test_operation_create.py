@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from powerauth_core.operations import creation
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.totp import totp
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.common.totp import totp
 from servicekit import clock
 
 MEMBERS = [

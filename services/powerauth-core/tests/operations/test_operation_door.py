@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_core.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
+from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.rules import Actor, Refusal

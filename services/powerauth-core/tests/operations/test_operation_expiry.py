@@ -3,7 +3,7 @@
 from typing import Any
 
 from powerauth_core import jobs
-from powerauth_core.enums import OperationStatus
+from powerauth_core.kernel.enums import OperationStatus
 from powerauth_core.operations import repository, service
 from servicekit.database import Dialect
 

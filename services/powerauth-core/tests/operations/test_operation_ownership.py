@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.enums import OperationStatus, SignatureType
-from powerauth_core.errors import OperationNotFound
+from powerauth_core.kernel.enums import OperationStatus, SignatureType
+from powerauth_core.kernel.errors import OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.rules import Actor
 from servicekit import clock

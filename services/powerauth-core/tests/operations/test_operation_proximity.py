@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerauth_core.errors import OperationFailure
+from powerauth_core.kernel.errors import OperationFailure
+from powerauth_core.kernel.settings import ProtocolSettings
 from powerauth_core.operations import proximity
 from powerauth_core.operations.rules import ProximityResult
-from powerauth_core.settings import ProtocolSettings
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.totp import totp
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.totp import totp
 from servicekit import clock
 
 SEED = b64encode(bytes(range(16)))

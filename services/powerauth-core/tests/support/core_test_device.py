@@ -14,20 +14,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from powerauth_protocol import status_blob, temporary_key
-from powerauth_protocol.activation import ActivationLayer2Request, ActivationLayer2Response
-from powerauth_protocol.counter import next_counter
-from powerauth_protocol.ecies import (
+from powerauth_protocol.common.encoding import b64decode, b64encode, parse_json_object, render_json
+from powerauth_protocol.common.request_data import normalized_data, signature_base
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import status_blob, temporary_key
+from powerauth_protocol.v3.activation import ActivationLayer2Request, ActivationLayer2Response
+from powerauth_protocol.v3.counter import next_counter
+from powerauth_protocol.v3.ecies import (
     ClientEncryptor,
     EciesContext,
     EciesResponse,
     SharedInfo1,
     shared_info2_base,
 )
-from powerauth_protocol.encoding import b64decode, b64encode, parse_json_object, render_json
-from powerauth_protocol.fingerprint import activation_fingerprint
-from powerauth_protocol.http_headers import SignatureHeader
-from powerauth_protocol.keys import (
+from powerauth_protocol.v3.fingerprint import activation_fingerprint
+from powerauth_protocol.v3.http_headers import SignatureHeader
+from powerauth_protocol.v3.keys import (
     ActivationKeys,
     KeyPair,
     PublicKey,
@@ -37,10 +39,8 @@ from powerauth_protocol.keys import (
     import_public_key,
     master_secret,
 )
-from powerauth_protocol.request_data import normalized_data, signature_base
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.signature import SignatureType, compute_signature, signing_keys
-from powerauth_protocol.versions import ProtocolVersion, SignatureFormat
+from powerauth_protocol.v3.signature import SignatureType, compute_signature, signing_keys
+from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
 
 Call = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Posts a request object to a path below ``/rest/v3`` and returns the response object."""

@@ -10,9 +10,9 @@ from typing import Any
 from core_test_device import Device
 from dmz_attacker import Envelope, Loot, opened
 
-from powerauth_protocol.ecies import ClientEncryptor, EciesContext, SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.scope import Scope
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import ClientEncryptor, EciesContext, SharedInfo1
 
 FILLER = json.dumps({"activationName": "Work phone", "data": "x" * 64, "reason": "ADD_BIOMETRY"}).encode()
 """A plaintext for every purpose, of several blocks."""

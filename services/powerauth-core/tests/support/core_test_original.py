@@ -17,8 +17,8 @@ from core_test_sealing import seal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from powerauth_protocol import activation_code
-from powerauth_protocol.keys import (
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.keys import (
     KeyPair,
     compress_public_key,
     derive_factor_keys,
@@ -26,7 +26,7 @@ from powerauth_protocol.keys import (
     generate_key_pair,
     master_secret,
 )
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 Row = dict[str, Any]

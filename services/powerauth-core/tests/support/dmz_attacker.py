@@ -19,12 +19,12 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from powerauth_protocol import ecies
-from powerauth_protocol.ecies import EciesContext, EciesRequest, EnvelopeKey, SharedInfo1
-from powerauth_protocol.ecies_derivation import derive_envelope_key, envelope_key_of
-from powerauth_protocol.errors import KeyFormatError
-from powerauth_protocol.keys import PrivateKey, PublicKey, export_public_key, import_private_key
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.errors import KeyFormatError
+from powerauth_protocol.v3 import ecies
+from powerauth_protocol.v3.ecies import EciesContext, EciesRequest, EnvelopeKey, SharedInfo1
+from powerauth_protocol.v3.ecies_derivation import derive_envelope_key, envelope_key_of
+from powerauth_protocol.v3.keys import PrivateKey, PublicKey, export_public_key, import_private_key
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 BLOCK, SECRET, ENVELOPE_KEY = 16, 32, 48

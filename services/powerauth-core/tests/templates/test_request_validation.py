@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from powerauth_core.fields import is_nested_deeper_than
+from powerauth_core.kernel.fields import is_nested_deeper_than
 from powerauth_core.operations.schemas import (
     OperationApproveRequest,
     OperationCancelRequest,

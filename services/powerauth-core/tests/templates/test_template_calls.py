@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from powerauth_core.errors import TemplateExists
+from powerauth_core.kernel.errors import TemplateExists
 from powerauth_core.templates import service, texts
 from powerauth_core.templates.schemas import OperationTemplateCreateRequest
 

@@ -11,15 +11,15 @@ from core_test_device import Device
 from sqlalchemy import text
 
 from powerauth_core.activations.models import BLOCKED_AS_UNSOUND, BOUND_COLUMNS, Activation
-from powerauth_core.signatures import repository
-from powerauth_core.signatures.jobs import VerificationJob
-from powerauth_protocol import activation_code
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.token import token_digest
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.verification import repository
+from powerauth_core.verification.jobs import VerificationJob
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.token import token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 BODY = b'{"amount":1}'

@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.errors import ProtocolError
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import (
     AppConfig,
     Device,

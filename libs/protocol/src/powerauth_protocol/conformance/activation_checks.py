@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from powerauth_protocol import activation_code, recovery, status_blob
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import DecryptionError
 from powerauth_protocol.conformance.values import (
     Check,
     Input,
@@ -13,10 +14,9 @@ from powerauth_protocol.conformance.values import (
     optional_data,
     require,
 )
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.errors import DecryptionError
-from powerauth_protocol.fingerprint import activation_fingerprint, device_fingerprint
-from powerauth_protocol.keys import TransportKey, ecdh, import_private_key, import_public_key
+from powerauth_protocol.v3 import activation_code, recovery, status_blob
+from powerauth_protocol.v3.fingerprint import activation_fingerprint, device_fingerprint
+from powerauth_protocol.v3.keys import TransportKey, ecdh, import_private_key, import_public_key
 
 
 def _crc16(values: Input) -> Output:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from powerauth_protocol import ecies
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.conformance.values import (
     Check,
     Input,
@@ -12,9 +13,9 @@ from powerauth_protocol.conformance.values import (
     require,
     text_of,
 )
-from powerauth_protocol.ecies import EciesContext, EciesRequest, EciesResponse
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.keys import (
+from powerauth_protocol.v3 import ecies
+from powerauth_protocol.v3.ecies import EciesContext, EciesRequest, EciesResponse
+from powerauth_protocol.v3.keys import (
     KeyPair,
     PrivateKey,
     TransportKey,
@@ -22,8 +23,7 @@ from powerauth_protocol.keys import (
     import_private_key,
     import_public_key,
 )
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 
 def _context(values: Input) -> tuple[EciesContext, bytes]:

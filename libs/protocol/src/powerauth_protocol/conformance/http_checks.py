@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from powerauth_protocol import http_headers, request_data, temporary_key
+from powerauth_protocol.common import request_data
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import HeaderError, ProtocolError
+from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.conformance.signature_checks import sign_and_verify
 from powerauth_protocol.conformance.values import Check, Input, Output, data, optional_data, require
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import HeaderError, ProtocolError
-from powerauth_protocol.keys import TransportKey, import_public_key
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3 import http_headers, temporary_key
+from powerauth_protocol.v3.keys import TransportKey, import_public_key
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 Header = http_headers.SignatureHeader | http_headers.EncryptionHeader | http_headers.TokenHeader
 

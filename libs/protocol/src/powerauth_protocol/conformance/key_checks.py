@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from powerauth_protocol import kdf, keys, vault
+from powerauth_protocol.common import kdf
+from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.conformance.values import Check, Input, Output, data, optional_data, require
-from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.v3 import keys, vault
 
 
 def _ecdh(values: Input) -> Output:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.conformance.topics import KNOWN_DEVIATIONS, TOPICS
 from powerauth_protocol.conformance.values import Check, Input, Output
-from powerauth_protocol.errors import ProtocolError
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from powerauth_protocol import counter, ecdsa, offline, request_data, signature, totp
+from powerauth_protocol.common import request_data, totp
+from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.conformance.values import (
     Check,
     Input,
@@ -11,10 +12,10 @@ from powerauth_protocol.conformance.values import (
     factor_keys,
     require,
 )
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.keys import TransportKey, import_public_key
-from powerauth_protocol.token import token_digest, verify_token_digest
-from powerauth_protocol.versions import ProtocolVersion, SignatureFormat, signature_format_of
+from powerauth_protocol.v3 import counter, ecdsa, offline, signature
+from powerauth_protocol.v3.keys import TransportKey, import_public_key
+from powerauth_protocol.v3.token import token_digest, verify_token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat, signature_format_of
 
 
 def sign_and_verify(signed: bytes, values: Input, fmt: SignatureFormat, component_length: int = 8) -> str:

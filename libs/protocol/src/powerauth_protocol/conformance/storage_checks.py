@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from powerauth_protocol import record_encryption
-from powerauth_protocol.conformance.values import Check, Input, Output, data, optional_data, require, text_of
-from powerauth_protocol.data_digest import data_digest
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.errors import (
+from powerauth_protocol.common import record_encryption
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import (
     RecordDecryptionFailed,
     RecordError,
     RecordKeyMissing,
     RecordModeUnknown,
     RecordTooShort,
 )
-from powerauth_protocol.password_hash import verify_password
-from powerauth_protocol.record_encryption import EncryptionMode, ValueKind
+from powerauth_protocol.common.password_hash import verify_password
+from powerauth_protocol.common.record_encryption import EncryptionMode, ValueKind
+from powerauth_protocol.conformance.values import Check, Input, Output, data, optional_data, require, text_of
+from powerauth_protocol.v3.data_digest import data_digest
 
 _ERROR_CODES: dict[type[RecordError], str] = {
     RecordTooShort: "ERR0010",

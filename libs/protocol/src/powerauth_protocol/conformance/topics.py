@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.conformance import (
     activation_checks,
     envelope_checks,
@@ -14,9 +16,7 @@ from powerauth_protocol.conformance import (
     storage_checks,
 )
 from powerauth_protocol.conformance.values import Check, Input, Output
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.http_headers import parse_fields
+from powerauth_protocol.v3.http_headers import parse_fields
 
 TOPICS: dict[str, Check] = {
     **key_checks.CHECKS,

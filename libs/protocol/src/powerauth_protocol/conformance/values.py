@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.keys import (
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.v3.keys import (
     ActivationKeys,
     BiometryKey,
     KnowledgeKey,

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
-from powerauth_protocol.json_text import read_json, write_json
+from powerauth_protocol.common.json_text import read_json, write_json
 from servicekit import clock
 
 EXCHANGE = "powerauth.events"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cloud_private_api.core_client.models import Operation
 from cloud_private_api.core_client.verification import ProximityCheck
 from cloud_private_api.operations.rules import allows_biometry
-from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.common.encoding import b64encode
 
 NONCE_BYTES = 16
 PROXIMITY_STEP_SECONDS = 30

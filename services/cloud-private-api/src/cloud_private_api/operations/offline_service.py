@@ -19,8 +19,8 @@ from cloud_private_api.operations.service import find
 from cloud_private_api.registrations.service import status_in_scope
 from cloud_private_api.verification.rules import decoded, offline_data, otp_verified, typed_code
 from cloud_private_api.verification.schemas import OtpVerified
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.request_data import OFFLINE_RESOURCE_ID
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.request_data import OFFLINE_RESOURCE_ID
 from servicekit.logs import get_logger
 
 DEFAULT_LANGUAGE = "en"

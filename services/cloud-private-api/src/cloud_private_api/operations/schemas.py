@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from cloud_private_api.verification.schemas import RegistrationId
-from powerauth_protocol.json_text import characters
+from powerauth_protocol.common.json_text import characters
 from servicekit.wire import EpochMillis, RequestModel, WireModel
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")

@@ -8,7 +8,7 @@ from typing import Any
 from cloud_private_api.core_client import models as core
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.templates.schemas import ShownTemplate, Text
-from powerauth_protocol.json_text import read_json
+from powerauth_protocol.common.json_text import read_json
 
 _LANGUAGE = re.compile(r"[a-z]{2,8}")
 

@@ -15,9 +15,9 @@ from cloud_private_api.verification.schemas import (
     Verified,
     VerifySignature,
 )
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.request_data import MAX_QUERY, OFFLINE_METHOD, canonical_query, signature_base
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.request_data import MAX_QUERY, OFFLINE_METHOD, canonical_query, signature_base
 
 NONCE_BYTES = 16
 REMOVED = "REMOVED"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from powerauth_protocol.json_text import characters
+from powerauth_protocol.common.json_text import characters
 from servicekit.wire import HeaderText, LongText, RequestModel, WireModel
 
 MAX_DATA = 262_144

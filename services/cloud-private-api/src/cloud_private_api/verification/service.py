@@ -29,9 +29,9 @@ from cloud_private_api.verification.schemas import (
     VerifySignature,
     VerifyToken,
 )
-from powerauth_protocol.ecdsa import jose_to_der
-from powerauth_protocol.errors import HeaderError, ProtocolError
-from powerauth_protocol.http_headers import SignatureHeader, parse_signature_header, parse_token_header
+from powerauth_protocol.common.errors import HeaderError, ProtocolError
+from powerauth_protocol.v3.ecdsa import jose_to_der
+from powerauth_protocol.v3.http_headers import SignatureHeader, parse_signature_header, parse_token_header
 
 _UNREADABLE_SIGNATURE = frozenset({CoreCode.CRYPTO_FAILED, CoreCode.KEY_INVALID, CoreCode.INPUT_INVALID})
 

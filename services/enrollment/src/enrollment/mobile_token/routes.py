@@ -10,7 +10,7 @@ from enrollment.container import enrollment_of, user_agent
 from enrollment.mobile_token import service
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response, ok_response
-from powerauth_protocol.json_text import write_json
+from powerauth_protocol.common.json_text import write_json
 from servicekit.routing import DirectRoute
 
 router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token API"], route_class=DirectRoute)

@@ -14,7 +14,16 @@ from enrollment.core_answers import EnvelopeKeysAnswer
 from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
-from powerauth_protocol.ecies import (
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.common.errors import (
+    DecryptionError,
+    EncodingError,
+    EnvelopeFormatError,
+    EnvelopeStateError,
+    HeaderError,
+    ProtocolError,
+)
+from powerauth_protocol.v3.ecies import (
     EciesContext,
     EciesRequest,
     EnvelopeKey,
@@ -24,17 +33,8 @@ from powerauth_protocol.ecies import (
     decrypt_request,
     encrypt_response,
 )
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.errors import (
-    DecryptionError,
-    EncodingError,
-    EnvelopeFormatError,
-    EnvelopeStateError,
-    HeaderError,
-    ProtocolError,
-)
-from powerauth_protocol.http_headers import parse_encryption_header
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.http_headers import parse_encryption_header
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.errors import RemoteUnavailable
 from servicekit.wire import json_bytes
 

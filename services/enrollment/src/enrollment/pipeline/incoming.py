@@ -11,8 +11,8 @@ from enrollment.container import enrollment_of
 from enrollment.core_actions import SignatureTypes
 from enrollment.core_client import ReceivedSignature
 from enrollment.errors import UnsupportedMediaType
-from powerauth_protocol.errors import HeaderError
-from powerauth_protocol.http_headers import (
+from powerauth_protocol.common.errors import HeaderError
+from powerauth_protocol.v3.http_headers import (
     AUTHORIZATION_HEADER,
     ENCRYPTION_HEADER,
     TOKEN_HEADER,
@@ -20,7 +20,7 @@ from powerauth_protocol.http_headers import (
     parse_signature_header,
     parse_token_header,
 )
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.v3.signature import SignatureType
 from servicekit.clients import PatientReceive
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from enrollment.core_answers import EnvelopeMembers, SealedAnswer
 from enrollment.errors import SignatureInvalid
 from enrollment.pipeline.incoming import Incoming
-from powerauth_protocol.ecies import Scope
-from powerauth_protocol.errors import HeaderError
-from powerauth_protocol.http_headers import (
+from powerauth_protocol.common.errors import HeaderError
+from powerauth_protocol.v3.ecies import Scope
+from powerauth_protocol.v3.http_headers import (
     EncryptionHeader,
     SignatureHeader,
     parse_encryption_header,

@@ -12,7 +12,7 @@ from enrollment.errors import ActivationCodeFailed, EncryptionFailed, InvalidReq
 from enrollment.pipeline.envelopes import envelope_members
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 REQUEST_INVALID = "REQUEST_INVALID"
 

@@ -8,8 +8,8 @@ from enrollment.core_client import CoreRefused
 from enrollment.errors import TemporaryKeyFailed
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, request_object, text_member
-from powerauth_protocol.errors import TokenFormatError
-from powerauth_protocol.temporary_key import parse_request_jwt
+from powerauth_protocol.common.errors import TokenFormatError
+from powerauth_protocol.v3.temporary_key import parse_request_jwt
 
 LONGEST_JWT = 8192
 

@@ -8,8 +8,8 @@ from enrollment.core_answers import VerifyAnswer
 from enrollment.core_client import CoreRefused
 from enrollment.errors import SignatureInvalid
 from enrollment.pipeline.incoming import Incoming, signature_header
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.request_data import canonical_query
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.request_data import canonical_query
 
 SIGNATURE_VALIDATE = "/pa/signature/validate"
 

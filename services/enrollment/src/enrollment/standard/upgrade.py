@@ -10,9 +10,9 @@ from enrollment.errors import RequestInvalid, SignatureInvalid, UpgradeFailed
 from enrollment.pipeline.envelopes import envelope_members
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of
-from powerauth_protocol.ecies import Scope
-from powerauth_protocol.errors import HeaderError
-from powerauth_protocol.http_headers import parse_encryption_header, parse_signature_header
+from powerauth_protocol.common.errors import HeaderError
+from powerauth_protocol.v3.ecies import Scope
+from powerauth_protocol.v3.http_headers import parse_encryption_header, parse_signature_header
 
 _UNKNOWN_VERSION = "POWER_AUTH_ENCRYPTION_VERSION_INVALID"
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from powerauth_protocol.json_text import write_json
+from powerauth_protocol.common.json_text import write_json
 
 Parameters = Mapping[str, object]
 

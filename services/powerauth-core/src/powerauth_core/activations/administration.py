@@ -32,7 +32,7 @@ from powerauth_core.activations.schemas_administration import (
     UpdateStatusRequest,
     UpdateStatusResponse,
 )
-from powerauth_core.errors import ActivationNotFound
+from powerauth_core.kernel.errors import ActivationNotFound
 from powerauth_core.recovery import lifecycle
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from powerauth_core.activations.schemas import (
     UpdateOtpRequest,
     UpdateOtpResponse,
 )
-from powerauth_core.enums import ActivationOtpValidation, CommitPhase
-from powerauth_core.errors import (
+from powerauth_core.kernel.enums import ActivationOtpValidation, CommitPhase
+from powerauth_core.kernel.errors import (
     ActivationExpired,
     ActivationNotFound,
     IncorrectActivationState,

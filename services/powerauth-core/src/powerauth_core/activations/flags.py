@@ -19,7 +19,7 @@ from powerauth_core.activations.schemas_administration import (
 )
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.errors import ActivationNotFound
+from powerauth_core.kernel.errors import ActivationNotFound
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

@@ -12,7 +12,7 @@ from powerauth_core.activations.rules import BLOCKED, CREATED
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.callbacks import service as callbacks
-from powerauth_core.enums import ActivationStatus
+from powerauth_core.kernel.enums import ActivationStatus
 from servicekit import clock
 
 if TYPE_CHECKING:

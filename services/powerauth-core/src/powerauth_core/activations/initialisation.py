@@ -17,22 +17,22 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import CREATED, is_blank
 from powerauth_core.activations.schemas import InitActivationRequest, InitActivationResponse
 from powerauth_core.applications.cache import ApplicationIdentity, MasterKey
-from powerauth_core.base import json_text
-from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase, TransferType
-from powerauth_core.errors import (
+from powerauth_core.kernel.base import json_text
+from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase, TransferType
+from powerauth_core.kernel.errors import (
     ActivationCodeNotGenerated,
     ActivationIdNotGenerated,
     InvalidApplication,
     InvalidRequest,
 )
-from powerauth_protocol import activation_code
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.keys import generate_key_pair
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.keys import generate_key_pair
 from servicekit import clock
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
-    from powerauth_core.hashing import PasswordHashes
+    from powerauth_core.kernel.hashing import PasswordHashes
 
 CODE_PREFIX_LENGTH = 11
 """The part of an activation code that is unique within an application: ABCDE-FGHIJ."""

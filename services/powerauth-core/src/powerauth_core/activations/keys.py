@@ -6,11 +6,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.errors import IncorrectActivationState, InvalidKeyFormat
-from powerauth_core.records import RecordCipher, server_private_key_parts
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import EncodingError, KeyFormatError
-from powerauth_protocol.keys import (
+from powerauth_core.kernel.errors import IncorrectActivationState, InvalidKeyFormat
+from powerauth_core.kernel.records import RecordCipher, server_private_key_parts
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import EncodingError, KeyFormatError
+from powerauth_protocol.v3.keys import (
     ActivationKeys,
     KeyPair,
     PrivateKey,

@@ -19,7 +19,7 @@ from powerauth_core.activations.schemas_administration import (
     LookupActivationsRequest,
     LookupActivationsResponse,
 )
-from powerauth_core.enums import ActivationProtocol
+from powerauth_core.kernel.enums import ActivationProtocol
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

@@ -7,10 +7,15 @@ from sqlalchemy import ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
-from powerauth_core.base import Base, EnumCode, JsonString, JsonText, LongId, Timestamp, sequence_id
-from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, ActivationStatus, CommitPhase
-from powerauth_core.errors import IncorrectActivationState
-from powerauth_core.row_macs import BoundRow
+from powerauth_core.kernel.base import Base, EnumCode, JsonString, JsonText, LongId, Timestamp, sequence_id
+from powerauth_core.kernel.enums import (
+    ActivationOtpValidation,
+    ActivationProtocol,
+    ActivationStatus,
+    CommitPhase,
+)
+from powerauth_core.kernel.errors import IncorrectActivationState
+from powerauth_core.kernel.row_macs import BoundRow
 
 BLOCKED_AS_UNSOUND = "RECORD_CHANGED"
 """Blocked reason of an activation whose row somebody else has written (D32)."""

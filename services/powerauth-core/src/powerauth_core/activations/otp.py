@@ -16,8 +16,8 @@ from powerauth_core.activations.rules import (
     attempts_exhausted,
     otp_check,
 )
-from powerauth_core.enums import CommitPhase
-from powerauth_core.errors import OtpMismatch
+from powerauth_core.kernel.enums import CommitPhase
+from powerauth_core.kernel.errors import OtpMismatch
 from powerauth_core.recovery import lifecycle
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.activations import administration, flags, initialisation, key_exchange, listing, status
+from powerauth_core.activations import administration, flags, initialisation, listing, status
 from powerauth_core.activations import commit as committing
 from powerauth_core.activations.schemas import (
     ActivationStatusRequest,
@@ -38,8 +38,9 @@ from powerauth_core.activations.schemas_administration import (
     UpdateStatusRequest,
     UpdateStatusResponse,
 )
-from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
+from powerauth_core.exchange import key_exchange
+from powerauth_core.kernel.answers import answer
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 

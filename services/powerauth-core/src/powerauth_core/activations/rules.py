@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 
-from powerauth_core.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
-from powerauth_core.errors import ActivationExpired, ActivationNotFound, CoreError, IncorrectActivationState
+from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
+from powerauth_core.kernel.errors import (
+    ActivationExpired,
+    ActivationNotFound,
+    CoreError,
+    IncorrectActivationState,
+)
 from servicekit.wire import is_storable
 
 ACTIVATION_VERSION = 3

@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic import Field
 
-from powerauth_core.enums import (
+from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
+from powerauth_core.kernel.enums import (
     ActivationOtpValidation,
     ActivationProtocol,
     ActivationStatus,
     CommitPhase,
 )
-from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.fields import FreeText, MaxFailureCount, Name, RequiredText, Switch
+from powerauth_core.kernel.fields import FreeText, MaxFailureCount, Name, RequiredText, Switch
 from servicekit.wire import CoreDateTime, RequestModel, WireModel
 
 UserId = Name

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from powerauth_core.activations.schemas import Flag
-from powerauth_core.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.fields import MANY, FreeText, PageNumber, PageSize, RequiredText, Switch
+from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
+from powerauth_core.kernel.fields import MANY, FreeText, PageNumber, PageSize, RequiredText, Switch
 from servicekit.wire import CoreDateTime, RequestModel, WireModel
 
 

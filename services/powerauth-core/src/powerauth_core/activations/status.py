@@ -18,13 +18,13 @@ from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import ACTIVATION_VERSION, CREATED, REMOVED
 from powerauth_core.activations.schemas import ActivationStatusRequest, ActivationStatusResponse
 from powerauth_core.applications.cache import ApplicationIdentity
-from powerauth_core.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
-from powerauth_core.errors import CryptographyFailed, IncorrectActivationState, InvalidRequest
-from powerauth_protocol.counter import counter_hash
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.fingerprint import activation_fingerprint
-from powerauth_protocol.status_blob import CHALLENGE_LENGTH, NONCE_LENGTH, StatusBlob, random_blob
+from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
+from powerauth_core.kernel.errors import CryptographyFailed, IncorrectActivationState, InvalidRequest
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.v3.counter import counter_hash
+from powerauth_protocol.v3.fingerprint import activation_fingerprint
+from powerauth_protocol.v3.status_blob import CHALLENGE_LENGTH, NONCE_LENGTH, StatusBlob, random_blob
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

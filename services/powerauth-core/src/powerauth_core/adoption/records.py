@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from powerauth_core import records
 from powerauth_core.adoption import repository
 from powerauth_core.adoption.report import Report
-from powerauth_core.enums import EncryptionMode
-from powerauth_core.errors import CoreError
-from powerauth_core.records import RecordCipher
+from powerauth_core.kernel import records
+from powerauth_core.kernel.enums import EncryptionMode
+from powerauth_core.kernel.errors import CoreError
+from powerauth_core.kernel.records import RecordCipher
 
 _SAMPLE = 50
 # A private key as the original's converter writes it; a wrong key rarely yields one that short (§24).

@@ -16,8 +16,8 @@ from powerauth_core.adoption.records import examine_records
 from powerauth_core.adoption.report import Report
 from powerauth_core.adoption.shapes import Schema
 from powerauth_core.adoption.subjects import name_subjects
+from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
-from powerauth_core.records import RecordCipher
 from powerauth_core.schema import metadata
 from servicekit import clock, migrations
 from servicekit.commands import Outcome, judge

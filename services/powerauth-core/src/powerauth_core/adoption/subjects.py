@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from powerauth_protocol.json_text import read_json
+from powerauth_protocol.common.json_text import read_json
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)

@@ -18,12 +18,12 @@ from powerauth_core.applications import repository
 from powerauth_core.applications.config_keys import MINIMUM_PROTOCOL_VERSION
 from powerauth_core.applications.models import Application, ApplicationVersion, MasterKeyPair
 from powerauth_core.applications.secrets import application_secret, config_values
-from powerauth_core.errors import CoreError, InvalidKeyFormat, MasterKeyFormat, NoMasterKeyPair
-from powerauth_core.records import RecordCipher, master_key_parts
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.errors import EncodingError, KeyFormatError
-from powerauth_protocol.keys import PrivateKey, PublicKey, import_private_key, import_public_key
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.kernel.errors import CoreError, InvalidKeyFormat, MasterKeyFormat, NoMasterKeyPair
+from powerauth_core.kernel.records import RecordCipher, master_key_parts
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.common.errors import EncodingError, KeyFormatError
+from powerauth_protocol.v3.keys import PrivateKey, PublicKey, import_private_key, import_public_key
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -6,8 +6,8 @@ its own.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from powerauth_core.transfers import rules as transfers
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.applications import transfer_rules as transfers
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 FIDO2_ATTESTATION_FMT_ALLOWED = "fido2_attestation_fmt_allowed"
 FIDO2_AAGUIDS_ALLOWED = "fido2_aaguids_allowed"

@@ -23,9 +23,9 @@ from powerauth_core.applications.schemas import (
 from powerauth_core.applications.secrets import config_values
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.base import json_text
-from powerauth_core.errors import InvalidApplication, InvalidRequest
-from powerauth_core.records import application_text_parts
+from powerauth_core.kernel.base import json_text
+from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest
+from powerauth_core.kernel.records import application_text_parts
 from servicekit.database import after_commit
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from powerauth_core.egress import AddressPolicy, EgressRefused
+from powerauth_core.kernel.egress import AddressPolicy, EgressRefused
 
 CALLED_URIS = ("issuerUri", "tokenUri", "jwkSetUri")
 """Members whose addresses the core calls itself."""

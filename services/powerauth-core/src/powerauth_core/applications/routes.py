@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.answers import answer, answer_empty
 from powerauth_core.applications import config_service, service
 from powerauth_core.applications.schemas import (
     ApplicationConfigDetail,
@@ -23,6 +22,7 @@ from powerauth_core.applications.schemas import (
     VersionSupport,
 )
 from powerauth_core.container import CoreDependency
+from powerauth_core.kernel.answers import answer, answer_empty
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse, StatusResponse
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from powerauth_core.fields import RequiredText
+from powerauth_core.kernel.fields import RequiredText
 from servicekit.wire import RequestModel, WireModel
 
 Name = Annotated[RequiredText, Field(max_length=255)]

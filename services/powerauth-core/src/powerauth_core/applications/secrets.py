@@ -3,10 +3,10 @@
 from typing import Any
 
 from powerauth_core.applications.models import ApplicationConfig, ApplicationVersion
-from powerauth_core.errors import InvalidKeyFormat, UnsoundRecord
-from powerauth_core.records import RecordCipher, application_secret_parts, application_text_parts
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.json_text import JsonError, read_json
+from powerauth_core.kernel.errors import InvalidKeyFormat, UnsoundRecord
+from powerauth_core.kernel.records import RecordCipher, application_secret_parts, application_text_parts
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.json_text import JsonError, read_json
 
 
 def application_secret(cipher: RecordCipher, version: ApplicationVersion) -> str:

@@ -32,20 +32,20 @@ from powerauth_core.applications.schemas import (
 from powerauth_core.applications.secrets import application_secret, encrypt_application_secret
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.base import json_text
-from powerauth_core.errors import (
+from powerauth_core.events import ApplicationPart
+from powerauth_core.kernel.base import json_text
+from powerauth_core.kernel.errors import (
     DuplicateApplication,
     InvalidApplication,
     InvalidKeyFormat,
     InvalidRequest,
     NoMasterKeyPair,
 )
-from powerauth_core.events import ApplicationPart
-from powerauth_core.records import RecordCipher, master_key_parts
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.keys import export_private_key, export_public_key, generate_key_pair
-from powerauth_protocol.sdk_config import MobileSdkConfig
+from powerauth_core.kernel.records import RecordCipher, master_key_parts
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.sdk_config import MobileSdkConfig
+from powerauth_protocol.v3.keys import export_private_key, export_public_key, generate_key_pair
 from servicekit import clock
 from servicekit.database import after_commit
 

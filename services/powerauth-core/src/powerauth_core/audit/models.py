@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Column, Index, String, Table, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base, PlainTimestamp
+from powerauth_core.kernel.base import Base, PlainTimestamp
 
 
 class AuditLog(Base):

@@ -13,11 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit import partitions
+from powerauth_core.audit.chain import reading, repository
+from powerauth_core.audit.chain.keys import ChainKeys
+from powerauth_core.audit.chain.models import AuditChain
 from powerauth_core.audit.partitions import LOG_TABLES, Partition, partitions_of
 from powerauth_core.audit.rules import first_of_month, months_before
-from powerauth_core.chain import reading, repository
-from powerauth_core.chain.keys import ChainKeys
-from powerauth_core.chain.models import AuditChain
 from servicekit import clock
 from servicekit.database import Database
 from servicekit.logs import get_logger

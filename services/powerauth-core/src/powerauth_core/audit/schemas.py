@@ -8,8 +8,8 @@ from pydantic import Field
 
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditLevel
-from powerauth_core.fields import RequiredText
-from powerauth_protocol.json_text import JsonError, read_json
+from powerauth_core.kernel.fields import RequiredText
+from powerauth_protocol.common.json_text import JsonError, read_json
 from servicekit.wire import CoreDateTime, RequestModel, WireModel
 
 MAX_PAGE = 1_000

@@ -14,8 +14,8 @@ from powerauth_core.audit import repository
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditLevel, AuditType
 from powerauth_core.audit.schemas import AuditItem, ListAuditRequest, ListAuditResponse
-from powerauth_core.base import json_text
-from powerauth_core.errors import InvalidRequest
+from powerauth_core.kernel.base import json_text
+from powerauth_core.kernel.errors import InvalidRequest
 from servicekit import clock
 
 if TYPE_CHECKING:

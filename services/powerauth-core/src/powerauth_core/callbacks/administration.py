@@ -12,7 +12,6 @@ from powerauth_core import events
 from powerauth_core.applications import repository as applications
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.base import json_text
 from powerauth_core.callbacks import repository
 from powerauth_core.callbacks.authentication import (
     keep_secrets,
@@ -35,8 +34,9 @@ from powerauth_core.callbacks.schemas import (
     RemoveCallbackUrlResponse,
     UpdateCallbackUrlRequest,
 )
-from powerauth_core.egress import AddressRefused, EgressRefused
-from powerauth_core.errors import InvalidApplication, InvalidRequest, InvalidUrl
+from powerauth_core.kernel.base import json_text
+from powerauth_core.kernel.egress import AddressRefused, EgressRefused
+from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest, InvalidUrl
 from servicekit import clock
 from servicekit.database import after_commit
 from servicekit.kept_secrets import CALLBACK_SECRETS, HINT, to_be_given_anew

@@ -14,8 +14,8 @@ from powerauth_core.callbacks.schemas import (
     OAuth2Authentication,
     OAuth2Public,
 )
-from powerauth_core.errors import UnsoundRecord
-from powerauth_core.records import RecordCipher, application_text_parts
+from powerauth_core.kernel.errors import UnsoundRecord
+from powerauth_core.kernel.records import RecordCipher, application_text_parts
 from servicekit.kept_secrets import is_kept
 
 

@@ -21,10 +21,10 @@ from powerauth_core.callbacks.durations import parse_duration
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.callbacks.rules import CircuitBreaker, RetryPolicy
 from powerauth_core.callbacks.schemas import HttpAuthenticationPrivate, OAuth2Authentication
-from powerauth_core.egress import Egress, EgressRefused, NoAllowedAddress
-from powerauth_core.errors import CoreError
-from powerauth_core.records import RecordCipher
-from powerauth_core.settings import CoreSettings
+from powerauth_core.kernel.egress import Egress, EgressRefused, NoAllowedAddress
+from powerauth_core.kernel.errors import CoreError
+from powerauth_core.kernel.records import RecordCipher
+from powerauth_core.kernel.settings import CoreSettings
 from servicekit.database import Database
 from servicekit.logs import get_logger
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from powerauth_protocol.json_text import Number
+from powerauth_protocol.common.json_text import Number
 
 MAX_DURATION = timedelta(days=36_500)
 

@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Integer, String, Text, func, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base, JsonString, LongId, Timestamp, sequence_id
-from powerauth_core.enums import CallbackUrlType
-from powerauth_core.errors import UnsoundRecord
-from powerauth_core.row_macs import BoundRow
+from powerauth_core.kernel.base import Base, JsonString, LongId, Timestamp, sequence_id
+from powerauth_core.kernel.enums import CallbackUrlType
+from powerauth_core.kernel.errors import UnsoundRecord
+from powerauth_core.kernel.row_macs import BoundRow
 
 
 class CallbackUrl(BoundRow, Base):

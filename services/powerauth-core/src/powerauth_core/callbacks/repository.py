@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.models import Application
 from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
-from powerauth_core.enums import CallbackUrlEventStatus, CallbackUrlType
+from powerauth_core.kernel.enums import CallbackUrlEventStatus, CallbackUrlType
 from servicekit.database import Dialect, for_update
 
 _CLEANUP_BATCH = 1_000

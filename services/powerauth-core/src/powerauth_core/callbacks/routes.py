@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.answers import answer
 from powerauth_core.callbacks import administration
 from powerauth_core.callbacks.schemas import (
     CallbackUrlDetail,
@@ -14,6 +13,7 @@ from powerauth_core.callbacks.schemas import (
     UpdateCallbackUrlRequest,
 )
 from powerauth_core.container import CoreDependency
+from powerauth_core.kernel.answers import answer
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 

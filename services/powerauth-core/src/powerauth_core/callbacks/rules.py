@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.enums import ActivationProtocol, CallbackUrlEventStatus
+from powerauth_core.kernel.enums import ActivationProtocol, CallbackUrlEventStatus
 from powerauth_core.operations.models import Operation
 from servicekit import clock
 

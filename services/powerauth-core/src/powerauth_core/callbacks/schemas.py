@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import AliasChoices, Field
 
 from powerauth_core.callbacks.durations import IsoDuration
-from powerauth_core.enums import CallbackUrlType
-from powerauth_core.fields import Name, RequiredText, Switch
+from powerauth_core.kernel.enums import CallbackUrlType
+from powerauth_core.kernel.fields import Name, RequiredText, Switch
 from servicekit.wire import RequestModel, WireModel
 
 SECRET_FIELDS = {

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.base import json_text
 from powerauth_core.callbacks import repository, rules
 from powerauth_core.callbacks.clients import retry_policy
 from powerauth_core.callbacks.dispatcher import Delivery
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.callbacks.rules import RetryPolicy
-from powerauth_core.enums import CallbackUrlEventStatus, CallbackUrlType
+from powerauth_core.kernel.base import json_text
+from powerauth_core.kernel.enums import CallbackUrlEventStatus, CallbackUrlType
 from powerauth_core.operations.models import Operation
 from powerauth_core.operations.user_agent import with_device
 from servicekit import clock

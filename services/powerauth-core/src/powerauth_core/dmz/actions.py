@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from powerauth_protocol.http_headers import SignatureHeader
-from powerauth_protocol.signature import SignatureType
+from powerauth_protocol.v3.http_headers import SignatureHeader
+from powerauth_protocol.v3.signature import SignatureType
 
 P = SignatureType.POSSESSION
 PK = SignatureType.POSSESSION_KNOWLEDGE

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import administration
-from powerauth_core.dmz import actions, providers, signed
+from powerauth_core.dmz import actions, signed
 from powerauth_core.dmz.headers import signature_header
 from powerauth_core.dmz.schemas import (
     REQUEST_INVALID,
@@ -18,11 +18,12 @@ from powerauth_core.dmz.schemas import (
     SignedRequest,
     TokenRemoveAnswer,
 )
-from powerauth_core.signatures.jobs import LockedActivation
-from powerauth_core.signatures.rules import Decision
+from powerauth_core.providers import plug_ins as providers
 from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
 from powerauth_core.upgrade.schemas import CommitUpgradeRequest
+from powerauth_core.verification.jobs import LockedActivation
+from powerauth_core.verification.rules import Decision
 from servicekit.wire import ExactText, ObjectRequest, RequestModel
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import commit as commits
-from powerauth_core.activations import flags, key_exchange
+from powerauth_core.activations import flags
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.rules import is_blank, is_user_id
@@ -25,8 +25,15 @@ from powerauth_core.activations.schemas import KeyExchangeResponse, PrepareActiv
 from powerauth_core.activations.schemas_administration import ChangeFlagsRequest
 from powerauth_core.applications import config_service
 from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
-from powerauth_core.dmz import oidc, providers
-from powerauth_core.dmz.providers import (
+from powerauth_core.dmz.rules import commits_at_once
+from powerauth_core.dmz.schemas import CreateActivationAnswer, CreateActivationRequest
+from powerauth_core.envelopes.schemas import SealedFields
+from powerauth_core.exchange import key_exchange, recovery
+from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_core.kernel.errors import CoreError, InvalidRequest
+from powerauth_core.providers import oidc
+from powerauth_core.providers import plug_ins as providers
+from powerauth_core.providers.plug_ins import (
     ActivationProvider,
     ActivationType,
     Asked,
@@ -37,12 +44,6 @@ from powerauth_core.dmz.providers import (
     ProviderFailed,
     Stage,
 )
-from powerauth_core.dmz.rules import commits_at_once
-from powerauth_core.dmz.schemas import CreateActivationAnswer, CreateActivationRequest
-from powerauth_core.enums import ActivationStatus
-from powerauth_core.envelopes.schemas import SealedFields
-from powerauth_core.errors import CoreError, InvalidRequest
-from powerauth_core.recovery import activation as recovery
 from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
 from servicekit import clock
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from powerauth_core.dmz.schemas import EnvelopeKeysAnswer, EnvelopeKeysRequest
 from powerauth_core.envelopes import handout
 from powerauth_core.envelopes.service import read_envelope
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

@@ -12,7 +12,7 @@ from powerauth_core.dmz import actions, sealed, signed
 from powerauth_core.dmz.actions import Purpose
 from powerauth_core.dmz.schemas import REQUEST_INVALID, SealedAnswer, SealedRequest
 from powerauth_core.dmz.sealed import PlaintextAction, Received
-from powerauth_core.errors import InvalidRequest
+from powerauth_core.kernel.errors import InvalidRequest
 from servicekit.wire import json_bytes
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from powerauth_core.dmz.schemas import (
     SignatureHeaderFields,
     TokenHeaderFields,
 )
-from powerauth_protocol.errors import ProtocolError
-from powerauth_protocol.http_headers import (
+from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.http_headers import (
     EncryptionHeader,
     SignatureHeader,
     TokenHeader,
@@ -18,7 +19,6 @@ from powerauth_protocol.http_headers import (
     parse_signature_header,
     parse_token_header,
 )
-from powerauth_protocol.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,19 @@ from powerauth_core.dmz import actions, sealed, signed
 from powerauth_core.dmz.headers import encryption_header
 from powerauth_core.dmz.schemas import SealedAnswer, SealedRequest
 from powerauth_core.envelopes.schemas import SealedFields
-from powerauth_core.errors import InvalidApplication, InvalidRequest
+from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest
 from powerauth_core.recovery import service as recovery
-from powerauth_core.signatures.jobs import LockedActivation, Verified
-from powerauth_core.signatures.rules import Decision
-from powerauth_core.signatures.service import WIRE_NAME
 from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
 from powerauth_core.vault import rules as vault_rules
 from powerauth_core.vault.service import UnlockVault
-from powerauth_protocol.ecies import EciesRequest
-from powerauth_protocol.http_headers import SignatureHeader
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.verification.jobs import LockedActivation, Verified
+from powerauth_core.verification.rules import Decision
+from powerauth_core.verification.service import WIRE_NAME
+from powerauth_protocol.v3.ecies import EciesRequest
+from powerauth_protocol.v3.http_headers import SignatureHeader
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

@@ -19,13 +19,13 @@ from powerauth_core.dmz.schemas import (
     SignedOperationRequest,
     SignedRequest,
 )
-from powerauth_core.enums import OperationStatus
+from powerauth_core.kernel.enums import OperationStatus
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.schemas import DoorOperation
-from powerauth_core.signatures.jobs import NO_LOCK, LockedActivation, Verified
-from powerauth_core.signatures.rules import Decision
-from powerauth_core.signatures.service import WIRE_NAME
+from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, Verified
+from powerauth_core.verification.rules import Decision
+from powerauth_core.verification.service import WIRE_NAME
 from servicekit.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
 
 if TYPE_CHECKING:

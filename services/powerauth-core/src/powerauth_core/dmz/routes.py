@@ -5,19 +5,16 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
 from powerauth_core.dmz import (
     activations,
     creation,
     envelopes,
     keys,
-    oidc,
     operations,
     profile,
     signed,
     spawn,
-    statements,
     status,
     tokens,
 )
@@ -52,10 +49,13 @@ from powerauth_core.dmz.schemas import (
     WhoAmIAnswer,
     WhoAmIRequest,
 )
-from powerauth_core.keystore import service as keystore
-from powerauth_core.keystore.schemas import CreateTemporaryKeyRequest, CreateTemporaryKeyResponse
+from powerauth_core.kernel.answers import answer
+from powerauth_core.providers import oidc
+from powerauth_core.statements import service as statements
 from powerauth_core.templates import texts
 from powerauth_core.templates.schemas import DoorTextsResponse
+from powerauth_core.temporary_keys import service as keystore
+from powerauth_core.temporary_keys.schemas import CreateTemporaryKeyRequest, CreateTemporaryKeyResponse
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from powerauth_core.dmz.providers import ActivationType
+from powerauth_core.providers.plug_ins import ActivationType
 
 
 def commits_at_once(

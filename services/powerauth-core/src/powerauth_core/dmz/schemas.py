@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from powerauth_core.enums import ActivationStatus, OperationStatus, StatementAction, UserActionResult
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.fields import ExactRequiredText
+from powerauth_core.kernel.enums import ActivationStatus, OperationStatus, StatementAction, UserActionResult
+from powerauth_core.kernel.fields import ExactRequiredText
 from powerauth_core.operations.rules import Refusal
 from powerauth_core.operations.schemas import DoorOperation
 from servicekit.wire import ExactLongText, ExactText, RequestModel, WireModel

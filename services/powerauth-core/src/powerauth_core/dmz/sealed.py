@@ -21,13 +21,13 @@ from powerauth_core.dmz.schemas import SealedRequest
 from powerauth_core.envelopes import service as envelopes
 from powerauth_core.envelopes.handout import usable_activation, usable_application
 from powerauth_core.envelopes.service import Opened
-from powerauth_core.errors import CoreError, InvalidRequest
-from powerauth_core.signatures.jobs import EarlyEnd, LockedActivation, Verified
-from powerauth_protocol.ecies import EciesRequest, SharedInfo1
-from powerauth_protocol.http_headers import EncryptionHeader, SignatureHeader
-from powerauth_protocol.json_text import JsonError, read_json
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.kernel.errors import CoreError, InvalidRequest
+from powerauth_core.verification.jobs import EarlyEnd, LockedActivation, Verified
+from powerauth_protocol.common.json_text import JsonError, read_json
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
+from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

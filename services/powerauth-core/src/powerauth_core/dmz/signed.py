@@ -11,22 +11,22 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.dmz.actions import RESERVED_URI_IDS, Purpose
 from powerauth_core.dmz.headers import ReceivedSignature, signature_header
 from powerauth_core.dmz.schemas import SealedRequest, SignedRequest, VerifyAnswer, VerifyRequest
-from powerauth_core.errors import InvalidRequest
+from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.operations.rules import Actor
-from powerauth_core.signatures.jobs import (
+from powerauth_core.verification.jobs import (
     NO_LOCK,
     LockedActivation,
     SignedAction,
     VerificationJob,
     Verified,
 )
-from powerauth_core.signatures.rules import Decision
-from powerauth_protocol.ecies import EciesRequest
-from powerauth_protocol.encoding import b64decode, parse_json_object
-from powerauth_protocol.errors import EncodingError, EnvelopeFormatError
-from powerauth_protocol.request_data import signature_base
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.verification.rules import Decision
+from powerauth_protocol.common.encoding import b64decode, parse_json_object
+from powerauth_protocol.common.errors import EncodingError, EnvelopeFormatError
+from powerauth_protocol.common.request_data import signature_base
+from powerauth_protocol.v3.ecies import EciesRequest
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

@@ -22,10 +22,10 @@ from powerauth_core.dmz.schemas import (
     TransferRefusal,
 )
 from powerauth_core.dmz.sealed import PlaintextAction, Received
-from powerauth_core.signatures.jobs import LockedActivation
-from powerauth_core.signatures.rules import Decision
 from powerauth_core.transfers.service import OpenedTransfer, open_transfer
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.verification.jobs import LockedActivation
+from powerauth_core.verification.rules import Decision
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.wire import ExactText, ObjectRequest, ObjectResponse, RequestModel, WireModel, to_json
 
 if TYPE_CHECKING:

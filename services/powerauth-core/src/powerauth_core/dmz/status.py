@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from powerauth_core.activations import status as statuses
-from powerauth_core.dmz import providers
 from powerauth_core.dmz.schemas import ActivationStatusAnswer, ActivationStatusRequest
+from powerauth_core.providers import plug_ins as providers
 
 if TYPE_CHECKING:
     from powerauth_core.activations.schemas import ActivationStatusResponse

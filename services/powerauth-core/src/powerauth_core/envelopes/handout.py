@@ -16,17 +16,22 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.enums import ActivationProtocol, UniqueValueType
 from powerauth_core.envelopes import service
 from powerauth_core.envelopes.schemas import DecryptorRequest, DecryptorResponse
-from powerauth_core.errors import ActivationNotFound, DecryptionFailed, InvalidApplication, InvalidRequest
+from powerauth_core.kernel.enums import ActivationProtocol, UniqueValueType
+from powerauth_core.kernel.errors import (
+    ActivationNotFound,
+    DecryptionFailed,
+    InvalidApplication,
+    InvalidRequest,
+)
 from powerauth_core.replay import service as replay
-from powerauth_protocol import ecies
-from powerauth_protocol.ecies import EciesRequest, EnvelopeKey, SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode, require_length
-from powerauth_protocol.errors import EncodingError, ProtocolError
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64decode, b64encode, require_length
+from powerauth_protocol.common.errors import EncodingError, ProtocolError
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import ecies
+from powerauth_protocol.v3.ecies import EciesRequest, EnvelopeKey, SharedInfo1
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 if TYPE_CHECKING:

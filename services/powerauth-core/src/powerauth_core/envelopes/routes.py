@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
 from powerauth_core.envelopes import handout
 from powerauth_core.envelopes.schemas import DecryptorRequest, DecryptorResponse
+from powerauth_core.kernel.answers import answer
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 

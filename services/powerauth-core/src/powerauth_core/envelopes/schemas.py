@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from powerauth_core.fields import ExactRequiredText, RequiredText
-from powerauth_protocol.ecies import EciesResponse
-from powerauth_protocol.encoding import b64encode
+from powerauth_core.kernel.fields import ExactRequiredText, RequiredText
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3.ecies import EciesResponse
 from servicekit.wire import MAX_LONG_TEXT, ExactText, RequestModel, WireModel
 
 

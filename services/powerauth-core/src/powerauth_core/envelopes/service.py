@@ -9,17 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.enums import UniqueValueType
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.errors import DecryptionFailed, EncryptionFailed, InvalidRequest
-from powerauth_core.keystore import service as keystore
+from powerauth_core.kernel.enums import UniqueValueType
+from powerauth_core.kernel.errors import DecryptionFailed, EncryptionFailed, InvalidRequest
 from powerauth_core.replay import service as replay
-from powerauth_protocol import ecies
-from powerauth_protocol.ecies import EciesContext, EciesRequest, ServerEnvelope, SharedInfo1
-from powerauth_protocol.errors import EnvelopeFormatError, ProtocolError, VersionError
-from powerauth_protocol.keys import PrivateKey
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.temporary_keys import service as keystore
+from powerauth_protocol.common.errors import EnvelopeFormatError, ProtocolError, VersionError
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import ecies
+from powerauth_protocol.v3.ecies import EciesContext, EciesRequest, ServerEnvelope, SharedInfo1
+from powerauth_protocol.v3.keys import PrivateKey
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 if TYPE_CHECKING:

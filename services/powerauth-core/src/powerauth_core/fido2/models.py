@@ -3,7 +3,7 @@
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base
+from powerauth_core.kernel.base import Base
 
 
 class Fido2Authenticator(Base):

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from powerauth_core.enums import IntegrationKind
-from powerauth_core.errors import CoreError
 from powerauth_core.integrations import repository
 from powerauth_core.integrations.secrets import digest, stored_digest
-from powerauth_core.records import RecordCipher
+from powerauth_core.kernel.enums import IntegrationKind
+from powerauth_core.kernel.errors import CoreError
+from powerauth_core.kernel.records import RecordCipher
 from servicekit import units
 from servicekit.auth import parse_basic
 from servicekit.database import Database

@@ -3,9 +3,9 @@
 from sqlalchemy import Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base
-from powerauth_core.enums import IntegrationKind
-from powerauth_core.row_macs import BoundRow
+from powerauth_core.kernel.base import Base
+from powerauth_core.kernel.enums import IntegrationKind
+from powerauth_core.kernel.row_macs import BoundRow
 
 
 class Integration(BoundRow, Base):

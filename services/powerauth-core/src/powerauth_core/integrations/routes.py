@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
 from powerauth_core.integrations import service
 from powerauth_core.integrations.schemas import (
@@ -12,6 +11,7 @@ from powerauth_core.integrations.schemas import (
     RemoveIntegrationRequest,
     RemoveIntegrationResponse,
 )
+from powerauth_core.kernel.answers import answer
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from powerauth_core.enums import IntegrationKind
-from powerauth_core.fields import RequiredText
+from powerauth_core.kernel.enums import IntegrationKind
+from powerauth_core.kernel.fields import RequiredText
 from servicekit.wire import RequestModel, WireModel
 
 

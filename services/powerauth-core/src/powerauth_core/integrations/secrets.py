@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 
-from powerauth_core.enums import IntegrationKind
-from powerauth_core.errors import InvalidKeyFormat, UnsoundRecord
 from powerauth_core.integrations.models import Integration
-from powerauth_core.records import RecordCipher, integration_secret_parts
+from powerauth_core.kernel.enums import IntegrationKind
+from powerauth_core.kernel.errors import InvalidKeyFormat, UnsoundRecord
+from powerauth_core.kernel.records import RecordCipher, integration_secret_parts
 
 _HASH_MARK = "sha256:"
 

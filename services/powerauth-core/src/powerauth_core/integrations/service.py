@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.enums import IntegrationKind
 from powerauth_core.integrations import repository
 from powerauth_core.integrations.models import Integration
 from powerauth_core.integrations.schemas import (
@@ -21,6 +20,7 @@ from powerauth_core.integrations.schemas import (
     RemoveIntegrationResponse,
 )
 from powerauth_core.integrations.secrets import readable_secret, store_secret
+from powerauth_core.kernel.enums import IntegrationKind
 from servicekit.database import after_commit
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base, Timestamp
+from powerauth_core.kernel.base import Base, Timestamp
 
 
 class MasterKeyRecord(Base):

@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import ApplicationConfig, MasterKeyPair
 from powerauth_core.callbacks.models import CallbackUrl
-from powerauth_core.dmz.models import StatementKey
-from powerauth_core.enums import EncryptionMode, RowBinding
 from powerauth_core.integrations.models import Integration
+from powerauth_core.kernel.enums import EncryptionMode, RowBinding
+from powerauth_core.kernel.row_macs import BoundRow
 from powerauth_core.master_key import rules
 from powerauth_core.master_key.models import MasterKeyRecord
-from powerauth_core.row_macs import BoundRow
+from powerauth_core.statements.models import StatementKey
 from servicekit.database import insert_ignore
 
 BOUND_TABLES: Sequence[type[BoundRow]] = (Activation, ApplicationConfig, CallbackUrl, Integration)

@@ -11,15 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.keys import decrypt_server_private_key
-from powerauth_core.enums import RowBinding
-from powerauth_core.errors import CoreError
+from powerauth_core.kernel.enums import RowBinding
+from powerauth_core.kernel.errors import CoreError
+from powerauth_core.kernel.records import RecordCipher, master_key_parts
+from powerauth_core.kernel.row_macs import SESSION_KEY, BoundRow, RowMacs, give_mac, table_of
 from powerauth_core.master_key import repository, rules
 from powerauth_core.master_key.models import MasterKeyRecord
-from powerauth_core.records import RecordCipher, master_key_parts
-from powerauth_core.row_macs import SESSION_KEY, BoundRow, RowMacs, give_mac, table_of
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.errors import KeyFormatError
-from powerauth_protocol.keys import PrivateKey, export_public_key, import_private_key
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import KeyFormatError
+from powerauth_protocol.v3.keys import PrivateKey, export_public_key, import_private_key
 from servicekit import clock
 from servicekit.database import Database
 from servicekit.startup import Finding, StartRefused

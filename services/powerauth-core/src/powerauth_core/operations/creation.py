@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository as activations
-from powerauth_core.enums import OperationStatus
-from powerauth_core.errors import InvalidApplication, InvalidRequest, TemplateNotFound, TokenNotGenerated
+from powerauth_core.kernel.enums import OperationStatus
+from powerauth_core.kernel.errors import (
+    InvalidApplication,
+    InvalidRequest,
+    TemplateNotFound,
+    TokenNotGenerated,
+)
 from powerauth_core.operations import proximity, repository, transitions
 from powerauth_core.operations.models import Operation
 from powerauth_core.operations.rendering import has_forbidden_characters, missing_parameters, render

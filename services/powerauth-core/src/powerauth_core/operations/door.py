@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_core.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
-from powerauth_core.fields import is_nested_deeper_than
+from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
+from powerauth_core.kernel.fields import is_nested_deeper_than
 from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
 from powerauth_core.operations.rules import Actor, ApprovalAttempt, Refusal

@@ -7,8 +7,8 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.base import Base, EnumCode, JsonText, PlainTimestamp
-from powerauth_core.enums import OperationStatus
+from powerauth_core.kernel.base import Base, EnumCode, JsonText, PlainTimestamp
+from powerauth_core.kernel.enums import OperationStatus
 
 
 class Operation(Base):

@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from powerauth_core.errors import OperationFailure
+from powerauth_core.kernel.errors import OperationFailure
+from powerauth_core.kernel.settings import ProtocolSettings
 from powerauth_core.operations.rules import ProximityResult
-from powerauth_core.settings import ProtocolSettings
-from powerauth_protocol import totp
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import EncodingError
+from powerauth_protocol.common import totp
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import EncodingError
 from servicekit import clock
 
 SEED_BYTES = 16

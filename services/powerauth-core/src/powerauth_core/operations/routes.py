@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from powerauth_core.answers import answer, answer_list
 from powerauth_core.container import CoreDependency
+from powerauth_core.kernel.answers import answer, answer_list
 from powerauth_core.operations import creation, service
 from powerauth_core.operations.schemas import (
     OperationApproveRequest,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
 
 # An activation with one of these is still being verified and must not approve (enrollment-api §10.6 step 3).
 VERIFICATION_FLAGS = frozenset({"VERIFICATION_PENDING", "VERIFICATION_IN_PROGRESS"})

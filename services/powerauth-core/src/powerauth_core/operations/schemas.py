@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from powerauth_core.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_core.fields import Name, PageNumber, PageSize, RequiredText, is_nested_deeper_than
+from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_core.kernel.fields import Name, PageNumber, PageSize, RequiredText, is_nested_deeper_than
 from powerauth_core.operations.rules import MAX_NESTING
 from servicekit.wire import CoreDateTime, EpochMillis, RequestModel, WireModel
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository as activations
-from powerauth_core.enums import OperationStatus, UserActionResult
-from powerauth_core.errors import (
+from powerauth_core.kernel.enums import OperationStatus, UserActionResult
+from powerauth_core.kernel.errors import (
     InvalidApplication,
     OperationNotApprovable,
     OperationNotFound,

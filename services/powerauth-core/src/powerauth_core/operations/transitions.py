@@ -12,7 +12,7 @@ from powerauth_core import events
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.callbacks import service as callbacks
-from powerauth_core.enums import OperationStatus, UserActionResult
+from powerauth_core.kernel.enums import OperationStatus, UserActionResult
 from powerauth_core.operations import rules
 from powerauth_core.operations.repository import StoredOperation
 from powerauth_core.operations.rules import ApprovalAttempt, ProximityResult

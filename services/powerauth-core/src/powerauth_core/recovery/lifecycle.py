@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.enums import RecoveryCodeStatus, RecoveryPukStatus
-from powerauth_core.errors import RecoveryCodeNotGenerated
-from powerauth_core.records import recovery_puk_parts
+from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_core.kernel.errors import RecoveryCodeNotGenerated
+from powerauth_core.kernel.records import recovery_puk_parts
 from powerauth_core.recovery import repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
-from powerauth_protocol import recovery as protocol
+from powerauth_protocol.v3 import recovery as protocol
 from servicekit import clock
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
-    from powerauth_core.hashing import PasswordHashes
+    from powerauth_core.kernel.hashing import PasswordHashes
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, false, te
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.base import Base, EnumCode, LongId, Timestamp, sequence_id
-from powerauth_core.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_core.kernel.base import Base, EnumCode, LongId, Timestamp, sequence_id
+from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 
 
 class RecoveryCode(Base):

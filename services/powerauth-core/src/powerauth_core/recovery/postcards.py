@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.cache import ApplicationIdentity
-from powerauth_core.enums import RecoveryCodeStatus, RecoveryPukStatus
-from powerauth_core.errors import (
+from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_core.kernel.errors import (
     InvalidKeyFormat,
     InvalidRequest,
     RecoveryCodeExists,
     RecoveryConfigurationIncomplete,
 )
-from powerauth_core.records import postcard_key_parts
+from powerauth_core.kernel.records import postcard_key_parts
 from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryConfig
 from powerauth_core.recovery.rules import masked
@@ -27,9 +27,9 @@ from powerauth_core.recovery.schemas import (
     UpdateRecoveryConfigRequest,
     UpdateRecoveryConfigResponse,
 )
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.errors import EncodingError, KeyFormatError
-from powerauth_protocol.keys import (
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import EncodingError, KeyFormatError
+from powerauth_protocol.v3.keys import (
     PublicKey,
     ecdh,
     export_private_key,

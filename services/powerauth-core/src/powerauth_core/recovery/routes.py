@@ -3,9 +3,10 @@
 from fastapi import APIRouter
 
 from powerauth_core.activations.schemas import KeyExchangeResponse
-from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
-from powerauth_core.recovery import activation, postcards, service
+from powerauth_core.exchange import recovery as activation
+from powerauth_core.kernel.answers import answer
+from powerauth_core.recovery import postcards, service
 from powerauth_core.recovery.schemas import (
     ConfirmRecoveryCodeRequest,
     ConfirmRecoveryCodeResponse,

@@ -10,9 +10,9 @@ from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.enums import ActivationProtocol, RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.envelopes.service import open_envelope, read_envelope
-from powerauth_core.errors import (
+from powerauth_core.kernel.enums import ActivationProtocol, RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_core.kernel.errors import (
     ActivationNotFound,
     InvalidApplication,
     InvalidRequest,
@@ -31,12 +31,12 @@ from powerauth_core.recovery.schemas import (
     RevokeRecoveryCodesRequest,
     RevokeRecoveryCodesResponse,
 )
-from powerauth_protocol import activation_code
-from powerauth_protocol.ecies import EciesRequest, SharedInfo1
-from powerauth_protocol.encoding import parse_json_object, render_json
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import parse_json_object, render_json
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 if TYPE_CHECKING:

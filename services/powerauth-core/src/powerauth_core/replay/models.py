@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base, EnumCode, PlainTimestamp
-from powerauth_core.enums import UniqueValueType
+from powerauth_core.kernel.base import Base, EnumCode, PlainTimestamp
+from powerauth_core.kernel.enums import UniqueValueType
 
 
 class UniqueValue(Base):

@@ -8,7 +8,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Table, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.enums import UniqueValueType
+from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.replay.models import UniqueValue
 from servicekit.database import insert_ignore
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from powerauth_protocol.encoding import b64encode, utf8
+from powerauth_protocol.common.encoding import b64encode, utf8
 
 MARGIN_MS = 60_000
 """A value is kept this much longer than its request could be accepted: clocks of replicas differ."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.enums import UniqueValueType
-from powerauth_core.errors import InvalidRequest
+from powerauth_core.kernel.enums import UniqueValueType
+from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.replay import repository, rules
-from powerauth_protocol.ecies import EciesRequest
+from powerauth_protocol.v3.ecies import EciesRequest
 from servicekit import clock
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
 from powerauth_core import __version__
-from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
-from powerauth_core.errors import SERVICE_ERRORS
+from powerauth_core.kernel.answers import answer
+from powerauth_core.kernel.errors import SERVICE_ERRORS
 from powerauth_core.system.schemas import ErrorList, ErrorModel, SystemStatus
 from servicekit import clock
 from servicekit.routing import JsonRoute

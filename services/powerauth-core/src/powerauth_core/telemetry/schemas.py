@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from powerauth_core.fields import RequiredText
+from powerauth_core.kernel.fields import RequiredText
 from servicekit.wire import RequestModel, WireModel
 
 

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.base import Base, LongId, sequence_id
+from powerauth_core.kernel.base import Base, LongId, sequence_id
 
 
 class OperationTemplate(Base):

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from powerauth_core.enums import SignatureType
-from powerauth_protocol.json_text import JsonError, read_json
+from powerauth_core.kernel.enums import SignatureType
+from powerauth_protocol.common.json_text import JsonError, read_json
 
 # What is opened and never closed makes no JSON either; so every character is passed over once.
 _PLACEHOLDER = re.compile(r"\$\{[^}]*(?:\}|\Z)")

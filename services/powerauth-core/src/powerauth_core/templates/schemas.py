@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from powerauth_core.base import json_text
-from powerauth_core.enums import SignatureType
-from powerauth_core.fields import Name, PositiveLong, RequiredText, Switch
+from powerauth_core.kernel.base import json_text
+from powerauth_core.kernel.enums import SignatureType
+from powerauth_core.kernel.fields import Name, PositiveLong, RequiredText, Switch
 from powerauth_core.templates import rules
 from powerauth_core.templates.rules import is_json_of
 from powerauth_core.templates.shapes import Attribute, ResultTexts, Ui

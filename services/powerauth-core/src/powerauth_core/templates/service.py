@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.errors import TemplateExists, TemplateNotFound
+from powerauth_core.kernel.errors import TemplateExists, TemplateNotFound
 from powerauth_core.templates import repository
 from powerauth_core.templates.models import OperationTemplate
 from powerauth_core.templates.rules import signature_type_column, signature_types

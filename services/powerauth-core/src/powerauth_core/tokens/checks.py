@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from powerauth_core.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.errors import (
+from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
+from powerauth_core.kernel.errors import (
     CoreError,
     CryptographyFailed,
     InvalidRequest,
@@ -17,10 +17,10 @@ from powerauth_core.errors import (
 from powerauth_core.replay import service as replay
 from powerauth_core.tokens.repository import FoundToken
 from powerauth_core.tokens.schemas import ValidateTokenRequest
-from powerauth_protocol.encoding import b64decode
-from powerauth_protocol.errors import ProtocolError, VersionError
-from powerauth_protocol.token import verify_token_digest
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.common.errors import ProtocolError, VersionError
+from powerauth_protocol.v3.token import verify_token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 if TYPE_CHECKING:

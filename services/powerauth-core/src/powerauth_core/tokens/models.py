@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.base import Base, Timestamp
+from powerauth_core.kernel.base import Base, Timestamp
 
 
 class Token(Base):

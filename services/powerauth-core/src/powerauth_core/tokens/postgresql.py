@@ -15,13 +15,13 @@ from pydantic_core import to_json
 
 from powerauth_core.activations.columns import stored_texts
 from powerauth_core.activations.models import BOUND_COLUMNS
-from powerauth_core.enums import ActivationProtocol, ActivationStatus, UniqueValueType
-from powerauth_core.errors import CoreError
-from powerauth_core.row_macs import RowMacs
-from powerauth_core.signatures.batching import BatchFailed, Settled
+from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus, UniqueValueType
+from powerauth_core.kernel.errors import CoreError
+from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
 from powerauth_core.tokens.repository import FoundToken, judged_status
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
+from powerauth_core.verification.batching import BatchFailed, Settled
 from servicekit.database import translate_error
 
 _SECRETS = """SELECT token_id, activation_id, token_secret, token_secret_encryption

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
 from powerauth_core.envelopes.schemas import SealedFields
+from powerauth_core.kernel.answers import answer
 from powerauth_core.tokens import service
 from powerauth_core.tokens.schemas import (
     CreateTokenRequest,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from powerauth_core.enums import ActivationStatus, SignatureType
 from powerauth_core.envelopes.schemas import EnvelopeFields
-from powerauth_core.fields import HeaderValue
+from powerauth_core.kernel.enums import ActivationStatus, SignatureType
+from powerauth_core.kernel.fields import HeaderValue
 from servicekit.wire import RequestModel, WireModel
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import NamedTuple
 
-from powerauth_core.records import RecordCipher, token_secret_parts
+from powerauth_core.kernel.records import RecordCipher, token_secret_parts
 
 
 class StoredSecret(NamedTuple):

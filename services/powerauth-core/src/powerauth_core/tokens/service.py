@@ -13,17 +13,17 @@ from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationFacts, ApplicationIdentity
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.enums import ActivationProtocol, SignatureType
 from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.envelopes.service import open_envelope, read_envelope
-from powerauth_core.errors import (
+from powerauth_core.kernel.enums import ActivationProtocol, SignatureType
+from powerauth_core.kernel.errors import (
     ActivationNotFound,
     CryptographyFailed,
     InvalidApplication,
     InvalidRequest,
     TokenNotGenerated,
 )
-from powerauth_core.records import token_secret_parts
+from powerauth_core.kernel.records import token_secret_parts
 from powerauth_core.tokens import repository
 from powerauth_core.tokens.checks import TokenCheck, Verdict
 from powerauth_core.tokens.schemas import (
@@ -33,11 +33,11 @@ from powerauth_core.tokens.schemas import (
     ValidateTokenRequest,
     ValidateTokenResponse,
 )
-from powerauth_protocol.ecies import EciesRequest, SharedInfo1
-from powerauth_protocol.encoding import b64encode, render_json
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.token import generate_token_secret
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64encode, render_json
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
+from powerauth_protocol.v3.token import generate_token_secret
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock, units
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import CREATED
-from powerauth_core.enums import TransferType
+from powerauth_core.kernel.enums import TransferType
 
 
 async def opened_since(session: AsyncSession, parent_id: str, since: datetime) -> int:

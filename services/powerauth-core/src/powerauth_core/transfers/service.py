@@ -15,17 +15,18 @@ from powerauth_core.activations.initialisation import Properties, initialise, si
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import ACTIVE
 from powerauth_core.applications import config_service
+from powerauth_core.applications import transfer_rules as rules
 from powerauth_core.applications.config_keys import ACTIVATION_TRANSFER
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.enums import CommitPhase, TransferType
-from powerauth_core.errors import IncorrectActivationState
-from powerauth_core.transfers import repository, rules
+from powerauth_core.kernel.enums import CommitPhase, TransferType
+from powerauth_core.kernel.errors import IncorrectActivationState
+from powerauth_core.transfers import repository
 from servicekit import clock
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
-    from powerauth_core.signatures.jobs import LockedActivation
+    from powerauth_core.verification.jobs import LockedActivation
 
 _DAY = timedelta(days=1)
 

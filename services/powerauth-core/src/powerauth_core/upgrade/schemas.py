@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.fields import RequiredText
+from powerauth_core.kernel.fields import RequiredText
 from servicekit.wire import RequestModel, WireModel
 
 

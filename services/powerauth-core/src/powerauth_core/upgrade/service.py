@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository
 from powerauth_core.activations.repository import ApplicationIds
-from powerauth_core.enums import ActivationProtocol
 from powerauth_core.envelopes.service import read_envelope, require_version
-from powerauth_core.errors import (
+from powerauth_core.kernel.enums import ActivationProtocol
+from powerauth_core.kernel.errors import (
     ActivationNotFound,
     DecryptionFailed,
     IncorrectActivationState,
@@ -26,7 +26,7 @@ from powerauth_core.upgrade.schemas import (
     StartUpgradeRequest,
     StartUpgradeResponse,
 )
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

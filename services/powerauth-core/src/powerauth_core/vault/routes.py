@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.answers import answer
 from powerauth_core.container import CoreDependency
+from powerauth_core.kernel.answers import answer
 from powerauth_core.vault import service
 from powerauth_core.vault.schemas import UnlockVaultRequest, UnlockVaultResponse
 from servicekit.routing import JsonRoute

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from powerauth_core.errors import InvalidInputFormat, InvalidSignature
-from powerauth_protocol.encoding import parse_json_object
-from powerauth_protocol.errors import EncodingError
-from powerauth_protocol.signature import SignatureType
+from powerauth_core.kernel.errors import InvalidInputFormat, InvalidSignature
+from powerauth_protocol.common.encoding import parse_json_object
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.v3.signature import SignatureType
 
 REASON_NOT_SPECIFIED = "NOT_SPECIFIED"
 _REASON = re.compile(r"[A-Za-z0-9_\-.]{3,255}", re.ASCII)

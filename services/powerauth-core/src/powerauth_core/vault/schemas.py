@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from powerauth_core.enums import SignatureType
 from powerauth_core.envelopes.schemas import EnvelopeFields
-from powerauth_core.fields import RequiredText
+from powerauth_core.kernel.enums import SignatureType
+from powerauth_core.kernel.fields import RequiredText
 from servicekit.wire import MAX_LONG_TEXT, WireModel
 
 

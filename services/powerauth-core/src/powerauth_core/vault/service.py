@@ -10,25 +10,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
-from powerauth_core.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.envelopes.service import Opened, open_envelope, read_envelope
-from powerauth_core.errors import ActivationNotFound, InvalidRequest
-from powerauth_core.signatures.jobs import (
+from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
+from powerauth_core.kernel.errors import ActivationNotFound, InvalidRequest
+from powerauth_core.vault import rules
+from powerauth_core.vault.schemas import UnlockVaultRequest, UnlockVaultResponse
+from powerauth_core.verification.jobs import (
     NO_LOCK,
     EarlyEnd,
     LockedActivation,
     VerificationJob,
 )
-from powerauth_core.signatures.rules import Decision
-from powerauth_core.signatures.service import BY_WIRE_NAME, scope
-from powerauth_core.vault import rules
-from powerauth_core.vault.schemas import UnlockVaultRequest, UnlockVaultResponse
-from powerauth_protocol.ecies import EciesRequest, SharedInfo1
-from powerauth_protocol.encoding import b64encode, render_json
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.vault import wrap_vault_key
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.verification.rules import Decision
+from powerauth_core.verification.service import BY_WIRE_NAME, scope
+from powerauth_protocol.common.encoding import b64encode, render_json
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
+from powerauth_protocol.v3.vault import wrap_vault_key
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

@@ -36,10 +36,10 @@ from core_world import (
     layer2,
 )
 
-from powerauth_core.enums import ActivationOtpValidation, CommitPhase
-from powerauth_protocol import activation_code
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_core.kernel.enums import ActivationOtpValidation, CommitPhase
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 UNKNOWN = Bad("0009", {"activationId": "unknown"})
 NOT_FOUND = (UNKNOWN, out_of_scope("0009"))

@@ -31,9 +31,9 @@ from core_world import (
 )
 from sqlalchemy import text
 
-from powerauth_protocol import activation_code
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64encode
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.ecies import SharedInfo1
 
 
 async def _recovery_off(world: World) -> None:

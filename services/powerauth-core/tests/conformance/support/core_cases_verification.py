@@ -41,11 +41,11 @@ from core_world import (
     vault,
 )
 
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 UNKNOWN = Bad("0009", {"activationId": "unknown"})

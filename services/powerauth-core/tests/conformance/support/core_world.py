@@ -20,13 +20,13 @@ from sqlalchemy import text
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_protocol.ecies import SharedInfo1
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.keys import export_public_key, generate_key_pair
-from powerauth_protocol.scope import Scope
-from powerauth_protocol.signature import SignatureType
-from powerauth_protocol.token import token_digest
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.keys import export_public_key, generate_key_pair
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.token import token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
 Ref = Callable[["World"], Awaitable[Any]]

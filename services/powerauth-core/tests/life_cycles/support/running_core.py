@@ -21,7 +21,7 @@ from sqlalchemy import text
 from powerauth_core import jobs
 from powerauth_core.app import create_app
 from powerauth_core.container import Core
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
 

@@ -18,9 +18,9 @@ from powerauth_cli.bench.provision import (
 )
 from powerauth_cli.bench.target import Target
 from powerauth_cli.bench.tokens import create_token, validate_body
-from powerauth_protocol.encoding import b64encode
-from powerauth_protocol.http_headers import AUTHORIZATION_HEADER, SignatureHeader
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.v3.http_headers import AUTHORIZATION_HEADER, SignatureHeader
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, DeviceProfile, HttpTransport
 
 APPLICATION = "bench"

@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx2
 
-from powerauth_protocol.activation import ActivationLayer2Request, ActivationLayer2Response
-from powerauth_protocol.counter import next_counter
-from powerauth_protocol.ecies import (
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.request_data import normalized_data, signature_base
+from powerauth_protocol.v3.activation import ActivationLayer2Request, ActivationLayer2Response
+from powerauth_protocol.v3.counter import next_counter
+from powerauth_protocol.v3.ecies import (
     ClientEncryptor,
     EciesContext,
     EciesResponse,
@@ -19,8 +21,7 @@ from powerauth_protocol.ecies import (
     SharedInfo1,
     shared_info2_base,
 )
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.keys import (
+from powerauth_protocol.v3.keys import (
     ActivationKeys,
     compress_public_key,
     derive_factor_keys,
@@ -28,9 +29,8 @@ from powerauth_protocol.keys import (
     import_public_key,
     master_secret,
 )
-from powerauth_protocol.request_data import normalized_data, signature_base
-from powerauth_protocol.signature import SignatureType, compute_signature, signing_keys
-from powerauth_protocol.versions import ProtocolVersion, SignatureFormat
+from powerauth_protocol.v3.signature import SignatureType, compute_signature, signing_keys
+from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
 
 _EXCHANGE_VERSION = ProtocolVersion.V3_2  # the newest one that needs no temporary key
 

@@ -7,7 +7,8 @@ import os
 import time
 
 from powerauth_cli.bench.provision import BenchDevice, CoreApi
-from powerauth_protocol.ecies import (
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.v3.ecies import (
     ClientEncryptor,
     EciesContext,
     EciesResponse,
@@ -15,10 +16,9 @@ from powerauth_protocol.ecies import (
     SharedInfo1,
     shared_info2_base,
 )
-from powerauth_protocol.encoding import b64decode, b64encode
-from powerauth_protocol.keys import import_public_key
-from powerauth_protocol.token import token_digest
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.v3.keys import import_public_key
+from powerauth_protocol.v3.token import token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
 
 _VERSION = ProtocolVersion.V3_2  # the newest one that needs no temporary key
 

@@ -13,8 +13,8 @@ from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import BankRefused
 from powerauth_cli.demo.scenario import Addresses, Scenario
 from powerauth_cli.demo.transcript import Transcript, Unexpected
-from powerauth_protocol.errors import ProtocolError
-from powerauth_protocol.versions import ProtocolVersion
+from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import SdkError
 from servicekit.logs import configure_logging
 

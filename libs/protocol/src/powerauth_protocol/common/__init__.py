@@ -1,0 +1,1 @@
+"""What serves every generation of the protocol."""

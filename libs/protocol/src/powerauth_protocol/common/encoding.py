@@ -1,0 +1,118 @@
+"""Bytes and texts: strict Base64 and length-prefixed concatenation (spec/protocol-v3.md §0, §1.5)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.json_text import read_json, write_json
+
+
+def b64encode(data: bytes) -> str:
+    """Return standard Base64 with padding."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def b64decode(text: str, length: int | None = None) -> bytes:
+    """Decode canonical padded standard Base64.
+
+    :param length: required number of decoded bytes, any if None
+    :raises EncodingError: not canonical Base64 (padding, alphabet, trailing bits), or another length
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (ValueError, TypeError):
+        raise EncodingError("not Base64") from None
+    # The decoder ignores trailing bits; two texts for one value would slip past comparisons of texts.
+    if base64.b64encode(data) != text.encode("ascii"):
+        raise EncodingError("not canonical Base64")
+    return require_length(data, length) if length is not None else data
+
+
+def b64url_encode(data: bytes) -> str:
+    """Return base64url without padding, as JSON Web Tokens use it."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def b64url_decode(text: str) -> bytes:
+    """Decode canonical base64url without padding.
+
+    :raises EncodingError: padding, another alphabet, or non-zero trailing bits
+    """
+    if not text.isascii():
+        raise EncodingError("not base64url")
+    try:
+        data = binascii.a2b_base64(
+            text.translate(_URL_TO_STANDARD) + "=" * (-len(text) % 4), strict_mode=True
+        )
+    except binascii.Error:
+        raise EncodingError("not base64url") from None
+    if b64url_encode(data) != text:
+        raise EncodingError("not canonical base64url")
+    return data
+
+
+_URL_TO_STANDARD = str.maketrans("-_+/=", "+/***")
+
+
+def require_length(data: bytes, length: int) -> bytes:
+    """Return `data` if it has `length` bytes.
+
+    :raises EncodingError: another length
+    """
+    if len(data) != length:
+        raise EncodingError(f"expected {length} bytes")
+    return data
+
+
+def utf8(text: str) -> bytes:
+    """Encode a text.
+
+    :raises EncodingError: the text holds a lone surrogate
+    """
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise EncodingError("text is not Unicode") from None
+
+
+def concat(*items: bytes | None) -> bytes:
+    """Join byte strings; None and empty add nothing (spec/protocol-v3.md §1.5)."""
+    return b"".join(item for item in items if item)
+
+
+def concat_with_sizes(*items: bytes | None) -> bytes:
+    """Join byte strings, each after its 4-byte big-endian length; None counts as empty."""
+    parts: list[bytes] = []
+    for item in items:
+        data = item or b""
+        parts.append(len(data).to_bytes(4, "big"))
+        parts.append(data)
+    return b"".join(parts)
+
+
+def concat_strings(*texts: str) -> bytes:
+    """`concat_with_sizes` over the UTF-8 bytes of the texts."""
+    return concat_with_sizes(*[utf8(text) for text in texts])
+
+
+def parse_json_object(data: bytes | str) -> dict[str, Any]:
+    """Parse a JSON object from UTF-8 bytes or text, as `json_text.read_json` reads.
+
+    :raises EncodingError: not JSON, or not an object
+    """
+    value = read_json(data)
+    if not isinstance(value, dict):
+        raise EncodingError("not a JSON object")
+    return value
+
+
+def render_json(value: Mapping[str, Any]) -> bytes:
+    """Write compact JSON as UTF-8.
+
+    :raises EncodingError: a value cannot be written as JSON
+    """
+    return write_json(value)

@@ -1,0 +1,135 @@
+"""Tables of the chains: heads, their registry, and rows without a chain that are known (docs/audit.md)."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from powerauth_core.audit.chain.keys import FIRST_LINK, ChainKey, ChainKeys, Sealed
+from powerauth_core.kernel.base import Base, Timestamp
+
+CHAIN_ID_LENGTH = 16
+
+
+class AuditChain(Base):
+    """The head of one chain: how far it goes, and what was dropped of it by retention.
+
+    ``seal`` covers the head and is written by the chain's one writer with every batch of rows;
+    ``anchor_seal`` covers the anchor and is written by the retention, so that the two need no common lock.
+    """
+
+    __tablename__ = "audit_chain"
+    __table_args__ = (Index("audit_chain_number_uk", "number", unique=True),)
+
+    chain_id: Mapped[str] = mapped_column(String(CHAIN_ID_LENGTH), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    key_id: Mapped[str] = mapped_column(String(16))
+    timestamp_opened: Mapped[datetime] = mapped_column(Timestamp)
+    timestamp_last: Mapped[datetime] = mapped_column(Timestamp)
+    timestamp_closed: Mapped[datetime | None] = mapped_column(Timestamp)
+    position: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    mac: Mapped[bytes] = mapped_column(LargeBinary, default=FIRST_LINK)
+    seal: Mapped[bytes] = mapped_column(LargeBinary)
+    anchor_position: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    anchor_mac: Mapped[bytes | None] = mapped_column(LargeBinary)
+    anchor_seal: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+    def sealed_by(self, key: ChainKey) -> bool:
+        """Whether the head is as its writer left it."""
+        facts = head_facts(
+            self.chain_id,
+            self.number,
+            self.key_id,
+            self.timestamp_opened,
+            self.timestamp_last,
+            self.timestamp_closed,
+            self.position,
+            self.mac,
+        )
+        return key.sealed(self.seal, Sealed.HEAD, *facts)
+
+    def start(self, key: ChainKey) -> tuple[int, bytes] | None:
+        """Position and MAC before the first row that is kept; None when the anchor was changed."""
+        if self.anchor_position == 0:
+            return 0, FIRST_LINK
+        mac = self.anchor_mac or b""
+        facts = anchor_facts(self.chain_id, self.anchor_position, mac)
+        return (self.anchor_position, mac) if key.sealed(self.anchor_seal, Sealed.ANCHOR, *facts) else None
+
+
+def head_facts(
+    chain_id: str,
+    number: int,
+    key_id: str,
+    opened: datetime,
+    last: datetime,
+    closed: datetime | None,
+    position: int,
+    mac: bytes,
+) -> tuple[object, ...]:
+    """What the seal of a head covers."""
+    return chain_id, number, key_id, opened, last, closed, position, mac.hex()
+
+
+def anchor_facts(chain_id: str, position: int, mac: bytes) -> tuple[object, ...]:
+    """What the seal of an anchor covers."""
+    return chain_id, position, mac.hex()
+
+
+class AuditChainRegistry(Base):
+    """The one row that counts the chains, so that a chain cannot vanish together with its head.
+
+    Rows of the signature audit without a chain are older than the first chain: their ids and times are not
+    above ``unchained_id`` and ``unchained_time``.
+
+    Rows from before ``dropped_before`` may be gone: by retention, or because an operator knows of it.
+    """
+
+    __tablename__ = "audit_chain_registry"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    key_id: Mapped[str] = mapped_column(String(16))
+    chains: Mapped[int] = mapped_column(BigInteger)
+    unchained_id: Mapped[int] = mapped_column(BigInteger)
+    unchained_time: Mapped[datetime] = mapped_column(Timestamp)
+    seal: Mapped[bytes] = mapped_column(LargeBinary)
+    dropped_before: Mapped[datetime | None] = mapped_column(Timestamp)
+    # By the retention, with the key of its process; the other seal is written with every new chain.
+    dropped_key_id: Mapped[str | None] = mapped_column(String(16))
+    dropped_seal: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+    def facts(self) -> tuple[object, ...]:
+        """What the seal covers."""
+        return self.key_id, self.chains, self.unchained_id, self.unchained_time
+
+    def drop_with(self, key: ChainKey, before: datetime) -> None:
+        """Record, sealed, that rows from before a moment may be gone."""
+        self.dropped_before, self.dropped_key_id = before, key.key_id
+        self.dropped_seal = key.seal(Sealed.DROPPED, before)
+
+    def dropped_by(self, keys: ChainKeys) -> bool:
+        """Whether what is recorded of dropped rows can be believed."""
+        key = keys.by_id(self.dropped_key_id or "")
+        return key is not None and key.sealed(self.dropped_seal, Sealed.DROPPED, self.dropped_before)
+
+    def seal_with(self, key: ChainKey) -> None:
+        """Seal the record as it is now."""
+        self.key_id = key.key_id
+        self.seal = key.seal(Sealed.REGISTRY, *self.facts())
+
+
+class AuditUnchained(Base):
+    """Rows without a chain that an operator has accepted: all between two ids, and how many they are."""
+
+    __tablename__ = "audit_unchained"
+
+    first_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    last_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    rows: Mapped[int] = mapped_column(BigInteger)
+    timestamp_accepted: Mapped[datetime] = mapped_column(Timestamp)
+    key_id: Mapped[str] = mapped_column(String(16))
+    seal: Mapped[bytes] = mapped_column(LargeBinary)
+
+    def facts(self) -> tuple[object, ...]:
+        """What the seal covers."""
+        return self.first_id, self.last_id, self.rows, self.timestamp_accepted, self.key_id

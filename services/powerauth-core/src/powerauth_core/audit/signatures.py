@@ -1,0 +1,57 @@
+"""The signature audit (spec/core-api.md §9.2, §25; D12)."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from powerauth_core.kernel.base import Base, EnumCode, LongId, Timestamp, sequence_id
+from powerauth_core.kernel.enums import ActivationStatus
+
+
+class SignatureAudit(Base):
+    """One verified or refused signature.
+
+    Rows of ours hold the signed data without the application secret and name the application version
+    (``application_version_id``), so that the secret can be appended on output. Adopted rows hold the secret
+    inside ``data_base64`` and have no version. ``chain_…`` bind a row to the one before it (docs/audit.md).
+    """
+
+    __tablename__ = "pa_signature_audit"
+    __table_args__ = (
+        Index("pa_signature_audit_activation", "activation_id"),
+        Index("pa_signature_audit_created", "timestamp_created"),
+        Index(
+            "pa_signature_audit_chain",
+            "chain_id",
+            "chain_position",
+            # Rows of the original are many and have no chain.
+            postgresql_where=text("chain_id IS NOT NULL"),
+            sqlite_where=text("chain_id IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = sequence_id("pa_signature_audit_seq", LongId)
+    activation_id: Mapped[str] = mapped_column(
+        String(37), ForeignKey("pa_activation.activation_id", name="audit_activation_fk")
+    )
+    activation_counter: Mapped[int] = mapped_column(Integer)
+    activation_ctr_data: Mapped[str | None] = mapped_column(String(255))
+    activation_status: Mapped[ActivationStatus | None] = mapped_column(
+        EnumCode(ActivationStatus, ActivationStatus.REMOVED)
+    )
+    additional_info: Mapped[str | None] = mapped_column(String(255))
+    data_base64: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(String(255))
+    signature_type: Mapped[str] = mapped_column(String(255))
+    signature: Mapped[str] = mapped_column(String(255))
+    timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
+    valid: Mapped[bool | None]
+    version: Mapped[int | None] = mapped_column(Integer, server_default=text("2"))
+    signature_version: Mapped[str | None] = mapped_column(String(255))
+    signature_data_body: Mapped[str | None] = mapped_column(Text)
+    signature_metadata: Mapped[str | None] = mapped_column(Text)
+    application_version_id: Mapped[int | None] = mapped_column(Integer)
+    chain_id: Mapped[str | None] = mapped_column(String(16))
+    chain_position: Mapped[int | None] = mapped_column(BigInteger)
+    chain_mac: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -1,0 +1,1 @@
+"""The fast path of the hot calls of both doors."""

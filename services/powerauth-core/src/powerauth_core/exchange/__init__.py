@@ -1,0 +1,1 @@
+"""The key exchange: how a device joins an activation."""

@@ -1,0 +1,212 @@
+"""Key exchange: a device joins an activation (spec/core-api.md §7, spec/protocol-v3.md §4.3, §4.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations import otp, repository
+from powerauth_core.activations.commit import commit_locked, commits_unasked
+from powerauth_core.activations.expiry import expire_if_overdue
+from powerauth_core.activations.history import record_change
+from powerauth_core.activations.initialisation import Properties, check_expiration, hash_otp, initialise
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.rules import (
+    ACTIVE,
+    PENDING_COMMIT,
+    Call,
+    permits,
+    status_after_key_exchange,
+)
+from powerauth_core.activations.schemas import (
+    CreateActivationRequest,
+    KeyExchangeResponse,
+    PrepareActivationRequest,
+)
+from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.envelopes.service import read_envelope, version_of
+from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
+from powerauth_core.kernel.enums import ActivationStatus, CommitPhase, RecoveryCodeStatus
+from powerauth_core.kernel.errors import ActivationExpired, ActivationNotFound, InvalidApplication
+from powerauth_core.recovery import lifecycle
+from powerauth_core.transfers import service as transfers
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.activation import ActivationRecovery
+from servicekit import clock
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+async def prepare_activation(core: Core, request: PrepareActivationRequest) -> KeyExchangeResponse:
+    """``activation/prepare``; raises as `prepare`."""
+    async with core.database.transaction() as session:
+        return await prepare(core, session, request)
+
+
+async def prepare(
+    core: Core, session: AsyncSession, request: PrepareActivationRequest, *, commit: bool = False
+) -> KeyExchangeResponse:
+    """Exchange keys for an activation code.
+
+    The device's key is checked before the record is looked up, and an OTP that nobody asked for is ignored
+    (spec/protocol-v3.md §4.3, ours).
+
+    :param commit: commit at once, as the configuration of the caller's activation type may say
+    :raises ActivationExpired: the application version is unusable, or the activation is not CREATED any more
+    :raises ActivationNotFound: no activation waits for this code
+    :raises OtpMismatch: the OTP is wrong, missing or unexpected; counted failures are kept
+    :raises IncorrectActivationState: the activation that opened this one is not ACTIVE any more
+    :raises CoreError: the envelope does not open, as `open_offer`
+    """
+    version, env = read_envelope(request, request.protocol_version or version_of(request))
+    application = await core.application_cache.by_key(session, request.application_key)
+    if application is None or not application.supported:
+        raise ActivationExpired()
+    offer = await open_offer(core, session, application, version, env)
+    if request.application_ids is not None and application.application_id not in request.application_ids:
+        raise ActivationNotFound()
+    activation_id, parent_id = await _waiting_for(session, application, request.activation_code)
+    new_code = await _recovery_code(core, session, application, wanted=request.generate_recovery_codes)
+    locked = await repository.lock_many(session, {activation_id, parent_id or activation_id})
+    activation = locked.get(activation_id)
+    if activation is None:
+        raise ActivationNotFound()
+    parent = locked.get(parent_id) if parent_id is not None else None
+    if await expire_if_overdue(core, session, activation):
+        raise ActivationExpired(keep_changes=True)
+    permits(Call.KEY_EXCHANGE, activation.activation_status)
+    await otp.validate(core, session, activation, CommitPhase.ON_KEY_EXCHANGE, offer.otp)
+    await transfers.check_parent(core, session, activation, parent)
+    status = status_after_key_exchange(activation.activation_otp_validation, activation.commit_phase)
+    response = await exchange(
+        core, session, application, activation, offer, status=status, new_code=new_code, commit=commit
+    )
+    await transfers.complete(core, session, activation, parent, application.application_id)
+    return response
+
+
+async def create_activation(core: Core, request: CreateActivationRequest) -> KeyExchangeResponse:
+    """``activation/create``; raises as `create`."""
+    async with core.database.transaction() as session:
+        return await create(core, session, request)
+
+
+async def create(
+    core: Core, session: AsyncSession, request: CreateActivationRequest, *, commit: bool = False
+) -> KeyExchangeResponse:
+    """Exchange keys for a user whom the caller has identified; every failure leaves nothing behind.
+
+    :param commit: commit at once, as the configuration of the caller's activation type may say
+    :raises InvalidApplication: the application version is unknown or unsupported
+    :raises InvalidRequest: the expiration has passed
+    :raises CoreError: the envelope does not open, as `open_offer`, or the activation cannot be started,
+        as `initialise`
+    """
+    check_expiration(request.timestamp_activation_expire, "creating activation")
+    version, env = read_envelope(request, request.protocol_version)
+    application = await core.application_cache.by_key(session, request.application_key)
+    if application is None or not application.supported:
+        raise InvalidApplication()
+    if request.application_ids is not None and application.application_id not in request.application_ids:
+        raise InvalidApplication()
+    offer = await open_offer(core, session, application, version, env)
+    properties = Properties(
+        user_id=request.user_id,
+        expires=request.timestamp_activation_expire,
+        max_failure_count=request.max_failure_count,
+        otp_hash=await hash_otp(core.hashes, request.user_id, request.activation_otp),
+        additional_data=request.additional_data,
+    )
+    return await create_for(
+        core,
+        session,
+        application,
+        properties,
+        offer,
+        generate_recovery_codes=request.generate_recovery_codes,
+        commit=commit,
+    )
+
+
+async def create_for(
+    core: Core,
+    session: AsyncSession,
+    application: ApplicationFacts,
+    properties: Properties,
+    offer: Offer,
+    *,
+    generate_recovery_codes: bool,
+    commit: bool,
+) -> KeyExchangeResponse:
+    """Start an activation and exchange its keys in one go; it is PENDING_COMMIT afterwards.
+
+    :param generate_recovery_codes: issue one, if the application offers recovery
+    :param commit: go on to ACTIVE
+    """
+    new_code = await _recovery_code(core, session, application, wanted=generate_recovery_codes)
+    activation = await initialise(core, session, application.identity, properties)
+    if await expire_if_overdue(core, session, activation):
+        raise ActivationExpired()
+    return await exchange(
+        core, session, application, activation, offer, status=PENDING_COMMIT, new_code=new_code, commit=commit
+    )
+
+
+async def exchange(
+    core: Core,
+    session: AsyncSession,
+    application: ApplicationFacts,
+    activation: Activation,
+    offer: Offer,
+    *,
+    status: ActivationStatus,
+    new_code: lifecycle.NewCode | None,
+    commit: bool,
+) -> KeyExchangeResponse:
+    """Store the device's key with a locked or new CREATED activation and answer with the server's.
+
+    :param status: state after the exchange
+    :param new_code: recovery code to issue with the activation
+    """
+    previous = activation.activation_status
+    accept(activation, offer)
+    activation.activation_status = status
+    await record_change(core, session, activation, previous_status=previous)
+    recovery = None
+    if new_code is not None:
+        code_status = RecoveryCodeStatus.ACTIVE if status is ACTIVE else RecoveryCodeStatus.CREATED
+        await lifecycle.issue(core, session, new_code, activation, code_status)
+        recovery = ActivationRecovery(new_code.generated.code, new_code.generated.puks[0])
+    if commit and commits_unasked(activation):
+        await commit_locked(core, session, activation)
+    sealed = seal_answer(offer, activation, recovery)
+    return KeyExchangeResponse(
+        **dict(sealed),
+        activation_id=activation.activation_id,
+        user_id=activation.user_id,
+        application_id=application.application_id,
+        activation_status=activation.activation_status,
+    )
+
+
+async def _recovery_code(
+    core: Core, session: AsyncSession, application: ApplicationFacts, *, wanted: bool
+) -> lifecycle.NewCode | None:
+    """A recovery code for the activation, if it is wanted and the application offers recovery."""
+    if not wanted or not await lifecycle.is_enabled(session, application.application_rid):
+        return None
+    return await lifecycle.generate_for_activation(core, session, application.application_rid)
+
+
+async def _waiting_for(
+    session: AsyncSession, application: ApplicationFacts, code: str
+) -> tuple[str, str | None]:
+    """Ids of the activation that waits for this code and of its parent; a malformed code is unknown."""
+    if not activation_code.validate(code):
+        raise ActivationNotFound()
+    found = await repository.find_created_by_code(session, application.application_rid, code, clock.now())
+    if found is None:
+        raise ActivationNotFound()
+    return found

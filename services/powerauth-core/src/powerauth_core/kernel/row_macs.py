@@ -1,0 +1,220 @@
+"""Rows that only this core can have written: each has a MAC under a key derived from the master key (D32).
+
+Somebody who can write to the database but does not have the master key can change such a row, but not so that
+it is used. The MAC is computed where the mapper writes a row and checked where it reads one, so no caller has
+to think of it. Statements that go past the mapper (the hot paths) ask `RowMacs` themselves; a bulk statement
+through the mapper is refused.
+
+A row whose MAC does not fit is *unsound*. It keeps that MAC whatever is done to it, so nobody gives it a
+right one by accident; what an unsound row means is for its model to say.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic_core import to_json
+from sqlalchemy import Connection, String, event
+from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, mapped_column, object_session
+from sqlalchemy.sql.elements import ColumnElement
+
+from powerauth_core.kernel.enums import CodedEnum, RowBinding
+from powerauth_protocol.common.encoding import b64encode
+
+SESSION_KEY = "row_macs"
+"""Under which a session's ``info`` holds the `RowMacs`; without, rows are neither checked nor given a MAC."""
+
+MAC_TEXT = 64
+_CAPACITY = 20_000
+_KEY_BYTES = 32
+_LABEL = b"powerauth-core row mac 1"
+
+
+class RowMacs:
+    """Computes and checks the MACs of rows, for one database.
+
+    Without a master key rows have no MACs, and those that are there are left alone.
+
+    :ivar binding: how far the rows are bound, as this process last heard
+    """
+
+    def __init__(
+        self,
+        master_key: bytes | None,
+        binding: RowBinding = RowBinding.OFF,
+        *,
+        required: bool | None = None,
+        ask: Callable[[Connection], RowBinding] = lambda _: RowBinding.OFF,
+        report: Callable[[str, str], None] = lambda _table, _row: None,
+    ) -> None:
+        """
+        :param master_key: 16 bytes, or None
+        :param required: refuse rows without a MAC; None: once all are bound
+        :param ask: reads in a transaction how far the rows are bound, and keeps it so until its end
+        :param report: is told table and row of every unsound row that was read
+        """
+        self._key = None if master_key is None else derived_key(master_key, _LABEL)
+        self.binding = binding
+        self._fitting: dict[tuple[str, str], Sequence[Any]] = {}
+        self._ask = ask
+        self._report = report
+        self.required = self._key is not None and (
+            binding is RowBinding.COMPLETE if required is None else required
+        )
+
+    def mac(self, table: str, content: Sequence[Any]) -> str:
+        """Base64 of HMAC-SHA-256 over the compact JSON array of the table's name and the bound values."""
+        assert self._key is not None
+        return b64encode(hmac.digest(self._key, to_json((table, *content)), "sha256"))
+
+    def fits(self, table: str, content: Sequence[Any], mac: str | None) -> bool:
+        """Whether a row is as this core left it; a row without a MAC is, unless it has to have one."""
+        if self._key is None:
+            return True
+        if mac is None:
+            return not self.required
+        if self._fitting.get((table, mac)) == content:
+            return True
+        fits = hmac.compare_digest(self.mac(table, content).encode(), mac.encode())
+        if fits:
+            self._remember(table, content, mac)
+        return fits
+
+    def _remember(self, table: str, content: Sequence[Any], mac: str) -> None:
+        # A look-up costs a tenth of the computation, and an activation is read again and again.
+        self._fitting[table, mac] = content
+        if len(self._fitting) > _CAPACITY:
+            del self._fitting[next(iter(self._fitting))]
+
+    def sound(self, table: str, row_id: str, content: Sequence[Any], mac: str | None) -> bool:
+        """`fits`, and an alarm if not."""
+        if self.fits(table, content, mac):
+            return True
+        self._report(table, row_id)
+        return False
+
+    def binds_new_rows(self, connection: Connection) -> bool:
+        """Whether a row that is inserted now gets a MAC."""
+        if self._key is None:
+            return False
+        if self.binding is RowBinding.OFF:
+            self.binding = self._ask(connection)
+        return self.binding is not RowBinding.OFF
+
+
+class BoundRow:
+    """Mixin of a table whose rows carry a MAC.
+
+    :cvar BOUND_COLUMNS: what the MAC covers, in its order; the first one is the row's name in alarms
+    :cvar LATER_COLUMNS: covered too, each only where it is set: what a later release adds leaves the MACs of
+        rows without it as they are
+    :ivar sound: the row is as this core left it; False only for one that was read otherwise
+    """
+
+    BOUND_COLUMNS: ClassVar[tuple[str, ...]]
+    LATER_COLUMNS: ClassVar[tuple[str, ...]] = ()
+
+    row_mac: Mapped[str | None] = mapped_column(String(MAC_TEXT))
+    sound = True
+
+    def bound_content(self) -> tuple[Any, ...]:
+        """The bound values as the database holds them."""
+        later = [(name, self._stored(name)) for name in self.LATER_COLUMNS]
+        return (
+            *[self._stored(name) for name in self.BOUND_COLUMNS],
+            *[pair for pair in later if pair[1] is not None],
+        )
+
+    def _stored(self, name: str) -> Any:
+        value = getattr(self, name)
+        if isinstance(value, CodedEnum):
+            return value.code
+        # SQL's own NULL stands where a column's default must not be taken.
+        return None if isinstance(value, ColumnElement) else value
+
+    def was_read_unsound(self) -> None:
+        """What to make of an unsound row when it has been read."""
+
+    def is_written_unsound(self) -> None:
+        """Asked before an unsound row is written; raises to refuse."""
+
+
+def table_of(row: BoundRow | type[BoundRow]) -> str:
+    """Name of the row's table."""
+    name: str = row.__tablename__  # type: ignore[union-attr]
+    return name
+
+
+def derived_key(master_key: bytes, label: bytes) -> bytes:
+    """A key of its own for each purpose: HKDF-SHA-256, 32 bytes."""
+    return HKDF(SHA256(), _KEY_BYTES, salt=None, info=label).derive(master_key)
+
+
+def give_mac(macs: RowMacs, row: BoundRow) -> None:
+    """Bind a row as it is now."""
+    row.row_mac = macs.mac(table_of(row), row.bound_content())
+
+
+def _macs_of(session: Session | None) -> RowMacs | None:
+    return None if session is None else session.info.get(SESSION_KEY)
+
+
+def _judge(row: BoundRow, session: Session | None) -> None:
+    macs = _macs_of(session)
+    if macs is None:
+        return
+    content = row.bound_content()
+    row.sound = macs.sound(table_of(row), str(content[0]), content, row.row_mac)
+    if not row.sound:
+        row.was_read_unsound()
+
+
+@event.listens_for(BoundRow, "load", propagate=True)
+def _loaded(row: BoundRow, context: Any) -> None:
+    _judge(row, context.session)
+
+
+@event.listens_for(BoundRow, "refresh", propagate=True)
+def _refreshed(row: BoundRow, context: Any, names: Iterable[str] | None) -> None:
+    if names is None or "row_mac" in names:
+        _judge(row, context.session)
+
+
+@event.listens_for(BoundRow, "before_insert", propagate=True)
+def _inserting(mapper: Mapper[Any], connection: Connection, row: BoundRow) -> None:
+    macs = _macs_of(object_session(row))
+    if macs is None or not macs.binds_new_rows(connection):
+        return
+    for name in row.BOUND_COLUMNS:
+        default = mapper.columns[name].default
+        if getattr(row, name) is None and default is not None and default.is_scalar:
+            setattr(row, name, default.arg)  # type: ignore[attr-defined]
+    give_mac(macs, row)
+
+
+@event.listens_for(BoundRow, "before_update", propagate=True)
+def _updating(_mapper: Mapper[Any], _connection: Connection, row: BoundRow) -> None:
+    macs = _macs_of(object_session(row))
+    if macs is None:
+        return
+    if not row.sound:
+        row.is_written_unsound()
+    elif row.row_mac is not None:
+        give_mac(macs, row)
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _executing(state: ORMExecuteState) -> None:
+    """Statements that write bound columns without the mapper's events would leave wrong MACs behind."""
+    mapper = state.bind_mapper
+    if mapper is None or not issubclass(mapper.class_, BoundRow) or state.is_select or state.is_delete:
+        return
+    columns = getattr(state.statement, "_values", None) or ()
+    written = {str(getattr(column, "key", column)) for column in columns}
+    bound = {*mapper.class_.BOUND_COLUMNS, *mapper.class_.LATER_COLUMNS, "row_mac"}
+    if not written or written & bound:
+        raise TypeError(f"rows of {table_of(mapper.class_)} are written one by one: they carry a MAC")

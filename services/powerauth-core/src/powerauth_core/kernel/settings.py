@@ -1,0 +1,322 @@
+"""Settings of the core: every property of spec/core-api.md §29 and ours, read from ``CORE_*`` variables.
+
+Names carry their unit (``_ms``, ``_seconds``). Defaults are the original's unless a comment says otherwise.
+"""
+
+import base64
+import binascii
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from powerauth_core.audit.chain.keys import ChainKeys
+from powerauth_core.kernel.start_rules import RULES
+from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
+from servicekit.startup import Rule
+
+ProtocolVersionText = Literal["3.0", "3.1", "3.2", "3.3"]
+Iterations = Field(default=10, ge=1)
+MASTER_KEY_BYTES = 16
+CHAIN_KEY_BYTES = 16
+
+
+class StatusSettings(ServiceSettings):
+    """What the status endpoint tells about this installation (§4)."""
+
+    application_name: str = "powerauth-server"
+    application_display_name: str = "PowerAuth Server"
+    application_environment: str = ""
+    compatible_version: str = "1.10.0"
+    """Release of the original that the API is that of; existing clients look at it."""
+
+
+class ProtocolSettings(ServiceSettings):
+    """Limits of activations, signatures, envelopes and tokens (§29 ``crypto.*``, ``token.*`` and others)."""
+
+    generate_activation_id_iterations: int = Iterations
+    generate_activation_code_iterations: int = Iterations
+    generate_token_id_iterations: int = Iterations
+    generate_recovery_code_iterations: int = Iterations
+    generate_operation_id_iterations: int = Iterations
+    activation_validity_ms: int = Field(default=300_000, ge=0)
+    signature_max_failed_attempts: int = Field(default=5, ge=0, le=64)
+    signature_validation_lookahead: int = Field(default=20, ge=1, le=64)
+    offline_signature_component_length: int = Field(default=8, ge=4, le=8)
+    request_expiration_ms: int = Field(default=60_000, ge=0)
+    request_expiration_extended_ms: int = Field(default=7_200_000, ge=0)
+    """Of protocols 3.0 and 3.1, whose envelopes carry no timestamp: accepted, without effect."""
+    replay_verification_service: Literal["default", "none"] = "default"
+    token_timestamp_validity_ms: int = Field(default=7_200_000, ge=1)
+    token_timestamp_forward_validity_ms: int = Field(default=1_800_000, ge=0)
+    recovery_max_failed_attempts: int = Field(default=5, ge=0, le=64)
+    secure_vault_enable_biometric_authentication: bool = False
+    temporary_key_validity_ms: int = Field(default=300_000, ge=0)
+    proximity_check_otp_length: int = Field(default=8, ge=6, le=8)
+    proximity_check_step_seconds: int = Field(default=30, ge=1)
+    proximity_check_step_count: int = Field(default=1, ge=0)
+    default_page_size: int = Field(default=500, ge=1)
+    default_page_number: int = Field(default=0, ge=0)
+    require_claim: bool = False
+    """Approval only of operations that have an owner (D14)."""
+    require_operation_parameters: bool = True
+    """Refuse an operation whose data template wants parameters that are not given; off, their placeholders
+    stay in the data, as in the original."""
+    minimum_protocol_version: ProtocolVersionText = "3.0"
+    """For applications without the configuration ``minimumProtocolVersion`` (D17)."""
+    new_application_minimum_protocol_version: ProtocolVersionText | None = None
+    """Written into the configuration of created applications; unset: 3.2 in production, else nothing."""
+
+
+class VerificationSettings(ServiceSettings):
+    """How concurrent verifications share a transaction (D9) and are limited (D15)."""
+
+    verification_batch_size: int = Field(default=64, ge=1)
+    verification_batches: int = Field(default=1, ge=1)
+    """Batches of checks in progress at the same time in one process; each holds one database connection.
+    Fewer batches are larger ones, and cost less a check."""
+    verification_action_batches: int = Field(default=2, ge=1)
+    """The same for checks with an action (an approval, a vault unlock)."""
+    count_only_own_device: bool | None = None
+    """Whether a failed code counts only if its possession component is that of the activation's device (D14);
+    unset: in production yes, elsewhere no, as in the original."""
+    dmz_attempts_per_activation_per_minute: int = Field(default=60, ge=0)
+    """Failed attempts on one activation from one client address at the dmz door, per process (D15). Over it
+    an attempt is still checked, but waits its turn, and shares an audit row if it counts nothing; 0: no
+    limit."""
+
+
+class HashingSettings(ServiceSettings):
+    """Password hashes of activation OTPs and PUKs (D28)."""
+
+    waiting_hashes: int = Field(default=100, ge=1)
+    """Hashes that may wait in one process; beyond them requests are answered with 503."""
+
+
+class ProviderSettings(ServiceSettings):
+    """Adapters that the core asks during activation and for user info (D1 rule 2)."""
+
+    auto_commit_recovery: bool | None = None
+    """Whether RECOVERY commits without a provider and without the application's ``automaticCommit`` (D1
+    rule 1); unset: yes, in production no."""
+    custom_activation_provider_url: ServiceUrl = ""
+    custom_activation_provider_username: str = ""
+    custom_activation_provider_password: SecretStr = SecretStr("")
+    custom_activation_provider_timeout_seconds: float = Field(default=10.0, gt=0)
+    user_info_provider: Literal["NONE", "MINIMAL", "REST"] = "MINIMAL"
+    user_info_rest_url: ServiceUrl = ""
+    user_info_rest_username: str = ""
+    user_info_rest_password: SecretStr = SecretStr("")
+    user_info_rest_allowed_stages: Listed[str] = ("USER_INFO_ENDPOINT",)
+    user_info_timeout_seconds: float = Field(default=5.0, gt=0)
+    status_custom_object_url: ServiceUrl = ""
+    """Optional provider of ``customObject`` in the public activation status; empty: none."""
+    oidc_timeout_seconds: float = Field(default=5.0, gt=0)
+
+
+class EgressSettings(ServiceSettings):
+    """Outgoing HTTP: callbacks, OIDC and custom providers (§29 ``http.*``)."""
+
+    http_proxy_enabled: bool = False
+    http_proxy_host: str = "127.0.0.1"
+    http_proxy_port: int = Field(default=8080, ge=1, le=65_535)
+    http_proxy_username: str = ""
+    http_proxy_password: SecretStr = SecretStr("")
+    http_connection_timeout_ms: int = Field(default=5_000, ge=1)
+    http_response_timeout_ms: int = Field(default=60_000, ge=1)
+    http_connection_max_idle_ms: int = Field(default=200_000, ge=0)
+    egress_allowed_networks: Listed[IPv4Network | IPv6Network] = Field(default=(), examples=["10.20.0.0/16"])
+    """Loopback or private networks that may be called. Link-local never is."""
+    egress_loopback_allowed: bool = False
+    """Whether this machine may be called; `powerauth run` on loopback switches it on."""
+
+
+class CallbackSettings(ServiceSettings):
+    """Delivery of callbacks (§29 ``callbacks.*``)."""
+
+    callbacks_default_max_attempts: int = 1
+    callbacks_default_retention_period_ms: int = Field(default=2_592_000_000, ge=0)
+    callbacks_default_initial_backoff_ms: int = Field(default=2_000, ge=0)
+    callbacks_max_backoff_ms: int = Field(default=32_000, ge=0)
+    callbacks_backoff_multiplier: float = Field(default=1.5, ge=1)
+    callbacks_pending_dispatch_limit: int = Field(default=100, ge=1)
+    callbacks_concurrency: int = Field(default=64, ge=1)
+    """Deliveries in flight in one process, shared among applications and targets; stands for the original's
+    thread pool sizes."""
+    callbacks_queue_capacity: int = Field(default=1_000, ge=0)
+    callbacks_force_rerun_period_ms: int | None = Field(default=None, ge=0)
+    callbacks_failure_threshold: int = Field(default=200, ge=-1)
+    callbacks_failure_reset_timeout_ms: int = Field(default=60_000, ge=0)
+    callbacks_clients_refresh_ms: int = Field(default=300_000, ge=0)
+    callbacks_certificate_directory: Path | None = None
+    """The one directory that key and trust stores of callbacks are read from (cloud-api §11.5)."""
+
+
+class JobSettings(ServiceSettings):
+    """Scheduled jobs (§30). Periods in milliseconds; 0 switches a job off in this process."""
+
+    jobs_enabled: bool = True
+    job_activations_cleanup_ms: int = Field(default=5_000, ge=0)
+    job_activations_cleanup_look_back_ms: int = Field(default=3_600_000, ge=0)
+    job_operation_cleanup_ms: int = Field(default=5_000, ge=0)
+    job_expire_operations_limit: int = Field(default=100, ge=1)
+    job_unique_value_cleanup_ms: int = Field(default=60_000, ge=0)
+    job_temporary_key_cleanup_ms: int = Field(default=5_000, ge=0)
+    job_dispatch_pending_callbacks_ms: int = Field(default=3_000, ge=0)
+    job_rerun_stale_callbacks_ms: int = Field(default=3_000, ge=0)
+    job_callbacks_cleanup_ms: int = Field(default=86_400_000, ge=0)
+    """The original runs it daily at midnight."""
+    job_audit_cleanup_ms: int = Field(default=86_400_000, ge=0)
+
+
+class AuditSettings(ServiceSettings):
+    """How long the audits are kept, their partitions, and the chain's key (docs/audit.md)."""
+
+    audit_cleanup_days: int = Field(default=365, ge=0)
+    """Age in days after which audit log rows are deleted; 0 keeps them for ever. On PostgreSQL a month goes
+    as a whole, once all of it is that old."""
+    signature_audit_retention_months: int = Field(default=0, ge=0)
+    """Months of the signature audit kept before the present one; 0 keeps all, as the original does."""
+    activation_history_retention_months: int = Field(default=0, ge=0)
+    """The same for the history of activations."""
+    audit_partitions_ahead_months: int = Field(default=3, ge=1, le=24)
+    """Partitions made ahead of the present month."""
+    job_audit_partitions_ms: int = Field(default=3_600_000, ge=0)
+    job_audit_retention_ms: int = Field(default=86_400_000, ge=0)
+    audit_chain_key: SecretStr = SecretStr("")
+    """Base64 of at least 16 bytes that chain the signature audit; empty: derived from the master encryption
+    key, and without that either rows are not chained."""
+    audit_chain_previous_keys: SecretStr = SecretStr("")
+    """Earlier values, comma-separated: chains written with them can still be checked."""
+
+    @field_validator("audit_chain_key", "audit_chain_previous_keys")
+    @classmethod
+    def _are_chain_keys(cls, value: SecretStr) -> SecretStr:
+        decode_chain_keys(value)
+        return value
+
+
+class CoreSettings(
+    StatusSettings,
+    ProtocolSettings,
+    VerificationSettings,
+    HashingSettings,
+    ProviderSettings,
+    EgressSettings,
+    CallbackSettings,
+    JobSettings,
+    AuditSettings,
+    DatabaseSettings,
+    BusSettings,
+):
+    """All settings of the core. Secrets are also read from the files named by ``CORE_…_FILE`` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="CORE_")
+    start_rules: ClassVar[tuple[Rule, ...]] = RULES
+
+    root_path: str = "/powerauth-java-server"
+    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/core.sqlite3")
+    migrate_on_start: bool | None = None
+    """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""
+    restrict_access: bool = True
+    """Callers of ``/rest`` need credentials (D3; the original's default is off)."""
+    caller_cache_seconds: float = Field(default=30.0, ge=0)
+    """How long a removed integration may still be accepted by another process."""
+    application_cache_seconds: float = Field(default=300.0, ge=0)
+    application_cache_size: int = Field(default=10_000, ge=1)
+    activation_key_cache_size: int = Field(default=20_000, ge=1)
+    token_secret_cache_size: int = Field(default=20_000, ge=1)
+    master_encryption_key: SecretStr = SecretStr("")
+    """Base64 of 16 bytes for encryption at rest (§24); empty: new records are stored unencrypted."""
+    require_bound_rows: bool | None = None
+    """Refuse secrets in clear and rows without a MAC beside a master key (D32); unset: once ``db encrypt``
+    has bound the rows, or from the start of an empty database."""
+
+    @field_validator("master_encryption_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        decode_master_key(value)
+        return value
+
+    @property
+    def master_key(self) -> bytes | None:
+        """The 16 bytes of the master encryption key, or None when records are stored unencrypted."""
+        return decode_master_key(self.master_encryption_key)
+
+    @property
+    def only_own_device_counts(self) -> bool:
+        """Whether failed codes of other devices than the activation's own leave it alone (D14)."""
+        if self.count_only_own_device is not None:
+            return self.count_only_own_device
+        return self.environment == "production"
+
+    @property
+    def own_chain_keys(self) -> list[bytes]:
+        """The keys that are given for the chains alone."""
+        return decode_chain_keys(self.audit_chain_key) + decode_chain_keys(self.audit_chain_previous_keys)
+
+    @property
+    def chain_keys(self) -> ChainKeys | None:
+        """Keys of the signature audit's chains, None when rows are not chained."""
+        master = [] if self.master_key is None else [self.master_key]
+        present = decode_chain_keys(self.audit_chain_key) + master
+        secrets = present + decode_chain_keys(self.audit_chain_previous_keys)
+        return ChainKeys(secrets) if present else None
+
+    @property
+    def created_application_minimum_version(self) -> str | None:
+        """``minimumProtocolVersion`` to write for a new application, or None for none (D17)."""
+        if self.new_application_minimum_protocol_version is not None:
+            return self.new_application_minimum_protocol_version
+        return "3.2" if self.environment == "production" else None
+
+    @property
+    def commits_recovery(self) -> bool:
+        """`auto_commit_recovery`, or what the environment makes of it."""
+        if self.auto_commit_recovery is not None:
+            return self.auto_commit_recovery
+        return self.environment != "production"
+
+    @property
+    def callbacks_force_rerun_ms(self) -> int:
+        """After how many milliseconds a delivery without an outcome counts as lost (§18.4)."""
+        if self.callbacks_force_rerun_period_ms is not None:
+            return self.callbacks_force_rerun_period_ms
+        return self.http_connection_timeout_ms + self.http_response_timeout_ms + 10_000
+
+
+def decode_master_key(value: SecretStr) -> bytes | None:
+    """Decode a master encryption key.
+
+    :raises ValueError: when it is not Base64 of 16 bytes.
+    """
+    text = value.get_secret_value().strip()
+    if not text:
+        return None
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("the master encryption key is not Base64") from None
+    if len(key) != MASTER_KEY_BYTES:
+        raise ValueError("the master encryption key must be Base64 of 16 bytes")
+    return key
+
+
+def decode_chain_keys(value: SecretStr) -> list[bytes]:
+    """Decode keys of the audit's chains, separated by commas or white space.
+
+    :raises ValueError: when one is not Base64 of at least 16 bytes.
+    """
+    try:
+        keys = [base64.b64decode(text, validate=True) for text in _separated(value)]
+    except (binascii.Error, ValueError):
+        raise ValueError("a key of the audit's chain is not Base64") from None
+    if any(len(key) < CHAIN_KEY_BYTES for key in keys):
+        raise ValueError("a key of the audit's chain must be Base64 of at least 16 bytes")
+    return keys
+
+
+def _separated(value: SecretStr) -> list[str]:
+    return value.get_secret_value().replace(",", " ").split()

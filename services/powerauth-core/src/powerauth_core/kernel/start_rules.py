@@ -1,0 +1,114 @@
+"""What the core's settings must be before it serves, and what an operator is told about (D3, D5, D17)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from servicekit.startup import Rule, Weight, is_typed_key, is_unprotected, is_weak_key
+
+if TYPE_CHECKING:
+    from powerauth_core.kernel.settings import CoreSettings
+
+_RANDOM_KEY = "the output of `openssl rand -base64 16`"
+_MOST_ATTEMPTS = 5
+_WHOLE_INTERNET = 0
+
+
+def _has_weak_chain_key(settings: CoreSettings) -> bool:
+    return any(map(is_weak_key, settings.own_chain_keys))
+
+
+def _reaches_loopback(settings: CoreSettings) -> bool:
+    return any(network.is_loopback for network in settings.egress_allowed_networks)
+
+
+def _reaches_everything(settings: CoreSettings) -> bool:
+    return any(network.prefixlen == _WHOLE_INTERNET for network in settings.egress_allowed_networks)
+
+
+def _is_unprotected(setting: str, settings: CoreSettings) -> bool:
+    return is_unprotected(getattr(settings, setting))
+
+
+_PROVIDERS = ("custom_activation_provider_url", "user_info_rest_url", "status_custom_object_url")
+_UNPROTECTED_PROVIDERS = tuple(
+    Rule(
+        setting,
+        partial(_is_unprotected, setting),
+        "what the provider is told and answers goes through the network unencrypted",
+        "https://provider.example/path",
+        Weight.NEVER,
+    )
+    for setting in _PROVIDERS
+)
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "master_encryption_key",
+        lambda settings: settings.master_key is None,
+        "without it private keys and secrets lie in the database in clear",
+        _RANDOM_KEY,
+    ),
+    Rule(
+        "master_encryption_key",
+        lambda settings: is_weak_key(settings.master_key),
+        "the key is no random one",
+        _RANDOM_KEY,
+    ),
+    Rule(
+        "master_encryption_key",
+        # No refusal: a database of the original may have been encrypted with such a key.
+        lambda settings: is_typed_key(settings.master_key),
+        "the key is text, as in examples of documentation, and can be guessed",
+        _RANDOM_KEY,
+        Weight.NEVER,
+    ),
+    Rule("audit_chain_key", _has_weak_chain_key, "a key is no random one", _RANDOM_KEY),
+    Rule(
+        "restrict_access",
+        lambda settings: not settings.restrict_access,
+        "open access is not for production: everybody in the network could call",
+        "true",
+    ),
+    Rule(
+        "replay_verification_service",
+        lambda settings: settings.replay_verification_service == "none",
+        "without it a recorded request can be sent again",
+        "default",
+    ),
+    Rule(
+        "egress_allowed_networks",
+        _reaches_everything,
+        "allows every address, so whoever configures a callback reaches everything the core reaches",
+        "10.20.0.0/16",
+    ),
+    Rule(
+        "egress_allowed_networks",
+        _reaches_loopback,
+        "whoever configures a callback reaches the services of this machine",
+        "10.20.0.0/16",
+        Weight.NEVER,
+    ),
+    Rule(
+        "egress_loopback_allowed",
+        lambda settings: settings.egress_loopback_allowed,
+        "whoever configures a callback reaches the services of this machine",
+        "false",
+    ),
+    Rule(
+        "signature_max_failed_attempts",
+        lambda settings: settings.signature_max_failed_attempts > _MOST_ATTEMPTS,
+        "strong customer authentication allows five failed attempts in a row",
+        str(_MOST_ATTEMPTS),
+        Weight.NEVER,
+    ),
+    Rule(
+        "new_application_minimum_protocol_version",
+        lambda settings: settings.new_application_minimum_protocol_version in ("3.0", "3.1"),
+        "these versions cannot tell a repeated request from a new one",
+        "3.2",
+        Weight.NEVER,
+    ),
+    *_UNPROTECTED_PROVIDERS,
+)

@@ -1,0 +1,1 @@
+"""Plug-ins and providers of the operator, and OpenID Connect."""

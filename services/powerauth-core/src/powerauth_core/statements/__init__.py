@@ -1,0 +1,1 @@
+"""Signed statements about a device, for services behind the enrollment service."""

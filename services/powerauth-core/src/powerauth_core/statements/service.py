@@ -1,0 +1,134 @@
+"""Statements of the core about a device, for services that the enrollment service calls (D1 rule
+5).
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from sqlalchemy import Table, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.kernel.enums import StatementAction
+from powerauth_core.kernel.errors import InvalidKeyFormat
+from powerauth_core.kernel.records import statement_key_parts
+from powerauth_core.statements.models import StatementKey
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import KeyFormatError
+from powerauth_protocol.v3.keys import (
+    PrivateKey,
+    export_private_key,
+    export_public_key,
+    generate_key_pair,
+    import_private_key,
+)
+from servicekit import clock
+from servicekit.database import insert_ignore
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+ISSUER = "/powerauth-core"
+LIFE_SECONDS = 60
+ALGORITHM = "ES256"
+_FIRST = 1
+_TABLE = cast(Table, StatementKey.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a statement is about."""
+
+    activation_id: str
+    user_id: str
+    application_id: str
+
+
+async def sign(core: Core, subject: Subject, audience: StatementAction) -> str:
+    """A JWT that lives for 60 s and is meant for one action of one request of a device.
+
+    :param audience: that action
+    :return: compact JWS, ES256, key id in the header
+    :raises InvalidKeyFormat: the stored key cannot be read
+    """
+    row = await _current_key(core)
+    issued = clock.now_ms() // 1000
+    claims = {
+        "iss": ISSUER,
+        "sub": subject.activation_id,
+        "aud": audience.value,
+        "jti": str(uuid.uuid4()),
+        "iat": issued,
+        "exp": issued + LIFE_SECONDS,
+        "activationId": subject.activation_id,
+        "userId": subject.user_id,
+        "applicationId": subject.application_id,
+    }
+    header = {"alg": ALGORITHM, "typ": "JWT", "kid": row.key_id}
+    return jwt.encode(header, claims, ECKey.import_key(_private_key(core, row)), algorithms=[ALGORITHM])
+
+
+async def public_keys(core: Core) -> list[dict[str, Any]]:
+    """The keys that statements are verified with, as JSON Web Keys; the first call makes the key pair.
+
+    They are made of the private keys, not read: what others have written beside them signs nothing.
+
+    :raises InvalidKeyFormat: a stored key cannot be read
+    """
+    await _current_key(core)
+    async with core.database.read() as session:
+        rows = (await session.execute(select(StatementKey).order_by(StatementKey.id))).scalars().all()
+    return [_public_jwk(core, row) for row in rows]
+
+
+async def _current_key(core: Core) -> StatementKey:
+    async with core.database.read() as session:
+        row = await _newest(session)
+    if row is not None:
+        return row
+    async with core.database.transaction() as session:
+        # Of several processes at their first statement exactly one stores its pair; all use that one.
+        await insert_ignore(session, _TABLE, _new_row(core))
+        row = await _newest(session)
+    if row is None:
+        raise InvalidKeyFormat()
+    return row
+
+
+async def _newest(session: AsyncSession) -> StatementKey | None:
+    statement = select(StatementKey).order_by(StatementKey.id.desc()).limit(1)
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+def _new_row(core: Core) -> dict[str, Any]:
+    pair = generate_key_pair()
+    key_id = str(uuid.uuid4())
+    mode, stored = core.cipher.encrypt(statement_key_parts(key_id), export_private_key(pair.private))
+    return {
+        "id": _FIRST,
+        "key_id": key_id,
+        "private_key_base64": stored,
+        "private_key_encryption": mode,
+        "public_key_base64": b64encode(export_public_key(pair.public)),
+        "timestamp_created": clock.now(),
+    }
+
+
+def _private_key(core: Core, row: StatementKey) -> PrivateKey:
+    plain = core.cipher.decrypt(
+        row.private_key_encryption, statement_key_parts(row.key_id), row.private_key_base64
+    )
+    try:
+        return import_private_key(plain)
+    except KeyFormatError:
+        raise InvalidKeyFormat() from None
+
+
+def _public_jwk(core: Core, row: StatementKey) -> dict[str, Any]:
+    public = _private_key(core, row).public_key()
+    jwk = dict(ECKey.import_key(public).as_dict(private=False))
+    return jwk | {"kid": row.key_id, "alg": ALGORITHM, "use": "sig"}

@@ -1,0 +1,29 @@
+"""HTTP side of the key store calls (spec/core-api.md §13)."""
+
+from fastapi import APIRouter
+
+from powerauth_core.container import CoreDependency
+from powerauth_core.kernel.answers import answer
+from powerauth_core.temporary_keys import service
+from powerauth_core.temporary_keys.schemas import (
+    CreateTemporaryKeyRequest,
+    CreateTemporaryKeyResponse,
+    RemoveTemporaryKeyRequest,
+    RemoveTemporaryKeyResponse,
+)
+from servicekit.routing import JsonRoute
+from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
+
+router = APIRouter(prefix="/rest/v3/keystore", tags=["Temporary keys"], route_class=JsonRoute)
+
+
+@router.post("/create", response_model=ObjectResponse[CreateTemporaryKeyResponse])
+async def create_key(request: ObjectRequest[CreateTemporaryKeyRequest], core: CoreDependency) -> JsonResponse:
+    """Issue a temporary key."""
+    return answer(await service.create_temporary_key(core, request.request_object))
+
+
+@router.post("/remove", response_model=ObjectResponse[RemoveTemporaryKeyResponse])
+async def remove_key(request: ObjectRequest[RemoveTemporaryKeyRequest], core: CoreDependency) -> JsonResponse:
+    """Delete a temporary key."""
+    return answer(await service.remove_temporary_key(core, request.request_object))

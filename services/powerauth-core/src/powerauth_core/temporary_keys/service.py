@@ -1,0 +1,194 @@
+"""Temporary keys: issue, use, remove (spec/core-api.md §13, spec/protocol-v3.md §6)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations import repository as activations
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.repository import ApplicationIds
+from powerauth_core.activations.rules import Call, permits
+from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.kernel.enums import ActivationProtocol
+from powerauth_core.kernel.errors import (
+    ActivationNotFound,
+    InvalidApplication,
+    InvalidKeyFormat,
+    InvalidRequest,
+    TemporaryKeyMissing,
+)
+from powerauth_core.kernel.records import temporary_key_parts
+from powerauth_core.temporary_keys import repository
+from powerauth_core.temporary_keys.models import TemporaryKey
+from powerauth_core.temporary_keys.schemas import (
+    CreateTemporaryKeyRequest,
+    CreateTemporaryKeyResponse,
+    RemoveTemporaryKeyRequest,
+    RemoveTemporaryKeyResponse,
+)
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.errors import KeyFormatError, TokenFormatError
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import temporary_key as protocol
+from powerauth_protocol.v3.keys import (
+    KeyPair,
+    PrivateKey,
+    export_private_key,
+    export_public_key,
+    generate_key_pair,
+    import_private_key,
+)
+from servicekit import clock, metrics
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+_asked = metrics.counter(
+    "powerauth_temporary_keys",
+    "Requests for temporary keys of known applications",
+    ("application", "outcome"),
+)
+
+
+async def create_temporary_key(core: Core, request: CreateTemporaryKeyRequest) -> CreateTemporaryKeyResponse:
+    """``keystore/create``; raises as `create`."""
+    async with core.database.transaction() as session:
+        return await create(core, session, request)
+
+
+async def create(
+    core: Core, session: AsyncSession, request: CreateTemporaryKeyRequest
+) -> CreateTemporaryKeyResponse:
+    """Issue a temporary key to a device that proves to know the scope's secret.
+
+    :raises InvalidRequest: the JWT is malformed, names nothing or has a wrong MAC
+    :raises InvalidApplication: the application key is missing, unknown or unsupported
+    :raises ActivationNotFound: no ACTIVE or BLOCKED activation of this application
+    """
+    try:
+        unverified = protocol.parse_request_jwt(request.jwt)
+    except TokenFormatError:
+        raise InvalidRequest() from None
+    claims = unverified.claims
+    if claims.application_key is None:
+        raise InvalidRequest() if claims.activation_id is None else InvalidApplication()
+    application = await _supported_application(core, session, claims.application_key, request.application_ids)
+    activation = await _activation(session, claims.activation_id, application, request.application_ids)
+    if not unverified.verify(_request_key(core, application, activation)):
+        _asked.labels(application.application_id, "refused").inc()
+        raise InvalidRequest()
+    _asked.labels(application.application_id, "issued").inc()
+
+    pair = generate_key_pair()
+    issued = protocol.TemporaryKey(
+        key_id=str(uuid.uuid4()),
+        application_key=application.application_key,
+        activation_id=claims.activation_id,
+        challenge=claims.challenge,
+        public_key=pair.public,
+        issued_at_ms=(now_ms := clock.now_ms()),
+        expires_at_ms=now_ms + core.settings.temporary_key_validity_ms,
+    )
+    session.add(_row(core, issued, pair))
+    signing_key = (
+        application.master_key().private
+        if activation is None
+        else core.activation_keys.keys_of(activation).server_private
+    )
+    return CreateTemporaryKeyResponse(jwt=protocol.build_response_jwt(issued, signing_key))
+
+
+async def remove_temporary_key(core: Core, request: RemoveTemporaryKeyRequest) -> RemoveTemporaryKeyResponse:
+    """``keystore/remove``: delete the key if it is there."""
+    async with core.database.transaction() as session:
+        await repository.remove(session, request.id)
+    return RemoveTemporaryKeyResponse(id=request.id, removed=True)
+
+
+async def private_key(
+    core: Core, session: AsyncSession, key_id: str, application_key: str, activation_id: str | None
+) -> PrivateKey:
+    """The temporary private key for an envelope.
+
+    :param activation_id: None in application scope
+    :raises TemporaryKeyMissing: unknown, expired, or issued for something else
+    :raises InvalidKeyFormat: the stored key cannot be read
+    """
+    found = await repository.find(session, key_id)
+    if (
+        found is None
+        or found.timestamp_expires < clock.now()
+        or found.application_key != application_key
+        or found.activation_id != activation_id
+    ):
+        raise TemporaryKeyMissing()
+    parts = temporary_key_parts(key_id, application_key, activation_id)
+    try:
+        return import_private_key(
+            core.cipher.decrypt(found.private_key_encryption, parts, found.private_key_base64)
+        )
+    except KeyFormatError:
+        raise InvalidKeyFormat() from None
+
+
+async def delete_expired(core: Core) -> int:
+    """Delete keys that are not accepted any more; the job of spec/core-api.md §30.
+
+    :return: number of deleted rows
+    """
+    async with core.database.transaction() as session:
+        return await repository.delete_expired(session, clock.now())
+
+
+async def _supported_application(
+    core: Core, session: AsyncSession, application_key: str, application_ids: ApplicationIds
+) -> ApplicationFacts:
+    application = await core.application_cache.by_key(session, application_key)
+    if application is None or not application.supported:
+        raise InvalidApplication()
+    if application_ids is not None and application.application_id not in application_ids:
+        raise InvalidApplication()
+    return application
+
+
+async def _activation(
+    session: AsyncSession,
+    activation_id: str | None,
+    application: ApplicationFacts,
+    application_ids: ApplicationIds,
+) -> Activation | None:
+    if activation_id is None:
+        return None
+    activation = await activations.find(session, activation_id, application_ids)
+    if (
+        activation is None
+        or activation.protocol != ActivationProtocol.POWERAUTH
+        or activation.application_id != application.application_rid
+    ):
+        raise ActivationNotFound()
+    permits(Call.CREATE_TEMPORARY_KEY, activation.activation_status)
+    return activation
+
+
+def _request_key(core: Core, application: ApplicationFacts, activation: Activation | None) -> bytes:
+    if activation is None:
+        return protocol.request_signing_key(Scope.APPLICATION, application.secret_bytes)
+    transport = core.activation_keys.keys_of(activation).factors.transport
+    return protocol.request_signing_key(Scope.ACTIVATION, application.secret_bytes, transport)
+
+
+def _row(core: Core, issued: protocol.TemporaryKey, pair: KeyPair) -> TemporaryKey:
+    parts = temporary_key_parts(issued.key_id, issued.application_key, issued.activation_id)
+    mode, stored = core.cipher.encrypt(parts, export_private_key(pair.private))
+    return TemporaryKey(
+        id=issued.key_id,
+        application_key=issued.application_key,
+        activation_id=issued.activation_id,
+        private_key_encryption=mode,
+        private_key_base64=stored,
+        public_key_base64=b64encode(export_public_key(pair.public)),
+        timestamp_expires=clock.from_ms(issued.expires_at_ms),
+    )

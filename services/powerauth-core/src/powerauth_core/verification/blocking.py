@@ -1,0 +1,30 @@
+"""Telling everybody that an attempt blocked an activation (spec/core-api.md §22.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.activations import history
+from powerauth_core.activations.models import Activation
+from powerauth_core.verification.rules import Decision
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+async def announce(core: Core, session: AsyncSession, decisions: Sequence[Decision]) -> None:
+    """Write history, event and callbacks of activations that these decisions blocked; their rows are
+    stored.
+    """
+    for decision in sorted(decisions, key=lambda blocked: blocked.after.activation_id):
+        activation = await session.get_one(Activation, decision.after.activation_id, populate_existing=True)
+        await history.record_change(
+            core,
+            session,
+            activation,
+            previous_status=decision.before.status,
+            reason=decision.after.blocked_reason,
+        )

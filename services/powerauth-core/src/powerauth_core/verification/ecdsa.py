@@ -1,0 +1,73 @@
+"""Signatures with the device's and the activation's own EC keys (spec/core-api.md §9.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from powerauth_core.activations import repository as activations
+from powerauth_core.activations.keys import import_stored_public_key
+from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus, EcdsaSignatureFormat
+from powerauth_core.kernel.errors import ActivationNotFound, IncorrectActivationState, InvalidRequest
+from powerauth_core.verification.schemas import (
+    SignEcdsaRequest,
+    SignEcdsaResponse,
+    VerifyEcdsaRequest,
+    VerifyEcdsaResponse,
+)
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.v3 import ecdsa
+
+if TYPE_CHECKING:
+    from powerauth_core.container import Core
+
+
+async def verify(core: Core, request: VerifyEcdsaRequest) -> VerifyEcdsaResponse:
+    """Check a signature of the device key, in any state of the activation; nothing is counted or audited.
+
+    An unknown or unsound activation, one without a device key and a malformed signature are an invalid
+    signature.
+
+    :raises InvalidRequest: data or signature are not Base64, or a FIDO2 activation
+    :raises InvalidKeyFormat: the stored device key cannot be read
+    """
+    data = _decoded(request.data, "data")
+    signature = _decoded(request.signature, "signature")
+    async with core.database.read() as session:
+        activation = await activations.find(session, request.activation_id, request.application_ids)
+    if activation is None:
+        return VerifyEcdsaResponse(signature_valid=False)
+    if activation.protocol != ActivationProtocol.POWERAUTH:
+        raise InvalidRequest()
+    if activation.device_public_key_base64 is None or not activation.sound:
+        return VerifyEcdsaResponse(signature_valid=False)
+    public_key = import_stored_public_key(activation.device_public_key_base64)
+    form = ecdsa.EcdsaFormat(request.signature_format or EcdsaSignatureFormat.DER)
+    return VerifyEcdsaResponse(signature_valid=ecdsa.verify(public_key, data, signature, form))
+
+
+async def sign(core: Core, request: SignEcdsaRequest) -> SignEcdsaResponse:
+    """Sign data with the server key of an ACTIVE activation.
+
+    :raises InvalidRequest: the data is not Base64, or a FIDO2 activation
+    :raises ActivationNotFound: no such activation in the caller's scope
+    :raises IncorrectActivationState: the activation is not ACTIVE
+    """
+    data = _decoded(request.data, "data")
+    async with core.database.read() as session:
+        activation = await activations.find(session, request.activation_id, request.application_ids)
+    if activation is None:
+        raise ActivationNotFound()
+    if activation.protocol != ActivationProtocol.POWERAUTH:
+        raise InvalidRequest()
+    if activation.activation_status is not ActivationStatus.ACTIVE:
+        raise IncorrectActivationState()
+    private_key = core.activation_keys.server_private_key(activation)
+    return SignEcdsaResponse(signature=b64encode(ecdsa.sign(private_key, data)))
+
+
+def _decoded(text: str, name: str) -> bytes:
+    try:
+        return b64decode(text)
+    except ProtocolError:
+        raise InvalidRequest(f"requestObject.{name} - must be Base64") from None

@@ -1,0 +1,76 @@
+"""HTTP of the signature calls (spec/core-api.md §9)."""
+
+from fastapi import APIRouter
+
+from powerauth_core.container import CoreDependency
+from powerauth_core.kernel.answers import answer
+from powerauth_core.verification import ecdsa, offline, service
+from powerauth_core.verification.schemas import (
+    CreateNonPersonalizedPayloadRequest,
+    CreatePersonalizedPayloadRequest,
+    ListSignaturesRequest,
+    ListSignaturesResponse,
+    OfflinePayloadResponse,
+    SignEcdsaRequest,
+    SignEcdsaResponse,
+    VerifyEcdsaRequest,
+    VerifyEcdsaResponse,
+    VerifyOfflineSignatureRequest,
+    VerifySignatureRequest,
+    VerifySignatureResponse,
+)
+from servicekit.routing import JsonRoute
+from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
+
+router = APIRouter(prefix="/rest/v3/signature", tags=["Signatures"], route_class=JsonRoute)
+
+Verified = ObjectResponse[VerifySignatureResponse]
+Payload = ObjectResponse[OfflinePayloadResponse]
+
+
+@router.post("/verify", response_model=Verified)
+async def verify(core: CoreDependency, body: ObjectRequest[VerifySignatureRequest]) -> JsonResponse:
+    """Check an online signature."""
+    return answer(await service.verify(core, body.request_object))
+
+
+@router.post("/offline/personalized/create", response_model=Payload)
+async def create_personalized(
+    core: CoreDependency, body: ObjectRequest[CreatePersonalizedPayloadRequest]
+) -> JsonResponse:
+    """Payload for a QR code that one activation can read."""
+    return answer(await offline.create_personalized(core, body.request_object))
+
+
+@router.post("/offline/non-personalized/create", response_model=Payload)
+async def create_non_personalized(
+    core: CoreDependency, body: ObjectRequest[CreateNonPersonalizedPayloadRequest]
+) -> JsonResponse:
+    """Payload for a QR code that every activation of an application can read."""
+    return answer(await offline.create_non_personalized(core, body.request_object))
+
+
+@router.post("/offline/verify", response_model=Verified)
+async def verify_offline(
+    core: CoreDependency, body: ObjectRequest[VerifyOfflineSignatureRequest]
+) -> JsonResponse:
+    """Check a code that a user typed in."""
+    return answer(await offline.verify(core, body.request_object))
+
+
+@router.post("/ecdsa/verify", response_model=ObjectResponse[VerifyEcdsaResponse])
+async def verify_ecdsa(core: CoreDependency, body: ObjectRequest[VerifyEcdsaRequest]) -> JsonResponse:
+    """Check a signature of the device's private key."""
+    return answer(await ecdsa.verify(core, body.request_object))
+
+
+@router.post("/ecdsa/sign", response_model=ObjectResponse[SignEcdsaResponse])
+async def sign_ecdsa(core: CoreDependency, body: ObjectRequest[SignEcdsaRequest]) -> JsonResponse:
+    """Sign with the activation's server key."""
+    return answer(await ecdsa.sign(core, body.request_object))
+
+
+@router.post("/list", response_model=ObjectResponse[ListSignaturesResponse])
+async def list_signatures(core: CoreDependency, body: ObjectRequest[ListSignaturesRequest]) -> JsonResponse:
+    """Signature audit of a user."""
+    return answer(await service.list_signatures(core, body.request_object))

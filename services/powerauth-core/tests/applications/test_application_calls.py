@@ -1,0 +1,189 @@
+"""Applications, versions and roles (spec/core-api.md §5)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from powerauth_core.applications.models import ApplicationVersion, MasterKeyPair
+from powerauth_protocol.common.encoding import b64decode
+from powerauth_protocol.common.sdk_config import MobileSdkConfig
+
+
+async def test_a_new_application_has_a_key_pair_and_a_supported_default_version(api: Any) -> None:
+    created = await api.ok("application/create", applicationId="bank")
+    detail = await api.ok("application/detail", applicationId="bank")
+    assert created == {"applicationId": "bank", "applicationRoles": []}
+    assert detail["applicationRoles"] == []
+    assert len(b64decode(detail["masterPublicKey"])) == 65
+    [version] = detail["versions"]
+    assert (version["applicationVersionId"], version["supported"]) == ("default", True)
+    assert len(b64decode(version["applicationKey"], 16)) == len(b64decode(version["applicationSecret"], 16))
+
+
+async def test_sdk_config_carries_key_secret_and_master_public_key(api: Any, application: Any) -> None:
+    detail = await api.ok("application/detail", applicationId=application.application_id)
+    config = MobileSdkConfig.parse(detail["versions"][0]["mobileSdkConfig"])
+    assert config.application_key == b64decode(application.application_key)
+    assert config.application_secret == b64decode(application.application_secret)
+    assert config.master_public_key == b64decode(detail["masterPublicKey"])
+
+
+async def test_list_shows_all_applications_with_roles(api: Any) -> None:
+    for name in ("one", "two"):
+        await api.ok("application/create", applicationId=name)
+    await api.ok("application/roles/create", applicationId="two", applicationRoles=["B", "A"])
+    assert (await api.ok("application/list"))["applications"] == [
+        {"applicationId": "one", "applicationRoles": []},
+        {"applicationId": "two", "applicationRoles": ["A", "B"]},
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"requestObject":null}', b"not json"])
+async def test_calls_without_request_ignore_the_body(api: Any, content: bytes) -> None:
+    for path in ("application/list", "status", "integration/list", "error/list"):
+        assert (await api.send(path, content)).status_code == 200
+
+
+async def test_application_id_is_unique_and_case_sensitive(api: Any) -> None:
+    await api.ok("application/create", applicationId="bank")
+    assert await api.error("application/create", applicationId="bank") == "ERR0043"
+    await api.ok("application/create", applicationId="Bank")
+    assert await api.error("application/detail", applicationId="BANK") == "ERR0015"
+
+
+async def test_concurrent_creations_of_one_application_make_one(api: Any) -> None:
+    answers = await asyncio.gather(*[api.post("application/create", applicationId="bank") for _ in range(4)])
+    codes = sorted(body["responseObject"].get("code", "") for _, body in answers)
+    assert codes == ["", "ERR0043", "ERR0043", "ERR0043"]
+
+
+async def test_version_lookup_by_key_also_finds_unsupported_versions(api: Any, application: Any) -> None:
+    names = {"applicationId": application.application_id, "applicationVersionId": "default"}
+    await api.ok("application/version/unsupport", **names)
+    found = await api.ok("application/detail/version", applicationKey=application.application_key)
+    assert found == {"applicationId": application.application_id}
+    assert await api.error("application/detail/version", applicationKey="AAAA") == "ERR0015"
+
+
+async def test_version_create_makes_a_key_and_secret_of_its_own(api: Any, application: Any) -> None:
+    names = {"applicationId": application.application_id, "applicationVersionId": "2.0"}
+    version = await api.ok("application/version/create", **names)
+    assert version["applicationVersionId"] == "2.0"
+    assert version["applicationVersionName"] is None
+    assert version["supported"] is True
+    assert version["applicationKey"] != application.application_key
+    assert await api.error("application/version/create", **names) == "ERR0043"
+    names["applicationId"] = "unknown"
+    assert await api.error("application/version/create", **names) == "ERR0015"
+
+
+async def test_support_and_unsupport_need_the_pair_and_can_be_repeated(api: Any, application: Any) -> None:
+    names = {"applicationId": application.application_id, "applicationVersionId": "default"}
+    for call, supported in (("unsupport", False), ("unsupport", False), ("support", True), ("support", True)):
+        answer = await api.ok(f"application/version/{call}", **names)
+        assert answer == {"applicationVersionId": "default", "supported": supported}
+    wrong = names | {"applicationVersionId": "other"}
+    assert await api.error("application/version/support", **wrong) == "ERR0015"
+
+
+async def test_unsupporting_is_seen_at_once_by_the_cache(api: Any, core: Any, application: Any) -> None:
+    async def supported() -> bool:
+        async with core.database.read() as session:
+            facts = await core.application_cache.by_key(session, application.application_key)
+            return facts.supported
+
+    assert await supported()
+    names = {"applicationId": application.application_id, "applicationVersionId": "default"}
+    await api.ok("application/version/unsupport", **names)
+    assert not await supported()
+
+
+async def test_roles_are_added_sorted_replaced_as_given_and_removed_in_order(
+    api: Any, application: Any
+) -> None:
+    name = {"applicationId": application.application_id}
+
+    async def call(path: str, *roles: str) -> list[str]:
+        answer = await api.ok(f"application/roles/{path}", **name, applicationRoles=list(roles))
+        assert answer["applicationId"] == application.application_id
+        return answer["applicationRoles"]
+
+    assert await call("create", "C", "A") == ["A", "C"]
+    assert await call("create", "B", "A") == ["A", "B", "C"]
+    assert await call("update", "Z", "X", "X") == ["X", "X", "Z"]
+    assert await call("remove", "X", "absent") == ["Z"]
+    assert (await api.ok("application/roles/list", **name))["applicationRoles"] == ["Z"]
+
+
+@pytest.mark.parametrize("call", ["create", "update", "remove"])
+async def test_role_changes_refuse_missing_roles_and_unknown_applications(
+    api: Any, application: Any, call: str
+) -> None:
+    path = f"application/roles/{call}"
+    name = {"applicationId": application.application_id}
+    assert await api.error(path, **name, applicationRoles=[]) == "ERR0024"
+    assert await api.error(path, **name) == "ERR0024"
+    assert await api.error(path, applicationId="unknown", applicationRoles=["A"]) == "ERR0015"
+
+
+async def test_roles_that_do_not_fit_are_refused_and_change_nothing(api: Any, application: Any) -> None:
+    name = {"applicationId": application.application_id}
+    assert await api.error("application/roles/create", **name, applicationRoles=["x" * 260]) == "ERR0024"
+    assert (await api.ok("application/roles/list", **name))["applicationRoles"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "request_object"),
+    [
+        ("application/detail", {}),
+        ("application/detail/version", {}),
+        ("application/create", {}),
+        ("application/create", {"applicationId": ""}),
+        ("application/create", {"applicationId": "x" * 256}),
+        ("application/version/create", {"applicationId": "a"}),
+        ("application/version/support", {"applicationVersionId": "a"}),
+        ("application/roles/list", {"applicationId": None}),
+    ],
+)
+async def test_missing_and_unusable_names_are_invalid_requests(
+    api: Any, path: str, request_object: dict[str, Any]
+) -> None:
+    assert await api.error(path, **request_object) == "ERR0024"
+
+
+async def test_an_application_without_key_pair_answers_so(api: Any, core: Any, application: Any) -> None:
+    async with core.database.transaction() as session:
+        await session.execute(text("DELETE FROM pa_master_keypair"))
+    core.application_cache.clear()
+    assert await api.error("application/detail", applicationId=application.application_id) == "ERR0003"
+
+
+async def test_private_key_and_secret_are_encrypted_at_rest(core: Any, application: Any) -> None:
+    async with core.database.read() as session:
+        pair = (await session.execute(select(MasterKeyPair))).scalar_one()
+        version = (await session.execute(select(ApplicationVersion))).scalar_one()
+    assert (pair.master_key_private_encryption, version.application_secret_encryption) == (1, 1)
+    assert version.application_secret != application.application_secret
+
+
+async def test_without_a_master_key_they_are_stored_as_the_original_does(serve: Any, start_core: Any) -> None:
+    api = await serve(master_encryption_key="")
+    await api.ok("application/create", applicationId="bank")
+    detail = await api.ok("application/detail", applicationId="bank")
+    core = await start_core(master_encryption_key="")
+    async with core.database.read() as session:
+        version = (await session.execute(select(ApplicationVersion))).scalar_one()
+        identity = await core.application_cache.by_id(session, "bank")
+    assert version.application_secret == detail["versions"][0]["applicationSecret"]
+    assert identity.master_key().public_base64 == detail["masterPublicKey"]
+
+
+async def test_production_creates_applications_that_need_protocol_3_2(serve: Any) -> None:
+    api = await serve(environment="production")
+    await api.ok("application/create", applicationId="bank")
+    detail = await api.ok("application/config/detail", applicationId="bank")
+    assert detail["applicationConfigs"] == [{"key": "minimumProtocolVersion", "values": ["3.2"]}]

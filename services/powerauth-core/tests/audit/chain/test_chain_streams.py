@@ -1,0 +1,291 @@
+"""Chains are written by several processes and batches at once; what goes wrong does not break them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from pydantic_core import to_json
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.audit.chain import reading, repository, streams
+from powerauth_core.audit.chain.keys import ChainKey
+from powerauth_core.audit.chain.service import _Chain, accept_unchained, rebuild_registry
+from powerauth_core.verification import service
+from powerauth_core.verification.audit import AUDIT_COLUMNS
+from powerauth_core.verification.executor import SignatureExecutor
+from powerauth_core.verification.schemas import VerifySignatureRequest
+from servicekit import clock
+from servicekit.database import DatabaseUnavailable
+from servicekit.testing import PATIENCE_SECONDS
+
+BODY = b"{}"
+
+
+def request_of(phone: Any, **changes: Any) -> VerifySignatureRequest:
+    return VerifySignatureRequest.model_validate(phone.sign(BODY).request | changes)
+
+
+def test_the_mac_of_a_row_never_changes() -> None:
+    """Rows that are stored must stay verifiable by every later release."""
+    key = ChainKey.derive(b"0123456789abcdef")
+    content = ("a", 5, None, 3, '"\x1f\x7f\u2028/ž\\😀', datetime(2026, 11, 22, 3, 30, 5, 120), True, "")
+    text = to_json(("chain", 7, *content)).decode()
+    assert text == (
+        '["chain",7,"a",5,null,3,"\\"\\u001f\x7f\u2028/ž\\\\😀","2026-11-22T03:30:05.000120",true,""]'
+    )
+    assert key.key_id == "c236635193a51630"
+    assert (
+        key.row_mac(bytes(32), "chain", 7, content).hex()
+        == "46f4751df52151152004e4af46ed33f792e00398058085a6545a15f034955729"
+    )
+
+
+def test_content_is_told_apart_column_by_column() -> None:
+    key = ChainKey.derive(b"0123456789abcdef")
+    variants: list[tuple[Any, ...]] = [
+        (None, "x"),
+        ("", "x"),
+        ("x", None),
+        ("null", "x"),
+        (0, "x"),
+        (False, "x"),
+        ("0", "x"),
+    ]
+    assert len({key.row_mac(bytes(32), "c", 1, variant) for variant in variants}) == len(variants)
+    assert key.row_mac(bytes(32), "c", 11, ()) != key.row_mac(bytes(32), "c1", 1, ())
+
+
+async def test_two_processes_and_concurrent_batches_verify(core, start_core, make_phone, audit) -> None:
+    other = await start_core()
+    phones = [await make_phone(f"user-{number}") for number in range(6)]
+    calls = [
+        service.verify(replica, request_of(phone, **changes))
+        for _ in range(4)
+        for phone in phones
+        for replica, changes in ((core, {}), (other, {"data": "POST&&&"}))
+    ]
+    answers = await asyncio.gather(*calls)
+    assert any(answer.signature_valid for answer in answers)
+    found = await audit.verify()
+    assert (found.findings, found.summary.rows) == ([], 48)
+    assert found.summary.chains >= 2
+
+
+async def test_a_verification_beside_running_cores_finds_nothing(
+    chained, start_core, make_phone, audit, monkeypatch
+) -> None:
+    """Chains grow while they are read, also after the reading has gone on to the next one."""
+    monkeypatch.setattr(reading, "CHUNK", 3)
+    other = await start_core()
+    phones = [await make_phone(f"user-{number}") for number in range(4)]
+    await chained(4)
+
+    async def write(phone: Any) -> None:
+        for _ in range(8):
+            await service.verify(other, request_of(phone))
+
+    calls = [asyncio.create_task(write(phone)) for phone in phones]
+    runs = 0
+    while not all(call.done() for call in calls):
+        assert (await audit.verify()).findings == []
+        runs += 1
+    await asyncio.gather(*calls)
+    assert runs
+    assert (await audit.verify()).summary.rows == 36
+
+
+async def test_what_came_after_a_chain_was_read_is_read_too(core, chained, audit) -> None:
+    ids = await chained(3)
+    [[chain_id]] = await audit.rows("SELECT chain_id FROM audit_chain")
+    async with core.database.read() as session:
+        head = await repository.head(session, chain_id)
+    groups = [group async for group in reading.chained(core.database)]
+    check = _Chain(core.database, core.settings.chain_keys, chain_id, head)
+    assert [finding async for finding in check.take(groups[0])] == []
+    assert [finding async for finding in check.finish()] == []
+    assert check.rows == len(ids)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+async def test_two_batches_in_flight_use_two_chains(core, make_phone, audit, monkeypatch) -> None:
+    phones = [await make_phone(f"user-{number}") for number in range(2)]
+    first, second = asyncio.Event(), asyncio.Event()
+    chains = []
+    in_turn = SignatureExecutor._in_turn
+
+    async def together(executor: Any, turn: streams.Turn, jobs: Any, **options: Any) -> Any:
+        assert turn.stream is not None
+        chains.append(turn.stream.chain_id)
+        (first if len(chains) == 1 else second).set()
+        await second.wait()
+        return await in_turn(executor, turn, jobs, **options)
+
+    monkeypatch.setattr(SignatureExecutor, "_in_turn", together)
+    monkeypatch.setattr(core.verifier._checks, "_in_flight", 2)
+    async with asyncio.timeout(PATIENCE_SECONDS):  # if they took turns, they would wait for ever
+        calls = [asyncio.create_task(service.verify(core, request_of(phones[0])))]
+        await first.wait()
+        calls.append(asyncio.create_task(service.verify(core, request_of(phones[1]))))
+        answers = await asyncio.gather(*calls)
+    assert all(answer.signature_valid for answer in answers)
+    found = await audit.verify()
+    assert (found.findings, found.summary.chains, found.summary.rows) == ([], 2, 2)
+    assert len(set(chains)) == 2
+
+
+async def test_a_rolled_back_batch_leaves_no_gap(core, make_phone, audit, monkeypatch) -> None:
+    phone = await make_phone()
+    await service.verify(core, request_of(phone))
+    with monkeypatch.context() as patch:
+        # Called after the rows got their places.
+        patch.setattr("powerauth_core.verification.executor._Batch._last_decisions", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await service.verify(core, request_of(phone))
+    for _ in range(2):
+        await service.verify(core, request_of(phone))
+    found = await audit.verify()
+    assert (found.findings, found.summary.chains, found.summary.rows) == ([], 1, 3)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+async def test_a_check_that_had_to_wait_for_its_row_leaves_no_gap(
+    core, make_phone, audit, monkeypatch
+) -> None:
+    """It is chained, refused, found held, and chained once more behind what others stored meanwhile."""
+    held, free = await make_phone("held"), await make_phone("free")
+    await service.verify(core, request_of(held))
+    apart = asyncio.Event()
+    waiting = SignatureExecutor._run_waiting
+
+    async def reached(executor: Any, jobs: Any) -> Any:
+        apart.set()
+        return await waiting(executor, jobs)
+
+    monkeypatch.setattr(SignatureExecutor, "_run_waiting", reached)
+    monkeypatch.setattr(core.verifier._checks, "_run_apart", core.verifier._run_waiting)
+    async with core.database.transaction() as session:
+        await session.get(Activation, held.activation_id, with_for_update=True)
+        call = asyncio.create_task(service.verify(core, request_of(held)))
+        await apart.wait()
+        await service.verify(core, request_of(free))
+    assert (await call).signature_valid
+    found = await audit.verify()
+    assert (found.findings, found.summary.rows) == ([], 3)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_commit_without_an_answer_ends_the_chain(
+    arrived: bool, core, make_phone, audit, monkeypatch
+) -> None:
+    phone = await make_phone()
+    await service.verify(core, request_of(phone))
+    execute = asyncpg.Connection.execute
+
+    async def lose_answer(driver: Any, statement: str, *values: Any, **options: Any) -> Any:
+        if "INSERT INTO pa_signature_audit" in statement:
+            if arrived:
+                await execute(driver, statement, *values, **options)
+            raise ConnectionResetError
+        return await execute(driver, statement, *values, **options)
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    commit = AsyncSession.commit
+
+    async def lose_answer_of_session(session: Any) -> None:
+        if arrived:
+            await commit(session)
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "execute", lose_answer)
+        patch.setattr(AsyncSession, "commit", lose_answer_of_session)
+        with pytest.raises(DatabaseUnavailable):
+            await service.verify(core, request_of(phone))
+    assert (await service.verify(core, request_of(phone))).signature_valid
+    found = await audit.verify()
+    assert (found.findings, found.summary.chains) == ([], 2)
+    assert found.summary.rows == 2 + arrived
+
+
+async def test_a_chain_ends_with_its_month_and_when_it_is_full(core, chained, audit, monkeypatch) -> None:
+    await chained(1)
+    monkeypatch.setattr(streams, "UPDATES_PER_CHAIN", 2)
+    await chained(3)
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=32))
+    await core.verifier.close()
+    assert await audit.rows("SELECT position FROM audit_chain WHERE timestamp_closed IS NULL") == []
+    found = await audit.verify()
+    assert (found.findings, found.summary.chains, found.summary.rows) == ([], 2, 4)
+
+
+def test_a_stream_does_not_cross_a_month() -> None:
+    opened = datetime(2026, 1, 31, 23, 59)
+    stream = streams.Stream(ChainKey.derive(bytes(16)), "chain", 1, opened, opened)
+    assert stream.fits(datetime(2026, 1, 31, 23, 59, 59))
+    assert not stream.fits(datetime(2026, 2, 1))
+    assert not stream.fits(datetime(2027, 1, 31))
+    stream.position = streams.ROWS_PER_CHAIN
+    assert not stream.fits(datetime(2026, 1, 31, 23, 59, 59))
+
+
+async def test_without_a_key_rows_are_stored_without_a_chain(core, chained, audit) -> None:
+    core.verifier._streams = streams.Streams(core.database, None)
+    assert await chained(2) == []
+    found = await audit.verify()
+    assert (found.kinds, found.summary.unchained) == (["chain removed"], 2)
+
+
+async def test_a_damaged_registry_stops_no_check_but_is_found(audit, chained, start_core) -> None:
+    await chained(1)
+    for damage in ("UPDATE audit_chain_registry SET chains = 5", "UPDATE audit_chain SET number = 2"):
+        async with audit.restored():
+            await audit.execute(damage)
+            await chained(1, await start_core())
+            found = await audit.verify()
+        assert {"head changed", "not chained"} <= set(found.kinds), damage
+
+
+async def test_after_the_registry_is_made_anew_rows_are_chained_again(audit, chained, start_core) -> None:
+    await chained(1)
+    core = audit.core
+    keys = core.settings.chain_keys
+    for damage in ("UPDATE audit_chain_registry SET chains = 5", "DELETE FROM audit_chain_registry"):
+        await audit.execute(damage)
+        await chained(1, await start_core())
+        assert await rebuild_registry(core.database, keys)
+        assert not await rebuild_registry(core.database, keys)
+        await chained(1, await start_core())
+        assert (await audit.verify()).kinds == ["not chained"]
+        assert await accept_unchained(core.database, keys.current) == 1
+        assert (await audit.verify()).findings == []
+
+
+async def test_rows_of_an_earlier_release_are_accepted_by_an_operator_once(audit, chained) -> None:
+    [first] = await chained(1)
+    copied = ", ".join(AUDIT_COLUMNS)
+
+    async def written_by_an_earlier_release(row_id: int) -> None:
+        await audit.execute(
+            f"INSERT INTO pa_signature_audit (id, {copied}) SELECT :new, {copied} FROM pa_signature_audit"
+            " WHERE id = :id",
+            new=row_id,
+            id=first,
+        )
+
+    keys = audit.core.settings.chain_keys
+    assert await accept_unchained(audit.core.database, keys.current) == 0
+    for row_id in (10_000, 10_005):
+        await written_by_an_earlier_release(row_id)
+    assert (await audit.verify()).kinds == ["not chained"] * 2
+    assert await accept_unchained(audit.core.database, keys.current) == 2
+    assert (await audit.verify()).findings == []
+    await written_by_an_earlier_release(10_003)
+    assert (await audit.verify()).kinds == ["not chained"]
+    await audit.execute("UPDATE audit_unchained SET rows = 3")
+    assert "head changed" in (await audit.verify()).kinds

@@ -1,0 +1,246 @@
+"""A phone behind the enrollment service: everything it does goes through the core's second door."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from core_test_device import Device
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from powerauth_core.container import Core
+from powerauth_core.operations.models import Operation
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.token import token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
+from servicekit import clock
+from servicekit.serving import BackgroundServer
+
+P, PK, PB = (
+    SignatureType.POSSESSION,
+    SignatureType.POSSESSION_KNOWLEDGE,
+    SignatureType.POSSESSION_BIOMETRY,
+)
+SIGNED = {
+    "operation/approve": ("/operation/authorize", PK),
+    "operation/reject": ("/operation/cancel", P),
+    "operation/history": ("/operation/history", PK),
+    "token/remove": ("/pa/token/remove", PK),
+    "activation/remove": ("/pa/activation/remove", PK),
+    "upgrade/commit": ("/pa/upgrade/commit", P),
+}
+SEALED = {
+    "token/create": ("/pa/token/create", PK),
+    "vault/unlock": ("/pa/vault/unlock", PK),
+    "recovery/confirm": ("/pa/recovery/confirm", PK),
+    "activation/rename": ("/pa/activation/rename", PK),
+    "spawn": ("/api/activation/code", PK),
+    "exchange/signed": ("/exchange/v3/signed", PK),
+    "exchange/string": ("/exchange/v3/signed/string", PK),
+    "exchange/raw": ("/exchange/v3/signed/raw", PK),
+    "exchange/generics": ("/exchange/v3/signed/generics", PK),
+}
+PURPOSES = SIGNED | SEALED
+"""Resource id and a signature type of every action at the door that a device signs."""
+
+
+def path_of(action: str) -> str:
+    """The call of an action."""
+    return f"{'sealed' if action in SEALED else 'signed'}/{action}"
+
+
+class Door:
+    """The door as the enrollment service uses it, and phones behind it."""
+
+    def __init__(self, dmz: Any) -> None:
+        self.api = dmz
+
+    def request(
+        self, phone: Device, action: str, body: bytes, kind: SignatureType | None = None
+    ) -> dict[str, Any]:
+        """The request object of an action: the phone signs the body as it sends it."""
+        uri_id, usual = PURPOSES[action]
+        signed = phone.sign(body, uri_id=uri_id, kind=kind or usual)
+        name = "authorization" if action in SEALED else "header"
+        return {name: signed.header, "body": b64encode(body)}
+
+    async def signed(
+        self, phone: Device, action: str, body: bytes, kind: SignatureType | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """Sign the body as it is sent, and act."""
+        request = self.request(phone, action, body, kind) | more
+        answer: dict[str, Any] = await self.api.ok(path_of(action), **request)
+        return answer
+
+    async def inside(
+        self, phone: Device, action: str, plaintext: bytes, kind: SignatureType | None = None
+    ) -> tuple[dict[str, Any], Any]:
+        """The request object of an action signed over what its envelope holds, and what opens the answer."""
+        uri_id, usual = SEALED[action]
+        header = phone.sign(plaintext, uri_id=uri_id, kind=kind or usual).header
+        body, sealed = await self.sealed(phone, SharedInfo1.ACTIVATION_GENERIC, plaintext)
+        return {"authorization": header, "body": b64encode(body)}, sealed
+
+    async def sign_inside(
+        self, phone: Device, action: str, plaintext: bytes, kind: SignatureType | None = None
+    ) -> dict[str, Any]:
+        """Sign, encrypt, act; with what the phone reads as member ``opened``."""
+        request, sealed = await self.inside(phone, action, plaintext, kind)
+        answer: dict[str, Any] = await self.api.ok(path_of(action), **request)
+        opened = None if answer["envelope"] is None else sealed.open(answer["envelope"])
+        return answer | {"opened": opened}
+
+    async def unsigned(
+        self, phone: Device, plaintext: bytes = b"{}", token: tuple[str, bytes] | None = None
+    ) -> tuple[dict[str, Any], Any]:
+        """The request object of a sealed action that nothing is signed for, and what opens the answer."""
+        body, sealed = await self.sealed(phone, SharedInfo1.ACTIVATION_GENERIC, plaintext)
+        proof = {} if token is None else {"token": self.token_header(phone, token)}
+        return {"encryption": self.encryption(phone), "body": b64encode(body)} | proof, sealed
+
+    def token_header(self, phone: Device, token: tuple[str, bytes]) -> dict[str, str]:
+        """Members of a fresh token header in the phone's version."""
+        return token_header(token, phone.version)
+
+    def encryption(self, phone: Device) -> dict[str, str | None]:
+        """Members of the encryption header of activation scope."""
+        return {
+            "application_key": phone.app.key,
+            "activation_id": phone.activation_id,
+            "version": phone.version.value,
+        }
+
+    async def sealed(self, phone: Device, sh1: SharedInfo1, plaintext: bytes = b"{}") -> tuple[bytes, Any]:
+        """An envelope of the phone as the raw body of its request, and what opens the answer."""
+        await phone.prepare_scope(self.call, Scope.ACTIVATION)
+        sealed = phone.seal(sh1, plaintext)
+        return json.dumps(sealed.fields).encode(), sealed
+
+    async def call(self, path: str, request: Any) -> dict[str, Any]:
+        """The door as devices of the tests see the core."""
+        answer: dict[str, Any] = await self.api.ok(path, **request)
+        return answer
+
+    async def token(self, phone: Device, kind: SignatureType = P) -> tuple[str, bytes]:
+        """Create a token."""
+        body, sealed = await self.sealed(phone, SharedInfo1.CREATE_TOKEN)
+        answer = await self.signed(phone, "token/create", body, kind)
+        opened = sealed.open_json(answer["envelope"])
+        return opened["tokenId"], b64decode(opened["tokenSecret"])
+
+    async def with_token(self, token: tuple[str, bytes], action: str, **more: Any) -> dict[str, Any]:
+        """Call ``token/<action>`` with a fresh header."""
+        answer: dict[str, Any] = await self.api.ok(f"token/{action}", header=token_header(token), **more)
+        return answer
+
+
+def token_header(token: tuple[str, bytes], version: ProtocolVersion = ProtocolVersion.V3_3) -> dict[str, str]:
+    """Members of a fresh token header."""
+    nonce, timestamp = os.urandom(16), clock.now_ms()
+    digest = token_digest(token[1], nonce, timestamp, version)
+    return {
+        "token_id": token[0],
+        "token_digest": b64encode(digest),
+        "nonce": b64encode(nonce),
+        "timestamp": str(timestamp),
+        "version": version.value,
+    }
+
+
+@pytest.fixture
+def door(dmz: Any) -> Door:
+    """The door of the enrollment service."""
+    return Door(dmz)
+
+
+@pytest_asyncio.fixture
+async def template(api: Any) -> str:
+    """Template ``payment``: P, PK or PB, three failures."""
+    await api.ok(
+        "operation/template/create",
+        templateName="payment",
+        operationType="authorize_payment",
+        dataTemplate="A1*A${AMOUNT}",
+        signatureType=["POSSESSION", "POSSESSION_KNOWLEDGE", "POSSESSION_BIOMETRY"],
+        maxFailureCount=3,
+        expiration=300,
+    )
+    return "payment"
+
+
+@pytest.fixture
+def operation(api: Any, application: Any, template: str) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """Create an operation of user ``alice``: ``await operation(userId=None)``."""
+
+    async def create(**members: Any) -> dict[str, Any]:
+        request = {
+            "userId": "alice",
+            "applications": [application.application_id],
+            "templateName": template,
+            "parameters": {"AMOUNT": "100CZK"},
+        }
+        made: dict[str, Any] = await api.ok("operation/create", **(request | members))
+        return made
+
+    return create
+
+
+@pytest.fixture
+def operation_row(core: Core) -> Callable[[dict[str, Any]], Awaitable[Operation]]:
+    """The stored operation: ``await operation_row(made)``."""
+
+    async def read(made: dict[str, Any]) -> Operation:
+        async with core.database.read() as session:
+            return await session.get_one(Operation, made["id"])
+
+    return read
+
+
+def approval(made: dict[str, Any], **members: Any) -> bytes:
+    """Signed body of an approval."""
+    return json.dumps({"requestObject": {"id": made["id"], "data": made["data"]} | members}).encode()
+
+
+@pytest.fixture
+def approval_of() -> Callable[..., bytes]:
+    """Body of an approval: ``approval_of(made, data="other")``."""
+    return approval
+
+
+@pytest.fixture
+def header_of() -> Callable[..., dict[str, str]]:
+    """A fresh token header: ``header_of(token)``."""
+    return token_header
+
+
+Handler = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]
+"""Answers a request: path with query, body -> status, JSON body."""
+
+
+@pytest_asyncio.fixture
+async def web_server() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
+    """A JSON server on this machine that the core may call: ``url = await web_server(handler)``."""
+    async with AsyncExitStack() as stack:
+
+        async def start(handler: Handler) -> str:
+            async def answer(request: Request) -> Response:
+                path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                status, content = await handler(path, await request.body())
+                return Response(content, status, media_type="application/json")
+
+            app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
+            server = await stack.enter_async_context(BackgroundServer(app))
+            return server.url
+
+        yield start

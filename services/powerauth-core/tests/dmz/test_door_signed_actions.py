@@ -1,0 +1,395 @@
+"""Signature and action in one call (D1, D9, D11, D14; enrollment-api §6, §10)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from powerauth_core.kernel.enums import ActivationStatus, OperationStatus
+from powerauth_core.tokens.models import Token
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.vault import unwrap
+from powerauth_protocol.v3.versions import ProtocolVersion
+
+P, PK, PB, PKB = (
+    SignatureType.POSSESSION,
+    SignatureType.POSSESSION_KNOWLEDGE,
+    SignatureType.POSSESSION_BIOMETRY,
+    SignatureType.POSSESSION_KNOWLEDGE_BIOMETRY,
+)
+UNAUTHENTICATED = {"authenticated": False}
+
+
+def told(answer: dict[str, Any]) -> dict[str, Any]:
+    """The members that say something."""
+    return {name: value for name, value in answer.items() if value is not None}
+
+
+# -- plain verification ------------------------------------------------------------------------------------
+
+
+def verification(phone: Any, **changes: Any) -> dict[str, Any]:
+    signed = phone.sign(b"body", uri_id="/login", method="PUT")
+    return {
+        "header": signed.header,
+        "method": "put",
+        "uriId": "/login",
+        "allowedSignatureTypes": ["possession_knowledge"],
+        "body": b64encode(b"body"),
+    } | changes
+
+
+async def test_plain_verification_tells_who_signed(api, dmz, phone) -> None:
+    await api.ok("activation/flags/create", activationId=phone.activation_id, activationFlags=["VIP"])
+    assert await dmz.ok("signed/verify", **verification(phone)) == {
+        "authenticated": True,
+        "activationId": phone.activation_id,
+        "userId": "alice",
+        "applicationId": "test-application",
+        "signatureType": "possession_knowledge",
+        "activationFlags": ["VIP"],
+        "applicationRoles": [],
+        "remainingAttempts": 5,
+    }
+
+
+async def test_wrong_signature_is_counted(dmz, phone, stored) -> None:
+    answer = await dmz.ok("signed/verify", **verification(phone, body=b64encode(b"other")))
+    assert told(answer) == UNAUTHENTICATED
+    assert (await stored(phone)).failed_attempts == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pa_signature_type": "unknown"},
+        {"pa_signature_type": "possession"},
+        {"pa_version": "3.4"},
+        {"pa_version": None},
+        {"pa_nonce": "AAAA"},
+        {"pa_signature": "x"},
+        {"pa_activation_id": "x"},
+        {"pa_application_key": "=" * 24},
+        {"pa_nonce": 'AAAAAAAAAAAAAAAAAAAAAA=="'},
+    ],
+)
+async def test_malformed_header_or_disallowed_type_counts_nothing(dmz, phone, stored, changes) -> None:
+    request = verification(phone)
+    request["header"] |= changes
+    assert told(await dmz.ok("signed/verify", **request)) == UNAUTHENTICATED
+    row = await stored(phone)
+    assert (row.failed_attempts, row.counter) == (0, 0)
+
+
+async def test_version_below_the_minimum_is_like_a_malformed_header(api, dmz, make_phone, stored) -> None:
+    phone = await make_phone(version=ProtocolVersion.V3_0)
+    await api.ok(
+        "application/config/create",
+        applicationId="test-application",
+        key="minimumProtocolVersion",
+        values=["3.1"],
+    )
+    assert told(await dmz.ok("signed/verify", **verification(phone))) == UNAUTHENTICATED
+    assert (await stored(phone)).failed_attempts == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"uriId": "/operation/authorize"}, "ERR0024"),
+        ({"uriId": "/pa/token/create"}, "ERR0024"),
+        ({"uriId": "/api/activation/code"}, "ERR0024"),
+        ({"allowedSignatureTypes": ["POSSESSION"]}, "ERR0024"),
+        ({"body": "%"}, "ERR0024"),
+        ({"uriId": ""}, "ERR0024"),
+    ],
+)
+async def test_plain_verification_is_not_for_actions(dmz, phone, changes, code) -> None:
+    assert await dmz.error("signed/verify", **verification(phone, **changes)) == code
+
+
+# -- operations --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [P, PK, PB])
+async def test_approval_does_what_the_phone_signed(
+    door, phone, operation, operation_row, approval_of, kind
+) -> None:
+    made = await operation()
+    answer = await door.signed(
+        phone,
+        "operation/approve",
+        approval_of(made, mobileTokenData={"risk": [1, 2]}),
+        kind,
+        clientAddress="10.0.0.7",
+        userAgent="PowerAuthNetworking/1.2.0",
+    )
+    assert told(answer) == {"authenticated": True, "result": "APPROVED", "operationStatus": "APPROVED"}
+    row = await operation_row(made)
+    assert row.status is OperationStatus.APPROVED
+    assert (
+        json.loads(row.additional_data)
+        if isinstance(row.additional_data, str)
+        else row.additional_data
+        == {
+            "activationId": phone.activation_id,
+            "applicationId": "test-application",
+            "ipAddress": "10.0.0.7",
+            "userAgent": "PowerAuthNetworking/1.2.0",
+            "authFactor": kind.value.lower(),
+            "mobileTokenData": {"risk": [1, 2]},
+        }
+    )
+
+
+async def test_wrong_data_counts_on_the_operation_and_the_counter_stays_moved(
+    door, phone, operation, operation_row, approval_of, stored
+) -> None:
+    made = await operation()
+    for expected in ("APPROVAL_FAILED", "APPROVAL_FAILED", "OPERATION_FAILED"):
+        answer = await door.signed(phone, "operation/approve", approval_of(made, data="A1*A1CZK"))
+        assert answer["result"] == expected
+    assert answer["operationStatus"] == "FAILED"
+    assert (await operation_row(made)).failure_count == 3
+    row = await stored(phone)
+    assert (row.counter, row.failed_attempts) == (3, 0)
+
+
+async def test_wrong_signature_counts_on_activation_and_operation(
+    door, phone, operation, operation_row, approval_of, stored
+) -> None:
+    made = await operation()
+    request = door.request(phone, "operation/approve", b"something else")
+    request["body"] = b64encode(approval_of(made))
+    answers = [await door.api.ok("signed/operation/approve", **request) for _ in range(3)]
+    assert [told(answer) for answer in answers] == [
+        {"authenticated": False, "operationStatus": "PENDING"},
+        {"authenticated": False, "operationStatus": "PENDING"},
+        {"authenticated": False, "operationStatus": "FAILED"},
+    ]
+    assert (await stored(phone)).failed_attempts == 3
+
+
+@pytest.mark.parametrize(
+    "case", ["unassigned", "other user", "other activation", "inactive", "unknown key", "type"]
+)
+async def test_wrong_signature_counts_only_on_an_operation_that_fits(
+    door, phone, make_phone, operation, operation_row, approval_of, change, case
+) -> None:
+    members: dict[str, Any] = {}
+    if case == "unassigned":
+        members = {"userId": None}
+    if case == "other user":
+        members = {"userId": "bob"}
+    if case == "other activation":
+        members = {"activationId": (await make_phone()).activation_id}
+    made = await operation(**members)
+    request = door.request(phone, "operation/approve", b"something else")
+    request["body"] = b64encode(approval_of(made))
+    if case == "inactive":
+        await change(phone, activation_status=ActivationStatus.BLOCKED)
+    if case == "unknown key":
+        request["header"]["pa_application_key"] = b64encode(b"?" * 16)
+    if case == "type":
+        request["header"]["pa_signature_type"] = "knowledge"
+    answer = await door.api.ok("signed/operation/approve", **request)
+    assert told(answer) == UNAUTHENTICATED
+    assert (await operation_row(made)).failure_count == 0
+
+
+async def test_operation_of_somebody_else_is_like_an_unknown_one(
+    door, make_phone, phone, operation, operation_row, approval_of, stored
+) -> None:
+    made = await operation(userId="bob")
+    bound = await operation(activationId=(await make_phone()).activation_id)
+    for target in (made, bound, {"id": "unknown", "data": "x"}):
+        request = door.request(phone, "operation/approve", approval_of(target))
+        assert await door.api.error("signed/operation/approve", **request) == "ERR0034"
+    assert (await operation_row(made)).failure_count == 0
+    assert (await operation_row(bound)).failure_count == 0
+    row = await stored(phone)
+    assert (row.counter, row.failed_attempts) == (3, 0)
+
+
+async def test_failing_action_keeps_counter_step_and_audit(door, phone, stored, audited) -> None:
+    body = json.dumps({"requestObject": {"id": "unknown", "data": "x"}}).encode()
+    request = door.request(phone, "operation/approve", body)
+    assert await door.api.error("signed/operation/approve", **request) == "ERR0034"
+    assert b64decode((await stored(phone)).ctr_data) == phone.ctr_data
+    assert [row.note for row in await audited(phone)] == ["signature_ok"]
+    assert told(await door.api.ok("signed/operation/approve", **request)) == UNAUTHENTICATED
+
+
+async def test_flags_of_the_activation_forbid_an_approval(api, door, phone, operation, approval_of) -> None:
+    made = await operation(activationFlag="LIMITED")
+    missing = await door.signed(phone, "operation/approve", approval_of(made))
+    assert told(missing) == {
+        "authenticated": True,
+        "operationStatus": "PENDING",
+        "refusal": "ACTIVATION_FLAG_MISSING",
+        "requiredActivationFlag": "LIMITED",
+    }
+    await api.ok(
+        "activation/flags/create",
+        activationId=phone.activation_id,
+        activationFlags=["VERIFICATION_PENDING"],
+    )
+    verifying = await door.signed(phone, "operation/approve", approval_of(await operation()))
+    assert told(verifying) == {"authenticated": True, "refusal": "VERIFICATION_PENDING"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b'{"requestObject":{"id":"x"}}', b'{"requestObject":{"id":7,"data":"x"}}', b"\xff"],
+)
+async def test_unusable_signed_body_is_refused_after_authentication(door, phone, stored, body) -> None:
+    for action, number in (("operation/approve", 1), ("operation/reject", 2)):
+        answer = await door.signed(phone, action, body if action.endswith("approve") else b"[]")
+        assert told(answer) == {"authenticated": True, "refusal": "REQUEST_INVALID"}
+        assert (await stored(phone)).counter == number
+
+
+async def test_rejection_and_history(door, phone, operation, operation_row) -> None:
+    made = await operation()
+    body = json.dumps({"requestObject": {"id": made["id"], "reason": "UNEXPECTED_OPERATION"}}).encode()
+    answer = await door.signed(phone, "operation/reject", body)
+    assert told(answer) == {"authenticated": True, "result": "REJECTED", "operationStatus": "REJECTED"}
+    again = await door.signed(phone, "operation/reject", body)
+    assert told(again) == {"authenticated": True, "operationStatus": "REJECTED"}
+    history = await door.signed(phone, "operation/history", b"{}")
+    assert [(entry["id"], entry["status"]) for entry in history["operations"]] == [(made["id"], "REJECTED")]
+    assert "proximityOtp" not in json.dumps(history)
+
+
+async def test_proximity_code_comes_from_the_signed_body(door, phone, operation, approval_of) -> None:
+    made = await operation(proximityCheckEnabled=True)
+    without = await door.signed(phone, "operation/approve", approval_of(made))
+    assert without["result"] == "APPROVAL_FAILED"
+    check = {"otp": made["proximityOtp"], "type": "QR_CODE", "timestampReceived": "2025-01-01T00:00:00Z"}
+    right = await door.signed(phone, "operation/approve", approval_of(made, proximityCheck=check))
+    assert right["result"] == "APPROVED"
+
+
+async def test_one_operation_is_approved_once_by_many_phones_at_the_same_time(
+    door, make_phone, operation, operation_row, approval_of
+) -> None:
+    made = await operation()
+    phones = [await make_phone() for _ in range(6)]
+    answers = await asyncio.gather(
+        *[door.signed(phone, "operation/approve", approval_of(made)) for phone in phones]
+    )
+    assert [answer["result"] for answer in answers].count("APPROVED") == 1
+    assert all(answer["operationStatus"] == "APPROVED" for answer in answers)
+
+
+async def test_two_phones_approving_two_operations_crosswise_do_not_wait_in_a_ring(
+    door, make_phone, operation, approval_of
+) -> None:
+    phones = [await make_phone() for _ in range(8)]
+    made = [await operation() for _ in range(8)]
+    calls = []
+    for number, phone in enumerate(phones):
+        target = made[(-number) % 8]
+        calls.append(door.signed(phone, "operation/approve", approval_of(target)))
+    answers = await asyncio.gather(*calls)
+    assert [answer["result"] for answer in answers] == ["APPROVED"] * 8
+
+
+# -- tokens, vault, activation -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", list(ProtocolVersion))
+async def test_token_is_created_for_the_type_that_signed(api, door, make_phone, core, version) -> None:
+    phone = await make_phone(version=version)
+    body, sealed = await door.sealed(phone, SharedInfo1.CREATE_TOKEN)
+    answer = await door.signed(phone, "token/create", body, PB)
+    opened = sealed.open_json(answer["envelope"])
+    async with core.database.read() as session:
+        token = (await session.scalars(select(Token))).one()
+    assert (token.token_id, token.signature_type) == (opened["tokenId"], "POSSESSION_BIOMETRY")
+    assert token.activation_id == phone.activation_id
+
+
+async def test_three_factors_do_not_create_a_token(door, phone, stored) -> None:
+    body, _ = await door.sealed(phone, SharedInfo1.CREATE_TOKEN)
+    assert told(await door.signed(phone, "token/create", body, PKB)) == UNAUTHENTICATED
+    assert (await stored(phone)).counter == 0
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"encryptedData":"AA==","mac":"AA==","x":1}'])
+async def test_token_creation_needs_an_envelope(door, phone, stored, body) -> None:
+    request = door.request(phone, "token/create", body)
+    assert await door.api.error("sealed/token/create", **request) == "ERR0024"
+    assert (await stored(phone)).counter == 1
+
+
+async def test_own_token_is_removed_and_another_activations_is_not(door, phone, make_phone, core) -> None:
+    own, foreign = await door.token(phone), await door.token(await make_phone("bob"))
+    for token, removed in ((own, True), (own, False), (foreign, False)):
+        body = json.dumps({"requestObject": {"tokenId": token[0]}}).encode()
+        answer = await door.signed(phone, "token/remove", body)
+        assert told(answer) == {"authenticated": True, "tokenId": token[0], "removed": removed}
+    unusable = await door.signed(phone, "token/remove", b"{}")
+    assert told(unusable) == {"authenticated": True, "refusal": "REQUEST_INVALID"}
+    async with core.database.read() as session:
+        assert [token.token_id for token in await session.scalars(select(Token))] == [foreign[0]]
+
+
+async def test_vault_is_opened_for_the_device(door, phone, audited) -> None:
+    body, sealed = await door.sealed(phone, SharedInfo1.VAULT_UNLOCK, b'{"reason":"ADD_BIOMETRY"}')
+    answer = await door.signed(phone, "vault/unlock", body)
+    wrapped = b64decode(sealed.open_json(answer["envelope"])["encryptedVaultEncryptionKey"])
+    assert unwrap(phone.keys.transport, wrapped) == phone.keys.vault
+    assert "ADD_BIOMETRY" in (await audited(phone))[0].additional_info
+
+
+async def test_vault_keeps_its_own_order_and_errors(door, phone, stored) -> None:
+    body, _ = await door.sealed(phone, SharedInfo1.VAULT_UNLOCK)
+    for kind in (P, PB):
+        request = door.request(phone, "vault/unlock", body, kind)
+        assert await door.api.error("sealed/vault/unlock", **request) == "ERR0012"
+    request = door.request(phone, "vault/unlock", b"{}")
+    assert await door.api.error("sealed/vault/unlock", **request) == "ERR0024"
+    assert (await stored(phone)).counter == 0
+    swapped = door.request(phone, "vault/unlock", b"another") | {"body": b64encode(body)}
+    assert told(await door.api.ok("sealed/vault/unlock", **swapped)) == UNAUTHENTICATED
+    assert (await stored(phone)).failed_attempts == 1
+
+
+async def test_removal_and_what_follows(door, phone, stored) -> None:
+    answer = await door.signed(phone, "activation/remove", b"{}")
+    assert told(answer) == {"authenticated": True, "activationId": phone.activation_id}
+    row = await stored(phone)
+    assert (row.activation_status, row.counter) == (ActivationStatus.REMOVED, 1)
+    assert told(await door.signed(phone, "activation/remove", b"{}")) == UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("version", [2, 3])
+async def test_no_activation_can_be_upgraded(door, phone, change, stored, version: int) -> None:
+    await change(phone, version=version)
+    request = door.request(phone, "upgrade/commit", b"{}")
+    assert await door.api.error("signed/upgrade/commit", **request) == "ERR0008"
+    assert (await stored(phone)).version == version
+
+
+async def test_actions_of_many_phones_share_batches_and_all_succeed(door, make_phone, core, stored) -> None:
+    phones = [await make_phone(f"user-{number}") for number in range(10)]
+    calls = []
+    for number, phone in enumerate(phones):
+        if number % 3 == 0:
+            calls.append(door.sign_inside(phone, "activation/rename", b'{"activationName":"N"}'))
+        elif number % 3 == 1:
+            calls.append(door.signed(phone, "activation/remove", b"{}"))
+        else:
+            calls.append(door.api.ok("signed/verify", **verification(phone)))
+    answers = await asyncio.gather(*calls)
+    assert all(answer["authenticated"] for answer in answers)
+    assert [(await stored(phone)).counter for phone in phones] == [1] * 10
+    async with core.database.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM pa_signature_audit")) == 10

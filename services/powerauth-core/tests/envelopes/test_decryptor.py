@@ -1,0 +1,194 @@
+"""Envelope keys for an edge: generic envelopes only (spec/core-api.md §12, spec/protocol-v3.md §5.10)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from core_test_device import Device
+from core_test_rows import rewrite
+
+from powerauth_core.container import Core
+from powerauth_core.envelopes import handout
+from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_core.kernel.errors import DecryptionFailed, InvalidRequest, TemporaryKeyMissing
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.errors import DecryptionError
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import (
+    EciesContext,
+    EciesRequest,
+    ServerEnvelope,
+    SharedInfo1,
+    decrypt_request,
+    encrypt_response,
+)
+from powerauth_protocol.v3.versions import ProtocolVersion
+from servicekit import clock
+
+SCOPES = (Scope.APPLICATION, Scope.ACTIVATION)
+ACTIVE = ActivationStatus.ACTIVE
+
+
+async def _sealed(call: Any, device: Device, scope: Scope, sh1: SharedInfo1 | None = None) -> Any:
+    await device.prepare_scope(call, scope)
+    return device.seal(sh1 or SharedInfo1.generic(scope), b'{"a":1}', scope)
+
+
+def _request(device: Device, scope: Scope, sealed: Any) -> dict[str, Any]:
+    fields = {name: value for name, value in sealed.fields.items() if name not in ("encryptedData", "mac")}
+    scoped = {"activationId": device.activation_id} if scope is Scope.ACTIVATION else {}
+    return {"applicationKey": device.app.key, "protocolVersion": device.version.value} | fields | scoped
+
+
+def _edge(
+    device: Device, scope: Scope, sealed: Any, answer: dict[str, Any]
+) -> tuple[ServerEnvelope, EciesRequest]:
+    request = EciesRequest.from_json_dict(sealed.fields, device.version)
+    context = EciesContext(
+        version=device.version,
+        scope=scope,
+        sh1=SharedInfo1.generic(scope),
+        application_key=device.app.key,
+        activation_id=device.activation_id if scope is Scope.ACTIVATION else None,
+    )
+    key, base = b64decode(answer["secretKey"], 48), b64decode(answer["sharedInfo2"], 32)
+    return ServerEnvelope.from_secret(context, key, base, request), request
+
+
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_the_edge_opens_and_answers_a_generic_envelope(
+    api: Any, call: Any, activate: Any, version: ProtocolVersion
+) -> None:
+    device = await activate(ACTIVE, version)
+    for scope in SCOPES:
+        await _check_edge(api, call, device, scope)
+
+
+async def _check_edge(api: Any, call: Any, device: Device, scope: Scope) -> None:
+    sealed = await _sealed(call, device, scope)
+    request = _request(device, scope, sealed)
+    envelope, encrypted = _edge(device, scope, sealed, await api.ok("ecies/decryptor", **request))
+    assert envelope.decrypt(encrypted) == b'{"a":1}'
+    assert sealed.open(envelope.encrypt(b"answer").to_json_dict()) == b"answer"
+    if device.version.timestamp:
+        assert await api.error("ecies/decryptor", **request) == "ERR0024"
+
+
+@pytest.mark.parametrize(
+    "sh1", [SharedInfo1.CREATE_TOKEN, SharedInfo1.VAULT_UNLOCK, SharedInfo1.ACTIVATION_LAYER_2]
+)
+async def test_the_handed_out_key_does_not_open_what_is_not_generic(
+    api: Any, call: Any, activate: Any, sh1: SharedInfo1
+) -> None:
+    device = await activate()
+    scope = Scope.APPLICATION if sh1 is SharedInfo1.ACTIVATION_LAYER_2 else Scope.ACTIVATION
+    sealed = await _sealed(call, device, scope, sh1)
+    answer = await api.ok("ecies/decryptor", **_request(device, scope, sealed))
+    envelope, encrypted = _edge(device, scope, sealed, answer)
+    with pytest.raises(DecryptionError):
+        envelope.decrypt(encrypted)
+
+
+async def test_state_and_application_are_checked_before_the_value_is_remembered(
+    api: Any, core: Core, call: Any, activate: Any, new_application: Any
+) -> None:
+    device, other = await activate(), await new_application("other")
+    request = _request(device, Scope.ACTIVATION, await _sealed(call, device, Scope.ACTIVATION))
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"activationId": "unknown"}, "ERR0009"),
+        ({"applicationKey": "unknown"}, "ERR0015"),
+        ({"applicationKey": other.application_key}, "ERR0015"),
+        ({"applicationIds": ["other"]}, "ERR0009"),
+        ({"protocolVersion": "4.0"}, "ERR0018"),
+        ({"protocolVersion": "3.1"}, "ERR0018"),
+        ({"protocolVersion": None}, "ERR0024"),
+        ({"applicationKey": None}, "ERR0024"),
+        ({"ephemeralPublicKey": None}, "ERR0024"),
+        ({"ephemeralPublicKey": "%"}, "ERR0024"),
+        ({"ephemeralPublicKey": b64encode(b"\x02" + b"\xff" * 32)}, "ERR0018"),
+        ({"nonce": b64encode(bytes(15))}, "ERR0018"),
+        ({"nonce": None}, "ERR0018"),
+        ({"temporaryKeyId": "unknown"}, "ERR0045"),
+        ({"timestamp": clock.now_ms() - 61_000}, "ERR0024"),
+        ({"timestamp": clock.now_ms() + 61_000}, "ERR0024"),
+        ({"timestamp": -(2**63)}, "ERR0024"),
+    ]
+    for change, code in refused:
+        assert await api.error("ecies/decryptor", **(request | change)) == code, change
+    for status in (ActivationStatus.PENDING_COMMIT, ActivationStatus.BLOCKED, ActivationStatus.REMOVED):
+        await _set(core, activation_status=status)
+        assert await api.error("ecies/decryptor", **request) == "ERR0008"
+    await _set(core, activation_status=ACTIVE, protocol="fido2")
+    assert await api.error("ecies/decryptor", **request) == "ERR0024"
+    await _set(core, protocol="powerauth")
+    await api.ok("ecies/decryptor", **request)
+
+
+async def test_an_unsupported_version_gets_no_key(
+    api: Any, call: Any, activate: Any, application: Any
+) -> None:
+    device = await activate()
+    requests = [_request(device, scope, await _sealed(call, device, scope)) for scope in SCOPES]
+    await api.ok(
+        "application/version/unsupport",
+        applicationId=application.application_id,
+        applicationVersionId="default",
+    )
+    for request in requests:
+        assert await api.error("ecies/decryptor", **request) == "ERR0015"
+
+
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_keys_are_handed_out_once_and_finished_after_the_mac_was_verified(
+    core: Core, call: Any, activate: Any, version: ProtocolVersion
+) -> None:
+    device = await activate(ACTIVE, version)
+    sealed = await _sealed(call, device, Scope.APPLICATION)
+    env = EciesRequest.from_json_dict(sealed.fields, version)
+    keys = await _hand_out(core, device, env)
+    assert decrypt_request(version, keys.secret_key, keys.request_shared_info2, env) == b'{"a":1}'
+    answer = encrypt_response(
+        version,
+        keys.secret_key,
+        keys.response_shared_info2,
+        b"answer",
+        nonce=keys.response_nonce if version.response_nonce else env.nonce,
+        timestamp=keys.response_timestamp,
+    )
+    assert sealed.open(answer.to_json_dict()) == b"answer"
+    with pytest.raises(InvalidRequest):
+        await _hand_out(core, device, env)
+    if version is ProtocolVersion.V3_1:
+        # Its nonce stands outside the MAC.
+        with pytest.raises(InvalidRequest):
+            await _hand_out(core, device, replace(env, nonce=bytes(16)))
+
+
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_no_key_is_handed_out_for_a_wrong_mac_another_purpose_or_an_activation(
+    core: Core, call: Any, activate: Any, version: ProtocolVersion
+) -> None:
+    device = await activate(ACTIVE, version)
+    good = await _sealed(call, device, Scope.APPLICATION)
+    special = await _sealed(call, device, Scope.APPLICATION, SharedInfo1.ACTIVATION_LAYER_2)
+    personal = await _sealed(call, device, Scope.ACTIVATION)
+    tampered = good.fields | {"encryptedData": special.fields["encryptedData"]}
+    for fields in (tampered, special.fields, personal.fields):
+        with pytest.raises((DecryptionFailed, TemporaryKeyMissing)):
+            await _hand_out(core, device, EciesRequest.from_json_dict(fields, version))
+    # The attempts above did not use the real one up.
+    await _hand_out(core, device, EciesRequest.from_json_dict(good.fields, version))
+
+
+async def _hand_out(core: Core, device: Device, env: EciesRequest) -> handout.EnvelopeKeys:
+    async with core.database.transaction() as session:
+        application = await handout.usable_application(core, session, device.app.key, None)
+        return await handout.hand_out_keys(
+            core, session, env=env, application=application, version=device.version
+        )
+
+
+async def _set(core: Core, **values: Any) -> None:
+    await rewrite(core, **values)

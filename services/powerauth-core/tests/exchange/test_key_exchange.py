@@ -1,0 +1,385 @@
+"""Key exchange: what is refused, and what stays then (spec/core-api.md §7.2, spec/protocol-v3.md §4.3)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from core_test_device import Device
+from sqlalchemy import select, update
+from sqlalchemy import text as sql
+
+from powerauth_core.activations.keys import decrypt_server_private_key
+from powerauth_core.activations.models import Activation
+from powerauth_core.container import Core
+from powerauth_core.kernel.errors import InvalidKeyFormat
+from powerauth_core.temporary_keys.models import TemporaryKey
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.keys import compress_public_key, export_public_key, generate_key_pair
+from powerauth_protocol.v3.versions import ProtocolVersion
+from servicekit import clock
+
+
+def _layer2(**members: Any) -> bytes:
+    offer = {"devicePublicKey": b64encode(compress_public_key(generate_key_pair().public))} | members
+    return json.dumps(offer).encode()
+
+
+async def _prepare(api: Any, device: Device, sealed: Any, code: str, **more: Any) -> str:
+    error: str = await api.error(
+        "activation/prepare",
+        **({"activationCode": code, "applicationKey": device.app.key} | device.env(sealed) | more),
+    )
+    return error
+
+
+async def _row(core: Core, activation_id: str) -> Activation:
+    async with core.database.read() as session:
+        row = await session.get(Activation, activation_id)
+    assert row is not None
+    return row
+
+
+BAD_OFFERS: list[tuple[bytes, str]] = [
+    (b"", "ERR0011"),
+    (b"not json", "ERR0011"),
+    (b"[]", "ERR0011"),
+    (b'{"devicePublicKey": 7}', "ERR0011"),
+    (_layer2(activationName=["x"]), "ERR0011"),
+    (_layer2(activationName="a\x00b"), "ERR0011"),
+    (b"{}", "ERR0024"),
+    (b'{"devicePublicKey": " "}', "ERR0024"),
+    (_layer2(activationName="x" * 256), "ERR0024"),
+    (_layer2(extras="x" * 4001), "ERR0024"),
+    (b'{"devicePublicKey": "%%%"}', "ERR0010"),
+    (_layer2(devicePublicKey=b64encode(b"\x02" + b"\xff" * 32)), "ERR0010"),
+    (_layer2(devicePublicKey=b64encode(b"\x04" + b"\x01" * 64)), "ERR0010"),
+    (_layer2(devicePublicKey=b64encode(b"\x02" * 34)), "ERR0010"),
+]
+
+
+async def test_a_bad_offer_changes_nothing_not_even_the_otp_counter(
+    api: Any, core: Core, call: Any, init: Any, make_device: Any
+) -> None:
+    started = await init(commitPhase="ON_KEY_EXCHANGE", activationOtp="1234")
+    async with core.database.transaction() as session:
+        await session.execute(update(Activation).values(failed_attempts=2))
+    device: Device = make_device()
+    for plaintext, code in BAD_OFFERS:
+        sealed = await device.layer2(call, plaintext=plaintext)
+        assert await _prepare(api, device, sealed, started["activationCode"]) == code, plaintext
+    row = await _row(core, started["activationId"])
+    assert (row.activation_status.value, row.failed_attempts) == ("CREATED", 2)
+    assert row.device_public_key_base64 is None
+
+
+async def test_an_otp_nobody_asked_for_does_not_skip_the_commit(
+    call: Any, init: Any, make_device: Any
+) -> None:
+    answer = await make_device().join(call, (await init())["activationCode"], otp="anything")
+    assert answer["activationStatus"] == "PENDING_COMMIT"
+
+
+async def test_commit_phase_of_the_key_exchange_activates_at_once(
+    api: Any, call: Any, init: Any, make_device: Any
+) -> None:
+    device = make_device()
+    started = await init(commitPhase="ON_KEY_EXCHANGE")
+    answer = await device.join(call, started["activationCode"])
+    assert answer["activationStatus"] == "ACTIVE"
+    assert await api.error("activation/commit", activationId=device.activation_id) == "ERR0008"
+
+
+async def test_the_device_key_is_stored_uncompressed_and_texts_normalised(
+    core: Core, call: Any, init: Any, make_device: Any
+) -> None:
+    started, device = await init(), make_device()
+    sealed = await device.layer2(
+        call,
+        plaintext=_layer2(devicePublicKey=b64encode(compress_public_key(device.pair.public)), unknown=1),
+    )
+    answer = await call(
+        "activation/prepare",
+        {"activationCode": started["activationCode"], "applicationKey": device.app.key} | device.env(sealed),
+    )
+    device.accept(sealed, answer)
+    row = await _row(core, started["activationId"])
+    assert row.device_public_key_base64 == b64encode(export_public_key(device.pair.public))
+    assert (row.platform, row.activation_name, row.version) == ("unknown", None, 3)
+    assert (row.counter, row.ctr_data) == (0, b64encode(device.ctr_data))
+
+
+async def test_the_server_key_is_encrypted_for_its_row_at_rest(core: Core, activate: Any) -> None:
+    first, second = await activate(), await activate()
+    rows = [await _row(core, device.activation_id) for device in (first, second)]
+    assert [row.server_private_key_encryption for row in rows] == [1, 1]
+    async with core.database.transaction() as session:
+        await session.execute(
+            sql("UPDATE pa_activation SET server_private_key_base64 = :other WHERE activation_id = :id"),
+            {"other": rows[1].server_private_key_base64, "id": first.activation_id},
+        )
+    moved = await _row(core, first.activation_id)
+    assert _scalar(core, rows[1]) is not None
+    assert _scalar(core, moved) != _scalar(core, rows[1])
+
+
+def _scalar(core: Core, row: Activation) -> int | None:
+    """The server private key as a number; None if the record does not decrypt."""
+    try:
+        return decrypt_server_private_key(core.cipher, row).private_numbers().private_value
+    except InvalidKeyFormat:
+        return None
+
+
+async def test_unknown_and_malformed_codes_are_answered_alike(
+    api: Any, call: Any, init: Any, make_device: Any
+) -> None:
+    await init()
+    device = make_device()
+    for code in ("AAAAA-AAAAA-AAAAA-AAAAA", "AAAAA-AAAAA-AAAAA-AAAAB", "nonsense", "x" * 300):
+        assert await _prepare(api, device, await device.layer2(call), code) == "ERR0009", code
+    assert await _prepare(api, device, await device.layer2(call), "") == "ERR0024"
+
+
+async def test_a_code_works_once_and_only_in_its_application(
+    api: Any, call: Any, init: Any, make_device: Any, new_application: Any
+) -> None:
+    started = await init()
+    other = await new_application("other")
+    stranger = Device(
+        type(make_device().app).of(
+            other.application_id, other.application_key, other.application_secret, other.master_public_key
+        )
+    )
+    sealed = await stranger.layer2(call)
+    assert await _prepare(api, stranger, sealed, started["activationCode"]) == "ERR0009"
+    await make_device().join(call, started["activationCode"])
+    late = make_device()
+    assert await _prepare(api, late, await late.layer2(call), started["activationCode"]) == "ERR0009"
+
+
+async def test_an_unsupported_version_looks_like_an_expired_activation(
+    api: Any, call: Any, init: Any, make_device: Any, application: Any
+) -> None:
+    started, device = await init(), make_device()
+    prepare, create = await device.layer2(call), await device.layer2(call)
+    await api.ok(
+        "application/version/unsupport",
+        applicationId=application.application_id,
+        applicationVersionId="default",
+    )
+    assert await _prepare(api, device, prepare, started["activationCode"]) == "ERR0007"
+    assert (
+        await _prepare(api, device, prepare, started["activationCode"], applicationKey="unknown") == "ERR0007"
+    )
+    assert (
+        await api.error("activation/create", userId="u", applicationKey=device.app.key, **device.env(create))
+        == "ERR0015"
+    )
+
+
+async def test_an_activation_of_another_protocol_does_not_exchange_keys(
+    api: Any, call: Any, init: Any, make_device: Any
+) -> None:
+    started, device = await init(protocol="fido2"), make_device()
+    assert await _prepare(api, device, await device.layer2(call), started["activationCode"]) == "ERR0009"
+
+
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_tampering_with_any_part_is_a_decryption_failure(
+    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+) -> None:
+    started, device = await init(), make_device(version)
+    sealed = await device.layer2(call)
+    other = await device.layer2(call)
+    for name in ("ephemeralPublicKey", "encryptedData", "mac", "nonce"):
+        # 3.0 and 3.1 do not cover the nonce; there it changes the plaintext, which then is no layer 2.
+        if name in sealed.fields and (name != "nonce" or version.associated_data):
+            changed = {name: other.fields[name]}
+            assert await _prepare(api, device, sealed, started["activationCode"], **changed) == "ERR0018", (
+                name
+            )
+    if version.timestamp:
+        later = {"timestamp": sealed.fields["timestamp"] + 1}
+        assert await _prepare(api, device, sealed, started["activationCode"], **later) == "ERR0018"
+    found = await api.ok("activation/status", activationId=started["activationId"])
+    assert found["activationStatus"] == "CREATED"
+
+
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_the_fields_must_be_those_of_the_version(
+    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+) -> None:
+    started, device = await init(), make_device(version)
+    sealed = await device.layer2(call)
+    extra = {"temporaryKeyId": "id", "nonce": b64encode(bytes(16)), "timestamp": clock.now_ms()}
+    for name in ("temporaryKeyId", "ephemeralPublicKey", "encryptedData", "mac", "nonce", "timestamp"):
+        changed = {name: None if name in sealed.fields else extra[name]}
+        assert await _prepare(api, device, sealed, started["activationCode"], **changed) == "ERR0024", name
+    for text in ("*", "AA", "AAB="):
+        assert await _prepare(api, device, sealed, started["activationCode"], mac=text) == "ERR0024"
+    for unknown in ("2.1", "3.4", "3"):
+        assert (
+            await _prepare(api, device, sealed, started["activationCode"], protocolVersion=unknown)
+            == "ERR0018"
+        )
+    refusal = await _prepare(api, device, sealed, started["activationCode"], protocolVersion="")
+    assert refusal == "ERR0024"
+
+
+async def test_a_version_below_the_applications_minimum_is_like_an_unknown_one(
+    api: Any, call: Any, init: Any, make_device: Any, application: Any
+) -> None:
+    await api.ok(
+        "application/config/create",
+        applicationId=application.application_id,
+        key="minimumProtocolVersion",
+        values=["3.2"],
+    )
+    for version, expected in ((ProtocolVersion.V3_1, "ERR0018"), (ProtocolVersion.V3_2, None)):
+        started, device = await init(), make_device(version)
+        sealed = await device.layer2(call)
+        request = {"activationCode": started["activationCode"], "applicationKey": device.app.key}
+        _, body = await api.post("activation/prepare", **request, **device.env(sealed))
+        assert body["responseObject"].get("code") == expected
+
+
+@pytest.mark.parametrize("version", [ProtocolVersion.V3_2, ProtocolVersion.V3_3])
+async def test_an_envelope_is_accepted_once(
+    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+) -> None:
+    first, second, device = await init(), await init(), make_device(version)
+    sealed = await device.layer2(call)
+    request = {"applicationKey": device.app.key} | device.env(sealed)
+    await api.ok("activation/prepare", activationCode=first["activationCode"], **request)
+    for code in (first["activationCode"], second["activationCode"]):
+        assert await api.error("activation/prepare", activationCode=code, **request) == "ERR0024"
+    assert await api.error("activation/create", userId="u", **request) == "ERR0024"
+    found = await api.ok("activation/status", activationId=second["activationId"])
+    assert found["activationStatus"] == "CREATED"
+
+
+async def test_a_tampered_envelope_does_not_use_up_the_real_one(
+    api: Any, call: Any, init: Any, make_device: Any
+) -> None:
+    started, device = await init(), make_device()
+    sealed = await device.layer2(call)
+    assert (
+        await _prepare(api, device, sealed, started["activationCode"], mac=b64encode(bytes(32))) == "ERR0018"
+    )
+    answer = await call(
+        "activation/prepare",
+        {"activationCode": started["activationCode"], "applicationKey": device.app.key} | device.env(sealed),
+    )
+    assert answer["activationStatus"] == "PENDING_COMMIT"
+
+
+@pytest.mark.parametrize("offset", [-61_000, 61_000])
+async def test_an_envelope_outside_the_time_window_is_refused(
+    api: Any, call: Any, init: Any, make_device: Any, offset: int
+) -> None:
+    started, device = await init(), make_device()
+    await device.prepare_scope(call, Scope.APPLICATION)
+    sealed = device.seal(
+        SharedInfo1.ACTIVATION_LAYER_2, _layer2(), Scope.APPLICATION, timestamp=clock.now_ms() + offset
+    )
+    assert await _prepare(api, device, sealed, started["activationCode"]) == "ERR0024"
+
+
+async def test_temporary_keys_are_bound_to_scope_application_and_time(
+    api: Any, core: Core, call: Any, init: Any, make_device: Any, activate: Any, new_application: Any
+) -> None:
+    active = await activate()
+    await active.prepare_scope(call, Scope.ACTIVATION)
+    other = await new_application("other")
+    stranger = Device(
+        type(active.app).of(
+            other.application_id, other.application_key, other.application_secret, other.master_public_key
+        )
+    )
+    await stranger.prepare_scope(call, Scope.APPLICATION)
+    started, device = await init(), make_device()
+    await device.prepare_scope(call, Scope.APPLICATION)
+    own = device._temporary[Scope.APPLICATION]
+
+    for taken in (
+        active._temporary[Scope.ACTIVATION],
+        stranger._temporary[Scope.APPLICATION],
+        ("no-id", own[1]),
+    ):
+        device._temporary[Scope.APPLICATION] = taken
+        sealed = await device.layer2(call)
+        assert await _prepare(api, device, sealed, started["activationCode"]) == "ERR0045"
+
+    device._temporary[Scope.APPLICATION] = own
+    async with core.database.transaction() as session:
+        await session.execute(
+            update(TemporaryKey)
+            .where(TemporaryKey.id == own[0])
+            .values(timestamp_expires=clock.from_ms(clock.now_ms() - 1))
+        )
+    sealed = await device.layer2(call)
+    assert await _prepare(api, device, sealed, started["activationCode"]) == "ERR0045"
+
+
+async def test_a_failed_direct_activation_leaves_nothing_behind(
+    api: Any, core: Core, call: Any, make_device: Any
+) -> None:
+    device = make_device()
+    request = {"userId": "user-1", "applicationKey": device.app.key}
+    sealed = await device.layer2(call)
+    broken = device.env(sealed) | {"mac": b64encode(bytes(32))}
+    assert await api.error("activation/create", **request, **broken) == "ERR0018"
+    for past in ({"maxFailureCount": 0}, {"timestampActivationExpire": 1_000}):
+        assert await api.error("activation/create", **request, **device.env(sealed), **past) == "ERR0024"
+    async with core.database.read() as session:
+        assert (await session.execute(select(Activation))).first() is None
+
+
+async def test_an_activation_code_is_unique_by_its_first_half(
+    init: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = activation_code.generate(bytes(10))
+    same_half = activation_code.generate(bytes(7) + b"\x01\x02\x03")
+    assert taken[:11] == same_half[:11]
+    free = activation_code.generate(b"\xff" * 10)
+    codes = iter([taken, same_half, taken, free])
+    monkeypatch.setattr(
+        "powerauth_core.activations.initialisation.activation_code.generate", lambda: next(codes)
+    )
+    assert (await init())["activationCode"] == taken
+    assert (await init())["activationCode"] == free
+
+
+async def test_ten_taken_codes_are_enough(api: Any, init: Any, application: Any, monkeypatch: Any) -> None:
+    taken = activation_code.generate(bytes(10))
+    monkeypatch.setattr("powerauth_core.activations.initialisation.activation_code.generate", lambda: taken)
+    await init()
+    assert (
+        await api.error("activation/init", userId="u", applicationId=application.application_id) == "ERR0006"
+    )
+
+
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_older_clients_need_not_tell_the_protocol_version(
+    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+) -> None:
+    started = await init()
+    device: Device = make_device(version)
+    sealed = await device.layer2(call)
+    env = {name: value for name, value in device.env(sealed).items() if name != "protocolVersion"}
+    exchanged = await api.ok(
+        "activation/prepare",
+        activationCode=started["activationCode"],
+        applicationKey=device.app.key,
+        **env,
+    )
+    assert exchanged["activationStatus"] == "PENDING_COMMIT"
+    assert (exchanged["nonce"] is not None, exchanged["timestamp"] is not None) == (
+        version.timestamp,
+        version.timestamp,
+    )

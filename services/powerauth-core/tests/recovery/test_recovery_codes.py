@@ -1,0 +1,409 @@
+"""Recovery codes: issued, guessed, redeemed, confirmed, revoked (spec/core-api.md §8)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from powerauth_core.container import Core
+from powerauth_core.kernel.enums import ActivationStatus, RecoveryCodeStatus
+from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3 import recovery as protocol
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.keys import KeyPair, ecdh, export_public_key, generate_key_pair, import_public_key
+from powerauth_protocol.v3.versions import ProtocolVersion
+
+WRONG = "0000000000"
+
+
+@pytest.fixture
+async def printer(api: Any, application: Any) -> KeyPair:
+    """Recovery and postcards switched on; the printing centre's key pair."""
+    pair = generate_key_pair()
+    await api.ok(
+        "recovery/config/update",
+        applicationId=application.application_id,
+        activationRecoveryEnabled=True,
+        recoveryPostcardEnabled=True,
+        allowMultipleRecoveryCodes=False,
+        remotePostcardPublicKey=b64encode(export_public_key(pair.public)),
+    )
+    return pair
+
+
+@pytest.fixture
+async def owner(api: Any, call: Any, printer: KeyPair, make_device: Any) -> Any:
+    """A device whose activation has a recovery code that can be used."""
+    device = make_device()
+    await device.create(call, "user-1")
+    await api.ok("activation/commit", activationId=device.activation_id)
+    await api.ok("activation/flags/create", activationId=device.activation_id, activationFlags=["VIP"])
+    return device
+
+
+async def _recover(api: Any, call: Any, device: Any, code: str, puk: str, **more: Any) -> dict[str, Any]:
+    """Try to recover with a new device; the response object, or the error's."""
+    sealed = await device.layer2(call)
+    request = {"recoveryCode": code, "puk": puk, "applicationKey": device.app.key}
+    _, body = await api.post("activation/recovery/create", **request, **device.env(sealed), **more)
+    answer: dict[str, Any] = body["responseObject"]
+    if "code" not in answer:
+        device.accept(sealed, answer)
+    return answer
+
+
+async def _codes(api: Any, **request: Any) -> list[tuple[str, list[str]]]:
+    answer = await api.ok("recovery/lookup", **request)
+    return [(code["status"], [puk["status"] for puk in code["puks"]]) for code in answer["recoveryCodes"]]
+
+
+async def test_a_recovery_code_comes_with_the_activation_and_lives_with_it(
+    api: Any, call: Any, printer: KeyPair, init: Any, make_device: Any
+) -> None:
+    device = make_device()
+    await device.join(call, (await init())["activationCode"], generateRecoveryCodes=True)
+    code, puk = device.recovery
+    assert activation_code.validate(code)
+    assert len(puk) == 10
+    assert puk.isdigit()
+    assert await _codes(api, activationId=device.activation_id) == [("CREATED", ["VALID"])]
+    await api.ok("activation/commit", activationId=device.activation_id)
+    assert await _codes(api, activationId=device.activation_id) == [("ACTIVE", ["VALID"])]
+    await api.ok("activation/remove", activationId=device.activation_id)
+    assert await _codes(api, activationId=device.activation_id) == [("ACTIVE", ["VALID"])]
+    await api.ok("activation/remove", activationId=device.activation_id, revokeRecoveryCodes=True)
+    assert await _codes(api, activationId=device.activation_id) == [("REVOKED", ["INVALID"])]
+
+
+async def test_an_activation_that_is_active_at_once_has_an_active_code(
+    api: Any, call: Any, printer: KeyPair, init: Any, make_device: Any
+) -> None:
+    started, device = await init(commitPhase="ON_KEY_EXCHANGE"), make_device()
+    await device.join(call, started["activationCode"], generateRecoveryCodes=True)
+    assert await _codes(api, activationId=device.activation_id) == [("ACTIVE", ["VALID"])]
+
+
+async def test_no_code_is_issued_unless_asked_for_and_offered(
+    api: Any, call: Any, printer: KeyPair, init: Any, make_device: Any, application: Any
+) -> None:
+    device = make_device()
+    await device.join(call, (await init())["activationCode"])
+    assert device.recovery is None
+    await device.create(call, "user-1", generateRecoveryCodes=False)
+    assert device.recovery is None
+    await _switch(api, application, recovery=False)
+    await device.create(call, "user-1")
+    assert device.recovery is None
+
+
+@pytest.mark.parametrize("ending", ["activation/remove", "expiry"])
+async def test_codes_of_an_unfinished_activation_are_revoked_with_it(
+    api: Any, call: Any, printer: KeyPair, make_device: Any, run_out_of_time: Any, ending: str
+) -> None:
+    device = make_device()
+    await device.create(call, "user-1")
+    if ending == "expiry":
+        await run_out_of_time(device.activation_id)
+        await api.ok("activation/status", activationId=device.activation_id)
+    else:
+        await api.ok(ending, activationId=device.activation_id)
+    assert await _codes(api, activationId=device.activation_id) == [("REVOKED", ["INVALID"])]
+
+
+@pytest.mark.parametrize("version", ProtocolVersion)
+async def test_the_right_puk_replaces_the_activation(
+    api: Any, call: Any, owner: Any, make_device: Any, version: ProtocolVersion
+) -> None:
+    device = make_device(version)
+    answer = await _recover(api, call, device, *owner.recovery, maxFailureCount=7)
+    assert (answer["activationStatus"], answer["userId"]) == ("PENDING_COMMIT", "user-1")
+    old = await api.ok("activation/status", activationId=owner.activation_id)
+    assert old["activationStatus"] == "REMOVED"
+    new = await api.ok("activation/status", activationId=device.activation_id)
+    assert (new["activationFlags"], new["maxFailedAttempts"]) == (["VIP"], 7)
+    assert await _codes(api, activationId=owner.activation_id) == [("REVOKED", ["USED"])]
+    assert await _codes(api, activationId=device.activation_id) == [("CREATED", ["VALID"])]
+    again = await _recover(api, call, make_device(), *owner.recovery)
+    assert again["code"] == "ERR0024"
+
+
+async def test_wrong_puks_are_counted_until_the_code_is_blocked(
+    api: Any, call: Any, owner: Any, make_device: Any
+) -> None:
+    code, puk = owner.recovery
+    for _ in range(4):
+        answer = await _recover(api, call, make_device(), code, WRONG)
+        assert (answer["code"], answer["currentRecoveryPukIndex"]) == ("ERR_RECOVERY", 1)
+    answer = await _recover(api, call, make_device(), code, WRONG)
+    assert answer["code"] == "ERR0028"
+    assert "currentRecoveryPukIndex" not in answer
+    assert await _codes(api, activationId=owner.activation_id) == [("BLOCKED", ["INVALID"])]
+    assert (await _recover(api, call, make_device(), code, puk))["code"] == "ERR0024"
+    status = await api.ok("activation/status", activationId=owner.activation_id)
+    assert status["activationStatus"] == "ACTIVE"
+
+
+async def test_parallel_guesses_do_not_pass_the_limit(
+    api: Any, core: Core, call: Any, owner: Any, make_device: Any
+) -> None:
+    code, _ = owner.recovery
+    answers = await asyncio.gather(
+        *[_recover(api, call, make_device(), code, f"{guess:010d}") for guess in range(9)],
+        api.ok("activation/remove", activationId=owner.activation_id),
+    )
+    codes = [answer["code"] for answer in answers[:-1]]
+    assert sorted(codes) == ["ERR0024"] * 4 + ["ERR0028"] + ["ERR_RECOVERY"] * 4
+    async with core.database.read() as session:
+        (row,) = (await session.execute(select(RecoveryCode))).scalars()
+    assert (row.status, row.failed_attempts) == (RecoveryCodeStatus.BLOCKED, 5)
+
+
+async def test_one_of_several_recoveries_wins(api: Any, call: Any, owner: Any, make_device: Any) -> None:
+    answers = await asyncio.gather(*[_recover(api, call, make_device(), *owner.recovery) for _ in range(4)])
+    assert sorted(answer.get("code", "OK") for answer in answers) == ["ERR0024"] * 3 + ["OK"]
+
+
+async def test_recovery_is_refused_when_it_is_not_offered_or_the_version_is_unusable(
+    api: Any, call: Any, owner: Any, make_device: Any, application: Any
+) -> None:
+    for bad in ("AAAAA-AAAAA-AAAAA-AAAAA", "x"):
+        assert (await _recover(api, call, make_device(), bad, WRONG))["code"] == "ERR0024"
+    for missing in ({"recoveryCode": None}, {"puk": None}, {"applicationKey": None}):
+        device = make_device()
+        sealed = await device.layer2(call)
+        request = {"recoveryCode": owner.recovery[0], "puk": WRONG, "applicationKey": device.app.key}
+        assert (
+            await api.error("activation/recovery/create", **(request | device.env(sealed) | missing))
+            == "ERR0024"
+        )
+    await _switch(api, application, recovery=False)
+    assert (await _recover(api, call, make_device(), *owner.recovery))["code"] == "ERR0024"
+    await _switch(api, application, recovery=True)
+    device = make_device()
+    sealed = await device.layer2(call)
+    await api.ok(
+        "application/version/unsupport",
+        applicationId=application.application_id,
+        applicationVersionId="default",
+    )
+    request = {"recoveryCode": owner.recovery[0], "puk": owner.recovery[1], "applicationKey": device.app.key}
+    assert await api.error("activation/recovery/create", **request, **device.env(sealed)) == "ERR0024"
+
+
+async def test_puks_are_stored_hashed_and_encrypted_for_their_row(core: Core, owner: Any) -> None:
+    async with core.database.read() as session:
+        (puk,) = (await session.execute(select(RecoveryPuk))).scalars()
+        (code,) = (await session.execute(select(RecoveryCode))).scalars()
+    assert puk.puk_encryption == 1
+    parts = (str(code.application_id), "user-1", code.recovery_code, "1")
+    assert core.cipher.decrypt_text(puk.puk_encryption, parts, puk.puk or "").startswith("$argon2i$")
+
+
+async def test_a_postcard_is_derived_again_by_the_printing_centre(
+    api: Any, call: Any, printer: KeyPair, application: Any, make_device: Any, activate: Any
+) -> None:
+    answer = await api.ok(
+        "recovery/create", applicationId=application.application_id, userId="user-1", pukCount=3
+    )
+    config = await api.ok("recovery/config/detail", applicationId=application.application_id)
+    secret = ecdh(printer.private, import_public_key(b64decode(config["postcardPublicKey"])))
+    indexes = [puk["pukDerivationIndex"] for puk in answer["puks"]]
+    printed = protocol.derive(secret, b64decode(answer["nonce"], 32), indexes)
+    assert answer["recoveryCodeMasked"] == "XXXXX-XXXXX-XXXXX-" + printed.code[-5:]
+    assert (answer["status"], [puk["pukIndex"] for puk in answer["puks"]]) == ("CREATED", [1, 2, 3])
+
+    # It has to be confirmed by one of the user's devices before it can be used.
+    assert (await _recover(api, call, make_device(), printed.code, printed.puks[0]))["code"] == "ERR0024"
+    owner = await activate()
+    assert await _confirm(api, call, owner, printed.code) == {"alreadyConfirmed": False}
+    assert await _confirm(api, call, owner, printed.code) == {"alreadyConfirmed": True}
+
+    for number, puk in enumerate(printed.puks):
+        later = printed.puks[(number + 1) % 3]
+        wrong = await _recover(api, call, make_device(), printed.code, later)
+        assert (wrong["code"], wrong["currentRecoveryPukIndex"]) == ("ERR_RECOVERY", number + 1)
+        done = await _recover(api, call, make_device(), printed.code, puk, generateRecoveryCodes=False)
+        assert done["activationStatus"] == "PENDING_COMMIT"
+    exhausted = await _recover(api, call, make_device(), printed.code, printed.puks[0])
+    assert exhausted["code"] == "ERR0028"
+    status = await api.ok("activation/status", activationId=owner.activation_id)
+    assert status["activationStatus"] == "ACTIVE"
+
+
+async def test_a_user_has_one_postcard_unless_more_are_allowed(
+    api: Any, printer: KeyPair, application: Any
+) -> None:
+    request = {"applicationId": application.application_id, "userId": "user-1", "pukCount": 1}
+    attempts = await asyncio.gather(*[api.post("recovery/create", **request) for _ in range(3)])
+    assert sorted(body["responseObject"].get("code", "OK") for _, body in attempts) == [
+        "ERR0025",
+        "ERR0025",
+        "OK",
+    ]
+    await api.ok("recovery/create", **(request | {"userId": "user-2"}))
+    await _switch(api, application, recovery=True, multiple=True)
+    await api.ok("recovery/create", **request)
+
+
+async def test_postcards_need_switches_keys_and_sane_input(
+    api: Any, application: Any, printer: KeyPair
+) -> None:
+    request = {"applicationId": application.application_id, "userId": "user-1", "pukCount": 1}
+    for bad in ({"pukCount": 0}, {"pukCount": 101}, {"userId": ""}, {"applicationId": "other"}):
+        assert await api.error("recovery/create", **(request | bad)) == "ERR0024"
+    await _switch(api, application, recovery=True, remotePostcardPublicKey="")
+    assert await api.error("recovery/create", **request) == "ERR0029"
+    await _switch(api, application, recovery=True, postcard=False)
+    assert await api.error("recovery/create", **request) == "ERR0024"
+    await _switch(api, application, recovery=False)
+    assert await api.error("recovery/create", **request) == "ERR0024"
+
+
+async def _confirm(api: Any, call: Any, device: Any, code: str) -> Any:
+    await device.prepare_scope(call, Scope.ACTIVATION)
+    sealed = device.seal(SharedInfo1.CONFIRM_RECOVERY_CODE, json.dumps({"recoveryCode": code}).encode())
+    request = {"activationId": device.activation_id, "applicationKey": device.app.key}
+    _, body = await api.post("recovery/confirm", **request, **device.env(sealed))
+    answer = body["responseObject"]
+    if "code" in answer:
+        return answer["code"]
+    assert (answer["activationId"], answer["userId"]) == (device.activation_id, "user-1")
+    return sealed.open_json(answer)
+
+
+async def test_only_the_users_own_usable_codes_are_confirmed(
+    api: Any, core: Core, call: Any, printer: KeyPair, application: Any, activate: Any, make_device: Any
+) -> None:
+    device, stranger = await activate(), make_device()
+    await stranger.create(call, "user-2")
+    assert await _confirm(api, call, device, stranger.recovery[0]) == "ERR0024"
+    assert await _confirm(api, call, device, "AAAAA-AAAAA-AAAAA-AAAAA") == "ERR0027"
+    for malformed in ("", "AAAAA-AAAAA-AAAAA-AAAAB"):
+        assert await _confirm(api, call, device, malformed) == "ERR0024"
+    await api.ok("activation/block", activationId=device.activation_id)
+    assert await _confirm(api, call, device, stranger.recovery[0]) == "ERR0008"
+    await api.ok("activation/unblock", activationId=device.activation_id)
+    await device.create(call, "user-1")
+    await api.ok("activation/commit", activationId=device.activation_id)
+    for status in (RecoveryCodeStatus.BLOCKED, RecoveryCodeStatus.REVOKED):
+        async with core.database.transaction() as session:
+            await session.execute(update(RecoveryCode).values(status=status))
+        assert await _confirm(api, call, device, device.recovery[0]) == "ERR0024"
+    await _switch(api, application, recovery=False)
+    assert await _confirm(api, call, device, device.recovery[0]) == "ERR0024"
+    device.activation_id = "unknown"
+    assert await _confirm(api, call, device, device.recovery[0]) == "ERR0009"
+
+
+async def test_lookup_filters_by_user_activation_application_and_states(
+    api: Any, printer: KeyPair, owner: Any, application: Any
+) -> None:
+    await api.ok("recovery/create", applicationId=application.application_id, userId="user-1", pukCount=2)
+    bound, postcard = ("ACTIVE", ["VALID"]), ("CREATED", ["VALID", "VALID"])
+    cases: list[tuple[dict[str, Any], list[Any]]] = [
+        ({"userId": "user-1"}, [postcard, bound]),
+        ({"userId": "user-2"}, []),
+        ({"activationId": owner.activation_id}, [bound]),
+        ({"userId": "user-1", "activationId": owner.activation_id}, [bound]),
+        ({"userId": "user-1", "applicationId": application.application_id}, [postcard, bound]),
+        ({"userId": "user-1", "applicationIds": ["other"]}, []),
+        ({"userId": "user-1", "recoveryCodeStatus": "ACTIVE"}, [bound]),
+        ({"userId": "user-1", "recoveryPukStatus": "USED"}, []),
+    ]
+    for request, expected in cases:
+        assert await _codes(api, **request) == expected, request
+    assert await api.error("recovery/lookup") == "ERR0024"
+    assert await api.error("recovery/lookup", userId="user-1", applicationId="other") == "ERR0024"
+    (found,) = (await api.ok("recovery/lookup", activationId=owner.activation_id))["recoveryCodes"]
+    assert found["recoveryCodeMasked"] == "XXXXX-XXXXX-XXXXX-" + owner.recovery[0][-5:]
+    assert (found["userId"], found["applicationId"]) == ("user-1", application.application_id)
+    assert found["puks"] == [{"pukIndex": 1, "pukDerivationIndex": 0, "status": "VALID"}]
+
+
+async def test_revoking_tells_whether_something_changed(api: Any, owner: Any) -> None:
+    (found,) = (await api.ok("recovery/lookup", userId="user-1"))["recoveryCodes"]
+    ids = [found["recoveryCodeId"], 999_999]
+    revoke = "recovery/revoke"
+    assert await api.ok(revoke, recoveryCodeIds=ids, applicationIds=["other"]) == {"revoked": False}
+    assert await api.ok(revoke, recoveryCodeIds=ids) == {"revoked": True}
+    assert await _codes(api, userId="user-1") == [("REVOKED", ["INVALID"])]
+    assert await api.ok(revoke, recoveryCodeIds=ids) == {"revoked": False}
+    for bad in ([], [-1], [None], None):
+        assert await api.error(revoke, recoveryCodeIds=bad) == "ERR0024"
+
+
+async def test_configuration_starts_switched_off_and_keeps_its_keys(api: Any, application: Any) -> None:
+    request = {"applicationId": application.application_id}
+    off = {
+        "applicationId": application.application_id,
+        "activationRecoveryEnabled": False,
+        "recoveryPostcardEnabled": False,
+        "allowMultipleRecoveryCodes": False,
+        "postcardPublicKey": None,
+        "remotePostcardPublicKey": None,
+    }
+    assert await api.ok("recovery/config/detail", **request) == off
+    remote = b64encode(export_public_key(generate_key_pair().public))
+    await _switch(api, application, recovery=True, remotePostcardPublicKey=remote)
+    first = await api.ok("recovery/config/detail", **request)
+    assert first["remotePostcardPublicKey"] == remote
+    assert first["postcardPublicKey"] is not None
+    await _switch(api, application, recovery=True)
+    assert await api.ok("recovery/config/detail", **request) == first
+    await _switch(api, application, recovery=True, remotePostcardPublicKey="")
+    cleared = await api.ok("recovery/config/detail", **request)
+    assert cleared == first | {"remotePostcardPublicKey": None}
+    for path in ("recovery/config/detail", "recovery/config/update"):
+        assert await api.error(path, applicationId=None) == "ERR0024"
+    assert await api.error("recovery/config/detail", applicationId="other") == "ERR0024"
+    status, body = await _post_switch(api, application, remotePostcardPublicKey="AAAA")
+    assert (status, body["responseObject"]["code"]) == (400, "ERR0010")
+
+
+async def test_a_recovered_activation_of_a_removed_one_is_fine(
+    api: Any, call: Any, owner: Any, make_device: Any
+) -> None:
+    await api.ok("activation/remove", activationId=owner.activation_id)
+    device = make_device()
+    answer = await _recover(api, call, device, *owner.recovery)
+    assert answer["activationStatus"] == ActivationStatus.PENDING_COMMIT.value
+
+
+async def _post_switch(
+    api: Any,
+    application: Any,
+    *,
+    recovery: bool = True,
+    postcard: bool = True,
+    multiple: bool = False,
+    **more: Any,
+) -> tuple[int, dict[str, Any]]:
+    answer: tuple[int, dict[str, Any]] = await api.post(
+        "recovery/config/update",
+        applicationId=application.application_id,
+        activationRecoveryEnabled=recovery,
+        recoveryPostcardEnabled=postcard,
+        allowMultipleRecoveryCodes=multiple,
+        **more,
+    )
+    return answer
+
+
+async def _switch(api: Any, application: Any, **switches: Any) -> None:
+    status, body = await _post_switch(api, application, **switches)
+    assert status == 200, body
+
+
+async def test_a_switch_that_is_absent_or_null_is_off(api: Any, application: Any) -> None:
+    await _switch(api, application, recovery=True, postcard=True, multiple=True)
+    named = {"applicationId": application.application_id}
+    await api.ok("recovery/config/update", **named, recoveryPostcardEnabled=None)
+    shown = await api.ok("recovery/config/detail", **named)
+    assert not any(shown[name] for name in shown if name.endswith(("Enabled", "Codes")))

@@ -1,0 +1,188 @@
+"""What tests of activations and of what they do share: simulated devices in every state, at either door."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from core_test_device import App, Call, Device
+from core_test_rows import rewrite
+from sqlalchemy import select, update
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.audit.signatures import SignatureAudit
+from powerauth_core.container import Core
+from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_protocol.v3.versions import ProtocolVersion
+from servicekit import clock
+
+MakePhone = Callable[..., Awaitable[Device]]
+MakeDevice = Callable[..., Device]
+Activate = Callable[..., Awaitable[Device]]
+
+
+@pytest.fixture
+def call(api: Any) -> Call:
+    """The core as devices see it: path and request object in, response object out."""
+
+    async def post(path: str, request: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = await api.ok(path, **request)
+        return answer
+
+    return post
+
+
+@pytest.fixture
+def app_of(application: Any) -> App:
+    """The test application as a device carries it."""
+    return App.of(
+        application.application_id,
+        application.application_key,
+        application.application_secret,
+        application.master_public_key,
+    )
+
+
+@pytest.fixture
+def make_device(app_of: App) -> MakeDevice:
+    """A device of the test application: ``make_device(ProtocolVersion.V3_1)``."""
+
+    def make(version: ProtocolVersion = ProtocolVersion.V3_3) -> Device:
+        return Device(app_of, version)
+
+    return make
+
+
+@pytest.fixture
+def init(api: Any, application: Any) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """Start an activation: ``await init(commitPhase="ON_KEY_EXCHANGE")``."""
+
+    async def start(user_id: str = "user-1", **more: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = await api.ok(
+            "activation/init", **({"userId": user_id, "applicationId": application.application_id} | more)
+        )
+        return answer
+
+    return start
+
+
+@pytest.fixture
+def activate(
+    api: Any, call: Call, init: Callable[..., Awaitable[dict[str, Any]]], make_device: MakeDevice
+) -> Activate:
+    """A device with an activation in a state: ``await activate(ActivationStatus.BLOCKED)``."""
+
+    async def make(
+        status: ActivationStatus = ActivationStatus.ACTIVE,
+        version: ProtocolVersion = ProtocolVersion.V3_3,
+        **more: Any,
+    ) -> Device:
+        started = await init(**more)
+        device = make_device(version)
+        device.activation_id = started["activationId"]
+        if status is ActivationStatus.CREATED:
+            return device
+        await device.join(call, started["activationCode"])
+        if status is not ActivationStatus.PENDING_COMMIT:
+            await api.ok("activation/commit", activationId=device.activation_id)
+        if status is ActivationStatus.BLOCKED:
+            await api.ok("activation/block", activationId=device.activation_id)
+        if status is ActivationStatus.REMOVED:
+            await api.ok("activation/remove", activationId=device.activation_id)
+        return device
+
+    return make
+
+
+@pytest.fixture
+def run_out_of_time(core: Core) -> Callable[[str], Awaitable[None]]:
+    """Let the time of an unfinished activation be up."""
+
+    async def expire(activation_id: str) -> None:
+        past = clock.from_ms(clock.now_ms() - 1)
+        async with core.database.transaction() as session:
+            await session.execute(
+                update(Activation)
+                .where(Activation.activation_id == activation_id)
+                .values(timestamp_activation_expire=past)
+            )
+
+    return expire
+
+
+@pytest.fixture
+def make_phone(api: Any, call: Call, application: Any) -> MakePhone:
+    """A device with an ACTIVE activation: ``await make_phone("alice", version=ProtocolVersion.V3_1)``."""
+
+    async def make(
+        user_id: str = "alice",
+        version: ProtocolVersion = ProtocolVersion.V3_3,
+        of: Any = None,
+        **more: Any,
+    ) -> Device:
+        chosen = of or application
+        app = App.of(
+            chosen.application_id,
+            chosen.application_key,
+            chosen.application_secret,
+            chosen.master_public_key,
+        )
+        started = await api.ok(
+            "activation/init",
+            userId=user_id,
+            applicationId=chosen.application_id,
+            commitPhase="ON_KEY_EXCHANGE",
+            **more,
+        )
+        device = Device(app, version)
+        await device.join(call, started["activationCode"])
+        return device
+
+    return make
+
+
+@pytest_asyncio.fixture
+async def phone(make_phone: MakePhone) -> Device:
+    """A device of user ``alice`` with an ACTIVE activation, protocol 3.3."""
+    return await make_phone()
+
+
+@pytest.fixture
+def stored(core: Core) -> Callable[[Device], Awaitable[Activation]]:
+    """The activation row of a device: ``await stored(phone)``."""
+
+    async def read(device: Device) -> Activation:
+        async with core.database.read() as session:
+            row = await session.get(Activation, device.activation_id)
+        assert row is not None
+        return row
+
+    return read
+
+
+@pytest.fixture
+def change(core: Core) -> Callable[..., Awaitable[None]]:
+    """Write columns of a device's activation: ``await change(phone, failed_attempts=4)``."""
+
+    async def write(device: Device, **values: Any) -> None:
+        await rewrite(core, Activation.activation_id == device.activation_id, **values)
+
+    return write
+
+
+@pytest.fixture
+def audited(core: Core) -> Callable[[Device], Awaitable[list[SignatureAudit]]]:
+    """Signature audit rows of a device, oldest first: ``await audited(phone)``."""
+
+    async def read(device: Device) -> list[SignatureAudit]:
+        async with core.database.read() as session:
+            rows = await session.scalars(
+                select(SignatureAudit)
+                .where(SignatureAudit.activation_id == device.activation_id)
+                .order_by(SignatureAudit.timestamp_created, SignatureAudit.id)
+            )
+            return list(rows)
+
+    return read

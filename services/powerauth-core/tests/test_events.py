@@ -1,0 +1,141 @@
+"""Events of the core (D20)."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from powerauth_core import events
+from powerauth_core.activations.models import Activation
+from powerauth_core.kernel.enums import ActivationStatus, OperationStatus
+from powerauth_core.operations.models import Operation
+
+CHANGED = datetime(2025, 1, 1)
+MILLIS = 1735689600000
+
+
+def activation(**changes: Any) -> Activation:
+    fields = {
+        "activation_id": "a-1",
+        "user_id": "u-1",
+        "protocol": "powerauth",
+        "activation_status": ActivationStatus.ACTIVE,
+        "timestamp_last_change": CHANGED,
+        "flags": ["F"],
+    }
+    return Activation(**(fields | changes))
+
+
+def operation(**changes: Any) -> Operation:
+    fields = {
+        "id": "o-1",
+        "operation_type": "login",
+        "template_name": "t",
+        "status": OperationStatus.PENDING,
+        "failure_count": 2,
+    }
+    return Operation(**(fields | changes))
+
+
+@pytest.fixture
+def written(core: Any) -> Any:
+    """Write an event; the row of the outbox as type, source, subject and data."""
+
+    async def write(make: Any, *arguments: Any, **options: Any) -> tuple[str, str, str, dict[str, Any]]:
+        async with core.database.transaction() as session:
+            await make(session, *arguments, **options)
+            rows = await session.execute(text("SELECT type, source, subject, data FROM outbox_event"))
+            [(kind, source, subject, data)] = rows.all()
+        return kind, source, subject, json.loads(data)
+
+    return write
+
+
+async def test_activation_status_changed(written: Any) -> None:
+    row = await written(
+        events.activation_status_changed,
+        activation(),
+        application_id="bank",
+        previous_status=ActivationStatus.PENDING_COMMIT,
+    )
+    assert row == (
+        "activation.status_changed",
+        "/powerauth-core",
+        "a-1",
+        {
+            "activationId": "a-1",
+            "applicationId": "bank",
+            "userId": "u-1",
+            "protocol": "powerauth",
+            "activationStatus": "ACTIVE",
+            "previousStatus": "PENDING_COMMIT",
+            "timestampChange": MILLIS,
+        },
+    )
+
+
+async def test_a_blocked_activation_tells_why_and_a_new_one_has_no_previous_status(written: Any) -> None:
+    blocked = activation(activation_status=ActivationStatus.BLOCKED, blocked_reason="LOST")
+    *_, data = await written(
+        events.activation_status_changed, blocked, application_id="bank", previous_status=None
+    )
+    assert (data["blockedReason"], data["previousStatus"]) == ("LOST", None)
+
+
+async def test_activation_flags_changed(written: Any) -> None:
+    kind, _source, subject, data = await written(
+        events.activation_flags_changed, activation(), application_id="bank"
+    )
+    assert (kind, subject) == ("activation.flags_changed", "a-1")
+    assert data == {"activationId": "a-1", "applicationId": "bank", "userId": "u-1", "flags": ["F"]}
+
+
+async def test_operation_created_names_all_applications(written: Any) -> None:
+    kind, _source, subject, data = await written(
+        events.operation_created, operation(user_id="u-1", activation_flag="F"), ["a", "b"]
+    )
+    assert (kind, subject) == ("operation.created", "o-1")
+    assert data == {
+        "operationId": "o-1",
+        "operationType": "login",
+        "templateName": "t",
+        "applications": ["a", "b"],
+        "status": "PENDING",
+        "userId": "u-1",
+        "activationFlag": "F",
+    }
+
+
+async def test_operation_status_changed_tells_reason_failures_and_end(written: Any) -> None:
+    ended = operation(
+        status=OperationStatus.CANCELED, status_reason="R", timestamp_finalized=CHANGED, activation_id="a-1"
+    )
+    kind, _source, _subject, data = await written(events.operation_status_changed, ended, ["a"])
+    assert kind == "operation.status_changed"
+    assert data == {
+        "operationId": "o-1",
+        "operationType": "login",
+        "templateName": "t",
+        "applications": ["a"],
+        "status": "CANCELED",
+        "activationId": "a-1",
+        "failureCount": 2,
+        "statusReason": "R",
+        "timestampFinalized": MILLIS,
+    }
+
+
+async def test_cache_events(written: Any) -> None:
+    row = await written(events.application_changed, "bank", "roles")
+    assert row[0] == "application.changed"
+    assert row[2:] == ("bank", {"applicationId": "bank", "part": "roles"})
+
+
+async def test_operation_template_changed(written: Any) -> None:
+    row = await written(events.operation_template_changed, "login", "en")
+    assert row[0] == "operation_template.changed"
+    assert row[3] == {"placeholder": "login", "language": "en"}

@@ -1,0 +1,310 @@
+"""MAC tokens at the bank's door (spec/core-api.md §11, protocol-v3 §10; D4, D5)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import select, text
+
+from powerauth_core.audit.models import AuditLog
+from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_core.replay.service import delete_expired
+from powerauth_core.tokens import service
+from powerauth_core.tokens.models import Token
+from powerauth_core.tokens.schemas import ValidateTokenRequest
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_protocol.v3.token import token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion
+from servicekit import clock
+
+
+async def create(api: Any, call: Any, phone: Any, **more: Any) -> tuple[str, bytes]:
+    await phone.prepare_scope(call, Scope.ACTIVATION)
+    sealed = phone.seal(SharedInfo1.CREATE_TOKEN, b"{}")
+    answer = await api.ok("token/create", **(creation(phone, sealed) | more))
+    opened = sealed.open_json(answer)
+    return opened["tokenId"], b64decode(opened["tokenSecret"])
+
+
+def creation(phone: Any, sealed: Any) -> dict[str, Any]:
+    return {
+        "activationId": phone.activation_id,
+        "applicationKey": phone.app.key,
+        "signatureType": "POSSESSION_KNOWLEDGE",
+        **phone.env(sealed),
+    }
+
+
+def header(
+    token: tuple[str, bytes], version: ProtocolVersion = ProtocolVersion.V3_3, **changes: Any
+) -> dict[str, Any]:
+    """The request object of ``token/validate``; the digest fits what `changes` leave alone."""
+    nonce = os.urandom(16)
+    timestamp = changes.pop("timestamp", clock.now_ms())
+    digest = token_digest(token[1], nonce, timestamp, version)
+    return {
+        "tokenId": token[0],
+        "tokenDigest": b64encode(digest),
+        "nonce": b64encode(nonce),
+        "protocolVersion": version.value,
+        "timestamp": timestamp,
+    } | changes
+
+
+@pytest_asyncio.fixture
+async def token(api, call, phone) -> tuple[str, bytes]:
+    return await create(api, call, phone)
+
+
+@pytest_asyncio.fixture
+async def other_application(api) -> Any:
+    await api.ok("application/create", applicationId="other-application")
+    detail = await api.ok("application/detail", applicationId="other-application")
+    version = detail["versions"][0]
+    return SimpleNamespace(
+        application_id="other-application",
+        application_key=version["applicationKey"],
+        application_secret=version["applicationSecret"],
+        master_public_key=detail["masterPublicKey"],
+    )
+
+
+@pytest.mark.parametrize("version", list(ProtocolVersion))
+async def test_token_of_every_version_is_created_and_validates(api, call, make_phone, version) -> None:
+    phone = await make_phone(version=version)
+    token = await create(api, call, phone)
+    assert await api.ok("token/validate", **header(token, version)) == {
+        "tokenValid": True,
+        "activationId": phone.activation_id,
+        "activationStatus": "ACTIVE",
+        "blockedReason": None,
+        "userId": "alice",
+        "applicationId": "test-application",
+        "signatureType": "POSSESSION_KNOWLEDGE",
+        "applicationRoles": [],
+        "activationFlags": [],
+    }
+
+
+async def test_secret_is_encrypted_at_rest_and_bound_to_its_row(api, call, phone, core) -> None:
+    first, second = await create(api, call, phone), await create(api, call, phone)
+    async with core.database.transaction() as session:
+        rows = {row.token_id: row for row in await session.scalars(select(Token))}
+        assert rows[first[0]].token_secret_encryption == 1
+        assert rows[first[0]].token_secret != b64encode(first[1])
+        rows[second[0]].token_secret = rows[first[0]].token_secret
+    status, body = await api.post("token/validate", **header((second[0], first[1])))
+    assert not (status == 200 and body["responseObject"]["tokenValid"])
+
+
+@pytest.fixture
+def unbound(core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before `db encrypt`: secrets in clear are taken."""
+    monkeypatch.setattr(core.cipher, "_reads_clear", True)
+
+
+@pytest.mark.usefixtures("unbound")
+async def test_adopted_plain_secret_is_read(api, token, core) -> None:
+    async with core.database.transaction() as session:
+        await session.execute(
+            text("UPDATE pa_token SET token_secret = :secret, token_secret_encryption = 0"),
+            {"secret": b64encode(token[1])},
+        )
+    assert (await api.ok("token/validate", **header(token)))["tokenValid"]
+
+
+async def test_header_is_accepted_once_for_its_whole_life(api, token, monkeypatch, core) -> None:
+    request = header(token)
+    assert (await api.ok("token/validate", **request))["tokenValid"]
+    assert await api.error("token/validate", **request) == "ERR0024"
+    later = clock.now_ms() + 7_100_000
+    monkeypatch.setattr(clock, "now_ms", lambda: later)
+    await delete_expired(core)
+    assert await api.error("token/validate", **request) == "ERR0024"
+
+
+async def test_header_is_accepted_once_of_many_at_the_same_time(api, token) -> None:
+    request = header(token)
+    answers = await asyncio.gather(*[api.post("token/validate", **request) for _ in range(10)])
+    assert sum(status == 200 and body["responseObject"]["tokenValid"] for status, body in answers) == 1
+
+
+async def test_wrong_digest_is_no_error_and_does_not_use_the_nonce_up(api, token, stored, phone) -> None:
+    right = header(token)
+    wrong = right | {"tokenDigest": b64encode(bytes(32))}
+    answer = await api.ok("token/validate", **wrong)
+    assert (answer["tokenValid"], answer["userId"]) == (False, "alice")
+    assert (await api.ok("token/validate", **right))["tokenValid"]
+    assert (await stored(phone)).failed_attempts == 0
+
+
+@pytest.mark.parametrize(
+    ("offset", "code"),
+    [(-7_200_100, "ERR0030"), (1_830_000, "ERR0044"), (-7_190_000, None), (1_700_000, None)],
+)
+async def test_timestamp_has_limits_on_both_sides(api, token, offset, code) -> None:
+    request = header(token, timestamp=clock.now_ms() + offset)
+    if code is None:
+        assert (await api.ok("token/validate", **request))["tokenValid"]
+    else:
+        assert await api.error("token/validate", **request) == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"nonce": "%"}, "ERR0024"),
+        ({"nonce": b64encode(b"short")}, "ERR0024"),
+        ({"tokenDigest": b64encode(b"short")}, "ERR0024"),
+        ({"protocolVersion": "3.9"}, "ERR0022"),
+        ({"tokenId": None}, "ERR0024"),
+        ({"timestamp": None}, "ERR0024"),
+    ],
+)
+async def test_malformed_header_is_an_error(api, token, changes, code) -> None:
+    assert await api.error("token/validate", **(header(token) | changes)) == code
+
+
+async def test_unknown_token_and_one_out_of_scope_tell_nothing(api, token) -> None:
+    for changes in ({"tokenId": "unknown"}, {"applicationIds": ["another"]}):
+        answer = await api.ok("token/validate", **header(token, **changes))
+        assert answer["tokenValid"] is False
+        assert answer["userId"] is None
+
+
+async def test_token_of_an_inactive_activation_is_invalid(api, token, phone, change) -> None:
+    await change(phone, activation_status=ActivationStatus.BLOCKED, blocked_reason="LOST")
+    answer = await api.ok("token/validate", **header(token))
+    assert (answer["tokenValid"], answer["activationStatus"], answer["blockedReason"]) == (
+        False,
+        "BLOCKED",
+        "LOST",
+    )
+
+
+async def test_only_the_owners_call_removes_a_token(api, call, token, phone, make_phone) -> None:
+    other = await make_phone("mallory")
+    stranger = await api.ok("token/remove", tokenId=token[0], activationId=other.activation_id)
+    assert stranger == {"removed": False}
+    assert (await api.ok("token/validate", **header(token)))["tokenValid"]
+    for removed in (True, False):
+        answer = await api.ok("token/remove", tokenId=token[0], activationId=phone.activation_id)
+        assert answer == {"removed": removed}
+    assert not (await api.ok("token/validate", **header(token)))["tokenValid"]
+
+
+@pytest.mark.parametrize("status", [s for s in ActivationStatus if s is not ActivationStatus.ACTIVE])
+async def test_inactive_activation_gets_no_token(api, call, phone, change, status) -> None:
+    await phone.prepare_scope(call, Scope.ACTIVATION)
+    request = creation(phone, phone.seal(SharedInfo1.CREATE_TOKEN, b"{}"))
+    await change(phone, activation_status=status)
+    assert await api.error("token/create", **request) == "ERR0008"
+
+
+async def test_creation_is_refused_without_a_fitting_application_or_envelope(
+    api, call, phone, new_application
+) -> None:
+    other = await new_application("other")
+    await phone.prepare_scope(call, Scope.ACTIVATION)
+    request = creation(phone, phone.seal(SharedInfo1.CREATE_TOKEN, b"{}"))
+    vault = creation(phone, phone.seal(SharedInfo1.VAULT_UNLOCK, b"{}"))
+    for changed, code in (
+        (request | {"activationId": "unknown"}, "ERR0009"),
+        (request | {"applicationKey": "unknown"}, "ERR0015"),
+        (request | {"applicationKey": other.application_key}, "ERR0015"),
+        (request | {"protocolVersion": "3.2"}, "ERR0024"),
+        (request | {"protocolVersion": "9.9"}, "ERR0018"),
+        (request | {"temporaryKeyId": "unknown"}, "ERR0045"),
+        (request | {"mac": b64encode(bytes(32))}, "ERR0018"),
+        (vault, "ERR0018"),
+    ):
+        assert await api.error("token/create", **changed) == code
+    await api.ok("token/create", **request)
+    assert await api.error("token/create", **request) == "ERR0024"
+
+
+async def test_unsupported_version_gets_no_token(api, call, phone) -> None:
+    await phone.prepare_scope(call, Scope.ACTIVATION)
+    request = creation(phone, phone.seal(SharedInfo1.CREATE_TOKEN, b"{}"))
+    await api.ok(
+        "application/version/unsupport", applicationId="test-application", applicationVersionId="default"
+    )
+    assert await api.error("token/create", **request) == "ERR0015"
+
+
+async def test_creation_and_removal_are_audited_without_the_secret(api, token, phone, core) -> None:
+    await api.ok("token/remove", tokenId=token[0], activationId=phone.activation_id)
+    async with core.database.read() as session:
+        rows = (await session.scalars(select(AuditLog).where(AuditLog.audit_type == "token"))).all()
+    assert sorted((row.message, row.subject_id) for row in rows) == [
+        ("Token created", "alice"),
+        ("Token removed", "alice"),
+    ]
+    assert not any(b64encode(token[1]) in (row.param or "") for row in rows)
+
+
+async def test_headers_of_one_batch_are_judged_each_for_itself(
+    api, call, make_phone, other_application
+) -> None:
+    phones = [
+        await make_phone("alice"),
+        await make_phone("bob"),
+        await make_phone("carol", of=other_application),
+    ]
+    tokens = [await create(api, call, phone) for phone in phones]
+    good, repeated, outside = [header(token) for token in tokens]
+    wrong = header(tokens[0]) | {"tokenDigest": b64encode(bytes(32))}
+    unknown = good | {"tokenId": "7c3e2f5a-0000-4000-8000-000000000000"}
+    scope = {"applicationIds": ["test-application"]}
+    asked = [
+        good,
+        repeated,
+        repeated,
+        wrong,
+        unknown,
+        outside | scope,
+        good | scope | {"nonce": b64encode(bytes(16))},
+    ]
+    answers = await asyncio.gather(*[api.post("token/validate", **request) for request in asked])
+    valid = [body["responseObject"].get("tokenValid") for _, body in answers]
+    assert valid[0] is True
+    assert sorted(map(str, valid[1:3])) == ["None", "True"]
+    assert valid[3:] == [False, False, False, False]
+    assert (await api.ok("token/validate", **outside))["tokenValid"], "a refusal spent the header"
+
+
+@pytest.mark.usefixtures("unbound")
+async def test_rewritten_secret_is_read_again(api, token, core) -> None:
+    assert (await api.ok("token/validate", **header(token)))["tokenValid"]
+    for changed, expected in (
+        ({"secret": b64encode(bytes(16))}, False),
+        ({"secret": b64encode(token[1])}, True),
+    ):
+        async with core.database.transaction() as session:
+            await session.execute(
+                text("UPDATE pa_token SET token_secret = :secret, token_secret_encryption = 0"), changed
+            )
+        assert (await api.ok("token/validate", **header(token)))["tokenValid"] is expected
+
+
+async def test_removed_token_is_unknown_though_it_was_used_before(api, phone, token) -> None:
+    assert (await api.ok("token/validate", **header(token)))["tokenValid"]
+    await api.ok("token/remove", tokenId=token[0], activationId=phone.activation_id)
+    assert (await api.ok("token/validate", **header(token)))["tokenValid"] is False
+
+
+async def test_headers_of_more_tokens_than_are_kept_in_memory_are_checked_together(
+    api, call, make_phone, start_core
+) -> None:
+    forgetful = await start_core(token_secret_cache_size=1)
+    tokens = [await create(api, call, await make_phone(name)) for name in "abcdef"]
+    requests = [ValidateTokenRequest.model_validate(header(token)) for token in tokens]
+    answers = await asyncio.gather(*[service.validate_token(forgetful, request) for request in requests])
+    assert [answer.token_valid for answer in answers] == [True] * 6

@@ -1,0 +1,157 @@
+"""The batcher itself: what shares a batch, what waits, and how failures spread (design §8)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from powerauth_core.verification.batching import BatchFailed, MicroBatcher, Settled
+from servicekit.errors import Unavailable
+
+
+@dataclass(frozen=True)
+class Job:
+    key: str
+    number: int = 0
+
+
+@dataclass
+class Recorder:
+    """A `run` that holds each batch until it is let go."""
+
+    batches: list[list[Job]] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    broken: str = ""
+
+    async def __call__(self, jobs: Sequence[Job]) -> list[Settled[int]]:
+        self.batches.append(list(jobs))
+        await self.gate.wait()
+        if any(job.key == self.broken for job in jobs):
+            raise RuntimeError(self.broken)
+        return [Settled(job.number) for job in jobs]
+
+
+def batcher(run: Recorder, *, max_size: int = 4, in_flight: int = 1) -> MicroBatcher[Job, int]:
+    return MicroBatcher(run, max_size=max_size, in_flight=in_flight)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_what_arrives_during_a_batch_shares_the_next_one() -> None:
+    run = Recorder()
+    made = batcher(run)
+    first = asyncio.create_task(made.submit(Job("a", 1)))
+    await settle()
+    rest = [asyncio.create_task(made.submit(Job(key, 2))) for key in "bcd"]
+    await settle()
+    assert [[job.key for job in batch] for batch in run.batches] == [["a"]]
+    run.gate.set()
+    assert await first == 1
+    assert await asyncio.gather(*rest) == [2, 2, 2]
+    assert [[job.key for job in batch] for batch in run.batches] == [["a"], ["b", "c", "d"]]
+
+
+async def test_a_batch_is_bounded() -> None:
+    run = Recorder()
+    run.gate.set()
+    made = batcher(run, max_size=3)
+    await asyncio.gather(*[made.submit(Job(str(number), number)) for number in range(8)])
+    assert [len(batch) for batch in run.batches] == [3, 3, 2]
+
+
+async def test_two_batches_in_flight_never_hold_the_same_record() -> None:
+    run = Recorder()
+    made = batcher(run, in_flight=2)
+    calls = [asyncio.create_task(made.submit(Job("a", 1)))]
+    await settle()
+    calls += [asyncio.create_task(made.submit(Job(key, 2))) for key in ("a", "b", "a")]
+    await settle()
+    assert [[job.key for job in batch] for batch in run.batches] == [["a"], ["b"]]
+    run.gate.set()
+    await asyncio.gather(*calls)
+    assert [job.number for batch in run.batches for job in batch if job.key == "a"] == [1, 2, 2]
+
+
+async def test_jobs_of_one_record_keep_their_order() -> None:
+    run = Recorder()
+    run.gate.set()
+    made: MicroBatcher[Job, int] = MicroBatcher(
+        run, max_size=10, in_flight=3, fits=lambda chosen, job: job.key not in {other.key for other in chosen}
+    )
+    await asyncio.gather(*[made.submit(Job("ab"[number % 2], number)) for number in range(10)])
+    for key in "ab":
+        numbers = [job.number for batch in run.batches for job in batch if job.key == key]
+        assert numbers == sorted(numbers)
+
+
+async def test_a_broken_job_fails_alone() -> None:
+    run = Recorder(broken="x")
+    run.gate.set()
+    made = batcher(run)
+    outcomes = await asyncio.gather(*[made.submit(Job(key, 7)) for key in "axb"], return_exceptions=True)
+    assert outcomes[0] == outcomes[2] == 7
+    assert isinstance(outcomes[1], RuntimeError)
+
+
+async def test_an_unconfirmed_batch_is_not_repeated() -> None:
+    tries = 0
+
+    async def run(jobs: Sequence[Job]) -> list[Settled[int]]:
+        nonlocal tries
+        tries += 1
+        raise BatchFailed
+
+    made: MicroBatcher[Job, int] = MicroBatcher(run, max_size=4, in_flight=1)
+    outcomes = await asyncio.gather(*[made.submit(Job(key)) for key in "abc"], return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [BatchFailed] * 3
+    assert tries == 1
+
+
+async def test_an_error_of_one_job_is_raised_to_its_submitter_only() -> None:
+    async def run(jobs: Sequence[Job]) -> list[Settled[int]]:
+        return [Settled(error=KeyError(job.key)) if job.key == "b" else Settled(job.number) for job in jobs]
+
+    made: MicroBatcher[Job, int] = MicroBatcher(run, max_size=4, in_flight=1)
+    good, bad = asyncio.create_task(made.submit(Job("a", 1))), asyncio.create_task(made.submit(Job("b")))
+    assert await good == 1
+    with pytest.raises(KeyError):
+        await bad
+
+
+async def test_the_batcher_works_on_after_an_idle_time() -> None:
+    run = Recorder()
+    run.gate.set()
+    made = batcher(run)
+    assert await made.submit(Job("a", 1)) == 1
+    await made.close()
+    assert await made.submit(Job("a", 2)) == 2
+
+
+async def test_a_job_whose_record_is_held_waits_a_bounded_time_for_its_turn() -> None:
+    gate = asyncio.Event()
+
+    async def hold_all(jobs: Sequence[Job]) -> list[Settled[int]]:
+        return [Settled(held=True) for _ in jobs]
+
+    async def wait(jobs: Sequence[Job]) -> list[Settled[int]]:
+        await gate.wait()
+        return [Settled(job.number) for job in jobs]
+
+    batches: MicroBatcher[Job, int] = MicroBatcher(
+        hold_all, wait, max_size=4, in_flight=1, patience_seconds=0.05
+    )
+    first = asyncio.create_task(batches.submit(Job("a", 1)))
+    second = asyncio.create_task(batches.submit(Job("b", 2)))
+    with pytest.raises(BatchFailed) as refused:
+        await second
+    assert isinstance(refused.value.__cause__, Unavailable)
+    assert not first.done()
+    gate.set()
+    assert await first == 1
+    assert await batches.submit(Job("b", 3)) == 3
