@@ -15,7 +15,7 @@ import typer
 from cloud_private_api.settings import CloudSettings
 from enrollment.settings import EnrollmentSettings
 from powerauth_cli.main import app
-from powerauth_core.kernel.settings import CoreSettings
+from powerauth_core.settings import CoreSettings
 from servicekit.startup import FILE_SUFFIX
 
 ROOT = Path(__file__).parents[2]

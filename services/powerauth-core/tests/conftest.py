@@ -24,10 +24,10 @@ from powerauth_core.app import create_app
 from powerauth_core.container import Core
 from powerauth_core.integrations.service import ensure_integration
 from powerauth_core.kernel.enums import IntegrationKind
-from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
 from powerauth_core.schema import metadata, pa_schema_history
+from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.serving import lifespan_of

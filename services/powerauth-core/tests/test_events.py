@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 import pytest
+from core_test_changes import MOMENT, activation_change, operation_change
 from sqlalchemy import text
 
 from powerauth_core import events
-from powerauth_core.activations.models import Activation
+from powerauth_core.kernel.changes import OperationStep
 from powerauth_core.kernel.enums import ActivationStatus, OperationStatus
-from powerauth_core.operations.models import Operation
 
-CHANGED = datetime(2025, 1, 1)
 MILLIS = 1735689600000
-
-
-def activation(**changes: Any) -> Activation:
-    fields = {
-        "activation_id": "a-1",
-        "user_id": "u-1",
-        "protocol": "powerauth",
-        "activation_status": ActivationStatus.ACTIVE,
-        "timestamp_last_change": CHANGED,
-        "flags": ["F"],
-    }
-    return Activation(**(fields | changes))
-
-
-def operation(**changes: Any) -> Operation:
-    fields = {
-        "id": "o-1",
-        "operation_type": "login",
-        "template_name": "t",
-        "status": OperationStatus.PENDING,
-        "failure_count": 2,
-    }
-    return Operation(**(fields | changes))
 
 
 @pytest.fixture
@@ -57,10 +32,7 @@ def written(core: Any) -> Any:
 
 async def test_activation_status_changed(written: Any) -> None:
     row = await written(
-        events.activation_status_changed,
-        activation(),
-        application_id="bank",
-        previous_status=ActivationStatus.PENDING_COMMIT,
+        events.activation_changed, activation_change(previous_status=ActivationStatus.PENDING_COMMIT)
     )
     assert row == (
         "activation.status_changed",
@@ -68,8 +40,8 @@ async def test_activation_status_changed(written: Any) -> None:
         "a-1",
         {
             "activationId": "a-1",
-            "applicationId": "bank",
-            "userId": "u-1",
+            "applicationId": "test-application",
+            "userId": "user",
             "protocol": "powerauth",
             "activationStatus": "ACTIVE",
             "previousStatus": "PENDING_COMMIT",
@@ -79,24 +51,21 @@ async def test_activation_status_changed(written: Any) -> None:
 
 
 async def test_a_blocked_activation_tells_why_and_a_new_one_has_no_previous_status(written: Any) -> None:
-    blocked = activation(activation_status=ActivationStatus.BLOCKED, blocked_reason="LOST")
-    *_, data = await written(
-        events.activation_status_changed, blocked, application_id="bank", previous_status=None
-    )
+    blocked = activation_change(status=ActivationStatus.BLOCKED, blocked_reason="LOST")
+    *_, data = await written(events.activation_changed, blocked)
     assert (data["blockedReason"], data["previousStatus"]) == ("LOST", None)
 
 
 async def test_activation_flags_changed(written: Any) -> None:
-    kind, _source, subject, data = await written(
-        events.activation_flags_changed, activation(), application_id="bank"
-    )
+    kind, _source, subject, data = await written(events.activation_flags_changed, "a-1", "bank", "u-1", ["F"])
     assert (kind, subject) == ("activation.flags_changed", "a-1")
     assert data == {"activationId": "a-1", "applicationId": "bank", "userId": "u-1", "flags": ["F"]}
 
 
 async def test_operation_created_names_all_applications(written: Any) -> None:
     kind, _source, subject, data = await written(
-        events.operation_created, operation(user_id="u-1", activation_flag="F"), ["a", "b"]
+        events.operation_changed,
+        operation_change(applications=("a", "b"), user_id="u-1", activation_flag="F"),
     )
     assert (kind, subject) == ("operation.created", "o-1")
     assert data == {
@@ -111,10 +80,14 @@ async def test_operation_created_names_all_applications(written: Any) -> None:
 
 
 async def test_operation_status_changed_tells_reason_failures_and_end(written: Any) -> None:
-    ended = operation(
-        status=OperationStatus.CANCELED, status_reason="R", timestamp_finalized=CHANGED, activation_id="a-1"
+    ended = operation_change(
+        step=OperationStep.CANCELED,
+        status=OperationStatus.CANCELED,
+        status_reason="R",
+        finalized=MOMENT,
+        activation_id="a-1",
     )
-    kind, _source, _subject, data = await written(events.operation_status_changed, ended, ["a"])
+    kind, _source, _subject, data = await written(events.operation_changed, ended)
     assert kind == "operation.status_changed"
     assert data == {
         "operationId": "o-1",

@@ -12,9 +12,9 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from powerauth_core.app import create_app
-from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
 from powerauth_core.runtime import _migrates, needed_schema, running_core
+from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.bus.memory import InMemoryBus
 from servicekit.database import Database, Dialect

@@ -12,9 +12,9 @@ from pydantic import BaseModel, SecretStr
 
 from powerauth_core import schema
 from powerauth_core.callbacks.schemas import SECRET_FIELDS, UpdateCallbackUrlRequest
-from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.providers.oidc import OidcProvider
 from powerauth_core.reencryption import SECRET_COLUMNS
+from powerauth_core.settings import CoreSettings
 from servicekit.kept_secrets import CALLBACK_SECRETS, OIDC_SECRETS
 
 SENT_OUT = {

@@ -26,7 +26,7 @@ from typing import Any
 
 from powerauth_core import commands
 from powerauth_core.app import create_app
-from powerauth_core.kernel.settings import CoreSettings
+from powerauth_core.settings import CoreSettings
 from servicekit.app import serve
 from servicekit.commands import Outcome, finish
 from servicekit.startup import command_settings, serving_settings, told_without_traceback

@@ -13,10 +13,10 @@ from powerauth_core.edge.hot_calls import HOT_CALLS
 from powerauth_core.edge.lean import LeanCalls
 from powerauth_core.integrations.callers import CallerAuthentication
 from powerauth_core.kernel.error_family import CORE_FAMILY
-from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.providers.plug_ins import load_plug_ins
 from powerauth_core.routing import routers_of
 from powerauth_core.runtime import needed_schema, running_core
+from powerauth_core.settings import CoreSettings
 from servicekit.app import create_app as create_service
 from servicekit.bus import Bus
 from servicekit.units import RunAgain

@@ -11,15 +11,16 @@ from pathlib import Path
 
 from powerauth_core import jobs
 from powerauth_core.adoption import service
-from powerauth_core.audit.chain import checkpoints
-from powerauth_core.audit.chain import service as chain
-from powerauth_core.audit.chain.checkpoints import CheckpointUnusable
+from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.kernel.enums import RowBinding
-from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.master_key.service import Bound, bind_rows
 from powerauth_core.master_key.service import accept_rows as bind_accepted_rows
 from powerauth_core.reencryption import encrypt_stored_secrets
 from powerauth_core.runtime import build_core, offline_core, offline_database
+from powerauth_core.settings import CoreSettings
+from powerauth_core.tamper_check import checkpoints
+from powerauth_core.tamper_check import service as chain
+from powerauth_core.tamper_check.checkpoints import CheckpointUnusable
 from servicekit.bus import bus_from_url
 from servicekit.commands import Outcome
 
@@ -104,7 +105,7 @@ async def verify_audit(
     :param say: is given a line for each finding, as it is found
     :param checkpoint: file of an earlier `write_audit_checkpoint`, to compare with
     """
-    keys = settings.chain_keys
+    keys = ChainKeys.of(settings.chain_secrets)
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
     try:
@@ -122,7 +123,7 @@ async def verify_audit(
 
 async def write_audit_checkpoint(settings: CoreSettings, file: Path) -> Outcome:
     """Write where the chains of the signature audit end now, sealed, into a file."""
-    keys = settings.chain_keys
+    keys = ChainKeys.of(settings.chain_secrets)
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
     async with offline_database(settings) as database:
@@ -136,7 +137,7 @@ async def write_audit_checkpoint(settings: CoreSettings, file: Path) -> Outcome:
 
 async def rebuild_audit_registry(settings: CoreSettings) -> Outcome:
     """Make the damaged registry of the chains anew, so that rows are chained again."""
-    keys = settings.chain_keys
+    keys = ChainKeys.of(settings.chain_secrets)
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
     async with offline_database(settings) as database:
@@ -146,7 +147,7 @@ async def rebuild_audit_registry(settings: CoreSettings) -> Outcome:
 
 async def accept_unchained_audit(settings: CoreSettings) -> Outcome:
     """Record that the rows of the signature audit which are in no chain now are known."""
-    keys = settings.chain_keys
+    keys = ChainKeys.of(settings.chain_secrets)
     if keys is None:
         return Outcome(False, _NOT_CHAINED)
     async with offline_database(settings) as database:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from powerauth_core.audit.row_alarms import RowAlarms
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
     from powerauth_core.integrations.callers import CallerCache
+    from powerauth_core.kernel.changes import Listeners
     from powerauth_core.kernel.egress import Egress
     from powerauth_core.kernel.hashing import PasswordHashes
     from powerauth_core.kernel.records import RecordCipher
     from powerauth_core.kernel.row_macs import RowMacs
-    from powerauth_core.kernel.settings import CoreSettings
     from powerauth_core.providers.discovery import DiscoveryCache
+    from powerauth_core.settings import CoreSettings
     from powerauth_core.tokens.validator import TokenValidator
     from powerauth_core.verification.executor import SignatureExecutor
     from servicekit.bus import Bus
@@ -40,6 +41,7 @@ class Core:
     :ivar egress: outgoing HTTP under the address policy
     :ivar discovery: documents of identity providers
     :ivar callbacks: delivery of callbacks
+    :ivar listeners: who hears of changes of activations and operations
     :ivar verifier: checks of signatures, several in one transaction
     :ivar token_validator: checks of token headers, several in one transaction
     """
@@ -58,6 +60,7 @@ class Core:
     egress: Egress
     discovery: DiscoveryCache
     callbacks: CallbackDispatcher
+    listeners: Listeners
     # These are given the core that they belong to.
     verifier: SignatureExecutor = field(init=False)
     token_validator: TokenValidator = field(init=False)

@@ -7,9 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations.models import Activation
-from powerauth_core.kernel.enums import ActivationStatus
-from powerauth_core.operations.models import Operation
+from powerauth_core.kernel.changes import ActivationChanged, OperationChanged, OperationStep
 from servicekit import clock
 from servicekit.bus import Event
 from servicekit.outbox import add_event
@@ -26,73 +24,49 @@ OPERATION_TEMPLATE_CHANGED = "operation_template.changed"
 ApplicationPart = Literal["application", "version", "roles", "config", "policy", "key"]
 
 
-async def activation_status_changed(
-    session: AsyncSession,
-    activation: Activation,
-    *,
-    application_id: str,
-    previous_status: ActivationStatus | None,
-) -> None:
-    """Announce the status that ``activation`` has now.
-
-    :param application_id: public id of its application
-    :param previous_status: None for a new activation
-    """
-    changed = activation.timestamp_last_change or clock.now()
+async def activation_changed(session: AsyncSession, change: ActivationChanged) -> None:
+    """Announce an activation's new status; other changes are not announced."""
+    if change.status is change.previous_status:
+        return
     data = {
-        "activationId": activation.activation_id,
-        "applicationId": application_id,
-        "userId": activation.user_id,
-        "protocol": activation.protocol,
-        "activationStatus": activation.activation_status.value,
-        "previousStatus": None if previous_status is None else previous_status.value,
-        "timestampChange": clock.to_ms(changed),
+        "activationId": change.activation_id,
+        "applicationId": change.application_id,
+        "userId": change.user_id,
+        "protocol": change.protocol.value,
+        "activationStatus": change.status.value,
+        "previousStatus": None if change.previous_status is None else change.previous_status.value,
+        "timestampChange": clock.to_ms(change.changed),
     }
-    if activation.blocked_reason is not None:
-        data["blockedReason"] = activation.blocked_reason
-    if activation.parent_activation_id is not None:
-        data["parentActivationId"] = activation.parent_activation_id
-    if activation.transfer_type is not None:
-        data["transferType"] = activation.transfer_type
-    await _add(session, ACTIVATION_STATUS_CHANGED, activation.activation_id, data)
+    optional = {
+        "blockedReason": change.blocked_reason,
+        "parentActivationId": change.parent_activation_id,
+        "transferType": change.transfer_type,
+    }
+    await _add(session, ACTIVATION_STATUS_CHANGED, change.activation_id, data | _present(optional))
 
 
 async def activation_flags_changed(
-    session: AsyncSession, activation: Activation, *, application_id: str
+    session: AsyncSession, activation_id: str, application_id: str, user_id: str, flags: Sequence[str]
 ) -> None:
-    """Announce the flags that ``activation`` has now."""
-    await _add(
-        session,
-        ACTIVATION_FLAGS_CHANGED,
-        activation.activation_id,
-        {
-            "activationId": activation.activation_id,
-            "applicationId": application_id,
-            "userId": activation.user_id,
-            "flags": list(activation.flags or ()),
-        },
-    )
+    """Announce the flags that an activation has now."""
+    data = {
+        "activationId": activation_id,
+        "applicationId": application_id,
+        "userId": user_id,
+        "flags": list(flags),
+    }
+    await _add(session, ACTIVATION_FLAGS_CHANGED, activation_id, data)
 
 
-async def operation_created(
-    session: AsyncSession, operation: Operation, application_ids: Sequence[str]
-) -> None:
-    """Announce a new operation and the public ids of its applications."""
-    data = _operation_data(operation, application_ids)
-    await _add(session, OPERATION_CREATED, operation.id, data)
-
-
-async def operation_status_changed(
-    session: AsyncSession, operation: Operation, application_ids: Sequence[str]
-) -> None:
-    """Announce the status that ``operation`` has now; call it only when the status changed."""
-    data = _operation_data(operation, application_ids)
-    data["failureCount"] = operation.failure_count
-    if operation.status_reason is not None:
-        data["statusReason"] = operation.status_reason
-    if operation.timestamp_finalized is not None:
-        data["timestampFinalized"] = clock.to_ms(operation.timestamp_finalized)
-    await _add(session, OPERATION_STATUS_CHANGED, operation.id, data)
+async def operation_changed(session: AsyncSession, change: OperationChanged) -> None:
+    """Announce a new operation, or an operation's new status (D20)."""
+    if change.step is OperationStep.CREATED:
+        await _add(session, OPERATION_CREATED, change.operation_id, _operation_data(change))
+    elif change.step.changes_status:
+        data = _operation_data(change) | {"failureCount": change.failure_count}
+        finalized = None if change.finalized is None else clock.to_ms(change.finalized)
+        optional = {"statusReason": change.status_reason, "timestampFinalized": finalized}
+        await _add(session, OPERATION_STATUS_CHANGED, change.operation_id, data | _present(optional))
 
 
 async def application_changed(session: AsyncSession, application_id: str, part: ApplicationPart) -> None:
@@ -107,20 +81,24 @@ async def operation_template_changed(session: AsyncSession, placeholder: str, la
     await _add(session, OPERATION_TEMPLATE_CHANGED, placeholder, data)
 
 
-def _operation_data(operation: Operation, application_ids: Sequence[str]) -> dict[str, Any]:
+def _operation_data(change: OperationChanged) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "operationId": operation.id,
-        "operationType": operation.operation_type,
-        "templateName": operation.template_name,
-        "applications": list(application_ids),
-        "status": operation.status.value,
+        "operationId": change.operation_id,
+        "operationType": change.operation_type,
+        "templateName": change.template_name,
+        "applications": list(change.applications),
+        "status": change.status.value,
     }
     optional = {
-        "userId": operation.user_id,
-        "activationId": operation.activation_id,
-        "activationFlag": operation.activation_flag,
+        "userId": change.user_id,
+        "activationId": change.activation_id,
+        "activationFlag": change.activation_flag,
     }
-    return data | {name: value for name, value in optional.items() if value is not None}
+    return data | _present(optional)
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
 
 
 async def _add(session: AsyncSession, event_type: str, subject: str, data: Mapping[str, Any]) -> None:

@@ -8,26 +8,29 @@ from functools import cache
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from powerauth_core import __version__, jobs
+from powerauth_core import __version__, events, jobs
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.adoption import service as adoption
 from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.audit import changes as audit
 from powerauth_core.audit.row_alarms import RowAlarms
 from powerauth_core.callbacks.clients import CallbackClients
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
+from powerauth_core.callbacks.service import CallbackOutbox
 from powerauth_core.container import Core
-from powerauth_core.events import APPLICATION_CHANGED
 from powerauth_core.integrations.callers import CallerCache
+from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.egress import Egress
 from powerauth_core.kernel.enums import RowBinding
 from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.kernel.row_macs import SESSION_KEY, RowMacs
-from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.master_key import service as master_key
 from powerauth_core.master_key.repository import binding_in
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.providers.discovery import DiscoveryCache
+from powerauth_core.recovery import lifecycle as recovery
+from powerauth_core.settings import CoreSettings
 from powerauth_core.tokens.validator import TokenValidator
 from powerauth_core.verification.executor import SignatureExecutor
 from servicekit import migrations
@@ -125,6 +128,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
     database.session_info[SESSION_KEY] = macs
     cipher = RecordCipher(settings.master_key, reads_clear=not macs.required)
     egress = Egress(settings)
+    callbacks = CallbackDispatcher(settings, database, CallbackClients(settings, database, cipher, egress))
     core = Core(
         settings=settings,
         database=database,
@@ -144,12 +148,26 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         hashes=PasswordHashes(settings.waiting_hashes),
         egress=egress,
         discovery=DiscoveryCache(),
-        callbacks=CallbackDispatcher(settings, database, CallbackClients(settings, database, cipher, egress)),
+        callbacks=callbacks,
+        listeners=_listeners(CallbackOutbox(settings, callbacks)),
     )
     core.verifier = SignatureExecutor(core)
     core.token_validator = TokenValidator(core)
     core.jobs = jobs.scheduled_jobs(core)
     return core
+
+
+def _listeners(callbacks: CallbackOutbox) -> Listeners:
+    """Who hears of changes, in the order in which they are told."""
+    return Listeners(
+        activations=(
+            recovery.activation_changed,
+            audit.activation_changed,
+            events.activation_changed,
+            callbacks.activation_changed,
+        ),
+        operations=(audit.operation_changed, events.operation_changed, callbacks.operation_changed),
+    )
 
 
 async def _follow_changes(core: Core) -> None:
@@ -159,7 +177,7 @@ async def _follow_changes(core: Core) -> None:
         core.application_cache.clear()
         core.callbacks.clients.recheck()
 
-    await core.bus.subscribe_broadcast([APPLICATION_CHANGED], forget)
+    await core.bus.subscribe_broadcast([events.APPLICATION_CHANGED], forget)
 
 
 @cache

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from powerauth_core.activations import history
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.container import Core
+from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.enums import ActivationStatus
 from servicekit.bus import Event
 
@@ -169,15 +169,16 @@ async def test_a_change_and_its_records_share_one_moment(api: Any, activate: Any
     assert newest["timestampCreated"] == found["timestampLastChange"]
 
 
-async def test_a_change_that_cannot_be_recorded_does_not_happen(
-    api: Any, activate: Any, monkeypatch: pytest.MonkeyPatch
+async def test_a_change_that_a_listener_cannot_take_does_not_happen(
+    api: Any, activate: Any, core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = await activate()
 
     async def fail(*_args: Any, **_kwargs: Any) -> None:
-        raise RuntimeError("audit is broken")
+        raise RuntimeError("the last listener is broken")
 
-    monkeypatch.setattr(history.audit, "record", fail)
+    listeners = Listeners((*core.listeners.activations, fail), core.listeners.operations)
+    monkeypatch.setattr(core, "listeners", listeners)
     status, body = await api.post("activation/block", activationId=device.activation_id)
     assert (status, body["responseObject"]["code"]) == (500, "ERR0000")
     monkeypatch.undo()

@@ -14,9 +14,9 @@ from sqlalchemy.pool import NullPool
 from powerauth_core.adoption.baseline import baseline_schema
 from powerauth_core.adoption.service import adopt, check, migrate
 from powerauth_core.adoption.subjects import subject_of
-from powerauth_core.kernel.settings import CoreSettings
 from powerauth_core.migrations import BASELINE, SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
+from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import normalised_url
 from servicekit.startup import StartRefused

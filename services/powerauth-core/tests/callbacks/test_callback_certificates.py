@@ -29,7 +29,7 @@ from powerauth_core.callbacks.certificates import CertificateUnusable, resolve_l
 from powerauth_core.callbacks.clients import CallbackClient, DeliveryFailed
 from powerauth_core.callbacks.schemas import CertificateAuthentication, HttpAuthenticationPrivate
 from powerauth_core.kernel.egress import Egress
-from powerauth_core.kernel.settings import CoreSettings
+from powerauth_core.settings import CoreSettings
 
 PASSWORD = "päss"
 

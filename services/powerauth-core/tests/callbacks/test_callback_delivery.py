@@ -11,6 +11,8 @@ from urllib.parse import parse_qs
 
 import pytest
 import pytest_asyncio
+from core_test_changes import operation_change, report_in
+from core_test_changes import report as change
 from sqlalchemy import select, update
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,11 +20,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from powerauth_core import jobs
-from powerauth_core.activations.models import Activation
 from powerauth_core.callbacks import service as callbacks
 from powerauth_core.callbacks.models import CallbackUrlEvent
-from powerauth_core.kernel.enums import ActivationStatus, OperationStatus
-from powerauth_core.operations.models import Operation
+from powerauth_core.callbacks.service import CallbackOutbox
+from powerauth_core.kernel.changes import OperationStep
+from powerauth_core.kernel.enums import OperationStatus
+from powerauth_core.operations.user_agent import with_device
 from servicekit import clock
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
@@ -93,21 +96,6 @@ def configure(api: Any, application: Any, url: str) -> Callable[..., Any]:
     return create
 
 
-def activation(user_id: str = "user") -> Activation:
-    return Activation(
-        activation_id="a-1",
-        user_id=user_id,
-        protocol="powerauth",
-        activation_status=ActivationStatus.ACTIVE,
-    )
-
-
-async def change(core: Any, application_id: str = "test-application", user_id: str = "user") -> None:
-    """A change of an activation that is reported."""
-    async with core.database.transaction() as session:
-        await callbacks.enqueue_activation(core, session, activation(user_id), application_id)
-
-
 async def events(core: Any) -> list[CallbackUrlEvent]:
     async with core.database.read() as session:
         statement = select(CallbackUrlEvent).order_by(CallbackUrlEvent.timestamp_created)
@@ -131,10 +119,7 @@ async def test_changes_of_one_subject_are_told_one_after_the_other(core, configu
     receiver.gate = asyncio.Event()
     for number in range(3):
         await change(core, user_id=f"user-{number}")
-    other = activation("other")
-    other.activation_id = "a-2"
-    async with core.database.transaction() as session:
-        await callbacks.enqueue_activation(core, session, other, "test-application")
+    await change(core, user_id="other", activation_id="a-2")
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(receiver.bodies) < 2:
             receiver.arrived.clear()
@@ -183,7 +168,7 @@ async def test_a_change_rolled_back_sends_nothing(core: Any, configure: Any, rec
 
     async def fail() -> None:
         async with core.database.transaction() as session:
-            await callbacks.enqueue_activation(core, session, activation(), "test-application")
+            await report_in(core, session)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -200,13 +185,13 @@ async def test_a_change_rolled_back_to_a_savepoint_sends_nothing(
 
     async def fail(session: Any) -> None:
         async with session.begin_nested():
-            await callbacks.enqueue_activation(core, session, activation("undone"), "test-application")
+            await report_in(core, session, user_id="undone")
             raise RuntimeError
 
     async with core.database.transaction() as session:
         with pytest.raises(RuntimeError):
             await fail(session)
-        await callbacks.enqueue_activation(core, session, activation("kept"), "test-application")
+        await report_in(core, session, user_id="kept")
     await core.callbacks.idle()
     assert [body["userId"] for body in receiver.bodies] == ["kept"]
     assert [(event.status, event.attempts) for event in await events(core)] == [("COMPLETED", 1)]
@@ -232,16 +217,17 @@ async def test_an_operation_is_reported_to_the_callbacks_of_all_its_applications
     attributes = ["applications", "status", "additionalData", "timestampCreated"]
     for name in ("test-application", "other"):
         await configure(applicationId=name, type="OPERATION_STATUS_CHANGE", attributes=attributes)
-    operation = Operation(
-        id="o-1",
+    moment = clock.from_ms(1735689600123)
+    told = {"userAgent": "PowerAuthNetworking/1.1.7 (en; wifi) App/1 (Apple; iOS/17.4, iPhone)"}
+    change = operation_change(
+        step=OperationStep.APPROVED,
         status=OperationStatus.APPROVED,
-        signature_type="possession",
-        additional_data={"userAgent": "PowerAuthNetworking/1.1.7 (en; wifi) App/1 (Apple; iOS/17.4, iPhone)"},
-        timestamp_created=clock.from_ms(1735689600123),
-        timestamp_expires=clock.from_ms(1735689600123),
+        applications=("test-application", "other"),
+        additional_data=with_device(told),
+        created=moment,
     )
     async with core.database.transaction() as session:
-        await callbacks.enqueue_operation(core, session, operation, ["test-application", "other"])
+        await CallbackOutbox(core.settings, core.callbacks).operation_changed(session, change)
     await core.callbacks.idle()
     assert len(receiver.bodies) == 2
     body = receiver.bodies[0]

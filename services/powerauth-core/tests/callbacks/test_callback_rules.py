@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from core_test_changes import activation_change
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from powerauth_core.activations.models import Activation
 from powerauth_core.callbacks import rules
 from powerauth_core.callbacks.durations import MAX_DURATION, IsoDuration, format_duration, parse_duration
 from powerauth_core.callbacks.rules import CircuitBreaker, RetryPolicy
+from powerauth_core.kernel.changes import OperationChanged, OperationStep
 from powerauth_core.kernel.enums import ActivationStatus, OperationStatus
-from powerauth_core.operations.models import Operation
 
 NOW = datetime(2026, 1, 1)
 POLICY = RetryPolicy(
@@ -112,21 +112,18 @@ def test_a_start_is_rerun_if_no_outcome_comes_unless_there_is_one_attempt_only()
     assert rules.started(once, NOW)["timestamp_rerun_after"] is None
 
 
-ACTIVATION = Activation(
-    activation_id="a-1",
+ACTIVATION = activation_change(
+    application_id="bank",
     user_id="u-1",
-    activation_name=None,
     device_info="iPhone14,2",
     platform="ios",
-    protocol="powerauth",
-    flags=None,
-    activation_status=ActivationStatus.BLOCKED,
+    status=ActivationStatus.BLOCKED,
     blocked_reason="LOST",
 )
 
 
 def test_activation_payload_holds_type_id_and_what_is_asked_for() -> None:
-    assert rules.activation_payload(ACTIVATION, "bank", []) == {"type": "ACTIVATION", "activationId": "a-1"}
+    assert rules.activation_payload(ACTIVATION, []) == {"type": "ACTIVATION", "activationId": "a-1"}
     everything = [
         "userId",
         "activationName",
@@ -139,7 +136,7 @@ def test_activation_payload_holds_type_id_and_what_is_asked_for() -> None:
         "applicationId",
         "unknown",
     ]
-    assert rules.activation_payload(ACTIVATION, "bank", everything) == {
+    assert rules.activation_payload(ACTIVATION, everything) == {
         "type": "ACTIVATION",
         "activationId": "a-1",
         "userId": "u-1",
@@ -154,29 +151,31 @@ def test_activation_payload_holds_type_id_and_what_is_asked_for() -> None:
     }
 
 
-OPERATION = Operation(
-    id="o-1",
+OPERATION = OperationChanged(
+    step=OperationStep.CREATED,
+    operation_id="o-1",
     user_id=None,
+    applications=("a", "b"),
     operation_type="login",
     template_name="t",
     data="A1",
     parameters={"a": "1"},
+    additional_data={"device": {}},
     activation_flag="FLAG",
     status=OperationStatus.PENDING,
-    signature_type="possession_knowledge,possession_biometry",
+    signature_types=("POSSESSION_KNOWLEDGE", "POSSESSION_BIOMETRY"),
     failure_count=1,
     max_failure_count=5,
     external_id=None,
-    timestamp_created=datetime(2025, 1, 1),
-    timestamp_expires=datetime(2025, 1, 1, 0, 5),
-    timestamp_finalized=None,
-    risk_flags="X",
+    created=datetime(2025, 1, 1),
+    expires=datetime(2025, 1, 1, 0, 5),
+    finalized=None,
     activation_id="a-1",
     status_reason="R",
 )
 
 
-def test_operation_payload_has_epoch_milliseconds_and_upper_case_types() -> None:
+def test_operation_payload_has_epoch_milliseconds() -> None:
     attributes = [
         "userId",
         "applications",
@@ -198,7 +197,7 @@ def test_operation_payload_has_epoch_milliseconds_and_upper_case_types() -> None
         "templateName",
         "activationId",
     ]
-    payload = rules.operation_payload(OPERATION, ["a", "b"], {"device": {}}, attributes)
+    payload = rules.operation_payload(OPERATION, attributes)
     assert payload == {
         "type": "OPERATION",
         "operationId": "o-1",

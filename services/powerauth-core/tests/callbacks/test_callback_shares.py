@@ -12,15 +12,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_changes import report
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from powerauth_core.activations.models import Activation
-from powerauth_core.callbacks import service as callbacks
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.callbacks.shares import FairSlots, Flow, Shares
-from powerauth_core.kernel.enums import ActivationStatus
 from servicekit.testing import PATIENCE_SECONDS
 
 APPLICATION = "test-application"
@@ -107,14 +105,7 @@ def configure(api: Any, application: Any) -> Configure:
 async def change(core: Any, application_id: str = APPLICATION, times: int = 1) -> None:
     """Changes of as many activations."""
     for number in range(times):
-        activation = Activation(
-            activation_id=f"a-{number}",
-            user_id="user",
-            protocol="powerauth",
-            activation_status=ActivationStatus.ACTIVE,
-        )
-        async with core.database.transaction() as session:
-            await callbacks.enqueue_activation(core, session, activation, application_id)
+        await report(core, activation_id=f"a-{number}", application_id=application_id)
 
 
 async def statuses(core: Any) -> list[str]:

@@ -19,7 +19,7 @@ from core_world import World  # noqa: E402 - the folder is on the path now
 
 from powerauth_core.app import create_app  # noqa: E402
 from powerauth_core.container import Core  # noqa: E402
-from powerauth_core.kernel.settings import CoreSettings  # noqa: E402
+from powerauth_core.settings import CoreSettings  # noqa: E402
 from servicekit.database import Dialect  # noqa: E402
 from servicekit.serving import lifespan_of  # noqa: E402
 from servicekit.testing import fresh_database  # noqa: E402

@@ -16,11 +16,12 @@ import pytest_asyncio
 from core_test_device import Device
 from sqlalchemy import func, select, text
 
-from powerauth_core.audit.chain.service import Verification
+from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
 from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.runtime import running_core
+from powerauth_core.tamper_check.service import Verification
 from powerauth_core.verification import limits, samples
 from powerauth_core.verification.limits import AttemptLimit
 from powerauth_core.verification.samples import OTHER_ADDRESSES
@@ -122,7 +123,10 @@ async def test_attempts_that_count_nothing_share_a_row_of_the_chain(
     shared = next(row for row in rows if "29" in row.additional_info)
     assert ELSEWHERE in shared.additional_info
     assert (shared.valid, shared.data_base64, shared.signature) == (False, None, "")
-    findings = [each async for each in Verification(core.database, core.settings.chain_keys).findings()]
+    findings = [
+        each
+        async for each in Verification(core.database, ChainKeys.of(core.settings.chain_secrets)).findings()
+    ]
     assert findings == []
     async with core.database.read() as session:
         logged = select(func.count()).where(AuditLog.message == "Signature validation failed")

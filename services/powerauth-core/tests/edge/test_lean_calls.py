@@ -18,7 +18,7 @@ from powerauth_core.edge.lean import LeanCalls
 from powerauth_core.integrations.service import ensure_integration
 from powerauth_core.kernel.enums import IntegrationKind
 from powerauth_core.kernel.error_family import CORE_FAMILY
-from powerauth_core.kernel.settings import CoreSettings
+from powerauth_core.settings import CoreSettings
 from servicekit import metrics
 from servicekit.database import DatabaseUnavailable
 

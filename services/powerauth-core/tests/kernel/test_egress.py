@@ -29,7 +29,7 @@ from powerauth_core.kernel.egress import (
     EgressRefused,
     NoAllowedAddress,
 )
-from powerauth_core.kernel.settings import CoreSettings
+from powerauth_core.settings import CoreSettings
 from servicekit.serving import BackgroundServer
 
 PUBLIC = ["8.8.8.8", "2a00:1450:4014:80e::200e", "64:ff9b::808:808", "2002:808:808::1"]

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerauth_core.kernel.errors import OperationFailure
-from powerauth_core.kernel.settings import ProtocolSettings
 from powerauth_core.operations import proximity
 from powerauth_core.operations.rules import ProximityResult
+from powerauth_core.settings import ProtocolSettings
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.totp import totp
 from servicekit import clock

@@ -32,7 +32,7 @@ from enrollment.settings import EnrollmentSettings
 from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_password
 from powerauth_core.integrations.service import Credentials, ensure_integration
 from powerauth_core.kernel.enums import IntegrationKind
-from powerauth_core.kernel.settings import CoreSettings
+from powerauth_core.settings import CoreSettings
 from servicekit.bus.memory import InMemoryBus
 from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging

@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from cloud_private_api.settings import CloudSettings
-    from powerauth_core.kernel.settings import CoreSettings
+    from powerauth_core.settings import CoreSettings
     from servicekit.settings import DatabaseSettings
 
 DataFolder = Annotated[
@@ -25,7 +25,7 @@ def core_settings(folder: Path | None, *, stores_secrets: bool = False) -> CoreS
     :raises StartRefused: the folder holds nothing of `powerauth run`, or a setting is wrong
     """
     from powerauth_core.commands import NEEDS, NEEDS_OF_SECRETS  # noqa: PLC0415 - heavy, needed when it runs
-    from powerauth_core.kernel.settings import CoreSettings  # noqa: PLC0415
+    from powerauth_core.settings import CoreSettings  # noqa: PLC0415
     from servicekit.startup import command_settings  # noqa: PLC0415
 
     needs = NEEDS_OF_SECRETS if stores_secrets else NEEDS

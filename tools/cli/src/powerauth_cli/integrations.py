@@ -99,8 +99,8 @@ async def ensure_integration(name: str, door: str, **settings: Any) -> tuple[str
     """
     from powerauth_core.integrations import service  # noqa: PLC0415
     from powerauth_core.kernel.enums import IntegrationKind  # noqa: PLC0415
-    from powerauth_core.kernel.settings import CoreSettings  # noqa: PLC0415
     from powerauth_core.runtime import offline_core  # noqa: PLC0415
+    from powerauth_core.settings import CoreSettings  # noqa: PLC0415
 
     async with offline_core(CoreSettings(**settings)) as core:
         credentials = await service.ensure_integration(core, name, IntegrationKind(door))

@@ -17,7 +17,6 @@ from powerauth_core.activations.rules import (
     REASON_NOT_SPECIFIED,
     REMOVED,
     Call,
-    is_pending,
     permits,
 )
 from powerauth_core.activations.schemas_administration import (
@@ -32,8 +31,8 @@ from powerauth_core.activations.schemas_administration import (
     UpdateStatusRequest,
     UpdateStatusResponse,
 )
+from powerauth_core.kernel.changes import Cause
 from powerauth_core.kernel.errors import ActivationNotFound
-from powerauth_core.recovery import lifecycle
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -52,7 +51,8 @@ async def block_activation(core: Core, request: BlockActivationRequest) -> Block
             activation.activation_status = BLOCKED
             activation.blocked_reason = request.reason or REASON_NOT_SPECIFIED
             await record_change(
-                core,
+                core.application_cache,
+                core.listeners,
                 session,
                 activation,
                 previous_status=previous,
@@ -79,7 +79,8 @@ async def unblock_activation(core: Core, request: UnblockActivationRequest) -> U
             activation.blocked_reason = None
             activation.failed_attempts = 0
             await record_change(
-                core,
+                core.application_cache,
+                core.listeners,
                 session,
                 activation,
                 previous_status=previous,
@@ -128,13 +129,13 @@ async def remove_locked(
     """
     previous = activation.activation_status
     activation.activation_status = REMOVED
-    if revoke_recovery_codes or is_pending(previous):
-        await lifecycle.revoke_of_activation(session, activation.activation_id)
     await record_change(
-        core,
+        core.application_cache,
+        core.listeners,
         session,
         activation,
         previous_status=previous,
+        cause=Cause.REMOVAL_WITH_CODES if revoke_recovery_codes else Cause.REMOVAL,
         external_user_id=external_user_id,
         notify=previous is not REMOVED,
     )
@@ -158,7 +159,8 @@ async def rename(
     permits(Call.RENAME, activation.activation_status)
     activation.activation_name = request.activation_name
     await record_change(
-        core,
+        core.application_cache,
+        core.listeners,
         session,
         activation,
         previous_status=activation.activation_status,
@@ -181,7 +183,9 @@ async def update_status(core: Core, request: UpdateStatusRequest) -> UpdateStatu
             previous = activation.activation_status
             if previous is not request.activation_status:
                 activation.activation_status = request.activation_status
-                await record_change(core, session, activation, previous_status=previous)
+                await record_change(
+                    core.application_cache, core.listeners, session, activation, previous_status=previous
+                )
     return UpdateStatusResponse(updated=True)
 
 

@@ -28,6 +28,7 @@ from powerauth_core.activations.schemas import (
     UpdateOtpRequest,
     UpdateOtpResponse,
 )
+from powerauth_core.kernel.changes import Cause
 from powerauth_core.kernel.enums import ActivationOtpValidation, CommitPhase
 from powerauth_core.kernel.errors import (
     ActivationExpired,
@@ -35,7 +36,6 @@ from powerauth_core.kernel.errors import (
     IncorrectActivationState,
     OtpWrongMode,
 )
-from powerauth_core.recovery import lifecycle
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -89,9 +89,14 @@ async def commit_locked(
         raise IncorrectActivationState(keep_changes=True)
     previous = activation.activation_status
     activation.activation_status = ACTIVE
-    await lifecycle.activate_of_activation(session, activation.activation_id)
     await record_change(
-        core, session, activation, previous_status=previous, external_user_id=external_user_id
+        core.application_cache,
+        core.listeners,
+        session,
+        activation,
+        previous_status=previous,
+        cause=Cause.COMMIT,
+        external_user_id=external_user_id,
     )
 
 
@@ -125,7 +130,8 @@ async def update_otp(core: Core, request: UpdateOtpRequest) -> UpdateOtpResponse
         activation.activation_otp = otp_hash
         activation.activation_otp_validation = ActivationOtpValidation.ON_COMMIT
         await record_change(
-            core,
+            core.application_cache,
+            core.listeners,
             session,
             activation,
             previous_status=activation.activation_status,

@@ -12,7 +12,7 @@ from powerauth_core.activations import repository
 from powerauth_core.activations.history import record_change
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import REMOVED, is_overdue
-from powerauth_core.recovery import lifecycle
+from powerauth_core.kernel.changes import Cause
 from servicekit import clock
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def overdue(activation: Activation) -> bool:
 
 
 async def expire_if_overdue(core: Core, session: AsyncSession, activation: Activation) -> bool:
-    """Remove a locked activation whose time is up, with its recovery codes.
+    """Remove a locked activation whose time is up.
 
     :return: whether it was removed now
     """
@@ -36,8 +36,14 @@ async def expire_if_overdue(core: Core, session: AsyncSession, activation: Activ
         return False
     previous = activation.activation_status
     activation.activation_status = REMOVED
-    await lifecycle.revoke_of_activation(session, activation.activation_id)
-    await record_change(core, session, activation, previous_status=previous)
+    await record_change(
+        core.application_cache,
+        core.listeners,
+        session,
+        activation,
+        previous_status=previous,
+        cause=Cause.GIVEN_UP,
+    )
     return True
 
 

@@ -85,7 +85,7 @@ async def _change(core: Core, request: ChangeFlagsRequest, change: Change) -> Fl
 
 
 async def _tell(core: Core, session: AsyncSession, activation: Activation) -> None:
-    application_id = await application_id_of(core, session, activation)
+    application_id = await application_id_of(core.application_cache, session, activation)
     await audit.record(
         session,
         AuditType.ACTIVATION,
@@ -98,4 +98,6 @@ async def _tell(core: Core, session: AsyncSession, activation: Activation) -> No
         },
         activation.user_id,
     )
-    await events.activation_flags_changed(session, activation, application_id=application_id)
+    await events.activation_flags_changed(
+        session, activation.activation_id, application_id, activation.user_id, activation.flags or ()
+    )

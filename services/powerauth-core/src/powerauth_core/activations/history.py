@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core import events
 from powerauth_core.activations.models import Activation, ActivationHistory
-from powerauth_core.activations.rules import BLOCKED, CREATED
-from powerauth_core.audit import service as audit
-from powerauth_core.audit.rules import AuditType
-from powerauth_core.callbacks import service as callbacks
-from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_core.activations.rules import BLOCKED
+from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.kernel.changes import ActivationChanged, Cause, Listeners
+from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 
 async def record_change(
-    core: Core,
+    applications: ApplicationCache,
+    listeners: Listeners,
     session: AsyncSession,
     activation: Activation,
     *,
     previous_status: ActivationStatus | None,
+    cause: Cause = Cause.OTHER,
     reason: str | None = None,
     external_user_id: str | None = None,
     notify: bool = True,
 ) -> None:
-    """Stamp the change that was made to ``activation`` and tell everybody, in the caller's transaction.
-
-    Writes the history row, the audit record and, if the status changed, the event; enqueues callbacks.
+    """Stamp the change that was made to ``activation``, write its history and tell the listeners, in the
+    caller's transaction.
 
     :param activation: locked by this transaction or new in it, with its new values
     :param previous_status: status before the change, None for a new activation
@@ -40,62 +34,49 @@ async def record_change(
     :param notify: whether callbacks hear of it (spec/core-api.md §22.1)
     """
     activation.timestamp_last_change = clock.now()
-    event_reason = activation.blocked_reason if activation.activation_status is BLOCKED else reason
+    change = ActivationChanged(
+        activation_id=activation.activation_id,
+        application_id=await application_id_of(applications, session, activation),
+        user_id=activation.user_id,
+        protocol=ActivationProtocol(activation.protocol),
+        status=activation.activation_status,
+        previous_status=previous_status,
+        cause=cause,
+        reason=activation.blocked_reason if activation.activation_status is BLOCKED else reason,
+        external_user_id=external_user_id,
+        notify=notify,
+        changed=activation.timestamp_last_change,
+        blocked_reason=activation.blocked_reason,
+        name=activation.activation_name,
+        platform=activation.platform,
+        device_info=activation.device_info,
+        flags=tuple(activation.flags or ()),
+        version=activation.version,
+        failed_attempts=activation.failed_attempts,
+        max_failed_attempts=activation.max_failed_attempts,
+        parent_activation_id=activation.parent_activation_id,
+        transfer_type=activation.transfer_type,
+    )
     session.add(
         ActivationHistory(
-            activation_id=activation.activation_id,
-            activation_status=activation.activation_status,
-            event_reason=event_reason,
+            activation_id=change.activation_id,
+            activation_status=change.status,
+            event_reason=change.reason,
             external_user_id=external_user_id,
-            timestamp_created=activation.timestamp_last_change,
-            activation_version=activation.version,
-            activation_name=activation.activation_name,
+            timestamp_created=change.changed,
+            activation_version=change.version,
+            activation_name=change.name,
         )
     )
     await session.flush()
-    application_id = await application_id_of(core, session, activation)
-    await audit.record(
-        session,
-        AuditType.ACTIVATION,
-        f"Activation status: {activation.activation_status.value}",
-        _audit_params(activation, application_id, event_reason, external_user_id),
-        activation.user_id,
-    )
-    if activation.activation_status is not previous_status:
-        await events.activation_status_changed(
-            session, activation, application_id=application_id, previous_status=previous_status
-        )
-    if notify:
-        await callbacks.enqueue_activation(core, session, activation, application_id)
+    await listeners.activation_changed(session, change)
 
 
-async def application_id_of(core: Core, session: AsyncSession, activation: Activation) -> str:
+async def application_id_of(
+    applications: ApplicationCache, session: AsyncSession, activation: Activation
+) -> str:
     """Public id of the activation's application."""
-    identity = await core.application_cache.by_rid(session, activation.application_id)
+    identity = await applications.by_rid(session, activation.application_id)
     if identity is None:
         raise LookupError("an activation without application")
     return identity.application_id
-
-
-def _audit_params(
-    activation: Activation, application_id: str, reason: str | None, external_user_id: str | None
-) -> dict[str, Any]:
-    params: dict[str, Any] = {
-        "activationId": activation.activation_id,
-        "userId": activation.user_id,
-        "applicationId": application_id,
-        "status": activation.activation_status.value,
-        "maxFailedAttempts": activation.max_failed_attempts,
-    }
-    if activation.activation_status is not CREATED:
-        params |= {
-            "activationName": activation.activation_name,
-            "platform": activation.platform,
-            "failedAttempts": activation.failed_attempts,
-            "deviceInfo": activation.device_info,
-            "reason": reason,
-            "activationVersion": activation.version,
-        }
-    if external_user_id is not None:
-        params["externalUserId"] = external_user_id
-    return params

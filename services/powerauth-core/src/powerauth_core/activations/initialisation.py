@@ -131,7 +131,7 @@ async def initialise(
     )
     session.add(activation)
     await session.flush()
-    await record_change(core, session, activation, previous_status=None)
+    await record_change(core.application_cache, core.listeners, session, activation, previous_status=None)
     return activation
 
 

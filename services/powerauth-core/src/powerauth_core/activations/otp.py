@@ -16,9 +16,9 @@ from powerauth_core.activations.rules import (
     attempts_exhausted,
     otp_check,
 )
+from powerauth_core.kernel.changes import Cause
 from powerauth_core.kernel.enums import CommitPhase
 from powerauth_core.kernel.errors import OtpMismatch
-from powerauth_core.recovery import lifecycle
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core
@@ -60,12 +60,13 @@ async def _count_failure(
     exhausted = attempts_exhausted(activation.failed_attempts, activation.max_failed_attempts)
     if exhausted:
         activation.activation_status = REMOVED
-        await lifecycle.revoke_of_activation(session, activation.activation_id)
     await record_change(
-        core,
+        core.application_cache,
+        core.listeners,
         session,
         activation,
         previous_status=previous,
+        cause=Cause.GIVEN_UP if exhausted else Cause.OTHER,
         reason=REASON_OTP_MAX_FAILED_ATTEMPTS if exhausted else REASON_OTP_FAILED_ATTEMPT,
         external_user_id=external_user_id,
         notify=exhausted,

@@ -51,12 +51,13 @@ async def apply_retention(core: Core) -> int:
     settings, deleted = core.settings, 0
     if settings.signature_audit_retention_months:
         before = months_before(clock.now(), settings.signature_audit_retention_months)
-        if settings.chain_keys is not None:
+        keys = ChainKeys.of(settings.chain_secrets)
+        if keys is not None:
             # Before the first row goes, for who verifies at this moment.
             async with core.database.transaction() as session:
-                await repository.record_dropped(session, settings.chain_keys.current, before)
-        await _drop_signature_audit(core.database, settings.chain_keys, before)
-        await _shorten_chains(core.database, settings.chain_keys, before)
+                await repository.record_dropped(session, keys.current, before)
+        await _drop_signature_audit(core.database, keys, before)
+        await _shorten_chains(core.database, keys, before)
         deleted += await _delete_rows(core.database, SIGNATURE_AUDIT, before)
     if settings.activation_history_retention_months:
         before = months_before(clock.now(), settings.activation_history_retention_months)

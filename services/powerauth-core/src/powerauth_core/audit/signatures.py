@@ -5,6 +5,9 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from powerauth_core import __version__
+from powerauth_core.audit.rules import AuditLevel, AuditType
+from powerauth_core.audit.service import APPLICATION_NAME
 from powerauth_core.kernel.base import Base, EnumCode, LongId, Timestamp, sequence_id
 from powerauth_core.kernel.enums import ActivationStatus
 
@@ -55,3 +58,50 @@ class SignatureAudit(Base):
     chain_id: Mapped[str | None] = mapped_column(String(16))
     chain_position: Mapped[int | None] = mapped_column(BigInteger)
     chain_mac: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+AUDIT_COLUMNS = {
+    "activation_id": "varchar",
+    "activation_counter": "int",
+    "activation_ctr_data": "varchar",
+    "activation_status": "int",
+    "additional_info": "varchar",
+    "data_base64": "text",
+    "note": "varchar",
+    "signature_type": "varchar",
+    "signature": "varchar",
+    "timestamp_created": "timestamp",
+    "valid": "bool",
+    "version": "int",
+    "signature_version": "varchar",
+    "signature_data_body": "text",
+    "signature_metadata": "text",
+    "application_version_id": "int",
+}
+"""Columns of the signature audit in the order of `AuditRecord.signature`, with their types.
+
+Their order is part of what every row's MAC covers (`audit.chain.keys`): it never changes, columns are added
+at the end and then only for new chains.
+"""
+
+CHAIN_COLUMNS = {"chain_id": "varchar", "chain_position": "bigint", "chain_mac": "bytea"}
+"""Its columns that tell the place of a row, in the order of `Chained.places`."""
+
+LOG_CONSTANTS = {
+    "application_name": APPLICATION_NAME,
+    "audit_level": AuditLevel.INFO.value,
+    "audit_type": AuditType.SIGNATURE.value,
+    "calling_class": __name__,
+    "thread_name": __name__,
+    "version": __version__,
+}
+"""Columns of the general audit log that are the same for every check."""
+
+LOG_COLUMNS = {
+    "audit_log_id": "varchar",
+    "timestamp_created": "timestamp",
+    "message": "text",
+    "param": "text",
+    "subject_id": "varchar",
+}
+"""Its other columns in the order of `AuditRecord.general`, with their types."""

@@ -24,7 +24,7 @@ from powerauth_core.callbacks.schemas import HttpAuthenticationPrivate, OAuth2Au
 from powerauth_core.kernel.egress import Egress, EgressRefused, NoAllowedAddress
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher
-from powerauth_core.kernel.settings import CoreSettings
+from powerauth_core.settings import CoreSettings
 from servicekit.database import Database
 from servicekit.logs import get_logger
 

@@ -32,7 +32,7 @@ from powerauth_core.callbacks.clients import (
 from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
 from powerauth_core.callbacks.rules import RetryPolicy
 from powerauth_core.callbacks.shares import FairSlots, Flow, Shares
-from powerauth_core.kernel.settings import CoreSettings
+from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.json_text import read_json
 from servicekit import clock, metrics
 from servicekit.database import Database

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from powerauth_core.activations.models import Activation
-from powerauth_core.kernel.enums import ActivationProtocol, CallbackUrlEventStatus
-from powerauth_core.operations.models import Operation
+from powerauth_core.kernel.changes import ActivationChanged, OperationChanged
+from powerauth_core.kernel.enums import CallbackUrlEventStatus
 from servicekit import clock
 
 JITTER = 0.2
@@ -98,52 +97,42 @@ def _finished(
     }
 
 
-def activation_payload(
-    activation: Activation, application_id: str, attributes: Collection[str]
-) -> dict[str, Any]:
+def activation_payload(change: ActivationChanged, attributes: Collection[str]) -> dict[str, Any]:
     """Body of an activation callback: what the callback's attributes ask for."""
     values = {
-        "userId": activation.user_id,
-        "activationName": activation.activation_name,
-        "deviceInfo": activation.device_info,
-        "platform": activation.platform,
-        "protocol": ActivationProtocol(activation.protocol).name,
-        "activationFlags": list(activation.flags or ()),
-        "activationStatus": activation.activation_status.value,
-        "blockedReason": activation.blocked_reason,
-        "applicationId": application_id,
+        "userId": change.user_id,
+        "activationName": change.name,
+        "deviceInfo": change.device_info,
+        "platform": change.platform,
+        "protocol": change.protocol.name,
+        "activationFlags": list(change.flags),
+        "activationStatus": change.status.value,
+        "blockedReason": change.blocked_reason,
+        "applicationId": change.application_id,
     }
-    return {"type": "ACTIVATION", "activationId": activation.activation_id} | _chosen(values, attributes)
+    return {"type": "ACTIVATION", "activationId": change.activation_id} | _chosen(values, attributes)
 
 
-def operation_payload(
-    operation: Operation,
-    application_ids: Sequence[str],
-    additional_data: Mapping[str, Any],
-    attributes: Collection[str],
-) -> dict[str, Any]:
-    """Body of an operation callback; timestamps are epoch milliseconds (D22).
-
-    :param additional_data: the operation's additional data, extended by ``device``
-    """
+def operation_payload(change: OperationChanged, attributes: Collection[str]) -> dict[str, Any]:
+    """Body of an operation callback; timestamps are epoch milliseconds (D22)."""
     values = {
-        "userId": operation.user_id,
-        "applications": list(application_ids),
-        "operationType": operation.operation_type,
-        "parameters": operation.parameters or {},
-        "additionalData": dict(additional_data),
-        "activationFlag": operation.activation_flag,
-        "status": operation.status.value,
-        "data": operation.data,
-        "failureCount": operation.failure_count,
-        "maxFailureCount": operation.max_failure_count,
-        "signatureType": [name.upper() for name in operation.signature_type.split(",") if name],
-        "externalId": operation.external_id,
-        "timestampCreated": _millis(operation.timestamp_created),
-        "timestampExpires": _millis(operation.timestamp_expires),
-        "timestampFinalized": _millis(operation.timestamp_finalized),
+        "userId": change.user_id,
+        "applications": list(change.applications),
+        "operationType": change.operation_type,
+        "parameters": change.parameters,
+        "additionalData": change.additional_data,
+        "activationFlag": change.activation_flag,
+        "status": change.status.value,
+        "data": change.data,
+        "failureCount": change.failure_count,
+        "maxFailureCount": change.max_failure_count,
+        "signatureType": list(change.signature_types),
+        "externalId": change.external_id,
+        "timestampCreated": _millis(change.created),
+        "timestampExpires": _millis(change.expires),
+        "timestampFinalized": _millis(change.finalized),
     }
-    return {"type": "OPERATION", "operationId": operation.id} | _chosen(values, attributes)
+    return {"type": "OPERATION", "operationId": change.operation_id} | _chosen(values, attributes)
 
 
 def _chosen(values: Mapping[str, Any], attributes: Collection[str]) -> dict[str, Any]:

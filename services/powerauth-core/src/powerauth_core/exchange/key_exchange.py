@@ -173,7 +173,7 @@ async def exchange(
     previous = activation.activation_status
     accept(activation, offer)
     activation.activation_status = status
-    await record_change(core, session, activation, previous_status=previous)
+    await record_change(core.application_cache, core.listeners, session, activation, previous_status=previous)
     recovery = None
     if new_code is not None:
         code_status = RecoveryCodeStatus.ACTIVE if status is ACTIVE else RecoveryCodeStatus.CREATED

@@ -23,7 +23,7 @@ from urllib.parse import quote
 import httpcore2
 import httpx2
 
-from powerauth_core.kernel.settings import EgressSettings
+from powerauth_core.settings import EgressSettings
 from servicekit import units
 
 Address = IPv4Address | IPv6Address

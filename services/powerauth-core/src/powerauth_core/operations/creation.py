@@ -73,7 +73,7 @@ async def create_in(core: Core, session: AsyncSession, request: OperationCreateR
     else:
         raise TokenNotGenerated()
     stored = StoredOperation(operation, tuple(sorted(request.applications)))
-    await transitions.created(core, session, stored)
+    await transitions.created(core.listeners, session, stored)
     return stored
 
 

@@ -81,7 +81,7 @@ async def approve(
         proximity=proximity.check(core.settings, operation.row.totp_seed, additional_data),
     )
     result = await transitions.attempt_approval(
-        core, session, operation, attempt, additional_data, clock.now()
+        core.listeners, session, operation, attempt, additional_data, clock.now()
     )
     return DoorOutcome(result, operation.row.status)
 
@@ -105,7 +105,7 @@ async def fail_approval(
         return None
     if not _is_pending(operation):
         return None
-    await transitions.count_failure(core, session, operation, additional_data, clock.now())
+    await transitions.count_failure(core.listeners, session, operation, additional_data, clock.now())
     return operation.row.status
 
 
@@ -127,7 +127,7 @@ async def reject(
     left_alone = _left_alone(operation, actor)
     if left_alone is not None:
         return left_alone
-    await transitions.reject(core, session, operation, actor.user_id, additional_data, clock.now())
+    await transitions.reject(core.listeners, session, operation, actor.user_id, additional_data, clock.now())
     return DoorOutcome(UserActionResult.REJECTED, operation.row.status)
 
 
@@ -162,7 +162,7 @@ async def claim(core: Core, session: AsyncSession, *, actor: Actor, operation_id
     """
     operation = await _lock(core, session, operation_id, actor)
     if _is_pending(operation):
-        await transitions.claim(session, operation, actor.user_id)
+        await transitions.claim(core.listeners, session, operation, actor.user_id)
     return door_view(operation, clock.now())
 
 

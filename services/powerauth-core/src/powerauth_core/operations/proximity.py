@@ -6,16 +6,16 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from powerauth_core.kernel.changes import PROXIMITY_OTP
 from powerauth_core.kernel.errors import OperationFailure
-from powerauth_core.kernel.settings import ProtocolSettings
 from powerauth_core.operations.rules import ProximityResult
+from powerauth_core.settings import ProtocolSettings
 from powerauth_protocol.common import totp
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError
 from servicekit import clock
 
 SEED_BYTES = 16
-OTP_MEMBER = "proximity_otp"
 """Member of the additional data in which an approval brings the code."""
 
 
@@ -48,7 +48,7 @@ def check(
     """Compare the code in the additional data with the current and the accepted past ones."""
     if seed is None:
         return ProximityResult.DISABLED
-    otp = additional_data.get(OTP_MEMBER)
+    otp = additional_data.get(PROXIMITY_OTP)
     if otp is None:
         return ProximityResult.FAILED
     if not isinstance(otp, str):

@@ -64,7 +64,7 @@ async def claim(core: Core, request: OperationClaimRequest) -> OperationDetailRe
             raise OperationNotFound()
         _refuse_other_owner(operation, request.user_id)
         if _is_pending(operation):
-            await transitions.claim(session, operation, request.user_id)
+            await transitions.claim(core.listeners, session, operation, request.user_id)
     return detail_view(operation, clock.now())
 
 
@@ -130,7 +130,7 @@ async def approve(core: Core, request: OperationApproveRequest) -> OperationUser
             proximity=proximity.check(core.settings, operation.row.totp_seed, additional_data),
         )
         result = await transitions.attempt_approval(
-            core, session, operation, attempt, additional_data, clock.now()
+            core.listeners, session, operation, attempt, additional_data, clock.now()
         )
     return _acted(operation, result)
 
@@ -144,7 +144,7 @@ async def fail_approval(core: Core, request: OperationFailApprovalRequest) -> Op
     async with core.database.transaction() as session:
         operation = await _lock_pending(core, session, request.operation_id, request.application_ids)
         result = await transitions.count_failure(
-            core, session, operation, request.additional_data, clock.now()
+            core.listeners, session, operation, request.additional_data, clock.now()
         )
     return _acted(operation, result)
 
@@ -165,7 +165,7 @@ async def reject(core: Core, request: OperationRejectRequest) -> OperationUserAc
         if not rules.belongs_to(operation.facts(), request.user_id, request.application_id):
             raise OperationNotRejectable()
         await transitions.reject(
-            core, session, operation, request.user_id, request.additional_data, clock.now()
+            core.listeners, session, operation, request.user_id, request.additional_data, clock.now()
         )
     return _acted(operation, UserActionResult.REJECTED)
 
@@ -178,7 +178,9 @@ async def cancel(core: Core, request: OperationCancelRequest) -> OperationDetail
     """
     async with core.database.transaction() as session:
         operation = await _lock_pending(core, session, request.operation_id, request.application_ids)
-        await transitions.cancel(core, session, operation, request.additional_data, request.status_reason)
+        await transitions.cancel(
+            core.listeners, session, operation, request.additional_data, request.status_reason
+        )
     return detail_view(operation, clock.now(), device=True)
 
 
@@ -192,7 +194,7 @@ async def expire_operations(core: Core, limit: int) -> int:
     async with core.database.transaction() as session:
         overdue = await repository.lock_overdue(session, core.database.dialect, clock.now(), limit)
         for operation in overdue:
-            await transitions.expire(core, session, operation)
+            await transitions.expire(core.listeners, session, operation)
     return len(overdue)
 
 

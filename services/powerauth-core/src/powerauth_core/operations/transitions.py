@@ -4,46 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core import events
-from powerauth_core.audit import service as audit
-from powerauth_core.audit.rules import AuditType
-from powerauth_core.callbacks import service as callbacks
+from powerauth_core.kernel.changes import Listeners, OperationChanged, OperationStep
 from powerauth_core.kernel.enums import OperationStatus, UserActionResult
 from powerauth_core.operations import rules
 from powerauth_core.operations.repository import StoredOperation
 from powerauth_core.operations.rules import ApprovalAttempt, ProximityResult
-from powerauth_core.operations.views import audit_view
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from powerauth_core.operations.user_agent import with_device
 
 AdditionalData = Mapping[str, Any] | None
 
 
-async def created(core: Core, session: AsyncSession, operation: StoredOperation) -> None:
+async def created(listeners: Listeners, session: AsyncSession, operation: StoredOperation) -> None:
     """Announce a new operation."""
-    row = operation.row
-    params = audit_view(operation)
-    await audit.record(session, AuditType.OPERATION, "Operation created", params, row.user_id)
-    await events.operation_created(session, row, operation.applications)
-    await callbacks.enqueue_operation(core, session, row, operation.applications)
+    await listeners.operation_changed(session, _change(operation, OperationStep.CREATED))
 
 
-async def claim(session: AsyncSession, operation: StoredOperation, user_id: str) -> None:
-    """Make the user the owner of an operation without one; nobody is told (§18.2)."""
+async def claim(
+    listeners: Listeners, session: AsyncSession, operation: StoredOperation, user_id: str
+) -> None:
+    """Make the user the owner of an operation without one."""
     if operation.row.user_id is None:
         operation.row.user_id = user_id
-        await session.flush()
-        params = audit_view(operation)
-        await audit.record(session, AuditType.OPERATION, "Operation claimed", params, user_id)
+        await _announce(listeners, session, operation, OperationStep.CLAIMED)
 
 
 async def attempt_approval(
-    core: Core,
+    listeners: Listeners,
     session: AsyncSession,
     operation: StoredOperation,
     attempt: ApprovalAttempt,
@@ -55,7 +45,7 @@ async def attempt_approval(
     matches = rules.activation_fits(facts, attempt.activation_id)
     if not rules.approval_succeeds(facts, attempt):
         return await count_failure(
-            core,
+            listeners,
             session,
             operation,
             additional_data,
@@ -67,13 +57,19 @@ async def attempt_approval(
     row.user_id = attempt.user_id
     _finish(operation, OperationStatus.APPROVED, now)
     _merge(operation, additional_data)
-    params = audit_view(operation, proximity=attempt.proximity, activation_id_matches=matches)
-    await _announce(core, session, operation, "Operation approved", params)
+    await _announce(
+        listeners,
+        session,
+        operation,
+        OperationStep.APPROVED,
+        attempt.proximity,
+        activation_id_matches=matches,
+    )
     return UserActionResult.APPROVED
 
 
 async def count_failure(
-    core: Core,
+    listeners: Listeners,
     session: AsyncSession,
     operation: StoredOperation,
     additional_data: AdditionalData,
@@ -90,14 +86,15 @@ async def count_failure(
     final = counted.status is OperationStatus.FAILED
     if final:
         _finish(operation, OperationStatus.FAILED, now)
-    params = audit_view(operation, proximity=proximity, activation_id_matches=activation_id_matches)
-    message = "Operation failed" if final else "Operation approval failed"
-    await _announce(core, session, operation, message, params, status_changed=final)
+    step = OperationStep.FAILED if final else OperationStep.APPROVAL_FAILED
+    await _announce(
+        listeners, session, operation, step, proximity, activation_id_matches=activation_id_matches
+    )
     return counted.result
 
 
 async def reject(
-    core: Core,
+    listeners: Listeners,
     session: AsyncSession,
     operation: StoredOperation,
     user_id: str,
@@ -108,11 +105,11 @@ async def reject(
     operation.row.user_id = user_id
     _finish(operation, OperationStatus.REJECTED, now)
     _merge(operation, additional_data)
-    await _announce(core, session, operation, "Operation rejected", audit_view(operation))
+    await _announce(listeners, session, operation, OperationStep.REJECTED)
 
 
 async def cancel(
-    core: Core,
+    listeners: Listeners,
     session: AsyncSession,
     operation: StoredOperation,
     additional_data: AdditionalData,
@@ -122,13 +119,13 @@ async def cancel(
     operation.row.status = OperationStatus.CANCELED
     operation.row.status_reason = status_reason
     _merge(operation, additional_data)
-    await _announce(core, session, operation, "Operation canceled", audit_view(operation))
+    await _announce(listeners, session, operation, OperationStep.CANCELED)
 
 
-async def expire(core: Core, session: AsyncSession, operation: StoredOperation) -> None:
+async def expire(listeners: Listeners, session: AsyncSession, operation: StoredOperation) -> None:
     """Store that the pending operation has expired; ``timestampFinalized`` stays empty (§23.1)."""
     operation.row.status = OperationStatus.EXPIRED
-    await _announce(core, session, operation, "Operation expired", audit_view(operation))
+    await _announce(listeners, session, operation, OperationStep.EXPIRED)
 
 
 def _finish(operation: StoredOperation, status: OperationStatus, now: datetime) -> None:
@@ -142,18 +139,49 @@ def _merge(operation: StoredOperation, additional_data: AdditionalData) -> None:
 
 
 async def _announce(
-    core: Core,
+    listeners: Listeners,
     session: AsyncSession,
     operation: StoredOperation,
-    message: str,
-    params: Mapping[str, Any],
+    step: OperationStep,
+    proximity: ProximityResult | None = None,
     *,
-    status_changed: bool = True,
+    activation_id_matches: bool | None = None,
 ) -> None:
-    """Write the change, its audit record and callbacks; the event only if the status changed (D20)."""
-    row = operation.row
+    """Write the change and tell everybody."""
     await session.flush()
-    await audit.record(session, AuditType.OPERATION, message, params, row.user_id)
-    if status_changed:
-        await events.operation_status_changed(session, row, operation.applications)
-    await callbacks.enqueue_operation(core, session, row, operation.applications)
+    change = _change(operation, step, proximity, activation_id_matches=activation_id_matches)
+    await listeners.operation_changed(session, change)
+
+
+def _change(
+    operation: StoredOperation,
+    step: OperationStep,
+    proximity: ProximityResult | None = None,
+    *,
+    activation_id_matches: bool | None = None,
+) -> OperationChanged:
+    row = operation.row
+    return OperationChanged(
+        step=step,
+        operation_id=row.id,
+        user_id=row.user_id,
+        applications=operation.applications,
+        activation_id=row.activation_id,
+        external_id=row.external_id,
+        activation_flag=row.activation_flag,
+        operation_type=row.operation_type,
+        template_name=row.template_name,
+        data=row.data,
+        parameters=row.parameters or {},
+        additional_data=with_device(row.additional_data or {}),
+        signature_types=[name.upper() for name in row.signature_type.split(",") if name],
+        status=row.status,
+        status_reason=row.status_reason,
+        failure_count=row.failure_count,
+        max_failure_count=row.max_failure_count,
+        created=row.timestamp_created,
+        expires=row.timestamp_expires,
+        finalized=row.timestamp_finalized,
+        proximity=None if proximity is None else proximity.value,
+        activation_id_matches=activation_id_matches,
+    )

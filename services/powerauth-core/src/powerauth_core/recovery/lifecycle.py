@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
+from powerauth_core.activations.rules import is_pending
+from powerauth_core.kernel.changes import ActivationChanged, Cause
 from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import RecoveryCodeNotGenerated
 from powerauth_core.kernel.records import recovery_puk_parts
@@ -21,6 +23,9 @@ from servicekit import clock
 if TYPE_CHECKING:
     from powerauth_core.container import Core
     from powerauth_core.kernel.hashing import PasswordHashes
+
+
+_ENDS = (Cause.GIVEN_UP, Cause.REMOVAL_WITH_CODES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +138,27 @@ async def issue(
     )
 
 
-async def activate_of_activation(session: AsyncSession, activation_id: str) -> None:
-    """The activation was committed: its new codes become usable. The activation is locked."""
+async def activation_changed(session: AsyncSession, change: ActivationChanged) -> None:
+    """A commit makes the activation's new codes usable; its end may be theirs. The activation is locked.
+
+    Codes of an unfinished activation are revoked with it in any case.
+    """
+    if change.cause is Cause.COMMIT:
+        await _activate_of_activation(session, change.activation_id)
+    elif change.cause in _ENDS or (change.cause is Cause.REMOVAL and _was_pending(change)):
+        await revoke(session, await repository.lock_of_activation(session, change.activation_id))
+
+
+def _was_pending(change: ActivationChanged) -> bool:
+    return change.previous_status is not None and is_pending(change.previous_status)
+
+
+async def _activate_of_activation(session: AsyncSession, activation_id: str) -> None:
     now = clock.now()
     for code in await repository.lock_of_activation(session, activation_id):
         if code.status is RecoveryCodeStatus.CREATED:
             code.status = RecoveryCodeStatus.ACTIVE
             code.timestamp_last_change = now
-
-
-async def revoke_of_activation(session: AsyncSession, activation_id: str) -> None:
-    """Revoke every code of the activation. The activation is locked."""
-    await revoke(session, await repository.lock_of_activation(session, activation_id))
 
 
 async def revoke(session: AsyncSession, codes: Sequence[RecoveryCode]) -> bool:

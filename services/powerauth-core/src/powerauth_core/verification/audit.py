@@ -11,10 +11,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from powerauth_core import __version__
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.audit import service as audit
-from powerauth_core.audit.rules import AuditLevel, AuditType
 from powerauth_core.verification.jobs import OFFLINE_SECRET, LockedActivation, VerificationJob
 from powerauth_core.verification.rules import BLOCKED_BY_FAILURES, ActivationFacts, Decision, Outcome
 from powerauth_core.verification.samples import Repeated
@@ -26,53 +23,6 @@ _SIGNATURE_COLUMN = 255
 _PARTS_WITHOUT_SECRET = 4
 # The column holds 255 characters of JSON: one free text beside the fixed facts has to stay below this.
 _INFO_VALUE = 120
-
-
-AUDIT_COLUMNS = {
-    "activation_id": "varchar",
-    "activation_counter": "int",
-    "activation_ctr_data": "varchar",
-    "activation_status": "int",
-    "additional_info": "varchar",
-    "data_base64": "text",
-    "note": "varchar",
-    "signature_type": "varchar",
-    "signature": "varchar",
-    "timestamp_created": "timestamp",
-    "valid": "bool",
-    "version": "int",
-    "signature_version": "varchar",
-    "signature_data_body": "text",
-    "signature_metadata": "text",
-    "application_version_id": "int",
-}
-"""Columns of the signature audit in the order of `AuditRecord.signature`, with their types.
-
-Their order is part of what every row's MAC covers (`chain.keys`): it never changes, columns are added at the
-end and then only for new chains.
-"""
-
-CHAIN_COLUMNS = {"chain_id": "varchar", "chain_position": "bigint", "chain_mac": "bytea"}
-"""Its columns that tell the place of a row, in the order of `Chained.places`."""
-
-LOG_CONSTANTS = {
-    "application_name": audit.APPLICATION_NAME,
-    "audit_level": AuditLevel.INFO.value,
-    "audit_type": AuditType.SIGNATURE.value,
-    "calling_class": __name__,
-    "thread_name": __name__,
-    "version": __version__,
-}
-"""Columns of the general audit log that are the same for every check."""
-
-LOG_COLUMNS = {
-    "audit_log_id": "varchar",
-    "timestamp_created": "timestamp",
-    "message": "text",
-    "param": "text",
-    "subject_id": "varchar",
-}
-"""Its other columns in the order of `AuditRecord.general`, with their types."""
 
 
 # Values, never changed. Not frozen: that makes them five times as dear, and every check makes several.

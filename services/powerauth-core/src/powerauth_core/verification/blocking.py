@@ -22,7 +22,8 @@ async def announce(core: Core, session: AsyncSession, decisions: Sequence[Decisi
     for decision in sorted(decisions, key=lambda blocked: blocked.after.activation_id):
         activation = await session.get_one(Activation, decision.after.activation_id, populate_existing=True)
         await history.record_change(
-            core,
+            core.application_cache,
+            core.listeners,
             session,
             activation,
             previous_status=decision.before.status,

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.chain.streams import Streams, Turn
 from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.verification import audit, blocking, metrics
@@ -69,7 +70,7 @@ class SignatureExecutor:
         )
         self._plain = PostgresqlStatements(core.row_macs) if self._skip_locked else None
         settings = core.settings
-        self._streams = Streams(core.database, settings.chain_keys)
+        self._streams = Streams(core.database, ChainKeys.of(settings.chain_secrets))
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
         self._counting = OWN_DEVICE if settings.only_own_device_counts else EVERY_FAILURE
         self.repeated = RepeatedAttempts(core.database, self._streams, self._statements)

@@ -15,14 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit.chain.streams import Chained
+from powerauth_core.audit.signatures import AUDIT_COLUMNS, CHAIN_COLUMNS, LOG_COLUMNS, LOG_CONSTANTS
 from powerauth_core.kernel.row_macs import RowMacs
-from powerauth_core.verification.audit import (
-    AUDIT_COLUMNS,
-    CHAIN_COLUMNS,
-    LOG_COLUMNS,
-    LOG_CONSTANTS,
-    AuditRecord,
-)
+from powerauth_core.verification.audit import AuditRecord
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.repository import SELECTED_COLUMNS, locked_activation, renewed_mac
 from powerauth_core.verification.rules import Decision

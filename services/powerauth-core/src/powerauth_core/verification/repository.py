@@ -31,16 +31,16 @@ from powerauth_core.activations.models import BOUND_COLUMNS, Activation
 from powerauth_core.applications.models import Application, ApplicationVersion
 from powerauth_core.audit.chain.models import AuditChain
 from powerauth_core.audit.chain.streams import Chained
-from powerauth_core.audit.signatures import SignatureAudit
-from powerauth_core.kernel.enums import ActivationProtocol
-from powerauth_core.kernel.row_macs import RowMacs
-from powerauth_core.verification.audit import (
+from powerauth_core.audit.signatures import (
     AUDIT_COLUMNS,
     CHAIN_COLUMNS,
     LOG_COLUMNS,
     LOG_CONSTANTS,
-    AuditRecord,
+    SignatureAudit,
 )
+from powerauth_core.kernel.enums import ActivationProtocol
+from powerauth_core.kernel.row_macs import RowMacs
+from powerauth_core.verification.audit import AuditRecord
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import ActivationFacts, Decision
 from powerauth_protocol.common.encoding import b64decode, b64encode

@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.chain.rules import Finding
-from powerauth_core.audit.chain.service import Summary, Verification
 from powerauth_core.container import Core
+from powerauth_core.tamper_check.service import Summary, Verification
 from powerauth_core.verification import service
 from powerauth_core.verification.schemas import VerifySignatureRequest
 
@@ -43,7 +44,7 @@ class Audit:
         self.core = core
 
     async def verify(self, **options: Any) -> Outcome:
-        keys = options.pop("keys", None) or self.core.settings.chain_keys
+        keys = options.pop("keys", None) or ChainKeys.of(self.core.settings.chain_secrets)
         run = Verification(self.core.database, keys, **options)
         findings = [finding async for finding in run.findings()]
         assert run.summary.findings == len(findings)

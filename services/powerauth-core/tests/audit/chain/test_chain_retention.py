@@ -9,7 +9,8 @@ import pytest
 
 from powerauth_core import jobs
 from powerauth_core.audit import retention
-from powerauth_core.audit.chain import checkpoints, service
+from powerauth_core.audit.chain.keys import ChainKeys
+from powerauth_core.tamper_check import checkpoints, service
 from servicekit import clock
 
 LONG_AGO = timedelta(days=70)
@@ -39,7 +40,7 @@ async def test_what_retention_drops_is_no_finding(
     monkeypatch.setattr(retention, "_CHAIN_BATCH", 2)
     core = await start_core(signature_audit_retention_months=1)
     await old_and_new()
-    keys = core.settings.chain_keys
+    keys = ChainKeys.of(core.settings.chain_secrets)
     before = checkpoints.load(keys, (await service.checkpoint(core.database, keys.current))[0])
     if moved:
         assert await jobs.run_job(core, "createAuditPartitions")

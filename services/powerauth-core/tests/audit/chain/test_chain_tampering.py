@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.audit.chain import checkpoints, service
 from powerauth_core.audit.chain.keys import ChainKeys
-from powerauth_core.verification.audit import AUDIT_COLUMNS
+from powerauth_core.audit.signatures import AUDIT_COLUMNS
+from powerauth_core.tamper_check import checkpoints, service
 from servicekit import clock
 
 OTHER_VALUES = {
@@ -154,7 +154,7 @@ async def test_a_head_and_rows_set_back_together_are_found_by_a_checkpoint_only(
     await chained(2)
     await audit.execute("CREATE TABLE kept AS SELECT * FROM audit_chain")
     ids = await chained(2)
-    keys = audit.core.settings.chain_keys
+    keys = ChainKeys.of(audit.core.settings.chain_secrets)
     text, chains = await service.checkpoint(audit.core.database, keys.current)
     assert chains == 1
     kept = checkpoints.load(keys, text)
@@ -244,7 +244,7 @@ async def test_an_earlier_key_still_checks_its_chains(audit, chained, start_core
     await chained(2)
     changed = await start_core(audit_chain_key="bmV3IGtleSBvZiB0aGUgY2hhaW4=")
     await chained(2, changed)
-    found = await audit.verify(keys=changed.settings.chain_keys)
+    found = await audit.verify(keys=ChainKeys.of(changed.settings.chain_secrets))
     assert (found.findings, found.summary.chains, found.summary.rows) == ([], 2, 4)
 
 
@@ -292,7 +292,9 @@ async def test_an_emptied_audit_is_found_when_new_rows_follow(
     assert (found.kinds, found.summary.rows) == (["removed"], 1)
     assert told_by in found.findings[0].text
     # An operator who knows of it does not hear of it again.
-    await service.accept_unchained(audit.core.database, audit.core.settings.chain_keys.current)
+    await service.accept_unchained(
+        audit.core.database, ChainKeys.of(audit.core.settings.chain_secrets).current
+    )
     assert (await audit.verify()).findings == []
     await audit.execute("UPDATE audit_chain_registry SET dropped_before = '2030-01-01'")
     assert "head changed" in (await audit.verify()).kinds

@@ -86,6 +86,11 @@ class ChainKeys:
             raise ValueError("no secret")
         self.current = next(iter(self._by_id.values()))
 
+    @classmethod
+    def of(cls, secrets: Sequence[bytes]) -> Self | None:
+        """The keys of the settings' secrets, None if rows are not chained."""
+        return cls(secrets) if secrets else None
+
     def by_id(self, key_id: str) -> ChainKey | None:
         """The key of this name, None if it is not known here."""
         return self._by_id.get(key_id)

@@ -32,7 +32,7 @@ from sqlalchemy.types import NullType
 
 from powerauth_core.audit.chain.models import AuditChainRegistry
 from powerauth_core.audit.chain.rules import StoredRow
-from powerauth_core.verification.audit import AUDIT_COLUMNS
+from powerauth_core.audit.signatures import AUDIT_COLUMNS
 from servicekit.database import Database
 
 CHUNK = 2_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from servicekit.startup import Rule, Weight, is_typed_key, is_unprotected, is_weak_key
 
 if TYPE_CHECKING:
-    from powerauth_core.kernel.settings import CoreSettings
+    from powerauth_core.settings import CoreSettings
 
 _RANDOM_KEY = "the output of `openssl rand -base64 16`"
 _MOST_ATTEMPTS = 5

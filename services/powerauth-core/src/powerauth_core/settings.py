@@ -12,8 +12,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from powerauth_core.audit.chain.keys import ChainKeys
-from powerauth_core.kernel.start_rules import RULES
+from powerauth_core.start_rules import RULES
 from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
 from servicekit.startup import Rule
 
@@ -258,12 +257,11 @@ class CoreSettings(
         return decode_chain_keys(self.audit_chain_key) + decode_chain_keys(self.audit_chain_previous_keys)
 
     @property
-    def chain_keys(self) -> ChainKeys | None:
-        """Keys of the signature audit's chains, None when rows are not chained."""
+    def chain_secrets(self) -> list[bytes]:
+        """Secrets of the signature audit's chains, the present one first; none when rows are not chained."""
         master = [] if self.master_key is None else [self.master_key]
         present = decode_chain_keys(self.audit_chain_key) + master
-        secrets = present + decode_chain_keys(self.audit_chain_previous_keys)
-        return ChainKeys(secrets) if present else None
+        return present + decode_chain_keys(self.audit_chain_previous_keys) if present else []
 
     @property
     def created_application_minimum_version(self) -> str | None:

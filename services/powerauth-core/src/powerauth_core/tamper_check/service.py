@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from powerauth_core.audit.chain import checkpoints, reading, repository
-from powerauth_core.audit.chain.checkpoints import Checkpoint
+from powerauth_core.audit.chain import reading, repository
 from powerauth_core.audit.chain.keys import ChainKey, ChainKeys, Sealed
 from powerauth_core.audit.chain.models import AuditChain, AuditChainRegistry, AuditUnchained
 from powerauth_core.audit.chain.rules import ChainCheck, Finding, FindingKind, StoredRow
-from powerauth_core.verification import witnesses
+from powerauth_core.tamper_check import checkpoints, witnesses
+from powerauth_core.tamper_check.checkpoints import Checkpoint
 from servicekit import clock
 from servicekit.database import Database
 

@@ -1,0 +1,149 @@
+"""Changes that others hear of, as facts, and who hears of them.
+
+A room that changes something knows nobody who wants to know: it tells the listeners, a table made at start
+(`powerauth_core.runtime`). They are told one after another in the transaction of the change, and what one of
+them raises undoes the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.kernel.enums import (
+    ActivationProtocol,
+    ActivationStatus,
+    OperationStatus,
+)
+
+PROXIMITY_OTP = "proximity_otp"
+"""Member of an operation's additional data that no audit keeps."""
+
+
+class Cause(Enum):
+    """Why an activation changed, where somebody acts on it."""
+
+    COMMIT = auto()
+    """It was committed."""
+    GIVEN_UP = auto()
+    """It was not finished in time, or with too many wrong passwords."""
+    REMOVAL = auto()
+    """The user, the bank or another activation removed it."""
+    REMOVAL_WITH_CODES = auto()
+    """The same, with the wish that its recovery codes go with it."""
+    OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationChanged:
+    """An activation as it is after a change.
+
+    :ivar application_id: public id of its application
+    :ivar previous_status: None for a new activation
+    :ivar reason: reason of the change; of a BLOCKED activation why it is blocked
+    :ivar external_user_id: who asked for the change, None for the user or the system
+    :ivar notify: whether callbacks hear of it (spec/core-api.md §22.1)
+    """
+
+    activation_id: str
+    application_id: str
+    user_id: str
+    protocol: ActivationProtocol
+    status: ActivationStatus
+    previous_status: ActivationStatus | None
+    cause: Cause
+    reason: str | None
+    external_user_id: str | None
+    notify: bool
+    changed: datetime
+    blocked_reason: str | None
+    name: str | None
+    platform: str | None
+    device_info: str | None
+    flags: Sequence[str]
+    version: int | None
+    failed_attempts: int
+    max_failed_attempts: int
+    parent_activation_id: str | None
+    transfer_type: str | None
+
+
+class OperationStep(Enum):
+    """What happened to an operation; the value is how the audit words it."""
+
+    CREATED = "Operation created"
+    APPROVED = "Operation approved"
+    APPROVAL_FAILED = "Operation approval failed"
+    FAILED = "Operation failed"
+    REJECTED = "Operation rejected"
+    CANCELED = "Operation canceled"
+    EXPIRED = "Operation expired"
+    CLAIMED = "Operation claimed"
+    """Somebody became its user; only the audit hears of it (spec/core-api.md §18.2)."""
+
+    @property
+    def changes_status(self) -> bool:
+        """Whether the status is another one afterwards."""
+        return self not in (OperationStep.CREATED, OperationStep.APPROVAL_FAILED, OperationStep.CLAIMED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationChanged:
+    """An operation as it is after a change.
+
+    :ivar applications: public ids of its applications
+    :ivar additional_data: with the ``device`` of the user agent
+    :ivar signature_types: upper case
+    :ivar proximity: outcome of the proximity check of an approval
+    :ivar activation_id_matches: whether the approving activation is the bound one
+    """
+
+    step: OperationStep
+    operation_id: str
+    user_id: str | None
+    applications: Sequence[str]
+    activation_id: str | None
+    external_id: str | None
+    activation_flag: str | None
+    operation_type: str
+    template_name: str | None
+    data: str
+    parameters: Mapping[str, Any]
+    additional_data: Mapping[str, Any]
+    signature_types: Sequence[str]
+    status: OperationStatus
+    status_reason: str | None
+    failure_count: int
+    max_failure_count: int
+    created: datetime
+    expires: datetime
+    finalized: datetime | None
+    proximity: str | None = None
+    activation_id_matches: bool | None = None
+
+
+ActivationListener = Callable[[AsyncSession, ActivationChanged], Awaitable[None]]
+OperationListener = Callable[[AsyncSession, OperationChanged], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who hears of a change, in this order."""
+
+    activations: tuple[ActivationListener, ...]
+    operations: tuple[OperationListener, ...]
+
+    async def activation_changed(self, session: AsyncSession, change: ActivationChanged) -> None:
+        """Tell everybody of an activation's change."""
+        for listener in self.activations:
+            await listener(session, change)
+
+    async def operation_changed(self, session: AsyncSession, change: OperationChanged) -> None:
+        """Tell everybody of an operation's change."""
+        for listener in self.operations:
+            await listener(session, change)
