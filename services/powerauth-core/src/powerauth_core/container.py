@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
+    from powerauth_core.activations.history import ActivationChanges
     from powerauth_core.activations.keys import ActivationKeyCache
     from powerauth_core.applications.cache import ApplicationCache
     from powerauth_core.audit.row_alarms import RowAlarms
@@ -42,6 +43,7 @@ class Core:
     :ivar discovery: documents of identity providers
     :ivar callbacks: delivery of callbacks
     :ivar listeners: who hears of changes of activations and operations
+    :ivar changes: saves changes of activations and tells the listeners
     :ivar verifier: checks of signatures, several in one transaction
     :ivar token_validator: checks of token headers, several in one transaction
     """
@@ -61,6 +63,7 @@ class Core:
     discovery: DiscoveryCache
     callbacks: CallbackDispatcher
     listeners: Listeners
+    changes: ActivationChanges
     # These are given the core that they belong to.
     verifier: SignatureExecutor = field(init=False)
     token_validator: TokenValidator = field(init=False)

@@ -9,6 +9,7 @@ from functools import cache
 from sqlalchemy.exc import SQLAlchemyError
 
 from powerauth_core import __version__, events, jobs
+from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.adoption import service as adoption
 from powerauth_core.applications.cache import ApplicationCache
@@ -129,6 +130,13 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
     cipher = RecordCipher(settings.master_key, reads_clear=not macs.required)
     egress = Egress(settings)
     callbacks = CallbackDispatcher(settings, database, CallbackClients(settings, database, cipher, egress))
+    applications = ApplicationCache(
+        cipher,
+        capacity=settings.application_cache_size,
+        seconds=settings.application_cache_seconds,
+        minimum_protocol_version=settings.minimum_protocol_version,
+    )
+    listeners = _listeners(CallbackOutbox(settings, callbacks))
     core = Core(
         settings=settings,
         database=database,
@@ -137,19 +145,15 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         cipher=cipher,
         row_macs=macs,
         row_alarms=alarms,
-        application_cache=ApplicationCache(
-            cipher,
-            capacity=settings.application_cache_size,
-            seconds=settings.application_cache_seconds,
-            minimum_protocol_version=settings.minimum_protocol_version,
-        ),
+        application_cache=applications,
         activation_keys=ActivationKeyCache(cipher, settings.activation_key_cache_size),
         callers=CallerCache(database, cipher, settings.caller_cache_seconds),
         hashes=PasswordHashes(settings.waiting_hashes),
         egress=egress,
         discovery=DiscoveryCache(),
         callbacks=callbacks,
-        listeners=_listeners(CallbackOutbox(settings, callbacks)),
+        listeners=listeners,
+        changes=ActivationChanges(applications, listeners),
     )
     core.verifier = SignatureExecutor(core)
     core.token_validator = TokenValidator(core)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -178,7 +179,7 @@ async def test_a_change_that_a_listener_cannot_take_does_not_happen(
         raise RuntimeError("the last listener is broken")
 
     listeners = Listeners((*core.listeners.activations, fail), core.listeners.operations)
-    monkeypatch.setattr(core, "listeners", listeners)
+    monkeypatch.setattr(core, "changes", replace(core.changes, listeners=listeners))
     status, body = await api.post("activation/block", activationId=device.activation_id)
     assert (status, body["responseObject"]["code"]) == (500, "ERR0000")
     monkeypatch.undo()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository
-from powerauth_core.activations.history import record_change
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import (
@@ -50,9 +49,7 @@ async def block_activation(core: Core, request: BlockActivationRequest) -> Block
             previous = activation.activation_status
             activation.activation_status = BLOCKED
             activation.blocked_reason = request.reason or REASON_NOT_SPECIFIED
-            await record_change(
-                core.application_cache,
-                core.listeners,
+            await core.changes.record(
                 session,
                 activation,
                 previous_status=previous,
@@ -78,9 +75,7 @@ async def unblock_activation(core: Core, request: UnblockActivationRequest) -> U
             activation.activation_status = ACTIVE
             activation.blocked_reason = None
             activation.failed_attempts = 0
-            await record_change(
-                core.application_cache,
-                core.listeners,
+            await core.changes.record(
                 session,
                 activation,
                 previous_status=previous,
@@ -129,9 +124,7 @@ async def remove_locked(
     """
     previous = activation.activation_status
     activation.activation_status = REMOVED
-    await record_change(
-        core.application_cache,
-        core.listeners,
+    await core.changes.record(
         session,
         activation,
         previous_status=previous,
@@ -158,9 +151,7 @@ async def rename(
     activation = await _locked(session, request.activation_id, request.application_ids)
     permits(Call.RENAME, activation.activation_status)
     activation.activation_name = request.activation_name
-    await record_change(
-        core.application_cache,
-        core.listeners,
+    await core.changes.record(
         session,
         activation,
         previous_status=activation.activation_status,
@@ -183,9 +174,7 @@ async def update_status(core: Core, request: UpdateStatusRequest) -> UpdateStatu
             previous = activation.activation_status
             if previous is not request.activation_status:
                 activation.activation_status = request.activation_status
-                await record_change(
-                    core.application_cache, core.listeners, session, activation, previous_status=previous
-                )
+                await core.changes.record(session, activation, previous_status=previous)
     return UpdateStatusResponse(updated=True)
 
 

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import otp, repository
 from powerauth_core.activations.expiry import expire_if_overdue
-from powerauth_core.activations.history import record_change
 from powerauth_core.activations.initialisation import hash_otp
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
@@ -89,9 +88,7 @@ async def commit_locked(
         raise IncorrectActivationState(keep_changes=True)
     previous = activation.activation_status
     activation.activation_status = ACTIVE
-    await record_change(
-        core.application_cache,
-        core.listeners,
+    await core.changes.record(
         session,
         activation,
         previous_status=previous,
@@ -129,9 +126,7 @@ async def update_otp(core: Core, request: UpdateOtpRequest) -> UpdateOtpResponse
             raise OtpWrongMode()
         activation.activation_otp = otp_hash
         activation.activation_otp_validation = ActivationOtpValidation.ON_COMMIT
-        await record_change(
-            core.application_cache,
-            core.listeners,
+        await core.changes.record(
             session,
             activation,
             previous_status=activation.activation_status,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository
-from powerauth_core.activations.history import record_change
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import REMOVED, is_overdue
 from powerauth_core.kernel.changes import Cause
@@ -36,9 +35,7 @@ async def expire_if_overdue(core: Core, session: AsyncSession, activation: Activ
         return False
     previous = activation.activation_status
     activation.activation_status = REMOVED
-    await record_change(
-        core.application_cache,
-        core.listeners,
+    await core.changes.record(
         session,
         activation,
         previous_status=previous,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation, ActivationHistory
@@ -12,64 +14,70 @@ from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
 from servicekit import clock
 
 
-async def record_change(
-    applications: ApplicationCache,
-    listeners: Listeners,
-    session: AsyncSession,
-    activation: Activation,
-    *,
-    previous_status: ActivationStatus | None,
-    cause: Cause = Cause.OTHER,
-    reason: str | None = None,
-    external_user_id: str | None = None,
-    notify: bool = True,
-) -> None:
-    """Stamp the change that was made to ``activation``, write its history and tell the listeners, in the
-    caller's transaction.
+@dataclass(frozen=True, slots=True)
+class ActivationChanges:
+    """Saves changes of activations and tells of them."""
 
-    :param activation: locked by this transaction or new in it, with its new values
-    :param previous_status: status before the change, None for a new activation
-    :param reason: event reason; of a BLOCKED activation its blocked reason is recorded instead
-    :param external_user_id: who asked for the change, None for the user or the system
-    :param notify: whether callbacks hear of it (spec/core-api.md §22.1)
-    """
-    activation.timestamp_last_change = clock.now()
-    change = ActivationChanged(
-        activation_id=activation.activation_id,
-        application_id=await application_id_of(applications, session, activation),
-        user_id=activation.user_id,
-        protocol=ActivationProtocol(activation.protocol),
-        status=activation.activation_status,
-        previous_status=previous_status,
-        cause=cause,
-        reason=activation.blocked_reason if activation.activation_status is BLOCKED else reason,
-        external_user_id=external_user_id,
-        notify=notify,
-        changed=activation.timestamp_last_change,
-        blocked_reason=activation.blocked_reason,
-        name=activation.activation_name,
-        platform=activation.platform,
-        device_info=activation.device_info,
-        flags=tuple(activation.flags or ()),
-        version=activation.version,
-        failed_attempts=activation.failed_attempts,
-        max_failed_attempts=activation.max_failed_attempts,
-        parent_activation_id=activation.parent_activation_id,
-        transfer_type=activation.transfer_type,
-    )
-    session.add(
-        ActivationHistory(
-            activation_id=change.activation_id,
-            activation_status=change.status,
-            event_reason=change.reason,
+    applications: ApplicationCache
+    listeners: Listeners
+
+    async def record(
+        self,
+        session: AsyncSession,
+        activation: Activation,
+        *,
+        previous_status: ActivationStatus | None,
+        cause: Cause = Cause.OTHER,
+        reason: str | None = None,
+        external_user_id: str | None = None,
+        notify: bool = True,
+    ) -> None:
+        """Stamp the change that was made to ``activation``, write its history and tell the listeners, in the
+        caller's transaction.
+
+        :param activation: locked by this transaction or new in it, with its new values
+        :param previous_status: status before the change, None for a new activation
+        :param reason: event reason; of a BLOCKED activation its blocked reason is recorded instead
+        :param external_user_id: who asked for the change, None for the user or the system
+        :param notify: whether callbacks hear of it (spec/core-api.md §22.1)
+        """
+        activation.timestamp_last_change = clock.now()
+        change = ActivationChanged(
+            activation_id=activation.activation_id,
+            application_id=await application_id_of(self.applications, session, activation),
+            user_id=activation.user_id,
+            protocol=ActivationProtocol(activation.protocol),
+            status=activation.activation_status,
+            previous_status=previous_status,
+            cause=cause,
+            reason=activation.blocked_reason if activation.activation_status is BLOCKED else reason,
             external_user_id=external_user_id,
-            timestamp_created=change.changed,
-            activation_version=change.version,
-            activation_name=change.name,
+            notify=notify,
+            changed=activation.timestamp_last_change,
+            blocked_reason=activation.blocked_reason,
+            name=activation.activation_name,
+            platform=activation.platform,
+            device_info=activation.device_info,
+            flags=tuple(activation.flags or ()),
+            version=activation.version,
+            failed_attempts=activation.failed_attempts,
+            max_failed_attempts=activation.max_failed_attempts,
+            parent_activation_id=activation.parent_activation_id,
+            transfer_type=activation.transfer_type,
         )
-    )
-    await session.flush()
-    await listeners.activation_changed(session, change)
+        session.add(
+            ActivationHistory(
+                activation_id=change.activation_id,
+                activation_status=change.status,
+                event_reason=change.reason,
+                external_user_id=external_user_id,
+                timestamp_created=change.changed,
+                activation_version=change.version,
+                activation_name=change.name,
+            )
+        )
+        await session.flush()
+        await self.listeners.activation_changed(session, change)
 
 
 async def application_id_of(

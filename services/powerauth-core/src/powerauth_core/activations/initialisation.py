@@ -12,7 +12,6 @@ from sqlalchemy import null
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import keys, repository
-from powerauth_core.activations.history import record_change
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import CREATED, is_blank
 from powerauth_core.activations.schemas import InitActivationRequest, InitActivationResponse
@@ -131,7 +130,7 @@ async def initialise(
     )
     session.add(activation)
     await session.flush()
-    await record_change(core.application_cache, core.listeners, session, activation, previous_status=None)
+    await core.changes.record(session, activation, previous_status=None)
     return activation
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations.history import record_change
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import (
     REASON_OTP_FAILED_ATTEMPT,
@@ -60,9 +59,7 @@ async def _count_failure(
     exhausted = attempts_exhausted(activation.failed_attempts, activation.max_failed_attempts)
     if exhausted:
         activation.activation_status = REMOVED
-    await record_change(
-        core.application_cache,
-        core.listeners,
+    await core.changes.record(
         session,
         activation,
         previous_status=previous,

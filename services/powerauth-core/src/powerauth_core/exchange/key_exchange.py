@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.activations import otp, repository
 from powerauth_core.activations.commit import commit_locked, commits_unasked
 from powerauth_core.activations.expiry import expire_if_overdue
-from powerauth_core.activations.history import record_change
 from powerauth_core.activations.initialisation import Properties, check_expiration, hash_otp, initialise
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import (
@@ -173,7 +172,7 @@ async def exchange(
     previous = activation.activation_status
     accept(activation, offer)
     activation.activation_status = status
-    await record_change(core.application_cache, core.listeners, session, activation, previous_status=previous)
+    await core.changes.record(session, activation, previous_status=previous)
     recovery = None
     if new_code is not None:
         code_status = RecoveryCodeStatus.ACTIVE if status is ACTIVE else RecoveryCodeStatus.CREATED

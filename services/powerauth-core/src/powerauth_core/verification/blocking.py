@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations import history
 from powerauth_core.activations.models import Activation
 from powerauth_core.verification.rules import Decision
 
@@ -21,9 +20,7 @@ async def announce(core: Core, session: AsyncSession, decisions: Sequence[Decisi
     """
     for decision in sorted(decisions, key=lambda blocked: blocked.after.activation_id):
         activation = await session.get_one(Activation, decision.after.activation_id, populate_existing=True)
-        await history.record_change(
-            core.application_cache,
-            core.listeners,
+        await core.changes.record(
             session,
             activation,
             previous_status=decision.before.status,
