@@ -71,3 +71,6 @@ def is_core_id(text: str) -> bool:
 def is_storable(text: str) -> bool:
     """Whether the text can be a name of up to 255 characters at all."""
     return _STORABLE.fullmatch(text) is not None
+
+
+StatusReasonQuery = Annotated[str | None, Query(alias="statusReason", pattern=r"^[A-Za-z0-9_.\-]{1,32}$")]

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from servicekit.startup import SECRET_LENGTH, Rule, Weight, is_unprotected, is_weak_key
-
-if TYPE_CHECKING:
-    from cloud_private_api.settings import CloudSettings
 
 _CREDENTIALS = "the answer of `powerauth integration create cloud --door rest`"
 
 
-def _uses_tokens(settings: CloudSettings) -> bool:
-    return settings.security_auth_type == "OAUTH2"
+def _uses_tokens(settings: Any) -> bool:
+    return bool(settings.security_auth_type == "OAUTH2")
 
 
-def _has_no_keys(settings: CloudSettings) -> bool:
+def _has_no_keys(settings: Any) -> bool:
     return _uses_tokens(settings) and not (
         settings.security_auth_oauth2_issuer_uri or settings.security_auth_oauth2_jwk_set_uri
     )
 
 
-def _is_half_a_seed(settings: CloudSettings) -> bool:
+def _is_half_a_seed(settings: Any) -> bool:
     return bool(settings.admin_username) != bool(settings.admin_password_encoded.get_secret_value())
 
 

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from functools import partial
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
+from typing import Any
 
 from servicekit.startup import SECRET_LENGTH, Rule, Weight, is_unprotected
-
-if TYPE_CHECKING:
-    from enrollment.settings import EnrollmentSettings
 
 _CREDENTIALS = "the answer of `powerauth integration create enrollment --door dmz`"
 _LIMIT = "limit_"
 _WHOLE_INTERNET = 0
 
 
-def _trusts_everybody(settings: EnrollmentSettings) -> bool:
+def _trusts_everybody(settings: Any) -> bool:
     return any(
         ip_network(network, strict=False).prefixlen == _WHOLE_INTERNET for network in settings.trusted_proxies
     )
 
 
-def _lacks_push_credentials(settings: EnrollmentSettings) -> bool:
+def _lacks_push_credentials(settings: Any) -> bool:
     secret = settings.push_client_secret.get_secret_value()
     return settings.push_enabled and not (settings.push_client_token and len(secret) >= SECRET_LENGTH)
 
 
-def _is_off(setting: str, settings: EnrollmentSettings) -> bool:
+def _is_off(setting: str, settings: Any) -> bool:
     return not getattr(settings, setting)
 
 
-def limit_rules(settings_class: type[EnrollmentSettings]) -> tuple[Rule, ...]:
+def limit_rules(settings_class: Any) -> tuple[Rule, ...]:
     """For every limit that is on by default: whether it is switched off."""
     return tuple(
         Rule(

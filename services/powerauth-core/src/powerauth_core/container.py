@@ -1,11 +1,9 @@
-"""What one process of the core is made of, and how calls reach it."""
+"""What one process of the core is made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
-
-from fastapi import Depends, Request
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from powerauth_core.activations.history import ActivationChanges
@@ -68,13 +66,3 @@ class Core:
     verifier: SignatureExecutor = field(init=False)
     token_validator: TokenValidator = field(init=False)
     jobs: JobRunner = field(init=False)
-
-
-async def core_of(request: Request) -> Core:
-    """The running core behind a request; a coroutine, because plain dependencies run in a thread."""
-    core: Core = request.app.state.core
-    return core
-
-
-CoreDependency = Annotated["Core", Depends(core_of)]
-"""Parameter type of a route that needs the core."""

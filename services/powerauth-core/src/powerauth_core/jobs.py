@@ -55,7 +55,9 @@ def _create_audit_partitions(core: Core) -> Awaitable[object]:
 
 
 def _expire_operations(core: Core) -> Awaitable[object]:
-    return operations.expire_operations(core, core.settings.job_expire_operations_limit)
+    return operations.expire_operations(
+        core.database, core.listeners, core.settings.job_expire_operations_limit
+    )
 
 
 _WORK: dict[str, Callable[[Core], Awaitable[object]]] = {

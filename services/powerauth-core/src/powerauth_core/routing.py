@@ -9,17 +9,18 @@ from powerauth_core.callbacks.routes import router as callbacks
 from powerauth_core.dmz.routes import examples
 from powerauth_core.dmz.routes import router as dmz
 from powerauth_core.envelopes.routes import router as envelopes
+from powerauth_core.exchange.routes import router as exchange
 from powerauth_core.integrations.routes import router as integrations
 from powerauth_core.operations.routes import router as operations
 from powerauth_core.recovery.routes import router as recovery
 from powerauth_core.system.routes import router as system
 from powerauth_core.telemetry.routes import router as telemetry
 from powerauth_core.templates.routes import router as templates
-from powerauth_core.temporary_keys.routes import router as keystore
+from powerauth_core.temporary_keys.routes import router as temporary_keys
 from powerauth_core.tokens.routes import router as tokens
 from powerauth_core.upgrade.routes import router as upgrade
 from powerauth_core.vault.routes import router as vault
-from powerauth_core.verification.routes import router as signatures
+from powerauth_core.verification.routes import router as verification
 
 ROUTERS = (
     system,
@@ -27,12 +28,13 @@ ROUTERS = (
     callbacks,
     integrations,
     activations,
+    exchange,
     recovery,
-    signatures,
+    verification,
     vault,
     tokens,
     envelopes,
-    keystore,
+    temporary_keys,
     upgrade,
     operations,
     templates,

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 from servicekit.startup import Rule, Weight, is_typed_key, is_unprotected, is_weak_key
-
-if TYPE_CHECKING:
-    from powerauth_core.settings import CoreSettings
 
 _RANDOM_KEY = "the output of `openssl rand -base64 16`"
 _MOST_ATTEMPTS = 5
 _WHOLE_INTERNET = 0
 
 
-def _has_weak_chain_key(settings: CoreSettings) -> bool:
+def _has_weak_chain_key(settings: Any) -> bool:
     return any(map(is_weak_key, settings.own_chain_keys))
 
 
-def _reaches_loopback(settings: CoreSettings) -> bool:
+def _reaches_loopback(settings: Any) -> bool:
     return any(network.is_loopback for network in settings.egress_allowed_networks)
 
 
-def _reaches_everything(settings: CoreSettings) -> bool:
+def _reaches_everything(settings: Any) -> bool:
     return any(network.prefixlen == _WHOLE_INTERNET for network in settings.egress_allowed_networks)
 
 
-def _is_unprotected(setting: str, settings: CoreSettings) -> bool:
+def _is_unprotected(setting: str, settings: Any) -> bool:
     return is_unprotected(getattr(settings, setting))
 
 

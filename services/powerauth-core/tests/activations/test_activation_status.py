@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -15,6 +16,7 @@ from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import DecryptionError
 from powerauth_protocol.v3.counter import advance, counter_hash
+from servicekit.testing import PATIENCE_SECONDS
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 CHALLENGE = b64encode(bytes(range(16)))
@@ -137,3 +139,13 @@ async def test_an_activation_of_another_version_has_no_status(api: Any, core: Co
     assert [item["version"] for item in items] == [2]
     await api.ok("activation/block", activationId=device.activation_id)
     await api.ok("activation/remove", activationId=device.activation_id)
+
+
+async def test_a_poll_does_not_wait_for_the_one_who_writes(
+    api: Any, dmz: Any, activate: Any, core: Core
+) -> None:
+    device = await activate()
+    async with core.database.transaction() as session, asyncio.timeout(PATIENCE_SECONDS):
+        await session.execute(update(Activation).values(extras="written"))
+        for door in (api, dmz):
+            assert (await door.ok("activation/status", activationId=device.activation_id))["activationId"]

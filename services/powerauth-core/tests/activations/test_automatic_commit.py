@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.activations.schemas import CreateActivationRequest, PrepareActivationRequest
 from powerauth_core.container import Core
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
+from powerauth_core.exchange.schemas import (
+    CreateActivationByRecoveryRequest,
+    CreateActivationRequest,
+    PrepareActivationRequest,
+)
 
 
 @pytest.fixture

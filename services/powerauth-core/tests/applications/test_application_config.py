@@ -90,7 +90,7 @@ async def test_values_are_encrypted_at_rest_bound_to_the_application(
     async with core.database.read() as session:
         row = (await session.execute(select(ApplicationConfig))).scalar_one()
         values = await config_service.values_of(
-            core, session, row.application_id, application.application_id, "oauth2_providers"
+            core.cipher, session, row.application_id, application.application_id, "oauth2_providers"
         )
     assert row.encryption_mode == "AES_HMAC"
     assert "hidden" not in row.config_values

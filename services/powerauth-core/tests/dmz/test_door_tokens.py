@@ -78,7 +78,9 @@ async def test_statement_is_signed_by_the_core_for_one_action_and_a_minute(api, 
 
 async def test_statement_key_is_made_once_by_all_replicas_and_encrypted_at_rest(core, start_core) -> None:
     other = await start_core()
-    found = await asyncio.gather(*[statements.public_keys(each) for each in (core, other) * 3])
+    found = await asyncio.gather(
+        *[statements.public_keys(each.database, each.cipher) for each in (core, other) * 3]
+    )
     assert all(keys == found[0] for keys in found)
     assert len(found[0]) == 1
     assert "d" not in found[0][0]
@@ -107,8 +109,8 @@ async def test_key_of_others_is_not_published_for_statements(core, api) -> None:
 async def test_published_key_verifies_statements_of_every_replica(core, start_core) -> None:
     other = await start_core()
     subject = statements.Subject("a", "u", "app")
-    statement = await statements.sign(other, subject, StatementAction.COUNT_MESSAGES)
-    keys: Any = {"keys": await statements.public_keys(core)}
+    statement = await statements.sign(other.database, other.cipher, subject, StatementAction.COUNT_MESSAGES)
+    keys: Any = {"keys": await statements.public_keys(core.database, core.cipher)}
     claims = jwt.decode(statement, KeySet.import_key_set(keys), algorithms=["ES256"]).claims
     assert claims["userId"] == "u"
 

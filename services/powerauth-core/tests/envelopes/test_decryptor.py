@@ -184,7 +184,7 @@ async def test_no_key_is_handed_out_for_a_wrong_mac_another_purpose_or_an_activa
 
 async def _hand_out(core: Core, device: Device, env: EciesRequest) -> handout.EnvelopeKeys:
     async with core.database.transaction() as session:
-        application = await handout.usable_application(core, session, device.app.key, None)
+        application = await handout.usable_application(core.application_cache, session, device.app.key, None)
         return await handout.hand_out_keys(
             core, session, env=env, application=application, version=device.version
         )

@@ -67,7 +67,7 @@ async def test_of_different_parallel_actions_exactly_one_wins(bank: Any, events:
             for action in (
                 service.approve(bank.core, approval(created)),
                 service.reject(bank.core, rejection(created)),
-                service.cancel(bank.core, cancel),
+                service.cancel(bank.core.database, bank.core.listeners, cancel),
                 service.approve(bank.core, approval(created)),
             )
         ]
@@ -83,7 +83,9 @@ async def test_parallel_failures_are_counted_exactly(bank: Any, callbacks: Any) 
     created = await bank.create()
     await bank.change(created, max_failure_count=PARALLEL + 1)
     request = OperationFailApprovalRequest(operation_id=created["id"])
-    found = await outcomes([service.fail_approval(bank.core, request) for _ in range(PARALLEL)])
+    found = await outcomes(
+        [service.fail_approval(bank.core.database, bank.core.listeners, request) for _ in range(PARALLEL)]
+    )
     assert found == {"APPROVAL_FAILED": PARALLEL}
     assert (await bank.detail(created))["failureCount"] == PARALLEL
     assert sorted(body["failureCount"] for body in await callbacks()) == list(range(PARALLEL + 1))
@@ -97,7 +99,10 @@ async def test_parallel_failures_stop_exactly_at_the_maximum(bank: Any, events: 
         [
             action
             for _ in range(PARALLEL // 2)
-            for action in (service.approve(bank.core, wrong), service.fail_approval(bank.core, report))
+            for action in (
+                service.approve(bank.core, wrong),
+                service.fail_approval(bank.core.database, bank.core.listeners, report),
+            )
         ]
     )
     assert (found["APPROVAL_FAILED"], found["OPERATION_FAILED"]) == (2, 1)
@@ -113,7 +118,9 @@ async def test_of_parallel_claims_exactly_one_user_wins(bank: Any) -> None:
         OperationClaimRequest(operation_id=created["id"], user_id=f"user-{number}")
         for number in range(PARALLEL)
     ]
-    found = await outcomes([service.claim(bank.core, request) for request in requests])
+    found = await outcomes(
+        [service.claim(bank.core.database, bank.core.listeners, request) for request in requests]
+    )
     assert found == {"PENDING": 1, "ERR0034": PARALLEL - 1}
     assert (await bank.detail(created))["userId"].startswith("user-")
 
@@ -122,10 +129,10 @@ async def test_expiry_and_approval_never_both_happen(bank: Any, events: Any) -> 
     created = [await bank.create() for _ in range(PARALLEL)]
     await bank.let_expire(*created[::2])
     approvals = [service.approve(bank.core, approval(operation)) for operation in created]
-    jobs = [service.expire_operations(bank.core, 3) for _ in range(PARALLEL)]
+    jobs = [service.expire_operations(bank.core.database, bank.core.listeners, 3) for _ in range(PARALLEL)]
     found, *_ = await asyncio.gather(outcomes(approvals), *jobs)
     assert found == {"APPROVED": PARALLEL // 2, "ERR0037": PARALLEL // 2}
-    while await service.expire_operations(bank.core, 100):
+    while await service.expire_operations(bank.core.database, bank.core.listeners, 100):
         pass
     ends = Counter(data["operationId"] for _, data in await events() if data["status"] != "PENDING")
     assert set(ends.values()) == {1}

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from core_test_parts import parts_of
 
 from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
@@ -27,7 +28,7 @@ class Door:
 
     async def _call(self, function: Any, **arguments: Any) -> Any:
         async with self.core.database.transaction() as session:
-            return await function(self.core, session, **arguments)
+            return await function(*parts_of(self.core, function), session, **arguments)
 
     async def approve(self, operation: dict[str, Any], actor: Actor = ACTOR, **changed: Any) -> DoorOutcome:
         arguments: dict[str, Any] = {

@@ -14,8 +14,8 @@ async def test_the_job_stores_and_announces_each_expiry_once(bank: Any, events: 
     finished = await bank.create()
     await bank.approve(finished)
     await bank.let_expire(*overdue, finished)
-    assert await service.expire_operations(bank.core, 100) == 3
-    assert await service.expire_operations(bank.core, 100) == 0
+    assert await service.expire_operations(bank.core.database, bank.core.listeners, 100) == 3
+    assert await service.expire_operations(bank.core.database, bank.core.listeners, 100) == 0
     for operation in overdue:
         row = await bank.stored(operation)
         assert (row.status, row.timestamp_finalized) == (OperationStatus.EXPIRED, None)
@@ -32,10 +32,10 @@ async def test_a_run_is_bounded_and_takes_the_oldest(bank: Any) -> None:
     await bank.let_expire(second)
     await bank.let_expire(first)
     await bank.let_expire(third)
-    assert await service.expire_operations(bank.core, 2) == 2
+    assert await service.expire_operations(bank.core.database, bank.core.listeners, 2) == 2
     assert (await bank.stored(second)).status is OperationStatus.EXPIRED
     assert (await bank.stored(third)).status is OperationStatus.PENDING
-    assert await service.expire_operations(bank.core, 2) == 1
+    assert await service.expire_operations(bank.core.database, bank.core.listeners, 2) == 1
 
 
 async def test_the_scheduled_job_keeps_the_configured_limit(bank: Any, start_core: Any) -> None:
@@ -57,9 +57,9 @@ async def test_an_operation_that_somebody_works_on_waits_for_the_next_run(
     await bank.let_expire(held, free)
     async with bank.core.database.transaction() as session:
         assert await repository.lock(session, dialect, held["id"])
-        assert await service.expire_operations(bank.core, 100) == 1
+        assert await service.expire_operations(bank.core.database, bank.core.listeners, 100) == 1
     assert (await bank.stored(held)).status is OperationStatus.PENDING
-    assert await service.expire_operations(bank.core, 100) == 1
+    assert await service.expire_operations(bank.core.database, bank.core.listeners, 100) == 1
 
 
 async def test_reading_never_stores_the_expiry(bank: Any, events: Any) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from core_test_parts import parts_of
 
 from powerauth_core.kernel.enums import OperationStatus, SignatureType
 from powerauth_core.kernel.errors import OperationNotFound
@@ -85,11 +86,17 @@ async def test_foreign_operation_looks_like_an_unknown_one_to_a_device(
         async with bank.core.database.transaction() as session:
             for function, arguments in DOOR:
                 with pytest.raises(OperationNotFound):
-                    await function(bank.core, session, actor=actor, operation_id=created["id"], **arguments)
+                    parts = parts_of(bank.core, function)
+                    await function(*parts, session, actor=actor, operation_id=created["id"], **arguments)
             counted = await door.fail_approval(
-                bank.core, session, actor=actor, operation_id=created["id"], additional_data={}
+                bank.core.database,
+                bank.core.listeners,
+                session,
+                actor=actor,
+                operation_id=created["id"],
+                additional_data={},
             )
-            listed = await door.list_all(bank.core, session, actor=actor)
+            listed = await door.list_all(bank.core.application_cache, session, actor=actor)
             assert (counted, listed) == (None, [])
     assert await bank.detail(created) == before
 

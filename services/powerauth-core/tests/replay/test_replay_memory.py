@@ -18,9 +18,9 @@ TOKEN_ID, NONCE = "token-1", bytes(16)
 
 
 async def _remember(core: Core, nonce: bytes = NONCE, *, timestamp: int | None = None) -> bool:
-    value, expires = service.token_value(core, TOKEN_ID, nonce, timestamp or clock.now_ms())
+    value, expires = service.token_value(core.settings, TOKEN_ID, nonce, timestamp or clock.now_ms())
     async with core.database.transaction() as session:
-        return await service.remember_token(core, session, value, expires)
+        return await service.remember_token(core.settings, session, value, expires)
 
 
 async def _count(core: Core) -> int:
@@ -42,9 +42,9 @@ async def test_of_several_at_the_same_time_one_passes(core: Core) -> None:
 
 async def test_a_rolled_back_request_may_come_again(core: Core) -> None:
     async def fail_after_remembering() -> None:
-        value, expires = service.token_value(core, TOKEN_ID, NONCE, clock.now_ms())
+        value, expires = service.token_value(core.settings, TOKEN_ID, NONCE, clock.now_ms())
         async with core.database.transaction() as session:
-            assert await service.remember_token(core, session, value, expires)
+            assert await service.remember_token(core.settings, session, value, expires)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -86,7 +86,7 @@ async def test_the_job_deletes_what_cannot_be_replayed_any_more(core: Core) -> N
 
 async def test_the_check_can_be_switched_off(start_core: Any) -> None:
     unprotected = await start_core(replay_verification_service="none")
-    service.check_time(unprotected, 0)
+    service.check_time(unprotected.settings, 0)
     for _ in range(2):
         assert await _remember(unprotected)
     assert await _count(unprotected) == 0

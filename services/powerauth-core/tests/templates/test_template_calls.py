@@ -77,7 +77,9 @@ async def test_a_template_name_is_taken_once(api: Any, core: Any) -> None:
     assert await api.error("operation/template/create", **TEMPLATE) == "ERR0039"
     await api.ok("operation/template/create", **(TEMPLATE | {"templateName": "Payment"}))
     request = OperationTemplateCreateRequest.model_validate(TEMPLATE | {"templateName": "raced"})
-    made = await asyncio.gather(*[service.create(core, request) for _ in range(8)], return_exceptions=True)
+    made = await asyncio.gather(
+        *[service.create(core.database, request) for _ in range(8)], return_exceptions=True
+    )
     assert sum(isinstance(outcome, TemplateExists) for outcome in made) == 7
 
 

@@ -40,10 +40,10 @@ def create(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
     from powerauth_core.kernel.enums import IntegrationKind  # noqa: PLC0415 - heavy, needed when a command runs
 
     async def work(core: Core) -> tuple[Credentials | None, str]:
-        made = await service.create_named(core, name, IntegrationKind(door.value))
+        made = await service.create_named(core.database, core.cipher, name, IntegrationKind(door.value))
         if made is not None:
             return made, made.client_token
-        callers = await service.list_callers(core)
+        callers = await service.list_callers(core.database)
         return None, next(one.client_token for one in callers if (one.name, one.kind) == (name, door.value))
 
     made, token = _on_core(data, work)
@@ -74,7 +74,7 @@ def list_all(data: DataFolder = None) -> None:
     """Print all callers: name, door, token. Secrets are not told again."""
     from powerauth_core.integrations import service  # noqa: PLC0415
 
-    callers = _on_core(data, service.list_callers)
+    callers = _on_core(data, lambda core: service.list_callers(core.database))
     _print([{"name": one.name, "door": one.kind, "clientToken": one.client_token} for one in callers])
 
 
@@ -85,7 +85,7 @@ def remove(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
     from powerauth_core.kernel.enums import IntegrationKind  # noqa: PLC0415
 
     kind = IntegrationKind(door.value)
-    _on_core(data, lambda core: service.remove_named(core, name, kind))
+    _on_core(data, lambda core: service.remove_named(core.database, core.callers, name, kind))
 
 
 async def ensure_integration(name: str, door: str, **settings: Any) -> tuple[str, str]:

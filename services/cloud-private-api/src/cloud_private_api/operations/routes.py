@@ -21,14 +21,20 @@ from cloud_private_api.operations.schemas import (
     RejectOperation,
     VerifyOfflineOtp,
 )
-from cloud_private_api.parameters import LanguageQuery, OperationIdPath, QueryBool, QueryInt, QueryText
+from cloud_private_api.parameters import (
+    LanguageQuery,
+    OperationIdPath,
+    QueryBool,
+    QueryInt,
+    QueryText,
+    StatusReasonQuery,
+)
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.verification.schemas import OtpVerified
 from servicekit.wire import StatusResponse
 
 router = cloud_router("Operations")
 
-StatusReasonQuery = Annotated[str | None, Query(alias="statusReason", pattern=r"^[A-Za-z0-9_.\-]{1,32}$")]
 _REGISTRATION_ID = r"^[0-9A-Za-z][0-9A-Za-z-]{0,36}$"
 
 

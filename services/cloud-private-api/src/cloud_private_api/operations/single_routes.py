@@ -9,14 +9,13 @@ from starlette.responses import Response
 
 from cloud_private_api.container import CallerDep, CloudDep
 from cloud_private_api.operations import service, single_service
-from cloud_private_api.operations.routes import StatusReasonQuery
 from cloud_private_api.operations.schemas import (
     CreateSingleOperation,
     OfflineQr,
     SingleOperation,
     VerifySingleOfflineOtp,
 )
-from cloud_private_api.parameters import AppIdQuery, LanguageQuery, QueryText
+from cloud_private_api.parameters import AppIdQuery, LanguageQuery, QueryText, StatusReasonQuery
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.verification.schemas import OtpVerified
 from servicekit.wire import StatusResponse

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository
+from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import (
@@ -32,24 +31,24 @@ from powerauth_core.activations.schemas_administration import (
 )
 from powerauth_core.kernel.changes import Cause
 from powerauth_core.kernel.errors import ActivationNotFound
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
-async def block_activation(core: Core, request: BlockActivationRequest) -> BlockActivationResponse:
+async def block_activation(
+    database: Database, changes: ActivationChanges, request: BlockActivationRequest
+) -> BlockActivationResponse:
     """``activation/block``: an ACTIVE activation becomes BLOCKED; a BLOCKED one keeps its reason.
 
     :raises ActivationNotFound: unknown
     :raises IncorrectActivationState: neither ACTIVE nor BLOCKED
     """
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         activation = await _locked(session, request.activation_id, request.application_ids)
         if permits(Call.BLOCK, activation.activation_status):
             previous = activation.activation_status
             activation.activation_status = BLOCKED
             activation.blocked_reason = request.reason or REASON_NOT_SPECIFIED
-            await core.changes.record(
+            await changes.record(
                 session,
                 activation,
                 previous_status=previous,
@@ -62,20 +61,22 @@ async def block_activation(core: Core, request: BlockActivationRequest) -> Block
     )
 
 
-async def unblock_activation(core: Core, request: UnblockActivationRequest) -> UnblockActivationResponse:
+async def unblock_activation(
+    database: Database, changes: ActivationChanges, request: UnblockActivationRequest
+) -> UnblockActivationResponse:
     """``activation/unblock``: a BLOCKED activation becomes ACTIVE with all its attempts.
 
     :raises ActivationNotFound: unknown
     :raises IncorrectActivationState: neither BLOCKED nor ACTIVE
     """
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         activation = await _locked(session, request.activation_id, request.application_ids)
         if permits(Call.UNBLOCK, activation.activation_status):
             previous = activation.activation_status
             activation.activation_status = ACTIVE
             activation.blocked_reason = None
             activation.failed_attempts = 0
-            await core.changes.record(
+            await changes.record(
                 session,
                 activation,
                 previous_status=previous,
@@ -86,14 +87,16 @@ async def unblock_activation(core: Core, request: UnblockActivationRequest) -> U
     )
 
 
-async def remove_activation(core: Core, request: RemoveActivationRequest) -> RemoveActivationResponse:
+async def remove_activation(
+    database: Database, changes: ActivationChanges, request: RemoveActivationRequest
+) -> RemoveActivationResponse:
     """``activation/remove``; raises as `remove`."""
-    async with core.database.transaction() as session:
-        return await remove(core, session, request)
+    async with database.transaction() as session:
+        return await remove(changes, session, request)
 
 
 async def remove(
-    core: Core, session: AsyncSession, request: RemoveActivationRequest
+    changes: ActivationChanges, session: AsyncSession, request: RemoveActivationRequest
 ) -> RemoveActivationResponse:
     """Remove an activation, whatever its state; removing it again succeeds again.
 
@@ -101,7 +104,7 @@ async def remove(
     """
     activation = await _locked(session, request.activation_id, request.application_ids)
     await remove_locked(
-        core,
+        changes,
         session,
         activation,
         external_user_id=request.external_user_id,
@@ -111,7 +114,7 @@ async def remove(
 
 
 async def remove_locked(
-    core: Core,
+    changes: ActivationChanges,
     session: AsyncSession,
     activation: Activation,
     *,
@@ -124,7 +127,7 @@ async def remove_locked(
     """
     previous = activation.activation_status
     activation.activation_status = REMOVED
-    await core.changes.record(
+    await changes.record(
         session,
         activation,
         previous_status=previous,
@@ -134,14 +137,16 @@ async def remove_locked(
     )
 
 
-async def rename_activation(core: Core, request: RenameActivationRequest) -> RenameActivationResponse:
+async def rename_activation(
+    database: Database, changes: ActivationChanges, request: RenameActivationRequest
+) -> RenameActivationResponse:
     """``activation/name/update``; raises as `rename`."""
-    async with core.database.transaction() as session:
-        return await rename(core, session, request)
+    async with database.transaction() as session:
+        return await rename(changes, session, request)
 
 
 async def rename(
-    core: Core, session: AsyncSession, request: RenameActivationRequest
+    changes: ActivationChanges, session: AsyncSession, request: RenameActivationRequest
 ) -> RenameActivationResponse:
     """Give an activation another name.
 
@@ -151,7 +156,7 @@ async def rename(
     activation = await _locked(session, request.activation_id, request.application_ids)
     permits(Call.RENAME, activation.activation_status)
     activation.activation_name = request.activation_name
-    await core.changes.record(
+    await changes.record(
         session,
         activation,
         previous_status=activation.activation_status,
@@ -166,15 +171,17 @@ async def rename(
     )
 
 
-async def update_status(core: Core, request: UpdateStatusRequest) -> UpdateStatusResponse:
+async def update_status(
+    database: Database, changes: ActivationChanges, request: UpdateStatusRequest
+) -> UpdateStatusResponse:
     """``activation/status/update``: force a state on activations, without any check of the old one."""
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         locked = await repository.lock_many(session, request.activation_ids, request.application_ids)
         for activation in locked.values():
             previous = activation.activation_status
             if previous is not request.activation_status:
                 activation.activation_status = request.activation_status
-                await core.changes.record(session, activation, previous_status=previous)
+                await changes.record(session, activation, previous_status=previous)
     return UpdateStatusResponse(updated=True)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import otp, repository
 from powerauth_core.activations.expiry import expire_if_overdue
+from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.initialisation import hash_otp
 from powerauth_core.activations.models import Activation
+from powerauth_core.activations.ports import Ports
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import (
     ACTIVE,
@@ -35,19 +35,20 @@ from powerauth_core.kernel.errors import (
     IncorrectActivationState,
     OtpWrongMode,
 )
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from powerauth_core.kernel.hashing import PasswordHashes
 
 
-async def commit_activation(core: Core, request: CommitActivationRequest) -> CommitActivationResponse:
+async def commit_activation(ports: Ports, request: CommitActivationRequest) -> CommitActivationResponse:
     """``activation/commit``; raises as `commit`."""
-    async with core.database.transaction() as session:
-        return await commit(core, session, request)
+    async with ports.database.transaction() as session:
+        return await commit(ports.hashes, ports.changes, session, request)
 
 
 async def commit(
-    core: Core, session: AsyncSession, request: CommitActivationRequest
+    hashes: PasswordHashes,
+    changes: ActivationChanges,
+    session: AsyncSession,
+    request: CommitActivationRequest,
 ) -> CommitActivationResponse:
     """Make an activation ACTIVE after its key exchange.
 
@@ -56,12 +57,13 @@ async def commit(
     :raises IncorrectActivationState: it is not PENDING_COMMIT, or is not committed by this call
     :raises OtpMismatch: the OTP is wrong, missing or unexpected; counted failures are kept
     """
-    activation = await _lock_unexpired(core, session, request.activation_id, request.application_ids)
+    activation = await _lock_unexpired(changes, session, request.activation_id, request.application_ids)
     if activation.activation_status is REMOVED:
         # Lazy expiry just now is a change to keep; for one that was removed before there is nothing to write.
         raise ActivationExpired(keep_changes=True)
     await commit_locked(
-        core,
+        hashes,
+        changes,
         session,
         activation,
         supplied_otp=request.activation_otp,
@@ -71,7 +73,8 @@ async def commit(
 
 
 async def commit_locked(
-    core: Core,
+    hashes: PasswordHashes,
+    changes: ActivationChanges,
     session: AsyncSession,
     activation: Activation,
     *,
@@ -81,14 +84,20 @@ async def commit_locked(
     """Commit a locked activation; raises as `commit`."""
     permits(Call.COMMIT, activation.activation_status)
     await otp.validate(
-        core, session, activation, CommitPhase.ON_COMMIT, supplied_otp, external_user_id=external_user_id
+        hashes,
+        changes,
+        session,
+        activation,
+        CommitPhase.ON_COMMIT,
+        supplied_otp,
+        external_user_id=external_user_id,
     )
     if (activation.commit_phase or CommitPhase.ON_COMMIT) is not CommitPhase.ON_COMMIT:
         # A right OTP has set the counter of failures back, which stays (spec/core-api.md §1.3).
         raise IncorrectActivationState(keep_changes=True)
     previous = activation.activation_status
     activation.activation_status = ACTIVE
-    await core.changes.record(
+    await changes.record(
         session,
         activation,
         previous_status=previous,
@@ -109,16 +118,18 @@ def commits_unasked(activation: Activation) -> bool:
     return activation.activation_status is PENDING_COMMIT and check is OtpCheck.SKIP
 
 
-async def update_otp(core: Core, request: UpdateOtpRequest) -> UpdateOtpResponse:
+async def update_otp(ports: Ports, request: UpdateOtpRequest) -> UpdateOtpResponse:
     """``activation/otp/update``: from now on the commit asks for this OTP.
 
     :raises ActivationNotFound: unknown
     :raises IncorrectActivationState: it is not PENDING_COMMIT
     :raises OtpWrongMode: its OTP belongs to the key exchange
     """
-    otp_hash = await hash_otp(core.hashes, request.activation_id, request.activation_otp)
-    async with core.database.transaction() as session:
-        activation = await _lock_unexpired(core, session, request.activation_id, request.application_ids)
+    otp_hash = await hash_otp(ports.hashes, request.activation_id, request.activation_otp)
+    async with ports.database.transaction() as session:
+        activation = await _lock_unexpired(
+            ports.changes, session, request.activation_id, request.application_ids
+        )
         if activation.activation_status is REMOVED:
             raise IncorrectActivationState(keep_changes=True)
         permits(Call.UPDATE_OTP, activation.activation_status)
@@ -126,7 +137,7 @@ async def update_otp(core: Core, request: UpdateOtpRequest) -> UpdateOtpResponse
             raise OtpWrongMode()
         activation.activation_otp = otp_hash
         activation.activation_otp_validation = ActivationOtpValidation.ON_COMMIT
-        await core.changes.record(
+        await ports.changes.record(
             session,
             activation,
             previous_status=activation.activation_status,
@@ -137,11 +148,11 @@ async def update_otp(core: Core, request: UpdateOtpRequest) -> UpdateOtpResponse
 
 
 async def _lock_unexpired(
-    core: Core, session: AsyncSession, activation_id: str, application_ids: ApplicationIds
+    changes: ActivationChanges, session: AsyncSession, activation_id: str, application_ids: ApplicationIds
 ) -> Activation:
     """The activation under its lock; one whose time is up has become REMOVED."""
     activation = await repository.lock(session, activation_id, application_ids)
     if activation is None:
         raise ActivationNotFound()
-    await expire_if_overdue(core, session, activation)
+    await expire_if_overdue(changes, session, activation)
     return activation

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository
+from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
+from powerauth_core.activations.ports import Ports
 from powerauth_core.activations.rules import REMOVED, is_overdue
 from powerauth_core.kernel.changes import Cause
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 BATCH = 100
 """Activations that the job expires in one transaction."""
@@ -26,7 +24,9 @@ def overdue(activation: Activation) -> bool:
     return is_overdue(activation.activation_status, activation.timestamp_activation_expire, clock.now())
 
 
-async def expire_if_overdue(core: Core, session: AsyncSession, activation: Activation) -> bool:
+async def expire_if_overdue(
+    changes: ActivationChanges, session: AsyncSession, activation: Activation
+) -> bool:
     """Remove a locked activation whose time is up.
 
     :return: whether it was removed now
@@ -35,7 +35,7 @@ async def expire_if_overdue(core: Core, session: AsyncSession, activation: Activ
         return False
     previous = activation.activation_status
     activation.activation_status = REMOVED
-    await core.changes.record(
+    await changes.record(
         session,
         activation,
         previous_status=previous,
@@ -44,31 +44,31 @@ async def expire_if_overdue(core: Core, session: AsyncSession, activation: Activ
     return True
 
 
-async def expire_ids(core: Core, session: AsyncSession, activation_ids: Iterable[str]) -> int:
+async def expire_ids(changes: ActivationChanges, session: AsyncSession, activation_ids: Iterable[str]) -> int:
     """Lock the activations in the order of their ids and remove those whose time is up.
 
     :return: number of removed activations
     """
     locked = await repository.lock_many(session, activation_ids)
-    expired = [await expire_if_overdue(core, session, activation) for activation in locked.values()]
+    expired = [await expire_if_overdue(changes, session, activation) for activation in locked.values()]
     return sum(expired)
 
 
-async def expire_overdue(core: Core) -> int:
+async def expire_overdue(ports: Ports) -> int:
     """Remove activations whose time ran out lately; the job of spec/core-api.md §30.
 
     :return: number of removed activations
     """
-    look_back = timedelta(milliseconds=core.settings.job_activations_cleanup_look_back_ms)
+    look_back = timedelta(milliseconds=ports.settings.job_activations_cleanup_look_back_ms)
     total = 0
     while True:
         now = clock.now()
-        async with core.database.read() as session:
+        async with ports.database.read() as session:
             candidates = await repository.overdue_ids(session, now - look_back, now, BATCH)
         if not candidates:
             return total
-        async with core.database.transaction() as session:
-            expired = await expire_ids(core, session, candidates)
+        async with ports.database.transaction() as session:
+            expired = await expire_ids(ports.changes, session, candidates)
         total += expired
         if not expired:
             return total

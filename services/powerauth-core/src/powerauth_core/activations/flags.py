@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,23 +16,22 @@ from powerauth_core.activations.schemas_administration import (
     FlagsResponse,
     ListFlagsRequest,
 )
+from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.errors import ActivationNotFound
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 Change = Callable[[Sequence[str], Sequence[str]], list[str]]
 """From the flags there are and those of the request to the flags there will be."""
 
 
-async def list_flags(core: Core, request: ListFlagsRequest) -> FlagsResponse:
+async def list_flags(database: Database, request: ListFlagsRequest) -> FlagsResponse:
     """``activation/flags/list``.
 
     :raises ActivationNotFound: unknown
     """
-    async with core.database.read() as session:
+    async with database.read() as session:
         activation = await repository.find(session, request.activation_id, request.application_ids)
     if activation is None:
         raise ActivationNotFound()
@@ -42,20 +40,29 @@ async def list_flags(core: Core, request: ListFlagsRequest) -> FlagsResponse:
     )
 
 
-async def add_flags(core: Core, request: ChangeFlagsRequest) -> FlagsResponse:
+async def add_flags(
+    database: Database, application_cache: ApplicationCache, request: ChangeFlagsRequest
+) -> FlagsResponse:
     """``activation/flags/create``: add what is missing; raises as `_change`."""
-    return await _change(core, request, _added)
+    return await _change(database, application_cache, request, _added)
 
 
-async def replace_flags(core: Core, request: ChangeFlagsRequest) -> FlagsResponse:
+async def replace_flags(
+    database: Database, application_cache: ApplicationCache, request: ChangeFlagsRequest
+) -> FlagsResponse:
     """``activation/flags/update``: replace all; raises as `_change`."""
-    return await _change(core, request, lambda _, wanted: sorted(wanted))
+    return await _change(database, application_cache, request, lambda _, wanted: sorted(wanted))
 
 
-async def remove_flags(core: Core, request: ChangeFlagsRequest) -> FlagsResponse:
+async def remove_flags(
+    database: Database, application_cache: ApplicationCache, request: ChangeFlagsRequest
+) -> FlagsResponse:
     """``activation/flags/remove``: take away, keeping the order; raises as `_change`."""
     return await _change(
-        core, request, lambda present, unwanted: [flag for flag in present if flag not in unwanted]
+        database,
+        application_cache,
+        request,
+        lambda present, unwanted: [flag for flag in present if flag not in unwanted],
     )
 
 
@@ -65,13 +72,15 @@ def _added(present: Sequence[str], wanted: Sequence[str]) -> list[str]:
     return sorted({*present, *wanted})
 
 
-async def _change(core: Core, request: ChangeFlagsRequest, change: Change) -> FlagsResponse:
+async def _change(
+    database: Database, application_cache: ApplicationCache, request: ChangeFlagsRequest, change: Change
+) -> FlagsResponse:
     """Change the flags of an activation in any state; no history, no callback.
 
     :raises ActivationNotFound: unknown
     :raises InvalidRequest: the flags do not fit their column
     """
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         activation = await repository.lock(session, request.activation_id, request.application_ids)
         if activation is None:
             raise ActivationNotFound()
@@ -80,12 +89,12 @@ async def _change(core: Core, request: ChangeFlagsRequest, change: Change) -> Fl
         if flags != present:
             check_flags(flags, "activationFlags")
             activation.flags = flags
-            await _tell(core, session, activation)
+            await _tell(application_cache, session, activation)
     return FlagsResponse(activation_id=activation.activation_id, activation_flags=flags)
 
 
-async def _tell(core: Core, session: AsyncSession, activation: Activation) -> None:
-    application_id = await application_id_of(core.application_cache, session, activation)
+async def _tell(application_cache: ApplicationCache, session: AsyncSession, activation: Activation) -> None:
+    application_id = await application_id_of(application_cache, session, activation)
     await audit.record(
         session,
         AuditType.ACTIVATION,

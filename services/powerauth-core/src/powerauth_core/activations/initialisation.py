@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import keys, repository
 from powerauth_core.activations.models import Activation
+from powerauth_core.activations.ports import Ports
 from powerauth_core.activations.rules import CREATED, is_blank
 from powerauth_core.activations.schemas import InitActivationRequest, InitActivationResponse
-from powerauth_core.applications.cache import ApplicationIdentity, MasterKey
+from powerauth_core.applications.cache import ApplicationCache, ApplicationIdentity, MasterKey
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase, TransferType
 from powerauth_core.kernel.errors import (
@@ -24,13 +25,13 @@ from powerauth_core.kernel.errors import (
     InvalidApplication,
     InvalidRequest,
 )
+from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.keys import generate_key_pair
 from servicekit import clock
 
 if TYPE_CHECKING:
-    from powerauth_core.container import Core
     from powerauth_core.kernel.hashing import PasswordHashes
 
 CODE_PREFIX_LENGTH = 11
@@ -62,7 +63,7 @@ class Properties:
     transfer_type: TransferType | None = None
 
 
-async def init_activation(core: Core, request: InitActivationRequest) -> InitActivationResponse:
+async def init_activation(ports: Ports, request: InitActivationRequest) -> InitActivationResponse:
     """``activation/init``: start an activation that a device joins by its code.
 
     :raises InvalidApplication: unknown application
@@ -70,11 +71,11 @@ async def init_activation(core: Core, request: InitActivationRequest) -> InitAct
     :raises CoreError: no usable master key pair, or no unused id or code was found
     """
     check_expiration(request.timestamp_activation_expire, "initiating activation")
-    async with core.database.read() as session:
-        application = await _application(core, session, request)
-    properties = await _properties(core.hashes, request)
-    async with core.database.transaction() as session:
-        activation = await initialise(core, session, application, properties)
+    async with ports.database.read() as session:
+        application = await _application(ports.application_cache, session, request)
+    properties = await _properties(ports.hashes, request)
+    async with ports.database.transaction() as session:
+        activation = await initialise(ports, session, application, properties)
     return InitActivationResponse(
         activation_id=activation.activation_id,
         activation_code=activation.activation_code or "",
@@ -85,7 +86,7 @@ async def init_activation(core: Core, request: InitActivationRequest) -> InitAct
 
 
 async def initialise(
-    core: Core, session: AsyncSession, application: ApplicationIdentity, properties: Properties
+    ports: Ports, session: AsyncSession, application: ApplicationIdentity, properties: Properties
 ) -> Activation:
     """Insert a new activation in state CREATED, with history and callbacks.
 
@@ -95,10 +96,10 @@ async def initialise(
     :raises ActivationCodeNotGenerated: every generated code was taken
     """
     master_key = application.master_key()
-    activation_id = await _unused_id(core, session)
-    code = await _unused_code(core, session, application.rid)
-    pair = keys.encrypt_server_key_pair(core.cipher, generate_key_pair(), properties.user_id, activation_id)
-    settings = core.settings
+    activation_id = await _unused_id(ports.settings, session)
+    code = await _unused_code(ports.settings, session, application.rid)
+    pair = keys.encrypt_server_key_pair(ports.cipher, generate_key_pair(), properties.user_id, activation_id)
+    settings = ports.settings
     now = clock.now()
     activation = Activation(
         activation_id=activation_id,
@@ -130,7 +131,7 @@ async def initialise(
     )
     session.add(activation)
     await session.flush()
-    await core.changes.record(session, activation, previous_status=None)
+    await ports.changes.record(session, activation, previous_status=None)
     return activation
 
 
@@ -148,9 +149,9 @@ async def hash_otp(hashes: PasswordHashes, share: str, otp: str | None) -> str |
 
 
 async def _application(
-    core: Core, session: AsyncSession, request: InitActivationRequest
+    application_cache: ApplicationCache, session: AsyncSession, request: InitActivationRequest
 ) -> ApplicationIdentity:
-    application = await core.application_cache.by_id(session, request.application_id)
+    application = await application_cache.by_id(session, request.application_id)
     if application is None:
         raise InvalidApplication()
     if request.application_ids is not None and application.application_id not in request.application_ids:
@@ -205,16 +206,16 @@ def check_flags(flags: Sequence[str], member: str) -> None:
         raise InvalidRequest(f"requestObject.{member} - must be shorter")
 
 
-async def _unused_id(core: Core, session: AsyncSession) -> str:
-    for _ in range(core.settings.generate_activation_id_iterations):
+async def _unused_id(settings: CoreSettings, session: AsyncSession) -> str:
+    for _ in range(settings.generate_activation_id_iterations):
         activation_id = str(uuid.uuid4())
         if not await repository.exists_id(session, activation_id):
             return activation_id
     raise ActivationIdNotGenerated()
 
 
-async def _unused_code(core: Core, session: AsyncSession, application_rid: int) -> str:
-    for _ in range(core.settings.generate_activation_code_iterations):
+async def _unused_code(settings: CoreSettings, session: AsyncSession, application_rid: int) -> str:
+    for _ in range(settings.generate_activation_code_iterations):
         code = activation_code.generate()
         if not await repository.code_prefix_in_use(session, application_rid, code[:CODE_PREFIX_LENGTH]):
             return code

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository
 from powerauth_core.activations.expiry import expire_ids, overdue
 from powerauth_core.activations.models import Activation
+from powerauth_core.activations.ports import Ports
 from powerauth_core.activations.schemas_administration import (
     ActivationHistoryItem,
     ActivationHistoryRequest,
@@ -20,24 +19,23 @@ from powerauth_core.activations.schemas_administration import (
     LookupActivationsResponse,
 )
 from powerauth_core.kernel.enums import ActivationProtocol
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from powerauth_core.settings import CoreSettings
+from servicekit.database import Database
 
 _Found = list[tuple[Activation, str]]
 
 
-async def list_activations(core: Core, request: ListActivationsRequest) -> ListActivationsResponse:
+async def list_activations(ports: Ports, request: ListActivationsRequest) -> ListActivationsResponse:
     """``activation/list``: one page of a user's activations; those whose time is up are removed first.
 
     A page is cut before expiry and the protocol filter, so it may be short.
     """
-    async with core.database.read() as session:
-        found = await _page(core, session, request)
+    async with ports.database.read() as session:
+        found = await _page(ports.settings, session, request)
     late = [activation.activation_id for activation, _ in found if overdue(activation)]
     if late:
-        async with core.database.transaction() as session:
-            await expire_ids(core, session, late)
+        async with ports.database.transaction() as session:
+            await expire_ids(ports.changes, session, late)
             # Those of the page, not the page: what expired may not match the requested states any more.
             fresh = await repository.lock_many(session, late)
         found = [(fresh.get(row.activation_id, row), name) for row, name in found]
@@ -48,7 +46,9 @@ async def list_activations(core: Core, request: ListActivationsRequest) -> ListA
     )
 
 
-async def look_up_activations(core: Core, request: LookupActivationsRequest) -> LookupActivationsResponse:
+async def look_up_activations(
+    database: Database, request: LookupActivationsRequest
+) -> LookupActivationsResponse:
     """``activation/lookup``: activations of several users that match and have all requested flags."""
     wanted = repository.Lookup(
         user_ids=request.user_ids,
@@ -58,16 +58,16 @@ async def look_up_activations(core: Core, request: LookupActivationsRequest) -> 
         status=request.activation_status,
     )
     flags = set(request.activation_flags or ())
-    async with core.database.read() as session:
+    async with database.read() as session:
         found = await repository.look_up(session, wanted)
     return LookupActivationsResponse(
         activations=[item_of(row, name) for row, name in found if flags.issubset(row.flags or ())]
     )
 
 
-async def get_history(core: Core, request: ActivationHistoryRequest) -> ActivationHistoryResponse:
+async def get_history(database: Database, request: ActivationHistoryRequest) -> ActivationHistoryResponse:
     """``activation/history``: what happened to an activation, newest first; empty for an unknown one."""
-    async with core.database.read() as session:
+    async with database.read() as session:
         rows = await repository.history(
             session,
             request.activation_id,
@@ -120,8 +120,7 @@ def item_of(activation: Activation, application_id: str) -> ActivationItem:
     )
 
 
-async def _page(core: Core, session: AsyncSession, request: ListActivationsRequest) -> _Found:
-    settings = core.settings
+async def _page(settings: CoreSettings, session: AsyncSession, request: ListActivationsRequest) -> _Found:
     page = repository.Page(
         number=settings.default_page_number if request.page_number is None else request.page_number,
         size=settings.default_page_size if request.page_size is None else request.page_size,

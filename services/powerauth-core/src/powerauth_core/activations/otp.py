@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import (
     REASON_OTP_FAILED_ATTEMPT,
@@ -18,13 +17,12 @@ from powerauth_core.activations.rules import (
 from powerauth_core.kernel.changes import Cause
 from powerauth_core.kernel.enums import CommitPhase
 from powerauth_core.kernel.errors import OtpMismatch
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from powerauth_core.kernel.hashing import PasswordHashes
 
 
 async def validate(
-    core: Core,
+    hashes: PasswordHashes,
+    changes: ActivationChanges,
     session: AsyncSession,
     activation: Activation,
     phase: CommitPhase,
@@ -43,15 +41,15 @@ async def validate(
         return
     if check is OtpCheck.REFUSE or supplied is None or stored is None:
         raise OtpMismatch(keep_changes=True)
-    if await core.hashes.matches(activation.activation_id, supplied, stored):
+    if await hashes.matches(activation.activation_id, supplied, stored):
         activation.failed_attempts = 0
         return
-    await _count_failure(core, session, activation, external_user_id)
+    await _count_failure(changes, session, activation, external_user_id)
     raise OtpMismatch(keep_changes=True)
 
 
 async def _count_failure(
-    core: Core, session: AsyncSession, activation: Activation, external_user_id: str | None
+    changes: ActivationChanges, session: AsyncSession, activation: Activation, external_user_id: str | None
 ) -> None:
     previous = activation.activation_status
     # The maximum may be reached already: a status can be forced (spec/core-api.md §7.9).
@@ -59,7 +57,7 @@ async def _count_failure(
     exhausted = attempts_exhausted(activation.failed_attempts, activation.max_failed_attempts)
     if exhausted:
         activation.activation_status = REMOVED
-    await core.changes.record(
+    await changes.record(
         session,
         activation,
         previous_status=previous,

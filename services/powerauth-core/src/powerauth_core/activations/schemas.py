@@ -6,14 +6,13 @@ from typing import Any
 
 from pydantic import Field
 
-from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
 from powerauth_core.kernel.enums import (
     ActivationOtpValidation,
     ActivationProtocol,
     ActivationStatus,
     CommitPhase,
 )
-from powerauth_core.kernel.fields import FreeText, MaxFailureCount, Name, RequiredText, Switch
+from powerauth_core.kernel.fields import FreeText, MaxFailureCount, Name, RequiredText
 from servicekit.wire import CoreDateTime, RequestModel, WireModel
 
 UserId = Name
@@ -44,39 +43,6 @@ class InitActivationResponse(WireModel):
     activation_signature: str
     user_id: str
     application_id: str
-
-
-class PrepareActivationRequest(EnvelopeFields):
-    """Request of ``activation/prepare``: key exchange by activation code."""
-
-    activation_code: RequiredText = Field(repr=False)
-    application_key: RequiredText
-    generate_recovery_codes: Switch = False
-    protocol_version: RequiredText | None = None
-    application_ids: list[str] | None = None
-
-
-class CreateActivationRequest(EnvelopeFields):
-    """Request of ``activation/create``: key exchange for a user the caller has identified."""
-
-    user_id: UserId
-    timestamp_activation_expire: CoreDateTime | None = None
-    generate_recovery_codes: Switch = True
-    max_failure_count: MaxFailureCount | None = None
-    application_key: RequiredText
-    activation_otp: str | None = Field(default=None, repr=False)
-    additional_data: dict[str, Any] | None = None
-    protocol_version: RequiredText
-    application_ids: list[str] | None = None
-
-
-class KeyExchangeResponse(SealedFields):
-    """Answer of every key exchange: the encrypted layer 2 response and what the caller may know."""
-
-    activation_id: str
-    user_id: str
-    application_id: str
-    activation_status: ActivationStatus
 
 
 class CommitActivationRequest(RequestModel):

@@ -5,29 +5,27 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository
 from powerauth_core.activations.expiry import expire_if_overdue, overdue
 from powerauth_core.activations.initialisation import sign_code
-from powerauth_core.activations.keys import import_stored_public_key
+from powerauth_core.activations.keys import ActivationKeyCache, import_stored_public_key
 from powerauth_core.activations.models import Activation
+from powerauth_core.activations.ports import Ports
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import ACTIVATION_VERSION, CREATED, REMOVED
 from powerauth_core.activations.schemas import ActivationStatusRequest, ActivationStatusResponse
 from powerauth_core.applications.cache import ApplicationIdentity
 from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
 from powerauth_core.kernel.errors import CryptographyFailed, IncorrectActivationState, InvalidRequest
+from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.v3.counter import counter_hash
 from powerauth_protocol.v3.fingerprint import activation_fingerprint
 from powerauth_protocol.v3.status_blob import CHALLENGE_LENGTH, NONCE_LENGTH, StatusBlob, random_blob
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 _UNKNOWN = "unknown"
 _EPOCH = datetime(1970, 1, 1)
@@ -46,7 +44,7 @@ class EncryptedStatus:
     nonce: bytes | None
 
 
-async def get_status(core: Core, request: ActivationStatusRequest) -> ActivationStatusResponse:
+async def get_status(ports: Ports, request: ActivationStatusRequest) -> ActivationStatusResponse:
     """``activation/status``; an activation whose time is up is removed first.
 
     :raises InvalidRequest: the challenge is not Base64 of 16 bytes; the same for known and unknown ids
@@ -54,34 +52,29 @@ async def get_status(core: Core, request: ActivationStatusRequest) -> Activation
     :raises CoreError: stored keys cannot be read, or there is no master key pair to sign the code with
     """
     challenge = read_challenge(request.challenge)
-    async with core.database.read() as session:
-        activation = await repository.find(session, request.activation_id, request.application_ids)
-        if activation is None or not overdue(activation):
-            return await describe(core, session, request.activation_id, activation, challenge)
-    async with core.database.transaction() as session:
-        return await status(
-            core, session, request.activation_id, challenge, application_ids=request.application_ids
-        )
+    return await status(ports, request.activation_id, challenge, application_ids=request.application_ids)
 
 
 async def status(
-    core: Core,
-    session: AsyncSession,
+    ports: Ports,
     activation_id: str,
     challenge: bytes | None,
     *,
     application_ids: ApplicationIds = None,
 ) -> ActivationStatusResponse:
-    """The status in a transaction that may write; locks only what has to be expired.
+    """What `get_status` answers. Only an activation that has to be expired is locked, and written.
 
     :param challenge: 16 bytes, see `read_challenge`
     """
-    activation = await repository.find(session, activation_id, application_ids)
-    if activation is not None and overdue(activation):
+    async with ports.database.read() as session:
+        activation = await repository.find(session, activation_id, application_ids)
+        if activation is None or not overdue(activation):
+            return await describe(ports, session, activation_id, activation, challenge)
+    async with ports.database.transaction() as session:
         activation = await repository.lock(session, activation_id, application_ids)
         if activation is not None:
-            await expire_if_overdue(core, session, activation)
-    return await describe(core, session, activation_id, activation, challenge)
+            await expire_if_overdue(ports.changes, session, activation)
+        return await describe(ports, session, activation_id, activation, challenge)
 
 
 def read_challenge(text: str | None) -> bytes | None:
@@ -98,7 +91,7 @@ def read_challenge(text: str | None) -> bytes | None:
 
 
 async def describe(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     activation_id: str,
     activation: Activation | None,
@@ -106,12 +99,12 @@ async def describe(
 ) -> ActivationStatusResponse:
     """The answer for an activation as it is; None answers like a removed one (spec/core-api.md §7.6)."""
     if activation is None:
-        return _unknown(core, activation_id, challenge)
-    application = await core.application_cache.by_rid(session, activation.application_id)
+        return _unknown(ports.settings, activation_id, challenge)
+    application = await ports.application_cache.by_rid(session, activation.application_id)
     if application is None:
         raise LookupError("an activation without application")
     created = activation.activation_status is CREATED
-    encrypted = _encrypted_status(core, activation, challenge)
+    encrypted = _encrypted_status(ports.settings, ports.activation_keys, activation, challenge)
     return ActivationStatusResponse(
         activation_id=activation.activation_id,
         activation_status=activation.activation_status,
@@ -145,7 +138,7 @@ async def describe(
     )
 
 
-def _unknown(core: Core, activation_id: str, challenge: bytes | None) -> ActivationStatusResponse:
+def _unknown(settings: CoreSettings, activation_id: str, challenge: bytes | None) -> ActivationStatusResponse:
     encrypted = _random_status(challenge)
     return ActivationStatusResponse(
         activation_id=activation_id,
@@ -155,7 +148,7 @@ def _unknown(core: Core, activation_id: str, challenge: bytes | None) -> Activat
         activation_name=_UNKNOWN,
         user_id=_UNKNOWN,
         failed_attempts=0,
-        max_failed_attempts=core.settings.signature_max_failed_attempts,
+        max_failed_attempts=settings.signature_max_failed_attempts,
         timestamp_created=_EPOCH,
         timestamp_last_used=_EPOCH,
         encrypted_status_blob=b64encode(encrypted.blob),
@@ -164,12 +157,17 @@ def _unknown(core: Core, activation_id: str, challenge: bytes | None) -> Activat
     )
 
 
-def _encrypted_status(core: Core, activation: Activation, challenge: bytes | None) -> EncryptedStatus:
+def _encrypted_status(
+    settings: CoreSettings,
+    activation_keys: ActivationKeyCache,
+    activation: Activation,
+    challenge: bytes | None,
+) -> EncryptedStatus:
     if _device_key(activation) is None:
         return _random_status(challenge)
     if activation.version != ACTIVATION_VERSION:
         raise IncorrectActivationState()
-    transport = core.activation_keys.keys_of(activation).factors.transport
+    transport = activation_keys.keys_of(activation).factors.transport
     try:
         ctr_data = None if activation.ctr_data is None else b64decode(activation.ctr_data)
         ctr_hash = _NO_COUNTER if ctr_data is None else counter_hash(transport, ctr_data)
@@ -178,7 +176,7 @@ def _encrypted_status(core: Core, activation: Activation, challenge: bytes | Non
             failed_attempts=activation.failed_attempts & 0xFF,
             max_failed_attempts=activation.max_failed_attempts & 0xFF,
             ctr_byte=activation.counter & 0xFF,
-            ctr_look_ahead=core.settings.signature_validation_lookahead,
+            ctr_look_ahead=settings.signature_validation_lookahead,
             ctr_data_hash=ctr_hash,
         )
         if challenge is None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core import events
 from powerauth_core.applications import repository
+from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.applications.config_keys import ALLOWED_KEYS, OAUTH2_PROVIDERS
 from powerauth_core.applications.models import Application, ApplicationConfig
+from powerauth_core.applications.ports import Ports
 from powerauth_core.applications.provider_rules import refused_member
 from powerauth_core.applications.schemas import (
     ApplicationConfigDetail,
@@ -24,27 +26,28 @@ from powerauth_core.applications.secrets import config_values
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.base import json_text
+from powerauth_core.kernel.egress import Egress
 from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest
-from powerauth_core.kernel.records import application_text_parts
-from servicekit.database import after_commit
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from powerauth_core.kernel.records import RecordCipher, application_text_parts
+from powerauth_core.settings import CoreSettings
+from servicekit.database import Database, after_commit
 
 
-async def config_detail(core: Core, request: ApplicationRequest) -> ApplicationConfigDetail:
+async def config_detail(
+    database: Database, cipher: RecordCipher, request: ApplicationRequest
+) -> ApplicationConfigDetail:
     """The whole configuration of an application; empty for an unknown one."""
     items: list[ConfigItem] = []
-    async with core.database.read() as session:
+    async with database.read() as session:
         application = await repository.find_by_name(session, request.application_id)
         if application is not None:
             for row in await repository.configs_of(session, application.id):
-                values = config_values(core.cipher, application.name, row)
+                values = config_values(cipher, application.name, row)
                 items.append(ConfigItem(key=row.config_key, values=values))
     return ApplicationConfigDetail(application_id=request.application_id, application_configs=items)
 
 
-async def create_config(core: Core, request: CreateConfigRequest) -> CreatedConfig:
+async def create_config(ports: Ports, request: CreateConfigRequest) -> CreatedConfig:
     """Set all values of a key.
 
     :raises InvalidRequest: unknown key, or values that the key does not take
@@ -56,47 +59,53 @@ async def create_config(core: Core, request: CreateConfigRequest) -> CreatedConf
     if not check(request.values):
         raise InvalidRequest("requestObject.values - not usable for this key")
     if request.key == OAUTH2_PROVIDERS:
-        _check_providers(core, request.values)
-    async with core.database.transaction() as session:
+        _check_providers(ports.settings, ports.egress, request.values)
+    async with ports.database.transaction() as session:
         application = await repository.lock_by_name(session, request.application_id)
         if application is None:
             raise InvalidApplication
-        await store(core, session, application, request.key, request.values)
-        await _announce(core, session, "Application configuration set", application.name, request.key)
+        await store(ports.cipher, session, application, request.key, request.values)
+        await _announce(
+            ports.application_cache, session, "Application configuration set", application.name, request.key
+        )
     return CreatedConfig(application_id=application.name, key=request.key, values=request.values)
 
 
-def _check_providers(core: Core, values: Sequence[Any]) -> None:
-    https_only = core.settings.environment != "test"
-    refused = refused_member(values, core.egress.policy, https_only)
+def _check_providers(settings: CoreSettings, egress: Egress, values: Sequence[Any]) -> None:
+    https_only = settings.environment != "test"
+    refused = refused_member(values, egress.policy, https_only)
     if refused is not None:
         raise InvalidRequest(f"requestObject.values.{refused[0]} - {refused[1]}")
 
 
-async def remove_config(core: Core, request: RemoveConfigRequest) -> None:
+async def remove_config(
+    database: Database, application_cache: ApplicationCache, request: RemoveConfigRequest
+) -> None:
     """Remove a key; nothing happens if the application or the key is not there.
 
     :raises InvalidRequest: unknown key
     """
     if request.key not in ALLOWED_KEYS:
         raise InvalidRequest("requestObject.key - unknown configuration key")
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         application = await repository.lock_by_name(session, request.application_id)
         if application is None or not await repository.remove_config(session, application.id, request.key):
             return
-        await _announce(core, session, "Application configuration removed", application.name, request.key)
+        await _announce(
+            application_cache, session, "Application configuration removed", application.name, request.key
+        )
 
 
 async def values_of(
-    core: Core, session: AsyncSession, application_rid: int, application_id: str, key: str
+    cipher: RecordCipher, session: AsyncSession, application_rid: int, application_id: str, key: str
 ) -> list[Any] | None:
     """The values of one key; None if it is not configured."""
     row = await repository.find_config(session, application_rid, key)
-    return None if row is None else config_values(core.cipher, application_id, row)
+    return None if row is None else config_values(cipher, application_id, row)
 
 
 async def store(
-    core: Core, session: AsyncSession, application: Application, key: str, values: Sequence[Any]
+    cipher: RecordCipher, session: AsyncSession, application: Application, key: str, values: Sequence[Any]
 ) -> None:
     """Write the values of a key of a locked or new application, encrypted if there is a master key."""
     row = await repository.find_config(session, application.id, key)
@@ -109,14 +118,16 @@ async def store(
         row = ApplicationConfig(application_id=application.id, config_key=key)
         session.add(row)
     parts = application_text_parts(application.name)
-    mode, row.config_values = core.cipher.encrypt_text(parts, json_text(list(values)))
+    mode, row.config_values = cipher.encrypt_text(parts, json_text(list(values)))
     row.encryption_mode = mode.value
     await session.flush()
 
 
-async def _announce(core: Core, session: AsyncSession, message: str, application_id: str, key: str) -> None:
+async def _announce(
+    application_cache: ApplicationCache, session: AsyncSession, message: str, application_id: str, key: str
+) -> None:
     """Audit the key that changed, never its values: they may hold client secrets."""
     params = {"applicationId": application_id, "key": key}
     await audit.record(session, AuditType.APPLICATION, message, params, None)
     await events.application_changed(session, application_id, "config")
-    after_commit(session, core.application_cache.clear)
+    after_commit(session, application_cache.clear)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core import events
 from powerauth_core.applications import config_service, repository
-from powerauth_core.applications.cache import read_master_key
+from powerauth_core.applications.cache import ApplicationCache, read_master_key
 from powerauth_core.applications.config_keys import MINIMUM_PROTOCOL_VERSION
 from powerauth_core.applications.models import Application, ApplicationVersion, MasterKeyPair
+from powerauth_core.applications.ports import Ports
 from powerauth_core.applications.schemas import (
     ApplicationDetail,
     ApplicationRequest,
@@ -47,19 +47,16 @@ from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.common.sdk_config import MobileSdkConfig
 from powerauth_protocol.v3.keys import export_private_key, export_public_key, generate_key_pair
 from servicekit import clock
-from servicekit.database import after_commit
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database, after_commit
 
 APPLICATION_KEY_BYTES = 16
 DEFAULT_VERSION = "default"
 MAX_ROLES_TEXT = 255
 
 
-async def list_applications(core: Core) -> ListApplicationsResponse:
+async def list_applications(database: Database) -> ListApplicationsResponse:
     """All applications with their roles."""
-    async with core.database.read() as session:
+    async with database.read() as session:
         found = await repository.list_all(session)
     return ListApplicationsResponse(
         applications=[
@@ -68,87 +65,97 @@ async def list_applications(core: Core) -> ListApplicationsResponse:
     )
 
 
-async def application_detail(core: Core, request: ApplicationRequest) -> ApplicationDetail:
+async def application_detail(
+    database: Database, cipher: RecordCipher, request: ApplicationRequest
+) -> ApplicationDetail:
     """An application with its versions and secrets.
 
     :raises InvalidApplication: unknown application
     :raises NoMasterKeyPair: it has no master key pair
     :raises CoreError: it cannot be read, as `read_master_key`
     """
-    async with core.database.read() as session:
+    async with database.read() as session:
         application = await _existing(session, request.application_id)
         pair = await repository.newest_master_key_pair(session, application.id)
         if pair is None:
             raise NoMasterKeyPair
         versions = await repository.versions_of(session, application.id)
-    public = read_master_key(core.cipher, pair).public_base64
+    public = read_master_key(cipher, pair).public_base64
     return ApplicationDetail(
         application_id=application.name,
         master_public_key=public,
         application_roles=application.roles or [],
-        versions=[_version_detail(core.cipher, version, public) for version in versions],
+        versions=[_version_detail(cipher, version, public) for version in versions],
     )
 
 
-async def find_by_key(core: Core, request: VersionLookupRequest) -> VersionLookupResponse:
+async def find_by_key(
+    database: Database, application_cache: ApplicationCache, request: VersionLookupRequest
+) -> VersionLookupResponse:
     """The application of an application key, whether its version is supported or not.
 
     :raises InvalidApplication: unknown application key
     """
-    async with core.database.read() as session:
-        facts = await core.application_cache.by_key(session, request.application_key)
+    async with database.read() as session:
+        facts = await application_cache.by_key(session, request.application_key)
     if facts is None:
         raise InvalidApplication
     return VersionLookupResponse(application_id=facts.application_id)
 
 
-async def create_application(core: Core, request: CreateApplicationRequest) -> ApplicationRoles:
+async def create_application(ports: Ports, request: CreateApplicationRequest) -> ApplicationRoles:
     """Create an application with a master key pair and the version ``default``.
 
     :raises DuplicateApplication: the id is taken
     """
     name = request.application_id
-    async with core.database.transaction() as session:
+    async with ports.database.transaction() as session:
         if await repository.find_by_name(session, name) is not None:
             raise DuplicateApplication
         application = Application(name=name, roles=[])
         await _insert_unique(session, application)
-        await _add_master_key_pair(session, core.cipher, application)
-        session.add(_new_version(core.cipher, application, DEFAULT_VERSION))
-        minimum = core.settings.created_application_minimum_version
+        await _add_master_key_pair(session, ports.cipher, application)
+        session.add(_new_version(ports.cipher, application, DEFAULT_VERSION))
+        minimum = ports.settings.created_application_minimum_version
         if minimum is not None:
-            await config_service.store(core, session, application, MINIMUM_PROTOCOL_VERSION, [minimum])
-        await announce(core, session, "Application created", name, "application")
+            await config_service.store(
+                ports.cipher, session, application, MINIMUM_PROTOCOL_VERSION, [minimum]
+            )
+        await announce(ports.application_cache, session, "Application created", name, "application")
     return ApplicationRoles(application_id=name, application_roles=[])
 
 
-async def create_version(core: Core, request: CreateVersionRequest) -> CreatedVersion:
+async def create_version(ports: Ports, request: CreateVersionRequest) -> CreatedVersion:
     """Create a supported version with a fresh application key and secret.
 
     :raises InvalidApplication: unknown application
     :raises DuplicateApplication: the version id is taken in this application
     """
-    async with core.database.transaction() as session:
+    async with ports.database.transaction() as session:
         application = await _existing(session, request.application_id)
         if await repository.find_version(session, application.id, request.application_version_id):
             raise DuplicateApplication
-        version = _new_version(core.cipher, application, request.application_version_id)
+        version = _new_version(ports.cipher, application, request.application_version_id)
         await _insert_unique(session, version)
-        await announce(core, session, "Application version created", application.name, "version")
+        await announce(
+            ports.application_cache, session, "Application version created", application.name, "version"
+        )
     return CreatedVersion(
         application_version_id=request.application_version_id,
         application_key=version.application_key or "",
-        application_secret=application_secret(core.cipher, version),
+        application_secret=application_secret(ports.cipher, version),
         supported=True,
     )
 
 
-async def set_supported(core: Core, request: VersionRequest, supported: bool) -> VersionSupport:
+async def set_supported(
+    database: Database, application_cache: ApplicationCache, request: VersionRequest, supported: bool
+) -> VersionSupport:
     """Support a version or stop supporting it; nothing happens if it is so already.
 
     :raises InvalidApplication: unknown application or version
     """
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         application = await _existing(session, request.application_id)
         version = await repository.find_version(session, application.id, request.application_version_id)
         if version is None:
@@ -156,59 +163,78 @@ async def set_supported(core: Core, request: VersionRequest, supported: bool) ->
         if version.supported is not supported:
             version.supported = supported
             message = "Application version supported" if supported else "Application version unsupported"
-            await announce(core, session, message, application.name, "version")
+            await announce(application_cache, session, message, application.name, "version")
     return VersionSupport(application_version_id=request.application_version_id, supported=supported)
 
 
-async def list_roles(core: Core, request: ApplicationRequest) -> ApplicationRoles:
+async def list_roles(database: Database, request: ApplicationRequest) -> ApplicationRoles:
     """The roles of an application.
 
     :raises InvalidApplication: unknown application
     """
-    async with core.database.read() as session:
+    async with database.read() as session:
         application = await _existing(session, request.application_id)
     return ApplicationRoles(application_id=application.name, application_roles=application.roles or [])
 
 
-async def add_roles(core: Core, request: RolesRequest) -> ApplicationRoles:
+async def add_roles(
+    database: Database, application_cache: ApplicationCache, request: RolesRequest
+) -> ApplicationRoles:
     """Add the roles that are not there yet; the result is sorted. Raises as `set_roles`."""
-    return await _change_roles(core, request, lambda old, given: sorted({*old, *given}))
+    return await _change_roles(
+        database, application_cache, request, lambda old, given: sorted({*old, *given})
+    )
 
 
-async def set_roles(core: Core, request: RolesRequest) -> ApplicationRoles:
+async def set_roles(
+    database: Database, application_cache: ApplicationCache, request: RolesRequest
+) -> ApplicationRoles:
     """Replace the roles by the sorted given ones.
 
     :raises InvalidApplication: unknown application
     :raises InvalidRequest: the roles do not fit their column
     """
-    return await _change_roles(core, request, lambda _old, given: sorted(given))
+    return await _change_roles(database, application_cache, request, lambda _old, given: sorted(given))
 
 
-async def remove_roles(core: Core, request: RolesRequest) -> ApplicationRoles:
+async def remove_roles(
+    database: Database, application_cache: ApplicationCache, request: RolesRequest
+) -> ApplicationRoles:
     """Remove the given roles; the others keep their order. Raises as `set_roles`."""
-    return await _change_roles(core, request, lambda old, given: [role for role in old if role not in given])
+    return await _change_roles(
+        database, application_cache, request, lambda old, given: [role for role in old if role not in given]
+    )
 
 
-async def secrets_of_versions(core: Core, session: AsyncSession, rids: Iterable[int]) -> dict[int, str]:
+async def secrets_of_versions(
+    cipher: RecordCipher, session: AsyncSession, rids: Iterable[int]
+) -> dict[int, str]:
     """Application secrets as Base64 text by row id of the version, of those that exist (D12)."""
     versions = await repository.versions_by_rid(session, rids)
-    return {version.id: application_secret(core.cipher, version) for version in versions}
+    return {version.id: application_secret(cipher, version) for version in versions}
 
 
 async def announce(
-    core: Core, session: AsyncSession, message: str, application_id: str, part: ApplicationPart
+    application_cache: ApplicationCache,
+    session: AsyncSession,
+    message: str,
+    application_id: str,
+    part: ApplicationPart,
 ) -> None:
     """Audit a change of an application and make every process forget what it knows about it."""
     params = {"applicationId": application_id, "part": part}
     await audit.record(session, AuditType.APPLICATION, message, params, None)
     await events.application_changed(session, application_id, part)
-    after_commit(session, core.application_cache.clear)
+    after_commit(session, application_cache.clear)
 
 
 async def _change_roles(
-    core: Core, request: RolesRequest, change: Callable[[list[str], list[str]], list[str]]
+    database: Database,
+    application_cache: ApplicationCache,
+    request: RolesRequest,
+    change: Callable[[list[str], list[str]], list[str]],
 ) -> ApplicationRoles:
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         application = await repository.lock_by_name(session, request.application_id)
         if application is None:
             raise InvalidApplication
@@ -216,7 +242,7 @@ async def _change_roles(
         if len(json_text(roles)) > MAX_ROLES_TEXT:
             raise InvalidRequest("requestObject.applicationRoles - too long")
         application.roles = roles
-        await announce(core, session, "Application roles changed", application.name, "roles")
+        await announce(application_cache, session, "Application roles changed", application.name, "roles")
     return ApplicationRoles(application_id=application.name, application_roles=roles)
 
 

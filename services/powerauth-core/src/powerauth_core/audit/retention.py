@@ -7,7 +7,6 @@ that a table began with, from the default one, and on SQLite.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,13 +16,11 @@ from powerauth_core.audit.chain import reading, repository
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.chain.models import AuditChain
 from powerauth_core.audit.partitions import LOG_TABLES, Partition, partitions_of
+from powerauth_core.audit.ports import Ports
 from powerauth_core.audit.rules import first_of_month, months_before
 from servicekit import clock
 from servicekit.database import Database
 from servicekit.logs import get_logger
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 log = get_logger(__name__)
 
@@ -32,36 +29,36 @@ _BATCH = 1_000
 _CHAIN_BATCH = 10_000
 
 
-async def clean_audit_log(core: Core) -> int:
+async def clean_audit_log(ports: Ports) -> int:
     """Delete what is older than `audit_cleanup_days` from the general log; how many single rows."""
-    days = core.settings.audit_cleanup_days
+    days = ports.settings.audit_cleanup_days
     if not days:
         return 0
     before = clock.now() - timedelta(days=days)
-    if core.database.dialect == "postgresql":
+    if ports.database.dialect == "postgresql":
         before = first_of_month(before)
     deleted = 0
     for table in LOG_TABLES:
-        deleted += await _clean(core.database, table, before)
+        deleted += await _clean(ports.database, table, before)
     return deleted
 
 
-async def apply_retention(core: Core) -> int:
+async def apply_retention(ports: Ports) -> int:
     """Delete what is older than the settings say from signature audit and history; how many single rows."""
-    settings, deleted = core.settings, 0
+    settings, deleted = ports.settings, 0
     if settings.signature_audit_retention_months:
         before = months_before(clock.now(), settings.signature_audit_retention_months)
         keys = ChainKeys.of(settings.chain_secrets)
         if keys is not None:
             # Before the first row goes, for who verifies at this moment.
-            async with core.database.transaction() as session:
+            async with ports.database.transaction() as session:
                 await repository.record_dropped(session, keys.current, before)
-        await _drop_signature_audit(core.database, keys, before)
-        await _shorten_chains(core.database, keys, before)
-        deleted += await _delete_rows(core.database, SIGNATURE_AUDIT, before)
+        await _drop_signature_audit(ports.database, keys, before)
+        await _shorten_chains(ports.database, keys, before)
+        deleted += await _delete_rows(ports.database, SIGNATURE_AUDIT, before)
     if settings.activation_history_retention_months:
         before = months_before(clock.now(), settings.activation_history_retention_months)
-        deleted += await _clean(core.database, "pa_activation_history", before)
+        deleted += await _clean(ports.database, "pa_activation_history", before)
     return deleted
 
 

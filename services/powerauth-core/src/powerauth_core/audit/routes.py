@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from powerauth_core.audit import service
+from powerauth_core.audit.ports import Running
 from powerauth_core.audit.schemas import ListAuditRequest, ListAuditResponse
-from powerauth_core.container import CoreDependency
 from powerauth_core.kernel.answers import answer
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
@@ -13,6 +13,6 @@ router = APIRouter(prefix="/rest/v3/audit/log", tags=["Audit"], route_class=Json
 
 
 @router.post("/list", response_model=ObjectResponse[ListAuditResponse])
-async def list_records(request: ObjectRequest[ListAuditRequest], core: CoreDependency) -> JsonResponse:
+async def list_records(request: ObjectRequest[ListAuditRequest], ports: Running) -> JsonResponse:
     """Audit records about a user, newest first."""
-    return answer(await service.list_records(core, request.request_object))
+    return answer(await service.list_records(ports.database, request.request_object))

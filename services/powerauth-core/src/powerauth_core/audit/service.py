@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,9 +17,7 @@ from powerauth_core.audit.schemas import AuditItem, ListAuditRequest, ListAuditR
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.errors import InvalidRequest
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 APPLICATION_NAME = "powerauth-core"
 _CALLER = "powerauth_core"
@@ -66,17 +64,17 @@ async def record(
     await session.execute(insert(AuditLog), [row(audit_type, message, params, subject_id, level)])
 
 
-async def list_records(core: Core, request: ListAuditRequest) -> ListAuditResponse:
+async def list_records(database: Database, request: ListAuditRequest) -> ListAuditResponse:
     """One page of the records about a subject, newest first (``audit/log/list``).
 
     :raises InvalidRequest: the range is empty the wrong way round
     """
     if request.timestamp_from > request.timestamp_to:
         raise InvalidRequest("requestObject.timestampFrom - must not be after timestampTo")
-    async with core.database.read() as session:
+    async with database.read() as session:
         rows = await repository.page(
             session,
-            core.database.dialect,
+            database.dialect,
             subject_id=request.subject_id,
             application_ids=request.application_ids,
             types=request.types,

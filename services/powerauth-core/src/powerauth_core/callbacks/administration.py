@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,8 +20,10 @@ from powerauth_core.callbacks.authentication import (
 )
 from powerauth_core.callbacks.certificates import CertificateUnusable, check_locations
 from powerauth_core.callbacks.clients import retry_policy
+from powerauth_core.callbacks.dispatcher import CallbackDispatcher
 from powerauth_core.callbacks.durations import format_duration
 from powerauth_core.callbacks.models import CallbackUrl
+from powerauth_core.callbacks.ports import Ports
 from powerauth_core.callbacks.schemas import (
     CallbackUrlDetail,
     CallbackUrlSettings,
@@ -35,96 +36,96 @@ from powerauth_core.callbacks.schemas import (
     UpdateCallbackUrlRequest,
 )
 from powerauth_core.kernel.base import json_text
-from powerauth_core.kernel.egress import AddressRefused, EgressRefused
+from powerauth_core.kernel.egress import AddressRefused, Egress, EgressRefused
 from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest, InvalidUrl
+from powerauth_core.settings import CoreSettings
 from servicekit import clock
-from servicekit.database import after_commit
+from servicekit.database import Database, after_commit
 from servicekit.kept_secrets import CALLBACK_SECRETS, HINT, to_be_given_anew
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 MAX_ATTRIBUTES = 1024
 
 
-async def create_callback(core: Core, request: CreateCallbackUrlRequest) -> CallbackUrlDetail:
+async def create_callback(ports: Ports, request: CreateCallbackUrlRequest) -> CallbackUrlDetail:
     """Configure a callback.
 
     :raises InvalidUrl: the URL cannot be called
     :raises InvalidApplication: unknown application, or one out of scope
     :raises InvalidRequest: attributes too long, or unusable authentication
     """
-    _check_url(core, request.callback_url)
-    _check_settings(core, request)
-    async with core.database.transaction() as session:
+    _check_url(ports.egress, request.callback_url)
+    _check_settings(ports.settings, ports.egress, request)
+    async with ports.database.transaction() as session:
         application = await applications.find_by_name(session, request.application_id)
         if application is None or not _in_scope(application.name, request.application_ids):
             raise InvalidApplication
         row = CallbackUrl(id=str(uuid.uuid4()), application_id=application.id, timestamp_created=clock.now())
         authentication = request.authentication or HttpAuthenticationPrivate()
         _assign(row, request)
-        store_authentication(core.cipher, row, request.application_id, authentication)
+        store_authentication(ports.cipher, row, request.application_id, authentication)
         session.add(row)
         await session.flush()
-        await _announce(core, session, "Callback URL created", row, request.application_id)
-    return _detail(core, row, request.application_id, authentication)
+        await _announce(ports.callbacks, session, "Callback URL created", row, request.application_id)
+    return _detail(ports.settings, row, request.application_id, authentication)
 
 
-async def update_callback(core: Core, request: UpdateCallbackUrlRequest) -> CallbackUrlDetail:
+async def update_callback(ports: Ports, request: UpdateCallbackUrlRequest) -> CallbackUrlDetail:
     """Overwrite a callback; secrets that are left out keep their stored value.
 
     :raises InvalidRequest: unknown callback, or one of another application or out of scope, or a secret is
         to be kept although it would go to another address (D29)
     :raises InvalidUrl: the URL cannot be called
     """
-    async with core.database.transaction() as session:
-        row = await repository.lock(session, core.database.dialect, request.id)
+    async with ports.database.transaction() as session:
+        row = await repository.lock(session, ports.database.dialect, request.id)
         application = await applications.find_by_name(session, request.application_id)
         if row is None or application is None or row.application_id != application.id:
             raise InvalidRequest
         if not _in_scope(application.name, request.application_ids):
             raise InvalidRequest
-        _check_url(core, request.callback_url)
-        _check_settings(core, request)
+        _check_url(ports.egress, request.callback_url)
+        _check_settings(ports.settings, ports.egress, request)
         authentication = HttpAuthenticationPrivate()
         if request.authentication is not None:
-            stored = stored_authentication(core.cipher, row, request.application_id)
+            stored = stored_authentication(ports.cipher, row, request.application_id)
             _check_kept_secrets(row, stored, request)
             authentication = keep_secrets(request.authentication, stored)
         _assign(row, request)
-        store_authentication(core.cipher, row, request.application_id, authentication)
+        store_authentication(ports.cipher, row, request.application_id, authentication)
         row.timestamp_last_updated = clock.now()
         await session.flush()
-        await _announce(core, session, "Callback URL updated", row, request.application_id)
-    return _detail(core, row, request.application_id, authentication)
+        await _announce(ports.callbacks, session, "Callback URL updated", row, request.application_id)
+    return _detail(ports.settings, row, request.application_id, authentication)
 
 
-async def list_callbacks(core: Core, request: ListCallbackUrlsRequest) -> ListCallbackUrlsResponse:
+async def list_callbacks(ports: Ports, request: ListCallbackUrlsRequest) -> ListCallbackUrlsResponse:
     """The enabled callbacks of an application by name; none for an unknown application."""
     details: list[CallbackUrlDetail] = []
-    async with core.database.read() as session:
+    async with ports.database.read() as session:
         application = await applications.find_by_name(session, request.application_id)
         if application is not None and _in_scope(application.name, request.application_ids):
             for row in await repository.list_of_application(session, application.id):
                 authentication = HttpAuthenticationPrivate()
                 if row.sound:  # one that others have written is shown, so that it can be removed
-                    authentication = stored_authentication(core.cipher, row, application.name)
-                details.append(_detail(core, row, application.name, authentication))
+                    authentication = stored_authentication(ports.cipher, row, application.name)
+                details.append(_detail(ports.settings, row, application.name, authentication))
     return ListCallbackUrlsResponse(callback_url_list=details)
 
 
-async def remove_callback(core: Core, request: RemoveCallbackUrlRequest) -> RemoveCallbackUrlResponse:
+async def remove_callback(
+    database: Database, callbacks: CallbackDispatcher, request: RemoveCallbackUrlRequest
+) -> RemoveCallbackUrlResponse:
     """Switch a callback off; events that refer to it remain."""
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         # Locked, since the MAC is made of all that was read.
-        await repository.lock(session, core.database.dialect, request.id)
+        await repository.lock(session, database.dialect, request.id)
         found = await repository.find(session, request.id)
         if found is None or not _in_scope(found.application_id, request.application_ids):
             return RemoveCallbackUrlResponse(id=request.id, removed=False)
         found.row.enabled = False
         found.row.timestamp_last_updated = clock.now()
         await session.flush()
-        await _announce(core, session, "Callback URL removed", found.row, found.application_id)
+        await _announce(callbacks, session, "Callback URL removed", found.row, found.application_id)
     return RemoveCallbackUrlResponse(id=request.id, removed=True)
 
 
@@ -132,16 +133,16 @@ def _in_scope(application_id: str, application_ids: list[str] | None) -> bool:
     return application_ids is None or application_id in application_ids
 
 
-def _check_url(core: Core, url: str) -> None:
+def _check_url(egress: Egress, url: str) -> None:
     try:
-        core.egress.policy.check_url(url)
+        egress.policy.check_url(url)
     except AddressRefused as error:
         raise InvalidUrl(f"Invalid URL: {error}.") from None
     except EgressRefused:
         raise InvalidUrl from None
 
 
-def _check_settings(core: Core, request: CallbackUrlSettings) -> None:
+def _check_settings(settings: CoreSettings, egress: Egress, request: CallbackUrlSettings) -> None:
     if len(json_text(request.attributes or [])) > MAX_ATTRIBUTES:
         raise InvalidRequest("requestObject.attributes - too long")
     authentication = request.authentication
@@ -149,9 +150,9 @@ def _check_settings(core: Core, request: CallbackUrlSettings) -> None:
         return
     try:
         if authentication.certificate is not None:
-            check_locations(core.settings.callbacks_certificate_directory, authentication.certificate)
+            check_locations(settings.callbacks_certificate_directory, authentication.certificate)
         if authentication.oauth2 is not None and authentication.oauth2.enabled:
-            core.egress.policy.check_url(authentication.oauth2.token_uri or "")
+            egress.policy.check_url(authentication.oauth2.token_uri or "")
     except CertificateUnusable as error:
         raise InvalidRequest(f"requestObject.authentication.certificate - {error}") from None
     except EgressRefused as error:
@@ -182,7 +183,7 @@ def _assign(row: CallbackUrl, request: CallbackUrlSettings) -> None:
 
 
 async def _announce(
-    core: Core, session: AsyncSession, message: str, row: CallbackUrl, application_id: str
+    callbacks: CallbackDispatcher, session: AsyncSession, message: str, row: CallbackUrl, application_id: str
 ) -> None:
     """Audit the change and make every process read its callbacks again."""
     params = {
@@ -194,13 +195,13 @@ async def _announce(
     }
     await audit.record(session, AuditType.CALLBACK, message, params, None)
     await events.application_changed(session, application_id, "config")
-    after_commit(session, core.callbacks.clients.recheck)
+    after_commit(session, callbacks.clients.recheck)
 
 
 def _detail(
-    core: Core, row: CallbackUrl, application_id: str, authentication: HttpAuthenticationPrivate
+    settings: CoreSettings, row: CallbackUrl, application_id: str, authentication: HttpAuthenticationPrivate
 ) -> CallbackUrlDetail:
-    policy = retry_policy(core.settings, row)
+    policy = retry_policy(settings, row)
     return CallbackUrlDetail(
         id=row.id,
         application_id=application_id,

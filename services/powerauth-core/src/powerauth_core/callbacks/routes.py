@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from powerauth_core.callbacks import administration
+from powerauth_core.callbacks.ports import Running
 from powerauth_core.callbacks.schemas import (
     CallbackUrlDetail,
     CreateCallbackUrlRequest,
@@ -12,7 +13,6 @@ from powerauth_core.callbacks.schemas import (
     RemoveCallbackUrlResponse,
     UpdateCallbackUrlRequest,
 )
-from powerauth_core.container import CoreDependency
 from powerauth_core.kernel.answers import answer
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
@@ -21,32 +21,26 @@ router = APIRouter(prefix="/rest/v3/application/callback", tags=["Callbacks"], r
 
 
 @router.post("/create", response_model=ObjectResponse[CallbackUrlDetail])
-async def create_callback(
-    request: ObjectRequest[CreateCallbackUrlRequest], core: CoreDependency
-) -> JsonResponse:
+async def create_callback(request: ObjectRequest[CreateCallbackUrlRequest], ports: Running) -> JsonResponse:
     """Configure a callback URL."""
-    return answer(await administration.create_callback(core, request.request_object))
+    return answer(await administration.create_callback(ports, request.request_object))
 
 
 @router.post("/update", response_model=ObjectResponse[CallbackUrlDetail])
-async def update_callback(
-    request: ObjectRequest[UpdateCallbackUrlRequest], core: CoreDependency
-) -> JsonResponse:
+async def update_callback(request: ObjectRequest[UpdateCallbackUrlRequest], ports: Running) -> JsonResponse:
     """Overwrite a callback URL; secrets that are left out are kept."""
-    return answer(await administration.update_callback(core, request.request_object))
+    return answer(await administration.update_callback(ports, request.request_object))
 
 
 @router.post("/list", response_model=ObjectResponse[ListCallbackUrlsResponse])
-async def list_callbacks(
-    request: ObjectRequest[ListCallbackUrlsRequest], core: CoreDependency
-) -> JsonResponse:
+async def list_callbacks(request: ObjectRequest[ListCallbackUrlsRequest], ports: Running) -> JsonResponse:
     """The callback URLs of an application."""
-    return answer(await administration.list_callbacks(core, request.request_object))
+    return answer(await administration.list_callbacks(ports, request.request_object))
 
 
 @router.post("/remove", response_model=ObjectResponse[RemoveCallbackUrlResponse])
-async def remove_callback(
-    request: ObjectRequest[RemoveCallbackUrlRequest], core: CoreDependency
-) -> JsonResponse:
+async def remove_callback(request: ObjectRequest[RemoveCallbackUrlRequest], ports: Running) -> JsonResponse:
     """Switch a callback URL off."""
-    return answer(await administration.remove_callback(core, request.request_object))
+    return answer(
+        await administration.remove_callback(ports.database, ports.callbacks, request.request_object)
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.activations import administration
 from powerauth_core.dmz import actions, signed
 from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import (
     REQUEST_INVALID,
     ActivationActionAnswer,
@@ -22,12 +22,10 @@ from powerauth_core.providers import plug_ins as providers
 from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
 from powerauth_core.upgrade.schemas import CommitUpgradeRequest
+from powerauth_core.verification.executor import SignatureExecutor
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import Decision
 from servicekit.wire import ExactText, ObjectRequest, RequestModel
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 
 class RemoveTokenBody(RequestModel):
@@ -65,23 +63,23 @@ class RemoveToken(signed.DoorAction):
 class RemoveActivation(signed.DoorAction):
     """Removes the signing activation."""
 
-    def __init__(self, core: Core, *, revoke_recovery_codes: bool) -> None:
-        self.core = core
+    def __init__(self, ports: Ports, *, revoke_recovery_codes: bool) -> None:
+        self.ports = ports
         self.revoke_recovery_codes = revoke_recovery_codes
 
     async def accepted(self, session: AsyncSession, activation: LockedActivation, decision: Decision) -> None:
         """Remove it; the user asked for it by signing."""
         entity = await signed.entity_of(session, activation)
         await administration.remove_locked(
-            self.core, session, entity, revoke_recovery_codes=self.revoke_recovery_codes
+            self.ports.changes, session, entity, revoke_recovery_codes=self.revoke_recovery_codes
         )
 
 
 class CommitUpgrade(signed.DoorAction):
     """Kept for wire compatibility: there are no upgrades, so it is refused (D8)."""
 
-    def __init__(self, core: Core, application_key: str) -> None:
-        self.core = core
+    def __init__(self, ports: Ports, application_key: str) -> None:
+        self.ports = ports
         self.application_key = application_key
 
     async def accepted(self, session: AsyncSession, activation: LockedActivation, decision: Decision) -> None:
@@ -89,10 +87,10 @@ class CommitUpgrade(signed.DoorAction):
         request = CommitUpgradeRequest(
             activation_id=activation.activation_id, application_key=self.application_key
         )
-        await upgrade.commit(self.core, session, request)
+        await upgrade.commit(session, request)
 
 
-async def remove_token(core: Core, request: SignedRequest) -> TokenRemoveAnswer:
+async def remove_token(verifier: SignatureExecutor, request: SignedRequest) -> TokenRemoveAnswer:
     """``signed/token/remove``; another activation's token stays and is answered like an unknown one."""
     body = signed.read_body(request)
     try:
@@ -100,7 +98,7 @@ async def remove_token(core: Core, request: SignedRequest) -> TokenRemoveAnswer:
     except ValidationError:
         named = None
     header = signature_header(request.header)
-    verified = await signed.check(core, header, body, actions.REMOVE_TOKEN, RemoveToken(named))
+    verified = await signed.check(verifier, header, body, actions.REMOVE_TOKEN, RemoveToken(named))
     if verified is None or not verified.valid:
         return TokenRemoveAnswer(authenticated=False)
     removed: RemovedToken | None = verified.answer
@@ -109,7 +107,7 @@ async def remove_token(core: Core, request: SignedRequest) -> TokenRemoveAnswer:
     return TokenRemoveAnswer(authenticated=True, token_id=removed.token_id, removed=removed.removed)
 
 
-async def remove(core: Core, request: SignedRequest) -> ActivationActionAnswer:
+async def remove(ports: Ports, request: SignedRequest) -> ActivationActionAnswer:
     """``signed/activation/remove``.
 
     :raises ActivationRefused: the custom provider did not answer
@@ -118,25 +116,25 @@ async def remove(core: Core, request: SignedRequest) -> ActivationActionAnswer:
     # Whatever cannot be a removal is not worth a question.
     if header is None or not actions.REMOVE_ACTIVATION.may_sign(header):
         return ActivationActionAnswer(authenticated=False)
-    revoke = await providers.revokes_recovery_codes(core, header.activation_id)
-    action = RemoveActivation(core, revoke_recovery_codes=revoke)
-    verified = await signed.check(core, header, body, actions.REMOVE_ACTIVATION, action)
+    revoke = await providers.revokes_recovery_codes(ports, header.activation_id)
+    action = RemoveActivation(ports, revoke_recovery_codes=revoke)
+    verified = await signed.check(ports.verifier, header, body, actions.REMOVE_ACTIVATION, action)
     if verified is None or not verified.valid or verified.activation is None:
         return ActivationActionAnswer(authenticated=False)
     removed = verified.activation
-    await providers.announce_removal(core, removed.activation_id, removed.user_id, removed.application_id)
+    await providers.announce_removal(ports, removed.activation_id, removed.user_id, removed.application_id)
     return ActivationActionAnswer(authenticated=True, activation_id=removed.activation_id)
 
 
-async def commit_upgrade(core: Core, request: SignedRequest) -> SignedAnswer:
+async def commit_upgrade(ports: Ports, request: SignedRequest) -> SignedAnswer:
     """``signed/upgrade/commit``.
 
     :raises IncorrectActivationState: the signature was right; no activation can be upgraded (D8)
     """
     header, body = signature_header(request.header), signed.read_body(request)
-    action = None if header is None else CommitUpgrade(core, header.application_key)
+    action = None if header is None else CommitUpgrade(ports, header.application_key)
     verified = await signed.check(
-        core,
+        ports.verifier,
         header,
         body,
         actions.COMMIT_UPGRADE,

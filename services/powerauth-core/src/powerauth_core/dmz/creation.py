@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,15 +20,21 @@ from powerauth_core.activations import flags
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.rules import is_blank, is_user_id
-from powerauth_core.activations.schemas import CreateActivationRequest as CreateRequest
-from powerauth_core.activations.schemas import KeyExchangeResponse, PrepareActivationRequest
 from powerauth_core.activations.schemas_administration import ChangeFlagsRequest
 from powerauth_core.applications import config_service
+from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.rules import commits_at_once
 from powerauth_core.dmz.schemas import CreateActivationAnswer, CreateActivationRequest
 from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.exchange import key_exchange, recovery
+from powerauth_core.exchange.schemas import (
+    CreateActivationByRecoveryRequest,
+    KeyExchangeResponse,
+    PrepareActivationRequest,
+)
+from powerauth_core.exchange.schemas import CreateActivationRequest as CreateRequest
 from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.providers import oidc
@@ -44,11 +50,9 @@ from powerauth_core.providers.plug_ins import (
     ProviderFailed,
     Stage,
 )
-from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
+from powerauth_core.settings import CoreSettings
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 OIDC = "oidc"
 _STAGES: dict[ActivationType, Stage] = {
@@ -73,7 +77,7 @@ class Exchanged:
     status: ActivationStatus
 
 
-async def create(core: Core, request: CreateActivationRequest) -> CreateActivationAnswer:
+async def create(ports: Ports, request: CreateActivationRequest) -> CreateActivationAnswer:
     """``activation/create``.
 
     :raises InvalidRequest: an attribute that the type needs is missing
@@ -82,7 +86,7 @@ async def create(core: Core, request: CreateActivationRequest) -> CreateActivati
     :raises CoreError: layer 2 does not open, or the activation cannot be created
     """
     by_oidc = request.type == "DIRECT" and request.identity_attributes.get("method") == OIDC
-    exchanged = await (_by_oidc if by_oidc else _FLOWS[request.type])(core, request)
+    exchanged = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request)
     response = exchanged.response
     context = ClaimsContext(
         _STAGES[exchanged.kind], response.user_id, response.activation_id, response.application_id
@@ -95,39 +99,39 @@ async def create(core: Core, request: CreateActivationRequest) -> CreateActivati
             timestamp=response.timestamp,
         ),
         custom_attributes=exchanged.custom_attributes,
-        user_info=await providers.user_claims(core, context),
+        user_info=await providers.user_claims(ports.settings, ports.egress, context),
         activation_id=response.activation_id,
         application_id=response.application_id,
         activation_status=exchanged.status,
     )
 
 
-async def _by_code(core: Core, request: CreateActivationRequest) -> Exchanged:
+async def _by_code(ports: Ports, request: CreateActivationRequest) -> Exchanged:
     """The code was issued for a user; whether it needs a commit was said then."""
     code = _attribute(request, "code")
-    provider = providers.activation_provider(core)
-    plan = await _plan(core, provider, request, "CODE")
+    provider = providers.activation_provider(ports)
+    plan = await _plan(ports.settings, provider, request, "CODE")
     response = await key_exchange.prepare_activation(
-        core,
+        ports,
         PrepareActivationRequest(
             activation_code=code,
             generate_recovery_codes=plan.generate_recovery_codes,
             **_exchange_fields(request),
         ),
     )
-    completed = await _completion(core, provider, request, "CODE", response)
+    completed = await _completion(ports, provider, request, "CODE", response)
     if response.activation_status is ActivationStatus.ACTIVE and provider is not None:
-        await providers.notify(core, provider.committed(_created(request, "CODE", response)))
+        await providers.notify(ports.settings, provider.committed(_created(request, "CODE", response)))
     return Exchanged(response, "CODE", completed.custom_attributes, response.activation_status)
 
 
-async def _by_recovery(core: Core, request: CreateActivationRequest) -> Exchanged:
+async def _by_recovery(ports: Ports, request: CreateActivationRequest) -> Exchanged:
     """The PUK proves the user; the operator's provider says whether to commit, without one the
     configuration.
     """
     code, puk = _attribute(request, "recoveryCode"), _attribute(request, "puk")
-    provider = providers.activation_provider(core)
-    plan = await _plan(core, provider, request, "RECOVERY")
+    provider = providers.activation_provider(ports)
+    plan = await _plan(ports.settings, provider, request, "RECOVERY")
     wanted = CreateActivationByRecoveryRequest(
         recovery_code=code,
         puk=puk,
@@ -135,25 +139,25 @@ async def _by_recovery(core: Core, request: CreateActivationRequest) -> Exchange
         max_failure_count=plan.max_failed_attempts,
         **_exchange_fields(request),
     )
-    async with core.database.transaction() as session:
-        commit = provider is None and await _commits(core, session, request, "RECOVERY", word=None)
-        response = await recovery.create(core, session, wanted, commit=commit)
-    return await _finish(core, provider, request, "RECOVERY", response)
+    async with ports.database.transaction() as session:
+        commit = provider is None and await _commits(ports, session, request, "RECOVERY", word=None)
+        response = await recovery.create(ports, session, wanted, commit=commit)
+    return await _finish(ports, provider, request, "RECOVERY", response)
 
 
-async def _by_provider(core: Core, request: CreateActivationRequest) -> Exchanged:
+async def _by_provider(ports: Ports, request: CreateActivationRequest) -> Exchanged:
     """The operator's provider says whose the credentials are, and whether to commit."""
-    provider = providers.activation_provider(core)
+    provider = providers.activation_provider(ports)
     if provider is None:
         raise ProviderFailed()
-    plan = await _plan(core, provider, request, "CUSTOM")
+    plan = await _plan(ports.settings, provider, request, "CUSTOM")
     if plan.user_id is None or not is_user_id(plan.user_id):
         raise ProviderFailed()
     expires = None
     if plan.validity_ms is not None:
         expires = clock.now() + timedelta(milliseconds=plan.validity_ms)
     response = await key_exchange.create_activation(
-        core,
+        ports,
         CreateRequest(
             user_id=plan.user_id,
             timestamp_activation_expire=expires,
@@ -162,20 +166,20 @@ async def _by_provider(core: Core, request: CreateActivationRequest) -> Exchange
             **_exchange_fields(request),
         ),
     )
-    return await _finish(core, provider, request, "CUSTOM", response)
+    return await _finish(ports, provider, request, "CUSTOM", response)
 
 
-async def _by_oidc(core: Core, request: CreateActivationRequest) -> Exchanged:
+async def _by_oidc(ports: Ports, request: CreateActivationRequest) -> Exchanged:
     """The identity provider names the user in an ID token that the core obtains itself; always committed."""
-    user_id = await oidc.user_of(core, request.application_key, request.identity_attributes)
+    user_id = await oidc.user_of(ports, request.application_key, request.identity_attributes)
     wanted = CreateRequest(user_id=user_id, **_exchange_fields(request))
-    async with core.database.transaction() as session:
-        response = await key_exchange.create(core, session, wanted, commit=True)
+    async with ports.database.transaction() as session:
+        response = await key_exchange.create(ports, session, wanted, commit=True)
     attributes = request.custom_attributes or {}
     return Exchanged(response, "CUSTOM", attributes, response.activation_status)
 
 
-_FLOWS: dict[str, Callable[[Core, CreateActivationRequest], Awaitable[Exchanged]]] = {
+_FLOWS: dict[str, Callable[[Ports, CreateActivationRequest], Awaitable[Exchanged]]] = {
     "CODE": _by_code,
     "RECOVERY": _by_recovery,
     "CUSTOM": _by_provider,
@@ -190,7 +194,10 @@ class _Completed:
 
 
 async def _plan(
-    core: Core, provider: ActivationProvider | None, request: CreateActivationRequest, kind: ActivationType
+    settings: CoreSettings,
+    provider: ActivationProvider | None,
+    request: CreateActivationRequest,
+    kind: ActivationType,
 ) -> Plan:
     if provider is None:
         return Plan()
@@ -199,27 +206,27 @@ async def _plan(
         identity_attributes=request.identity_attributes,
         custom_attributes=request.custom_attributes or {},
     )
-    return await providers.ask(core, provider.plan(asked), Plan)
+    return await providers.ask(settings, provider.plan(asked), Plan)
 
 
 async def _finish(
-    core: Core,
+    ports: Ports,
     provider: ActivationProvider | None,
     request: CreateActivationRequest,
     kind: ActivationType,
     response: KeyExchangeResponse,
 ) -> Exchanged:
     """What the provider adds to a finished key exchange: attributes, flags, and its word on the commit."""
-    completed = await _complete_or_remove(core, provider, request, kind, response)
+    completed = await _complete_or_remove(ports, provider, request, kind, response)
     status = response.activation_status
-    if provider is not None and await _commit(core, request, kind, response, completed):
+    if provider is not None and await _commit(ports, request, kind, response, completed):
         status = ActivationStatus.ACTIVE
-        await providers.notify(core, provider.committed(_created(request, kind, response)))
+        await providers.notify(ports.settings, provider.committed(_created(request, kind, response)))
     return Exchanged(response, kind, completed.custom_attributes, status)
 
 
 async def _complete_or_remove(
-    core: Core,
+    ports: Ports,
     provider: ActivationProvider | None,
     request: CreateActivationRequest,
     kind: ActivationType,
@@ -229,17 +236,17 @@ async def _complete_or_remove(
     §6.3).
     """
     try:
-        return await _completion(core, provider, request, kind, response)
+        return await _completion(ports, provider, request, kind, response)
     except CoreError:
-        async with core.database.transaction() as session:
+        async with ports.database.transaction() as session:
             activation = await activations.lock(session, response.activation_id)
             if activation is not None:
-                await remove_locked(core, session, activation, revoke_recovery_codes=True)
+                await remove_locked(ports.changes, session, activation, revoke_recovery_codes=True)
         raise
 
 
 async def _completion(
-    core: Core,
+    ports: Ports,
     provider: ActivationProvider | None,
     request: CreateActivationRequest,
     kind: ActivationType,
@@ -248,24 +255,28 @@ async def _completion(
     attributes = request.custom_attributes or {}
     if provider is None:
         return _Completed(attributes, commit=False)
-    completion = await providers.ask(core, provider.complete(_created(request, kind, response)), Completion)
+    completion = await providers.ask(
+        ports.settings, provider.complete(_created(request, kind, response)), Completion
+    )
     if completion.flags:
-        await _add_flags(core, response.activation_id, completion.flags)
+        await _add_flags(ports.database, ports.application_cache, response.activation_id, completion.flags)
     if completion.custom_attributes is not None:
         attributes = completion.custom_attributes
     return _Completed(attributes, completion.commit)
 
 
-async def _add_flags(core: Core, activation_id: str, wanted: list[str]) -> None:
+async def _add_flags(
+    database: Database, application_cache: ApplicationCache, activation_id: str, wanted: list[str]
+) -> None:
     try:
         request = ChangeFlagsRequest(activation_id=activation_id, activation_flags=wanted)
     except ValidationError:
         raise ProviderFailed() from None
-    await flags.add_flags(core, request)
+    await flags.add_flags(database, application_cache, request)
 
 
 async def _commits(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     request: CreateActivationRequest,
     kind: ActivationType,
@@ -273,29 +284,29 @@ async def _commits(
     word: bool | None,
 ) -> bool:
     """Whether an activation of the request's application is committed without the bank's call (D1 rule 1)."""
-    application = await core.application_cache.by_key(session, request.application_key)
+    application = await ports.application_cache.by_key(session, request.application_key)
     configured = None
     if application is not None:
         configured = await config_service.values_of(
-            core, session, application.application_rid, application.application_id, AUTOMATIC_COMMIT
+            ports.cipher, session, application.application_rid, application.application_id, AUTOMATIC_COMMIT
         )
-    return commits_at_once(kind, word=word, configured=configured, recovery=core.settings.commits_recovery)
+    return commits_at_once(kind, word=word, configured=configured, recovery=ports.settings.commits_recovery)
 
 
 async def _commit(
-    core: Core,
+    ports: Ports,
     request: CreateActivationRequest,
     kind: ActivationType,
     response: KeyExchangeResponse,
     completed: _Completed,
 ) -> bool:
-    async with core.database.transaction() as session:
-        if not await _commits(core, session, request, kind, word=completed.commit):
+    async with ports.database.transaction() as session:
+        if not await _commits(ports, session, request, kind, word=completed.commit):
             return False
         activation = await activations.lock(session, response.activation_id)
         if activation is None or not commits.commits_unasked(activation):
             return False
-        await commits.commit_locked(core, session, activation)
+        await commits.commit_locked(ports.hashes, ports.changes, session, activation)
     return True
 
 

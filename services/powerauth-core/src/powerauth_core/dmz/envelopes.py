@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import EnvelopeKeysAnswer, EnvelopeKeysRequest
 from powerauth_core.envelopes import handout
 from powerauth_core.envelopes.service import read_envelope
@@ -13,11 +14,10 @@ from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.versions import ProtocolVersion
 
 if TYPE_CHECKING:
-    from powerauth_core.container import Core
     from powerauth_core.envelopes.handout import EnvelopeKeys
 
 
-async def envelope_keys(core: Core, request: EnvelopeKeysRequest) -> EnvelopeKeysAnswer:
+async def envelope_keys(ports: Ports, request: EnvelopeKeysRequest) -> EnvelopeKeysAnswer:
     """``envelope/keys``: scope and purpose of the envelope are fixed, never parameters.
 
     :raises InvalidRequest: wrong fields, or the envelope was seen before
@@ -25,9 +25,11 @@ async def envelope_keys(core: Core, request: EnvelopeKeysRequest) -> EnvelopeKey
     :raises CoreError: the MAC is wrong, or there is no key for the envelope
     """
     version, env = read_envelope(request, request.protocol_version)
-    async with core.database.transaction() as session:
-        application = await handout.usable_application(core, session, request.application_key, None)
-        keys = await handout.hand_out_keys(core, session, env=env, application=application, version=version)
+    async with ports.database.transaction() as session:
+        application = await handout.usable_application(
+            ports.application_cache, session, request.application_key, None
+        )
+        keys = await handout.hand_out_keys(ports, session, env=env, application=application, version=version)
     return _keys_answer(keys, version)
 
 

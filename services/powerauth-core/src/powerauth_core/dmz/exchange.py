@@ -6,17 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from powerauth_core.dmz import actions, sealed, signed
 from powerauth_core.dmz.actions import Purpose
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import REQUEST_INVALID, SealedAnswer, SealedRequest
 from powerauth_core.dmz.sealed import PlaintextAction, Received
 from powerauth_core.kernel.errors import InvalidRequest
 from servicekit.wire import json_bytes
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 _NO_DATA = "''"
 
@@ -63,26 +61,26 @@ ECHOES = {
 """By the last part of the path ``sealed/exchange/<name>``."""
 
 
-async def echo(core: Core, request: SealedRequest) -> SealedAnswer:
+async def echo(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/exchange/activation``: an envelope without a signature.
 
     :raises InvalidRequest: no usable header, no envelope, one that was accepted before, or the plaintext is
         not a JSON object
     :raises CoreError: the envelope does not open
     """
-    received = await sealed.open_once(core, sealed.sender_of(request), signed.read_body(request))
+    received = await sealed.open_once(ports, sealed.sender_of(request), signed.read_body(request))
     data = _data(sealed.parse_members(received.plaintext))
     text = f"Server successfully decrypted signed data: {data}, scope: ACTIVATION_SCOPE"
     return SealedAnswer(authenticated=True, envelope=received.opened.seal(json_bytes({"data": text})))
 
 
-async def echo_signed(core: Core, request: SealedRequest, resource: Echo) -> SealedAnswer:
+async def echo_signed(ports: Ports, request: SealedRequest, resource: Echo) -> SealedAnswer:
     """``sealed/exchange/signed`` and its like; raises as `sealed.check_plaintext`."""
 
     async def action(received: Received) -> PlaintextAction:
         return PlaintextAction(received)
 
-    checked = await sealed.check_plaintext(core, request, resource.purpose, action)
+    checked = await sealed.check_plaintext(ports, request, resource.purpose, action)
     if checked is None:
         return SealedAnswer(authenticated=False)
     received, _ = checked

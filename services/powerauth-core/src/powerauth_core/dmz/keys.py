@@ -4,13 +4,12 @@ spec/enrollment-api.md §4.5).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.dmz import actions, sealed, signed
 from powerauth_core.dmz.headers import encryption_header
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import SealedAnswer, SealedRequest
 from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest
@@ -26,22 +25,20 @@ from powerauth_protocol.v3.ecies import EciesRequest
 from powerauth_protocol.v3.http_headers import SignatureHeader
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
 class EnvelopeAction(signed.DoorAction):
     """An action whose request is the signed envelope; it is looked at after the signature (D11)."""
 
-    def __init__(self, core: Core, header: SignatureHeader | None, body: bytes) -> None:
-        self.core = core
+    def __init__(self, ports: Ports, header: SignatureHeader | None, body: bytes) -> None:
+        self.ports = ports
         self.header = header
         self.body = body
 
     async def _request(self, session: AsyncSession) -> tuple[ApplicationFacts, ProtocolVersion, EciesRequest]:
         assert self.header is not None
-        application = await self.core.application_cache.by_key(session, self.header.application_key)
+        application = await self.ports.application_cache.by_key(session, self.header.application_key)
         if application is None:
             raise InvalidApplication()
         version = ProtocolVersion.parse(self.header.version)
@@ -57,7 +54,7 @@ class CreateToken(EnvelopeAction):
         """The token, sealed for the device."""
         application, version, env = await self._request(session)
         return await tokens.create(
-            self.core,
+            self.ports,
             session,
             activation=await signed.entity_of(session, activation),
             application=application,
@@ -76,7 +73,7 @@ class ConfirmRecoveryCode(EnvelopeAction):
         """Whether it was usable already, sealed for the device."""
         application, version, env = await self._request(session)
         entity = await signed.entity_of(session, activation)
-        confirmed = await recovery.confirm(self.core, session, entity, application, version, env)
+        confirmed = await recovery.confirm(self.ports, session, entity, application, version, env)
         return SealedFields(
             encrypted_data=confirmed.encrypted_data,
             mac=confirmed.mac,
@@ -92,29 +89,31 @@ class UnlockVaultAtDoor(UnlockVault):
         """A wrong signature is not told apart by an envelope: the enrollment service answers 401 alike."""
 
 
-async def create_token(core: Core, request: SealedRequest) -> SealedAnswer:
+async def create_token(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/token/create``.
 
     :raises InvalidRequest: the body is no envelope, or it was accepted before
     :raises CoreError: the envelope does not open, or the activation cannot have a token
     """
     header, body = sealed.authorization_of(request), signed.read_body(request)
-    verified = await signed.check(core, header, body, actions.CREATE_TOKEN, CreateToken(core, header, body))
+    verified = await signed.check(
+        ports.verifier, header, body, actions.CREATE_TOKEN, CreateToken(ports, header, body)
+    )
     return _answer(verified)
 
 
-async def confirm_recovery_code(core: Core, request: SealedRequest) -> SealedAnswer:
+async def confirm_recovery_code(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/recovery/confirm``.
 
     :raises InvalidRequest: the body is no envelope, it was accepted before, or the code is not one to confirm
     :raises CoreError: the envelope does not open, or there is no such code
     """
     header, body = sealed.authorization_of(request), signed.read_body(request)
-    action = ConfirmRecoveryCode(core, header, body)
-    return _answer(await signed.check(core, header, body, actions.CONFIRM_RECOVERY_CODE, action))
+    action = ConfirmRecoveryCode(ports, header, body)
+    return _answer(await signed.check(ports.verifier, header, body, actions.CONFIRM_RECOVERY_CODE, action))
 
 
-async def unlock_vault(core: Core, request: SealedRequest) -> SealedAnswer:
+async def unlock_vault(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/vault/unlock``; keeps its own order: envelope first, then the signature (spec/core-api.md
     §10).
 
@@ -128,15 +127,17 @@ async def unlock_vault(core: Core, request: SealedRequest) -> SealedAnswer:
         return SealedAnswer(authenticated=False)
     vault_rules.check_type(
         SignatureType.parse(header.signature_type),
-        biometry_allowed=core.settings.secure_vault_enable_biometric_authentication,
+        biometry_allowed=ports.settings.secure_vault_enable_biometric_authentication,
     )
     version = ProtocolVersion.parse(header.version)
     env = signed.read_envelope(body, version)
-    action = UnlockVaultAtDoor(core, header.application_key, version, env)
-    return _answer(await signed.check(core, header, body, actions.UNLOCK_VAULT, action))
+    action = UnlockVaultAtDoor(ports, header.application_key, version, env)
+    return _answer(await signed.check(ports.verifier, header, body, actions.UNLOCK_VAULT, action))
 
 
-async def start_upgrade(core: Core, request: SealedRequest) -> SealedAnswer:
+async def start_upgrade(
+    database: Database, application_cache: ApplicationCache, request: SealedRequest
+) -> SealedAnswer:
     """``sealed/upgrade/start``, kept for wire compatibility: there are no upgrades, so it is refused (D8).
 
     :raises InvalidRequest: no usable encryption header, or no envelope of its version
@@ -147,8 +148,10 @@ async def start_upgrade(core: Core, request: SealedRequest) -> SealedAnswer:
         raise InvalidRequest()
     version = ProtocolVersion.parse(header.version)
     signed.read_envelope(signed.read_body(request), version)
-    async with core.database.read() as session:
-        await upgrade.refuse_start(core, session, header.activation_id, header.application_key, version)
+    async with database.read() as session:
+        await upgrade.refuse_start(
+            application_cache, session, header.activation_id, header.application_key, version
+        )
 
 
 def _answer(verified: Verified | None) -> SealedAnswer:

@@ -5,13 +5,14 @@ D14).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.dmz import actions, signed
 from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import (
     REQUEST_INVALID,
     OperationActionAnswer,
@@ -27,9 +28,6 @@ from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, Verified
 from powerauth_core.verification.rules import Decision
 from powerauth_core.verification.service import WIRE_NAME
 from servicekit.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 OTP_KEY = "proximity_otp"
 
@@ -73,11 +71,11 @@ class Connection:
 class ApproveOperation(signed.DoorAction):
     """Approves the operation that the signed body names, or counts the failure on it (D14)."""
 
-    def __init__(self, core: Core, body: ApprovalBody | None, connection: Connection) -> None:
+    def __init__(self, ports: Ports, body: ApprovalBody | None, connection: Connection) -> None:
         """
         :param body: None if the signed bytes are not a request
         """
-        self.core = core
+        self.ports = ports
         self.body = body
         self.connection = connection
         self.lock_key = NO_LOCK if body is None else body.id
@@ -90,7 +88,7 @@ class ApproveOperation(signed.DoorAction):
         if body is None:
             return None
         return await door.approve(
-            self.core,
+            self.ports,
             session,
             actor=signed.actor_of(activation),
             operation_id=body.id,
@@ -106,7 +104,8 @@ class ApproveOperation(signed.DoorAction):
         if self.body is None or not decision.counted:
             return None
         return await door.fail_approval(
-            self.core,
+            self.ports.database,
+            self.ports.listeners,
             session,
             actor=signed.actor_of(activation),
             operation_id=self.body.id,
@@ -131,11 +130,11 @@ class ApproveOperation(signed.DoorAction):
 class RejectOperation(signed.DoorAction):
     """Rejects the operation that the signed body names."""
 
-    def __init__(self, core: Core, body: RejectionBody | None, connection: Connection) -> None:
+    def __init__(self, ports: Ports, body: RejectionBody | None, connection: Connection) -> None:
         """
         :param body: None if the signed bytes are not a request
         """
-        self.core = core
+        self.ports = ports
         self.body = body
         self.connection = connection
         self.lock_key = NO_LOCK if body is None else body.id
@@ -153,7 +152,8 @@ class RejectOperation(signed.DoorAction):
         if body.mobile_token_data is not None:
             additional["mobileTokenData"] = body.mobile_token_data
         return await door.reject(
-            self.core,
+            self.ports.database,
+            self.ports.listeners,
             session,
             actor=signed.actor_of(activation),
             operation_id=body.id,
@@ -164,51 +164,51 @@ class RejectOperation(signed.DoorAction):
 class ListOperations(signed.DoorAction):
     """Lists the user's operations in all states."""
 
-    def __init__(self, core: Core) -> None:
-        self.core = core
+    def __init__(self, ports: Ports) -> None:
+        self.ports = ports
 
     async def accepted(
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
     ) -> list[DoorOperation]:
         """The newest operations that the activation may see."""
-        return await door.list_all(self.core, session, actor=signed.actor_of(activation))
+        return await door.list_all(self.ports.application_cache, session, actor=signed.actor_of(activation))
 
 
-async def approve(core: Core, request: SignedOperationRequest) -> OperationActionAnswer:
+async def approve(ports: Ports, request: SignedOperationRequest) -> OperationActionAnswer:
     """``signed/operation/approve``.
 
     :raises OperationNotFound: no operation of this activation has the signed id
     :raises OperationNotApprovable: nobody has claimed it and the setting `require_claim` is on
     """
     body = signed.read_body(request)
-    action = ApproveOperation(core, _approval(body), _connection(request))
+    action = ApproveOperation(ports, _approval(body), _connection(request))
     header = signature_header(request.header)
-    verified = await signed.check(core, header, body, actions.APPROVE_OPERATION, action)
+    verified = await signed.check(ports.verifier, header, body, actions.APPROVE_OPERATION, action)
     if verified is None or not verified.valid:
         status = None if verified is None else verified.answer
         return OperationActionAnswer(authenticated=False, operation_status=status)
     return _outcome(verified)
 
 
-async def reject(core: Core, request: SignedOperationRequest) -> OperationActionAnswer:
+async def reject(ports: Ports, request: SignedOperationRequest) -> OperationActionAnswer:
     """``signed/operation/reject``.
 
     :raises OperationNotFound: no operation of this activation has the signed id
     """
     body = signed.read_body(request)
-    action = RejectOperation(core, _rejection(body), _connection(request))
+    action = RejectOperation(ports, _rejection(body), _connection(request))
     header = signature_header(request.header)
-    verified = await signed.check(core, header, body, actions.REJECT_OPERATION, action)
+    verified = await signed.check(ports.verifier, header, body, actions.REJECT_OPERATION, action)
     if verified is None or not verified.valid:
         return OperationActionAnswer(authenticated=False)
     return _outcome(verified)
 
 
-async def history(core: Core, request: SignedRequest) -> OperationHistoryAnswer:
+async def history(ports: Ports, request: SignedRequest) -> OperationHistoryAnswer:
     """``signed/operation/history``."""
     header = signature_header(request.header)
     verified = await signed.check(
-        core, header, signed.read_body(request), actions.OPERATION_HISTORY, ListOperations(core)
+        ports.verifier, header, signed.read_body(request), actions.OPERATION_HISTORY, ListOperations(ports)
     )
     if verified is None or not verified.valid:
         return OperationHistoryAnswer(authenticated=False)

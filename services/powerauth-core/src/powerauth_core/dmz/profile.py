@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import administration
 from powerauth_core.activations.schemas_administration import RenameActivationRequest
 from powerauth_core.dmz import actions, sealed, signed
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import REQUEST_INVALID, SealedAnswer, SealedRequest
 from powerauth_core.dmz.sealed import PlaintextAction, Received
 from powerauth_core.dmz.tokens import TWO_FACTORS, authenticate
@@ -21,9 +20,6 @@ from powerauth_core.providers.plug_ins import ClaimsContext, Stage
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import Decision
 from servicekit.wire import ObjectResponse, RequestModel, WireModel, json_bytes, to_json
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 MAX_NAME = 255
 
@@ -57,11 +53,11 @@ class RenameActivation(PlaintextAction):
         if len(self.name) > MAX_NAME:
             raise InvalidRequest()
         request = RenameActivationRequest(activation_id=activation.activation_id, activation_name=self.name)
-        renamed = await administration.rename(self.received.core, session, request)
+        renamed = await administration.rename(self.received.ports.changes, session, request)
         return renamed.activation_name
 
 
-async def rename(core: Core, request: SealedRequest) -> SealedAnswer:
+async def rename(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/activation/rename``.
 
     :raises InvalidRequest: the name is longer than the column
@@ -71,7 +67,7 @@ async def rename(core: Core, request: SealedRequest) -> SealedAnswer:
     async def action(received: Received) -> RenameActivation:
         return RenameActivation(received)
 
-    checked = await sealed.check_plaintext(core, request, actions.RENAME_ACTIVATION, action)
+    checked = await sealed.check_plaintext(ports, request, actions.RENAME_ACTIVATION, action)
     if checked is None:
         return SealedAnswer(authenticated=False)
     received, verified = checked
@@ -80,7 +76,7 @@ async def rename(core: Core, request: SealedRequest) -> SealedAnswer:
     return _named(received, verified.answer)
 
 
-async def detail(core: Core, request: SealedRequest) -> SealedAnswer:
+async def detail(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/activation/detail``; only for a token created with two factors. Whatever else is wrong, the
     token is looked at first, and spent.
 
@@ -88,29 +84,29 @@ async def detail(core: Core, request: SealedRequest) -> SealedAnswer:
     :raises CoreError: the envelope does not open
     """
     body = signed.read_body(request)
-    token = None if request.token is None else await authenticate(core, request.token, TWO_FACTORS)
+    token = None if request.token is None else await authenticate(ports, request.token, TWO_FACTORS)
     if token is None:
         return SealedAnswer(authenticated=False)
     sender = sealed.sender_of(request)
     if sender is not None and sender.activation_id != token.activation_id:
         return SealedAnswer(authenticated=False)
-    return _named(await sealed.open_once(core, sender, body), token.activation_name)
+    return _named(await sealed.open_once(ports, sender, body), token.activation_name)
 
 
-async def user_info(core: Core, request: SealedRequest) -> SealedAnswer:
+async def user_info(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/user-info``: that the device knows the scope's secrets is the proof, and changes nothing.
 
     :raises InvalidRequest: no usable header, no envelope, one that was accepted before, or the plaintext is
         not a JSON object
     :raises CoreError: the envelope does not open
     """
-    received = await sealed.open_once(core, sealed.sender_of(request), signed.read_body(request))
+    received = await sealed.open_once(ports, sealed.sender_of(request), signed.read_body(request))
     sealed.parse_members(received.plaintext)
     owner = received.activation
     context = ClaimsContext(
         Stage.USER_INFO, owner.user_id, owner.activation_id, received.application.application_id
     )
-    claims = await providers.user_claims(core, context)
+    claims = await providers.user_claims(ports.settings, ports.egress, context)
     return SealedAnswer(authenticated=True, envelope=received.opened.seal(json_bytes(claims or {})))
 
 

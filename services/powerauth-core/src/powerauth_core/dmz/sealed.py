@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +17,7 @@ from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.dmz import signed
 from powerauth_core.dmz.actions import Purpose
 from powerauth_core.dmz.headers import ReceivedSignature, encryption_header, signature_header
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import SealedRequest
 from powerauth_core.envelopes import service as envelopes
 from powerauth_core.envelopes.handout import usable_activation, usable_application
@@ -28,9 +29,6 @@ from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
 from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader
 from powerauth_protocol.v3.versions import ProtocolVersion
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 Sender = SignatureHeader | EncryptionHeader
 """The header that an envelope's application key, activation and version come from."""
@@ -44,7 +42,7 @@ class Received:
     :ivar activation: as it was read, not locked
     """
 
-    core: Core = field(repr=False)
+    ports: Ports = field(repr=False)
     opened: Opened = field(repr=False)
     activation: Activation
     application: ApplicationFacts
@@ -60,7 +58,9 @@ class Received:
 
         :raises InvalidRequest: it was accepted before
         """
-        await envelopes.remember(self.core, session, Scope.ACTIVATION, self.envelope, self.activation)
+        await envelopes.remember(
+            self.ports.settings, session, Scope.ACTIVATION, self.envelope, self.activation
+        )
 
 
 class PlaintextAction(signed.DoorAction):
@@ -114,7 +114,7 @@ def authorization_of(request: SealedRequest) -> ReceivedSignature | None:
     return None if request.authorization is None else signature_header(request.authorization)
 
 
-async def open_once(core: Core, sender: Sender | None, body: bytes) -> Received:
+async def open_once(ports: Ports, sender: Sender | None, body: bytes) -> Received:
     """Open a generic envelope that nothing is signed or proved with, and remember it.
 
     :raises InvalidRequest: no usable header, no envelope of its version, or one that was accepted before
@@ -122,14 +122,14 @@ async def open_once(core: Core, sender: Sender | None, body: bytes) -> Received:
     """
     if sender is None:
         raise InvalidRequest()
-    async with core.database.transaction() as session:
-        received = await _open(core, session, sender, body)
+    async with ports.database.transaction() as session:
+        received = await _open(ports, session, sender, body)
         await received.remember(session)
     return received
 
 
 async def check_plaintext(
-    core: Core,
+    ports: Ports,
     request: SealedRequest,
     purpose: Purpose,
     action: Callable[[Received], Awaitable[PlaintextAction]],
@@ -145,15 +145,15 @@ async def check_plaintext(
     if header is None or not purpose.may_sign(header):
         return None
     try:
-        async with core.database.read() as session:
-            received = await _open(core, session, header, signed.read_body(request))
+        async with ports.database.read() as session:
+            received = await _open(ports, session, header, signed.read_body(request))
     except CoreError:
         return None
-    verified = await signed.check(core, header, received.plaintext, purpose, await action(received))
+    verified = await signed.check(ports.verifier, header, received.plaintext, purpose, await action(received))
     return None if verified is None or not verified.valid else (received, verified)
 
 
-async def _open(core: Core, session: AsyncSession, sender: Sender, body: bytes) -> Received:
+async def _open(ports: Ports, session: AsyncSession, sender: Sender, body: bytes) -> Received:
     """
     :raises InvalidRequest: no envelope of the header's version
     :raises CoreError: as `usable_activation`, `usable_application` and `decrypt_envelope`
@@ -163,9 +163,11 @@ async def _open(core: Core, session: AsyncSession, sender: Sender, body: bytes) 
     activation = await usable_activation(session, sender.activation_id)
     if activation is None:
         raise InvalidRequest()
-    application = await usable_application(core, session, sender.application_key, activation)
+    application = await usable_application(
+        ports.application_cache, session, sender.application_key, activation
+    )
     opened = await envelopes.decrypt_envelope(
-        core,
+        ports,
         session,
         scope=Scope.ACTIVATION,
         sh1=SharedInfo1.ACTIVATION_GENERIC,
@@ -174,4 +176,4 @@ async def _open(core: Core, session: AsyncSession, sender: Sender, body: bytes) 
         activation=activation,
         version=version,
     )
-    return Received(core, opened, activation, application, env)
+    return Received(ports, opened, activation, application, env)

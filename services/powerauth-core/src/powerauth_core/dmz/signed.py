@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.dmz.actions import RESERVED_URI_IDS, Purpose
 from powerauth_core.dmz.headers import ReceivedSignature, signature_header
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import SealedRequest, SignedRequest, VerifyAnswer, VerifyRequest
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.operations.rules import Actor
+from powerauth_core.verification.executor import SignatureExecutor
 from powerauth_core.verification.jobs import (
     NO_LOCK,
     LockedActivation,
@@ -27,9 +29,6 @@ from powerauth_protocol.common.request_data import signature_base
 from powerauth_protocol.v3.ecies import EciesRequest
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 
 class DoorAction:
@@ -62,7 +61,7 @@ def read_body(request: SignedRequest | SealedRequest) -> bytes:
 
 
 async def check(
-    core: Core,
+    verifier: SignatureExecutor,
     header: ReceivedSignature | None,
     body: bytes,
     purpose: Purpose,
@@ -80,7 +79,7 @@ async def check(
     if header is None or not purpose.may_sign(header):
         return None
     nonce = b64decode(header.nonce)
-    verified = await core.verifier.run(
+    verified = await verifier.run(
         VerificationJob(
             activation_id=header.activation_id,
             signed_data=(signature_base(purpose.method, purpose.uri_id, nonce, body),),
@@ -96,7 +95,7 @@ async def check(
     return None if verified.refusal is not None else verified
 
 
-async def verify(core: Core, request: VerifyRequest) -> VerifyAnswer:
+async def verify(ports: Ports, request: VerifyRequest) -> VerifyAnswer:
     """``signed/verify``: a signature that no action of the core belongs to.
 
     :raises InvalidRequest: the resource id belongs to an action, or an unknown signature type is allowed
@@ -109,7 +108,7 @@ async def verify(core: Core, request: VerifyRequest) -> VerifyAnswer:
         raise InvalidRequest("requestObject.allowedSignatureTypes - unknown signature type") from None
     purpose = Purpose(request.uri_id, types, request.method.upper())
     header = signature_header(request.header)
-    verified = await check(core, header, read_body(request), purpose)
+    verified = await check(ports.verifier, header, read_body(request), purpose)
     if verified is None or not verified.valid or verified.activation is None or verified.decision is None:
         return VerifyAnswer(authenticated=False)
     activation, decision = verified.activation, verified.decision

@@ -4,7 +4,7 @@ spec/device-trust.md §5.1). The request is signed, then encrypted, and passes t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.activations.initialisation import hash_otp
 from powerauth_core.activations.rules import is_blank
 from powerauth_core.dmz import actions, sealed
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import (
     REQUEST_INVALID,
     TRANSFER_REFUSED,
@@ -27,9 +28,6 @@ from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import Decision
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.wire import ExactText, ObjectRequest, ObjectResponse, RequestModel, WireModel, to_json
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 OTP_LENGTH = 16
 _LONGEST_OTP = 255
@@ -76,12 +74,12 @@ class Spawn(PlaintextAction):
         if self.wanted is None or self.otp_hash is None:
             return REQUEST_INVALID
         transfer = await open_transfer(
-            self.received.core, session, activation, self.wanted.application_id, self.otp_hash
+            self.received.ports, session, activation, self.wanted.application_id, self.otp_hash
         )
         return TRANSFER_REFUSED if transfer is None else transfer
 
 
-async def spawn(core: Core, request: SealedRequest) -> SealedAnswer:
+async def spawn(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/spawn``.
 
     :raises CoreError: the new activation cannot be started
@@ -94,9 +92,9 @@ async def spawn(core: Core, request: SealedRequest) -> SealedAnswer:
     async def action(received: Received) -> Spawn:
         wanted = _parsed(received.plaintext)
         otp = None if wanted is None else wanted.otp
-        return Spawn(received, wanted, await hash_otp(core.hashes, header.activation_id, otp))
+        return Spawn(received, wanted, await hash_otp(ports.hashes, header.activation_id, otp))
 
-    checked = await sealed.check_plaintext(core, request, actions.SPAWN, action)
+    checked = await sealed.check_plaintext(ports, request, actions.SPAWN, action)
     if checked is None:
         return SealedAnswer(authenticated=False)
     received, verified = checked

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from powerauth_core.dmz.actions import PB, PK, P
 from powerauth_core.dmz.headers import token_header
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.schemas import (
     OperationDetailAnswer,
     OperationListAnswer,
@@ -27,16 +27,13 @@ from powerauth_core.tokens.schemas import ValidateTokenRequest
 from powerauth_protocol.v3.signature import SignatureType
 from servicekit import clock
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
-
 ALL_TYPES = frozenset(SignatureType)
 TWO_FACTORS = frozenset({PK, PB})
 REGISTRATION = frozenset({P, PK, PB})
 
 
 async def authenticate(
-    core: Core, fields: TokenHeaderFields, types: frozenset[SignatureType] = ALL_TYPES
+    ports: Ports, fields: TokenHeaderFields, types: frozenset[SignatureType] = ALL_TYPES
 ) -> FoundToken | None:
     """The valid token of a header, which is spent by that whatever the call goes on to do (D1).
 
@@ -54,7 +51,7 @@ async def authenticate(
         timestamp=int(header.timestamp),
     )
     try:
-        verdict = await service.validate(core, request)
+        verdict = await service.validate(ports, request)
     except CoreError:
         return None
     found = verdict.token
@@ -63,35 +60,35 @@ async def authenticate(
     return found
 
 
-async def list_operations(core: Core, request: TokenRequest) -> OperationListAnswer:
+async def list_operations(ports: Ports, request: TokenRequest) -> OperationListAnswer:
     """``token/operation/list``."""
-    token = await authenticate(core, request.header)
+    token = await authenticate(ports, request.header)
     if token is None:
         return OperationListAnswer(authenticated=False)
-    async with core.database.read() as session:
-        operations = await door.list_pending(core, session, actor=_actor(token))
+    async with ports.database.read() as session:
+        operations = await door.list_pending(ports.application_cache, session, actor=_actor(token))
     return OperationListAnswer(authenticated=True, operations=operations, timestamp=clock.now_ms())
 
 
-async def operation_detail(core: Core, request: TokenOperationRequest) -> OperationDetailAnswer:
+async def operation_detail(ports: Ports, request: TokenOperationRequest) -> OperationDetailAnswer:
     """``token/operation/detail``.
 
     :raises OperationNotFound: unknown to this activation
     """
-    return await _with_operation(core, request, door.detail)
+    return await _with_operation(ports, request, door.detail)
 
 
-async def claim_operation(core: Core, request: TokenOperationRequest) -> OperationDetailAnswer:
+async def claim_operation(ports: Ports, request: TokenOperationRequest) -> OperationDetailAnswer:
     """``token/operation/claim``.
 
     :raises OperationNotFound: unknown to this activation
     """
-    return await _with_operation(core, request, door.claim)
+    return await _with_operation(ports, request, door.claim)
 
 
-async def who_am_i(core: Core, request: WhoAmIRequest) -> WhoAmIAnswer:
+async def who_am_i(ports: Ports, request: WhoAmIRequest) -> WhoAmIAnswer:
     """``token/who-am-i``: ids of the device and a statement of them, signed for the audience."""
-    token = await authenticate(core, request.header, REGISTRATION)
+    token = await authenticate(ports, request.header, REGISTRATION)
     if token is None:
         return WhoAmIAnswer(authenticated=False)
     subject = statements.Subject(token.activation_id, token.user_id, token.application_id)
@@ -101,18 +98,18 @@ async def who_am_i(core: Core, request: WhoAmIRequest) -> WhoAmIAnswer:
         user_id=token.user_id,
         application_id=token.application_id,
         signature_type=token.signature_type.lower(),
-        statement=await statements.sign(core, subject, request.audience),
+        statement=await statements.sign(ports.database, ports.cipher, subject, request.audience),
     )
 
 
 async def _with_operation(
-    core: Core, request: TokenOperationRequest, find: Callable[..., Awaitable[DoorOperation]]
+    ports: Ports, request: TokenOperationRequest, find: Callable[..., Awaitable[DoorOperation]]
 ) -> OperationDetailAnswer:
-    token = await authenticate(core, request.header)
+    token = await authenticate(ports, request.header)
     if token is None:
         return OperationDetailAnswer(authenticated=False)
-    async with core.database.transaction() as session:
-        operation = await find(core, session, actor=_actor(token), operation_id=request.id)
+    async with ports.database.transaction() as session:
+        operation = await find(ports, session, actor=_actor(token), operation_id=request.id)
     return OperationDetailAnswer(authenticated=True, operation=operation)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
@@ -32,9 +32,6 @@ from servicekit.routing import ALLOWED_KEY, answer_without_route
 from servicekit.targets import path_in_service
 from servicekit.wire import JsonReader, ObjectRequest
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
-
 DOOR = "/dmz/v1/"
 BUNDLE_PATH = f"{DOOR}bundle"
 _JSON = b"application/json"
@@ -47,7 +44,7 @@ class LeanCall:
     """One call: its request model and the service function that answers it."""
 
     def __init__(
-        self, path: str, request: type[BaseModel], perform: Callable[[Core, Any], Awaitable[BaseModel]]
+        self, path: str, request: type[BaseModel], perform: Callable[[Any, Any], Awaitable[BaseModel]]
     ) -> None:
         """
         :param path: path inside the service

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,8 +14,9 @@ from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import Call, permits
-from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes import service
+from powerauth_core.envelopes.ports import Ports
 from powerauth_core.envelopes.schemas import DecryptorRequest, DecryptorResponse
 from powerauth_core.kernel.enums import ActivationProtocol, UniqueValueType
 from powerauth_core.kernel.errors import (
@@ -26,6 +26,7 @@ from powerauth_core.kernel.errors import (
     InvalidRequest,
 )
 from powerauth_core.replay import service as replay
+from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64decode, b64encode, require_length
 from powerauth_protocol.common.errors import EncodingError, ProtocolError
 from powerauth_protocol.common.scope import Scope
@@ -33,9 +34,6 @@ from powerauth_protocol.v3 import ecies
 from powerauth_protocol.v3.ecies import EciesRequest, EnvelopeKey, SharedInfo1
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 NONCE_LENGTH = 16
 UNTIMED_MEMORY_MS = 24 * 3_600_000
@@ -63,7 +61,7 @@ class EnvelopeKeys:
 
 
 async def hand_out_keys(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     *,
     env: EciesRequest,
@@ -77,7 +75,7 @@ async def hand_out_keys(
 
     :raises CoreError: as `powerauth_core.envelopes.service.open_envelope`
     """
-    key = await _envelope_key(core, session, Scope.APPLICATION, env, application, None, version)
+    key = await _envelope_key(ports, session, Scope.APPLICATION, env, application, None, version)
     context = service.context_of(
         Scope.APPLICATION,
         SharedInfo1.APPLICATION_GENERIC,
@@ -86,7 +84,7 @@ async def hand_out_keys(
         version,
         env.temporary_key_id,
     )
-    base = service.shared_info2_base(core, application, None)
+    base = service.shared_info2_base(ports.activation_keys, application, None)
     nonce, timestamp = (os.urandom(NONCE_LENGTH), clock.now_ms()) if version.response_nonce else (None, None)
     try:
         request_info = ecies.request_shared_info2(context, base, env)
@@ -95,11 +93,11 @@ async def hand_out_keys(
         raise DecryptionFailed() from None
     if not ecies.verify_request_mac(key, request_info, env):
         raise DecryptionFailed()
-    await _remember(core, session, env)
+    await _remember(ports.settings, session, env)
     return EnvelopeKeys(key, base, request_info, response_info, nonce, timestamp)
 
 
-async def decryptor(core: Core, request: DecryptorRequest) -> DecryptorResponse:
+async def decryptor(ports: Ports, request: DecryptorRequest) -> DecryptorResponse:
     """``ecies/decryptor``: envelope key and base for one request of an application of the caller.
 
     :raises ActivationNotFound: unknown activation
@@ -111,31 +109,33 @@ async def decryptor(core: Core, request: DecryptorRequest) -> DecryptorResponse:
     """
     version = service.read_version(request.protocol_version)
     env = _keys_only(request)
-    async with core.database.transaction() as session:
+    async with ports.database.transaction() as session:
         activation = await usable_activation(session, request.activation_id, request.application_ids)
-        application = await usable_application(core, session, request.application_key, activation)
+        application = await usable_application(
+            ports.application_cache, session, request.application_key, activation
+        )
         if request.application_ids is not None and application.application_id not in request.application_ids:
             raise InvalidApplication()
         scope = Scope.APPLICATION if activation is None else Scope.ACTIVATION
-        key = await _envelope_key(core, session, scope, env, application, activation, version)
+        key = await _envelope_key(ports, session, scope, env, application, activation, version)
         # No MAC to verify here: the caller has the ciphertext. The value is remembered all the same.
         await replay.remember_envelope(
-            core, session, UniqueValueType.ECIES_APPLICATION_SCOPE, env, request.activation_id
+            ports.settings, session, UniqueValueType.ECIES_APPLICATION_SCOPE, env, request.activation_id
         )
-        base = service.shared_info2_base(core, application, activation)
+        base = service.shared_info2_base(ports.activation_keys, application, activation)
     return DecryptorResponse(secret_key=b64encode(key), shared_info2=b64encode(base))
 
 
-async def _remember(core: Core, session: AsyncSession, env: EciesRequest) -> None:
+async def _remember(settings: CoreSettings, session: AsyncSession, env: EciesRequest) -> None:
     """One envelope, one set of keys. Before 3.2 its ephemeral key alone is what makes it unique: the MAC
     does not cover the nonce, and there is no time.
     """
     kind = UniqueValueType.ECIES_APPLICATION_SCOPE
     if env.timestamp is not None:
-        await replay.remember_envelope(core, session, kind, env)
+        await replay.remember_envelope(settings, session, kind, env)
         return
     await replay.remember(
-        core,
+        settings,
         session,
         kind,
         acceptable_until_ms=clock.now_ms() + UNTIMED_MEMORY_MS,
@@ -164,13 +164,16 @@ async def usable_activation(
 
 
 async def usable_application(
-    core: Core, session: AsyncSession, application_key: str, activation: Activation | None
+    application_cache: ApplicationCache,
+    session: AsyncSession,
+    application_key: str,
+    activation: Activation | None,
 ) -> ApplicationFacts:
     """The supported application version of a request, of the activation's application.
 
     :raises InvalidApplication: unknown, unsupported, or of another application
     """
-    application = await core.application_cache.by_key(session, application_key)
+    application = await application_cache.by_key(session, application_key)
     if application is None or not application.supported:
         raise InvalidApplication()
     if activation is not None and activation.application_id != application.application_rid:
@@ -179,7 +182,7 @@ async def usable_application(
 
 
 async def _envelope_key(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     scope: Scope,
     env: EciesRequest,
@@ -189,8 +192,10 @@ async def _envelope_key(
 ) -> EnvelopeKey:
     service.require_version(application, version)
     if env.timestamp is not None:
-        replay.check_time(core, env.timestamp)
-    private = await service.private_key(core, session, application, activation, env.temporary_key_id)
+        replay.check_time(ports.settings, env.timestamp)
+    private = await service.private_key(
+        ports.cipher, ports.activation_keys, session, application, activation, env.temporary_key_id
+    )
     try:
         env.check(version)
         if env.nonce is not None:

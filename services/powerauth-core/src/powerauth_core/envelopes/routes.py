@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.container import CoreDependency
 from powerauth_core.envelopes import handout
+from powerauth_core.envelopes.ports import Running
 from powerauth_core.envelopes.schemas import DecryptorRequest, DecryptorResponse
 from powerauth_core.kernel.answers import answer
 from servicekit.routing import JsonRoute
@@ -13,6 +13,6 @@ router = APIRouter(prefix="/rest/v3/ecies", tags=["Envelopes"], route_class=Json
 
 
 @router.post("/decryptor", response_model=ObjectResponse[DecryptorResponse])
-async def decryptor(request: ObjectRequest[DecryptorRequest], core: CoreDependency) -> JsonResponse:
+async def decryptor(request: ObjectRequest[DecryptorRequest], ports: Running) -> JsonResponse:
     """Hand out the envelope key of one request."""
-    return answer(await handout.decryptor(core, request.request_object))
+    return answer(await handout.decryptor(ports, request.request_object))

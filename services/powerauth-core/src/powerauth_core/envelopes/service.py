@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.envelopes.ports import Ports
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import DecryptionFailed, EncryptionFailed, InvalidRequest
+from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.replay import service as replay
+from powerauth_core.settings import CoreSettings
 from powerauth_core.temporary_keys import service as keystore
 from powerauth_protocol.common.errors import EnvelopeFormatError, ProtocolError, VersionError
 from powerauth_protocol.common.scope import Scope
@@ -21,9 +24,6 @@ from powerauth_protocol.v3.ecies import EciesContext, EciesRequest, ServerEnvelo
 from powerauth_protocol.v3.keys import PrivateKey
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 REPLAY_KINDS = {
     Scope.APPLICATION: UniqueValueType.ECIES_APPLICATION_SCOPE,
@@ -94,7 +94,7 @@ def read_version(version_text: str) -> ProtocolVersion:
 
 
 async def open_envelope(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     *,
     scope: Scope,
@@ -110,7 +110,7 @@ async def open_envelope(
     :raises CoreError: as `decrypt_envelope`, which says what the parameters are
     """
     opened = await decrypt_envelope(
-        core,
+        ports,
         session,
         scope=scope,
         sh1=sh1,
@@ -119,23 +119,27 @@ async def open_envelope(
         activation=activation,
         version=version,
     )
-    await remember(core, session, scope, env, activation)
+    await remember(ports.settings, session, scope, env, activation)
     return opened
 
 
 async def remember(
-    core: Core, session: AsyncSession, scope: Scope, env: EciesRequest, activation: Activation | None
+    settings: CoreSettings,
+    session: AsyncSession,
+    scope: Scope,
+    env: EciesRequest,
+    activation: Activation | None,
 ) -> None:
     """Remember an envelope that was opened, so that it is accepted once (D10).
 
     :raises InvalidRequest: accepted before
     """
     identifier = None if activation is None else activation.activation_id
-    await replay.remember_envelope(core, session, REPLAY_KINDS[scope], env, identifier)
+    await replay.remember_envelope(settings, session, REPLAY_KINDS[scope], env, identifier)
 
 
 async def decrypt_envelope(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     *,
     scope: Scope,
@@ -159,13 +163,15 @@ async def decrypt_envelope(
     """
     require_version(application, version)
     if env.timestamp is not None:
-        replay.check_time(core, env.timestamp)
-    private = await private_key(core, session, application, activation, env.temporary_key_id)
+        replay.check_time(ports.settings, env.timestamp)
+    private = await private_key(
+        ports.cipher, ports.activation_keys, session, application, activation, env.temporary_key_id
+    )
     try:
         plaintext, envelope = ecies.open_envelope(
             context_of(scope, sh1, application, activation, version, env.temporary_key_id),
             private,
-            shared_info2_base(core, application, activation),
+            shared_info2_base(ports.activation_keys, application, activation),
             env,
         )
     except ProtocolError:
@@ -183,7 +189,8 @@ def require_version(application: ApplicationFacts, version: ProtocolVersion) -> 
 
 
 async def private_key(
-    core: Core,
+    cipher: RecordCipher,
+    activation_keys: ActivationKeyCache,
     session: AsyncSession,
     application: ApplicationFacts,
     activation: Activation | None,
@@ -193,18 +200,20 @@ async def private_key(
     activation_id = None if activation is None else activation.activation_id
     if temporary_key_id is not None:
         return await keystore.private_key(
-            core, session, temporary_key_id, application.application_key, activation_id
+            cipher, session, temporary_key_id, application.application_key, activation_id
         )
     if activation is not None:
-        return core.activation_keys.keys_of(activation).server_private
+        return activation_keys.keys_of(activation).server_private
     return application.master_key().private
 
 
-def shared_info2_base(core: Core, application: ApplicationFacts, activation: Activation | None) -> bytes:
+def shared_info2_base(
+    activation_keys: ActivationKeyCache, application: ApplicationFacts, activation: Activation | None
+) -> bytes:
     """The 32-byte base of sharedInfo2 of the scope (spec/protocol-v3.md §5.3)."""
     if activation is None:
         return ecies.shared_info2_base(Scope.APPLICATION, application.secret)
-    transport = core.activation_keys.keys_of(activation).factors.transport
+    transport = activation_keys.keys_of(activation).factors.transport
     return ecies.shared_info2_base(Scope.ACTIVATION, application.secret, transport)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import otp, repository
@@ -18,34 +16,34 @@ from powerauth_core.activations.rules import (
     permits,
     status_after_key_exchange,
 )
-from powerauth_core.activations.schemas import (
+from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.envelopes.service import read_envelope, version_of
+from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
+from powerauth_core.exchange.ports import Ports
+from powerauth_core.exchange.schemas import (
     CreateActivationRequest,
     KeyExchangeResponse,
     PrepareActivationRequest,
 )
-from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.service import read_envelope, version_of
-from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
 from powerauth_core.kernel.enums import ActivationStatus, CommitPhase, RecoveryCodeStatus
 from powerauth_core.kernel.errors import ActivationExpired, ActivationNotFound, InvalidApplication
+from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.recovery import lifecycle
+from powerauth_core.settings import CoreSettings
 from powerauth_core.transfers import service as transfers
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.activation import ActivationRecovery
 from servicekit import clock
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
-
-async def prepare_activation(core: Core, request: PrepareActivationRequest) -> KeyExchangeResponse:
+async def prepare_activation(ports: Ports, request: PrepareActivationRequest) -> KeyExchangeResponse:
     """``activation/prepare``; raises as `prepare`."""
-    async with core.database.transaction() as session:
-        return await prepare(core, session, request)
+    async with ports.database.transaction() as session:
+        return await prepare(ports, session, request)
 
 
 async def prepare(
-    core: Core, session: AsyncSession, request: PrepareActivationRequest, *, commit: bool = False
+    ports: Ports, session: AsyncSession, request: PrepareActivationRequest, *, commit: bool = False
 ) -> KeyExchangeResponse:
     """Exchange keys for an activation code.
 
@@ -60,40 +58,44 @@ async def prepare(
     :raises CoreError: the envelope does not open, as `open_offer`
     """
     version, env = read_envelope(request, request.protocol_version or version_of(request))
-    application = await core.application_cache.by_key(session, request.application_key)
+    application = await ports.application_cache.by_key(session, request.application_key)
     if application is None or not application.supported:
         raise ActivationExpired()
-    offer = await open_offer(core, session, application, version, env)
+    offer = await open_offer(ports, session, application, version, env)
     if request.application_ids is not None and application.application_id not in request.application_ids:
         raise ActivationNotFound()
     activation_id, parent_id = await _waiting_for(session, application, request.activation_code)
-    new_code = await _recovery_code(core, session, application, wanted=request.generate_recovery_codes)
+    new_code = await _recovery_code(
+        ports.settings, ports.hashes, session, application, wanted=request.generate_recovery_codes
+    )
     locked = await repository.lock_many(session, {activation_id, parent_id or activation_id})
     activation = locked.get(activation_id)
     if activation is None:
         raise ActivationNotFound()
     parent = locked.get(parent_id) if parent_id is not None else None
-    if await expire_if_overdue(core, session, activation):
+    if await expire_if_overdue(ports.changes, session, activation):
         raise ActivationExpired(keep_changes=True)
     permits(Call.KEY_EXCHANGE, activation.activation_status)
-    await otp.validate(core, session, activation, CommitPhase.ON_KEY_EXCHANGE, offer.otp)
-    await transfers.check_parent(core, session, activation, parent)
+    await otp.validate(
+        ports.hashes, ports.changes, session, activation, CommitPhase.ON_KEY_EXCHANGE, offer.otp
+    )
+    await transfers.check_parent(ports.changes, session, activation, parent)
     status = status_after_key_exchange(activation.activation_otp_validation, activation.commit_phase)
     response = await exchange(
-        core, session, application, activation, offer, status=status, new_code=new_code, commit=commit
+        ports, session, application, activation, offer, status=status, new_code=new_code, commit=commit
     )
-    await transfers.complete(core, session, activation, parent, application.application_id)
+    await transfers.complete(ports.changes, session, activation, parent, application.application_id)
     return response
 
 
-async def create_activation(core: Core, request: CreateActivationRequest) -> KeyExchangeResponse:
+async def create_activation(ports: Ports, request: CreateActivationRequest) -> KeyExchangeResponse:
     """``activation/create``; raises as `create`."""
-    async with core.database.transaction() as session:
-        return await create(core, session, request)
+    async with ports.database.transaction() as session:
+        return await create(ports, session, request)
 
 
 async def create(
-    core: Core, session: AsyncSession, request: CreateActivationRequest, *, commit: bool = False
+    ports: Ports, session: AsyncSession, request: CreateActivationRequest, *, commit: bool = False
 ) -> KeyExchangeResponse:
     """Exchange keys for a user whom the caller has identified; every failure leaves nothing behind.
 
@@ -105,21 +107,21 @@ async def create(
     """
     check_expiration(request.timestamp_activation_expire, "creating activation")
     version, env = read_envelope(request, request.protocol_version)
-    application = await core.application_cache.by_key(session, request.application_key)
+    application = await ports.application_cache.by_key(session, request.application_key)
     if application is None or not application.supported:
         raise InvalidApplication()
     if request.application_ids is not None and application.application_id not in request.application_ids:
         raise InvalidApplication()
-    offer = await open_offer(core, session, application, version, env)
+    offer = await open_offer(ports, session, application, version, env)
     properties = Properties(
         user_id=request.user_id,
         expires=request.timestamp_activation_expire,
         max_failure_count=request.max_failure_count,
-        otp_hash=await hash_otp(core.hashes, request.user_id, request.activation_otp),
+        otp_hash=await hash_otp(ports.hashes, request.user_id, request.activation_otp),
         additional_data=request.additional_data,
     )
     return await create_for(
-        core,
+        ports,
         session,
         application,
         properties,
@@ -130,7 +132,7 @@ async def create(
 
 
 async def create_for(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     application: ApplicationFacts,
     properties: Properties,
@@ -144,17 +146,26 @@ async def create_for(
     :param generate_recovery_codes: issue one, if the application offers recovery
     :param commit: go on to ACTIVE
     """
-    new_code = await _recovery_code(core, session, application, wanted=generate_recovery_codes)
-    activation = await initialise(core, session, application.identity, properties)
-    if await expire_if_overdue(core, session, activation):
+    new_code = await _recovery_code(
+        ports.settings, ports.hashes, session, application, wanted=generate_recovery_codes
+    )
+    activation = await initialise(ports, session, application.identity, properties)
+    if await expire_if_overdue(ports.changes, session, activation):
         raise ActivationExpired()
     return await exchange(
-        core, session, application, activation, offer, status=PENDING_COMMIT, new_code=new_code, commit=commit
+        ports,
+        session,
+        application,
+        activation,
+        offer,
+        status=PENDING_COMMIT,
+        new_code=new_code,
+        commit=commit,
     )
 
 
 async def exchange(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     application: ApplicationFacts,
     activation: Activation,
@@ -172,14 +183,14 @@ async def exchange(
     previous = activation.activation_status
     accept(activation, offer)
     activation.activation_status = status
-    await core.changes.record(session, activation, previous_status=previous)
+    await ports.changes.record(session, activation, previous_status=previous)
     recovery = None
     if new_code is not None:
         code_status = RecoveryCodeStatus.ACTIVE if status is ACTIVE else RecoveryCodeStatus.CREATED
-        await lifecycle.issue(core, session, new_code, activation, code_status)
+        await lifecycle.issue(ports.settings, ports.cipher, session, new_code, activation, code_status)
         recovery = ActivationRecovery(new_code.generated.code, new_code.generated.puks[0])
     if commit and commits_unasked(activation):
-        await commit_locked(core, session, activation)
+        await commit_locked(ports.hashes, ports.changes, session, activation)
     sealed = seal_answer(offer, activation, recovery)
     return KeyExchangeResponse(
         **dict(sealed),
@@ -191,12 +202,17 @@ async def exchange(
 
 
 async def _recovery_code(
-    core: Core, session: AsyncSession, application: ApplicationFacts, *, wanted: bool
+    settings: CoreSettings,
+    hashes: PasswordHashes,
+    session: AsyncSession,
+    application: ApplicationFacts,
+    *,
+    wanted: bool,
 ) -> lifecycle.NewCode | None:
     """A recovery code for the activation, if it is wanted and the application offers recovery."""
     if not wanted or not await lifecycle.is_enabled(session, application.application_rid):
         return None
-    return await lifecycle.generate_for_activation(core, session, application.application_rid)
+    return await lifecycle.generate_for_activation(settings, hashes, session, application.application_rid)
 
 
 async def _waiting_for(

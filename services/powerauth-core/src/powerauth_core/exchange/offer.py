@@ -11,6 +11,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import ACTIVATION_VERSION
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.service import Opened, open_envelope
+from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import (
     CryptographyFailed,
     InvalidInputFormat,
@@ -33,7 +34,6 @@ from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.wire import checked_json
 
 if TYPE_CHECKING:
-    from powerauth_core.container import Core
     from powerauth_core.envelopes.schemas import SealedFields
 
 UNKNOWN_PLATFORM = "unknown"
@@ -56,7 +56,7 @@ class Offer:
 
 
 async def open_offer(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     application: ApplicationFacts,
     version: ProtocolVersion,
@@ -70,7 +70,7 @@ async def open_offer(
     :raises CoreError: the envelope does not open
     """
     opened = await open_envelope(
-        core,
+        ports,
         session,
         scope=Scope.APPLICATION,
         sh1=SharedInfo1.ACTIVATION_LAYER_2,

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.initialisation import Properties, hash_otp
 from powerauth_core.activations.models import Activation
-from powerauth_core.activations.schemas import KeyExchangeResponse
-from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.exchange.key_exchange import create_for
 from powerauth_core.exchange.offer import open_offer
+from powerauth_core.exchange.ports import Ports
+from powerauth_core.exchange.schemas import CreateActivationByRecoveryRequest, KeyExchangeResponse
 from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import InvalidRecoveryCode, InvalidRequest, RecoveryPukMismatch
-from powerauth_core.kernel.records import recovery_puk_parts
+from powerauth_core.kernel.hashing import PasswordHashes
+from powerauth_core.kernel.records import RecordCipher, recovery_puk_parts
 from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
 from powerauth_core.recovery.rules import current_puk, wrong_guess
-from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
 from servicekit import clock
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
-
-async def create_activation(core: Core, request: CreateActivationByRecoveryRequest) -> KeyExchangeResponse:
+async def create_activation(ports: Ports, request: CreateActivationByRecoveryRequest) -> KeyExchangeResponse:
     """``activation/recovery/create``; raises as `create`."""
-    async with core.database.transaction() as session:
-        return await create(core, session, request)
+    async with ports.database.transaction() as session:
+        return await create(ports, session, request)
 
 
 async def create(
-    core: Core, session: AsyncSession, request: CreateActivationByRecoveryRequest, *, commit: bool = False
+    ports: Ports, session: AsyncSession, request: CreateActivationByRecoveryRequest, *, commit: bool = False
 ) -> KeyExchangeResponse:
     """Replace a lost activation: the right PUK removes the old one and exchanges keys for a new one.
 
@@ -48,13 +44,13 @@ async def create(
     :raises CoreError: the envelope does not open, or the activation cannot be started
     """
     version, env = read_envelope(request, request.protocol_version)
-    application = await _application(core, session, request)
-    offer = await open_offer(core, session, application, version, env)
-    otp_hash = await hash_otp(core.hashes, request.recovery_code, request.activation_otp)
+    application = await _application(ports.application_cache, session, request)
+    offer = await open_offer(ports, session, application, version, env)
+    otp_hash = await hash_otp(ports.hashes, request.recovery_code, request.activation_otp)
     code, bound = await _lock_code(session, application, request.recovery_code)
-    await _redeem(core, session, code, request.puk)
+    await _redeem(ports.cipher, ports.hashes, session, code, request.puk)
     if bound is not None:
-        await remove_locked(core, session, bound, revoke_recovery_codes=True)
+        await remove_locked(ports.changes, session, bound, revoke_recovery_codes=True)
     properties = Properties(
         user_id=code.user_id,
         max_failure_count=request.max_failure_count,
@@ -62,7 +58,7 @@ async def create(
         flags=tuple(bound.flags or ()) if bound is not None else (),
     )
     return await create_for(
-        core,
+        ports,
         session,
         application,
         properties,
@@ -73,9 +69,9 @@ async def create(
 
 
 async def _application(
-    core: Core, session: AsyncSession, request: CreateActivationByRecoveryRequest
+    application_cache: ApplicationCache, session: AsyncSession, request: CreateActivationByRecoveryRequest
 ) -> ApplicationFacts:
-    application = await core.application_cache.by_key(session, request.application_key)
+    application = await application_cache.by_key(session, request.application_key)
     if application is None or not application.supported:
         raise InvalidRequest()
     if request.application_ids is not None and application.application_id not in request.application_ids:
@@ -101,12 +97,14 @@ async def _lock_code(
     return code, bound
 
 
-async def _redeem(core: Core, session: AsyncSession, code: RecoveryCode, puk: str) -> None:
+async def _redeem(
+    cipher: RecordCipher, hashes: PasswordHashes, session: AsyncSession, code: RecoveryCode, puk: str
+) -> None:
     """Compare the current PUK of a locked code; use it up, or count the failure and raise."""
     puks = (await repository.puks_of(session, [code.id]))[code.id]
     current = current_puk(puks)
     now = clock.now()
-    if current is not None and await _matches(core, code, current, puk):
+    if current is not None and await _matches(cipher, hashes, code, current, puk):
         code.failed_attempts = 0
         code.timestamp_last_used = now
         code.timestamp_last_change = now
@@ -127,9 +125,11 @@ async def _redeem(core: Core, session: AsyncSession, code: RecoveryCode, puk: st
     raise RecoveryPukMismatch(current.puk_index)
 
 
-async def _matches(core: Core, code: RecoveryCode, puk: RecoveryPuk, supplied: str) -> bool:
+async def _matches(
+    cipher: RecordCipher, hashes: PasswordHashes, code: RecoveryCode, puk: RecoveryPuk, supplied: str
+) -> bool:
     if puk.puk is None:
         return False
     parts = recovery_puk_parts(code.application_id, code.user_id, code.recovery_code, puk.puk_index)
-    stored = core.cipher.decrypt_text(puk.puk_encryption, parts, puk.puk)
-    return await core.hashes.matches(code.recovery_code, supplied, stored)
+    stored = cipher.decrypt_text(puk.puk_encryption, parts, puk.puk)
+    return await hashes.matches(code.recovery_code, supplied, stored)

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.container import CoreDependency
 from powerauth_core.integrations import service
+from powerauth_core.integrations.ports import Running
 from powerauth_core.integrations.schemas import (
     CreateIntegrationRequest,
     IntegrationDetail,
@@ -20,21 +20,21 @@ router = APIRouter(prefix="/rest/v3/integration", tags=["Integrations"], route_c
 
 @router.post("/create", response_model=ObjectResponse[IntegrationDetail])
 async def create_integration(
-    request: ObjectRequest[CreateIntegrationRequest], core: CoreDependency
+    request: ObjectRequest[CreateIntegrationRequest], ports: Running
 ) -> JsonResponse:
     """Create an integration."""
-    return answer(await service.create_integration(core, request.request_object))
+    return answer(await service.create_integration(ports.database, ports.cipher, request.request_object))
 
 
 @router.post("/list", response_model=ObjectResponse[ListIntegrationsResponse])
-async def list_integrations(core: CoreDependency) -> JsonResponse:
+async def list_integrations(ports: Running) -> JsonResponse:
     """The integrations that may call this door."""
-    return answer(await service.list_integrations(core))
+    return answer(await service.list_integrations(ports))
 
 
 @router.post("/remove", response_model=ObjectResponse[RemoveIntegrationResponse])
 async def remove_integration(
-    request: ObjectRequest[RemoveIntegrationRequest], core: CoreDependency
+    request: ObjectRequest[RemoveIntegrationRequest], ports: Running
 ) -> JsonResponse:
     """Remove an integration."""
-    return answer(await service.remove_integration(core, request.request_object))
+    return answer(await service.remove_integration(ports.database, ports.callers, request.request_object))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.integrations import repository
+from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.integrations.models import Integration
+from powerauth_core.integrations.ports import Ports
 from powerauth_core.integrations.schemas import (
     CreateIntegrationRequest,
     IntegrationDetail,
@@ -21,10 +22,8 @@ from powerauth_core.integrations.schemas import (
 )
 from powerauth_core.integrations.secrets import readable_secret, store_secret
 from powerauth_core.kernel.enums import IntegrationKind
-from servicekit.database import after_commit
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from powerauth_core.kernel.records import RecordCipher
+from servicekit.database import Database, after_commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,12 @@ class UnknownIntegration(Exception):
         super().__init__(f"there is no integration {name} of the {kind.value} door")
 
 
-async def create_integration(core: Core, request: CreateIntegrationRequest) -> IntegrationDetail:
+async def create_integration(
+    database: Database, cipher: RecordCipher, request: CreateIntegrationRequest
+) -> IntegrationDetail:
     """Create an integration; of the dmz kind the secret is shown here and never again."""
-    async with core.database.transaction() as session:
-        row, credentials = await _create(core, session, request.name, request.kind)
+    async with database.transaction() as session:
+        row, credentials = await _create(cipher, session, request.name, request.kind)
     return IntegrationDetail(
         id=row.id,
         name=row.name,
@@ -54,88 +55,92 @@ async def create_integration(core: Core, request: CreateIntegrationRequest) -> I
     )
 
 
-async def list_integrations(core: Core) -> ListIntegrationsResponse:
+async def list_integrations(ports: Ports) -> ListIntegrationsResponse:
     """The integrations of the rest kind with their secrets."""
-    async with core.database.read() as session:
+    async with ports.database.read() as session:
         rows = await repository.list_of_kind(session, IntegrationKind.REST)
     return ListIntegrationsResponse(
-        restricted_access=core.settings.restrict_access,
+        restricted_access=ports.settings.restrict_access,
         items=[
             IntegrationDetail(
                 id=row.id,
                 name=row.name,
                 client_token=row.client_token,
                 # One that others have written is shown, so that it can be removed.
-                client_secret=readable_secret(core.cipher, row) if row.sound else "",
+                client_secret=readable_secret(ports.cipher, row) if row.sound else "",
             )
             for row in rows
         ],
     )
 
 
-async def remove_integration(core: Core, request: RemoveIntegrationRequest) -> RemoveIntegrationResponse:
+async def remove_integration(
+    database: Database, callers: CallerCache, request: RemoveIntegrationRequest
+) -> RemoveIntegrationResponse:
     """Remove an integration of any kind; other processes stop accepting it within `caller_cache_seconds`."""
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         row = await repository.remove(session, request.id)
         if row is not None:
             params = {"integrationId": row.id, "name": row.name, "kind": row.kind}
             await audit.record(session, AuditType.INTEGRATION, "Integration removed", params, None)
-            after_commit(session, core.callers.clear)
+            after_commit(session, callers.clear)
     return RemoveIntegrationResponse(id=request.id, removed=row is not None)
 
 
-async def ensure_integration(core: Core, name: str, kind: IntegrationKind) -> Credentials:
+async def ensure_integration(ports: Ports, name: str, kind: IntegrationKind) -> Credentials:
     """Credentials of the integration with this name and kind, made if need be: for the all-in-one's start.
 
     A secret of the dmz kind cannot be read again, so such an integration gets a new secret each time.
     """
-    made = await create_named(core, name, kind)
+    made = await create_named(ports.database, ports.cipher, name, kind)
     if made is not None:
         return made
     if kind is IntegrationKind.DMZ:
-        return await rotate_named(core, name, kind)
-    async with core.database.read() as session:
+        return await rotate_named(ports, name, kind)
+    async with ports.database.read() as session:
         row = await _named(session, name, kind)
-        return Credentials(row.client_token, readable_secret(core.cipher, row))
+        return Credentials(row.client_token, readable_secret(ports.cipher, row))
 
 
-async def create_named(core: Core, name: str, kind: IntegrationKind) -> Credentials | None:
+async def create_named(
+    database: Database, cipher: RecordCipher, name: str, kind: IntegrationKind
+) -> Credentials | None:
     """Create the integration with this name and kind; None if there is one, which stays as it is."""
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         if await repository.find_by_name(session, name, kind) is not None:
             return None
-        _row, credentials = await _create(core, session, name, kind)
+        _row, credentials = await _create(cipher, session, name, kind)
         return credentials
 
 
-async def rotate_named(core: Core, name: str, kind: IntegrationKind) -> Credentials:
+async def rotate_named(ports: Ports, name: str, kind: IntegrationKind) -> Credentials:
     """Give an integration a new secret; other processes take the old one up to `caller_cache_seconds` longer.
 
     :raises UnknownIntegration: there is none of this name and kind
     """
-    async with core.database.transaction() as session:
+    async with ports.database.transaction() as session:
         row = await _named(session, name, kind)
         secret = str(uuid.uuid4())
-        store_secret(core.cipher, row, secret)
+        store_secret(ports.cipher, row, secret)
         params = {"integrationId": row.id, "name": name, "kind": row.kind}
         await audit.record(session, AuditType.INTEGRATION, "Integration secret rotated", params, None)
-        after_commit(session, core.callers.clear)
+        after_commit(session, ports.callers.clear)
         return Credentials(row.client_token, secret)
 
 
-async def remove_named(core: Core, name: str, kind: IntegrationKind) -> None:
+async def remove_named(database: Database, callers: CallerCache, name: str, kind: IntegrationKind) -> None:
     """Remove an integration.
 
     :raises UnknownIntegration: there is none of this name and kind
     """
-    async with core.database.read() as session:
+    async with database.read() as session:
         row = await _named(session, name, kind)
-    await remove_integration(core, RemoveIntegrationRequest(id=row.id))
+    await remove_integration(database, callers, RemoveIntegrationRequest(id=row.id))
 
 
-async def list_callers(core: Core) -> list[Integration]:
+async def list_callers(database: Database) -> list[Integration]:
     """The integrations of both kinds; their secrets stay where they are."""
-    async with core.database.read() as session:
+    async with database.read() as session:
         return [row for kind in IntegrationKind for row in await repository.list_of_kind(session, kind)]
 
 
@@ -147,11 +152,11 @@ async def _named(session: AsyncSession, name: str, kind: IntegrationKind) -> Int
 
 
 async def _create(
-    core: Core, session: AsyncSession, name: str, kind: IntegrationKind
+    cipher: RecordCipher, session: AsyncSession, name: str, kind: IntegrationKind
 ) -> tuple[Integration, Credentials]:
     credentials = Credentials(str(uuid.uuid4()), str(uuid.uuid4()))
     row = Integration(id=str(uuid.uuid4()), name=name, client_token=credentials.client_token, kind=kind.value)
-    store_secret(core.cipher, row, credentials.client_secret)
+    store_secret(cipher, row, credentials.client_secret)
     session.add(row)
     await session.flush()
     params = {"integrationId": row.id, "name": name, "kind": kind.value}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository as activations
+from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.enums import OperationStatus
 from powerauth_core.kernel.errors import (
     InvalidApplication,
@@ -19,6 +19,7 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.operations import proximity, repository, transitions
 from powerauth_core.operations.models import Operation
+from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.rendering import has_forbidden_characters, missing_parameters, render
 from powerauth_core.operations.repository import StoredOperation
 from powerauth_core.operations.schemas import OperationCreateRequest, OperationDetailResponse
@@ -27,13 +28,10 @@ from powerauth_core.templates import repository as templates
 from powerauth_core.templates.models import OperationTemplate
 from servicekit import clock
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
-
 _LAST_MOMENT = datetime(9999, 12, 31)
 
 
-async def create(core: Core, request: OperationCreateRequest) -> OperationDetailResponse:
+async def create(ports: Ports, request: OperationCreateRequest) -> OperationDetailResponse:
     """``operation/create``.
 
     :raises InvalidRequest: the activation is not the user's, a parameter holds control characters or is
@@ -42,16 +40,16 @@ async def create(core: Core, request: OperationCreateRequest) -> OperationDetail
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     :raises TokenNotGenerated: every generated id was taken
     """
-    async with core.database.transaction() as session:
-        operation = await create_in(core, session, request)
+    async with ports.database.transaction() as session:
+        operation = await create_in(ports, session, request)
     return detail_view(
         operation,
         clock.now(),
-        proximity_otp=proximity.current_otp(core.settings, operation.row.totp_seed),
+        proximity_otp=proximity.current_otp(ports.settings, operation.row.totp_seed),
     )
 
 
-async def create_in(core: Core, session: AsyncSession, request: OperationCreateRequest) -> StoredOperation:
+async def create_in(ports: Ports, session: AsyncSession, request: OperationCreateRequest) -> StoredOperation:
     """`create` inside the caller's transaction."""
     now = clock.now()
     user_id = await _owner(session, request)
@@ -62,23 +60,28 @@ async def create_in(core: Core, session: AsyncSession, request: OperationCreateR
     template = await templates.find_by_name(session, request.template_name)
     if template is None:
         raise TemplateNotFound()
-    rids = await application_rids(core, session, request.applications, request.application_ids)
-    if core.settings.require_operation_parameters:
+    rids = await application_rids(
+        ports.application_cache, session, request.applications, request.application_ids
+    )
+    if ports.settings.require_operation_parameters:
         _check_completeness(template.data_template, parameters)
     operation = _new(request, template, user_id, parameters, now)
-    for _ in range(core.settings.generate_operation_id_iterations):
+    for _ in range(ports.settings.generate_operation_id_iterations):
         operation.id = str(uuid.uuid4())
         if await repository.add(session, operation, rids):
             break
     else:
         raise TokenNotGenerated()
     stored = StoredOperation(operation, tuple(sorted(request.applications)))
-    await transitions.created(core.listeners, session, stored)
+    await transitions.created(ports.listeners, session, stored)
     return stored
 
 
 async def application_rids(
-    core: Core, session: AsyncSession, application_ids: list[str], scope: list[str] | None
+    application_cache: ApplicationCache,
+    session: AsyncSession,
+    application_ids: list[str],
+    scope: list[str] | None,
 ) -> list[int]:
     """Row ids of the named applications.
 
@@ -89,7 +92,7 @@ async def application_rids(
         raise InvalidApplication()
     rids = []
     for application_id in application_ids:
-        identity = await core.application_cache.by_id(session, application_id)
+        identity = await application_cache.by_id(session, application_id)
         if identity is None or (scope is not None and application_id not in scope):
             raise InvalidApplication()
         rids.append(identity.rid)

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.kernel.fields import is_nested_deeper_than
 from powerauth_core.operations import proximity, repository, rules, transitions
+from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
 from powerauth_core.operations.rules import Actor, ApprovalAttempt, Refusal
 from powerauth_core.operations.schemas import DoorOperation
 from powerauth_core.operations.views import door_view
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 _NEWEST = Page(number=0, size=100)
 
@@ -46,7 +47,7 @@ class DoorOutcome:
 
 
 async def approve(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     *,
     actor: Actor,
@@ -66,11 +67,11 @@ async def approve(
     _check_nesting(additional_data)
     if rules.is_under_verification(actor):
         return DoorOutcome(refusal=Refusal.VERIFICATION_PENDING)
-    operation = await _lock(core, session, operation_id, actor)
+    operation = await _lock(ports.database, session, operation_id, actor)
     left_alone = _left_alone(operation, actor)
     if left_alone is not None:
         return left_alone
-    if core.settings.require_claim and not rules.has_claimed(operation.facts(), actor.user_id):
+    if ports.settings.require_claim and not rules.has_claimed(operation.facts(), actor.user_id):
         raise OperationNotApprovable()
     attempt = ApprovalAttempt(
         user_id=actor.user_id,
@@ -78,16 +79,17 @@ async def approve(
         activation_id=actor.activation_id,
         data=data,
         signature_type=signature_type,
-        proximity=proximity.check(core.settings, operation.row.totp_seed, additional_data),
+        proximity=proximity.check(ports.settings, operation.row.totp_seed, additional_data),
     )
     result = await transitions.attempt_approval(
-        core.listeners, session, operation, attempt, additional_data, clock.now()
+        ports.listeners, session, operation, attempt, additional_data, clock.now()
     )
     return DoorOutcome(result, operation.row.status)
 
 
 async def fail_approval(
-    core: Core,
+    database: Database,
+    listeners: Listeners,
     session: AsyncSession,
     *,
     actor: Actor,
@@ -100,17 +102,18 @@ async def fail_approval(
     :return: state of the operation afterwards; None if nothing was counted: the operation is not pending,
         has no owner, or does not concern this activation
     """
-    operation = await repository.lock(session, core.database.dialect, operation_id)
+    operation = await repository.lock(session, database.dialect, operation_id)
     if operation is None or not rules.counts_failed_signature(operation.facts(), actor):
         return None
     if not _is_pending(operation):
         return None
-    await transitions.count_failure(core.listeners, session, operation, additional_data, clock.now())
+    await transitions.count_failure(listeners, session, operation, additional_data, clock.now())
     return operation.row.status
 
 
 async def reject(
-    core: Core,
+    database: Database,
+    listeners: Listeners,
     session: AsyncSession,
     *,
     actor: Actor,
@@ -123,28 +126,32 @@ async def reject(
     :raises OperationNotFound: unknown to this activation
     """
     _check_nesting(additional_data)
-    operation = await _lock(core, session, operation_id, actor)
+    operation = await _lock(database, session, operation_id, actor)
     left_alone = _left_alone(operation, actor)
     if left_alone is not None:
         return left_alone
-    await transitions.reject(core.listeners, session, operation, actor.user_id, additional_data, clock.now())
+    await transitions.reject(listeners, session, operation, actor.user_id, additional_data, clock.now())
     return DoorOutcome(UserActionResult.REJECTED, operation.row.status)
 
 
-async def list_pending(core: Core, session: AsyncSession, *, actor: Actor) -> list[DoorOperation]:
+async def list_pending(
+    application_cache: ApplicationCache, session: AsyncSession, *, actor: Actor
+) -> list[DoorOperation]:
     """The newest 100 pending operations that the activation may approve.
 
     Unlike inside, an activation without flags sees no flagged operation: approval would refuse it.
     """
-    return await _list(core, session, actor, pending=True)
+    return await _list(application_cache, session, actor, pending=True)
 
 
-async def list_all(core: Core, session: AsyncSession, *, actor: Actor) -> list[DoorOperation]:
+async def list_all(
+    application_cache: ApplicationCache, session: AsyncSession, *, actor: Actor
+) -> list[DoorOperation]:
     """The newest 100 operations of any state that the activation may see."""
-    return await _list(core, session, actor, pending=False)
+    return await _list(application_cache, session, actor, pending=False)
 
 
-async def detail(core: Core, session: AsyncSession, *, actor: Actor, operation_id: str) -> DoorOperation:
+async def detail(ports: Ports, session: AsyncSession, *, actor: Actor, operation_id: str) -> DoorOperation:
     """One operation, of any state.
 
     :raises OperationNotFound: unknown to this activation
@@ -155,19 +162,21 @@ async def detail(core: Core, session: AsyncSession, *, actor: Actor, operation_i
     return door_view(operation, clock.now())
 
 
-async def claim(core: Core, session: AsyncSession, *, actor: Actor, operation_id: str) -> DoorOperation:
+async def claim(ports: Ports, session: AsyncSession, *, actor: Actor, operation_id: str) -> DoorOperation:
     """Make the activation's user the owner of a pending operation without one.
 
     :raises OperationNotFound: unknown to this activation
     """
-    operation = await _lock(core, session, operation_id, actor)
+    operation = await _lock(ports.database, session, operation_id, actor)
     if _is_pending(operation):
-        await transitions.claim(core.listeners, session, operation, actor.user_id)
+        await transitions.claim(ports.listeners, session, operation, actor.user_id)
     return door_view(operation, clock.now())
 
 
-async def _list(core: Core, session: AsyncSession, actor: Actor, *, pending: bool) -> list[DoorOperation]:
-    application = await core.application_cache.by_id(session, actor.application_id)
+async def _list(
+    application_cache: ApplicationCache, session: AsyncSession, actor: Actor, *, pending: bool
+) -> list[DoorOperation]:
+    application = await application_cache.by_id(session, actor.application_id)
     if application is None:
         return []
     now = clock.now()
@@ -182,8 +191,10 @@ async def _list(core: Core, session: AsyncSession, actor: Actor, *, pending: boo
     return [door_view(operation, now) for operation in found]
 
 
-async def _lock(core: Core, session: AsyncSession, operation_id: str, actor: Actor) -> StoredOperation:
-    operation = await repository.lock(session, core.database.dialect, operation_id)
+async def _lock(
+    database: Database, session: AsyncSession, operation_id: str, actor: Actor
+) -> StoredOperation:
+    operation = await repository.lock(session, database.dialect, operation_id)
     if operation is None or not rules.concerns(operation.facts(), actor):
         raise OperationNotFound()
     return operation

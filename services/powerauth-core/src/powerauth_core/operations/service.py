@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository as activations
+from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.enums import OperationStatus, UserActionResult
 from powerauth_core.kernel.errors import (
     InvalidApplication,
@@ -17,6 +16,7 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.creation import application_rids
+from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
 from powerauth_core.operations.rules import ApprovalAttempt
 from powerauth_core.operations.schemas import (
@@ -32,74 +32,79 @@ from powerauth_core.operations.schemas import (
     OperationUserActionResponse,
 )
 from powerauth_core.operations.views import detail_view
+from powerauth_core.settings import CoreSettings
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
-async def detail(core: Core, request: OperationDetailRequest) -> OperationDetailResponse:
+async def detail(
+    database: Database, settings: CoreSettings, request: OperationDetailRequest
+) -> OperationDetailResponse:
     """``operation/detail``: reading claims nothing.
 
     :raises OperationNotFound: unknown, out of scope, or of another user than the one given
     """
-    async with core.database.read() as session:
+    async with database.read() as session:
         operation = await repository.find(session, request.operation_id, request.application_ids)
     if operation is None:
         raise OperationNotFound()
     _refuse_other_owner(operation, request.user_id)
-    return _shown(core, operation)
+    return _shown(settings, operation)
 
 
-async def claim(core: Core, request: OperationClaimRequest) -> OperationDetailResponse:
+async def claim(
+    database: Database, listeners: Listeners, request: OperationClaimRequest
+) -> OperationDetailResponse:
     """``operation/claim``: the user becomes the owner of a pending operation without one (§31.1).
 
     The answer has no proximity code: only create, detail and the pending list show one (§19.1).
 
     :raises OperationNotFound: unknown, out of scope, or of another user
     """
-    async with core.database.transaction() as session:
-        operation = await _lock(core, session, request.operation_id, request.application_ids)
+    async with database.transaction() as session:
+        operation = await _lock(database, session, request.operation_id, request.application_ids)
         if operation is None:
             raise OperationNotFound()
         _refuse_other_owner(operation, request.user_id)
         if _is_pending(operation):
-            await transitions.claim(core.listeners, session, operation, request.user_id)
+            await transitions.claim(listeners, session, operation, request.user_id)
     return detail_view(operation, clock.now())
 
 
-async def list_all(core: Core, request: OperationListRequest) -> list[OperationDetailResponse]:
+async def list_all(ports: Ports, request: OperationListRequest) -> list[OperationDetailResponse]:
     """``operation/list``: operations of a user in any state, newest first.
 
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     """
-    return [detail_view(operation, clock.now()) for operation in await _page(core, request, pending=False)]
+    return [detail_view(operation, clock.now()) for operation in await _page(ports, request, pending=False)]
 
 
-async def list_pending(core: Core, request: OperationListRequest) -> list[OperationDetailResponse]:
+async def list_pending(ports: Ports, request: OperationListRequest) -> list[OperationDetailResponse]:
     """``operation/list/pending``: the same for pending operations, with proximity codes.
 
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     """
     return [
-        detail_view(operation, clock.now(), proximity_otp=_otp(core, operation))
-        for operation in await _page(core, request, pending=True)
+        detail_view(operation, clock.now(), proximity_otp=_otp(ports.settings, operation))
+        for operation in await _page(ports, request, pending=True)
     ]
 
 
-async def list_external(core: Core, request: OperationExternalListRequest) -> list[OperationDetailResponse]:
+async def list_external(ports: Ports, request: OperationExternalListRequest) -> list[OperationDetailResponse]:
     """``operation/list/external``: operations with an external id, newest first.
 
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     """
-    async with core.database.read() as session:
-        rids = await application_rids(core, session, request.applications, request.application_ids)
-        page = _wanted_page(core, request.page_number, request.page_size)
+    async with ports.database.read() as session:
+        rids = await application_rids(
+            ports.application_cache, session, request.applications, request.application_ids
+        )
+        page = _wanted_page(ports.settings, request.page_number, request.page_size)
         found = await repository.page_of_external_id(session, request.external_id, rids, page)
     return [detail_view(operation, clock.now()) for operation in found]
 
 
-async def approve(core: Core, request: OperationApproveRequest) -> OperationUserActionResponse:
+async def approve(ports: Ports, request: OperationApproveRequest) -> OperationUserActionResponse:
     """``operation/approve``: approve a pending operation or count a failed approval (§19.7).
 
     :raises OperationNotApprovable: unknown, out of scope, of another user or application (D31), or not
@@ -107,9 +112,9 @@ async def approve(core: Core, request: OperationApproveRequest) -> OperationUser
     :raises InvalidApplication: unknown application
     """
     additional_data = request.additional_data or {}
-    async with core.database.transaction() as session:
-        known = await core.application_cache.by_id(session, request.application_id) is not None
-        operation = await _lock(core, session, request.operation_id, request.application_ids)
+    async with ports.database.transaction() as session:
+        known = await ports.application_cache.by_id(session, request.application_id) is not None
+        operation = await _lock(ports.database, session, request.operation_id, request.application_ids)
         if operation is None:
             raise OperationNotApprovable()
         if not known:
@@ -118,7 +123,7 @@ async def approve(core: Core, request: OperationApproveRequest) -> OperationUser
             raise OperationNotApprovable()
         if not _is_pending(operation):
             raise OperationNotApprovable()
-        if core.settings.require_claim and not rules.has_claimed(operation.facts(), request.user_id):
+        if ports.settings.require_claim and not rules.has_claimed(operation.facts(), request.user_id):
             raise OperationNotApprovable()
         activation_id = additional_data.get("activationId")
         attempt = ApprovalAttempt(
@@ -127,37 +132,39 @@ async def approve(core: Core, request: OperationApproveRequest) -> OperationUser
             activation_id=activation_id if isinstance(activation_id, str) else None,
             data=request.data,
             signature_type=request.signature_type,
-            proximity=proximity.check(core.settings, operation.row.totp_seed, additional_data),
+            proximity=proximity.check(ports.settings, operation.row.totp_seed, additional_data),
         )
         result = await transitions.attempt_approval(
-            core.listeners, session, operation, attempt, additional_data, clock.now()
+            ports.listeners, session, operation, attempt, additional_data, clock.now()
         )
     return _acted(operation, result)
 
 
-async def fail_approval(core: Core, request: OperationFailApprovalRequest) -> OperationUserActionResponse:
+async def fail_approval(
+    database: Database, listeners: Listeners, request: OperationFailApprovalRequest
+) -> OperationUserActionResponse:
     """``operation/approve/fail``: count a failed approval that the caller noticed.
 
     :raises OperationNotFound: unknown or out of scope
     :raises OperationWrongState: not pending
     """
-    async with core.database.transaction() as session:
-        operation = await _lock_pending(core, session, request.operation_id, request.application_ids)
+    async with database.transaction() as session:
+        operation = await _lock_pending(database, session, request.operation_id, request.application_ids)
         result = await transitions.count_failure(
-            core.listeners, session, operation, request.additional_data, clock.now()
+            listeners, session, operation, request.additional_data, clock.now()
         )
     return _acted(operation, result)
 
 
-async def reject(core: Core, request: OperationRejectRequest) -> OperationUserActionResponse:
+async def reject(ports: Ports, request: OperationRejectRequest) -> OperationUserActionResponse:
     """``operation/reject``: reject a pending operation.
 
     :raises OperationNotRejectable: unknown, out of scope, of another user or application (D31), not pending
     :raises InvalidApplication: unknown application
     """
-    async with core.database.transaction() as session:
-        known = await core.application_cache.by_id(session, request.application_id) is not None
-        operation = await _lock(core, session, request.operation_id, request.application_ids)
+    async with ports.database.transaction() as session:
+        known = await ports.application_cache.by_id(session, request.application_id) is not None
+        operation = await _lock(ports.database, session, request.operation_id, request.application_ids)
         if operation is None or not _is_pending(operation):
             raise OperationNotRejectable()
         if not known:
@@ -165,47 +172,51 @@ async def reject(core: Core, request: OperationRejectRequest) -> OperationUserAc
         if not rules.belongs_to(operation.facts(), request.user_id, request.application_id):
             raise OperationNotRejectable()
         await transitions.reject(
-            core.listeners, session, operation, request.user_id, request.additional_data, clock.now()
+            ports.listeners, session, operation, request.user_id, request.additional_data, clock.now()
         )
     return _acted(operation, UserActionResult.REJECTED)
 
 
-async def cancel(core: Core, request: OperationCancelRequest) -> OperationDetailResponse:
+async def cancel(
+    database: Database, listeners: Listeners, request: OperationCancelRequest
+) -> OperationDetailResponse:
     """``operation/cancel``.
 
     :raises OperationNotFound: unknown or out of scope
     :raises OperationWrongState: not pending
     """
-    async with core.database.transaction() as session:
-        operation = await _lock_pending(core, session, request.operation_id, request.application_ids)
+    async with database.transaction() as session:
+        operation = await _lock_pending(database, session, request.operation_id, request.application_ids)
         await transitions.cancel(
-            core.listeners, session, operation, request.additional_data, request.status_reason
+            listeners, session, operation, request.additional_data, request.status_reason
         )
     return detail_view(operation, clock.now(), device=True)
 
 
-async def expire_operations(core: Core, limit: int) -> int:
+async def expire_operations(database: Database, listeners: Listeners, limit: int) -> int:
     """Store the expiry of at most ``limit`` pending operations and announce it; the job of §30.
 
     Operations that somebody works on at the moment wait for the next run.
 
     :return: number of operations expired
     """
-    async with core.database.transaction() as session:
-        overdue = await repository.lock_overdue(session, core.database.dialect, clock.now(), limit)
+    async with database.transaction() as session:
+        overdue = await repository.lock_overdue(session, database.dialect, clock.now(), limit)
         for operation in overdue:
-            await transitions.expire(core.listeners, session, operation)
+            await transitions.expire(listeners, session, operation)
     return len(overdue)
 
 
-async def _page(core: Core, request: OperationListRequest, *, pending: bool) -> list[StoredOperation]:
-    async with core.database.read() as session:
-        rids = await application_rids(core, session, request.applications, request.application_ids)
+async def _page(ports: Ports, request: OperationListRequest, *, pending: bool) -> list[StoredOperation]:
+    async with ports.database.read() as session:
+        rids = await application_rids(
+            ports.application_cache, session, request.applications, request.application_ids
+        )
         return await repository.page_of_user(
             session,
             request.user_id,
             rids,
-            _wanted_page(core, request.page_number, request.page_size),
+            _wanted_page(ports.settings, request.page_number, request.page_size),
             seen_by=await _filter(session, request),
             pending_at=clock.now() if pending else None,
         )
@@ -221,8 +232,7 @@ async def _filter(session: AsyncSession, request: OperationListRequest) -> Activ
     return ActivationFilter(activation_id, flags or None)
 
 
-def _wanted_page(core: Core, number: int | None, size: int | None) -> Page:
-    settings = core.settings
+def _wanted_page(settings: CoreSettings, number: int | None, size: int | None) -> Page:
     return Page(
         number=settings.default_page_number if number is None else number,
         size=settings.default_page_size if size is None else size,
@@ -230,15 +240,15 @@ def _wanted_page(core: Core, number: int | None, size: int | None) -> Page:
 
 
 async def _lock(
-    core: Core, session: AsyncSession, operation_id: str, scope: list[str] | None
+    database: Database, session: AsyncSession, operation_id: str, scope: list[str] | None
 ) -> StoredOperation | None:
-    return await repository.lock(session, core.database.dialect, operation_id, scope)
+    return await repository.lock(session, database.dialect, operation_id, scope)
 
 
 async def _lock_pending(
-    core: Core, session: AsyncSession, operation_id: str, scope: list[str] | None
+    database: Database, session: AsyncSession, operation_id: str, scope: list[str] | None
 ) -> StoredOperation:
-    operation = await _lock(core, session, operation_id, scope)
+    operation = await _lock(database, session, operation_id, scope)
     if operation is None:
         raise OperationNotFound()
     if not _is_pending(operation):
@@ -256,12 +266,12 @@ def _refuse_other_owner(operation: StoredOperation, user_id: str | None) -> None
         raise OperationNotFound()
 
 
-def _otp(core: Core, operation: StoredOperation) -> str | None:
-    return proximity.current_otp(core.settings, operation.row.totp_seed)
+def _otp(settings: CoreSettings, operation: StoredOperation) -> str | None:
+    return proximity.current_otp(settings, operation.row.totp_seed)
 
 
-def _shown(core: Core, operation: StoredOperation) -> OperationDetailResponse:
-    return detail_view(operation, clock.now(), proximity_otp=_otp(core, operation), device=True)
+def _shown(settings: CoreSettings, operation: StoredOperation) -> OperationDetailResponse:
+    return detail_view(operation, clock.now(), proximity_otp=_otp(settings, operation), device=True)
 
 
 def _acted(operation: StoredOperation, result: UserActionResult) -> OperationUserActionResponse:

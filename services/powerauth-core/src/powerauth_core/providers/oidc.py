@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import httpx2
 from joserfc import jwt
@@ -23,18 +23,16 @@ from powerauth_core.applications import repository as applications
 from powerauth_core.applications.config_keys import OAUTH2_PROVIDERS
 from powerauth_core.applications.provider_rules import ALGORITHMS, HTTPS
 from powerauth_core.applications.secrets import config_values
-from powerauth_core.dmz.schemas import ApplicationPublicAnswer, ApplicationPublicRequest
-from powerauth_core.kernel.egress import EgressRefused
+from powerauth_core.kernel.egress import Egress, EgressRefused
 from powerauth_core.kernel.errors import CoreError, InvalidApplication, InvalidRequest
 from powerauth_core.providers.discovery import Fetched
+from powerauth_core.providers.ports import Ports
+from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64url_encode
 from powerauth_protocol.common.json_text import read_json
 from servicekit import clock
 from servicekit.logs import get_logger
 from servicekit.wire import WireModel, is_storable
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 log = get_logger(__name__)
 
@@ -85,28 +83,29 @@ class _Metadata:
     jwk_set_uri: str
 
 
-async def public_application(core: Core, request: ApplicationPublicRequest) -> ApplicationPublicAnswer:
-    """``application/public``: what an app needs to start a login; never secret, token or key addresses.
+@dataclass(frozen=True, slots=True)
+class LoginStart:
+    """What an app needs to start a login at a provider."""
+
+    provider: OidcProvider
+    authorize_uri: str | None
+
+
+async def login_start(ports: Ports, application_key: str, provider_id: str) -> LoginStart:
+    """The provider and where its logins begin.
 
     :raises InvalidApplication: unknown or unsupported application version
     :raises InvalidRequest: the application has no such provider
     """
-    provider = await _provider(core, request.application_key, request.provider_id)
+    provider = await _provider(ports, application_key, provider_id)
     authorize = provider.authorize_uri
     if authorize is None and provider.issuer_uri is not None:
-        document = await _discover(core, provider.issuer_uri)
+        document = await _discover(ports, provider.issuer_uri)
         authorize = _text(document, "authorization_endpoint") if document is not None else None
-    return ApplicationPublicAnswer(
-        provider_id=provider.provider_id,
-        client_id=provider.client_id,
-        scopes=provider.scopes,
-        authorize_uri=authorize,
-        redirect_uri=provider.redirect_uri,
-        pkce_enabled=provider.pkce_enabled,
-    )
+    return LoginStart(provider, authorize)
 
 
-async def user_of(core: Core, application_key: str, attributes: Mapping[str, str]) -> str:
+async def user_of(ports: Ports, application_key: str, attributes: Mapping[str, str]) -> str:
     """Redeem the authorization code and return the user that the ID token names.
 
     :param attributes: ``providerId``, ``code``, ``nonce`` and, with PKCE, ``codeVerifier``
@@ -117,13 +116,13 @@ async def user_of(core: Core, application_key: str, attributes: Mapping[str, str
     code, nonce = attributes.get("code"), attributes.get("nonce")
     if not code or not nonce:
         raise InvalidRequest("requestObject.identityAttributes - code and nonce must not be empty")
-    provider = await _provider(core, application_key, attributes.get("providerId", ""))
+    provider = await _provider(ports, application_key, attributes.get("providerId", ""))
     verifier = attributes.get("codeVerifier")
     if provider.pkce_enabled and not verifier:
         raise InvalidRequest("requestObject.identityAttributes.codeVerifier - must not be empty")
-    metadata = await _metadata(core, provider)
-    tokens = await _redeem(core, provider, metadata, code, verifier)
-    keys = await _key_set(core, metadata.jwk_set_uri)
+    metadata = await _metadata(ports, provider)
+    tokens = await _redeem(ports.settings, ports.egress, provider, metadata, code, verifier)
+    keys = await _key_set(ports.settings, ports.egress, metadata.jwk_set_uri)
     return check_id_token(provider, metadata.issuer, keys, tokens, nonce)
 
 
@@ -162,13 +161,13 @@ def check_id_token(
     return subject
 
 
-async def _provider(core: Core, application_key: str, provider_id: str) -> OidcProvider:
-    async with core.database.read() as session:
-        application = await core.application_cache.by_key(session, application_key)
+async def _provider(ports: Ports, application_key: str, provider_id: str) -> OidcProvider:
+    async with ports.database.read() as session:
+        application = await ports.application_cache.by_key(session, application_key)
         if application is None or not application.supported:
             raise InvalidApplication()
         config = await applications.find_config(session, application.application_rid, OAUTH2_PROVIDERS)
-    elements = [] if config is None else config_values(core.cipher, application.application_id, config)
+    elements = [] if config is None else config_values(ports.cipher, application.application_id, config)
     for element in elements:
         try:
             provider = OidcProvider.model_validate(element)
@@ -179,10 +178,10 @@ async def _provider(core: Core, application_key: str, provider_id: str) -> OidcP
     raise InvalidRequest("requestObject.providerId - no such provider")
 
 
-async def _metadata(core: Core, provider: OidcProvider) -> _Metadata:
+async def _metadata(ports: Ports, provider: OidcProvider) -> _Metadata:
     """Discovery first, the configured addresses when it fails."""
     if provider.issuer_uri is not None:
-        document = await _discover(core, provider.issuer_uri)
+        document = await _discover(ports, provider.issuer_uri)
         if document is not None:
             token_uri, keys_uri = _text(document, "token_endpoint"), _text(document, "jwks_uri")
             if token_uri is not None and keys_uri is not None:
@@ -192,17 +191,17 @@ async def _metadata(core: Core, provider: OidcProvider) -> _Metadata:
     return _Metadata(provider.issuer_uri, provider.token_uri, provider.jwk_set_uri)
 
 
-async def _discover(core: Core, issuer_uri: str) -> dict[str, Any] | None:
+async def _discover(ports: Ports, issuer_uri: str) -> dict[str, Any] | None:
     uri = f"{issuer_uri.rstrip('/')}/.well-known/openid-configuration"
-    document = await core.discovery.get(uri, lambda etag: _fetch(core, uri, etag))
+    document = await ports.discovery.get(uri, lambda etag: _fetch(ports.settings, ports.egress, uri, etag))
     # A document for somebody else would lend its keys to this issuer (OpenID Connect Discovery §4.3).
     return document if document is not None and document.get("issuer") == issuer_uri else None
 
 
-async def _fetch(core: Core, uri: str, etag: str | None) -> Fetched | None:
+async def _fetch(settings: CoreSettings, egress: Egress, uri: str, etag: str | None) -> Fetched | None:
     known = {} if etag is None else {"If-None-Match": etag}
     try:
-        answer, content = await _send(core, "GET", uri, headers=known)
+        answer, content = await _send(settings, egress, "GET", uri, headers=known)
         not_modified = etag is not None and answer.status_code == _NOT_MODIFIED
         document = None if not_modified else _object(answer, content)
     except OidcFailed:
@@ -211,7 +210,12 @@ async def _fetch(core: Core, uri: str, etag: str | None) -> Fetched | None:
 
 
 async def _redeem(
-    core: Core, provider: OidcProvider, metadata: _Metadata, code: str, verifier: str | None
+    settings: CoreSettings,
+    egress: Egress,
+    provider: OidcProvider,
+    metadata: _Metadata,
+    code: str,
+    verifier: str | None,
 ) -> dict[str, Any]:
     form = {
         "grant_type": "authorization_code",
@@ -227,11 +231,11 @@ async def _redeem(
         form["client_secret"] = secret
     else:
         auth = httpx2.BasicAuth(provider.client_id, secret)
-    return await _json(core, "POST", metadata.token_uri, data=form, auth=auth)
+    return await _json(settings, egress, "POST", metadata.token_uri, data=form, auth=auth)
 
 
-async def _key_set(core: Core, uri: str) -> KeySet:
-    document = await _json(core, "GET", uri)
+async def _key_set(settings: CoreSettings, egress: Egress, uri: str) -> KeySet:
+    document = await _json(settings, egress, "GET", uri)
     try:
         return KeySet.import_key_set(document)  # type: ignore[arg-type]
     except (JoseError, ValueError, KeyError, TypeError):
@@ -240,7 +244,8 @@ async def _key_set(core: Core, uri: str) -> KeySet:
 
 
 async def _json(
-    core: Core,
+    settings: CoreSettings,
+    egress: Egress,
     method: str,
     uri: str,
     *,
@@ -248,11 +253,12 @@ async def _json(
     auth: httpx2.BasicAuth | None = None,
 ) -> dict[str, Any]:
     """A JSON object from the provider; raises as `_send`."""
-    return _object(*await _send(core, method, uri, data=data, auth=auth))
+    return _object(*await _send(settings, egress, method, uri, data=data, auth=auth))
 
 
 async def _send(
-    core: Core,
+    settings: CoreSettings,
+    egress: Egress,
     method: str,
     uri: str,
     *,
@@ -264,16 +270,16 @@ async def _send(
 
     :raises OidcFailed: there is none
     """
-    _check_address(core, uri)
-    request = core.egress.http.build_request(
+    _check_address(settings, egress, uri)
+    request = egress.http.build_request(
         method,
         uri,
         data=data,
         headers={"Accept": "application/json", **(headers or {})},
-        timeout=core.settings.oidc_timeout_seconds,
+        timeout=settings.oidc_timeout_seconds,
     )
     try:
-        answer = await core.egress.http.send(request, auth=auth, stream=True)
+        answer = await egress.http.send(request, auth=auth, stream=True)
         try:
             return answer, await _bounded(answer)
         finally:
@@ -283,11 +289,11 @@ async def _send(
         raise OidcFailed() from None
 
 
-def _check_address(core: Core, uri: str) -> None:
+def _check_address(settings: CoreSettings, egress: Egress, uri: str) -> None:
     """Providers name addresses too, in their discovery documents: these were judged by nobody yet."""
-    refused = not uri.startswith(HTTPS) and core.settings.environment != "test"
+    refused = not uri.startswith(HTTPS) and settings.environment != "test"
     try:
-        core.egress.policy.check_url(uri)
+        egress.policy.check_url(uri)
     except EgressRefused:
         refused = True
     if refused:

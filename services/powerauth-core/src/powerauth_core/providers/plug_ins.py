@@ -17,21 +17,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import httpx2
 from pydantic import Field, ValidationError
 
 from powerauth_core.activations import repository as activations
+from powerauth_core.kernel.egress import Egress
 from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.kernel.errors import CoreError
+from powerauth_core.providers.ports import Ports
+from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.json_text import read_json
 from servicekit import clock, units
 from servicekit.logs import get_logger
 from servicekit.wire import WireModel, checked_json, to_json
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 log = get_logger(__name__)
 
@@ -161,9 +161,9 @@ class UserInfoProvider(Protocol):
 class HttpActivationProvider:
     """An activation provider behind HTTP: ``POST <url>/<step>``, the JSON models of this module both ways."""
 
-    def __init__(self, core: Core) -> None:
-        settings = core.settings
-        self._http = core.egress.http
+    def __init__(self, ports: Ports) -> None:
+        settings = ports.settings
+        self._http = ports.egress.http
         self._url = settings.custom_activation_provider_url.rstrip("/")
         self._timeout = settings.custom_activation_provider_timeout_seconds
         user = settings.custom_activation_provider_username
@@ -203,14 +203,14 @@ class HttpActivationProvider:
         return answer.content
 
 
-def activation_provider(core: Core) -> ActivationProvider | None:
+def activation_provider(ports: Ports) -> ActivationProvider | None:
     """The provider of this installation, None if there is none."""
-    if core.settings.custom_activation_provider_url:
-        return HttpActivationProvider(core)
+    if ports.settings.custom_activation_provider_url:
+        return HttpActivationProvider(ports)
     return cast("ActivationProvider | None", installed(ACTIVATION_PROVIDERS))
 
 
-async def ask(core: Core, step: Awaitable[T], answer: type[T]) -> T:
+async def ask(settings: CoreSettings, step: Awaitable[T], answer: type[T]) -> T:
     """Await an answer of a provider, for no longer than the configured time.
 
     :param answer: what the provider has to answer with
@@ -218,7 +218,7 @@ async def ask(core: Core, step: Awaitable[T], answer: type[T]) -> T:
     """
     units.spent()
     try:
-        async with asyncio.timeout(core.settings.custom_activation_provider_timeout_seconds):
+        async with asyncio.timeout(settings.custom_activation_provider_timeout_seconds):
             found = await step
         if not isinstance(found, answer):
             raise TypeError(f"expected {answer.__name__}")
@@ -230,72 +230,74 @@ async def ask(core: Core, step: Awaitable[T], answer: type[T]) -> T:
         raise ProviderFailed() from None
 
 
-async def notify(core: Core, step: Awaitable[object]) -> None:
+async def notify(settings: CoreSettings, step: Awaitable[object]) -> None:
     """Tell a provider what has happened already: its failure changes nothing."""
     try:
-        await ask(core, step, object)
+        await ask(settings, step, object)
     except ProviderFailed:
         log.warning("activation_provider_not_notified")
 
 
-async def revokes_recovery_codes(core: Core, activation_id: str) -> bool:
+async def revokes_recovery_codes(ports: Ports, activation_id: str) -> bool:
     """Whether a removal that the device asks for also revokes recovery codes; no without a provider.
 
     Nor for an activation that cannot sign its removal: whoever knows its id would cause a call each time.
 
     :raises ProviderFailed: the provider did not answer
     """
-    provider = activation_provider(core)
+    provider = activation_provider(ports)
     if provider is None:
         return False
-    async with core.database.read() as session:
+    async with ports.database.read() as session:
         activation = await activations.find(session, activation_id)
         if activation is None or activation.activation_status is not ActivationStatus.ACTIVE:
             return False
-        application = await core.application_cache.by_rid(session, activation.application_id)
+        application = await ports.application_cache.by_rid(session, activation.application_id)
     owned = Owned(
         activation_id=activation_id,
         user_id=activation.user_id,
         application_id="" if application is None else application.application_id,
     )
-    removal = await ask(core, provider.plan_removal(owned), Removal)
+    removal = await ask(ports.settings, provider.plan_removal(owned), Removal)
     return removal.revoke_recovery_codes
 
 
-async def announce_removal(core: Core, activation_id: str, user_id: str, application_id: str) -> None:
+async def announce_removal(ports: Ports, activation_id: str, user_id: str, application_id: str) -> None:
     """Tell the provider of a removal."""
-    provider = activation_provider(core)
+    provider = activation_provider(ports)
     if provider is not None:
         owned = Owned(activation_id=activation_id, user_id=user_id, application_id=application_id)
-        await notify(core, provider.removed(owned))
+        await notify(ports.settings, provider.removed(owned))
 
 
-async def user_claims(core: Core, context: ClaimsContext) -> dict[str, Any] | None:
+async def user_claims(
+    settings: CoreSettings, egress: Egress, context: ClaimsContext
+) -> dict[str, Any] | None:
     """Claims of a user; None if there is nothing to tell at this stage. Failures only leave them out."""
     provider = cast("UserInfoProvider | None", installed(USER_INFO_PROVIDERS))
-    kind = core.settings.user_info_provider
+    kind = settings.user_info_provider
     if provider is None and kind == "MINIMAL":
         return {"sub": context.user_id, "jti": str(uuid.uuid4()), "iat": clock.now_ms() // 1000}
     if provider is None and kind == "NONE":
         return None
     try:
-        async with asyncio.timeout(core.settings.user_info_timeout_seconds):
-            found = await (_rest_claims(core, context) if provider is None else provider.claims(context))
+        async with asyncio.timeout(settings.user_info_timeout_seconds):
+            found = await (
+                _rest_claims(settings, egress, context) if provider is None else provider.claims(context)
+            )
         return _storable(found)
     except Exception as error:
         log.warning("user_info_failed", stage=context.stage.value, error=type(error).__name__)
         return {}
 
 
-async def custom_object(core: Core, context: dict[str, Any]) -> dict[str, Any] | None:
-    """What the operator adds to the public status of a device, which anybody may read; usually nothing."""
-    url = core.settings.status_custom_object_url
-    if not url:
-        return None
+async def custom_object(
+    settings: CoreSettings, egress: Egress, context: dict[str, Any]
+) -> dict[str, Any] | None:
+    """What the operator adds to the public status of a device, which anybody may read; None if it fails."""
+    url = settings.status_custom_object_url
     try:
-        answer = await core.egress.http.post(
-            url, json=context, timeout=core.settings.user_info_timeout_seconds
-        )
+        answer = await egress.http.post(url, json=context, timeout=settings.user_info_timeout_seconds)
         usable = answer.is_success and len(answer.content) <= MAX_ANSWER_BYTES
         found = _storable(read_json(answer.content)) if usable else None
     except (httpx2.HTTPError, ValueError) as error:
@@ -340,12 +342,13 @@ class _ClaimsAnswer(WireModel):
     response_object: dict[str, Any] | None = None
 
 
-async def _rest_claims(core: Core, context: ClaimsContext) -> dict[str, Any] | None:
-    settings = core.settings
+async def _rest_claims(
+    settings: CoreSettings, egress: Egress, context: ClaimsContext
+) -> dict[str, Any] | None:
     if context.stage.value not in settings.user_info_rest_allowed_stages:
         return None
     user = settings.user_info_rest_username
-    answer = await core.egress.http.get(
+    answer = await egress.http.get(
         f"{settings.user_info_rest_url.rstrip('/')}/private/user-claims",
         params={"userId": context.user_id},
         auth=(user, settings.user_info_rest_password.get_secret_value()) if user else None,

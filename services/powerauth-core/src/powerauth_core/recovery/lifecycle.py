@@ -14,14 +14,15 @@ from powerauth_core.activations.rules import is_pending
 from powerauth_core.kernel.changes import ActivationChanged, Cause
 from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import RecoveryCodeNotGenerated
-from powerauth_core.kernel.records import recovery_puk_parts
+from powerauth_core.kernel.hashing import PasswordHashes
+from powerauth_core.kernel.records import RecordCipher, recovery_puk_parts
 from powerauth_core.recovery import repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
+from powerauth_core.settings import CoreSettings
 from powerauth_protocol.v3 import recovery as protocol
 from servicekit import clock
 
 if TYPE_CHECKING:
-    from powerauth_core.container import Core
     from powerauth_core.kernel.hashing import PasswordHashes
 
 
@@ -45,25 +46,27 @@ async def is_enabled(session: AsyncSession, application_rid: int) -> bool:
     return config is not None and config.activation_recovery_enabled
 
 
-async def generate_for_activation(core: Core, session: AsyncSession, application_rid: int) -> NewCode:
+async def generate_for_activation(
+    settings: CoreSettings, hashes: PasswordHashes, session: AsyncSession, application_rid: int
+) -> NewCode:
     """Make a code with one PUK. Hashing takes a while: call it before rows are locked.
 
     :raises RecoveryCodeNotGenerated: every generated code was taken
     """
     secret = os.urandom(protocol.ACTIVATION_SECRET_LENGTH)
-    generated = await generate_unused(core, session, application_rid, secret, 1)
-    return NewCode(generated, await hash_puks(core.hashes, f"application {application_rid}", generated.puks))
+    generated = await generate_unused(settings, session, application_rid, secret, 1)
+    return NewCode(generated, await hash_puks(hashes, f"application {application_rid}", generated.puks))
 
 
 async def generate_unused(
-    core: Core, session: AsyncSession, application_rid: int, secret: bytes, puk_count: int
+    settings: CoreSettings, session: AsyncSession, application_rid: int, secret: bytes, puk_count: int
 ) -> protocol.RecoveryCode:
     """Make a code that the application does not have yet.
 
     :param secret: 16 random bytes, or the 32-byte ECDH result of a postcard
     :raises RecoveryCodeNotGenerated: every generated code was taken
     """
-    for _ in range(core.settings.generate_recovery_code_iterations):
+    for _ in range(settings.generate_recovery_code_iterations):
         generated = protocol.generate(secret, puk_count)
         if not await repository.code_exists(session, application_rid, generated.code):
             return generated
@@ -79,7 +82,8 @@ async def hash_puks(hashes: PasswordHashes, share: str, puks: Sequence[str]) -> 
 
 
 async def store(
-    core: Core,
+    settings: CoreSettings,
+    cipher: RecordCipher,
     session: AsyncSession,
     new: NewCode,
     *,
@@ -100,7 +104,7 @@ async def store(
         activation_id=activation_id,
         status=status,
         failed_attempts=0,
-        max_failed_attempts=core.settings.recovery_max_failed_attempts,
+        max_failed_attempts=settings.recovery_max_failed_attempts,
         timestamp_created=now,
         timestamp_last_change=now,
     )
@@ -108,7 +112,7 @@ async def store(
     await session.flush()
     for index, puk_hash in enumerate(new.hashes, start=1):
         parts = recovery_puk_parts(application_rid, user_id, code.recovery_code, index)
-        mode, stored = core.cipher.encrypt_text(parts, puk_hash)
+        mode, stored = cipher.encrypt_text(parts, puk_hash)
         session.add(
             RecoveryPuk(
                 recovery_code_id=code.id,
@@ -124,11 +128,17 @@ async def store(
 
 
 async def issue(
-    core: Core, session: AsyncSession, new: NewCode, activation: Activation, status: RecoveryCodeStatus
+    settings: CoreSettings,
+    cipher: RecordCipher,
+    session: AsyncSession,
+    new: NewCode,
+    activation: Activation,
+    status: RecoveryCodeStatus,
 ) -> RecoveryCode:
     """Store a code bound to an activation."""
     return await store(
-        core,
+        settings,
+        cipher,
         session,
         new,
         application_rid=activation.application_id,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.applications.cache import ApplicationIdentity
+from powerauth_core.applications.cache import ApplicationCache, ApplicationIdentity
 from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import (
     InvalidKeyFormat,
@@ -14,9 +12,10 @@ from powerauth_core.kernel.errors import (
     RecoveryCodeExists,
     RecoveryConfigurationIncomplete,
 )
-from powerauth_core.kernel.records import postcard_key_parts
+from powerauth_core.kernel.records import RecordCipher, postcard_key_parts
 from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryConfig
+from powerauth_core.recovery.ports import Ports
 from powerauth_core.recovery.rules import masked
 from powerauth_core.recovery.schemas import (
     CreatedPuk,
@@ -38,12 +37,10 @@ from powerauth_protocol.v3.keys import (
     import_private_key,
     import_public_key,
 )
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
-async def create_code(core: Core, request: CreateRecoveryCodeRequest) -> CreateRecoveryCodeResponse:
+async def create_code(ports: Ports, request: CreateRecoveryCodeRequest) -> CreateRecoveryCodeResponse:
     """``recovery/create``: a postcard code; hashing 100 PUKs takes seconds, so it happens before any lock.
 
     :raises InvalidRequest: unknown application, or recovery or postcards are switched off
@@ -51,21 +48,26 @@ async def create_code(core: Core, request: CreateRecoveryCodeRequest) -> CreateR
     :raises RecoveryCodeExists: the user has a postcard and may not have a second one
     :raises RecoveryCodeNotGenerated: every generated code was taken
     """
-    async with core.database.read() as session:
-        application = await _application(core, session, request.application_id, request.application_ids)
+    async with ports.database.read() as session:
+        application = await _application(
+            ports.application_cache, session, request.application_id, request.application_ids
+        )
         config = await repository.find_config(session, application.rid)
-        secret = _shared_secret(core, application, _enabled(config))
+        secret = _shared_secret(ports.cipher, application, _enabled(config))
         await _refuse_second_postcard(session, _enabled(config), request.user_id)
-        generated = await lifecycle.generate_unused(core, session, application.rid, secret, request.puk_count)
+        generated = await lifecycle.generate_unused(
+            ports.settings, session, application.rid, secret, request.puk_count
+        )
     new = lifecycle.NewCode(
-        generated, await lifecycle.hash_puks(core.hashes, request.user_id, generated.puks)
+        generated, await lifecycle.hash_puks(ports.hashes, request.user_id, generated.puks)
     )
-    async with core.database.transaction() as session:
+    async with ports.database.transaction() as session:
         # The lock lets two requests for one user take turns.
         locked = _enabled(await repository.lock_config(session, application.rid))
         await _refuse_second_postcard(session, locked, request.user_id)
         code = await lifecycle.store(
-            core,
+            ports.settings,
+            ports.cipher,
             session,
             new,
             application_rid=application.rid,
@@ -86,13 +88,17 @@ async def create_code(core: Core, request: CreateRecoveryCodeRequest) -> CreateR
     )
 
 
-async def get_config(core: Core, request: RecoveryConfigRequest) -> RecoveryConfigResponse:
+async def get_config(
+    database: Database, application_cache: ApplicationCache, request: RecoveryConfigRequest
+) -> RecoveryConfigResponse:
     """``recovery/config/detail``: the configuration; a missing one is created with everything off.
 
     :raises InvalidRequest: unknown application
     """
-    async with core.database.transaction() as session:
-        application = await _application(core, session, request.application_id, request.application_ids)
+    async with database.transaction() as session:
+        application = await _application(
+            application_cache, session, request.application_id, request.application_ids
+        )
         config = await _config(session, application)
     return RecoveryConfigResponse(
         application_id=application.application_id,
@@ -104,7 +110,7 @@ async def get_config(core: Core, request: RecoveryConfigRequest) -> RecoveryConf
     )
 
 
-async def update_config(core: Core, request: UpdateRecoveryConfigRequest) -> UpdateRecoveryConfigResponse:
+async def update_config(ports: Ports, request: UpdateRecoveryConfigRequest) -> UpdateRecoveryConfigResponse:
     """``recovery/config/update``: the postcard key pair is made when postcards are first switched on.
 
     :raises InvalidRequest: unknown application
@@ -112,8 +118,10 @@ async def update_config(core: Core, request: UpdateRecoveryConfigRequest) -> Upd
     """
     if request.remote_postcard_public_key:
         _remote_key(request.remote_postcard_public_key)
-    async with core.database.transaction() as session:
-        application = await _application(core, session, request.application_id, request.application_ids)
+    async with ports.database.transaction() as session:
+        application = await _application(
+            ports.application_cache, session, request.application_id, request.application_ids
+        )
         config = await _config(session, application)
         config.activation_recovery_enabled = request.activation_recovery_enabled
         config.recovery_postcard_enabled = request.recovery_postcard_enabled
@@ -121,14 +129,17 @@ async def update_config(core: Core, request: UpdateRecoveryConfigRequest) -> Upd
         if request.remote_postcard_public_key is not None:
             config.remote_public_key_base64 = request.remote_postcard_public_key or None
         if request.recovery_postcard_enabled and config.postcard_private_key_base64 is None:
-            _make_key_pair(core, application, config)
+            _make_key_pair(ports.cipher, application, config)
     return UpdateRecoveryConfigResponse(updated=True)
 
 
 async def _application(
-    core: Core, session: AsyncSession, application_id: str, application_ids: list[str] | None
+    application_cache: ApplicationCache,
+    session: AsyncSession,
+    application_id: str,
+    application_ids: list[str] | None,
 ) -> ApplicationIdentity:
-    application = await core.application_cache.by_id(session, application_id)
+    application = await application_cache.by_id(session, application_id)
     if application is None or (application_ids is not None and application_id not in application_ids):
         raise InvalidRequest()
     return application
@@ -158,11 +169,11 @@ async def _refuse_second_postcard(session: AsyncSession, config: RecoveryConfig,
         raise RecoveryCodeExists()
 
 
-def _shared_secret(core: Core, application: ApplicationIdentity, config: RecoveryConfig) -> bytes:
+def _shared_secret(cipher: RecordCipher, application: ApplicationIdentity, config: RecoveryConfig) -> bytes:
     """The 32-byte ECDH result that the printing centre shares."""
     if config.postcard_private_key_base64 is None or not config.remote_public_key_base64:
         raise RecoveryConfigurationIncomplete()
-    plain = core.cipher.decrypt(
+    plain = cipher.decrypt(
         config.postcard_priv_key_encryption,
         postcard_key_parts(application.rid),
         config.postcard_private_key_base64,
@@ -180,9 +191,9 @@ def _remote_key(text: str) -> PublicKey:
         raise InvalidKeyFormat() from None
 
 
-def _make_key_pair(core: Core, application: ApplicationIdentity, config: RecoveryConfig) -> None:
+def _make_key_pair(cipher: RecordCipher, application: ApplicationIdentity, config: RecoveryConfig) -> None:
     pair = generate_key_pair()
-    mode, stored = core.cipher.encrypt(postcard_key_parts(application.rid), export_private_key(pair.private))
+    mode, stored = cipher.encrypt(postcard_key_parts(application.rid), export_private_key(pair.private))
     config.postcard_private_key_base64 = stored
     config.postcard_priv_key_encryption = mode
     config.postcard_public_key_base64 = b64encode(export_public_key(pair.public))

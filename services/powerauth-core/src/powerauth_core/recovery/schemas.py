@@ -9,23 +9,10 @@ from pydantic import Field
 from powerauth_core.activations.schemas import UserId
 from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
 from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
-from powerauth_core.kernel.fields import MANY, MaxFailureCount, RequiredText, Switch
+from powerauth_core.kernel.fields import MANY, RequiredText, Switch
 from servicekit.wire import RequestModel, WireModel
 
 RecoveryCodeId = Annotated[int, Field(ge=0)]
-
-
-class CreateActivationByRecoveryRequest(EnvelopeFields):
-    """Request of ``activation/recovery/create``: key exchange by recovery code and PUK."""
-
-    recovery_code: RequiredText = Field(repr=False)
-    puk: RequiredText = Field(repr=False)
-    application_key: RequiredText
-    generate_recovery_codes: bool | None = None
-    max_failure_count: MaxFailureCount | None = None
-    activation_otp: str | None = Field(default=None, repr=False)
-    protocol_version: RequiredText
-    application_ids: list[str] | None = None
 
 
 class CreateRecoveryCodeRequest(RequestModel):

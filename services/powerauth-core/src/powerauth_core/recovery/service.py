@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
-from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes.service import open_envelope, read_envelope
 from powerauth_core.kernel.enums import ActivationProtocol, RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import (
@@ -20,6 +18,7 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
+from powerauth_core.recovery.ports import Ports
 from powerauth_core.recovery.rules import USABLE, masked
 from powerauth_core.recovery.schemas import (
     ConfirmRecoveryCodeRequest,
@@ -38,31 +37,29 @@ from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
-async def confirm_code(core: Core, request: ConfirmRecoveryCodeRequest) -> ConfirmRecoveryCodeResponse:
+async def confirm_code(ports: Ports, request: ConfirmRecoveryCodeRequest) -> ConfirmRecoveryCodeResponse:
     """``recovery/confirm``: the user has received the postcard.
 
     :raises ActivationNotFound: unknown activation
     :raises InvalidApplication: the application key is unknown or belongs to another application
     :raises CoreError: as `confirm`
     """
-    async with core.database.transaction() as session:
+    async with ports.database.transaction() as session:
         activation = await activations.find(session, request.activation_id, request.application_ids)
         if activation is None:
             raise ActivationNotFound()
         version, env = read_envelope(request, request.protocol_version)
-        application = await core.application_cache.by_key(session, request.application_key)
+        application = await ports.application_cache.by_key(session, request.application_key)
         if application is None or application.application_rid != activation.application_id:
             raise InvalidApplication()
-        return await confirm(core, session, activation, application, version, env)
+        return await confirm(ports, session, activation, application, version, env)
 
 
 async def confirm(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     activation: Activation,
     application: ApplicationFacts,
@@ -84,7 +81,7 @@ async def confirm(
         raise InvalidRequest()
     permits(Call.CONFIRM_RECOVERY_CODE, activation.activation_status)
     opened = await open_envelope(
-        core,
+        ports,
         session,
         scope=Scope.ACTIVATION,
         sh1=SharedInfo1.CONFIRM_RECOVERY_CODE,
@@ -104,7 +101,9 @@ async def confirm(
     )
 
 
-async def look_up_codes(core: Core, request: LookupRecoveryCodesRequest) -> LookupRecoveryCodesResponse:
+async def look_up_codes(
+    database: Database, application_cache: ApplicationCache, request: LookupRecoveryCodesRequest
+) -> LookupRecoveryCodesResponse:
     """``recovery/lookup``: codes of a user or of an activation, newest first.
 
     :raises InvalidRequest: neither user nor activation is given, or the application is unknown
@@ -118,9 +117,9 @@ async def look_up_codes(core: Core, request: LookupRecoveryCodesRequest) -> Look
         status=request.recovery_code_status,
         application_ids=request.application_ids,
     )
-    async with core.database.read() as session:
+    async with database.read() as session:
         if request.application_id is not None:
-            await _known(core, session, request.application_id)
+            await _known(application_cache, session, request.application_id)
         found = await repository.look_up(session, wanted)
         puks = await repository.puks_of(session, [code.id for code, _ in found])
     items = [_item(code, name, puks[code.id], request.recovery_puk_status) for code, name in found]
@@ -129,9 +128,11 @@ async def look_up_codes(core: Core, request: LookupRecoveryCodesRequest) -> Look
     return LookupRecoveryCodesResponse(recovery_codes=items)
 
 
-async def revoke_codes(core: Core, request: RevokeRecoveryCodesRequest) -> RevokeRecoveryCodesResponse:
+async def revoke_codes(
+    database: Database, request: RevokeRecoveryCodesRequest
+) -> RevokeRecoveryCodesResponse:
     """``recovery/revoke``: revoked and unknown codes are passed over."""
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         codes = await repository.lock_many(session, request.recovery_code_ids, request.application_ids)
         revoked = await lifecycle.revoke(session, codes)
     return RevokeRecoveryCodesResponse(revoked=revoked)
@@ -159,8 +160,8 @@ async def _lock_named(session: AsyncSession, activation: Activation, text: str) 
     return code
 
 
-async def _known(core: Core, session: AsyncSession, application_id: str) -> None:
-    if await core.application_cache.by_id(session, application_id) is None:
+async def _known(application_cache: ApplicationCache, session: AsyncSession, application_id: str) -> None:
+    if await application_cache.by_id(session, application_id) is None:
         raise InvalidRequest()
 
 

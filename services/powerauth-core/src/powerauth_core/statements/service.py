@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.kernel.enums import StatementAction
 from powerauth_core.kernel.errors import InvalidKeyFormat
-from powerauth_core.kernel.records import statement_key_parts
+from powerauth_core.kernel.records import RecordCipher, statement_key_parts
 from powerauth_core.statements.models import StatementKey
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import KeyFormatError
@@ -27,10 +27,7 @@ from powerauth_protocol.v3.keys import (
     import_private_key,
 )
 from servicekit import clock
-from servicekit.database import insert_ignore
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database, insert_ignore
 
 ISSUER = "/powerauth-core"
 LIFE_SECONDS = 60
@@ -48,14 +45,14 @@ class Subject:
     application_id: str
 
 
-async def sign(core: Core, subject: Subject, audience: StatementAction) -> str:
+async def sign(database: Database, cipher: RecordCipher, subject: Subject, audience: StatementAction) -> str:
     """A JWT that lives for 60 s and is meant for one action of one request of a device.
 
     :param audience: that action
     :return: compact JWS, ES256, key id in the header
     :raises InvalidKeyFormat: the stored key cannot be read
     """
-    row = await _current_key(core)
+    row = await _current_key(database, cipher)
     issued = clock.now_ms() // 1000
     claims = {
         "iss": ISSUER,
@@ -69,30 +66,30 @@ async def sign(core: Core, subject: Subject, audience: StatementAction) -> str:
         "applicationId": subject.application_id,
     }
     header = {"alg": ALGORITHM, "typ": "JWT", "kid": row.key_id}
-    return jwt.encode(header, claims, ECKey.import_key(_private_key(core, row)), algorithms=[ALGORITHM])
+    return jwt.encode(header, claims, ECKey.import_key(_private_key(cipher, row)), algorithms=[ALGORITHM])
 
 
-async def public_keys(core: Core) -> list[dict[str, Any]]:
+async def public_keys(database: Database, cipher: RecordCipher) -> list[dict[str, Any]]:
     """The keys that statements are verified with, as JSON Web Keys; the first call makes the key pair.
 
     They are made of the private keys, not read: what others have written beside them signs nothing.
 
     :raises InvalidKeyFormat: a stored key cannot be read
     """
-    await _current_key(core)
-    async with core.database.read() as session:
+    await _current_key(database, cipher)
+    async with database.read() as session:
         rows = (await session.execute(select(StatementKey).order_by(StatementKey.id))).scalars().all()
-    return [_public_jwk(core, row) for row in rows]
+    return [_public_jwk(cipher, row) for row in rows]
 
 
-async def _current_key(core: Core) -> StatementKey:
-    async with core.database.read() as session:
+async def _current_key(database: Database, cipher: RecordCipher) -> StatementKey:
+    async with database.read() as session:
         row = await _newest(session)
     if row is not None:
         return row
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         # Of several processes at their first statement exactly one stores its pair; all use that one.
-        await insert_ignore(session, _TABLE, _new_row(core))
+        await insert_ignore(session, _TABLE, _new_row(cipher))
         row = await _newest(session)
     if row is None:
         raise InvalidKeyFormat()
@@ -104,10 +101,10 @@ async def _newest(session: AsyncSession) -> StatementKey | None:
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-def _new_row(core: Core) -> dict[str, Any]:
+def _new_row(cipher: RecordCipher) -> dict[str, Any]:
     pair = generate_key_pair()
     key_id = str(uuid.uuid4())
-    mode, stored = core.cipher.encrypt(statement_key_parts(key_id), export_private_key(pair.private))
+    mode, stored = cipher.encrypt(statement_key_parts(key_id), export_private_key(pair.private))
     return {
         "id": _FIRST,
         "key_id": key_id,
@@ -118,8 +115,8 @@ def _new_row(core: Core) -> dict[str, Any]:
     }
 
 
-def _private_key(core: Core, row: StatementKey) -> PrivateKey:
-    plain = core.cipher.decrypt(
+def _private_key(cipher: RecordCipher, row: StatementKey) -> PrivateKey:
+    plain = cipher.decrypt(
         row.private_key_encryption, statement_key_parts(row.key_id), row.private_key_base64
     )
     try:
@@ -128,7 +125,7 @@ def _private_key(core: Core, row: StatementKey) -> PrivateKey:
         raise InvalidKeyFormat() from None
 
 
-def _public_jwk(core: Core, row: StatementKey) -> dict[str, Any]:
-    public = _private_key(core, row).public_key()
+def _public_jwk(cipher: RecordCipher, row: StatementKey) -> dict[str, Any]:
+    public = _private_key(cipher, row).public_key()
     jwk = dict(ECKey.import_key(public).as_dict(private=False))
     return jwk | {"kid": row.key_id, "alg": ALGORITHM, "use": "sig"}

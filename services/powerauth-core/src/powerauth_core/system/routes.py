@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
 from powerauth_core import __version__
-from powerauth_core.container import CoreDependency
 from powerauth_core.kernel.answers import answer
 from powerauth_core.kernel.errors import SERVICE_ERRORS
+from powerauth_core.system.ports import Running
 from powerauth_core.system.schemas import ErrorList, ErrorModel, SystemStatus
 from servicekit import clock
 from servicekit.routing import JsonRoute
@@ -31,9 +31,9 @@ async def info_page() -> HTMLResponse:
 
 
 @router.post("/rest/v3/status", response_model=ObjectResponse[SystemStatus])
-async def status(core: CoreDependency) -> JsonResponse:
+async def status(ports: Running) -> JsonResponse:
     """Name and version of this installation."""
-    settings = core.settings
+    settings = ports.settings
     return answer(
         SystemStatus(
             application_name=settings.application_name,

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.container import CoreDependency
 from powerauth_core.kernel.answers import answer
 from powerauth_core.telemetry import service
+from powerauth_core.telemetry.ports import Running
 from powerauth_core.telemetry.schemas import TelemetryReport, TelemetryRequest
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
@@ -13,6 +13,6 @@ router = APIRouter(prefix="/rest/v3/telemetry", tags=["Telemetry"], route_class=
 
 
 @router.post("/report", response_model=ObjectResponse[TelemetryReport])
-async def report(request: ObjectRequest[TelemetryRequest], core: CoreDependency) -> JsonResponse:
+async def report(request: ObjectRequest[TelemetryRequest], ports: Running) -> JsonResponse:
     """Make a report by its name."""
-    return answer(await service.report(core, request.request_object))
+    return answer(await service.report(ports.database, request.request_object))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from powerauth_core.kernel.errors import TelemetryError
 from powerauth_core.telemetry import repository
 from powerauth_core.telemetry.schemas import TelemetryReport, TelemetryRequest
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 CURRENT_MAU = "CURRENT_MAU"
 USERS_IN_PAST_DAYS = "USERS_IN_PAST_DAYS"
@@ -19,7 +17,7 @@ MONTH_DAYS = 30
 MAX_DAYS = 365
 
 
-async def report(core: Core, request: TelemetryRequest) -> TelemetryReport:
+async def report(database: Database, request: TelemetryRequest) -> TelemetryReport:
     """Make a report by its name, in any case.
 
     :raises TelemetryError: unknown report, or missing or unusable parameters
@@ -33,15 +31,15 @@ async def report(core: Core, request: TelemetryRequest) -> TelemetryReport:
     else:
         raise TelemetryError(f"Unknown report name: {request.name}")
     application = _application(parameters)
-    users = await _users(core, application, days)
+    users = await _users(database, application, days)
     return TelemetryReport(name=name, report_data={"application": application, "users": users, "days": days})
 
 
-async def _users(core: Core, application: str, days: int) -> int:
+async def _users(database: Database, application: str, days: int) -> int:
     now = clock.now()
     # A negative number is taken, as in the original, and counts nobody.
     days = max(days, -MAX_DAYS)
-    async with core.database.read() as session:
+    async with database.read() as session:
         return await repository.count_users(session, application, now - timedelta(days=days), now)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,19 +18,19 @@ from powerauth_core.templates.schemas import (
     OperationTemplateRemoveRequest,
     OperationTemplateUpdateRequest,
 )
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
-async def create(core: Core, request: OperationTemplateCreateRequest) -> OperationTemplateDetailResponse:
+async def create(
+    database: Database, request: OperationTemplateCreateRequest
+) -> OperationTemplateDetailResponse:
     """``operation/template/create``.
 
     :raises TemplateExists: the name is taken
     """
     template = OperationTemplate(template_name=request.template_name)
     _fill(template, request)
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         if await repository.find_by_name(session, request.template_name) is not None:
             raise TemplateExists()
         session.add(template)
@@ -45,13 +43,15 @@ async def create(core: Core, request: OperationTemplateCreateRequest) -> Operati
         return _view(template)
 
 
-async def update(core: Core, request: OperationTemplateUpdateRequest) -> OperationTemplateDetailResponse:
+async def update(
+    database: Database, request: OperationTemplateUpdateRequest
+) -> OperationTemplateDetailResponse:
     """``operation/template/update``.
 
     :raises TemplateNotFound: unknown id
     """
-    async with core.database.transaction() as session:
-        template = await repository.lock(session, core.database.dialect, request.id)
+    async with database.transaction() as session:
+        template = await repository.lock(session, database.dialect, request.id)
         if template is None:
             raise TemplateNotFound()
         _fill(template, request)
@@ -60,31 +60,33 @@ async def update(core: Core, request: OperationTemplateUpdateRequest) -> Operati
         return _view(template)
 
 
-async def detail(core: Core, request: OperationTemplateDetailRequest) -> OperationTemplateDetailResponse:
+async def detail(
+    database: Database, request: OperationTemplateDetailRequest
+) -> OperationTemplateDetailResponse:
     """``operation/template/detail``.
 
     :raises TemplateNotFound: unknown id
     """
-    async with core.database.read() as session:
+    async with database.read() as session:
         template = await repository.find(session, request.id)
     if template is None:
         raise TemplateNotFound()
     return _view(template)
 
 
-async def list_all(core: Core) -> list[OperationTemplateDetailResponse]:
+async def list_all(database: Database) -> list[OperationTemplateDetailResponse]:
     """``operation/template/list``: all templates, by id."""
-    async with core.database.read() as session:
+    async with database.read() as session:
         return [_view(template) for template in await repository.list_all(session)]
 
 
-async def remove(core: Core, request: OperationTemplateRemoveRequest) -> None:
+async def remove(database: Database, request: OperationTemplateRemoveRequest) -> None:
     """``operation/template/remove``.
 
     :raises TemplateNotFound: unknown id
     """
-    async with core.database.transaction() as session:
-        template = await repository.lock(session, core.database.dialect, request.id)
+    async with database.transaction() as session:
+        template = await repository.lock(session, database.dialect, request.id)
         if template is None:
             raise TemplateNotFound()
         await session.delete(template)

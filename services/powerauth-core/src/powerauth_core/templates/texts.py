@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core import events
@@ -20,29 +18,27 @@ from powerauth_core.templates.schemas import (
     OperationTextRow,
     OperationTextUpdateRequest,
 )
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
-async def list_texts(core: Core, request: OperationTextListRequest) -> OperationTextListResponse:
+async def list_texts(database: Database, request: OperationTextListRequest) -> OperationTextListResponse:
     """``operation/text/list``."""
-    async with core.database.read() as session:
+    async with database.read() as session:
         found = await repository.texts(session, request.placeholder, request.language)
         return OperationTextListResponse(texts=[_view(text) for text in found])
 
 
-async def update(core: Core, request: OperationTextUpdateRequest) -> OperationTextRow:
+async def update(database: Database, request: OperationTextUpdateRequest) -> OperationTextRow:
     """``operation/text/update``: make or replace one text and tell whoever keeps a copy."""
-    async with core.database.transaction() as session:
-        text = await repository.put_text(session, core.database.dialect, request.model_dump(by_alias=False))
+    async with database.transaction() as session:
+        text = await repository.put_text(session, database.dialect, request.model_dump(by_alias=False))
         await _announce(session, "Operation text updated", request.placeholder, request.language)
         return _view(text)
 
 
-async def remove(core: Core, request: OperationTextRemoveRequest) -> OperationTextRemoveResponse:
+async def remove(database: Database, request: OperationTextRemoveRequest) -> OperationTextRemoveResponse:
     """``operation/text/remove``; removing what is not there is no error."""
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         removed = await repository.remove_text(session, request.placeholder, request.language)
         if removed:
             await _announce(session, "Operation text removed", request.placeholder, request.language)

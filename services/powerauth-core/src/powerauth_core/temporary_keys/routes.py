@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.container import CoreDependency
 from powerauth_core.kernel.answers import answer
 from powerauth_core.temporary_keys import service
+from powerauth_core.temporary_keys.ports import Running
 from powerauth_core.temporary_keys.schemas import (
     CreateTemporaryKeyRequest,
     CreateTemporaryKeyResponse,
@@ -18,12 +18,12 @@ router = APIRouter(prefix="/rest/v3/keystore", tags=["Temporary keys"], route_cl
 
 
 @router.post("/create", response_model=ObjectResponse[CreateTemporaryKeyResponse])
-async def create_key(request: ObjectRequest[CreateTemporaryKeyRequest], core: CoreDependency) -> JsonResponse:
+async def create_key(request: ObjectRequest[CreateTemporaryKeyRequest], ports: Running) -> JsonResponse:
     """Issue a temporary key."""
-    return answer(await service.create_temporary_key(core, request.request_object))
+    return answer(await service.create_temporary_key(ports, request.request_object))
 
 
 @router.post("/remove", response_model=ObjectResponse[RemoveTemporaryKeyResponse])
-async def remove_key(request: ObjectRequest[RemoveTemporaryKeyRequest], core: CoreDependency) -> JsonResponse:
+async def remove_key(request: ObjectRequest[RemoveTemporaryKeyRequest], ports: Running) -> JsonResponse:
     """Delete a temporary key."""
-    return answer(await service.remove_temporary_key(core, request.request_object))
+    return answer(await service.remove_temporary_key(ports.database, request.request_object))

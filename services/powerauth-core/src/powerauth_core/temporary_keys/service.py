@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository as activations
+from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import Call, permits
-from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.kernel.enums import ActivationProtocol
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
@@ -20,9 +20,10 @@ from powerauth_core.kernel.errors import (
     InvalidRequest,
     TemporaryKeyMissing,
 )
-from powerauth_core.kernel.records import temporary_key_parts
+from powerauth_core.kernel.records import RecordCipher, temporary_key_parts
 from powerauth_core.temporary_keys import repository
 from powerauth_core.temporary_keys.models import TemporaryKey
+from powerauth_core.temporary_keys.ports import Ports
 from powerauth_core.temporary_keys.schemas import (
     CreateTemporaryKeyRequest,
     CreateTemporaryKeyResponse,
@@ -42,9 +43,7 @@ from powerauth_protocol.v3.keys import (
     import_private_key,
 )
 from servicekit import clock, metrics
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 _asked = metrics.counter(
     "powerauth_temporary_keys",
@@ -53,14 +52,16 @@ _asked = metrics.counter(
 )
 
 
-async def create_temporary_key(core: Core, request: CreateTemporaryKeyRequest) -> CreateTemporaryKeyResponse:
+async def create_temporary_key(
+    ports: Ports, request: CreateTemporaryKeyRequest
+) -> CreateTemporaryKeyResponse:
     """``keystore/create``; raises as `create`."""
-    async with core.database.transaction() as session:
-        return await create(core, session, request)
+    async with ports.database.transaction() as session:
+        return await create(ports, session, request)
 
 
 async def create(
-    core: Core, session: AsyncSession, request: CreateTemporaryKeyRequest
+    ports: Ports, session: AsyncSession, request: CreateTemporaryKeyRequest
 ) -> CreateTemporaryKeyResponse:
     """Issue a temporary key to a device that proves to know the scope's secret.
 
@@ -75,9 +76,11 @@ async def create(
     claims = unverified.claims
     if claims.application_key is None:
         raise InvalidRequest() if claims.activation_id is None else InvalidApplication()
-    application = await _supported_application(core, session, claims.application_key, request.application_ids)
+    application = await _supported_application(
+        ports.application_cache, session, claims.application_key, request.application_ids
+    )
     activation = await _activation(session, claims.activation_id, application, request.application_ids)
-    if not unverified.verify(_request_key(core, application, activation)):
+    if not unverified.verify(_request_key(ports.activation_keys, application, activation)):
         _asked.labels(application.application_id, "refused").inc()
         raise InvalidRequest()
     _asked.labels(application.application_id, "issued").inc()
@@ -90,26 +93,28 @@ async def create(
         challenge=claims.challenge,
         public_key=pair.public,
         issued_at_ms=(now_ms := clock.now_ms()),
-        expires_at_ms=now_ms + core.settings.temporary_key_validity_ms,
+        expires_at_ms=now_ms + ports.settings.temporary_key_validity_ms,
     )
-    session.add(_row(core, issued, pair))
+    session.add(_row(ports.cipher, issued, pair))
     signing_key = (
         application.master_key().private
         if activation is None
-        else core.activation_keys.keys_of(activation).server_private
+        else ports.activation_keys.keys_of(activation).server_private
     )
     return CreateTemporaryKeyResponse(jwt=protocol.build_response_jwt(issued, signing_key))
 
 
-async def remove_temporary_key(core: Core, request: RemoveTemporaryKeyRequest) -> RemoveTemporaryKeyResponse:
+async def remove_temporary_key(
+    database: Database, request: RemoveTemporaryKeyRequest
+) -> RemoveTemporaryKeyResponse:
     """``keystore/remove``: delete the key if it is there."""
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         await repository.remove(session, request.id)
     return RemoveTemporaryKeyResponse(id=request.id, removed=True)
 
 
 async def private_key(
-    core: Core, session: AsyncSession, key_id: str, application_key: str, activation_id: str | None
+    cipher: RecordCipher, session: AsyncSession, key_id: str, application_key: str, activation_id: str | None
 ) -> PrivateKey:
     """The temporary private key for an envelope.
 
@@ -128,25 +133,28 @@ async def private_key(
     parts = temporary_key_parts(key_id, application_key, activation_id)
     try:
         return import_private_key(
-            core.cipher.decrypt(found.private_key_encryption, parts, found.private_key_base64)
+            cipher.decrypt(found.private_key_encryption, parts, found.private_key_base64)
         )
     except KeyFormatError:
         raise InvalidKeyFormat() from None
 
 
-async def delete_expired(core: Core) -> int:
+async def delete_expired(ports: Ports) -> int:
     """Delete keys that are not accepted any more; the job of spec/core-api.md §30.
 
     :return: number of deleted rows
     """
-    async with core.database.transaction() as session:
+    async with ports.database.transaction() as session:
         return await repository.delete_expired(session, clock.now())
 
 
 async def _supported_application(
-    core: Core, session: AsyncSession, application_key: str, application_ids: ApplicationIds
+    application_cache: ApplicationCache,
+    session: AsyncSession,
+    application_key: str,
+    application_ids: ApplicationIds,
 ) -> ApplicationFacts:
-    application = await core.application_cache.by_key(session, application_key)
+    application = await application_cache.by_key(session, application_key)
     if application is None or not application.supported:
         raise InvalidApplication()
     if application_ids is not None and application.application_id not in application_ids:
@@ -173,16 +181,18 @@ async def _activation(
     return activation
 
 
-def _request_key(core: Core, application: ApplicationFacts, activation: Activation | None) -> bytes:
+def _request_key(
+    activation_keys: ActivationKeyCache, application: ApplicationFacts, activation: Activation | None
+) -> bytes:
     if activation is None:
         return protocol.request_signing_key(Scope.APPLICATION, application.secret_bytes)
-    transport = core.activation_keys.keys_of(activation).factors.transport
+    transport = activation_keys.keys_of(activation).factors.transport
     return protocol.request_signing_key(Scope.ACTIVATION, application.secret_bytes, transport)
 
 
-def _row(core: Core, issued: protocol.TemporaryKey, pair: KeyPair) -> TemporaryKey:
+def _row(cipher: RecordCipher, issued: protocol.TemporaryKey, pair: KeyPair) -> TemporaryKey:
     parts = temporary_key_parts(issued.key_id, issued.application_key, issued.activation_id)
-    mode, stored = core.cipher.encrypt(parts, export_private_key(pair.private))
+    mode, stored = cipher.encrypt(parts, export_private_key(pair.private))
     return TemporaryKey(
         id=issued.key_id,
         application_key=issued.application_key,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.kernel.errors import (
@@ -15,6 +14,7 @@ from powerauth_core.kernel.errors import (
     TokenTimestampTooOld,
 )
 from powerauth_core.replay import service as replay
+from powerauth_core.settings import CoreSettings
 from powerauth_core.tokens.repository import FoundToken
 from powerauth_core.tokens.schemas import ValidateTokenRequest
 from powerauth_protocol.common.encoding import b64decode
@@ -22,9 +22,6 @@ from powerauth_protocol.common.errors import ProtocolError, VersionError
 from powerauth_protocol.v3.token import verify_token_digest
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
 NONCE_BYTES = 16
 DIGEST_BYTES = 32
@@ -56,7 +53,7 @@ class TokenCheck:
         return self.unique_value
 
     @classmethod
-    def of(cls, core: Core, request: ValidateTokenRequest) -> TokenCheck:
+    def of(cls, settings: CoreSettings, request: ValidateTokenRequest) -> TokenCheck:
         """Read a request.
 
         :raises InvalidRequest: malformed nonce or digest
@@ -69,8 +66,8 @@ class TokenCheck:
             version = ProtocolVersion.parse(request.protocol_version)
         except VersionError:
             raise CryptographyFailed() from None
-        _check_time(core, request.timestamp)
-        unique_value, expires = replay.token_value(core, request.token_id, nonce, request.timestamp)
+        _check_time(settings, request.timestamp)
+        unique_value, expires = replay.token_value(settings, request.token_id, nonce, request.timestamp)
         scope = request.application_ids
         return cls(
             token_id=request.token_id,
@@ -129,8 +126,8 @@ def _decoded(request: ValidateTokenRequest) -> tuple[bytes, bytes]:
         raise InvalidRequest("requestObject.tokenDigest - must be Base64 of 32 bytes") from None
 
 
-def _check_time(core: Core, timestamp: int) -> None:
-    now, settings = clock.now_ms(), core.settings
+def _check_time(settings: CoreSettings, timestamp: int) -> None:
+    now = clock.now_ms()
     if timestamp < now - settings.token_timestamp_validity_ms:
         raise TokenTimestampTooOld()
     if timestamp > now + settings.token_timestamp_forward_validity_ms:

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.container import CoreDependency
 from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.kernel.answers import answer
 from powerauth_core.tokens import service
+from powerauth_core.tokens.ports import Running
 from powerauth_core.tokens.schemas import (
     CreateTokenRequest,
     RemoveTokenRequest,
@@ -20,18 +20,18 @@ router = APIRouter(prefix="/rest/v3/token", tags=["Tokens"], route_class=JsonRou
 
 
 @router.post("/create", response_model=ObjectResponse[SealedFields])
-async def create(core: CoreDependency, body: ObjectRequest[CreateTokenRequest]) -> JsonResponse:
+async def create(ports: Running, body: ObjectRequest[CreateTokenRequest]) -> JsonResponse:
     """Issue a token to an activation whose signature the caller has verified."""
-    return answer(await service.create_token(core, body.request_object))
+    return answer(await service.create_token(ports, body.request_object))
 
 
 @router.post("/validate", response_model=ObjectResponse[ValidateTokenResponse])
-async def validate(core: CoreDependency, body: ObjectRequest[ValidateTokenRequest]) -> JsonResponse:
+async def validate(ports: Running, body: ObjectRequest[ValidateTokenRequest]) -> JsonResponse:
     """Check a token header; each is accepted once."""
-    return answer(await service.validate_token(core, body.request_object))
+    return answer(await service.validate_token(ports, body.request_object))
 
 
 @router.post("/remove", response_model=ObjectResponse[RemoveTokenResponse])
-async def remove(core: CoreDependency, body: ObjectRequest[RemoveTokenRequest]) -> JsonResponse:
+async def remove(ports: Running, body: ObjectRequest[RemoveTokenRequest]) -> JsonResponse:
     """Remove a token of an activation."""
-    return answer(await service.remove_token(core, body.request_object))
+    return answer(await service.remove_token(ports.database, body.request_object))

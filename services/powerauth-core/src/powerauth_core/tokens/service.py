@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
-from powerauth_core.applications.cache import ApplicationFacts, ApplicationIdentity
+from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts, ApplicationIdentity
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.envelopes.schemas import SealedFields
@@ -23,9 +22,11 @@ from powerauth_core.kernel.errors import (
     InvalidRequest,
     TokenNotGenerated,
 )
-from powerauth_core.kernel.records import token_secret_parts
+from powerauth_core.kernel.records import RecordCipher, token_secret_parts
+from powerauth_core.settings import CoreSettings
 from powerauth_core.tokens import repository
 from powerauth_core.tokens.checks import TokenCheck, Verdict
+from powerauth_core.tokens.ports import Ports
 from powerauth_core.tokens.schemas import (
     CreateTokenRequest,
     RemoveTokenRequest,
@@ -39,25 +40,23 @@ from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
 from powerauth_protocol.v3.token import generate_token_secret
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock, units
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
-async def create_token(core: Core, request: CreateTokenRequest) -> SealedFields:
+async def create_token(ports: Ports, request: CreateTokenRequest) -> SealedFields:
     """``token/create`` for a caller that has verified a signature of the recorded type itself; as `create`.
 
     :raises ActivationNotFound: unknown activation
     :raises InvalidApplication: unknown or unsupported version, or one of another application
     """
     version, env = read_envelope(request, request.protocol_version)
-    async with core.database.transaction() as session:
+    async with ports.database.transaction() as session:
         activation = await activations.lock(session, request.activation_id, request.application_ids)
         if activation is None:
             raise ActivationNotFound()
-        application = await core.application_cache.by_key(session, request.application_key)
+        application = await ports.application_cache.by_key(session, request.application_key)
         return await create(
-            core,
+            ports,
             session,
             activation=activation,
             application=application,
@@ -68,7 +67,7 @@ async def create_token(core: Core, request: CreateTokenRequest) -> SealedFields:
 
 
 async def create(
-    core: Core,
+    ports: Ports,
     session: AsyncSession,
     *,
     activation: Activation,
@@ -95,7 +94,7 @@ async def create(
     if application.application_rid != activation.application_id:
         raise InvalidApplication()
     opened = await open_envelope(
-        core,
+        ports,
         session,
         scope=Scope.ACTIVATION,
         sh1=SharedInfo1.CREATE_TOKEN,
@@ -105,7 +104,9 @@ async def create(
         version=version,
     )
     secret = generate_token_secret()
-    token_id = await _store(core, session, activation.activation_id, signature_type, secret)
+    token_id = await _store(
+        ports.settings, ports.cipher, session, activation.activation_id, signature_type, secret
+    )
     params = {
         "tokenId": token_id,
         "activationId": activation.activation_id,
@@ -116,29 +117,31 @@ async def create(
     return opened.seal(render_json({"tokenId": token_id, "tokenSecret": b64encode(secret)}))
 
 
-async def validate_token(core: Core, request: ValidateTokenRequest) -> ValidateTokenResponse:
+async def validate_token(ports: Ports, request: ValidateTokenRequest) -> ValidateTokenResponse:
     """``token/validate``; raises as `validate`."""
-    return _validation_response(await validate(core, request))
+    return _validation_response(await validate(ports, request))
 
 
-async def validate(core: Core, request: ValidateTokenRequest) -> Verdict:
+async def validate(ports: Ports, request: ValidateTokenRequest) -> Verdict:
     """Check a token header and remember it, so that it is accepted once (D10).
 
     :raises CryptographyFailed: unknown protocol version, or one that the token's application does not accept
     :raises CoreError: as `TokenCheck.of` and `TokenValidator.check`
     """
-    check = TokenCheck.of(core, request)
-    verdict = await core.token_validator.check(check)
+    check = TokenCheck.of(ports.settings, request)
+    verdict = await ports.token_validator.check(check)
     if verdict.token is not None and verdict.valid:
-        application = await _application(core, verdict.token.application_id)
+        application = await _application(
+            ports.database, ports.application_cache, verdict.token.application_id
+        )
         if application is None or not application.accepts(check.version):
             raise CryptographyFailed()
     return verdict
 
 
-async def remove_token(core: Core, request: RemoveTokenRequest) -> RemoveTokenResponse:
+async def remove_token(database: Database, request: RemoveTokenRequest) -> RemoveTokenResponse:
     """``token/remove``: only the owning activation's call removes a token."""
-    async with core.database.transaction() as session:
+    async with database.transaction() as session:
         owner = await activations.find(session, request.activation_id, request.application_ids)
         if owner is None:
             return RemoveTokenResponse(removed=False)
@@ -158,25 +161,32 @@ async def remove(session: AsyncSession, token_id: str, activation_id: str, user_
     return removed
 
 
-async def _application(core: Core, application_id: str) -> ApplicationIdentity | None:
-    known = core.application_cache.known_by_id(application_id)
+async def _application(
+    database: Database, application_cache: ApplicationCache, application_id: str
+) -> ApplicationIdentity | None:
+    known = application_cache.known_by_id(application_id)
     if known is not None:
         return known
 
     async def read() -> ApplicationIdentity | None:
-        async with core.database.read() as session:
-            return await core.application_cache.by_id(session, application_id)
+        async with database.read() as session:
+            return await application_cache.by_id(session, application_id)
 
     # The header is spent: the request as a whole cannot be run again, this can.
     return await units.repeated(read)
 
 
 async def _store(
-    core: Core, session: AsyncSession, activation_id: str, signature_type: SignatureType, secret: bytes
+    settings: CoreSettings,
+    cipher: RecordCipher,
+    session: AsyncSession,
+    activation_id: str,
+    signature_type: SignatureType,
+    secret: bytes,
 ) -> str:
-    for _ in range(core.settings.generate_token_id_iterations):
+    for _ in range(settings.generate_token_id_iterations):
         token_id = str(uuid.uuid4())
-        mode, stored = core.cipher.encrypt(token_secret_parts(token_id, activation_id), secret)
+        mode, stored = cipher.encrypt(token_secret_parts(token_id, activation_id), secret)
         row = {
             "token_id": token_id,
             "token_secret": stored,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.kernel.errors import CoreError
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithRowMacs, WithSettings
 from powerauth_core.replay import service as replay
 from powerauth_core.tokens import postgresql, repository
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
@@ -17,18 +18,19 @@ from servicekit import units
 from servicekit.database import DatabaseUnavailable
 from servicekit.errors import Unavailable
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+
+class Parts(WithDatabase, WithSettings, WithCipher, WithRowMacs, Protocol):
+    """What checks of tokens use of a running core."""
 
 
 class TokenValidator:
     """Front of the batches of one process; every check of a token header goes through `check`."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        settings = core.settings
-        self._secrets = TokenSecrets(core.cipher, settings.token_secret_cache_size)
-        on_postgresql = core.database.dialect == "postgresql"
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        settings = parts.settings
+        self._secrets = TokenSecrets(parts.cipher, settings.token_secret_cache_size)
+        on_postgresql = parts.database.dialect == "postgresql"
         self._batcher: MicroBatcher[TokenCheck, Verdict] = MicroBatcher(
             self._by_driver if on_postgresql else self._by_session,
             max_size=settings.verification_batch_size,
@@ -69,15 +71,15 @@ class TokenValidator:
             raise BatchFailed from error
 
     async def _check_by_driver(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
-        remembers = replay.is_enabled(self._core)
-        async with self._core.database.driver() as driver:
+        remembers = replay.is_enabled(self._parts.settings)
+        async with self._parts.database.driver() as driver:
             return await postgresql.check(
-                driver, checks, self._secrets, self._core.row_macs, remembers=remembers
+                driver, checks, self._secrets, self._parts.row_macs, remembers=remembers
             )
 
     async def _by_session(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
         try:
-            async with self._core.database.transaction() as session:
+            async with self._parts.database.transaction() as session:
                 return [await self._settle(session, check) for check in checks]
         except Unavailable as error:
             raise BatchFailed from error
@@ -90,7 +92,7 @@ class TokenValidator:
             return Settled(error=error)
 
     async def _check(self, session: AsyncSession, check: TokenCheck) -> Verdict:
-        macs = self._core.row_macs
+        macs = self._parts.row_macs
         found = await repository.find(session, macs, check.token_id, check.application_ids)
         if found is None:
             return UNKNOWN
@@ -99,7 +101,7 @@ class TokenValidator:
         stored = StoredSecret(found.token_id, found.activation_id, found.secret, found.secret_encryption)
         if not check.proves(self._secrets.read(stored)):
             return Verdict(found, False)
-        if not await replay.remember_token(self._core, session, check.unique_value, check.expires):
+        if not await replay.remember_token(self._parts.settings, session, check.unique_value, check.expires):
             raise replayed()
         return Verdict(found, True)
 

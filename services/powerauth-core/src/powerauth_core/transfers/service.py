@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.administration import remove_locked
+from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.initialisation import Properties, initialise, sign_code
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import ACTIVE
@@ -22,13 +23,33 @@ from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.enums import CommitPhase, TransferType
 from powerauth_core.kernel.errors import IncorrectActivationState
 from powerauth_core.transfers import repository
+from powerauth_core.transfers.ports import Ports
 from servicekit import clock
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
-    from powerauth_core.verification.jobs import LockedActivation
-
 _DAY = timedelta(days=1)
+
+
+class Source(Protocol):
+    """The activation that opens another one.
+
+    :ivar application_rid: row id of its application
+    :ivar application_id: public id of its application
+    """
+
+    @property
+    def activation_id(self) -> str: ...
+
+    @property
+    def user_id(self) -> str: ...
+
+    @property
+    def application_rid(self) -> int: ...
+
+    @property
+    def application_id(self) -> str: ...
+
+    @property
+    def flags(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +62,7 @@ class OpenedTransfer:
 
 
 async def open_transfer(
-    core: Core, session: AsyncSession, source: LockedActivation, target: str, otp_hash: str
+    ports: Ports, session: AsyncSession, source: Source, target: str, otp_hash: str
 ) -> OpenedTransfer | None:
     """Start an activation of the same user in another application, or in the same one on another phone.
 
@@ -54,24 +75,24 @@ async def open_transfer(
     :raises CoreError: the activation cannot be started, as `initialise`
     """
     values = await config_service.values_of(
-        core, session, source.application_rid, source.application_id, ACTIVATION_TRANSFER
+        ports.cipher, session, source.application_rid, source.application_id, ACTIVATION_TRANSFER
     )
     destination = rules.choose(values or (), target)
-    application = await core.application_cache.by_id(session, target)
+    application = await ports.application_cache.by_id(session, target)
     if destination is None or application is None or not destination.admits(source.flags):
         return None
     parent_id = source.activation_id
     if await repository.opened_since(session, parent_id, clock.now() - _DAY) >= destination.max_per_day:
         return None
     for unused in await repository.lock_open(session, parent_id, destination.type, application.rid):
-        await remove_locked(core, session, unused)
+        await remove_locked(ports.changes, session, unused)
     facts = {
         "sourceApplicationId": source.application_id,
         "targetApplicationId": target,
         "transferType": destination.type.value,
     }
     child = await initialise(
-        core,
+        ports,
         session,
         application,
         Properties(
@@ -91,7 +112,7 @@ async def open_transfer(
 
 
 async def check_parent(
-    core: Core, session: AsyncSession, child: Activation, parent: Activation | None
+    changes: ActivationChanges, session: AsyncSession, child: Activation, parent: Activation | None
 ) -> None:
     """Let a device join only while the activation that opened this one is ACTIVE.
 
@@ -103,12 +124,16 @@ async def check_parent(
     """
     if child.parent_activation_id is None or (parent is not None and parent.activation_status is ACTIVE):
         return
-    await remove_locked(core, session, child)
+    await remove_locked(changes, session, child)
     raise IncorrectActivationState(keep_changes=True)
 
 
 async def complete(
-    core: Core, session: AsyncSession, child: Activation, parent: Activation | None, application_id: str
+    changes: ActivationChanges,
+    session: AsyncSession,
+    child: Activation,
+    parent: Activation | None,
+    application_id: str,
 ) -> None:
     """Finish a transfer in the transaction in which its activation became ACTIVE: a move removes the parent.
 
@@ -119,7 +144,7 @@ async def complete(
     if parent is None or child.activation_status is not ACTIVE:
         return
     if child.transfer_type == TransferType.MOVE:
-        await remove_locked(core, session, parent)
+        await remove_locked(changes, session, parent)
     await _audit(session, "Activation transfer completed", child, application_id)
 
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.container import CoreDependency
 from powerauth_core.kernel.answers import answer
 from powerauth_core.upgrade import service
+from powerauth_core.upgrade.ports import Running
 from powerauth_core.upgrade.schemas import (
     CommitUpgradeRequest,
     CommitUpgradeResponse,
@@ -18,12 +18,14 @@ router = APIRouter(prefix="/rest/v3/upgrade", tags=["Upgrade"], route_class=Json
 
 
 @router.post("/start", response_model=ObjectResponse[StartUpgradeResponse])
-async def start_upgrade(request: ObjectRequest[StartUpgradeRequest], core: CoreDependency) -> JsonResponse:
+async def start_upgrade(request: ObjectRequest[StartUpgradeRequest], ports: Running) -> JsonResponse:
     """Begin the upgrade of an activation; none qualifies."""
-    return answer(await service.start_upgrade(core, request.request_object))
+    return answer(
+        await service.start_upgrade(ports.database, ports.application_cache, request.request_object)
+    )
 
 
 @router.post("/commit", response_model=ObjectResponse[CommitUpgradeResponse])
-async def commit_upgrade(request: ObjectRequest[CommitUpgradeRequest], core: CoreDependency) -> JsonResponse:
+async def commit_upgrade(request: ObjectRequest[CommitUpgradeRequest], ports: Running) -> JsonResponse:
     """End the upgrade of an activation; none qualifies."""
-    return answer(await service.commit_upgrade(core, request.request_object))
+    return answer(await service.commit_upgrade(ports.database, request.request_object))

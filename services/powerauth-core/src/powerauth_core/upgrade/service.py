@@ -6,12 +6,13 @@ removed, and like every other use of them the upgrade answers ERR0008.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations import repository
 from powerauth_core.activations.repository import ApplicationIds
+from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.envelopes.service import read_envelope, require_version
 from powerauth_core.kernel.enums import ActivationProtocol
 from powerauth_core.kernel.errors import (
@@ -27,12 +28,12 @@ from powerauth_core.upgrade.schemas import (
     StartUpgradeResponse,
 )
 from powerauth_protocol.v3.versions import ProtocolVersion
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
-async def start_upgrade(core: Core, request: StartUpgradeRequest) -> StartUpgradeResponse:
+async def start_upgrade(
+    database: Database, application_cache: ApplicationCache, request: StartUpgradeRequest
+) -> StartUpgradeResponse:
     """``upgrade/start``.
 
     :raises DecryptionFailed: the envelope does not fit its version, or the application does not accept that
@@ -44,9 +45,9 @@ async def start_upgrade(core: Core, request: StartUpgradeRequest) -> StartUpgrad
         version, _ = read_envelope(request, request.protocol_version)
     except InvalidRequest:
         raise DecryptionFailed() from None
-    async with core.database.read() as session:
+    async with database.read() as session:
         await refuse_start(
-            core,
+            application_cache,
             session,
             request.activation_id,
             request.application_key,
@@ -56,7 +57,7 @@ async def start_upgrade(core: Core, request: StartUpgradeRequest) -> StartUpgrad
 
 
 async def refuse_start(
-    core: Core,
+    application_cache: ApplicationCache,
     session: AsyncSession,
     activation_id: str,
     application_key: str,
@@ -69,19 +70,19 @@ async def refuse_start(
     :raises DecryptionFailed: the application does not accept the protocol version
     :raises CoreError: as `start_upgrade`
     """
-    application = await core.application_cache.by_key(session, application_key)
+    application = await application_cache.by_key(session, application_key)
     if application is not None:
         require_version(application, version)
     await _refuse(session, activation_id, application_ids)
 
 
-async def commit_upgrade(core: Core, request: CommitUpgradeRequest) -> CommitUpgradeResponse:
+async def commit_upgrade(database: Database, request: CommitUpgradeRequest) -> CommitUpgradeResponse:
     """``upgrade/commit``; raises as `commit`."""
-    async with core.database.read() as session:
-        return await commit(core, session, request)
+    async with database.read() as session:
+        return await commit(session, request)
 
 
-async def commit(_core: Core, session: AsyncSession, request: CommitUpgradeRequest) -> CommitUpgradeResponse:
+async def commit(session: AsyncSession, request: CommitUpgradeRequest) -> CommitUpgradeResponse:
     """The upgrade's second step, in the caller's transaction.
 
     :raises ActivationNotFound: unknown

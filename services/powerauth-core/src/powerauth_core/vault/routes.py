@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.container import CoreDependency
 from powerauth_core.kernel.answers import answer
 from powerauth_core.vault import service
+from powerauth_core.vault.ports import Running
 from powerauth_core.vault.schemas import UnlockVaultRequest, UnlockVaultResponse
 from servicekit.routing import JsonRoute
 from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
@@ -13,6 +13,6 @@ router = APIRouter(prefix="/rest/v3/vault", tags=["Vault"], route_class=JsonRout
 
 
 @router.post("/unlock", response_model=ObjectResponse[UnlockVaultResponse])
-async def unlock(core: CoreDependency, body: ObjectRequest[UnlockVaultRequest]) -> JsonResponse:
+async def unlock(ports: Running, body: ObjectRequest[UnlockVaultRequest]) -> JsonResponse:
     """Verify a signature and hand out the vault key, encrypted for the device."""
-    return answer(await service.unlock(core, body.request_object))
+    return answer(await service.unlock(ports, body.request_object))

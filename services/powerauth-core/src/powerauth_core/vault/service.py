@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +14,7 @@ from powerauth_core.envelopes.service import Opened, open_envelope, read_envelop
 from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.kernel.errors import ActivationNotFound, InvalidRequest
 from powerauth_core.vault import rules
+from powerauth_core.vault.ports import Ports
 from powerauth_core.vault.schemas import UnlockVaultRequest, UnlockVaultResponse
 from powerauth_core.verification.jobs import (
     NO_LOCK,
@@ -30,9 +30,6 @@ from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
 from powerauth_protocol.v3.vault import wrap_vault_key
 from powerauth_protocol.v3.versions import ProtocolVersion
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
-
 AUDITED_REASON = "VAULT_UNLOCKED_REASON"
 
 
@@ -44,7 +41,7 @@ class UnlockVault:
     Its answer is the sealed envelope, or None if the request was refused before the envelope was opened.
     """
 
-    core: Core
+    ports: Ports
     application_key: str
     version: ProtocolVersion
     env: EciesRequest
@@ -55,7 +52,7 @@ class UnlockVault:
         """Open the envelope; its reason goes to the audit."""
         if activation.facts.status is not ActivationStatus.ACTIVE:
             raise EarlyEnd(None)
-        application = await self.core.application_cache.by_key(session, self.application_key)
+        application = await self.ports.application_cache.by_key(session, self.application_key)
         if (
             application is None
             or not application.supported
@@ -65,7 +62,7 @@ class UnlockVault:
         if activation.facts.protocol is not ActivationProtocol.POWERAUTH:
             raise InvalidRequest()
         self._opened = await open_envelope(
-            self.core,
+            self.ports,
             session,
             scope=Scope.ACTIVATION,
             sh1=SharedInfo1.VAULT_UNLOCK,
@@ -84,7 +81,7 @@ class UnlockVault:
     ) -> SealedFields:
         """Seal the vault key under the transport key."""
         entity = await self._entity(session, activation)
-        keys = self.core.activation_keys.keys_of(entity).factors
+        keys = self.ports.activation_keys.keys_of(entity).factors
         return self._seal(b64encode(wrap_vault_key(keys.transport, keys.vault)))
 
     async def refused(
@@ -104,7 +101,7 @@ class UnlockVault:
         return self._opened.seal(render_json({"encryptedVaultEncryptionKey": key}))
 
 
-async def unlock(core: Core, request: UnlockVaultRequest) -> UnlockVaultResponse:
+async def unlock(ports: Ports, request: UnlockVaultRequest) -> UnlockVaultResponse:
     """Verify the signature and hand out the vault key, encrypted for the device.
 
     :raises InvalidSignature: the signature type does not open the vault
@@ -114,10 +111,10 @@ async def unlock(core: Core, request: UnlockVaultRequest) -> UnlockVaultResponse
     """
     signature_type = BY_WIRE_NAME[request.signature_type]
     rules.check_type(
-        signature_type, biometry_allowed=core.settings.secure_vault_enable_biometric_authentication
+        signature_type, biometry_allowed=ports.settings.secure_vault_enable_biometric_authentication
     )
     version, env = read_envelope(request, request.signature_version)
-    verified = await core.verifier.run(
+    verified = await ports.verifier.run(
         VerificationJob(
             activation_id=request.activation_id,
             signed_data=(request.signed_data,),
@@ -126,7 +123,7 @@ async def unlock(core: Core, request: UnlockVaultRequest) -> UnlockVaultResponse
             version=version,
             application_key=request.application_key,
             application_ids=scope(request.application_ids),
-            action=UnlockVault(core, request.application_key, version, env),
+            action=UnlockVault(ports, request.application_key, version, env),
         )
     )
     if verified.refusal is not None:

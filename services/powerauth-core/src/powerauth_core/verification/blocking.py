@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
 from powerauth_core.verification.rules import Decision
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
 
-
-async def announce(core: Core, session: AsyncSession, decisions: Sequence[Decision]) -> None:
+async def announce(changes: ActivationChanges, session: AsyncSession, decisions: Sequence[Decision]) -> None:
     """Write history, event and callbacks of activations that these decisions blocked; their rows are
     stored.
     """
     for decision in sorted(decisions, key=lambda blocked: blocked.after.activation_id):
         activation = await session.get_one(Activation, decision.after.activation_id, populate_existing=True)
-        await core.changes.record(
+        await changes.record(
             session,
             activation,
             previous_status=decision.before.status,

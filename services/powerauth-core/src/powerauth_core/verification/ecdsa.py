@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from powerauth_core.activations import repository as activations
-from powerauth_core.activations.keys import import_stored_public_key
+from powerauth_core.activations.keys import ActivationKeyCache, import_stored_public_key
 from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus, EcdsaSignatureFormat
 from powerauth_core.kernel.errors import ActivationNotFound, IncorrectActivationState, InvalidRequest
 from powerauth_core.verification.schemas import (
@@ -17,12 +15,10 @@ from powerauth_core.verification.schemas import (
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.v3 import ecdsa
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 
-async def verify(core: Core, request: VerifyEcdsaRequest) -> VerifyEcdsaResponse:
+async def verify(database: Database, request: VerifyEcdsaRequest) -> VerifyEcdsaResponse:
     """Check a signature of the device key, in any state of the activation; nothing is counted or audited.
 
     An unknown or unsound activation, one without a device key and a malformed signature are an invalid
@@ -33,7 +29,7 @@ async def verify(core: Core, request: VerifyEcdsaRequest) -> VerifyEcdsaResponse
     """
     data = _decoded(request.data, "data")
     signature = _decoded(request.signature, "signature")
-    async with core.database.read() as session:
+    async with database.read() as session:
         activation = await activations.find(session, request.activation_id, request.application_ids)
     if activation is None:
         return VerifyEcdsaResponse(signature_valid=False)
@@ -46,7 +42,9 @@ async def verify(core: Core, request: VerifyEcdsaRequest) -> VerifyEcdsaResponse
     return VerifyEcdsaResponse(signature_valid=ecdsa.verify(public_key, data, signature, form))
 
 
-async def sign(core: Core, request: SignEcdsaRequest) -> SignEcdsaResponse:
+async def sign(
+    database: Database, activation_keys: ActivationKeyCache, request: SignEcdsaRequest
+) -> SignEcdsaResponse:
     """Sign data with the server key of an ACTIVE activation.
 
     :raises InvalidRequest: the data is not Base64, or a FIDO2 activation
@@ -54,7 +52,7 @@ async def sign(core: Core, request: SignEcdsaRequest) -> SignEcdsaResponse:
     :raises IncorrectActivationState: the activation is not ACTIVE
     """
     data = _decoded(request.data, "data")
-    async with core.database.read() as session:
+    async with database.read() as session:
         activation = await activations.find(session, request.activation_id, request.application_ids)
     if activation is None:
         raise ActivationNotFound()
@@ -62,7 +60,7 @@ async def sign(core: Core, request: SignEcdsaRequest) -> SignEcdsaResponse:
         raise InvalidRequest()
     if activation.activation_status is not ActivationStatus.ACTIVE:
         raise IncorrectActivationState()
-    private_key = core.activation_keys.server_private_key(activation)
+    private_key = activation_keys.server_private_key(activation)
     return SignEcdsaResponse(signature=b64encode(ecdsa.sign(private_key, data)))
 
 

@@ -15,15 +15,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
+from powerauth_core.activations.ports import WithActivationKeys, WithChanges
 from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.applications.ports import WithApplications
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.chain.streams import Streams, Turn
 from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_core.kernel.ports import WithDatabase, WithRowMacs, WithSettings
 from powerauth_core.verification import audit, blocking, metrics
 from powerauth_core.verification.audit import AuditRecord
 from powerauth_core.verification.batching import BatchFailed, MicroBatcher, Settled
@@ -48,11 +51,14 @@ from servicekit import units
 from servicekit.database import DatabaseUnavailable
 from servicekit.errors import ServiceError, Unavailable
 
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
-
 ACTIONS_PER_BATCH = 8
 """Actions run one after another while all locks of the batch are held."""
+
+
+class Parts(
+    WithDatabase, WithSettings, WithRowMacs, WithChanges, WithApplications, WithActivationKeys, Protocol
+):
+    """What checks of signatures use of a running core."""
 
 
 class SignatureExecutor:
@@ -62,24 +68,24 @@ class SignatureExecutor:
     :ivar repeated: attempts that count nothing, and share rows (D15)
     """
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._skip_locked = core.database.dialect == "postgresql"
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._skip_locked = parts.database.dialect == "postgresql"
         self._statements: BatchStatements = (
-            PostgresqlStatements(core.row_macs) if self._skip_locked else PortableStatements(core.row_macs)
+            PostgresqlStatements(parts.row_macs) if self._skip_locked else PortableStatements(parts.row_macs)
         )
-        self._plain = PostgresqlStatements(core.row_macs) if self._skip_locked else None
-        settings = core.settings
-        self._streams = Streams(core.database, ChainKeys.of(settings.chain_secrets))
+        self._plain = PostgresqlStatements(parts.row_macs) if self._skip_locked else None
+        settings = parts.settings
+        self._streams = Streams(parts.database, ChainKeys.of(settings.chain_secrets))
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
         self._counting = OWN_DEVICE if settings.only_own_device_counts else EVERY_FAILURE
-        self.repeated = RepeatedAttempts(core.database, self._streams, self._statements)
+        self.repeated = RepeatedAttempts(parts.database, self._streams, self._statements)
         # Checks alone take another way through the database than checks with an action: they never mix.
         self._checks = self._batcher(settings.verification_batches)
         self._actions = self._batcher(settings.verification_action_batches)
 
     def _batcher(self, in_flight: int) -> MicroBatcher[VerificationJob, Verified]:
-        settings = self._core.settings
+        settings = self._parts.settings
         return MicroBatcher(
             self._run,
             self._run_waiting,
@@ -168,14 +174,14 @@ class SignatureExecutor:
                 again = batch.again()
                 return await self._plain_transaction(again, self._plain, skip_locked=skip_locked)
         batch = self._batch(jobs, turn)
-        async with self._core.database.transaction() as session:
+        async with self._parts.database.transaction() as session:
             await batch.perform(session, skip_locked=skip_locked)
             turn.sending()
         turn.committed()
         return batch.settled()
 
     def _batch(self, jobs: Sequence[VerificationJob], turn: Turn) -> _Batch:
-        return _Batch(self._core, self._statements, jobs, turn, self._counting, self.repeated.samples)
+        return _Batch(self._parts, self._statements, jobs, turn, self._counting, self.repeated.samples)
 
     async def _without_locks(
         self, batch: _Batch, statements: PostgresqlStatements
@@ -185,7 +191,7 @@ class SignatureExecutor:
         :raises RowsChanged: somebody did, or is doing so; nothing is changed
         :raises NeedsSession: as `_plain_transaction`
         """
-        async with self._core.database.driver() as driver:
+        async with self._parts.database.driver() as driver:
             await batch.perform_without_locks(driver, statements)
         batch.turn.committed()
         return batch.settled()
@@ -197,7 +203,7 @@ class SignatureExecutor:
 
         :raises NeedsSession: this one does; nothing is changed
         """
-        async with self._core.database.driver_transaction() as driver:
+        async with self._parts.database.driver_transaction() as driver:
             await batch.perform_plain(driver, statements, skip_locked=skip_locked)
             batch.turn.sending()
         batch.turn.committed()
@@ -212,7 +218,7 @@ class NeedsSession(Exception):
 class _Batch:
     """One transaction over several jobs."""
 
-    core: Core
+    parts: Parts
     statements: BatchStatements
     jobs: Sequence[VerificationJob]
     turn: Turn
@@ -237,7 +243,7 @@ class _Batch:
             session, {job.activation_id for job in self.jobs}, skip_locked=skip_locked
         )
         self._facts = {activation_id: row.facts for activation_id, row in self._rows.items()}
-        cache = self.core.application_cache
+        cache = self.parts.application_cache
         for key in {job.application_key for job in self.jobs if job.application_key is not None}:
             self._applications[key] = await cache.by_key(session, key)
         actions = self._actions()
@@ -261,7 +267,7 @@ class _Batch:
         """The same jobs from the start. What is known of their applications stays: it was read from a cache,
         which may have dropped it meanwhile, and not from the rows that changed.
         """
-        made = _Batch(self.core, self.statements, self.jobs, self.turn, self.counting, self.samples)
+        made = _Batch(self.parts, self.statements, self.jobs, self.turn, self.counting, self.samples)
         made._applications = self._applications
         return made
 
@@ -272,7 +278,7 @@ class _Batch:
                 return False
             key = job.application_key
             if key is not None and key not in self._applications:
-                found = self.core.application_cache.known(key)
+                found = self.parts.application_cache.known(key)
                 if found is None:
                     return False
                 self._applications[key] = found
@@ -390,7 +396,7 @@ class _Batch:
             usable = facts.status is ActivationStatus.ACTIVE and facts.sound
             if usable and attempt.application in self.counting.keyed:
                 keys = self._keys_of(activation)
-            lookahead = self.core.settings.signature_validation_lookahead
+            lookahead = self.parts.settings.signature_validation_lookahead
             decision = decide(attempt, facts, keys, lookahead, self.counting)
         except ServiceError as error:
             self.outcomes[index] = Settled(Verified(activation, None, refusal=error))
@@ -404,7 +410,7 @@ class _Batch:
 
     def _keys_of(self, activation: LockedActivation) -> ActivationKeys:
         # Not kept per batch: the cache is one look-up, and most batches hold an activation once.
-        return self.core.activation_keys.keys_of(cast(Activation, activation)).factors
+        return self.parts.activation_keys.keys_of(cast(Activation, activation)).factors
 
     async def _store(self, session: AsyncSession) -> None:
         records = self._audit_records()
@@ -412,7 +418,7 @@ class _Batch:
         await self.statements.store(session, self._last_decisions(), records, chained, self.now)
         blocked = [decision for decision in self._decided.values() if decision.blocked]
         if blocked:
-            await blocking.announce(self.core, session, blocked)
+            await blocking.announce(self.parts.changes, session, blocked)
 
     def _last_decisions(self) -> list[Decision]:
         last = {self.jobs[index].activation_id: decision for index, decision in self._recorded.items()}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from powerauth_core.activations import repository as activations
+from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.enums import ActivationProtocol
 from powerauth_core.kernel.errors import ActivationNotFound, InvalidApplication, InvalidRequest
+from powerauth_core.settings import CoreSettings
+from powerauth_core.verification.executor import SignatureExecutor
 from powerauth_core.verification.jobs import VerificationJob
+from powerauth_core.verification.ports import Ports
 from powerauth_core.verification.schemas import (
     CreateNonPersonalizedPayloadRequest,
     CreatePersonalizedPayloadRequest,
@@ -25,9 +28,7 @@ from powerauth_protocol.common.totp import totp
 from powerauth_protocol.v3 import offline
 from powerauth_protocol.v3.signature import SignatureType
 from servicekit import clock
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 NONCE_BYTES = 16
 _KNOWLEDGE = SignatureType.POSSESSION_KNOWLEDGE
@@ -35,28 +36,28 @@ _BIOMETRY = SignatureType.POSSESSION_BIOMETRY
 
 
 async def create_personalized(
-    core: Core, request: CreatePersonalizedPayloadRequest
+    ports: Ports, request: CreatePersonalizedPayloadRequest
 ) -> OfflinePayloadResponse:
     """Payload for one activation, signed with its server key; the activation's state is not looked at.
 
     :raises ActivationNotFound: no such activation in the caller's scope
     :raises InvalidRequest: a FIDO2 activation, or a malformed nonce or seed
     """
-    otp = _payload_otp(core, request.proximity_check)
+    otp = _payload_otp(ports.settings, request.proximity_check)
     nonce = _nonce(request.nonce)
-    async with core.database.read() as session:
+    async with ports.database.read() as session:
         activation = await activations.find(session, request.activation_id, request.application_ids)
     if activation is None:
         raise ActivationNotFound()
     if activation.protocol != ActivationProtocol.POWERAUTH:
         raise InvalidRequest()
-    private_key = core.activation_keys.server_private_key(activation)
+    private_key = ports.activation_keys.server_private_key(activation)
     payload = offline.build_personalized(request.data, nonce, private_key, otp)
     return OfflinePayloadResponse(offline_data=payload, nonce=b64encode(nonce))
 
 
 async def create_non_personalized(
-    core: Core, request: CreateNonPersonalizedPayloadRequest
+    database: Database, application_cache: ApplicationCache, request: CreateNonPersonalizedPayloadRequest
 ) -> OfflinePayloadResponse:
     """Payload for any activation of an application, signed with its newest master key.
 
@@ -67,8 +68,8 @@ async def create_non_personalized(
     allowed = scope(request.application_ids)
     if allowed is not None and request.application_id not in allowed:
         raise InvalidApplication()
-    async with core.database.read() as session:
-        application = await core.application_cache.by_id(session, request.application_id)
+    async with database.read() as session:
+        application = await application_cache.by_id(session, request.application_id)
     if application is None:
         raise InvalidApplication()
     nonce = os.urandom(NONCE_BYTES)
@@ -76,21 +77,23 @@ async def create_non_personalized(
     return OfflinePayloadResponse(offline_data=payload, nonce=b64encode(nonce))
 
 
-async def verify(core: Core, request: VerifyOfflineSignatureRequest) -> VerifySignatureResponse:
+async def verify(
+    settings: CoreSettings, verifier: SignatureExecutor, request: VerifyOfflineSignatureRequest
+) -> VerifySignatureResponse:
     """Check an offline code; all candidates of a proximity check together count as one attempt.
 
     :raises InvalidRequest: a FIDO2 activation, a malformed seed, or data whose body cannot take the OTP
     :raises IncorrectActivationState: an activation of protocol version 2
     """
     biometry = request.allow_biometry
-    verified = await core.verifier.run(
+    verified = await verifier.run(
         VerificationJob(
             activation_id=request.activation_id,
-            signed_data=_candidates(core, request.data, request.proximity_check),
+            signed_data=_candidates(settings, request.data, request.proximity_check),
             signature=request.signature,
             types=(_KNOWLEDGE, _BIOMETRY) if biometry else (_KNOWLEDGE,),
             version=None,
-            component_length=request.component_length or core.settings.offline_signature_component_length,
+            component_length=request.component_length or settings.offline_signature_component_length,
             failure_info=(("BIOMETRY_ALLOWED", "TRUE"),) if biometry else (),
             application_ids=scope(request.application_ids),
         )
@@ -107,13 +110,15 @@ def _nonce(text: str | None) -> bytes:
         raise InvalidRequest("requestObject.nonce - must be Base64 of 16 bytes") from None
 
 
-def _payload_otp(core: Core, check: OfflineProximityCheck | None) -> str | None:
+def _payload_otp(settings: CoreSettings, check: OfflineProximityCheck | None) -> str | None:
     if check is None or not check.seed.strip():
         return None
-    return _otp(core, check.seed, check.step_length, clock.now_ms() // 1000)
+    return _otp(settings, check.seed, check.step_length, clock.now_ms() // 1000)
 
 
-def _candidates(core: Core, data: str, check: OfflineProximityVerification | None) -> tuple[str, ...]:
+def _candidates(
+    settings: CoreSettings, data: str, check: OfflineProximityVerification | None
+) -> tuple[str, ...]:
     """Signed data to try: with a proximity check once per accepted step, the newest first."""
     if check is None:
         return (data,)
@@ -121,16 +126,16 @@ def _candidates(core: Core, data: str, check: OfflineProximityVerification | Non
     moments = [now - step * check.step_length for step in range(check.step_count + 1)]
     return tuple(
         [
-            _with_otp(data, _otp(core, check.seed, check.step_length, moment))
+            _with_otp(data, _otp(settings, check.seed, check.step_length, moment))
             for moment in moments
             if moment >= 0
         ]
     )
 
 
-def _otp(core: Core, seed: str, step_length: int, moment: int) -> str:
+def _otp(settings: CoreSettings, seed: str, step_length: int, moment: int) -> str:
     try:
-        return totp(b64decode(seed), moment, step_length, core.settings.proximity_check_otp_length)
+        return totp(b64decode(seed), moment, step_length, settings.proximity_check_otp_length)
     except ProtocolError:
         raise InvalidRequest("requestObject.proximityCheck.seed - must be Base64") from None
 

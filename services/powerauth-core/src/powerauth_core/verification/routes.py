@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.container import CoreDependency
 from powerauth_core.kernel.answers import answer
 from powerauth_core.verification import ecdsa, offline, service
+from powerauth_core.verification.ports import Running
 from powerauth_core.verification.schemas import (
     CreateNonPersonalizedPayloadRequest,
     CreatePersonalizedPayloadRequest,
@@ -29,48 +29,48 @@ Payload = ObjectResponse[OfflinePayloadResponse]
 
 
 @router.post("/verify", response_model=Verified)
-async def verify(core: CoreDependency, body: ObjectRequest[VerifySignatureRequest]) -> JsonResponse:
+async def verify(ports: Running, body: ObjectRequest[VerifySignatureRequest]) -> JsonResponse:
     """Check an online signature."""
-    return answer(await service.verify(core, body.request_object))
+    return answer(await service.verify(ports, body.request_object))
 
 
 @router.post("/offline/personalized/create", response_model=Payload)
 async def create_personalized(
-    core: CoreDependency, body: ObjectRequest[CreatePersonalizedPayloadRequest]
+    ports: Running, body: ObjectRequest[CreatePersonalizedPayloadRequest]
 ) -> JsonResponse:
     """Payload for a QR code that one activation can read."""
-    return answer(await offline.create_personalized(core, body.request_object))
+    return answer(await offline.create_personalized(ports, body.request_object))
 
 
 @router.post("/offline/non-personalized/create", response_model=Payload)
 async def create_non_personalized(
-    core: CoreDependency, body: ObjectRequest[CreateNonPersonalizedPayloadRequest]
+    ports: Running, body: ObjectRequest[CreateNonPersonalizedPayloadRequest]
 ) -> JsonResponse:
     """Payload for a QR code that every activation of an application can read."""
-    return answer(await offline.create_non_personalized(core, body.request_object))
+    return answer(
+        await offline.create_non_personalized(ports.database, ports.application_cache, body.request_object)
+    )
 
 
 @router.post("/offline/verify", response_model=Verified)
-async def verify_offline(
-    core: CoreDependency, body: ObjectRequest[VerifyOfflineSignatureRequest]
-) -> JsonResponse:
+async def verify_offline(ports: Running, body: ObjectRequest[VerifyOfflineSignatureRequest]) -> JsonResponse:
     """Check a code that a user typed in."""
-    return answer(await offline.verify(core, body.request_object))
+    return answer(await offline.verify(ports.settings, ports.verifier, body.request_object))
 
 
 @router.post("/ecdsa/verify", response_model=ObjectResponse[VerifyEcdsaResponse])
-async def verify_ecdsa(core: CoreDependency, body: ObjectRequest[VerifyEcdsaRequest]) -> JsonResponse:
+async def verify_ecdsa(ports: Running, body: ObjectRequest[VerifyEcdsaRequest]) -> JsonResponse:
     """Check a signature of the device's private key."""
-    return answer(await ecdsa.verify(core, body.request_object))
+    return answer(await ecdsa.verify(ports.database, body.request_object))
 
 
 @router.post("/ecdsa/sign", response_model=ObjectResponse[SignEcdsaResponse])
-async def sign_ecdsa(core: CoreDependency, body: ObjectRequest[SignEcdsaRequest]) -> JsonResponse:
+async def sign_ecdsa(ports: Running, body: ObjectRequest[SignEcdsaRequest]) -> JsonResponse:
     """Sign with the activation's server key."""
-    return answer(await ecdsa.sign(core, body.request_object))
+    return answer(await ecdsa.sign(ports.database, ports.activation_keys, body.request_object))
 
 
 @router.post("/list", response_model=ObjectResponse[ListSignaturesResponse])
-async def list_signatures(core: CoreDependency, body: ObjectRequest[ListSignaturesRequest]) -> JsonResponse:
+async def list_signatures(ports: Running, body: ObjectRequest[ListSignaturesRequest]) -> JsonResponse:
     """Signature audit of a user."""
-    return answer(await service.list_signatures(core, body.request_object))
+    return answer(await service.list_signatures(ports.database, ports.cipher, body.request_object))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from powerauth_core.applications.models import ApplicationVersion
 from powerauth_core.applications.secrets import application_secret
 from powerauth_core.audit.signatures import SignatureAudit
 from powerauth_core.kernel.enums import ActivationStatus, SignatureType
 from powerauth_core.kernel.errors import SignatureNotComputable
+from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.verification import repository
 from powerauth_core.verification.jobs import VerificationJob, Verified
+from powerauth_core.verification.ports import Ports
 from powerauth_core.verification.rules import HASH_COUNTER_VERSION
 from powerauth_core.verification.schemas import (
     KeyValue,
@@ -25,15 +27,13 @@ from powerauth_protocol.common.errors import VersionError
 from powerauth_protocol.common.json_text import read_json
 from powerauth_protocol.v3.signature import SignatureType as ProtocolSignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-
-if TYPE_CHECKING:
-    from powerauth_core.container import Core
+from servicekit.database import Database
 
 BY_WIRE_NAME = {kind: ProtocolSignatureType[kind.name] for kind in SignatureType}
 WIRE_NAME = {kind: SignatureType[kind.name] for kind in ProtocolSignatureType}
 
 
-async def verify(core: Core, request: VerifySignatureRequest) -> VerifySignatureResponse:
+async def verify(ports: Ports, request: VerifySignatureRequest) -> VerifySignatureResponse:
     """Check an online signature, move the counter or count the failure, and answer after the commit.
 
     :raises SignatureNotComputable: unknown signature version, or one that the application does not accept
@@ -44,7 +44,7 @@ async def verify(core: Core, request: VerifySignatureRequest) -> VerifySignature
         version = ProtocolVersion.parse(request.signature_version)
     except VersionError:
         raise SignatureNotComputable() from None
-    verified = await core.verifier.run(
+    verified = await ports.verifier.run(
         VerificationJob(
             activation_id=request.activation_id,
             signed_data=(request.data,),
@@ -90,17 +90,19 @@ def verification_response(activation_id: str, verified: Verified) -> VerifySigna
     )
 
 
-async def list_signatures(core: Core, request: ListSignaturesRequest) -> ListSignaturesResponse:
+async def list_signatures(
+    database: Database, cipher: RecordCipher, request: ListSignaturesRequest
+) -> ListSignaturesResponse:
     """Signature audit of a user, newest first; application secrets are put back where rows leave them out."""
     wanted = scope(request.application_ids)
     if request.application_id is not None:
         named = frozenset({request.application_id})
         wanted = named if wanted is None else wanted & named
-    async with core.database.read() as session:
+    async with database.read() as session:
         rows = await repository.audit_of_user(
             session, request.user_id, wanted, request.timestamp_from, request.timestamp_to
         )
-        items = [_item(core, request.user_id, *row) for row in rows]
+        items = [_item(cipher, request.user_id, *row) for row in rows]
     return ListSignaturesResponse(items=items)
 
 
@@ -110,7 +112,11 @@ def scope(application_ids: list[str] | None) -> frozenset[str] | None:
 
 
 def _item(
-    core: Core, user_id: str, row: SignatureAudit, application_id: str, version: ApplicationVersion | None
+    cipher: RecordCipher,
+    user_id: str,
+    row: SignatureAudit,
+    application_id: str,
+    version: ApplicationVersion | None,
 ) -> SignatureAuditItem:
     return SignatureAuditItem(
         id=row.id,
@@ -121,7 +127,7 @@ def _item(
         activation_ctr_data=row.activation_ctr_data,
         activation_status=row.activation_status,
         additional_info=[KeyValue(**pair) for pair in _additional_info(row.additional_info)],
-        data_base64=_with_secret(core, row.data_base64, version),
+        data_base64=_with_secret(cipher, row.data_base64, version),
         signature_version=row.signature_version,
         signature_type=row.signature_type,
         signature=row.signature,
@@ -132,11 +138,13 @@ def _item(
     )
 
 
-def _with_secret(core: Core, data_base64: str | None, version: ApplicationVersion | None) -> str | None:
+def _with_secret(
+    cipher: RecordCipher, data_base64: str | None, version: ApplicationVersion | None
+) -> str | None:
     """The signed data as the original stores it, with the application secret (D12)."""
     if data_base64 is None or version is None:
         return data_base64
-    return b64encode(b64decode(data_base64) + b"&" + application_secret(core.cipher, version).encode())
+    return b64encode(b64decode(data_base64) + b"&" + application_secret(cipher, version).encode())
 
 
 def _additional_info(stored: str | None) -> list[dict[str, Any]]:

@@ -1,0 +1,43 @@
+"""What this room uses of a running core."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from fastapi import Depends
+
+from powerauth_core.activations.history import ActivationChanges
+from powerauth_core.activations.keys import ActivationKeyCache
+from powerauth_core.applications.ports import WithApplications
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithSettings, running
+
+
+class WithChanges(Protocol):
+    """Has `changes`."""
+
+    @property
+    def changes(self) -> ActivationChanges: ...
+
+
+class WithActivationKeys(Protocol):
+    """Has `activation_keys`."""
+
+    @property
+    def activation_keys(self) -> ActivationKeyCache: ...
+
+
+class Ports(
+    WithDatabase,
+    WithSettings,
+    WithCipher,
+    WithHashes,
+    WithChanges,
+    WithApplications,
+    WithActivationKeys,
+    Protocol,
+):
+    """What use cases of this room take."""
+
+
+Running = Annotated[Ports, Depends(running)]
+"""Parameter type of a route."""

@@ -1,0 +1,25 @@
+"""What this room uses of a running core."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from fastapi import Depends
+
+from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithEgress, WithSettings, running
+
+
+class WithApplications(Protocol):
+    """Has `application_cache`."""
+
+    @property
+    def application_cache(self) -> ApplicationCache: ...
+
+
+class Ports(WithDatabase, WithSettings, WithCipher, WithEgress, WithApplications, Protocol):
+    """What use cases of this room take."""
+
+
+Running = Annotated[Ports, Depends(running)]
+"""Parameter type of a route."""

@@ -1,0 +1,44 @@
+"""What this room uses of a running core."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from fastapi import Depends
+
+from powerauth_core.activations.ports import WithActivationKeys, WithChanges
+from powerauth_core.applications.ports import WithApplications
+from powerauth_core.kernel.ports import (
+    WithCipher,
+    WithDatabase,
+    WithEgress,
+    WithHashes,
+    WithListeners,
+    WithSettings,
+    running,
+)
+from powerauth_core.providers.ports import WithDiscovery
+from powerauth_core.tokens.ports import WithTokenValidator
+from powerauth_core.verification.ports import WithVerifier
+
+
+class Ports(
+    WithDatabase,
+    WithSettings,
+    WithCipher,
+    WithHashes,
+    WithEgress,
+    WithListeners,
+    WithChanges,
+    WithApplications,
+    WithActivationKeys,
+    WithDiscovery,
+    WithVerifier,
+    WithTokenValidator,
+    Protocol,
+):
+    """What use cases of this room take."""
+
+
+Running = Annotated[Ports, Depends(running)]
+"""Parameter type of a route."""

@@ -1,0 +1,73 @@
+"""The parts of a running core that rooms use, a small protocol for each.
+
+A function takes the parts that it uses. Where these are many it takes the `Ports` of its room, which name
+them; a running core (`powerauth_core.container`) has them all, and no room knows it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from fastapi import Request
+
+from powerauth_core.kernel.changes import Listeners
+from powerauth_core.kernel.egress import Egress
+from powerauth_core.kernel.hashing import PasswordHashes
+from powerauth_core.kernel.records import RecordCipher
+from powerauth_core.kernel.row_macs import RowMacs
+from powerauth_core.settings import CoreSettings
+from servicekit.database import Database
+
+
+class WithDatabase(Protocol):
+    """Has `database`."""
+
+    @property
+    def database(self) -> Database: ...
+
+
+class WithSettings(Protocol):
+    """Has `settings`."""
+
+    @property
+    def settings(self) -> CoreSettings: ...
+
+
+class WithCipher(Protocol):
+    """Has `cipher`."""
+
+    @property
+    def cipher(self) -> RecordCipher: ...
+
+
+class WithRowMacs(Protocol):
+    """Has `row_macs`."""
+
+    @property
+    def row_macs(self) -> RowMacs: ...
+
+
+class WithHashes(Protocol):
+    """Has `hashes`."""
+
+    @property
+    def hashes(self) -> PasswordHashes: ...
+
+
+class WithEgress(Protocol):
+    """Has `egress`."""
+
+    @property
+    def egress(self) -> Egress: ...
+
+
+class WithListeners(Protocol):
+    """Has `listeners`."""
+
+    @property
+    def listeners(self) -> Listeners: ...
+
+
+async def running(request: Request) -> Any:
+    """The running core behind a request; a coroutine, because plain dependencies run in a thread."""
+    return request.app.state.core

@@ -1,0 +1,88 @@
+"""What a file may know, by what it is (CONTRIBUTING.md). Which room may know which, `lint-imports` checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import grimp
+import pytest
+
+SERVICES = ("powerauth_core", "cloud_private_api", "enrollment")
+ROLES = {
+    "routes": "routes",
+    "single_routes": "routes",
+    "schemas": "schemas",
+    "schemas_administration": "schemas",
+    "rules": "rules",
+    "repository": "repository",
+    "models": "models",
+    "ports": "ports",
+}
+RUNTIME = ("app", "routing", "runtime", "jobs", "commands", "reencryption", "container", "__main__", "schema")
+FACTS = {
+    "powerauth_core.activations.columns",
+    "powerauth_core.adoption.report",
+    "powerauth_core.adoption.shapes",
+    "powerauth_core.audit.chain.keys",
+    "powerauth_core.audit.chain.streams",
+    "powerauth_core.audit.signatures",
+    "powerauth_core.callbacks.durations",
+    "powerauth_core.providers.plug_ins",
+    "powerauth_core.templates.shapes",
+    "powerauth_core.verification.audit",
+    "powerauth_core.verification.jobs",
+}
+"""Values, columns and formats that rules, tables and queries share: no use cases."""
+
+Import = tuple[str, str]
+
+
+@cache
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph(*SERVICES, include_external_packages=False)
+
+
+def role(module: str) -> str:
+    """What a module of a room is; whatever is none of the named things holds use cases."""
+    _, room, *rest = module.split(".")
+    if room in RUNTIME and not rest:
+        return "runtime"
+    if room == "kernel" or not rest or module in FACTS:
+        return "ground"
+    return ROLES.get(rest[-1], "use case")
+
+
+def imports(of: str, chosen: Callable[[str], bool]) -> Iterator[Import]:
+    for module in graph().modules:
+        if module.count(".") and role(module) == of:
+            for known in graph().find_modules_directly_imported_by(module):
+                if known.count(".") > 1 and chosen(known):
+                    yield module, known
+
+
+@pytest.mark.parametrize("knowing", ["rules", "repository", "models", "schemas"])
+def test_only_routes_and_use_cases_know_use_cases(knowing: str) -> None:
+    assert (
+        list(imports(knowing, lambda known: role(known) in ("use case", "routes") and not _data(known))) == []
+    )
+
+
+@pytest.mark.parametrize("knowing", ["routes", "rules", "schemas"])
+def test_the_database_is_reached_through_use_cases(knowing: str) -> None:
+    assert list(imports(knowing, lambda known: role(known) == "repository")) == []
+
+
+@pytest.mark.parametrize("knowing", ["use case", "rules", "repository", "models", "schemas", "ports"])
+def test_nothing_but_the_application_knows_routes(knowing: str) -> None:
+    assert list(imports(knowing, lambda known: role(known) == "routes")) == []
+
+
+def test_no_room_of_the_core_knows_the_container() -> None:
+    knowing = graph().find_modules_that_directly_import("powerauth_core.container")
+    assert {module.split(".")[1] for module in knowing} <= set(RUNTIME)
+
+
+def _data(module: str) -> bool:
+    """Wire models of the core, as the cloud's client has them."""
+    return module.startswith("cloud_private_api.core_client")
