@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.activations.schemas import CreateActivationRequest, PrepareActivationRequest
+from powerauth_contracts.rest.activations import CreateActivationRequest, PrepareActivationRequest
+from powerauth_contracts.rest.recovery import CreateActivationByRecoveryRequest
 from powerauth_core.container import Core
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
 
 
 @pytest.fixture

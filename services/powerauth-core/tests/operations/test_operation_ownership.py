@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.kernel.enums import OperationStatus, SignatureType
+from powerauth_contracts.enums import OperationStatus, SignatureType
 from powerauth_core.kernel.errors import OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.rules import Actor

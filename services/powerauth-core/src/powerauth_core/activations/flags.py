@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.rest.activation_administration import (
+    ChangeFlagsRequest,
+    FlagsResponse,
+    ListFlagsRequest,
+)
 from powerauth_core import events
 from powerauth_core.activations import repository
 from powerauth_core.activations.history import application_id_of
 from powerauth_core.activations.initialisation import check_flags
 from powerauth_core.activations.models import Activation
-from powerauth_core.activations.schemas_administration import (
-    ChangeFlagsRequest,
-    FlagsResponse,
-    ListFlagsRequest,
-)
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.errors import ActivationNotFound

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations import repository
-from powerauth_core.activations.expiry import expire_ids, overdue
-from powerauth_core.activations.models import Activation
-from powerauth_core.activations.schemas_administration import (
+from powerauth_contracts.enums import ActivationProtocol
+from powerauth_contracts.rest.activation_administration import (
     ActivationHistoryItem,
     ActivationHistoryRequest,
     ActivationHistoryResponse,
@@ -19,7 +17,9 @@ from powerauth_core.activations.schemas_administration import (
     LookupActivationsRequest,
     LookupActivationsResponse,
 )
-from powerauth_core.kernel.enums import ActivationProtocol
+from powerauth_core.activations import repository
+from powerauth_core.activations.expiry import expire_ids, overdue
+from powerauth_core.activations.models import Activation
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import CommitPhase
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import (
     REASON_OTP_FAILED_ATTEMPT,
@@ -16,7 +17,6 @@ from powerauth_core.activations.rules import (
     otp_check,
 )
 from powerauth_core.kernel.changes import Cause
-from powerauth_core.kernel.enums import CommitPhase
 from powerauth_core.kernel.errors import OtpMismatch
 
 if TYPE_CHECKING:

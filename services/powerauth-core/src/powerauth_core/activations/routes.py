@@ -2,22 +2,7 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.activations import administration, flags, initialisation, listing, status
-from powerauth_core.activations import commit as committing
-from powerauth_core.activations.schemas import (
-    ActivationStatusRequest,
-    ActivationStatusResponse,
-    CommitActivationRequest,
-    CommitActivationResponse,
-    CreateActivationRequest,
-    InitActivationRequest,
-    InitActivationResponse,
-    KeyExchangeResponse,
-    PrepareActivationRequest,
-    UpdateOtpRequest,
-    UpdateOtpResponse,
-)
-from powerauth_core.activations.schemas_administration import (
+from powerauth_contracts.rest.activation_administration import (
     ActivationHistoryRequest,
     ActivationHistoryResponse,
     BlockActivationRequest,
@@ -38,11 +23,27 @@ from powerauth_core.activations.schemas_administration import (
     UpdateStatusRequest,
     UpdateStatusResponse,
 )
+from powerauth_contracts.rest.activations import (
+    ActivationStatusRequest,
+    ActivationStatusResponse,
+    CommitActivationRequest,
+    CommitActivationResponse,
+    CreateActivationRequest,
+    InitActivationRequest,
+    InitActivationResponse,
+    KeyExchangeResponse,
+    PrepareActivationRequest,
+    UpdateOtpRequest,
+    UpdateOtpResponse,
+)
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.activations import administration, flags, initialisation, listing, status
+from powerauth_core.activations import commit as committing
 from powerauth_core.container import CoreDependency
 from powerauth_core.exchange import key_exchange
 from powerauth_core.kernel.answers import answer
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/activation", tags=["Activations"], route_class=JsonRoute)
 

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations import administration
-from powerauth_core.dmz import actions, signed
-from powerauth_core.dmz.headers import signature_header
-from powerauth_core.dmz.schemas import (
+from powerauth_contracts.dmz.models import (
     REQUEST_INVALID,
     ActivationActionAnswer,
     SignedAnswer,
     SignedRequest,
     TokenRemoveAnswer,
 )
+from powerauth_contracts.rest.upgrade import CommitUpgradeRequest
+from powerauth_contracts.wire import ExactText, ObjectRequest, RequestModel
+from powerauth_core.activations import administration
+from powerauth_core.dmz import actions, signed
+from powerauth_core.dmz.headers import signature_header
 from powerauth_core.providers import plug_ins as providers
 from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
-from powerauth_core.upgrade.schemas import CommitUpgradeRequest
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import Decision
-from servicekit.wire import ExactText, ObjectRequest, RequestModel
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

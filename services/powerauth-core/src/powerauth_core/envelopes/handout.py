@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol
+from powerauth_contracts.rest.envelopes import DecryptorRequest, DecryptorResponse
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes import service
-from powerauth_core.envelopes.schemas import DecryptorRequest, DecryptorResponse
-from powerauth_core.kernel.enums import ActivationProtocol, UniqueValueType
+from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     DecryptionFailed,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import DecryptionFailed, EncryptionFailed, InvalidRequest
 from powerauth_core.replay import service as replay

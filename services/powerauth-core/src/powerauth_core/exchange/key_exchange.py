@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationStatus, CommitPhase, RecoveryCodeStatus
+from powerauth_contracts.rest.activations import (
+    CreateActivationRequest,
+    KeyExchangeResponse,
+    PrepareActivationRequest,
+)
 from powerauth_core.activations import otp, repository
 from powerauth_core.activations.commit import commit_locked, commits_unasked
 from powerauth_core.activations.expiry import expire_if_overdue
@@ -18,15 +24,9 @@ from powerauth_core.activations.rules import (
     permits,
     status_after_key_exchange,
 )
-from powerauth_core.activations.schemas import (
-    CreateActivationRequest,
-    KeyExchangeResponse,
-    PrepareActivationRequest,
-)
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.service import read_envelope, version_of
 from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
-from powerauth_core.kernel.enums import ActivationStatus, CommitPhase, RecoveryCodeStatus
 from powerauth_core.kernel.errors import ActivationExpired, ActivationNotFound, InvalidApplication
 from powerauth_core.recovery import lifecycle
 from powerauth_core.transfers import service as transfers

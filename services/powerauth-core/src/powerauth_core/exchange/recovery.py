@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_contracts.rest.activations import KeyExchangeResponse
+from powerauth_contracts.rest.recovery import CreateActivationByRecoveryRequest
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.initialisation import Properties, hash_otp
 from powerauth_core.activations.models import Activation
-from powerauth_core.activations.schemas import KeyExchangeResponse
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.exchange.key_exchange import create_for
 from powerauth_core.exchange.offer import open_offer
-from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import InvalidRecoveryCode, InvalidRequest, RecoveryPukMismatch
 from powerauth_core.kernel.records import recovery_puk_parts
 from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
 from powerauth_core.recovery.rules import current_puk, wrong_guess
-from powerauth_core.recovery.schemas import CreateActivationByRecoveryRequest
 from servicekit import clock
 
 if TYPE_CHECKING:

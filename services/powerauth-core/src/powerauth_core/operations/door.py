@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
+from powerauth_contracts.fields import is_nested_deeper_than
+from powerauth_contracts.rest.operations import MAX_NESTING, DoorOperation
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
-from powerauth_core.kernel.fields import is_nested_deeper_than
 from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
-from powerauth_core.operations.rules import Actor, ApprovalAttempt, Refusal
-from powerauth_core.operations.schemas import DoorOperation
+from powerauth_core.operations.rules import Actor, ApprovalAttempt
 from powerauth_core.operations.views import door_view
 from servicekit import clock
 
@@ -191,7 +191,7 @@ async def _lock(core: Core, session: AsyncSession, operation_id: str, actor: Act
 
 def _check_nesting(additional_data: Mapping[str, Any]) -> None:
     """A device chooses what it sends along, and whoever reads the operation later must be able to."""
-    if is_nested_deeper_than(dict(additional_data), rules.MAX_NESTING):
+    if is_nested_deeper_than(dict(additional_data), MAX_NESTING):
         raise InvalidRequest()
 
 

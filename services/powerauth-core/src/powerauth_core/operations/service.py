@@ -6,20 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations import repository as activations
-from powerauth_core.kernel.enums import OperationStatus, UserActionResult
-from powerauth_core.kernel.errors import (
-    InvalidApplication,
-    OperationNotApprovable,
-    OperationNotFound,
-    OperationNotRejectable,
-    OperationWrongState,
-)
-from powerauth_core.operations import proximity, repository, rules, transitions
-from powerauth_core.operations.creation import application_rids
-from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
-from powerauth_core.operations.rules import ApprovalAttempt
-from powerauth_core.operations.schemas import (
+from powerauth_contracts.enums import OperationStatus, UserActionResult
+from powerauth_contracts.rest.operations import (
     OperationApproveRequest,
     OperationCancelRequest,
     OperationClaimRequest,
@@ -31,6 +19,18 @@ from powerauth_core.operations.schemas import (
     OperationRejectRequest,
     OperationUserActionResponse,
 )
+from powerauth_core.activations import repository as activations
+from powerauth_core.kernel.errors import (
+    InvalidApplication,
+    OperationNotApprovable,
+    OperationNotFound,
+    OperationNotRejectable,
+    OperationWrongState,
+)
+from powerauth_core.operations import proximity, repository, rules, transitions
+from powerauth_core.operations.creation import application_rids
+from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
+from powerauth_core.operations.rules import ApprovalAttempt
 from powerauth_core.operations.views import detail_view
 from servicekit import clock
 

@@ -18,12 +18,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import Field, SecretStr, ValidationError
 
+from powerauth_contracts.dmz.models import ApplicationPublicAnswer, ApplicationPublicRequest
+from powerauth_contracts.wire import WireModel, is_storable
 from powerauth_core.activations.rules import is_user_id
 from powerauth_core.applications import repository as applications
 from powerauth_core.applications.config_keys import OAUTH2_PROVIDERS
 from powerauth_core.applications.provider_rules import ALGORITHMS, HTTPS
 from powerauth_core.applications.secrets import config_values
-from powerauth_core.dmz.schemas import ApplicationPublicAnswer, ApplicationPublicRequest
 from powerauth_core.kernel.egress import EgressRefused
 from powerauth_core.kernel.errors import CoreError, InvalidApplication, InvalidRequest
 from powerauth_core.providers.discovery import Fetched
@@ -31,7 +32,6 @@ from powerauth_protocol.common.encoding import b64url_encode
 from powerauth_protocol.common.json_text import read_json
 from servicekit import clock
 from servicekit.logs import get_logger
-from servicekit.wire import WireModel, is_storable
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

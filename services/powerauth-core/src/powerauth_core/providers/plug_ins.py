@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 import httpx2
 from pydantic import Field, ValidationError
 
+from powerauth_contracts.enums import ActivationStatus
+from powerauth_contracts.wire import WireModel, checked_json, to_json
 from powerauth_core.activations import repository as activations
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.kernel.errors import CoreError
 from powerauth_protocol.common.json_text import read_json
 from servicekit import clock, units
 from servicekit.logs import get_logger
-from servicekit.wire import WireModel, checked_json, to_json
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

@@ -2,12 +2,8 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.activations.schemas import KeyExchangeResponse
-from powerauth_core.container import CoreDependency
-from powerauth_core.exchange import recovery as activation
-from powerauth_core.kernel.answers import answer
-from powerauth_core.recovery import postcards, service
-from powerauth_core.recovery.schemas import (
+from powerauth_contracts.rest.activations import KeyExchangeResponse
+from powerauth_contracts.rest.recovery import (
     ConfirmRecoveryCodeRequest,
     ConfirmRecoveryCodeResponse,
     CreateActivationByRecoveryRequest,
@@ -22,8 +18,13 @@ from powerauth_core.recovery.schemas import (
     UpdateRecoveryConfigRequest,
     UpdateRecoveryConfigResponse,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.container import CoreDependency
+from powerauth_core.exchange import recovery as activation
+from powerauth_core.kernel.answers import answer
+from powerauth_core.recovery import postcards, service
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3", tags=["Recovery"], route_class=JsonRoute)
 

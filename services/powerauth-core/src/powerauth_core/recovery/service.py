@@ -6,22 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations import repository as activations
-from powerauth_core.activations.models import Activation
-from powerauth_core.activations.rules import Call, permits
-from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.service import open_envelope, read_envelope
-from powerauth_core.kernel.enums import ActivationProtocol, RecoveryCodeStatus, RecoveryPukStatus
-from powerauth_core.kernel.errors import (
-    ActivationNotFound,
-    InvalidApplication,
-    InvalidRequest,
-    RecoveryCodeNotFound,
-)
-from powerauth_core.recovery import lifecycle, repository
-from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
-from powerauth_core.recovery.rules import USABLE, masked
-from powerauth_core.recovery.schemas import (
+from powerauth_contracts.enums import ActivationProtocol, RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_contracts.rest.recovery import (
     ConfirmRecoveryCodeRequest,
     ConfirmRecoveryCodeResponse,
     FoundPuk,
@@ -31,6 +17,20 @@ from powerauth_core.recovery.schemas import (
     RevokeRecoveryCodesRequest,
     RevokeRecoveryCodesResponse,
 )
+from powerauth_core.activations import repository as activations
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.rules import Call, permits
+from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.envelopes.service import open_envelope, read_envelope
+from powerauth_core.kernel.errors import (
+    ActivationNotFound,
+    InvalidApplication,
+    InvalidRequest,
+    RecoveryCodeNotFound,
+)
+from powerauth_core.recovery import lifecycle, repository
+from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
+from powerauth_core.recovery.rules import USABLE, masked
 from powerauth_protocol.common.encoding import parse_json_object, render_json
 from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.common.scope import Scope

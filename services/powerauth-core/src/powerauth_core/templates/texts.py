@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core import events
-from powerauth_core.audit import service as audit
-from powerauth_core.audit.rules import AuditType
-from powerauth_core.templates import repository, rules
-from powerauth_core.templates.models import OperationText
-from powerauth_core.templates.schemas import (
+from powerauth_contracts.rest.templates import (
     DoorTextsResponse,
     OperationTextListRequest,
     OperationTextListResponse,
     OperationTextRemoveRequest,
     OperationTextRemoveResponse,
     OperationTextRow,
-    OperationTextUpdateRequest,
 )
+from powerauth_core import events
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.templates import repository, rules
+from powerauth_core.templates.models import OperationText
+from powerauth_core.templates.schemas import OperationTextUpdateRequest
 
 if TYPE_CHECKING:
     from powerauth_core.container import Core

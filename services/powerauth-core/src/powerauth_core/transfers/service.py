@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import CommitPhase, TransferType
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.initialisation import Properties, initialise, sign_code
 from powerauth_core.activations.models import Activation
@@ -19,7 +20,6 @@ from powerauth_core.applications import transfer_rules as rules
 from powerauth_core.applications.config_keys import ACTIVATION_TRANSFER
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.kernel.enums import CommitPhase, TransferType
 from powerauth_core.kernel.errors import IncorrectActivationState
 from powerauth_core.transfers import repository
 from servicekit import clock

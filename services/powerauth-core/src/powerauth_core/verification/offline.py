@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from powerauth_core.activations import repository as activations
-from powerauth_core.kernel.enums import ActivationProtocol
-from powerauth_core.kernel.errors import ActivationNotFound, InvalidApplication, InvalidRequest
-from powerauth_core.verification.jobs import VerificationJob
-from powerauth_core.verification.schemas import (
+from powerauth_contracts.enums import ActivationProtocol
+from powerauth_contracts.rest.verification import (
     CreateNonPersonalizedPayloadRequest,
     CreatePersonalizedPayloadRequest,
     OfflinePayloadResponse,
@@ -18,6 +15,9 @@ from powerauth_core.verification.schemas import (
     VerifyOfflineSignatureRequest,
     VerifySignatureResponse,
 )
+from powerauth_core.activations import repository as activations
+from powerauth_core.kernel.errors import ActivationNotFound, InvalidApplication, InvalidRequest
+from powerauth_core.verification.jobs import VerificationJob
 from powerauth_core.verification.service import scope, verification_response
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import ProtocolError

@@ -6,15 +6,15 @@ from typing import Any
 
 from pydantic import Field
 
-from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.kernel.enums import (
+from powerauth_contracts.enums import (
     ActivationOtpValidation,
     ActivationProtocol,
     ActivationStatus,
     CommitPhase,
 )
-from powerauth_core.kernel.fields import FreeText, MaxFailureCount, Name, RequiredText, Switch
-from servicekit.wire import CoreDateTime, RequestModel, WireModel
+from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
+from powerauth_contracts.fields import FreeText, MaxFailureCount, Name, RequiredText, Switch
+from powerauth_contracts.wire import CoreDateTime, RequestModel, WireModel
 
 UserId = Name
 Flag = RequiredText
