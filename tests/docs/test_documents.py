@@ -37,6 +37,7 @@ NO_SETTINGS = {
 }
 OWN = {
     "powerauth-protocol",
+    "powerauth-contracts",
     "powerauth-sdk",
     "servicekit",
     "powerauth-core",

@@ -43,7 +43,7 @@ from powerauth_cli.bench.provision import verify_body
 from powerauth_cli.bench.tokens import create_token
 from powerauth_cli.localservers import PostgresServer
 from powerauth_cli.separate import SeparateProcesses
-from powerauth_core.kernel.enums import OperationStatus
+from powerauth_contracts.enums import OperationStatus
 from powerauth_protocol.common.encoding import b64encode
 from servicekit.bus import Event
 from servicekit.bus.rabbitmq import RabbitBus

@@ -25,7 +25,7 @@ from enrollment.settings import EnrollmentSettings
 from powerauth_cli.bench.provision import Application, CoreApi
 from powerauth_cli.integrations import ensure_integration
 from powerauth_cli.separate import new_database
-from powerauth_core.kernel.enums import OperationStatus
+from powerauth_contracts.enums import OperationStatus
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import parse_fields

@@ -27,7 +27,6 @@ FACTS = {
     "powerauth_core.audit.chain.keys",
     "powerauth_core.audit.chain.streams",
     "powerauth_core.audit.signatures",
-    "powerauth_core.callbacks.durations",
     "powerauth_core.providers.plug_ins",
     "powerauth_core.templates.shapes",
     "powerauth_core.verification.audit",

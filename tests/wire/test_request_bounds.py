@@ -18,10 +18,10 @@ from enrollment.oidc.routes import router as oidc
 from enrollment.push.routes import router as push
 from enrollment.spawn.routes import router as spawn
 from enrollment.standard.routes import router as standard
+from powerauth_contracts.wire import RequestModel, checked_json
 from powerauth_core.edge.hot_calls import HOT_CALLS
 from powerauth_core.routing import ROUTERS as CORE_ROUTERS
 from servicekit.routing import DirectRoute
-from servicekit.wire import RequestModel, checked_json
 
 ENROLLMENT_ROUTERS = (exchange, inbox, mobile_token, oidc, push, spawn, standard)
 ROUTERS = (*CORE_ROUTERS, *CLOUD_ROUTERS, *ENROLLMENT_ROUTERS)
@@ -116,4 +116,4 @@ def test_every_body_is_read_by_our_reading_of_json() -> None:
     for route in routes():
         if route.body_field is not None:
             assert type(route).get_route_handler is not APIRoute.get_route_handler, route.path
-    assert all(call.parse.__class__.__module__ == "servicekit.wire" for call in HOT_CALLS.values())
+    assert all(call.parse.__class__.__module__ == "powerauth_contracts.wire" for call in HOT_CALLS.values())

@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from servicekit.answers import JsonResponse
 from servicekit.errors import DataRefused, ErrorFamily, RemoteUnavailable, ServiceError, Unavailable
 from servicekit.middleware import route_template
 from servicekit.routing import DirectCalls, DirectRoute
-from servicekit.wire import JsonResponse
 
 MakeApp = Callable[..., FastAPI]
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]

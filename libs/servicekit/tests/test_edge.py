@@ -15,11 +15,12 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse, WireModel
 from servicekit import logs, metrics
+from servicekit.answers import JsonResponse
 from servicekit.errors import ErrorFamily, RemoteUnavailable, ServiceError, Unavailable, fixed
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse, WireModel
 
 MakeApp = Callable[..., FastAPI]
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]

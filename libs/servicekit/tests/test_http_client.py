@@ -11,10 +11,11 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 
+from powerauth_contracts.wire import ObjectRequest, WireModel
 from servicekit import logs, units
+from servicekit.answers import JsonResponse
 from servicekit.http import AsgiTransport, NetworkTransport, RemoteUnavailable, ServiceClient, Timeouts
 from servicekit.serving import BackgroundServer, free_port
-from servicekit.wire import JsonResponse, ObjectRequest, WireModel
 
 MakeApp = Callable[..., FastAPI]
 MakeClient = Callable[..., ServiceClient]

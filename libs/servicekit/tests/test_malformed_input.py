@@ -10,8 +10,8 @@ from fastapi import APIRouter, FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from powerauth_contracts.wire import CoreDateTime, ObjectRequest, ObjectResponse, RequestModel
 from servicekit.routing import JsonRoute
-from servicekit.wire import CoreDateTime, ObjectRequest, ObjectResponse, RequestModel
 
 MakeApp = Callable[..., FastAPI]
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData, func, select, text
 
+from powerauth_contracts import moments
 from servicekit import clock, metrics
 from servicekit.bus import BusUnavailable, Event
 from servicekit.bus.memory import InMemoryBus
@@ -308,10 +309,10 @@ async def test_a_failed_handling_leaves_the_event_to_the_next_delivery(store: Da
 async def test_old_inbox_rows_can_be_forgotten(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = Event.create("t", "/s", "old", {}), Event.create("t", "/s", "new", {})
     async with store.transaction() as session:
-        monkeypatch.setattr(clock, "now", lambda: clock.from_ms(1_000_000_000_000))
+        monkeypatch.setattr(clock, "now", lambda: moments.from_ms(1_000_000_000_000))
         await handle_once(session, old, "push")
         monkeypatch.undo()
         await handle_once(session, new, "push")
     async with store.transaction() as session:
-        assert await forget_before(session, clock.from_ms(1_500_000_000_000)) == 1
+        assert await forget_before(session, moments.from_ms(1_500_000_000_000)) == 1
         assert await session.scalar(select(func.count()).select_from(inbox)) == 1

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
+from servicekit.answers import JsonResponse
 from servicekit.errors import ServiceError
 from servicekit.middleware import route_template
 from servicekit.routing import METHODS, DirectRoute, RouteTable
 from servicekit.targets import MalformedTarget, canonical_path, name_of
-from servicekit.wire import JsonResponse
 
 MakeApp = Callable[..., FastAPI]
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]

@@ -29,11 +29,11 @@ def test_the_image_holds_no_database_driver_and_no_broker_client() -> None:
 
 def test_the_image_holds_what_the_packages_need_and_nothing_else() -> None:
     needed: set[str] = set()
-    for folder in ("services/enrollment", "libs/servicekit", "libs/protocol"):
+    for folder in ("services/enrollment", "libs/servicekit", "libs/contracts", "libs/protocol"):
         project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
         needed |= set(project["dependencies"])
         if folder == "services/enrollment":
             needed |= set(project["optional-dependencies"]["redis"])
     lines = (ROOT / "requirements" / "enrollment.in").read_text().splitlines()
     listed = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
-    assert listed == needed - {"powerauth-protocol", "servicekit"}
+    assert listed == needed - {"powerauth-contracts", "powerauth-protocol", "servicekit"}

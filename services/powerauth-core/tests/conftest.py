@@ -20,10 +20,10 @@ import pytest_asyncio
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.app import create_app
 from powerauth_core.container import Core
 from powerauth_core.integrations.service import ensure_integration
-from powerauth_core.kernel.enums import IntegrationKind
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
 from powerauth_core.schema import metadata, pa_schema_history

@@ -9,9 +9,9 @@ import pytest
 from core_test_changes import MOMENT, activation_change, operation_change
 from sqlalchemy import text
 
+from powerauth_contracts.enums import ActivationStatus, OperationStatus
 from powerauth_core import events
 from powerauth_core.kernel.changes import OperationStep
-from powerauth_core.kernel.enums import ActivationStatus, OperationStatus
 
 MILLIS = 1735689600000
 

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select, text
 
+from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.applications.models import Application
-from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import MasterDbKeyMissing
 from powerauth_core.kernel.records import recovery_puk_parts
 from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig, RecoveryPuk

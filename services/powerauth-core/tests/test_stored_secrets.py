@@ -10,8 +10,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from powerauth_contracts.rest.callbacks import SECRET_FIELDS, UpdateCallbackUrlRequest
 from powerauth_core import schema
-from powerauth_core.callbacks.schemas import SECRET_FIELDS, UpdateCallbackUrlRequest
 from powerauth_core.providers.oidc import OidcProvider
 from powerauth_core.reencryption import SECRET_COLUMNS
 from powerauth_core.settings import CoreSettings

@@ -16,7 +16,7 @@ from powerauth_cli.bench.provision import BenchDevice, CoreApi, activate, verify
 from powerauth_cli.bench.tokens import validate_body
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.separate import SeparateProcesses
-from powerauth_core.kernel.enums import OperationStatus
+from powerauth_contracts.enums import OperationStatus
 from servicekit.bus import Event
 
 COME_AGAIN = (503, "ERROR_UNAVAILABLE", "1")

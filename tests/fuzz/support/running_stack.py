@@ -18,8 +18,8 @@ from asgi_client import Answer, Request, header_list, send
 from fastapi import FastAPI
 
 from powerauth_cli.all_in_one import CLOUD, CORE, ENROLLMENT, AllInOne
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations.service import ensure_integration
-from powerauth_core.kernel.enums import IntegrationKind
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, DeviceProfile
 from powerauth_sdk.factors import transport_key

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from servicekit import logs
-from servicekit.wire import JsonResponse
+from servicekit.answers import JsonResponse
 
 _log = logs.get_logger(__name__)
 

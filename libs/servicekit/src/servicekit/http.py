@@ -16,11 +16,11 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Message
 from yarl import URL
 
+from powerauth_contracts.wire import to_json
 from servicekit import logs, units
 from servicekit.auth import basic_header
 from servicekit.errors import RemoteUnavailable
 from servicekit.keepalive import ConnectionBroken, ConnectionPool, OnBody, Origin, RawHeaders
-from servicekit.wire import to_json
 
 __all__ = [
     "AsgiTransport",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from powerauth_contracts import moments
 from servicekit import clock
 
 
@@ -24,5 +25,5 @@ class Period:
 def period_of(timestamp_from: int | None, timestamp_to: int | None, default_days: int) -> Period:
     """A range from epoch milliseconds: by default the last ``default_days`` days."""
     now = clock.now()
-    start = now - timedelta(days=default_days) if timestamp_from is None else clock.from_ms(timestamp_from)
-    return Period(start, now if timestamp_to is None else clock.from_ms(timestamp_to))
+    start = now - timedelta(days=default_days) if timestamp_from is None else moments.from_ms(timestamp_from)
+    return Period(start, now if timestamp_to is None else moments.from_ms(timestamp_to))

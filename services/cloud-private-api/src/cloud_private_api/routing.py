@@ -23,10 +23,10 @@ from cloud_private_api.container import authenticated
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
 from cloud_private_api.queries import QueryReader
 from powerauth_protocol.common.json_text import read_first_json
+from servicekit.answers import JsonResponse
 from servicekit.clients import PatientReceive
 from servicekit.errors import input_problems
 from servicekit.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest
-from servicekit.wire import JsonResponse
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 

@@ -26,8 +26,8 @@ from enrollment.core_answers import (
     VerifyAnswer,
     WhoAmIAnswer,
 )
+from powerauth_contracts.wire import WireModel
 from powerauth_protocol.v3.signature import SignatureType
-from servicekit.wire import WireModel
 
 DOOR_PREFIX = "/dmz/v1"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from enrollment.wire import LATEST_MOMENT
-from servicekit.wire import WireModel
+from powerauth_contracts.wire import WireModel
 
 EnvelopeMembers = dict[str, Any]
 """The members of an encrypted answer exactly as the core wrote them; never opened here."""

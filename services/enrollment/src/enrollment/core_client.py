@@ -31,6 +31,7 @@ from enrollment.core_actions import (
 from enrollment.core_answers import DecisionAnswer, SealedAnswer, VerifyAnswer
 from enrollment.errors import TooManyRequests
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
+from powerauth_contracts.wire import WireModel, json_bytes
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import (
     AUTHORIZATION_FIELDS,
@@ -44,7 +45,6 @@ from servicekit.bundles import Bundler
 from servicekit.errors import RemoteUnavailable
 from servicekit.http import RawAnswer, ServiceClient
 from servicekit.logs import get_logger
-from servicekit.wire import WireModel, json_bytes
 
 _log = get_logger(__name__)
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
+from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.json_text import JsonError, read_json
-from servicekit.wire import json_bytes
 
 JSON_MEDIA_TYPE = "application/json"
 

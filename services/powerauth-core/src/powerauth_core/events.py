@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts import moments
 from powerauth_core.kernel.changes import ActivationChanged, OperationChanged, OperationStep
-from servicekit import clock
 from servicekit.bus import Event
 from servicekit.outbox import add_event
 
@@ -35,7 +35,7 @@ async def activation_changed(session: AsyncSession, change: ActivationChanged) -
         "protocol": change.protocol.value,
         "activationStatus": change.status.value,
         "previousStatus": None if change.previous_status is None else change.previous_status.value,
-        "timestampChange": clock.to_ms(change.changed),
+        "timestampChange": moments.to_ms(change.changed),
     }
     optional = {
         "blockedReason": change.blocked_reason,
@@ -64,7 +64,7 @@ async def operation_changed(session: AsyncSession, change: OperationChanged) -> 
         await _add(session, OPERATION_CREATED, change.operation_id, _operation_data(change))
     elif change.step.changes_status:
         data = _operation_data(change) | {"failureCount": change.failure_count}
-        finalized = None if change.finalized is None else clock.to_ms(change.finalized)
+        finalized = None if change.finalized is None else moments.to_ms(change.finalized)
         optional = {"statusReason": change.status_reason, "timestampFinalized": finalized}
         await _add(session, OPERATION_STATUS_CHANGED, change.operation_id, data | _present(optional))
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications import repository as applications
 from powerauth_core.applications.models import ApplicationConfig, ApplicationVersion, MasterKeyPair
@@ -21,7 +22,7 @@ from powerauth_core.container import Core
 from powerauth_core.integrations.models import Integration
 from powerauth_core.kernel import records
 from powerauth_core.kernel.base import Base
-from powerauth_core.kernel.enums import EncryptionMode, IntegrationKind
+from powerauth_core.kernel.enums import EncryptionMode
 from powerauth_core.kernel.errors import CoreError, MasterDbKeyMissing
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig, RecoveryPuk

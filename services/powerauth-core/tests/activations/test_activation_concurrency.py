@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
-from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_contracts.enums import ActivationStatus
 
 PENDING_COMMIT = ActivationStatus.PENDING_COMMIT
 CALLERS = 8

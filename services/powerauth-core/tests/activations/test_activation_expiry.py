@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations import expiry
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
 from servicekit import clock
 
 CREATED, PENDING_COMMIT, ACTIVE = (

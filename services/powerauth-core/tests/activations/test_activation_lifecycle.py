@@ -8,9 +8,9 @@ import pytest
 from core_test_device import Device
 from sqlalchemy import delete
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.applications.models import MasterKeyPair
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.versions import ProtocolVersion

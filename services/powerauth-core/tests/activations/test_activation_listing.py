@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from powerauth_contracts import moments
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
-from servicekit import clock
 
 
 def _ids(answer: dict[str, Any]) -> list[str]:
@@ -79,7 +79,7 @@ async def test_lookup_matches_users_applications_time_state_and_all_flags(
     other = await new_application("other")
     elsewhere = (await init("user-2", applicationId=other.application_id))["activationId"]
     async with core.database.transaction() as session:
-        moment = clock.from_ms(1_000_000)
+        moment = moments.from_ms(1_000_000)
         await session.execute(
             update(Activation).where(Activation.activation_id == created).values(timestamp_last_used=moment)
         )

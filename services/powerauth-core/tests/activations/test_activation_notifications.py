@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.container import Core
 from powerauth_core.kernel.changes import Listeners
-from powerauth_core.kernel.enums import ActivationStatus
 from servicekit.bus import Event
 
 CREATED, PENDING_COMMIT, ACTIVE = (

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from core_test_rows import rewrite
 
+from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationStatus
 
 
 async def _state(api: Any, activation_id: str) -> tuple[str, int]:

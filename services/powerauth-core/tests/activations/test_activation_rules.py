@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
 from powerauth_core.activations.rules import (
     Call,
     OtpCheck,
@@ -15,7 +16,6 @@ from powerauth_core.activations.rules import (
     permits,
     status_after_key_exchange,
 )
-from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
 from powerauth_core.kernel.errors import CoreError
 
 STATES = tuple(ActivationStatus)

@@ -10,9 +10,9 @@ import pytest
 from core_test_rows import rewrite
 from sqlalchemy import update
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import DecryptionError
 from powerauth_protocol.v3.counter import advance, counter_hash

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.container import Core
-from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.exchange.schemas import (
+from powerauth_contracts.rest.exchange import (
     CreateActivationByRecoveryRequest,
     CreateActivationRequest,
     PrepareActivationRequest,
 )
+from powerauth_core.container import Core
+from powerauth_core.exchange import key_exchange, recovery
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from powerauth_contracts.enums import AuditLevel
 from powerauth_core import jobs
 from powerauth_core.audit import retention
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.models import AuditLog
-from powerauth_core.audit.rules import AuditLevel, AuditType
+from powerauth_core.audit.rules import AuditType
 from servicekit import clock
 
 NOW = datetime(2026, 3, 1, 12, 0, 0)

@@ -19,12 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from powerauth_contracts import moments
+from powerauth_contracts.enums import OperationStatus
 from powerauth_core import jobs
 from powerauth_core.callbacks import service as callbacks
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.callbacks.service import CallbackOutbox
 from powerauth_core.kernel.changes import OperationStep
-from powerauth_core.kernel.enums import OperationStatus
 from powerauth_core.operations.user_agent import with_device
 from servicekit import clock
 from servicekit.serving import BackgroundServer
@@ -217,7 +218,7 @@ async def test_an_operation_is_reported_to_the_callbacks_of_all_its_applications
     attributes = ["applications", "status", "additionalData", "timestampCreated"]
     for name in ("test-application", "other"):
         await configure(applicationId=name, type="OPERATION_STATUS_CHANGE", attributes=attributes)
-    moment = clock.from_ms(1735689600123)
+    moment = moments.from_ms(1735689600123)
     told = {"userAgent": "PowerAuthNetworking/1.1.7 (en; wifi) App/1 (Apple; iOS/17.4, iPhone)"}
     change = operation_change(
         step=OperationStep.APPROVED,

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from powerauth_contracts.durations import MAX_DURATION, IsoDuration, format_duration, parse_duration
+from powerauth_contracts.enums import ActivationStatus, OperationStatus
 from powerauth_core.callbacks import rules
-from powerauth_core.callbacks.durations import MAX_DURATION, IsoDuration, format_duration, parse_duration
 from powerauth_core.callbacks.rules import CircuitBreaker, RetryPolicy
 from powerauth_core.kernel.changes import OperationChanged, OperationStep
-from powerauth_core.kernel.enums import ActivationStatus, OperationStatus
 
 NOW = datetime(2026, 1, 1)
 POLICY = RetryPolicy(

@@ -16,10 +16,10 @@ import pytest_asyncio
 from core_test_device import Device
 from sqlalchemy import func, select, text
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.runtime import running_core
 from powerauth_core.tamper_check.service import Verification
 from powerauth_core.verification import limits, samples

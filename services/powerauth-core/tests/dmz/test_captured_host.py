@@ -22,10 +22,10 @@ from core_test_rows import rewrite
 from dmz_attacker import envelope_keys, opened, refreshed, sealed_anew
 from sqlalchemy import func, select
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.operations.models import Operation
 from powerauth_core.recovery.models import RecoveryCode
 from powerauth_core.runtime import running_core

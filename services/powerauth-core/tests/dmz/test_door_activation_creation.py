@@ -11,8 +11,8 @@ import pytest_asyncio
 from core_test_device import App, Device
 from sqlalchemy import func, select
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import func, select
 
+from powerauth_contracts.enums import OperationStatus
 from powerauth_core.activations.models import Activation
-from powerauth_core.kernel.enums import OperationStatus
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1

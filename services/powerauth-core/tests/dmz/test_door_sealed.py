@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.dmz.routes import door as door_router
 from powerauth_core.dmz.routes import examples
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.routing import routers_of
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.signature import SignatureType

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from powerauth_core.kernel.enums import ActivationStatus, OperationStatus
+from powerauth_contracts.enums import ActivationStatus, OperationStatus
 from powerauth_core.tokens.models import Token
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.v3.ecies import SharedInfo1

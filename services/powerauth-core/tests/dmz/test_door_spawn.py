@@ -10,10 +10,10 @@ import pytest
 from core_test_device import Device
 from sqlalchemy import func, select
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications import transfer_rules as rules
 from powerauth_core.audit.models import AuditLog
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion

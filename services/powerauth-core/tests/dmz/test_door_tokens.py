@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import text
 
-from powerauth_core.kernel.enums import ActivationStatus, StatementAction
+from powerauth_contracts.enums import ActivationStatus, StatementAction
 from powerauth_core.statements import service as statements
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.keys import export_public_key, generate_key_pair

@@ -15,7 +15,7 @@ from core_test_device import App, Device
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.providers import oidc
 from powerauth_core.providers.oidc import OidcFailed, OidcProvider, check_id_token
 

@@ -12,11 +12,11 @@ import pytest_asyncio
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.app import create_app
 from powerauth_core.edge.hot_calls import HOT_CALLS
 from powerauth_core.edge.lean import LeanCalls
 from powerauth_core.integrations.service import ensure_integration
-from powerauth_core.kernel.enums import IntegrationKind
 from powerauth_core.kernel.error_family import CORE_FAMILY
 from powerauth_core.settings import CoreSettings
 from servicekit import metrics

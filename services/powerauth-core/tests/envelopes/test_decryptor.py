@@ -9,9 +9,9 @@ import pytest
 from core_test_device import Device
 from core_test_rows import rewrite
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.container import Core
 from powerauth_core.envelopes import handout
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.kernel.errors import DecryptionFailed, InvalidRequest, TemporaryKeyMissing
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import DecryptionError

@@ -10,6 +10,7 @@ from core_test_device import Device
 from sqlalchemy import select, update
 from sqlalchemy import text as sql
 
+from powerauth_contracts import moments
 from powerauth_core.activations.keys import decrypt_server_private_key
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
@@ -320,7 +321,7 @@ async def test_temporary_keys_are_bound_to_scope_application_and_time(
         await session.execute(
             update(TemporaryKey)
             .where(TemporaryKey.id == own[0])
-            .values(timestamp_expires=clock.from_ms(clock.now_ms() - 1))
+            .values(timestamp_expires=moments.from_ms(clock.now_ms() - 1))
         )
     sealed = await device.layer2(call)
     assert await _prepare(api, device, sealed, started["activationCode"]) == "ERR0045"

@@ -11,10 +11,10 @@ import httpx2
 import pytest
 from sqlalchemy import select, text
 
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.app import create_app
 from powerauth_core.integrations.models import Integration
 from powerauth_core.integrations.service import ensure_integration
-from powerauth_core.kernel.enums import IntegrationKind
 
 ROOT = "/powerauth-java-server"
 UNAUTHORIZED = {

@@ -12,11 +12,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select, text, update
 
+from powerauth_contracts import moments
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import Application
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.operations.models import Operation
 from servicekit import clock
 
@@ -188,6 +189,6 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
     def move(moment: datetime) -> None:
         monkeypatch.setattr(clock, "now", lambda: moment)
-        monkeypatch.setattr(clock, "now_ms", lambda: clock.to_ms(moment))
+        monkeypatch.setattr(clock, "now_ms", lambda: moments.to_ms(moment))
 
     return move

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.kernel.enums import OperationStatus
+from powerauth_contracts import moments
+from powerauth_contracts.enums import OperationStatus
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.totp import totp
 from servicekit import clock
@@ -32,7 +33,9 @@ async def test_a_right_approval_approves(bank: Any, events: Any, callbacks: Any)
     assert [name for name, _ in await events()] == ["operation.created", "operation.status_changed"]
     _, data = (await events())[1]
     assert (data["operationId"], data["status"], data["failureCount"]) == (created["id"], "APPROVED", 0)
-    assert data["timestampFinalized"] == clock.to_ms(datetime.fromisoformat(operation["timestampFinalized"]))
+    assert data["timestampFinalized"] == moments.to_ms(
+        datetime.fromisoformat(operation["timestampFinalized"])
+    )
     body = (await callbacks())[1]
     assert (body["status"], body["userId"], body["failureCount"]) == ("APPROVED", "user", 0)
     assert body["additionalData"]["device"]["os"] == "iOS"

@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from powerauth_core.kernel.enums import OperationStatus
-from powerauth_core.operations import service
-from powerauth_core.operations.schemas import (
+from powerauth_contracts.enums import OperationStatus
+from powerauth_contracts.rest.operations import (
     OperationApproveRequest,
     OperationCancelRequest,
     OperationClaimRequest,
     OperationFailApprovalRequest,
     OperationRejectRequest,
 )
+from powerauth_core.operations import service
 from servicekit.errors import ServiceError
 
 PARALLEL = 20

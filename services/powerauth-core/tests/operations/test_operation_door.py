@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from core_test_parts import parts_of
 
-from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
-from powerauth_core.operations.rules import Actor, Refusal
+from powerauth_core.operations.rules import Actor
 
 ACTOR = Actor("act-1", "user", "bank", ("FLAG",))
 STRANGERS = [

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from powerauth_contracts.enums import OperationStatus
 from powerauth_core import jobs
-from powerauth_core.kernel.enums import OperationStatus
 from powerauth_core.operations import repository, service
 from servicekit.database import Dialect
 

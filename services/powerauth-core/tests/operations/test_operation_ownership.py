@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from core_test_parts import parts_of
 
-from powerauth_core.kernel.enums import OperationStatus, SignatureType
+from powerauth_contracts.enums import OperationStatus, SignatureType
 from powerauth_core.kernel.errors import OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.rules import Actor
@@ -85,8 +85,8 @@ async def test_foreign_operation_looks_like_an_unknown_one_to_a_device(
     for actor in STRANGERS:
         async with bank.core.database.transaction() as session:
             for function, arguments in DOOR:
+                parts = parts_of(bank.core, function)
                 with pytest.raises(OperationNotFound):
-                    parts = parts_of(bank.core, function)
                     await function(*parts, session, actor=actor, operation_id=created["id"], **arguments)
             counted = await door.fail_approval(
                 bank.core.database,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
 from powerauth_core.operations import rules
 from powerauth_core.operations.rules import Actor, ApprovalAttempt, OperationFacts, ProximityResult
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from powerauth_contracts.enums import ActivationStatus, RecoveryCodeStatus
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus, RecoveryCodeStatus
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope

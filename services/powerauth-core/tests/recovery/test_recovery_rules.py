@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from powerauth_core.kernel.enums import RecoveryPukStatus
+from powerauth_contracts.enums import RecoveryPukStatus
 from powerauth_core.recovery.rules import Guess, current_puk, masked, wrong_guess
 
 

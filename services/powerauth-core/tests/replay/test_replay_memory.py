@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from powerauth_contracts import moments
 from powerauth_core.container import Core
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.replay import service
@@ -59,7 +60,7 @@ async def test_a_token_header_is_remembered_as_long_as_it_would_be_accepted(core
     async with core.database.read() as session:
         (row,) = (await session.execute(select(UniqueValue))).scalars()
     assert row.type is UniqueValueType.MAC_TOKEN
-    assert clock.to_ms(row.timestamp_expires) >= timestamp + 7_200_000
+    assert moments.to_ms(row.timestamp_expires) >= timestamp + 7_200_000
 
 
 async def test_an_envelope_is_remembered_as_long_as_it_would_be_accepted(
@@ -71,13 +72,15 @@ async def test_an_envelope_is_remembered_as_long_as_it_would_be_accepted(
         (row,) = (await session.execute(select(UniqueValue))).scalars()
     assert row.type is UniqueValueType.ECIES_APPLICATION_SCOPE
     # The furthest timestamp that is accepted is 60 s ahead, and it stays acceptable for 60 s more.
-    assert clock.to_ms(row.timestamp_expires) > clock.now_ms() + 60_000
+    assert moments.to_ms(row.timestamp_expires) > clock.now_ms() + 60_000
 
 
 async def test_the_job_deletes_what_cannot_be_replayed_any_more(core: Core) -> None:
     await _remember(core)
     async with core.database.transaction() as session:
-        await session.execute(update(UniqueValue).values(timestamp_expires=clock.from_ms(clock.now_ms() - 1)))
+        await session.execute(
+            update(UniqueValue).values(timestamp_expires=moments.from_ms(clock.now_ms() - 1))
+        )
     await _remember(core, b"\x01" * 16)
     assert await service.delete_expired(core) == 1
     assert await _count(core) == 1

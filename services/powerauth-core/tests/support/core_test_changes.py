@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus, OperationStatus
 from powerauth_core.callbacks.service import CallbackOutbox
 from powerauth_core.container import Core
 from powerauth_core.kernel.changes import ActivationChanged, Cause, OperationChanged, OperationStep
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus, OperationStatus
 
 MOMENT = datetime(2025, 1, 1)
 

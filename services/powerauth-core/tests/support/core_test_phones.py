@@ -11,10 +11,11 @@ from core_test_device import App, Call, Device
 from core_test_rows import rewrite
 from sqlalchemy import select, update
 
+from powerauth_contracts import moments
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.audit.signatures import SignatureAudit
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
@@ -101,7 +102,7 @@ def run_out_of_time(core: Core) -> Callable[[str], Awaitable[None]]:
     """Let the time of an unfinished activation be up."""
 
     async def expire(activation_id: str) -> None:
-        past = clock.from_ms(clock.now_ms() - 1)
+        past = moments.from_ms(clock.now_ms() - 1)
         async with core.database.transaction() as session:
             await session.execute(
                 update(Activation)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.repository import rids_of
-from powerauth_core.kernel.enums import ActivationStatus
 from servicekit import clock
 
 

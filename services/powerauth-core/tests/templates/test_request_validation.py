@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from powerauth_core.kernel.fields import is_nested_deeper_than
-from powerauth_core.operations.schemas import (
+from powerauth_contracts.fields import is_nested_deeper_than
+from powerauth_contracts.rest.operations import (
     OperationApproveRequest,
     OperationCancelRequest,
     OperationClaimRequest,
@@ -17,14 +17,11 @@ from powerauth_core.operations.schemas import (
     OperationListRequest,
     OperationRejectRequest,
 )
+from powerauth_contracts.rest.templates import OperationTemplateCreateRequest, OperationTemplateUpdateRequest
+from powerauth_contracts.wire import RequestModel
 from powerauth_core.templates.rules import etag_of, is_json_of
-from powerauth_core.templates.schemas import (
-    OperationTemplateCreateRequest,
-    OperationTemplateUpdateRequest,
-    OperationTextUpdateRequest,
-)
+from powerauth_core.templates.schemas import OperationTextUpdateRequest
 from servicekit.errors import input_problems
-from servicekit.wire import RequestModel
 
 APPROVAL: dict[str, Any] = {
     "operationId": "o",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from powerauth_contracts.rest.templates import OperationTemplateCreateRequest
 from powerauth_core.kernel.errors import TemplateExists
 from powerauth_core.templates import service, texts
-from powerauth_core.templates.schemas import OperationTemplateCreateRequest
 
 TEMPLATE = {
     "templateName": "payment",

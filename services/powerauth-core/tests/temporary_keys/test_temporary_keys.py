@@ -9,8 +9,9 @@ from core_test_device import Device
 from core_test_rows import rewrite
 from sqlalchemy import select, update
 
+from powerauth_contracts import moments
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.temporary_keys import service
 from powerauth_core.temporary_keys.models import TemporaryKey
 from powerauth_protocol.common.encoding import b64decode, b64encode
@@ -150,7 +151,7 @@ async def test_the_job_deletes_expired_keys_only(core: Core, call: Any, make_dev
         await session.execute(
             update(TemporaryKey)
             .where(TemporaryKey.id == expired.key_id)
-            .values(timestamp_expires=clock.from_ms(clock.now_ms() - 1))
+            .values(timestamp_expires=moments.from_ms(clock.now_ms() - 1))
         )
     assert await service.delete_expired(core) == 1
     assert [row.id for row in await _rows(core)] == [kept.key_id]

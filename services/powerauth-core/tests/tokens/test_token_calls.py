@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select, text
 
+from powerauth_contracts.enums import ActivationStatus
+from powerauth_contracts.rest.tokens import ValidateTokenRequest
 from powerauth_core.audit.models import AuditLog
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.replay.service import delete_expired
 from powerauth_core.tokens import service
 from powerauth_core.tokens.models import Token
-from powerauth_core.tokens.schemas import ValidateTokenRequest
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1

@@ -6,8 +6,8 @@ from typing import Any
 
 from core_test_rows import rewrite
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 

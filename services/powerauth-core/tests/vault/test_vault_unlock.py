@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.kernel.enums import ActivationStatus
-from powerauth_core.vault.schemas import UnlockVaultRequest
+from powerauth_contracts.enums import ActivationStatus
+from powerauth_contracts.rest.vault import UnlockVaultRequest
 from powerauth_core.vault.service import unlock
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope

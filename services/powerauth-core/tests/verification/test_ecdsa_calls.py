@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.v3 import ecdsa
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.audit.models import AuditLog
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.v3.counter import advance
 from powerauth_protocol.v3.signature import SignatureType

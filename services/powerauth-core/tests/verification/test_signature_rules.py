@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.kernel.errors import IncorrectActivationState, InvalidRequest, SignatureNotComputable
 from powerauth_core.verification.rules import (
     OWN_DEVICE,

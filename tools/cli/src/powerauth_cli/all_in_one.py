@@ -30,8 +30,8 @@ import powerauth_core.app
 from cloud_private_api.settings import CloudSettings
 from enrollment.settings import EnrollmentSettings
 from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_password
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations.service import Credentials, ensure_integration
-from powerauth_core.kernel.enums import IntegrationKind
 from powerauth_core.settings import CoreSettings
 from servicekit.bus.memory import InMemoryBus
 from servicekit.http import AsgiTransport, Transport

@@ -36,8 +36,8 @@ ChosenDoor = Annotated[Door, typer.Option(help="rest: inside the network; dmz: t
 @app.command()
 def create(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
     """Make a caller and print its credentials. One that exists stays as it is: only its token is printed."""
+    from powerauth_contracts.enums import IntegrationKind  # noqa: PLC0415
     from powerauth_core.integrations import service  # noqa: PLC0415
-    from powerauth_core.kernel.enums import IntegrationKind  # noqa: PLC0415 - heavy, needed when a command runs
 
     async def work(core: Core) -> tuple[Credentials | None, str]:
         made = await service.create_named(core.database, core.cipher, name, IntegrationKind(door.value))
@@ -62,8 +62,8 @@ def create(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
 @app.command()
 def rotate(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
     """Give a caller a new secret and print it; the old one stops working within CORE_CALLER_CACHE_SECONDS."""
+    from powerauth_contracts.enums import IntegrationKind  # noqa: PLC0415
     from powerauth_core.integrations import service  # noqa: PLC0415
-    from powerauth_core.kernel.enums import IntegrationKind  # noqa: PLC0415
 
     kind = IntegrationKind(door.value)
     _print_credentials(_on_core(data, lambda core: service.rotate_named(core, name, kind)))
@@ -81,8 +81,8 @@ def list_all(data: DataFolder = None) -> None:
 @app.command()
 def remove(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
     """Remove a caller: its credentials stop working within CORE_CALLER_CACHE_SECONDS."""
+    from powerauth_contracts.enums import IntegrationKind  # noqa: PLC0415
     from powerauth_core.integrations import service  # noqa: PLC0415
-    from powerauth_core.kernel.enums import IntegrationKind  # noqa: PLC0415
 
     kind = IntegrationKind(door.value)
     _on_core(data, lambda core: service.remove_named(core.database, core.callers, name, kind))
@@ -97,8 +97,8 @@ async def ensure_integration(name: str, door: str, **settings: Any) -> tuple[str
     :param settings: of the core, where they differ from the environment
     :return: client token and client secret
     """
+    from powerauth_contracts.enums import IntegrationKind  # noqa: PLC0415
     from powerauth_core.integrations import service  # noqa: PLC0415
-    from powerauth_core.kernel.enums import IntegrationKind  # noqa: PLC0415
     from powerauth_core.runtime import offline_core  # noqa: PLC0415
     from powerauth_core.settings import CoreSettings  # noqa: PLC0415
 

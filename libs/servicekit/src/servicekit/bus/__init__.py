@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
+from powerauth_contracts import moments
 from powerauth_protocol.common.json_text import read_json, write_json
 from servicekit import clock
 
@@ -48,7 +49,7 @@ class Event:
             "type": self.type,
             "source": self.source,
             "subject": self.subject,
-            "time": clock.naive_utc(self.time).isoformat(timespec="microseconds") + "Z",
+            "time": moments.naive_utc(self.time).isoformat(timespec="microseconds") + "Z",
             "datacontenttype": "application/json",
             "data": self.data,
         }
@@ -68,7 +69,7 @@ class Event:
         if not all(isinstance(text, str) for text in texts) or not isinstance(data, dict):
             raise ValueError("event with missing or mistyped attributes")
         event_id, event_type, source, subject, time = texts
-        moment = clock.naive_utc(datetime.fromisoformat(str(time)))
+        moment = moments.naive_utc(datetime.fromisoformat(str(time)))
         return cls(str(event_id), str(event_type), str(source), str(subject), moment, data)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.wire import RequestModel, WireModel
 
 RoleName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from servicekit.wire import EpochMillis, WireModel
+from powerauth_contracts.wire import EpochMillis, WireModel
 
 
 class SignatureEvent(WireModel):

@@ -26,8 +26,8 @@ from cloud_private_api.auth.login import Login
 from cloud_private_api.auth.rules import ROLES, Caller
 from cloud_private_api.errors import REALM, Unauthorized
 from cloud_private_api.settings import SecuritySettings
+from powerauth_contracts.wire import is_storable
 from servicekit.logs import get_logger
-from servicekit.wire import is_storable
 
 CLOCK_SKEW_SECONDS = 60
 MAX_TOKEN = 8192

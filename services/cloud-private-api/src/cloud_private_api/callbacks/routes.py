@@ -12,7 +12,7 @@ from cloud_private_api.callbacks.schemas import Callback, Callbacks, SaveCallbac
 from cloud_private_api.container import CallerDep, CloudDep
 from cloud_private_api.parameters import AppIdPath
 from cloud_private_api.routing import answer, cloud_router
-from servicekit.wire import StatusResponse
+from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Callbacks")
 

@@ -16,7 +16,7 @@ from cloud_private_api.core_client.models import (
     InitAnswer,
 )
 from cloud_private_api.core_client.transport import CoreDoor
-from servicekit import clock
+from powerauth_contracts import moments
 
 PAGE_SIZE = 500
 MAX_PAGES = 200
@@ -27,7 +27,7 @@ Scope = Sequence[str]
 
 def wire_time(moment: datetime | None) -> int | None:
     """A moment as the core reads it: epoch milliseconds."""
-    return None if moment is None else clock.to_ms(moment)
+    return None if moment is None else moments.to_ms(moment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import Field
 
-from servicekit.wire import CoreDateTime, WireModel
+from powerauth_contracts.wire import CoreDateTime, WireModel
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from cloud_private_api.core_client.models import CoreModel, Envelope
 from cloud_private_api.errors import UpstreamFailed
+from powerauth_contracts.wire import JsonReader, json_bytes
 from servicekit.http import RawAnswer, RemoteUnavailable, ServiceClient
 from servicekit.logs import get_logger
-from servicekit.wire import JsonReader, json_bytes
 
 T = TypeVar("T")
 Members = Mapping[str, object]

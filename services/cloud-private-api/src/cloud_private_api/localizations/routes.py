@@ -11,7 +11,7 @@ from cloud_private_api.container import CallerDep, CloudDep
 from cloud_private_api.localizations import service
 from cloud_private_api.localizations.schemas import Localization, Localizations, SaveLocalization
 from cloud_private_api.routing import answer, cloud_router
-from servicekit.wire import StatusResponse
+from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Localizations")
 

@@ -31,7 +31,7 @@ from cloud_private_api.parameters import (
 )
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.verification.schemas import OtpVerified
-from servicekit.wire import StatusResponse
+from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Operations")
 

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from cloud_private_api.verification.schemas import RegistrationId
+from powerauth_contracts.wire import EpochMillis, RequestModel, WireModel
 from powerauth_protocol.common.json_text import characters
-from servicekit.wire import EpochMillis, RequestModel, WireModel
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 

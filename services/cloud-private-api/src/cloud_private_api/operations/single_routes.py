@@ -18,7 +18,7 @@ from cloud_private_api.operations.schemas import (
 from cloud_private_api.parameters import AppIdQuery, LanguageQuery, QueryText, StatusReasonQuery
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.verification.schemas import OtpVerified
-from servicekit.wire import StatusResponse
+from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Operations (single device)")
 

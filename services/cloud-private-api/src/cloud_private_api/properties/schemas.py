@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.wire import RequestModel, WireModel
 
 
 class PutProperty(RequestModel):

@@ -39,7 +39,7 @@ from cloud_private_api.registrations.schemas import (
     UpdateOtp,
 )
 from cloud_private_api.routing import answer, cloud_router
-from servicekit.wire import StatusResponse
+from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Registrations")
 

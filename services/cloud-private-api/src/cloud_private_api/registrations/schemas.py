@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
-from servicekit.wire import EpochMillis, RequestModel, WireModel
+from powerauth_contracts.wire import EpochMillis, RequestModel, WireModel
 
 CommitPhase = Literal["ON_COMMIT", "ON_KEY_EXCHANGE"]
 OtpValidation = Literal["NONE", "ON_KEY_EXCHANGE", "ON_COMMIT"]

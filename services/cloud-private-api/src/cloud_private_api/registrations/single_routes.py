@@ -18,7 +18,7 @@ from cloud_private_api.registrations.schemas import (
     RegistrationCreated,
 )
 from cloud_private_api.routing import answer, cloud_router
-from servicekit.wire import StatusResponse
+from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Registrations (single device)")
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.wire import RequestModel, WireModel
 
 
 class ReportParameters(RequestModel):

@@ -19,7 +19,7 @@ from cloud_private_api.templates.schemas import (
     Texts,
     UpdateTemplate,
 )
-from servicekit.wire import StatusResponse
+from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Operation Templates")
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cloud_private_api.verification.schemas import SignatureTypeName
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.wire import RequestModel, WireModel
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 

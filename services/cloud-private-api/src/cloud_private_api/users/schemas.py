@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.wire import RequestModel, WireModel
 
 Role = Literal["ROLE_USER", "ROLE_ADMIN"]
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9._@\-]{1,255}$")]

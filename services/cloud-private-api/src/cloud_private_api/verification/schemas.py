@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from powerauth_contracts.wire import HeaderText, LongText, RequestModel, WireModel
 from powerauth_protocol.common.json_text import characters
-from servicekit.wire import HeaderText, LongText, RequestModel, WireModel
 
 MAX_DATA = 262_144
 

@@ -18,8 +18,8 @@ from enrollment.exchange import service
 from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
+from powerauth_contracts.wire import json_bytes
 from servicekit.routing import DirectRoute
-from servicekit.wire import json_bytes
 
 PREFIX = "/exchange/v3"
 

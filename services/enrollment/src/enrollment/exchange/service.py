@@ -12,7 +12,7 @@ from enrollment.errors import EncryptionFailed, SignatureInvalid
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of, sender_of
-from servicekit.wire import json_bytes
+from powerauth_contracts.wire import json_bytes
 
 _NO_DATA = "''"
 

@@ -10,8 +10,8 @@ from enrollment.container import enrollment_of
 from enrollment.inbox import service
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
+from powerauth_contracts.wire import json_bytes
 from servicekit.routing import DirectRoute
-from servicekit.wire import json_bytes
 
 router = APIRouter(prefix="/api/inbox", tags=["Inbox"], route_class=DirectRoute)
 

@@ -8,7 +8,7 @@ from enrollment.errors import ApplicationConfigurationFailed, EncryptionFailed
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import ok_object, text_member
-from servicekit.wire import json_bytes
+from powerauth_contracts.wire import json_bytes
 
 PUBLIC_FIELDS = ("providerId", "clientId", "scopes", "authorizeUri", "redirectUri", "pkceEnabled")
 

@@ -14,6 +14,7 @@ from enrollment.core_answers import EnvelopeKeysAnswer
 from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
+from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import (
     DecryptionError,
@@ -36,7 +37,6 @@ from powerauth_protocol.v3.ecies import (
 from powerauth_protocol.v3.http_headers import parse_encryption_header
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.errors import RemoteUnavailable
-from servicekit.wire import json_bytes
 
 
 class EnvelopeRefused(Exception):

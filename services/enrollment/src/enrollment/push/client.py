@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
+from powerauth_contracts.wire import json_bytes
 from servicekit.errors import RemoteUnavailable
 from servicekit.http import RawAnswer, ServiceClient
 from servicekit.logs import get_logger
-from servicekit.wire import json_bytes
 
 _log = get_logger(__name__)
 

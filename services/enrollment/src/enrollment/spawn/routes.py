@@ -11,8 +11,8 @@ from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_json
 from enrollment.spawn import service
 from enrollment.wire import json_response
+from powerauth_contracts.wire import json_bytes
 from servicekit.routing import DirectRoute
-from servicekit.wire import json_bytes
 
 router = APIRouter(prefix="/api/activation", tags=["Activation spawn"], route_class=DirectRoute)
 

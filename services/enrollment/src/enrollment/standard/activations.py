@@ -29,9 +29,9 @@ from enrollment.pipeline.envelopes import (
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
 from enrollment.pipeline.sealed import envelope_of, sender_of
 from enrollment.wire import JsonObject, request_object, text_member
+from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import is_uuid
-from servicekit.wire import json_bytes
 
 ACTIVATION_TYPES = frozenset({"CODE", "CUSTOM", "DIRECT", "RECOVERY"})
 

@@ -12,9 +12,9 @@ from enrollment.pipeline.incoming import receive_any, receive_json
 from enrollment.standard import activations, keystore, sealed, signatures, tokens, upgrade
 from enrollment.standard.user_info import user_info
 from enrollment.wire import json_response, ok_response
+from powerauth_contracts.wire import json_bytes
 from servicekit import clock
 from servicekit.routing import DirectRoute
-from servicekit.wire import json_bytes
 
 router = APIRouter(prefix="/pa/v3", tags=["PowerAuth Standard API"], route_class=DirectRoute)
 

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.rest.activation_administration import (
+    BlockActivationRequest,
+    BlockActivationResponse,
+    RemoveActivationRequest,
+    RemoveActivationResponse,
+    RenameActivationRequest,
+    RenameActivationResponse,
+    UnblockActivationRequest,
+    UnblockActivationResponse,
+    UpdateStatusRequest,
+    UpdateStatusResponse,
+)
 from powerauth_core.activations import repository
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
@@ -16,18 +28,6 @@ from powerauth_core.activations.rules import (
     REMOVED,
     Call,
     permits,
-)
-from powerauth_core.activations.schemas_administration import (
-    BlockActivationRequest,
-    BlockActivationResponse,
-    RemoveActivationRequest,
-    RemoveActivationResponse,
-    RenameActivationRequest,
-    RenameActivationResponse,
-    UnblockActivationRequest,
-    UnblockActivationResponse,
-    UpdateStatusRequest,
-    UpdateStatusResponse,
 )
 from powerauth_core.kernel.changes import Cause
 from powerauth_core.kernel.errors import ActivationNotFound

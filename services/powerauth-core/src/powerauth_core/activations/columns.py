@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, type_coerce
 from sqlalchemy.types import TypeDecorator
 
-from powerauth_core.kernel.enums import ActivationStatus
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_protocol.common.json_text import read_json
 
 _STATUS = {status.code: status for status in ActivationStatus}

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationOtpValidation, CommitPhase
+from powerauth_contracts.rest.activations import (
+    CommitActivationRequest,
+    CommitActivationResponse,
+    UpdateOtpRequest,
+    UpdateOtpResponse,
+)
 from powerauth_core.activations import otp, repository
 from powerauth_core.activations.expiry import expire_if_overdue
 from powerauth_core.activations.history import ActivationChanges
@@ -21,14 +28,7 @@ from powerauth_core.activations.rules import (
     otp_check,
     permits,
 )
-from powerauth_core.activations.schemas import (
-    CommitActivationRequest,
-    CommitActivationResponse,
-    UpdateOtpRequest,
-    UpdateOtpResponse,
-)
 from powerauth_core.kernel.changes import Cause
-from powerauth_core.kernel.enums import ActivationOtpValidation, CommitPhase
 from powerauth_core.kernel.errors import (
     ActivationExpired,
     ActivationNotFound,

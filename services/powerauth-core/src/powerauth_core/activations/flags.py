@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.rest.activation_administration import (
+    ChangeFlagsRequest,
+    FlagsResponse,
+    ListFlagsRequest,
+)
 from powerauth_core import events
 from powerauth_core.activations import repository
 from powerauth_core.activations.history import application_id_of
 from powerauth_core.activations.initialisation import check_flags
 from powerauth_core.activations.models import Activation
-from powerauth_core.activations.schemas_administration import (
-    ChangeFlagsRequest,
-    FlagsResponse,
-    ListFlagsRequest,
-)
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.activations.rules import BLOCKED
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.changes import ActivationChanged, Cause, Listeners
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
 from servicekit import clock
 
 

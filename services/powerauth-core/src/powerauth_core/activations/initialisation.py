@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import null
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase, TransferType
+from powerauth_contracts.rest.activations import InitActivationRequest, InitActivationResponse
 from powerauth_core.activations import keys, repository
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.ports import Ports
 from powerauth_core.activations.rules import CREATED, is_blank
-from powerauth_core.activations.schemas import InitActivationRequest, InitActivationResponse
 from powerauth_core.applications.cache import ApplicationCache, ApplicationIdentity, MasterKey
 from powerauth_core.kernel.base import json_text
-from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase, TransferType
 from powerauth_core.kernel.errors import (
     ActivationCodeNotGenerated,
     ActivationIdNotGenerated,

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations import repository
-from powerauth_core.activations.expiry import expire_ids, overdue
-from powerauth_core.activations.models import Activation
-from powerauth_core.activations.ports import Ports
-from powerauth_core.activations.schemas_administration import (
+from powerauth_contracts.enums import ActivationProtocol
+from powerauth_contracts.rest.activation_administration import (
     ActivationHistoryItem,
     ActivationHistoryRequest,
     ActivationHistoryResponse,
@@ -18,7 +15,10 @@ from powerauth_core.activations.schemas_administration import (
     LookupActivationsRequest,
     LookupActivationsResponse,
 )
-from powerauth_core.kernel.enums import ActivationProtocol
+from powerauth_core.activations import repository
+from powerauth_core.activations.expiry import expire_ids, overdue
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.ports import Ports
 from powerauth_core.settings import CoreSettings
 from servicekit.database import Database
 

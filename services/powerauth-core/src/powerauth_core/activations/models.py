@@ -7,13 +7,13 @@ from sqlalchemy import ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
-from powerauth_core.kernel.base import Base, EnumCode, JsonString, JsonText, LongId, Timestamp, sequence_id
-from powerauth_core.kernel.enums import (
+from powerauth_contracts.enums import (
     ActivationOtpValidation,
     ActivationProtocol,
     ActivationStatus,
     CommitPhase,
 )
+from powerauth_core.kernel.base import Base, EnumCode, JsonString, JsonText, LongId, Timestamp, sequence_id
 from powerauth_core.kernel.errors import IncorrectActivationState
 from powerauth_core.kernel.row_macs import BoundRow
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import CommitPhase
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import (
@@ -15,7 +16,6 @@ from powerauth_core.activations.rules import (
     otp_check,
 )
 from powerauth_core.kernel.changes import Cause
-from powerauth_core.kernel.enums import CommitPhase
 from powerauth_core.kernel.errors import OtpMismatch
 from powerauth_core.kernel.hashing import PasswordHashes
 

@@ -10,10 +10,10 @@ from typing import TypeVarTuple
 from sqlalchemy import Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.activations.rules import CREATED, PENDING_COMMIT
 from powerauth_core.applications.models import Application
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
 
 _Ts = TypeVarTuple("_Ts")
 

@@ -2,20 +2,7 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.activations import administration, flags, initialisation, listing, status
-from powerauth_core.activations import commit as committing
-from powerauth_core.activations.ports import Running
-from powerauth_core.activations.schemas import (
-    ActivationStatusRequest,
-    ActivationStatusResponse,
-    CommitActivationRequest,
-    CommitActivationResponse,
-    InitActivationRequest,
-    InitActivationResponse,
-    UpdateOtpRequest,
-    UpdateOtpResponse,
-)
-from powerauth_core.activations.schemas_administration import (
+from powerauth_contracts.rest.activation_administration import (
     ActivationHistoryRequest,
     ActivationHistoryResponse,
     BlockActivationRequest,
@@ -36,9 +23,23 @@ from powerauth_core.activations.schemas_administration import (
     UpdateStatusRequest,
     UpdateStatusResponse,
 )
+from powerauth_contracts.rest.activations import (
+    ActivationStatusRequest,
+    ActivationStatusResponse,
+    CommitActivationRequest,
+    CommitActivationResponse,
+    InitActivationRequest,
+    InitActivationResponse,
+    UpdateOtpRequest,
+    UpdateOtpResponse,
+)
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.activations import administration, flags, initialisation, listing, status
+from powerauth_core.activations import commit as committing
+from powerauth_core.activations.ports import Running
 from powerauth_core.kernel.answers import answer
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/activation", tags=["Activations"], route_class=JsonRoute)
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 
-from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
+from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
+from powerauth_contracts.wire import is_storable
 from powerauth_core.kernel.errors import (
     ActivationExpired,
     ActivationNotFound,
     CoreError,
     IncorrectActivationState,
 )
-from servicekit.wire import is_storable
 
 ACTIVATION_VERSION = 3
 """Version of every activation that this core exchanges keys with."""

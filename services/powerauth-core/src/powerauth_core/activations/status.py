@@ -8,6 +8,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
+from powerauth_contracts.rest.activations import ActivationStatusRequest, ActivationStatusResponse
 from powerauth_core.activations import repository
 from powerauth_core.activations.expiry import expire_if_overdue, overdue
 from powerauth_core.activations.initialisation import sign_code
@@ -16,9 +18,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.activations.ports import Ports
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import ACTIVATION_VERSION, CREATED, REMOVED
-from powerauth_core.activations.schemas import ActivationStatusRequest, ActivationStatusResponse
 from powerauth_core.applications.cache import ApplicationIdentity
-from powerauth_core.kernel.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
 from powerauth_core.kernel.errors import CryptographyFailed, IncorrectActivationState, InvalidRequest
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64decode, b64encode

@@ -7,14 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core import events
-from powerauth_core.applications import repository
-from powerauth_core.applications.cache import ApplicationCache
-from powerauth_core.applications.config_keys import ALLOWED_KEYS, OAUTH2_PROVIDERS
-from powerauth_core.applications.models import Application, ApplicationConfig
-from powerauth_core.applications.ports import Ports
-from powerauth_core.applications.provider_rules import refused_member
-from powerauth_core.applications.schemas import (
+from powerauth_contracts.rest.applications import (
     ApplicationConfigDetail,
     ApplicationRequest,
     ConfigItem,
@@ -22,6 +15,13 @@ from powerauth_core.applications.schemas import (
     CreatedConfig,
     RemoveConfigRequest,
 )
+from powerauth_core import events
+from powerauth_core.applications import repository
+from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.applications.config_keys import ALLOWED_KEYS, OAUTH2_PROVIDERS
+from powerauth_core.applications.models import Application, ApplicationConfig
+from powerauth_core.applications.ports import Ports
+from powerauth_core.applications.provider_rules import refused_member
 from powerauth_core.applications.secrets import config_values
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType

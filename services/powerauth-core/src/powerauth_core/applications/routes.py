@@ -2,9 +2,7 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.applications import config_service, service
-from powerauth_core.applications.ports import Running
-from powerauth_core.applications.schemas import (
+from powerauth_contracts.rest.applications import (
     ApplicationConfigDetail,
     ApplicationDetail,
     ApplicationRequest,
@@ -22,9 +20,12 @@ from powerauth_core.applications.schemas import (
     VersionRequest,
     VersionSupport,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse, StatusResponse
+from powerauth_core.applications import config_service, service
+from powerauth_core.applications.ports import Running
 from powerauth_core.kernel.answers import answer, answer_empty
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse, StatusResponse
 
 router = APIRouter(prefix="/rest/v3/application", tags=["Applications"], route_class=JsonRoute)
 

@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core import events
-from powerauth_core.applications import config_service, repository
-from powerauth_core.applications.cache import ApplicationCache, read_master_key
-from powerauth_core.applications.config_keys import MINIMUM_PROTOCOL_VERSION
-from powerauth_core.applications.models import Application, ApplicationVersion, MasterKeyPair
-from powerauth_core.applications.ports import Ports
-from powerauth_core.applications.schemas import (
+from powerauth_contracts.rest.applications import (
     ApplicationDetail,
     ApplicationRequest,
     ApplicationRoles,
@@ -29,6 +23,12 @@ from powerauth_core.applications.schemas import (
     VersionRequest,
     VersionSupport,
 )
+from powerauth_core import events
+from powerauth_core.applications import config_service, repository
+from powerauth_core.applications.cache import ApplicationCache, read_master_key
+from powerauth_core.applications.config_keys import MINIMUM_PROTOCOL_VERSION
+from powerauth_core.applications.models import Application, ApplicationVersion, MasterKeyPair
+from powerauth_core.applications.ports import Ports
 from powerauth_core.applications.secrets import application_secret, encrypt_application_secret
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType

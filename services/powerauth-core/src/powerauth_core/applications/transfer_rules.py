@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from powerauth_contracts.enums import TransferType
+from powerauth_contracts.wire import WireModel
 from powerauth_core.kernel.base import json_text
-from powerauth_core.kernel.enums import TransferType
-from servicekit.wire import WireModel
 
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 _FLAGS_LENGTH = 255

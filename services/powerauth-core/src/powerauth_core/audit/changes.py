@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts import moments
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.changes import PROXIMITY_OTP, ActivationChanged, OperationChanged
-from powerauth_core.kernel.enums import ActivationStatus
-from servicekit import clock
 
 
 async def activation_changed(session: AsyncSession, change: ActivationChanged) -> None:
@@ -65,9 +65,9 @@ def _operation_params(change: OperationChanged) -> dict[str, Any]:
         "statusReason": change.status_reason,
         "failureCount": change.failure_count,
         "maxFailureCount": change.max_failure_count,
-        "timestampCreated": clock.isoformat_core(change.created),
-        "timestampExpires": clock.isoformat_core(change.expires),
-        "timestampFinalized": None if change.finalized is None else clock.isoformat_core(change.finalized),
+        "timestampCreated": moments.isoformat_core(change.created),
+        "timestampExpires": moments.isoformat_core(change.expires),
+        "timestampFinalized": None if change.finalized is None else moments.isoformat_core(change.finalized),
     }
     if change.proximity is not None:
         params["proximityCheckResult"] = change.proximity

@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
+from powerauth_contracts.rest.audit import ListAuditRequest, ListAuditResponse
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
 from powerauth_core.audit import service
 from powerauth_core.audit.ports import Running
-from powerauth_core.audit.schemas import ListAuditRequest, ListAuditResponse
 from powerauth_core.kernel.answers import answer
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/audit/log", tags=["Audit"], route_class=JsonRoute)
 

@@ -7,8 +7,9 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from powerauth_contracts.enums import AuditLevel
 from powerauth_core.audit import service as audit
-from powerauth_core.audit.rules import AuditLevel, AuditType
+from powerauth_core.audit.rules import AuditType
 from servicekit import metrics
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger

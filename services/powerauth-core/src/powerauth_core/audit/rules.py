@@ -1,4 +1,4 @@
-"""Kinds and levels of audit records (spec/core-api.md §27, cloud-api §10.2), and months."""
+"""Kinds of audit records (spec/core-api.md §27, cloud-api §10.2), and months."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,21 +17,6 @@ class AuditType(StrEnum):
     CALLBACK = "callback"
     TEMPLATE = "template"
     INTEGRITY = "integrity"
-
-
-class AuditLevel(StrEnum):
-    """Severity of a record."""
-
-    ERROR = "ERROR"
-    WARN = "WARN"
-    INFO = "INFO"
-    DEBUG = "DEBUG"
-    TRACE = "TRACE"
-
-    def and_above(self) -> list[str]:
-        """The names of this level and of the more severe ones."""
-        names = [level.value for level in AuditLevel]
-        return names[: names.index(self.value) + 1]
 
 
 def first_of_month(moment: datetime) -> datetime:

@@ -9,13 +9,15 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import AuditLevel
+from powerauth_contracts.rest.audit import AuditItem, ListAuditRequest, ListAuditResponse
 from powerauth_core import __version__
 from powerauth_core.audit import repository
 from powerauth_core.audit.models import AuditLog
-from powerauth_core.audit.rules import AuditLevel, AuditType
-from powerauth_core.audit.schemas import AuditItem, ListAuditRequest, ListAuditResponse
+from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.errors import InvalidRequest
+from powerauth_protocol.common.json_text import JsonError, read_json
 from servicekit import clock
 from servicekit.database import Database
 
@@ -85,6 +87,24 @@ async def list_records(database: Database, request: ListAuditRequest) -> ListAud
             limit=request.page_size + 1,
         )
     return ListAuditResponse(
-        items=[AuditItem.of(found) for found in rows[: request.page_size]],
+        items=[_item(found) for found in rows[: request.page_size]],
         has_next=len(rows) > request.page_size,
+    )
+
+
+def _item(row: AuditLog) -> AuditItem:
+    """The wire form of a row; parameters that are no JSON object (adopted rows) become ``{}``."""
+    try:
+        param = read_json(row.param or "{}")
+    except JsonError:
+        param = {}
+    return AuditItem(
+        id=row.audit_log_id,
+        subject_id=row.subject_id,
+        application_name=row.application_name,
+        type=row.audit_type,
+        level=row.audit_level,
+        timestamp=row.timestamp_created,
+        message=row.message,
+        param=param if isinstance(param, dict) else {},
     )

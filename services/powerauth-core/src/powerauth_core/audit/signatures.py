@@ -5,11 +5,11 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from powerauth_contracts.enums import ActivationStatus, AuditLevel
 from powerauth_core import __version__
-from powerauth_core.audit.rules import AuditLevel, AuditType
+from powerauth_core.audit.rules import AuditType
 from powerauth_core.audit.service import APPLICATION_NAME
 from powerauth_core.kernel.base import Base, EnumCode, LongId, Timestamp, sequence_id
-from powerauth_core.kernel.enums import ActivationStatus
 
 
 class SignatureAudit(Base):

@@ -7,6 +7,18 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.durations import format_duration
+from powerauth_contracts.rest.callbacks import (
+    CallbackUrlDetail,
+    CallbackUrlSettings,
+    CreateCallbackUrlRequest,
+    HttpAuthenticationPrivate,
+    ListCallbackUrlsRequest,
+    ListCallbackUrlsResponse,
+    RemoveCallbackUrlRequest,
+    RemoveCallbackUrlResponse,
+    UpdateCallbackUrlRequest,
+)
 from powerauth_core import events
 from powerauth_core.applications import repository as applications
 from powerauth_core.audit import service as audit
@@ -21,20 +33,8 @@ from powerauth_core.callbacks.authentication import (
 from powerauth_core.callbacks.certificates import CertificateUnusable, check_locations
 from powerauth_core.callbacks.clients import retry_policy
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
-from powerauth_core.callbacks.durations import format_duration
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.callbacks.ports import Ports
-from powerauth_core.callbacks.schemas import (
-    CallbackUrlDetail,
-    CallbackUrlSettings,
-    CreateCallbackUrlRequest,
-    HttpAuthenticationPrivate,
-    ListCallbackUrlsRequest,
-    ListCallbackUrlsResponse,
-    RemoveCallbackUrlRequest,
-    RemoveCallbackUrlResponse,
-    UpdateCallbackUrlRequest,
-)
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.egress import AddressRefused, Egress, EgressRefused
 from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest, InvalidUrl

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from powerauth_core.callbacks.models import CallbackUrl
-from powerauth_core.callbacks.schemas import (
+from powerauth_contracts.rest.callbacks import (
     SECRET_FIELDS,
     CertificateAuthentication,
     CertificatePublic,
@@ -14,6 +13,7 @@ from powerauth_core.callbacks.schemas import (
     OAuth2Authentication,
     OAuth2Public,
 )
+from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.kernel.errors import UnsoundRecord
 from powerauth_core.kernel.records import RecordCipher, application_text_parts
 from servicekit.kept_secrets import is_kept

@@ -14,13 +14,13 @@ from urllib.parse import quote_plus
 
 import httpx2
 
+from powerauth_contracts.durations import parse_duration
+from powerauth_contracts.rest.callbacks import HttpAuthenticationPrivate, OAuth2Authentication
 from powerauth_core.callbacks import repository
 from powerauth_core.callbacks.authentication import stored_authentication
 from powerauth_core.callbacks.certificates import CertificateUnusable, tls_context
-from powerauth_core.callbacks.durations import parse_duration
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.callbacks.rules import CircuitBreaker, RetryPolicy
-from powerauth_core.callbacks.schemas import HttpAuthenticationPrivate, OAuth2Authentication
 from powerauth_core.kernel.egress import Egress, EgressRefused, NoAllowedAddress
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher

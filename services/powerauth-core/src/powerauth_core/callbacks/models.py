@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Integer, String, Text, func, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
+from powerauth_contracts.enums import CallbackUrlType
 from powerauth_core.kernel.base import Base, JsonString, LongId, Timestamp, sequence_id
-from powerauth_core.kernel.enums import CallbackUrlType
 from powerauth_core.kernel.errors import UnsoundRecord
 from powerauth_core.kernel.row_macs import BoundRow
 

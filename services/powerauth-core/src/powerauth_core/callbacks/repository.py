@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import CallbackUrlType
 from powerauth_core.applications.models import Application
 from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
-from powerauth_core.kernel.enums import CallbackUrlEventStatus, CallbackUrlType
+from powerauth_core.kernel.enums import CallbackUrlEventStatus
 from servicekit.database import Dialect, for_update
 
 _CLEANUP_BATCH = 1_000

@@ -2,9 +2,7 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.callbacks import administration
-from powerauth_core.callbacks.ports import Running
-from powerauth_core.callbacks.schemas import (
+from powerauth_contracts.rest.callbacks import (
     CallbackUrlDetail,
     CreateCallbackUrlRequest,
     ListCallbackUrlsRequest,
@@ -13,9 +11,12 @@ from powerauth_core.callbacks.schemas import (
     RemoveCallbackUrlResponse,
     UpdateCallbackUrlRequest,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.callbacks import administration
+from powerauth_core.callbacks.ports import Running
 from powerauth_core.kernel.answers import answer
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/application/callback", tags=["Callbacks"], route_class=JsonRoute)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from powerauth_contracts import moments
 from powerauth_core.kernel.changes import ActivationChanged, OperationChanged
 from powerauth_core.kernel.enums import CallbackUrlEventStatus
-from servicekit import clock
 
 JITTER = 0.2
 """A retry comes later than its backoff by up to this share of it, so that failures do not return together."""
@@ -140,7 +140,7 @@ def _chosen(values: Mapping[str, Any], attributes: Collection[str]) -> dict[str,
 
 
 def _millis(moment: datetime | None) -> int | None:
-    return None if moment is None else clock.to_ms(moment)
+    return None if moment is None else moments.to_ms(moment)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import CallbackUrlType
 from powerauth_core.callbacks import repository, rules
 from powerauth_core.callbacks.clients import retry_policy
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher, Delivery
@@ -16,7 +17,7 @@ from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.callbacks.rules import RetryPolicy
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.changes import ActivationChanged, OperationChanged, OperationStep
-from powerauth_core.kernel.enums import CallbackUrlEventStatus, CallbackUrlType
+from powerauth_core.kernel.enums import CallbackUrlEventStatus
 from powerauth_core.settings import CoreSettings
 from servicekit import clock
 from servicekit.database import after_commit

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations import administration
-from powerauth_core.dmz import actions, signed
-from powerauth_core.dmz.headers import signature_header
-from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import (
+from powerauth_contracts.dmz.models import (
     REQUEST_INVALID,
     ActivationActionAnswer,
     SignedAnswer,
     SignedRequest,
     TokenRemoveAnswer,
 )
+from powerauth_contracts.rest.upgrade import CommitUpgradeRequest
+from powerauth_contracts.wire import ExactText, ObjectRequest, RequestModel
+from powerauth_core.activations import administration
+from powerauth_core.dmz import actions, signed
+from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.providers import plug_ins as providers
 from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
-from powerauth_core.upgrade.schemas import CommitUpgradeRequest
 from powerauth_core.verification.executor import SignatureExecutor
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import Decision
-from servicekit.wire import ExactText, ObjectRequest, RequestModel
 
 
 class RemoveTokenBody(RequestModel):

@@ -15,27 +15,27 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.dmz.models import CreateActivationAnswer, CreateActivationRequest
+from powerauth_contracts.enums import ActivationStatus
+from powerauth_contracts.envelopes import SealedFields
+from powerauth_contracts.rest.activation_administration import ChangeFlagsRequest
+from powerauth_contracts.rest.exchange import (
+    CreateActivationByRecoveryRequest,
+    KeyExchangeResponse,
+    PrepareActivationRequest,
+)
+from powerauth_contracts.rest.exchange import CreateActivationRequest as CreateRequest
 from powerauth_core.activations import commit as commits
 from powerauth_core.activations import flags
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.rules import is_blank, is_user_id
-from powerauth_core.activations.schemas_administration import ChangeFlagsRequest
 from powerauth_core.applications import config_service
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.rules import commits_at_once
-from powerauth_core.dmz.schemas import CreateActivationAnswer, CreateActivationRequest
-from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.exchange.schemas import (
-    CreateActivationByRecoveryRequest,
-    KeyExchangeResponse,
-    PrepareActivationRequest,
-)
-from powerauth_core.exchange.schemas import CreateActivationRequest as CreateRequest
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.providers import oidc
 from powerauth_core.providers import plug_ins as providers

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from powerauth_contracts.dmz.models import EnvelopeKeysAnswer, EnvelopeKeysRequest
 from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import EnvelopeKeysAnswer, EnvelopeKeysRequest
 from powerauth_core.envelopes import handout
 from powerauth_core.envelopes.service import read_envelope
 from powerauth_protocol.common.encoding import b64encode

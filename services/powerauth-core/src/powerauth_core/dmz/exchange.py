@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from powerauth_contracts.dmz.models import REQUEST_INVALID, SealedAnswer, SealedRequest
+from powerauth_contracts.wire import json_bytes
 from powerauth_core.dmz import actions, sealed, signed
 from powerauth_core.dmz.actions import Purpose
 from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import REQUEST_INVALID, SealedAnswer, SealedRequest
 from powerauth_core.dmz.sealed import PlaintextAction, Received
 from powerauth_core.kernel.errors import InvalidRequest
-from servicekit.wire import json_bytes
 
 _NO_DATA = "''"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from powerauth_core.dmz.schemas import (
+from powerauth_contracts.dmz.models import (
     EncryptionHeaderFields,
     SignatureHeaderFields,
     TokenHeaderFields,

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
+from powerauth_contracts.envelopes import SealedFields
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.dmz import actions, sealed, signed
 from powerauth_core.dmz.headers import encryption_header
 from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import SealedAnswer, SealedRequest
-from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest
 from powerauth_core.recovery import service as recovery
 from powerauth_core.tokens import service as tokens

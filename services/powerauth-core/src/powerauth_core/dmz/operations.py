@@ -10,24 +10,24 @@ from typing import Any
 from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.dmz import actions, signed
-from powerauth_core.dmz.headers import signature_header
-from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import (
+from powerauth_contracts.dmz.models import (
     REQUEST_INVALID,
     OperationActionAnswer,
     OperationHistoryAnswer,
     SignedOperationRequest,
     SignedRequest,
 )
-from powerauth_core.kernel.enums import OperationStatus
+from powerauth_contracts.enums import OperationStatus
+from powerauth_contracts.rest.operations import DoorOperation
+from powerauth_contracts.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
+from powerauth_core.dmz import actions, signed
+from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
-from powerauth_core.operations.schemas import DoorOperation
 from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, Verified
 from powerauth_core.verification.rules import Decision
 from powerauth_core.verification.service import WIRE_NAME
-from servicekit.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
 
 OTP_KEY = "proximity_otp"
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.dmz.models import REQUEST_INVALID, SealedAnswer, SealedRequest
+from powerauth_contracts.rest.activation_administration import RenameActivationRequest
+from powerauth_contracts.wire import ObjectResponse, RequestModel, WireModel, json_bytes, to_json
 from powerauth_core.activations import administration
-from powerauth_core.activations.schemas_administration import RenameActivationRequest
 from powerauth_core.dmz import actions, sealed, signed
 from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import REQUEST_INVALID, SealedAnswer, SealedRequest
 from powerauth_core.dmz.sealed import PlaintextAction, Received
 from powerauth_core.dmz.tokens import TWO_FACTORS, authenticate
 from powerauth_core.kernel.errors import InvalidRequest
@@ -19,7 +20,6 @@ from powerauth_core.providers import plug_ins as providers
 from powerauth_core.providers.plug_ins import ClaimsContext, Stage
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import Decision
-from servicekit.wire import ObjectResponse, RequestModel, WireModel, json_bytes, to_json
 
 MAX_NAME = 255
 

@@ -5,22 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from powerauth_core.dmz import (
-    activations,
-    creation,
-    envelopes,
-    keys,
-    operations,
-    profile,
-    signed,
-    spawn,
-    status,
-    tokens,
-)
-from powerauth_core.dmz import exchange as echoes
-from powerauth_core.dmz.exchange import Echo
-from powerauth_core.dmz.ports import Running
-from powerauth_core.dmz.schemas import (
+from powerauth_contracts.dmz.models import (
     ActivationActionAnswer,
     ActivationStatusAnswer,
     ActivationStatusRequest,
@@ -49,15 +34,31 @@ from powerauth_core.dmz.schemas import (
     WhoAmIAnswer,
     WhoAmIRequest,
 )
+from powerauth_contracts.rest.templates import DoorTextsResponse
+from powerauth_contracts.rest.temporary_keys import CreateTemporaryKeyRequest, CreateTemporaryKeyResponse
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.dmz import (
+    activations,
+    creation,
+    envelopes,
+    keys,
+    operations,
+    profile,
+    signed,
+    spawn,
+    status,
+    tokens,
+)
+from powerauth_core.dmz import exchange as echoes
+from powerauth_core.dmz.exchange import Echo
+from powerauth_core.dmz.ports import Running
 from powerauth_core.kernel.answers import answer
 from powerauth_core.providers import oidc
 from powerauth_core.statements import service as statements
 from powerauth_core.templates import texts
-from powerauth_core.templates.schemas import DoorTextsResponse
 from powerauth_core.temporary_keys import service as keystore
-from powerauth_core.temporary_keys.schemas import CreateTemporaryKeyRequest, CreateTemporaryKeyResponse
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 door = APIRouter(prefix="/dmz/v1", tags=["Door of the enrollment service"], route_class=JsonRoute)
 inside = APIRouter(prefix="/rest/v3/statement", tags=["Statements"], route_class=JsonRoute)

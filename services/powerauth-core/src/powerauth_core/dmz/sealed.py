@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.dmz.models import SealedRequest
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.dmz import signed
 from powerauth_core.dmz.actions import Purpose
 from powerauth_core.dmz.headers import ReceivedSignature, encryption_header, signature_header
 from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import SealedRequest
 from powerauth_core.envelopes import service as envelopes
 from powerauth_core.envelopes.handout import usable_activation, usable_application
 from powerauth_core.envelopes.service import Opened

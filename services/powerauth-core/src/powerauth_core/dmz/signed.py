@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.dmz.models import SealedRequest, SignedRequest, VerifyAnswer, VerifyRequest
 from powerauth_core.activations.models import Activation
 from powerauth_core.dmz.actions import RESERVED_URI_IDS, Purpose
 from powerauth_core.dmz.headers import ReceivedSignature, signature_header
 from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import SealedRequest, SignedRequest, VerifyAnswer, VerifyRequest
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.operations.rules import Actor
 from powerauth_core.verification.executor import SignatureExecutor

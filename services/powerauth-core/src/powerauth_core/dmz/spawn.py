@@ -10,11 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations.initialisation import hash_otp
-from powerauth_core.activations.rules import is_blank
-from powerauth_core.dmz import actions, sealed
-from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import (
+from powerauth_contracts.dmz.models import (
     REQUEST_INVALID,
     TRANSFER_REFUSED,
     RequestRefusal,
@@ -22,12 +18,23 @@ from powerauth_core.dmz.schemas import (
     SealedRequest,
     TransferRefusal,
 )
+from powerauth_contracts.wire import (
+    ExactText,
+    ObjectRequest,
+    ObjectResponse,
+    RequestModel,
+    WireModel,
+    to_json,
+)
+from powerauth_core.activations.initialisation import hash_otp
+from powerauth_core.activations.rules import is_blank
+from powerauth_core.dmz import actions, sealed
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.sealed import PlaintextAction, Received
 from powerauth_core.transfers.service import OpenedTransfer, open_transfer
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import Decision
 from powerauth_protocol.v3.versions import ProtocolVersion
-from servicekit.wire import ExactText, ObjectRequest, ObjectResponse, RequestModel, WireModel, to_json
 
 OTP_LENGTH = 16
 _LONGEST_OTP = 255

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from powerauth_contracts.dmz.models import ActivationStatusAnswer, ActivationStatusRequest
 from powerauth_core.activations import status as statuses
 from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import ActivationStatusAnswer, ActivationStatusRequest
 from powerauth_core.providers import plug_ins as providers
 
 if TYPE_CHECKING:
-    from powerauth_core.activations.schemas import ActivationStatusResponse
+    from powerauth_contracts.rest.activations import ActivationStatusResponse
 
 
 async def status(ports: Ports, request: ActivationStatusRequest) -> ActivationStatusAnswer:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from powerauth_core.dmz.actions import PB, PK, P
-from powerauth_core.dmz.headers import token_header
-from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.schemas import (
+from powerauth_contracts.dmz.models import (
     OperationDetailAnswer,
     OperationListAnswer,
     TokenHeaderFields,
@@ -16,14 +13,17 @@ from powerauth_core.dmz.schemas import (
     WhoAmIAnswer,
     WhoAmIRequest,
 )
+from powerauth_contracts.rest.operations import DoorOperation
+from powerauth_contracts.rest.tokens import ValidateTokenRequest
+from powerauth_core.dmz.actions import PB, PK, P
+from powerauth_core.dmz.headers import token_header
+from powerauth_core.dmz.ports import Ports
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.operations import door
 from powerauth_core.operations.rules import Actor
-from powerauth_core.operations.schemas import DoorOperation
 from powerauth_core.statements import service as statements
 from powerauth_core.tokens import service
 from powerauth_core.tokens.repository import FoundToken
-from powerauth_core.tokens.schemas import ValidateTokenRequest
 from powerauth_protocol.v3.signature import SignatureType
 from servicekit import clock
 

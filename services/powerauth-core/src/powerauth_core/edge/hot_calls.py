@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from powerauth_core.dmz import operations, signed, tokens
-from powerauth_core.dmz.schemas import (
+from powerauth_contracts.dmz.models import (
     SignedOperationRequest,
     TokenOperationRequest,
     TokenRequest,
     VerifyRequest,
     WhoAmIRequest,
 )
+from powerauth_contracts.rest.tokens import ValidateTokenRequest
+from powerauth_contracts.rest.verification import VerifySignatureRequest
+from powerauth_core.dmz import operations, signed, tokens
 from powerauth_core.edge.lean import LeanCall
 from powerauth_core.tokens import service as bank_tokens
-from powerauth_core.tokens.schemas import ValidateTokenRequest
 from powerauth_core.verification import service as signatures
-from powerauth_core.verification.schemas import VerifySignatureRequest
 
 HOT_CALLS = {
     call.path: call

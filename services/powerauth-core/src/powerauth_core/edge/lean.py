@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from powerauth_contracts.wire import JsonReader, ObjectRequest
 from powerauth_core.kernel.answers import answer
 from servicekit import logs, metrics, units
 from servicekit.bundles import CONTENT_TYPE, BundledCall, MalformedBundle, read_calls, refuse, write_answer
@@ -30,7 +31,6 @@ from servicekit.errors import (
 )
 from servicekit.routing import ALLOWED_KEY, answer_without_route
 from servicekit.targets import path_in_service
-from servicekit.wire import JsonReader, ObjectRequest
 
 DOOR = "/dmz/v1/"
 BUNDLE_PATH = f"{DOOR}bundle"

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol
+from powerauth_contracts.rest.envelopes import DecryptorRequest, DecryptorResponse
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
@@ -17,8 +19,7 @@ from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes import service
 from powerauth_core.envelopes.ports import Ports
-from powerauth_core.envelopes.schemas import DecryptorRequest, DecryptorResponse
-from powerauth_core.kernel.enums import ActivationProtocol, UniqueValueType
+from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     DecryptionFailed,

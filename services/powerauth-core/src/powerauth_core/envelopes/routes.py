@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
+from powerauth_contracts.rest.envelopes import DecryptorRequest, DecryptorResponse
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
 from powerauth_core.envelopes import handout
 from powerauth_core.envelopes.ports import Running
-from powerauth_core.envelopes.schemas import DecryptorRequest, DecryptorResponse
 from powerauth_core.kernel.answers import answer
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/ecies", tags=["Envelopes"], route_class=JsonRoute)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.ports import Ports
-from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import DecryptionFailed, EncryptionFailed, InvalidRequest
 from powerauth_core.kernel.records import RecordCipher

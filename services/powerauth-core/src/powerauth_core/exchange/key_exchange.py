@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationStatus, CommitPhase, RecoveryCodeStatus
+from powerauth_contracts.rest.exchange import (
+    CreateActivationRequest,
+    KeyExchangeResponse,
+    PrepareActivationRequest,
+)
 from powerauth_core.activations import otp, repository
 from powerauth_core.activations.commit import commit_locked, commits_unasked
 from powerauth_core.activations.expiry import expire_if_overdue
@@ -20,12 +26,6 @@ from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.service import read_envelope, version_of
 from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
 from powerauth_core.exchange.ports import Ports
-from powerauth_core.exchange.schemas import (
-    CreateActivationRequest,
-    KeyExchangeResponse,
-    PrepareActivationRequest,
-)
-from powerauth_core.kernel.enums import ActivationStatus, CommitPhase, RecoveryCodeStatus
 from powerauth_core.kernel.errors import ActivationExpired, ActivationNotFound, InvalidApplication
 from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.recovery import lifecycle

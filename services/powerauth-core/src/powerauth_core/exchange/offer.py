@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.wire import checked_json
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import ACTIVATION_VERSION
 from powerauth_core.applications.cache import ApplicationFacts
@@ -31,10 +32,9 @@ from powerauth_protocol.v3.counter import generate_ctr_data
 from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
 from powerauth_protocol.v3.keys import PublicKey, export_public_key, import_public_key
 from powerauth_protocol.v3.versions import ProtocolVersion
-from servicekit.wire import checked_json
 
 if TYPE_CHECKING:
-    from powerauth_core.envelopes.schemas import SealedFields
+    from powerauth_contracts.envelopes import SealedFields
 
 UNKNOWN_PLATFORM = "unknown"
 _TEXT_LENGTH = 255

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_contracts.rest.exchange import CreateActivationByRecoveryRequest, KeyExchangeResponse
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.initialisation import Properties, hash_otp
@@ -13,8 +15,6 @@ from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.exchange.key_exchange import create_for
 from powerauth_core.exchange.offer import open_offer
 from powerauth_core.exchange.ports import Ports
-from powerauth_core.exchange.schemas import CreateActivationByRecoveryRequest, KeyExchangeResponse
-from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import InvalidRecoveryCode, InvalidRequest, RecoveryPukMismatch
 from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.kernel.records import RecordCipher, recovery_puk_parts

@@ -2,17 +2,18 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.exchange.ports import Running
-from powerauth_core.exchange.schemas import (
+from powerauth_contracts.rest.exchange import (
     CreateActivationByRecoveryRequest,
     CreateActivationRequest,
     KeyExchangeResponse,
     PrepareActivationRequest,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.exchange import key_exchange, recovery
+from powerauth_core.exchange.ports import Running
 from powerauth_core.kernel.answers import answer
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3", route_class=JsonRoute)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations import repository
 from powerauth_core.integrations.secrets import digest, stored_digest
-from powerauth_core.kernel.enums import IntegrationKind
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher
 from servicekit import units

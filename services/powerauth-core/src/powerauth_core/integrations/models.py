@@ -3,8 +3,8 @@
 from sqlalchemy import Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.kernel.base import Base
-from powerauth_core.kernel.enums import IntegrationKind
 from powerauth_core.kernel.row_macs import BoundRow
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations.models import Integration
-from powerauth_core.kernel.enums import IntegrationKind
 
 
 async def find_by_token(session: AsyncSession, client_token: str) -> Integration | None:

@@ -2,18 +2,19 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.integrations import service
-from powerauth_core.integrations.ports import Running
-from powerauth_core.integrations.schemas import (
+from powerauth_contracts.rest.integrations import (
     CreateIntegrationRequest,
     IntegrationDetail,
     ListIntegrationsResponse,
     RemoveIntegrationRequest,
     RemoveIntegrationResponse,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.integrations import service
+from powerauth_core.integrations.ports import Running
 from powerauth_core.kernel.answers import answer
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/integration", tags=["Integrations"], route_class=JsonRoute)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 
+from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations.models import Integration
-from powerauth_core.kernel.enums import IntegrationKind
 from powerauth_core.kernel.errors import InvalidKeyFormat, UnsoundRecord
 from powerauth_core.kernel.records import RecordCipher, integration_secret_parts
 

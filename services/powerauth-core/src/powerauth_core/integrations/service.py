@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.audit import service as audit
-from powerauth_core.audit.rules import AuditType
-from powerauth_core.integrations import repository
-from powerauth_core.integrations.callers import CallerCache
-from powerauth_core.integrations.models import Integration
-from powerauth_core.integrations.ports import Ports
-from powerauth_core.integrations.schemas import (
+from powerauth_contracts.enums import IntegrationKind
+from powerauth_contracts.rest.integrations import (
     CreateIntegrationRequest,
     IntegrationDetail,
     ListIntegrationsResponse,
     RemoveIntegrationRequest,
     RemoveIntegrationResponse,
 )
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.integrations import repository
+from powerauth_core.integrations.callers import CallerCache
+from powerauth_core.integrations.models import Integration
+from powerauth_core.integrations.ports import Ports
 from powerauth_core.integrations.secrets import readable_secret, store_secret
-from powerauth_core.kernel.enums import IntegrationKind
 from powerauth_core.kernel.records import RecordCipher
 from servicekit.database import Database, after_commit
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from servicekit.wire import JsonResponse, to_json
+from powerauth_contracts.wire import to_json
+from servicekit.answers import JsonResponse
 
 _OK = b'{"status":"OK"}'
 _OPEN = b'{"status":"OK","responseObject":'

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from powerauth_core.kernel.enums import CodedEnum
+from powerauth_contracts.enums import CodedEnum
 from powerauth_protocol.common.json_text import read_json, write_json
 
 # The names that PostgreSQL itself gives, so that an adopted schema and ours read alike.

@@ -15,11 +15,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.kernel.enums import (
-    ActivationProtocol,
-    ActivationStatus,
-    OperationStatus,
-)
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus, OperationStatus
 
 PROXIMITY_OTP = "proximity_otp"
 """Member of an operation's additional data that no audit keeps."""

@@ -22,7 +22,8 @@ from sqlalchemy import Connection, String, event
 from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, mapped_column, object_session
 from sqlalchemy.sql.elements import ColumnElement
 
-from powerauth_core.kernel.enums import CodedEnum, RowBinding
+from powerauth_contracts.enums import CodedEnum
+from powerauth_core.kernel.enums import RowBinding
 from powerauth_protocol.common.encoding import b64encode
 
 SESSION_KEY = "row_macs"

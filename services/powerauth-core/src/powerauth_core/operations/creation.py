@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import OperationStatus
+from powerauth_contracts.rest.operations import OperationCreateRequest, OperationDetailResponse
 from powerauth_core.activations import repository as activations
 from powerauth_core.applications.cache import ApplicationCache
-from powerauth_core.kernel.enums import OperationStatus
 from powerauth_core.kernel.errors import (
     InvalidApplication,
     InvalidRequest,
@@ -22,7 +23,6 @@ from powerauth_core.operations.models import Operation
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.rendering import has_forbidden_characters, missing_parameters, render
 from powerauth_core.operations.repository import StoredOperation
-from powerauth_core.operations.schemas import OperationCreateRequest, OperationDetailResponse
 from powerauth_core.operations.views import detail_view
 from powerauth_core.templates import repository as templates
 from powerauth_core.templates.models import OperationTemplate

@@ -13,16 +13,16 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
+from powerauth_contracts.fields import is_nested_deeper_than
+from powerauth_contracts.rest.operations import MAX_NESTING, DoorOperation
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.changes import Listeners
-from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
-from powerauth_core.kernel.fields import is_nested_deeper_than
 from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
-from powerauth_core.operations.rules import Actor, ApprovalAttempt, Refusal
-from powerauth_core.operations.schemas import DoorOperation
+from powerauth_core.operations.rules import Actor, ApprovalAttempt
 from powerauth_core.operations.views import door_view
 from servicekit import clock
 from servicekit.database import Database
@@ -202,7 +202,7 @@ async def _lock(
 
 def _check_nesting(additional_data: Mapping[str, Any]) -> None:
     """A device chooses what it sends along, and whoever reads the operation later must be able to."""
-    if is_nested_deeper_than(dict(additional_data), rules.MAX_NESTING):
+    if is_nested_deeper_than(dict(additional_data), MAX_NESTING):
         raise InvalidRequest()
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from powerauth_contracts.enums import OperationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.kernel.base import Base, EnumCode, JsonText, PlainTimestamp
-from powerauth_core.kernel.enums import OperationStatus
 
 
 class Operation(Base):

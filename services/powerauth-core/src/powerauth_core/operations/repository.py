@@ -13,8 +13,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
+from powerauth_contracts.enums import OperationStatus, SignatureType
 from powerauth_core.applications.models import Application
-from powerauth_core.kernel.enums import OperationStatus, SignatureType
 from powerauth_core.operations.models import Operation, OperationApplication
 from powerauth_core.operations.rules import OperationFacts, status_at
 from powerauth_core.templates.rules import signature_types

@@ -3,10 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from powerauth_core.kernel.answers import answer, answer_list
-from powerauth_core.operations import creation, service
-from powerauth_core.operations.ports import Running
-from powerauth_core.operations.schemas import (
+from powerauth_contracts.rest.operations import (
     OperationApproveRequest,
     OperationCancelRequest,
     OperationClaimRequest,
@@ -19,8 +16,11 @@ from powerauth_core.operations.schemas import (
     OperationRejectRequest,
     OperationUserActionResponse,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.kernel.answers import answer, answer_list
+from powerauth_core.operations import creation, service
+from powerauth_core.operations.ports import Running
 from servicekit.routing import JsonRoute
-from servicekit.wire import ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/operation", tags=["Operations"], route_class=JsonRoute)
 

@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
 
 # An activation with one of these is still being verified and must not approve (enrollment-api §10.6 step 3).
 VERIFICATION_FLAGS = frozenset({"VERIFICATION_PENDING", "VERIFICATION_IN_PROGRESS"})
-
-
-MAX_NESTING = 32
-"""Levels of objects and arrays that additional data may have: all readers of an operation must be able to."""
 
 
 class ProximityResult(StrEnum):
@@ -22,13 +18,6 @@ class ProximityResult(StrEnum):
     FAILED = "FAILED"
     DISABLED = "DISABLED"
     ERROR = "ERROR"
-
-
-class Refusal(StrEnum):
-    """Why an authenticated device's request was refused before the operation was touched."""
-
-    VERIFICATION_PENDING = "VERIFICATION_PENDING"
-    ACTIVATION_FLAG_MISSING = "ACTIVATION_FLAG_MISSING"
 
 
 @dataclass(frozen=True, slots=True)

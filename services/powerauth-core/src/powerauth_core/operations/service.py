@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import OperationStatus, UserActionResult
+from powerauth_contracts.rest.operations import (
+    OperationApproveRequest,
+    OperationCancelRequest,
+    OperationClaimRequest,
+    OperationDetailRequest,
+    OperationDetailResponse,
+    OperationExternalListRequest,
+    OperationFailApprovalRequest,
+    OperationListRequest,
+    OperationRejectRequest,
+    OperationUserActionResponse,
+)
 from powerauth_core.activations import repository as activations
 from powerauth_core.kernel.changes import Listeners
-from powerauth_core.kernel.enums import OperationStatus, UserActionResult
 from powerauth_core.kernel.errors import (
     InvalidApplication,
     OperationNotApprovable,
@@ -19,18 +31,6 @@ from powerauth_core.operations.creation import application_rids
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
 from powerauth_core.operations.rules import ApprovalAttempt
-from powerauth_core.operations.schemas import (
-    OperationApproveRequest,
-    OperationCancelRequest,
-    OperationClaimRequest,
-    OperationDetailRequest,
-    OperationDetailResponse,
-    OperationExternalListRequest,
-    OperationFailApprovalRequest,
-    OperationListRequest,
-    OperationRejectRequest,
-    OperationUserActionResponse,
-)
 from powerauth_core.operations.views import detail_view
 from powerauth_core.settings import CoreSettings
 from servicekit import clock

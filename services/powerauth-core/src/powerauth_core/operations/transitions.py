@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import OperationStatus, UserActionResult
 from powerauth_core.kernel.changes import Listeners, OperationChanged, OperationStep
-from powerauth_core.kernel.enums import OperationStatus, UserActionResult
 from powerauth_core.operations import rules
 from powerauth_core.operations.repository import StoredOperation
 from powerauth_core.operations.rules import ApprovalAttempt, ProximityResult

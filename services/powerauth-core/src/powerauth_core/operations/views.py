@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from powerauth_contracts.rest.operations import DoorOperation, OperationDetailResponse
 from powerauth_core.operations.repository import StoredOperation
-from powerauth_core.operations.schemas import DoorOperation, OperationDetailResponse
 from powerauth_core.operations.user_agent import with_device
 
 

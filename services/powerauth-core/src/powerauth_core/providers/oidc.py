@@ -18,6 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import Field, SecretStr, ValidationError
 
+from powerauth_contracts.wire import WireModel, is_storable
 from powerauth_core.activations.rules import is_user_id
 from powerauth_core.applications import repository as applications
 from powerauth_core.applications.config_keys import OAUTH2_PROVIDERS
@@ -32,7 +33,6 @@ from powerauth_protocol.common.encoding import b64url_encode
 from powerauth_protocol.common.json_text import read_json
 from servicekit import clock
 from servicekit.logs import get_logger
-from servicekit.wire import WireModel, is_storable
 
 log = get_logger(__name__)
 

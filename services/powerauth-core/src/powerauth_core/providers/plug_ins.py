@@ -22,16 +22,16 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 import httpx2
 from pydantic import Field, ValidationError
 
+from powerauth_contracts.enums import ActivationStatus
+from powerauth_contracts.wire import WireModel, checked_json, to_json
 from powerauth_core.activations import repository as activations
 from powerauth_core.kernel.egress import Egress
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.providers.ports import Ports
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.json_text import read_json
 from servicekit import clock, units
 from servicekit.logs import get_logger
-from servicekit.wire import WireModel, checked_json, to_json
 
 log = get_logger(__name__)
 

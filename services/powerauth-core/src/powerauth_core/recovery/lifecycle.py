@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import is_pending
 from powerauth_core.kernel.changes import ActivationChanged, Cause
-from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import RecoveryCodeNotGenerated
 from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.kernel.records import RecordCipher, recovery_puk_parts

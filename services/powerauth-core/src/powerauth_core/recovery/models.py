@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.kernel.base import Base, EnumCode, LongId, Timestamp, sequence_id
-from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 
 
 class RecoveryCode(Base):

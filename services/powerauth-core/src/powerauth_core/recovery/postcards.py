@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_contracts.rest.recovery import (
+    CreatedPuk,
+    CreateRecoveryCodeRequest,
+    CreateRecoveryCodeResponse,
+    RecoveryConfigRequest,
+    RecoveryConfigResponse,
+    UpdateRecoveryConfigRequest,
+    UpdateRecoveryConfigResponse,
+)
 from powerauth_core.applications.cache import ApplicationCache, ApplicationIdentity
-from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import (
     InvalidKeyFormat,
     InvalidRequest,
@@ -17,15 +26,6 @@ from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryConfig
 from powerauth_core.recovery.ports import Ports
 from powerauth_core.recovery.rules import masked
-from powerauth_core.recovery.schemas import (
-    CreatedPuk,
-    CreateRecoveryCodeRequest,
-    CreateRecoveryCodeResponse,
-    RecoveryConfigRequest,
-    RecoveryConfigResponse,
-    UpdateRecoveryConfigRequest,
-    UpdateRecoveryConfigResponse,
-)
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError, KeyFormatError
 from powerauth_protocol.v3.keys import (

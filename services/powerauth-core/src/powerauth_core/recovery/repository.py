@@ -10,8 +10,8 @@ from typing import cast
 from sqlalchemy import Select, Table, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.applications.models import Application
-from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig, RecoveryPuk
 from powerauth_core.recovery.rules import USABLE
 from servicekit.database import insert_ignore

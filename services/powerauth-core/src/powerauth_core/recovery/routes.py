@@ -2,10 +2,7 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.kernel.answers import answer
-from powerauth_core.recovery import postcards, service
-from powerauth_core.recovery.ports import Running
-from powerauth_core.recovery.schemas import (
+from powerauth_contracts.rest.recovery import (
     ConfirmRecoveryCodeRequest,
     ConfirmRecoveryCodeResponse,
     CreateRecoveryCodeRequest,
@@ -19,8 +16,12 @@ from powerauth_core.recovery.schemas import (
     UpdateRecoveryConfigRequest,
     UpdateRecoveryConfigResponse,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.kernel.answers import answer
+from powerauth_core.recovery import postcards, service
+from powerauth_core.recovery.ports import Running
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3", tags=["Recovery"], route_class=JsonRoute)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
 
 _MASK = "XXXXX-XXXXX-XXXXX-"
 _SHOWN = 5

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol, RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_contracts.rest.recovery import (
+    ConfirmRecoveryCodeRequest,
+    ConfirmRecoveryCodeResponse,
+    FoundPuk,
+    FoundRecoveryCode,
+    LookupRecoveryCodesRequest,
+    LookupRecoveryCodesResponse,
+    RevokeRecoveryCodesRequest,
+    RevokeRecoveryCodesResponse,
+)
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes.service import open_envelope, read_envelope
-from powerauth_core.kernel.enums import ActivationProtocol, RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     InvalidApplication,
@@ -20,16 +30,6 @@ from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
 from powerauth_core.recovery.ports import Ports
 from powerauth_core.recovery.rules import USABLE, masked
-from powerauth_core.recovery.schemas import (
-    ConfirmRecoveryCodeRequest,
-    ConfirmRecoveryCodeResponse,
-    FoundPuk,
-    FoundRecoveryCode,
-    LookupRecoveryCodesRequest,
-    LookupRecoveryCodesResponse,
-    RevokeRecoveryCodesRequest,
-    RevokeRecoveryCodesResponse,
-)
 from powerauth_protocol.common.encoding import parse_json_object, render_json
 from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.common.scope import Scope

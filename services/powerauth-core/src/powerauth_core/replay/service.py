@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts import moments
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.replay import repository, rules
@@ -115,4 +116,4 @@ def is_enabled(settings: CoreSettings) -> bool:
 
 
 def _expires(acceptable_until_ms: int) -> datetime:
-    return clock.from_ms(max(acceptable_until_ms, clock.now_ms()) + rules.MARGIN_MS)
+    return moments.from_ms(max(acceptable_until_ms, clock.now_ms()) + rules.MARGIN_MS)

@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.kernel.enums import StatementAction
+from powerauth_contracts.enums import StatementAction
 from powerauth_core.kernel.errors import InvalidKeyFormat
 from powerauth_core.kernel.records import RecordCipher, statement_key_parts
 from powerauth_core.statements.models import StatementKey

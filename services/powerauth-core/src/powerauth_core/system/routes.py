@@ -6,14 +6,15 @@ from pathlib import Path
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
+from powerauth_contracts.rest.system import ErrorList, ErrorModel, SystemStatus
+from powerauth_contracts.wire import ObjectResponse
 from powerauth_core import __version__
 from powerauth_core.kernel.answers import answer
 from powerauth_core.kernel.errors import SERVICE_ERRORS
 from powerauth_core.system.ports import Running
-from powerauth_core.system.schemas import ErrorList, ErrorModel, SystemStatus
 from servicekit import clock
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectResponse
 
 router = APIRouter(tags=["System"], route_class=JsonRoute)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from powerauth_contracts import moments
 from powerauth_core.audit.chain.keys import ChainKey, ChainKeys, Sealed
 from powerauth_core.audit.chain.models import AuditChain
-from servicekit import clock
 
 _FORMAT = 1
 
@@ -39,7 +39,7 @@ def dump(key: ChainKey, heads: Sequence[AuditChain], moment: datetime) -> str:
     facts = [
         _FORMAT,
         key.key_id,
-        clock.isoformat_core(moment),
+        moments.isoformat_core(moment),
         [[head.chain_id, head.position, head.mac.hex()] for head in heads],
     ]
     names = ("format", "keyId", "timestamp", "chains")

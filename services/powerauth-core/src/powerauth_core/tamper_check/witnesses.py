@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 
+from powerauth_contracts.enums import ActivationProtocol
 from powerauth_core.activations.models import Activation
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.signatures import LOG_CONSTANTS, SignatureAudit
-from powerauth_core.kernel.enums import ActivationProtocol
 from servicekit.database import Database
 
 WINDOW = 20_000

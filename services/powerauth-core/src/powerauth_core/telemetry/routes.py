@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
+from powerauth_contracts.rest.telemetry import TelemetryReport, TelemetryRequest
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
 from powerauth_core.kernel.answers import answer
 from powerauth_core.telemetry import service
 from powerauth_core.telemetry.ports import Running
-from powerauth_core.telemetry.schemas import TelemetryReport, TelemetryRequest
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/telemetry", tags=["Telemetry"], route_class=JsonRoute)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from powerauth_contracts.rest.telemetry import TelemetryReport, TelemetryRequest
 from powerauth_core.kernel.errors import TelemetryError
 from powerauth_core.telemetry import repository
-from powerauth_core.telemetry.schemas import TelemetryReport, TelemetryRequest
 from servicekit import clock
 from servicekit.database import Database
 

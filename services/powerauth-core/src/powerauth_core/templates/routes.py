@@ -3,10 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from powerauth_core.kernel.answers import answer, answer_empty, answer_list
-from powerauth_core.templates import service, texts
-from powerauth_core.templates.ports import Running
-from powerauth_core.templates.schemas import (
+from powerauth_contracts.rest.templates import (
     OperationTemplateCreateRequest,
     OperationTemplateDetailRequest,
     OperationTemplateDetailResponse,
@@ -17,10 +14,13 @@ from powerauth_core.templates.schemas import (
     OperationTextRemoveRequest,
     OperationTextRemoveResponse,
     OperationTextRow,
-    OperationTextUpdateRequest,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse, StatusResponse
+from powerauth_core.kernel.answers import answer, answer_empty, answer_list
+from powerauth_core.templates import service, texts
+from powerauth_core.templates.ports import Running
+from powerauth_core.templates.schemas import OperationTextUpdateRequest
 from servicekit.routing import JsonRoute
-from servicekit.wire import ObjectRequest, ObjectResponse, StatusResponse
 
 router = APIRouter(prefix="/rest/v3/operation", tags=["Operation templates"], route_class=JsonRoute)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from powerauth_core.kernel.enums import SignatureType
+from powerauth_contracts.enums import SignatureType
 from powerauth_protocol.common.json_text import JsonError, read_json
 
 # What is opened and never closed makes no JSON either; so every character is passed over once.

@@ -5,19 +5,19 @@ from __future__ import annotations
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.audit import service as audit
-from powerauth_core.audit.rules import AuditType
-from powerauth_core.kernel.errors import TemplateExists, TemplateNotFound
-from powerauth_core.templates import repository
-from powerauth_core.templates.models import OperationTemplate
-from powerauth_core.templates.rules import signature_type_column, signature_types
-from powerauth_core.templates.schemas import (
+from powerauth_contracts.rest.templates import (
     OperationTemplateCreateRequest,
     OperationTemplateDetailRequest,
     OperationTemplateDetailResponse,
     OperationTemplateRemoveRequest,
     OperationTemplateUpdateRequest,
 )
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.kernel.errors import TemplateExists, TemplateNotFound
+from powerauth_core.templates import repository
+from powerauth_core.templates.models import OperationTemplate
+from powerauth_core.templates.rules import signature_type_column, signature_types
 from servicekit.database import Database
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core import events
-from powerauth_core.audit import service as audit
-from powerauth_core.audit.rules import AuditType
-from powerauth_core.templates import repository, rules
-from powerauth_core.templates.models import OperationText
-from powerauth_core.templates.schemas import (
+from powerauth_contracts.rest.templates import (
     DoorTextsResponse,
     OperationTextListRequest,
     OperationTextListResponse,
     OperationTextRemoveRequest,
     OperationTextRemoveResponse,
     OperationTextRow,
-    OperationTextUpdateRequest,
 )
+from powerauth_core import events
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.templates import repository, rules
+from powerauth_core.templates.models import OperationText
+from powerauth_core.templates.schemas import OperationTextUpdateRequest
 from servicekit.database import Database
 
 

@@ -2,17 +2,18 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.kernel.answers import answer
-from powerauth_core.temporary_keys import service
-from powerauth_core.temporary_keys.ports import Running
-from powerauth_core.temporary_keys.schemas import (
+from powerauth_contracts.rest.temporary_keys import (
     CreateTemporaryKeyRequest,
     CreateTemporaryKeyResponse,
     RemoveTemporaryKeyRequest,
     RemoveTemporaryKeyResponse,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.kernel.answers import answer
+from powerauth_core.temporary_keys import service
+from powerauth_core.temporary_keys.ports import Running
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/keystore", tags=["Temporary keys"], route_class=JsonRoute)
 

@@ -6,13 +6,20 @@ import uuid
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts import moments
+from powerauth_contracts.enums import ActivationProtocol
+from powerauth_contracts.rest.temporary_keys import (
+    CreateTemporaryKeyRequest,
+    CreateTemporaryKeyResponse,
+    RemoveTemporaryKeyRequest,
+    RemoveTemporaryKeyResponse,
+)
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
-from powerauth_core.kernel.enums import ActivationProtocol
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     InvalidApplication,
@@ -24,12 +31,6 @@ from powerauth_core.kernel.records import RecordCipher, temporary_key_parts
 from powerauth_core.temporary_keys import repository
 from powerauth_core.temporary_keys.models import TemporaryKey
 from powerauth_core.temporary_keys.ports import Ports
-from powerauth_core.temporary_keys.schemas import (
-    CreateTemporaryKeyRequest,
-    CreateTemporaryKeyResponse,
-    RemoveTemporaryKeyRequest,
-    RemoveTemporaryKeyResponse,
-)
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import KeyFormatError, TokenFormatError
 from powerauth_protocol.common.scope import Scope
@@ -200,5 +201,5 @@ def _row(cipher: RecordCipher, issued: protocol.TemporaryKey, pair: KeyPair) -> 
         private_key_encryption=mode,
         private_key_base64=stored,
         public_key_base64=b64encode(export_public_key(pair.public)),
-        timestamp_expires=clock.from_ms(issued.expires_at_ms),
+        timestamp_expires=moments.from_ms(issued.expires_at_ms),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
+from powerauth_contracts.rest.tokens import ValidateTokenRequest
 from powerauth_core.kernel.errors import (
     CoreError,
     CryptographyFailed,
@@ -16,7 +17,6 @@ from powerauth_core.kernel.errors import (
 from powerauth_core.replay import service as replay
 from powerauth_core.settings import CoreSettings
 from powerauth_core.tokens.repository import FoundToken
-from powerauth_core.tokens.schemas import ValidateTokenRequest
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import ProtocolError, VersionError
 from powerauth_protocol.v3.token import verify_token_digest

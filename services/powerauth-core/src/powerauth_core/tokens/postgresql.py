@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations.columns import stored_texts
 from powerauth_core.activations.models import BOUND_COLUMNS
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus, UniqueValueType
+from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed

@@ -9,10 +9,10 @@ from typing import Any, cast
 from sqlalchemy import Column, CursorResult, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.columns import as_stored, stored_status
 from powerauth_core.activations.models import BOUND_COLUMNS, Activation, status_as_unsound
 from powerauth_core.applications.models import Application
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.tokens.models import Token
 from servicekit.database import insert_ignore

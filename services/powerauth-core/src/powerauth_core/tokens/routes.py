@@ -2,19 +2,20 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.envelopes.schemas import SealedFields
-from powerauth_core.kernel.answers import answer
-from powerauth_core.tokens import service
-from powerauth_core.tokens.ports import Running
-from powerauth_core.tokens.schemas import (
+from powerauth_contracts.envelopes import SealedFields
+from powerauth_contracts.rest.tokens import (
     CreateTokenRequest,
     RemoveTokenRequest,
     RemoveTokenResponse,
     ValidateTokenRequest,
     ValidateTokenResponse,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.kernel.answers import answer
+from powerauth_core.tokens import service
+from powerauth_core.tokens.ports import Running
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/token", tags=["Tokens"], route_class=JsonRoute)
 

@@ -6,15 +6,22 @@ import uuid
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol, SignatureType
+from powerauth_contracts.envelopes import SealedFields
+from powerauth_contracts.rest.tokens import (
+    CreateTokenRequest,
+    RemoveTokenRequest,
+    RemoveTokenResponse,
+    ValidateTokenRequest,
+    ValidateTokenResponse,
+)
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts, ApplicationIdentity
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.envelopes.service import open_envelope, read_envelope
-from powerauth_core.kernel.enums import ActivationProtocol, SignatureType
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     CryptographyFailed,
@@ -27,13 +34,6 @@ from powerauth_core.settings import CoreSettings
 from powerauth_core.tokens import repository
 from powerauth_core.tokens.checks import TokenCheck, Verdict
 from powerauth_core.tokens.ports import Ports
-from powerauth_core.tokens.schemas import (
-    CreateTokenRequest,
-    RemoveTokenRequest,
-    RemoveTokenResponse,
-    ValidateTokenRequest,
-    ValidateTokenResponse,
-)
 from powerauth_protocol.common.encoding import b64encode, render_json
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1

@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import TransferType
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import CREATED
-from powerauth_core.kernel.enums import TransferType
 
 
 async def opened_since(session: AsyncSession, parent_id: str, since: datetime) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import CommitPhase, TransferType
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.initialisation import Properties, initialise, sign_code
@@ -20,7 +21,6 @@ from powerauth_core.applications import transfer_rules as rules
 from powerauth_core.applications.config_keys import ACTIVATION_TRANSFER
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.kernel.enums import CommitPhase, TransferType
 from powerauth_core.kernel.errors import IncorrectActivationState
 from powerauth_core.transfers import repository
 from powerauth_core.transfers.ports import Ports

@@ -2,17 +2,18 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.kernel.answers import answer
-from powerauth_core.upgrade import service
-from powerauth_core.upgrade.ports import Running
-from powerauth_core.upgrade.schemas import (
+from powerauth_contracts.rest.upgrade import (
     CommitUpgradeRequest,
     CommitUpgradeResponse,
     StartUpgradeRequest,
     StartUpgradeResponse,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.kernel.answers import answer
+from powerauth_core.upgrade import service
+from powerauth_core.upgrade.ports import Running
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/upgrade", tags=["Upgrade"], route_class=JsonRoute)
 

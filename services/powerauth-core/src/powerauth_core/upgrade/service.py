@@ -10,22 +10,22 @@ from typing import NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol
+from powerauth_contracts.rest.upgrade import (
+    CommitUpgradeRequest,
+    CommitUpgradeResponse,
+    StartUpgradeRequest,
+    StartUpgradeResponse,
+)
 from powerauth_core.activations import repository
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.envelopes.service import read_envelope, require_version
-from powerauth_core.kernel.enums import ActivationProtocol
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     DecryptionFailed,
     IncorrectActivationState,
     InvalidRequest,
-)
-from powerauth_core.upgrade.schemas import (
-    CommitUpgradeRequest,
-    CommitUpgradeResponse,
-    StartUpgradeRequest,
-    StartUpgradeResponse,
 )
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.database import Database

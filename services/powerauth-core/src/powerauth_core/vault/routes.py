@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
+from powerauth_contracts.rest.vault import UnlockVaultRequest, UnlockVaultResponse
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
 from powerauth_core.kernel.answers import answer
 from powerauth_core.vault import service
 from powerauth_core.vault.ports import Running
-from powerauth_core.vault.schemas import UnlockVaultRequest, UnlockVaultResponse
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/vault", tags=["Vault"], route_class=JsonRoute)
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
+from powerauth_contracts.envelopes import SealedFields
+from powerauth_contracts.rest.vault import UnlockVaultRequest, UnlockVaultResponse
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
-from powerauth_core.envelopes.schemas import SealedFields
 from powerauth_core.envelopes.service import Opened, open_envelope, read_envelope
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.kernel.errors import ActivationNotFound, InvalidRequest
 from powerauth_core.vault import rules
 from powerauth_core.vault.ports import Ports
-from powerauth_core.vault.schemas import UnlockVaultRequest, UnlockVaultResponse
 from powerauth_core.verification.jobs import (
     NO_LOCK,
     EarlyEnd,

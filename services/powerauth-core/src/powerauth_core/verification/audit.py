@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from powerauth_contracts import moments
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.verification.jobs import OFFLINE_SECRET, LockedActivation, VerificationJob
 from powerauth_core.verification.rules import BLOCKED_BY_FAILURES, ActivationFacts, Decision, Outcome
 from powerauth_core.verification.samples import Repeated
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError
-from servicekit import clock
 
 _SIGNATURE_COLUMN = 255
 _PARTS_WITHOUT_SECRET = 4
@@ -78,7 +78,7 @@ def record(
         "signatureVersion": job.version,
         "activationVersion": before.version,
         "note": decision.outcome,
-        "timestamp": clock.isoformat_core(now),
+        "timestamp": moments.isoformat_core(now),
     }
     return AuditRecord(
         _signature_row(parameters, before, decision, now, version_id),
@@ -91,7 +91,7 @@ def repeated_record(repeated: Repeated, now: datetime) -> AuditRecord:
     signed.
     """
     activation, decision, before = repeated.activation, repeated.last, repeated.before
-    info = {"ATTEMPTS": str(repeated.count), "SINCE": clock.isoformat_core(repeated.minute)}
+    info = {"ATTEMPTS": str(repeated.count), "SINCE": moments.isoformat_core(repeated.minute)}
     if repeated.address:
         info["ADDRESS"] = repeated.address
     parameters = {
@@ -110,7 +110,7 @@ def repeated_record(repeated: Repeated, now: datetime) -> AuditRecord:
         "signatureVersion": None,
         "activationVersion": before.version,
         "note": decision.outcome,
-        "timestamp": clock.isoformat_core(now),
+        "timestamp": moments.isoformat_core(now),
     }
     return AuditRecord(
         _signature_row(parameters, before, decision, now, None), _log_row(parameters, decision, now)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from powerauth_core.activations import repository as activations
-from powerauth_core.activations.keys import ActivationKeyCache, import_stored_public_key
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus, EcdsaSignatureFormat
-from powerauth_core.kernel.errors import ActivationNotFound, IncorrectActivationState, InvalidRequest
-from powerauth_core.verification.schemas import (
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus, EcdsaSignatureFormat
+from powerauth_contracts.rest.verification import (
     SignEcdsaRequest,
     SignEcdsaResponse,
     VerifyEcdsaRequest,
     VerifyEcdsaResponse,
 )
+from powerauth_core.activations import repository as activations
+from powerauth_core.activations.keys import ActivationKeyCache, import_stored_public_key
+from powerauth_core.kernel.errors import ActivationNotFound, IncorrectActivationState, InvalidRequest
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.v3 import ecdsa

@@ -19,13 +19,13 @@ from typing import Any, Protocol, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.ports import WithActivationKeys, WithChanges
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.applications.ports import WithApplications
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.chain.streams import Streams, Turn
-from powerauth_core.kernel.enums import ActivationStatus
 from powerauth_core.kernel.ports import WithDatabase, WithRowMacs, WithSettings
 from powerauth_core.verification import audit, blocking, metrics
 from powerauth_core.verification.audit import AuditRecord

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import os
 
-from powerauth_core.activations import repository as activations
-from powerauth_core.applications.cache import ApplicationCache
-from powerauth_core.kernel.enums import ActivationProtocol
-from powerauth_core.kernel.errors import ActivationNotFound, InvalidApplication, InvalidRequest
-from powerauth_core.settings import CoreSettings
-from powerauth_core.verification.executor import SignatureExecutor
-from powerauth_core.verification.jobs import VerificationJob
-from powerauth_core.verification.ports import Ports
-from powerauth_core.verification.schemas import (
+from powerauth_contracts.enums import ActivationProtocol
+from powerauth_contracts.rest.verification import (
     CreateNonPersonalizedPayloadRequest,
     CreatePersonalizedPayloadRequest,
     OfflinePayloadResponse,
@@ -21,6 +14,13 @@ from powerauth_core.verification.schemas import (
     VerifyOfflineSignatureRequest,
     VerifySignatureResponse,
 )
+from powerauth_core.activations import repository as activations
+from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.kernel.errors import ActivationNotFound, InvalidApplication, InvalidRequest
+from powerauth_core.settings import CoreSettings
+from powerauth_core.verification.executor import SignatureExecutor
+from powerauth_core.verification.jobs import VerificationJob
+from powerauth_core.verification.ports import Ports
 from powerauth_core.verification.service import scope, verification_response
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import ProtocolError

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationProtocol
 from powerauth_core.activations.columns import as_stored, stored_status, stored_texts
 from powerauth_core.activations.models import BOUND_COLUMNS, Activation
 from powerauth_core.applications.models import Application, ApplicationVersion
@@ -38,7 +39,6 @@ from powerauth_core.audit.signatures import (
     LOG_CONSTANTS,
     SignatureAudit,
 )
-from powerauth_core.kernel.enums import ActivationProtocol
 from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.verification.audit import AuditRecord
 from powerauth_core.verification.jobs import LockedActivation

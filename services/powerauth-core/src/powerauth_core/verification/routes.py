@@ -2,10 +2,7 @@
 
 from fastapi import APIRouter
 
-from powerauth_core.kernel.answers import answer
-from powerauth_core.verification import ecdsa, offline, service
-from powerauth_core.verification.ports import Running
-from powerauth_core.verification.schemas import (
+from powerauth_contracts.rest.verification import (
     CreateNonPersonalizedPayloadRequest,
     CreatePersonalizedPayloadRequest,
     ListSignaturesRequest,
@@ -19,8 +16,12 @@ from powerauth_core.verification.schemas import (
     VerifySignatureRequest,
     VerifySignatureResponse,
 )
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_core.kernel.answers import answer
+from powerauth_core.verification import ecdsa, offline, service
+from powerauth_core.verification.ports import Running
+from servicekit.answers import JsonResponse
 from servicekit.routing import JsonRoute
-from servicekit.wire import JsonResponse, ObjectRequest, ObjectResponse
 
 router = APIRouter(prefix="/rest/v3/signature", tags=["Signatures"], route_class=JsonRoute)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations.models import BLOCKED_AS_UNSOUND
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.kernel.errors import IncorrectActivationState, InvalidRequest, SignatureNotComputable
 from powerauth_protocol.common.errors import SignatureError
 from powerauth_protocol.v3.keys import ActivationKeys

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from powerauth_core.applications.models import ApplicationVersion
-from powerauth_core.applications.secrets import application_secret
-from powerauth_core.audit.signatures import SignatureAudit
-from powerauth_core.kernel.enums import ActivationStatus, SignatureType
-from powerauth_core.kernel.errors import SignatureNotComputable
-from powerauth_core.kernel.records import RecordCipher
-from powerauth_core.verification import repository
-from powerauth_core.verification.jobs import VerificationJob, Verified
-from powerauth_core.verification.ports import Ports
-from powerauth_core.verification.rules import HASH_COUNTER_VERSION
-from powerauth_core.verification.schemas import (
+from powerauth_contracts.enums import ActivationStatus, SignatureType
+from powerauth_contracts.rest.verification import (
     KeyValue,
     ListSignaturesRequest,
     ListSignaturesResponse,
@@ -22,6 +13,15 @@ from powerauth_core.verification.schemas import (
     VerifySignatureRequest,
     VerifySignatureResponse,
 )
+from powerauth_core.applications.models import ApplicationVersion
+from powerauth_core.applications.secrets import application_secret
+from powerauth_core.audit.signatures import SignatureAudit
+from powerauth_core.kernel.errors import SignatureNotComputable
+from powerauth_core.kernel.records import RecordCipher
+from powerauth_core.verification import repository
+from powerauth_core.verification.jobs import VerificationJob, Verified
+from powerauth_core.verification.ports import Ports
+from powerauth_core.verification.rules import HASH_COUNTER_VERSION
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import VersionError
 from powerauth_protocol.common.json_text import read_json

@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from powerauth_contracts.rest.verification import VerifySignatureRequest
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.chain.rules import Finding
 from powerauth_core.container import Core
 from powerauth_core.tamper_check.service import Summary, Verification
 from powerauth_core.verification import service
-from powerauth_core.verification.schemas import VerifySignatureRequest
 
 BODY = b'{"amount":1}'
 

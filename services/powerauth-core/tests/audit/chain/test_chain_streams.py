@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from pydantic_core import to_json
 
+from powerauth_contracts.rest.verification import VerifySignatureRequest
 from powerauth_core.activations.models import Activation
 from powerauth_core.audit.chain import reading, repository, streams
 from powerauth_core.audit.chain.keys import ChainKey, ChainKeys
@@ -17,7 +18,6 @@ from powerauth_core.audit.signatures import AUDIT_COLUMNS
 from powerauth_core.tamper_check.service import _Chain, accept_unchained, rebuild_registry
 from powerauth_core.verification import service
 from powerauth_core.verification.executor import SignatureExecutor
-from powerauth_core.verification.schemas import VerifySignatureRequest
 from servicekit import clock
 from servicekit.database import DatabaseUnavailable
 from servicekit.testing import PATIENCE_SECONDS

@@ -36,7 +36,7 @@ from core_world import (
     layer2,
 )
 
-from powerauth_core.kernel.enums import ActivationOtpValidation, CommitPhase
+from powerauth_contracts.enums import ActivationOtpValidation, CommitPhase
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.versions import ProtocolVersion

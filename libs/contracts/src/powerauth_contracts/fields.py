@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from servicekit.wire import INT64_MAX
+from powerauth_contracts.wire import INT64_MAX
 
 RequiredText = Annotated[str, Field(pattern=r"\S")]
 """A text with something else than white space in it."""

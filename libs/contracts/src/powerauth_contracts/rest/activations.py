@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic import Field
 
-from powerauth_core.kernel.enums import (
+from powerauth_contracts.enums import (
     ActivationOtpValidation,
     ActivationProtocol,
     ActivationStatus,
     CommitPhase,
 )
-from powerauth_core.kernel.fields import FreeText, MaxFailureCount, Name, RequiredText
-from servicekit.wire import CoreDateTime, RequestModel, WireModel
+from powerauth_contracts.fields import FreeText, MaxFailureCount, Name, RequiredText
+from powerauth_contracts.wire import CoreDateTime, RequestModel, WireModel
 
 UserId = Name
 Flag = RequiredText

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from powerauth_core.kernel.enums import ActivationStatus, EcdsaSignatureFormat, SignatureType
-from powerauth_core.kernel.fields import HeaderValue, Switch
-from servicekit.wire import CoreDateTime, LongText, RequestModel, WireModel
+from powerauth_contracts.enums import ActivationStatus, EcdsaSignatureFormat, SignatureType
+from powerauth_contracts.fields import HeaderValue, Switch
+from powerauth_contracts.wire import CoreDateTime, LongText, RequestModel, WireModel
 
 
 class VerifySignatureRequest(RequestModel):

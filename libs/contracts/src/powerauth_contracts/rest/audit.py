@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from powerauth_core.audit.models import AuditLog
-from powerauth_core.audit.rules import AuditLevel
-from powerauth_core.kernel.fields import RequiredText
-from powerauth_protocol.common.json_text import JsonError, read_json
-from servicekit.wire import CoreDateTime, RequestModel, WireModel
+from powerauth_contracts.enums import AuditLevel
+from powerauth_contracts.fields import RequiredText
+from powerauth_contracts.wire import CoreDateTime, RequestModel, WireModel
 
 MAX_PAGE = 1_000
 
@@ -42,24 +40,6 @@ class AuditItem(WireModel):
     timestamp: CoreDateTime | None
     message: str
     param: dict[str, Any]
-
-    @classmethod
-    def of(cls, row: AuditLog) -> Self:
-        """The wire form of a row; parameters that are no JSON object (adopted rows) become ``{}``."""
-        try:
-            param = read_json(row.param or "{}")
-        except JsonError:
-            param = {}
-        return cls(
-            id=row.audit_log_id,
-            subject_id=row.subject_id,
-            application_name=row.application_name,
-            type=row.audit_type,
-            level=row.audit_level,
-            timestamp=row.timestamp_created,
-            message=row.message,
-            param=param if isinstance(param, dict) else {},
-        )
 
 
 class ListAuditResponse(WireModel):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from powerauth_core.kernel.fields import RequiredText
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.fields import RequiredText
+from powerauth_contracts.wire import RequestModel, WireModel
 
 
 class CreateTemporaryKeyRequest(RequestModel):

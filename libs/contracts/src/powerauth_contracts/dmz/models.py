@@ -10,12 +10,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.kernel.enums import ActivationStatus, OperationStatus, StatementAction, UserActionResult
-from powerauth_core.kernel.fields import ExactRequiredText
-from powerauth_core.operations.rules import Refusal
-from powerauth_core.operations.schemas import DoorOperation
-from servicekit.wire import ExactLongText, ExactText, RequestModel, WireModel
+from powerauth_contracts.enums import (
+    ActivationStatus,
+    OperationStatus,
+    Refusal,
+    StatementAction,
+    UserActionResult,
+)
+from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
+from powerauth_contracts.fields import ExactRequiredText
+from powerauth_contracts.rest.operations import DoorOperation
+from powerauth_contracts.wire import ExactLongText, ExactText, RequestModel, WireModel
 
 HeaderText = Annotated[Annotated[str, Field(strict=True, max_length=1024)] | None, Field(default=None)]
 RequestRefusal = Literal["REQUEST_INVALID"]

@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from powerauth_protocol.common.errors import EncodingError
-from powerauth_protocol.common.json_text import Number, read_json, write_json
-from servicekit.wire import (
+from powerauth_contracts.wire import (
     INT64_MAX,
     MAX_ITEMS,
     MAX_NESTING,
@@ -19,7 +17,6 @@ from servicekit.wire import (
     CoreDateTime,
     EpochMillis,
     ExactText,
-    JsonResponse,
     LongText,
     ObjectRequest,
     ObjectResponse,
@@ -29,6 +26,9 @@ from servicekit.wire import (
     json_bytes,
     to_json,
 )
+from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.json_text import Number, read_json, write_json
+from servicekit.answers import JsonResponse
 
 
 class Color(StrEnum):

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
-from powerauth_core.callbacks.durations import IsoDuration
-from powerauth_core.kernel.enums import CallbackUrlType
-from powerauth_core.kernel.fields import Name, RequiredText, Switch
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.durations import IsoDuration
+from powerauth_contracts.enums import CallbackUrlType
+from powerauth_contracts.fields import Name, RequiredText, Switch
+from powerauth_contracts.wire import RequestModel, WireModel
 
 SECRET_FIELDS = {
     "certificate": ("key_store_password", "key_password", "trust_store_password"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from powerauth_core.envelopes.schemas import EnvelopeFields
-from powerauth_core.kernel.enums import ActivationStatus, SignatureType
-from powerauth_core.kernel.fields import HeaderValue
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.enums import ActivationStatus, SignatureType
+from powerauth_contracts.envelopes import EnvelopeFields
+from powerauth_contracts.fields import HeaderValue
+from powerauth_contracts.wire import RequestModel, WireModel
 
 
 class CreateTokenRequest(EnvelopeFields):

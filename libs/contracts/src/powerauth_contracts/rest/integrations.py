@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from powerauth_core.kernel.enums import IntegrationKind
-from powerauth_core.kernel.fields import RequiredText
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.enums import IntegrationKind
+from powerauth_contracts.fields import RequiredText
+from powerauth_contracts.wire import RequestModel, WireModel
 
 
 class CreateIntegrationRequest(RequestModel):

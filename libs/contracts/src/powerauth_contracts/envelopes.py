@@ -1,4 +1,4 @@
-"""Wire fields of encrypted envelopes and of the decryptor call (spec/core-api.md §2.2, §12)."""
+"""Wire fields of encrypted envelopes (spec/core-api.md §2.2)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from powerauth_core.kernel.fields import ExactRequiredText, RequiredText
+from powerauth_contracts.fields import ExactRequiredText
+from powerauth_contracts.wire import MAX_LONG_TEXT, ExactText, RequestModel, WireModel
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.ecies import EciesResponse
-from servicekit.wire import MAX_LONG_TEXT, ExactText, RequestModel, WireModel
 
 
 class EnvelopeFields(RequestModel):
@@ -44,23 +44,3 @@ class SealedFields(WireModel):
             nonce=None if response.nonce is None else b64encode(response.nonce),
             timestamp=response.timestamp,
         )
-
-
-class DecryptorRequest(RequestModel):
-    """Request of ``ecies/decryptor``; without an activation id in application scope."""
-
-    activation_id: str | None = None
-    application_key: RequiredText
-    temporary_key_id: str | None = None
-    ephemeral_public_key: RequiredText
-    nonce: str | None = None
-    protocol_version: RequiredText
-    timestamp: int | None = None
-    application_ids: list[str] | None = None
-
-
-class DecryptorResponse(WireModel):
-    """Envelope key (48 bytes) and base of sharedInfo2 (32 bytes), Base64."""
-
-    secret_key: str
-    shared_info2: str

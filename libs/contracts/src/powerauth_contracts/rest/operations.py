@@ -5,10 +5,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from powerauth_core.kernel.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_core.kernel.fields import Name, PageNumber, PageSize, RequiredText, is_nested_deeper_than
-from powerauth_core.operations.rules import MAX_NESTING
-from servicekit.wire import CoreDateTime, EpochMillis, RequestModel, WireModel
+from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_contracts.fields import Name, PageNumber, PageSize, RequiredText, is_nested_deeper_than
+from powerauth_contracts.wire import CoreDateTime, EpochMillis, RequestModel, WireModel
+
+MAX_NESTING = 32
+"""Levels of objects and arrays that additional data may have: all readers of an operation must be able to."""
 
 Scope = list[str] | None
 """``applicationIds``: the applications that the caller may touch; null = all (D21)."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from servicekit.wire import CoreDateTime, WireModel
+from powerauth_contracts.wire import CoreDateTime, WireModel
 
 
 class SystemStatus(WireModel):

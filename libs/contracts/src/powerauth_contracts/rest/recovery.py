@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from powerauth_core.activations.schemas import UserId
-from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.kernel.enums import RecoveryCodeStatus, RecoveryPukStatus
-from powerauth_core.kernel.fields import MANY, RequiredText, Switch
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
+from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
+from powerauth_contracts.fields import MANY, RequiredText, Switch
+from powerauth_contracts.rest.activations import UserId
+from powerauth_contracts.wire import RequestModel, WireModel
 
 RecoveryCodeId = Annotated[int, Field(ge=0)]
 

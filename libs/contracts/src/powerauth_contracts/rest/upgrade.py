@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.kernel.fields import RequiredText
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
+from powerauth_contracts.fields import RequiredText
+from powerauth_contracts.wire import RequestModel, WireModel
 
 
 class StartUpgradeRequest(EnvelopeFields):

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from powerauth_core.envelopes.schemas import EnvelopeFields
-from powerauth_core.kernel.enums import SignatureType
-from powerauth_core.kernel.fields import RequiredText
-from servicekit.wire import MAX_LONG_TEXT, WireModel
+from powerauth_contracts.enums import SignatureType
+from powerauth_contracts.envelopes import EnvelopeFields
+from powerauth_contracts.fields import RequiredText
+from powerauth_contracts.wire import MAX_LONG_TEXT, WireModel
 
 
 class UnlockVaultRequest(EnvelopeFields):

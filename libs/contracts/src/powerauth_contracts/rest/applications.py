@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from powerauth_core.kernel.fields import RequiredText
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.fields import RequiredText
+from powerauth_contracts.wire import RequestModel, WireModel
 
 Name = Annotated[RequiredText, Field(max_length=255)]
 Roles = Annotated[list[RequiredText], Field(min_length=1)]

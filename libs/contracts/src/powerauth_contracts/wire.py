@@ -30,10 +30,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUseDefault, core_schema
-from starlette.responses import Response
 
+from powerauth_contracts import moments
 from powerauth_protocol.common.json_text import JsonError, Number, characters, marked, read_json, unmarked
-from servicekit import clock
 
 T = TypeVar("T")
 
@@ -311,11 +310,11 @@ def _datetime_from_wire(value: object) -> datetime:
     value = _whole_number(value)
     try:
         if isinstance(value, str):
-            return clock.naive_utc(datetime.fromisoformat(value))
+            return moments.naive_utc(datetime.fromisoformat(value))
         if isinstance(value, int) and not isinstance(value, bool):
-            return clock.from_ms(value)
+            return moments.from_ms(value)
         if isinstance(value, datetime):
-            return clock.naive_utc(value)
+            return moments.naive_utc(value)
     except ValueError:
         pass
     raise PydanticCustomError("datetime_type", "must be an ISO-8601 timestamp or epoch milliseconds")
@@ -326,7 +325,7 @@ _DATETIME_INPUT = BeforeValidator(_datetime_from_wire, json_schema_input_type=st
 CoreDateTime = Annotated[
     datetime,
     _DATETIME_INPUT,
-    PlainSerializer(clock.isoformat_core, return_type=str, when_used="json-unless-none"),
+    PlainSerializer(moments.isoformat_core, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment, naive UTC. In: ISO-8601 or epoch milliseconds. Out: ``2024-10-24T07:39:50.123+00:00``."""
@@ -334,27 +333,10 @@ CoreDateTime = Annotated[
 EpochMillis = Annotated[
     datetime,
     _DATETIME_INPUT,
-    PlainSerializer(clock.to_ms, return_type=int, when_used="json-unless-none"),
+    PlainSerializer(moments.to_ms, return_type=int, when_used="json-unless-none"),
     WithJsonSchema({"type": "integer", "format": "int64"}),
 ]
 """A moment, naive UTC. In: ISO-8601 or epoch milliseconds. Out: integer milliseconds."""
-
-
-class JsonResponse(Response):
-    """An answer whose body pydantic writes once, straight to bytes."""
-
-    media_type = "application/json"
-
-    def __init__(
-        self,
-        content: BaseModel | bytes,
-        status_code: int = 200,
-        headers: Mapping[str, str] | None = None,
-        *,
-        exclude_none: bool = False,
-    ) -> None:
-        body = content if isinstance(content, bytes) else to_json(content, exclude_none=exclude_none)
-        super().__init__(body, status_code, headers)
 
 
 def json_bytes(value: object) -> bytes:

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from powerauth_core.activations.schemas import Flag
-from powerauth_core.kernel.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.kernel.fields import MANY, FreeText, PageNumber, PageSize, RequiredText, Switch
-from servicekit.wire import CoreDateTime, RequestModel, WireModel
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
+from powerauth_contracts.fields import MANY, FreeText, PageNumber, PageSize, RequiredText, Switch
+from powerauth_contracts.rest.activations import Flag
+from powerauth_contracts.wire import CoreDateTime, RequestModel, WireModel
 
 
 class ActivationItem(WireModel):

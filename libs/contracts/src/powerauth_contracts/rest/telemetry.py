@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from powerauth_core.kernel.fields import RequiredText
-from servicekit.wire import RequestModel, WireModel
+from powerauth_contracts.fields import RequiredText
+from powerauth_contracts.wire import RequestModel, WireModel
 
 
 class TelemetryRequest(RequestModel):

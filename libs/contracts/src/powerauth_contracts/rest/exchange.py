@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from powerauth_core.activations.schemas import UserId
-from powerauth_core.envelopes.schemas import EnvelopeFields, SealedFields
-from powerauth_core.kernel.enums import ActivationStatus
-from powerauth_core.kernel.fields import MaxFailureCount, RequiredText, Switch
-from servicekit.wire import CoreDateTime
+from powerauth_contracts.enums import ActivationStatus
+from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
+from powerauth_contracts.fields import MaxFailureCount, RequiredText, Switch
+from powerauth_contracts.rest.activations import UserId
+from powerauth_contracts.wire import CoreDateTime
 
 
 class PrepareActivationRequest(EnvelopeFields):

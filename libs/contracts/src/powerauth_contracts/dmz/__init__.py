@@ -1,0 +1,1 @@
+"""The contract of the door that opens for the enrollment service alone (D1)."""

@@ -1,0 +1,1 @@
+"""The contract of the core's REST door (spec/core-api.md)."""

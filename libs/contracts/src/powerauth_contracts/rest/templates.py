@@ -1,0 +1,120 @@
+"""Wire models of the template and text calls (spec/core-api.md §20; cloud-api §11.7; D1, D2)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from powerauth_contracts.enums import SignatureType
+from powerauth_contracts.fields import Name, PositiveLong, Switch
+from powerauth_contracts.wire import RequestModel, WireModel
+
+
+def _without_duplicates(types: list[SignatureType]) -> list[SignatureType]:
+    if len(set(types)) != len(types):
+        raise PydanticCustomError("not_unique", "must be unique")
+    return types
+
+
+_SignatureTypes = Annotated[list[SignatureType], Field(min_length=1), AfterValidator(_without_duplicates)]
+
+
+class OperationTemplateSettings(RequestModel):
+    """What create and update have in common; ``expiration`` in seconds."""
+
+    operation_type: Name
+    signature_type: _SignatureTypes
+    data_template: Name
+    expiration: PositiveLong
+    max_failure_count: PositiveLong
+    risk_flags: Annotated[str, Field(max_length=255)] | None = None
+    proximity_check_enabled: Switch = False
+
+
+class OperationTemplateCreateRequest(OperationTemplateSettings):
+    """``operation/template/create``."""
+
+    template_name: Name
+
+
+class OperationTemplateUpdateRequest(OperationTemplateSettings):
+    """``operation/template/update``: everything but the name is replaced."""
+
+    id: int
+
+
+class OperationTemplateDetailRequest(RequestModel):
+    """``operation/template/detail``."""
+
+    id: int
+
+
+class OperationTemplateRemoveRequest(RequestModel):
+    """``operation/template/remove``."""
+
+    id: int
+
+
+class OperationTemplateDetailResponse(WireModel):
+    """A template; ``expiration`` in seconds."""
+
+    id: int
+    template_name: str
+    operation_type: str
+    data_template: str
+    signature_type: list[SignatureType]
+    max_failure_count: int
+    expiration: int
+    risk_flags: str | None
+    proximity_check_enabled: bool
+
+
+Language = Annotated[str, Field(pattern="^[a-z]{2,8}$")]
+
+
+class OperationTextListRequest(RequestModel):
+    """``operation/text/list``: all texts, or those of one operation type and language."""
+
+    placeholder: str | None = None
+    language: str | None = None
+
+
+class OperationTextRemoveRequest(RequestModel):
+    """``operation/text/remove``."""
+
+    placeholder: Name
+    language: Language
+
+
+class OperationTextRow(WireModel):
+    """Texts of one operation type in one language; the JSON parts are texts, as stored."""
+
+    placeholder: str
+    language: str
+    title: str
+    message: str
+    attributes: str | None
+    ui: str | None
+    result_texts: str | None
+
+
+class OperationTextListResponse(WireModel):
+    """Texts, ordered by placeholder and language."""
+
+    texts: list[OperationTextRow]
+
+
+class OperationTextRemoveResponse(WireModel):
+    """Whether there was such a text."""
+
+    removed: bool
+
+
+class DoorTextsResponse(WireModel):
+    """The texts of one operation type for the dmz door; no rows if the caller's ``etag`` is still right."""
+
+    etag: str
+    not_modified: bool
+    rows: list[OperationTextRow]
