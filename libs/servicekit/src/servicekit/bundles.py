@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from servicekit import logs, metrics
+from servicekit.batching import BatchQueue
 from servicekit.errors import RemoteUnavailable
 from servicekit.http import RawAnswer, ServiceClient
 
@@ -151,9 +152,7 @@ class Bundler:
     def __init__(self, client: ServiceClient, path: str, *, in_flight: int = 1) -> None:
         self._client = client
         self._path = path
-        self._in_flight = in_flight
-        self._queue: deque[_Waiting] = deque()
-        self._workers: set[asyncio.Task[None]] = set()
+        self._queue: BatchQueue[_Waiting] = BatchQueue(_choose, self._start, in_flight=in_flight)
         self._sending: set[asyncio.Task[None]] = set()
         self._alone_until = 0.0
 
@@ -167,41 +166,15 @@ class Bundler:
             return await self._client.post_json(path, body)
         answer: asyncio.Future[RawAnswer | None] = loop.create_future()
         call = BundledCall(0, path, logs.correlation_id.get(), body)
-        self._queue.append(_Waiting(call, answer))
-        self._start_worker()
+        self._queue.put(_Waiting(call, answer))
         answered = await answer
         return answered if answered is not None else await self._client.post_json(path, body)
 
-    def _start_worker(self) -> None:
-        if len(self._workers) < self._in_flight:
-            # The task starts after the callbacks that are ready now: requests read together go together.
-            worker = asyncio.get_running_loop().create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._stopped)
-
-    def _stopped(self, worker: asyncio.Task[None]) -> None:
-        self._workers.discard(worker)
-        if self._queue:  # by calls that came since it looked last
-            self._start_worker()
-
-    async def _work(self) -> None:
-        while batch := self._next():
-            sending = asyncio.get_running_loop().create_task(self._send(batch))
-            self._sending.add(sending)
-            sending.add_done_callback(self._sending.discard)
-            await asyncio.wait([sending], timeout=_PATIENCE_SECONDS)
-
-    def _next(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        size = 0
-        while self._queue and len(batch) < MOST_CALLS:
-            size += len(self._queue[0].call.body)
-            if batch and size > MOST_BYTES:
-                break
-            waiting = self._queue.popleft()
-            if not waiting.answer.done():
-                batch.append(waiting)
-        return batch
+    async def _start(self, batch: list[_Waiting]) -> None:
+        sending = asyncio.get_running_loop().create_task(self._send(batch))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        await asyncio.wait([sending], timeout=_PATIENCE_SECONDS)
 
     async def _send(self, batch: list[_Waiting]) -> None:
         _sizes.observe(len(batch))
@@ -244,6 +217,20 @@ class Bundler:
         elif answer.status != 200:
             for waiting in batch:
                 _settle(waiting, answer)
+
+
+def _choose(queue: deque[_Waiting]) -> list[_Waiting]:
+    """As many calls as a bundle may hold, without those that nobody waits for any more."""
+    batch: list[_Waiting] = []
+    size = 0
+    while queue and len(batch) < MOST_CALLS:
+        size += len(queue[0].call.body)
+        if batch and size > MOST_BYTES:
+            break
+        waiting = queue.popleft()
+        if not waiting.answer.done():
+            batch.append(waiting)
+    return batch
 
 
 def _settle(waiting: _Waiting, answer: RawAnswer | None) -> None:

@@ -22,7 +22,7 @@ from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
 from powerauth_core.tokens.repository import FoundToken, judged_status
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
-from powerauth_core.verification.batching import BatchFailed, Settled
+from servicekit.batching import BatchFailed, Settled
 from servicekit.database import translate_error
 
 _SECRETS = """SELECT token_id, activation_id, token_secret, token_secret_encryption

@@ -13,8 +13,8 @@ from powerauth_core.replay import service as replay
 from powerauth_core.tokens import postgresql, repository
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
-from powerauth_core.verification.batching import BatchFailed, MicroBatcher, Settled
 from servicekit import units
+from servicekit.batching import BatchFailed, MicroBatcher, Settled
 from servicekit.database import DatabaseUnavailable
 from servicekit.errors import Unavailable
 

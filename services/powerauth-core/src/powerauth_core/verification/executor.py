@@ -29,7 +29,6 @@ from powerauth_core.audit.chain.streams import Streams, Turn
 from powerauth_core.kernel.ports import WithDatabase, WithRowMacs, WithSettings
 from powerauth_core.verification import audit, blocking, metrics
 from powerauth_core.verification.audit import AuditRecord
-from powerauth_core.verification.batching import BatchFailed, MicroBatcher, Settled
 from powerauth_core.verification.jobs import EarlyEnd, LockedActivation, VerificationJob, Verified
 from powerauth_core.verification.limits import AttemptLimit
 from powerauth_core.verification.postgresql import PostgresqlStatements, RowsChanged, is_refusal
@@ -48,6 +47,7 @@ from powerauth_core.verification.samples import Samples
 from powerauth_core.verification.savepoint import in_savepoint
 from powerauth_protocol.v3.keys import ActivationKeys
 from servicekit import units
+from servicekit.batching import BatchFailed, MicroBatcher, Settled
 from servicekit.database import DatabaseUnavailable
 from servicekit.errors import ServiceError, Unavailable
 

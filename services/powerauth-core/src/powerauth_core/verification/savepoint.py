@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.verification.batching import Settled
 from powerauth_core.verification.jobs import EarlyEnd
+from servicekit.batching import Settled
 from servicekit.database import translate_error
 from servicekit.database_errors import judge
 from servicekit.errors import ServiceError

@@ -125,7 +125,7 @@ async def test_two_batches_in_flight_use_two_chains(core, make_phone, audit, mon
         return await in_turn(executor, turn, jobs, **options)
 
     monkeypatch.setattr(SignatureExecutor, "_in_turn", together)
-    monkeypatch.setattr(core.verifier._checks, "_in_flight", 2)
+    monkeypatch.setattr(core.verifier._checks._queue, "_in_flight", 2)
     async with asyncio.timeout(PATIENCE_SECONDS):  # if they took turns, they would wait for ever
         calls = [asyncio.create_task(service.verify(core, request_of(phones[0])))]
         await first.wait()

@@ -1,6 +1,4 @@
-"""Natural batching: what arrives while a transaction runs shares the next one (the idea of a group
-commit).
-"""
+"""Natural batching: what arrives while others are at work goes together next (the idea of a group commit)."""
 
 from __future__ import annotations
 
@@ -14,6 +12,55 @@ from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)
+
+
+Item = TypeVar("Item")
+
+
+class BatchQueue(Generic[Item]):
+    """Items that wait, and at most `in_flight` workers that take what may go together.
+
+    :param choose: takes the next items out of the queue; none: nothing of it can go now
+    :param work: deals with them, and never raises
+    """
+
+    def __init__(
+        self,
+        choose: Callable[[deque[Item]], list[Item]],
+        work: Callable[[list[Item]], Awaitable[None]],
+        *,
+        in_flight: int,
+    ) -> None:
+        self._choose = choose
+        self._work = work
+        self._in_flight = in_flight
+        self._items: deque[Item] = deque()
+        self.workers: set[asyncio.Task[None]] = set()
+
+    def put(self, item: Item) -> None:
+        """Queue an item; it goes as soon as a worker is free."""
+        self._items.append(item)
+        self._start()
+
+    def look_again(self) -> None:
+        """What could not go before may be able to now."""
+        if self._items:
+            self._start()
+
+    def _start(self) -> None:
+        if len(self.workers) < self._in_flight:
+            # The task starts after the callbacks that are ready now, so requests read together go together.
+            worker = asyncio.get_running_loop().create_task(self._run())
+            self.workers.add(worker)
+            worker.add_done_callback(self._stopped)
+
+    def _stopped(self, worker: asyncio.Task[None]) -> None:
+        self.workers.discard(worker)
+        self.look_again()  # items came since it looked last
+
+    async def _run(self) -> None:
+        while chosen := self._choose(self._items):
+            await self._work(chosen)
 
 
 class Keyed(Protocol):
@@ -83,11 +130,9 @@ class MicroBatcher(Generic[J, R]):
         self._patience_seconds = patience_seconds
         self._apart = asyncio.Semaphore(in_flight)
         self._max_size = max_size
-        self._in_flight = in_flight
         self._fits = fits
-        self._queue: deque[_Queued[J, R]] = deque()
+        self._queue: BatchQueue[_Queued[J, R]] = BatchQueue(self._choose, self._work, in_flight=in_flight)
         self._busy: set[str] = set()
-        self._workers: set[asyncio.Task[None]] = set()
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def submit(self, job: J) -> R:
@@ -96,39 +141,25 @@ class MicroBatcher(Generic[J, R]):
         :raises BatchFailed: the database could not be reached or did not confirm
         """
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Queued(job, answer))
-        self._start_worker()
+        self._queue.put(_Queued(job, answer))
         return await answer
 
     async def close(self) -> None:
         """Wait until everything submitted so far is answered."""
-        while running := self._workers | self._waiting:
+        while running := self._queue.workers | self._waiting:
             await asyncio.wait(running)
 
-    def _start_worker(self) -> None:
-        if len(self._workers) < self._in_flight:
-            # The task starts after the callbacks that are ready now, so requests read together share a batch.
-            worker = asyncio.get_running_loop().create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._stopped)
-
-    def _stopped(self, worker: asyncio.Task[None]) -> None:
-        self._workers.discard(worker)
-        if self._queue:
-            self._start_worker()
-
-    async def _work(self) -> None:
-        while batch := self._next_batch():
-            self._busy |= {queued.job.key for queued in batch}
-            held = await self._perform(batch, self._run)
-            by_key: dict[str, list[_Queued[J, R]]] = {}
-            for queued in held:
-                by_key.setdefault(queued.job.key, []).append(queued)
-            self._busy -= {queued.job.key for queued in batch} - by_key.keys()
-            for key, waiting in by_key.items():
-                task = asyncio.get_running_loop().create_task(self._work_apart(key, waiting))
-                self._waiting.add(task)
-                task.add_done_callback(self._waited)
+    async def _work(self, batch: list[_Queued[J, R]]) -> None:
+        self._busy |= {queued.job.key for queued in batch}
+        held = await self._perform(batch, self._run)
+        by_key: dict[str, list[_Queued[J, R]]] = {}
+        for queued in held:
+            by_key.setdefault(queued.job.key, []).append(queued)
+        self._busy -= {queued.job.key for queued in batch} - by_key.keys()
+        for key, waiting in by_key.items():
+            task = asyncio.get_running_loop().create_task(self._work_apart(key, waiting))
+            self._waiting.add(task)
+            task.add_done_callback(self._waited)
 
     async def _work_apart(self, key: str, batch: list[_Queued[J, R]]) -> None:
         """Wait for a record that somebody else holds; meanwhile its later jobs stay in the queue."""
@@ -148,15 +179,13 @@ class MicroBatcher(Generic[J, R]):
 
     def _waited(self, task: asyncio.Task[None]) -> None:
         self._waiting.discard(task)
-        if self._queue:
-            self._start_worker()
+        self._queue.look_again()
 
-    def _next_batch(self) -> list[_Queued[J, R]]:
+    def _choose(self, queue: deque[_Queued[J, R]]) -> list[_Queued[J, R]]:
         chosen: list[_Queued[J, R]] = []
         jobs: list[J] = []
         waiting: deque[_Queued[J, R]] = deque()
         held: set[str] = set()
-        queue = self._queue
         while queue and len(chosen) < self._max_size:
             queued = queue.popleft()
             key = queued.job.key

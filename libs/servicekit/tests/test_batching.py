@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from powerauth_core.verification.batching import BatchFailed, MicroBatcher, Settled
+from servicekit.batching import BatchFailed, MicroBatcher, Settled
 from servicekit.errors import Unavailable
 
 
