@@ -11,7 +11,6 @@ import pytest
 SERVICES = ("powerauth_core", "cloud_private_api", "enrollment")
 ROLES = {
     "routes": "routes",
-    "single_routes": "routes",
     "schemas": "schemas",
     "schemas_administration": "schemas",
     "rules": "rules",

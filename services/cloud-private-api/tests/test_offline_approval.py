@@ -10,7 +10,7 @@ from cloud_client import Client, Service, Start
 from cloud_fake_core import GOOD_OFFLINE_CODE, FakeCore
 
 from cloud_private_api.core_client.models import Operation
-from cloud_private_api.operations import offline
+from cloud_private_api.offline import rules as offline
 from cloud_private_api.verification.rules import offline_data, typed_code
 
 NONCE = "AAECAwQFBgcICQoLDA0ODw=="

@@ -24,11 +24,11 @@ from cloud_private_api.errors import cloud_errors
 from cloud_private_api.known import ApplicationFacts, OperationTexts
 from cloud_private_api.localizations.routes import router as localizations_router
 from cloud_private_api.operations.routes import router as operations_router
-from cloud_private_api.operations.single_routes import router as single_operations_router
+from cloud_private_api.operations.v1.routes import router as single_operations_router
 from cloud_private_api.properties.routes import router as properties_router
 from cloud_private_api.properties.service import seed_service_base_url
 from cloud_private_api.registrations.routes import router as registrations_router
-from cloud_private_api.registrations.single_routes import router as single_registrations_router
+from cloud_private_api.registrations.v1.routes import router as single_registrations_router
 from cloud_private_api.routing import guard_paths_without_route
 from cloud_private_api.settings import CloudSettings
 from cloud_private_api.telemetry.routes import router as telemetry_router

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from cloud_private_api.container import Cloud
-from cloud_private_api.registrations.single_service import on_status_changed
+from cloud_private_api.registrations.v1.service import on_status_changed
 from servicekit.bus import Bus, Event
 
 SERVICE = "cloud"

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from cloud_private_api.container import CallerDep, CloudDep
 from cloud_private_api.core_client.operations import Page
 from cloud_private_api.errors import InvalidRequest, Violation
-from cloud_private_api.operations import offline_service, service
+from cloud_private_api.offline import service as offline
+from cloud_private_api.operations import service
 from cloud_private_api.operations.schemas import (
     ClaimOperation,
     CreateOperation,
@@ -103,7 +104,7 @@ async def get_offline_qr(
     language: LanguageQuery = "en",
 ) -> Response:
     """The QR code for offline approval by one registration."""
-    return answer(await offline_service.qr_code(cloud, caller, operation_id, registration_id, language))
+    return answer(await offline.qr_code(cloud, caller, operation_id, registration_id, language))
 
 
 @router.post(
@@ -113,7 +114,7 @@ async def verify_offline_otp(
     cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath, request: VerifyOfflineOtp
 ) -> Response:
     """Verify the code rewritten from the device."""
-    return answer(await offline_service.verify_otp(cloud, caller, operation_id, request))
+    return answer(await offline.verify_otp(cloud, caller, operation_id, request))
 
 
 @router.post("/v2/operations/{operationId}/claim", operation_id="claimOperation", response_model=Operation)

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from cloud_private_api.container import CallerDep, CloudDep
 from cloud_private_api.parameters import AppIdQuery, ExternalUserIdQuery, QueryBool, UserIdQuery
-from cloud_private_api.registrations import single_service
 from cloud_private_api.registrations.schemas import (
     ChangeSingleRegistration,
     CommitSingleRegistration,
@@ -17,6 +16,7 @@ from cloud_private_api.registrations.schemas import (
     CurrentRegistration,
     RegistrationCreated,
 )
+from cloud_private_api.registrations.v1 import service
 from cloud_private_api.routing import answer, cloud_router
 from powerauth_contracts.wire import StatusResponse
 
@@ -34,7 +34,7 @@ async def create_registration(
 ) -> Response:
     """Start the registration that will replace the user's others."""
     return answer(
-        await single_service.create(cloud, caller, request, incomplete_status_check=incomplete_status_check)
+        await service.create(cloud, caller, request, incomplete_status_check=incomplete_status_check)
     )
 
 
@@ -43,7 +43,7 @@ async def get_registration(
     cloud: CloudDep, caller: CallerDep, user_id: UserIdQuery, app_id: AppIdQuery = None
 ) -> Response:
     """The state of the current registration."""
-    return answer(await single_service.current(cloud, caller, user_id=user_id, app_id=app_id))
+    return answer(await service.current(cloud, caller, user_id=user_id, app_id=app_id))
 
 
 @router.post("/registration/commit", operation_id="commitRegistration", response_model=StatusResponse)
@@ -51,7 +51,7 @@ async def commit_registration(
     cloud: CloudDep, caller: CallerDep, request: CommitSingleRegistration
 ) -> Response:
     """Make the current registration ACTIVE."""
-    await single_service.commit(cloud, caller, request)
+    await service.commit(cloud, caller, request)
     return answer(_OK)
 
 
@@ -60,7 +60,7 @@ async def change_registration(
     cloud: CloudDep, caller: CallerDep, request: ChangeSingleRegistration
 ) -> Response:
     """Block or unblock the current registration."""
-    await single_service.change(cloud, caller, request)
+    await service.change(cloud, caller, request)
     return answer(_OK)
 
 
@@ -73,7 +73,5 @@ async def remove_registration(
     external_user_id: ExternalUserIdQuery = None,
 ) -> Response:
     """Remove the current registration."""
-    await single_service.remove(
-        cloud, caller, user_id=user_id, app_id=app_id, external_user_id=external_user_id
-    )
+    await service.remove(cloud, caller, user_id=user_id, app_id=app_id, external_user_id=external_user_id)
     return answer(_OK)

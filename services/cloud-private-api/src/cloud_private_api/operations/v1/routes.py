@@ -8,13 +8,14 @@ from fastapi import Query
 from starlette.responses import Response
 
 from cloud_private_api.container import CallerDep, CloudDep
-from cloud_private_api.operations import service, single_service
+from cloud_private_api.operations import service as operations
 from cloud_private_api.operations.schemas import (
     CreateSingleOperation,
     OfflineQr,
     SingleOperation,
     VerifySingleOfflineOtp,
 )
+from cloud_private_api.operations.v1 import service
 from cloud_private_api.parameters import AppIdQuery, LanguageQuery, QueryText, StatusReasonQuery
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.verification.schemas import OtpVerified
@@ -28,13 +29,13 @@ OperationIdQuery = Annotated[QueryText, Query(alias="operationId", min_length=1,
 @router.post("/operations", operation_id="createOperation", response_model=SingleOperation)
 async def create_operation(cloud: CloudDep, caller: CallerDep, request: CreateSingleOperation) -> Response:
     """Create an operation."""
-    return answer(await single_service.create(cloud, caller, request))
+    return answer(await service.create(cloud, caller, request))
 
 
 @router.get("/operations", operation_id="getOperation", response_model=SingleOperation)
 async def get_operation(cloud: CloudDep, caller: CallerDep, operation_id: OperationIdQuery) -> Response:
     """One operation."""
-    return answer(await single_service.detail(cloud, caller, operation_id))
+    return answer(await service.detail(cloud, caller, operation_id))
 
 
 @router.delete("/operations", operation_id="cancelOperation", response_model=StatusResponse)
@@ -45,7 +46,7 @@ async def cancel_operation(
     status_reason: StatusReasonQuery = None,
 ) -> Response:
     """Cancel an operation."""
-    await service.cancel(cloud, caller, operation_id, status_reason=status_reason)
+    await operations.cancel(cloud, caller, operation_id, status_reason=status_reason)
     return answer(StatusResponse())
 
 
@@ -58,7 +59,7 @@ async def get_offline_qr(
     language: LanguageQuery = "en",
 ) -> Response:
     """The QR code for offline approval by the current registration."""
-    return answer(await single_service.qr_code(cloud, caller, operation_id, app_id, language))
+    return answer(await service.qr_code(cloud, caller, operation_id, app_id, language))
 
 
 @router.post("/operations/offline/otp", operation_id="verifyOfflineOtp", response_model=OtpVerified)
@@ -66,4 +67,4 @@ async def verify_offline_otp(
     cloud: CloudDep, caller: CallerDep, request: VerifySingleOfflineOtp, app_id: AppIdQuery = None
 ) -> Response:
     """Verify the code rewritten from the device of the current registration."""
-    return answer(await single_service.verify_otp(cloud, caller, request, app_id))
+    return answer(await service.verify_otp(cloud, caller, request, app_id))

@@ -13,7 +13,8 @@ from cloud_private_api.core_client.verification import OfflineCode
 from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import InvalidRequest, OperationStateChangeRefused, UpstreamFailed, Violation
 from cloud_private_api.localizations import repository as localizations
-from cloud_private_api.operations import offline, rules
+from cloud_private_api.offline import rules
+from cloud_private_api.operations import rules as operations
 from cloud_private_api.operations.schemas import OfflineQr, VerifyOfflineOtp
 from cloud_private_api.operations.service import find
 from cloud_private_api.registrations.service import status_in_scope
@@ -43,7 +44,7 @@ async def qr_code(
     made = await cloud.core.verification.personalized_payload(
         registration.activation_id,
         caller.applications,
-        data=offline.payload_data(operation, title, message),
+        data=rules.payload_data(operation, title, message),
         nonce=b64encode(secrets.nonce) if secrets else None,
         proximity_check=secrets.check if secrets else None,
     )
@@ -55,9 +56,9 @@ async def verify_otp(
     cloud: Cloud, caller: Caller, operation_id: str, request: VerifyOfflineOtp
 ) -> OtpVerified:
     """Verify the rewritten code and approve the operation; a wrong code counts on both."""
-    nonce = decoded(request.nonce, "nonce", offline.NONCE_BYTES)
+    nonce = decoded(request.nonce, "nonce", rules.NONCE_BYTES)
     operation, registration = await _checked(cloud, caller, operation_id, request.registration_id)
-    code = typed_code(request.otp, one_factor=rules.allows_one_factor(operation))
+    code = typed_code(request.otp, one_factor=operations.allows_one_factor(operation))
     secrets = _secrets(cloud, operation, registration)
     if secrets is not None and not hmac.compare_digest(secrets.nonce, nonce):
         raise InvalidRequest(Violation("nonce", "is not the nonce of this operation"))
@@ -66,9 +67,9 @@ async def verify_otp(
             activation_id=registration.activation_id,
             data=offline_data(OFFLINE_RESOURCE_ID, nonce, f"{operation.id}&{operation.data}"),
             signature=code,
-            allow_biometry=rules.allows_biometry(operation),
+            allow_biometry=operations.allows_biometry(operation),
             proximity_check=secrets.check if secrets else None,
-            proximity_step_count=offline.PROXIMITY_STEP_COUNT,
+            proximity_step_count=rules.PROXIMITY_STEP_COUNT,
         ),
         caller.applications,
     )
@@ -85,15 +86,15 @@ async def _checked(
 ) -> tuple[Operation, ActivationDetail]:
     operation = await find(cloud, caller, operation_id)
     registration = await status_in_scope(cloud, caller.applications, registration_id)
-    rules.require_fit(operation, registration)
-    rules.require_pending(operation)
-    rules.require_active(registration)
+    operations.require_fit(operation, registration)
+    operations.require_pending(operation)
+    operations.require_active(registration)
     return operation, registration
 
 
 def _secrets(
     cloud: Cloud, operation: Operation, registration: ActivationDetail
-) -> offline.OfflineSecrets | None:
+) -> rules.OfflineSecrets | None:
     """Derived nonce and proximity seed, if the operation has a proximity check: then the core tells an OTP.
 
     :raises InvalidRequest: it has, and no derivation key is configured
@@ -103,7 +104,7 @@ def _secrets(
     key = cloud.settings.derivation_key
     if key is None:
         raise InvalidRequest(message="Offline approval with proximity check is not configured")
-    return offline.derive(key, operation.id, registration.activation_id)
+    return rules.derive(key, operation.id, registration.activation_id)
 
 
 async def _approve(
@@ -132,7 +133,7 @@ async def _approve(
         signature_type=signature_type,
         additional_data=additional,
     )
-    if outcome.result != rules.APPROVED:
+    if outcome.result != operations.APPROVED:
         raise OperationStateChangeRefused
 
 
@@ -152,16 +153,16 @@ async def _texts(cloud: Cloud, operation: Operation, language: str) -> tuple[str
     parameters = operation.parameters
     if mobile is not None:
         return (
-            offline.fill_mobile_text(mobile.title, parameters),
-            offline.fill_mobile_text(mobile.message, parameters),
+            rules.fill_mobile_text(mobile.title, parameters),
+            rules.fill_mobile_text(mobile.message, parameters),
         )
     if operation.template_name is not None:
         async with cloud.database.read() as session:
             push = await localizations.find_first(session, operation.template_name, languages)
         if push is not None:
             return (
-                offline.fill_push_text(push.title, parameters),
-                offline.fill_push_text(push.summary, parameters),
+                rules.fill_push_text(push.title, parameters),
+                rules.fill_push_text(push.summary, parameters),
             )
     return operation.operation_type, ""
 

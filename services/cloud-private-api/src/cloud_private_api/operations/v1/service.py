@@ -6,7 +6,8 @@ from cloud_private_api.auth.rules import Caller, one_application
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import OperationNotFound, RegistrationNotFound
-from cloud_private_api.operations import offline_service, service
+from cloud_private_api.offline import service as offline
+from cloud_private_api.operations import service
 from cloud_private_api.operations.schemas import (
     CreateOperation,
     CreateSingleOperation,
@@ -16,7 +17,7 @@ from cloud_private_api.operations.schemas import (
     VerifyOfflineOtp,
     VerifySingleOfflineOtp,
 )
-from cloud_private_api.registrations.single_service import find_current
+from cloud_private_api.registrations.v1.service import find_current
 from cloud_private_api.verification.schemas import OtpVerified
 
 
@@ -47,7 +48,7 @@ async def qr_code(
 ) -> OfflineQr:
     """The QR code for the current registration of the operation's user."""
     registration_id = await _current_registration(cloud, caller, operation_id, app_id)
-    return await offline_service.qr_code(cloud, caller, operation_id, registration_id, language)
+    return await offline.qr_code(cloud, caller, operation_id, registration_id, language)
 
 
 @in_area(Area.OPERATIONS)
@@ -57,7 +58,7 @@ async def verify_otp(
     """Verify the code rewritten from the current registration of the operation's user."""
     registration_id = await _current_registration(cloud, caller, request.operation_id, app_id)
     full = VerifyOfflineOtp(otp=request.otp, nonce=request.nonce, registration_id=registration_id)
-    return await offline_service.verify_otp(cloud, caller, request.operation_id, full)
+    return await offline.verify_otp(cloud, caller, request.operation_id, full)
 
 
 async def _current_registration(cloud: Cloud, caller: Caller, operation_id: str, app_id: str | None) -> str:

@@ -1,0 +1,1 @@
+"""Approval of an operation without a connection: the QR code and the typed one-time password."""
