@@ -16,7 +16,7 @@ from running_stack import CLOUD, PIN, RunningStack
 from schemathesis.schemas import APIOperation
 from world import World
 
-from cloud_private_api.auth import passwords
+from cloud_private_api import passwords
 
 pytestmark = pytest.mark.fuzz
 

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from cloud_client import Client, Service, Start, settings_of
 from cloud_fake_core import FakeCore
 
+from cloud_private_api import passwords
 from cloud_private_api.app import MIGRATIONS, build, create_app
-from cloud_private_api.auth import passwords
 from servicekit import migrations
 from servicekit.bus import Bus
 from servicekit.database import Dialect

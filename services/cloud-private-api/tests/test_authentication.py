@@ -13,9 +13,9 @@ from cloud_client import PASSWORD, Client, Service
 from cloud_fake_core import FakeCore
 from sqlalchemy import select, update
 
+from cloud_private_api.accounts.models import User
 from cloud_private_api.app import build, create_app
-from cloud_private_api.auth.passwords import PasswordWorker, hash_now, needs_upgrade, verify_now
-from cloud_private_api.users.models import User
+from cloud_private_api.passwords import PasswordWorker, hash_now, needs_upgrade, verify_now
 from servicekit.http import AsgiTransport
 from servicekit.testing import DIALECTS
 

@@ -12,7 +12,7 @@ import pytest
 from cloud_client import BASE, PASSWORD, Client, Service
 from starlette.types import Message
 
-from cloud_private_api.auth import passwords
+from cloud_private_api import passwords
 from cloud_private_api.auth.limits import FailureLimit
 from cloud_private_api.auth.login import Login
 from cloud_private_api.errors import TooManyRequests, Unauthorized

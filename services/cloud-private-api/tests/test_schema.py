@@ -13,8 +13,8 @@ from cloud_client import Client, Service, settings_of
 from sqlalchemy import Connection, text
 
 from cloud_private_api.app import MIGRATIONS, cleanup_jobs, create_app
-from cloud_private_api.audit.service import AuditType, record
-from cloud_private_api.auth.passwords import hash_now
+from cloud_private_api.audit_log.service import AuditType, record
+from cloud_private_api.passwords import hash_now
 from cloud_private_api.tables import METADATA
 from servicekit import clock, migrations
 from servicekit.bus import Event

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from cloud_private_api.operations.offline import fill_mobile_text, fill_push_text
 from pydantic import ValidationError
 from wire_formats import WireFormat
 
 from cloud_private_api.auth.bearer import texts
-from cloud_private_api.auth.passwords import is_hash
 from cloud_private_api.callbacks.schemas import SaveCallback
 from cloud_private_api.errors import CloudError
-from cloud_private_api.operations.offline import fill_mobile_text, fill_push_text
 from cloud_private_api.operations.schemas import CreateOperation
 from cloud_private_api.parameters import is_core_id, is_storable
+from cloud_private_api.passwords import is_hash
 from cloud_private_api.registrations.rules import checked_otp
 from cloud_private_api.templates.rules import checked_language
 from cloud_private_api.verification.rules import decoded, normalized_data, typed_code

@@ -11,24 +11,26 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from cloud_private_api import events, openapi
+from cloud_private_api.accounts.directory import UserDirectory
 from cloud_private_api.applications.routes import router as applications_router
 from cloud_private_api.audit.routes import router as audit_router
-from cloud_private_api.audit.service import forget_before
+from cloud_private_api.audit_log.service import forget_before
 from cloud_private_api.auth.factory import authenticator
-from cloud_private_api.auth.facts import UserDirectory
-from cloud_private_api.auth.passwords import PasswordWorker
 from cloud_private_api.callbacks.routes import router as callbacks_router
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.errors import cloud_errors
 from cloud_private_api.known import ApplicationFacts, OperationTexts
 from cloud_private_api.localizations.routes import router as localizations_router
-from cloud_private_api.operations.routes import router as operations_router
+from cloud_private_api.offline.v1.routes import router as single_offline_router
+from cloud_private_api.offline.v2.routes import router as offline_router
 from cloud_private_api.operations.v1.routes import router as single_operations_router
+from cloud_private_api.operations.v2.routes import router as operations_router
+from cloud_private_api.passwords import PasswordWorker
 from cloud_private_api.properties.routes import router as properties_router
 from cloud_private_api.properties.service import seed_service_base_url
-from cloud_private_api.registrations.routes import router as registrations_router
 from cloud_private_api.registrations.v1.routes import router as single_registrations_router
+from cloud_private_api.registrations.v2.routes import router as registrations_router
 from cloud_private_api.routing import guard_paths_without_route
 from cloud_private_api.settings import CloudSettings
 from cloud_private_api.telemetry.routes import router as telemetry_router
@@ -57,7 +59,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     registrations_router,
     single_registrations_router,
     operations_router,
+    offline_router,
     single_operations_router,
+    single_offline_router,
     verification_router,
     audit_router,
     users_router,

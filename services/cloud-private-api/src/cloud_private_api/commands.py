@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from cloud_private_api import app
-from cloud_private_api.auth.rules import ROLE_ADMIN, Caller
+from cloud_private_api.access.rules import ROLE_ADMIN, Caller
 from cloud_private_api.container import Cloud
 from cloud_private_api.errors import InvalidRequest, NotFound
 from cloud_private_api.settings import CloudSettings

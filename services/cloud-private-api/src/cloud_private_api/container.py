@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Protocol, cast
+from typing import Annotated, cast
 
 from fastapi import Depends
 from starlette.requests import Request
 
-from cloud_private_api.auth.facts import UserDirectory
+from cloud_private_api.access.rules import Caller
+from cloud_private_api.accounts.directory import UserDirectory
+from cloud_private_api.auth.authenticator import Authenticator
 from cloud_private_api.auth.login import Login
-from cloud_private_api.auth.passwords import PasswordWorker
-from cloud_private_api.auth.rules import Caller
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.known import ApplicationFacts, OperationTexts
+from cloud_private_api.passwords import PasswordWorker
 from cloud_private_api.settings import CloudSettings
 from servicekit.addresses import TrustedProxies
 from servicekit.clients import PatientReceive
 from servicekit.database import Database
-
-
-class Authenticator(Protocol):
-    """Tells who calls."""
-
-    challenge: str
-    """``WWW-Authenticate`` of a 401."""
-
-    async def authenticate(self, login: Login) -> Caller:
-        """The caller behind an ``Authorization`` header.
-
-        :raises Unauthorized: for whatever reason
-        :raises TooManyRequests: too many attempts
-        """
-
-    async def close(self) -> None:
-        """Let go of what it holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,3 +74,5 @@ def is_storable(text: str) -> bool:
 
 
 StatusReasonQuery = Annotated[str | None, Query(alias="statusReason", pattern=r"^[A-Za-z0-9_.\-]{1,32}$")]
+REGISTRATION_ID = r"^[0-9A-Za-z][0-9A-Za-z-]{0,36}$"
+OperationIdQuery = Annotated[QueryText, Query(alias="operationId", min_length=1, max_length=255)]

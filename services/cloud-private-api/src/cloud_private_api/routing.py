@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from cloud_private_api.auth.rules import require, requirement_of
+from cloud_private_api.access.rules import require, requirement_of
 from cloud_private_api.container import authenticated
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
 from cloud_private_api.queries import QueryReader

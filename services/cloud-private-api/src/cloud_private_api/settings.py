@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
-from cloud_private_api.auth.passwords import is_hash
+from cloud_private_api.passwords import is_hash
 from cloud_private_api.start_rules import OAUTH2_RULES, RULES
 from servicekit.addresses import TrustedProxies
 from servicekit.database_urls import parsed_url

@@ -2,12 +2,12 @@
 
 from sqlalchemy import MetaData
 
-from cloud_private_api.audit.models import AuditLog
+from cloud_private_api.accounts.models import User, UserApplication, UserAuthority
+from cloud_private_api.audit_log.models import AuditLog
 from cloud_private_api.base import Base
 from cloud_private_api.localizations.models import Localization
 from cloud_private_api.properties.models import Property
 from cloud_private_api.registrations.models import SingleDeviceRegistration
-from cloud_private_api.users.models import User, UserApplication, UserAuthority
 
 __all__ = [
     "METADATA",

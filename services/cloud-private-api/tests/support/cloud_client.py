@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from cloud_private_api.audit.models import AuditLog
-from cloud_private_api.auth.passwords import hash_now
+from cloud_private_api.audit_log.models import AuditLog
 from cloud_private_api.container import Cloud
+from cloud_private_api.passwords import hash_now
 from cloud_private_api.settings import CloudSettings
 from cloud_private_api.users import repository
 

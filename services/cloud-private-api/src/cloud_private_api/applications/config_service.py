@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications import rules
 from cloud_private_api.applications.provider_rules import check_uris
 from cloud_private_api.applications.schemas import ConfigItem, ConfigItems, OidcProvider, OidcProviders
 from cloud_private_api.applications.service import existing
-from cloud_private_api.audit.service import record_change
-from cloud_private_api.auth.rules import Caller
+from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_errors import Area, in_area, translated

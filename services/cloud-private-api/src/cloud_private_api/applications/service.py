@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications import rules
 from cloud_private_api.applications.schemas import (
     Application,
@@ -14,8 +15,7 @@ from cloud_private_api.applications.schemas import (
     Version,
     Versions,
 )
-from cloud_private_api.audit.service import record_change
-from cloud_private_api.auth.rules import Caller
+from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import models as core
 from cloud_private_api.core_errors import Area, in_area

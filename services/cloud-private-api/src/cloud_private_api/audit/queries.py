@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit import rules
 from cloud_private_api.audit.schemas import AuditEvent, AuditEvents, SignatureEvents
-from cloud_private_api.auth.rules import Caller
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client.applications import AuditQuery
 from cloud_private_api.core_client.operations import Page

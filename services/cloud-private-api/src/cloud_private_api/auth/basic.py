@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from cloud_private_api.audit.logins import FailedLogins
-from cloud_private_api.auth.facts import UserDirectory, UserFacts
+from cloud_private_api.access.rules import Caller
+from cloud_private_api.accounts.directory import UserDirectory, UserFacts
+from cloud_private_api.audit_log.logins import FailedLogins
 from cloud_private_api.auth.limits import FailureLimit
 from cloud_private_api.auth.login import Login
-from cloud_private_api.auth.passwords import PasswordWorker, needs_upgrade
-from cloud_private_api.auth.rules import Caller
 from cloud_private_api.caching import ExpiringCache
 from cloud_private_api.errors import REALM, TooManyRequests, Unauthorized
+from cloud_private_api.passwords import PasswordWorker, needs_upgrade
 from servicekit.auth import parse_basic
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger

@@ -20,10 +20,10 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 
-from cloud_private_api.auth.facts import UserDirectory
+from cloud_private_api.access.rules import ROLES, Caller
+from cloud_private_api.accounts.directory import UserDirectory
 from cloud_private_api.auth.key_source import KeySource
 from cloud_private_api.auth.login import Login
-from cloud_private_api.auth.rules import ROLES, Caller
 from cloud_private_api.errors import REALM, Unauthorized
 from cloud_private_api.settings import SecuritySettings
 from powerauth_contracts.wire import is_storable

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cloud_private_api.audit.logins import FailedLogins
+from cloud_private_api.accounts.directory import UserDirectory
+from cloud_private_api.audit_log.logins import FailedLogins
+from cloud_private_api.auth.authenticator import Authenticator
 from cloud_private_api.auth.basic import BasicAuthenticator
 from cloud_private_api.auth.bearer import BearerAuthenticator
-from cloud_private_api.auth.facts import UserDirectory
 from cloud_private_api.auth.limits import FailureLimit
-from cloud_private_api.auth.passwords import PasswordWorker
-from cloud_private_api.container import Authenticator
+from cloud_private_api.passwords import PasswordWorker
 from cloud_private_api.settings import CloudSettings
 from servicekit.database import Database
 

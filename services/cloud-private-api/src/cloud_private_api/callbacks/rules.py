@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cloud_private_api.auth.rules import Caller
+from cloud_private_api.access.rules import Caller
 from cloud_private_api.callbacks.schemas import Authentication, Callback, CallbackType, SaveCallback
 from cloud_private_api.core_client.models import CallbackUrl
 from cloud_private_api.errors import InvalidRequest, Violation

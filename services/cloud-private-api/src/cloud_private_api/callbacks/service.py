@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications.service import existing
-from cloud_private_api.audit.service import record_change
-from cloud_private_api.auth.rules import Caller
+from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.callbacks import rules
 from cloud_private_api.callbacks.schemas import Callback, Callbacks, SaveCallback
 from cloud_private_api.container import Cloud

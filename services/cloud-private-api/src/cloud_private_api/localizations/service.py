@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud_private_api.audit.service import AuditType, record
-from cloud_private_api.auth.rules import Caller
+from cloud_private_api.access.rules import Caller
+from cloud_private_api.audit_log.service import AuditType, record
 from cloud_private_api.container import Cloud
 from cloud_private_api.errors import NotFound
 from cloud_private_api.localizations import repository

@@ -108,29 +108,6 @@ class Operations(WireModel):
     operations: list[Operation]
 
 
-class OfflineQr(WireModel):
-    """``GET …/offline/qr``; the bank keeps ``nonce`` for the verification."""
-
-    operation_qr_code_data: str
-    nonce: str
-
-
-class VerifyOfflineOtp(RequestModel):
-    """``POST …/offline/otp``."""
-
-    otp: str
-    nonce: str
-    registration_id: RegistrationId
-
-
-class VerifySingleOfflineOtp(RequestModel):
-    """``POST /operations/offline/otp``."""
-
-    operation_id: str
-    otp: str
-    nonce: str
-
-
 class ClaimOperation(RequestModel):
     """``POST /v2/operations/{operationId}/claim``."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from cloud_private_api.audit.service import AuditType, record
-from cloud_private_api.auth.rules import Caller
+from cloud_private_api.access.rules import Caller
+from cloud_private_api.audit_log.service import AuditType, record
 from cloud_private_api.container import Cloud
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.properties import repository

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cloud_private_api.audit.service import record_change
-from cloud_private_api.auth.rules import Caller
+from cloud_private_api.access.rules import Caller
+from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import models as core
 from cloud_private_api.core_errors import Area, in_area

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud_private_api.users.models import User, UserApplication, UserAuthority
+from cloud_private_api.accounts.models import User, UserApplication, UserAuthority
 from servicekit.database import Dialect, for_update, insert_ignore
 
 

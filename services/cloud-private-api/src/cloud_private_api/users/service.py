@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud_private_api.audit.service import AuditType, record
-from cloud_private_api.auth.passwords import generate_password, is_hash
-from cloud_private_api.auth.rules import ROLE_ADMIN, Caller
+from cloud_private_api.access.rules import ROLE_ADMIN, Caller
+from cloud_private_api.accounts.models import User
+from cloud_private_api.audit_log.service import AuditType, record
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import InvalidRequest, NotFound, Violation
 from cloud_private_api.parameters import is_storable
+from cloud_private_api.passwords import generate_password, is_hash
 from cloud_private_api.users import repository
-from cloud_private_api.users.models import User
 from cloud_private_api.users.schemas import CreateUser, SystemUser, SystemUsers, UpdateUser
 from servicekit.database import Database
 from servicekit.logs import get_logger

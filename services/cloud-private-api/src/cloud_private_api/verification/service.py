@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloud_private_api.auth.rules import Caller, one_application
+from cloud_private_api.access.rules import Caller, one_application
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_client.models import Verification
@@ -15,7 +15,7 @@ from cloud_private_api.errors import (
     TokenInvalid,
     Violation,
 )
-from cloud_private_api.registrations.service import status_in_scope
+from cloud_private_api.registrations.v2.service import status_in_scope
 from cloud_private_api.verification import rules
 from cloud_private_api.verification.schemas import (
     CreateOfflinePayload,

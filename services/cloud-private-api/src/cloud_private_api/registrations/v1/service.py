@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cloud_private_api.auth.rules import Caller, one_application
+from cloud_private_api.access.rules import Caller, one_application
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_client.models import Activation, ActivationDetail
@@ -18,7 +18,7 @@ from cloud_private_api.registrations.schemas import (
     CurrentRegistration,
     RegistrationCreated,
 )
-from cloud_private_api.registrations.service import refuse_second_in_progress
+from cloud_private_api.registrations.v2.service import refuse_second_in_progress
 from servicekit.bus import Event
 from servicekit.inbox import handle_once
 from servicekit.logs import get_logger

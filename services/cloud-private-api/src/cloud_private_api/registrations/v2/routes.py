@@ -22,7 +22,6 @@ from cloud_private_api.parameters import (
 )
 from cloud_private_api.periods import period_of
 from cloud_private_api.queries import Repeatable
-from cloud_private_api.registrations import service
 from cloud_private_api.registrations.schemas import (
     AddFlags,
     ChangeRegistration,
@@ -38,6 +37,7 @@ from cloud_private_api.registrations.schemas import (
     UpdateName,
     UpdateOtp,
 )
+from cloud_private_api.registrations.v2 import service
 from cloud_private_api.routing import answer, cloud_router
 from powerauth_contracts.wire import StatusResponse
 

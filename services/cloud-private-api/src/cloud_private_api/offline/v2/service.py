@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 
-from cloud_private_api.auth.rules import Caller
+from cloud_private_api.access.rules import Caller
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_client.models import ActivationDetail, Operation, OperationText
@@ -14,10 +14,10 @@ from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import InvalidRequest, OperationStateChangeRefused, UpstreamFailed, Violation
 from cloud_private_api.localizations import repository as localizations
 from cloud_private_api.offline import rules
+from cloud_private_api.offline.schemas import OfflineQr, VerifyOfflineOtp
 from cloud_private_api.operations import rules as operations
-from cloud_private_api.operations.schemas import OfflineQr, VerifyOfflineOtp
-from cloud_private_api.operations.service import find
-from cloud_private_api.registrations.service import status_in_scope
+from cloud_private_api.operations.v2.service import find
+from cloud_private_api.registrations.v2.service import status_in_scope
 from cloud_private_api.verification.rules import decoded, offline_data, otp_verified, typed_code
 from cloud_private_api.verification.schemas import OtpVerified
 from powerauth_protocol.common.encoding import b64encode

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cloud_private_api.auth.rules import Caller, narrowed, one_application
+from cloud_private_api.access.rules import Caller, narrowed, one_application
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_client.activations import Lookup

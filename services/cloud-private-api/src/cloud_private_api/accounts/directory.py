@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import select, update
 
-from cloud_private_api.auth.rules import Caller
+from cloud_private_api.access.rules import Caller
+from cloud_private_api.accounts.models import User, UserApplication, UserAuthority
 from cloud_private_api.caching import ExpiringCache
-from cloud_private_api.users.models import User, UserApplication, UserAuthority
 from servicekit.database import Database
 
 CACHED_USERS = 10_000

@@ -10,20 +10,17 @@ from starlette.responses import Response
 from cloud_private_api.container import CallerDep, CloudDep
 from cloud_private_api.core_client.operations import Page
 from cloud_private_api.errors import InvalidRequest, Violation
-from cloud_private_api.offline import service as offline
-from cloud_private_api.operations import service
 from cloud_private_api.operations.schemas import (
     ClaimOperation,
     CreateOperation,
     FailOperation,
-    OfflineQr,
     Operation,
     Operations,
     RejectOperation,
-    VerifyOfflineOtp,
 )
+from cloud_private_api.operations.v2 import service
 from cloud_private_api.parameters import (
-    LanguageQuery,
+    REGISTRATION_ID,
     OperationIdPath,
     QueryBool,
     QueryInt,
@@ -31,12 +28,9 @@ from cloud_private_api.parameters import (
     StatusReasonQuery,
 )
 from cloud_private_api.routing import answer, cloud_router
-from cloud_private_api.verification.schemas import OtpVerified
 from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Operations")
-
-_REGISTRATION_ID = r"^[0-9A-Za-z][0-9A-Za-z-]{0,36}$"
 
 
 @router.post("/v2/operations", operation_id="createOperationV2", response_model=Operation)
@@ -52,7 +46,7 @@ async def list_operations(
     user_id: Annotated[QueryText | None, Query(alias="userId", min_length=1, max_length=255)] = None,
     external_id: Annotated[QueryText | None, Query(alias="externalId", min_length=1, max_length=255)] = None,
     pending: Annotated[QueryBool, Query()] = False,
-    registration_id: Annotated[str | None, Query(alias="registrationId", pattern=_REGISTRATION_ID)] = None,
+    registration_id: Annotated[str | None, Query(alias="registrationId", pattern=REGISTRATION_ID)] = None,
     page: Annotated[QueryInt, Query(ge=0, le=1_000_000)] = 0,
     size: Annotated[QueryInt, Query(ge=1, le=1000)] = 500,
 ) -> Response:
@@ -91,30 +85,6 @@ async def cancel_operation(
     """Cancel an operation."""
     await service.cancel(cloud, caller, operation_id, status_reason=status_reason)
     return answer(StatusResponse())
-
-
-@router.get(
-    "/v2/operations/{operationId}/offline/qr", operation_id="getOfflineQrV2", response_model=OfflineQr
-)
-async def get_offline_qr(
-    cloud: CloudDep,
-    caller: CallerDep,
-    operation_id: OperationIdPath,
-    registration_id: Annotated[str, Query(alias="registrationId", pattern=_REGISTRATION_ID)],
-    language: LanguageQuery = "en",
-) -> Response:
-    """The QR code for offline approval by one registration."""
-    return answer(await offline.qr_code(cloud, caller, operation_id, registration_id, language))
-
-
-@router.post(
-    "/v2/operations/{operationId}/offline/otp", operation_id="verifyOfflineOtpV2", response_model=OtpVerified
-)
-async def verify_offline_otp(
-    cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath, request: VerifyOfflineOtp
-) -> Response:
-    """Verify the code rewritten from the device."""
-    return answer(await offline.verify_otp(cloud, caller, operation_id, request))
 
 
 @router.post("/v2/operations/{operationId}/claim", operation_id="claimOperation", response_model=Operation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cloud_private_api.auth.rules import Caller, given_or_all
+from cloud_private_api.access.rules import Caller, given_or_all
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_client import models as core
@@ -26,7 +26,7 @@ from cloud_private_api.operations.schemas import (
 )
 from cloud_private_api.parameters import is_core_id
 from cloud_private_api.registrations.rules import checked_expiry
-from cloud_private_api.registrations.service import status_in_scope
+from cloud_private_api.registrations.v2.service import status_in_scope
 from servicekit import clock
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger

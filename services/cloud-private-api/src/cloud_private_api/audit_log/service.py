@@ -11,7 +11,7 @@ from uuid import uuid4
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud_private_api.audit.models import AuditLog
+from cloud_private_api.audit_log.models import AuditLog
 from cloud_private_api.version import VERSION
 from servicekit import clock
 from servicekit.database import Database

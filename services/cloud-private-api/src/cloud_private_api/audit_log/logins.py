@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from cloud_private_api.audit.service import AuditType, record
+from cloud_private_api.audit_log.service import AuditType, record
 from cloud_private_api.caching import ExpiringCache
 from servicekit.database import Database
 from servicekit.errors import Unavailable

@@ -1,0 +1,1 @@
+"""System users: their tables, and what is remembered of them."""

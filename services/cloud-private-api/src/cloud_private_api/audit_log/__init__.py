@@ -1,0 +1,1 @@
+"""This service's own audit log: what is written into it."""

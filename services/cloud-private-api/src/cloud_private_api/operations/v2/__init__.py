@@ -1,0 +1,1 @@
+"""Operations in version 2 of the API: several devices of a user."""
