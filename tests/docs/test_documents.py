@@ -16,7 +16,7 @@ from cloud_private_api.settings import CloudSettings
 from enrollment.settings import EnrollmentSettings
 from powerauth_cli.main import app
 from powerauth_core.settings import CoreSettings
-from servicekit.startup import FILE_SUFFIX
+from servicekit.start_rules import FILE_SUFFIX
 
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = "docs/spec/"

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from servicekit.database import Database, DatabaseUnavailable
 from servicekit.database_urls import demands_tls, hosts_of, parsed_url, tls_arguments, without_tls
 from servicekit.settings import DatabaseSettings
-from servicekit.startup import StartRefused
+from servicekit.start_rules import StartRefused
 from servicekit.testing import fresh_database
 
 URL = "postgresql://user:hunter2@db/x"

@@ -5,7 +5,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings
-from servicekit.startup import StartRefused
+from servicekit.start_rules import StartRefused
 
 
 class SampleSettings(ServiceSettings, DatabaseSettings, BusSettings):

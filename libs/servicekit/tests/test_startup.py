@@ -15,17 +15,8 @@ from pydantic_settings import SettingsConfigDict
 
 from servicekit.logs import configure_logging
 from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
-from servicekit.startup import (
-    Finding,
-    StartRefused,
-    authority_of,
-    command_settings,
-    embedded_settings,
-    is_unprotected,
-    is_weak_key,
-    serving_settings,
-    told_without_traceback,
-)
+from servicekit.start_rules import Finding, StartRefused, authority_of, is_unprotected, is_weak_key
+from servicekit.startup import command_settings, embedded_settings, serving_settings, told_without_traceback
 
 
 class SampleSettings(ServiceSettings, DatabaseSettings, BusSettings):
@@ -275,7 +266,8 @@ PROGRAM = """
     from servicekit.app import create_app, serve
     from servicekit.errors import ErrorFamily, Unavailable, fixed
     from servicekit.settings import ServiceSettings
-    from servicekit.startup import Finding, StartRefused, serving_settings, told_without_traceback
+    from servicekit.start_rules import Finding, StartRefused
+    from servicekit.startup import serving_settings, told_without_traceback
 
     word = fixed(500, "E", "")
     family = ErrorFamily(lambda c, p: word(c), word, word, word, word, word, word, word)

@@ -20,7 +20,8 @@ from cloud_private_api.auth.bearer import BearerAuthenticator, claim, texts
 from cloud_private_api.auth.key_source import KeySource, KeysUnavailable
 from cloud_private_api.settings import CloudSettings
 from servicekit.http import AsgiTransport
-from servicekit.startup import StartRefused, embedded_settings
+from servicekit.start_rules import StartRefused
+from servicekit.startup import embedded_settings
 
 ISSUER = "https://idp.example"
 LIST = "/v2/registrations?userId=u"

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from cloud_private_api.settings import CloudSettings
-from servicekit.startup import StartRefused, embedded_settings
+from servicekit.start_rules import StartRefused
+from servicekit.startup import embedded_settings
 
 
 def test_defaults_are_those_of_the_documentation() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from enrollment.settings import EnrollmentSettings
-from servicekit.startup import StartRefused, embedded_settings
+from servicekit.start_rules import StartRefused
+from servicekit.startup import embedded_settings
 
 FIT_FOR_PRODUCTION = {
     "environment": "production",

@@ -25,7 +25,7 @@ from servicekit.database_errors import DatabaseUnavailable, connection_failed, j
 from servicekit.engines import BEGIN_OPTION, normalised_url, postgresql_engine, sqlite_engine
 from servicekit.errors import ServiceError
 from servicekit.settings import DatabaseSettings
-from servicekit.startup import Finding, StartRefused
+from servicekit.start_rules import Finding, StartRefused
 
 __all__ = [
     "NAMING_CONVENTION",

@@ -50,6 +50,17 @@ def milliseconds(seconds: float) -> str:
     return str(int(seconds * 1000))
 
 
+def time_limits(settings: DatabaseSettings) -> dict[str, str]:
+    """PostgreSQL's parameters that bound statements, waits for locks and idle transactions."""
+    return {
+        "statement_timeout": milliseconds(settings.database_statement_timeout_seconds),
+        "lock_timeout": milliseconds(settings.database_lock_timeout_seconds),
+        "idle_in_transaction_session_timeout": milliseconds(
+            settings.database_idle_transaction_timeout_seconds
+        ),
+    }
+
+
 def postgresql_engine(
     url: URL, settings: DatabaseSettings, application_name: str, usable_since: Callable[[], float]
 ) -> AsyncEngine:
@@ -91,7 +102,7 @@ def _connect_args(settings: DatabaseSettings, application_name: str) -> dict[str
         # Not before it is needed: it brings the driver along.
         from servicekit.pooler import pooled_connect_args  # noqa: PLC0415
 
-        return {**common, **pooled_connect_args(settings), "server_settings": session}
+        return {**common, **pooled_connect_args(time_limits(settings)), "server_settings": session}
     return {
         **common,
         "prepared_statement_cache_size": _CACHED_STATEMENTS,
@@ -104,17 +115,6 @@ def _connect_args(settings: DatabaseSettings, application_name: str) -> dict[str
             "tcp_keepalives_interval": "10",
             "tcp_keepalives_count": "3",
         },
-    }
-
-
-def time_limits(settings: DatabaseSettings) -> dict[str, str]:
-    """PostgreSQL's parameters that bound statements, waits for locks and idle transactions."""
-    return {
-        "statement_timeout": milliseconds(settings.database_statement_timeout_seconds),
-        "lock_timeout": milliseconds(settings.database_lock_timeout_seconds),
-        "idle_in_transaction_session_timeout": milliseconds(
-            settings.database_idle_transaction_timeout_seconds
-        ),
     }
 
 

@@ -1,7 +1,8 @@
 """An HTTP/1.1 client for calls between our services: kept-alive connections, one request at a time on each.
 
-Forwarding a request costs the DMZ little more than this client does, and a general-purpose client spends six
-times as long on features that these calls have no use for (cookies, redirects, compression, proxies, hooks).
+Forwarding a request costs the DMZ little more than this client does, and a general-purpose client spends
+about three times as long on features that these calls have no use for (cookies, redirects, compression,
+proxies, hooks).
 Parsing is httptools', the parser of our server too.
 """
 

@@ -24,7 +24,7 @@ from servicekit.database import Database, DatabaseUnavailable, translate_error
 from servicekit.database_errors import connection_failed
 from servicekit.engines import is_missing_file
 from servicekit.settings import DatabaseSettings
-from servicekit.startup import Finding
+from servicekit.start_rules import Finding
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -6,17 +6,18 @@ connections set once, when they are opened, is set here at the beginning of each
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
-from servicekit.engines import time_limits
-from servicekit.settings import DatabaseSettings
 
+def pooled_connect_args(time_limits: Mapping[str, str]) -> dict[str, Any]:
+    """What the driver and SQLAlchemy need to be told.
 
-def pooled_connect_args(settings: DatabaseSettings) -> dict[str, Any]:
-    """What the driver and SQLAlchemy need to be told."""
-    limits = {**time_limits(settings), "jit": "off"}
+    :param time_limits: PostgreSQL's parameters and their values
+    """
+    limits = {**time_limits, "jit": "off"}
     statements = "".join([f" SET LOCAL {name} = {value};" for name, value in limits.items()])
 
     class Connection(PooledConnection):

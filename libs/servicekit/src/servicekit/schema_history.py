@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, insert, insp
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.database import Database, UtcTimestamp
-from servicekit.startup import Finding, StartRefused
+from servicekit.start_rules import Finding, StartRefused
 
 _DIGITS = re.compile(r"[0-9]+")
 

@@ -21,7 +21,7 @@ from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.management import management_of
 from servicekit.settings import ServiceSettings
-from servicekit.startup import StartRefused
+from servicekit.start_rules import StartRefused
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NOT_STARTED = 3

@@ -2,7 +2,7 @@
 
 A value comes from the environment (``CORE_PORT``) or from a file named there (``CORE_DATABASE_URL_FILE``),
 the form in which a container platform hands out secrets. Lists are comma-separated. What a service must be
-told before it may serve is said by rules beside its settings (`servicekit.startup`).
+told before it may serve is said by rules beside its settings (`servicekit.start_rules`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from servicekit.startup import (
+from servicekit.start_rules import (
     FILE_SUFFIX,
     Finding,
     Rule,

@@ -18,7 +18,7 @@ from cloud_private_api.start_rules import OAUTH2_RULES, RULES
 from servicekit.addresses import TrustedProxies
 from servicekit.database_urls import parsed_url
 from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
-from servicekit.startup import Rule, authority_of
+from servicekit.start_rules import Rule, authority_of
 
 ORIGINAL_PREFIX = "POWERAUTH_CLOUD_"
 DERIVATION_KEY_BYTES = 32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from servicekit.startup import SECRET_LENGTH, Rule, Weight, is_unprotected, is_weak_key
+from servicekit.start_rules import SECRET_LENGTH, Rule, Weight, is_unprotected, is_weak_key
 
 _CREDENTIALS = "the answer of `powerauth integration create cloud --door rest`"
 

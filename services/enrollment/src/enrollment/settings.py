@@ -15,7 +15,7 @@ from enrollment.limit_storage import SHARED_SCHEMES
 from enrollment.start_rules import RULES, limit_rules
 from servicekit.addresses import TrustedProxies
 from servicekit.settings import Listed, ServiceSettings, ServiceUrl
-from servicekit.startup import Rule
+from servicekit.start_rules import Rule
 
 
 class EnrollmentSettings(ServiceSettings):

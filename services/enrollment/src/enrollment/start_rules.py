@@ -6,7 +6,7 @@ from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
-from servicekit.startup import SECRET_LENGTH, Rule, Weight, is_unprotected
+from servicekit.start_rules import SECRET_LENGTH, Rule, Weight, is_unprotected
 
 _CREDENTIALS = "the answer of `powerauth integration create enrollment --door dmz`"
 _LIMIT = "limit_"

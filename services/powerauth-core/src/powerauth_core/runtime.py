@@ -41,7 +41,7 @@ from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.outbox import OutboxRelay
 from servicekit.schema_history import Schema
-from servicekit.startup import Finding, StartRefused
+from servicekit.start_rules import Finding, StartRefused
 
 log = get_logger(__name__)
 

@@ -14,7 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from powerauth_core.start_rules import RULES
 from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
-from servicekit.startup import Rule
+from servicekit.start_rules import Rule
 
 ProtocolVersionText = Literal["3.0", "3.1", "3.2", "3.3"]
 Iterations = Field(default=10, ge=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from servicekit.startup import Rule, Weight, is_typed_key, is_unprotected, is_weak_key
+from servicekit.start_rules import Rule, Weight, is_typed_key, is_unprotected, is_weak_key
 
 _RANDOM_KEY = "the output of `openssl rand -base64 16`"
 _MOST_ATTEMPTS = 5

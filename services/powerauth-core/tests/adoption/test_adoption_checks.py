@@ -19,7 +19,7 @@ from powerauth_core.runtime import running_core
 from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import normalised_url
-from servicekit.startup import StartRefused
+from servicekit.start_rules import StartRefused
 
 OTHER_KEY = base64.b64decode("b3RoZXIgbWFzdGVyIGtleQ==")
 

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from powerauth_core.settings import CoreSettings
-from servicekit.startup import StartRefused, embedded_settings
+from servicekit.start_rules import StartRefused
+from servicekit.startup import embedded_settings
 
 DEFAULTS = {
     "application_name": "powerauth-server",

@@ -38,7 +38,8 @@ from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging
 from servicekit.private_files import closed_to_others, private_folder, write_private
 from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server, settle_heap
-from servicekit.startup import Finding, StartRefused, embedded_settings, is_loopback, judge_settings
+from servicekit.start_rules import Finding, StartRefused, is_loopback
+from servicekit.startup import embedded_settings, judge_settings
 from servicekit.targets import MAX_TARGET_BYTES
 
 CORE = "/powerauth-java-server"

@@ -22,7 +22,7 @@ from powerauth_protocol.common.errors import KeyFormatError
 from powerauth_protocol.v3.keys import PrivateKey, export_public_key, import_private_key
 from servicekit import clock
 from servicekit.database import Database
-from servicekit.startup import Finding, StartRefused
+from servicekit.start_rules import Finding, StartRefused
 
 VARIABLE = "CORE_MASTER_ENCRYPTION_KEY"
 BATCH = 200

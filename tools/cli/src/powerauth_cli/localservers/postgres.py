@@ -1,25 +1,20 @@
 """A private PostgreSQL server."""
 
-import os
-import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from powerauth_cli.localservers.programs import find_or_install, free_port, private_folder
+from powerauth_cli.localservers.server import LocalServer, unprivileged_owner
 
 _FOLDERS = (
     "/usr/lib/postgresql/*/bin",
     "/opt/homebrew/opt/postgresql@*/bin",
     "/usr/local/opt/postgresql@*/bin",
 )
-_START_SECONDS = 300
 
 
-class PostgresServer:
+class PostgresServer(LocalServer):
     """A PostgreSQL server on a free loopback port with its data in a temporary folder.
 
     `stop()` and `start()` may be called repeatedly on one object: the data survives until `close()`,
@@ -29,11 +24,11 @@ class PostgresServer:
         off, since what a test writes need not survive the machine.
     """
 
+    title = "PostgreSQL"
+
     def __init__(self, *, durable: bool = False) -> None:
+        super().__init__()
         self._durable = durable
-        self._process: subprocess.Popen[bytes] | None = None
-        self._folder: Path | None = None
-        self.port = 0
 
     @property
     def url(self) -> str:
@@ -48,14 +43,9 @@ class PostgresServer:
         """
         return find_or_install(name, _FOLDERS, apt_package="postgresql", brew_package="postgresql@17")
 
-    def start(self) -> Self:
-        """Create the cluster at the first start, and wait until it accepts connections.
-
-        :raises ProgramMissing: when PostgreSQL is not there.
-        :raises RuntimeError: when it does not come up; the text holds the end of its log.
-        """
+    def _launch(self) -> None:
         postgres = self.program("postgres")
-        owner = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
+        owner = unprivileged_owner()
         if self._folder is None:
             self._folder = self._create_cluster(owner)
             self.port = free_port()
@@ -70,34 +60,10 @@ class PostgresServer:
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603
-                [postgres, "-D", data, *options], stdout=log, stderr=log, user=owner, cwd=self._folder
-            )
-        self._wait_until_ready()
-        return self
+        self._run(self._folder, [postgres, "-D", data, *options], owner=owner)
 
-    def stop(self) -> None:
-        """Stop the server at once, keeping its data: what a crash looks like to its clients."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(timeout=_START_SECONDS)
-            self._process = None
-
-    def close(self) -> None:
-        """Stop the server and delete its data."""
-        self.stop()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGQUIT)
 
     def _create_cluster(self, owner: str | None) -> Path:
         folder = private_folder("powerauth-postgres-", owner)
@@ -111,19 +77,9 @@ class PostgresServer:
         )
         return folder
 
-    def _wait_until_ready(self) -> None:
-        assert self._process is not None
-        assert self._folder is not None
-        is_ready = self.program("pg_isready")
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            probe = [str(is_ready), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-            if subprocess.run(probe, check=False).returncode == 0:  # noqa: S603
-                return
-            time.sleep(0.05)
-        tail = (self._folder / "log").read_text(errors="replace")[-2000:]
-        self.close()
-        raise RuntimeError(f"PostgreSQL did not start:\n{tail}")
+    def _is_ready(self) -> bool:
+        probe = [str(self.program("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(probe, check=False).returncode == 0  # noqa: S603
 
 
 class StandbyServer(PostgresServer):
