@@ -26,6 +26,7 @@ from typing import Any
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
 from powerauth_sdk import AppConfig, Device
+from powerauth_sdk.transport import HttpTransport, Transport
 from servicekit.logs import configure_logging
 from servicekit.testing import fresh_database
 
@@ -125,10 +126,12 @@ def _callers(frame: FrameType) -> tuple[list[tuple[str, str]], bool]:
 class Trips:
     """The four trips of one activated phone and its bank."""
 
-    def __init__(self, bank: Bank, config: AppConfig) -> None:
+    def __init__(self, bank: Bank, config: AppConfig, transport: Transport) -> None:
         self._bank = bank
         self._config = config
-        self._phone = Device(config)
+        self._transport = transport
+        self._phone = Device(config, transport)
+        self._registration = ""
 
     async def walk(self) -> None:
         """Make every trip until it is warm, then trace it and print what it touched."""
@@ -144,12 +147,11 @@ class Trips:
             finally:
                 sys.setprofile(None)
             print(trace.line(trip.__name__), flush=True)
-        await self._phone.transport.close()
 
     async def activation(self) -> Steps:
         """A key exchange by activation code, from the request of the temporary key on."""
         registration = await self._bank.call("POST", "/v2/registrations", _CUSTOMER)
-        phone = Device(self._config)
+        phone = Device(self._config, self._transport)
 
         async def steps() -> None:
             await phone.activate_with_code(registration["activationQrCodeData"], _PIN)
@@ -209,7 +211,9 @@ async def _walk() -> None:
         bank = Bank(running.cloud_url, user["username"], user["password"])
         stack.push_async_callback(bank.close)
         config = AppConfig.from_sdk_config(running.enrollment_url, application["mobileSdkConfig"])
-        await Trips(bank, config).walk()
+        transport = HttpTransport(config.base_url)
+        stack.push_async_callback(transport.close)
+        await Trips(bank, config, transport).walk()
 
 
 def main() -> None:
