@@ -268,14 +268,13 @@ class AllInOne:
     def _cloud_settings(self, kept: Secrets, credentials: Credentials) -> CloudSettings:
         return embedded_settings(
             CloudSettings,
-            **cloud_values(self._folder),
             core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
             core_username=credentials.client_token,
             core_password=credentials.client_secret,
             admin_username=ADMINISTRATOR,
             admin_password_encoded=kept.admin_password_hash,
             offline_derivation_key=kept.offline_derivation_key,
-            **self._more("cloud"),
+            **{**cloud_values(self._folder), **self._more("cloud")},
         )
 
     def _more(self, service: str) -> Mapping[str, Any]:
