@@ -5,13 +5,14 @@ of activation scope in the core.
 from __future__ import annotations
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import EXCHANGE_ACTIVATION, SealedCall
-from enrollment.core_answers import EnvelopeMembers
 from enrollment.core_client import CoreRefused
 from enrollment.errors import EncryptionFailed, SignatureInvalid
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of, sender_of
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
+from powerauth_contracts.dmz.table import EXCHANGE_ACTIVATION, SignedCall
 from powerauth_contracts.wire import json_bytes
 
 _NO_DATA = "''"
@@ -44,14 +45,16 @@ async def echo_in_activation_scope(enrollment: Enrollment, incoming: Incoming) -
     return envelope_of(answer, EncryptionFailed)
 
 
-async def echo_signed(enrollment: Enrollment, incoming: Incoming, target: SealedCall) -> EnvelopeMembers:
+async def echo_signed(
+    enrollment: Enrollment, incoming: Incoming, target: SignedCall[SealedRequest, SealedAnswer]
+) -> EnvelopeMembers:
     """Answer a request that is signed, then encrypted.
 
     :raises SignatureInvalid: when not authenticated; also when the core cannot open the envelope, since then
         there is nothing that the signature could cover (spec/enrollment-api.md §4.5).
     :raises EncryptionFailed: when the plaintext is not of the kind that is echoed.
     """
-    header = signature_header(incoming, target.allowed)
+    header = signature_header(incoming, target.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from enrollment.container import Enrollment
-from enrollment.core_answers import WhoAmIAnswer
 from enrollment.errors import InboxFailed
 from enrollment.inbox.rules import belongs_to, check_id, check_page, message_detail, message_head
 from enrollment.pipeline.incoming import Incoming
 from enrollment.push.client import PushClient, PushRefused
-from enrollment.push.service import who_am_i
+from enrollment.push.service import Caller, who_am_i
 from enrollment.wire import JsonObject, ok_object, request_object
 
 _MESSAGES = "/inbox/messages"
@@ -74,7 +73,7 @@ async def mark_all_read(enrollment: Enrollment, push: PushClient, incoming: Inco
     return ok_object()
 
 
-async def _own_message(push: PushClient, caller: WhoAmIAnswer, message_id: str) -> JsonObject:
+async def _own_message(push: PushClient, caller: Caller, message_id: str) -> JsonObject:
     """A message of another user or application is answered like an unknown one.
 
     :raises InboxFailed: when it is not the caller's or the push service fails.
@@ -89,7 +88,7 @@ async def _own_message(push: PushClient, caller: WhoAmIAnswer, message_id: str) 
     return found
 
 
-async def _post(push: PushClient, action: str, request: JsonObject, caller: WhoAmIAnswer) -> None:
+async def _post(push: PushClient, action: str, request: JsonObject, caller: Caller) -> None:
     try:
         await push.post(f"{_MESSAGES}/{action}", request, caller.statement)
     except PushRefused:

@@ -8,9 +8,8 @@ from enrollment.errors import ApplicationConfigurationFailed, EncryptionFailed
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import ok_object, text_member
+from powerauth_contracts.dmz.table import APPLICATION_PUBLIC
 from powerauth_contracts.wire import json_bytes
-
-PUBLIC_FIELDS = ("providerId", "clientId", "scopes", "authorizeUri", "redirectUri", "pkceEnabled")
 
 
 async def provider_configuration(enrollment: Enrollment, incoming: Incoming) -> bytes:
@@ -27,7 +26,10 @@ async def provider_configuration(enrollment: Enrollment, incoming: Incoming) -> 
     if provider_id is None:
         raise ApplicationConfigurationFailed
     try:
-        public = await enrollment.door.public_application(envelope.context.application_key, provider_id)
+        public = await enrollment.door.call(
+            APPLICATION_PUBLIC,
+            {"applicationKey": envelope.context.application_key, "providerId": provider_id},
+        )
     except CoreRefused:
         raise ApplicationConfigurationFailed from None
-    return envelope.seal(json_bytes(ok_object({name: public.get(name) for name in PUBLIC_FIELDS})))
+    return envelope.seal(json_bytes(ok_object(public)))

@@ -5,13 +5,13 @@ rule 4).
 from __future__ import annotations
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import SPAWN
-from enrollment.core_answers import EnvelopeMembers
 from enrollment.core_client import CoreRefused
 from enrollment.errors import ActivationCodeFailed, EncryptionFailed, InvalidRequest, SignatureInvalid
-from enrollment.pipeline.envelopes import envelope_members
+from enrollment.pipeline.envelopes import is_envelope
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.table import SPAWN
 from powerauth_protocol.v3.versions import ProtocolVersion
 
 REQUEST_INVALID = "REQUEST_INVALID"
@@ -26,10 +26,10 @@ async def activation_code(enrollment: Enrollment, incoming: Incoming) -> Envelop
     :raises InvalidRequest: when the signed request names no application, or no password of 16 characters
     :raises ActivationCodeFailed: when the destination is not allowed, or the core refuses
     """
-    header = signature_header(incoming, SPAWN.allowed)
+    header = signature_header(incoming, SPAWN.purpose.types)
     if header is None or not ProtocolVersion.parse(header.version).associated_data:
         raise SignatureInvalid
-    if envelope_members(incoming.body, header.version) is None:
+    if not is_envelope(incoming.body, header.version):
         raise EncryptionFailed
     try:
         answer = await enrollment.door.sealed(SPAWN, incoming.body, [header])

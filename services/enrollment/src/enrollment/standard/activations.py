@@ -5,14 +5,6 @@ from __future__ import annotations
 import os
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import (
-    ACTIVATION_CREATE,
-    ACTIVATION_DETAIL,
-    ACTIVATION_REMOVE,
-    ACTIVATION_RENAME,
-    ACTIVATION_STATUS,
-)
-from enrollment.core_answers import EnvelopeMembers
 from enrollment.core_client import CoreRefused
 from enrollment.errors import (
     ActivationFailed,
@@ -23,12 +15,18 @@ from enrollment.errors import (
 )
 from enrollment.pipeline.envelopes import (
     EnvelopeRefused,
-    closed_envelope,
     open_application,
 )
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
 from enrollment.pipeline.sealed import envelope_of, sender_of
-from enrollment.wire import JsonObject, request_object, text_member
+from enrollment.wire import EnvelopeMembers, JsonObject, request_object, text_member
+from powerauth_contracts.dmz.table import (
+    ACTIVATION_CREATE,
+    ACTIVATION_DETAIL,
+    ACTIVATION_REMOVE,
+    ACTIVATION_RENAME,
+    ACTIVATION_STATUS,
+)
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import is_uuid
@@ -51,7 +49,7 @@ async def create_activation(enrollment: Enrollment, incoming: Incoming) -> bytes
     """
     try:
         envelope = await open_application(enrollment.door, incoming)
-        layer1 = check_layer1(envelope.plaintext_object(), envelope.context.version.value)
+        layer1 = check_layer1(envelope.plaintext_object())
     except EnvelopeRefused:
         raise ActivationFailed from None
     request: JsonObject = {
@@ -72,10 +70,10 @@ async def create_activation(enrollment: Enrollment, incoming: Incoming) -> bytes
     return envelope.seal(json_bytes(members))
 
 
-def check_layer1(plaintext: JsonObject, version: str) -> JsonObject:
-    """Return the members of the outer layer that go to the core.
+def check_layer1(plaintext: JsonObject) -> JsonObject:
+    """Return the members of the outer layer that go to the core; the inner envelope is not looked at.
 
-    :raises ActivationFailed: when one is missing or the inner envelope does not have the version's form.
+    :raises ActivationFailed: when one is missing.
     """
     activation_type = plaintext.get("type")
     identity = plaintext.get("identityAttributes")
@@ -85,13 +83,13 @@ def check_layer1(plaintext: JsonObject, version: str) -> JsonObject:
         raise ActivationFailed
     if not isinstance(identity, dict) or not identity or not isinstance(custom, dict | None):
         raise ActivationFailed
-    if not isinstance(inner, dict) or (members := closed_envelope(inner, version)) is None:
+    if not isinstance(inner, dict):
         raise ActivationFailed
     return {
         "type": activation_type,
         "identityAttributes": identity,
         "customAttributes": custom or {},
-        "activationData": members,
+        "activationData": inner,
     }
 
 
@@ -152,7 +150,7 @@ async def remove_activation(enrollment: Enrollment, incoming: Incoming) -> JsonO
     :raises SignatureInvalid: when not authenticated.
     :raises ActivationFailed: when the core refuses afterwards.
     """
-    header = signature_header(incoming, ACTIVATION_REMOVE.allowed)
+    header = signature_header(incoming, ACTIVATION_REMOVE.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:
@@ -192,7 +190,7 @@ async def rename_activation(enrollment: Enrollment, incoming: Incoming) -> Envel
     :raises RequestInvalid: when the name is missing.
     :raises ActivationFailed: when the core refuses.
     """
-    header = signature_header(incoming, ACTIVATION_RENAME.allowed)
+    header = signature_header(incoming, ACTIVATION_RENAME.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:

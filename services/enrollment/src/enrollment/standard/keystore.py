@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import KEYSTORE_CREATE
 from enrollment.core_client import CoreRefused
 from enrollment.errors import TemporaryKeyFailed
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, request_object, text_member
+from powerauth_contracts.dmz.table import KEYSTORE_CREATE
 from powerauth_protocol.common.errors import TokenFormatError
 from powerauth_protocol.v3.temporary_key import parse_request_jwt
 

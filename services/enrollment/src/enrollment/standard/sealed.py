@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import (
-    RECOVERY_CONFIRM,
-    TOKEN_CREATE,
-    VAULT_UNLOCK,
-    SealedCall,
-)
-from enrollment.core_answers import EnvelopeMembers
 from enrollment.core_client import CoreRefused
 from enrollment.errors import (
     RecoveryConfirmFailed,
@@ -18,9 +11,12 @@ from enrollment.errors import (
     TokenFailed,
     VaultFailed,
 )
-from enrollment.pipeline.envelopes import envelope_members
+from enrollment.pipeline.envelopes import is_envelope
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
+from powerauth_contracts.dmz.table import RECOVERY_CONFIRM, TOKEN_CREATE, VAULT_UNLOCK, SignedCall
 from servicekit.errors import ServiceError
 
 
@@ -53,10 +49,10 @@ async def unlock_vault(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMe
     :raises RequestInvalid: when the envelope does not have the version's form.
     :raises VaultFailed: when the core refuses, for the factor type too.
     """
-    header = signature_header(incoming, VAULT_UNLOCK.allowed)
+    header = signature_header(incoming, VAULT_UNLOCK.purpose.types)
     if header is None:
         raise SignatureInvalid
-    if envelope_members(incoming.body, header.version) is None:
+    if not is_envelope(incoming.body, header.version):
         raise RequestInvalid
     try:
         answer = await enrollment.door.sealed(VAULT_UNLOCK, incoming.body, [header])
@@ -67,17 +63,17 @@ async def unlock_vault(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMe
 
 async def _signed_then_judged(
     enrollment: Enrollment,
-    target: SealedCall,
+    target: SignedCall[SealedRequest, SealedAnswer],
     incoming: Incoming,
     failure: type[ServiceError],
 ) -> EnvelopeMembers:
     """The core verifies before it looks at the envelope, so a broken one is told only to who signed it."""
-    header = signature_header(incoming, target.allowed)
+    header = signature_header(incoming, target.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:
         answer = await enrollment.door.sealed(target, incoming.body, [header])
     except CoreRefused:
-        well_formed = envelope_members(incoming.body, header.version) is not None
+        well_formed = is_envelope(incoming.body, header.version)
         raise (failure if well_formed else RequestInvalid) from None
     return envelope_of(answer, RequestInvalid)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import TOKEN_REMOVE
 from enrollment.core_client import CoreRefused
 from enrollment.errors import RequestInvalid, SignatureInvalid, TokenFailed
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.wire import JsonObject, request_object, text_member
+from powerauth_contracts.dmz.table import TOKEN_REMOVE
 
 
 async def remove_token(enrollment: Enrollment, incoming: Incoming) -> JsonObject:
@@ -17,7 +17,7 @@ async def remove_token(enrollment: Enrollment, incoming: Incoming) -> JsonObject
     :raises RequestInvalid: when the request names no token.
     :raises TokenFailed: when the core refuses.
     """
-    header = signature_header(incoming, TOKEN_REMOVE.allowed)
+    header = signature_header(incoming, TOKEN_REMOVE.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import USER_INFO
-from enrollment.core_answers import EnvelopeMembers
 from enrollment.core_client import CoreRefused
 from enrollment.errors import EncryptionFailed, UserInfoFailed
 from enrollment.pipeline.incoming import Incoming
 from enrollment.pipeline.sealed import envelope_of, sender_of
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.table import USER_INFO
 
 
 async def user_info(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:

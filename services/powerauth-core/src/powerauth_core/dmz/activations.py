@@ -15,11 +15,11 @@ from powerauth_contracts.dmz.models import (
     SignedRequest,
     TokenRemoveAnswer,
 )
+from powerauth_contracts.dmz.table import ACTIVATION_REMOVE, TOKEN_REMOVE, UPGRADE_COMMIT
 from powerauth_contracts.rest.upgrade import CommitUpgradeRequest
 from powerauth_contracts.wire import ExactText, ObjectRequest, RequestModel
 from powerauth_core.activations import administration
-from powerauth_core.dmz import actions, signed
-from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz import signed
 from powerauth_core.providers import plug_ins as providers
 from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
@@ -99,8 +99,8 @@ async def remove_token(core: Core, request: SignedRequest) -> TokenRemoveAnswer:
         named = ObjectRequest[RemoveTokenBody].model_validate_json(body).request_object
     except ValidationError:
         named = None
-    header = signature_header(request.header)
-    verified = await signed.check(core, header, body, actions.REMOVE_TOKEN, RemoveToken(named))
+    header = request.header.header()
+    verified = await signed.check(core, header, body, TOKEN_REMOVE.purpose, RemoveToken(named))
     if verified is None or not verified.valid:
         return TokenRemoveAnswer(authenticated=False)
     removed: RemovedToken | None = verified.answer
@@ -114,13 +114,13 @@ async def remove(core: Core, request: SignedRequest) -> ActivationActionAnswer:
 
     :raises ActivationRefused: the custom provider did not answer
     """
-    header, body = signature_header(request.header), signed.read_body(request)
+    header, body = request.header.header(), signed.read_body(request)
     # Whatever cannot be a removal is not worth a question.
-    if header is None or not actions.REMOVE_ACTIVATION.may_sign(header):
+    if header is None or not ACTIVATION_REMOVE.purpose.may_sign(header):
         return ActivationActionAnswer(authenticated=False)
     revoke = await providers.revokes_recovery_codes(core, header.activation_id)
     action = RemoveActivation(core, revoke_recovery_codes=revoke)
-    verified = await signed.check(core, header, body, actions.REMOVE_ACTIVATION, action)
+    verified = await signed.check(core, header, body, ACTIVATION_REMOVE.purpose, action)
     if verified is None or not verified.valid or verified.activation is None:
         return ActivationActionAnswer(authenticated=False)
     removed = verified.activation
@@ -133,13 +133,13 @@ async def commit_upgrade(core: Core, request: SignedRequest) -> SignedAnswer:
 
     :raises IncorrectActivationState: the signature was right; no activation can be upgraded (D8)
     """
-    header, body = signature_header(request.header), signed.read_body(request)
+    header, body = request.header.header(), signed.read_body(request)
     action = None if header is None else CommitUpgrade(core, header.application_key)
     verified = await signed.check(
         core,
         header,
         body,
-        actions.COMMIT_UPGRADE,
+        UPGRADE_COMMIT.purpose,
         action,
         force_hash_counter=True,
     )

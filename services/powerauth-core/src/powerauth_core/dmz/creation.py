@@ -19,9 +19,7 @@ from powerauth_contracts.dmz.models import CreateActivationAnswer, CreateActivat
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.envelopes import SealedFields
 from powerauth_contracts.rest.activation_administration import ChangeFlagsRequest
-from powerauth_contracts.rest.activations import CreateActivationRequest as CreateRequest
-from powerauth_contracts.rest.activations import KeyExchangeResponse, PrepareActivationRequest
-from powerauth_contracts.rest.recovery import CreateActivationByRecoveryRequest
+from powerauth_contracts.rest.activations import KeyExchangeResponse
 from powerauth_core.activations import commit as commits
 from powerauth_core.activations import flags
 from powerauth_core.activations import repository as activations
@@ -30,7 +28,9 @@ from powerauth_core.activations.rules import is_blank, is_user_id
 from powerauth_core.applications import config_service
 from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
 from powerauth_core.dmz.rules import commits_at_once
+from powerauth_core.envelopes.service import read_members
 from powerauth_core.exchange import key_exchange, recovery
+from powerauth_core.exchange.offer import ClosedOffer
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.providers import oidc
 from powerauth_core.providers import plug_ins as providers
@@ -81,8 +81,10 @@ async def create(core: Core, request: CreateActivationRequest) -> CreateActivati
     :raises ProviderFailed: there is no provider for the type, or it refused
     :raises CoreError: layer 2 does not open, or the activation cannot be created
     """
+    version, env = read_members(request.activation_data, request.protocol_version)
+    closed = ClosedOffer(request.application_key, version, env)
     by_oidc = request.type == "DIRECT" and request.identity_attributes.get("method") == OIDC
-    exchanged = await (_by_oidc if by_oidc else _FLOWS[request.type])(core, request)
+    exchanged = await (_by_oidc if by_oidc else _FLOWS[request.type])(core, request, closed)
     response = exchanged.response
     context = ClaimsContext(
         _STAGES[exchanged.kind], response.user_id, response.activation_id, response.application_id
@@ -102,46 +104,44 @@ async def create(core: Core, request: CreateActivationRequest) -> CreateActivati
     )
 
 
-async def _by_code(core: Core, request: CreateActivationRequest) -> Exchanged:
+async def _by_code(core: Core, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
     """The code was issued for a user; whether it needs a commit was said then."""
     code = _attribute(request, "code")
     provider = providers.activation_provider(core)
     plan = await _plan(core, provider, request, "CODE")
-    response = await key_exchange.prepare_activation(
-        core,
-        PrepareActivationRequest(
-            activation_code=code,
-            generate_recovery_codes=plan.generate_recovery_codes,
-            **_exchange_fields(request),
-        ),
-    )
+    async with core.database.transaction() as session:
+        response = await key_exchange.prepare(
+            core, session, code=code, closed=closed, generate_recovery_codes=plan.generate_recovery_codes
+        )
     completed = await _completion(core, provider, request, "CODE", response)
     if response.activation_status is ActivationStatus.ACTIVE and provider is not None:
         await providers.notify(core, provider.committed(_created(request, "CODE", response)))
     return Exchanged(response, "CODE", completed.custom_attributes, response.activation_status)
 
 
-async def _by_recovery(core: Core, request: CreateActivationRequest) -> Exchanged:
+async def _by_recovery(core: Core, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
     """The PUK proves the user; the operator's provider says whether to commit, without one the
     configuration.
     """
     code, puk = _attribute(request, "recoveryCode"), _attribute(request, "puk")
     provider = providers.activation_provider(core)
     plan = await _plan(core, provider, request, "RECOVERY")
-    wanted = CreateActivationByRecoveryRequest(
-        recovery_code=code,
-        puk=puk,
-        generate_recovery_codes=plan.generate_recovery_codes,
-        max_failure_count=plan.max_failed_attempts,
-        **_exchange_fields(request),
-    )
     async with core.database.transaction() as session:
         commit = provider is None and await _commits(core, session, request, "RECOVERY", word=None)
-        response = await recovery.create(core, session, wanted, commit=commit)
+        response = await recovery.create(
+            core,
+            session,
+            code=code,
+            puk=puk,
+            closed=closed,
+            max_failure_count=plan.max_failed_attempts,
+            generate_recovery_codes=plan.generate_recovery_codes,
+            commit=commit,
+        )
     return await _finish(core, provider, request, "RECOVERY", response)
 
 
-async def _by_provider(core: Core, request: CreateActivationRequest) -> Exchanged:
+async def _by_provider(core: Core, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
     """The operator's provider says whose the credentials are, and whether to commit."""
     provider = providers.activation_provider(core)
     if provider is None:
@@ -152,30 +152,29 @@ async def _by_provider(core: Core, request: CreateActivationRequest) -> Exchange
     expires = None
     if plan.validity_ms is not None:
         expires = clock.now() + timedelta(milliseconds=plan.validity_ms)
-    response = await key_exchange.create_activation(
-        core,
-        CreateRequest(
+    async with core.database.transaction() as session:
+        response = await key_exchange.create(
+            core,
+            session,
             user_id=plan.user_id,
-            timestamp_activation_expire=expires,
-            generate_recovery_codes=plan.generate_recovery_codes,
+            closed=closed,
+            expires=expires,
             max_failure_count=plan.max_failed_attempts,
-            **_exchange_fields(request),
-        ),
-    )
+            generate_recovery_codes=plan.generate_recovery_codes,
+        )
     return await _finish(core, provider, request, "CUSTOM", response)
 
 
-async def _by_oidc(core: Core, request: CreateActivationRequest) -> Exchanged:
+async def _by_oidc(core: Core, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
     """The identity provider names the user in an ID token that the core obtains itself; always committed."""
     user_id = await oidc.user_of(core, request.application_key, request.identity_attributes)
-    wanted = CreateRequest(user_id=user_id, **_exchange_fields(request))
     async with core.database.transaction() as session:
-        response = await key_exchange.create(core, session, wanted, commit=True)
+        response = await key_exchange.create(core, session, user_id=user_id, closed=closed, commit=True)
     attributes = request.custom_attributes or {}
     return Exchanged(response, "CUSTOM", attributes, response.activation_status)
 
 
-_FLOWS: dict[str, Callable[[Core, CreateActivationRequest], Awaitable[Exchanged]]] = {
+_FLOWS: dict[str, Callable[[Core, CreateActivationRequest, ClosedOffer], Awaitable[Exchanged]]] = {
     "CODE": _by_code,
     "RECOVERY": _by_recovery,
     "CUSTOM": _by_provider,
@@ -317,11 +316,3 @@ def _attribute(request: CreateActivationRequest, name: str) -> str:
     if value is None or is_blank(value):
         raise InvalidRequest(f"requestObject.identityAttributes.{name} - must not be blank")
     return value
-
-
-def _exchange_fields(request: CreateActivationRequest) -> dict[str, Any]:
-    return {
-        "application_key": request.application_key,
-        "protocol_version": request.protocol_version,
-        **request.activation_data.model_dump(by_alias=False),
-    }

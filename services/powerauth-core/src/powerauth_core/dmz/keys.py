@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
+from powerauth_contracts.dmz.table import RECOVERY_CONFIRM, TOKEN_CREATE, VAULT_UNLOCK
 from powerauth_contracts.envelopes import SealedFields
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.dmz import actions, sealed, signed
-from powerauth_core.dmz.headers import encryption_header
+from powerauth_core.dmz import sealed, signed
 from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest
 from powerauth_core.recovery import service as recovery
 from powerauth_core.tokens import service as tokens
@@ -24,7 +24,6 @@ from powerauth_core.verification.rules import Decision
 from powerauth_core.verification.service import WIRE_NAME
 from powerauth_protocol.v3.ecies import EciesRequest
 from powerauth_protocol.v3.http_headers import SignatureHeader
-from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ async def create_token(core: Core, request: SealedRequest) -> SealedAnswer:
     :raises CoreError: the envelope does not open, or the activation cannot have a token
     """
     header, body = sealed.authorization_of(request), signed.read_body(request)
-    verified = await signed.check(core, header, body, actions.CREATE_TOKEN, CreateToken(core, header, body))
+    verified = await signed.check(core, header, body, TOKEN_CREATE.purpose, CreateToken(core, header, body))
     return _answer(verified)
 
 
@@ -111,7 +110,7 @@ async def confirm_recovery_code(core: Core, request: SealedRequest) -> SealedAns
     """
     header, body = sealed.authorization_of(request), signed.read_body(request)
     action = ConfirmRecoveryCode(core, header, body)
-    return _answer(await signed.check(core, header, body, actions.CONFIRM_RECOVERY_CODE, action))
+    return _answer(await signed.check(core, header, body, RECOVERY_CONFIRM.purpose, action))
 
 
 async def unlock_vault(core: Core, request: SealedRequest) -> SealedAnswer:
@@ -127,13 +126,13 @@ async def unlock_vault(core: Core, request: SealedRequest) -> SealedAnswer:
     if header is None:
         return SealedAnswer(authenticated=False)
     vault_rules.check_type(
-        SignatureType.parse(header.signature_type),
+        header.kind,
         biometry_allowed=core.settings.secure_vault_enable_biometric_authentication,
     )
     version = ProtocolVersion.parse(header.version)
     env = signed.read_envelope(body, version)
     action = UnlockVaultAtDoor(core, header.application_key, version, env)
-    return _answer(await signed.check(core, header, body, actions.UNLOCK_VAULT, action))
+    return _answer(await signed.check(core, header, body, VAULT_UNLOCK.purpose, action))
 
 
 async def start_upgrade(core: Core, request: SealedRequest) -> SealedAnswer:
@@ -142,7 +141,7 @@ async def start_upgrade(core: Core, request: SealedRequest) -> SealedAnswer:
     :raises InvalidRequest: no usable encryption header, or no envelope of its version
     :raises CoreError: as `upgrade.refuse_start`
     """
-    header = None if request.encryption is None else encryption_header(request.encryption)
+    header = None if request.encryption is None else request.encryption.header()
     if header is None or header.activation_id is None:
         raise InvalidRequest()
     version = ProtocolVersion.parse(header.version)

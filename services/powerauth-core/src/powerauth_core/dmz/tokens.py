@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from powerauth_contracts.dmz.models import (
+    DoorOperation,
     OperationDetailAnswer,
     OperationListAnswer,
     TokenHeaderFields,
@@ -14,10 +15,8 @@ from powerauth_contracts.dmz.models import (
     WhoAmIAnswer,
     WhoAmIRequest,
 )
-from powerauth_contracts.rest.operations import DoorOperation
+from powerauth_contracts.dmz.table import ANY_TYPE, WHO_AM_I
 from powerauth_contracts.rest.tokens import ValidateTokenRequest
-from powerauth_core.dmz.actions import PB, PK, P
-from powerauth_core.dmz.headers import token_header
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.operations import door
 from powerauth_core.operations.rules import Actor
@@ -30,20 +29,16 @@ from servicekit import clock
 if TYPE_CHECKING:
     from powerauth_core.container import Core
 
-ALL_TYPES = frozenset(SignatureType)
-TWO_FACTORS = frozenset({PK, PB})
-REGISTRATION = frozenset({P, PK, PB})
-
 
 async def authenticate(
-    core: Core, fields: TokenHeaderFields, types: frozenset[SignatureType] = ALL_TYPES
+    core: Core, fields: TokenHeaderFields, types: frozenset[SignatureType] = ANY_TYPE
 ) -> FoundToken | None:
     """The valid token of a header, which is spent by that whatever the call goes on to do (D1).
 
     :param types: signature types with which the token may have been created
     :return: None for whatever is wrong with it
     """
-    header = token_header(fields)
+    header = fields.header()
     if header is None:
         return None
     request = ValidateTokenRequest(
@@ -91,7 +86,7 @@ async def claim_operation(core: Core, request: TokenOperationRequest) -> Operati
 
 async def who_am_i(core: Core, request: WhoAmIRequest) -> WhoAmIAnswer:
     """``token/who-am-i``: ids of the device and a statement of them, signed for the audience."""
-    token = await authenticate(core, request.header, REGISTRATION)
+    token = await authenticate(core, request.header, WHO_AM_I.types)
     if token is None:
         return WhoAmIAnswer(authenticated=False)
     subject = statements.Subject(token.activation_id, token.user_id, token.application_id)
