@@ -32,7 +32,7 @@ router = APIRouter(prefix=PREFIX, tags=["Test exchange"], route_class=DirectRout
 async def echo_in_application_scope(request: Request) -> Response:
     """Echo in application scope."""
     incoming = await receive_json(request)
-    return json_response(await service.echo_in_application_scope(enrollment_of(request), incoming))
+    return json_response(await service.echo_in_application_scope(enrollment_of(request).door, incoming))
 
 
 @router.post("/activation")
@@ -40,7 +40,9 @@ async def echo_in_application_scope(request: Request) -> Response:
 async def echo_in_activation_scope(request: Request) -> Response:
     """Echo in activation scope."""
     incoming = await receive_json(request)
-    return json_response(json_bytes(await service.echo_in_activation_scope(enrollment_of(request), incoming)))
+    return json_response(
+        json_bytes(await service.echo_in_activation_scope(enrollment_of(request).door, incoming))
+    )
 
 
 @router.post("/signed")
@@ -69,4 +71,4 @@ async def echo_signed_wrapped(request: Request) -> Response:
 
 async def _signed(request: Request, target: SignedCall[SealedRequest, SealedAnswer]) -> Response:
     incoming = await receive_json(request)
-    return json_response(json_bytes(await service.echo_signed(enrollment_of(request), incoming, target)))
+    return json_response(json_bytes(await service.echo_signed(enrollment_of(request).door, incoming, target)))

@@ -4,8 +4,7 @@ of activation scope in the core.
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import EncryptionFailed, SignatureInvalid
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming, signature_header
@@ -18,13 +17,13 @@ from powerauth_contracts.wire import json_bytes
 _NO_DATA = "''"
 
 
-async def echo_in_application_scope(enrollment: Enrollment, incoming: Incoming) -> bytes:
+async def echo_in_application_scope(door: CoreDoor, incoming: Incoming) -> bytes:
     """Answer an encrypted request in its scope.
 
     :raises EncryptionFailed: when the envelope cannot be opened or is no object.
     """
     try:
-        envelope = await open_application(enrollment.door, incoming)
+        envelope = await open_application(door, incoming)
         data = envelope.plaintext_object().get("data")
     except EnvelopeRefused:
         raise EncryptionFailed from None
@@ -33,20 +32,20 @@ async def echo_in_application_scope(enrollment: Enrollment, incoming: Incoming) 
     return envelope.seal(json_bytes({"data": text}))
 
 
-async def echo_in_activation_scope(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def echo_in_activation_scope(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """The same for what only the core opens; raises likewise."""
     sender = sender_of(incoming)
     if sender is None:
         raise EncryptionFailed
     try:
-        answer = await enrollment.door.sealed(EXCHANGE_ACTIVATION, incoming.body, [sender])
+        answer = await door.sealed(EXCHANGE_ACTIVATION, incoming.body, [sender])
     except CoreRefused:
         raise EncryptionFailed from None
     return envelope_of(answer, EncryptionFailed)
 
 
 async def echo_signed(
-    enrollment: Enrollment, incoming: Incoming, target: SignedCall[SealedRequest, SealedAnswer]
+    door: CoreDoor, incoming: Incoming, target: SignedCall[SealedRequest, SealedAnswer]
 ) -> EnvelopeMembers:
     """Answer a request that is signed, then encrypted.
 
@@ -58,7 +57,7 @@ async def echo_signed(
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.sealed(target, incoming.body, [header])
+        answer = await door.sealed(target, incoming.body, [header])
     except CoreRefused:
         raise SignatureInvalid from None
     return envelope_of(answer, EncryptionFailed)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from enrollment.container import Enrollment
-from enrollment.core_client import CoreRefused, told
+from enrollment.core_client import CoreDoor, CoreRefused, told
 from enrollment.errors import InvalidRequest, PushRegistrationFailed, SignatureInvalid
 from enrollment.pipeline.incoming import Incoming, token_header
-from enrollment.push.client import PushClient, PushRefused
+from enrollment.push_client import PushClient, PushRefused
 from enrollment.wire import JsonObject, request_object
 from powerauth_contracts.dmz.table import WHO_AM_I
 
@@ -27,14 +26,14 @@ class Caller:
     statement: str = field(repr=False)
 
 
-async def register_device(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> None:
+async def register_device(door: CoreDoor, push: PushClient, incoming: Incoming) -> None:
     """Register the push token of the activation that the PowerAuth token belongs to.
 
     :raises SignatureInvalid: when not authenticated.
     :raises InvalidRequest: for an unusable request object.
     :raises PushRegistrationFailed: when the push service does not register it.
     """
-    caller = await who_am_i(enrollment, incoming, "push/device/register")
+    caller = await who_am_i(door, incoming, "push/device/register")
     registration = check_registration(request_object(incoming.body))
     registration |= {"appId": caller.application_id, "activationId": caller.activation_id}
     try:
@@ -43,7 +42,7 @@ async def register_device(enrollment: Enrollment, push: PushClient, incoming: In
         raise PushRegistrationFailed from None
 
 
-async def who_am_i(enrollment: Enrollment, incoming: Incoming, action: str) -> Caller:
+async def who_am_i(door: CoreDoor, incoming: Incoming, action: str) -> Caller:
     """Return the token's owner with the core's statement of it for the push service.
 
     :param action: the one action that the statement is good for: the path of the request below ``/api``.
@@ -54,7 +53,7 @@ async def who_am_i(enrollment: Enrollment, incoming: Incoming, action: str) -> C
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.token(WHO_AM_I, header, {"audience": action})
+        answer = await door.token(WHO_AM_I, header, {"audience": action})
     except CoreRefused:
         raise SignatureInvalid from None
     if answer is None:

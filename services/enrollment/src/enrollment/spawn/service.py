@@ -4,8 +4,7 @@ rule 4).
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import ActivationCodeFailed, EncryptionFailed, InvalidRequest, SignatureInvalid
 from enrollment.pipeline.envelopes import is_envelope
 from enrollment.pipeline.incoming import Incoming, signature_header
@@ -17,7 +16,7 @@ from powerauth_protocol.v3.versions import ProtocolVersion
 REQUEST_INVALID = "REQUEST_INVALID"
 
 
-async def activation_code(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def activation_code(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Return the sealed activation code.
 
     :raises SignatureInvalid: when not authenticated, before protocol 3.2 too; also when the core cannot open
@@ -32,7 +31,7 @@ async def activation_code(enrollment: Enrollment, incoming: Incoming) -> Envelop
     if not is_envelope(incoming.body, header.version):
         raise EncryptionFailed
     try:
-        answer = await enrollment.door.sealed(SPAWN, incoming.body, [header])
+        answer = await door.sealed(SPAWN, incoming.body, [header])
     except CoreRefused:
         raise ActivationCodeFailed from None
     unusable = answer is not None and answer.refusal == REQUEST_INVALID

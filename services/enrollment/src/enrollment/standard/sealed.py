@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import (
     RecoveryConfirmFailed,
     RequestInvalid,
@@ -20,27 +19,27 @@ from powerauth_contracts.dmz.table import RECOVERY_CONFIRM, TOKEN_CREATE, VAULT_
 from servicekit.errors import ServiceError
 
 
-async def create_token(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def create_token(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Issue a token of the factor type that signed (spec/enrollment-api.md §6.8).
 
     :raises SignatureInvalid: when not authenticated.
     :raises RequestInvalid: when the envelope does not have the version's form.
     :raises TokenFailed: when the core refuses.
     """
-    return await _signed_then_judged(enrollment, TOKEN_CREATE, incoming, TokenFailed)
+    return await _signed_then_judged(door, TOKEN_CREATE, incoming, TokenFailed)
 
 
-async def confirm_recovery(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def confirm_recovery(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Confirm a recovery code (spec/enrollment-api.md §6.13).
 
     :raises SignatureInvalid: when not authenticated.
     :raises RequestInvalid: when the envelope does not have the version's form.
     :raises RecoveryConfirmFailed: when the core refuses.
     """
-    return await _signed_then_judged(enrollment, RECOVERY_CONFIRM, incoming, RecoveryConfirmFailed)
+    return await _signed_then_judged(door, RECOVERY_CONFIRM, incoming, RecoveryConfirmFailed)
 
 
-async def unlock_vault(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def unlock_vault(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Hand out the vault key, sealed (spec/enrollment-api.md §6.10).
 
     The form of the envelope is looked at first here: the core judges factor type and signature itself.
@@ -55,14 +54,14 @@ async def unlock_vault(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMe
     if not is_envelope(incoming.body, header.version):
         raise RequestInvalid
     try:
-        answer = await enrollment.door.sealed(VAULT_UNLOCK, incoming.body, [header])
+        answer = await door.sealed(VAULT_UNLOCK, incoming.body, [header])
     except CoreRefused:
         raise VaultFailed from None
     return envelope_of(answer, RequestInvalid)
 
 
 async def _signed_then_judged(
-    enrollment: Enrollment,
+    door: CoreDoor,
     target: SignedCall[SealedRequest, SealedAnswer],
     incoming: Incoming,
     failure: type[ServiceError],
@@ -72,7 +71,7 @@ async def _signed_then_judged(
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.sealed(target, incoming.body, [header])
+        answer = await door.sealed(target, incoming.body, [header])
     except CoreRefused:
         well_formed = is_envelope(incoming.body, header.version)
         raise (failure if well_formed else RequestInvalid) from None

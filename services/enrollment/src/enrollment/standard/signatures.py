@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import SignatureInvalid
 from enrollment.pipeline.incoming import Incoming, signature_header
 from powerauth_contracts.dmz.purposes import PB, PK, PKB, P, SignatureTypes
@@ -14,7 +13,7 @@ SIGNATURE_VALIDATE = "/pa/signature/validate"
 TYPES: SignatureTypes = frozenset({P, PK, PB, PKB})
 
 
-async def validate_signature(enrollment: Enrollment, incoming: Incoming, method: str, query: str) -> None:
+async def validate_signature(door: CoreDoor, incoming: Incoming, method: str, query: str) -> None:
     """Verify a signature over any request; a GET signs its canonical query, other methods their body.
 
     :param query: the query string as received, without the question mark; empty when there is none.
@@ -30,7 +29,7 @@ async def validate_signature(enrollment: Enrollment, incoming: Incoming, method:
     if header is None:
         raise SignatureInvalid
     try:
-        signed = await enrollment.door.is_signed(header, method, SIGNATURE_VALIDATE, TYPES, body)
+        signed = await door.is_signed(header, method, SIGNATURE_VALIDATE, TYPES, body)
     except CoreRefused:
         raise SignatureInvalid from None
     if not signed:
