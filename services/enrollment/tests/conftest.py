@@ -11,10 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from enrollment_fakes import BASE_URL, Clock, FakeCore, FakePush, Phone, PublicClient
+from enrollment_fakes import BASE_URL, DOOR_PATHS, Clock, FakeCore, FakePush, Phone, PublicClient
 
 from enrollment.app import create_app
-from enrollment.core_actions import DOOR_PATHS
 from enrollment.settings import EnrollmentSettings
 from servicekit.http import AsgiTransport, ServiceClient
 from servicekit.settings import MEBIBYTE

@@ -14,6 +14,7 @@ import structlog
 from enrollment_fakes import (
     ACTIVATION_ID,
     BASE_URL,
+    DOOR_PATHS,
     REMOTE_FAILED,
     FakeCore,
     FakePush,
@@ -25,7 +26,6 @@ from enrollment_fakes import (
 from pydantic import SecretStr, ValidationError
 
 from enrollment.app import create_app
-from enrollment.core_actions import DOOR_PATHS
 from enrollment.settings import EnrollmentSettings
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.v3.ecies import Scope

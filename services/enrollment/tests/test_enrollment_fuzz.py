@@ -7,12 +7,11 @@ import os
 from typing import Any
 
 import pytest
-from enrollment_fakes import BASE_URL, FakeCore, FakePush, Phone, PublicClient, Raw
+from enrollment_fakes import BASE_URL, DOOR_PATHS, FakeCore, FakePush, Phone, PublicClient, Raw
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from enrollment.app import create_app
-from enrollment.core_actions import DOOR_PATHS
 from enrollment.settings import EnrollmentSettings
 from powerauth_protocol.v3.ecies import Scope
 from servicekit.http import AsgiTransport, ServiceClient

@@ -14,8 +14,7 @@ from enrollment.core_client import CoreDoor
 from enrollment.pipeline.envelopes import (
     EnvelopeRefused,
     OpenedEnvelope,
-    closed_envelope,
-    envelope_members,
+    is_envelope,
     open_application,
 )
 from enrollment.pipeline.incoming import Incoming
@@ -81,15 +80,19 @@ async def test_edge_verifies_the_mac_itself(core: FakeCore, phone: Phone) -> Non
 @pytest.mark.parametrize("version", VERSIONS)
 def test_form_of_a_closed_envelope(core: FakeCore, version: str) -> None:
     good = json.loads(Phone(core, version).closed("/pa/vault/unlock"))
-    assert closed_envelope(good, version) == good
-    assert closed_envelope(good | dict.fromkeys(set(FIELDS) - set(good)), version) == good
+    assert fits(good, version)
+    assert fits(good | dict.fromkeys(set(FIELDS) - set(good)), version)
     for name, example in FIELDS.items():
         changed = {key: value for key, value in good.items() if key != name}
         if name not in good:
             changed[name] = example
-        assert closed_envelope(changed, version) is None
-    assert closed_envelope(good, "2.1") is None
-    assert envelope_members(b"[]", version) is None
+        assert not fits(changed, version)
+    assert not fits(good, "2.1")
+    assert not is_envelope(b"[]", version)
+
+
+def fits(members: dict[str, object], version: str) -> bool:
+    return is_envelope(json.dumps(members).encode(), version)
 
 
 FIELDS: dict[str, object] = {

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from enrollment.core_answers import DecisionAnswer
 from enrollment.mobile_token.rules import (
     Action,
     allowed_signature_type,
@@ -15,6 +14,7 @@ from enrollment.mobile_token.rules import (
     rejection_error,
     status_error,
 )
+from powerauth_contracts.dmz.models import OperationActionAnswer
 from servicekit.errors import RemoteUnavailable, ServiceError
 
 Error = tuple[int, str, str]
@@ -57,8 +57,8 @@ def test_status_of_an_operation_that_is_over(status: str | None, expected: Error
     assert told(status_error(status)) == expected
 
 
-def decision(authenticated: bool, **members: Any) -> DecisionAnswer:
-    return DecisionAnswer(authenticated=authenticated, **members)
+def decision(authenticated: bool, **members: Any) -> OperationActionAnswer:
+    return OperationActionAnswer(authenticated=authenticated, **members)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def decision(authenticated: bool, **members: Any) -> DecisionAnswer:
         (decision(True, operation_status="APPROVED"), FINISHED),
     ],
 )
-def test_outcome_of_an_approval(outcome: DecisionAnswer, expected: Error | None) -> None:
+def test_outcome_of_an_approval(outcome: OperationActionAnswer, expected: Error | None) -> None:
     assert told(approval_error(outcome)) == expected
 
 
@@ -103,7 +103,7 @@ def test_outcome_of_an_approval(outcome: DecisionAnswer, expected: Error | None)
     ],
 )
 def test_outcome_of_a_rejection(
-    outcome: DecisionAnswer, request_object: dict[str, object] | None, expected: Error | None
+    outcome: OperationActionAnswer, request_object: dict[str, object] | None, expected: Error | None
 ) -> None:
     assert told(rejection_error(outcome, request_object)) == expected
 

@@ -9,14 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from wire_formats import WireFormat, vectors
 
-from enrollment.core_answers import (
-    ActivationCreateAnswer,
-    DecisionAnswer,
-    EnvelopeKeysAnswer,
-    OperationAnswer,
-    TextsAnswer,
-    WhoAmIAnswer,
-)
+from enrollment.core_client import told
 from enrollment.errors import ActivationFailed, InvalidRequest
 from enrollment.inbox.rules import check_id, check_page, message_detail
 from enrollment.languages import preferred_language
@@ -37,8 +30,17 @@ from enrollment.wire import (
     parse_json_object,
     request_object,
 )
+from powerauth_contracts.dmz.models import (
+    CreateActivationAnswer,
+    EnvelopeKeysAnswer,
+    OperationActionAnswer,
+    OperationDetailAnswer,
+    TextsAnswer,
+    WhoAmIAnswer,
+)
 from powerauth_protocol.common.json_text import write_json
 from servicekit.addresses import TrustedProxies, limited_network
+from servicekit.errors import RemoteUnavailable
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8::/32"])
 PARAMETERS = {"amount": "10.5", "currency": "EUR", "note": 'a "quoted" ${note}', "level": 3, "none": None}
@@ -138,7 +140,7 @@ def _requests() -> list[WireFormat]:
         WireFormat(
             "outer layer",
             [json.dumps(LAYER_1).encode()],
-            lambda data: check_layer1(parse_json_object(data), "3.3"),
+            lambda data: check_layer1(parse_json_object(data)),
             (MalformedJson, ActivationFailed),
             json_bytes,
             share=2,
@@ -221,7 +223,7 @@ def _answers() -> list[WireFormat]:
     """A core that answers nonsense is an outage, never a fault here."""
 
     def rendered(data: bytes) -> str:
-        operation = OperationAnswer.model_validate(parse_json_object(data)).operation
+        operation = told(OperationDetailAnswer.model_validate(parse_json_object(data)).operation)
         row = TextRow("en", "T ${amount}", "M ${note}", ATTRIBUTES, UI, RESULT_TEXTS)
         return write_json(render_operation(operation, row, "en", ()))
 
@@ -236,9 +238,9 @@ def _answers() -> list[WireFormat]:
     return [
         WireFormat(
             "operation of the core",
-            [json.dumps({"operation": OPERATION}).encode()],
+            [json.dumps({"authenticated": True, "operation": OPERATION}).encode()],
             rendered,
-            (MalformedJson, ValidationError, TextsBroken),
+            (MalformedJson, ValidationError, TextsBroken, RemoteUnavailable),
             share=2,
         ),
         model(
@@ -249,12 +251,14 @@ def _answers() -> list[WireFormat]:
             responseTimestamp=1,
             userInfo={"sub": "a"},
         ),
-        model(ActivationCreateAnswer, activationData=ENVELOPE, customAttributes={}, userInfo=None),
-        model(DecisionAnswer, authenticated=True, result="APPROVED", operationStatus="APPROVED"),
+        model(CreateActivationAnswer, activationData=ENVELOPE, customAttributes={}, userInfo=None),
+        model(OperationActionAnswer, authenticated=True, result="APPROVED", operationStatus="APPROVED"),
         model(
             TextsAnswer, etag="e", rows=[{"placeholder": "a", "language": "en", "title": "t", "message": "m"}]
         ),
-        model(WhoAmIAnswer, activationId="a", userId="u", applicationId="a", statement="s"),
+        model(
+            WhoAmIAnswer, authenticated=True, activationId="a", userId="u", applicationId="a", statement="s"
+        ),
         WireFormat(
             "inbox message",
             [json.dumps(MESSAGE).encode()],

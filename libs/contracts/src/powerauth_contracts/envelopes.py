@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from powerauth_contracts.fields import ExactRequiredText
-from powerauth_contracts.wire import MAX_LONG_TEXT, ExactText, RequestModel, WireModel
+from powerauth_contracts.wire import MAX_LONG_TEXT, ExactText, RequestModel, WireModel, checked_json
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.ecies import EciesResponse
 
@@ -44,3 +45,17 @@ class SealedFields(WireModel):
             nonce=None if response.nonce is None else b64encode(response.nonce),
             timestamp=response.timestamp,
         )
+
+
+def _object(value: object) -> object:
+    if isinstance(value, SealedFields):
+        return value
+    if not isinstance(value, dict):
+        raise PydanticCustomError("dict_type", "must be an object")
+    return checked_json(value)
+
+
+Closed = Annotated[SealedFields | dict[str, Any], PlainValidator(_object)]
+"""What whoever passes it on cannot open: written by its maker as `SealedFields`, read as the members that
+came, whatever they are.
+"""

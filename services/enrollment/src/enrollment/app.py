@@ -19,7 +19,7 @@ from enrollment.oidc.routes import router as oidc
 from enrollment.push.routes import router as push
 from enrollment.settings import EnrollmentSettings
 from enrollment.spawn.routes import router as spawn
-from enrollment.standard.routes import router as standard
+from enrollment.standard.routes import standard_router
 from servicekit.app import create_app as create_service_app
 from servicekit.app import serve
 from servicekit.http import ServiceClient, Timeouts, Transport
@@ -91,7 +91,7 @@ def create_app(
 
 def _routers(settings: EnrollmentSettings) -> list[APIRouter]:
     """What is switched off does not exist: its paths answer 404."""
-    routers = [standard, oidc]
+    routers = [standard_router("/pa/v3"), oidc]
     if settings.mobile_token_enabled:
         routers.append(mobile_token)
     if settings.push_enabled:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from enrollment.core_client import CoreDoor
 from enrollment.languages import preferred_language
 from enrollment.limits import Limits
-from enrollment.push.client import PushClient
+from enrollment.push_client import PushClient
 from enrollment.settings import EnrollmentSettings
 from enrollment.texts.cache import TextCache
 from enrollment.texts.formatters import OperationTextFormatter, installed_formatters

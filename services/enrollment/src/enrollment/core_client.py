@@ -7,40 +7,29 @@ failure; anything else, from a broken connection to an answer that cannot be rea
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from functools import cache
-from operator import attrgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from enrollment.core_actions import (
-    APPLICATION_PUBLIC,
-    BUNDLE,
-    BUNDLED,
-    DOOR_PREFIX,
-    TEXTS,
-    VERIFY,
-    Call,
-    SealedCall,
-    SignatureTypes,
-    SignedCall,
-    TokenCall,
-)
-from enrollment.core_answers import DecisionAnswer, SealedAnswer, VerifyAnswer
 from enrollment.errors import TooManyRequests
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
+from powerauth_contracts.calls import Call
+from powerauth_contracts.dmz.headers import Header, members_of
+from powerauth_contracts.dmz.models import (
+    OperationActionAnswer,
+    SealedAnswer,
+    SealedRequest,
+    SignedOperationRequest,
+    SignedRequest,
+    TokenRequest,
+)
+from powerauth_contracts.dmz.purposes import SignatureTypes
+from powerauth_contracts.dmz.table import BUNDLE, DOOR, TEXTS, VERIFY, SignedCall, TokenCall
 from powerauth_contracts.wire import WireModel, json_bytes
 from powerauth_protocol.common.encoding import b64encode
-from powerauth_protocol.v3.http_headers import (
-    AUTHORIZATION_FIELDS,
-    ENCRYPTION_FIELDS,
-    TOKEN_FIELDS,
-    EncryptionHeader,
-    SignatureHeader,
-    TokenHeader,
-)
+from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
 from servicekit.bundles import Bundler
 from servicekit.errors import RemoteUnavailable
 from servicekit.http import RawAnswer, ServiceClient
@@ -49,21 +38,9 @@ from servicekit.logs import get_logger
 _log = get_logger(__name__)
 
 Answer = TypeVar("Answer", bound=WireModel)
-Header = SignatureHeader | TokenHeader | EncryptionHeader
+Member = TypeVar("Member")
 
 _PROBED_OPERATION_TYPE = "login"
-
-# The fields of the headers stand in the order of their wire names.
-_signature_values = attrgetter(*(field.name for field in fields(SignatureHeader)))
-_token_values = attrgetter(*(field.name for field in fields(TokenHeader)))
-_encryption_values = attrgetter(*(field.name for field in fields(EncryptionHeader)))
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedSignature(SignatureHeader):
-    """A signature header and the network that it came from, as limits call it (D15)."""
-
-    client_network: str = ""
 
 
 class CoreRefused(Exception):
@@ -81,7 +58,7 @@ class CoreDoor:
     def __init__(self, client: ServiceClient) -> None:
         """:param client: points at the core's context path, with this service's credentials."""
         self._client = client
-        self._bundler = Bundler(client, f"{DOOR_PREFIX}/{BUNDLE}") if client.streams else client
+        self._bundler = Bundler(client, BUNDLE) if client.streams else client
 
     async def check(self) -> None:
         """Return when the core is reachable with these credentials.
@@ -89,76 +66,66 @@ class CoreDoor:
         :raises RemoteUnavailable: when it is not.
         """
         try:
-            await self._ask(TEXTS.path, {"operationType": _PROBED_OPERATION_TYPE})
+            await self._ask(TEXTS, {"operationType": _PROBED_OPERATION_TYPE})
         except CoreRefused:
             return
 
-    async def call(self, target: Call[Answer], request: JsonObject) -> Answer:
+    async def call(self, target: Call[Any, Answer], request: JsonObject) -> Answer:
         """Make an unauthenticated call.
 
         :raises CoreRefused: with the core's code.
         :raises RemoteUnavailable: when there is no usable answer.
         """
-        return _typed(target.answer, await self._ask(target.path, request))
+        return _typed(target.answer, await self._ask(target, request))
 
-    async def signed(self, target: SignedCall[Answer], header: SignatureHeader, body: bytes) -> Answer | None:
+    async def signed(
+        self, target: SignedCall[SignedRequest, Answer], header: SignatureHeader, body: bytes
+    ) -> Answer | None:
         """Have the core verify `header` over `body` and act, in one; None when not authenticated."""
-        answer = await self._ask(target.path, {"header": signature_members(header), "body": b64encode(body)})
+        answer = await self._ask(target, {"header": members_of(header), "body": b64encode(body)})
         return _if_authenticated(target.answer, answer)
-
-    async def verify(
-        self, header: SignatureHeader, method: str, uri_id: str, allowed: SignatureTypes, body: bytes
-    ) -> VerifyAnswer | None:
-        """Verify a signature that no action of the core belongs to; None when not authenticated."""
-        answer = await self._verify(header, method, uri_id, allowed, body)
-        return _if_authenticated(VERIFY.answer, answer)
 
     async def is_signed(
         self, header: SignatureHeader, method: str, uri_id: str, allowed: SignatureTypes, body: bytes
     ) -> bool:
-        """Verify such a signature where it does not matter who signed."""
-        answer = await self._verify(header, method, uri_id, allowed, body)
-        return answer.get("authenticated") is True
-
-    async def _verify(
-        self, header: SignatureHeader, method: str, uri_id: str, allowed: SignatureTypes, body: bytes
-    ) -> JsonObject:
+        """Verify a signature that no action of the core belongs to; who signed does not matter."""
         request: JsonObject = {
-            "header": signature_members(header),
+            "header": members_of(header),
             "method": method,
             "uriId": uri_id,
             "allowedSignatureTypes": _names_of(allowed),
             "body": b64encode(body),
         }
-        return await self._ask(VERIFY.path, request)
+        answer = await self._ask(VERIFY, request)
+        return answer.get("authenticated") is True
 
     async def decide(
         self,
-        target: SignedCall[DecisionAnswer],
+        target: SignedCall[SignedOperationRequest, OperationActionAnswer],
         header: SignatureHeader,
         body: bytes,
         *,
         client_address: str | None,
         user_agent: str | None,
-    ) -> DecisionAnswer:
+    ) -> OperationActionAnswer:
         """Approve or reject the operation that the signed body names."""
-        request: JsonObject = {"header": signature_members(header), "body": b64encode(body)}
+        request: JsonObject = {"header": members_of(header), "body": b64encode(body)}
         if client_address is not None:
             request["clientAddress"] = client_address
         if user_agent is not None:
             request["userAgent"] = user_agent
-        return _typed(target.answer, await self._ask(target.path, request))
+        return _typed(target.answer, await self._ask(target, request))
 
     async def token(
-        self, target: TokenCall[Answer], header: TokenHeader, request: JsonObject | None = None
+        self, target: TokenCall[TokenRequest, Answer], header: TokenHeader, request: JsonObject | None = None
     ) -> Answer | None:
         """Have the core validate `header` and act, in one; None when not authenticated."""
-        members = {"header": token_members(header), **(request or {})}
-        return _if_authenticated(target.answer, await self._ask(target.path, members))
+        members = {"header": members_of(header), **(request or {})}
+        return _if_authenticated(target.answer, await self._ask(target, members))
 
     async def sealed(
         self,
-        target: SealedCall,
+        target: Call[SealedRequest, SealedAnswer],
         body: bytes,
         headers: Iterable[Header],
     ) -> SealedAnswer | None:
@@ -167,26 +134,20 @@ class CoreDoor:
         for header in headers:
             match header:
                 case SignatureHeader():
-                    request["authorization"] = signature_members(header)
+                    request["authorization"] = members_of(header)
                 case TokenHeader():
-                    request["token"] = token_members(header)
+                    request["token"] = members_of(header)
                 case EncryptionHeader():
-                    request["encryption"] = encryption_members(header)
-        return _if_authenticated(target.answer, await self._ask(target.path, request))
+                    request["encryption"] = members_of(header)
+        return _if_authenticated(target.answer, await self._ask(target, request))
 
-    async def public_application(self, application_key: str, provider_id: str) -> JsonObject:
-        """Return the public fields of an identity provider (spec/enrollment-api.md §16)."""
-        return await self._ask(
-            APPLICATION_PUBLIC, {"applicationKey": application_key, "providerId": provider_id}
-        )
-
-    async def _ask(self, path: str, request: JsonObject) -> JsonObject:
+    async def _ask(self, target: Call[Any, Any], request: JsonObject) -> JsonObject:
         body = json_bytes({"requestObject": request})
-        client = self._bundler if path in BUNDLED else self._client
-        answer = await client.post_json(f"{DOOR_PREFIX}/{path}", body)
+        client = self._bundler if target.fast else self._client
+        answer = await client.post_json(target.path, body)
         if answer.status == 200:
-            return _response_object(path, answer.body)
-        raise _failure(path, answer)
+            return _response_object(target.path, answer.body)
+        raise _failure(target.path, answer)
 
 
 @cache
@@ -194,22 +155,20 @@ def _names_of(types: SignatureTypes) -> tuple[str, ...]:
     return tuple(sorted(kind.value for kind in types))
 
 
-def signature_members(header: SignatureHeader) -> JsonObject:
-    """Return the fields of a signature header by their wire names, as received, and where it came from."""
-    members = dict(zip(AUTHORIZATION_FIELDS, _signature_values(header), strict=True))
-    if isinstance(header, ReceivedSignature):
-        members["client_network"] = header.client_network
-    return members
+def told(member: Member | None) -> Member:
+    """A member that an authenticated answer always has.
+
+    :raises RemoteUnavailable: when this one has not.
+    """
+    if member is None:
+        _log.error("core answer has wrong members")
+        raise RemoteUnavailable("the core's answer cannot be read")
+    return member
 
 
-def token_members(header: TokenHeader) -> JsonObject:
-    """Return the fields of a token header likewise."""
-    return dict(zip(TOKEN_FIELDS, _token_values(header), strict=True))
-
-
-def encryption_members(header: EncryptionHeader) -> JsonObject:
-    """Return the fields of an encryption header likewise."""
-    return dict(zip(ENCRYPTION_FIELDS, _encryption_values(header), strict=True))
+def _name(path: str) -> str:
+    """What logs call a call: its path below the door."""
+    return path.removeprefix(f"{DOOR}/")
 
 
 def _response_object(path: str, body: bytes) -> JsonObject:
@@ -218,7 +177,7 @@ def _response_object(path: str, body: bytes) -> JsonObject:
     except MalformedJson:
         content = None
     if not isinstance(content, dict):
-        _log.error("core answer unreadable", path=path)
+        _log.error("core answer unreadable", path=_name(path))
         raise RemoteUnavailable("the core's answer cannot be read")
     return content
 
@@ -226,13 +185,13 @@ def _response_object(path: str, body: bytes) -> JsonObject:
 def _failure(path: str, answer: RawAnswer) -> Exception:
     """Tell a refusal with a core code from everything that only means that the core is not usable now."""
     if answer.status == 400 and (refusal := _refusal(answer.body)) is not None:
-        _log.info("core refused", path=path, error_code=refusal.code)
+        _log.info("core refused", path=_name(path), error_code=refusal.code)
         return refusal
     if answer.status == 413:
         return HTTPException(413)
     if answer.status == 429:
         return TooManyRequests(retry_after=_retry_after(answer.headers.get("Retry-After")))
-    _log.error("core call failed", path=path, http_status=answer.status)
+    _log.error("core call failed", path=_name(path), http_status=answer.status)
     return RemoteUnavailable(f"the core answered {answer.status}")
 
 

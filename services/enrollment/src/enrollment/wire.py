@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.responses import Response
 
+from powerauth_contracts.moments import LATEST_MS
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.json_text import JsonError, read_json
 
@@ -21,8 +23,8 @@ JsonObject = dict[str, object]
 
 _OK = b'{"status":"OK"}'
 
-LATEST_MOMENT = 253_402_300_799_999
-"""The last millisecond of the year 9999, beyond which there are no dates."""
+EnvelopeMembers = dict[str, Any]
+"""The members of an encrypted answer exactly as the core wrote them; never opened here."""
 
 
 class MalformedJson(ValueError):
@@ -108,6 +110,6 @@ def wire_date(moment_ms: int) -> str:
 
     :raises ValueError: for a moment before the epoch or after the year 9999.
     """
-    if not 0 <= moment_ms <= LATEST_MOMENT:
+    if not 0 <= moment_ms <= LATEST_MS:
         raise ValueError("no such date")
     return datetime.fromtimestamp(moment_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")

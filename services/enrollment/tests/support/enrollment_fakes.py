@@ -16,6 +16,7 @@ from typing import Any
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from powerauth_contracts.dmz import table
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.v3 import ecies
@@ -42,6 +43,10 @@ TOKEN_ID = "7a1e4a5e-2b8f-4f7e-9a51-aaaaaaaaaaaa"
 TEMPORARY_KEY_ID = "2b0c1111-2222-4333-8444-bbbbbbbbbbbb"
 USER_ID = "alice"
 APPLICATION_ID = "mobile-bank"
+
+
+DOOR_PATHS = frozenset(path.removeprefix(f"{table.DOOR}/") for path in table.DOOR_PATHS)
+"""Every path that may be called, below the door."""
 
 
 @dataclass

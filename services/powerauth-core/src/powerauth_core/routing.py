@@ -6,13 +6,13 @@ from powerauth_core.activations.routes import router as activations
 from powerauth_core.applications.routes import router as applications
 from powerauth_core.audit.routes import router as audit
 from powerauth_core.callbacks.routes import router as callbacks
-from powerauth_core.dmz.routes import examples
-from powerauth_core.dmz.routes import router as dmz
+from powerauth_core.dmz.routes import door, examples
 from powerauth_core.envelopes.routes import router as envelopes
 from powerauth_core.exchange.routes import router as exchange
 from powerauth_core.integrations.routes import router as integrations
 from powerauth_core.operations.routes import router as operations
 from powerauth_core.recovery.routes import router as recovery
+from powerauth_core.statements.routes import router as statements
 from powerauth_core.system.routes import router as system
 from powerauth_core.telemetry.routes import router as telemetry
 from powerauth_core.templates.routes import router as templates
@@ -40,7 +40,8 @@ ROUTERS = (
     templates,
     audit,
     telemetry,
-    dmz,
+    door,
+    statements,
 )
 
 

@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from powerauth_contracts.rest.exchange import (
-    CreateActivationByRecoveryRequest,
-    CreateActivationRequest,
-    PrepareActivationRequest,
-)
 from powerauth_core.container import Core
+from powerauth_core.envelopes.service import read_members
 from powerauth_core.exchange import key_exchange, recovery
+from powerauth_core.exchange.offer import ClosedOffer
 
 
 @pytest.fixture
@@ -26,6 +23,12 @@ async def with_recovery(api: Any, application: Any) -> None:
     )
 
 
+def _closed(device: Any, sealed: Any) -> ClosedOffer:
+    members = device.env(sealed)
+    version, env = read_members(members, members.pop("protocolVersion"))
+    return ClosedOffer(device.app.key, version, env)
+
+
 async def _states(api: Any, activation_id: str) -> list[str]:
     items = (await api.ok("activation/history", activationId=activation_id))["items"]
     return [item["activationStatus"] for item in items]
@@ -36,10 +39,9 @@ async def test_a_direct_activation_is_active_with_its_recovery_code(
 ) -> None:
     device = make_device()
     sealed = await device.layer2(call)
-    request = {"userId": "user-1", "applicationKey": device.app.key} | device.env(sealed)
     async with core.database.transaction() as session:
         answer = await key_exchange.create(
-            core, session, CreateActivationRequest.model_validate(request), commit=True
+            core, session, user_id="user-1", closed=_closed(device, sealed), commit=True
         )
     assert answer.activation_status.value == "ACTIVE"
     device.accept(sealed, answer.model_dump(mode="json"))
@@ -49,14 +51,10 @@ async def test_a_direct_activation_is_active_with_its_recovery_code(
 
     successor = make_device()
     sealed = await successor.layer2(call)
-    request = {
-        "recoveryCode": device.recovery[0],
-        "puk": device.recovery[1],
-        "applicationKey": device.app.key,
-    } | successor.env(sealed)
+    code, puk = device.recovery
     async with core.database.transaction() as session:
         replaced = await recovery.create(
-            core, session, CreateActivationByRecoveryRequest.model_validate(request), commit=True
+            core, session, code=code, puk=puk, closed=_closed(successor, sealed), commit=True
         )
     assert replaced.activation_status.value == "ACTIVE"
 
@@ -75,10 +73,14 @@ async def test_an_otp_for_the_commit_is_never_skipped(
 ) -> None:
     started, device = await init(**mode), make_device()
     sealed = await device.layer2(call)
-    request = {"activationCode": started["activationCode"], "applicationKey": device.app.key}
     async with core.database.transaction() as session:
         answer = await key_exchange.prepare(
-            core, session, PrepareActivationRequest.model_validate(request | device.env(sealed)), commit=True
+            core,
+            session,
+            code=started["activationCode"],
+            closed=_closed(device, sealed),
+            generate_recovery_codes=False,
+            commit=True,
         )
     assert answer.activation_status.value == expected
 
@@ -88,9 +90,12 @@ async def test_without_the_keyword_nothing_is_committed(
 ) -> None:
     started, device = await init(), make_device()
     sealed = await device.layer2(call)
-    request = {"activationCode": started["activationCode"], "applicationKey": device.app.key}
     async with core.database.transaction() as session:
         answer = await key_exchange.prepare(
-            core, session, PrepareActivationRequest.model_validate(request | device.env(sealed))
+            core,
+            session,
+            code=started["activationCode"],
+            closed=_closed(device, sealed),
+            generate_recovery_codes=False,
         )
     assert answer.activation_status.value == "PENDING_COMMIT"

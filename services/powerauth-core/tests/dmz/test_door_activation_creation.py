@@ -157,6 +157,18 @@ async def test_malformed_creation_is_refused(door, new_device, changes) -> None:
     assert status == 400
 
 
+@pytest.mark.parametrize("broken", [{"mac": None}, {"encryptedData": "*"}, {"nonce": 5}, {"unknown": 1}])
+async def test_the_form_of_layer_2_is_judged_before_anybody_is_asked(
+    door, new_device, provider, broken
+) -> None:
+    device = new_device()
+    sealed = await device.layer2(door.call)
+    request = creation(device, sealed, "CUSTOM", {"login": "x"}, activationData=sealed.fields | broken)
+    status, body = await door.api.post("activation/create", **request)
+    assert (status, body["responseObject"]["code"]) == (400, "ERR0024")
+    assert provider.asked == []
+
+
 # -- recovery --------------------------------------------------------------------------------------------
 
 

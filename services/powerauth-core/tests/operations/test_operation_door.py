@@ -209,7 +209,7 @@ async def test_require_claim_leaves_unclaimed_operations_alone(bank: Any, start_
     with pytest.raises(OperationNotApprovable):
         await device.approve(created, data="x")
     assert (await bank.detail(created))["failureCount"] == 0
-    assert (await device.claim(created)).status is OperationStatus.PENDING
+    assert (await device.claim(created)).status == OperationStatus.PENDING
     assert (await device.approve(created)).result is UserActionResult.APPROVED
 
 
@@ -245,7 +245,7 @@ async def test_claiming_once_and_for_all(bank: Any, device: Door) -> None:
 async def test_an_expired_operation_is_shown_but_not_claimed(bank: Any, device: Door) -> None:
     created = await bank.create(userId=None)
     await bank.let_expire(created)
-    assert (await device.claim(created)).status is OperationStatus.EXPIRED
+    assert (await device.claim(created)).status == OperationStatus.EXPIRED
     assert (await bank.detail(created))["userId"] is None
 
 
@@ -263,7 +263,7 @@ async def test_history_shows_every_state_and_at_most_the_newest_hundred(bank: An
     approved, expired, pending = [await bank.create() for _ in range(3)]
     await bank.approve(approved)
     await bank.let_expire(expired)
-    assert [operation.status.value for operation in await device.history()] == [
+    assert [operation.status for operation in await device.history()] == [
         "PENDING",
         "EXPIRED",
         "APPROVED",

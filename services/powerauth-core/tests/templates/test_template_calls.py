@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from powerauth_contracts.dmz.models import TextsRequest
 from powerauth_contracts.rest.templates import OperationTemplateCreateRequest
 from powerauth_core.kernel.errors import TemplateExists
 from powerauth_core.templates import service, texts
@@ -213,8 +214,7 @@ async def test_parallel_updates_of_a_text_leave_one_row(core: Any, api: Any) -> 
 
 async def test_the_door_revalidates_by_etag(api: Any, core: Any) -> None:
     async def read(etag: str | None = None, operation_type: str = "login") -> Any:
-        async with core.database.read() as session:
-            return await texts.read(session, operation_type, etag)
+        return await texts.for_devices(core, TextsRequest(operation_type=operation_type, etag=etag))
 
     empty = await read()
     assert (empty.rows, empty.not_modified) == ([], False)

@@ -10,17 +10,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from powerauth_contracts.enums import (
-    ActivationStatus,
-    OperationStatus,
-    Refusal,
-    StatementAction,
-    UserActionResult,
-)
-from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
+from powerauth_contracts.dmz.headers import ReceivedSignature
+from powerauth_contracts.enums import StatementAction
+from powerauth_contracts.envelopes import Closed, EnvelopeFields
 from powerauth_contracts.fields import ExactRequiredText
-from powerauth_contracts.rest.operations import DoorOperation
+from powerauth_contracts.moments import LATEST_MS
+from powerauth_contracts.rest.templates import OperationTextRow
 from powerauth_contracts.wire import ExactLongText, ExactText, RequestModel, WireModel
+from powerauth_protocol.common.errors import HeaderError
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.v3.http_headers import EncryptionHeader, TokenHeader
+
+Moment = Annotated[int, Field(ge=0, le=LATEST_MS)]
+"""Milliseconds since the epoch, up to the year 9999."""
 
 HeaderText = Annotated[Annotated[str, Field(strict=True, max_length=1024)] | None, Field(default=None)]
 RequestRefusal = Literal["REQUEST_INVALID"]
@@ -49,6 +51,13 @@ class SignatureHeaderFields(HeaderModel):
     pa_version: HeaderText
     client_network: str | None = Field(default=None, pattern=r"^[0-9A-Za-z.:/]{0,64}$")
 
+    def header(self) -> ReceivedSignature | None:
+        """The header if all its fields are well-formed, None otherwise."""
+        try:
+            return ReceivedSignature.received(vars(self), self.client_network or "")
+        except HeaderError:
+            return None
+
 
 class EncryptionHeaderFields(HeaderModel):
     """``X-PowerAuth-Encryption`` by its wire names."""
@@ -56,6 +65,13 @@ class EncryptionHeaderFields(HeaderModel):
     application_key: HeaderText
     activation_id: HeaderText
     version: HeaderText
+
+    def header(self) -> EncryptionHeader | None:
+        """The header of activation scope if all its fields are well-formed, None otherwise."""
+        try:
+            return EncryptionHeader.of(vars(self), Scope.ACTIVATION)
+        except HeaderError:
+            return None
 
 
 class TokenHeaderFields(HeaderModel):
@@ -66,6 +82,13 @@ class TokenHeaderFields(HeaderModel):
     nonce: HeaderText
     timestamp: HeaderText
     version: HeaderText
+
+    def header(self) -> TokenHeader | None:
+        """The header if all its fields are well-formed, None otherwise."""
+        try:
+            return TokenHeader.of(vars(self))
+        except HeaderError:
+            return None
 
 
 class EnvelopeKeysRequest(EnvelopeFields):
@@ -89,25 +112,25 @@ class EnvelopeKeysAnswer(WireModel):
 
 
 class CreateActivationRequest(RequestModel):
-    """``activation/create``: all of layer 1, layer 2 untouched."""
+    """``activation/create``: all of layer 1; layer 2 as the device sent it, judged where it is opened."""
 
     application_key: ExactRequiredText
     protocol_version: ExactRequiredText
     type: Literal["CODE", "CUSTOM", "DIRECT", "RECOVERY"]
     identity_attributes: dict[str, ExactText] = Field(min_length=1)
     custom_attributes: dict[str, Any] | None = None
-    activation_data: EnvelopeFields
+    activation_data: dict[str, Any]
 
 
 class CreateActivationAnswer(WireModel):
     """What layer 1 answers with; the ids are for the caller's log."""
 
-    activation_data: SealedFields
-    custom_attributes: dict[str, Any]
+    activation_data: Closed
+    custom_attributes: dict[str, Any] | None = None
     user_info: dict[str, Any] | None = None
-    activation_id: str
-    application_id: str
-    activation_status: ActivationStatus
+    activation_id: str | None = None
+    application_id: str | None = None
+    activation_status: str | None = None
 
 
 class ActivationStatusRequest(RequestModel):
@@ -151,6 +174,14 @@ class TextsRequest(RequestModel):
     etag: ExactText | None = None
 
 
+class TextsAnswer(WireModel):
+    """The texts of one operation type; no rows if the caller's ``etag`` is still right."""
+
+    etag: str | None = None
+    not_modified: bool = False
+    rows: list[OperationTextRow] = Field(default_factory=list)
+
+
 class SignedRequest(RequestModel):
     """``signed/<action>``: the header and the signed bytes."""
 
@@ -182,6 +213,26 @@ class VerifyRequest(SignedRequest):
     allowed_signature_types: list[ExactText]
 
 
+class DoorOperation(WireModel):
+    """An operation as a device may see it: lower-case signature types, times in ms, no proximity code.
+
+    `status` is a text, so that a later one does not make the answer unreadable.
+    """
+
+    id: str
+    operation_type: str
+    data: str
+    status: str
+    status_reason: str | None = None
+    parameters: dict[str, str | None] = Field(default_factory=dict)
+    risk_flags: str | None = None
+    signature_type: list[str] = Field(default_factory=list)
+    timestamp_created: Moment
+    timestamp_expires: Moment
+    proximity_check: bool = False
+    activation_flag: str | None = None
+
+
 class SignedAnswer(WireModel):
     """Every ``signed/`` and ``token/`` answer says at least this."""
 
@@ -203,9 +254,9 @@ class VerifyAnswer(SignedAnswer):
 class OperationActionAnswer(SignedAnswer):
     """Outcome of an approval or rejection."""
 
-    result: UserActionResult | None = None
-    operation_status: OperationStatus | None = None
-    refusal: Refusal | RequestRefusal | None = None
+    result: str | None = None
+    operation_status: str | None = None
+    refusal: str | None = None
     required_activation_flag: str | None = None
 
 
@@ -218,8 +269,8 @@ class OperationHistoryAnswer(SignedAnswer):
 class SealedAnswer(SignedAnswer):
     """Answer that only the device can open, or why the core does not act on what it opened."""
 
-    envelope: SealedFields | None = None
-    refusal: RequestRefusal | TransferRefusal | None = None
+    envelope: Closed | None = None
+    refusal: str | None = None
 
 
 class TokenRemoveAnswer(SignedAnswer):
@@ -227,7 +278,7 @@ class TokenRemoveAnswer(SignedAnswer):
 
     token_id: str | None = None
     removed: bool | None = None
-    refusal: RequestRefusal | None = None
+    refusal: str | None = None
 
 
 class ActivationActionAnswer(SignedAnswer):
@@ -275,9 +326,3 @@ class WhoAmIAnswer(SignedAnswer):
     application_id: str | None = None
     signature_type: str | None = None
     statement: str | None = None
-
-
-class StatementKeysAnswer(WireModel):
-    """Public keys that statements are verified with, as JSON Web Keys."""
-
-    keys: list[dict[str, Any]]

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
 from powerauth_contracts.fields import Name, PageNumber, PageSize, RequiredText, is_nested_deeper_than
-from powerauth_contracts.wire import CoreDateTime, EpochMillis, RequestModel, WireModel
+from powerauth_contracts.wire import CoreDateTime, RequestModel, WireModel
 
 MAX_NESTING = 32
 """Levels of objects and arrays that additional data may have: all readers of an operation must be able to."""
@@ -151,20 +151,3 @@ class OperationUserActionResponse(WireModel):
 
     result: UserActionResult
     operation: OperationDetailResponse
-
-
-class DoorOperation(WireModel):
-    """An operation at the dmz door: lower-case signature types, times in ms, no proximity code."""
-
-    id: str
-    operation_type: str
-    data: str
-    status: OperationStatus
-    status_reason: str | None
-    parameters: dict[str, str | None]
-    risk_flags: str | None
-    signature_type: list[str]
-    timestamp_created: EpochMillis
-    timestamp_expires: EpochMillis
-    proximity_check: bool
-    activation_flag: str | None

@@ -95,9 +95,9 @@ class OperationTextRow(WireModel):
     language: str
     title: str
     message: str
-    attributes: str | None
-    ui: str | None
-    result_texts: str | None
+    attributes: str | None = None
+    ui: str | None = None
+    result_texts: str | None = None
 
 
 class OperationTextListResponse(WireModel):
@@ -110,11 +110,3 @@ class OperationTextRemoveResponse(WireModel):
     """Whether there was such a text."""
 
     removed: bool
-
-
-class DoorTextsResponse(WireModel):
-    """The texts of one operation type for the dmz door; no rows if the caller's ``etag`` is still right."""
-
-    etag: str
-    not_modified: bool
-    rows: list[OperationTextRow]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from powerauth_protocol.common.errors import EncodingError, HeaderError
@@ -88,6 +88,17 @@ class SignatureHeader:
     signature: str
     version: str
 
+    @classmethod
+    def of(cls, fields: Mapping[str, str | None]) -> SignatureHeader:
+        """The header with these fields, by wire name; the first failed check stops.
+
+        :raises HeaderError: with the name of the failed check
+        """
+        activation_id, nonce, signature_type, signature, application_key, version = _read(
+            fields, _SIGNATURE_RULES
+        )
+        return SignatureHeader(activation_id, application_key, nonce, signature_type, signature, version)
+
     def build(self) -> str:
         """Return the header value.
 
@@ -112,6 +123,21 @@ class EncryptionHeader:
     activation_id: str | None
     version: str
 
+    @classmethod
+    def of(cls, fields: Mapping[str, str | None], scope: Scope) -> EncryptionHeader:
+        """The header of a scope with these fields, by wire name; the first failed check stops.
+
+        :raises HeaderError: with the name of the failed check
+        """
+        (application_key,) = _read(fields, (_APPLICATION_KEY,))
+        activation_id: str | None = None
+        if scope == Scope.ACTIVATION:
+            (activation_id,) = _read(fields, (_ACTIVATION_ID,), missing="MISSING")
+        elif "activation_id" in fields:
+            raise HeaderError("activation_id", "POWER_AUTH_ENCRYPTION_ACTIVATION_ID_NOT_EXPECTED")
+        (version,) = _read(fields, (_VERSION,))
+        return EncryptionHeader(application_key, activation_id, version)
+
     def build(self) -> str:
         """Return the header value.
 
@@ -129,6 +155,14 @@ class TokenHeader:
     nonce: str
     timestamp: str
     version: str
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str | None]) -> TokenHeader:
+        """The header with these fields, by wire name; the first failed check stops.
+
+        :raises HeaderError: with the name of the failed check
+        """
+        return TokenHeader(*_read(fields, _TOKEN_RULES))
 
     def build(self) -> str:
         """Return the header value.
@@ -159,10 +193,7 @@ def parse_signature_header(text: str | None) -> SignatureHeader:
 
     :raises HeaderError: with the name of the failed check
     """
-    activation_id, nonce, signature_type, signature, application_key, version = _read(
-        parse_fields(text), _SIGNATURE_RULES
-    )
-    return SignatureHeader(activation_id, application_key, nonce, signature_type, signature, version)
+    return SignatureHeader.of(parse_fields(text))
 
 
 def parse_encryption_header(text: str | None, scope: Scope) -> EncryptionHeader:
@@ -170,15 +201,7 @@ def parse_encryption_header(text: str | None, scope: Scope) -> EncryptionHeader:
 
     :raises HeaderError: with the name of the failed check
     """
-    fields = parse_fields(text)
-    (application_key,) = _read(fields, (_APPLICATION_KEY,))
-    activation_id: str | None = None
-    if scope == Scope.ACTIVATION:
-        (activation_id,) = _read(fields, (_ACTIVATION_ID,), missing="MISSING")
-    elif "activation_id" in fields:
-        raise HeaderError("activation_id", "POWER_AUTH_ENCRYPTION_ACTIVATION_ID_NOT_EXPECTED")
-    (version,) = _read(fields, (_VERSION,))
-    return EncryptionHeader(application_key, activation_id, version)
+    return EncryptionHeader.of(parse_fields(text), scope)
 
 
 def parse_token_header(text: str | None) -> TokenHeader:
@@ -186,7 +209,7 @@ def parse_token_header(text: str | None) -> TokenHeader:
 
     :raises HeaderError: with the name of the failed check
     """
-    return TokenHeader(*_read(parse_fields(text), _TOKEN_RULES))
+    return TokenHeader.of(parse_fields(text))
 
 
 def is_uuid(text: str) -> bool:
@@ -194,7 +217,7 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def _read(fields: dict[str, str], rules: tuple[_Rule, ...], *, missing: str = "EMPTY") -> list[str]:
+def _read(fields: Mapping[str, str | None], rules: tuple[_Rule, ...], *, missing: str = "EMPTY") -> list[str]:
     """Return the values of some fields in the order of their rules; the first failed check is named."""
     values = []
     for name, code, valid in rules:

@@ -7,17 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from enrollment.container import enrollment_of
-from enrollment.core_actions import (
-    EXCHANGE_GENERICS,
-    EXCHANGE_RAW,
-    EXCHANGE_SIGNED,
-    EXCHANGE_STRING,
-    SealedCall,
-)
 from enrollment.exchange import service
 from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
+from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
+from powerauth_contracts.dmz.table import (
+    EXCHANGE_GENERICS,
+    EXCHANGE_RAW,
+    EXCHANGE_SIGNED,
+    EXCHANGE_STRING,
+    SignedCall,
+)
 from powerauth_contracts.wire import json_bytes
 from servicekit.routing import DirectRoute
 
@@ -31,7 +32,7 @@ router = APIRouter(prefix=PREFIX, tags=["Test exchange"], route_class=DirectRout
 async def echo_in_application_scope(request: Request) -> Response:
     """Echo in application scope."""
     incoming = await receive_json(request)
-    return json_response(await service.echo_in_application_scope(enrollment_of(request), incoming))
+    return json_response(await service.echo_in_application_scope(enrollment_of(request).door, incoming))
 
 
 @router.post("/activation")
@@ -39,7 +40,9 @@ async def echo_in_application_scope(request: Request) -> Response:
 async def echo_in_activation_scope(request: Request) -> Response:
     """Echo in activation scope."""
     incoming = await receive_json(request)
-    return json_response(json_bytes(await service.echo_in_activation_scope(enrollment_of(request), incoming)))
+    return json_response(
+        json_bytes(await service.echo_in_activation_scope(enrollment_of(request).door, incoming))
+    )
 
 
 @router.post("/signed")
@@ -66,6 +69,6 @@ async def echo_signed_wrapped(request: Request) -> Response:
     return await _signed(request, EXCHANGE_GENERICS)
 
 
-async def _signed(request: Request, target: SealedCall) -> Response:
+async def _signed(request: Request, target: SignedCall[SealedRequest, SealedAnswer]) -> Response:
     incoming = await receive_json(request)
-    return json_response(json_bytes(await service.echo_signed(enrollment_of(request), incoming, target)))
+    return json_response(json_bytes(await service.echo_signed(enrollment_of(request).door, incoming, target)))

@@ -4,26 +4,26 @@ of activation scope in the core.
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import EXCHANGE_ACTIVATION, SealedCall
-from enrollment.core_answers import EnvelopeMembers
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import EncryptionFailed, SignatureInvalid
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of, sender_of
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
+from powerauth_contracts.dmz.table import EXCHANGE_ACTIVATION, SignedCall
 from powerauth_contracts.wire import json_bytes
 
 _NO_DATA = "''"
 
 
-async def echo_in_application_scope(enrollment: Enrollment, incoming: Incoming) -> bytes:
+async def echo_in_application_scope(door: CoreDoor, incoming: Incoming) -> bytes:
     """Answer an encrypted request in its scope.
 
     :raises EncryptionFailed: when the envelope cannot be opened or is no object.
     """
     try:
-        envelope = await open_application(enrollment.door, incoming)
+        envelope = await open_application(door, incoming)
         data = envelope.plaintext_object().get("data")
     except EnvelopeRefused:
         raise EncryptionFailed from None
@@ -32,30 +32,32 @@ async def echo_in_application_scope(enrollment: Enrollment, incoming: Incoming) 
     return envelope.seal(json_bytes({"data": text}))
 
 
-async def echo_in_activation_scope(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def echo_in_activation_scope(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """The same for what only the core opens; raises likewise."""
     sender = sender_of(incoming)
     if sender is None:
         raise EncryptionFailed
     try:
-        answer = await enrollment.door.sealed(EXCHANGE_ACTIVATION, incoming.body, [sender])
+        answer = await door.sealed(EXCHANGE_ACTIVATION, incoming.body, [sender])
     except CoreRefused:
         raise EncryptionFailed from None
     return envelope_of(answer, EncryptionFailed)
 
 
-async def echo_signed(enrollment: Enrollment, incoming: Incoming, target: SealedCall) -> EnvelopeMembers:
+async def echo_signed(
+    door: CoreDoor, incoming: Incoming, target: SignedCall[SealedRequest, SealedAnswer]
+) -> EnvelopeMembers:
     """Answer a request that is signed, then encrypted.
 
     :raises SignatureInvalid: when not authenticated; also when the core cannot open the envelope, since then
         there is nothing that the signature could cover (spec/enrollment-api.md §4.5).
     :raises EncryptionFailed: when the plaintext is not of the kind that is echoed.
     """
-    header = signature_header(incoming, target.allowed)
+    header = signature_header(incoming, target.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.sealed(target, incoming.body, [header])
+        answer = await door.sealed(target, incoming.body, [header])
     except CoreRefused:
         raise SignatureInvalid from None
     return envelope_of(answer, EncryptionFailed)

@@ -20,7 +20,9 @@ router = APIRouter(prefix="/api/inbox", tags=["Inbox"], route_class=DirectRoute)
 async def count_unread(request: Request) -> Response:
     """Number of unread messages."""
     enrollment = enrollment_of(request)
-    answer = await service.count_unread(enrollment, enrollment.push_client(), await receive_json(request))
+    answer = await service.count_unread(
+        enrollment.door, enrollment.push_client(), await receive_json(request)
+    )
     return json_response(json_bytes(answer))
 
 
@@ -28,7 +30,9 @@ async def count_unread(request: Request) -> Response:
 async def list_messages(request: Request) -> Response:
     """A page of messages, newest first."""
     enrollment = enrollment_of(request)
-    answer = await service.list_messages(enrollment, enrollment.push_client(), await receive_json(request))
+    answer = await service.list_messages(
+        enrollment.door, enrollment.push_client(), await receive_json(request)
+    )
     return json_response(json_bytes(answer))
 
 
@@ -36,7 +40,7 @@ async def list_messages(request: Request) -> Response:
 async def get_message(request: Request) -> Response:
     """One message with its body."""
     enrollment, incoming = enrollment_of(request), await receive_json(request)
-    answer = await service.message(enrollment, enrollment.push_client(), incoming)
+    answer = await service.message(enrollment.door, enrollment.push_client(), incoming)
     return json_response(json_bytes(answer))
 
 
@@ -44,7 +48,7 @@ async def get_message(request: Request) -> Response:
 async def mark_read(request: Request) -> Response:
     """Mark one message as read."""
     enrollment = enrollment_of(request)
-    answer = await service.mark_read(enrollment, enrollment.push_client(), await receive_json(request))
+    answer = await service.mark_read(enrollment.door, enrollment.push_client(), await receive_json(request))
     return json_response(json_bytes(answer))
 
 
@@ -52,5 +56,7 @@ async def mark_read(request: Request) -> Response:
 async def mark_all_read(request: Request) -> Response:
     """Mark all messages as read."""
     enrollment = enrollment_of(request)
-    answer = await service.mark_all_read(enrollment, enrollment.push_client(), await receive_json(request))
+    answer = await service.mark_all_read(
+        enrollment.door, enrollment.push_client(), await receive_json(request)
+    )
     return json_response(json_bytes(answer))

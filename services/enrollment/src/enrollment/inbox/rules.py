@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from enrollment.core_answers import WhoAmIAnswer
 from enrollment.errors import InvalidRequest
+from enrollment.push.service import Caller
 from enrollment.wire import JsonObject, wire_date
 
 DEFAULT_SIZE = 50
@@ -43,7 +43,7 @@ def check_id(request: JsonObject | None) -> str:
     return message_id
 
 
-def belongs_to(message: Mapping[str, object], caller: WhoAmIAnswer) -> bool:
+def belongs_to(message: Mapping[str, object], caller: Caller) -> bool:
     """Whether a message is of the caller's user and listed for the caller's application."""
     applications = message.get("applications")
     return (

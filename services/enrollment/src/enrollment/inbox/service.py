@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_answers import WhoAmIAnswer
+from enrollment.core_client import CoreDoor
 from enrollment.errors import InboxFailed
 from enrollment.inbox.rules import belongs_to, check_id, check_page, message_detail, message_head
 from enrollment.pipeline.incoming import Incoming
-from enrollment.push.client import PushClient, PushRefused
-from enrollment.push.service import who_am_i
+from enrollment.push.service import Caller, who_am_i
+from enrollment.push_client import PushClient, PushRefused
 from enrollment.wire import JsonObject, ok_object, request_object
 
 _MESSAGES = "/inbox/messages"
 
 
-async def count_unread(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+async def count_unread(door: CoreDoor, push: PushClient, incoming: Incoming) -> JsonObject:
     """Return how many messages are unread."""
-    caller = await who_am_i(enrollment, incoming, "inbox/count")
+    caller = await who_am_i(door, incoming, "inbox/count")
     params = {"userId": caller.user_id, "appId": caller.application_id}
     try:
         counted = (await push.get(f"{_MESSAGES}/count", params, caller.statement)).get("responseObject")
@@ -27,9 +26,9 @@ async def count_unread(enrollment: Enrollment, push: PushClient, incoming: Incom
     return ok_object({"countUnread": counted["countUnread"]})
 
 
-async def list_messages(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+async def list_messages(door: CoreDoor, push: PushClient, incoming: Incoming) -> JsonObject:
     """Return one page of messages, newest first."""
-    caller = await who_am_i(enrollment, incoming, "inbox/message/list")
+    caller = await who_am_i(door, incoming, "inbox/message/list")
     page, size, only_unread = check_page(request_object(incoming.body))
     params = {
         "userId": caller.user_id,
@@ -47,9 +46,9 @@ async def list_messages(enrollment: Enrollment, push: PushClient, incoming: Inco
         raise InboxFailed from None
 
 
-async def message(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+async def message(door: CoreDoor, push: PushClient, incoming: Incoming) -> JsonObject:
     """Return one message of the caller."""
-    caller = await who_am_i(enrollment, incoming, "inbox/message/detail")
+    caller = await who_am_i(door, incoming, "inbox/message/detail")
     found = await _own_message(push, caller, check_id(request_object(incoming.body)))
     try:
         return ok_object(message_detail(found))
@@ -57,9 +56,9 @@ async def message(enrollment: Enrollment, push: PushClient, incoming: Incoming) 
         raise InboxFailed from None
 
 
-async def mark_read(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+async def mark_read(door: CoreDoor, push: PushClient, incoming: Incoming) -> JsonObject:
     """Mark one message of the caller as read; once is enough."""
-    caller = await who_am_i(enrollment, incoming, "inbox/message/read")
+    caller = await who_am_i(door, incoming, "inbox/message/read")
     message_id = check_id(request_object(incoming.body))
     found = await _own_message(push, caller, message_id)
     if not found.get("read"):
@@ -67,14 +66,14 @@ async def mark_read(enrollment: Enrollment, push: PushClient, incoming: Incoming
     return ok_object()
 
 
-async def mark_all_read(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> JsonObject:
+async def mark_all_read(door: CoreDoor, push: PushClient, incoming: Incoming) -> JsonObject:
     """Mark all messages of the caller as read."""
-    caller = await who_am_i(enrollment, incoming, "inbox/message/read-all")
+    caller = await who_am_i(door, incoming, "inbox/message/read-all")
     await _post(push, "read-all", {"userId": caller.user_id, "appId": caller.application_id}, caller)
     return ok_object()
 
 
-async def _own_message(push: PushClient, caller: WhoAmIAnswer, message_id: str) -> JsonObject:
+async def _own_message(push: PushClient, caller: Caller, message_id: str) -> JsonObject:
     """A message of another user or application is answered like an unknown one.
 
     :raises InboxFailed: when it is not the caller's or the push service fails.
@@ -89,7 +88,7 @@ async def _own_message(push: PushClient, caller: WhoAmIAnswer, message_id: str) 
     return found
 
 
-async def _post(push: PushClient, action: str, request: JsonObject, caller: WhoAmIAnswer) -> None:
+async def _post(push: PushClient, action: str, request: JsonObject, caller: Caller) -> None:
     try:
         await push.post(f"{_MESSAGES}/{action}", request, caller.statement)
     except PushRefused:

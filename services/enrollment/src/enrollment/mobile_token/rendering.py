@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from enrollment.core_answers import Operation
 from enrollment.mobile_token.rules import allowed_signature_type
 from enrollment.texts.form_data import render_form_data
 from enrollment.texts.formatters import FormattedOperation, OperationTextFormatter, apply_formatters
 from enrollment.texts.rows import TextRow
 from enrollment.texts.screens import render_ui
 from enrollment.wire import JsonObject, wire_date
+from powerauth_contracts.dmz.models import DoorOperation
 
 
 def render_operation(
-    operation: Operation, row: TextRow, language: str, formatters: Sequence[OperationTextFormatter]
+    operation: DoorOperation, row: TextRow, language: str, formatters: Sequence[OperationTextFormatter]
 ) -> JsonObject:
     """Return the members of an operation, with texts of `row` and money formatted for `language`.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
-from enrollment.core_answers import DecisionAnswer
 from enrollment.errors import (
     ActivationFlagMissing,
     AuthenticationFailed,
@@ -19,6 +18,7 @@ from enrollment.errors import (
     OperationFailed,
 )
 from enrollment.wire import JsonObject
+from powerauth_contracts.dmz.models import OperationActionAnswer
 from servicekit.errors import RemoteUnavailable, ServiceError
 
 PENDING = "PENDING"
@@ -99,7 +99,7 @@ def core_error(action: Action, code: str) -> Exception:
     return error() if error is not None else RemoteUnavailable(f"the core refused: {code}")
 
 
-def approval_error(decision: DecisionAnswer) -> ServiceError | None:
+def approval_error(decision: OperationActionAnswer) -> ServiceError | None:
     """Return what an approval failed with, or None when it succeeded (§10.6)."""
     if decision.authenticated and decision.result == "APPROVED":
         return None
@@ -108,7 +108,7 @@ def approval_error(decision: DecisionAnswer) -> ServiceError | None:
     return _decision_error(decision, "PowerAuth server operation approval fails")
 
 
-def rejection_error(decision: DecisionAnswer, request: JsonObject | None) -> ServiceError | None:
+def rejection_error(decision: OperationActionAnswer, request: JsonObject | None) -> ServiceError | None:
     """Return what a rejection failed with, or None when it succeeded (§10.10).
 
     :param request: the request object that was signed, or None when the body has none.
@@ -120,7 +120,7 @@ def rejection_error(decision: DecisionAnswer, request: JsonObject | None) -> Ser
     return _decision_error(decision, "PowerAuth server operation rejection fails")
 
 
-def _decision_error(decision: DecisionAnswer, failure: str) -> ServiceError:
+def _decision_error(decision: OperationActionAnswer, failure: str) -> ServiceError:
     """An operation that is over says so even when the signature was wrong; a pending one answers 401."""
     if decision.refusal == ACTIVATION_FLAG_MISSING:
         flag = decision.required_activation_flag

@@ -6,17 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from enrollment.container import Enrollment
-from enrollment.core_actions import (
-    OPERATION_APPROVE,
-    OPERATION_CLAIM,
-    OPERATION_DETAIL,
-    OPERATION_HISTORY,
-    OPERATION_LIST,
-    OPERATION_REJECT,
-    TokenCall,
-)
-from enrollment.core_answers import Operation, OperationAnswer
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreRefused, told
 from enrollment.errors import AuthenticationFailed, InvalidRequest, TextsUnusable
 from enrollment.mobile_token.rendering import render_operation
 from enrollment.mobile_token.rules import (
@@ -29,6 +19,16 @@ from enrollment.mobile_token.rules import (
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
 from enrollment.texts.rows import TextsBroken, choose_row
 from enrollment.wire import JsonObject, ok_object, request_object, text_member, wire_date
+from powerauth_contracts.dmz.models import DoorOperation, OperationDetailAnswer, TokenOperationRequest
+from powerauth_contracts.dmz.table import (
+    OPERATION_APPROVE,
+    OPERATION_CLAIM,
+    OPERATION_DETAIL,
+    OPERATION_HISTORY,
+    OPERATION_LIST,
+    OPERATION_REJECT,
+    TokenCall,
+)
 from servicekit import clock
 from servicekit.logs import get_logger
 
@@ -49,7 +49,7 @@ async def list_operations(enrollment: Enrollment, incoming: Incoming, language: 
         raise core_error(Action.LIST, refusal.code) from None
     if answer is None:
         raise AuthenticationFailed
-    rendered = await _render_all(enrollment, answer.operations, language)
+    rendered = await _render_all(enrollment, told(answer.operations), language)
     return ok_object(rendered, currentTimestamp=wire_date(answer.timestamp or clock.now_ms()))
 
 
@@ -58,7 +58,7 @@ async def operation_history(enrollment: Enrollment, incoming: Incoming, language
 
     :raises AuthenticationFailed: when not authenticated.
     """
-    header = signature_header(incoming, OPERATION_HISTORY.allowed)
+    header = signature_header(incoming, OPERATION_HISTORY.purpose.types)
     if header is None:
         raise AuthenticationFailed
     try:
@@ -67,7 +67,7 @@ async def operation_history(enrollment: Enrollment, incoming: Incoming, language
         raise core_error(Action.LIST, refusal.code) from None
     if answer is None:
         raise AuthenticationFailed
-    return ok_object(await _render_all(enrollment, answer.operations, language))
+    return ok_object(await _render_all(enrollment, told(answer.operations), language))
 
 
 async def operation_detail(enrollment: Enrollment, incoming: Incoming, language: str) -> JsonObject:
@@ -81,7 +81,10 @@ async def claim_operation(enrollment: Enrollment, incoming: Incoming, language: 
 
 
 async def _one_operation(
-    enrollment: Enrollment, target: TokenCall[OperationAnswer], incoming: Incoming, language: str
+    enrollment: Enrollment,
+    target: TokenCall[TokenOperationRequest, OperationDetailAnswer],
+    incoming: Incoming,
+    language: str,
 ) -> JsonObject:
     """The token is judged before the body: the core gets an empty id when the body names none.
 
@@ -102,13 +105,14 @@ async def _one_operation(
         raise AuthenticationFailed
     if operation_id is None:
         raise InvalidRequest
-    over = status_error(answer.operation.status)
+    operation = told(answer.operation)
+    over = status_error(operation.status)
     if over is not None:
         raise over
     try:
-        rendered = await _render(enrollment, answer.operation, language)
+        rendered = await _render(enrollment, operation, language)
     except TextsBroken as broken:
-        _log_broken(answer.operation, broken)
+        _log_broken(operation, broken)
         raise TextsUnusable from None
     if rendered is None:
         raise InvalidRequest("Template not found")
@@ -125,7 +129,7 @@ async def authorize_operation(
     :raises AuthenticationFailed: when not authenticated.
     :raises ServiceError: for an operation that is over or refused.
     """
-    header = signature_header(incoming, OPERATION_APPROVE.allowed)
+    header = signature_header(incoming, OPERATION_APPROVE.purpose.types)
     if header is None:
         raise AuthenticationFailed
     try:
@@ -147,7 +151,7 @@ async def cancel_operation(
     :raises AuthenticationFailed: when not authenticated, or without a request object.
     :raises ServiceError: for an operation that is over or refused.
     """
-    header = signature_header(incoming, OPERATION_REJECT.allowed)
+    header = signature_header(incoming, OPERATION_REJECT.purpose.types)
     if header is None:
         raise AuthenticationFailed
     try:
@@ -162,7 +166,7 @@ async def cancel_operation(
 
 
 async def _render_all(
-    enrollment: Enrollment, operations: Sequence[Operation], language: str
+    enrollment: Enrollment, operations: Sequence[DoorOperation], language: str
 ) -> list[JsonObject]:
     """Operations without texts or with broken ones are left out of a list, and only those."""
     await asyncio.gather(*map(enrollment.texts.rows, {operation.operation_type for operation in operations}))
@@ -180,12 +184,12 @@ async def _render_all(
     return rendered
 
 
-async def _render(enrollment: Enrollment, operation: Operation, language: str) -> JsonObject | None:
+async def _render(enrollment: Enrollment, operation: DoorOperation, language: str) -> JsonObject | None:
     row = choose_row(await enrollment.texts.rows(operation.operation_type), language)
     if row is None:
         return None
     return render_operation(operation, row, language, enrollment.formatters)
 
 
-def _log_broken(operation: Operation, broken: TextsBroken) -> None:
+def _log_broken(operation: DoorOperation, broken: TextsBroken) -> None:
     _log.error("texts of an operation are broken", operation_type=operation.operation_type, part=str(broken))

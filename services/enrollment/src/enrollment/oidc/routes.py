@@ -21,4 +21,4 @@ router = APIRouter(prefix="/api/config", tags=["Configuration"], route_class=Dir
 async def get_provider_configuration(request: Request) -> Response:
     """Public fields of an identity provider; encrypted in application scope."""
     enrollment = enrollment_of(request)
-    return json_response(await service.provider_configuration(enrollment, await receive_json(request)))
+    return json_response(await service.provider_configuration(enrollment.door, await receive_json(request)))

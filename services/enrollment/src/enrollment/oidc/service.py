@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import ApplicationConfigurationFailed, EncryptionFailed
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import ok_object, text_member
+from powerauth_contracts.dmz.table import APPLICATION_PUBLIC
 from powerauth_contracts.wire import json_bytes
 
-PUBLIC_FIELDS = ("providerId", "clientId", "scopes", "authorizeUri", "redirectUri", "pkceEnabled")
 
-
-async def provider_configuration(enrollment: Enrollment, incoming: Incoming) -> bytes:
+async def provider_configuration(door: CoreDoor, incoming: Incoming) -> bytes:
     """Return the sealed public fields of one provider; whatever else the core might send stays here.
 
     :raises EncryptionFailed: when the envelope cannot be opened.
     :raises ApplicationConfigurationFailed: for an unknown application or provider.
     """
     try:
-        envelope = await open_application(enrollment.door, incoming)
+        envelope = await open_application(door, incoming)
         provider_id = text_member(envelope.plaintext_object(), "providerId")
     except EnvelopeRefused:
         raise EncryptionFailed from None
     if provider_id is None:
         raise ApplicationConfigurationFailed
     try:
-        public = await enrollment.door.public_application(envelope.context.application_key, provider_id)
+        public = await door.call(
+            APPLICATION_PUBLIC,
+            {"applicationKey": envelope.context.application_key, "providerId": provider_id},
+        )
     except CoreRefused:
         raise ApplicationConfigurationFailed from None
-    return envelope.seal(json_bytes(ok_object({name: public.get(name) for name in PUBLIC_FIELDS})))
+    return envelope.seal(json_bytes(ok_object(public)))

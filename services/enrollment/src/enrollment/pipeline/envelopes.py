@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from enrollment.core_actions import ENVELOPE_KEYS
-from enrollment.core_answers import EnvelopeKeysAnswer
 from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
+from powerauth_contracts.dmz.models import EnvelopeKeysAnswer
+from powerauth_contracts.dmz.table import ENVELOPE_KEYS
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import (
@@ -76,21 +76,13 @@ class OpenedEnvelope:
         return json_bytes(_encrypt(self.context, self.keys, self._request, plaintext))
 
 
-def envelope_members(source: bytes, version: str) -> JsonObject | None:
-    """Return the members of a closed envelope given as JSON text; see `closed_envelope`."""
+def is_envelope(source: bytes, version: str) -> bool:
+    """Whether a body has the form of an envelope of the version; it stays closed."""
     try:
-        return closed_envelope(parse_json_object(source), version)
-    except MalformedJson:
-        return None
-
-
-def closed_envelope(members: JsonObject, version: str) -> JsonObject | None:
-    """Return the members of a closed envelope, nulls left out; None when they do not fit the version."""
-    try:
-        EciesRequest.from_json_dict(members, ProtocolVersion.parse(version))
-    except ProtocolError:
-        return None
-    return {name: value for name, value in members.items() if value is not None}
+        EciesRequest.from_json_dict(parse_json_object(source), ProtocolVersion.parse(version))
+    except (MalformedJson, ProtocolError):
+        return False
+    return True
 
 
 async def open_application(door: CoreDoor, incoming: Incoming) -> OpenedEnvelope:

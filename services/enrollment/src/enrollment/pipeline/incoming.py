@@ -8,19 +8,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from enrollment.container import enrollment_of
-from enrollment.core_actions import SignatureTypes
-from enrollment.core_client import ReceivedSignature
 from enrollment.errors import UnsupportedMediaType
+from powerauth_contracts.dmz.headers import ReceivedSignature
+from powerauth_contracts.dmz.purposes import SignatureTypes
 from powerauth_protocol.common.errors import HeaderError
 from powerauth_protocol.v3.http_headers import (
     AUTHORIZATION_HEADER,
     ENCRYPTION_HEADER,
     TOKEN_HEADER,
     TokenHeader,
-    parse_signature_header,
+    parse_fields,
     parse_token_header,
 )
-from powerauth_protocol.v3.signature import SignatureType
 from servicekit.clients import PatientReceive
 
 
@@ -106,26 +105,16 @@ async def _body(receive: Receive) -> bytes:
         chunks.append(body)
 
 
-def signature_header(incoming: Incoming, allowed: SignatureTypes | None) -> ReceivedSignature | None:
+def signature_header(incoming: Incoming, allowed: SignatureTypes) -> ReceivedSignature | None:
     """Return the signature header, or None when it cannot authenticate this endpoint.
 
-    :param allowed: the endpoint's signature types; None leaves the judgement to the core.
+    :param allowed: the endpoint's signature types.
     """
     try:
-        header = parse_signature_header(incoming.authorization)
+        header = ReceivedSignature.received(parse_fields(incoming.authorization), incoming.network)
     except HeaderError:
         return None
-    if allowed is not None and SignatureType.parse(header.signature_type) not in allowed:
-        return None
-    return ReceivedSignature(
-        header.activation_id,
-        header.application_key,
-        header.nonce,
-        header.signature_type,
-        header.signature,
-        header.version,
-        incoming.network,
-    )
+    return header if header.kind in allowed else None
 
 
 def token_header(incoming: Incoming) -> TokenHeader | None:

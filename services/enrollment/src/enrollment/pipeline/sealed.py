@@ -4,9 +4,10 @@ rule 4).
 
 from __future__ import annotations
 
-from enrollment.core_answers import EnvelopeMembers, SealedAnswer
 from enrollment.errors import SignatureInvalid
 from enrollment.pipeline.incoming import Incoming
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.models import SealedAnswer
 from powerauth_protocol.common.errors import HeaderError
 from powerauth_protocol.v3.ecies import Scope
 from powerauth_protocol.v3.http_headers import (
@@ -40,6 +41,6 @@ def envelope_of(answer: SealedAnswer | None, refused: type[ServiceError]) -> Env
         raise SignatureInvalid
     if answer.refusal is not None:
         raise refused
-    if answer.envelope is None:
+    if not isinstance(answer.envelope, dict):
         raise RemoteUnavailable("the core's answer has no envelope")
     return {name: value for name, value in answer.envelope.items() if value is not None}

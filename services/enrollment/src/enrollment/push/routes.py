@@ -20,5 +20,5 @@ router = APIRouter(prefix="/api/push/device", tags=["Push registration"], route_
 async def register_device(request: Request) -> Response:
     """Register the device of the token's activation for push messages."""
     enrollment = enrollment_of(request)
-    await service.register_device(enrollment, enrollment.push_client(), await receive_json(request))
+    await service.register_device(enrollment.door, enrollment.push_client(), await receive_json(request))
     return ok_response()

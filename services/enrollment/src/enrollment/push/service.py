@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import WHO_AM_I
-from enrollment.core_answers import WhoAmIAnswer
-from enrollment.core_client import CoreRefused
+from dataclasses import dataclass, field
+
+from enrollment.core_client import CoreDoor, CoreRefused, told
 from enrollment.errors import InvalidRequest, PushRegistrationFailed, SignatureInvalid
 from enrollment.pipeline.incoming import Incoming, token_header
-from enrollment.push.client import PushClient, PushRefused
+from enrollment.push_client import PushClient, PushRefused
 from enrollment.wire import JsonObject, request_object
+from powerauth_contracts.dmz.table import WHO_AM_I
 
 PLATFORMS = frozenset({"apns", "fcm", "hms", "ios", "android", "huawei"})
 ENVIRONMENTS = frozenset({"development", "production"})
 LONGEST_PUSH_TOKEN = 4096
 
 
-async def register_device(enrollment: Enrollment, push: PushClient, incoming: Incoming) -> None:
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a token belongs to, and the core's signed statement of it for another service (JWT, 60 s)."""
+
+    activation_id: str
+    user_id: str
+    application_id: str
+    statement: str = field(repr=False)
+
+
+async def register_device(door: CoreDoor, push: PushClient, incoming: Incoming) -> None:
     """Register the push token of the activation that the PowerAuth token belongs to.
 
     :raises SignatureInvalid: when not authenticated.
     :raises InvalidRequest: for an unusable request object.
     :raises PushRegistrationFailed: when the push service does not register it.
     """
-    caller = await who_am_i(enrollment, incoming, "push/device/register")
+    caller = await who_am_i(door, incoming, "push/device/register")
     registration = check_registration(request_object(incoming.body))
     registration |= {"appId": caller.application_id, "activationId": caller.activation_id}
     try:
@@ -32,7 +42,7 @@ async def register_device(enrollment: Enrollment, push: PushClient, incoming: In
         raise PushRegistrationFailed from None
 
 
-async def who_am_i(enrollment: Enrollment, incoming: Incoming, action: str) -> WhoAmIAnswer:
+async def who_am_i(door: CoreDoor, incoming: Incoming, action: str) -> Caller:
     """Return the token's owner with the core's statement of it for the push service.
 
     :param action: the one action that the statement is good for: the path of the request below ``/api``.
@@ -43,12 +53,17 @@ async def who_am_i(enrollment: Enrollment, incoming: Incoming, action: str) -> W
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.token(WHO_AM_I, header, {"audience": action})
+        answer = await door.token(WHO_AM_I, header, {"audience": action})
     except CoreRefused:
         raise SignatureInvalid from None
     if answer is None:
         raise SignatureInvalid
-    return answer
+    return Caller(
+        activation_id=told(answer.activation_id),
+        user_id=told(answer.user_id),
+        application_id=told(answer.application_id),
+        statement=told(answer.statement),
+    )
 
 
 def check_registration(request: JsonObject | None) -> JsonObject:

@@ -22,4 +22,4 @@ router = APIRouter(prefix="/api/activation", tags=["Activation spawn"], route_cl
 async def create_activation_code(request: Request) -> Response:
     """An activation code for another application or phone; signed, then encrypted for the core."""
     incoming = await receive_json(request)
-    return json_response(json_bytes(await service.activation_code(enrollment_of(request), incoming)))
+    return json_response(json_bytes(await service.activation_code(enrollment_of(request).door, incoming)))

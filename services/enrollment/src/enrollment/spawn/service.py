@@ -4,20 +4,19 @@ rule 4).
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import SPAWN
-from enrollment.core_answers import EnvelopeMembers
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import ActivationCodeFailed, EncryptionFailed, InvalidRequest, SignatureInvalid
-from enrollment.pipeline.envelopes import envelope_members
+from enrollment.pipeline.envelopes import is_envelope
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.table import SPAWN
 from powerauth_protocol.v3.versions import ProtocolVersion
 
 REQUEST_INVALID = "REQUEST_INVALID"
 
 
-async def activation_code(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def activation_code(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Return the sealed activation code.
 
     :raises SignatureInvalid: when not authenticated, before protocol 3.2 too; also when the core cannot open
@@ -26,13 +25,13 @@ async def activation_code(enrollment: Enrollment, incoming: Incoming) -> Envelop
     :raises InvalidRequest: when the signed request names no application, or no password of 16 characters
     :raises ActivationCodeFailed: when the destination is not allowed, or the core refuses
     """
-    header = signature_header(incoming, SPAWN.allowed)
+    header = signature_header(incoming, SPAWN.purpose.types)
     if header is None or not ProtocolVersion.parse(header.version).associated_data:
         raise SignatureInvalid
-    if envelope_members(incoming.body, header.version) is None:
+    if not is_envelope(incoming.body, header.version):
         raise EncryptionFailed
     try:
-        answer = await enrollment.door.sealed(SPAWN, incoming.body, [header])
+        answer = await door.sealed(SPAWN, incoming.body, [header])
     except CoreRefused:
         raise ActivationCodeFailed from None
     unusable = answer is not None and answer.refusal == REQUEST_INVALID

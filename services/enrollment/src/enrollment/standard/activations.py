@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import os
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import (
-    ACTIVATION_CREATE,
-    ACTIVATION_DETAIL,
-    ACTIVATION_REMOVE,
-    ACTIVATION_RENAME,
-    ACTIVATION_STATUS,
-)
-from enrollment.core_answers import EnvelopeMembers
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import (
     ActivationFailed,
     EncryptionFailed,
@@ -21,14 +12,21 @@ from enrollment.errors import (
     RequestInvalid,
     SignatureInvalid,
 )
+from enrollment.limits import Limits
 from enrollment.pipeline.envelopes import (
     EnvelopeRefused,
-    closed_envelope,
     open_application,
 )
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
 from enrollment.pipeline.sealed import envelope_of, sender_of
-from enrollment.wire import JsonObject, request_object, text_member
+from enrollment.wire import EnvelopeMembers, JsonObject, request_object, text_member
+from powerauth_contracts.dmz.table import (
+    ACTIVATION_CREATE,
+    ACTIVATION_DETAIL,
+    ACTIVATION_REMOVE,
+    ACTIVATION_RENAME,
+    ACTIVATION_STATUS,
+)
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import is_uuid
@@ -42,7 +40,7 @@ _STATUS_BLOB_LENGTH = 32
 _STATUS_NONCE_LENGTH = 16
 
 
-async def create_activation(enrollment: Enrollment, incoming: Incoming) -> bytes:
+async def create_activation(door: CoreDoor, limits: Limits, incoming: Incoming) -> bytes:
     """Open the outer layer, have the core do the key exchange with the inner one, seal the answer.
 
     :return: the sealed answer, JSON.
@@ -50,8 +48,8 @@ async def create_activation(enrollment: Enrollment, incoming: Incoming) -> bytes
     :raises RecoveryCodeInvalid: when the core names the PUK that is due.
     """
     try:
-        envelope = await open_application(enrollment.door, incoming)
-        layer1 = check_layer1(envelope.plaintext_object(), envelope.context.version.value)
+        envelope = await open_application(door, incoming)
+        layer1 = check_layer1(envelope.plaintext_object())
     except EnvelopeRefused:
         raise ActivationFailed from None
     request: JsonObject = {
@@ -60,10 +58,10 @@ async def create_activation(enrollment: Enrollment, incoming: Incoming) -> bytes
         **layer1,
     }
     try:
-        answer = await enrollment.door.call(ACTIVATION_CREATE, request)
+        answer = await door.call(ACTIVATION_CREATE, request)
     except CoreRefused as refusal:
         raise _creation_failure(refusal) from None
-    enrollment.limits.prove(incoming.network)
+    limits.prove(incoming.network)
     members: JsonObject = {
         "activationData": answer.activation_data,
         "customAttributes": answer.custom_attributes,
@@ -72,10 +70,10 @@ async def create_activation(enrollment: Enrollment, incoming: Incoming) -> bytes
     return envelope.seal(json_bytes(members))
 
 
-def check_layer1(plaintext: JsonObject, version: str) -> JsonObject:
-    """Return the members of the outer layer that go to the core.
+def check_layer1(plaintext: JsonObject) -> JsonObject:
+    """Return the members of the outer layer that go to the core; the inner envelope is not looked at.
 
-    :raises ActivationFailed: when one is missing or the inner envelope does not have the version's form.
+    :raises ActivationFailed: when one is missing.
     """
     activation_type = plaintext.get("type")
     identity = plaintext.get("identityAttributes")
@@ -85,13 +83,13 @@ def check_layer1(plaintext: JsonObject, version: str) -> JsonObject:
         raise ActivationFailed
     if not isinstance(identity, dict) or not identity or not isinstance(custom, dict | None):
         raise ActivationFailed
-    if not isinstance(inner, dict) or (members := closed_envelope(inner, version)) is None:
+    if not isinstance(inner, dict):
         raise ActivationFailed
     return {
         "type": activation_type,
         "identityAttributes": identity,
         "customAttributes": custom or {},
-        "activationData": members,
+        "activationData": inner,
     }
 
 
@@ -102,7 +100,7 @@ def _creation_failure(refusal: CoreRefused) -> ActivationFailed | RecoveryCodeIn
     return ActivationFailed()
 
 
-async def activation_status(enrollment: Enrollment, incoming: Incoming) -> JsonObject:
+async def activation_status(door: CoreDoor, limits: Limits, incoming: Incoming) -> JsonObject:
     """Return the encrypted status; an id that cannot exist is answered like one that does not.
 
     :raises ActivationFailed: when the request names no activation or the core refuses.
@@ -118,12 +116,12 @@ async def activation_status(enrollment: Enrollment, incoming: Incoming) -> JsonO
     call: JsonObject = {"activationId": activation_id}
     if challenge is not None:
         call["challenge"] = challenge
-    limits, key = enrollment.limits, f"{activation_id.lower()} {incoming.network}"
+    key = f"{activation_id.lower()} {incoming.network}"
     turn = limits.turn(limits.status_per_activation, key, incoming.network, incoming.disconnected)
     async with turn:
         await limits.status_per_activation.count(key)
         try:
-            answer = await enrollment.door.call(ACTIVATION_STATUS, call)
+            answer = await door.call(ACTIVATION_STATUS, call)
         except CoreRefused:
             raise ActivationFailed from None
     members = {
@@ -146,17 +144,17 @@ def _random_status(activation_id: str, challenge: str | None) -> JsonObject:
     return status
 
 
-async def remove_activation(enrollment: Enrollment, incoming: Incoming) -> JsonObject:
+async def remove_activation(door: CoreDoor, incoming: Incoming) -> JsonObject:
     """Remove the activation that signed.
 
     :raises SignatureInvalid: when not authenticated.
     :raises ActivationFailed: when the core refuses afterwards.
     """
-    header = signature_header(incoming, ACTIVATION_REMOVE.allowed)
+    header = signature_header(incoming, ACTIVATION_REMOVE.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.signed(ACTIVATION_REMOVE, header, incoming.body)
+        answer = await door.signed(ACTIVATION_REMOVE, header, incoming.body)
     except CoreRefused:
         raise ActivationFailed from None
     if answer is None:
@@ -164,7 +162,7 @@ async def remove_activation(enrollment: Enrollment, incoming: Incoming) -> JsonO
     return {"activationId": answer.activation_id}
 
 
-async def activation_detail(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def activation_detail(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Return the name of the token's activation, sealed for the same activation.
 
     A request without a usable header for its envelope goes to the core all the same: the token is judged
@@ -178,13 +176,13 @@ async def activation_detail(enrollment: Enrollment, incoming: Incoming) -> Envel
         raise SignatureInvalid
     headers = [token] if sender is None else [token, sender]
     try:
-        answer = await enrollment.door.sealed(ACTIVATION_DETAIL, incoming.body, headers)
+        answer = await door.sealed(ACTIVATION_DETAIL, incoming.body, headers)
     except CoreRefused:
         raise EncryptionFailed from None
     return envelope_of(answer, EncryptionFailed)
 
 
-async def rename_activation(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def rename_activation(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Rename the activation that signed what the envelope holds.
 
     :raises SignatureInvalid: when not authenticated; also when the core cannot open the envelope, since then
@@ -192,11 +190,11 @@ async def rename_activation(enrollment: Enrollment, incoming: Incoming) -> Envel
     :raises RequestInvalid: when the name is missing.
     :raises ActivationFailed: when the core refuses.
     """
-    header = signature_header(incoming, ACTIVATION_RENAME.allowed)
+    header = signature_header(incoming, ACTIVATION_RENAME.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.sealed(ACTIVATION_RENAME, incoming.body, [header])
+        answer = await door.sealed(ACTIVATION_RENAME, incoming.body, [header])
     except CoreRefused:
         raise ActivationFailed from None
     return envelope_of(answer, RequestInvalid)

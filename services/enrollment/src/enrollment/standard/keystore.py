@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import KEYSTORE_CREATE
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import TemporaryKeyFailed
+from enrollment.limits import Limits
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, request_object, text_member
+from powerauth_contracts.dmz.table import KEYSTORE_CREATE
 from powerauth_protocol.common.errors import TokenFormatError
 from powerauth_protocol.v3.temporary_key import parse_request_jwt
 
 LONGEST_JWT = 8192
 
 
-async def create_temporary_key(enrollment: Enrollment, incoming: Incoming) -> JsonObject:
+async def create_temporary_key(door: CoreDoor, limits: Limits, incoming: Incoming) -> JsonObject:
     """Forward a key request and return the core's signed answer.
 
     What an activation got counts on it, after its MAC; what strangers ask in its name, on their address.
@@ -27,19 +27,18 @@ async def create_temporary_key(enrollment: Enrollment, incoming: Incoming) -> Js
         raise TemporaryKeyFailed
     activation_id = named_activation(jwt)
     if activation_id is None:
-        return await _forward(enrollment, jwt)
-    limits = enrollment.limits
+        return await _forward(door, jwt)
     turn = limits.turn(limits.keystore_per_activation, activation_id, incoming.network, incoming.disconnected)
     async with turn:
-        answer = await _forward(enrollment, jwt)
+        answer = await _forward(door, jwt)
     await limits.keystore_per_activation.count(activation_id)
     limits.prove(incoming.network)
     return answer
 
 
-async def _forward(enrollment: Enrollment, jwt: str) -> JsonObject:
+async def _forward(door: CoreDoor, jwt: str) -> JsonObject:
     try:
-        answer = await enrollment.door.call(KEYSTORE_CREATE, {"jwt": jwt})
+        answer = await door.call(KEYSTORE_CREATE, {"jwt": jwt})
     except CoreRefused:
         raise TemporaryKeyFailed from None
     return {"jwt": answer.jwt}

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import (
-    RECOVERY_CONFIRM,
-    TOKEN_CREATE,
-    VAULT_UNLOCK,
-    SealedCall,
-)
-from enrollment.core_answers import EnvelopeMembers
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import (
     RecoveryConfirmFailed,
     RequestInvalid,
@@ -18,33 +10,36 @@ from enrollment.errors import (
     TokenFailed,
     VaultFailed,
 )
-from enrollment.pipeline.envelopes import envelope_members
+from enrollment.pipeline.envelopes import is_envelope
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
+from powerauth_contracts.dmz.table import RECOVERY_CONFIRM, TOKEN_CREATE, VAULT_UNLOCK, SignedCall
 from servicekit.errors import ServiceError
 
 
-async def create_token(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def create_token(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Issue a token of the factor type that signed (spec/enrollment-api.md §6.8).
 
     :raises SignatureInvalid: when not authenticated.
     :raises RequestInvalid: when the envelope does not have the version's form.
     :raises TokenFailed: when the core refuses.
     """
-    return await _signed_then_judged(enrollment, TOKEN_CREATE, incoming, TokenFailed)
+    return await _signed_then_judged(door, TOKEN_CREATE, incoming, TokenFailed)
 
 
-async def confirm_recovery(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def confirm_recovery(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Confirm a recovery code (spec/enrollment-api.md §6.13).
 
     :raises SignatureInvalid: when not authenticated.
     :raises RequestInvalid: when the envelope does not have the version's form.
     :raises RecoveryConfirmFailed: when the core refuses.
     """
-    return await _signed_then_judged(enrollment, RECOVERY_CONFIRM, incoming, RecoveryConfirmFailed)
+    return await _signed_then_judged(door, RECOVERY_CONFIRM, incoming, RecoveryConfirmFailed)
 
 
-async def unlock_vault(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def unlock_vault(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Hand out the vault key, sealed (spec/enrollment-api.md §6.10).
 
     The form of the envelope is looked at first here: the core judges factor type and signature itself.
@@ -53,31 +48,31 @@ async def unlock_vault(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMe
     :raises RequestInvalid: when the envelope does not have the version's form.
     :raises VaultFailed: when the core refuses, for the factor type too.
     """
-    header = signature_header(incoming, VAULT_UNLOCK.allowed)
+    header = signature_header(incoming, VAULT_UNLOCK.purpose.types)
     if header is None:
         raise SignatureInvalid
-    if envelope_members(incoming.body, header.version) is None:
+    if not is_envelope(incoming.body, header.version):
         raise RequestInvalid
     try:
-        answer = await enrollment.door.sealed(VAULT_UNLOCK, incoming.body, [header])
+        answer = await door.sealed(VAULT_UNLOCK, incoming.body, [header])
     except CoreRefused:
         raise VaultFailed from None
     return envelope_of(answer, RequestInvalid)
 
 
 async def _signed_then_judged(
-    enrollment: Enrollment,
-    target: SealedCall,
+    door: CoreDoor,
+    target: SignedCall[SealedRequest, SealedAnswer],
     incoming: Incoming,
     failure: type[ServiceError],
 ) -> EnvelopeMembers:
     """The core verifies before it looks at the envelope, so a broken one is told only to who signed it."""
-    header = signature_header(incoming, target.allowed)
+    header = signature_header(incoming, target.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.sealed(target, incoming.body, [header])
+        answer = await door.sealed(target, incoming.body, [header])
     except CoreRefused:
-        well_formed = envelope_members(incoming.body, header.version) is not None
+        well_formed = is_envelope(incoming.body, header.version)
         raise (failure if well_formed else RequestInvalid) from None
     return envelope_of(answer, RequestInvalid)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import SIGNATURE_VALIDATE_TYPES, SignatureTypes
-from enrollment.core_answers import VerifyAnswer
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import SignatureInvalid
 from enrollment.pipeline.incoming import Incoming, signature_header
+from powerauth_contracts.dmz.purposes import PB, PK, PKB, P, SignatureTypes
 from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.common.request_data import canonical_query
 
 SIGNATURE_VALIDATE = "/pa/signature/validate"
+TYPES: SignatureTypes = frozenset({P, PK, PB, PKB})
 
 
-async def validate_signature(enrollment: Enrollment, incoming: Incoming, method: str, query: str) -> None:
+async def validate_signature(door: CoreDoor, incoming: Incoming, method: str, query: str) -> None:
     """Verify a signature over any request; a GET signs its canonical query, other methods their body.
 
     :param query: the query string as received, without the question mark; empty when there is none.
@@ -26,38 +25,12 @@ async def validate_signature(enrollment: Enrollment, incoming: Incoming, method:
             body = (canonical_query(query) or "").encode()
         except EncodingError:
             raise SignatureInvalid from None
-    header = signature_header(incoming, SIGNATURE_VALIDATE_TYPES)
+    header = signature_header(incoming, TYPES)
     if header is None:
         raise SignatureInvalid
     try:
-        signed = await enrollment.door.is_signed(
-            header, method, SIGNATURE_VALIDATE, SIGNATURE_VALIDATE_TYPES, body
-        )
+        signed = await door.is_signed(header, method, SIGNATURE_VALIDATE, TYPES, body)
     except CoreRefused:
         raise SignatureInvalid from None
     if not signed:
         raise SignatureInvalid
-
-
-async def authenticate(
-    enrollment: Enrollment,
-    incoming: Incoming,
-    method: str,
-    uri_id: str,
-    allowed: SignatureTypes,
-    body: bytes,
-) -> VerifyAnswer:
-    """Return who signed `body`.
-
-    :raises SignatureInvalid: when not authenticated, whatever the reason.
-    """
-    header = signature_header(incoming, allowed)
-    if header is None:
-        raise SignatureInvalid
-    try:
-        answer = await enrollment.door.verify(header, method, uri_id, allowed, body)
-    except CoreRefused:
-        raise SignatureInvalid from None
-    if answer is None:
-        raise SignatureInvalid
-    return answer

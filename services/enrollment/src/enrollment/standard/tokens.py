@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import TOKEN_REMOVE
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import RequestInvalid, SignatureInvalid, TokenFailed
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.wire import JsonObject, request_object, text_member
+from powerauth_contracts.dmz.table import TOKEN_REMOVE
 
 
-async def remove_token(enrollment: Enrollment, incoming: Incoming) -> JsonObject:
+async def remove_token(door: CoreDoor, incoming: Incoming) -> JsonObject:
     """Remove a token of the activation that signed; an unknown or foreign one is answered alike.
 
     :raises SignatureInvalid: when not authenticated.
     :raises RequestInvalid: when the request names no token.
     :raises TokenFailed: when the core refuses.
     """
-    header = signature_header(incoming, TOKEN_REMOVE.allowed)
+    header = signature_header(incoming, TOKEN_REMOVE.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.signed(TOKEN_REMOVE, header, incoming.body)
+        answer = await door.signed(TOKEN_REMOVE, header, incoming.body)
     except CoreRefused:
         named = text_member(request_object(incoming.body), "tokenId") is not None
         raise (TokenFailed if named else RequestInvalid) from None

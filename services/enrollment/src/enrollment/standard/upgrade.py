@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import UPGRADE_COMMIT, UPGRADE_START
-from enrollment.core_answers import EnvelopeMembers
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import RequestInvalid, SignatureInvalid, UpgradeFailed
-from enrollment.pipeline.envelopes import envelope_members
+from enrollment.pipeline.envelopes import is_envelope
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.table import UPGRADE_COMMIT, UPGRADE_START
 from powerauth_protocol.common.errors import HeaderError
 from powerauth_protocol.v3.ecies import Scope
 from powerauth_protocol.v3.http_headers import parse_encryption_header, parse_signature_header
@@ -17,7 +16,7 @@ from powerauth_protocol.v3.http_headers import parse_encryption_header, parse_si
 _UNKNOWN_VERSION = "POWER_AUTH_ENCRYPTION_VERSION_INVALID"
 
 
-async def start_upgrade(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def start_upgrade(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Pass the device's closed envelope to the core and its answer back.
 
     :raises UpgradeFailed: when the header is unusable or the core refuses.
@@ -27,16 +26,16 @@ async def start_upgrade(enrollment: Enrollment, incoming: Incoming) -> EnvelopeM
         header = parse_encryption_header(incoming.encryption, Scope.ACTIVATION)
     except HeaderError as error:
         raise (RequestInvalid if error.code == _UNKNOWN_VERSION else UpgradeFailed) from None
-    if envelope_members(incoming.body, header.version) is None:
+    if not is_envelope(incoming.body, header.version):
         raise RequestInvalid
     try:
-        answer = await enrollment.door.sealed(UPGRADE_START, incoming.body, [header])
+        answer = await door.sealed(UPGRADE_START, incoming.body, [header])
     except CoreRefused:
         raise UpgradeFailed from None
     return envelope_of(answer, UpgradeFailed)
 
 
-async def commit_upgrade(enrollment: Enrollment, incoming: Incoming) -> None:
+async def commit_upgrade(door: CoreDoor, incoming: Incoming) -> None:
     """Commit the upgrade of the activation that signed with its possession factor.
 
     :raises SignatureInvalid: without a header, for a wrong factor type or a wrong signature.
@@ -50,11 +49,11 @@ async def commit_upgrade(enrollment: Enrollment, incoming: Incoming) -> None:
         raise UpgradeFailed from None
     if not incoming.body:
         raise UpgradeFailed
-    header = signature_header(incoming, UPGRADE_COMMIT.allowed)
+    header = signature_header(incoming, UPGRADE_COMMIT.purpose.types)
     if header is None:
         raise SignatureInvalid
     try:
-        answer = await enrollment.door.signed(UPGRADE_COMMIT, header, incoming.body)
+        answer = await door.signed(UPGRADE_COMMIT, header, incoming.body)
     except CoreRefused:
         raise UpgradeFailed from None
     if answer is None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from enrollment.container import Enrollment
-from enrollment.core_actions import USER_INFO
-from enrollment.core_answers import EnvelopeMembers
-from enrollment.core_client import CoreRefused
+from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.errors import EncryptionFailed, UserInfoFailed
 from enrollment.pipeline.incoming import Incoming
 from enrollment.pipeline.sealed import envelope_of, sender_of
+from enrollment.wire import EnvelopeMembers
+from powerauth_contracts.dmz.table import USER_INFO
 
 
-async def user_info(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembers:
+async def user_info(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     """Return the sealed claims; an empty object where no provider gives any.
 
     :raises EncryptionFailed: when the core cannot open the envelope, also because of the activation's state.
@@ -21,7 +20,7 @@ async def user_info(enrollment: Enrollment, incoming: Incoming) -> EnvelopeMembe
     if sender is None:
         raise EncryptionFailed
     try:
-        answer = await enrollment.door.sealed(USER_INFO, incoming.body, [sender])
+        answer = await door.sealed(USER_INFO, incoming.body, [sender])
     except CoreRefused:
         raise EncryptionFailed from None
     return envelope_of(answer, UserInfoFailed)

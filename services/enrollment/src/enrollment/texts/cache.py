@@ -8,10 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from enrollment.core_actions import TEXTS
 from enrollment.core_client import CoreDoor, CoreRefused
 from enrollment.texts.rows import TextRow
 from enrollment.wire import JsonObject
+from powerauth_contracts.dmz.table import TEXTS
 from servicekit.errors import RemoteUnavailable
 from servicekit.logs import get_logger
 

@@ -14,16 +14,15 @@ from powerauth_contracts.dmz.models import (
     SignedRequest,
     TokenRemoveAnswer,
 )
+from powerauth_contracts.dmz.table import ACTIVATION_REMOVE, TOKEN_REMOVE, UPGRADE_COMMIT
 from powerauth_contracts.rest.upgrade import CommitUpgradeRequest
 from powerauth_contracts.wire import ExactText, ObjectRequest, RequestModel
 from powerauth_core.activations import administration
-from powerauth_core.dmz import actions, signed
-from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz import signed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.providers import plug_ins as providers
 from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
-from powerauth_core.verification.executor import SignatureExecutor
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import Decision
 
@@ -90,15 +89,15 @@ class CommitUpgrade(signed.DoorAction):
         await upgrade.commit(session, request)
 
 
-async def remove_token(verifier: SignatureExecutor, request: SignedRequest) -> TokenRemoveAnswer:
+async def remove_token(ports: Ports, request: SignedRequest) -> TokenRemoveAnswer:
     """``signed/token/remove``; another activation's token stays and is answered like an unknown one."""
     body = signed.read_body(request)
     try:
         named = ObjectRequest[RemoveTokenBody].model_validate_json(body).request_object
     except ValidationError:
         named = None
-    header = signature_header(request.header)
-    verified = await signed.check(verifier, header, body, actions.REMOVE_TOKEN, RemoveToken(named))
+    header = request.header.header()
+    verified = await signed.check(ports.verifier, header, body, TOKEN_REMOVE.purpose, RemoveToken(named))
     if verified is None or not verified.valid:
         return TokenRemoveAnswer(authenticated=False)
     removed: RemovedToken | None = verified.answer
@@ -112,13 +111,13 @@ async def remove(ports: Ports, request: SignedRequest) -> ActivationActionAnswer
 
     :raises ActivationRefused: the custom provider did not answer
     """
-    header, body = signature_header(request.header), signed.read_body(request)
+    header, body = request.header.header(), signed.read_body(request)
     # Whatever cannot be a removal is not worth a question.
-    if header is None or not actions.REMOVE_ACTIVATION.may_sign(header):
+    if header is None or not ACTIVATION_REMOVE.purpose.may_sign(header):
         return ActivationActionAnswer(authenticated=False)
     revoke = await providers.revokes_recovery_codes(ports, header.activation_id)
     action = RemoveActivation(ports, revoke_recovery_codes=revoke)
-    verified = await signed.check(ports.verifier, header, body, actions.REMOVE_ACTIVATION, action)
+    verified = await signed.check(ports.verifier, header, body, ACTIVATION_REMOVE.purpose, action)
     if verified is None or not verified.valid or verified.activation is None:
         return ActivationActionAnswer(authenticated=False)
     removed = verified.activation
@@ -131,13 +130,13 @@ async def commit_upgrade(ports: Ports, request: SignedRequest) -> SignedAnswer:
 
     :raises IncorrectActivationState: the signature was right; no activation can be upgraded (D8)
     """
-    header, body = signature_header(request.header), signed.read_body(request)
+    header, body = request.header.header(), signed.read_body(request)
     action = None if header is None else CommitUpgrade(ports, header.application_key)
     verified = await signed.check(
         ports.verifier,
         header,
         body,
-        actions.COMMIT_UPGRADE,
+        UPGRADE_COMMIT.purpose,
         action,
         force_hash_counter=True,
     )

@@ -19,12 +19,7 @@ from powerauth_contracts.dmz.models import CreateActivationAnswer, CreateActivat
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.envelopes import SealedFields
 from powerauth_contracts.rest.activation_administration import ChangeFlagsRequest
-from powerauth_contracts.rest.exchange import (
-    CreateActivationByRecoveryRequest,
-    KeyExchangeResponse,
-    PrepareActivationRequest,
-)
-from powerauth_contracts.rest.exchange import CreateActivationRequest as CreateRequest
+from powerauth_contracts.rest.exchange import KeyExchangeResponse
 from powerauth_core.activations import commit as commits
 from powerauth_core.activations import flags
 from powerauth_core.activations import repository as activations
@@ -35,7 +30,9 @@ from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.rules import commits_at_once
+from powerauth_core.envelopes.service import read_members
 from powerauth_core.exchange import key_exchange, recovery
+from powerauth_core.exchange.offer import ClosedOffer
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.providers import oidc
 from powerauth_core.providers import plug_ins as providers
@@ -85,8 +82,10 @@ async def create(ports: Ports, request: CreateActivationRequest) -> CreateActiva
     :raises ProviderFailed: there is no provider for the type, or it refused
     :raises CoreError: layer 2 does not open, or the activation cannot be created
     """
+    version, env = read_members(request.activation_data, request.protocol_version)
+    closed = ClosedOffer(request.application_key, version, env)
     by_oidc = request.type == "DIRECT" and request.identity_attributes.get("method") == OIDC
-    exchanged = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request)
+    exchanged = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request, closed)
     response = exchanged.response
     context = ClaimsContext(
         _STAGES[exchanged.kind], response.user_id, response.activation_id, response.application_id
@@ -106,46 +105,44 @@ async def create(ports: Ports, request: CreateActivationRequest) -> CreateActiva
     )
 
 
-async def _by_code(ports: Ports, request: CreateActivationRequest) -> Exchanged:
+async def _by_code(ports: Ports, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
     """The code was issued for a user; whether it needs a commit was said then."""
     code = _attribute(request, "code")
     provider = providers.activation_provider(ports)
     plan = await _plan(ports.settings, provider, request, "CODE")
-    response = await key_exchange.prepare_activation(
-        ports,
-        PrepareActivationRequest(
-            activation_code=code,
-            generate_recovery_codes=plan.generate_recovery_codes,
-            **_exchange_fields(request),
-        ),
-    )
+    async with ports.database.transaction() as session:
+        response = await key_exchange.prepare(
+            ports, session, code=code, closed=closed, generate_recovery_codes=plan.generate_recovery_codes
+        )
     completed = await _completion(ports, provider, request, "CODE", response)
     if response.activation_status is ActivationStatus.ACTIVE and provider is not None:
         await providers.notify(ports.settings, provider.committed(_created(request, "CODE", response)))
     return Exchanged(response, "CODE", completed.custom_attributes, response.activation_status)
 
 
-async def _by_recovery(ports: Ports, request: CreateActivationRequest) -> Exchanged:
+async def _by_recovery(ports: Ports, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
     """The PUK proves the user; the operator's provider says whether to commit, without one the
     configuration.
     """
     code, puk = _attribute(request, "recoveryCode"), _attribute(request, "puk")
     provider = providers.activation_provider(ports)
     plan = await _plan(ports.settings, provider, request, "RECOVERY")
-    wanted = CreateActivationByRecoveryRequest(
-        recovery_code=code,
-        puk=puk,
-        generate_recovery_codes=plan.generate_recovery_codes,
-        max_failure_count=plan.max_failed_attempts,
-        **_exchange_fields(request),
-    )
     async with ports.database.transaction() as session:
         commit = provider is None and await _commits(ports, session, request, "RECOVERY", word=None)
-        response = await recovery.create(ports, session, wanted, commit=commit)
+        response = await recovery.create(
+            ports,
+            session,
+            code=code,
+            puk=puk,
+            closed=closed,
+            max_failure_count=plan.max_failed_attempts,
+            generate_recovery_codes=plan.generate_recovery_codes,
+            commit=commit,
+        )
     return await _finish(ports, provider, request, "RECOVERY", response)
 
 
-async def _by_provider(ports: Ports, request: CreateActivationRequest) -> Exchanged:
+async def _by_provider(ports: Ports, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
     """The operator's provider says whose the credentials are, and whether to commit."""
     provider = providers.activation_provider(ports)
     if provider is None:
@@ -156,30 +153,29 @@ async def _by_provider(ports: Ports, request: CreateActivationRequest) -> Exchan
     expires = None
     if plan.validity_ms is not None:
         expires = clock.now() + timedelta(milliseconds=plan.validity_ms)
-    response = await key_exchange.create_activation(
-        ports,
-        CreateRequest(
+    async with ports.database.transaction() as session:
+        response = await key_exchange.create(
+            ports,
+            session,
             user_id=plan.user_id,
-            timestamp_activation_expire=expires,
-            generate_recovery_codes=plan.generate_recovery_codes,
+            closed=closed,
+            expires=expires,
             max_failure_count=plan.max_failed_attempts,
-            **_exchange_fields(request),
-        ),
-    )
+            generate_recovery_codes=plan.generate_recovery_codes,
+        )
     return await _finish(ports, provider, request, "CUSTOM", response)
 
 
-async def _by_oidc(ports: Ports, request: CreateActivationRequest) -> Exchanged:
+async def _by_oidc(ports: Ports, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
     """The identity provider names the user in an ID token that the core obtains itself; always committed."""
     user_id = await oidc.user_of(ports, request.application_key, request.identity_attributes)
-    wanted = CreateRequest(user_id=user_id, **_exchange_fields(request))
     async with ports.database.transaction() as session:
-        response = await key_exchange.create(ports, session, wanted, commit=True)
+        response = await key_exchange.create(ports, session, user_id=user_id, closed=closed, commit=True)
     attributes = request.custom_attributes or {}
     return Exchanged(response, "CUSTOM", attributes, response.activation_status)
 
 
-_FLOWS: dict[str, Callable[[Ports, CreateActivationRequest], Awaitable[Exchanged]]] = {
+_FLOWS: dict[str, Callable[[Ports, CreateActivationRequest, ClosedOffer], Awaitable[Exchanged]]] = {
     "CODE": _by_code,
     "RECOVERY": _by_recovery,
     "CUSTOM": _by_provider,
@@ -328,11 +324,3 @@ def _attribute(request: CreateActivationRequest, name: str) -> str:
     if value is None or is_blank(value):
         raise InvalidRequest(f"requestObject.identityAttributes.{name} - must not be blank")
     return value
-
-
-def _exchange_fields(request: CreateActivationRequest) -> dict[str, Any]:
-    return {
-        "application_key": request.application_key,
-        "protocol_version": request.protocol_version,
-        **request.activation_data.model_dump(by_alias=False),
-    }

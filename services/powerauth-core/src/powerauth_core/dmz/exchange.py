@@ -4,14 +4,20 @@ routes are there outside production only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.dmz.models import REQUEST_INVALID, SealedAnswer, SealedRequest
+from powerauth_contracts.dmz.table import (
+    EXCHANGE_GENERICS,
+    EXCHANGE_RAW,
+    EXCHANGE_SIGNED,
+    EXCHANGE_STRING,
+    SignedCall,
+)
 from powerauth_contracts.wire import json_bytes
-from powerauth_core.dmz import actions, sealed, signed
-from powerauth_core.dmz.actions import Purpose
+from powerauth_core.dmz import sealed, signed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.sealed import PlaintextAction, Received
 from powerauth_core.kernel.errors import InvalidRequest
@@ -19,15 +25,10 @@ from powerauth_core.kernel.errors import InvalidRequest
 _NO_DATA = "''"
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
-    """A signed resource: its purpose, and its answer to a plaintext and the signer's user id.
-
-    An answer raises `InvalidRequest` if the plaintext is not of the kind that the resource echoes.
-    """
-
-    purpose: Purpose
-    answer: Callable[[bytes, str], bytes]
+Answers = Callable[[bytes, str], bytes]
+"""The answer to a plaintext and the signer's user id; raises `InvalidRequest` if the plaintext is not of the
+kind that the resource echoes.
+"""
 
 
 def _signed(plaintext: bytes, user_id: str) -> bytes:
@@ -52,15 +53,6 @@ def _generics(plaintext: bytes, _user_id: str) -> bytes:
     return json_bytes({"status": "OK", "responseObject": {"data": inner.get("data")}})
 
 
-ECHOES = {
-    "signed": Echo(actions.EXCHANGE_SIGNED, _signed),
-    "string": Echo(actions.EXCHANGE_STRING, _string),
-    "raw": Echo(actions.EXCHANGE_RAW, _raw),
-    "generics": Echo(actions.EXCHANGE_GENERICS, _generics),
-}
-"""By the last part of the path ``sealed/exchange/<name>``."""
-
-
 async def echo(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/exchange/activation``: an envelope without a signature.
 
@@ -74,21 +66,38 @@ async def echo(ports: Ports, request: SealedRequest) -> SealedAnswer:
     return SealedAnswer(authenticated=True, envelope=received.opened.seal(json_bytes({"data": text})))
 
 
-async def echo_signed(ports: Ports, request: SealedRequest, resource: Echo) -> SealedAnswer:
-    """``sealed/exchange/signed`` and its like; raises as `sealed.check_plaintext`."""
+def _echo_signed(
+    call: SignedCall[SealedRequest, SealedAnswer], answers: Answers
+) -> Callable[[Ports, SealedRequest], Awaitable[SealedAnswer]]:
+    async def echoed(ports: Ports, request: SealedRequest) -> SealedAnswer:
+        """``sealed/exchange/signed`` and its like; raises as `sealed.check_plaintext`."""
+        checked = await sealed.check_plaintext(ports, request, call.purpose, _nothing_more)
+        if checked is None:
+            return SealedAnswer(authenticated=False)
+        received, _ = checked
+        try:
+            plaintext = answers(received.plaintext, received.activation.user_id)
+        except InvalidRequest:
+            return SealedAnswer(authenticated=True, refusal=REQUEST_INVALID)
+        return SealedAnswer(authenticated=True, envelope=received.opened.seal(plaintext))
 
-    async def action(received: Received) -> PlaintextAction:
-        return PlaintextAction(received)
+    return echoed
 
-    checked = await sealed.check_plaintext(ports, request, resource.purpose, action)
-    if checked is None:
-        return SealedAnswer(authenticated=False)
-    received, _ = checked
-    try:
-        plaintext = resource.answer(received.plaintext, received.activation.user_id)
-    except InvalidRequest:
-        return SealedAnswer(authenticated=True, refusal=REQUEST_INVALID)
-    return SealedAnswer(authenticated=True, envelope=received.opened.seal(plaintext))
+
+async def _nothing_more(received: Received) -> PlaintextAction:
+    return PlaintextAction(received)
+
+
+ECHOES: dict[Call[Any, Any], Callable[[Ports, SealedRequest], Awaitable[SealedAnswer]]] = {
+    call: _echo_signed(call, answers)
+    for call, answers in (
+        (EXCHANGE_SIGNED, _signed),
+        (EXCHANGE_STRING, _string),
+        (EXCHANGE_RAW, _raw),
+        (EXCHANGE_GENERICS, _generics),
+    )
+}
+"""Signed resources by their calls."""
 
 
 def _sentence(data: str, user_id: str) -> str:

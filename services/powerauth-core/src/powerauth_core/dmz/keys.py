@@ -7,10 +7,10 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
+from powerauth_contracts.dmz.table import RECOVERY_CONFIRM, TOKEN_CREATE, VAULT_UNLOCK
 from powerauth_contracts.envelopes import SealedFields
-from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
-from powerauth_core.dmz import actions, sealed, signed
-from powerauth_core.dmz.headers import encryption_header
+from powerauth_core.applications.cache import ApplicationFacts
+from powerauth_core.dmz import sealed, signed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest
 from powerauth_core.recovery import service as recovery
@@ -23,9 +23,7 @@ from powerauth_core.verification.rules import Decision
 from powerauth_core.verification.service import WIRE_NAME
 from powerauth_protocol.v3.ecies import EciesRequest
 from powerauth_protocol.v3.http_headers import SignatureHeader
-from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from servicekit.database import Database
 
 
 class EnvelopeAction(signed.DoorAction):
@@ -97,7 +95,7 @@ async def create_token(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """
     header, body = sealed.authorization_of(request), signed.read_body(request)
     verified = await signed.check(
-        ports.verifier, header, body, actions.CREATE_TOKEN, CreateToken(ports, header, body)
+        ports.verifier, header, body, TOKEN_CREATE.purpose, CreateToken(ports, header, body)
     )
     return _answer(verified)
 
@@ -110,7 +108,7 @@ async def confirm_recovery_code(ports: Ports, request: SealedRequest) -> SealedA
     """
     header, body = sealed.authorization_of(request), signed.read_body(request)
     action = ConfirmRecoveryCode(ports, header, body)
-    return _answer(await signed.check(ports.verifier, header, body, actions.CONFIRM_RECOVERY_CODE, action))
+    return _answer(await signed.check(ports.verifier, header, body, RECOVERY_CONFIRM.purpose, action))
 
 
 async def unlock_vault(ports: Ports, request: SealedRequest) -> SealedAnswer:
@@ -126,31 +124,29 @@ async def unlock_vault(ports: Ports, request: SealedRequest) -> SealedAnswer:
     if header is None:
         return SealedAnswer(authenticated=False)
     vault_rules.check_type(
-        SignatureType.parse(header.signature_type),
+        header.kind,
         biometry_allowed=ports.settings.secure_vault_enable_biometric_authentication,
     )
     version = ProtocolVersion.parse(header.version)
     env = signed.read_envelope(body, version)
     action = UnlockVaultAtDoor(ports, header.application_key, version, env)
-    return _answer(await signed.check(ports.verifier, header, body, actions.UNLOCK_VAULT, action))
+    return _answer(await signed.check(ports.verifier, header, body, VAULT_UNLOCK.purpose, action))
 
 
-async def start_upgrade(
-    database: Database, application_cache: ApplicationCache, request: SealedRequest
-) -> SealedAnswer:
+async def start_upgrade(ports: Ports, request: SealedRequest) -> SealedAnswer:
     """``sealed/upgrade/start``, kept for wire compatibility: there are no upgrades, so it is refused (D8).
 
     :raises InvalidRequest: no usable encryption header, or no envelope of its version
     :raises CoreError: as `upgrade.refuse_start`
     """
-    header = None if request.encryption is None else encryption_header(request.encryption)
+    header = None if request.encryption is None else request.encryption.header()
     if header is None or header.activation_id is None:
         raise InvalidRequest()
     version = ProtocolVersion.parse(header.version)
     signed.read_envelope(signed.read_body(request), version)
-    async with database.read() as session:
+    async with ports.database.read() as session:
         await upgrade.refuse_start(
-            application_cache, session, header.activation_id, header.application_key, version
+            ports.application_cache, session, header.activation_id, header.application_key, version
         )
 
 

@@ -12,16 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.dmz.models import (
     REQUEST_INVALID,
+    DoorOperation,
     OperationActionAnswer,
     OperationHistoryAnswer,
     SignedOperationRequest,
     SignedRequest,
 )
+from powerauth_contracts.dmz.table import OPERATION_APPROVE, OPERATION_HISTORY, OPERATION_REJECT
 from powerauth_contracts.enums import OperationStatus
-from powerauth_contracts.rest.operations import DoorOperation
 from powerauth_contracts.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
-from powerauth_core.dmz import actions, signed
-from powerauth_core.dmz.headers import signature_header
+from powerauth_core.dmz import signed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
@@ -182,8 +182,8 @@ async def approve(ports: Ports, request: SignedOperationRequest) -> OperationAct
     """
     body = signed.read_body(request)
     action = ApproveOperation(ports, _approval(body), _connection(request))
-    header = signature_header(request.header)
-    verified = await signed.check(ports.verifier, header, body, actions.APPROVE_OPERATION, action)
+    header = request.header.header()
+    verified = await signed.check(ports.verifier, header, body, OPERATION_APPROVE.purpose, action)
     if verified is None or not verified.valid:
         status = None if verified is None else verified.answer
         return OperationActionAnswer(authenticated=False, operation_status=status)
@@ -197,8 +197,8 @@ async def reject(ports: Ports, request: SignedOperationRequest) -> OperationActi
     """
     body = signed.read_body(request)
     action = RejectOperation(ports, _rejection(body), _connection(request))
-    header = signature_header(request.header)
-    verified = await signed.check(ports.verifier, header, body, actions.REJECT_OPERATION, action)
+    header = request.header.header()
+    verified = await signed.check(ports.verifier, header, body, OPERATION_REJECT.purpose, action)
     if verified is None or not verified.valid:
         return OperationActionAnswer(authenticated=False)
     return _outcome(verified)
@@ -206,9 +206,9 @@ async def reject(ports: Ports, request: SignedOperationRequest) -> OperationActi
 
 async def history(ports: Ports, request: SignedRequest) -> OperationHistoryAnswer:
     """``signed/operation/history``."""
-    header = signature_header(request.header)
+    header = request.header.header()
     verified = await signed.check(
-        ports.verifier, header, signed.read_body(request), actions.OPERATION_HISTORY, ListOperations(ports)
+        ports.verifier, header, signed.read_body(request), OPERATION_HISTORY.purpose, ListOperations(ports)
     )
     if verified is None or not verified.valid:
         return OperationHistoryAnswer(authenticated=False)

@@ -8,13 +8,14 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.dmz.models import REQUEST_INVALID, SealedAnswer, SealedRequest
+from powerauth_contracts.dmz.table import ACTIVATION_DETAIL, ACTIVATION_RENAME
 from powerauth_contracts.rest.activation_administration import RenameActivationRequest
 from powerauth_contracts.wire import ObjectResponse, RequestModel, WireModel, json_bytes, to_json
 from powerauth_core.activations import administration
-from powerauth_core.dmz import actions, sealed, signed
+from powerauth_core.dmz import sealed, signed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.sealed import PlaintextAction, Received
-from powerauth_core.dmz.tokens import TWO_FACTORS, authenticate
+from powerauth_core.dmz.tokens import authenticate
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.providers import plug_ins as providers
 from powerauth_core.providers.plug_ins import ClaimsContext, Stage
@@ -67,7 +68,7 @@ async def rename(ports: Ports, request: SealedRequest) -> SealedAnswer:
     async def action(received: Received) -> RenameActivation:
         return RenameActivation(received)
 
-    checked = await sealed.check_plaintext(ports, request, actions.RENAME_ACTIVATION, action)
+    checked = await sealed.check_plaintext(ports, request, ACTIVATION_RENAME.purpose, action)
     if checked is None:
         return SealedAnswer(authenticated=False)
     received, verified = checked
@@ -84,7 +85,9 @@ async def detail(ports: Ports, request: SealedRequest) -> SealedAnswer:
     :raises CoreError: the envelope does not open
     """
     body = signed.read_body(request)
-    token = None if request.token is None else await authenticate(ports, request.token, TWO_FACTORS)
+    token = (
+        None if request.token is None else await authenticate(ports, request.token, ACTIVATION_DETAIL.types)
+    )
     if token is None:
         return SealedAnswer(authenticated=False)
     sender = sealed.sender_of(request)

@@ -12,12 +12,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.dmz.headers import ReceivedSignature
 from powerauth_contracts.dmz.models import SealedRequest
+from powerauth_contracts.dmz.purposes import Purpose
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.dmz import signed
-from powerauth_core.dmz.actions import Purpose
-from powerauth_core.dmz.headers import ReceivedSignature, encryption_header, signature_header
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.envelopes import service as envelopes
 from powerauth_core.envelopes.handout import usable_activation, usable_application
@@ -105,13 +105,13 @@ def sender_of(request: SealedRequest) -> Sender | None:
     §4.4). None if that one is malformed, or there is neither.
     """
     if request.authorization is not None:
-        return signature_header(request.authorization)
-    return None if request.encryption is None else encryption_header(request.encryption)
+        return request.authorization.header()
+    return None if request.encryption is None else request.encryption.header()
 
 
 def authorization_of(request: SealedRequest) -> ReceivedSignature | None:
     """The signature header; None if it is malformed or missing."""
-    return None if request.authorization is None else signature_header(request.authorization)
+    return None if request.authorization is None else request.authorization.header()
 
 
 async def open_once(ports: Ports, sender: Sender | None, body: bytes) -> Received:

@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.dmz.headers import ReceivedSignature
 from powerauth_contracts.dmz.models import SealedRequest, SignedRequest, VerifyAnswer, VerifyRequest
+from powerauth_contracts.dmz.purposes import Purpose
+from powerauth_contracts.dmz.table import RESERVED_URI_IDS
 from powerauth_core.activations.models import Activation
-from powerauth_core.dmz.actions import RESERVED_URI_IDS, Purpose
-from powerauth_core.dmz.headers import ReceivedSignature, signature_header
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.operations.rules import Actor
@@ -84,7 +85,7 @@ async def check(
             activation_id=header.activation_id,
             signed_data=(signature_base(purpose.method, purpose.uri_id, nonce, body),),
             signature=header.signature,
-            types=(SignatureType.parse(header.signature_type),),
+            types=(header.kind,),
             version=ProtocolVersion.parse(header.version),
             application_key=header.application_key,
             action=action,
@@ -107,8 +108,7 @@ async def verify(ports: Ports, request: VerifyRequest) -> VerifyAnswer:
     except ValueError:
         raise InvalidRequest("requestObject.allowedSignatureTypes - unknown signature type") from None
     purpose = Purpose(request.uri_id, types, request.method.upper())
-    header = signature_header(request.header)
-    verified = await check(ports.verifier, header, read_body(request), purpose)
+    verified = await check(ports.verifier, request.header.header(), read_body(request), purpose)
     if verified is None or not verified.valid or verified.activation is None or verified.decision is None:
         return VerifyAnswer(authenticated=False)
     activation, decision = verified.activation, verified.decision

@@ -18,6 +18,7 @@ from powerauth_contracts.dmz.models import (
     SealedRequest,
     TransferRefusal,
 )
+from powerauth_contracts.dmz.table import SPAWN
 from powerauth_contracts.wire import (
     ExactText,
     ObjectRequest,
@@ -28,7 +29,7 @@ from powerauth_contracts.wire import (
 )
 from powerauth_core.activations.initialisation import hash_otp
 from powerauth_core.activations.rules import is_blank
-from powerauth_core.dmz import actions, sealed
+from powerauth_core.dmz import sealed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.sealed import PlaintextAction, Received
 from powerauth_core.transfers.service import OpenedTransfer, open_transfer
@@ -101,7 +102,7 @@ async def spawn(ports: Ports, request: SealedRequest) -> SealedAnswer:
         otp = None if wanted is None else wanted.otp
         return Spawn(received, wanted, await hash_otp(ports.hashes, header.activation_id, otp))
 
-    checked = await sealed.check_plaintext(ports, request, actions.SPAWN, action)
+    checked = await sealed.check_plaintext(ports, request, SPAWN.purpose, action)
     if checked is None:
         return SealedAnswer(authenticated=False)
     received, verified = checked

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from powerauth_contracts.dmz.models import (
+    DoorOperation,
     OperationDetailAnswer,
     OperationListAnswer,
     TokenHeaderFields,
@@ -13,10 +14,8 @@ from powerauth_contracts.dmz.models import (
     WhoAmIAnswer,
     WhoAmIRequest,
 )
-from powerauth_contracts.rest.operations import DoorOperation
+from powerauth_contracts.dmz.table import ANY_TYPE, WHO_AM_I
 from powerauth_contracts.rest.tokens import ValidateTokenRequest
-from powerauth_core.dmz.actions import PB, PK, P
-from powerauth_core.dmz.headers import token_header
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.operations import door
@@ -27,20 +26,16 @@ from powerauth_core.tokens.repository import FoundToken
 from powerauth_protocol.v3.signature import SignatureType
 from servicekit import clock
 
-ALL_TYPES = frozenset(SignatureType)
-TWO_FACTORS = frozenset({PK, PB})
-REGISTRATION = frozenset({P, PK, PB})
-
 
 async def authenticate(
-    ports: Ports, fields: TokenHeaderFields, types: frozenset[SignatureType] = ALL_TYPES
+    ports: Ports, fields: TokenHeaderFields, types: frozenset[SignatureType] = ANY_TYPE
 ) -> FoundToken | None:
     """The valid token of a header, which is spent by that whatever the call goes on to do (D1).
 
     :param types: signature types with which the token may have been created
     :return: None for whatever is wrong with it
     """
-    header = token_header(fields)
+    header = fields.header()
     if header is None:
         return None
     request = ValidateTokenRequest(
@@ -88,7 +83,7 @@ async def claim_operation(ports: Ports, request: TokenOperationRequest) -> Opera
 
 async def who_am_i(ports: Ports, request: WhoAmIRequest) -> WhoAmIAnswer:
     """``token/who-am-i``: ids of the device and a statement of them, signed for the audience."""
-    token = await authenticate(ports, request.header, REGISTRATION)
+    token = await authenticate(ports, request.header, WHO_AM_I.types)
     if token is None:
         return WhoAmIAnswer(authenticated=False)
     subject = statements.Subject(token.activation_id, token.user_id, token.application_id)

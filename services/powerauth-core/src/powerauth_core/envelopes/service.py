@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -58,7 +60,6 @@ def read_envelope(fields: EnvelopeFields, version_text: str) -> tuple[ProtocolVe
     :raises DecryptionFailed: unknown protocol version
     :raises InvalidRequest: a field is missing, malformed or not allowed in this version
     """
-    version = read_version(version_text)
     members = {
         "temporaryKeyId": fields.temporary_key_id,
         "ephemeralPublicKey": fields.ephemeral_public_key,
@@ -67,6 +68,16 @@ def read_envelope(fields: EnvelopeFields, version_text: str) -> tuple[ProtocolVe
         "nonce": fields.nonce,
         "timestamp": fields.timestamp,
     }
+    return read_members(members, version_text)
+
+
+def read_members(members: Mapping[str, Any], version_text: str) -> tuple[ProtocolVersion, EciesRequest]:
+    """The same for an envelope as its JSON object came; unknown members are refused.
+
+    :raises DecryptionFailed: unknown protocol version
+    :raises InvalidRequest: a field is missing, malformed, unknown or not allowed in this version
+    """
+    version = read_version(version_text)
     try:
         return version, EciesRequest.from_json_dict(members, version)
     except EnvelopeFormatError:

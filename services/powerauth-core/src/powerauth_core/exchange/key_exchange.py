@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationStatus, CommitPhase, RecoveryCodeStatus
@@ -24,7 +28,7 @@ from powerauth_core.activations.rules import (
 )
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.service import read_envelope, version_of
-from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
+from powerauth_core.exchange.offer import ClosedOffer, Offer, accept, open_offer, seal_answer
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import ActivationExpired, ActivationNotFound, InvalidApplication
 from powerauth_core.kernel.hashing import PasswordHashes
@@ -37,13 +41,28 @@ from servicekit import clock
 
 
 async def prepare_activation(ports: Ports, request: PrepareActivationRequest) -> KeyExchangeResponse:
-    """``activation/prepare``; raises as `prepare`."""
+    """``activation/prepare``; raises as `read_envelope` and `prepare`."""
+    version, env = read_envelope(request, request.protocol_version or version_of(request))
     async with ports.database.transaction() as session:
-        return await prepare(ports, session, request)
+        return await prepare(
+            ports,
+            session,
+            code=request.activation_code,
+            closed=ClosedOffer(request.application_key, version, env),
+            generate_recovery_codes=request.generate_recovery_codes,
+            application_ids=request.application_ids,
+        )
 
 
 async def prepare(
-    ports: Ports, session: AsyncSession, request: PrepareActivationRequest, *, commit: bool = False
+    ports: Ports,
+    session: AsyncSession,
+    *,
+    code: str,
+    closed: ClosedOffer,
+    generate_recovery_codes: bool,
+    application_ids: Sequence[str] | None = None,
+    commit: bool = False,
 ) -> KeyExchangeResponse:
     """Exchange keys for an activation code.
 
@@ -57,16 +76,15 @@ async def prepare(
     :raises IncorrectActivationState: the activation that opened this one is not ACTIVE any more
     :raises CoreError: the envelope does not open, as `open_offer`
     """
-    version, env = read_envelope(request, request.protocol_version or version_of(request))
-    application = await ports.application_cache.by_key(session, request.application_key)
+    application = await ports.application_cache.by_key(session, closed.application_key)
     if application is None or not application.supported:
         raise ActivationExpired()
-    offer = await open_offer(ports, session, application, version, env)
-    if request.application_ids is not None and application.application_id not in request.application_ids:
+    offer = await open_offer(ports, session, application, closed)
+    if application_ids is not None and application.application_id not in application_ids:
         raise ActivationNotFound()
-    activation_id, parent_id = await _waiting_for(session, application, request.activation_code)
+    activation_id, parent_id = await _waiting_for(session, application, code)
     new_code = await _recovery_code(
-        ports.settings, ports.hashes, session, application, wanted=request.generate_recovery_codes
+        ports.settings, ports.hashes, session, application, wanted=generate_recovery_codes
     )
     locked = await repository.lock_many(session, {activation_id, parent_id or activation_id})
     activation = locked.get(activation_id)
@@ -89,13 +107,36 @@ async def prepare(
 
 
 async def create_activation(ports: Ports, request: CreateActivationRequest) -> KeyExchangeResponse:
-    """``activation/create``; raises as `create`."""
+    """``activation/create``; raises as `read_envelope` and `create`."""
+    version, env = read_envelope(request, request.protocol_version)
     async with ports.database.transaction() as session:
-        return await create(ports, session, request)
+        return await create(
+            ports,
+            session,
+            user_id=request.user_id,
+            closed=ClosedOffer(request.application_key, version, env),
+            expires=request.timestamp_activation_expire,
+            max_failure_count=request.max_failure_count,
+            otp=request.activation_otp,
+            additional_data=request.additional_data,
+            generate_recovery_codes=request.generate_recovery_codes,
+            application_ids=request.application_ids,
+        )
 
 
 async def create(
-    ports: Ports, session: AsyncSession, request: CreateActivationRequest, *, commit: bool = False
+    ports: Ports,
+    session: AsyncSession,
+    *,
+    user_id: str,
+    closed: ClosedOffer,
+    expires: datetime | None = None,
+    max_failure_count: int | None = None,
+    otp: str | None = None,
+    additional_data: dict[str, Any] | None = None,
+    generate_recovery_codes: bool = True,
+    application_ids: Sequence[str] | None = None,
+    commit: bool = False,
 ) -> KeyExchangeResponse:
     """Exchange keys for a user whom the caller has identified; every failure leaves nothing behind.
 
@@ -105,20 +146,19 @@ async def create(
     :raises CoreError: the envelope does not open, as `open_offer`, or the activation cannot be started,
         as `initialise`
     """
-    check_expiration(request.timestamp_activation_expire, "creating activation")
-    version, env = read_envelope(request, request.protocol_version)
-    application = await ports.application_cache.by_key(session, request.application_key)
+    check_expiration(expires, "creating activation")
+    application = await ports.application_cache.by_key(session, closed.application_key)
     if application is None or not application.supported:
         raise InvalidApplication()
-    if request.application_ids is not None and application.application_id not in request.application_ids:
+    if application_ids is not None and application.application_id not in application_ids:
         raise InvalidApplication()
-    offer = await open_offer(ports, session, application, version, env)
+    offer = await open_offer(ports, session, application, closed)
     properties = Properties(
-        user_id=request.user_id,
-        expires=request.timestamp_activation_expire,
-        max_failure_count=request.max_failure_count,
-        otp_hash=await hash_otp(ports.hashes, request.user_id, request.activation_otp),
-        additional_data=request.additional_data,
+        user_id=user_id,
+        expires=expires,
+        max_failure_count=max_failure_count,
+        otp_hash=await hash_otp(ports.hashes, user_id, otp),
+        additional_data=additional_data,
     )
     return await create_for(
         ports,
@@ -126,7 +166,7 @@ async def create(
         application,
         properties,
         offer,
-        generate_recovery_codes=request.generate_recovery_codes,
+        generate_recovery_codes=generate_recovery_codes,
         commit=commit,
     )
 

@@ -42,6 +42,15 @@ _EXTRAS_LENGTH = 4000
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedOffer:
+    """Layer 2 as it came: of which application version, and its envelope, judged by its form only."""
+
+    application_key: str
+    version: ProtocolVersion
+    envelope: EciesRequest = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A device's layer 2 request whose key is a point of the curve and whose texts fit their columns."""
 
@@ -59,8 +68,7 @@ async def open_offer(
     ports: Ports,
     session: AsyncSession,
     application: ApplicationFacts,
-    version: ProtocolVersion,
-    env: EciesRequest,
+    closed: ClosedOffer,
 ) -> Offer:
     """Decrypt and check layer 2 before any record is looked up (spec/protocol-v3.md §4.3 steps 3 to 5, 11).
 
@@ -74,10 +82,10 @@ async def open_offer(
         session,
         scope=Scope.APPLICATION,
         sh1=SharedInfo1.ACTIVATION_LAYER_2,
-        env=env,
+        env=closed.envelope,
         application=application,
         activation=None,
-        version=version,
+        version=closed.version,
     )
     layer2 = _parsed(opened.plaintext)
     _check_texts(layer2)

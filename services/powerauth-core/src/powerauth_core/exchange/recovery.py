@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
@@ -13,7 +15,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.exchange.key_exchange import create_for
-from powerauth_core.exchange.offer import open_offer
+from powerauth_core.exchange.offer import ClosedOffer, open_offer
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import InvalidRecoveryCode, InvalidRequest, RecoveryPukMismatch
 from powerauth_core.kernel.hashing import PasswordHashes
@@ -25,13 +27,34 @@ from servicekit import clock
 
 
 async def create_activation(ports: Ports, request: CreateActivationByRecoveryRequest) -> KeyExchangeResponse:
-    """``activation/recovery/create``; raises as `create`."""
+    """``activation/recovery/create``; raises as `read_envelope` and `create`."""
+    version, env = read_envelope(request, request.protocol_version)
     async with ports.database.transaction() as session:
-        return await create(ports, session, request)
+        return await create(
+            ports,
+            session,
+            code=request.recovery_code,
+            puk=request.puk,
+            closed=ClosedOffer(request.application_key, version, env),
+            otp=request.activation_otp,
+            max_failure_count=request.max_failure_count,
+            generate_recovery_codes=request.generate_recovery_codes is not False,
+            application_ids=request.application_ids,
+        )
 
 
 async def create(
-    ports: Ports, session: AsyncSession, request: CreateActivationByRecoveryRequest, *, commit: bool = False
+    ports: Ports,
+    session: AsyncSession,
+    *,
+    code: str,
+    puk: str,
+    closed: ClosedOffer,
+    otp: str | None = None,
+    max_failure_count: int | None = None,
+    generate_recovery_codes: bool = True,
+    application_ids: Sequence[str] | None = None,
+    commit: bool = False,
 ) -> KeyExchangeResponse:
     """Replace a lost activation: the right PUK removes the old one and exchanges keys for a new one.
 
@@ -43,17 +66,18 @@ async def create(
     :raises InvalidRecoveryCode: wrong PUK, counted, and no PUK can be entered any more
     :raises CoreError: the envelope does not open, or the activation cannot be started
     """
-    version, env = read_envelope(request, request.protocol_version)
-    application = await _application(ports.application_cache, session, request)
-    offer = await open_offer(ports, session, application, version, env)
-    otp_hash = await hash_otp(ports.hashes, request.recovery_code, request.activation_otp)
-    code, bound = await _lock_code(session, application, request.recovery_code)
-    await _redeem(ports.cipher, ports.hashes, session, code, request.puk)
+    application = await _application(
+        ports.application_cache, session, closed.application_key, application_ids
+    )
+    offer = await open_offer(ports, session, application, closed)
+    otp_hash = await hash_otp(ports.hashes, code, otp)
+    stored, bound = await _lock_code(session, application, code)
+    await _redeem(ports.cipher, ports.hashes, session, stored, puk)
     if bound is not None:
         await remove_locked(ports.changes, session, bound, revoke_recovery_codes=True)
     properties = Properties(
-        user_id=code.user_id,
-        max_failure_count=request.max_failure_count,
+        user_id=stored.user_id,
+        max_failure_count=max_failure_count,
         otp_hash=otp_hash,
         flags=tuple(bound.flags or ()) if bound is not None else (),
     )
@@ -63,18 +87,21 @@ async def create(
         application,
         properties,
         offer,
-        generate_recovery_codes=request.generate_recovery_codes is not False,
+        generate_recovery_codes=generate_recovery_codes,
         commit=commit,
     )
 
 
 async def _application(
-    application_cache: ApplicationCache, session: AsyncSession, request: CreateActivationByRecoveryRequest
+    application_cache: ApplicationCache,
+    session: AsyncSession,
+    application_key: str,
+    application_ids: Sequence[str] | None,
 ) -> ApplicationFacts:
-    application = await application_cache.by_key(session, request.application_key)
+    application = await application_cache.by_key(session, application_key)
     if application is None or not application.supported:
         raise InvalidRequest()
-    if request.application_ids is not None and application.application_id not in request.application_ids:
+    if application_ids is not None and application.application_id not in application_ids:
         raise InvalidRequest()
     if not await lifecycle.is_enabled(session, application.application_rid):
         raise InvalidRequest()

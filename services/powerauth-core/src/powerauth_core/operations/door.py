@@ -13,9 +13,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.dmz.models import DoorOperation
 from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
 from powerauth_contracts.fields import is_nested_deeper_than
-from powerauth_contracts.rest.operations import MAX_NESTING, DoorOperation
+from powerauth_contracts.rest.operations import MAX_NESTING
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from powerauth_contracts.rest.operations import DoorOperation, OperationDetailResponse
+from powerauth_contracts import moments
+from powerauth_contracts.dmz.models import DoorOperation
+from powerauth_contracts.rest.operations import OperationDetailResponse
 from powerauth_core.operations.repository import StoredOperation
 from powerauth_core.operations.user_agent import with_device
 
@@ -60,8 +62,8 @@ def door_view(operation: StoredOperation, now: datetime) -> DoorOperation:
         parameters=row.parameters or {},
         risk_flags=row.risk_flags,
         signature_type=[kind.value.lower() for kind in operation.signature_types],
-        timestamp_created=row.timestamp_created,
-        timestamp_expires=row.timestamp_expires,
+        timestamp_created=moments.to_ms(row.timestamp_created),
+        timestamp_expires=moments.to_ms(row.timestamp_expires),
         proximity_check=row.totp_seed is not None,
         activation_flag=row.activation_flag,
     )

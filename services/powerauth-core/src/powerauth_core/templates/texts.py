@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.dmz.models import TextsAnswer, TextsRequest
 from powerauth_contracts.rest.templates import (
-    DoorTextsResponse,
     OperationTextListRequest,
     OperationTextListResponse,
     OperationTextRemoveRequest,
@@ -17,6 +17,7 @@ from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.templates import repository, rules
 from powerauth_core.templates.models import OperationText
+from powerauth_core.templates.ports import Ports
 from powerauth_core.templates.schemas import OperationTextUpdateRequest
 from servicekit.database import Database
 
@@ -45,15 +46,16 @@ async def remove(database: Database, request: OperationTextRemoveRequest) -> Ope
     return OperationTextRemoveResponse(removed=removed)
 
 
-async def read(session: AsyncSession, operation_type: str, etag: str | None) -> DoorTextsResponse:
-    """The texts of an operation type in all languages, for the dmz door.
+async def for_devices(ports: Ports, request: TextsRequest) -> TextsAnswer:
+    """``texts`` of the dmz door: an operation type in all languages.
 
-    :param etag: what the caller got last time; if nothing has changed since, the answer has no rows
+    If nothing has changed since the caller got the etag that it names, the answer has no rows.
     """
-    rows = [_view(text) for text in await repository.texts(session, operation_type)]
+    async with ports.database.read() as session:
+        rows = [_view(text) for text in await repository.texts(session, request.operation_type)]
     current = rules.etag_of([list(row.model_dump().values()) for row in rows])
-    unchanged = etag == current
-    return DoorTextsResponse(etag=current, not_modified=unchanged, rows=[] if unchanged else rows)
+    unchanged = request.etag == current
+    return TextsAnswer(etag=current, not_modified=unchanged, rows=[] if unchanged else rows)
 
 
 def _view(text: OperationText) -> OperationTextRow:

@@ -1,0 +1,13 @@
+"""Wire model of the statement keys (D1 rule 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from powerauth_contracts.wire import WireModel
+
+
+class StatementKeysAnswer(WireModel):
+    """Public keys that statements are verified with, as JSON Web Keys."""
+
+    keys: list[dict[str, Any]]

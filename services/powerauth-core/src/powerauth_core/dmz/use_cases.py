@@ -1,0 +1,60 @@
+"""What answers each call of the dmz door."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from powerauth_contracts.calls import Call
+from powerauth_contracts.dmz import table
+from powerauth_core.dmz import (
+    activations,
+    applications,
+    creation,
+    envelopes,
+    exchange,
+    keys,
+    operations,
+    profile,
+    signed,
+    spawn,
+    status,
+    tokens,
+)
+from powerauth_core.templates import texts
+from powerauth_core.temporary_keys import service as temporary_keys
+
+UseCase = Callable[[Any, Any], Awaitable[BaseModel]]
+"""Takes the ports of its room and the request's model, and opens its own transaction."""
+
+USE_CASES: Mapping[Call[Any, Any], UseCase] = {
+    table.KEYSTORE_CREATE: temporary_keys.create_temporary_key,
+    table.ENVELOPE_KEYS: envelopes.envelope_keys,
+    table.ACTIVATION_CREATE: creation.create,
+    table.ACTIVATION_STATUS: status.status,
+    table.APPLICATION_PUBLIC: applications.public,
+    table.TEXTS: texts.for_devices,
+    table.VERIFY: signed.verify,
+    table.OPERATION_APPROVE: operations.approve,
+    table.OPERATION_REJECT: operations.reject,
+    table.OPERATION_HISTORY: operations.history,
+    table.TOKEN_REMOVE: activations.remove_token,
+    table.ACTIVATION_REMOVE: activations.remove,
+    table.UPGRADE_COMMIT: activations.commit_upgrade,
+    table.TOKEN_CREATE: keys.create_token,
+    table.VAULT_UNLOCK: keys.unlock_vault,
+    table.RECOVERY_CONFIRM: keys.confirm_recovery_code,
+    table.UPGRADE_START: keys.start_upgrade,
+    table.USER_INFO: profile.user_info,
+    table.ACTIVATION_DETAIL: profile.detail,
+    table.ACTIVATION_RENAME: profile.rename,
+    table.SPAWN: spawn.spawn,
+    table.OPERATION_LIST: tokens.list_operations,
+    table.OPERATION_DETAIL: tokens.operation_detail,
+    table.OPERATION_CLAIM: tokens.claim_operation,
+    table.WHO_AM_I: tokens.who_am_i,
+    table.EXCHANGE_ACTIVATION: exchange.echo,
+    **exchange.ECHOES,
+}
