@@ -14,7 +14,7 @@ run: runtime
 	.venv/bin/powerauth run --port $(PORT)
 
 test: check
-	$(PYTEST) -q -n 2 --dist loadscope
+	$(PYTEST) -q -n 2 --dist loadscope --no-loadscope-reorder
 
 # The generated input of `make test`, ten times as much.
 fuzz: dev

@@ -20,7 +20,7 @@ from cloud_private_api import passwords
 
 pytestmark = pytest.mark.fuzz
 
-AMOUNTS = Amounts(boundary=150, valid=20, invalid=20)
+AMOUNTS = Amounts(boundary=40, valid=8, invalid=8)
 AREAS = (
     "/v2/registrations",
     "/v2/operations",

@@ -15,7 +15,7 @@ from world import World
 
 pytestmark = pytest.mark.fuzz
 
-AMOUNTS = Amounts(boundary=120, valid=24, invalid=20)
+AMOUNTS = Amounts(boundary=30, valid=8, invalid=8)
 AREAS = (
     "/rest/v3/application/",
     "/rest/v3/integration/",

@@ -25,7 +25,7 @@ from powerauth_sdk import Device
 
 pytestmark = pytest.mark.fuzz
 
-AMOUNTS = Amounts(boundary=60, valid=110, invalid=70)
+AMOUNTS = Amounts(boundary=20, valid=30, invalid=20)
 AREAS = (
     "/pa/v3/activation/",
     "/pa/v3/keystore/",

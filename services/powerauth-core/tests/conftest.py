@@ -1,6 +1,8 @@
 """A running core on SQLite and on PostgreSQL, and a client of its API in this process.
 
-PostgreSQL comes from ``TEST_POSTGRES_URL``. Each dialect is migrated once a session; every test starts with
+Tests run on PostgreSQL, from ``TEST_POSTGRES_URL``. Those that are about the database, or about statements
+that each dialect has its own of, ask for both: ``pytest.mark.dialects("sqlite", "postgresql")``; every call
+of the API runs on both in ``conformance``. Each dialect is migrated once a session; every test starts with
 empty tables.
 """
 
@@ -31,7 +33,7 @@ from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.serving import lifespan_of
-from servicekit.testing import DIALECTS, fresh_database
+from servicekit.testing import fresh_database
 
 # Test folders are no packages: what several of them share is imported from here.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
@@ -55,6 +57,7 @@ MASTER_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="
 
 MakeSettings = Callable[..., CoreSettings]
 StartCore = Callable[..., Awaitable[Core]]
+TemplateOf = Callable[[Dialect], Awaitable[str]]
 
 
 class Api:
@@ -110,7 +113,15 @@ class TestApplication:
     master_public_key: str
 
 
-@pytest.fixture(scope="session", params=DIALECTS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test the databases that its closest mark ``dialects`` names."""
+    if "dialect" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("dialects")
+        dialects = mark.args if mark else ("postgresql",)
+        metafunc.parametrize("dialect", dialects, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def dialect(request: pytest.FixtureRequest) -> Dialect:
     """The database that the test runs on."""
     chosen: Dialect = request.param
@@ -118,13 +129,29 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def migrated(dialect: Dialect, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+async def template_of(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[TemplateOf]:
+    """URL of a database of a dialect with the current schema, made once a session."""
+    made: dict[Dialect, str] = {}
+    async with AsyncExitStack() as stack:
+
+        async def template(dialect: Dialect) -> str:
+            if dialect not in made:
+                url = await stack.enter_async_context(
+                    fresh_database(dialect, tmp_path_factory.mktemp("core"))
+                )
+                await migrations.upgrade(url, SCRIPT_LOCATION)
+                if dialect == "sqlite":
+                    await _fold_journal(url)
+                made[dialect] = url
+            return made[dialect]
+
+        yield template
+
+
+@pytest_asyncio.fixture(scope="session")
+async def migrated(dialect: Dialect, template_of: TemplateOf) -> str:
     """URL of a database with the current schema; on SQLite a template to copy."""
-    async with fresh_database(dialect, tmp_path_factory.mktemp("core")) as url:
-        await migrations.upgrade(url, SCRIPT_LOCATION)
-        if dialect == "sqlite":
-            await _fold_journal(url)
-        yield url
+    return await template_of(dialect)
 
 
 @pytest_asyncio.fixture

@@ -13,6 +13,8 @@ from powerauth_contracts.enums import ActivationStatus, OperationStatus
 from powerauth_core import events
 from powerauth_core.kernel.changes import OperationStep
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 MILLIS = 1735689600000
 
 

@@ -13,6 +13,8 @@ from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.replay.models import UniqueValue
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 PERIODS = {
     "expireActivationsTask": 5,
     "expireOperationsTask": 5,

@@ -21,6 +21,8 @@ from powerauth_core.reencryption import SECRET_COLUMNS, encrypt_stored_secrets
 from powerauth_core.schema import metadata
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 MASTER_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="
 MODE_COLUMNS = {
     f"{table.name}.{column.name}"

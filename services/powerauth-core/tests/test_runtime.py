@@ -22,6 +22,8 @@ from servicekit.schema_history import SchemaRefused
 from servicekit.serving import lifespan_of
 from servicekit.testing import PATIENCE_SECONDS, fresh_database
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 
 @pytest_asyncio.fixture
 async def empty_url(dialect: Dialect, tmp_path: Path) -> AsyncGenerator[str]:

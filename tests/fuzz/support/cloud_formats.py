@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cloud_private_api.operations.offline import fill_mobile_text, fill_push_text
 from pydantic import ValidationError
 from wire_formats import WireFormat
 
 from cloud_private_api.auth.bearer import texts
 from cloud_private_api.callbacks.schemas import SaveCallback
 from cloud_private_api.errors import CloudError
+from cloud_private_api.offline.rules import fill_mobile_text, fill_push_text
 from cloud_private_api.operations.schemas import CreateOperation
 from cloud_private_api.parameters import is_core_id, is_storable
 from cloud_private_api.passwords import is_hash

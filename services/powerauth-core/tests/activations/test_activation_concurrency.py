@@ -7,7 +7,11 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
+import pytest
+
 from powerauth_contracts.enums import ActivationStatus
+
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 PENDING_COMMIT = ActivationStatus.PENDING_COMMIT
 CALLERS = 8

@@ -14,6 +14,8 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 CREATED, PENDING_COMMIT, ACTIVE = (
     ActivationStatus.CREATED,
     ActivationStatus.PENDING_COMMIT,

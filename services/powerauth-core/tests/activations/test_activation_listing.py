@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
 from powerauth_contracts import moments
@@ -11,6 +12,8 @@ from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
+
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
 def _ids(answer: dict[str, Any]) -> list[str]:

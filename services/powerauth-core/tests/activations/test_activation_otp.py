@@ -11,6 +11,8 @@ from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 
 async def _state(api: Any, activation_id: str) -> tuple[str, int]:
     found = await api.ok("activation/status", activationId=activation_id)

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from powerauth_core.adoption.service import adopt
 from servicekit.commands import Outcome
-from servicekit.database import Dialect, normalised_url
+from servicekit.database import normalised_url
 from servicekit.testing import fresh_database
 
 HERE = Path(__file__).parent
@@ -36,12 +36,6 @@ async def connected(url: str) -> AsyncGenerator[AsyncConnection]:
             yield connection
     finally:
         await engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def dialect() -> Dialect:
-    """The only one that the original shares with us."""
-    return "postgresql"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from powerauth_protocol.v3.keys import export_public_key, generate_key_pair
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.testing import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 FOREIGN_KEY = b64encode(export_public_key(generate_key_pair().public))
 
 

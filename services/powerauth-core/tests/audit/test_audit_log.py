@@ -16,6 +16,8 @@ from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditType
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 NOW = datetime(2026, 3, 1, 12, 0, 0)
 
 

@@ -22,8 +22,10 @@ from servicekit.bus.memory import InMemoryBus
 from servicekit.database import Database, Dialect
 from servicekit.testing import fresh_database
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 BEFORE = "0004_activation_transfer"
-ON_POSTGRESQL = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+ON_POSTGRESQL = pytest.mark.dialects("postgresql")
 ACTIVATION = (
     "INSERT INTO pa_application (id, name) VALUES (1, 'bank')",
     "INSERT INTO pa_activation (activation_id, application_id, user_id, activation_status, counter,"

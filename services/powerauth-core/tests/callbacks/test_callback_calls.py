@@ -13,6 +13,8 @@ from sqlalchemy import select, text
 
 from powerauth_core.callbacks.models import CallbackUrl
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 URL = "https://bank.example/callback"
 AUTHENTICATION = {
     "httpBasic": {"enabled": True, "username": "u", "password": "hidden-1"},

@@ -31,6 +31,8 @@ from servicekit import clock
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 
 class Receiver:
     """A bank's endpoint that remembers what it got and answers as told."""

@@ -21,6 +21,8 @@ from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.callbacks.shares import FairSlots, Flow, Shares
 from servicekit.testing import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 APPLICATION = "test-application"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 

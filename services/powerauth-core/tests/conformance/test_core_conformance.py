@@ -23,8 +23,6 @@ from core_notation import SHAPES, Call
 from core_shapes import check_response, fields_of, includes
 from core_world import World
 
-from servicekit.testing import DIALECTS
-
 CATALOGUE = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 CASES = {
     case.path: case
@@ -43,9 +41,6 @@ SOUND = [
 ]
 MORE = [(case, change, answer) for case in CASES.values() for change, answer in case.more]
 BAD = [(case, bad) for case in CASES.values() for bad in case.bad]
-
-on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
-on_both = pytest.mark.parametrize("dialect", DIALECTS, indirect=True, scope="session")
 
 
 def wire_code(code: str) -> str:
@@ -72,7 +67,7 @@ def name_of(value: object) -> str | None:
     return None
 
 
-@on_both
+@pytest.mark.dialects("sqlite", "postgresql")
 @pytest.mark.parametrize(("case", "change", "answer"), SOUND, ids=name_of)
 async def test_a_sound_request_is_answered_in_full(
     world: World, case: Case, change: dict[str, Any], answer: Any
@@ -88,7 +83,6 @@ async def test_a_sound_request_is_answered_in_full(
         assert includes(body.get("responseObject"), then.answer), (then, body)
 
 
-@on_postgresql
 @pytest.mark.parametrize(("case", "change", "answer"), MORE, ids=name_of)
 async def test_other_sound_requests(world: World, case: Case, change: dict[str, Any], answer: Any) -> None:
     status, body = await perform(world, case, change)
@@ -97,7 +91,6 @@ async def test_other_sound_requests(world: World, case: Case, change: dict[str, 
     assert includes(body.get("responseObject"), answer), body
 
 
-@on_postgresql
 @pytest.mark.parametrize(("case", "bad"), BAD, ids=name_of)
 async def test_a_refusal(world: World, monkeypatch: pytest.MonkeyPatch, case: Case, bad: Bad) -> None:
     for step in (case.before, bad.before):
@@ -127,7 +120,6 @@ SCOPED_CASES = [
 ]
 
 
-@on_postgresql
 @pytest.mark.parametrize("case", SCOPED_CASES, ids=name_of)
 async def test_no_application_in_the_scope_is_none_not_all(world: World, case: Case) -> None:
     """``[]`` is answered like a scope of strangers (D21)."""
@@ -149,7 +141,6 @@ def without_moments(body: dict[str, Any]) -> dict[str, Any]:
 WITH_REQUIRED = [endpoint for endpoint in ENDPOINTS if required_of(endpoint)]
 
 
-@on_postgresql
 @pytest.mark.parametrize("endpoint", WITH_REQUIRED, ids=lambda endpoint: endpoint.path)
 async def test_required_members_are_named(world: World, endpoint: Call) -> None:
     case = CASES[endpoint.path]
@@ -178,7 +169,6 @@ TAKE_ANY_TEXT = ("signature/", "token/", "application/callback/list", "applicati
 WITH_TEXTS = [endpoint for endpoint in WITH_REQUIRED if not endpoint.path.startswith(TAKE_ANY_TEXT)]
 
 
-@on_postgresql
 @pytest.mark.parametrize("endpoint", WITH_TEXTS, ids=lambda endpoint: endpoint.path)
 async def test_required_texts_are_not_blank(world: World, endpoint: Call) -> None:
     case = CASES[endpoint.path]
@@ -199,7 +189,6 @@ async def test_required_texts_are_not_blank(world: World, endpoint: Call) -> Non
 BODY_LESS = [endpoint for endpoint in ENDPOINTS if not endpoint.request]
 
 
-@on_postgresql
 @pytest.mark.parametrize("endpoint", BODY_LESS, ids=lambda endpoint: endpoint.path)
 async def test_a_call_without_members_takes_any_body(world: World, endpoint: Call) -> None:
     """Stock clients send a null or an empty request object, or nothing (§1)."""

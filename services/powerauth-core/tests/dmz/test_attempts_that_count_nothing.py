@@ -29,6 +29,8 @@ from powerauth_protocol.common.encoding import b64encode
 from servicekit import clock
 from servicekit.workers import Overloaded
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 MINUTE = timedelta(minutes=1)
 HOME, ELSEWHERE = "192.0.2.1", "2001:db8::/56"
 UNKNOWN_KEY = {"pa_application_key": b64encode(bytes(16))}
@@ -227,7 +229,7 @@ async def test_many_addresses_share_a_row_and_memory_is_bounded(
     assert not core.verifier.repeated.samples
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+@pytest.mark.dialects("postgresql")
 @pytest.mark.usefixtures("noon")
 async def test_an_attempt_that_leaves_no_row_waits_for_a_commit_too(core, phone, stranger, stored) -> None:
     async def last_writer() -> int:

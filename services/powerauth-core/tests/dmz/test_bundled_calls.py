@@ -13,6 +13,8 @@ from powerauth_protocol.common.encoding import b64encode
 from servicekit.bundles import AnswerReader, BundledAnswer, BundledCall, write_calls
 from servicekit.database import DatabaseUnavailable
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 VERIFY = f"{DOOR}signed/verify"
 LOGIN = {"method": "POST", "uriId": "/login", "allowedSignatureTypes": ["possession_knowledge"]}
 

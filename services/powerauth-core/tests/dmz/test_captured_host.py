@@ -43,7 +43,7 @@ from powerauth_protocol.v3.keys import export_private_key
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 
-pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True, scope="session")
+pytestmark = pytest.mark.dialects("sqlite")
 PK = SignatureType.POSSESSION_KNOWLEDGE
 OTP = "sixteen-or-more-characters"
 MIXES = 150

@@ -11,6 +11,8 @@ import pytest
 from powerauth_core.providers import discovery
 from powerauth_core.providers.discovery import DiscoveryCache, Fetched
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 DOCUMENT = {"issuer": "https://id.example"}
 
 

@@ -16,7 +16,7 @@ from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 
-pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True, scope="session")
+pytestmark = pytest.mark.dialects("sqlite")
 VERSIONS = list(ProtocolVersion)
 REFUSED_ANYWAY = "ERR0008"
 """What an upgrade answers where the version is accepted."""

@@ -21,7 +21,7 @@ from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.versions import ProtocolVersion
 
-pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True, scope="session")
+pytestmark = pytest.mark.dialects("sqlite")
 UNKNOWN = "7e0ba60f-bf22-4ff5-b999-2733784e5eaa"
 STATES = ("active", "blocked", "removed")
 _RELAY = re.compile("outbox_event")

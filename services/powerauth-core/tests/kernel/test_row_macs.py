@@ -30,6 +30,8 @@ from powerauth_core.master_key.repository import BOUND_TABLES
 from servicekit import metrics
 from servicekit.testing import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 KEY, OTHER = bytes(range(16)), bytes(16)
 CELLS = st.one_of(st.none(), st.text(max_size=5), st.integers(-5, 5))
 ROWS = st.lists(CELLS, min_size=1, max_size=4).map(tuple)

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
 from core_test_device import Device
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
@@ -370,7 +369,6 @@ class ActivationLifeCycle(Sequence):
             assert events == self.announced
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_activations_follow_their_life_cycle(make_settings: Any) -> None:
     with RunningCore(make_settings(restrict_access=False)).running() as server:
         run_machine(ActivationLifeCycle, server)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from bank_endpoint import ACCEPT, FAIL, HANG_UP, REDIRECT, BankEndpoint
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
@@ -218,7 +217,6 @@ class CallbackLifeCycle(Sequence):
         )
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_callback_events_follow_their_life_cycle(make_settings: Any) -> None:
     # The circuit breaker has tests of its own; here it would hide the attempts.
     settings = make_settings(restrict_access=False, callbacks_failure_threshold=-1)

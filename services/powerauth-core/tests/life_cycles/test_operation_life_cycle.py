@@ -10,7 +10,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from core_test_device import Device
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -300,7 +299,6 @@ class OperationLifeCycle(RuleBasedStateMachine):
         return json.dumps({"requestObject": {"id": self.model.id, **members}}).encode()
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_operations_follow_their_life_cycle(make_settings: Any) -> None:
     with RunningCore(make_settings(restrict_access=False)).running() as server:
         apps = {"bank": server.app, "shop": server.new_application("shop")}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-import pytest
 from core_test_device import Device
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
@@ -223,7 +222,6 @@ class RecoveryCodeLifeCycle(Sequence):
         assert {item["activationId"] for item in found["activations"]} == self.activations
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_recovery_codes_follow_their_life_cycle(make_settings: Any) -> None:
     settings = make_settings(restrict_access=False, recovery_max_failed_attempts=MAXIMUM)
     with RunningCore(settings).running() as server:

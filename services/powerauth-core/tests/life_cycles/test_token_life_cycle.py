@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
 from hypothesis.stateful import initialize, invariant
 from running_core import RunningCore, Sequence, run_machine
 
@@ -164,7 +163,6 @@ class TokenLifeCycle(Sequence):
         }
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_tokens_follow_their_life_cycle(make_settings: Any) -> None:
     with RunningCore(make_settings(restrict_access=False)).running() as server:
         run_machine(TokenLifeCycle, server)

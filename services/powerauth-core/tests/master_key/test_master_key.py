@@ -16,6 +16,8 @@ from powerauth_core.master_key.models import MasterKeyRecord
 from powerauth_core.master_key.repository import BOUND_TABLES
 from powerauth_core.master_key.service import MasterKeyRefused
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 OTHER_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
 
 

@@ -34,6 +34,8 @@ from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.testing import fresh_database
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 STATEMENTS = Path(__file__).with_name("statements")
 VERSIONS = Path(package.__file__).parent / "versions"
 REVISIONS = sorted(path.stem for path in VERSIONS.glob("[0-9]*.py"))

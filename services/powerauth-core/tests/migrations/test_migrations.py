@@ -18,6 +18,8 @@ from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.testing import fresh_database
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 BASELINE_TABLES = {
     "audit_log",
     "audit_param",

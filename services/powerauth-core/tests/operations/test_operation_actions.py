@@ -11,6 +11,8 @@ from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.totp import totp
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 USER_AGENT = "PowerAuthNetworking/1.5.1 (en; cellular) com.example/1.0 (Apple; iOS/26.0.1; iphone14,5)"
 FINAL = [status for status in OperationStatus if status is not OperationStatus.PENDING]
 

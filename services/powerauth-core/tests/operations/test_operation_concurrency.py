@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
+import pytest
+
 from powerauth_contracts.enums import OperationStatus
 from powerauth_contracts.rest.operations import (
     OperationApproveRequest,
@@ -15,6 +17,8 @@ from powerauth_contracts.rest.operations import (
 )
 from powerauth_core.operations import service
 from servicekit.errors import ServiceError
+
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 PARALLEL = 20
 

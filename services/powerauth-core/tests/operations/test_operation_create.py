@@ -12,6 +12,8 @@ from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.totp import totp
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 MEMBERS = [
     *("id", "userId", "applications", "externalId", "activationFlag", "operationType", "templateName"),
     *("data", "parameters", "additionalData", "status", "statusReason", "signatureType", "failureCount"),

@@ -12,6 +12,8 @@ from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.rules import Actor
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 ACTOR = Actor("act-1", "user", "bank", ("FLAG",))
 STRANGERS = [
     replace(ACTOR, user_id="other"),

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core import jobs
 from powerauth_core.operations import repository, service
 from servicekit.database import Dialect
+
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
 async def test_the_job_stores_and_announces_each_expiry_once(bank: Any, events: Any, callbacks: Any) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 LISTS = ["operation/list", "operation/list/pending"]
 
 

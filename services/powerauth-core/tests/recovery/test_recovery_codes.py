@@ -20,6 +20,8 @@ from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import KeyPair, ecdh, export_public_key, generate_key_pair, import_public_key
 from powerauth_protocol.v3.versions import ProtocolVersion
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 WRONG = "0000000000"
 
 

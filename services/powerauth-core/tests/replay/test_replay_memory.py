@@ -15,6 +15,8 @@ from powerauth_core.replay import service
 from powerauth_core.replay.models import UniqueValue
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 TOKEN_ID, NONCE = "token-1", bytes(16)
 
 

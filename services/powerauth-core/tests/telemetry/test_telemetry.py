@@ -12,6 +12,8 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.applications.repository import rids_of
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 
 async def add_activation(core: Any, application_id: str, user_id: str, days_ago: float) -> None:
     used = clock.now() - timedelta(days=days_ago)

@@ -12,6 +12,8 @@ from powerauth_contracts.rest.templates import OperationTemplateCreateRequest
 from powerauth_core.kernel.errors import TemplateExists
 from powerauth_core.templates import service, texts
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 TEMPLATE = {
     "templateName": "payment",
     "operationType": "authorize_payment",

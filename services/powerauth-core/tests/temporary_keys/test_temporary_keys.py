@@ -21,6 +21,8 @@ from powerauth_protocol.v3 import temporary_key
 from powerauth_protocol.v3.keys import export_public_key
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 
 async def _rows(core: Core) -> list[TemporaryKey]:
     async with core.database.read() as session:

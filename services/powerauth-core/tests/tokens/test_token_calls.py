@@ -24,6 +24,8 @@ from powerauth_protocol.v3.token import token_digest
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 
 async def create(api: Any, call: Any, phone: Any, **more: Any) -> tuple[str, bytes]:
     await phone.prepare_scope(call, Scope.ACTIVATION)

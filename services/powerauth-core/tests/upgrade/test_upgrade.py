@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from core_test_rows import rewrite
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.container import Core
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
+
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
 async def test_every_activation_is_in_the_wrong_state_for_an_upgrade(

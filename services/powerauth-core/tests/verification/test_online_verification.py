@@ -16,6 +16,8 @@ from powerauth_protocol.v3.counter import advance
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 BODY = b'{"hello":"world"}'
 SHORT_INVALID = {
     "signatureValid": False,

@@ -25,6 +25,8 @@ from servicekit.database import DatabaseUnavailable
 from servicekit.errors import ServiceError
 from servicekit.testing import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 BODY = b"{}"
 
 
@@ -156,7 +158,7 @@ async def test_nobody_hears_valid_when_the_commit_fails(core, make_phone, stored
     assert (await service.verify(core, requests[0])).signature_valid
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+@pytest.mark.dialects("postgresql")
 @pytest.mark.parametrize(
     ("changed", "valid"),
     [
@@ -190,7 +192,7 @@ async def test_what_changes_while_a_check_without_locks_decides_is_seen(
     assert (await stored(phone)).failed_attempts == 0
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+@pytest.mark.dialects("postgresql")
 async def test_a_check_alone_in_its_batch_is_decided_again_when_its_row_changed(
     core, phone, change, stored, monkeypatch
 ) -> None:
@@ -211,7 +213,7 @@ async def test_a_check_alone_in_its_batch_is_decided_again_when_its_row_changed(
     assert (await stored(phone)).counter == 2
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+@pytest.mark.dialects("postgresql")
 async def test_a_row_held_by_somebody_else_does_not_hold_up_the_others(core, make_phone) -> None:
     held, free = await make_phone("held"), await make_phone("free")
     async with core.database.transaction() as session:
@@ -248,7 +250,7 @@ def phone_kind(name: str) -> Any:
     return service.BY_WIRE_NAME[SignatureType(name)]
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+@pytest.mark.dialects("postgresql")
 async def test_an_answer_about_an_unknown_activation_waits_for_a_commit_too(core, phone) -> None:
     async def last_writer() -> int:
         async with core.database.read() as session:

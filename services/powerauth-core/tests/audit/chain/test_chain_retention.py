@@ -13,6 +13,8 @@ from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.tamper_check import checkpoints, service
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 LONG_AGO = timedelta(days=70)
 
 

@@ -22,6 +22,8 @@ from servicekit import clock
 from servicekit.database import DatabaseUnavailable
 from servicekit.testing import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 BODY = b"{}"
 
 
@@ -110,7 +112,7 @@ async def test_what_came_after_a_chain_was_read_is_read_too(core, chained, audit
     assert check.rows == len(ids)
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+@pytest.mark.dialects("postgresql")
 async def test_two_batches_in_flight_use_two_chains(core, make_phone, audit, monkeypatch) -> None:
     phones = [await make_phone(f"user-{number}") for number in range(2)]
     first, second = asyncio.Event(), asyncio.Event()
@@ -151,7 +153,7 @@ async def test_a_rolled_back_batch_leaves_no_gap(core, make_phone, audit, monkey
     assert (found.findings, found.summary.chains, found.summary.rows) == ([], 1, 3)
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True, scope="session")
+@pytest.mark.dialects("postgresql")
 async def test_a_check_that_had_to_wait_for_its_row_leaves_no_gap(
     core, make_phone, audit, monkeypatch
 ) -> None:

@@ -13,6 +13,8 @@ from powerauth_core.audit.signatures import AUDIT_COLUMNS
 from powerauth_core.tamper_check import checkpoints, service
 from servicekit import clock
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 OTHER_VALUES = {
     "int": "99",
     "bool": "false",
