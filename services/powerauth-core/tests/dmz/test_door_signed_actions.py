@@ -17,6 +17,8 @@ from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.vault import unwrap
 from powerauth_protocol.v3.versions import ProtocolVersion
 
+pytestmark = pytest.mark.dialects("sqlite", "postgresql")
+
 P, PK, PB, PKB = (
     SignatureType.POSSESSION,
     SignatureType.POSSESSION_KNOWLEDGE,
