@@ -38,7 +38,7 @@ Import = tuple[str, str]
 
 @cache
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph(*SERVICES, include_external_packages=False)
+    return grimp.build_graph(*SERVICES, include_external_packages=False, cache_dir=None)
 
 
 def role(module: str) -> str:

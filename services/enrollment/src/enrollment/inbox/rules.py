@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from enrollment.errors import InvalidRequest
-from enrollment.push.service import Caller
+from enrollment.push.rules import Caller
 from enrollment.wire import JsonObject, wire_date
 
 DEFAULT_SIZE = 50

@@ -6,7 +6,8 @@ from enrollment.core_client import CoreDoor
 from enrollment.errors import InboxFailed
 from enrollment.inbox.rules import belongs_to, check_id, check_page, message_detail, message_head
 from enrollment.pipeline.incoming import Incoming
-from enrollment.push.service import Caller, who_am_i
+from enrollment.push.rules import Caller
+from enrollment.push.service import who_am_i
 from enrollment.push_client import PushClient, PushRefused
 from enrollment.wire import JsonObject, ok_object, request_object
 

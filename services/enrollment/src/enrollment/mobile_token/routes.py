@@ -57,7 +57,7 @@ async def authorize_operation(request: Request) -> Response:
     """Approve an operation; the signature covers its data."""
     enrollment, incoming = enrollment_of(request), await receive_json(request)
     await service.authorize_operation(
-        enrollment, incoming, enrollment.client_address(request), user_agent(request)
+        enrollment.door, incoming, enrollment.client_address(request), user_agent(request)
     )
     return ok_response()
 
@@ -67,6 +67,6 @@ async def cancel_operation(request: Request) -> Response:
     """Reject an operation; signed with possession."""
     enrollment, incoming = enrollment_of(request), await receive_json(request)
     await service.cancel_operation(
-        enrollment, incoming, enrollment.client_address(request), user_agent(request)
+        enrollment.door, incoming, enrollment.client_address(request), user_agent(request)
     )
     return ok_response()

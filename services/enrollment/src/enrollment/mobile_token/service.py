@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from enrollment.container import Enrollment
-from enrollment.core_client import CoreRefused, told
+from enrollment.core_client import CoreDoor, CoreRefused, told
 from enrollment.errors import AuthenticationFailed, InvalidRequest, TextsUnusable
+from enrollment.mobile_token.ports import Ports, WithTexts
 from enrollment.mobile_token.rendering import render_operation
 from enrollment.mobile_token.rules import (
     Action,
@@ -35,7 +35,7 @@ from servicekit.logs import get_logger
 _log = get_logger(__name__)
 
 
-async def list_operations(enrollment: Enrollment, incoming: Incoming, language: str) -> JsonObject:
+async def list_operations(ports: Ports, incoming: Incoming, language: str) -> JsonObject:
     """Return the pending operations of the token's activation, newest first (§10.2).
 
     :raises AuthenticationFailed: when not authenticated.
@@ -44,16 +44,16 @@ async def list_operations(enrollment: Enrollment, incoming: Incoming, language: 
     if header is None:
         raise AuthenticationFailed
     try:
-        answer = await enrollment.door.token(OPERATION_LIST, header)
+        answer = await ports.door.token(OPERATION_LIST, header)
     except CoreRefused as refusal:
         raise core_error(Action.LIST, refusal.code) from None
     if answer is None:
         raise AuthenticationFailed
-    rendered = await _render_all(enrollment, told(answer.operations), language)
+    rendered = await _render_all(ports, told(answer.operations), language)
     return ok_object(rendered, currentTimestamp=wire_date(answer.timestamp or clock.now_ms()))
 
 
-async def operation_history(enrollment: Enrollment, incoming: Incoming, language: str) -> JsonObject:
+async def operation_history(ports: Ports, incoming: Incoming, language: str) -> JsonObject:
     """Return the newest operations in every state (§10.5).
 
     :raises AuthenticationFailed: when not authenticated.
@@ -62,26 +62,26 @@ async def operation_history(enrollment: Enrollment, incoming: Incoming, language
     if header is None:
         raise AuthenticationFailed
     try:
-        answer = await enrollment.door.signed(OPERATION_HISTORY, header, incoming.body)
+        answer = await ports.door.signed(OPERATION_HISTORY, header, incoming.body)
     except CoreRefused as refusal:
         raise core_error(Action.LIST, refusal.code) from None
     if answer is None:
         raise AuthenticationFailed
-    return ok_object(await _render_all(enrollment, told(answer.operations), language))
+    return ok_object(await _render_all(ports, told(answer.operations), language))
 
 
-async def operation_detail(enrollment: Enrollment, incoming: Incoming, language: str) -> JsonObject:
+async def operation_detail(ports: Ports, incoming: Incoming, language: str) -> JsonObject:
     """Return one pending operation (§10.3); errors as `_one_operation`."""
-    return await _one_operation(enrollment, OPERATION_DETAIL, incoming, language)
+    return await _one_operation(ports, OPERATION_DETAIL, incoming, language)
 
 
-async def claim_operation(enrollment: Enrollment, incoming: Incoming, language: str) -> JsonObject:
+async def claim_operation(ports: Ports, incoming: Incoming, language: str) -> JsonObject:
     """Make the token's user the owner of an operation without one, and return it (§10.4)."""
-    return await _one_operation(enrollment, OPERATION_CLAIM, incoming, language)
+    return await _one_operation(ports, OPERATION_CLAIM, incoming, language)
 
 
 async def _one_operation(
-    enrollment: Enrollment,
+    ports: Ports,
     target: TokenCall[TokenOperationRequest, OperationDetailAnswer],
     incoming: Incoming,
     language: str,
@@ -96,7 +96,7 @@ async def _one_operation(
         raise AuthenticationFailed
     operation_id = text_member(request_object(incoming.body), "id")
     try:
-        answer = await enrollment.door.token(target, header, {"id": operation_id or ""})
+        answer = await ports.door.token(target, header, {"id": operation_id or ""})
     except CoreRefused as refusal:
         if operation_id is None:
             raise InvalidRequest from None
@@ -110,7 +110,7 @@ async def _one_operation(
     if over is not None:
         raise over
     try:
-        rendered = await _render(enrollment, operation, language)
+        rendered = await _render(ports, operation, language)
     except TextsBroken as broken:
         _log_broken(operation, broken)
         raise TextsUnusable from None
@@ -120,7 +120,7 @@ async def _one_operation(
 
 
 async def authorize_operation(
-    enrollment: Enrollment, incoming: Incoming, client_address: str | None, user_agent: str | None
+    door: CoreDoor, incoming: Incoming, client_address: str | None, user_agent: str | None
 ) -> None:
     """Approve the operation that the signed body names (§10.6).
 
@@ -133,7 +133,7 @@ async def authorize_operation(
     if header is None:
         raise AuthenticationFailed
     try:
-        decision = await enrollment.door.decide(
+        decision = await door.decide(
             OPERATION_APPROVE, header, incoming.body, client_address=client_address, user_agent=user_agent
         )
     except CoreRefused as refusal:
@@ -144,7 +144,7 @@ async def authorize_operation(
 
 
 async def cancel_operation(
-    enrollment: Enrollment, incoming: Incoming, client_address: str | None, user_agent: str | None
+    door: CoreDoor, incoming: Incoming, client_address: str | None, user_agent: str | None
 ) -> None:
     """Reject the operation that the signed body names (§10.10).
 
@@ -155,7 +155,7 @@ async def cancel_operation(
     if header is None:
         raise AuthenticationFailed
     try:
-        decision = await enrollment.door.decide(
+        decision = await door.decide(
             OPERATION_REJECT, header, incoming.body, client_address=client_address, user_agent=user_agent
         )
     except CoreRefused as refusal:
@@ -166,14 +166,14 @@ async def cancel_operation(
 
 
 async def _render_all(
-    enrollment: Enrollment, operations: Sequence[DoorOperation], language: str
+    ports: WithTexts, operations: Sequence[DoorOperation], language: str
 ) -> list[JsonObject]:
     """Operations without texts or with broken ones are left out of a list, and only those."""
-    await asyncio.gather(*map(enrollment.texts.rows, {operation.operation_type for operation in operations}))
+    await asyncio.gather(*map(ports.texts.rows, {operation.operation_type for operation in operations}))
     rendered: list[JsonObject] = []
     for operation in operations:
         try:
-            members = await _render(enrollment, operation, language)
+            members = await _render(ports, operation, language)
         except TextsBroken as broken:
             _log_broken(operation, broken)
             continue
@@ -184,11 +184,11 @@ async def _render_all(
     return rendered
 
 
-async def _render(enrollment: Enrollment, operation: DoorOperation, language: str) -> JsonObject | None:
-    row = choose_row(await enrollment.texts.rows(operation.operation_type), language)
+async def _render(ports: WithTexts, operation: DoorOperation, language: str) -> JsonObject | None:
+    row = choose_row(await ports.texts.rows(operation.operation_type), language)
     if row is None:
         return None
-    return render_operation(operation, row, language, enrollment.formatters)
+    return render_operation(operation, row, language, ports.formatters)
 
 
 def _log_broken(operation: DoorOperation, broken: TextsBroken) -> None:
