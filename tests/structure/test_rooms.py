@@ -76,8 +76,9 @@ def test_nothing_but_the_application_knows_routes(knowing: str) -> None:
     assert list(imports(knowing, lambda known: role(known) == "routes")) == []
 
 
-def test_no_room_of_the_core_knows_the_container() -> None:
-    knowing = graph().find_modules_that_directly_import("powerauth_core.container")
+@pytest.mark.parametrize("service", ["powerauth_core", "cloud_private_api"])
+def test_no_room_knows_the_container(service: str) -> None:
+    knowing = graph().find_modules_that_directly_import(f"{service}.container")
     assert {module.split(".")[1] for module in knowing} <= set(RUNTIME)
 
 

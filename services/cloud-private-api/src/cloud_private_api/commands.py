@@ -43,7 +43,9 @@ async def create_administrator(settings: CloudSettings, username: str) -> System
     """
     async with _offline(settings) as cloud:
         try:
-            return await users.create(cloud, _OPERATOR, CreateUser(username=username, role=[ROLE_ADMIN]))
+            return await users.create(
+                cloud.database, cloud.passwords, _OPERATOR, CreateUser(username=username, role=[ROLE_ADMIN])
+            )
         except InvalidRequest:
             raise UserRefused(f"{username} exists already, nothing was changed") from None
 

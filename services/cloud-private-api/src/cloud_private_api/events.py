@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Protocol
 
-from cloud_private_api.container import Cloud
+from cloud_private_api.parts import WithApplications, WithTexts
+from cloud_private_api.registrations.ports import Ports as RegistrationPorts
 from cloud_private_api.registrations.v1.service import on_status_changed
 from servicekit.bus import Bus, Event
 
@@ -14,16 +16,20 @@ APPLICATION_CHANGED = "application.changed"
 OPERATION_TEMPLATE_CHANGED = "operation_template.changed"
 
 
-async def subscribe(cloud: Cloud, bus: Bus) -> None:
+class Ports(RegistrationPorts, WithApplications, WithTexts, Protocol):
+    """What hearing of events takes."""
+
+
+async def subscribe(ports: Ports, bus: Bus) -> None:
     """Business events by a queue that replicas share, cache events by one of this process."""
-    await bus.subscribe(SERVICE, [ACTIVATION_STATUS_CHANGED], partial(on_status_changed, cloud))
+    await bus.subscribe(SERVICE, [ACTIVATION_STATUS_CHANGED], partial(on_status_changed, ports))
     await bus.subscribe_broadcast(
-        [APPLICATION_CHANGED, OPERATION_TEMPLATE_CHANGED], partial(_drop_cached, cloud)
+        [APPLICATION_CHANGED, OPERATION_TEMPLATE_CHANGED], partial(_drop_cached, ports)
     )
 
 
-async def _drop_cached(cloud: Cloud, event: Event) -> None:
+async def _drop_cached(ports: Ports, event: Event) -> None:
     if event.type == APPLICATION_CHANGED:
-        cloud.applications.forget(str(event.data.get("applicationId")))
+        ports.applications.forget(str(event.data.get("applicationId")))
     else:
-        cloud.texts.forget(str(event.data.get("placeholder")))
+        ports.texts.forget(str(event.data.get("placeholder")))

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cloud_private_api.access.rules import require, requirement_of
-from cloud_private_api.container import authenticated
+from cloud_private_api.callers import authenticated
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
 from cloud_private_api.queries import QueryReader
 from powerauth_protocol.common.json_text import read_first_json

@@ -7,59 +7,60 @@ from typing import Any
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications import rules
+from cloud_private_api.applications.ports import Ports
 from cloud_private_api.applications.provider_rules import check_uris
 from cloud_private_api.applications.schemas import ConfigItem, ConfigItems, OidcProvider, OidcProviders
 from cloud_private_api.applications.service import existing
 from cloud_private_api.audit_log.service import record_change
-from cloud_private_api.container import Cloud
-from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.core_client import CoreClient, CoreRefused
 from cloud_private_api.core_errors import Area, in_area, translated
 from cloud_private_api.errors import InvalidRequest, NotFound, Violation
+from servicekit.database import Database
 
 
 @in_area(Area.ADMIN)
-async def detail(cloud: Cloud, app_id: str) -> ConfigItems:
+async def detail(ports: Ports, app_id: str) -> ConfigItems:
     """The configuration of an application, secrets masked."""
-    await existing(cloud, app_id)
-    found = await cloud.core.applications.config(app_id)
+    await existing(ports, app_id)
+    found = await ports.core.applications.config(app_id)
     return ConfigItems(items=[rules.shown_config(item) for item in found if item.key in rules.CONFIG_KEYS])
 
 
 @in_area(Area.ADMIN)
-async def put(cloud: Cloud, caller: Caller, app_id: str, key: str, values: Sequence[Any]) -> ConfigItem:
+async def put(ports: Ports, caller: Caller, app_id: str, key: str, values: Sequence[Any]) -> ConfigItem:
     """Insert or replace one key."""
     rules.check_config(key, values)
-    await existing(cloud, app_id)
+    await existing(ports, app_id)
     if key == rules.OAUTH2_PROVIDERS:
-        stored = await _providers(cloud, app_id)
+        stored = await _providers(ports.core, app_id)
         for index, value in enumerate(values):
-            check_uris(value, cloud.settings.environment, f"values.{index}.")
+            check_uris(value, ports.settings.environment, f"values.{index}.")
         values = [rules.with_stored_secret(value, stored) for value in values]
-    await _write(cloud, caller, app_id, key, values)
+    await _write(ports.database, ports.core, caller, app_id, key, values)
     return ConfigItem(key=key, values=[rules.masked(value) for value in values])
 
 
 @in_area(Area.ADMIN)
-async def remove(cloud: Cloud, caller: Caller, app_id: str, key: str) -> None:
+async def remove(ports: Ports, caller: Caller, app_id: str, key: str) -> None:
     """Remove one key; a missing one is no error."""
     rules.check_key(key)
-    await existing(cloud, app_id)
-    await _remove(cloud, caller, app_id, key)
+    await existing(ports, app_id)
+    await _remove(ports.database, ports.core, caller, app_id, key)
 
 
 @in_area(Area.ADMIN)
-async def providers(cloud: Cloud, app_id: str) -> OidcProviders:
+async def providers(ports: Ports, app_id: str) -> OidcProviders:
     """The OIDC providers of an application, secrets masked."""
-    await existing(cloud, app_id)
-    found = await _providers(cloud, app_id)
+    await existing(ports, app_id)
+    found = await _providers(ports.core, app_id)
     return OidcProviders(providers=[rules.masked(item) for item in found])
 
 
 @in_area(Area.ADMIN)
-async def provider(cloud: Cloud, app_id: str, provider_id: str) -> dict[str, Any]:
+async def provider(ports: Ports, app_id: str, provider_id: str) -> dict[str, Any]:
     """One OIDC provider, its secret masked."""
-    await existing(cloud, app_id)
-    for item in await _providers(cloud, app_id):
+    await existing(ports, app_id)
+    for item in await _providers(ports.core, app_id):
         if item.get("providerId") == provider_id:
             shown: dict[str, Any] = rules.masked(item)
             return shown
@@ -68,19 +69,19 @@ async def provider(cloud: Cloud, app_id: str, provider_id: str) -> dict[str, Any
 
 @in_area(Area.ADMIN)
 async def put_provider(
-    cloud: Cloud, caller: Caller, app_id: str, provider_id: str, request: OidcProvider
+    ports: Ports, caller: Caller, app_id: str, provider_id: str, request: OidcProvider
 ) -> dict[str, Any]:
     """Insert or replace one OIDC provider; the others stay."""
     if request.provider_id != provider_id:
         raise InvalidRequest(Violation("providerId", "must be that of the path", request.provider_id))
     members = request.model_dump(exclude_none=True)
-    check_uris(members, cloud.settings.environment)
-    await existing(cloud, app_id)
-    stored = await _providers(cloud, app_id)
+    check_uris(members, ports.settings.environment)
+    await existing(ports, app_id)
+    stored = await _providers(ports.core, app_id)
     new = rules.with_stored_secret(members, stored)
     others = [item for item in stored if item.get("providerId") != provider_id]
     try:
-        await _write(cloud, caller, app_id, rules.OAUTH2_PROVIDERS, [*others, new])
+        await _write(ports.database, ports.core, caller, app_id, rules.OAUTH2_PROVIDERS, [*others, new])
     except CoreRefused as refusal:
         raise translated(refusal, Area.ADMIN, inside=f"values.{len(others)}.") from None
     shown: dict[str, Any] = rules.masked(new)
@@ -88,43 +89,45 @@ async def put_provider(
 
 
 @in_area(Area.ADMIN)
-async def remove_provider(cloud: Cloud, caller: Caller, app_id: str, provider_id: str) -> None:
+async def remove_provider(ports: Ports, caller: Caller, app_id: str, provider_id: str) -> None:
     """Remove one OIDC provider.
 
     :raises NotFound: there is none of this id
     """
-    await existing(cloud, app_id)
-    stored = await _providers(cloud, app_id)
+    await existing(ports, app_id)
+    stored = await _providers(ports.core, app_id)
     others = [item for item in stored if item.get("providerId") != provider_id]
     if len(others) == len(stored):
         raise NotFound
     if others:
-        await _write(cloud, caller, app_id, rules.OAUTH2_PROVIDERS, others)
+        await _write(ports.database, ports.core, caller, app_id, rules.OAUTH2_PROVIDERS, others)
     else:
-        await _remove(cloud, caller, app_id, rules.OAUTH2_PROVIDERS)
+        await _remove(ports.database, ports.core, caller, app_id, rules.OAUTH2_PROVIDERS)
 
 
-async def _providers(cloud: Cloud, app_id: str) -> list[dict[str, Any]]:
-    for item in await cloud.core.applications.config(app_id):
+async def _providers(core: CoreClient, app_id: str) -> list[dict[str, Any]]:
+    for item in await core.applications.config(app_id):
         if item.key == rules.OAUTH2_PROVIDERS:
             return [value for value in item.values if isinstance(value, dict)]
     return []
 
 
-async def _write(cloud: Cloud, caller: Caller, app_id: str, key: str, values: Sequence[Any]) -> None:
-    await cloud.core.applications.set_config(app_id, key, values)
+async def _write(
+    database: Database, core: CoreClient, caller: Caller, app_id: str, key: str, values: Sequence[Any]
+) -> None:
+    await core.applications.set_config(app_id, key, values)
     await record_change(
-        cloud.database,
+        database,
         caller.username,
         "Application configuration changed",
         {"application": app_id, "key": key, "new": [rules.masked(value) for value in values]},
     )
 
 
-async def _remove(cloud: Cloud, caller: Caller, app_id: str, key: str) -> None:
-    await cloud.core.applications.remove_config(app_id, key)
+async def _remove(database: Database, core: CoreClient, caller: Caller, app_id: str, key: str) -> None:
+    await core.applications.remove_config(app_id, key)
     await record_change(
-        cloud.database,
+        database,
         caller.username,
         "Application configuration removed",
         {"application": app_id, "key": key},

@@ -9,6 +9,7 @@ from pydantic import RootModel
 from starlette.responses import Response
 
 from cloud_private_api.applications import config_service, service
+from cloud_private_api.applications.ports import Running
 from cloud_private_api.applications.schemas import (
     Application,
     Applications,
@@ -24,7 +25,7 @@ from cloud_private_api.applications.schemas import (
     Version,
     Versions,
 )
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdPath
 from cloud_private_api.routing import answer, cloud_router
 from powerauth_contracts.wire import StatusResponse
@@ -38,39 +39,39 @@ Provider = RootModel[dict[str, Any]]
 
 
 @router.post("/admin/applications", operation_id="createApplication", response_model=Application)
-async def create_application(cloud: CloudDep, caller: CallerDep, request: CreateApplication) -> Response:
+async def create_application(ports: Running, caller: CallerDep, request: CreateApplication) -> Response:
     """Make an application."""
-    return answer(await service.create(cloud, caller, request))
+    return answer(await service.create(ports, caller, request))
 
 
 @router.get("/admin/applications", operation_id="listApplications", response_model=Applications)
-async def list_applications(cloud: CloudDep) -> Response:
+async def list_applications(ports: Running) -> Response:
     """All applications."""
-    return answer(await service.list_all(cloud))
+    return answer(await service.list_all(ports))
 
 
 @router.get("/admin/applications/{appId}", operation_id="getApplication", response_model=Application)
-async def get_application(cloud: CloudDep, app_id: AppIdPath) -> Response:
+async def get_application(ports: Running, app_id: AppIdPath) -> Response:
     """One application with what the mobile app needs of it."""
-    return answer(await service.detail(cloud, app_id))
+    return answer(await service.detail(ports, app_id))
 
 
 @router.get(
     "/admin/applications/{appId}/versions", operation_id="listApplicationVersions", response_model=Versions
 )
-async def list_versions(cloud: CloudDep, app_id: AppIdPath) -> Response:
+async def list_versions(ports: Running, app_id: AppIdPath) -> Response:
     """The versions of an application."""
-    return answer(await service.versions(cloud, app_id))
+    return answer(await service.versions(ports, app_id))
 
 
 @router.post(
     "/admin/applications/{appId}/versions", operation_id="createApplicationVersion", response_model=Version
 )
 async def create_version(
-    cloud: CloudDep, caller: CallerDep, app_id: AppIdPath, request: CreateVersion
+    ports: Running, caller: CallerDep, app_id: AppIdPath, request: CreateVersion
 ) -> Response:
     """Make a version."""
-    return answer(await service.create_version(cloud, caller, app_id, request.name))
+    return answer(await service.create_version(ports, caller, app_id, request.name))
 
 
 @router.put(
@@ -79,30 +80,30 @@ async def create_version(
     response_model=Version,
 )
 async def update_version(
-    cloud: CloudDep, caller: CallerDep, app_id: AppIdPath, name: NamePath, request: UpdateVersion
+    ports: Running, caller: CallerDep, app_id: AppIdPath, name: NamePath, request: UpdateVersion
 ) -> Response:
     """Support a version, or not any more."""
-    return answer(await service.support_version(cloud, caller, app_id, name, supported=request.supported))
+    return answer(await service.support_version(ports, caller, app_id, name, supported=request.supported))
 
 
 @router.get("/admin/applications/{appId}/roles", operation_id="getApplicationRoles", response_model=Roles)
-async def get_roles(cloud: CloudDep, app_id: AppIdPath) -> Response:
+async def get_roles(ports: Running, app_id: AppIdPath) -> Response:
     """The roles of an application."""
-    return answer(await service.roles(cloud, app_id))
+    return answer(await service.roles(ports, app_id))
 
 
 @router.put("/admin/applications/{appId}/roles", operation_id="updateApplicationRoles", response_model=Roles)
-async def replace_roles(cloud: CloudDep, caller: CallerDep, app_id: AppIdPath, request: Roles) -> Response:
+async def replace_roles(ports: Running, caller: CallerDep, app_id: AppIdPath, request: Roles) -> Response:
     """Give an application exactly these roles."""
-    return answer(await service.replace_roles(cloud, caller, app_id, request.roles))
+    return answer(await service.replace_roles(ports, caller, app_id, request.roles))
 
 
 @router.get(
     "/admin/applications/{appId}/config", operation_id="getApplicationConfig", response_model=ConfigItems
 )
-async def get_config(cloud: CloudDep, app_id: AppIdPath) -> Response:
+async def get_config(ports: Running, app_id: AppIdPath) -> Response:
     """The configuration of an application."""
-    return answer(await config_service.detail(cloud, app_id))
+    return answer(await config_service.detail(ports, app_id))
 
 
 @router.put(
@@ -111,10 +112,10 @@ async def get_config(cloud: CloudDep, app_id: AppIdPath) -> Response:
     response_model=ConfigItem,
 )
 async def put_config(
-    cloud: CloudDep, caller: CallerDep, app_id: AppIdPath, key: KeyPath, request: ConfigValues
+    ports: Running, caller: CallerDep, app_id: AppIdPath, key: KeyPath, request: ConfigValues
 ) -> Response:
     """Insert or replace one configuration key."""
-    return answer(await config_service.put(cloud, caller, app_id, key, request.values))
+    return answer(await config_service.put(ports, caller, app_id, key, request.values))
 
 
 @router.delete(
@@ -122,9 +123,9 @@ async def put_config(
     operation_id="removeApplicationConfig",
     response_model=StatusResponse,
 )
-async def remove_config(cloud: CloudDep, caller: CallerDep, app_id: AppIdPath, key: KeyPath) -> Response:
+async def remove_config(ports: Running, caller: CallerDep, app_id: AppIdPath, key: KeyPath) -> Response:
     """Remove one configuration key."""
-    await config_service.remove(cloud, caller, app_id, key)
+    await config_service.remove(ports, caller, app_id, key)
     return answer(StatusResponse())
 
 
@@ -133,9 +134,9 @@ async def remove_config(cloud: CloudDep, caller: CallerDep, app_id: AppIdPath, k
     operation_id="listOidcProviders",
     response_model=OidcProviders,
 )
-async def list_providers(cloud: CloudDep, app_id: AppIdPath) -> Response:
+async def list_providers(ports: Running, app_id: AppIdPath) -> Response:
     """The OIDC providers of an application."""
-    return answer(await config_service.providers(cloud, app_id))
+    return answer(await config_service.providers(ports, app_id))
 
 
 @router.get(
@@ -143,9 +144,9 @@ async def list_providers(cloud: CloudDep, app_id: AppIdPath) -> Response:
     operation_id="getOidcProvider",
     response_model=OidcProvider,
 )
-async def get_provider(cloud: CloudDep, app_id: AppIdPath, provider_id: ProviderIdPath) -> Response:
+async def get_provider(ports: Running, app_id: AppIdPath, provider_id: ProviderIdPath) -> Response:
     """One OIDC provider."""
-    return answer(Provider(await config_service.provider(cloud, app_id, provider_id)))
+    return answer(Provider(await config_service.provider(ports, app_id, provider_id)))
 
 
 @router.put(
@@ -154,14 +155,14 @@ async def get_provider(cloud: CloudDep, app_id: AppIdPath, provider_id: Provider
     response_model=OidcProvider,
 )
 async def put_provider(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     app_id: AppIdPath,
     provider_id: ProviderIdPath,
     request: OidcProvider,
 ) -> Response:
     """Insert or replace one OIDC provider."""
-    return answer(Provider(await config_service.put_provider(cloud, caller, app_id, provider_id, request)))
+    return answer(Provider(await config_service.put_provider(ports, caller, app_id, provider_id, request)))
 
 
 @router.delete(
@@ -170,8 +171,8 @@ async def put_provider(
     response_model=StatusResponse,
 )
 async def remove_provider(
-    cloud: CloudDep, caller: CallerDep, app_id: AppIdPath, provider_id: ProviderIdPath
+    ports: Running, caller: CallerDep, app_id: AppIdPath, provider_id: ProviderIdPath
 ) -> Response:
     """Remove one OIDC provider."""
-    await config_service.remove_provider(cloud, caller, app_id, provider_id)
+    await config_service.remove_provider(ports, caller, app_id, provider_id)
     return answer(StatusResponse())

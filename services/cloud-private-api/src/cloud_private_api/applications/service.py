@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications import rules
+from cloud_private_api.applications.ports import Ports
 from cloud_private_api.applications.schemas import (
     Application,
     ApplicationItem,
@@ -16,95 +17,95 @@ from cloud_private_api.applications.schemas import (
     Versions,
 )
 from cloud_private_api.audit_log.service import record_change
-from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import models as core
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_storable
 from cloud_private_api.properties import repository as properties
+from servicekit.database import Database
 
 
-async def existing(cloud: Cloud, app_id: str) -> core.ApplicationDetail:
+async def existing(ports: Ports, app_id: str) -> core.ApplicationDetail:
     """An application that the core knows; otherwise the core's refusal.
 
     :raises NotFound: the id cannot be one
     """
     if not is_storable(app_id):
         raise NotFound
-    return await cloud.core.applications.detail(app_id)
+    return await ports.core.applications.detail(app_id)
 
 
-async def _shown(cloud: Cloud, detail: core.ApplicationDetail) -> Application:
-    async with cloud.database.read() as session:
+async def _shown(database: Database, detail: core.ApplicationDetail) -> Application:
+    async with database.read() as session:
         base_url = await properties.value(session, properties.SERVICE_BASE_URL)
     return rules.shown_application(detail, base_url)
 
 
 @in_area(Area.ADMIN)
-async def create(cloud: Cloud, caller: Caller, request: CreateApplication) -> Application:
+async def create(ports: Ports, caller: Caller, request: CreateApplication) -> Application:
     """Make an application with its first version and keys."""
-    await cloud.core.applications.create(request.id)
-    await record_change(cloud.database, caller.username, "Application created", {"application": request.id})
+    await ports.core.applications.create(request.id)
+    await record_change(ports.database, caller.username, "Application created", {"application": request.id})
     if request.roles:
-        await cloud.core.applications.add_roles(request.id, request.roles)
-    return await _shown(cloud, await cloud.core.applications.detail(request.id))
+        await ports.core.applications.add_roles(request.id, request.roles)
+    return await _shown(ports.database, await ports.core.applications.detail(request.id))
 
 
 @in_area(Area.ADMIN)
-async def list_all(cloud: Cloud) -> Applications:
+async def list_all(ports: Ports) -> Applications:
     """All applications."""
-    found = await cloud.core.applications.list()
+    found = await ports.core.applications.list()
     return Applications(
         applications=[ApplicationItem(id=item.application_id, roles=item.application_roles) for item in found]
     )
 
 
 @in_area(Area.ADMIN)
-async def detail(cloud: Cloud, app_id: str) -> Application:
+async def detail(ports: Ports, app_id: str) -> Application:
     """One application."""
-    return await _shown(cloud, await existing(cloud, app_id))
+    return await _shown(ports.database, await existing(ports, app_id))
 
 
 @in_area(Area.ADMIN)
-async def versions(cloud: Cloud, app_id: str) -> Versions:
+async def versions(ports: Ports, app_id: str) -> Versions:
     """The versions of an application."""
-    found = await existing(cloud, app_id)
+    found = await existing(ports, app_id)
     return Versions(versions=[rules.shown_version(version) for version in found.versions])
 
 
 @in_area(Area.ADMIN)
-async def create_version(cloud: Cloud, caller: Caller, app_id: str, name: str) -> Version:
+async def create_version(ports: Ports, caller: Caller, app_id: str, name: str) -> Version:
     """Make a version with a key and secret of its own."""
-    await existing(cloud, app_id)
-    await cloud.core.applications.create_version(app_id, name)
+    await existing(ports, app_id)
+    await ports.core.applications.create_version(app_id, name)
     await record_change(
-        cloud.database,
+        ports.database,
         caller.username,
         "Application version created",
         {"application": app_id, "version": name},
     )
-    return await _version(cloud, app_id, name)
+    return await _version(ports, app_id, name)
 
 
 @in_area(Area.ADMIN)
 async def support_version(
-    cloud: Cloud, caller: Caller, app_id: str, name: str, *, supported: bool
+    ports: Ports, caller: Caller, app_id: str, name: str, *, supported: bool
 ) -> Version:
     """Let devices use a version, or not any more."""
-    await existing(cloud, app_id)
-    await _version(cloud, app_id, name)
-    await cloud.core.applications.support_version(app_id, name, supported=supported)
+    await existing(ports, app_id)
+    await _version(ports, app_id, name)
+    await ports.core.applications.support_version(app_id, name, supported=supported)
     await record_change(
-        cloud.database,
+        ports.database,
         caller.username,
         "Application version changed",
         {"application": app_id, "version": name, "supported": supported},
     )
-    return await _version(cloud, app_id, name)
+    return await _version(ports, app_id, name)
 
 
-async def _version(cloud: Cloud, app_id: str, name: str) -> Version:
-    found = await cloud.core.applications.detail(app_id)
+async def _version(ports: Ports, app_id: str, name: str) -> Version:
+    found = await ports.core.applications.detail(app_id)
     for version in found.versions:
         if version.application_version_id == name:
             return rules.shown_version(version)
@@ -112,26 +113,26 @@ async def _version(cloud: Cloud, app_id: str, name: str) -> Version:
 
 
 @in_area(Area.ADMIN)
-async def roles(cloud: Cloud, app_id: str) -> Roles:
+async def roles(ports: Ports, app_id: str) -> Roles:
     """The roles of an application."""
-    await existing(cloud, app_id)
-    return Roles(roles=list(await cloud.core.applications.roles(app_id)))
+    await existing(ports, app_id)
+    return Roles(roles=list(await ports.core.applications.roles(app_id)))
 
 
 @in_area(Area.ADMIN)
-async def replace_roles(cloud: Cloud, caller: Caller, app_id: str, new: Sequence[str]) -> Roles:
+async def replace_roles(ports: Ports, caller: Caller, app_id: str, new: Sequence[str]) -> Roles:
     """Give an application exactly these roles.
 
     The core's replace refuses an empty list: then those present are removed.
     """
-    old = (await existing(cloud, app_id)).application_roles
-    calls = cloud.core.applications
+    old = (await existing(ports, app_id)).application_roles
+    calls = ports.core.applications
     if new:
         after = await calls.replace_roles(app_id, list(dict.fromkeys(new)))
     else:
         after = await calls.remove_roles(app_id, old) if old else ()
     await record_change(
-        cloud.database,
+        ports.database,
         caller.username,
         "Application roles changed",
         {"application": app_id, "old": old, "new": list(after)},

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit import rules
 from cloud_private_api.audit.schemas import AuditEvent, AuditEvents, SignatureEvents
-from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_client.applications import AuditQuery
 from cloud_private_api.core_client.operations import Page
 from cloud_private_api.core_errors import Area, in_area
@@ -21,7 +21,7 @@ def _check(subject: str, period: Period) -> None:
 
 
 @in_area(Area.ADMIN)
-async def signatures(cloud: Cloud, caller: Caller, user_id: str, period: Period) -> SignatureEvents:
+async def signatures(core: CoreClient, caller: Caller, user_id: str, period: Period) -> SignatureEvents:
     """The verifications of a user's codes in the caller's applications, newest first.
 
     :raises AuditRefused: no user, or a period that ends before it starts
@@ -29,15 +29,13 @@ async def signatures(cloud: Cloud, caller: Caller, user_id: str, period: Period)
     _check(user_id, period)
     if not caller.applications:
         return SignatureEvents(items=[])
-    found = await cloud.core.verification.audit(
-        user_id, caller.applications, start=period.start, end=period.end
-    )
+    found = await core.verification.audit(user_id, caller.applications, start=period.start, end=period.end)
     return SignatureEvents(items=rules.newest_first(found))
 
 
 @in_area(Area.ADMIN)
 async def log(
-    cloud: Cloud,
+    core: CoreClient,
     caller: Caller,
     subject_id: str,
     period: Period,
@@ -53,7 +51,7 @@ async def log(
     _check(subject_id, period)
     if not caller.is_admin and not caller.applications:
         return AuditEvents(items=[], page=page.number, size=page.size, has_next=False)
-    answer = await cloud.core.reports.audit_log(
+    answer = await core.reports.audit_log(
         AuditQuery(
             subject_id=subject_id,
             application_ids=None if caller.is_admin else caller.applications,

@@ -8,8 +8,9 @@ from fastapi import Query
 from starlette.responses import Response
 
 from cloud_private_api.audit import queries
+from cloud_private_api.audit.ports import Running
 from cloud_private_api.audit.schemas import AuditEvents, SignatureEvents
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.core_client.operations import Page
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.parameters import QueryInt, QueryText, TimestampFromQuery, TimestampToQuery
@@ -25,20 +26,20 @@ TypeName = Annotated[str, Query(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 
 @router.get("/audit/log", operation_id="getAuditLog", response_model=SignatureEvents)
 async def get_audit_log(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     user_id: Annotated[QueryText, Query(alias="userId", max_length=255)],
     timestamp_from: TimestampFromQuery = None,
     timestamp_to: TimestampToQuery = None,
 ) -> Response:
     """The verifications of a user's authentication codes, newest first."""
-    period = period_of(timestamp_from, timestamp_to, cloud.settings.audit_default_days)
-    return answer(await queries.signatures(cloud, caller, user_id, period))
+    period = period_of(timestamp_from, timestamp_to, ports.settings.audit_default_days)
+    return answer(await queries.signatures(ports.core, caller, user_id, period))
 
 
 @router.get("/v2/audit/log", operation_id="getAuditLogV2", response_model=AuditEvents)
 async def get_audit_log_v2(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     subject_id: Annotated[QueryText | None, Query(alias="subjectId", max_length=255)] = None,
     user_id: Annotated[QueryText | None, Query(alias="userId", max_length=255)] = None,
@@ -53,10 +54,10 @@ async def get_audit_log_v2(
     subject = user_id if subject_id is None else subject_id
     if subject is None:
         raise InvalidRequest(Violation("subjectId", "must not be null", parameter=True))
-    period = period_of(timestamp_from, timestamp_to, cloud.settings.audit_default_days)
+    period = period_of(timestamp_from, timestamp_to, ports.settings.audit_default_days)
     return answer(
         await queries.log(
-            cloud,
+            ports.core,
             caller,
             subject,
             period,

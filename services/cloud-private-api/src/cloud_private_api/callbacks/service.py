@@ -6,84 +6,90 @@ from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications.service import existing
 from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.callbacks import rules
+from cloud_private_api.callbacks.ports import Ports
 from cloud_private_api.callbacks.schemas import Callback, Callbacks, SaveCallback
-from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_client.models import CallbackUrl
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_core_id, is_storable
+from servicekit.database import Database
 
 
 @in_area(Area.ADMIN)
-async def list_all(cloud: Cloud, app_id: str) -> Callbacks:
+async def list_all(ports: Ports, app_id: str) -> Callbacks:
     """The callbacks of an application by name."""
     if not is_storable(app_id):
         raise NotFound
-    found = await cloud.core.callbacks.list(app_id)
+    found = await ports.core.callbacks.list(app_id)
     if not found:
         # The core has none for an application that does not exist either.
-        await existing(cloud, app_id)
+        await existing(ports, app_id)
     return Callbacks(callbacks=[rules.shown(item) for item in found])
 
 
 @in_area(Area.ADMIN)
-async def detail(cloud: Cloud, app_id: str, callback_id: str) -> Callback:
+async def detail(core: CoreClient, app_id: str, callback_id: str) -> Callback:
     """One callback."""
-    return rules.shown(await _find(cloud, app_id, callback_id))
+    return rules.shown(await _find(core, app_id, callback_id))
 
 
 @in_area(Area.ADMIN)
-async def create(cloud: Cloud, caller: Caller, app_id: str, request: SaveCallback) -> Callback:
+async def create(
+    database: Database, core: CoreClient, caller: Caller, app_id: str, request: SaveCallback
+) -> Callback:
     """Register a callback."""
     if not is_storable(app_id):
         raise NotFound
     rules.check_locations(caller, request.authentication)
     members = rules.core_members(request, rules.requested_authentication(request))
-    made = rules.shown(await cloud.core.callbacks.create(app_id, members))
-    await _audit(cloud, caller, "Callback created", app_id, new=made)
+    made = rules.shown(await core.callbacks.create(app_id, members))
+    await _audit(database, caller, "Callback created", app_id, new=made)
     return made
 
 
 @in_area(Area.ADMIN)
 async def update(
-    cloud: Cloud, caller: Caller, app_id: str, callback_id: str, request: SaveCallback
+    database: Database, core: CoreClient, caller: Caller, app_id: str, callback_id: str, request: SaveCallback
 ) -> Callback:
     """Replace a callback; secrets that are missing stay as they are, if their address does.
 
     :raises InvalidRequest: a secret would go to another address
     """
-    old = await _find(cloud, app_id, callback_id)
+    old = await _find(core, app_id, callback_id)
     rules.check_locations(caller, request.authentication)
     authentication = rules.requested_authentication(request)
     if authentication is None:
         authentication = rules.stored_authentication(old)
     members = rules.core_members(request, authentication)
     rules.check_kept_secrets(old, members)
-    after = rules.shown(await cloud.core.callbacks.update(app_id, callback_id, members))
-    await _audit(cloud, caller, "Callback changed", app_id, old=rules.shown(old), new=after)
+    after = rules.shown(await core.callbacks.update(app_id, callback_id, members))
+    await _audit(database, caller, "Callback changed", app_id, old=rules.shown(old), new=after)
     return after
 
 
 @in_area(Area.ADMIN)
-async def remove(cloud: Cloud, caller: Caller, app_id: str, callback_id: str) -> None:
+async def remove(database: Database, core: CoreClient, caller: Caller, app_id: str, callback_id: str) -> None:
     """Switch a callback off for good."""
-    old = await _find(cloud, app_id, callback_id)
-    if not await cloud.core.callbacks.remove(app_id, callback_id):
+    old = await _find(core, app_id, callback_id)
+    if not await core.callbacks.remove(app_id, callback_id):
         raise NotFound
-    await _audit(cloud, caller, "Callback removed", app_id, old=rules.shown(old))
+    await _audit(database, caller, "Callback removed", app_id, old=rules.shown(old))
 
 
-async def _find(cloud: Cloud, app_id: str, callback_id: str) -> CallbackUrl:
+async def _find(core: CoreClient, app_id: str, callback_id: str) -> CallbackUrl:
     found = None
     if is_storable(app_id) and is_core_id(callback_id):
-        found = rules.by_id(await cloud.core.callbacks.list(app_id), callback_id)
+        found = rules.by_id(await core.callbacks.list(app_id), callback_id)
     if found is None:
         raise NotFound
     return found
 
 
-async def _audit(cloud: Cloud, caller: Caller, message: str, app_id: str, **callbacks: Callback) -> None:
+async def _audit(
+    database: Database, caller: Caller, message: str, app_id: str, **callbacks: Callback
+) -> None:
     shown = {
         name: callback.model_dump(mode="json", exclude_none=True) for name, callback in callbacks.items()
     }
-    await record_change(cloud.database, caller.username, message, {"application": app_id, **shown})
+    await record_change(database, caller.username, message, {"application": app_id, **shown})

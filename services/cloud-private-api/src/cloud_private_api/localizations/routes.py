@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.localizations import service
+from cloud_private_api.localizations.ports import Running
 from cloud_private_api.localizations.schemas import Localization, Localizations, SaveLocalization
 from cloud_private_api.routing import answer, cloud_router
 from powerauth_contracts.wire import StatusResponse
@@ -22,33 +23,33 @@ _ONE = "/admin/localizations/{placeholder}/{language}"
 
 
 @router.get("/admin/localizations", operation_id="listLocalizations", response_model=Localizations)
-async def list_localizations(cloud: CloudDep) -> Response:
+async def list_localizations(ports: Running) -> Response:
     """All push texts."""
-    return answer(await service.list_all(cloud))
+    return answer(await service.list_all(ports.database))
 
 
 @router.get(_ONE, operation_id="getLocalization", response_model=Localization)
-async def get_localization(cloud: CloudDep, placeholder: PlaceholderPath, language: LanguagePath) -> Response:
+async def get_localization(ports: Running, placeholder: PlaceholderPath, language: LanguagePath) -> Response:
     """The push text of one template in one language."""
-    return answer(await service.detail(cloud, placeholder, language))
+    return answer(await service.detail(ports.database, placeholder, language))
 
 
 @router.put(_ONE, operation_id="updateLocalization", response_model=Localization)
 async def put_localization(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     placeholder: PlaceholderPath,
     language: LanguagePath,
     request: SaveLocalization,
 ) -> Response:
     """Insert or replace a push text."""
-    return answer(await service.put(cloud, caller, placeholder, language, request))
+    return answer(await service.put(ports.database, caller, placeholder, language, request))
 
 
 @router.delete(_ONE, operation_id="removeLocalization", response_model=StatusResponse)
 async def remove_localization(
-    cloud: CloudDep, caller: CallerDep, placeholder: PlaceholderPath, language: LanguagePath
+    ports: Running, caller: CallerDep, placeholder: PlaceholderPath, language: LanguagePath
 ) -> Response:
     """Remove a push text."""
-    await service.remove(cloud, caller, placeholder, language)
+    await service.remove(ports.database, caller, placeholder, language)
     return answer(StatusResponse())

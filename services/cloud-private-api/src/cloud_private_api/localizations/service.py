@@ -6,13 +6,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit_log.service import AuditType, record
-from cloud_private_api.container import Cloud
 from cloud_private_api.errors import NotFound
 from cloud_private_api.localizations import repository
 from cloud_private_api.localizations.models import Localization as Row
 from cloud_private_api.localizations.schemas import Localization, Localizations, SaveLocalization
 from cloud_private_api.parameters import is_storable
 from cloud_private_api.templates.rules import checked_language
+from servicekit.database import Database
 
 
 def _shown(row: Row) -> Localization:
@@ -21,39 +21,39 @@ def _shown(row: Row) -> Localization:
     )
 
 
-async def list_all(cloud: Cloud) -> Localizations:
+async def list_all(database: Database) -> Localizations:
     """All texts, by template and language."""
-    async with cloud.database.read() as session:
+    async with database.read() as session:
         return Localizations(localizations=[_shown(row) for row in await repository.list_all(session)])
 
 
-async def detail(cloud: Cloud, placeholder: str, language: str) -> Localization:
+async def detail(database: Database, placeholder: str, language: str) -> Localization:
     """The text of one template in one language."""
     wanted = checked_language(language)
-    async with cloud.database.read() as session:
+    async with database.read() as session:
         return _shown(await _find(session, placeholder, wanted))
 
 
 async def put(
-    cloud: Cloud, caller: Caller, placeholder: str, language: str, request: SaveLocalization
+    database: Database, caller: Caller, placeholder: str, language: str, request: SaveLocalization
 ) -> Localization:
     """Insert or replace a text."""
     wanted = checked_language(language)
     if not is_storable(placeholder):
         raise NotFound
-    async with cloud.database.transaction() as session:
+    async with database.transaction() as session:
         row = await repository.put(session, placeholder, wanted, request.title, request.summary)
         _audit(session, caller, "Push text changed", placeholder, wanted)
         return _shown(row)
 
 
-async def remove(cloud: Cloud, caller: Caller, placeholder: str, language: str) -> None:
+async def remove(database: Database, caller: Caller, placeholder: str, language: str) -> None:
     """Remove a text.
 
     :raises NotFound: there is none
     """
     wanted = checked_language(language)
-    async with cloud.database.transaction() as session:
+    async with database.transaction() as session:
         await session.delete(await _find(session, placeholder, wanted))
         _audit(session, caller, "Push text removed", placeholder, wanted)
 

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.properties import service
+from cloud_private_api.properties.ports import Running
 from cloud_private_api.properties.schemas import Properties, Property, PutProperty
 from cloud_private_api.routing import answer, cloud_router
 
@@ -16,14 +17,14 @@ router = cloud_router("Properties")
 
 
 @router.get("/admin/properties", operation_id="listProperties", response_model=Properties)
-async def list_properties(cloud: CloudDep) -> Response:
+async def list_properties(ports: Running) -> Response:
     """All properties."""
-    return answer(await service.list_all(cloud))
+    return answer(await service.list_all(ports.database))
 
 
 @router.put("/admin/properties/{name}", operation_id="updateProperty", response_model=Property)
 async def put_property(
-    cloud: CloudDep, caller: CallerDep, name: Annotated[str, Path(alias="name")], request: PutProperty
+    ports: Running, caller: CallerDep, name: Annotated[str, Path(alias="name")], request: PutProperty
 ) -> Response:
     """Set a property."""
-    return answer(await service.put(cloud, caller, name, request.value))
+    return answer(await service.put(ports.database, caller, name, request.value))

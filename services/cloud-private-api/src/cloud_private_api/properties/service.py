@@ -6,7 +6,6 @@ import re
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit_log.service import AuditType, record
-from cloud_private_api.container import Cloud
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.properties import repository
 from cloud_private_api.properties.schemas import Properties, Property
@@ -15,18 +14,18 @@ from servicekit.database import Database
 _NAME = re.compile(r"[A-Za-z0-9._\-]{1,255}")
 
 
-async def list_all(cloud: Cloud) -> Properties:
+async def list_all(database: Database) -> Properties:
     """All properties by name."""
-    async with cloud.database.read() as session:
+    async with database.read() as session:
         rows = await repository.list_all(session)
         return Properties(properties=[Property(name=row.name, value=row.value) for row in rows])
 
 
-async def put(cloud: Cloud, caller: Caller, name: str, value: str | None) -> Property:
+async def put(database: Database, caller: Caller, name: str, value: str | None) -> Property:
     """Set a property."""
     if not _NAME.fullmatch(name):
         raise InvalidRequest(Violation("name", "must be letters, digits, dots, dashes", name, parameter=True))
-    async with cloud.database.transaction() as session:
+    async with database.transaction() as session:
         before = await repository.put(session, name, value)
         record(
             session,

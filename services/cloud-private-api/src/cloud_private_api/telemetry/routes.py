@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from cloud_private_api.container import CloudDep
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.telemetry import service
+from cloud_private_api.telemetry.ports import Running
 from cloud_private_api.telemetry.schemas import TelemetryReport, TelemetryRequest
 
 router = cloud_router("Telemetry")
 
 
 @router.post("/admin/telemetry/report", operation_id="telemetryReport", response_model=TelemetryReport)
-async def report(cloud: CloudDep, request: TelemetryRequest) -> Response:
+async def report(ports: Running, request: TelemetryRequest) -> Response:
     """How many users an application has."""
-    return answer(await service.report(cloud, request))
+    return answer(await service.report(ports.core, request))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloud_private_api.container import Cloud
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.telemetry.schemas import TelemetryReport, TelemetryRequest
@@ -11,10 +11,10 @@ WITH_DAYS = "USERS_IN_PAST_DAYS"
 
 
 @in_area(Area.ADMIN)
-async def report(cloud: Cloud, request: TelemetryRequest) -> TelemetryReport:
+async def report(core: CoreClient, request: TelemetryRequest) -> TelemetryReport:
     """A report of the core."""
     if request.name == WITH_DAYS and request.parameters.days is None:
         raise InvalidRequest(Violation("parameters.days", "must not be null"))
     parameters = request.parameters.model_dump(exclude_none=True)
-    made = await cloud.core.reports.telemetry(request.name, parameters)
+    made = await core.reports.telemetry(request.name, parameters)
     return TelemetryReport(name=made.name, report_data=made.report_data)

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.templates import service
+from cloud_private_api.templates.ports import Running
 from cloud_private_api.templates.schemas import (
     SaveText,
     ShownTemplate,
@@ -34,66 +35,66 @@ _TEXT = "/admin/operations/texts/{operationType}/{language}"
 
 
 @router.get(_TEMPLATES, operation_id="listOperationTemplates", response_model=Templates)
-async def list_templates(cloud: CloudDep) -> Response:
+async def list_templates(ports: Running) -> Response:
     """All templates."""
-    return answer(await service.list_all(cloud))
+    return answer(await service.list_all(ports))
 
 
 @router.post(_TEMPLATES, operation_id="createOperationTemplate", response_model=ShownTemplate)
-async def create_template(cloud: CloudDep, caller: CallerDep, request: Template) -> Response:
+async def create_template(ports: Running, caller: CallerDep, request: Template) -> Response:
     """Make a template."""
-    return answer(await service.create(cloud, caller, request))
+    return answer(await service.create(ports, caller, request))
 
 
 @router.get(_TEMPLATE, operation_id="getOperationTemplate", response_model=ShownTemplate)
-async def get_template(cloud: CloudDep, template_name: TemplateNamePath) -> Response:
+async def get_template(ports: Running, template_name: TemplateNamePath) -> Response:
     """One template."""
-    return answer(await service.detail(cloud, template_name))
+    return answer(await service.detail(ports, template_name))
 
 
 @router.put(_TEMPLATE, operation_id="updateOperationTemplate", response_model=ShownTemplate)
 async def update_template(
-    cloud: CloudDep, caller: CallerDep, template_name: TemplateNamePath, request: UpdateTemplate
+    ports: Running, caller: CallerDep, template_name: TemplateNamePath, request: UpdateTemplate
 ) -> Response:
     """Replace a template's content."""
-    return answer(await service.update(cloud, caller, template_name, request))
+    return answer(await service.update(ports, caller, template_name, request))
 
 
 @router.delete(_TEMPLATE, operation_id="removeOperationTemplate", response_model=StatusResponse)
-async def remove_template(cloud: CloudDep, caller: CallerDep, template_name: TemplateNamePath) -> Response:
+async def remove_template(ports: Running, caller: CallerDep, template_name: TemplateNamePath) -> Response:
     """Remove a template."""
-    await service.remove(cloud, caller, template_name)
+    await service.remove(ports, caller, template_name)
     return answer(StatusResponse())
 
 
 @router.get(_TEXTS, operation_id="listOperationTexts", response_model=Texts)
-async def list_texts(cloud: CloudDep) -> Response:
+async def list_texts(ports: Running) -> Response:
     """All texts for the app."""
-    return answer(await service.list_texts(cloud))
+    return answer(await service.list_texts(ports))
 
 
 @router.get(_TEXT, operation_id="getOperationText", response_model=Text)
-async def get_text(cloud: CloudDep, operation_type: OperationTypePath, language: LanguagePath) -> Response:
+async def get_text(ports: Running, operation_type: OperationTypePath, language: LanguagePath) -> Response:
     """The text of one operation type in one language."""
-    return answer(await service.text(cloud, operation_type, language))
+    return answer(await service.text(ports, operation_type, language))
 
 
 @router.put(_TEXT, operation_id="updateOperationText", response_model=Text)
 async def put_text(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     operation_type: OperationTypePath,
     language: LanguagePath,
     request: SaveText,
 ) -> Response:
     """Insert or replace a text."""
-    return answer(await service.put_text(cloud, caller, operation_type, language, request))
+    return answer(await service.put_text(ports, caller, operation_type, language, request))
 
 
 @router.delete(_TEXT, operation_id="removeOperationText", response_model=StatusResponse)
 async def remove_text(
-    cloud: CloudDep, caller: CallerDep, operation_type: OperationTypePath, language: LanguagePath
+    ports: Running, caller: CallerDep, operation_type: OperationTypePath, language: LanguagePath
 ) -> Response:
     """Remove a text."""
-    await service.remove_text(cloud, caller, operation_type, language)
+    await service.remove_text(ports, caller, operation_type, language)
     return answer(StatusResponse())

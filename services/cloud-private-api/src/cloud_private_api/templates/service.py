@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit_log.service import record_change
-from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import models as core
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_storable
 from cloud_private_api.templates import rules
+from cloud_private_api.templates.ports import Ports
 from cloud_private_api.templates.schemas import (
     SaveText,
     ShownTemplate,
@@ -19,73 +19,76 @@ from cloud_private_api.templates.schemas import (
     Texts,
     UpdateTemplate,
 )
+from servicekit.database import Database
 
 
 @in_area(Area.ADMIN)
-async def list_all(cloud: Cloud) -> Templates:
+async def list_all(ports: Ports) -> Templates:
     """All templates by name."""
-    found = sorted(await cloud.core.templates.list(), key=lambda item: item.template_name)
+    found = sorted(await ports.core.templates.list(), key=lambda item: item.template_name)
     return Templates(templates=[rules.shown_template(item) for item in found])
 
 
 @in_area(Area.ADMIN)
-async def detail(cloud: Cloud, name: str) -> ShownTemplate:
+async def detail(ports: Ports, name: str) -> ShownTemplate:
     """One template."""
-    return rules.shown_template(await _find(cloud, name))
+    return rules.shown_template(await _find(ports, name))
 
 
 @in_area(Area.ADMIN)
-async def create(cloud: Cloud, caller: Caller, request: Template) -> ShownTemplate:
+async def create(ports: Ports, caller: Caller, request: Template) -> ShownTemplate:
     """Make a template."""
-    made = rules.shown_template(await cloud.core.templates.create(request.model_dump(exclude_none=True)))
-    await _audit(cloud, caller, "Operation template created", new=made)
+    made = rules.shown_template(await ports.core.templates.create(request.model_dump(exclude_none=True)))
+    await _audit(ports.database, caller, "Operation template created", new=made)
     return made
 
 
 @in_area(Area.ADMIN)
-async def update(cloud: Cloud, caller: Caller, name: str, request: UpdateTemplate) -> ShownTemplate:
+async def update(ports: Ports, caller: Caller, name: str, request: UpdateTemplate) -> ShownTemplate:
     """Replace a template's content; operations made from it keep theirs."""
-    old = await _find(cloud, name)
+    old = await _find(ports, name)
     members = request.model_dump(exclude_none=True)
-    after = rules.shown_template(await cloud.core.templates.update(old.id, members))
-    await _audit(cloud, caller, "Operation template changed", old=rules.shown_template(old), new=after)
+    after = rules.shown_template(await ports.core.templates.update(old.id, members))
+    await _audit(
+        ports.database, caller, "Operation template changed", old=rules.shown_template(old), new=after
+    )
     return after
 
 
 @in_area(Area.ADMIN)
-async def remove(cloud: Cloud, caller: Caller, name: str) -> None:
+async def remove(ports: Ports, caller: Caller, name: str) -> None:
     """Remove a template; operations made from it stay."""
-    old = await _find(cloud, name)
-    await cloud.core.templates.remove(old.id)
-    await _audit(cloud, caller, "Operation template removed", old=rules.shown_template(old))
+    old = await _find(ports, name)
+    await ports.core.templates.remove(old.id)
+    await _audit(ports.database, caller, "Operation template removed", old=rules.shown_template(old))
 
 
-async def _find(cloud: Cloud, name: str) -> core.Template:
-    for item in await cloud.core.templates.list():
+async def _find(ports: Ports, name: str) -> core.Template:
+    for item in await ports.core.templates.list():
         if item.template_name == name:
             return item
     raise NotFound
 
 
-async def _audit(cloud: Cloud, caller: Caller, message: str, **templates: ShownTemplate) -> None:
+async def _audit(database: Database, caller: Caller, message: str, **templates: ShownTemplate) -> None:
     shown = {
         name: template.model_dump(mode="json", exclude_none=True) for name, template in templates.items()
     }
-    await record_change(cloud.database, caller.username, message, shown)
+    await record_change(database, caller.username, message, shown)
 
 
 @in_area(Area.ADMIN)
-async def list_texts(cloud: Cloud) -> Texts:
+async def list_texts(ports: Ports) -> Texts:
     """All texts, by operation type and language."""
-    return Texts(texts=[rules.shown_text(text) for text in await cloud.core.texts.list()])
+    return Texts(texts=[rules.shown_text(text) for text in await ports.core.texts.list()])
 
 
 @in_area(Area.ADMIN)
-async def text(cloud: Cloud, operation_type: str, language: str) -> Text:
+async def text(ports: Ports, operation_type: str, language: str) -> Text:
     """The text of one operation type in one language."""
     wanted = rules.checked_language(language)
     if is_storable(operation_type):
-        for found in await cloud.core.texts.list(operation_type):
+        for found in await ports.core.texts.list(operation_type):
             if found.placeholder == operation_type and found.language == wanted:
                 return rules.shown_text(found)
     raise NotFound
@@ -93,16 +96,16 @@ async def text(cloud: Cloud, operation_type: str, language: str) -> Text:
 
 @in_area(Area.ADMIN)
 async def put_text(
-    cloud: Cloud, caller: Caller, operation_type: str, language: str, request: SaveText
+    ports: Ports, caller: Caller, operation_type: str, language: str, request: SaveText
 ) -> Text:
     """Insert or replace a text."""
     wanted = rules.checked_language(language)
     if not is_storable(operation_type):
         raise NotFound
-    saved = await cloud.core.texts.update(operation_type, wanted, request.model_dump(exclude_none=True))
-    cloud.texts.forget(operation_type)
+    saved = await ports.core.texts.update(operation_type, wanted, request.model_dump(exclude_none=True))
+    ports.texts.forget(operation_type)
     await record_change(
-        cloud.database,
+        ports.database,
         caller.username,
         "Operation text changed",
         {"operationType": operation_type, "language": wanted},
@@ -111,17 +114,17 @@ async def put_text(
 
 
 @in_area(Area.ADMIN)
-async def remove_text(cloud: Cloud, caller: Caller, operation_type: str, language: str) -> None:
+async def remove_text(ports: Ports, caller: Caller, operation_type: str, language: str) -> None:
     """Remove a text.
 
     :raises NotFound: there is none
     """
     wanted = rules.checked_language(language)
-    if not is_storable(operation_type) or not await cloud.core.texts.remove(operation_type, wanted):
+    if not is_storable(operation_type) or not await ports.core.texts.remove(operation_type, wanted):
         raise NotFound
-    cloud.texts.forget(operation_type)
+    ports.texts.forget(operation_type)
     await record_change(
-        cloud.database,
+        ports.database,
         caller.username,
         "Operation text removed",
         {"operationType": operation_type, "language": wanted},

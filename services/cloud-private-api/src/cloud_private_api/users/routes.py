@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdPath
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.users import service
+from cloud_private_api.users.ports import Running
 from cloud_private_api.users.schemas import CreateUser, SystemUser, SystemUsers, UpdateUser
 from powerauth_contracts.wire import StatusResponse
 
@@ -20,42 +21,42 @@ UsernamePath = Annotated[str, Path(alias="username")]
 
 
 @router.post("/admin/users", operation_id="createUser", response_model=SystemUser)
-async def create_user(cloud: CloudDep, caller: CallerDep, request: CreateUser) -> Response:
+async def create_user(ports: Running, caller: CallerDep, request: CreateUser) -> Response:
     """Make a user; the answer holds its password, once."""
-    return answer(await service.create(cloud, caller, request))
+    return answer(await service.create(ports.database, ports.passwords, caller, request))
 
 
 @router.get("/admin/users", operation_id="listUsers", response_model=SystemUsers)
-async def list_users(cloud: CloudDep) -> Response:
+async def list_users(ports: Running) -> Response:
     """All users by name."""
-    return answer(await service.list_all(cloud))
+    return answer(await service.list_all(ports.database))
 
 
 @router.get("/admin/users/{username}", operation_id="getUser", response_model=SystemUser)
-async def get_user(cloud: CloudDep, username: UsernamePath) -> Response:
+async def get_user(ports: Running, username: UsernamePath) -> Response:
     """One user."""
-    return answer(await service.detail(cloud, username))
+    return answer(await service.detail(ports.database, username))
 
 
 @router.put("/admin/users/{username}", operation_id="updateUser", response_model=SystemUser)
 async def update_user(
-    cloud: CloudDep, caller: CallerDep, username: UsernamePath, request: UpdateUser
+    ports: Running, caller: CallerDep, username: UsernamePath, request: UpdateUser
 ) -> Response:
     """Enable or disable a user, change its roles."""
-    return answer(await service.update(cloud, caller, username, request))
+    return answer(await service.update(ports.database, ports.users, caller, username, request))
 
 
 @router.delete("/admin/users/{username}", operation_id="deleteUser", response_model=StatusResponse)
-async def delete_user(cloud: CloudDep, caller: CallerDep, username: UsernamePath) -> Response:
+async def delete_user(ports: Running, caller: CallerDep, username: UsernamePath) -> Response:
     """Delete a user."""
-    await service.delete(cloud, caller, username)
+    await service.delete(ports.database, ports.users, caller, username)
     return answer(StatusResponse())
 
 
 @router.post("/admin/users/{username}/password", operation_id="renewUserPassword", response_model=SystemUser)
-async def renew_password(cloud: CloudDep, caller: CallerDep, username: UsernamePath) -> Response:
+async def renew_password(ports: Running, caller: CallerDep, username: UsernamePath) -> Response:
     """Give a user a new password; the answer holds it, once."""
-    return answer(await service.renew_password(cloud, caller, username))
+    return answer(await service.renew_password(ports, caller, username))
 
 
 @router.post(
@@ -64,10 +65,10 @@ async def renew_password(cloud: CloudDep, caller: CallerDep, username: UsernameP
     response_model=SystemUser,
 )
 async def assign_application(
-    cloud: CloudDep, caller: CallerDep, username: UsernamePath, app_id: AppIdPath
+    ports: Running, caller: CallerDep, username: UsernamePath, app_id: AppIdPath
 ) -> Response:
     """Let a user see an application."""
-    return answer(await service.grant(cloud, caller, username, app_id))
+    return answer(await service.grant(ports, caller, username, app_id))
 
 
 @router.delete(
@@ -76,7 +77,7 @@ async def assign_application(
     response_model=SystemUser,
 )
 async def unassign_application(
-    cloud: CloudDep, caller: CallerDep, username: UsernamePath, app_id: AppIdPath
+    ports: Running, caller: CallerDep, username: UsernamePath, app_id: AppIdPath
 ) -> Response:
     """Take an application from a user."""
-    return answer(await service.revoke(cloud, caller, username, app_id))
+    return answer(await service.revoke(ports.database, ports.users, caller, username, app_id))

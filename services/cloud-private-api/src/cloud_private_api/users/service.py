@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud_private_api.access.rules import ROLE_ADMIN, Caller
+from cloud_private_api.accounts.directory import UserDirectory
 from cloud_private_api.accounts.models import User
 from cloud_private_api.audit_log.service import AuditType, record
-from cloud_private_api.container import Cloud
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import InvalidRequest, NotFound, Violation
 from cloud_private_api.parameters import is_storable
-from cloud_private_api.passwords import generate_password, is_hash
+from cloud_private_api.passwords import PasswordWorker, generate_password, is_hash
 from cloud_private_api.users import repository
+from cloud_private_api.users.ports import Ports
 from cloud_private_api.users.schemas import CreateUser, SystemUser, SystemUsers, UpdateUser
 from servicekit.database import Database
 from servicekit.logs import get_logger
@@ -39,20 +40,22 @@ def _audit(session: AsyncSession, caller: Caller, message: str, username: str, *
     record(session, AuditType.ADMIN, caller.username, message, param)
 
 
-async def _lock(cloud: Cloud, session: AsyncSession, username: str) -> User:
+async def _lock(database: Database, session: AsyncSession, username: str) -> User:
     user = None
     if is_storable(username):
-        user = await repository.lock(session, cloud.database.dialect, username)
+        user = await repository.lock(session, database.dialect, username)
     if user is None:
         raise NotFound
     return user
 
 
-async def create(cloud: Cloud, caller: Caller, request: CreateUser) -> SystemUser:
+async def create(
+    database: Database, passwords: PasswordWorker, caller: Caller, request: CreateUser
+) -> SystemUser:
     """Make a user; its generated password is in this answer and nowhere else."""
     password = generate_password()
-    password_hash = await cloud.passwords.hash(password)
-    async with cloud.database.transaction() as session:
+    password_hash = await passwords.hash(password)
+    async with database.transaction() as session:
         user = await repository.insert(session, request.username, password_hash)
         if user is None:
             raise InvalidRequest(Violation("username", "is already in use", request.username))
@@ -61,32 +64,34 @@ async def create(cloud: Cloud, caller: Caller, request: CreateUser) -> SystemUse
         return _shown(await repository.record(session, user), password)
 
 
-async def list_all(cloud: Cloud) -> SystemUsers:
+async def list_all(database: Database) -> SystemUsers:
     """All users by name."""
-    async with cloud.database.read() as session:
+    async with database.read() as session:
         return SystemUsers(users=[_shown(found) for found in await repository.all_records(session)])
 
 
-async def detail(cloud: Cloud, username: str) -> SystemUser:
+async def detail(database: Database, username: str) -> SystemUser:
     """One user."""
     if not is_storable(username):
         raise NotFound
-    async with cloud.database.read() as session:
+    async with database.read() as session:
         user = await repository.find(session, username)
         if user is None:
             raise NotFound
         return _shown(await repository.record(session, user))
 
 
-async def update(cloud: Cloud, caller: Caller, username: str, request: UpdateUser) -> SystemUser:
+async def update(
+    database: Database, users: UserDirectory, caller: Caller, username: str, request: UpdateUser
+) -> SystemUser:
     """Enable, disable, change roles."""
-    async with cloud.database.transaction() as session:
+    async with database.transaction() as session:
         loses_admin = request.enabled is False or (
             request.role is not None and ROLE_ADMIN not in request.role
         )
         if loses_admin:
-            await _keep_one_admin(cloud, session, username)
-        user = await _lock(cloud, session, username)
+            await _keep_one_admin(database, session, username)
+        user = await _lock(database, session, username)
         before = await repository.record(session, user)
         old: Mapping[str, object] = {"enabled": user.enabled, "role": before.authorities}
         if request.enabled is not None:
@@ -97,69 +102,71 @@ async def update(cloud: Cloud, caller: Caller, username: str, request: UpdateUse
         after = await repository.record(session, user)
         new: Mapping[str, object] = {"enabled": user.enabled, "role": after.authorities}
         _audit(session, caller, "System user changed", username, old=old, new=new)
-    cloud.users.forget(username)
+    users.forget(username)
     return _shown(after)
 
 
-async def _keep_one_admin(cloud: Cloud, session: AsyncSession, username: str) -> None:
+async def _keep_one_admin(database: Database, session: AsyncSession, username: str) -> None:
     """Lock the administrators, so that two of them cannot remove each other at once.
 
     :raises InvalidRequest: the user is the only enabled one
     """
-    admins = await repository.lock_enabled_with(session, cloud.database.dialect, ROLE_ADMIN)
+    admins = await repository.lock_enabled_with(session, database.dialect, ROLE_ADMIN)
     if admins == [username]:
         raise InvalidRequest(message="The last enabled administrator cannot be disabled, demoted or deleted")
 
 
-async def renew_password(cloud: Cloud, caller: Caller, username: str) -> SystemUser:
+async def renew_password(ports: Ports, caller: Caller, username: str) -> SystemUser:
     """Give a user a new generated password; the old one stops working."""
     password = generate_password()
-    password_hash = await cloud.passwords.hash(password)
-    async with cloud.database.transaction() as session:
-        user = await _lock(cloud, session, username)
+    password_hash = await ports.passwords.hash(password)
+    async with ports.database.transaction() as session:
+        user = await _lock(ports.database, session, username)
         user.userpassword = password_hash
         _audit(session, caller, "System user password renewed", username)
         await session.flush()
         shown = _shown(await repository.record(session, user), password)
-    cloud.users.forget(username)
+    ports.users.forget(username)
     return shown
 
 
-async def delete(cloud: Cloud, caller: Caller, username: str) -> None:
+async def delete(database: Database, users: UserDirectory, caller: Caller, username: str) -> None:
     """Delete a user with roles and applications."""
-    async with cloud.database.transaction() as session:
-        await _keep_one_admin(cloud, session, username)
-        user = await _lock(cloud, session, username)
+    async with database.transaction() as session:
+        await _keep_one_admin(database, session, username)
+        user = await _lock(database, session, username)
         await repository.remove(session, user)
         _audit(session, caller, "System user deleted", username)
-    cloud.users.forget(username)
+    users.forget(username)
 
 
 @in_area(Area.ADMIN)
-async def grant(cloud: Cloud, caller: Caller, username: str, app_id: str) -> SystemUser:
+async def grant(ports: Ports, caller: Caller, username: str, app_id: str) -> SystemUser:
     """Let a user see an application that exists in the core; a second time changes nothing."""
     if not is_storable(app_id):
         raise NotFound
-    await detail(cloud, username)
-    await cloud.core.applications.detail(app_id)
-    async with cloud.database.transaction() as session:
-        user = await _lock(cloud, session, username)
+    await detail(ports.database, username)
+    await ports.core.applications.detail(app_id)
+    async with ports.database.transaction() as session:
+        user = await _lock(ports.database, session, username)
         if await repository.grant(session, user, app_id):
             _audit(session, caller, "Application assigned to system user", username, application=app_id)
         shown = _shown(await repository.record(session, user))
-    cloud.users.forget(username)
+    ports.users.forget(username)
     return shown
 
 
-async def revoke(cloud: Cloud, caller: Caller, username: str, app_id: str) -> SystemUser:
+async def revoke(
+    database: Database, users: UserDirectory, caller: Caller, username: str, app_id: str
+) -> SystemUser:
     """Take an application from a user."""
-    async with cloud.database.transaction() as session:
-        user = await _lock(cloud, session, username)
+    async with database.transaction() as session:
+        user = await _lock(database, session, username)
         if is_storable(app_id):
             await repository.revoke(session, user, app_id)
             _audit(session, caller, "Application taken from system user", username, application=app_id)
         shown = _shown(await repository.record(session, user))
-    cloud.users.forget(username)
+    users.forget(username)
     return shown
 
 

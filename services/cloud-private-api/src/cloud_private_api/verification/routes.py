@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.verification import service
+from cloud_private_api.verification.ports import Running
 from cloud_private_api.verification.schemas import (
     CreateOfflinePayload,
     EcdsaVerified,
@@ -24,40 +25,40 @@ router = cloud_router("Authentication")
 
 
 @router.post("/v2/signature/verify", operation_id="verifySignatureV2", response_model=SignatureVerified)
-async def verify_signature(cloud: CloudDep, caller: CallerDep, request: VerifySignature) -> Response:
+async def verify_signature(ports: Running, caller: CallerDep, request: VerifySignature) -> Response:
     """Verify an authentication code from the app's ``X-PowerAuth-Authorization`` header."""
-    return answer(await service.verify_signature(cloud, caller, request))
+    return answer(await service.verify_signature(ports.core, ports.applications, caller, request))
 
 
 @router.post("/v2/token/verify", operation_id="verifyTokenV2", response_model=TokenVerified)
-async def verify_token(cloud: CloudDep, caller: CallerDep, request: VerifyToken) -> Response:
+async def verify_token(ports: Running, caller: CallerDep, request: VerifyToken) -> Response:
     """Verify a simple token from the app's ``X-PowerAuth-Token`` header."""
-    return answer(await service.verify_token(cloud, caller, request))
+    return answer(await service.verify_token(ports.core, caller, request))
 
 
 @router.post(
     "/v2/signature/offline/payload", operation_id="createOfflinePayload", response_model=OfflinePayload
 )
 async def create_offline_payload(
-    cloud: CloudDep, caller: CallerDep, request: CreateOfflinePayload
+    ports: Running, caller: CallerDep, request: CreateOfflinePayload
 ) -> Response:
     """Sign data for an offline QR code."""
-    return answer(await service.create_offline_payload(cloud, caller, request))
+    return answer(await service.create_offline_payload(ports.core, caller, request))
 
 
 @router.post(
     "/v2/signature/offline/verify", operation_id="verifyOfflineSignature", response_model=OtpVerified
 )
 async def verify_offline_signature(
-    cloud: CloudDep, caller: CallerDep, request: VerifyOfflineSignature
+    ports: Running, caller: CallerDep, request: VerifyOfflineSignature
 ) -> Response:
     """Verify a code that the user has rewritten from the device."""
-    return answer(await service.verify_offline_signature(cloud, caller, request))
+    return answer(await service.verify_offline_signature(ports.core, caller, request))
 
 
 @router.post("/v2/signature/ecdsa/verify", operation_id="verifyEcdsaSignature", response_model=EcdsaVerified)
 async def verify_ecdsa_signature(
-    cloud: CloudDep, caller: CallerDep, request: VerifyEcdsaSignature
+    ports: Running, caller: CallerDep, request: VerifyEcdsaSignature
 ) -> Response:
     """Verify a signature made by the device's private key."""
-    return answer(await service.verify_ecdsa_signature(cloud, caller, request))
+    return answer(await service.verify_ecdsa_signature(ports.core, caller, request))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cloud_private_api.access.rules import Caller, one_application
-from cloud_private_api.container import Cloud
-from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.core_client import CoreClient, CoreRefused
 from cloud_private_api.core_client.models import Verification
 from cloud_private_api.core_client.verification import OfflineCode, OnlineCode
 from cloud_private_api.core_errors import Area, CoreCode, in_area
@@ -15,6 +14,7 @@ from cloud_private_api.errors import (
     TokenInvalid,
     Violation,
 )
+from cloud_private_api.known import ApplicationFacts
 from cloud_private_api.registrations.v2.service import status_in_scope
 from cloud_private_api.verification import rules
 from cloud_private_api.verification.schemas import (
@@ -37,14 +37,18 @@ _UNREADABLE_SIGNATURE = frozenset({CoreCode.CRYPTO_FAILED, CoreCode.KEY_INVALID,
 
 
 @in_area(Area.SIGNATURES)
-async def verify_signature(cloud: Cloud, caller: Caller, request: VerifySignature) -> SignatureVerified:
+async def verify_signature(
+    core: CoreClient, applications: ApplicationFacts, caller: Caller, request: VerifySignature
+) -> SignatureVerified:
     """Verify an online authentication code: one call to the core."""
     header = _signature_header(request)
     data = rules.normalized_data(request, header.nonce)
     # Before the core is asked: another bank's backend must not use up a registration's attempts.
-    if await cloud.applications.of_key(header.application_key) not in caller.applications:
+    if await applications.of_key(header.application_key) not in caller.applications:
         raise SignatureInvalid
-    return rules.signature_verified(await _verify_online(cloud, caller, header, data), header.version)
+    return rules.signature_verified(
+        await _verify_online(core, applications, caller, header, data), header.version
+    )
 
 
 def _signature_header(request: VerifySignature) -> SignatureHeader:
@@ -58,8 +62,10 @@ def _signature_header(request: VerifySignature) -> SignatureHeader:
     return header
 
 
-async def _verify_online(cloud: Cloud, caller: Caller, header: SignatureHeader, data: str) -> Verification:
-    known = cloud.applications.of_registration(header.activation_id)
+async def _verify_online(
+    core: CoreClient, applications: ApplicationFacts, caller: Caller, header: SignatureHeader, data: str
+) -> Verification:
+    known = applications.of_registration(header.activation_id)
     if known is not None and known not in caller.applications:
         return rules.unknown_registration(header.activation_id)
     code = OnlineCode(
@@ -71,20 +77,20 @@ async def _verify_online(cloud: Cloud, caller: Caller, header: SignatureHeader, 
         signature_version=header.version,
     )
     try:
-        answer = await cloud.core.verification.verify(code, caller.applications)
+        answer = await core.verification.verify(code, caller.applications)
     except CoreRefused as refusal:
         if refusal.code == CoreCode.ACTIVATION_NOT_FOUND:
             return rules.unknown_registration(header.activation_id)
         raise
     if answer.application_id is not None:
-        cloud.applications.learn_registration(header.activation_id, answer.application_id)
+        applications.learn_registration(header.activation_id, answer.application_id)
         if answer.application_id not in caller.applications:
             return rules.unknown_registration(header.activation_id)
     return answer
 
 
 @in_area(Area.TOKENS)
-async def verify_token(cloud: Cloud, caller: Caller, request: VerifyToken) -> TokenVerified:
+async def verify_token(core: CoreClient, caller: Caller, request: VerifyToken) -> TokenVerified:
     """Verify a simple token."""
     try:
         header = parse_token_header(request.auth_header)
@@ -93,7 +99,7 @@ async def verify_token(cloud: Cloud, caller: Caller, request: VerifyToken) -> To
     if not caller.applications:
         return TokenVerified(token_valid=False)
     try:
-        answer = await cloud.core.verification.validate_token(
+        answer = await core.verification.validate_token(
             caller.applications,
             token_id=header.token_id,
             token_digest=header.token_digest,
@@ -111,10 +117,10 @@ async def verify_token(cloud: Cloud, caller: Caller, request: VerifyToken) -> To
 
 @in_area(Area.OPERATIONS)
 async def create_offline_payload(
-    cloud: Cloud, caller: Caller, request: CreateOfflinePayload
+    core: CoreClient, caller: Caller, request: CreateOfflinePayload
 ) -> OfflinePayload:
     """Signed data for a QR code, for one registration or for any of an application."""
-    calls = cloud.core.verification
+    calls = core.verification
     if request.registration_id is None:
         app_id = one_application(caller, request.app_id)
         made = await calls.non_personalized_payload(app_id, data=request.data)
@@ -131,13 +137,13 @@ async def create_offline_payload(
 
 @in_area(Area.OPERATIONS)
 async def verify_offline_signature(
-    cloud: Cloud, caller: Caller, request: VerifyOfflineSignature
+    core: CoreClient, caller: Caller, request: VerifyOfflineSignature
 ) -> OtpVerified:
     """Verify an offline code that belongs to no operation."""
     code = rules.typed_code(request.otp, one_factor=True)
     nonce = rules.decoded(request.nonce, "nonce", rules.NONCE_BYTES)
-    registration = await status_in_scope(cloud, caller.applications, request.registration_id)
-    answer = await cloud.core.verification.verify_offline(
+    registration = await status_in_scope(core, caller.applications, request.registration_id)
+    answer = await core.verification.verify_offline(
         OfflineCode(
             activation_id=registration.activation_id,
             data=rules.offline_data(request.uri_id, nonce, request.data),
@@ -151,12 +157,12 @@ async def verify_offline_signature(
 
 @in_area(Area.OPERATIONS)
 async def verify_ecdsa_signature(
-    cloud: Cloud, caller: Caller, request: VerifyEcdsaSignature
+    core: CoreClient, caller: Caller, request: VerifyEcdsaSignature
 ) -> EcdsaVerified:
     """Verify a signature made by the device's private key. Attempts are not counted."""
     rules.decoded(request.data, "data")
     signature = rules.decoded(request.signature, "signature")
-    registration = await status_in_scope(cloud, caller.applications, request.registration_id)
+    registration = await status_in_scope(core, caller.applications, request.registration_id)
     verified = EcdsaVerified(
         signature_valid=False,
         registration_id=registration.activation_id,
@@ -164,7 +170,7 @@ async def verify_ecdsa_signature(
         registration_status=registration.activation_status,
     )
     if registration.activation_status == "ACTIVE" and _readable(signature, request.signature_format):
-        verified.signature_valid = await _verify_ecdsa(cloud, caller, request)
+        verified.signature_valid = await _verify_ecdsa(core, caller, request)
     return verified
 
 
@@ -178,9 +184,9 @@ def _readable(signature: bytes, signature_format: str) -> bool:
     return True
 
 
-async def _verify_ecdsa(cloud: Cloud, caller: Caller, request: VerifyEcdsaSignature) -> bool:
+async def _verify_ecdsa(core: CoreClient, caller: Caller, request: VerifyEcdsaSignature) -> bool:
     try:
-        return await cloud.core.verification.verify_ecdsa(
+        return await core.verification.verify_ecdsa(
             request.registration_id,
             caller.applications,
             data=request.data,

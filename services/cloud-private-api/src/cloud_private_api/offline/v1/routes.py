@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
+from cloud_private_api.offline.ports import Running
 from cloud_private_api.offline.schemas import OfflineQr, VerifySingleOfflineOtp
 from cloud_private_api.offline.v1 import service
 from cloud_private_api.parameters import AppIdQuery, LanguageQuery, OperationIdQuery
@@ -16,19 +17,19 @@ router = cloud_router("Operations (single device)")
 
 @router.get("/operations/offline/qr", operation_id="getOfflineQr", response_model=OfflineQr)
 async def get_offline_qr(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     operation_id: OperationIdQuery,
     app_id: AppIdQuery = None,
     language: LanguageQuery = "en",
 ) -> Response:
     """The QR code for offline approval by the current registration."""
-    return answer(await service.qr_code(cloud, caller, operation_id, app_id, language))
+    return answer(await service.qr_code(ports, caller, operation_id, app_id, language))
 
 
 @router.post("/operations/offline/otp", operation_id="verifyOfflineOtp", response_model=OtpVerified)
 async def verify_offline_otp(
-    cloud: CloudDep, caller: CallerDep, request: VerifySingleOfflineOtp, app_id: AppIdQuery = None
+    ports: Running, caller: CallerDep, request: VerifySingleOfflineOtp, app_id: AppIdQuery = None
 ) -> Response:
     """Verify the code rewritten from the device of the current registration."""
-    return answer(await service.verify_otp(cloud, caller, request, app_id))
+    return answer(await service.verify_otp(ports, caller, request, app_id))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cloud_private_api.access.rules import Caller, one_application
-from cloud_private_api.container import Cloud
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import OperationNotFound, RegistrationNotFound
+from cloud_private_api.offline.ports import Ports
 from cloud_private_api.offline.schemas import OfflineQr, VerifyOfflineOtp, VerifySingleOfflineOtp
 from cloud_private_api.offline.v2 import service as offline
 from cloud_private_api.operations.v2 import service as operations
@@ -15,29 +15,29 @@ from cloud_private_api.verification.schemas import OtpVerified
 
 @in_area(Area.OPERATIONS)
 async def qr_code(
-    cloud: Cloud, caller: Caller, operation_id: str, app_id: str | None, language: str
+    ports: Ports, caller: Caller, operation_id: str, app_id: str | None, language: str
 ) -> OfflineQr:
     """The QR code for the current registration of the operation's user."""
-    registration_id = await _current_registration(cloud, caller, operation_id, app_id)
-    return await offline.qr_code(cloud, caller, operation_id, registration_id, language)
+    registration_id = await _current_registration(ports, caller, operation_id, app_id)
+    return await offline.qr_code(ports, caller, operation_id, registration_id, language)
 
 
 @in_area(Area.OPERATIONS)
 async def verify_otp(
-    cloud: Cloud, caller: Caller, request: VerifySingleOfflineOtp, app_id: str | None
+    ports: Ports, caller: Caller, request: VerifySingleOfflineOtp, app_id: str | None
 ) -> OtpVerified:
     """Verify the code rewritten from the current registration of the operation's user."""
-    registration_id = await _current_registration(cloud, caller, request.operation_id, app_id)
+    registration_id = await _current_registration(ports, caller, request.operation_id, app_id)
     full = VerifyOfflineOtp(otp=request.otp, nonce=request.nonce, registration_id=registration_id)
-    return await offline.verify_otp(cloud, caller, request.operation_id, full)
+    return await offline.verify_otp(ports, caller, request.operation_id, full)
 
 
-async def _current_registration(cloud: Cloud, caller: Caller, operation_id: str, app_id: str | None) -> str:
+async def _current_registration(ports: Ports, caller: Caller, operation_id: str, app_id: str | None) -> str:
     application = one_application(caller, app_id, empty=OperationNotFound, parameter=True)
-    operation = await operations.find(cloud, caller, operation_id)
+    operation = await operations.find(ports, caller, operation_id)
     if operation.user_id is None:
         raise RegistrationNotFound
-    current = await find_current(cloud, operation.user_id, application)
+    current = await find_current(ports.core, operation.user_id, application)
     if current is None:
         raise RegistrationNotFound
     return current.activation_id

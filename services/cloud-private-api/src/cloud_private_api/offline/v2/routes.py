@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
+from cloud_private_api.offline.ports import Running
 from cloud_private_api.offline.schemas import OfflineQr, VerifyOfflineOtp
 from cloud_private_api.offline.v2 import service
 from cloud_private_api.parameters import REGISTRATION_ID, LanguageQuery, OperationIdPath
@@ -21,21 +22,21 @@ router = cloud_router("Operations")
     "/v2/operations/{operationId}/offline/qr", operation_id="getOfflineQrV2", response_model=OfflineQr
 )
 async def get_offline_qr(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     operation_id: OperationIdPath,
     registration_id: Annotated[str, Query(alias="registrationId", pattern=REGISTRATION_ID)],
     language: LanguageQuery = "en",
 ) -> Response:
     """The QR code for offline approval by one registration."""
-    return answer(await service.qr_code(cloud, caller, operation_id, registration_id, language))
+    return answer(await service.qr_code(ports, caller, operation_id, registration_id, language))
 
 
 @router.post(
     "/v2/operations/{operationId}/offline/otp", operation_id="verifyOfflineOtpV2", response_model=OtpVerified
 )
 async def verify_offline_otp(
-    cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath, request: VerifyOfflineOtp
+    ports: Running, caller: CallerDep, operation_id: OperationIdPath, request: VerifyOfflineOtp
 ) -> Response:
     """Verify the code rewritten from the device."""
-    return answer(await service.verify_otp(cloud, caller, operation_id, request))
+    return answer(await service.verify_otp(ports, caller, operation_id, request))

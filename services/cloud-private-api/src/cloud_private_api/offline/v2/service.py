@@ -6,22 +6,25 @@ import hmac
 from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller
-from cloud_private_api.container import Cloud
-from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.core_client import CoreClient, CoreRefused
 from cloud_private_api.core_client.models import ActivationDetail, Operation, OperationText
 from cloud_private_api.core_client.verification import OfflineCode
 from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import InvalidRequest, OperationStateChangeRefused, UpstreamFailed, Violation
+from cloud_private_api.known import OperationTexts
 from cloud_private_api.localizations import repository as localizations
 from cloud_private_api.offline import rules
+from cloud_private_api.offline.ports import Ports
 from cloud_private_api.offline.schemas import OfflineQr, VerifyOfflineOtp
 from cloud_private_api.operations import rules as operations
 from cloud_private_api.operations.v2.service import find
 from cloud_private_api.registrations.v2.service import status_in_scope
+from cloud_private_api.settings import CloudSettings
 from cloud_private_api.verification.rules import decoded, offline_data, otp_verified, typed_code
 from cloud_private_api.verification.schemas import OtpVerified
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.request_data import OFFLINE_RESOURCE_ID
+from servicekit.database import Database
 from servicekit.logs import get_logger
 
 DEFAULT_LANGUAGE = "en"
@@ -31,17 +34,17 @@ _log = get_logger(__name__)
 
 @in_area(Area.OPERATIONS)
 async def qr_code(
-    cloud: Cloud, caller: Caller, operation_id: str, registration_id: str, language: str
+    ports: Ports, caller: Caller, operation_id: str, registration_id: str, language: str
 ) -> OfflineQr:
     """The payload of the QR code for one registration; an operation without an owner becomes its user's."""
-    operation, registration = await _checked(cloud, caller, operation_id, registration_id)
-    secrets = _secrets(cloud, operation, registration)
+    operation, registration = await _checked(ports, caller, operation_id, registration_id)
+    secrets = _secrets(ports.settings, operation, registration)
     if operation.user_id is None:
-        operation = await cloud.core.operations.claim(
+        operation = await ports.core.operations.claim(
             operation.id, caller.applications, user_id=registration.user_id
         )
-    title, message = await _texts(cloud, operation, language.lower())
-    made = await cloud.core.verification.personalized_payload(
+    title, message = await _texts(ports.database, ports.texts, operation, language.lower())
+    made = await ports.core.verification.personalized_payload(
         registration.activation_id,
         caller.applications,
         data=rules.payload_data(operation, title, message),
@@ -53,16 +56,16 @@ async def qr_code(
 
 @in_area(Area.OPERATIONS)
 async def verify_otp(
-    cloud: Cloud, caller: Caller, operation_id: str, request: VerifyOfflineOtp
+    ports: Ports, caller: Caller, operation_id: str, request: VerifyOfflineOtp
 ) -> OtpVerified:
     """Verify the rewritten code and approve the operation; a wrong code counts on both."""
     nonce = decoded(request.nonce, "nonce", rules.NONCE_BYTES)
-    operation, registration = await _checked(cloud, caller, operation_id, request.registration_id)
+    operation, registration = await _checked(ports, caller, operation_id, request.registration_id)
     code = typed_code(request.otp, one_factor=operations.allows_one_factor(operation))
-    secrets = _secrets(cloud, operation, registration)
+    secrets = _secrets(ports.settings, operation, registration)
     if secrets is not None and not hmac.compare_digest(secrets.nonce, nonce):
         raise InvalidRequest(Violation("nonce", "is not the nonce of this operation"))
-    answer = await cloud.core.verification.verify_offline(
+    answer = await ports.core.verification.verify_offline(
         OfflineCode(
             activation_id=registration.activation_id,
             data=offline_data(OFFLINE_RESOURCE_ID, nonce, f"{operation.id}&{operation.data}"),
@@ -74,18 +77,18 @@ async def verify_otp(
         caller.applications,
     )
     if answer.signature_valid:
-        await _approve(cloud, caller, operation, registration, answer.signature_type)
+        await _approve(ports.core, caller, operation, registration, answer.signature_type)
     elif answer.user_id is not None:
         # Without a user the code was not checked at all: the registration has just left ACTIVE (D14).
-        await _count_failure(cloud, caller, operation)
+        await _count_failure(ports.core, caller, operation)
     return otp_verified(answer)
 
 
 async def _checked(
-    cloud: Cloud, caller: Caller, operation_id: str, registration_id: str
+    ports: Ports, caller: Caller, operation_id: str, registration_id: str
 ) -> tuple[Operation, ActivationDetail]:
-    operation = await find(cloud, caller, operation_id)
-    registration = await status_in_scope(cloud, caller.applications, registration_id)
+    operation = await find(ports, caller, operation_id)
+    registration = await status_in_scope(ports.core, caller.applications, registration_id)
     operations.require_fit(operation, registration)
     operations.require_pending(operation)
     operations.require_active(registration)
@@ -93,7 +96,7 @@ async def _checked(
 
 
 def _secrets(
-    cloud: Cloud, operation: Operation, registration: ActivationDetail
+    settings: CloudSettings, operation: Operation, registration: ActivationDetail
 ) -> rules.OfflineSecrets | None:
     """Derived nonce and proximity seed, if the operation has a proximity check: then the core tells an OTP.
 
@@ -101,14 +104,14 @@ def _secrets(
     """
     if operation.proximity_otp is None:
         return None
-    key = cloud.settings.derivation_key
+    key = settings.derivation_key
     if key is None:
         raise InvalidRequest(message="Offline approval with proximity check is not configured")
     return rules.derive(key, operation.id, registration.activation_id)
 
 
 async def _approve(
-    cloud: Cloud,
+    core: CoreClient,
     caller: Caller,
     operation: Operation,
     registration: ActivationDetail,
@@ -125,7 +128,7 @@ async def _approve(
     if operation.proximity_otp is not None:
         # The code covered the derived OTP; the core wants its own one beside it.
         additional["proximity_otp"] = operation.proximity_otp
-    outcome = await cloud.core.operations.approve(
+    outcome = await core.operations.approve(
         operation,
         caller.applications,
         user_id=registration.user_id,
@@ -137,19 +140,21 @@ async def _approve(
         raise OperationStateChangeRefused
 
 
-async def _count_failure(cloud: Cloud, caller: Caller, operation: Operation) -> None:
+async def _count_failure(core: CoreClient, caller: Caller, operation: Operation) -> None:
     try:
-        await cloud.core.operations.fail(operation.id, caller.applications)
+        await core.operations.fail(operation.id, caller.applications)
     except CoreRefused as refusal:
         if refusal.code not in (CoreCode.OPERATION_STATE, CoreCode.OPERATION_NOT_FOUND):
             raise
         _log.info("failed offline attempt on an operation that is final by now", operation=operation.id)
 
 
-async def _texts(cloud: Cloud, operation: Operation, language: str) -> tuple[str, str]:
+async def _texts(
+    database: Database, texts: OperationTexts, operation: Operation, language: str
+) -> tuple[str, str]:
     """Title and message: the app's texts, else the push texts, else the operation type (§14.1)."""
     languages = (language, DEFAULT_LANGUAGE)
-    mobile = _in_language(await cloud.texts.of_type(operation.operation_type), languages)
+    mobile = _in_language(await texts.of_type(operation.operation_type), languages)
     parameters = operation.parameters
     if mobile is not None:
         return (
@@ -157,7 +162,7 @@ async def _texts(cloud: Cloud, operation: Operation, language: str) -> tuple[str
             rules.fill_mobile_text(mobile.message, parameters),
         )
     if operation.template_name is not None:
-        async with cloud.database.read() as session:
+        async with database.read() as session:
             push = await localizations.find_first(session, operation.template_name, languages)
         if push is not None:
             return (

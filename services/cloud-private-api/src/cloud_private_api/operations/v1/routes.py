@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
+from cloud_private_api.operations.ports import Running
 from cloud_private_api.operations.schemas import (
     CreateSingleOperation,
     SingleOperation,
@@ -19,24 +20,24 @@ router = cloud_router("Operations (single device)")
 
 
 @router.post("/operations", operation_id="createOperation", response_model=SingleOperation)
-async def create_operation(cloud: CloudDep, caller: CallerDep, request: CreateSingleOperation) -> Response:
+async def create_operation(ports: Running, caller: CallerDep, request: CreateSingleOperation) -> Response:
     """Create an operation."""
-    return answer(await service.create(cloud, caller, request))
+    return answer(await service.create(ports, caller, request))
 
 
 @router.get("/operations", operation_id="getOperation", response_model=SingleOperation)
-async def get_operation(cloud: CloudDep, caller: CallerDep, operation_id: OperationIdQuery) -> Response:
+async def get_operation(ports: Running, caller: CallerDep, operation_id: OperationIdQuery) -> Response:
     """One operation."""
-    return answer(await service.detail(cloud, caller, operation_id))
+    return answer(await service.detail(ports, caller, operation_id))
 
 
 @router.delete("/operations", operation_id="cancelOperation", response_model=StatusResponse)
 async def cancel_operation(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     operation_id: OperationIdQuery,
     status_reason: StatusReasonQuery = None,
 ) -> Response:
     """Cancel an operation."""
-    await operations.cancel(cloud, caller, operation_id, status_reason=status_reason)
+    await operations.cancel(ports, caller, operation_id, status_reason=status_reason)
     return answer(StatusResponse())

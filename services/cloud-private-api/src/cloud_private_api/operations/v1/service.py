@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloud_private_api.access.rules import Caller
-from cloud_private_api.container import Cloud
+from cloud_private_api.operations.ports import Ports
 from cloud_private_api.operations.schemas import (
     CreateOperation,
     CreateSingleOperation,
@@ -17,7 +17,7 @@ def _single(operation: Operation) -> SingleOperation:
     return SingleOperation(**{name: getattr(operation, name) for name in SingleOperation.model_fields})
 
 
-async def create(cloud: Cloud, caller: Caller, request: CreateSingleOperation) -> SingleOperation:
+async def create(ports: Ports, caller: Caller, request: CreateSingleOperation) -> SingleOperation:
     """Create an operation in all applications of the caller."""
     full = CreateOperation(
         user_id=request.user_id,
@@ -26,9 +26,9 @@ async def create(cloud: Cloud, caller: Caller, request: CreateSingleOperation) -
         external_id=request.external_id,
         parameters=request.parameters,
     )
-    return _single(await service.create(cloud, caller, full))
+    return _single(await service.create(ports, caller, full))
 
 
-async def detail(cloud: Cloud, caller: Caller, operation_id: str) -> SingleOperation:
+async def detail(ports: Ports, caller: Caller, operation_id: str) -> SingleOperation:
     """One operation."""
-    return _single(await service.detail(cloud, caller, operation_id))
+    return _single(await service.detail(ports, caller, operation_id))

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.core_client.operations import Page
 from cloud_private_api.errors import InvalidRequest, Violation
+from cloud_private_api.operations.ports import Running
 from cloud_private_api.operations.schemas import (
     ClaimOperation,
     CreateOperation,
@@ -34,14 +35,14 @@ router = cloud_router("Operations")
 
 
 @router.post("/v2/operations", operation_id="createOperationV2", response_model=Operation)
-async def create_operation(cloud: CloudDep, caller: CallerDep, request: CreateOperation) -> Response:
+async def create_operation(ports: Running, caller: CallerDep, request: CreateOperation) -> Response:
     """Create an operation for a user to approve."""
-    return answer(await service.create(cloud, caller, request))
+    return answer(await service.create(ports, caller, request))
 
 
 @router.get("/v2/operations", operation_id="listOperationsV2", response_model=Operations)
 async def list_operations(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     user_id: Annotated[QueryText | None, Query(alias="userId", min_length=1, max_length=255)] = None,
     external_id: Annotated[QueryText | None, Query(alias="externalId", min_length=1, max_length=255)] = None,
@@ -57,59 +58,59 @@ async def list_operations(
             raise InvalidRequest(
                 Violation("externalId", "must not be combined with userId", external_id, parameter=True)
             )
-        return answer(await service.list_external(cloud, caller, external_id, part))
+        return answer(await service.list_external(ports, caller, external_id, part))
     if user_id is None:
         raise InvalidRequest(Violation("userId", "must not be null", parameter=True))
     return answer(
         await service.list_of_user(
-            cloud, caller, user_id, part, pending=pending, registration_id=registration_id
+            ports, caller, user_id, part, pending=pending, registration_id=registration_id
         )
     )
 
 
 @router.get("/v2/operations/{operationId}", operation_id="getOperationV2", response_model=Operation)
-async def get_operation(cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath) -> Response:
+async def get_operation(ports: Running, caller: CallerDep, operation_id: OperationIdPath) -> Response:
     """One operation."""
-    return answer(await service.detail(cloud, caller, operation_id))
+    return answer(await service.detail(ports, caller, operation_id))
 
 
 @router.delete(
     "/v2/operations/{operationId}", operation_id="cancelOperationV2", response_model=StatusResponse
 )
 async def cancel_operation(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     operation_id: OperationIdPath,
     status_reason: StatusReasonQuery = None,
 ) -> Response:
     """Cancel an operation."""
-    await service.cancel(cloud, caller, operation_id, status_reason=status_reason)
+    await service.cancel(ports, caller, operation_id, status_reason=status_reason)
     return answer(StatusResponse())
 
 
 @router.post("/v2/operations/{operationId}/claim", operation_id="claimOperation", response_model=Operation)
 async def claim_operation(
-    cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath, request: ClaimOperation
+    ports: Running, caller: CallerDep, operation_id: OperationIdPath, request: ClaimOperation
 ) -> Response:
     """Bind an operation without an owner to a user."""
-    return answer(await service.claim(cloud, caller, operation_id, request.user_id))
+    return answer(await service.claim(ports, caller, operation_id, request.user_id))
 
 
 @router.post("/v2/operations/{operationId}/fail", operation_id="failOperation", response_model=Operation)
 async def fail_operation(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     operation_id: OperationIdPath,
     request: FailOperation | None = None,
 ) -> Response:
     """Count one failed attempt."""
     additional = request.additional_data if request else None
-    return answer(await service.fail(cloud, caller, operation_id, additional))
+    return answer(await service.fail(ports, caller, operation_id, additional))
 
 
 @router.post("/v2/operations/{operationId}/reject", operation_id="rejectOperation", response_model=Operation)
 async def reject_operation(
-    cloud: CloudDep, caller: CallerDep, operation_id: OperationIdPath, request: RejectOperation
+    ports: Running, caller: CallerDep, operation_id: OperationIdPath, request: RejectOperation
 ) -> Response:
     """Reject an operation for a user who asked the support desk to."""
-    return answer(await service.reject(cloud, caller, operation_id, request))
+    return answer(await service.reject(ports, caller, operation_id, request))

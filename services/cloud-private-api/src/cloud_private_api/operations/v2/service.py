@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller, given_or_all
-from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_client import models as core
 from cloud_private_api.core_client.operations import NewOperation, Page
@@ -18,6 +17,7 @@ from cloud_private_api.errors import (
     Violation,
 )
 from cloud_private_api.operations import rules
+from cloud_private_api.operations.ports import Ports
 from cloud_private_api.operations.schemas import (
     CreateOperation,
     Operation,
@@ -35,13 +35,13 @@ _log = get_logger(__name__)
 
 
 @in_area(Area.OPERATIONS)
-async def create(cloud: Cloud, caller: Caller, request: CreateOperation) -> Operation:
+async def create(ports: Ports, caller: Caller, request: CreateOperation) -> Operation:
     """Create an operation in the given applications, by default all of the caller's."""
     applications = given_or_all(caller, request.applications)
     expires = checked_expiry(request.timestamp_expires, clock.now(), "timestampExpires")
-    user_id = await _owner(cloud, request, applications)
+    user_id = await _owner(ports, request, applications)
     made = await _created(
-        cloud,
+        ports,
         NewOperation(
             applications=applications,
             template_name=request.template,
@@ -56,17 +56,17 @@ async def create(cloud: Cloud, caller: Caller, request: CreateOperation) -> Oper
         ),
     )
     shown = rules.shown(made)
-    shown.warnings = await _warnings(cloud, made.operation_type)
+    shown.warnings = await _warnings(ports, made.operation_type)
     return shown
 
 
-async def _created(cloud: Cloud, wanted: NewOperation) -> core.Operation:
+async def _created(ports: Ports, wanted: NewOperation) -> core.Operation:
     """Have the core make an operation.
 
     :raises InvalidRequest: the template wants parameters that are not given; they are named
     """
     try:
-        return await cloud.core.operations.create(wanted)
+        return await ports.core.operations.create(wanted)
     except CoreRefused as refusal:
         if not refusal.missing_parameters:
             raise
@@ -75,10 +75,10 @@ async def _created(cloud: Cloud, wanted: NewOperation) -> core.Operation:
         raise InvalidRequest(*missing, message=message) from None
 
 
-async def _warnings(cloud: Cloud, operation_type: str) -> list[str] | None:
+async def _warnings(ports: Ports, operation_type: str) -> list[str] | None:
     """What the maker of an operation should know; the operation is made, so nothing here may fail."""
     try:
-        texts = await cloud.texts.of_type(operation_type)
+        texts = await ports.texts.of_type(operation_type)
     except (CoreRefused, UpstreamFailed, Unavailable) as error:
         _log.warning("texts of an operation not looked at", reason=type(error).__name__)
         return None
@@ -87,25 +87,25 @@ async def _warnings(cloud: Cloud, operation_type: str) -> list[str] | None:
     return [f"there are no texts for operation type {operation_type}: the app cannot show the operation"]
 
 
-async def _owner(cloud: Cloud, request: CreateOperation, applications: Sequence[str]) -> str | None:
+async def _owner(ports: Ports, request: CreateOperation, applications: Sequence[str]) -> str | None:
     """The user of the operation: the named one, or that of the registration it is bound to.
 
     :raises RegistrationNotFound: unknown registration, or of another application or user
     """
     if request.registration_id is None:
         return request.user_id
-    registration = await status_in_scope(cloud, applications, request.registration_id)
+    registration = await status_in_scope(ports.core, applications, request.registration_id)
     if request.user_id not in (None, registration.user_id):
         raise RegistrationNotFound
     return registration.user_id
 
 
-async def find(cloud: Cloud, caller: Caller, operation_id: str) -> core.Operation:
+async def find(ports: Ports, caller: Caller, operation_id: str) -> core.Operation:
     """An operation that the caller may see.
 
     :raises OperationNotFound: unknown, or of no application of the caller
     """
-    found = await cloud.core.operations.detail(checked(caller, operation_id), caller.applications)
+    found = await ports.core.operations.detail(checked(caller, operation_id), caller.applications)
     if set(caller.applications).isdisjoint(found.applications):
         raise OperationNotFound
     return found
@@ -119,50 +119,50 @@ def checked(caller: Caller, operation_id: str) -> str:
 
 
 @in_area(Area.OPERATIONS)
-async def detail(cloud: Cloud, caller: Caller, operation_id: str) -> Operation:
+async def detail(ports: Ports, caller: Caller, operation_id: str) -> Operation:
     """One operation; reading does not claim it."""
-    return rules.detail(await find(cloud, caller, operation_id))
+    return rules.detail(await find(ports, caller, operation_id))
 
 
 @in_area(Area.OPERATIONS)
-async def cancel(cloud: Cloud, caller: Caller, operation_id: str, *, status_reason: str | None) -> None:
+async def cancel(ports: Ports, caller: Caller, operation_id: str, *, status_reason: str | None) -> None:
     """PENDING becomes CANCELED."""
-    await cloud.core.operations.cancel(
+    await ports.core.operations.cancel(
         checked(caller, operation_id), caller.applications, status_reason=status_reason
     )
 
 
 @in_area(Area.OPERATIONS)
 async def list_of_user(
-    cloud: Cloud, caller: Caller, user_id: str, page: Page, *, pending: bool, registration_id: str | None
+    ports: Ports, caller: Caller, user_id: str, page: Page, *, pending: bool, registration_id: str | None
 ) -> Operations:
     """A user's operations, newest first; with a registration those that it can approve."""
     if not caller.applications:
         return Operations(operations=[])
     if registration_id is not None:
         # To the core an unknown registration is one without flags; here it is not found, like a foreign one.
-        registration = await status_in_scope(cloud, caller.applications, registration_id)
+        registration = await status_in_scope(ports.core, caller.applications, registration_id)
         if registration.user_id != user_id:
             raise RegistrationNotFound
-    found = await cloud.core.operations.list_of_user(
+    found = await ports.core.operations.list_of_user(
         user_id, caller.applications, page, pending=pending, activation_id=registration_id
     )
     return Operations(operations=[rules.listed(item) for item in rules.newest_first(found)])
 
 
 @in_area(Area.OPERATIONS)
-async def list_external(cloud: Cloud, caller: Caller, external_id: str, page: Page) -> Operations:
+async def list_external(ports: Ports, caller: Caller, external_id: str, page: Page) -> Operations:
     """Operations with the bank's own id, newest first."""
     if not caller.applications:
         return Operations(operations=[])
-    found = await cloud.core.operations.list_external(external_id, caller.applications, page)
+    found = await ports.core.operations.list_external(external_id, caller.applications, page)
     return Operations(operations=[rules.listed(item) for item in rules.newest_first(found)])
 
 
 @in_area(Area.OPERATIONS)
-async def claim(cloud: Cloud, caller: Caller, operation_id: str, user_id: str) -> Operation:
+async def claim(ports: Ports, caller: Caller, operation_id: str, user_id: str) -> Operation:
     """Bind an operation without an owner to a user."""
-    claimed = await cloud.core.operations.claim(
+    claimed = await ports.core.operations.claim(
         checked(caller, operation_id), caller.applications, user_id=user_id
     )
     return rules.detail(claimed)
@@ -170,24 +170,24 @@ async def claim(cloud: Cloud, caller: Caller, operation_id: str, user_id: str) -
 
 @in_area(Area.OPERATIONS)
 async def fail(
-    cloud: Cloud, caller: Caller, operation_id: str, additional_data: dict[str, object] | None
+    ports: Ports, caller: Caller, operation_id: str, additional_data: dict[str, object] | None
 ) -> Operation:
     """Count one failed attempt."""
-    outcome = await cloud.core.operations.fail(
+    outcome = await ports.core.operations.fail(
         checked(caller, operation_id), caller.applications, additional_data=additional_data
     )
     return rules.detail(outcome.operation)
 
 
 @in_area(Area.OPERATIONS)
-async def reject(cloud: Cloud, caller: Caller, operation_id: str, request: RejectOperation) -> Operation:
+async def reject(ports: Ports, caller: Caller, operation_id: str, request: RejectOperation) -> Operation:
     """Reject for a user who asked the support desk to."""
-    operation = await find(cloud, caller, operation_id)
+    operation = await find(ports, caller, operation_id)
     if operation.user_id not in (None, request.user_id):
         raise OperationNotFound
     if request.app_id not in caller.applications or request.app_id not in operation.applications:
         raise InvalidRequest(Violation("appId", "is not an application of the operation", request.app_id))
-    outcome = await cloud.core.operations.reject(
+    outcome = await ports.core.operations.reject(
         operation.id,
         caller.applications,
         user_id=request.user_id,

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdQuery, ExternalUserIdQuery, QueryBool, UserIdQuery
+from cloud_private_api.registrations.ports import Running
 from cloud_private_api.registrations.schemas import (
     ChangeSingleRegistration,
     CommitSingleRegistration,
@@ -27,51 +28,55 @@ _OK = StatusResponse()
 
 @router.post("/registration", operation_id="createRegistration", response_model=RegistrationCreated)
 async def create_registration(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     request: CreateSingleRegistration,
     incomplete_status_check: Annotated[QueryBool, Query(alias="incompleteStatusCheck")] = False,
 ) -> Response:
     """Start the registration that will replace the user's others."""
     return answer(
-        await service.create(cloud, caller, request, incomplete_status_check=incomplete_status_check)
+        await service.create(
+            ports.database, ports.core, caller, request, incomplete_status_check=incomplete_status_check
+        )
     )
 
 
 @router.get("/registration", operation_id="getRegistration", response_model=CurrentRegistration)
 async def get_registration(
-    cloud: CloudDep, caller: CallerDep, user_id: UserIdQuery, app_id: AppIdQuery = None
+    ports: Running, caller: CallerDep, user_id: UserIdQuery, app_id: AppIdQuery = None
 ) -> Response:
     """The state of the current registration."""
-    return answer(await service.current(cloud, caller, user_id=user_id, app_id=app_id))
+    return answer(await service.current(ports.core, caller, user_id=user_id, app_id=app_id))
 
 
 @router.post("/registration/commit", operation_id="commitRegistration", response_model=StatusResponse)
 async def commit_registration(
-    cloud: CloudDep, caller: CallerDep, request: CommitSingleRegistration
+    ports: Running, caller: CallerDep, request: CommitSingleRegistration
 ) -> Response:
     """Make the current registration ACTIVE."""
-    await service.commit(cloud, caller, request)
+    await service.commit(ports.database, ports.core, caller, request)
     return answer(_OK)
 
 
 @router.put("/registration", operation_id="changeRegistration", response_model=StatusResponse)
 async def change_registration(
-    cloud: CloudDep, caller: CallerDep, request: ChangeSingleRegistration
+    ports: Running, caller: CallerDep, request: ChangeSingleRegistration
 ) -> Response:
     """Block or unblock the current registration."""
-    await service.change(cloud, caller, request)
+    await service.change(ports.core, caller, request)
     return answer(_OK)
 
 
 @router.delete("/registration", operation_id="removeRegistration", response_model=StatusResponse)
 async def remove_registration(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     user_id: UserIdQuery,
     app_id: AppIdQuery = None,
     external_user_id: ExternalUserIdQuery = None,
 ) -> Response:
     """Remove the current registration."""
-    await service.remove(cloud, caller, user_id=user_id, app_id=app_id, external_user_id=external_user_id)
+    await service.remove(
+        ports.core, caller, user_id=user_id, app_id=app_id, external_user_id=external_user_id
+    )
     return answer(_OK)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller, one_application
-from cloud_private_api.container import Cloud
-from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.core_client import CoreClient, CoreRefused
 from cloud_private_api.core_client.models import Activation, ActivationDetail
 from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import RegistrationNotFound, RegistrationRefused
 from cloud_private_api.registrations import repository, rules
+from cloud_private_api.registrations.ports import Ports
 from cloud_private_api.registrations.schemas import (
     ChangeSingleRegistration,
     CommitSingleRegistration,
@@ -20,6 +20,7 @@ from cloud_private_api.registrations.schemas import (
 )
 from cloud_private_api.registrations.v2.service import refuse_second_in_progress
 from servicekit.bus import Event
+from servicekit.database import Database
 from servicekit.inbox import handle_once
 from servicekit.logs import get_logger
 
@@ -30,16 +31,21 @@ _log = get_logger(__name__)
 
 @in_area(Area.REGISTRATIONS)
 async def create(
-    cloud: Cloud, caller: Caller, request: CreateSingleRegistration, *, incomplete_status_check: bool
+    database: Database,
+    core: CoreClient,
+    caller: Caller,
+    request: CreateSingleRegistration,
+    *,
+    incomplete_status_check: bool,
 ) -> RegistrationCreated:
     """Replace what is in progress by a new registration. What is in use stays until the new one is ACTIVE."""
     app_id = one_application(caller, request.app_id, refusal=RegistrationRefused)
     otp = rules.checked_otp(request.otp)
     if incomplete_status_check:
-        await refuse_second_in_progress(cloud, request.user_id, app_id)
-    await _finish_earlier(cloud, request.user_id, app_id)
+        await refuse_second_in_progress(core, request.user_id, app_id)
+    await _finish_earlier(database, core, request.user_id, app_id)
     try:
-        made = await cloud.core.activations.init(
+        made = await core.activations.init(
             user_id=request.user_id,
             application_id=app_id,
             otp=otp,
@@ -51,102 +57,106 @@ async def create(
         if refusal.code == CoreCode.ACTIVATION_REFUSED:
             raise RegistrationRefused from None
         raise
-    async with cloud.database.transaction() as session:
+    async with database.transaction() as session:
         repository.add(session, activation_id=made.activation_id, user_id=request.user_id, app_id=app_id)
     return rules.created(made, with_id=False)
 
 
-async def _finish_earlier(cloud: Cloud, user_id: str, app_id: str) -> None:
+async def _finish_earlier(database: Database, core: CoreClient, user_id: str, app_id: str) -> None:
     """Do replacements that an event has not brought yet, then remove what is in progress."""
-    async with cloud.database.read() as session:
+    async with database.read() as session:
         earlier = await repository.ids_of_user(session, user_id=user_id, app_id=app_id)
-    living = await _living(cloud, user_id, app_id)
+    living = await _living(core, user_id, app_id)
     for item in living:
         if item.activation_id in earlier and item.activation_status == "ACTIVE":
-            await _remove_all(cloud, app_id, [other for other in living if other is not item])
+            await _remove_all(core, app_id, [other for other in living if other is not item])
             living = [item]
             break
-    await _remove_all(cloud, app_id, [item for item in living if item.activation_status in rules.IN_PROGRESS])
-    async with cloud.database.transaction() as session:
+    await _remove_all(core, app_id, [item for item in living if item.activation_status in rules.IN_PROGRESS])
+    async with database.transaction() as session:
         await repository.remove(session, earlier)
 
 
 @in_area(Area.REGISTRATIONS)
-async def current(cloud: Cloud, caller: Caller, *, user_id: str, app_id: str | None) -> CurrentRegistration:
+async def current(
+    core: CoreClient, caller: Caller, *, user_id: str, app_id: str | None
+) -> CurrentRegistration:
     """The state of the current registration."""
     if not caller.applications and app_id is None:
         return rules.current(None)
     application = one_application(caller, app_id, refusal=RegistrationRefused, parameter=True)
-    return rules.current(await find_current(cloud, user_id, application))
+    return rules.current(await find_current(core, user_id, application))
 
 
 @in_area(Area.REGISTRATIONS)
-async def commit(cloud: Cloud, caller: Caller, request: CommitSingleRegistration) -> None:
+async def commit(
+    database: Database, core: CoreClient, caller: Caller, request: CommitSingleRegistration
+) -> None:
     """Make the current registration ACTIVE, then remove the user's others."""
     app_id = _application(caller, request.app_id)
-    item = await _newest(cloud, request.user_id, app_id)
-    await cloud.core.activations.commit(
+    item = await _newest(core, request.user_id, app_id)
+    await core.activations.commit(
         item.activation_id, (app_id,), otp=request.otp, external_user_id=request.external_user_id
     )
-    async with cloud.database.read() as session:
+    async with database.read() as session:
         replaces = await repository.find(session, item.activation_id) is not None
     if replaces:
-        await _replace_others(cloud, request.user_id, app_id, item.activation_id)
-        async with cloud.database.transaction() as session:
+        await _replace_others(core, request.user_id, app_id, item.activation_id)
+        async with database.transaction() as session:
             await repository.remove(session, [item.activation_id])
 
 
 @in_area(Area.REGISTRATIONS)
-async def change(cloud: Cloud, caller: Caller, request: ChangeSingleRegistration) -> None:
+async def change(core: CoreClient, caller: Caller, request: ChangeSingleRegistration) -> None:
     """Block or unblock the current registration."""
     app_id = _application(caller, request.app_id)
-    item = await _newest(cloud, request.user_id, app_id)
+    item = await _newest(core, request.user_id, app_id)
     if request.change == "BLOCK":
-        await cloud.core.activations.block(
+        await core.activations.block(
             item.activation_id,
             (app_id,),
             reason=request.blocked_reason,
             external_user_id=request.external_user_id,
         )
     else:
-        await cloud.core.activations.unblock(
+        await core.activations.unblock(
             item.activation_id, (app_id,), external_user_id=request.external_user_id
         )
 
 
 @in_area(Area.REGISTRATIONS)
 async def remove(
-    cloud: Cloud, caller: Caller, *, user_id: str, app_id: str | None, external_user_id: str | None
+    core: CoreClient, caller: Caller, *, user_id: str, app_id: str | None, external_user_id: str | None
 ) -> None:
     """Remove the current registration."""
     application = _application(caller, app_id, parameter=True)
-    item = await _newest(cloud, user_id, application)
-    await cloud.core.activations.remove(item.activation_id, (application,), external_user_id=external_user_id)
+    item = await _newest(core, user_id, application)
+    await core.activations.remove(item.activation_id, (application,), external_user_id=external_user_id)
 
 
-async def find_current(cloud: Cloud, user_id: str, app_id: str) -> ActivationDetail | None:
+async def find_current(core: CoreClient, user_id: str, app_id: str) -> ActivationDetail | None:
     """The newest registration that is not REMOVED. Reading it may show that it has just expired."""
-    for item in await _living(cloud, user_id, app_id):
-        detail = await cloud.core.activations.status(item.activation_id, (app_id,))
+    for item in await _living(core, user_id, app_id):
+        detail = await core.activations.status(item.activation_id, (app_id,))
         if detail is not None and detail.activation_status in rules.LIVING:
             return detail
     return None
 
 
-async def on_status_changed(cloud: Cloud, event: Event) -> None:
+async def on_status_changed(ports: Ports, event: Event) -> None:
     """A registration of ``POST /registration`` became ACTIVE elsewhere: remove the user's others (§13.4)."""
     activation_id = str(event.data.get("activationId"))
     status = event.data.get("activationStatus")
     if status not in ("ACTIVE", "REMOVED"):
         return
-    async with cloud.database.read() as session:
+    async with ports.database.read() as session:
         row = await repository.find(session, activation_id)
     if row is None:
         return
     if status == "ACTIVE":
         # Before the transaction: it calls the core, and removing twice does no harm.
-        await _replace_others(cloud, row.user_id, row.app_id, activation_id)
-    async with cloud.database.transaction() as session:
+        await _replace_others(ports.core, row.user_id, row.app_id, activation_id)
+    async with ports.database.transaction() as session:
         if await handle_once(session, event, CONSUMER):
             await repository.remove(session, [activation_id])
 
@@ -157,25 +167,25 @@ def _application(caller: Caller, app_id: str | None, *, parameter: bool = False)
     )
 
 
-async def _living(cloud: Cloud, user_id: str, app_id: str) -> list[Activation]:
-    listed = await cloud.core.activations.list(user_id=user_id, scope=(app_id,), statuses=rules.LIVING)
+async def _living(core: CoreClient, user_id: str, app_id: str) -> list[Activation]:
+    listed = await core.activations.list(user_id=user_id, scope=(app_id,), statuses=rules.LIVING)
     return rules.living(listed)
 
 
-async def _newest(cloud: Cloud, user_id: str, app_id: str) -> Activation:
-    living = await _living(cloud, user_id, app_id)
+async def _newest(core: CoreClient, user_id: str, app_id: str) -> Activation:
+    living = await _living(core, user_id, app_id)
     if not living:
         raise RegistrationNotFound
     return living[0]
 
 
-async def _replace_others(cloud: Cloud, user_id: str, app_id: str, activation_id: str) -> None:
-    living = await _living(cloud, user_id, app_id)
+async def _replace_others(core: CoreClient, user_id: str, app_id: str, activation_id: str) -> None:
+    living = await _living(core, user_id, app_id)
     others = [item for item in living if item.activation_id != activation_id]
     _log.info("registration replaces others", registration=activation_id, count=len(others))
-    await _remove_all(cloud, app_id, others)
+    await _remove_all(core, app_id, others)
 
 
-async def _remove_all(cloud: Cloud, app_id: str, activations: Sequence[Activation]) -> None:
+async def _remove_all(core: CoreClient, app_id: str, activations: Sequence[Activation]) -> None:
     for item in activations:
-        await cloud.core.activations.remove(item.activation_id, (app_id,))
+        await core.activations.remove(item.activation_id, (app_id,))

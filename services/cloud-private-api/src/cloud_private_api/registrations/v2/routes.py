@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from cloud_private_api.container import CallerDep, CloudDep
+from cloud_private_api.callers import CallerDep
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.parameters import (
     AppIdQuery,
@@ -22,6 +22,7 @@ from cloud_private_api.parameters import (
 )
 from cloud_private_api.periods import period_of
 from cloud_private_api.queries import Repeatable
+from cloud_private_api.registrations.ports import Running
 from cloud_private_api.registrations.schemas import (
     AddFlags,
     ChangeRegistration,
@@ -48,20 +49,20 @@ _OK = StatusResponse()
 
 @router.post("/v2/registrations", operation_id="createRegistrationV2", response_model=RegistrationCreated)
 async def create_registration(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     request: CreateRegistration,
     incomplete_status_check: Annotated[QueryBool, Query(alias="incompleteStatusCheck")] = False,
 ) -> Response:
     """Start a registration; answers what to show in the QR code."""
     return answer(
-        await service.create(cloud, caller, request, incomplete_status_check=incomplete_status_check)
+        await service.create(ports.core, caller, request, incomplete_status_check=incomplete_status_check)
     )
 
 
 @router.get("/v2/registrations", operation_id="listRegistrationsV2", response_model=Registrations)
 async def list_registrations(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     user_id: UserIdQuery,
     removed: Annotated[QueryBool, Query()] = False,
@@ -72,25 +73,25 @@ async def list_registrations(
     """The registrations of a user, newest first."""
     return answer(
         await service.list_of_user(
-            cloud, caller, user_id=user_id, removed=removed, app_id=app_id, page=page, size=size
+            ports.core, caller, user_id=user_id, removed=removed, app_id=app_id, page=page, size=size
         )
     )
 
 
 @router.post("/v2/registrations/lookup", operation_id="lookupRegistrations", response_model=Registrations)
-async def lookup_registrations(cloud: CloudDep, caller: CallerDep, request: LookupRegistrations) -> Response:
+async def lookup_registrations(ports: Running, caller: CallerDep, request: LookupRegistrations) -> Response:
     """Registrations of several users by state, flags and last use."""
-    return answer(await service.lookup(cloud, caller, request))
+    return answer(await service.lookup(ports.core, caller, request))
 
 
 @router.get(
     "/v2/registrations/{registrationId}", operation_id="getRegistrationV2", response_model=Registration
 )
 async def get_registration(
-    cloud: CloudDep, caller: CallerDep, registration_id: RegistrationIdPath
+    ports: Running, caller: CallerDep, registration_id: RegistrationIdPath
 ) -> Response:
     """One registration."""
-    return answer(await service.detail(cloud, caller, registration_id))
+    return answer(await service.detail(ports, caller, registration_id))
 
 
 @router.post(
@@ -99,13 +100,13 @@ async def get_registration(
     response_model=StatusResponse,
 )
 async def commit_registration(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     registration_id: RegistrationIdPath,
     request: CommitRegistration | None = None,
 ) -> Response:
     """Make a registration ACTIVE."""
-    await service.commit(cloud, caller, registration_id, request or CommitRegistration())
+    await service.commit(ports.core, caller, registration_id, request or CommitRegistration())
     return answer(_OK)
 
 
@@ -113,10 +114,10 @@ async def commit_registration(
     "/v2/registrations/{registrationId}", operation_id="changeRegistrationV2", response_model=StatusResponse
 )
 async def change_registration(
-    cloud: CloudDep, caller: CallerDep, registration_id: RegistrationIdPath, request: ChangeRegistration
+    ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: ChangeRegistration
 ) -> Response:
     """Block or unblock a registration."""
-    await service.change(cloud, caller, registration_id, request)
+    await service.change(ports.core, caller, registration_id, request)
     return answer(_OK)
 
 
@@ -124,7 +125,7 @@ async def change_registration(
     "/v2/registrations/{registrationId}", operation_id="removeRegistrationV2", response_model=StatusResponse
 )
 async def remove_registration(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     registration_id: RegistrationIdPath,
     external_user_id: ExternalUserIdQuery = None,
@@ -132,7 +133,7 @@ async def remove_registration(
 ) -> Response:
     """Remove a registration."""
     await service.remove(
-        cloud,
+        ports.core,
         caller,
         registration_id,
         external_user_id=external_user_id,
@@ -147,10 +148,10 @@ async def remove_registration(
     response_model=StatusResponse,
 )
 async def update_registration_otp(
-    cloud: CloudDep, caller: CallerDep, registration_id: RegistrationIdPath, request: UpdateOtp
+    ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: UpdateOtp
 ) -> Response:
     """Set the OTP that the commit will need."""
-    await service.update_otp(cloud, caller, registration_id, request)
+    await service.update_otp(ports.core, caller, registration_id, request)
     return answer(_OK)
 
 
@@ -160,46 +161,46 @@ async def update_registration_otp(
     response_model=StatusResponse,
 )
 async def update_registration_name(
-    cloud: CloudDep, caller: CallerDep, registration_id: RegistrationIdPath, request: UpdateName
+    ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: UpdateName
 ) -> Response:
     """Rename a registration."""
-    await service.update_name(cloud, caller, registration_id, request)
+    await service.update_name(ports.core, caller, registration_id, request)
     return answer(_OK)
 
 
 @router.get(
     "/v2/registrations/{registrationId}/flags", operation_id="getRegistrationFlags", response_model=Flags
 )
-async def get_flags(cloud: CloudDep, caller: CallerDep, registration_id: RegistrationIdPath) -> Response:
+async def get_flags(ports: Running, caller: CallerDep, registration_id: RegistrationIdPath) -> Response:
     """The flags of a registration."""
-    return answer(await service.flags(cloud, caller, registration_id))
+    return answer(await service.flags(ports.core, caller, registration_id))
 
 
 @router.post(
     "/v2/registrations/{registrationId}/flags", operation_id="addRegistrationFlags", response_model=Flags
 )
 async def add_flags(
-    cloud: CloudDep, caller: CallerDep, registration_id: RegistrationIdPath, request: AddFlags
+    ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: AddFlags
 ) -> Response:
     """Add flags."""
-    return answer(await service.add_flags(cloud, caller, registration_id, request.flags))
+    return answer(await service.add_flags(ports.core, caller, registration_id, request.flags))
 
 
 @router.put(
     "/v2/registrations/{registrationId}/flags", operation_id="updateRegistrationFlags", response_model=Flags
 )
 async def replace_flags(
-    cloud: CloudDep, caller: CallerDep, registration_id: RegistrationIdPath, request: ReplaceFlags
+    ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: ReplaceFlags
 ) -> Response:
     """Replace all flags."""
-    return answer(await service.replace_flags(cloud, caller, registration_id, request.flags))
+    return answer(await service.replace_flags(ports.core, caller, registration_id, request.flags))
 
 
 @router.delete(
     "/v2/registrations/{registrationId}/flags", operation_id="removeRegistrationFlags", response_model=Flags
 )
 async def remove_flags(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     registration_id: RegistrationIdPath,
     flags: Annotated[list[QueryText], Repeatable(separator=b","), Query(max_length=1000)],
@@ -208,7 +209,7 @@ async def remove_flags(
     named = [flag for flag in flags if flag]
     if not named:
         raise InvalidRequest(Violation("flags", "must not be empty", "", parameter=True))
-    return answer(await service.remove_flags(cloud, caller, registration_id, named))
+    return answer(await service.remove_flags(ports.core, caller, registration_id, named))
 
 
 @router.get(
@@ -217,16 +218,16 @@ async def remove_flags(
     response_model=History,
 )
 async def get_history(
-    cloud: CloudDep,
+    ports: Running,
     caller: CallerDep,
     registration_id: RegistrationIdPath,
     timestamp_from: TimestampFromQuery = None,
     timestamp_to: TimestampToQuery = None,
 ) -> Response:
     """What happened to a registration, newest first."""
-    period = period_of(timestamp_from, timestamp_to, cloud.settings.audit_default_days)
+    period = period_of(timestamp_from, timestamp_to, ports.settings.audit_default_days)
     if period.backwards:
         raise InvalidRequest(
             Violation("timestampFrom", "must not be after timestampTo", timestamp_from, parameter=True)
         )
-    return answer(await service.history(cloud, caller, registration_id, period))
+    return answer(await service.history(ports.core, caller, registration_id, period))

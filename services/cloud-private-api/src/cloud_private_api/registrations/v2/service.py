@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller, narrowed, one_application
-from cloud_private_api.container import Cloud
-from cloud_private_api.core_client import CoreRefused
+from cloud_private_api.core_client import CoreClient, CoreRefused
 from cloud_private_api.core_client.activations import Lookup
 from cloud_private_api.core_client.models import ActivationDetail
 from cloud_private_api.core_errors import Area, CoreCode, in_area
@@ -18,6 +17,7 @@ from cloud_private_api.errors import RegistrationNotAllowed, RegistrationNotFoun
 from cloud_private_api.parameters import is_core_id
 from cloud_private_api.periods import Period
 from cloud_private_api.registrations import rules
+from cloud_private_api.registrations.ports import Ports
 from cloud_private_api.registrations.schemas import (
     ChangeRegistration,
     CommitRegistration,
@@ -37,7 +37,7 @@ from servicekit import clock
 
 @in_area(Area.REGISTRATIONS)
 async def create(
-    cloud: Cloud, caller: Caller, request: CreateRegistration, *, incomplete_status_check: bool
+    core: CoreClient, caller: Caller, request: CreateRegistration, *, incomplete_status_check: bool
 ) -> RegistrationCreated:
     """Start a registration; existing ones stay."""
     app_id = one_application(caller, request.app_id, refusal=RegistrationRefused)
@@ -46,9 +46,9 @@ async def create(
         request.timestamp_registration_expire, clock.now(), "timestampRegistrationExpire"
     )
     if incomplete_status_check:
-        await refuse_second_in_progress(cloud, request.user_id, app_id)
+        await refuse_second_in_progress(core, request.user_id, app_id)
     try:
-        answer = await cloud.core.activations.init(
+        answer = await core.activations.init(
             user_id=request.user_id,
             application_id=app_id,
             otp=otp,
@@ -63,21 +63,21 @@ async def create(
     return rules.created(answer, with_id=True)
 
 
-async def refuse_second_in_progress(cloud: Cloud, user_id: str, app_id: str) -> None:
+async def refuse_second_in_progress(core: CoreClient, user_id: str, app_id: str) -> None:
     """Look for a registration in progress; reading each one lets stale ones expire first.
 
     :raises RegistrationNotAllowed: there is one
     """
-    listed = await cloud.core.activations.list(user_id=user_id, scope=(app_id,), statuses=rules.IN_PROGRESS)
+    listed = await core.activations.list(user_id=user_id, scope=(app_id,), statuses=rules.IN_PROGRESS)
     for item in rules.living(listed):
-        detail = await cloud.core.activations.status(item.activation_id, (app_id,))
+        detail = await core.activations.status(item.activation_id, (app_id,))
         if detail is not None and detail.activation_status in rules.IN_PROGRESS:
             raise RegistrationNotAllowed
 
 
 @in_area(Area.REGISTRATIONS)
 async def list_of_user(
-    cloud: Cloud,
+    core: CoreClient,
     caller: Caller,
     *,
     user_id: str,
@@ -90,7 +90,7 @@ async def list_of_user(
     scope = narrowed(caller, app_id, refusal=RegistrationRefused)
     if not scope:
         return Registrations(registrations=[])
-    listed = await cloud.core.activations.list(
+    listed = await core.activations.list(
         user_id=user_id, scope=scope, statuses=None if removed else rules.LIVING
     )
     shown = [
@@ -103,14 +103,14 @@ async def list_of_user(
     )
 
 
-async def status_in_scope(cloud: Cloud, scope: Sequence[str], registration_id: str) -> ActivationDetail:
+async def status_in_scope(core: CoreClient, scope: Sequence[str], registration_id: str) -> ActivationDetail:
     """A registration of one of these applications.
 
     :raises RegistrationNotFound: unknown, or of another application
     """
     if not scope or not is_core_id(registration_id):
         raise RegistrationNotFound
-    found = await cloud.core.activations.status(registration_id, scope)
+    found = await core.activations.status(registration_id, scope)
     if found is None:
         raise RegistrationNotFound
     return found
@@ -124,15 +124,15 @@ def _checked(caller: Caller, registration_id: str) -> str:
 
 
 @in_area(Area.REGISTRATIONS)
-async def detail(cloud: Cloud, caller: Caller, registration_id: str) -> Registration:
+async def detail(ports: Ports, caller: Caller, registration_id: str) -> Registration:
     """One registration; a stale one in progress becomes REMOVED by reading it."""
-    return rules.detail(await status_in_scope(cloud, caller.applications, registration_id))
+    return rules.detail(await status_in_scope(ports.core, caller.applications, registration_id))
 
 
 @in_area(Area.REGISTRATIONS)
-async def commit(cloud: Cloud, caller: Caller, registration_id: str, request: CommitRegistration) -> None:
+async def commit(core: CoreClient, caller: Caller, registration_id: str, request: CommitRegistration) -> None:
     """PENDING_COMMIT becomes ACTIVE."""
-    await cloud.core.activations.commit(
+    await core.activations.commit(
         _checked(caller, registration_id),
         caller.applications,
         otp=request.otp,
@@ -141,25 +141,25 @@ async def commit(cloud: Cloud, caller: Caller, registration_id: str, request: Co
 
 
 @in_area(Area.REGISTRATIONS)
-async def change(cloud: Cloud, caller: Caller, registration_id: str, request: ChangeRegistration) -> None:
+async def change(core: CoreClient, caller: Caller, registration_id: str, request: ChangeRegistration) -> None:
     """Block or unblock."""
     activation_id = _checked(caller, registration_id)
     if request.change == "BLOCK":
-        await cloud.core.activations.block(
+        await core.activations.block(
             activation_id,
             caller.applications,
             reason=request.blocked_reason,
             external_user_id=request.external_user_id,
         )
     else:
-        await cloud.core.activations.unblock(
+        await core.activations.unblock(
             activation_id, caller.applications, external_user_id=request.external_user_id
         )
 
 
 @in_area(Area.REGISTRATIONS)
 async def remove(
-    cloud: Cloud,
+    core: CoreClient,
     caller: Caller,
     registration_id: str,
     *,
@@ -167,7 +167,7 @@ async def remove(
     revoke_recovery_codes: bool,
 ) -> None:
     """REMOVED, from whatever state; a second removal succeeds again."""
-    await cloud.core.activations.remove(
+    await core.activations.remove(
         _checked(caller, registration_id),
         caller.applications,
         external_user_id=external_user_id,
@@ -176,11 +176,11 @@ async def remove(
 
 
 @in_area(Area.REGISTRATIONS)
-async def update_otp(cloud: Cloud, caller: Caller, registration_id: str, request: UpdateOtp) -> None:
+async def update_otp(core: CoreClient, caller: Caller, registration_id: str, request: UpdateOtp) -> None:
     """Set the OTP that the commit will need."""
     otp = rules.checked_otp(request.otp)
     assert otp is not None
-    await cloud.core.activations.update_otp(
+    await core.activations.update_otp(
         _checked(caller, registration_id),
         caller.applications,
         otp=otp,
@@ -189,9 +189,9 @@ async def update_otp(cloud: Cloud, caller: Caller, registration_id: str, request
 
 
 @in_area(Area.REGISTRATIONS)
-async def update_name(cloud: Cloud, caller: Caller, registration_id: str, request: UpdateName) -> None:
+async def update_name(core: CoreClient, caller: Caller, registration_id: str, request: UpdateName) -> None:
     """Rename the registration."""
-    await cloud.core.activations.update_name(
+    await core.activations.update_name(
         _checked(caller, registration_id),
         caller.applications,
         name=request.name,
@@ -200,26 +200,26 @@ async def update_name(cloud: Cloud, caller: Caller, registration_id: str, reques
 
 
 @in_area(Area.REGISTRATIONS)
-async def flags(cloud: Cloud, caller: Caller, registration_id: str) -> Flags:
+async def flags(core: CoreClient, caller: Caller, registration_id: str) -> Flags:
     """The flags of a registration."""
     activation_id = _checked(caller, registration_id)
-    found = await cloud.core.activations.flags(activation_id, caller.applications)
+    found = await core.activations.flags(activation_id, caller.applications)
     return Flags(registration_id=activation_id, flags=list(found))
 
 
 @in_area(Area.REGISTRATIONS)
-async def add_flags(cloud: Cloud, caller: Caller, registration_id: str, new: Sequence[str]) -> Flags:
+async def add_flags(core: CoreClient, caller: Caller, registration_id: str, new: Sequence[str]) -> Flags:
     """Add the flags that are missing."""
     activation_id = _checked(caller, registration_id)
-    after = await cloud.core.activations.add_flags(activation_id, caller.applications, new)
+    after = await core.activations.add_flags(activation_id, caller.applications, new)
     return Flags(registration_id=activation_id, flags=list(after))
 
 
 @in_area(Area.REGISTRATIONS)
-async def replace_flags(cloud: Cloud, caller: Caller, registration_id: str, new: Sequence[str]) -> Flags:
+async def replace_flags(core: CoreClient, caller: Caller, registration_id: str, new: Sequence[str]) -> Flags:
     """Replace all flags. The core's replace refuses an empty list: then those present are removed."""
     activation_id = _checked(caller, registration_id)
-    calls = cloud.core.activations
+    calls = core.activations
     unique = list(dict.fromkeys(new))
     if unique:
         after = await calls.replace_flags(activation_id, caller.applications, unique)
@@ -231,18 +231,18 @@ async def replace_flags(cloud: Cloud, caller: Caller, registration_id: str, new:
 
 
 @in_area(Area.REGISTRATIONS)
-async def remove_flags(cloud: Cloud, caller: Caller, registration_id: str, old: Sequence[str]) -> Flags:
+async def remove_flags(core: CoreClient, caller: Caller, registration_id: str, old: Sequence[str]) -> Flags:
     """Remove the named flags; unknown ones are ignored."""
     activation_id = _checked(caller, registration_id)
-    after = await cloud.core.activations.remove_flags(activation_id, caller.applications, old)
+    after = await core.activations.remove_flags(activation_id, caller.applications, old)
     return Flags(registration_id=activation_id, flags=list(after))
 
 
 @in_area(Area.REGISTRATIONS)
-async def history(cloud: Cloud, caller: Caller, registration_id: str, period: Period) -> History:
+async def history(core: CoreClient, caller: Caller, registration_id: str, period: Period) -> History:
     """What happened to a registration, newest first; the core has no "not found" for this call."""
-    found = await status_in_scope(cloud, caller.applications, registration_id)
-    items = await cloud.core.activations.history(
+    found = await status_in_scope(core, caller.applications, registration_id)
+    items = await core.activations.history(
         found.activation_id, caller.applications, start=period.start, end=period.end
     )
     return History(
@@ -261,13 +261,13 @@ async def history(cloud: Cloud, caller: Caller, registration_id: str, period: Pe
 
 
 @in_area(Area.REGISTRATIONS)
-async def lookup(cloud: Cloud, caller: Caller, request: LookupRegistrations) -> Registrations:
+async def lookup(core: CoreClient, caller: Caller, request: LookupRegistrations) -> Registrations:
     """Registrations of several users by further marks. Applications of others match nothing."""
     named = set(caller.applications if request.app_ids is None else request.app_ids)
     scope = [app_id for app_id in caller.applications if app_id in named]
     if not scope:
         return Registrations(registrations=[])
-    found = await cloud.core.activations.lookup(
+    found = await core.activations.lookup(
         Lookup(
             user_ids=request.user_ids,
             application_ids=scope,
