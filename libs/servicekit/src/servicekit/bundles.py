@@ -1,13 +1,4 @@
-"""Several calls to one service in one request, each answered as soon as it is done.
-
-Between two services of ours a request costs more than what it asks for. Calls that are made while others are
-on their way therefore wait for the next request and go together. A bundle is text: a line for each call, a
-line for each answer, in whatever order the answers come.
-
-    number path correlation-id body        a body of JSON without line breaks; no id is ``-``
-    number status retry-after body         ``retry-after`` in seconds or ``-``
-    number 0 - -                           not a call for bundles: to be made by itself; nothing was done
-"""
+"""Several calls to one service in one request, each answered when it is done: spec/call-bundles.md §2, §3."""
 
 from __future__ import annotations
 
@@ -142,7 +133,7 @@ class _Waiting:
 
 
 class Bundler:
-    """Makes calls in bundles when there is more than one to make.
+    """Makes calls in bundles when there is more than one to make (spec/call-bundles.md §4).
 
     :param client: of the other service; each of its time-outs holds for a bundle
     :param path: where the other service takes bundles

@@ -101,7 +101,7 @@ class LeanCalls:
         await (await self._answer(call, request.request_object, scope))(scope, receive, send)
 
     async def _bundle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Several calls of the dmz door, each answered when it is done (`servicekit.bundles`)."""
+        """Several calls of the dmz door, each answered when it is done (spec/call-bundles.md §3)."""
         scope["route"] = _BUNDLE
         if scope["method"] != "POST":
             await self._other_method(scope, receive, send)

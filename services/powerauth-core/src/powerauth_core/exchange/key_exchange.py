@@ -108,6 +108,7 @@ async def prepare(
 
 async def create_activation(ports: Ports, request: CreateActivationRequest) -> KeyExchangeResponse:
     """``activation/create``; raises as `read_envelope` and `create`."""
+    check_expiration(request.timestamp_activation_expire, "creating activation")
     version, env = read_envelope(request, request.protocol_version)
     async with ports.database.transaction() as session:
         return await create(
