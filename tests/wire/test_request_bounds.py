@@ -17,13 +17,13 @@ from enrollment.mobile_token.routes import router as mobile_token
 from enrollment.oidc.routes import router as oidc
 from enrollment.push.routes import router as push
 from enrollment.spawn.routes import router as spawn
-from enrollment.standard.routes import router as standard
+from enrollment.standard.routes import standard_router
 from powerauth_contracts.wire import RequestModel, checked_json
 from powerauth_core.edge.hot_calls import HOT_CALLS
 from powerauth_core.routing import ROUTERS as CORE_ROUTERS
 from servicekit.routing import DirectRoute
 
-ENROLLMENT_ROUTERS = (exchange, inbox, mobile_token, oidc, push, spawn, standard)
+ENROLLMENT_ROUTERS = (exchange, inbox, mobile_token, oidc, push, spawn, standard_router("/pa/v3"))
 ROUTERS = (*CORE_ROUTERS, *CLOUD_ROUTERS, *ENROLLMENT_ROUTERS)
 _SKIPPED = frozenset({"serialization", "metadata", "json_schema_input_schema", "cls", "config"})
 _SIZED = frozenset({"list", "tuple", "set", "frozenset", "dict", "generator", "str", "bytes"})
