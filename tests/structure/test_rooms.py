@@ -61,9 +61,7 @@ def imports(of: str, chosen: Callable[[str], bool]) -> Iterator[Import]:
 
 @pytest.mark.parametrize("knowing", ["rules", "repository", "models", "schemas"])
 def test_only_routes_and_use_cases_know_use_cases(knowing: str) -> None:
-    assert (
-        list(imports(knowing, lambda known: role(known) in ("use case", "routes") and not _data(known))) == []
-    )
+    assert list(imports(knowing, lambda known: role(known) in ("use case", "routes"))) == []
 
 
 @pytest.mark.parametrize("knowing", ["routes", "rules", "schemas"])
@@ -80,8 +78,3 @@ def test_nothing_but_the_application_knows_routes(knowing: str) -> None:
 def test_no_room_knows_the_container(service: str) -> None:
     knowing = graph().find_modules_that_directly_import(f"{service}.container")
     assert {module.split(".")[1] for module in knowing} <= set(RUNTIME)
-
-
-def _data(module: str) -> bool:
-    """Wire models of the core, as the cloud's client has them."""
-    return module.startswith("cloud_private_api.core_client")

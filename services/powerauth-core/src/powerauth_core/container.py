@@ -62,7 +62,7 @@ class Core:
     callbacks: CallbackDispatcher
     listeners: Listeners
     changes: ActivationChanges
-    # These are given the core that they belong to.
+    # These are made of the parts above.
     verifier: SignatureExecutor = field(init=False)
     token_validator: TokenValidator = field(init=False)
     jobs: JobRunner = field(init=False)

@@ -10,7 +10,7 @@ from powerauth_core.activations import expiry
 from powerauth_core.audit import partitions, retention
 from powerauth_core.operations import service as operations
 from powerauth_core.replay import service as replay
-from powerauth_core.temporary_keys import service as keystore
+from powerauth_core.temporary_keys import service as temporary_keys
 from servicekit.jobs import Job, JobRunner
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _expire_operations(core: Core) -> Awaitable[object]:
 _WORK: dict[str, Callable[[Core], Awaitable[object]]] = {
     "expireActivationsTask": expiry.expire_overdue,
     "expireOperationsTask": _expire_operations,
-    "expireUniqueValuesTask": replay.delete_expired,
-    "expireTemporaryKeys": keystore.delete_expired,
+    "expireUniqueValuesTask": lambda core: replay.delete_expired(core.database),
+    "expireTemporaryKeys": lambda core: temporary_keys.delete_expired(core.database),
     "dispatchPendingCallbackUrlEvents": lambda core: core.callbacks.dispatch_pending(),
     "rerunStaleCallbackUrlEvents": lambda core: core.callbacks.rerun_stale(),
     "cleanCallbackUrlEvents": lambda core: core.callbacks.delete_finished(),

@@ -84,9 +84,9 @@ async def test_the_job_deletes_what_cannot_be_replayed_any_more(core: Core) -> N
             update(UniqueValue).values(timestamp_expires=moments.from_ms(clock.now_ms() - 1))
         )
     await _remember(core, b"\x01" * 16)
-    assert await service.delete_expired(core) == 1
+    assert await service.delete_expired(core.database) == 1
     assert await _count(core) == 1
-    assert await service.delete_expired(core) == 0
+    assert await service.delete_expired(core.database) == 0
 
 
 async def test_the_check_can_be_switched_off(start_core: Any) -> None:

@@ -155,7 +155,7 @@ async def test_the_job_deletes_expired_keys_only(core: Core, call: Any, make_dev
             .where(TemporaryKey.id == expired.key_id)
             .values(timestamp_expires=moments.from_ms(clock.now_ms() - 1))
         )
-    assert await service.delete_expired(core) == 1
+    assert await service.delete_expired(core.database) == 1
     assert [row.id for row in await _rows(core)] == [kept.key_id]
 
 

@@ -3,6 +3,7 @@
 Enumerations stay text: a newer core may know values that this service only passes on.
 """
 
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import Field
@@ -288,3 +289,15 @@ class AuditLogAnswer(CoreModel):
 class TelemetryReport(CoreModel):
     name: str
     report_data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ProximityCheck:
+    """Proximity OTP of an offline payload: Base64 seed, step in seconds."""
+
+    seed: str
+    step_length: int
+
+    def to_wire(self, **further: int) -> dict[str, object]:
+        """The member ``proximityCheck``."""
+        return {"seed": self.seed, "stepLength": self.step_length, **further}

@@ -10,24 +10,13 @@ from cloud_private_api.core_client.activations import Scope, wire_time
 from cloud_private_api.core_client.models import (
     EcdsaVerification,
     OfflinePayload,
+    ProximityCheck,
     SignatureAudit,
     SignatureAuditItem,
     TokenValidation,
     Verification,
 )
 from cloud_private_api.core_client.transport import CoreDoor
-
-
-@dataclass(frozen=True, slots=True)
-class ProximityCheck:
-    """Proximity OTP of an offline payload: Base64 seed, step in seconds."""
-
-    seed: str
-    step_length: int
-
-    def to_wire(self, **further: int) -> dict[str, object]:
-        """The member ``proximityCheck``."""
-        return {"seed": self.seed, "stepLength": self.step_length, **further}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cloud_private_api.core_client.models import Operation
-from cloud_private_api.core_client.verification import ProximityCheck
+from cloud_private_api.core_client.models import Operation, ProximityCheck
 from cloud_private_api.operations.rules import allows_biometry
 from powerauth_protocol.common.encoding import b64encode
 

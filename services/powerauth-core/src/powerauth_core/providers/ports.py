@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
-
-from fastapi import Depends
+from typing import Protocol
 
 from powerauth_core.applications.ports import WithApplications
-from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithEgress, WithSettings, running
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithEgress, WithSettings
 from powerauth_core.providers.discovery import DiscoveryCache
 
 
@@ -20,7 +18,3 @@ class WithDiscovery(Protocol):
 
 class Ports(WithDatabase, WithSettings, WithCipher, WithEgress, WithApplications, WithDiscovery, Protocol):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

@@ -10,10 +10,10 @@ from powerauth_contracts import moments
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.replay import repository, rules
-from powerauth_core.replay.ports import Ports
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.v3.ecies import EciesRequest
 from servicekit import clock
+from servicekit.database import Database
 
 
 def check_time(settings: CoreSettings, timestamp_ms: int) -> None:
@@ -101,12 +101,12 @@ async def remember(
         raise InvalidRequest()
 
 
-async def delete_expired(ports: Ports) -> int:
+async def delete_expired(database: Database) -> int:
     """Delete values whose requests cannot be accepted any more; the job of spec/core-api.md §30.
 
     :return: number of deleted rows
     """
-    async with ports.database.transaction() as session:
+    async with database.transaction() as session:
         return await repository.delete_expired(session, clock.now())
 
 

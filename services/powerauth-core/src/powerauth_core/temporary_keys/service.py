@@ -140,12 +140,12 @@ async def private_key(
         raise InvalidKeyFormat() from None
 
 
-async def delete_expired(ports: Ports) -> int:
+async def delete_expired(database: Database) -> int:
     """Delete keys that are not accepted any more; the job of spec/core-api.md §30.
 
     :return: number of deleted rows
     """
-    async with ports.database.transaction() as session:
+    async with database.transaction() as session:
         return await repository.delete_expired(session, clock.now())
 
 
