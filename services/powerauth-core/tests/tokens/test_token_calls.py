@@ -128,7 +128,7 @@ async def test_header_is_accepted_once_for_its_whole_life(api, token, monkeypatc
     assert await api.error("token/validate", **request) == "ERR0024"
     later = clock.now_ms() + 7_100_000
     monkeypatch.setattr(clock, "now_ms", lambda: later)
-    await delete_expired(core)
+    await delete_expired(core.database)
     assert await api.error("token/validate", **request) == "ERR0024"
 
 
