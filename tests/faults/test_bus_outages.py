@@ -37,7 +37,7 @@ from fault_stack import (
     waiting_for_locks,
 )
 
-from powerauth_cli.bench.provision import BenchDevice, CoreApi, activate, verify_body
+from powerauth_cli.bench.provision import BenchPhone, CoreApi, activate, verify_body
 from powerauth_cli.localservers import RabbitServer
 from powerauth_cli.separate import SeparateProcesses, new_database
 from powerauth_core.events import ACTIVATION_STATUS_CHANGED, OPERATION_CREATED, OPERATION_STATUS_CHANGED
@@ -57,7 +57,7 @@ class World:
     broker: RabbitServer
     stack: SeparateProcesses
     core: CoreApi
-    devices: list[BenchDevice]
+    devices: list[BenchPhone]
     outbox: Database
     effects: Database
 

@@ -18,7 +18,7 @@ from fault_load import operation_of, set_up
 from fault_receiver import REACHES_THIS_MACHINE, Receiver, register
 from fault_stack import NO_LIMITS, connect, further_core, server, until
 
-from powerauth_cli.bench.provision import Application, BenchDevice, CoreApi, activate
+from powerauth_cli.bench.provision import Application, CoreApi, activate
 from powerauth_cli.integrations import ensure_integration
 from powerauth_cli.separate import ServiceProcess, new_database
 from powerauth_core.migrations import SCRIPT_LOCATION
@@ -146,32 +146,18 @@ async def _is_at_it(world: World, user: str) -> bool:
     return user in await _working_on(world)
 
 
-async def _verify(core: CoreApi, device: BenchDevice, signed: tuple[str, str, str]) -> bool:
-    data, _, code = signed
-    answer = await core.call(
-        "signature/verify",
-        activationId=device.activation_id,
-        applicationKey=device.application.key,
-        data=data,
-        signature=code,
-        signatureType="POSSESSION_KNOWLEDGE",
-        signatureVersion="3.3",
-    )
-    return bool(answer["signatureValid"])
-
-
 async def test_two_replicas_check_signatures_of_one_phone_at_the_same_time(world: World) -> None:
     """Whichever comes first: the newer one is right, the older one right or passed over, none an error."""
     device = await activate(world.cores[0], world.application, "alice")
     older_ones_right = 0
     for pair in range(PAIRS):
-        signed = [device.sign("POST", "/login", b"{}") for _ in world.cores]
+        signed = [device.sign(b"{}", uri_id="/login") for _ in world.cores]
         cores = world.cores if pair % 2 else world.cores[::-1]
         older, newer = await asyncio.gather(
-            *[_verify(core, device, each) for core, each in zip(cores, signed, strict=True)]
+            *[core.call("signature/verify", **each.request) for core, each in zip(cores, signed, strict=True)]
         )
-        assert newer, pair
-        older_ones_right += older
+        assert newer["signatureValid"], pair
+        older_ones_right += older["signatureValid"]
     rows = await world.database.fetch(
         "SELECT valid FROM pa_signature_audit WHERE activation_id = $1", device.activation_id
     )

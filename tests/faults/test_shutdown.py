@@ -15,7 +15,7 @@ from fault_load import Answer, Caller, Http, operation_of, set_up, under_load
 from fault_receiver import REACHES_THIS_MACHINE, Receiver, register
 from fault_stack import NO_LIMITS, connected, outbox_is_empty, server, until, waiting_for_locks
 
-from powerauth_cli.bench.provision import BenchDevice, CoreApi, activate, verify_body
+from powerauth_cli.bench.provision import BenchPhone, CoreApi, activate, verify_body
 from powerauth_cli.separate import SeparateProcesses, ServiceProcess
 from servicekit.bus import Event
 from servicekit.bus.rabbitmq import RabbitBus
@@ -38,7 +38,7 @@ class World:
 
     stack: SeparateProcesses
     api: CoreApi
-    device: BenchDevice
+    device: BenchPhone
     receiver: Receiver
     events: list[Event]
 

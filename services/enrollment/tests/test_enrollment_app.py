@@ -323,7 +323,7 @@ async def test_nothing_secret_is_logged(
 async def _use_everything(client: PublicClient, phone: Phone, secrets: list[str]) -> None:
     inner = json.loads(phone.closed("/pa/activation", scope=Scope.APPLICATION))
     layer1 = {"type": "CODE", "identityAttributes": {"code": "VVVVV-CODE"}, "activationData": inner}
-    outer = phone.encryptor(Scope.APPLICATION).encrypt(json.dumps(layer1).encode()).to_json_dict()
+    outer = phone.generic(json.dumps(layer1).encode()).fields
     secrets += [inner["encryptedData"], outer["encryptedData"], inner["mac"], outer["mac"]]
     await client.post("/pa/v3/activation/create", outer, phone.encryption(Scope.APPLICATION))
     authorization, token = phone.authorization(), phone.token()

@@ -19,7 +19,8 @@ from enrollment.pipeline.envelopes import (
 )
 from enrollment.pipeline.incoming import Incoming
 from powerauth_protocol.common.errors import EnvelopeStateError
-from powerauth_protocol.v3.ecies import ClientEncryptor, Scope
+from powerauth_protocol.v3.ecies import Scope
+from powerauth_sdk.phone import Sealed
 from servicekit.http import AsgiTransport, ServiceClient
 
 VERSIONS = ["3.0", "3.1", "3.2", "3.3"]
@@ -30,20 +31,20 @@ async def _stays() -> Message:
     raise AssertionError
 
 
-async def opened(core: FakeCore, phone: Phone, plaintext: bytes) -> tuple[OpenedEnvelope, ClientEncryptor]:
+async def opened(core: FakeCore, phone: Phone, plaintext: bytes) -> tuple[OpenedEnvelope, Sealed]:
     door = CoreDoor(ServiceClient("http://core/powerauth-java-server", transport=AsgiTransport(core)))
-    encryptor = phone.encryptor(Scope.APPLICATION)
-    body = json.dumps(encryptor.encrypt(plaintext).to_json_dict()).encode()
+    sealed = phone.generic(plaintext)
+    body = json.dumps(sealed.fields).encode()
     header = phone.encryption(Scope.APPLICATION)["X-PowerAuth-Encryption"]
-    return await open_application(door, Incoming(None, header, None, body, _stays)), encryptor
+    return await open_application(door, Incoming(None, header, None, body, _stays)), sealed
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_one_set_of_keys_answers_once(core: FakeCore, version: str) -> None:
     phone = Phone(core, version)
-    envelope, encryptor = await opened(core, phone, b"\x00\xff")
+    envelope, sealed = await opened(core, phone, b"\x00\xff")
     assert envelope.plaintext == b"\x00\xff"
-    assert phone.open(encryptor, envelope.seal(b"answer")) == b"answer"
+    assert sealed.open(json.loads(envelope.seal(b"answer"))) == b"answer"
     with pytest.raises(EnvelopeStateError):
         envelope.seal(b"another")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -45,11 +44,10 @@ async def test_application_scope_is_opened_here(
     client: PublicClient, core: FakeCore, version: str, plaintext: bytes, data: str
 ) -> None:
     phone = Phone(core, version)
-    encryptor = phone.encryptor(Scope.APPLICATION)
-    request = encryptor.encrypt(plaintext).to_json_dict()
-    answer = await client.post(APPLICATION, request, phone.encryption(Scope.APPLICATION))
+    sealed = phone.generic(plaintext)
+    answer = await client.post(APPLICATION, sealed.fields, phone.encryption(Scope.APPLICATION))
     text = f"Server successfully decrypted signed data: {data}, scope: APPLICATION_SCOPE"
-    assert json.loads(phone.open(encryptor, answer.body)) == {"data": text}
+    assert sealed.open_json(answer.json) == {"data": text}
 
 
 async def test_unusable_envelope_of_the_application(
@@ -57,9 +55,9 @@ async def test_unusable_envelope_of_the_application(
 ) -> None:
     header = phone.encryption(Scope.APPLICATION)
     for plaintext in (b"[]", b"x"):
-        request = phone.encryptor(Scope.APPLICATION).encrypt(plaintext).to_json_dict()
+        request = phone.generic(plaintext).fields
         assert (await client.post(APPLICATION, request, header)).error == ENCRYPTION_FAILED
-    personal = phone.encryptor(Scope.ACTIVATION).encrypt(b"{}").to_json_dict()
+    personal = phone.generic(b"{}", Scope.ACTIVATION).fields
     for headers in (header, phone.encryption(Scope.ACTIVATION)):
         assert (await client.post(APPLICATION, personal, headers)).error == ENCRYPTION_FAILED
 

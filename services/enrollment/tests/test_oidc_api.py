@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -32,10 +31,9 @@ PUBLIC = {
 
 
 async def ask(client: PublicClient, phone: Phone, plaintext: bytes) -> tuple[Answer, Any]:
-    encryptor = phone.encryptor(Scope.APPLICATION)
-    body = encryptor.encrypt(plaintext).to_json_dict()
-    answer = await client.post(PATH, body, phone.encryption(Scope.APPLICATION))
-    return answer, json.loads(phone.open(encryptor, answer.body)) if answer.status == 200 else None
+    sealed = phone.generic(plaintext)
+    answer = await client.post(PATH, sealed.fields, phone.encryption(Scope.APPLICATION))
+    return answer, sealed.open_json(answer.json) if answer.status == 200 else None
 
 
 async def test_public_fields_and_nothing_else(client: PublicClient, core: FakeCore, phone: Phone) -> None:
@@ -43,7 +41,7 @@ async def test_public_fields_and_nothing_else(client: PublicClient, core: FakeCo
     _, opened = await ask(client, phone, b'{"providerId":"google"}')
     assert opened == {"status": "OK", "responseObject": PUBLIC}
     assert core.last("application/public") == {
-        "applicationKey": phone.application_key,
+        "applicationKey": phone.app.key,
         "providerId": "google",
     }
 

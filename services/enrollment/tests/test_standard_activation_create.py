@@ -36,10 +36,9 @@ def layer1(phone: Phone, **changed: Any) -> dict[str, Any]:
 
 async def exchange(client: PublicClient, phone: Phone, plaintext: bytes) -> tuple[Answer, Any]:
     """Post a sealed outer layer; the opened answer when there is one."""
-    encryptor = phone.encryptor(Scope.APPLICATION)
-    body = encryptor.encrypt(plaintext).to_json_dict()
-    answer = await client.post(PATH, body, phone.encryption(Scope.APPLICATION))
-    opened = json.loads(phone.open(encryptor, answer.body)) if answer.status == 200 else None
+    sealed = phone.generic(plaintext)
+    answer = await client.post(PATH, sealed.fields, phone.encryption(Scope.APPLICATION))
+    opened = sealed.open_json(answer.json) if answer.status == 200 else None
     return answer, opened
 
 
@@ -68,7 +67,7 @@ async def test_key_exchange(
     assert opened == {"activationData": SEALED, "customAttributes": {"b": 2}, "userInfo": None}
     assert core.paths == ["envelope/keys", "activation/create"]
     assert core.last("activation/create") == sent | {
-        "applicationKey": phone.application_key,
+        "applicationKey": phone.app.key,
         "protocolVersion": version,
     }
 
@@ -179,14 +178,14 @@ async def test_index_of_an_unreadable_request_is_not_told(
 async def test_header_missing_malformed_or_of_another_scope(
     client: PublicClient, core: FakeCore, phone: Phone
 ) -> None:
-    body = phone.encryptor(Scope.APPLICATION).encrypt(json.dumps(layer1(phone)).encode()).to_json_dict()
+    body = phone.generic(json.dumps(layer1(phone)).encode()).fields
     headers: list[dict[str, str]] = [
         {},
         {"X-PowerAuth-Encryption": ""},
         {"X-PowerAuth-Encryption": "PowerAuth"},
         {"X-PowerAuth-Encryption": 'PowerAuth version="3.3"'},
-        {"X-PowerAuth-Encryption": f'PowerAuth version="2.1", application_key="{phone.application_key}"'},
-        {"X-PowerAuth-Encryption": f'PowerAuth version="4.0", application_key="{phone.application_key}"'},
+        {"X-PowerAuth-Encryption": f'PowerAuth version="2.1", application_key="{phone.app.key}"'},
+        {"X-PowerAuth-Encryption": f'PowerAuth version="4.0", application_key="{phone.app.key}"'},
         phone.encryption(Scope.ACTIVATION),
         phone.authorization(),
     ]
@@ -198,7 +197,7 @@ async def test_header_missing_malformed_or_of_another_scope(
 async def test_a_signature_header_does_not_disturb_application_scope(
     client: PublicClient, core: FakeCore, phone: Phone, created: dict[str, Any]
 ) -> None:
-    body = phone.encryptor(Scope.APPLICATION).encrypt(json.dumps(layer1(phone)).encode()).to_json_dict()
+    body = phone.generic(json.dumps(layer1(phone)).encode()).fields
     headers = phone.encryption(Scope.APPLICATION) | phone.authorization()
     assert (await client.post(PATH, body, headers)).status == 200
     assert "activationId" not in core.last("envelope/keys")
@@ -206,7 +205,7 @@ async def test_a_signature_header_does_not_disturb_application_scope(
 
 async def test_broken_outer_envelope(client: PublicClient, core: FakeCore, phone: Phone) -> None:
     header = phone.encryption(Scope.APPLICATION)
-    good = phone.encryptor(Scope.APPLICATION).encrypt(json.dumps(layer1(phone)).encode()).to_json_dict()
+    good = phone.generic(json.dumps(layer1(phone)).encode()).fields
     for body in (b"", b"text", b"[]", b"{}", good | {"unknown": 1}, good | {"nonce": None}):
         assert (await client.post(PATH, body, header)).error == ACTIVATION_INVALID
     assert core.calls == []

@@ -42,7 +42,7 @@ USER_INFO_FAILED = (400, "ERR_USER_INFO", "POWER_AUTH_USER_INFO_ERROR")
 def encryption_of(phone: Phone) -> dict[str, str]:
     """The encryption header as the core gets it."""
     return {
-        "application_key": phone.application_key,
+        "application_key": phone.app.key,
         "activation_id": ACTIVATION_ID,
         "version": phone.version.value,
     }

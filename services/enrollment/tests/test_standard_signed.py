@@ -354,7 +354,7 @@ class TestUpgradeStart:
         assert core.last("sealed/upgrade/start") == {
             "body": base64.b64encode(body).decode(),
             "encryption": {
-                "application_key": phone.application_key,
+                "application_key": phone.app.key,
                 "activation_id": ACTIVATION_ID,
                 "version": "3.3",
             },

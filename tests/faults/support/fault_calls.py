@@ -12,7 +12,7 @@ from fault_load import APPLICATION, Answer, Caller, Http, approval, operation_of
 from fault_stack import connected, outbox_is_empty, until
 
 from powerauth_cli.bench.loads import signature_header
-from powerauth_cli.bench.provision import BenchDevice, CoreApi, activate, verify_body
+from powerauth_cli.bench.provision import BenchPhone, CoreApi, activate, verify_body
 from powerauth_cli.bench.tokens import validate_body
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.separate import SeparateProcesses
@@ -32,7 +32,7 @@ class World:
 
     stack: SeparateProcesses
     core: CoreApi
-    devices: list[BenchDevice]
+    devices: list[BenchPhone]
     bank: tuple[str, str]
     events: list[Event] = field(default_factory=list)
 

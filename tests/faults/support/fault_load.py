@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx2
 
 from powerauth_cli.bench.loads import signature_header
-from powerauth_cli.bench.provision import BenchDevice, CoreApi, create_application
+from powerauth_cli.bench.provision import BenchPhone, CoreApi, create_application
 from powerauth_protocol.common.encoding import b64encode
 from servicekit.testing import PATIENCE_SECONDS
 
@@ -152,7 +152,7 @@ def operation_of(user_id: str, **more: object) -> dict[str, object]:
     }
 
 
-def approval(device: BenchDevice, operation: dict[str, str]) -> tuple[bytes, str]:
+def approval(device: BenchPhone, operation: dict[str, str]) -> tuple[bytes, str]:
     """A phone's approval: the signed body, and the header."""
     content = {"requestObject": {"id": operation["id"], "data": operation["data"]}}
     body = json.dumps(content, separators=(",", ":")).encode()
@@ -161,17 +161,9 @@ def approval(device: BenchDevice, operation: dict[str, str]) -> tuple[bytes, str
     return body, value
 
 
-def approval_at_the_door(device: BenchDevice, operation: dict[str, str]) -> dict[str, object]:
+def approval_at_the_door(device: BenchPhone, operation: dict[str, str]) -> dict[str, object]:
     """The same as enrollment sends it to the core."""
     content = {"requestObject": {"id": operation["id"], "data": operation["data"]}}
     body = json.dumps(content, separators=(",", ":")).encode()
-    _, nonce, code = device.sign("POST", AUTHORIZE, body)
-    header = {
-        "pa_activation_id": device.activation_id,
-        "pa_application_key": device.application.key,
-        "pa_nonce": nonce,
-        "pa_signature_type": "possession_knowledge",
-        "pa_signature": code,
-        "pa_version": "3.3",
-    }
+    header = device.sign(body, uri_id=AUTHORIZE).header
     return {"requestObject": {"header": header, "body": b64encode(body)}}

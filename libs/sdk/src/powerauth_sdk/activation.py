@@ -20,7 +20,9 @@ from powerauth_protocol.v3.activation_code import parse_qr, verify_signature
 from powerauth_protocol.v3.ecies import Scope, SharedInfo1
 from powerauth_protocol.v3.fingerprint import activation_fingerprint
 from powerauth_protocol.v3.keys import (
+    ActivationKeys,
     KeyPair,
+    PublicKey,
     compress_public_key,
     derive_factor_keys,
     export_public_key,
@@ -67,6 +69,51 @@ class ActivationResult:
     user_info: Mapping[str, Any] | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What a key exchange leaves on the device.
+
+    :ivar fingerprint: eight digits that the bank shows too
+    """
+
+    activation_id: str
+    server_public_key: PublicKey
+    keys: ActivationKeys = field(repr=False)
+    ctr_data: bytes = field(repr=False)
+    fingerprint: str
+    recovery: ActivationRecovery | None = field(repr=False)
+
+    @classmethod
+    def read(cls, device: KeyPair, answer: bytes) -> Exchanged:
+        """From the decrypted answer of layer 2.
+
+        :param device: the pair whose public key was offered
+        :raises ProtocolError: the answer is none
+        """
+        layer2 = ActivationLayer2Response.from_json(answer)
+        server = import_public_key(layer2.server_public_key)
+        return cls(
+            activation_id=layer2.activation_id,
+            server_public_key=server,
+            keys=derive_factor_keys(master_secret(device.private, server)),
+            ctr_data=layer2.ctr_data,
+            fingerprint=activation_fingerprint(device.public, server, layer2.activation_id),
+            recovery=layer2.activation_recovery,
+        )
+
+
+def layer2_request(device: KeyPair, profile: DeviceProfile, otp: str | None) -> bytes:
+    """What a device says in layer 2, in clear."""
+    return ActivationLayer2Request(
+        device_public_key=compress_public_key(device.public),
+        activation_name=profile.name,
+        activation_otp=otp,
+        extras=profile.extras,
+        platform=profile.platform,
+        device_info=profile.device_info,
+    ).to_json()
+
+
 def trusted_code(config: AppConfig, scanned: str) -> str:
     """Check a scanned or typed activation code: its checksum and, if it has one, its signature.
 
@@ -100,47 +147,34 @@ async def exchange_keys(
     """
     device = generate_key_pair()
     layer2 = await encryption.encryptor(Scope.APPLICATION, SharedInfo1.ACTIVATION_LAYER_2)
-    inner = ActivationLayer2Request(
-        device_public_key=compress_public_key(device.public),
-        activation_name=profile.name,
-        activation_otp=otp,
-        extras=profile.extras,
-        platform=profile.platform,
-        device_info=profile.device_info,
-    )
+    inner = layer2_request(device, profile, otp)
     timestamp = encryption.now_ms() if config.version.timestamp else None
     outer = ActivationLayer1Request(
         type=activation_type,
         identity_attributes=identity_attributes,
         custom_attributes=custom_attributes,
-        activation_data=layer2.encrypt(inner.to_json(), timestamp=timestamp),
+        activation_data=layer2.encrypt(inner, timestamp=timestamp),
     )
     plaintext = await encryption.call(
         ACTIVATION_PATH, Scope.APPLICATION, SharedInfo1.APPLICATION_GENERIC, outer.to_json()
     )
     outer_answer = ActivationLayer1Response.from_json(plaintext, config.version)
-    inner_answer = ActivationLayer2Response.from_json(layer2.decrypt(outer_answer.activation_data))
-    state = _new_state(device, inner_answer, pin, profile)
-    return state, ActivationResult(
-        activation_id=inner_answer.activation_id,
-        fingerprint=activation_fingerprint(
-            device.public, import_public_key(inner_answer.server_public_key), inner_answer.activation_id
-        ),
-        recovery=inner_answer.activation_recovery,
+    exchanged = Exchanged.read(device, layer2.decrypt(outer_answer.activation_data))
+    return _new_state(device, exchanged, pin, profile), ActivationResult(
+        activation_id=exchanged.activation_id,
+        fingerprint=exchanged.fingerprint,
+        recovery=exchanged.recovery,
         custom_attributes=outer_answer.custom_attributes,
         user_info=outer_answer.user_info,
     )
 
 
-def _new_state(
-    device: KeyPair, answer: ActivationLayer2Response, pin: str, profile: DeviceProfile
-) -> ActivationState:
-    server = import_public_key(answer.server_public_key)
-    keys = derive_factor_keys(master_secret(device.private, server))
+def _new_state(device: KeyPair, exchanged: Exchanged, pin: str, profile: DeviceProfile) -> ActivationState:
+    keys = exchanged.keys
     salt = os.urandom(16)
     state = ActivationState(
-        activation_id=answer.activation_id,
-        ctr_data=b64encode(answer.ctr_data),
+        activation_id=exchanged.activation_id,
+        ctr_data=b64encode(exchanged.ctr_data),
         ctr_byte=0,
         possession_key=b64encode(keys.possession),
         transport_key=b64encode(keys.transport),
@@ -148,7 +182,7 @@ def _new_state(
         pin_salt=b64encode(salt),
         pin_iterations=PIN_ITERATIONS,
         encrypted_device_private_key=b64encode(encrypt_device_private_key(keys.vault, device.private)),
-        server_public_key=b64encode(export_public_key(server)),
+        server_public_key=b64encode(export_public_key(exchanged.server_public_key)),
         device_public_key=b64encode(export_public_key(device.public)),
     )
     if profile.biometry:

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.sdk_config import MobileSdkConfig
 from powerauth_protocol.v3.keys import PublicKey, import_public_key
 from powerauth_protocol.v3.versions import ProtocolVersion
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One application version as an app carries it.
+
+    :ivar key: Base64 text of 16 bytes
+    :ivar secret: Base64 text of 16 bytes
+    :ivar application_id: what the bank calls the application; no phone needs it
+    """
+
+    key: str
+    secret: str = field(repr=False)
+    master_public_key: PublicKey
+    application_id: str = ""
+
+    @classmethod
+    def of(cls, application_id: str, key: str, secret: str, master_public_key: str) -> App:
+        """From the texts that the core answers with.
+
+        :raises ProtocolError: the master public key is not a P-256 point
+        """
+        return cls(key, secret, import_public_key(b64decode(master_public_key)), application_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +67,16 @@ class AppConfig:
             version=version,
         )
 
+    def app(self) -> App:
+        """The application version.
+
+        :raises ProtocolError: the master public key is not a P-256 point
+        """
+        return App.of("", self.application_key, self.application_secret, self.master_public_key)
+
     def master_key(self) -> PublicKey:
         """The decoded master public key.
 
         :raises ProtocolError: not a P-256 point
         """
-        return import_public_key(b64decode(self.master_public_key))
+        return self.app().master_public_key

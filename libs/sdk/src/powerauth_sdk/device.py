@@ -15,15 +15,14 @@ from powerauth_protocol.v3 import status_blob
 from powerauth_protocol.v3.activation import ActivationType
 from powerauth_protocol.v3.counter import SyncOutcome, synchronise
 from powerauth_protocol.v3.ecies import Scope, SharedInfo1
-from powerauth_protocol.v3.http_headers import AUTHORIZATION_HEADER, TOKEN_HEADER, TokenHeader
+from powerauth_protocol.v3.http_headers import AUTHORIZATION_HEADER, TOKEN_HEADER
 from powerauth_protocol.v3.signature import SignatureType
-from powerauth_protocol.v3.token import token_digest
 from powerauth_sdk.activation import ActivationResult, DeviceProfile, exchange_keys, trusted_code
 from powerauth_sdk.config import AppConfig
 from powerauth_sdk.encryption import Encryption
 from powerauth_sdk.errors import UnexpectedAnswer, WrongDeviceState
 from powerauth_sdk.factors import transport_key
-from powerauth_sdk.signing import sign_request
+from powerauth_sdk.signing import sign_request, sign_token
 from powerauth_sdk.state import ActivationState, StateStore, TokenRecord
 from powerauth_sdk.transport import (
     JSON_HEADERS,
@@ -365,15 +364,8 @@ class Device:
 
     def token_header(self, token: TokenRecord) -> dict[str, str]:
         """A fresh header that proves possession of a token."""
-        nonce, timestamp, version = os.urandom(16), self.encryption.now_ms(), self.config.version
-        digest = token_digest(b64decode(token.token_secret), nonce, timestamp, version)
-        header = TokenHeader(
-            token_id=token.token_id,
-            token_digest=b64encode(digest),
-            nonce=b64encode(nonce),
-            timestamp=str(timestamp),
-            version=version.value,
-        )
+        secret = b64decode(token.token_secret)
+        header = sign_token(token.token_id, secret, self.encryption.now_ms(), self.config.version)
         return {TOKEN_HEADER: header.build()}
 
     async def token_call(self, path: str, body: bytes = b"{}", language: str = "en") -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.v3.ecies import ClientEncryptor, EciesContext, EciesResponse, Scope, shared_info2_base
 from powerauth_protocol.v3.http_headers import ENCRYPTION_HEADER, EncryptionHeader
-from powerauth_protocol.v3.keys import PublicKey, import_public_key
+from powerauth_protocol.v3.keys import PublicKey, TransportKey, import_public_key
 from powerauth_protocol.v3.temporary_key import (
     TemporaryKey,
     TemporaryKeyRequest,
@@ -17,7 +17,8 @@ from powerauth_protocol.v3.temporary_key import (
     request_signing_key,
     verify_response_jwt,
 )
-from powerauth_sdk.config import AppConfig
+from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.config import App, AppConfig
 from powerauth_sdk.errors import UnexpectedAnswer
 from powerauth_sdk.factors import transport_key
 from powerauth_sdk.state import ActivationState
@@ -32,6 +33,44 @@ from powerauth_sdk.transport import (
 
 _CHALLENGE_BYTES = 18
 _EARLY_MS = 10_000
+
+
+def client_encryptor(
+    app: App,
+    version: ProtocolVersion,
+    scope: Scope,
+    sh1: str,
+    *,
+    public_key: PublicKey,
+    key_id: str | None,
+    activation_id: str | None,
+    transport: TransportKey | None,
+) -> ClientEncryptor:
+    """Make the encryptor of one request.
+
+    :param public_key: what the request is encrypted for
+    :param key_id: of a temporary key; None for a long-term one
+    :param activation_id: in activation scope, with its transport key
+    """
+    context = EciesContext(
+        version=version,
+        scope=scope,
+        sh1=sh1,
+        application_key=app.key,
+        application_secret=app.secret,
+        activation_id=activation_id,
+        temporary_key_id=key_id,
+    )
+    return ClientEncryptor(context, public_key, shared_info2_base(scope, app.secret, transport))
+
+
+def temporary_key_request(
+    app: App, scope: Scope, activation_id: str | None, transport: TransportKey | None, challenge: str | None
+) -> tuple[TemporaryKeyRequest, str]:
+    """What a request for a temporary key says, and its signed form."""
+    claims = TemporaryKeyRequest(application_key=app.key, activation_id=activation_id, challenge=challenge)
+    signing_key = request_signing_key(scope, b64decode(app.secret, 16), transport)
+    return claims, build_request_jwt(claims, signing_key)
 
 
 class Encryption:
@@ -66,20 +105,16 @@ class Encryption:
         config = self._config
         activation = state if scope is Scope.ACTIVATION else None
         temporary = await self._temporary_key(scope, activation) if config.version.temporary_keys else None
-        context = EciesContext(
-            version=config.version,
-            scope=scope,
-            sh1=sh1,
-            application_key=config.application_key,
-            application_secret=config.application_secret,
+        return client_encryptor(
+            config.app(),
+            config.version,
+            scope,
+            sh1,
+            public_key=temporary.public_key if temporary else self._long_term_key(activation),
+            key_id=temporary.key_id if temporary else None,
             activation_id=activation.activation_id if activation else None,
-            temporary_key_id=temporary.key_id if temporary else None,
+            transport=transport_key(activation) if activation else None,
         )
-        base = shared_info2_base(
-            scope, config.application_secret, transport_key(activation) if activation else None
-        )
-        public_key = temporary.public_key if temporary else self._long_term_key(activation)
-        return ClientEncryptor(context, public_key, base)
 
     async def call(
         self,
@@ -132,14 +167,14 @@ class Encryption:
         known = self._temporary.get(scope)
         if known is not None and self.now_ms() < known.expires_at_ms - _EARLY_MS:
             return known
-        secret = b64decode(self._config.application_secret, 16)
-        signing_key = request_signing_key(scope, secret, transport_key(activation) if activation else None)
-        claims = TemporaryKeyRequest(
-            application_key=self._config.application_key,
-            activation_id=activation.activation_id if activation else None,
-            challenge=b64encode(os.urandom(_CHALLENGE_BYTES)),
+        claims, jwt = temporary_key_request(
+            self._config.app(),
+            scope,
+            activation.activation_id if activation else None,
+            transport_key(activation) if activation else None,
+            b64encode(os.urandom(_CHALLENGE_BYTES)),
         )
-        body = request_object(jwt=build_request_jwt(claims, signing_key))
+        body = request_object(jwt=jwt)
         answer = await self._transport.send("POST", "/pa/v3/keystore/create", JSON_HEADERS, body)
         issued = verify_response_jwt(str(response_object(answer).get("jwt")), self._long_term_key(activation))
         if (issued.application_key, issued.activation_id, issued.challenge) != (

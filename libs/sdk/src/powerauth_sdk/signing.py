@@ -13,7 +13,8 @@ from powerauth_protocol.common.request_data import (
     signature_base,
 )
 from powerauth_protocol.v3.counter import next_counter
-from powerauth_protocol.v3.http_headers import SignatureHeader
+from powerauth_protocol.v3.http_headers import SignatureHeader, TokenHeader
+from powerauth_protocol.v3.keys import ActivationKeys
 from powerauth_protocol.v3.offline import OfflinePayload
 from powerauth_protocol.v3.signature import (
     DEFAULT_COMPONENT_LENGTH,
@@ -21,7 +22,8 @@ from powerauth_protocol.v3.signature import (
     compute_signature,
     signing_keys,
 )
-from powerauth_protocol.v3.versions import SignatureFormat
+from powerauth_protocol.v3.token import token_digest
+from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
 from powerauth_sdk.config import AppConfig
 from powerauth_sdk.factors import unlocked_keys
 from powerauth_sdk.state import ActivationState
@@ -81,6 +83,37 @@ def sign_offline(
     return _next_code(state, data, signature_type, pin, SignatureFormat.DECIMAL, component_length)
 
 
+def next_code(
+    keys: ActivationKeys,
+    ctr_data: bytes,
+    data: bytes,
+    signature_type: SignatureType,
+    fmt: SignatureFormat,
+    component_length: int = DEFAULT_COMPONENT_LENGTH,
+) -> tuple[str, bytes]:
+    """Compute an authentication code over normalised data.
+
+    :return: the code, and the counter data of the next one
+    """
+    code = compute_signature(data, signing_keys(keys, signature_type), ctr_data, fmt, component_length)
+    return code, next_counter(ctr_data)
+
+
+def sign_token(token_id: str, secret: bytes, timestamp: int, version: ProtocolVersion) -> TokenHeader:
+    """A fresh header that proves possession of a token.
+
+    :param timestamp: ms
+    """
+    nonce = os.urandom(16)
+    return TokenHeader(
+        token_id=token_id,
+        token_digest=b64encode(token_digest(secret, nonce, timestamp, version)),
+        nonce=b64encode(nonce),
+        timestamp=str(timestamp),
+        version=version.value,
+    )
+
+
 def _next_code(
     state: ActivationState,
     data: bytes,
@@ -89,10 +122,10 @@ def _next_code(
     fmt: SignatureFormat,
     component_length: int = DEFAULT_COMPONENT_LENGTH,
 ) -> str:
-    keys = signing_keys(unlocked_keys(state, signature_type, pin), signature_type)
+    keys = unlocked_keys(state, signature_type, pin)
     ctr_data = b64decode(state.ctr_data, 16)
-    code = compute_signature(data, keys, ctr_data, fmt, component_length)
-    state.ctr_data = b64encode(next_counter(ctr_data))
+    code, ctr_data = next_code(keys, ctr_data, data, signature_type, fmt, component_length)
+    state.ctr_data = b64encode(ctr_data)
     if state.ctr_byte is not None:
         state.ctr_byte = (state.ctr_byte + 1) % 256
     return code

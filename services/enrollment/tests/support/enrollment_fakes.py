@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.types import Receive, Send
@@ -20,17 +20,15 @@ from powerauth_contracts.dmz import table
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.v3 import ecies
-from powerauth_protocol.v3.ecies import (
-    ClientEncryptor,
-    EciesContext,
-    EciesRequest,
-    EciesResponse,
-    Scope,
-    SharedInfo1,
-)
-from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
-from powerauth_protocol.v3.keys import TransportKey, generate_key_pair
-from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
+from powerauth_protocol.v3.ecies import EciesContext, EciesRequest, Scope, SharedInfo1
+from powerauth_protocol.v3.http_headers import EncryptionHeader
+from powerauth_protocol.v3.keys import ActivationKeys, TransportKey, generate_key_pair
+from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk import phone
+from powerauth_sdk.config import App
+from powerauth_sdk.phone import Sealed
+from powerauth_sdk.signing import sign_token
 from servicekit.http import RawAnswer, ServiceClient
 
 DOOR = "/powerauth-java-server/dmz/v1/"
@@ -231,69 +229,44 @@ class FakePush(ScriptedService):
         return answer
 
 
-class Phone:
+class Phone(phone.Phone):
     """The device's side: headers as clients send them, and real envelopes."""
 
     def __init__(self, core: FakeCore, version: str = "3.3") -> None:
-        self.core = core
-        self.version = ProtocolVersion.parse(version)
-        self.activation_id = ACTIVATION_ID
-        self.application_key = core.application_key
+        secret = bytes(16)
+        super().__init__(
+            App(core.application_key, core.application_secret, core.master_keys.public),
+            ProtocolVersion.parse(version),
+            activation_id=ACTIVATION_ID,
+            server_public_key=core.server_keys.public,
+            keys=ActivationKeys(secret, secret, secret, core.transport_key, secret),
+            ctr_data=secret,
+            temporary={scope: (TEMPORARY_KEY_ID, pair.public) for scope, pair in core.temporary_keys.items()},
+        )
 
     def authorization(self, kind: str = "possession_knowledge", /, **changed: str) -> dict[str, str]:
         """The signature header of a signature type; `changed` replaces fields of it."""
-        factors = kind.count("_") + 1
-        if self.version.signature_format is SignatureFormat.DECIMAL:
-            signature = "-".join(["12345678"] * factors)
-        else:
-            signature = b64encode(b"s" * 16 * factors)
-        fields: dict[str, str] = {
-            "activation_id": self.activation_id,
-            "application_key": self.application_key,
-            "nonce": b64encode(os.urandom(16)),
-            "signature_type": kind,
-            "signature": signature,
-            "version": self.version.value,
-        }
-        return {"X-PowerAuth-Authorization": SignatureHeader(**(fields | changed)).build()}
+        fields = self.sign(b"", kind=SignatureType(kind)).fields
+        return {"X-PowerAuth-Authorization": replace(fields, **changed).build()}
 
     def token(self, **changed: str) -> dict[str, str]:
         """The token header."""
-        fields: dict[str, str] = {
-            "token_id": TOKEN_ID,
-            "token_digest": b64encode(os.urandom(32)),
-            "nonce": b64encode(os.urandom(16)),
-            "timestamp": "1735689600000",
-            "version": self.version.value,
-        }
-        return {"X-PowerAuth-Token": TokenHeader(**(fields | changed)).build()}
+        fields = sign_token(TOKEN_ID, bytes(16), 1_735_689_600_000, self.version)
+        return {"X-PowerAuth-Token": replace(fields, **changed).build()}
 
     def encryption(self, scope: Scope) -> dict[str, str]:
         """The encryption header of a scope."""
         activation_id = self.activation_id if scope is Scope.ACTIVATION else None
-        header = EncryptionHeader(self.application_key, activation_id, self.version.value)
+        header = EncryptionHeader(self.app.key, activation_id, self.version.value)
         return {"X-PowerAuth-Encryption": header.build()}
 
-    def encryptor(self, scope: Scope, sh1: str | None = None) -> ClientEncryptor:
-        """An encryptor for one request; the generic purpose of the scope unless another is given."""
-        context = EciesContext(
-            version=self.version,
-            scope=scope,
-            sh1=sh1 or SharedInfo1.generic(scope),
-            application_key=self.application_key,
-            activation_id=self.activation_id if scope is Scope.ACTIVATION else None,
-            temporary_key_id=TEMPORARY_KEY_ID if self.version.temporary_keys else None,
-        )
-        keys = self.core.key_pair(scope, self.version)
-        return ClientEncryptor(context, keys.public, self.core.shared_info2_base(scope))
+    def generic(self, plaintext: bytes, scope: Scope = Scope.APPLICATION) -> Sealed:
+        """An envelope of the generic purpose of its scope."""
+        return self.seal(SharedInfo1.generic(scope), plaintext, scope)
 
     def closed(self, sh1: str, plaintext: bytes = b"{}", scope: Scope = Scope.ACTIVATION) -> bytes:
         """An envelope that only the core can open, as JSON."""
-        return json.dumps(self.encryptor(scope, sh1).encrypt(plaintext).to_json_dict()).encode()
-
-    def open(self, encryptor: ClientEncryptor, body: bytes) -> bytes:
-        """Decrypt an answer."""
-        return encryptor.decrypt(EciesResponse.from_json_dict(json.loads(body), self.version))
+        return json.dumps(self.seal(sh1, plaintext, scope).fields).encode()
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core_test_device import Device
 from sqlalchemy import delete
 
 from powerauth_contracts.enums import ActivationStatus
@@ -14,6 +13,7 @@ from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 CREATED, PENDING_COMMIT, ACTIVE, BLOCKED, REMOVED = ActivationStatus
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
@@ -29,7 +29,7 @@ async def test_a_device_joins_by_code_in_every_protocol_version(
     api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
 ) -> None:
     started = await init()
-    device: Device = make_device(version)
+    device: Phone = make_device(version)
     answer = await device.join(call, started["activationCode"])
     assert answer["activationStatus"] == "PENDING_COMMIT"
     assert (answer["userId"], answer["applicationId"]) == ("user-1", "test-application")
@@ -56,7 +56,7 @@ async def test_a_device_joins_by_code_in_every_protocol_version(
 async def test_a_known_user_is_activated_directly(
     api: Any, call: Any, make_device: Any, version: ProtocolVersion
 ) -> None:
-    device: Device = make_device(version)
+    device: Phone = make_device(version)
     answer = await device.create(call, "user-9", additionalData={"tier": 1})
     assert (answer["activationStatus"], answer["userId"]) == ("PENDING_COMMIT", "user-9")
     await api.ok("activation/commit", activationId=device.activation_id)

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from core_test_device import Device
 from core_test_original import CALLBACK_PASSWORD, OTP, PUK, SEQUENCES
 from sqlalchemy import text
 from starlette.applications import Starlette
@@ -17,13 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from powerauth_core.reencryption import encrypt_stored_secrets
-from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import generate_key_pair
 from powerauth_protocol.v3.status_blob import ActivationStatus
-from powerauth_protocol.v3.token import token_digest
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone, token_request
 from servicekit import clock
 from servicekit.serving import BackgroundServer
 
@@ -31,10 +30,10 @@ VERSIONS = list(ProtocolVersion)
 ALL_TIME = {"timestampFrom": "2000-01-01T00:00:00.000Z", "timestampTo": "2100-01-01T00:00:00.000Z"}
 
 
-def phone(original: Any, name: str, version: ProtocolVersion = ProtocolVersion.V3_3) -> Device:
+def phone(original: Any, name: str, version: ProtocolVersion = ProtocolVersion.V3_3) -> Phone:
     """A phone as it was when the original stopped; a copy, so that no test moves the counter of another."""
     kept = original.devices[name]
-    device = Device(kept.app, version, kept.pair)
+    device = Phone(kept.app, version, kept.pair)
     device.activation_id, device.server_public_key = kept.activation_id, kept.server_public_key
     device.keys, device.ctr_data, device.counter = kept.keys, kept.ctr_data, kept.counter
     return device
@@ -68,15 +67,8 @@ async def test_the_status_is_what_the_phone_knows(api: Any, call: Any, original:
 
 async def test_an_adopted_token_is_valid_and_a_wrong_digest_is_not(api: Any, original: Any) -> None:
     for secret, valid in ((original.token_secret, True), (os.urandom(16), False)):
-        nonce, timestamp = os.urandom(16), clock.now_ms()
-        answer = await api.ok(
-            "token/validate",
-            tokenId=original.token_id,
-            tokenDigest=b64encode(token_digest(secret, nonce, timestamp, ProtocolVersion.V3_3)),
-            nonce=b64encode(nonce),
-            protocolVersion="3.3",
-            timestamp=timestamp,
-        )
+        request = token_request((original.token_id, secret), clock.now_ms())
+        answer = await api.ok("token/validate", **request)
         assert answer["tokenValid"] is valid
         assert answer["activationId"] == original.devices["sealed"].activation_id
 
@@ -105,7 +97,7 @@ async def test_an_activation_begun_at_the_original_is_finished_here(
     api: Any, call: Any, original: Any
 ) -> None:
     begun = original.devices["created"]
-    device = Device(begun.app, ProtocolVersion.V3_3, generate_key_pair())
+    device = Phone(begun.app, ProtocolVersion.V3_3, generate_key_pair())
     await device.join(call, original.codes["created"], otp=OTP)
     assert device.activation_id == begun.activation_id
     assert (await device.status(call)).activation_status == ActivationStatus.ACTIVE
@@ -117,7 +109,7 @@ async def test_an_activation_begun_at_the_original_is_finished_here(
 async def test_an_adopted_recovery_code_opens_a_new_activation(api: Any, call: Any, original: Any) -> None:
     lost = original.devices["clear"]
     for code, puk in ((original.recovery_code, PUK), (original.postcard_code, PUK)):
-        device = Device(lost.app, ProtocolVersion.V3_3, generate_key_pair())
+        device = Phone(lost.app, ProtocolVersion.V3_3, generate_key_pair())
         sealed = await device.layer2(call)
         request = {"recoveryCode": code, "applicationKey": device.app.key, **device.env(sealed)}
         if code == original.postcard_code:
@@ -133,7 +125,7 @@ async def test_an_adopted_recovery_code_opens_a_new_activation(api: Any, call: A
 async def test_a_wrong_puk_is_counted_on_an_adopted_code(
     api: Any, call: Any, original: Any, core: Any
 ) -> None:
-    device = Device(original.devices["clear"].app, ProtocolVersion.V3_3, generate_key_pair())
+    device = Phone(original.devices["clear"].app, ProtocolVersion.V3_3, generate_key_pair())
     sealed = await device.layer2(call)
     code = await api.error(
         "activation/recovery/create",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from core_test_device import Device
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,8 +21,9 @@ from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
-from powerauth_protocol.v3.token import token_digest
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
+from powerauth_sdk.signing import sign_token
 from servicekit import clock
 from servicekit.serving import BackgroundServer
 
@@ -67,7 +67,7 @@ class Door:
         self.api = dmz
 
     def request(
-        self, phone: Device, action: str, body: bytes, kind: SignatureType | None = None
+        self, phone: Phone, action: str, body: bytes, kind: SignatureType | None = None
     ) -> dict[str, Any]:
         """The request object of an action: the phone signs the body as it sends it."""
         uri_id, usual = PURPOSES[action]
@@ -76,7 +76,7 @@ class Door:
         return {name: signed.header, "body": b64encode(body)}
 
     async def signed(
-        self, phone: Device, action: str, body: bytes, kind: SignatureType | None = None, **more: Any
+        self, phone: Phone, action: str, body: bytes, kind: SignatureType | None = None, **more: Any
     ) -> dict[str, Any]:
         """Sign the body as it is sent, and act."""
         request = self.request(phone, action, body, kind) | more
@@ -84,7 +84,7 @@ class Door:
         return answer
 
     async def inside(
-        self, phone: Device, action: str, plaintext: bytes, kind: SignatureType | None = None
+        self, phone: Phone, action: str, plaintext: bytes, kind: SignatureType | None = None
     ) -> tuple[dict[str, Any], Any]:
         """The request object of an action signed over what its envelope holds, and what opens the answer."""
         uri_id, usual = SEALED[action]
@@ -93,7 +93,7 @@ class Door:
         return {"authorization": header, "body": b64encode(body)}, sealed
 
     async def sign_inside(
-        self, phone: Device, action: str, plaintext: bytes, kind: SignatureType | None = None
+        self, phone: Phone, action: str, plaintext: bytes, kind: SignatureType | None = None
     ) -> dict[str, Any]:
         """Sign, encrypt, act; with what the phone reads as member ``opened``."""
         request, sealed = await self.inside(phone, action, plaintext, kind)
@@ -102,18 +102,18 @@ class Door:
         return answer | {"opened": opened}
 
     async def unsigned(
-        self, phone: Device, plaintext: bytes = b"{}", token: tuple[str, bytes] | None = None
+        self, phone: Phone, plaintext: bytes = b"{}", token: tuple[str, bytes] | None = None
     ) -> tuple[dict[str, Any], Any]:
         """The request object of a sealed action that nothing is signed for, and what opens the answer."""
         body, sealed = await self.sealed(phone, SharedInfo1.ACTIVATION_GENERIC, plaintext)
         proof = {} if token is None else {"token": self.token_header(phone, token)}
         return {"encryption": self.encryption(phone), "body": b64encode(body)} | proof, sealed
 
-    def token_header(self, phone: Device, token: tuple[str, bytes]) -> dict[str, str]:
+    def token_header(self, phone: Phone, token: tuple[str, bytes]) -> dict[str, str]:
         """Members of a fresh token header in the phone's version."""
         return token_header(token, phone.version)
 
-    def encryption(self, phone: Device) -> dict[str, str | None]:
+    def encryption(self, phone: Phone) -> dict[str, str | None]:
         """Members of the encryption header of activation scope."""
         return {
             "application_key": phone.app.key,
@@ -121,7 +121,7 @@ class Door:
             "version": phone.version.value,
         }
 
-    async def sealed(self, phone: Device, sh1: SharedInfo1, plaintext: bytes = b"{}") -> tuple[bytes, Any]:
+    async def sealed(self, phone: Phone, sh1: SharedInfo1, plaintext: bytes = b"{}") -> tuple[bytes, Any]:
         """An envelope of the phone as the raw body of its request, and what opens the answer."""
         await phone.prepare_scope(self.call, Scope.ACTIVATION)
         sealed = phone.seal(sh1, plaintext)
@@ -132,7 +132,7 @@ class Door:
         answer: dict[str, Any] = await self.api.ok(path, **request)
         return answer
 
-    async def token(self, phone: Device, kind: SignatureType = P) -> tuple[str, bytes]:
+    async def token(self, phone: Phone, kind: SignatureType = P) -> tuple[str, bytes]:
         """Create a token."""
         body, sealed = await self.sealed(phone, SharedInfo1.CREATE_TOKEN)
         answer = await self.signed(phone, "token/create", body, kind)
@@ -147,15 +147,7 @@ class Door:
 
 def token_header(token: tuple[str, bytes], version: ProtocolVersion = ProtocolVersion.V3_3) -> dict[str, str]:
     """Members of a fresh token header."""
-    nonce, timestamp = os.urandom(16), clock.now_ms()
-    digest = token_digest(token[1], nonce, timestamp, version)
-    return {
-        "token_id": token[0],
-        "token_digest": b64encode(digest),
-        "nonce": b64encode(nonce),
-        "timestamp": str(timestamp),
-        "version": version.value,
-    }
+    return asdict(sign_token(*token, clock.now_ms(), version))
 
 
 @pytest.fixture

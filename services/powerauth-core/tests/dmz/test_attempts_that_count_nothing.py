@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from core_test_device import Device
 from sqlalchemy import func, select, text
 
 from powerauth_contracts.enums import ActivationStatus
@@ -26,6 +25,7 @@ from powerauth_core.verification import limits, samples
 from powerauth_core.verification.limits import AttemptLimit
 from powerauth_core.verification.samples import OTHER_ADDRESSES
 from powerauth_protocol.common.encoding import b64encode
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 from servicekit.workers import Overloaded
 
@@ -50,7 +50,7 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: moment)
 
 
-def login(phone: Device, address: str = HOME, **changes: str) -> dict[str, Any]:
+def login(phone: Phone, address: str = HOME, **changes: str) -> dict[str, Any]:
     header = phone.sign(b"body", uri_id="/login").header
     return {
         "header": header | {"client_network": address} | changes,
@@ -64,7 +64,7 @@ def login(phone: Device, address: str = HOME, **changes: str) -> dict[str, Any]:
 class Stranger:
     """Sends codes that he made up, and notices whether one is accepted."""
 
-    def __init__(self, dmz: Any, victim: Device) -> None:
+    def __init__(self, dmz: Any, victim: Phone) -> None:
         self._dmz = dmz
         self._victim = replace(victim)  # its counter moves for nobody
 
@@ -76,7 +76,7 @@ class Stranger:
 
 
 @pytest.fixture
-def stranger(dmz: Any, phone: Device) -> Stranger:
+def stranger(dmz: Any, phone: Phone) -> Stranger:
     return Stranger(dmz, phone)
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from core_test_device import Device
 from core_test_host import FILLER, Host, Passing
 from core_test_rows import rewrite
 from dmz_attacker import envelope_keys, opened, refreshed, sealed_anew
@@ -42,6 +41,7 @@ from powerauth_protocol.v3.ecies import (
 from powerauth_protocol.v3.keys import export_private_key
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite")
 PK = SignatureType.POSSESSION_KNOWLEDGE
@@ -140,7 +140,7 @@ async def _day(host: Host, made: dict[str, Any], approval_of: Any) -> None:
         assert (await host.forward(passing))["authenticated"], passing.path
 
 
-def _recovery_code(phone: Device) -> bytes:
+def _recovery_code(phone: Phone) -> bytes:
     assert phone.recovery is not None
     return json.dumps({"recoveryCode": phone.recovery[0], "filler": "x" * 32}).encode()
 
@@ -149,7 +149,7 @@ def spawn_request() -> bytes:
     return json.dumps({"requestObject": {"applicationId": "test-application", "otp": OTP}}).encode()
 
 
-def secrets_of(phone: Device) -> dict[str, bytes]:
+def secrets_of(phone: Phone) -> dict[str, bytes]:
     """What no host may ever hold, as bytes that could stand in what passed."""
     assert phone.keys is not None
     assert phone.recovery is not None
@@ -386,7 +386,7 @@ async def test_an_activation_that_the_host_makes_of_a_passing_proof_is_told_at_o
     code, puk = host.phone.recovery
     proofs = {"CODE": {"code": started["activationCode"]}, "RECOVERY": {"recoveryCode": code, "puk": puk}}
     monkeypatch.setattr("powerauth_core.events.add_event", remember)
-    thief = Device(host.phone.app)
+    thief = Phone(host.phone.app)
     sealed = await thief.layer2(host.door.call)
     answer = await host.door.api.ok(
         "activation/create",

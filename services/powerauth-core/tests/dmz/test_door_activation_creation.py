@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from core_test_device import App, Device
 from sqlalchemy import func, select
 
 from powerauth_contracts.enums import ActivationStatus
@@ -18,20 +17,22 @@ from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.config import App
+from powerauth_sdk.phone import Phone
 
 
 @pytest.fixture
-def new_device(application: Any) -> Callable[..., Device]:
+def new_device(application: Any) -> Callable[..., Phone]:
     """A device without an activation."""
 
-    def make(version: ProtocolVersion = ProtocolVersion.V3_3) -> Device:
+    def make(version: ProtocolVersion = ProtocolVersion.V3_3) -> Phone:
         app = App.of(
             application.application_id,
             application.application_key,
             application.application_secret,
             application.master_public_key,
         )
-        return Device(app, version)
+        return Phone(app, version)
 
     return make
 
@@ -63,7 +64,7 @@ async def provider(core: Any, web_server: Any) -> Provider:
 
 
 async def create(
-    door: Any, device: Device, kind: str, identity: dict[str, str], **more: Any
+    door: Any, device: Phone, kind: str, identity: dict[str, str], **more: Any
 ) -> dict[str, Any]:
     """Create and take over the keys of the answer."""
     sealed = await device.layer2(door.call)
@@ -72,7 +73,7 @@ async def create(
     return answer
 
 
-def creation(device: Device, sealed: Any, kind: str, identity: dict[str, str], **more: Any) -> dict[str, Any]:
+def creation(device: Phone, sealed: Any, kind: str, identity: dict[str, str], **more: Any) -> dict[str, Any]:
     return {
         "applicationKey": device.app.key,
         "protocolVersion": device.version.value,
@@ -173,7 +174,7 @@ async def test_the_form_of_layer_2_is_judged_before_anybody_is_asked(
 
 
 @pytest_asyncio.fixture
-async def recoverable(api, door, new_device) -> Device:
+async def recoverable(api, door, new_device) -> Phone:
     """An ACTIVE activation with a recovery code."""
     await api.ok(
         "recovery/config/update",

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from core_test_device import Device
 from sqlalchemy import func, select
 
 from powerauth_contracts.enums import ActivationStatus
@@ -17,6 +16,7 @@ from powerauth_core.audit.models import AuditLog
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 OTP = "sixteen-or-more-characters"
 URI_ID = "/api/activation/code"
@@ -26,7 +26,7 @@ REFUSED = {"authenticated": True, "refusal": "TRANSFER_REFUSED", "envelope": Non
 class Spawner:
     """A phone that asks, and the bank that allows it."""
 
-    def __init__(self, api: Any, dmz: Any, phone: Device, door: Any) -> None:
+    def __init__(self, api: Any, dmz: Any, phone: Phone, door: Any) -> None:
         self.api = api
         self.door = door
         self.dmz = dmz
@@ -74,16 +74,16 @@ class Spawner:
 
     def join(self, call: Callable[..., Any], code: str, otp: str | None = OTP) -> Any:
         """Another phone joins by the code."""
-        return Device(self.phone.app).join(call, code, otp=otp)
+        return Phone(self.phone.app).join(call, code, otp=otp)
 
 
 @pytest.fixture
-def spawner(api: Any, dmz: Any, phone: Device, door: Any) -> Spawner:
+def spawner(api: Any, dmz: Any, phone: Phone, door: Any) -> Spawner:
     return Spawner(api, dmz, phone, door)
 
 
 @pytest.fixture
-def own(phone: Device) -> dict[str, Any]:
+def own(phone: Phone) -> dict[str, Any]:
     """A move to another phone of the same application."""
     return {"type": "MOVE", "allowedTargetApplicationIds": [phone.app.application_id]}
 
@@ -249,7 +249,7 @@ async def test_child_of_a_parent_that_is_not_active_is_removed(
     assert child["activationStatus"] == "REMOVED"
 
 
-async def test_items_of_an_adopted_database_that_do_not_parse_are_passed_over(phone: Device) -> None:
+async def test_items_of_an_adopted_database_that_do_not_parse_are_passed_over(phone: Phone) -> None:
     target = phone.app.application_id
     values = ["nonsense", {"type": "TELEPORT", "allowedTargetApplicationIds": [target]}, {"type": "MOVE"}]
     assert rules.choose(values, target) is None

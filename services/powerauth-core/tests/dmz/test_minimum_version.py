@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from core_test_device import Device
 from fastapi import FastAPI
 
 from powerauth_protocol.common.encoding import b64encode
@@ -15,6 +14,7 @@ from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite")
 VERSIONS = list(ProtocolVersion)
@@ -38,8 +38,8 @@ class Doors:
         self.operation = operation
         self.version = ProtocolVersion.V3_3
 
-    async def phone(self) -> Device:
-        made: Device = await self.make_phone(version=self.version)
+    async def phone(self) -> Phone:
+        made: Phone = await self.make_phone(version=self.version)
         return made
 
     async def rest_exchange(self) -> Request:
@@ -56,7 +56,7 @@ class Doors:
 
     async def recover(self) -> Request:
         started = await self.api.ok("activation/init", userId="carol", applicationId="test-application")
-        lost = Device((await self.phone()).app, self.version)
+        lost = Phone((await self.phone()).app, self.version)
         await lost.join(self.call, started["activationCode"], generateRecoveryCodes=True)
         await self.api.ok("activation/commit", activationId=lost.activation_id)
         assert lost.recovery is not None
@@ -78,11 +78,11 @@ class Doors:
         ids = {"activationId": phone.activation_id, "applicationKey": phone.app.key}
         return ids | phone.env(phone.seal(SharedInfo1.CONFIRM_RECOVERY_CODE, plaintext))
 
-    async def recoverable(self) -> Device:
+    async def recoverable(self) -> Phone:
         started = await self.api.ok(
             "activation/init", userId="dave", applicationId="test-application", commitPhase="ON_KEY_EXCHANGE"
         )
-        phone = Device((await self.phone()).app, self.version)
+        phone = Phone((await self.phone()).app, self.version)
         await phone.join(self.call, started["activationCode"], generateRecoveryCodes=True)
         return phone
 

@@ -11,13 +11,14 @@ from urllib.parse import parse_qs
 
 import pytest
 import pytest_asyncio
-from core_test_device import App, Device
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.providers import oidc
 from powerauth_core.providers.oidc import OidcFailed, OidcProvider, check_id_token
+from powerauth_sdk.config import App
+from powerauth_sdk.phone import Phone
 
 KEY = RSAKey.generate_key(2048, {"kid": "k1"})
 EC_KEY = ECKey.generate_key("P-256", {"kid": "e1"})
@@ -99,10 +100,10 @@ async def configure(api: Any, issuer: Issuer, **changes: Any) -> None:
 
 
 @pytest.fixture
-def device(application: Any) -> Device:
+def device(application: Any) -> Phone:
     """A device without an activation."""
     texts = (application.application_key, application.application_secret, application.master_public_key)
-    return Device(App.of(application.application_id, *texts))
+    return Phone(App.of(application.application_id, *texts))
 
 
 IDENTITY = {
@@ -114,7 +115,7 @@ IDENTITY = {
 }
 
 
-async def request_of(door: Any, device: Device, **changes: Any) -> tuple[dict[str, Any], Any]:
+async def request_of(door: Any, device: Phone, **changes: Any) -> tuple[dict[str, Any], Any]:
     sealed = await device.layer2(door.call)
     identity = {name: value for name, value in (IDENTITY | changes).items() if value is not None}
     return {
@@ -255,7 +256,7 @@ async def test_captured_host_cannot_use_another_applications_provider(
 ) -> None:
     other = await new_application("other")
     texts = (other.application_key, other.application_secret, other.master_public_key)
-    stranger = Device(App.of(other.application_id, *texts))
+    stranger = Phone(App.of(other.application_id, *texts))
     request, _ = await request_of(door, stranger)
     assert (await door.api.error("activation/create", **request)).startswith("ERR")
     # Nor send the inner layer of one application with the key of the other.

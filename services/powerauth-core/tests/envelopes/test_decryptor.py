@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from core_test_device import Device
 from core_test_rows import rewrite
 
 from powerauth_contracts.enums import ActivationStatus
@@ -25,25 +24,26 @@ from powerauth_protocol.v3.ecies import (
     encrypt_response,
 )
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 
 SCOPES = (Scope.APPLICATION, Scope.ACTIVATION)
 ACTIVE = ActivationStatus.ACTIVE
 
 
-async def _sealed(call: Any, device: Device, scope: Scope, sh1: SharedInfo1 | None = None) -> Any:
+async def _sealed(call: Any, device: Phone, scope: Scope, sh1: SharedInfo1 | None = None) -> Any:
     await device.prepare_scope(call, scope)
     return device.seal(sh1 or SharedInfo1.generic(scope), b'{"a":1}', scope)
 
 
-def _request(device: Device, scope: Scope, sealed: Any) -> dict[str, Any]:
+def _request(device: Phone, scope: Scope, sealed: Any) -> dict[str, Any]:
     fields = {name: value for name, value in sealed.fields.items() if name not in ("encryptedData", "mac")}
     scoped = {"activationId": device.activation_id} if scope is Scope.ACTIVATION else {}
     return {"applicationKey": device.app.key, "protocolVersion": device.version.value} | fields | scoped
 
 
 def _edge(
-    device: Device, scope: Scope, sealed: Any, answer: dict[str, Any]
+    device: Phone, scope: Scope, sealed: Any, answer: dict[str, Any]
 ) -> tuple[ServerEnvelope, EciesRequest]:
     request = EciesRequest.from_json_dict(sealed.fields, device.version)
     context = EciesContext(
@@ -66,7 +66,7 @@ async def test_the_edge_opens_and_answers_a_generic_envelope(
         await _check_edge(api, call, device, scope)
 
 
-async def _check_edge(api: Any, call: Any, device: Device, scope: Scope) -> None:
+async def _check_edge(api: Any, call: Any, device: Phone, scope: Scope) -> None:
     sealed = await _sealed(call, device, scope)
     request = _request(device, scope, sealed)
     envelope, encrypted = _edge(device, scope, sealed, await api.ok("ecies/decryptor", **request))
@@ -182,7 +182,7 @@ async def test_no_key_is_handed_out_for_a_wrong_mac_another_purpose_or_an_activa
     await _hand_out(core, device, EciesRequest.from_json_dict(good.fields, version))
 
 
-async def _hand_out(core: Core, device: Device, env: EciesRequest) -> handout.EnvelopeKeys:
+async def _hand_out(core: Core, device: Phone, env: EciesRequest) -> handout.EnvelopeKeys:
     async with core.database.transaction() as session:
         application = await handout.usable_application(core.application_cache, session, device.app.key, None)
         return await handout.hand_out_keys(

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from core_test_device import Device
 from sqlalchemy import select, update
 from sqlalchemy import text as sql
 
@@ -22,6 +21,7 @@ from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import compress_public_key, export_public_key, generate_key_pair
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 
 
@@ -30,7 +30,7 @@ def _layer2(**members: Any) -> bytes:
     return json.dumps(offer).encode()
 
 
-async def _prepare(api: Any, device: Device, sealed: Any, code: str, **more: Any) -> str:
+async def _prepare(api: Any, device: Phone, sealed: Any, code: str, **more: Any) -> str:
     error: str = await api.error(
         "activation/prepare",
         **({"activationCode": code, "applicationKey": device.app.key} | device.env(sealed) | more),
@@ -69,7 +69,7 @@ async def test_a_bad_offer_changes_nothing_not_even_the_otp_counter(
     started = await init(commitPhase="ON_KEY_EXCHANGE", activationOtp="1234")
     async with core.database.transaction() as session:
         await session.execute(update(Activation).values(failed_attempts=2))
-    device: Device = make_device()
+    device: Phone = make_device()
     for plaintext, code in BAD_OFFERS:
         sealed = await device.layer2(call, plaintext=plaintext)
         assert await _prepare(api, device, sealed, started["activationCode"]) == code, plaintext
@@ -151,7 +151,7 @@ async def test_a_code_works_once_and_only_in_its_application(
 ) -> None:
     started = await init()
     other = await new_application("other")
-    stranger = Device(
+    stranger = Phone(
         type(make_device().app).of(
             other.application_id, other.application_key, other.application_secret, other.master_public_key
         )
@@ -297,7 +297,7 @@ async def test_temporary_keys_are_bound_to_scope_application_and_time(
     active = await activate()
     await active.prepare_scope(call, Scope.ACTIVATION)
     other = await new_application("other")
-    stranger = Device(
+    stranger = Phone(
         type(active.app).of(
             other.application_id, other.application_key, other.application_secret, other.master_public_key
         )
@@ -305,18 +305,18 @@ async def test_temporary_keys_are_bound_to_scope_application_and_time(
     await stranger.prepare_scope(call, Scope.APPLICATION)
     started, device = await init(), make_device()
     await device.prepare_scope(call, Scope.APPLICATION)
-    own = device._temporary[Scope.APPLICATION]
+    own = device.temporary[Scope.APPLICATION]
 
     for taken in (
-        active._temporary[Scope.ACTIVATION],
-        stranger._temporary[Scope.APPLICATION],
+        active.temporary[Scope.ACTIVATION],
+        stranger.temporary[Scope.APPLICATION],
         ("no-id", own[1]),
     ):
-        device._temporary[Scope.APPLICATION] = taken
+        device.temporary[Scope.APPLICATION] = taken
         sealed = await device.layer2(call)
         assert await _prepare(api, device, sealed, started["activationCode"]) == "ERR0045"
 
-    device._temporary[Scope.APPLICATION] = own
+    device.temporary[Scope.APPLICATION] = own
     async with core.database.transaction() as session:
         await session.execute(
             update(TemporaryKey)
@@ -370,7 +370,7 @@ async def test_older_clients_need_not_tell_the_protocol_version(
     api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
 ) -> None:
     started = await init()
-    device: Device = make_device(version)
+    device: Phone = make_device(version)
     sealed = await device.layer2(call)
     env = {name: value for name, value in device.env(sealed).items() if name != "protocolVersion"}
     exchanged = await api.ok(

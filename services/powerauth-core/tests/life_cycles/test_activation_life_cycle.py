@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from core_test_device import Device
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from running_core import RunningCore, Sequence, run_machine
@@ -20,6 +19,7 @@ from powerauth_protocol.common.request_data import signature_base
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
+from powerauth_sdk.phone import Phone
 
 OTP, MAXIMUM, LOOK_AHEAD = "1234", 3, 20
 POSSESSION, KNOWLEDGE = SignatureType.POSSESSION, SignatureType.POSSESSION_KNOWLEDGE
@@ -71,7 +71,7 @@ class ActivationLifeCycle(Sequence):
             activationOtp=OTP if otp else None,
         )
         self.id, self.code = started["activationId"], started["activationCode"]
-        self.device = Device(self.server.app)
+        self.device = Phone(self.server.app)
         self.status, self.failed, self.counter = "CREATED", 0, 0
         self.phase, self.otp, self.legacy = commit_phase, otp, False
         self.joined = self.overdue = False

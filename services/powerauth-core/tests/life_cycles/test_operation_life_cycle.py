@@ -10,12 +10,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from core_test_device import Device
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from running_core import RunningCore, run_machine
 
 from powerauth_protocol.common.encoding import b64encode
+from powerauth_sdk.phone import Phone
 
 USERS = ["alice", "bob"]
 APPLICATIONS = ["bank", "shop"]
@@ -82,7 +82,7 @@ class OperationLifeCycle(RuleBasedStateMachine):
     """One operation at a time and everybody who can touch it."""
 
     server: RunningCore
-    devices: dict[tuple[str, str], Device]
+    devices: dict[tuple[str, str], Phone]
 
     @initialize(
         owner=st.sampled_from([None, *USERS]),

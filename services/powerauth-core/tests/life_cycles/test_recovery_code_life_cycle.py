@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from core_test_device import Device
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from running_core import Answer, RunningCore, Sequence, run_machine
@@ -16,6 +15,7 @@ from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import recovery as protocol
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import KeyPair, ecdh, export_public_key, generate_key_pair, import_public_key
+from powerauth_sdk.phone import Phone
 
 MAXIMUM, WRONG = 2, "0000000000"
 PUKS = 3
@@ -41,7 +41,7 @@ class RecoveryCodeLifeCycle(Sequence):
         self.user = f"user-{next(_users)}"
         self.owner = self.server.device(self.user)
         self.activations = {self.owner.activation_id}
-        self.bound: Device | None = None
+        self.bound: Phone | None = None
         self.status, self.failed = "CREATED", 0
         if postcard:
             self._print()
@@ -61,7 +61,7 @@ class RecoveryCodeLifeCycle(Sequence):
         self.number, self.code, self.puks = created["recoveryCodeId"], printed.code, list(printed.puks)
 
     def _create_bound(self) -> None:
-        self.bound = Device(self.server.app)
+        self.bound = Phone(self.server.app)
         self.server.run(self.bound.create(self.server.call, self.user))
         self.activations.add(self.bound.activation_id)
         assert self.bound.recovery is not None
@@ -139,7 +139,7 @@ class RecoveryCodeLifeCycle(Sequence):
             self._wrong(answer)
 
     def _recover(self, puk: str) -> Answer:
-        device = Device(self.server.app)
+        device = Phone(self.server.app)
         sealed = self.server.run(device.layer2(self.server.call))
         return self.server.post(
             "activation/recovery/create",
@@ -183,7 +183,7 @@ class RecoveryCodeLifeCycle(Sequence):
         self.status = "REVOKED"
         self.states = ["INVALID" if state == "VALID" else state for state in self.states]
 
-    def _is_removed(self, device: Device) -> None:
+    def _is_removed(self, device: Phone) -> None:
         found = self.server.ok("activation/status", activationId=device.activation_id)
         assert found["activationStatus"] == "REMOVED"
 

@@ -9,11 +9,10 @@ from typing import Any
 from hypothesis.stateful import initialize, invariant
 from running_core import RunningCore, Sequence, run_machine
 
-from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
-from powerauth_protocol.v3.token import token_digest
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import token_request
 from servicekit import clock
 
 FACTORS = ["POSSESSION", "POSSESSION_KNOWLEDGE"]
@@ -152,15 +151,7 @@ class TokenLifeCycle(Sequence):
         assert counter == 0
 
     def _header(self, token_id: str, secret: bytes, later: int = 0) -> dict[str, Any]:
-        nonce, moment = os.urandom(16), clock.now_ms() + later
-        digest = token_digest(secret, nonce, moment, ProtocolVersion.V3_3)
-        return {
-            "tokenId": token_id,
-            "tokenDigest": b64encode(digest),
-            "nonce": b64encode(nonce),
-            "protocolVersion": "3.3",
-            "timestamp": moment,
-        }
+        return token_request((token_id, secret), clock.now_ms() + later)
 
 
 def test_tokens_follow_their_life_cycle(make_settings: Any) -> None:

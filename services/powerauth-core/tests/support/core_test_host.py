@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from core_test_device import Device
 from dmz_attacker import Envelope, Loot, opened
 
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import ClientEncryptor, EciesContext, SharedInfo1
+from powerauth_sdk.phone import Phone
 
 FILLER = json.dumps({"activationName": "Work phone", "data": "x" * 64, "reason": "ADD_BIOMETRY"}).encode()
 """A plaintext for every purpose, of several blocks."""
@@ -49,7 +49,7 @@ class Passing:
 class Host:
     """The captured host between a phone and the core."""
 
-    def __init__(self, door: Any, phone: Device) -> None:
+    def __init__(self, door: Any, phone: Phone) -> None:
         self.door = door
         self.phone = phone
         self.loot = Loot()

@@ -12,7 +12,6 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from core_test_device import App, Device
 from core_test_sealing import seal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +26,8 @@ from powerauth_protocol.v3.keys import (
     master_secret,
 )
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.config import App
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 
 Row = dict[str, Any]
@@ -85,7 +86,7 @@ class Original:
         self.tables: dict[str, list[Row]] = {}
         self.master = {1: key_pair(32), 2: key_pair(33), 3: key_pair(32)}
         self.app_key, self.app_secret = b64(os.urandom(16)), b64(os.urandom(16))
-        self.devices: dict[str, Device] = {}
+        self.devices: dict[str, Phone] = {}
         self.codes: dict[str, str] = {}
         self.recovery_code = activation_code.generate()
         self.postcard_code = activation_code.generate()
@@ -191,8 +192,8 @@ class Original:
         **more: Any,
     ) -> None:
         server, activation_id, user_id = key_pair(key_length), str(uuid.uuid4()), f"uživatel-{name}"
-        phone = Device(
-            App("bank", self.app_key, self.app_secret, self.master[2].public),
+        phone = Phone(
+            App(self.app_key, self.app_secret, self.master[2].public, "bank"),
             ProtocolVersion.V3_3,
             generate_key_pair(),
         )
@@ -294,7 +295,7 @@ class Original:
             )
             self._audit("signature", "Signature validated", device, name)
 
-    def _audit(self, kind: str, message: str, device: Device, name: str) -> None:
+    def _audit(self, kind: str, message: str, device: Phone, name: str) -> None:
         audit_id = str(uuid.uuid4())
         params = {"activationId": device.activation_id, "userId": f"uživatel-{name}", "applicationId": "bank"}
         self._add(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from core_test_device import App, Call, Device
 from core_test_rows import rewrite
 from sqlalchemy import select, update
 
@@ -17,11 +16,13 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.audit.signatures import SignatureAudit
 from powerauth_core.container import Core
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.config import App
+from powerauth_sdk.phone import Call, Phone
 from servicekit import clock
 
-MakePhone = Callable[..., Awaitable[Device]]
-MakeDevice = Callable[..., Device]
-Activate = Callable[..., Awaitable[Device]]
+MakePhone = Callable[..., Awaitable[Phone]]
+MakeDevice = Callable[..., Phone]
+Activate = Callable[..., Awaitable[Phone]]
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ def app_of(application: Any) -> App:
 def make_device(app_of: App) -> MakeDevice:
     """A device of the test application: ``make_device(ProtocolVersion.V3_1)``."""
 
-    def make(version: ProtocolVersion = ProtocolVersion.V3_3) -> Device:
-        return Device(app_of, version)
+    def make(version: ProtocolVersion = ProtocolVersion.V3_3) -> Phone:
+        return Phone(app_of, version)
 
     return make
 
@@ -79,7 +80,7 @@ def activate(
         status: ActivationStatus = ActivationStatus.ACTIVE,
         version: ProtocolVersion = ProtocolVersion.V3_3,
         **more: Any,
-    ) -> Device:
+    ) -> Phone:
         started = await init(**more)
         device = make_device(version)
         device.activation_id = started["activationId"]
@@ -122,7 +123,7 @@ def make_phone(api: Any, call: Call, application: Any) -> MakePhone:
         version: ProtocolVersion = ProtocolVersion.V3_3,
         of: Any = None,
         **more: Any,
-    ) -> Device:
+    ) -> Phone:
         chosen = of or application
         app = App.of(
             chosen.application_id,
@@ -137,7 +138,7 @@ def make_phone(api: Any, call: Call, application: Any) -> MakePhone:
             commitPhase="ON_KEY_EXCHANGE",
             **more,
         )
-        device = Device(app, version)
+        device = Phone(app, version)
         await device.join(call, started["activationCode"])
         return device
 
@@ -145,16 +146,16 @@ def make_phone(api: Any, call: Call, application: Any) -> MakePhone:
 
 
 @pytest_asyncio.fixture
-async def phone(make_phone: MakePhone) -> Device:
+async def phone(make_phone: MakePhone) -> Phone:
     """A device of user ``alice`` with an ACTIVE activation, protocol 3.3."""
     return await make_phone()
 
 
 @pytest.fixture
-def stored(core: Core) -> Callable[[Device], Awaitable[Activation]]:
+def stored(core: Core) -> Callable[[Phone], Awaitable[Activation]]:
     """The activation row of a device: ``await stored(phone)``."""
 
-    async def read(device: Device) -> Activation:
+    async def read(device: Phone) -> Activation:
         async with core.database.read() as session:
             row = await session.get(Activation, device.activation_id)
         assert row is not None
@@ -167,17 +168,17 @@ def stored(core: Core) -> Callable[[Device], Awaitable[Activation]]:
 def change(core: Core) -> Callable[..., Awaitable[None]]:
     """Write columns of a device's activation: ``await change(phone, failed_attempts=4)``."""
 
-    async def write(device: Device, **values: Any) -> None:
+    async def write(device: Phone, **values: Any) -> None:
         await rewrite(core, Activation.activation_id == device.activation_id, **values)
 
     return write
 
 
 @pytest.fixture
-def audited(core: Core) -> Callable[[Device], Awaitable[list[SignatureAudit]]]:
+def audited(core: Core) -> Callable[[Phone], Awaitable[list[SignatureAudit]]]:
     """Signature audit rows of a device, oldest first: ``await audited(phone)``."""
 
-    async def read(device: Device) -> list[SignatureAudit]:
+    async def read(device: Phone) -> list[SignatureAudit]:
         async with core.database.read() as session:
             rows = await session.scalars(
                 select(SignatureAudit)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core_test_device import Device
 from core_test_rows import rewrite
 from sqlalchemy import select, update
 
@@ -19,6 +18,7 @@ from powerauth_protocol.common.errors import TokenFormatError
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import temporary_key
 from powerauth_protocol.v3.keys import export_public_key
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -30,7 +30,7 @@ async def _rows(core: Core) -> list[TemporaryKey]:
 
 
 async def test_application_scope_is_signed_by_the_master_key(core: Core, call: Any, make_device: Any) -> None:
-    device: Device = make_device()
+    device: Phone = make_device()
     before = clock.now_ms()
     issued = await device.new_temporary_key(call, Scope.APPLICATION)
     assert (issued.application_key, issued.activation_id) == (device.app.key, None)

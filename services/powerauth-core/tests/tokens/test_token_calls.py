@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,8 +19,8 @@ from powerauth_core.tokens.models import Token
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
-from powerauth_protocol.v3.token import token_digest
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import token_request
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -48,16 +47,7 @@ def header(
     token: tuple[str, bytes], version: ProtocolVersion = ProtocolVersion.V3_3, **changes: Any
 ) -> dict[str, Any]:
     """The request object of ``token/validate``; the digest fits what `changes` leave alone."""
-    nonce = os.urandom(16)
-    timestamp = changes.pop("timestamp", clock.now_ms())
-    digest = token_digest(token[1], nonce, timestamp, version)
-    return {
-        "tokenId": token[0],
-        "tokenDigest": b64encode(digest),
-        "nonce": b64encode(nonce),
-        "protocolVersion": version.value,
-        "timestamp": timestamp,
-    } | changes
+    return token_request(token, changes.pop("timestamp", clock.now_ms()), version) | changes
 
 
 @pytest_asyncio.fixture

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from core_test_device import Device
 from sqlalchemy import text
 
 from powerauth_core.activations.models import BLOCKED_AS_UNSOUND, BOUND_COLUMNS, Activation
 from powerauth_core.verification import repository
 from powerauth_core.verification.jobs import VerificationJob
-from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import activation_code
-from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
-from powerauth_protocol.v3.token import token_digest
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone, token_request
 from servicekit import clock
 
 BODY = b'{"amount":1}'
@@ -155,7 +151,7 @@ async def test_who_joins_a_waiting_activation_is_not_for_others_to_say(
         commitPhase="ON_COMMIT",
         activationOtp="1234",
     )
-    waiting = Device(mallory.app, ProtocolVersion.V3_3)
+    waiting = Phone(mallory.app, ProtocolVersion.V3_3)
     waiting.activation_id = started["activationId"]
     await write(waiting, **values)
     sealed = await waiting.layer2(call)
@@ -204,22 +200,10 @@ async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(
 
 async def token_of(api: Any, call: Any, phone: Any) -> Callable[[], dict[str, Any]]:
     """A token of the device: makes requests to check its header."""
-    await phone.prepare_scope(call, Scope.ACTIVATION)
-    sealed = phone.seal(SharedInfo1.CREATE_TOKEN, b"{}")
-    ids = {"activationId": phone.activation_id, "applicationKey": phone.app.key}
-    created = await api.ok("token/create", **ids, signatureType="POSSESSION_KNOWLEDGE", **phone.env(sealed))
-    token = sealed.open_json(created)
+    token = await phone.create_token(call)
 
     def header() -> dict[str, Any]:
-        nonce, now = os.urandom(16), clock.now_ms()
-        secret = b64decode(token["tokenSecret"])
-        return {
-            "tokenId": token["tokenId"],
-            "tokenDigest": b64encode(token_digest(secret, nonce, now, ProtocolVersion.V3_3)),
-            "nonce": b64encode(nonce),
-            "protocolVersion": "3.3",
-            "timestamp": now,
-        }
+        return token_request(token, clock.now_ms())
 
     assert (await api.ok("token/validate", **header()))["tokenValid"] is True
     return header

@@ -7,26 +7,25 @@ of the world; the world makes an application of its own for every case, so that 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 import httpx2
-from core_test_device import App, Device
 from core_test_rows import rewrite
 from sqlalchemy import text
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import export_public_key, generate_key_pair
 from powerauth_protocol.v3.signature import SignatureType
-from powerauth_protocol.v3.token import token_digest
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.config import App
+from powerauth_sdk.phone import Phone, token_request
 from servicekit import clock
 
 Ref = Callable[["World"], Awaitable[Any]]
@@ -46,7 +45,7 @@ class World:
     core: Core
     http: httpx2.AsyncClient
     app: App
-    device: Device | None = None
+    device: Phone | None = None
     printer: Any = None
     request: dict[str, Any] = field(default_factory=dict)
     answer: Any = None
@@ -105,12 +104,12 @@ class World:
             await session.execute(text(statement), {"app": self.app.application_id} | values)
         self.core.application_cache.clear()
 
-    async def activation(self, status: str, **init: Any) -> Device:
+    async def activation(self, status: str, **init: Any) -> Phone:
         """A device of the application with an activation in a state."""
         started = await self.ok(
             "activation/init", userId="user-1", applicationId=self.app.application_id, **init
         )
-        device = self.device = Device(self.app, ProtocolVersion.V3_3)
+        device = self.device = Phone(self.app, ProtocolVersion.V3_3)
         device.activation_id = started["activationId"]
         if status == "CREATED":
             return device
@@ -122,7 +121,7 @@ class World:
             await self.ok(ending, activationId=device.activation_id)
         return device
 
-    async def active(self) -> Device:
+    async def active(self) -> Phone:
         """The case's device, with an ACTIVE activation if it has none yet."""
         return self.device or await self.activation("ACTIVE")
 
@@ -207,7 +206,7 @@ def layer2(
     """Envelope members of a key exchange by a new device."""
 
     async def make(world: World) -> dict[str, Any]:
-        device = world.device = Device(world.app, version)
+        device = world.device = Phone(world.app, version)
         return device.env(await device.layer2(world.call, otp=otp, plaintext=plaintext))
 
     return make
@@ -228,7 +227,7 @@ def generic(scope: Scope, version: ProtocolVersion = ProtocolVersion.V3_3) -> Re
     """What an edge asks a key for."""
 
     async def make(world: World) -> dict[str, Any]:
-        device = Device(world.app) if scope is Scope.APPLICATION else await world.active()
+        device = Phone(world.app) if scope is Scope.APPLICATION else await world.active()
         device.version = version
         await device.prepare_scope(world.call, scope)
         fields = device.env(device.seal(SharedInfo1.generic(scope), b"{}", scope))
@@ -243,7 +242,7 @@ def temporary_key_request(scope: Scope) -> Ref:
     """The signed request for a temporary key."""
 
     async def make(world: World) -> str:
-        device = Device(world.app) if scope is Scope.APPLICATION else await world.active()
+        device = Phone(world.app) if scope is Scope.APPLICATION else await world.active()
         return device.temporary_key_request(scope)
 
     return make
@@ -288,32 +287,12 @@ async def TOKEN(world: World) -> str:
 
 
 async def _token(world: World) -> tuple[str, bytes]:
-    device = await world.active()
-    await device.prepare_scope(world.call, Scope.ACTIVATION)
-    envelope = device.seal(SharedInfo1.CREATE_TOKEN, b"{}")
-    answer = await world.ok(
-        "token/create",
-        activationId=device.activation_id,
-        applicationKey=world.app.key,
-        signatureType="POSSESSION_KNOWLEDGE",
-        **device.env(envelope),
-    )
-    opened = envelope.open_json(answer)
-    return opened["tokenId"], b64decode(opened["tokenSecret"])
+    return await (await world.active()).create_token(world.call)
 
 
 async def TOKEN_HEADER(world: World) -> dict[str, Any]:
     """The members of ``token/validate`` with a new token."""
-    token_id, secret = await _token(world)
-    nonce, now = os.urandom(16), clock.now_ms()
-    digest = token_digest(secret, nonce, now, ProtocolVersion.V3_3)
-    return {
-        "tokenId": token_id,
-        "tokenDigest": b64encode(digest),
-        "nonce": b64encode(nonce),
-        "protocolVersion": "3.3",
-        "timestamp": now,
-    }
+    return token_request(await _token(world), clock.now_ms())
 
 
 # -- recovery ------------------------------------------------------------------------------------------------
@@ -334,7 +313,7 @@ async def recovery_on(world: World) -> None:
 
 async def RECOVERY(world: World) -> dict[str, Any]:
     """Recovery code and PUK of an activation of the application."""
-    owner = Device(world.app, ProtocolVersion.V3_3)
+    owner = Phone(world.app, ProtocolVersion.V3_3)
     await owner.create(world.call, "user-1")
     await world.ok("activation/commit", activationId=owner.activation_id)
     assert owner.recovery is not None

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx2
-from core_test_device import App, Device
 from core_test_rows import unsound
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -22,6 +21,8 @@ from powerauth_core import jobs
 from powerauth_core.app import create_app
 from powerauth_core.container import Core
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.config import App
+from powerauth_sdk.phone import Phone
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
 
@@ -187,7 +188,7 @@ class RunningCore:
             application_id, version["applicationKey"], version["applicationSecret"], detail["masterPublicKey"]
         )
 
-    def device(self, user_id: str, app: App | None = None, **init: Any) -> Device:
+    def device(self, user_id: str, app: App | None = None, **init: Any) -> Phone:
         """A device with an ACTIVE activation."""
         chosen = app or self.app
         started = self.ok(
@@ -197,7 +198,7 @@ class RunningCore:
             commitPhase="ON_KEY_EXCHANGE",
             **init,
         )
-        device = Device(chosen, ProtocolVersion.V3_3)
+        device = Phone(chosen, ProtocolVersion.V3_3)
         self.run(device.join(self.call, started["activationCode"]))
         return device
 

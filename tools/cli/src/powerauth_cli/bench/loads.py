@@ -10,18 +10,19 @@ from collections import deque
 from powerauth_cli.bench.load import Connection, Poster
 from powerauth_cli.bench.provision import (
     Application,
-    BenchDevice,
+    BenchPhone,
     CoreApi,
     activate,
     create_application,
     verify_body,
 )
 from powerauth_cli.bench.target import Target
-from powerauth_cli.bench.tokens import create_token, validate_body
+from powerauth_cli.bench.tokens import validate_body
 from powerauth_protocol.common.encoding import b64encode
-from powerauth_protocol.v3.http_headers import AUTHORIZATION_HEADER, SignatureHeader
+from powerauth_protocol.v3.http_headers import AUTHORIZATION_HEADER
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, DeviceProfile, HttpTransport
+from powerauth_sdk.phone import Phone
 
 APPLICATION = "bench"
 LOGIN = "/login"
@@ -42,7 +43,7 @@ _MOST_PER_SECOND = 8_000
 class Prepared:
     """An application with one activated device a client."""
 
-    def __init__(self, core: CoreApi, application: Application, devices: list[BenchDevice]) -> None:
+    def __init__(self, core: CoreApi, application: Application, devices: list[BenchPhone]) -> None:
         self.core = core
         self.application = application
         self.devices = devices
@@ -54,7 +55,7 @@ class Prepared:
         application = await create_application(core, APPLICATION)
         gate = asyncio.Semaphore(_PARALLEL_SET_UP)
 
-        async def one(number: int) -> BenchDevice:
+        async def one(number: int) -> BenchPhone:
             async with gate:
                 return await activate(core, application, f"bench-user-{number}")
 
@@ -150,16 +151,8 @@ class DoorVerifyLoad:
     async def one(self, number: int) -> bool:
         """Ask the door what enrollment would ask it."""
         device = self._devices[number]
-        _, nonce, code = device.sign("POST", LOGIN, BODY)
         request = {
-            "header": {
-                "pa_activation_id": device.activation_id,
-                "pa_application_key": device.application.key,
-                "pa_nonce": nonce,
-                "pa_signature_type": "possession_knowledge",
-                "pa_signature": code,
-                "pa_version": "3.3",
-            },
+            "header": device.sign(BODY, uri_id=LOGIN).header,
             "method": "POST",
             "uriId": LOGIN,
             "allowedSignatureTypes": ["possession_knowledge"],
@@ -254,7 +247,9 @@ class TokenLoad:
 
     async def open(self) -> None:
         """Create the tokens at the core, and open the connections."""
-        self._tokens = [await create_token(self._prepared.core, device) for device in self._prepared.devices]
+        self._tokens = [
+            await device.create_token(self._prepared.core.post) for device in self._prepared.devices
+        ]
         await self._clients.open(len(self._prepared.devices))
 
     async def one(self, number: int) -> bool:
@@ -267,15 +262,6 @@ class TokenLoad:
         self._clients.close()
 
 
-def signature_header(device: BenchDevice, uri_id: str, body: bytes) -> str:
+def signature_header(device: Phone, uri_id: str, body: bytes) -> str:
     """The authorization header line for a POST through enrollment."""
-    _, nonce, code = device.sign("POST", uri_id, body)
-    header = SignatureHeader(
-        activation_id=device.activation_id,
-        application_key=device.application.key,
-        nonce=nonce,
-        signature_type="possession_knowledge",
-        signature=code,
-        version="3.3",
-    )
-    return f"{AUTHORIZATION_HEADER}: {header.build()}\r\n"
+    return f"{AUTHORIZATION_HEADER}: {device.sign(body, uri_id=uri_id).header_text}\r\n"
