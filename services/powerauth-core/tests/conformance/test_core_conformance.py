@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import core_cases_activations
@@ -17,9 +16,7 @@ import core_cases_recovery
 import core_cases_verification
 import pytest
 from core_cases import OUT_OF_SCOPE, Bad, Case
-from core_catalogue import ENDPOINTS, NOT_PRODUCED
-from core_messages import MESSAGES
-from core_notation import SHAPES, Call
+from core_catalogue import ENDPOINTS, MESSAGES, NOT_PRODUCED, SHAPES, TEXT, Call
 from core_shapes import check_response, fields_of, includes
 from core_world import World
 
@@ -285,17 +282,8 @@ async def test_the_error_list_is_the_table(world: World) -> None:
     }
 
 
-SPECIFICATION = Path(__file__).parents[4] / "docs/spec/core-api.md"
-
-
 def test_the_catalogue_is_that_of_the_specification() -> None:
-    text = SPECIFICATION.read_text(encoding="utf-8")
-    section = text.partition("## 3. Endpoint catalogue")[2].partition("## 4. System")[0]
+    section = TEXT.partition("## 3. Endpoint catalogue")[2].partition("## 4. System")[0]
     paths = re.findall(r"\| `([a-z0-9/-]+)`", section)
     assert len(paths) == len(set(paths))
     assert set(paths) == {endpoint.path for endpoint in ENDPOINTS if not endpoint.ours}
-
-
-def test_the_messages_are_those_of_the_specification() -> None:
-    rows = re.findall(r"^\| (ERR\d{4}) \| (.+?) \|", SPECIFICATION.read_text(encoding="utf-8"), re.MULTILINE)
-    assert dict(rows) == {code: message for code, message in MESSAGES.items() if code != "ERR_RECOVERY"}

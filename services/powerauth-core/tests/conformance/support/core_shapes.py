@@ -1,4 +1,4 @@
-"""Reads the notation of `core_notation` and compares answers with it."""
+"""Reads the notation of docs/spec/core-calls.md and compares answers with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from core_notation import SHAPES
+from core_catalogue import SHAPES
 
 _FIELD = re.compile(r"(?P<name>\w+)(?P<mark>[?!]?)(?::(?P<type>\[?\w+\]?))?(?P<ours>\+?)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
