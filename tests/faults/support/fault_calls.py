@@ -11,7 +11,7 @@ import asyncpg
 from fault_load import APPLICATION, Answer, Caller, Http, approval, operation_of, set_up
 from fault_stack import connected, outbox_is_empty, until
 
-from powerauth_cli.bench.loads import signature_header
+from powerauth_cli.bench.prepared import signature_header
 from powerauth_cli.bench.provision import BenchPhone, CoreApi, activate, verify_body
 from powerauth_cli.bench.tokens import validate_body
 from powerauth_cli.demo.bank import Bank

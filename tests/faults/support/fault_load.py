@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from powerauth_cli.bench.loads import signature_header
+from powerauth_cli.bench.prepared import signature_header
 from powerauth_cli.bench.provision import BenchPhone, CoreApi, create_application
 from powerauth_protocol.common.encoding import b64encode
 from servicekit.testing import PATIENCE_SECONDS

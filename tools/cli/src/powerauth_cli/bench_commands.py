@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -10,9 +10,20 @@ import uvloop
 from rich.console import Console
 
 from powerauth_cli.bench import run
-from powerauth_cli.bench.loads import ActivateLoad, OperationLoad, TokenLoad, VerifyLoad
+from powerauth_cli.bench.activations import ActivateLoad, PhoneStatusLoad, StatusLoad, bare_cryptography_ms
+from powerauth_cli.bench.operations import CreateLoad, ListLoad, OperationLoad
 from powerauth_cli.bench.report import show
+from powerauth_cli.bench.run import WITH_ENROLLMENT, Measured, Plan
+from powerauth_cli.bench.scripts import OPERATION, VERIFY
+from powerauth_cli.bench.start import measure_start
 from powerauth_cli.bench.target import Target
+from powerauth_cli.bench.through_cloud import compare_with_cloud
+from powerauth_cli.bench.verification import (
+    DoorVerifyLoad,
+    EnrollmentVerifyLoad,
+    TokenLoad,
+    VerifyLoad,
+)
 from powerauth_cli.localservers import ProgramMissing
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -25,6 +36,12 @@ CoreUrl = Annotated[str | None, typer.Option(help="A running core, with its cont
 EnrollmentUrl = Annotated[str | None, typer.Option(help="A running enrollment service.")]
 User = Annotated[str, typer.Option(help="Client token of an integration of that core.")]
 Password = Annotated[str, typer.Option(envvar="POWERAUTH_BENCH_PASSWORD", help="Its secret.")]
+AgainstPgbench = Annotated[
+    bool, typer.Option(help="In turn with pgbench writing the same rows, and print the ratio.")
+]
+Paced = Annotated[bool, typer.Option(help="Then once more with requests that come by chance, at 80 %.")]
+Activations = Annotated[int, typer.Option(min=0, help="Fill the database up to so many activations first.")]
+Operations = Annotated[int, typer.Option(min=0, help="Fill the database with so many operations first.")]
 
 Result = TypeVar("Result")
 
@@ -34,42 +51,38 @@ def verify(
     clients: Clients = 32,
     seconds: Seconds = 5,
     rounds: Rounds = 2,
-    against_pgbench: Annotated[
-        bool, typer.Option(help="In turn with pgbench doing the same work, and print the ratio.")
-    ] = False,
+    against_pgbench: AgainstPgbench = False,
     against_memory: Annotated[
         bool, typer.Option(help="With events in RabbitMQ, in turn with a core that keeps them.")
     ] = False,
-    activations: Annotated[
-        int, typer.Option(min=0, help="Fill the database up to this many activations first.")
-    ] = 0,
+    paced: Paced = False,
+    activations: Activations = 0,
+    operations: Operations = 0,
     core_url: CoreUrl = None,
     user: User = "",
     password: Password = "",
     as_json: Json = False,
 ) -> None:
     """Signature verification at the core."""
-    console = Console(stderr=as_json)
-    plan = run.Plan(clients, seconds, rounds, _target(core_url, None, user, password), activations)
     if (against_pgbench or against_memory) and core_url:
         raise typer.BadParameter("a comparison needs servers of its own, so no --core-url")
+    console, target = Console(stderr=as_json), _target(core_url, None, user, password)
+    plan = Plan(clients, seconds, rounds, target, activations, operations, paced)
     if against_memory:
-        rows, extra = _finish(run.verify_with_rabbitmq(console, plan))
-    elif against_pgbench:
-        rows, extra = _finish(run.verify_against_pgbench(console, plan))
-    else:
-        rows, extra = _finish(run.verify_alone(console, plan)), {}
-    show(console, rows, extra, as_json=as_json)
+        measured = _finish(run.verify_with_rabbitmq(console, plan))
+        _show(measured, {"ratio_to_memory": _ratio(measured, "RabbitMQ", "in memory")}, as_json=as_json)
+        return
+    work = VERIFY if against_pgbench else None
+    measured = _finish(run.measure(console, plan, {"verify": VerifyLoad}, work=work))
+    _show(measured, _against(measured), as_json=as_json)
 
 
 @app.command()
 def token(clients: Clients = 32, seconds: Seconds = 5, rounds: Rounds = 2, as_json: Json = False) -> None:
     """Token validation at the core, in turn with signature verification."""
-    console = Console(stderr=as_json)
     loads: dict[str, run.LoadFactory] = {"token": TokenLoad, "verify": VerifyLoad}
-    rows = _finish(run.compare(console, run.Plan(clients, seconds, rounds), loads))
-    ratio = round(rows["token"].per_second / rows["verify"].per_second, 3)
-    show(console, rows, {"ratio_to_verify": ratio}, as_json=as_json)
+    measured = _finish(run.measure(Console(stderr=as_json), Plan(clients, seconds, rounds), loads))
+    _show(measured, {"ratio_to_verify": _ratio(measured, "token", "verify")}, as_json=as_json)
 
 
 @app.command()
@@ -77,6 +90,8 @@ def activate(
     clients: Clients = 8,
     seconds: Seconds = 5,
     rounds: Rounds = 1,
+    paced: Paced = False,
+    activations: Activations = 0,
     core_url: CoreUrl = None,
     enrollment_url: EnrollmentUrl = None,
     user: User = "",
@@ -84,16 +99,23 @@ def activate(
     as_json: Json = False,
 ) -> None:
     """Whole activations, protocol 3.3: init, key exchange through enrollment, commit."""
-    console = Console(stderr=as_json)
-    plan = run.Plan(clients, seconds, rounds, _target(core_url, enrollment_url, user, password))
-    show(console, _finish(run.simple(console, plan, ActivateLoad, "activate")), {}, as_json=as_json)
+    console, target = Console(stderr=as_json), _target(core_url, enrollment_url, user, password)
+    plan = Plan(clients, seconds, rounds, target, activations, paced=paced)
+    measured = _finish(run.measure(console, plan, {"activate": ActivateLoad}, services=WITH_ENROLLMENT))
+    bare, used = bare_cryptography_ms(), measured.loads["activate"].cpu_ms()
+    extra = {"bare_cryptography_ms": round(bare, 3), "ratio_to_cryptography": round(used / bare, 2)}
+    _show(measured, extra, as_json=as_json)
 
 
 @app.command()
 def operation(
     clients: Clients = 32,
     seconds: Seconds = 5,
-    rounds: Rounds = 1,
+    rounds: Rounds = 2,
+    against_pgbench: AgainstPgbench = False,
+    paced: Paced = False,
+    activations: Activations = 0,
+    operations: Operations = 0,
     core_url: CoreUrl = None,
     enrollment_url: EnrollmentUrl = None,
     user: User = "",
@@ -101,9 +123,58 @@ def operation(
     as_json: Json = False,
 ) -> None:
     """Payment operations: created at the core, approved by the phone through enrollment."""
-    console = Console(stderr=as_json)
-    plan = run.Plan(clients, seconds, rounds, _target(core_url, enrollment_url, user, password))
-    show(console, _finish(run.simple(console, plan, OperationLoad, "operation")), {}, as_json=as_json)
+    console, target = Console(stderr=as_json), _target(core_url, enrollment_url, user, password)
+    plan = Plan(clients, seconds, rounds, target, activations, operations, paced)
+    work = OPERATION if against_pgbench else None
+    loads: dict[str, run.LoadFactory] = {"create and approve": OperationLoad, "create": CreateLoad}
+    measured = _finish(run.measure(console, plan, loads, services=WITH_ENROLLMENT, work=work))
+    _show(measured, _against(measured), as_json=as_json)
+
+
+@app.command()
+def status(
+    clients: Clients = 32,
+    seconds: Seconds = 5,
+    rounds: Rounds = 2,
+    paced: Paced = False,
+    activations: Activations = 0,
+    as_json: Json = False,
+) -> None:
+    """The status of an activation, for the bank at the core and for the phone through enrollment."""
+    plan = Plan(clients, seconds, rounds, None, activations, paced=paced)
+    loads: dict[str, run.LoadFactory] = {"bank": StatusLoad, "phone": PhoneStatusLoad}
+    _show(
+        _finish(run.measure(Console(stderr=as_json), plan, loads, services=WITH_ENROLLMENT)),
+        {},
+        as_json=as_json,
+    )
+
+
+@app.command(name="list")
+def list_pending(
+    clients: Clients = 32,
+    seconds: Seconds = 5,
+    rounds: Rounds = 2,
+    paced: Paced = False,
+    operations: Operations = 0,
+    as_json: Json = False,
+) -> None:
+    """A phone's list of ten pending operations, with a token, in turn with signature verification."""
+    plan = Plan(clients, seconds, rounds, None, 0, operations, paced)
+    loads: dict[str, run.LoadFactory] = {"list": ListLoad, "verify": VerifyLoad}
+    measured = _finish(run.measure(Console(stderr=as_json), plan, loads, services=WITH_ENROLLMENT))
+    _show(measured, {"ratio_to_verify": _ratio(measured, "list", "verify")}, as_json=as_json)
+
+
+@app.command()
+def cloud(clients: Clients = 32, seconds: Seconds = 5, rounds: Rounds = 2, as_json: Json = False) -> None:
+    """What the cloud API adds to creating and reading an operation and to a verification, in CPU time."""
+    measured = _finish(compare_with_cloud(Console(stderr=as_json), Plan(clients, seconds, rounds)))
+    ratios = {
+        f"cpu_ratio_{work}": _cpu_ratio(measured, f"{work} through cloud", f"{work} directly")
+        for work in ("create", "read", "verify")
+    }
+    _show(measured, ratios, as_json=as_json)
 
 
 @app.command()
@@ -111,9 +182,42 @@ def forwarding(
     clients: Clients = 32, seconds: Seconds = 5, rounds: Rounds = 2, as_json: Json = False
 ) -> None:
     """What the enrollment service adds to a verification, in CPU time."""
-    console = Console(stderr=as_json)
-    rows, extra = _finish(run.forwarding(console, run.Plan(clients, seconds, rounds)))
-    show(console, rows, extra, as_json=as_json)
+    loads: dict[str, run.LoadFactory] = {
+        "core directly": DoorVerifyLoad,
+        "through enrollment": EnrollmentVerifyLoad,
+    }
+    plan = Plan(clients, seconds, rounds)
+    measured = _finish(run.measure(Console(stderr=as_json), plan, loads, services=WITH_ENROLLMENT))
+    ratio = _cpu_ratio(measured, "through enrollment", "core directly")
+    _show(measured, {"cpu_ratio": ratio}, as_json=as_json)
+
+
+@app.command()
+def start(rounds: Rounds = 3, as_json: Json = False) -> None:
+    """CPU time from start to ready and resident memory, of each service and of all in one process."""
+    _finish(measure_start(Console(), rounds, as_json=as_json))
+
+
+def _against(measured: Measured) -> dict[str, object]:
+    if not measured.database:
+        return {}
+    first = next(iter(measured.loads.values()))
+    return {
+        "pgbench_per_second": round(measured.database, 1),
+        "ratio_to_pgbench": round(first.per_second / measured.database, 3),
+    }
+
+
+def _ratio(measured: Measured, name: str, other: str) -> float:
+    return round(measured.loads[name].per_second / measured.loads[other].per_second, 3)
+
+
+def _cpu_ratio(measured: Measured, name: str, other: str) -> float:
+    return round(measured.loads[name].cpu_ms() / measured.loads[other].cpu_ms(), 3)
+
+
+def _show(measured: Measured, extra: Mapping[str, object], *, as_json: bool) -> None:
+    show(Console(), measured.loads, extra, as_json=as_json)
 
 
 def _target(core_url: str | None, enrollment_url: str | None, user: str, password: str) -> Target | None:

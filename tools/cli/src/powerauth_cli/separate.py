@@ -26,11 +26,15 @@ class ServiceProcess:
 
     :param context_path: under which the service answers
     :param environment: its settings
+    :param data: folder of `powerauth run`, which then runs in its place: all services in one process
     """
 
-    def __init__(self, name: str, context_path: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, context_path: str, environment: Mapping[str, str], *, data: str = ""
+    ) -> None:
         self.name = name
         self.port = free_port()
+        self._command = ["run", "--port", str(self.port), "--data", data] if data else ["serve", name]
         self.url = f"http://127.0.0.1:{self.port}{context_path}"
         prefix = name.upper()
         self._environment = os.environ | {
@@ -53,7 +57,9 @@ class ServiceProcess:
         :raises RuntimeError: it ended, or is not ready in time
         """
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "powerauth_cli", "serve", self.name, env=self._environment
+            *(sys.executable, "-m", "powerauth_cli", *self._command),
+            env=self._environment,
+            stdout=asyncio.subprocess.DEVNULL if self._command[0] == "run" else None,
         )
         deadline = time.monotonic() + _READY_SECONDS
         async with httpx2.AsyncClient() as http:

@@ -8,12 +8,14 @@ what delimits an answer.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from array import array
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -69,23 +71,21 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-class Poster:
-    """Builds POST requests to one URL and sends them over connections of its own.
+class Server:
+    """Builds requests to one server and opens connections of its own to it.
 
-    :param url: where to
+    :param url: its context path
     :param auth: HTTP Basic credentials, if the server wants any
     """
 
     def __init__(self, url: str, auth: tuple[str, str] | None = None) -> None:
         parts = urlsplit(url)
         self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
+        self._context = parts.path
         authorization = ""
         if auth:
             authorization = f"Authorization: Basic {b64encode(':'.join(auth).encode()).decode()}\r\n"
-        self._head = (
-            f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{authorization}"
-            "Content-Type: application/json\r\nAccept: application/json\r\n"
-        ).encode()
+        self._headers = f"Host: {parts.netloc}\r\n{authorization}Accept: application/json\r\n"
 
     async def connect(self) -> Connection:
         """Open a connection."""
@@ -93,12 +93,45 @@ class Poster:
         _, connection = await loop.create_connection(Connection, *self._address)
         return connection
 
-    def request(self, body: bytes, headers: str = "") -> bytes:
-        """The bytes of one request.
+    def get(self, path: str) -> bytes:
+        """The bytes of a GET request."""
+        return f"GET {self._context}{path} HTTP/1.1\r\n{self._headers}\r\n".encode()
+
+    def post(self, path: str, body: bytes, headers: str = "") -> bytes:
+        """The bytes of a POST request with JSON.
 
         :param headers: further header lines, each ended by CR LF
         """
-        return b"%s%sContent-Length: %d\r\n\r\n%s" % (self._head, headers.encode(), len(body), body)
+        head = (
+            f"POST {self._context}{path} HTTP/1.1\r\n{self._headers}Content-Type: application/json\r\n"
+            f"{headers}Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+class Clients:
+    """One connection a client to one server."""
+
+    def __init__(self, url: str, auth: tuple[str, str] | None = None) -> None:
+        self._server = Server(url, auth)
+        self._connections: list[Connection] = []
+
+    async def open(self, clients: int) -> None:
+        """Connect every client."""
+        self._connections = [await self._server.connect() for _ in range(clients)]
+
+    async def get(self, number: int, path: str) -> tuple[int, bytes]:
+        """Let a client GET something, and return status and body."""
+        return await self._connections[number].exchange(self._server.get(path))
+
+    async def post(self, number: int, path: str, body: bytes, headers: str = "") -> tuple[int, bytes]:
+        """Let a client POST something, and return status and body."""
+        return await self._connections[number].exchange(self._server.post(path, body, headers))
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections:
+            connection.close()
 
 
 @dataclass(slots=True)
@@ -108,11 +141,13 @@ class LoadResult:
     :ivar seconds: measured time
     :ivar failures: answers other than the expected one
     :ivar latencies_ms: of every request
+    :ivar cpu: CPU seconds that the measured processes used, by service
     """
 
     seconds: float
     failures: int
     latencies_ms: array[float] = field(repr=False)
+    cpu: Counter[str] = field(default_factory=Counter)
 
     @property
     def requests(self) -> int:
@@ -123,6 +158,11 @@ class LoadResult:
     def per_second(self) -> float:
         """Requests a second."""
         return self.requests / self.seconds if self.seconds else 0.0
+
+    def cpu_ms(self, *services: str) -> float:
+        """CPU milliseconds a request: of these services, or of all."""
+        used = sum(self.cpu[name] for name in services or self.cpu)
+        return used * 1000 / self.requests if self.requests else 0.0
 
     def percentile(self, share: float) -> float:
         """Latency in milliseconds below which this share (0 to 1) of the requests stayed."""
@@ -135,6 +175,7 @@ class LoadResult:
             self.seconds + other.seconds,
             self.failures + other.failures,
             self.latencies_ms + other.latencies_ms,
+            self.cpu + other.cpu,
         )
 
 
@@ -157,14 +198,52 @@ async def run_load(
                 failures += 1
             latencies.append((time.perf_counter() - begin) * 1000)
 
+    await _shown(asyncio.gather(*[client(number) for number in range(clients)]), title, seconds)
+    return LoadResult(time.perf_counter() - started, failures, latencies)
+
+
+async def run_paced(
+    clients: int, seconds: float, rate: float, one: Callable[[int], Awaitable[bool]], title: str
+) -> LoadResult:
+    """Let requests arrive by chance, `rate` a second, whether or not earlier ones have been answered.
+
+    A latency counts from the arrival: a request that finds no free client waits for one.
+    """
+    latencies = array("d")
+    failures = 0
+    free: asyncio.Queue[int] = asyncio.Queue()
+    for number in range(clients):
+        free.put_nowait(number)
+
+    async def serve(number: int, due: float) -> None:
+        nonlocal failures
+        if not await one(number):
+            failures += 1
+        latencies.append((time.perf_counter() - due) * 1000)
+        free.put_nowait(number)
+
+    async def arrivals() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            due = started
+            while (due := due + random.expovariate(rate)) < started + seconds:
+                if (early := due - time.perf_counter()) > 0:
+                    await asyncio.sleep(early)
+                tasks.create_task(serve(await free.get(), due))
+
+    started = time.perf_counter()
+    await _shown(asyncio.ensure_future(arrivals()), title, seconds)
+    return LoadResult(time.perf_counter() - started, failures, latencies)
+
+
+async def _shown(running: asyncio.Future[Any], title: str, seconds: float) -> None:
+    """Wait for the clients under a progress bar."""
+    started = time.perf_counter()
     # To standard error, since standard output may have to hold one JSON object and nothing else.
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=seconds)
-        running = asyncio.gather(*[client(number) for number in range(clients)])
         while not running.done():
             await asyncio.wait([running], timeout=0.5)
             progress.update(task, completed=min(seconds, time.perf_counter() - started))
         await running
-    return LoadResult(time.perf_counter() - started, failures, latencies)

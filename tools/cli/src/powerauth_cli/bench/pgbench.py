@@ -1,9 +1,4 @@
-"""What the database alone can do: the same statements as one verification, by pgbench.
-
-The script locks an activation, steps its counter, inserts an audit row as a verification writes it, and
-commits: one prepared transaction, on copies of the core's tables with their columns and indexes. No server
-that opens one transaction a request can be faster on this database.
-"""
+"""What the database alone can do, by pgbench."""
 
 from __future__ import annotations
 
@@ -12,45 +7,21 @@ import re
 import tempfile
 from urllib.parse import urlsplit
 
+from powerauth_cli.bench.scripts import FILL_ACTIVATIONS, FILL_OPERATIONS, FILLED, Sample, Work
 from powerauth_cli.localservers import PostgresServer
 
-_SCRIPT = r"""\set number random(1, {rows})
-BEGIN;
-SELECT * FROM bench_activation WHERE number = :number FOR UPDATE;
-UPDATE bench_activation SET counter = counter + 1, ctr_data = 'AAAAAAAAAAAAAAAAAAAAAA==', failed_attempts = 0,
- timestamp_last_used = now() WHERE number = :number;
-INSERT INTO bench_audit ({columns}) VALUES ({values});
-COMMIT;
-"""
-_PREPARE = """
-DROP TABLE IF EXISTS bench_activation, bench_audit;
-CREATE TABLE bench_activation (LIKE pa_activation INCLUDING DEFAULTS INCLUDING INDEXES);
-ALTER TABLE bench_activation ADD COLUMN number int UNIQUE;
-INSERT INTO bench_activation
- SELECT a.*, row_number() OVER () FROM pa_activation a WHERE activation_status = 3;
-CREATE TABLE bench_audit (LIKE pa_signature_audit INCLUDING DEFAULTS INCLUDING INDEXES);
-VACUUM ANALYZE bench_activation, bench_audit;
-"""
 _COLUMNS = """
 SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'
- AND table_schema = current_schema() AND column_name <> 'id' ORDER BY ordinal_position
+ AND table_schema = current_schema() AND is_identity = 'NO'
+ AND coalesce(column_default, '') NOT LIKE 'nextval%' ORDER BY ordinal_position
 """
 
-_FILL = """
-INSERT INTO pa_activation ({columns})
-SELECT {values} FROM (SELECT * FROM pa_activation WHERE activation_status = 3 LIMIT 1) a,
- generate_series((SELECT count(*) + 1 FROM pa_activation), {total}) AS number;
-VACUUM ANALYZE pa_activation
-"""
-_FILLED = {
-    "activation_id": "gen_random_uuid()::text",
-    "user_id": "'filler-' || number",
-    "activation_code": "'FILLED-' || number",
-}
+_LITERAL = r"coalesce('E' || replace(ltrim(quote_literal({0}), ' E'), ':', '\x3a'), 'NULL')"
+"""SQL text of a value; pgbench would take what follows a colon for a variable's name."""
 
 
 class PgBench:
-    """Runs pgbench on the database of a core that has verified at least one signature.
+    """Runs pgbench on the database of a core that has done the work at least once.
 
     :param database_url: SQLAlchemy URL of the core's database
     """
@@ -59,14 +30,26 @@ class PgBench:
         self._url = urlsplit(database_url.replace("+asyncpg", ""))
         self._script = ""
 
-    async def prepare(self) -> None:
-        """Copy the active activations and the shape of the audit table into tables of its own."""
-        await self._psql(_PREPARE)
-        columns = (await self._psql(_COLUMNS.format(table="pa_signature_audit"))).split()
-        literals = " || ', ' || ".join(f"quote_nullable({name})" for name in columns)
-        values = await self._psql(f"SELECT {literals} FROM pa_signature_audit WHERE valid LIMIT 1")  # noqa: S608
-        rows = int(await self._psql("SELECT count(*) FROM bench_activation"))
-        self._script = _SCRIPT.format(rows=rows, columns=", ".join(columns), values=values)
+    async def prepare(self, work: Work) -> None:
+        """Make the tables and the script.
+
+        :raises RuntimeError: the core has not written a row to take as a sample
+        """
+        await self._psql(work.prepare)
+        rows = {name: await self._row(sample) for name, sample in work.samples.items()}
+        count = await self._psql("SELECT count(*) FROM pa_activation WHERE activation_status = 3")
+        self._script = work.script.format(activations=count, **rows)
+
+    async def _row(self, sample: Sample) -> str:
+        columns = (await self._psql(_COLUMNS.format(table=sample.table))).split()
+        literals = " || ', ' || ".join(
+            f"$fresh${sample.fresh[name]}$fresh$" if name in sample.fresh else _LITERAL.format(name)
+            for name in columns
+        )
+        values = await self._psql(f"SELECT {literals} FROM {sample.table} WHERE {sample.where} LIMIT 1")  # noqa: S608
+        if not values:
+            raise RuntimeError(f"no row of {sample.table} to take as a sample")
+        return f"({', '.join(columns)}) VALUES ({values})"
 
     async def run(self, clients: int, seconds: float) -> float:
         """Run the transaction with that many clients.
@@ -94,11 +77,18 @@ class PgBench:
             *("-U", self._url.username or "postgres", self._url.path.lstrip("/") or "postgres"),
         ]
 
-    async def fill_activations(self, total: int) -> None:
-        """Copy an activation under new ids until there are `total`."""
-        columns = (await self._psql(_COLUMNS.format(table="pa_activation"))).split()
-        values = [_FILLED.get(name, f"a.{name}") for name in columns]
-        await self._psql(_FILL.format(columns=", ".join(columns), values=", ".join(values), total=total))
+    async def fill(self, activations: int, operations: int) -> None:
+        """Copy an activation until there are so many, and add operations with their audit records."""
+        if activations:
+            columns = (await self._psql(_COLUMNS.format(table="pa_activation"))).split()
+            values = [FILLED.get(name, f"a.{name}") for name in columns]
+            await self._psql(
+                FILL_ACTIVATIONS.format(
+                    columns=", ".join(columns), values=", ".join(values), total=activations
+                )
+            )
+        if operations:
+            await self._psql(FILL_OPERATIONS.format(total=operations))
 
     async def _psql(self, sql: str) -> str:
         statements = [part for command in sql.split(";") if command.strip() for part in ("-c", command)]

@@ -1,25 +1,31 @@
-"""The measurements behind `powerauth bench`."""
+"""How a measurement runs: loads in turn against one target, so that all see the same machine."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 
-from powerauth_cli.bench.load import LoadResult, run_load
-from powerauth_cli.bench.loads import DoorVerifyLoad, EnrollmentVerifyLoad, Prepared, VerifyLoad
+from powerauth_cli.bench.load import LoadResult, run_load, run_paced
 from powerauth_cli.bench.pgbench import PgBench
+from powerauth_cli.bench.prepared import Prepared
+from powerauth_cli.bench.scripts import Work
 from powerauth_cli.bench.target import Target, own_target
+from powerauth_cli.bench.verification import VerifyLoad
 from powerauth_cli.localservers import RabbitServer
 
+CORE = ("core",)
+WITH_ENROLLMENT = ("core", "enrollment")
+WITH_CLOUD = ("core", "cloud")
 _WARM_UP_SECONDS = 1.0
+_BUSY = 0.8
 
 
 class Load(Protocol):
-    """What one client does; see `powerauth_cli.bench.loads`."""
+    """What one client does again and again."""
 
     async def open(self) -> None:
         """Prepare and connect."""
@@ -39,6 +45,9 @@ class StockedLoad(Load, Protocol):
     def stock_up(self, seconds: float) -> None:
         """Make what a round of this length needs."""
 
+    def put_back(self) -> None:
+        """Forget what was not used."""
+
 
 LoadFactory = Callable[[Target, Prepared], Load]
 
@@ -47,9 +56,11 @@ LoadFactory = Callable[[Target, Prepared], Load]
 class Plan:
     """How a measurement runs.
 
-    :ivar target: a running server, or None to start one
     :ivar seconds: of one round
+    :ivar target: a running server, or None to start one
     :ivar activations: stored activations to fill the database with first, 0 for none
+    :ivar operations: stored operations, each with two audit records, 0 for none
+    :ivar paced: then each load once more, with requests that arrive by chance at 80 % of the found rate
     """
 
     clients: int
@@ -57,171 +68,137 @@ class Plan:
     rounds: int
     target: Target | None = None
     activations: int = 0
+    operations: int = 0
+    paced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came out.
+
+    :ivar loads: by name; paced ones end in ` at 80 %`
+    :ivar database: transactions a second of pgbench, 0 if it did not run
+    """
+
+    loads: Mapping[str, LoadResult]
+    database: float = 0.0
 
 
 class Measurement:
-    """Runs loads against one target, round by round, so that all see the same machine."""
+    """A target with its prepared devices."""
 
     def __init__(self, console: Console, plan: Plan, target: Target, prepared: Prepared) -> None:
-        self._console = console
-        self._plan = plan
+        self.console = console
+        self.plan = plan
         self.target = target
         self.prepared = prepared
 
-    async def alternate(self, loads: dict[str, Callable[[], Awaitable[LoadResult]]]) -> dict[str, LoadResult]:
-        """Run each load once a round, one after the other, and add the rounds up."""
-        totals: dict[str, LoadResult] = {}
-        for _ in range(self._plan.rounds):
-            for name, load in loads.items():
-                result = await load()
-                totals[name] = totals[name].merged(result) if name in totals else result
-        return totals
+    async def run(self, factories: Mapping[str, LoadFactory], work: Work | None = None) -> Measured:
+        """Run each load once a round, one after the other, then pgbench, and add the rounds up.
+
+        :param work: what pgbench does, None for no pgbench
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            loads = {
+                name: await stack.enter_async_context(self._opened(factory, name))
+                for name, factory in factories.items()
+            }
+            database = PgBench(self.target.database_url)
+            if work is not None:
+                await database.prepare(work)
+            rates = []
+            totals: dict[str, LoadResult] = {}
+            for _ in range(self.plan.rounds):
+                for name, load in loads.items():
+                    _add(totals, name, await self.round(load, name))
+                if work is not None:
+                    rates.append(await database.run(self.plan.clients, self.plan.seconds))
+            if self.plan.paced:
+                for name, load in loads.items():
+                    totals[f"{name} at 80 %"] = await self._paced(load, name, totals[name].per_second)
+        return Measured(totals, sum(rates) / len(rates) if rates else 0.0)
+
+    async def round(self, load: Load, title: str) -> LoadResult:
+        """One round of a load, with the CPU time of the services."""
+        if isinstance(load, StockedLoad):
+            load.stock_up(self.plan.seconds)
+        before = self.target.cpu()
+        result = await run_load(self.plan.clients, self.plan.seconds, load.one, title)
+        used = self.target.cpu() - before
+        if isinstance(load, StockedLoad):
+            load.put_back()
+        return replace(result, cpu=used)
+
+    async def _paced(self, load: Load, title: str, full: float) -> LoadResult:
+        seconds = self.plan.seconds * self.plan.rounds
+        if isinstance(load, StockedLoad):
+            load.stock_up(seconds)
+        result = await run_paced(self.plan.clients, seconds, _BUSY * full, load.one, f"{title} at 80 %")
+        if isinstance(load, StockedLoad):
+            load.put_back()
+        return result
 
     @contextlib.asynccontextmanager
-    async def opened(
-        self, factory: LoadFactory, title: str
-    ) -> AsyncIterator[Callable[[], Awaitable[LoadResult]]]:
+    async def _opened(self, factory: LoadFactory, title: str) -> AsyncIterator[Load]:
         """A load that is connected and warm."""
         load = factory(self.target, self.prepared)
         await load.open()
-        clients, seconds = self._plan.clients, self._plan.seconds
-        await run_load(clients, _WARM_UP_SECONDS, load.one, f"{title}, warming up")
-
-        async def measured() -> LoadResult:
-            if isinstance(load, StockedLoad):
-                load.stock_up(seconds)
-            return await run_load(clients, seconds, load.one, title)
-
         try:
-            yield measured
+            await run_load(self.plan.clients, _WARM_UP_SECONDS, load.one, f"{title}, warming up")
+            yield load
         finally:
             load.close()
 
 
 @contextlib.asynccontextmanager
 async def measurement(
-    console: Console, plan: Plan, *, with_enrollment: bool = False
+    console: Console, plan: Plan, services: tuple[str, ...] = CORE
 ) -> AsyncIterator[Measurement]:
     """A measurement with its target: the one named in the plan, or one started for it."""
     async with contextlib.AsyncExitStack() as stack:
         target = plan.target
         if target is None:
             console.print("starting PostgreSQL and the services …")
-            target = await stack.enter_async_context(own_target(with_enrollment=with_enrollment))
+            target = await stack.enter_async_context(own_target(services))
         console.print(f"activating {plan.clients} devices …")
         prepared = await Prepared.make(target, plan.clients)
         stack.push_async_callback(prepared.core.close)
-        if plan.activations:
-            console.print(f"filling the database up to {plan.activations} activations …")
-            await PgBench(target.database_url).fill_activations(plan.activations)
+        if plan.activations or plan.operations:
+            console.print(
+                f"filling the database: {plan.activations} activations, {plan.operations} operations …"
+            )
+            await PgBench(target.database_url).fill(plan.activations, plan.operations)
         yield Measurement(console, plan, target, prepared)
 
 
-async def simple(console: Console, plan: Plan, factory: LoadFactory, title: str) -> dict[str, LoadResult]:
-    """One load by itself."""
-    async with (
-        measurement(console, plan, with_enrollment=True) as run,
-        run.opened(factory, title) as load,
-    ):
-        return await run.alternate({title: load})
+async def measure(
+    console: Console,
+    plan: Plan,
+    factories: Mapping[str, LoadFactory],
+    *,
+    services: tuple[str, ...] = CORE,
+    work: Work | None = None,
+) -> Measured:
+    """Loads in turn against one target."""
+    async with measurement(console, plan, services) as run:
+        return await run.run(factories, work)
 
 
-async def verify_alone(console: Console, plan: Plan) -> dict[str, LoadResult]:
-    """Verifications at the core."""
-    async with measurement(console, plan) as run, run.opened(VerifyLoad, "verify") as load:
-        return await run.alternate({"verify": load})
-
-
-async def verify_against_pgbench(
-    console: Console, plan: Plan
-) -> tuple[dict[str, LoadResult], dict[str, object]]:
-    """Verifications and pgbench in turn on one database.
-
-    :return: the load, and `ratio_to_pgbench` with what it is made of
-    """
-    async with measurement(console, plan) as run, run.opened(VerifyLoad, "verify") as load:
-        database = PgBench(run.target.database_url)
-        await database.prepare()
-        rates: list[float] = []
-
-        async def verify_then_pgbench() -> LoadResult:
-            result = await load()
-            rates.append(await database.run(plan.clients, plan.seconds))
-            return result
-
-        totals = await run.alternate({"verify": verify_then_pgbench})
-        pgbench_rate = sum(rates) / len(rates)
-        return totals, {
-            "pgbench_per_second": round(pgbench_rate, 1),
-            "ratio_to_pgbench": round(totals["verify"].per_second / pgbench_rate, 3),
-        }
-
-
-async def verify_with_rabbitmq(
-    console: Console, plan: Plan
-) -> tuple[dict[str, LoadResult], dict[str, object]]:
-    """Verifications at a core with its events in RabbitMQ, and at one that keeps them, in turn.
-
-    :return: both loads, and `ratio_to_memory`
-    """
+async def verify_with_rabbitmq(console: Console, plan: Plan) -> Measured:
+    """Verifications at a core with its events in RabbitMQ, and at one that keeps them, in turn."""
+    totals: dict[str, LoadResult] = {}
     with RabbitServer() as broker:
         async with contextlib.AsyncExitStack() as stack:
-            loads = {}
+            runs = {}
             for name, bus_url in (("in memory", ""), ("RabbitMQ", broker.url)):
                 target = await stack.enter_async_context(own_target(bus_url=bus_url))
-                run = await stack.enter_async_context(measurement(console, replace(plan, target=target)))
-                loads[name] = await stack.enter_async_context(run.opened(VerifyLoad, name))
-            totals = await run.alternate(loads)
-    ratio = totals["RabbitMQ"].per_second / totals["in memory"].per_second
-    return totals, {"ratio_to_memory": round(ratio, 3)}
+                own = replace(plan, target=target, rounds=1)
+                runs[name] = await stack.enter_async_context(measurement(console, own))
+            for _ in range(plan.rounds):
+                for name, run in runs.items():
+                    _add(totals, name, (await run.run({name: VerifyLoad})).loads[name])
+    return Measured(totals)
 
 
-async def compare(console: Console, plan: Plan, factories: dict[str, LoadFactory]) -> dict[str, LoadResult]:
-    """Several loads in turn against one target."""
-    async with (
-        measurement(console, plan, with_enrollment=True) as run,
-        contextlib.AsyncExitStack() as stack,
-    ):
-        loads = {
-            name: await stack.enter_async_context(run.opened(factory, name))
-            for name, factory in factories.items()
-        }
-        return await run.alternate(loads)
-
-
-async def forwarding(console: Console, plan: Plan) -> tuple[dict[str, LoadResult], dict[str, object]]:
-    """What the enrollment service adds: CPU time a verification, directly and through it."""
-    async with (
-        measurement(console, plan, with_enrollment=True) as run,
-        run.opened(DoorVerifyLoad, "core directly") as direct,
-        run.opened(EnrollmentVerifyLoad, "through enrollment") as through,
-    ):
-        cpu = {"core directly": 0.0, "through enrollment": 0.0}
-
-        def timed(
-            name: str, load: Callable[[], Awaitable[LoadResult]]
-        ) -> Callable[[], Awaitable[LoadResult]]:
-            async def run_timed() -> LoadResult:
-                before = _cpu(run.target)
-                result = await load()
-                cpu[name] += _cpu(run.target) - before
-                return result
-
-            return run_timed
-
-        totals = await run.alternate(
-            {
-                "core directly": timed("core directly", direct),
-                "through enrollment": timed("through enrollment", through),
-            }
-        )
-        each = {name: cpu[name] / totals[name].requests for name in totals}
-        return totals, {
-            "cpu_ms_directly": round(each["core directly"] * 1000, 3),
-            "cpu_ms_through_enrollment": round(each["through enrollment"] * 1000, 3),
-            "cpu_ratio": round(each["through enrollment"] / each["core directly"], 3),
-        }
-
-
-def _cpu(target: Target) -> float:
-    return sum(target.cpu_seconds(service) for service in target.processes)
+def _add(totals: dict[str, LoadResult], name: str, result: LoadResult) -> None:
+    totals[name] = totals[name].merged(result) if name in totals else result

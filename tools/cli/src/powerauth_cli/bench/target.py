@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from base64 import b64encode
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ class Target:
     :ivar core: the core's context path
     :ivar core_auth: credentials of a `rest` integration
     :ivar enrollment: the enrollment service's context path, if it runs
+    :ivar cloud: the cloud API's context path, if it runs, and its administrator
     :ivar database_url: of the core, if this command started it
     :ivar processes: process id by service, for CPU time
     """
@@ -35,22 +37,31 @@ class Target:
     core_auth: tuple[str, str] = field(repr=False)
     enrollment: str = ""
     dmz_auth: tuple[str, str] = field(default=("", ""), repr=False)
+    cloud: str = ""
+    cloud_admin: tuple[str, str] = field(default=("", ""), repr=False)
     database_url: str = ""
     processes: Mapping[str, int] = field(default_factory=dict)
 
-    def cpu_seconds(self, service: str) -> float:
-        """CPU time that a service's process has used, in seconds."""
-        fields = Path(f"/proc/{self.processes[service]}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def cpu(self) -> Counter[str]:
+        """CPU seconds that each service's process has used."""
+        return Counter({name: cpu_seconds(process) for name, process in self.processes.items()})
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU time that a process has used, in seconds; 0 where the system does not tell."""
+    stat = Path(f"/proc/{process}/stat")
+    if not stat.exists():
+        return 0.0
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.asynccontextmanager
-async def own_target(*, with_enrollment: bool = False, bus_url: str = "") -> AsyncIterator[Target]:
+async def own_target(services: tuple[str, ...] = ("core",), *, bus_url: str = "") -> AsyncIterator[Target]:
     """Start PostgreSQL with durable commits and the services, one process each; stop all at the end.
 
     :param bus_url: AMQP URL; empty: events stay in each process
     """
-    services = ("core", "enrollment") if with_enrollment else ("core",)
     with PostgresServer(durable=True) as postgres:
         # Records are encrypted and the signature audit is chained, as in production.
         key = {"CORE_MASTER_ENCRYPTION_KEY": b64encode(os.urandom(16)).decode()}
@@ -60,8 +71,10 @@ async def own_target(*, with_enrollment: bool = False, bus_url: str = "") -> Asy
             yield Target(
                 core=running.core_url,
                 core_auth=running.rest_credentials,
-                enrollment=running.enrollment_url if with_enrollment else "",
+                enrollment=running.enrollment_url if "enrollment" in services else "",
                 dmz_auth=running.dmz_credentials,
+                cloud=running.cloud_url if "cloud" in services else "",
+                cloud_admin=running.admin,
                 database_url=running.core_database_url,
                 processes={name: process.pid for name, process in running.processes.items()},
             )

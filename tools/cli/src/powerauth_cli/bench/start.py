@@ -1,0 +1,51 @@
+"""CPU time from start to ready, and resident memory then."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from base64 import b64encode
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from powerauth_cli.bench.target import cpu_seconds
+from powerauth_cli.localservers import PostgresServer
+from powerauth_cli.separate import SeparateProcesses, ServiceProcess
+
+
+async def measure_start(console: Console, rounds: int, *, as_json: bool) -> None:
+    """Start everything `rounds` times on databases that are there already, and print the medians."""
+    figures: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    with PostgresServer() as postgres, tempfile.TemporaryDirectory() as folder:
+        key = {"CORE_MASTER_ENCRYPTION_KEY": b64encode(os.urandom(16)).decode()}
+        async with SeparateProcesses(postgres.url, settings=key) as running:
+            together = ServiceProcess("all in one", "/enrollment-server", {}, data=folder)
+            await together.start()
+            for _ in range(rounds):
+                for process in (*running.processes.values(), together):
+                    await process.stop()
+                    await process.start()
+                    figures[process.name].append(_figures(process.pid))
+            await together.stop()
+    medians = {
+        name: [median(column) for column in zip(*pairs, strict=True)] for name, pairs in figures.items()
+    }
+    if as_json:
+        print(json.dumps({name: {"cpu_s": cpu, "memory_mb": size} for name, (cpu, size) in medians.items()}))
+        return
+    table = Table("", "CPU s until ready", "resident MB")
+    for name, (cpu, size) in medians.items():
+        table.add_row(name, f"{cpu:.2f}", f"{size:.0f}")
+    console.print(table)
+
+
+def _figures(process: int) -> tuple[float, float]:
+    """CPU seconds that a process has used, and megabytes that it holds."""
+    status = Path(f"/proc/{process}/status").read_text()
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
+    return cpu_seconds(process), int(kilobytes) / 1024
