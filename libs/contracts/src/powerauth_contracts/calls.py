@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from powerauth_contracts.wire import WireModel
 
-Request_co = TypeVar("Request_co", bound=WireModel, covariant=True)
-Answer_co = TypeVar("Answer_co", bound=WireModel, covariant=True)
+Requested: TypeAlias = WireModel | None
+"""What stands in a request; None: the body is not read."""
+Content: TypeAlias = WireModel | Sequence[WireModel] | None
+"""What stands in an answer; None: the answer acknowledges and has no ``responseObject``."""
+
+Request_co = TypeVar("Request_co", bound=Requested, covariant=True)
+Answer_co = TypeVar("Answer_co", bound=Content, covariant=True)
+Narrower = TypeVar("Narrower", bound=Requested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +32,7 @@ class Call(Generic[Request_co, Answer_co]):
     answer: type[Answer_co]
     meaning: str
     fast: bool = False
+
+    def read_as(self, request: type[Narrower]) -> Call[Narrower, Answer_co]:
+        """The same call, its request read by a model of the server's own that refuses more."""
+        return Call(self.path, request, self.answer, self.meaning, self.fast)

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import pydantic_core
@@ -22,6 +23,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainSerializer,
     TypeAdapter,
     ValidationError,
@@ -29,12 +31,14 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUseDefault, core_schema
 
 from powerauth_contracts import moments
 from powerauth_protocol.common.json_text import JsonError, Number, characters, marked, read_json, unmarked
 
 T = TypeVar("T")
+Enumerated = TypeVar("Enumerated", bound=StrEnum)
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
@@ -303,6 +307,22 @@ class ObjectResponse(WireModel, Generic[T]):
 
     status: Literal["OK"] = "OK"
     response_object: T
+
+
+class _OrText:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.union_schema([handler(source), core_schema.str_schema()], mode="left_to_right")
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.UnionSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        known = schema["choices"][0]
+        assert isinstance(known, dict)
+        return handler(known)
+
+
+Open = Annotated[Enumerated, _OrText()]
+"""An enumeration in an answer: a text that is no member is kept as text, the other side may be newer."""
 
 
 def _datetime_from_wire(value: object) -> datetime:

@@ -8,6 +8,7 @@ from powerauth_core.audit.routes import router as audit
 from powerauth_core.callbacks.routes import router as callbacks
 from powerauth_core.dmz.routes import door, examples
 from powerauth_core.envelopes.routes import router as envelopes
+from powerauth_core.exchange.routes import recovery_router as exchange_by_recovery
 from powerauth_core.exchange.routes import router as exchange
 from powerauth_core.integrations.routes import router as integrations
 from powerauth_core.operations.routes import router as operations
@@ -29,6 +30,7 @@ ROUTERS = (
     integrations,
     activations,
     exchange,
+    exchange_by_recovery,
     recovery,
     verification,
     vault,

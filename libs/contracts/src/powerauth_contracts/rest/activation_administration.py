@@ -6,22 +6,23 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_contracts.fields import MANY, FreeText, PageNumber, PageSize, RequiredText, Switch
 from powerauth_contracts.rest.activations import Flag
-from powerauth_contracts.wire import CoreDateTime, RequestModel, WireModel
+from powerauth_contracts.wire import CoreDateTime, Open, RequestModel, WireModel
 
 
 class ActivationItem(WireModel):
     """One activation in a listing."""
 
     activation_id: str
-    activation_status: ActivationStatus
+    activation_status: Open[ActivationStatus]
     blocked_reason: str | None
     activation_name: str | None
     external_id: str | None
     extras: str | None
-    protocol: ActivationProtocol
+    protocol: Open[ActivationProtocol]
     platform: str | None
     device_info: str | None
     activation_flags: list[str]
@@ -103,7 +104,7 @@ class BlockActivationResponse(WireModel):
     """State and reason after the call."""
 
     activation_id: str
-    activation_status: ActivationStatus
+    activation_status: Open[ActivationStatus]
     blocked_reason: str | None
 
 
@@ -119,7 +120,7 @@ class UnblockActivationResponse(WireModel):
     """State after the call."""
 
     activation_id: str
-    activation_status: ActivationStatus
+    activation_status: Open[ActivationStatus]
 
 
 class RemoveActivationRequest(RequestModel):
@@ -152,7 +153,7 @@ class RenameActivationResponse(WireModel):
 
     activation_id: str
     activation_name: str
-    activation_status: ActivationStatus
+    activation_status: Open[ActivationStatus]
 
 
 class ActivationHistoryRequest(RequestModel):
@@ -169,7 +170,7 @@ class ActivationHistoryItem(WireModel):
 
     id: int
     activation_id: str
-    activation_status: ActivationStatus | None
+    activation_status: Open[ActivationStatus] | None
     event_reason: str | None
     external_user_id: str | None
     activation_name: str | None
@@ -203,3 +204,59 @@ class FlagsResponse(WireModel):
 
     activation_id: str
     activation_flags: list[str]
+
+
+LIST = Call(
+    "/rest/v3/activation/list", ListActivationsRequest, ListActivationsResponse, "Activations of a user."
+)
+LOOKUP = Call(
+    "/rest/v3/activation/lookup",
+    LookupActivationsRequest,
+    LookupActivationsResponse,
+    "Activations of several users.",
+)
+HISTORY = Call(
+    "/rest/v3/activation/history",
+    ActivationHistoryRequest,
+    ActivationHistoryResponse,
+    "What happened to an activation.",
+)
+STATUS_UPDATE = Call(
+    "/rest/v3/activation/status/update",
+    UpdateStatusRequest,
+    UpdateStatusResponse,
+    "Force a state on activations.",
+)
+BLOCK = Call(
+    "/rest/v3/activation/block", BlockActivationRequest, BlockActivationResponse, "Block an activation."
+)
+UNBLOCK = Call(
+    "/rest/v3/activation/unblock",
+    UnblockActivationRequest,
+    UnblockActivationResponse,
+    "Unblock an activation.",
+)
+REMOVE = Call(
+    "/rest/v3/activation/remove", RemoveActivationRequest, RemoveActivationResponse, "Remove an activation."
+)
+NAME_UPDATE = Call(
+    "/rest/v3/activation/name/update",
+    RenameActivationRequest,
+    RenameActivationResponse,
+    "Rename an activation.",
+)
+FLAGS_LIST = Call(
+    "/rest/v3/activation/flags/list", ListFlagsRequest, FlagsResponse, "Flags of an activation."
+)
+FLAGS_CREATE = Call(
+    "/rest/v3/activation/flags/create", ChangeFlagsRequest, FlagsResponse, "Add flags to an activation."
+)
+FLAGS_UPDATE = Call(
+    "/rest/v3/activation/flags/update",
+    ChangeFlagsRequest,
+    FlagsResponse,
+    "Replace the flags of an activation.",
+)
+FLAGS_REMOVE = Call(
+    "/rest/v3/activation/flags/remove", ChangeFlagsRequest, FlagsResponse, "Take flags from an activation."
+)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import (
     ActivationOtpValidation,
     ActivationProtocol,
@@ -13,7 +14,7 @@ from powerauth_contracts.enums import (
     CommitPhase,
 )
 from powerauth_contracts.fields import FreeText, MaxFailureCount, Name, RequiredText
-from powerauth_contracts.wire import CoreDateTime, RequestModel, WireModel
+from powerauth_contracts.wire import CoreDateTime, Open, RequestModel, WireModel
 
 UserId = Name
 Flag = RequiredText
@@ -89,14 +90,14 @@ class ActivationStatusResponse(WireModel):
     """Everything about an activation; unknown ones look like removed ones (spec/core-api.md §7.6)."""
 
     activation_id: str
-    activation_status: ActivationStatus
-    activation_otp_validation: ActivationOtpValidation
-    commit_phase: CommitPhase
+    activation_status: Open[ActivationStatus]
+    activation_otp_validation: Open[ActivationOtpValidation]
+    commit_phase: Open[CommitPhase]
     blocked_reason: str | None = None
     activation_name: str | None = None
     user_id: str
     extras: str | None = None
-    protocol: ActivationProtocol | None = None
+    protocol: Open[ActivationProtocol] | None = None
     external_id: str | None = None
     platform: str | None = None
     device_info: str | None = None
@@ -117,3 +118,29 @@ class ActivationStatusResponse(WireModel):
     additional_data: dict[str, Any] | None = None
     parent_activation_id: str | None = None
     transfer_type: str | None = None
+
+
+INIT = Call(
+    "/rest/v3/activation/init",
+    InitActivationRequest,
+    InitActivationResponse,
+    "Start an activation that a device joins by its code.",
+)
+COMMIT = Call(
+    "/rest/v3/activation/commit",
+    CommitActivationRequest,
+    CommitActivationResponse,
+    "Make an activation ACTIVE after its key exchange.",
+)
+OTP_UPDATE = Call(
+    "/rest/v3/activation/otp/update",
+    UpdateOtpRequest,
+    UpdateOtpResponse,
+    "Replace the OTP that the commit asks for.",
+)
+STATUS = Call(
+    "/rest/v3/activation/status",
+    ActivationStatusRequest,
+    ActivationStatusResponse,
+    "Everything about one activation.",
+)

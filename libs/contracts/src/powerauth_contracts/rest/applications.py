@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.fields import RequiredText
 from powerauth_contracts.wire import RequestModel, WireModel
 
@@ -142,3 +144,51 @@ class RemoveConfigRequest(RequestModel):
 
     application_id: RequiredText
     key: RequiredText
+
+
+LIST = Call("/rest/v3/application/list", NoneType, ListApplicationsResponse, "All applications.")
+DETAIL = Call(
+    "/rest/v3/application/detail", ApplicationRequest, ApplicationDetail, "An application with its versions."
+)
+DETAIL_VERSION = Call(
+    "/rest/v3/application/detail/version",
+    VersionLookupRequest,
+    VersionLookupResponse,
+    "The application of an application key.",
+)
+CREATE = Call(
+    "/rest/v3/application/create", CreateApplicationRequest, ApplicationRoles, "Create an application."
+)
+VERSION_CREATE = Call(
+    "/rest/v3/application/version/create",
+    CreateVersionRequest,
+    CreatedVersion,
+    "Create a version of an application.",
+)
+VERSION_SUPPORT = Call(
+    "/rest/v3/application/version/support", VersionRequest, VersionSupport, "Support a version."
+)
+VERSION_UNSUPPORT = Call(
+    "/rest/v3/application/version/unsupport", VersionRequest, VersionSupport, "Stop supporting a version."
+)
+ROLES_LIST = Call(
+    "/rest/v3/application/roles/list", ApplicationRequest, ApplicationRoles, "The roles of an application."
+)
+ROLES_CREATE = Call("/rest/v3/application/roles/create", RolesRequest, ApplicationRoles, "Add roles.")
+ROLES_UPDATE = Call("/rest/v3/application/roles/update", RolesRequest, ApplicationRoles, "Replace the roles.")
+ROLES_REMOVE = Call("/rest/v3/application/roles/remove", RolesRequest, ApplicationRoles, "Remove roles.")
+CONFIG_DETAIL = Call(
+    "/rest/v3/application/config/detail",
+    ApplicationRequest,
+    ApplicationConfigDetail,
+    "The configuration of an application.",
+)
+CONFIG_CREATE = Call(
+    "/rest/v3/application/config/create",
+    CreateConfigRequest,
+    CreatedConfig,
+    "Set all values of a configuration key.",
+)
+CONFIG_REMOVE = Call(
+    "/rest/v3/application/config/remove", RemoveConfigRequest, NoneType, "Remove a configuration key."
+)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import AuditLevel
 from powerauth_contracts.fields import RequiredText
 from powerauth_contracts.wire import CoreDateTime, RequestModel, WireModel
@@ -47,3 +48,11 @@ class ListAuditResponse(WireModel):
 
     items: list[AuditItem]
     has_next: bool
+
+
+LIST = Call(
+    "/rest/v3/audit/log/list",
+    ListAuditRequest,
+    ListAuditResponse,
+    "Audit records about a user, newest first.",
+)

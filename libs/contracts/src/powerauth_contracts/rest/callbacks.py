@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.durations import IsoDuration
 from powerauth_contracts.enums import CallbackUrlType
 from powerauth_contracts.fields import Name, RequiredText, Switch
@@ -166,3 +167,29 @@ class RemoveCallbackUrlResponse(WireModel):
 
     id: str
     removed: bool
+
+
+CREATE = Call(
+    "/rest/v3/application/callback/create",
+    CreateCallbackUrlRequest,
+    CallbackUrlDetail,
+    "Configure a callback URL.",
+)
+UPDATE = Call(
+    "/rest/v3/application/callback/update",
+    UpdateCallbackUrlRequest,
+    CallbackUrlDetail,
+    "Overwrite a callback URL; secrets that are left out are kept.",
+)
+LIST = Call(
+    "/rest/v3/application/callback/list",
+    ListCallbackUrlsRequest,
+    ListCallbackUrlsResponse,
+    "The callback URLs of an application.",
+)
+REMOVE = Call(
+    "/rest/v3/application/callback/remove",
+    RemoveCallbackUrlRequest,
+    RemoveCallbackUrlResponse,
+    "Switch a callback URL off.",
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.fields import RequiredText
 from powerauth_contracts.wire import RequestModel, WireModel
 
@@ -24,3 +25,11 @@ class DecryptorResponse(WireModel):
 
     secret_key: str
     shared_info2: str
+
+
+DECRYPTOR = Call(
+    "/rest/v3/ecies/decryptor",
+    DecryptorRequest,
+    DecryptorResponse,
+    "Hand out the envelope key of one request.",
+)

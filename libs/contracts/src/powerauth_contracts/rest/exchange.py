@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
 from powerauth_contracts.fields import MaxFailureCount, RequiredText, Switch
@@ -57,3 +58,23 @@ class KeyExchangeResponse(SealedFields):
     user_id: str
     application_id: str
     activation_status: ActivationStatus
+
+
+PREPARE = Call(
+    "/rest/v3/activation/prepare",
+    PrepareActivationRequest,
+    KeyExchangeResponse,
+    "Exchange keys for an activation code.",
+)
+CREATE = Call(
+    "/rest/v3/activation/create",
+    CreateActivationRequest,
+    KeyExchangeResponse,
+    "Exchange keys for a user the caller has identified.",
+)
+RECOVERY_CREATE = Call(
+    "/rest/v3/activation/recovery/create",
+    CreateActivationByRecoveryRequest,
+    KeyExchangeResponse,
+    "Exchange keys for a recovery code and its PUK.",
+)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Annotated
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_contracts.fields import RequiredText
 from powerauth_contracts.wire import RequestModel, WireModel
@@ -45,3 +47,20 @@ class RemoveIntegrationResponse(WireModel):
 
     id: str
     removed: bool
+
+
+CREATE = Call(
+    "/rest/v3/integration/create", CreateIntegrationRequest, IntegrationDetail, "Create an integration."
+)
+LIST = Call(
+    "/rest/v3/integration/list",
+    NoneType,
+    ListIntegrationsResponse,
+    "The integrations that may call this door.",
+)
+REMOVE = Call(
+    "/rest/v3/integration/remove",
+    RemoveIntegrationRequest,
+    RemoveIntegrationResponse,
+    "Remove an integration.",
+)

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
 from powerauth_contracts.fields import Name, PageNumber, PageSize, RequiredText, is_nested_deeper_than
-from powerauth_contracts.wire import CoreDateTime, RequestModel, WireModel
+from powerauth_contracts.wire import CoreDateTime, Open, RequestModel, WireModel
 
 MAX_NESTING = 32
 """Levels of objects and arrays that additional data may have: all readers of an operation must be able to."""
@@ -133,9 +134,9 @@ class OperationDetailResponse(WireModel):
     data: str
     parameters: dict[str, str | None]
     additional_data: dict[str, Any] = Field(description="`device` is added where the user agent tells it")
-    status: OperationStatus
+    status: Open[OperationStatus]
     status_reason: str | None
-    signature_type: list[SignatureType]
+    signature_type: list[Open[SignatureType]]
     failure_count: int
     max_failure_count: int
     timestamp_created: CoreDateTime
@@ -149,5 +150,58 @@ class OperationDetailResponse(WireModel):
 class OperationUserActionResponse(WireModel):
     """Outcome of an approval, a failed approval or a rejection, and the operation after it."""
 
-    result: UserActionResult
+    result: Open[UserActionResult]
     operation: OperationDetailResponse
+
+
+CREATE = Call(
+    "/rest/v3/operation/create",
+    OperationCreateRequest,
+    OperationDetailResponse,
+    "Make an operation from a template.",
+)
+DETAIL = Call(
+    "/rest/v3/operation/detail", OperationDetailRequest, OperationDetailResponse, "Show one operation."
+)
+CLAIM = Call(
+    "/rest/v3/operation/claim",
+    OperationClaimRequest,
+    OperationDetailResponse,
+    "Give a pending operation without owner to a user.",
+)
+LIST = Call(
+    "/rest/v3/operation/list", OperationListRequest, list[OperationDetailResponse], "Operations of a user."
+)
+LIST_PENDING = Call(
+    "/rest/v3/operation/list/pending",
+    OperationListRequest,
+    list[OperationDetailResponse],
+    "Pending operations of a user.",
+)
+LIST_EXTERNAL = Call(
+    "/rest/v3/operation/list/external",
+    OperationExternalListRequest,
+    list[OperationDetailResponse],
+    "Operations with an external id.",
+)
+APPROVE = Call(
+    "/rest/v3/operation/approve",
+    OperationApproveRequest,
+    OperationUserActionResponse,
+    "Approve an operation, or count a failed approval.",
+)
+APPROVE_FAIL = Call(
+    "/rest/v3/operation/approve/fail",
+    OperationFailApprovalRequest,
+    OperationUserActionResponse,
+    "Count a failed approval.",
+)
+REJECT = Call(
+    "/rest/v3/operation/reject",
+    OperationRejectRequest,
+    OperationUserActionResponse,
+    "Reject an operation for its user.",
+)
+CANCEL = Call(
+    "/rest/v3/operation/cancel", OperationCancelRequest, OperationDetailResponse, "Cancel an operation."
+)

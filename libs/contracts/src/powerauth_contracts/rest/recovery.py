@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
 from powerauth_contracts.fields import MANY, RequiredText, Switch
 from powerauth_contracts.rest.activations import UserId
-from powerauth_contracts.wire import RequestModel, WireModel
+from powerauth_contracts.wire import Open, RequestModel, WireModel
 
 RecoveryCodeId = Annotated[int, Field(ge=0)]
 
@@ -29,7 +30,7 @@ class CreatedPuk(WireModel):
 
     puk_index: int
     puk_derivation_index: int
-    status: RecoveryPukStatus
+    status: Open[RecoveryPukStatus]
 
 
 class CreateRecoveryCodeResponse(WireModel):
@@ -39,7 +40,7 @@ class CreateRecoveryCodeResponse(WireModel):
     user_id: str
     recovery_code_id: int
     recovery_code_masked: str
-    status: RecoveryCodeStatus
+    status: Open[RecoveryCodeStatus]
     puks: list[CreatedPuk] = Field(repr=False)
 
 
@@ -75,7 +76,7 @@ class FoundPuk(WireModel):
 
     puk_index: int
     puk_derivation_index: int = 0
-    status: RecoveryPukStatus
+    status: Open[RecoveryPukStatus]
 
 
 class FoundRecoveryCode(WireModel):
@@ -86,7 +87,7 @@ class FoundRecoveryCode(WireModel):
     user_id: str
     application_id: str
     activation_id: str | None
-    status: RecoveryCodeStatus
+    status: Open[RecoveryCodeStatus]
     puks: list[FoundPuk]
 
 
@@ -142,3 +143,35 @@ class UpdateRecoveryConfigResponse(WireModel):
     """The configuration is stored."""
 
     updated: bool
+
+
+CREATE = Call(
+    "/rest/v3/recovery/create", CreateRecoveryCodeRequest, CreateRecoveryCodeResponse, "Make a postcard code."
+)
+CONFIRM = Call(
+    "/rest/v3/recovery/confirm",
+    ConfirmRecoveryCodeRequest,
+    ConfirmRecoveryCodeResponse,
+    "Make a received code usable.",
+)
+LOOKUP = Call(
+    "/rest/v3/recovery/lookup",
+    LookupRecoveryCodesRequest,
+    LookupRecoveryCodesResponse,
+    "Codes of a user or of an activation.",
+)
+REVOKE = Call(
+    "/rest/v3/recovery/revoke", RevokeRecoveryCodesRequest, RevokeRecoveryCodesResponse, "Revoke codes."
+)
+CONFIG_DETAIL = Call(
+    "/rest/v3/recovery/config/detail",
+    RecoveryConfigRequest,
+    RecoveryConfigResponse,
+    "How an application offers recovery.",
+)
+CONFIG_UPDATE = Call(
+    "/rest/v3/recovery/config/update",
+    UpdateRecoveryConfigRequest,
+    UpdateRecoveryConfigResponse,
+    "Change how an application offers recovery.",
+)

@@ -1,9 +1,11 @@
 """Wire models of the system calls (spec/core-api.md §4)."""
 
+from types import NoneType
 from typing import Literal
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.wire import CoreDateTime, WireModel
 
 
@@ -31,3 +33,9 @@ class ErrorList(WireModel):
     """``error/list``."""
 
     errors: list[ErrorModel]
+
+
+STATUS = Call("/rest/v3/status", NoneType, SystemStatus, "Name and version of this installation.")
+ERROR_LIST = Call(
+    "/rest/v3/error/list", NoneType, ErrorList, "All error codes with their messages; always English."
+)

@@ -1,18 +1,55 @@
-"""The hot calls of the core's REST door (spec/core-api.md §9, §14)."""
+"""Every call of the core's door inside the network, ``/rest/v3`` (spec/core-api.md)."""
 
 from __future__ import annotations
 
-from powerauth_contracts.calls import Call
-from powerauth_contracts.rest.tokens import ValidateTokenRequest, ValidateTokenResponse
-from powerauth_contracts.rest.verification import VerifySignatureRequest, VerifySignatureResponse
+from typing import Any
 
-VERIFY_SIGNATURE = Call(
-    "/rest/v3/signature/verify",
-    VerifySignatureRequest,
-    VerifySignatureResponse,
-    "Verify a signature.",
-    fast=True,
+from powerauth_contracts.calls import Call
+from powerauth_contracts.rest import (
+    activation_administration,
+    activations,
+    applications,
+    audit,
+    callbacks,
+    envelopes,
+    exchange,
+    integrations,
+    operations,
+    recovery,
+    statements,
+    system,
+    telemetry,
+    templates,
+    temporary_keys,
+    tokens,
+    upgrade,
+    vault,
+    verification,
 )
-VALIDATE_TOKEN = Call(
-    "/rest/v3/token/validate", ValidateTokenRequest, ValidateTokenResponse, "Validate a token.", fast=True
+
+CALLS: tuple[Call[Any, Any], ...] = tuple(
+    call
+    for subject in (
+        system,
+        applications,
+        callbacks,
+        integrations,
+        activations,
+        activation_administration,
+        exchange,
+        recovery,
+        verification,
+        vault,
+        tokens,
+        envelopes,
+        temporary_keys,
+        upgrade,
+        operations,
+        templates,
+        audit,
+        telemetry,
+        statements,
+    )
+    for call in vars(subject).values()
+    if isinstance(call, Call)
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.fields import RequiredText
 from powerauth_contracts.wire import RequestModel, WireModel
 
@@ -18,3 +19,6 @@ class TelemetryReport(WireModel):
 
     name: str
     report_data: dict[str, Any]
+
+
+REPORT = Call("/rest/v3/telemetry/report", TelemetryRequest, TelemetryReport, "Make a report by its name.")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from types import NoneType
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import SignatureType
-from powerauth_contracts.fields import Name, PositiveLong, Switch
-from powerauth_contracts.wire import RequestModel, WireModel
+from powerauth_contracts.fields import Name, PositiveLong, RequiredText, Switch
+from powerauth_contracts.wire import Open, RequestModel, WireModel
 
 
 def _without_duplicates(types: list[SignatureType]) -> list[SignatureType]:
@@ -64,7 +66,7 @@ class OperationTemplateDetailResponse(WireModel):
     template_name: str
     operation_type: str
     data_template: str
-    signature_type: list[SignatureType]
+    signature_type: list[Open[SignatureType]]
     max_failure_count: int
     expiration: int
     risk_flags: str | None
@@ -79,6 +81,18 @@ class OperationTextListRequest(RequestModel):
 
     placeholder: str | None = None
     language: str | None = None
+
+
+class OperationTextUpdateRequest(RequestModel):
+    """``operation/text/update``; the JSON parts are JSON or its text."""
+
+    placeholder: Name
+    language: Language
+    title: Name
+    message: RequiredText
+    attributes: Any = None
+    ui: Any = None
+    result_texts: Any = None
 
 
 class OperationTextRemoveRequest(RequestModel):
@@ -110,3 +124,53 @@ class OperationTextRemoveResponse(WireModel):
     """Whether there was such a text."""
 
     removed: bool
+
+
+TEMPLATE_CREATE = Call(
+    "/rest/v3/operation/template/create",
+    OperationTemplateCreateRequest,
+    OperationTemplateDetailResponse,
+    "Make a template.",
+)
+TEMPLATE_UPDATE = Call(
+    "/rest/v3/operation/template/update",
+    OperationTemplateUpdateRequest,
+    OperationTemplateDetailResponse,
+    "Replace a template's content.",
+)
+TEMPLATE_DETAIL = Call(
+    "/rest/v3/operation/template/detail",
+    OperationTemplateDetailRequest,
+    OperationTemplateDetailResponse,
+    "Show one template.",
+)
+TEMPLATE_LIST = Call(
+    "/rest/v3/operation/template/list",
+    NoneType,
+    list[OperationTemplateDetailResponse],
+    "All templates; the request body is ignored.",
+)
+TEMPLATE_REMOVE = Call(
+    "/rest/v3/operation/template/remove",
+    OperationTemplateRemoveRequest,
+    NoneType,
+    "Remove a template; existing operations stay as they are.",
+)
+TEXT_LIST = Call(
+    "/rest/v3/operation/text/list",
+    OperationTextListRequest,
+    OperationTextListResponse,
+    "Localised texts of operations.",
+)
+TEXT_UPDATE = Call(
+    "/rest/v3/operation/text/update",
+    OperationTextUpdateRequest,
+    OperationTextRow,
+    "Make or replace the texts of an operation type in a language.",
+)
+TEXT_REMOVE = Call(
+    "/rest/v3/operation/text/remove",
+    OperationTextRemoveRequest,
+    OperationTextRemoveResponse,
+    "Remove the texts of an operation type in a language.",
+)

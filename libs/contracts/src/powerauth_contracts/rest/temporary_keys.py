@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.fields import RequiredText
 from powerauth_contracts.wire import RequestModel, WireModel
 
@@ -30,3 +31,17 @@ class RemoveTemporaryKeyResponse(WireModel):
 
     id: str
     removed: bool
+
+
+CREATE = Call(
+    "/rest/v3/keystore/create",
+    CreateTemporaryKeyRequest,
+    CreateTemporaryKeyResponse,
+    "Issue a temporary key.",
+)
+REMOVE = Call(
+    "/rest/v3/keystore/remove",
+    RemoveTemporaryKeyRequest,
+    RemoveTemporaryKeyResponse,
+    "Delete a temporary key.",
+)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import ActivationStatus, SignatureType
-from powerauth_contracts.envelopes import EnvelopeFields
+from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
 from powerauth_contracts.fields import HeaderValue
-from powerauth_contracts.wire import RequestModel, WireModel
+from powerauth_contracts.wire import Open, RequestModel, WireModel
 
 
 class CreateTokenRequest(EnvelopeFields):
@@ -36,11 +37,11 @@ class ValidateTokenResponse(WireModel):
 
     token_valid: bool
     activation_id: str | None = None
-    activation_status: ActivationStatus | None = None
+    activation_status: Open[ActivationStatus] | None = None
     blocked_reason: str | None = None
     user_id: str | None = None
     application_id: str | None = None
-    signature_type: SignatureType | None = None
+    signature_type: Open[SignatureType] | None = None
     application_roles: list[str] = Field(default_factory=list)
     activation_flags: list[str] = Field(default_factory=list)
 
@@ -57,3 +58,21 @@ class RemoveTokenResponse(WireModel):
     """`removed` is false for an unknown token and for one of another activation."""
 
     removed: bool
+
+
+CREATE = Call(
+    "/rest/v3/token/create",
+    CreateTokenRequest,
+    SealedFields,
+    "Issue a token to an activation whose signature the caller has verified.",
+)
+VALIDATE = Call(
+    "/rest/v3/token/validate",
+    ValidateTokenRequest,
+    ValidateTokenResponse,
+    "Check a token header; each is accepted once.",
+    fast=True,
+)
+REMOVE = Call(
+    "/rest/v3/token/remove", RemoveTokenRequest, RemoveTokenResponse, "Remove a token of an activation."
+)

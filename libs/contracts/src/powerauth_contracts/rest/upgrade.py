@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
 from powerauth_contracts.fields import RequiredText
 from powerauth_contracts.wire import RequestModel, WireModel
@@ -32,3 +33,17 @@ class CommitUpgradeResponse(WireModel):
     """Confirms that the activation is of version 3 now."""
 
     committed: bool
+
+
+START = Call(
+    "/rest/v3/upgrade/start",
+    StartUpgradeRequest,
+    StartUpgradeResponse,
+    "Begin the upgrade of an activation; none qualifies.",
+)
+COMMIT = Call(
+    "/rest/v3/upgrade/commit",
+    CommitUpgradeRequest,
+    CommitUpgradeResponse,
+    "End the upgrade of an activation; none qualifies.",
+)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import SignatureType
 from powerauth_contracts.envelopes import EnvelopeFields
 from powerauth_contracts.fields import RequiredText
@@ -32,3 +33,11 @@ class UnlockVaultResponse(WireModel):
     mac: str | None = None
     nonce: str | None = None
     timestamp: int | None = None
+
+
+UNLOCK = Call(
+    "/rest/v3/vault/unlock",
+    UnlockVaultRequest,
+    UnlockVaultResponse,
+    "Verify a signature and hand out the vault key, encrypted for the device.",
+)

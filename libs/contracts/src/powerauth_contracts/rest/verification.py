@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import ActivationStatus, EcdsaSignatureFormat, SignatureType
 from powerauth_contracts.fields import HeaderValue, Switch
-from powerauth_contracts.wire import CoreDateTime, LongText, RequestModel, WireModel
+from powerauth_contracts.wire import CoreDateTime, LongText, Open, RequestModel, WireModel
 
 
 class VerifySignatureRequest(RequestModel):
@@ -26,12 +27,12 @@ class VerifySignatureResponse(WireModel):
     """Answer of online and offline verification (§9.1)."""
 
     signature_valid: bool
-    activation_status: ActivationStatus
+    activation_status: Open[ActivationStatus]
     blocked_reason: str | None = None
     activation_id: str
     user_id: str | None = None
     application_id: str | None = None
-    signature_type: SignatureType | None = None
+    signature_type: Open[SignatureType] | None = None
     remaining_attempts: int | None = None
     application_roles: list[str] = Field(default_factory=list)
     activation_flags: list[str] = Field(default_factory=list)
@@ -145,7 +146,7 @@ class SignatureAuditItem(WireModel):
     activation_id: str
     activation_counter: int
     activation_ctr_data: str | None
-    activation_status: ActivationStatus | None
+    activation_status: Open[ActivationStatus] | None
     additional_info: list[KeyValue]
     data_base64: str | None
     signature_version: str | None
@@ -161,3 +162,45 @@ class ListSignaturesResponse(WireModel):
     """Audit rows, newest first."""
 
     items: list[SignatureAuditItem]
+
+
+VERIFY = Call(
+    "/rest/v3/signature/verify",
+    VerifySignatureRequest,
+    VerifySignatureResponse,
+    "Check an online signature.",
+    fast=True,
+)
+OFFLINE_PERSONALIZED_CREATE = Call(
+    "/rest/v3/signature/offline/personalized/create",
+    CreatePersonalizedPayloadRequest,
+    OfflinePayloadResponse,
+    "Payload for a QR code that one activation can read.",
+)
+OFFLINE_NON_PERSONALIZED_CREATE = Call(
+    "/rest/v3/signature/offline/non-personalized/create",
+    CreateNonPersonalizedPayloadRequest,
+    OfflinePayloadResponse,
+    "Payload for a QR code that every activation of an application can read.",
+)
+OFFLINE_VERIFY = Call(
+    "/rest/v3/signature/offline/verify",
+    VerifyOfflineSignatureRequest,
+    VerifySignatureResponse,
+    "Check a code that a user typed in.",
+)
+ECDSA_VERIFY = Call(
+    "/rest/v3/signature/ecdsa/verify",
+    VerifyEcdsaRequest,
+    VerifyEcdsaResponse,
+    "Check a signature of the device's private key.",
+)
+ECDSA_SIGN = Call(
+    "/rest/v3/signature/ecdsa/sign",
+    SignEcdsaRequest,
+    SignEcdsaResponse,
+    "Sign with the activation's server key.",
+)
+LIST = Call(
+    "/rest/v3/signature/list", ListSignaturesRequest, ListSignaturesResponse, "Signature audit of a user."
+)

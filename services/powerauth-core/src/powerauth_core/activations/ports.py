@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
-
-from fastapi import Depends
+from typing import Protocol
 
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.applications.ports import WithApplications
-from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithSettings, running
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithSettings
 
 
 class WithChanges(Protocol):
@@ -37,7 +35,3 @@ class Ports(
     Protocol,
 ):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

@@ -1,121 +1,84 @@
 """HTTP side of the application and configuration calls."""
 
-from fastapi import APIRouter
-
-from powerauth_contracts.rest.applications import (
-    ApplicationConfigDetail,
-    ApplicationDetail,
-    ApplicationRequest,
-    ApplicationRoles,
-    CreateApplicationRequest,
-    CreateConfigRequest,
-    CreatedConfig,
-    CreatedVersion,
-    CreateVersionRequest,
-    ListApplicationsResponse,
-    RemoveConfigRequest,
-    RolesRequest,
-    VersionLookupRequest,
-    VersionLookupResponse,
-    VersionRequest,
-    VersionSupport,
-)
-from powerauth_contracts.wire import ObjectRequest, ObjectResponse, StatusResponse
+from powerauth_contracts.rest import applications as contract
 from powerauth_core.applications import config_service, service
-from powerauth_core.applications.ports import Running
-from powerauth_core.kernel.answers import answer, answer_empty
-from servicekit.answers import JsonResponse
-from servicekit.routing import JsonRoute
+from powerauth_core.applications.ports import Ports
+from powerauth_core.kernel.call_routes import CallRouter
 
-router = APIRouter(prefix="/rest/v3/application", tags=["Applications"], route_class=JsonRoute)
+router = CallRouter("Applications")
 
 
-@router.post("/list", response_model=ObjectResponse[ListApplicationsResponse])
-async def list_applications(ports: Running) -> JsonResponse:
-    """All applications."""
-    return answer(await service.list_applications(ports.database))
+@router.answers(contract.LIST)
+async def list_applications(ports: Ports, _: None) -> contract.ListApplicationsResponse:
+    return await service.list_applications(ports.database)
 
 
-@router.post("/detail", response_model=ObjectResponse[ApplicationDetail])
-async def application_detail(request: ObjectRequest[ApplicationRequest], ports: Running) -> JsonResponse:
-    """An application with its versions."""
-    return answer(await service.application_detail(ports.database, ports.cipher, request.request_object))
+@router.answers(contract.DETAIL)
+async def application_detail(
+    ports: Ports, request: contract.ApplicationRequest
+) -> contract.ApplicationDetail:
+    return await service.application_detail(ports.database, ports.cipher, request)
 
 
-@router.post("/detail/version", response_model=ObjectResponse[VersionLookupResponse])
-async def find_by_key(request: ObjectRequest[VersionLookupRequest], ports: Running) -> JsonResponse:
-    """The application of an application key."""
-    return answer(await service.find_by_key(ports.database, ports.application_cache, request.request_object))
+@router.answers(contract.DETAIL_VERSION)
+async def find_by_key(ports: Ports, request: contract.VersionLookupRequest) -> contract.VersionLookupResponse:
+    return await service.find_by_key(ports.database, ports.application_cache, request)
 
 
-@router.post("/create", response_model=ObjectResponse[ApplicationRoles])
+@router.answers(contract.CREATE)
 async def create_application(
-    request: ObjectRequest[CreateApplicationRequest], ports: Running
-) -> JsonResponse:
-    """Create an application."""
-    return answer(await service.create_application(ports, request.request_object))
+    ports: Ports, request: contract.CreateApplicationRequest
+) -> contract.ApplicationRoles:
+    return await service.create_application(ports, request)
 
 
-@router.post("/version/create", response_model=ObjectResponse[CreatedVersion])
-async def create_version(request: ObjectRequest[CreateVersionRequest], ports: Running) -> JsonResponse:
-    """Create a version of an application."""
-    return answer(await service.create_version(ports, request.request_object))
+@router.answers(contract.VERSION_CREATE)
+async def create_version(ports: Ports, request: contract.CreateVersionRequest) -> contract.CreatedVersion:
+    return await service.create_version(ports, request)
 
 
-@router.post("/version/support", response_model=ObjectResponse[VersionSupport])
-async def support_version(request: ObjectRequest[VersionRequest], ports: Running) -> JsonResponse:
-    """Support a version."""
-    return answer(
-        await service.set_supported(ports.database, ports.application_cache, request.request_object, True)
-    )
+@router.answers(contract.VERSION_SUPPORT)
+async def support_version(ports: Ports, request: contract.VersionRequest) -> contract.VersionSupport:
+    return await service.set_supported(ports.database, ports.application_cache, request, True)
 
 
-@router.post("/version/unsupport", response_model=ObjectResponse[VersionSupport])
-async def unsupport_version(request: ObjectRequest[VersionRequest], ports: Running) -> JsonResponse:
-    """Stop supporting a version."""
-    return answer(
-        await service.set_supported(ports.database, ports.application_cache, request.request_object, False)
-    )
+@router.answers(contract.VERSION_UNSUPPORT)
+async def unsupport_version(ports: Ports, request: contract.VersionRequest) -> contract.VersionSupport:
+    return await service.set_supported(ports.database, ports.application_cache, request, False)
 
 
-@router.post("/roles/list", response_model=ObjectResponse[ApplicationRoles])
-async def list_roles(request: ObjectRequest[ApplicationRequest], ports: Running) -> JsonResponse:
-    """The roles of an application."""
-    return answer(await service.list_roles(ports.database, request.request_object))
+@router.answers(contract.ROLES_LIST)
+async def list_roles(ports: Ports, request: contract.ApplicationRequest) -> contract.ApplicationRoles:
+    return await service.list_roles(ports.database, request)
 
 
-@router.post("/roles/create", response_model=ObjectResponse[ApplicationRoles])
-async def add_roles(request: ObjectRequest[RolesRequest], ports: Running) -> JsonResponse:
-    """Add roles."""
-    return answer(await service.add_roles(ports.database, ports.application_cache, request.request_object))
+@router.answers(contract.ROLES_CREATE)
+async def add_roles(ports: Ports, request: contract.RolesRequest) -> contract.ApplicationRoles:
+    return await service.add_roles(ports.database, ports.application_cache, request)
 
 
-@router.post("/roles/update", response_model=ObjectResponse[ApplicationRoles])
-async def set_roles(request: ObjectRequest[RolesRequest], ports: Running) -> JsonResponse:
-    """Replace the roles."""
-    return answer(await service.set_roles(ports.database, ports.application_cache, request.request_object))
+@router.answers(contract.ROLES_UPDATE)
+async def set_roles(ports: Ports, request: contract.RolesRequest) -> contract.ApplicationRoles:
+    return await service.set_roles(ports.database, ports.application_cache, request)
 
 
-@router.post("/roles/remove", response_model=ObjectResponse[ApplicationRoles])
-async def remove_roles(request: ObjectRequest[RolesRequest], ports: Running) -> JsonResponse:
-    """Remove roles."""
-    return answer(await service.remove_roles(ports.database, ports.application_cache, request.request_object))
+@router.answers(contract.ROLES_REMOVE)
+async def remove_roles(ports: Ports, request: contract.RolesRequest) -> contract.ApplicationRoles:
+    return await service.remove_roles(ports.database, ports.application_cache, request)
 
 
-@router.post("/config/detail", response_model=ObjectResponse[ApplicationConfigDetail])
-async def config_detail(request: ObjectRequest[ApplicationRequest], ports: Running) -> JsonResponse:
-    """The configuration of an application."""
-    return answer(await config_service.config_detail(ports.database, ports.cipher, request.request_object))
+@router.answers(contract.CONFIG_DETAIL)
+async def config_detail(
+    ports: Ports, request: contract.ApplicationRequest
+) -> contract.ApplicationConfigDetail:
+    return await config_service.config_detail(ports.database, ports.cipher, request)
 
 
-@router.post("/config/create", response_model=ObjectResponse[CreatedConfig])
-async def create_config(request: ObjectRequest[CreateConfigRequest], ports: Running) -> JsonResponse:
-    """Set all values of a configuration key."""
-    return answer(await config_service.create_config(ports, request.request_object))
+@router.answers(contract.CONFIG_CREATE)
+async def create_config(ports: Ports, request: contract.CreateConfigRequest) -> contract.CreatedConfig:
+    return await config_service.create_config(ports, request)
 
 
-@router.post("/config/remove", response_model=StatusResponse)
-async def remove_config(request: ObjectRequest[RemoveConfigRequest], ports: Running) -> JsonResponse:
-    """Remove a configuration key."""
-    await config_service.remove_config(ports.database, ports.application_cache, request.request_object)
-    return answer_empty()
+@router.answers(contract.CONFIG_REMOVE)
+async def remove_config(ports: Ports, request: contract.RemoveConfigRequest) -> None:
+    await config_service.remove_config(ports.database, ports.application_cache, request)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from fastapi import Depends
-
-from powerauth_core.kernel.ports import WithDatabase, WithSettings, running
+from powerauth_core.kernel.ports import WithDatabase, WithSettings
 
 
 class Ports(WithDatabase, WithSettings, Protocol):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
-
-from fastapi import Depends
+from typing import Protocol
 
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
-from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithEgress, WithSettings, running
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithEgress, WithSettings
 
 
 class WithCallbacks(Protocol):
@@ -19,7 +17,3 @@ class WithCallbacks(Protocol):
 
 class Ports(WithDatabase, WithSettings, WithCipher, WithEgress, WithCallbacks, Protocol):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

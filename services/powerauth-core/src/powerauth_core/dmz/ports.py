@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
-
-from fastapi import Depends
+from typing import Protocol
 
 from powerauth_core.activations.ports import WithActivationKeys, WithChanges
 from powerauth_core.applications.ports import WithApplications
@@ -15,7 +13,6 @@ from powerauth_core.kernel.ports import (
     WithHashes,
     WithListeners,
     WithSettings,
-    running,
 )
 from powerauth_core.providers.ports import WithDiscovery
 from powerauth_core.tokens.ports import WithTokenValidator
@@ -38,7 +35,3 @@ class Ports(
     Protocol,
 ):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from powerauth_contracts.calls import Call
-from powerauth_contracts.rest.table import VALIDATE_TOKEN, VERIFY_SIGNATURE
+from powerauth_contracts.rest import tokens as token_calls
+from powerauth_contracts.rest import verification as signature_calls
 from powerauth_core.dmz.use_cases import USE_CASES, UseCase
 from powerauth_core.edge.lean import LeanCall
 from powerauth_core.tokens import service as tokens
 from powerauth_core.verification import service as signatures
 
 _ANSWERED: Mapping[Call[Any, Any], UseCase] = {
-    VERIFY_SIGNATURE: signatures.verify,
-    VALIDATE_TOKEN: tokens.validate_token,
+    signature_calls.VERIFY: signatures.verify,
+    token_calls.VALIDATE: tokens.validate_token,
     **USE_CASES,
 }
 

@@ -1,19 +1,13 @@
 """HTTP side of the envelope call (spec/core-api.md §12)."""
 
-from fastapi import APIRouter
-
-from powerauth_contracts.rest.envelopes import DecryptorRequest, DecryptorResponse
-from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_contracts.rest import envelopes as contract
 from powerauth_core.envelopes import handout
-from powerauth_core.envelopes.ports import Running
-from powerauth_core.kernel.answers import answer
-from servicekit.answers import JsonResponse
-from servicekit.routing import JsonRoute
+from powerauth_core.envelopes.ports import Ports
+from powerauth_core.kernel.call_routes import CallRouter
 
-router = APIRouter(prefix="/rest/v3/ecies", tags=["Envelopes"], route_class=JsonRoute)
+router = CallRouter("Envelopes")
 
 
-@router.post("/decryptor", response_model=ObjectResponse[DecryptorResponse])
-async def decryptor(request: ObjectRequest[DecryptorRequest], ports: Running) -> JsonResponse:
-    """Hand out the envelope key of one request."""
-    return answer(await handout.decryptor(ports, request.request_object))
+@router.answers(contract.DECRYPTOR)
+async def decryptor(ports: Ports, request: contract.DecryptorRequest) -> contract.DecryptorResponse:
+    return await handout.decryptor(ports, request)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
-
-from fastapi import Depends
+from typing import Protocol
 
 from powerauth_core.activations.ports import WithActivationKeys, WithChanges
 from powerauth_core.applications.ports import WithApplications
-from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithSettings, running
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithSettings
 
 
 class Ports(
@@ -22,7 +20,3 @@ class Ports(
     Protocol,
 ):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

@@ -1,40 +1,26 @@
 """HTTP side of the key exchange (spec/core-api.md §7, §8)."""
 
-from fastapi import APIRouter
-
-from powerauth_contracts.rest.exchange import (
-    CreateActivationByRecoveryRequest,
-    CreateActivationRequest,
-    KeyExchangeResponse,
-    PrepareActivationRequest,
-)
-from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_contracts.rest import exchange as contract
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.exchange.ports import Running
-from powerauth_core.kernel.answers import answer
-from servicekit.answers import JsonResponse
-from servicekit.routing import JsonRoute
+from powerauth_core.exchange.ports import Ports
+from powerauth_core.kernel.call_routes import CallRouter
 
-router = APIRouter(prefix="/rest/v3", route_class=JsonRoute)
-
-
-@router.post("/activation/prepare", tags=["Activations"], response_model=ObjectResponse[KeyExchangeResponse])
-async def prepare(request: ObjectRequest[PrepareActivationRequest], ports: Running) -> JsonResponse:
-    """Exchange keys for an activation code."""
-    return answer(await key_exchange.prepare_activation(ports, request.request_object))
+router = CallRouter("Activations")
+recovery_router = CallRouter("Recovery")
 
 
-@router.post("/activation/create", tags=["Activations"], response_model=ObjectResponse[KeyExchangeResponse])
-async def create(request: ObjectRequest[CreateActivationRequest], ports: Running) -> JsonResponse:
-    """Exchange keys for a user the caller has identified."""
-    return answer(await key_exchange.create_activation(ports, request.request_object))
+@router.answers(contract.PREPARE)
+async def prepare(ports: Ports, request: contract.PrepareActivationRequest) -> contract.KeyExchangeResponse:
+    return await key_exchange.prepare_activation(ports, request)
 
 
-@router.post(
-    "/activation/recovery/create", tags=["Recovery"], response_model=ObjectResponse[KeyExchangeResponse]
-)
+@router.answers(contract.CREATE)
+async def create(ports: Ports, request: contract.CreateActivationRequest) -> contract.KeyExchangeResponse:
+    return await key_exchange.create_activation(ports, request)
+
+
+@recovery_router.answers(contract.RECOVERY_CREATE)
 async def create_by_recovery_code(
-    request: ObjectRequest[CreateActivationByRecoveryRequest], ports: Running
-) -> JsonResponse:
-    """Exchange keys for a recovery code and its PUK."""
-    return answer(await recovery.create_activation(ports, request.request_object))
+    ports: Ports, request: contract.CreateActivationByRecoveryRequest
+) -> contract.KeyExchangeResponse:
+    return await recovery.create_activation(ports, request)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
-
-from fastapi import Depends
+from typing import Protocol
 
 from powerauth_core.integrations.callers import CallerCache
-from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithSettings, running
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithSettings
 
 
 class WithCallers(Protocol):
@@ -19,7 +17,3 @@ class WithCallers(Protocol):
 
 class Ports(WithDatabase, WithSettings, WithCipher, WithCallers, Protocol):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

@@ -1,41 +1,27 @@
 """HTTP side of the integration calls."""
 
-from fastapi import APIRouter
-
-from powerauth_contracts.rest.integrations import (
-    CreateIntegrationRequest,
-    IntegrationDetail,
-    ListIntegrationsResponse,
-    RemoveIntegrationRequest,
-    RemoveIntegrationResponse,
-)
-from powerauth_contracts.wire import ObjectRequest, ObjectResponse
+from powerauth_contracts.rest import integrations as contract
 from powerauth_core.integrations import service
-from powerauth_core.integrations.ports import Running
-from powerauth_core.kernel.answers import answer
-from servicekit.answers import JsonResponse
-from servicekit.routing import JsonRoute
+from powerauth_core.integrations.ports import Ports
+from powerauth_core.kernel.call_routes import CallRouter
 
-router = APIRouter(prefix="/rest/v3/integration", tags=["Integrations"], route_class=JsonRoute)
+router = CallRouter("Integrations")
 
 
-@router.post("/create", response_model=ObjectResponse[IntegrationDetail])
+@router.answers(contract.CREATE)
 async def create_integration(
-    request: ObjectRequest[CreateIntegrationRequest], ports: Running
-) -> JsonResponse:
-    """Create an integration."""
-    return answer(await service.create_integration(ports.database, ports.cipher, request.request_object))
+    ports: Ports, request: contract.CreateIntegrationRequest
+) -> contract.IntegrationDetail:
+    return await service.create_integration(ports.database, ports.cipher, request)
 
 
-@router.post("/list", response_model=ObjectResponse[ListIntegrationsResponse])
-async def list_integrations(ports: Running) -> JsonResponse:
-    """The integrations that may call this door."""
-    return answer(await service.list_integrations(ports))
+@router.answers(contract.LIST)
+async def list_integrations(ports: Ports, _: None) -> contract.ListIntegrationsResponse:
+    return await service.list_integrations(ports)
 
 
-@router.post("/remove", response_model=ObjectResponse[RemoveIntegrationResponse])
+@router.answers(contract.REMOVE)
 async def remove_integration(
-    request: ObjectRequest[RemoveIntegrationRequest], ports: Running
-) -> JsonResponse:
-    """Remove an integration."""
-    return answer(await service.remove_integration(ports.database, ports.callers, request.request_object))
+    ports: Ports, request: contract.RemoveIntegrationRequest
+) -> contract.RemoveIntegrationResponse:
+    return await service.remove_integration(ports.database, ports.callers, request)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
-
-from fastapi import Depends
+from typing import Protocol
 
 from powerauth_core.applications.ports import WithApplications
-from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithSettings, running
+from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithSettings
 
 
 class Ports(WithDatabase, WithSettings, WithListeners, WithApplications, Protocol):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

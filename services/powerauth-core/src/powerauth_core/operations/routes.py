@@ -1,89 +1,70 @@
 """HTTP of the operation calls (spec/core-api.md §19)."""
 
-from fastapi import APIRouter
-from starlette.responses import Response
-
-from powerauth_contracts.rest.operations import (
-    OperationApproveRequest,
-    OperationCancelRequest,
-    OperationClaimRequest,
-    OperationCreateRequest,
-    OperationDetailRequest,
-    OperationDetailResponse,
-    OperationExternalListRequest,
-    OperationFailApprovalRequest,
-    OperationListRequest,
-    OperationRejectRequest,
-    OperationUserActionResponse,
-)
-from powerauth_contracts.wire import ObjectRequest, ObjectResponse
-from powerauth_core.kernel.answers import answer, answer_list
+from powerauth_contracts.rest import operations as contract
+from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.operations import creation, service
-from powerauth_core.operations.ports import Running
-from servicekit.routing import JsonRoute
+from powerauth_core.operations.ports import Ports
 
-router = APIRouter(prefix="/rest/v3/operation", tags=["Operations"], route_class=JsonRoute)
-
-Detail = ObjectResponse[OperationDetailResponse]
-Details = ObjectResponse[list[OperationDetailResponse]]
-Acted = ObjectResponse[OperationUserActionResponse]
+router = CallRouter("Operations")
 
 
-@router.post("/create", response_model=Detail)
-async def create(ports: Running, body: ObjectRequest[OperationCreateRequest]) -> Response:
-    """Make an operation from a template."""
-    return answer(await creation.create(ports, body.request_object))
+@router.answers(contract.CREATE)
+async def create(ports: Ports, request: contract.OperationCreateRequest) -> contract.OperationDetailResponse:
+    return await creation.create(ports, request)
 
 
-@router.post("/detail", response_model=Detail)
-async def detail(ports: Running, body: ObjectRequest[OperationDetailRequest]) -> Response:
-    """Show one operation."""
-    return answer(await service.detail(ports.database, ports.settings, body.request_object))
+@router.answers(contract.DETAIL)
+async def detail(ports: Ports, request: contract.OperationDetailRequest) -> contract.OperationDetailResponse:
+    return await service.detail(ports.database, ports.settings, request)
 
 
-@router.post("/claim", response_model=Detail)
-async def claim(ports: Running, body: ObjectRequest[OperationClaimRequest]) -> Response:
-    """Give a pending operation without owner to a user."""
-    return answer(await service.claim(ports.database, ports.listeners, body.request_object))
+@router.answers(contract.CLAIM)
+async def claim(ports: Ports, request: contract.OperationClaimRequest) -> contract.OperationDetailResponse:
+    return await service.claim(ports.database, ports.listeners, request)
 
 
-@router.post("/list", response_model=Details)
-async def list_all(ports: Running, body: ObjectRequest[OperationListRequest]) -> Response:
-    """Operations of a user."""
-    return answer_list(await service.list_all(ports, body.request_object))
+@router.answers(contract.LIST)
+async def list_all(
+    ports: Ports, request: contract.OperationListRequest
+) -> list[contract.OperationDetailResponse]:
+    return await service.list_all(ports, request)
 
 
-@router.post("/list/pending", response_model=Details)
-async def list_pending(ports: Running, body: ObjectRequest[OperationListRequest]) -> Response:
-    """Pending operations of a user."""
-    return answer_list(await service.list_pending(ports, body.request_object))
+@router.answers(contract.LIST_PENDING)
+async def list_pending(
+    ports: Ports, request: contract.OperationListRequest
+) -> list[contract.OperationDetailResponse]:
+    return await service.list_pending(ports, request)
 
 
-@router.post("/list/external", response_model=Details)
-async def list_external(ports: Running, body: ObjectRequest[OperationExternalListRequest]) -> Response:
-    """Operations with an external id."""
-    return answer_list(await service.list_external(ports, body.request_object))
+@router.answers(contract.LIST_EXTERNAL)
+async def list_external(
+    ports: Ports, request: contract.OperationExternalListRequest
+) -> list[contract.OperationDetailResponse]:
+    return await service.list_external(ports, request)
 
 
-@router.post("/approve", response_model=Acted)
-async def approve(ports: Running, body: ObjectRequest[OperationApproveRequest]) -> Response:
-    """Approve an operation, or count a failed approval."""
-    return answer(await service.approve(ports, body.request_object))
+@router.answers(contract.APPROVE)
+async def approve(
+    ports: Ports, request: contract.OperationApproveRequest
+) -> contract.OperationUserActionResponse:
+    return await service.approve(ports, request)
 
 
-@router.post("/approve/fail", response_model=Acted)
-async def fail_approval(ports: Running, body: ObjectRequest[OperationFailApprovalRequest]) -> Response:
-    """Count a failed approval."""
-    return answer(await service.fail_approval(ports.database, ports.listeners, body.request_object))
+@router.answers(contract.APPROVE_FAIL)
+async def fail_approval(
+    ports: Ports, request: contract.OperationFailApprovalRequest
+) -> contract.OperationUserActionResponse:
+    return await service.fail_approval(ports.database, ports.listeners, request)
 
 
-@router.post("/reject", response_model=Acted)
-async def reject(ports: Running, body: ObjectRequest[OperationRejectRequest]) -> Response:
-    """Reject an operation for its user."""
-    return answer(await service.reject(ports, body.request_object))
+@router.answers(contract.REJECT)
+async def reject(
+    ports: Ports, request: contract.OperationRejectRequest
+) -> contract.OperationUserActionResponse:
+    return await service.reject(ports, request)
 
 
-@router.post("/cancel", response_model=Detail)
-async def cancel(ports: Running, body: ObjectRequest[OperationCancelRequest]) -> Response:
-    """Cancel an operation."""
-    return answer(await service.cancel(ports.database, ports.listeners, body.request_object))
+@router.answers(contract.CANCEL)
+async def cancel(ports: Ports, request: contract.OperationCancelRequest) -> contract.OperationDetailResponse:
+    return await service.cancel(ports.database, ports.listeners, request)

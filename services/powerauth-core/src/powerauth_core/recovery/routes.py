@@ -1,64 +1,50 @@
 """HTTP side of the recovery calls (spec/core-api.md §8)."""
 
-from fastapi import APIRouter
-
-from powerauth_contracts.rest.recovery import (
-    ConfirmRecoveryCodeRequest,
-    ConfirmRecoveryCodeResponse,
-    CreateRecoveryCodeRequest,
-    CreateRecoveryCodeResponse,
-    LookupRecoveryCodesRequest,
-    LookupRecoveryCodesResponse,
-    RecoveryConfigRequest,
-    RecoveryConfigResponse,
-    RevokeRecoveryCodesRequest,
-    RevokeRecoveryCodesResponse,
-    UpdateRecoveryConfigRequest,
-    UpdateRecoveryConfigResponse,
-)
-from powerauth_contracts.wire import ObjectRequest, ObjectResponse
-from powerauth_core.kernel.answers import answer
+from powerauth_contracts.rest import recovery as contract
+from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.recovery import postcards, service
-from powerauth_core.recovery.ports import Running
-from servicekit.answers import JsonResponse
-from servicekit.routing import JsonRoute
+from powerauth_core.recovery.ports import Ports
 
-router = APIRouter(prefix="/rest/v3", tags=["Recovery"], route_class=JsonRoute)
+router = CallRouter("Recovery")
 
 
-@router.post("/recovery/create", response_model=ObjectResponse[CreateRecoveryCodeResponse])
-async def create_code(request: ObjectRequest[CreateRecoveryCodeRequest], ports: Running) -> JsonResponse:
-    """Make a postcard code."""
-    return answer(await postcards.create_code(ports, request.request_object))
+@router.answers(contract.CREATE)
+async def create_code(
+    ports: Ports, request: contract.CreateRecoveryCodeRequest
+) -> contract.CreateRecoveryCodeResponse:
+    return await postcards.create_code(ports, request)
 
 
-@router.post("/recovery/confirm", response_model=ObjectResponse[ConfirmRecoveryCodeResponse])
-async def confirm_code(request: ObjectRequest[ConfirmRecoveryCodeRequest], ports: Running) -> JsonResponse:
-    """Make a received code usable."""
-    return answer(await service.confirm_code(ports, request.request_object))
+@router.answers(contract.CONFIRM)
+async def confirm_code(
+    ports: Ports, request: contract.ConfirmRecoveryCodeRequest
+) -> contract.ConfirmRecoveryCodeResponse:
+    return await service.confirm_code(ports, request)
 
 
-@router.post("/recovery/lookup", response_model=ObjectResponse[LookupRecoveryCodesResponse])
-async def look_up_codes(request: ObjectRequest[LookupRecoveryCodesRequest], ports: Running) -> JsonResponse:
-    """Codes of a user or of an activation."""
-    return answer(
-        await service.look_up_codes(ports.database, ports.application_cache, request.request_object)
-    )
+@router.answers(contract.LOOKUP)
+async def look_up_codes(
+    ports: Ports, request: contract.LookupRecoveryCodesRequest
+) -> contract.LookupRecoveryCodesResponse:
+    return await service.look_up_codes(ports.database, ports.application_cache, request)
 
 
-@router.post("/recovery/revoke", response_model=ObjectResponse[RevokeRecoveryCodesResponse])
-async def revoke_codes(request: ObjectRequest[RevokeRecoveryCodesRequest], ports: Running) -> JsonResponse:
-    """Revoke codes."""
-    return answer(await service.revoke_codes(ports.database, request.request_object))
+@router.answers(contract.REVOKE)
+async def revoke_codes(
+    ports: Ports, request: contract.RevokeRecoveryCodesRequest
+) -> contract.RevokeRecoveryCodesResponse:
+    return await service.revoke_codes(ports.database, request)
 
 
-@router.post("/recovery/config/detail", response_model=ObjectResponse[RecoveryConfigResponse])
-async def get_config(request: ObjectRequest[RecoveryConfigRequest], ports: Running) -> JsonResponse:
-    """How an application offers recovery."""
-    return answer(await postcards.get_config(ports.database, ports.application_cache, request.request_object))
+@router.answers(contract.CONFIG_DETAIL)
+async def get_config(
+    ports: Ports, request: contract.RecoveryConfigRequest
+) -> contract.RecoveryConfigResponse:
+    return await postcards.get_config(ports.database, ports.application_cache, request)
 
 
-@router.post("/recovery/config/update", response_model=ObjectResponse[UpdateRecoveryConfigResponse])
-async def update_config(request: ObjectRequest[UpdateRecoveryConfigRequest], ports: Running) -> JsonResponse:
-    """Change how an application offers recovery."""
-    return answer(await postcards.update_config(ports, request.request_object))
+@router.answers(contract.CONFIG_UPDATE)
+async def update_config(
+    ports: Ports, request: contract.UpdateRecoveryConfigRequest
+) -> contract.UpdateRecoveryConfigResponse:
+    return await postcards.update_config(ports, request)

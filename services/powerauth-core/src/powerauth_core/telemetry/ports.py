@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from fastapi import Depends
-
-from powerauth_core.kernel.ports import WithDatabase, running
+from powerauth_core.kernel.ports import WithDatabase
 
 
 class Ports(WithDatabase, Protocol):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

@@ -1,76 +1,59 @@
 """HTTP of the operation template and text calls (spec/core-api.md §20; cloud-api §11.7)."""
 
-from fastapi import APIRouter
-from starlette.responses import Response
-
-from powerauth_contracts.rest.templates import (
-    OperationTemplateCreateRequest,
-    OperationTemplateDetailRequest,
-    OperationTemplateDetailResponse,
-    OperationTemplateRemoveRequest,
-    OperationTemplateUpdateRequest,
-    OperationTextListRequest,
-    OperationTextListResponse,
-    OperationTextRemoveRequest,
-    OperationTextRemoveResponse,
-    OperationTextRow,
-)
-from powerauth_contracts.wire import ObjectRequest, ObjectResponse, StatusResponse
-from powerauth_core.kernel.answers import answer, answer_empty, answer_list
+from powerauth_contracts.rest import templates as contract
+from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.templates import service, texts
-from powerauth_core.templates.ports import Running
+from powerauth_core.templates.ports import Ports
 from powerauth_core.templates.schemas import OperationTextUpdateRequest
-from servicekit.routing import JsonRoute
 
-router = APIRouter(prefix="/rest/v3/operation", tags=["Operation templates"], route_class=JsonRoute)
-
-Detail = ObjectResponse[OperationTemplateDetailResponse]
+router = CallRouter("Operation templates")
 
 
-@router.post("/template/create", response_model=Detail)
-async def create(ports: Running, body: ObjectRequest[OperationTemplateCreateRequest]) -> Response:
-    """Make a template."""
-    return answer(await service.create(ports.database, body.request_object))
+@router.answers(contract.TEMPLATE_CREATE)
+async def create(
+    ports: Ports, request: contract.OperationTemplateCreateRequest
+) -> contract.OperationTemplateDetailResponse:
+    return await service.create(ports.database, request)
 
 
-@router.post("/template/update", response_model=Detail)
-async def update(ports: Running, body: ObjectRequest[OperationTemplateUpdateRequest]) -> Response:
-    """Replace a template's content."""
-    return answer(await service.update(ports.database, body.request_object))
+@router.answers(contract.TEMPLATE_UPDATE)
+async def update(
+    ports: Ports, request: contract.OperationTemplateUpdateRequest
+) -> contract.OperationTemplateDetailResponse:
+    return await service.update(ports.database, request)
 
 
-@router.post("/template/detail", response_model=Detail)
-async def detail(ports: Running, body: ObjectRequest[OperationTemplateDetailRequest]) -> Response:
-    """Show one template."""
-    return answer(await service.detail(ports.database, body.request_object))
+@router.answers(contract.TEMPLATE_DETAIL)
+async def detail(
+    ports: Ports, request: contract.OperationTemplateDetailRequest
+) -> contract.OperationTemplateDetailResponse:
+    return await service.detail(ports.database, request)
 
 
-@router.post("/template/list", response_model=ObjectResponse[list[OperationTemplateDetailResponse]])
-async def list_all(ports: Running) -> Response:
-    """All templates; the request body is ignored."""
-    return answer_list(await service.list_all(ports.database))
+@router.answers(contract.TEMPLATE_LIST)
+async def list_all(ports: Ports, _: None) -> list[contract.OperationTemplateDetailResponse]:
+    return await service.list_all(ports.database)
 
 
-@router.post("/template/remove", response_model=StatusResponse)
-async def remove(ports: Running, body: ObjectRequest[OperationTemplateRemoveRequest]) -> Response:
-    """Remove a template; existing operations stay as they are."""
-    await service.remove(ports.database, body.request_object)
-    return answer_empty()
+@router.answers(contract.TEMPLATE_REMOVE)
+async def remove(ports: Ports, request: contract.OperationTemplateRemoveRequest) -> None:
+    await service.remove(ports.database, request)
 
 
-@router.post("/text/list", response_model=ObjectResponse[OperationTextListResponse])
-async def list_texts(ports: Running, body: ObjectRequest[OperationTextListRequest]) -> Response:
-    """Localised texts of operations."""
-    return answer(await texts.list_texts(ports.database, body.request_object))
+@router.answers(contract.TEXT_LIST)
+async def list_texts(
+    ports: Ports, request: contract.OperationTextListRequest
+) -> contract.OperationTextListResponse:
+    return await texts.list_texts(ports.database, request)
 
 
-@router.post("/text/update", response_model=ObjectResponse[OperationTextRow])
-async def update_text(ports: Running, body: ObjectRequest[OperationTextUpdateRequest]) -> Response:
-    """Make or replace the texts of an operation type in a language."""
-    return answer(await texts.update(ports.database, body.request_object))
+@router.answers(contract.TEXT_UPDATE.read_as(OperationTextUpdateRequest))
+async def update_text(ports: Ports, request: OperationTextUpdateRequest) -> contract.OperationTextRow:
+    return await texts.update(ports.database, request)
 
 
-@router.post("/text/remove", response_model=ObjectResponse[OperationTextRemoveResponse])
-async def remove_text(ports: Running, body: ObjectRequest[OperationTextRemoveRequest]) -> Response:
-    """Remove the texts of an operation type in a language."""
-    return answer(await texts.remove(ports.database, body.request_object))
+@router.answers(contract.TEXT_REMOVE)
+async def remove_text(
+    ports: Ports, request: contract.OperationTextRemoveRequest
+) -> contract.OperationTextRemoveResponse:
+    return await texts.remove(ports.database, request)

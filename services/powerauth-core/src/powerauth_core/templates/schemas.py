@@ -9,9 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from powerauth_contracts.fields import Name, RequiredText
-from powerauth_contracts.rest.templates import Language
-from powerauth_contracts.wire import RequestModel
+from powerauth_contracts.rest import templates
 from powerauth_core.kernel.base import json_text
 from powerauth_core.templates import rules
 from powerauth_core.templates.rules import is_json_of
@@ -55,16 +53,12 @@ def _judge(shape: TypeAdapter[Any], value: Any) -> None:
         raise ValidationError.from_exception_data(error.title, problems) from None
 
 
-class OperationTextUpdateRequest(RequestModel):
+class OperationTextUpdateRequest(templates.OperationTextUpdateRequest):
     """``operation/text/update``: make or replace the texts of a ``placeholder`` (operation type).
 
     The JSON parts may be given as JSON or as its text; they are kept as text, with their ``${…}``.
     """
 
-    placeholder: Name
-    language: Language
-    title: Name
-    message: RequiredText
     attributes: Annotated[str, _json_text(list, list[Attribute], "must be a JSON array")] | None = None
     ui: Annotated[str, _json_text(dict, Ui, "must be a JSON object")] | None = None
     result_texts: Annotated[str, _json_text(dict, ResultTexts, "must be a JSON object")] | None = None

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
-
-from fastapi import Depends
+from typing import Protocol
 
 from powerauth_core.activations.ports import WithActivationKeys
 from powerauth_core.applications.ports import WithApplications
-from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithSettings, running
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithSettings
 
 
 class Ports(WithDatabase, WithSettings, WithCipher, WithApplications, WithActivationKeys, Protocol):
     """What use cases of this room take."""
-
-
-Running = Annotated[Ports, Depends(running)]
-"""Parameter type of a route."""

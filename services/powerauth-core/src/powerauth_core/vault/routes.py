@@ -1,19 +1,13 @@
 """HTTP of the vault call (spec/core-api.md §10)."""
 
-from fastapi import APIRouter
-
-from powerauth_contracts.rest.vault import UnlockVaultRequest, UnlockVaultResponse
-from powerauth_contracts.wire import ObjectRequest, ObjectResponse
-from powerauth_core.kernel.answers import answer
+from powerauth_contracts.rest import vault as contract
+from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.vault import service
-from powerauth_core.vault.ports import Running
-from servicekit.answers import JsonResponse
-from servicekit.routing import JsonRoute
+from powerauth_core.vault.ports import Ports
 
-router = APIRouter(prefix="/rest/v3/vault", tags=["Vault"], route_class=JsonRoute)
+router = CallRouter("Vault")
 
 
-@router.post("/unlock", response_model=ObjectResponse[UnlockVaultResponse])
-async def unlock(ports: Running, body: ObjectRequest[UnlockVaultRequest]) -> JsonResponse:
-    """Verify a signature and hand out the vault key, encrypted for the device."""
-    return answer(await service.unlock(ports, body.request_object))
+@router.answers(contract.UNLOCK)
+async def unlock(ports: Ports, request: contract.UnlockVaultRequest) -> contract.UnlockVaultResponse:
+    return await service.unlock(ports, request)
