@@ -10,8 +10,8 @@ from cloud_client import Client, Service, Start
 from cloud_fake_core import FakeCore
 from fastapi import FastAPI
 
-from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.core_errors import Area, translated
+from powerauth_contracts.texts import CoreRefused
 from powerauth_protocol.common.json_text import read_first_json
 from servicekit.http import RawAnswer, RemoteUnavailable
 
@@ -241,7 +241,7 @@ R, OP, S, T, A = Area.REGISTRATIONS, Area.OPERATIONS, Area.SIGNATURES, Area.TOKE
     ],
 )
 def test_core_errors_are_mapped_by_area(core_code: str, area: Area, code: str) -> None:
-    error = translated(CoreRefused(core_code, "path"), area)
+    error = translated(CoreRefused(core_code, "path", {}), area)
     assert error.code == code
     assert error.http_status == {"ERROR_INTERNAL_API": 500, "ERROR_NOT_FOUND": 404}.get(code, 400)
 
@@ -275,7 +275,7 @@ def test_core_errors_are_mapped_by_area(core_code: str, area: Area, code: str) -
 def test_what_the_core_refuses_names_member_and_reason(
     area: Area, message: str, violations: list[tuple[str, str]]
 ) -> None:
-    error = translated(CoreRefused("ERR0024", "path", message=message), area)
+    error = translated(CoreRefused("ERR0024", "path", {"message": message}), area)
     assert [(violation.field, violation.hint) for violation in error.violations] == violations
 
 

@@ -9,20 +9,37 @@ import pytest
 from cloud_client import Client, Service, Start
 from cloud_fake_core import GOOD_OFFLINE_CODE, FakeCore
 
-from cloud_private_api.core_client.models import Operation
 from cloud_private_api.offline import rules as offline
 from cloud_private_api.verification.rules import offline_data, typed_code
+from powerauth_contracts.rest.operations import OperationDetailResponse
 
 NONCE = "AAECAwQFBgcICQoLDA0ODw=="
 KEY = bytes(32)
 OPERATION_ID = "11111111-2222-4333-8444-555555555555"
 REGISTRATION_ID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
+NOT_SET = (
+    "userId",
+    "externalId",
+    "activationFlag",
+    "templateName",
+    "statusReason",
+    "timestampFinalized",
+    "riskFlags",
+    "proximityOtp",
+    "activationId",
+)
 
-def _operation(**members: Any) -> Operation:
-    return Operation.model_validate(
+
+def _operation(**members: Any) -> OperationDetailResponse:
+    return OperationDetailResponse.model_validate(
         {
+            **dict.fromkeys(NOT_SET),
             "id": OPERATION_ID,
+            "applications": [],
+            "parameters": {},
+            "additionalData": {},
+            "maxFailureCount": 5,
             "operationType": "login",
             "data": "A2",
             "status": "PENDING",
@@ -38,8 +55,8 @@ def _operation(**members: Any) -> Operation:
 def test_derivation_gives_the_check_values() -> None:
     secrets = offline.derive(KEY, OPERATION_ID, REGISTRATION_ID)
     assert base64.b64encode(secrets.nonce).decode() == "kOkKrj8aUq0eJqWTHXWrHQ=="
-    assert secrets.check.seed == "0M4fg1wdMXRNUlyiL9g+d9iKj/1fWv1J2KKbtByUn4A="
-    assert secrets.check.step_length == 30
+    assert secrets.seed == "0M4fg1wdMXRNUlyiL9g+d9iKj/1fWv1J2KKbtByUn4A="
+    assert secrets.proximity_check()["stepLength"] == 30
 
 
 def test_base_string_is_that_of_the_example() -> None:
@@ -318,14 +335,14 @@ async def test_proximity_check_uses_derived_nonce_and_seed(start: Start, core: F
         made = await bank.ok("GET", _qr(operation_id), registrationId=registration)
         assert made["nonce"] == nonce
     sent = core.last("signature/offline/personalized/create")
-    assert sent["proximityCheck"] == {"seed": secrets.check.seed, "stepLength": 30}
+    assert sent["proximityCheck"] == {"seed": secrets.seed, "stepLength": 30}
 
     body = {"otp": GOOD_OFFLINE_CODE, "nonce": NONCE, "registrationId": registration}
     assert await bank.violation("POST", _otp(operation_id), body) == "nonce"
     assert "signature/offline/verify" not in core.paths()
     assert (await bank.ok("POST", _otp(operation_id), {**body, "nonce": nonce}))["otpValid"] is True
     checked = core.last("signature/offline/verify")["proximityCheck"]
-    assert checked == {"seed": secrets.check.seed, "stepLength": 30, "stepCount": 2}
+    assert checked == {"seed": secrets.seed, "stepLength": 30, "stepCount": 2}
     assert core.last("operation/approve")["additionalData"]["proximity_otp"] == "87654321"
 
 

@@ -356,6 +356,7 @@ async def test_history_covers_the_last_thirty_days_by_default(bank: Client, core
     activation_id = core.activation("app-a")
     core.history.append(
         {
+            "id": 1,
             "activationId": activation_id,
             "activationStatus": "ACTIVE",
             "eventReason": None,

@@ -100,7 +100,7 @@ def create_app(
         lifespan=runtime.lifespan,
         routers=ROUTERS,
         health=[database_is_usable],
-        readiness=[cloud.core.reports.status],
+        readiness=[cloud.core.check],
         name=NAME,
     )
     app.user_middleware.append(Middleware(RunAgain))

@@ -7,7 +7,6 @@ from enum import Enum, auto
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from cloud_private_api.core_client import CoreRefused
 from cloud_private_api.errors import (
     CloudError,
     InvalidRequest,
@@ -23,6 +22,7 @@ from cloud_private_api.errors import (
     UpstreamFailed,
     Violation,
 )
+from powerauth_contracts.texts import CoreRefused
 from servicekit.logs import get_logger
 
 P = ParamSpec("P")
@@ -165,7 +165,8 @@ def translated(refusal: CoreRefused, area: Area, inside: str = "") -> CloudError
         return UpstreamFailed()
     _log.info("core refused", error_code=refusal.code, path=refusal.path)
     if make is InvalidRequest:
-        return InvalidRequest(*reversed(list(_violations(refusal.message, area, inside))))
+        message = str(refusal.details.get("message") or "")
+        return InvalidRequest(*reversed(list(_violations(message, area, inside))))
     return make()
 
 

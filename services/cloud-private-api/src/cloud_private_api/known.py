@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud_private_api.caching import ExpiringCache
-from cloud_private_api.core_client import CoreClient, CoreRefused
-from cloud_private_api.core_client.models import OperationText
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import CoreCode
+from powerauth_contracts.rest import applications, templates
+from powerauth_contracts.rest.templates import OperationTextRow
+from powerauth_contracts.texts import CoreRefused
 
 CACHED_TEXTS = 10_000
 FOREVER = 365 * 24 * 3600.0
@@ -27,13 +29,13 @@ class ApplicationFacts:
         if known is not None:
             return known
         try:
-            application_id = await self._core.applications.of_key(application_key)
+            found = await self._core.ask(applications.DETAIL_VERSION, application_key=application_key)
         except CoreRefused as refusal:
             if refusal.code == CoreCode.APPLICATION_UNKNOWN:
                 return None
             raise
-        self._of_key.put(application_key, application_id)
-        return application_id
+        self._of_key.put(application_key, found.application_id)
+        return found.application_id
 
     def of_registration(self, activation_id: str) -> str | None:
         """The application of a registration, if it was seen before."""
@@ -54,14 +56,14 @@ class OperationTexts:
 
     def __init__(self, core: CoreClient, seconds: float) -> None:
         self._core = core
-        self._cache: ExpiringCache[str, Sequence[OperationText]] = ExpiringCache(CACHED_TEXTS, seconds)
+        self._cache: ExpiringCache[str, Sequence[OperationTextRow]] = ExpiringCache(CACHED_TEXTS, seconds)
 
-    async def of_type(self, operation_type: str) -> Sequence[OperationText]:
+    async def of_type(self, operation_type: str) -> Sequence[OperationTextRow]:
         """All languages of one operation type."""
         known = self._cache.get(operation_type)
         if known is not None:
             return known
-        texts = await self._core.texts.list(operation_type)
+        texts = (await self._core.ask(templates.TEXT_LIST, placeholder=operation_type)).texts
         self._cache.put(operation_type, texts)
         return texts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -71,6 +72,14 @@ def is_core_id(text: str) -> bool:
 def is_storable(text: str) -> bool:
     """Whether the text can be a name of up to 255 characters at all."""
     return _STORABLE.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which part of a list; ``number`` counts from 0."""
+
+    number: int = 0
+    size: int = 500
 
 
 StatusReasonQuery = Annotated[str | None, Query(alias="statusReason", pattern=r"^[A-Za-z0-9_.\-]{1,32}$")]

@@ -6,6 +6,12 @@ from uuid import uuid4
 
 from cloud_fake_state import CoreState, Members, Refused
 
+from powerauth_contracts.rest.callbacks import (
+    CertificateAuthentication,
+    HttpBasicAuthentication,
+    OAuth2Authentication,
+)
+
 
 class ApplicationCalls(CoreState):
     """``application/``, audit and telemetry."""
@@ -13,8 +19,7 @@ class ApplicationCalls(CoreState):
     # Applications.
 
     def _application_list(self, _request: Members) -> Members:
-        names = ("applicationId", "applicationRoles")
-        return {"applications": [{name: item[name] for name in names} for item in self.applications.values()]}
+        return {"applications": [_roles(item) for item in self.applications.values()]}
 
     def _application_detail(self, request: Members) -> Members:
         return self.find_application(request)
@@ -52,31 +57,32 @@ class ApplicationCalls(CoreState):
         raise Refused("ERR0015")
 
     def _application_roles_list(self, request: Members) -> Members:
-        return {"applicationRoles": self.find_application(request)["applicationRoles"]}
+        return _roles(self.find_application(request))
 
     def _application_roles_create(self, request: Members) -> Members:
         found = self.find_application(request)
         found["applicationRoles"] = sorted({*found["applicationRoles"], *request["applicationRoles"]})
-        return {"applicationRoles": found["applicationRoles"]}
+        return _roles(found)
 
     def _application_roles_update(self, request: Members) -> Members:
         found = self.find_application(request)
         if not request["applicationRoles"]:
             raise Refused("ERR0024")
         found["applicationRoles"] = sorted(request["applicationRoles"])
-        return {"applicationRoles": found["applicationRoles"]}
+        return _roles(found)
 
     def _application_roles_remove(self, request: Members) -> Members:
         found = self.find_application(request)
         found["applicationRoles"] = [
             role for role in found["applicationRoles"] if role not in request["applicationRoles"]
         ]
-        return {"applicationRoles": found["applicationRoles"]}
+        return _roles(found)
 
     def _application_config_detail(self, request: Members) -> Members:
         found = self.applications.get(request["applicationId"], {"config": {}})
         return {
-            "applicationConfigs": [{"key": key, "values": values} for key, values in found["config"].items()]
+            "applicationId": request["applicationId"],
+            "applicationConfigs": [{"key": key, "values": values} for key, values in found["config"].items()],
         }
 
     def _application_config_create(self, request: Members) -> Members:
@@ -141,17 +147,34 @@ class ApplicationCalls(CoreState):
         }
 
 
+def _roles(application: Members) -> Members:
+    return {name: application[name] for name in ("applicationId", "applicationRoles")}
+
+
 _SECRETS = {"password", "clientSecret", "keyPassword", "keyStorePassword", "trustStorePassword"}
+
+
+_SECTIONS: dict[str, Members] = {
+    name: {member.alias: member.default for member in model.model_fields.values()}
+    for name, model in (
+        ("certificate", CertificateAuthentication),
+        ("httpBasic", HttpBasicAuthentication),
+        ("oauth2", OAuth2Authentication),
+    )
+}
 
 
 def _public(callback: Members) -> Members:
     """A callback as the core answers it: secrets replaced by flags."""
     sections = {
         name: {
-            (f"{key}Set" if key in _SECRETS else key): (value is not None if key in _SECRETS else value)
-            for key, value in section.items()
+            (f"{key}Set" if key in _SECRETS else key): (
+                section.get(key) is not None if key in _SECRETS else section.get(key, default)
+            )
+            for key, default in known.items()
         }
-        for name, section in callback["authentication"].items()
+        for name, known in _SECTIONS.items()
+        for section in [callback["authentication"].get(name, {})]
     }
     return (
         {"maxAttempts": 1, "initialBackoff": "PT2S", "retentionPeriod": "PT720H"}

@@ -50,6 +50,12 @@ class ActivationCalls(CoreState):
                 "userId": "unknown",
                 "activationName": "unknown",
                 "applicationId": None,
+                "activationOtpValidation": "NONE",
+                "commitPhase": "ON_COMMIT",
+                "failedAttempts": 0,
+                "maxFailedAttempts": 5,
+                "encryptedStatusBlob": "",
+                "version": 0,
                 "timestampCreated": iso(0),
                 "timestampLastUsed": iso(0),
                 "activationFlags": [],
@@ -143,26 +149,26 @@ class ActivationCalls(CoreState):
         return {"items": [item for item in self.history if item["activationId"] == request["activationId"]]}
 
     def _activation_flags_list(self, request: Members) -> Members:
-        return {"activationFlags": self.find(request)["activationFlags"]}
+        return _flags(self.find(request))
 
     def _activation_flags_create(self, request: Members) -> Members:
         found = self.find(request)
         found["activationFlags"] = sorted({*found["activationFlags"], *request["activationFlags"]})
-        return {"activationFlags": found["activationFlags"]}
+        return _flags(found)
 
     def _activation_flags_update(self, request: Members) -> Members:
         found = self.find(request)
         if not request["activationFlags"]:
             raise Refused("ERR0024")
         found["activationFlags"] = sorted(request["activationFlags"])
-        return {"activationFlags": found["activationFlags"]}
+        return _flags(found)
 
     def _activation_flags_remove(self, request: Members) -> Members:
         found = self.find(request)
         found["activationFlags"] = [
             flag for flag in found["activationFlags"] if flag not in request["activationFlags"]
         ]
-        return {"activationFlags": found["activationFlags"]}
+        return _flags(found)
 
     # Verification.
 
@@ -228,6 +234,10 @@ class ActivationCalls(CoreState):
         if found is None or found["applicationId"] not in request["applicationIds"]:
             return {"tokenValid": False, "applicationRoles": [], "activationFlags": []}
         return {**found, "tokenValid": request["tokenDigest"] == GOOD_CODE}
+
+
+def _flags(activation: Members) -> Members:
+    return {name: activation[name] for name in ("activationId", "activationFlags")}
 
 
 class OperationCalls(CoreState):

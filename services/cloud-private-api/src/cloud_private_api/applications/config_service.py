@@ -12,9 +12,11 @@ from cloud_private_api.applications.provider_rules import check_uris
 from cloud_private_api.applications.schemas import ConfigItem, ConfigItems, OidcProvider, OidcProviders
 from cloud_private_api.applications.service import existing
 from cloud_private_api.audit_log.service import record_change
-from cloud_private_api.core_client import CoreClient, CoreRefused
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area, translated
 from cloud_private_api.errors import InvalidRequest, NotFound, Violation
+from powerauth_contracts.rest import applications as contract
+from powerauth_contracts.texts import CoreRefused
 from servicekit.database import Database
 
 
@@ -22,7 +24,7 @@ from servicekit.database import Database
 async def detail(ports: Ports, app_id: str) -> ConfigItems:
     """The configuration of an application, secrets masked."""
     await existing(ports, app_id)
-    found = await ports.core.applications.config(app_id)
+    found = await _config(ports.core, app_id)
     return ConfigItems(items=[rules.shown_config(item) for item in found if item.key in rules.CONFIG_KEYS])
 
 
@@ -105,8 +107,12 @@ async def remove_provider(ports: Ports, caller: Caller, app_id: str, provider_id
         await _remove(ports.database, ports.core, caller, app_id, rules.OAUTH2_PROVIDERS)
 
 
+async def _config(core: CoreClient, app_id: str) -> list[contract.ConfigItem]:
+    return (await core.ask(contract.CONFIG_DETAIL, application_id=app_id)).application_configs
+
+
 async def _providers(core: CoreClient, app_id: str) -> list[dict[str, Any]]:
-    for item in await core.applications.config(app_id):
+    for item in await _config(core, app_id):
         if item.key == rules.OAUTH2_PROVIDERS:
             return [value for value in item.values if isinstance(value, dict)]
     return []
@@ -115,7 +121,7 @@ async def _providers(core: CoreClient, app_id: str) -> list[dict[str, Any]]:
 async def _write(
     database: Database, core: CoreClient, caller: Caller, app_id: str, key: str, values: Sequence[Any]
 ) -> None:
-    await core.applications.set_config(app_id, key, values)
+    await core.tell(contract.CONFIG_CREATE, application_id=app_id, key=key, values=values)
     await record_change(
         database,
         caller.username,
@@ -125,7 +131,7 @@ async def _write(
 
 
 async def _remove(database: Database, core: CoreClient, caller: Caller, app_id: str, key: str) -> None:
-    await core.applications.remove_config(app_id, key)
+    await core.tell(contract.CONFIG_REMOVE, application_id=app_id, key=key)
     await record_change(
         database,
         caller.username,

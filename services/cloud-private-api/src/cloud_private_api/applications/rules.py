@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cloud_private_api.applications.schemas import Application, ConfigItem, Version
-from cloud_private_api.core_client import models as core
 from cloud_private_api.errors import MASKED, InvalidRequest, Violation
+from powerauth_contracts.rest import applications as contract
 from servicekit.kept_secrets import HINT, OIDC_SECRETS, to_be_given_anew
 
 DEFAULT_VERSION = "default"
@@ -60,7 +60,7 @@ def check_key(key: str) -> None:
         raise InvalidRequest(Violation("key", "is not a known configuration key", parameter=True))
 
 
-def shown_config(item: core.ConfigItem) -> ConfigItem:
+def shown_config(item: contract.ConfigItem) -> ConfigItem:
     """One configuration key, secrets masked."""
     values = [masked(value) for value in item.values] if item.key == OAUTH2_PROVIDERS else item.values
     return ConfigItem(key=item.key, values=values)
@@ -92,7 +92,9 @@ def with_stored_secret(provider: Provider, stored: Sequence[Provider]) -> Provid
     raise InvalidRequest(Violation("clientSecret", "has no stored value to keep"))
 
 
-def chosen_version(versions: Sequence[core.ApplicationVersion]) -> core.ApplicationVersion | None:
+def chosen_version(
+    versions: Sequence[contract.ApplicationVersionDetail],
+) -> contract.ApplicationVersionDetail | None:
     """The version whose key an application is shown with: ``default``, else the first supported one."""
     for version in versions:
         if version.application_version_id == DEFAULT_VERSION:
@@ -100,7 +102,7 @@ def chosen_version(versions: Sequence[core.ApplicationVersion]) -> core.Applicat
     return next((version for version in versions if version.supported), None)
 
 
-def shown_application(detail: core.ApplicationDetail, service_base_url: str | None) -> Application:
+def shown_application(detail: contract.ApplicationDetail, service_base_url: str | None) -> Application:
     """An application as an administrator sees it."""
     version = chosen_version(detail.versions)
     return Application(
@@ -114,7 +116,7 @@ def shown_application(detail: core.ApplicationDetail, service_base_url: str | No
     )
 
 
-def shown_version(version: core.ApplicationVersion) -> Version:
+def shown_version(version: contract.ApplicationVersionDetail) -> Version:
     """A version as an administrator sees it."""
     return Version(
         name=version.application_version_id,

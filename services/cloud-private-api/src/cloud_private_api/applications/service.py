@@ -17,25 +17,29 @@ from cloud_private_api.applications.schemas import (
     Versions,
 )
 from cloud_private_api.audit_log.service import record_change
-from cloud_private_api.core_client import models as core
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_storable
 from cloud_private_api.properties import repository as properties
+from powerauth_contracts.rest import applications as contract
 from servicekit.database import Database
 
 
-async def existing(ports: Ports, app_id: str) -> core.ApplicationDetail:
+async def existing(ports: Ports, app_id: str) -> contract.ApplicationDetail:
     """An application that the core knows; otherwise the core's refusal.
 
     :raises NotFound: the id cannot be one
     """
     if not is_storable(app_id):
         raise NotFound
-    return await ports.core.applications.detail(app_id)
+    return await _detail(ports, app_id)
 
 
-async def _shown(database: Database, detail: core.ApplicationDetail) -> Application:
+async def _detail(ports: Ports, app_id: str) -> contract.ApplicationDetail:
+    return await ports.core.ask(contract.DETAIL, application_id=app_id)
+
+
+async def _shown(database: Database, detail: contract.ApplicationDetail) -> Application:
     async with database.read() as session:
         base_url = await properties.value(session, properties.SERVICE_BASE_URL)
     return rules.shown_application(detail, base_url)
@@ -44,17 +48,19 @@ async def _shown(database: Database, detail: core.ApplicationDetail) -> Applicat
 @in_area(Area.ADMIN)
 async def create(ports: Ports, caller: Caller, request: CreateApplication) -> Application:
     """Make an application with its first version and keys."""
-    await ports.core.applications.create(request.id)
+    await ports.core.tell(contract.CREATE, application_id=request.id)
     await record_change(ports.database, caller.username, "Application created", {"application": request.id})
     if request.roles:
-        await ports.core.applications.add_roles(request.id, request.roles)
-    return await _shown(ports.database, await ports.core.applications.detail(request.id))
+        await ports.core.ask(
+            contract.ROLES_CREATE, application_id=request.id, application_roles=request.roles
+        )
+    return await _shown(ports.database, await _detail(ports, request.id))
 
 
 @in_area(Area.ADMIN)
 async def list_all(ports: Ports) -> Applications:
     """All applications."""
-    found = await ports.core.applications.list()
+    found = (await ports.core.ask(contract.LIST)).applications
     return Applications(
         applications=[ApplicationItem(id=item.application_id, roles=item.application_roles) for item in found]
     )
@@ -77,7 +83,7 @@ async def versions(ports: Ports, app_id: str) -> Versions:
 async def create_version(ports: Ports, caller: Caller, app_id: str, name: str) -> Version:
     """Make a version with a key and secret of its own."""
     await existing(ports, app_id)
-    await ports.core.applications.create_version(app_id, name)
+    await ports.core.tell(contract.VERSION_CREATE, application_id=app_id, application_version_id=name)
     await record_change(
         ports.database,
         caller.username,
@@ -94,7 +100,11 @@ async def support_version(
     """Let devices use a version, or not any more."""
     await existing(ports, app_id)
     await _version(ports, app_id, name)
-    await ports.core.applications.support_version(app_id, name, supported=supported)
+    await ports.core.tell(
+        contract.VERSION_SUPPORT if supported else contract.VERSION_UNSUPPORT,
+        application_id=app_id,
+        application_version_id=name,
+    )
     await record_change(
         ports.database,
         caller.username,
@@ -105,7 +115,7 @@ async def support_version(
 
 
 async def _version(ports: Ports, app_id: str, name: str) -> Version:
-    found = await ports.core.applications.detail(app_id)
+    found = await _detail(ports, app_id)
     for version in found.versions:
         if version.application_version_id == name:
             return rules.shown_version(version)
@@ -116,7 +126,8 @@ async def _version(ports: Ports, app_id: str, name: str) -> Version:
 async def roles(ports: Ports, app_id: str) -> Roles:
     """The roles of an application."""
     await existing(ports, app_id)
-    return Roles(roles=list(await ports.core.applications.roles(app_id)))
+    found = await ports.core.ask(contract.ROLES_LIST, application_id=app_id)
+    return Roles(roles=found.application_roles)
 
 
 @in_area(Area.ADMIN)
@@ -126,15 +137,18 @@ async def replace_roles(ports: Ports, caller: Caller, app_id: str, new: Sequence
     The core's replace refuses an empty list: then those present are removed.
     """
     old = (await existing(ports, app_id)).application_roles
-    calls = ports.core.applications
-    if new:
-        after = await calls.replace_roles(app_id, list(dict.fromkeys(new)))
-    else:
-        after = await calls.remove_roles(app_id, old) if old else ()
+    after = old
+    if new or old:
+        answer = await ports.core.ask(
+            contract.ROLES_UPDATE if new else contract.ROLES_REMOVE,
+            application_id=app_id,
+            application_roles=list(dict.fromkeys(new)) or old,
+        )
+        after = answer.application_roles
     await record_change(
         ports.database,
         caller.username,
         "Application roles changed",
-        {"application": app_id, "old": old, "new": list(after)},
+        {"application": app_id, "old": old, "new": after},
     )
-    return Roles(roles=list(after))
+    return Roles(roles=after)

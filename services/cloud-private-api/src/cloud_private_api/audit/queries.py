@@ -8,11 +8,12 @@ from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit import rules
 from cloud_private_api.audit.schemas import AuditEvent, AuditEvents, SignatureEvents
 from cloud_private_api.core_client import CoreClient
-from cloud_private_api.core_client.applications import AuditQuery
-from cloud_private_api.core_client.operations import Page
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import AuditRefused
+from cloud_private_api.parameters import Page
 from cloud_private_api.periods import Period
+from powerauth_contracts.rest import audit as contract
+from powerauth_contracts.rest import verification
 
 
 def _check(subject: str, period: Period) -> None:
@@ -29,8 +30,15 @@ async def signatures(core: CoreClient, caller: Caller, user_id: str, period: Per
     _check(user_id, period)
     if not caller.applications:
         return SignatureEvents(items=[])
-    found = await core.verification.audit(user_id, caller.applications, start=period.start, end=period.end)
-    return SignatureEvents(items=rules.newest_first(found))
+    found = await core.ask(
+        verification.LIST,
+        user_id=user_id,
+        application_ids=caller.applications,
+        timestamp_from=period.start,
+        timestamp_to=period.end,
+    )
+    shown = [item for item in found.items if item.application_id in caller.applications]
+    return SignatureEvents(items=rules.newest_first(shown))
 
 
 @in_area(Area.ADMIN)
@@ -51,17 +59,16 @@ async def log(
     _check(subject_id, period)
     if not caller.is_admin and not caller.applications:
         return AuditEvents(items=[], page=page.number, size=page.size, has_next=False)
-    answer = await core.reports.audit_log(
-        AuditQuery(
-            subject_id=subject_id,
-            application_ids=None if caller.is_admin else caller.applications,
-            start=period.start,
-            end=period.end,
-            min_level=min_level,
-            types=types or None,
-            page_number=page.number,
-            page_size=page.size,
-        )
+    answer = await core.ask(
+        contract.LIST,
+        subject_id=subject_id,
+        application_ids=None if caller.is_admin else caller.applications,
+        types=types or None,
+        min_level=min_level,
+        timestamp_from=period.start,
+        timestamp_to=period.end,
+        page_number=page.number,
+        page_size=page.size,
     )
     items = [
         AuditEvent(
@@ -72,7 +79,7 @@ async def log(
             level=item.level,
             timestamp=item.timestamp,
             message=item.message,
-            param=item.param or {},
+            param=item.param,
         )
         for item in answer.items
     ]

@@ -11,9 +11,8 @@ from cloud_private_api.audit import queries
 from cloud_private_api.audit.ports import Running
 from cloud_private_api.audit.schemas import AuditEvents, SignatureEvents
 from cloud_private_api.callers import CallerDep
-from cloud_private_api.core_client.operations import Page
 from cloud_private_api.errors import InvalidRequest, Violation
-from cloud_private_api.parameters import QueryInt, QueryText, TimestampFromQuery, TimestampToQuery
+from cloud_private_api.parameters import Page, QueryInt, QueryText, TimestampFromQuery, TimestampToQuery
 from cloud_private_api.periods import period_of
 from cloud_private_api.queries import Repeatable
 from cloud_private_api.routing import answer, cloud_router

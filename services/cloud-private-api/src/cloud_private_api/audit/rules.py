@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Iterable
 
 from cloud_private_api.audit.schemas import SignatureEvent
-from cloud_private_api.core_client.models import SignatureAuditItem
+from powerauth_contracts.rest.verification import SignatureAuditItem
 
 _SIGNED_PARTS = 4
 UNKNOWN_NOTE = "unknown"

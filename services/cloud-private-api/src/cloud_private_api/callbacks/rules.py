@@ -7,8 +7,9 @@ from typing import Any
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.callbacks.schemas import Authentication, Callback, CallbackType, SaveCallback
-from cloud_private_api.core_client.models import CallbackUrl
 from cloud_private_api.errors import InvalidRequest, Violation
+from powerauth_contracts.durations import format_duration
+from powerauth_contracts.rest.callbacks import CallbackUrlDetail
 from servicekit.kept_secrets import CALLBACK_SECRETS, HINT, to_be_given_anew
 
 CORE_TYPES: Mapping[CallbackType, str] = {
@@ -88,12 +89,12 @@ def core_members(request: SaveCallback, authentication: Mapping[str, object] | N
     return {
         "name": request.name,
         "type": CORE_TYPES[request.type],
-        "callbackUrl": request.callback_url,
+        "callback_url": request.callback_url,
         "attributes": checked_attributes(request),
         "authentication": authentication,
-        "maxAttempts": request.max_attempts,
-        "initialBackoff": request.initial_backoff,
-        "retentionPeriod": request.retention_period,
+        "max_attempts": request.max_attempts,
+        "initial_backoff": request.initial_backoff,
+        "retention_period": request.retention_period,
     }
 
 
@@ -105,70 +106,67 @@ def requested_authentication(request: SaveCallback) -> Mapping[str, object] | No
     return members
 
 
-def stored_authentication(stored: CallbackUrl) -> Mapping[str, object]:
+def stored_authentication(stored: CallbackUrlDetail) -> Mapping[str, object]:
     """The stored authentication without its secrets: sent back, the core keeps the secrets.
 
     An update without authentication would wipe what is stored.
     """
-    sections: Mapping[str, Any] = stored.authentication or {}
     return {
         name: {
             member: value
             for member, value in section.items()
             if not member.endswith(_SET_FLAG) and value is not None
         }
-        for name, section in sections.items()
-        if _is_set(section)
+        for name, section in _sections(stored).items()
+        if any(section.values())
     }
 
 
-def _is_set(section: Any) -> bool:
-    """Whether anything of a section is configured: the core shows one that is not as switched off."""
-    return isinstance(section, dict) and any(section.values())
+def _sections(stored: CallbackUrlDetail) -> Mapping[str, Mapping[str, Any]]:
+    """The members of each kind; the core shows one that is not configured as switched off."""
+    return stored.authentication.model_dump()
 
 
-def check_kept_secrets(stored: CallbackUrl, members: Mapping[str, object]) -> None:
+def check_kept_secrets(stored: CallbackUrlDetail, members: Mapping[str, object]) -> None:
     """Secrets that are kept go to the address they were given for (D29).
 
     :param members: the callback to write, in the core's words
     :raises InvalidRequest: names those that must be given anew
     """
-    sections: Mapping[str, Any] = stored.authentication or {}
     flagged = {
-        name: {member.removesuffix(_SET_FLAG): value for member, value in (section or {}).items()}
-        for name, section in sections.items()
+        name: {member.removesuffix(_SET_FLAG): value for member, value in section.items()}
+        for name, section in _sections(stored).items()
     }
     old = {"callbackUrl": stored.callback_url, "authentication": flagged}
-    names = to_be_given_anew(CALLBACK_SECRETS, old, members)
+    new = {"callbackUrl": members["callback_url"], "authentication": members["authentication"]}
+    names = to_be_given_anew(CALLBACK_SECRETS, old, new)
     if names:
         raise InvalidRequest(*[Violation(name, HINT) for name in names])
 
 
-def shown(callback: CallbackUrl) -> Callback:
+def shown(callback: CallbackUrlDetail) -> Callback:
     """A callback in the words of this API."""
     return Callback(
         id=callback.id,
         name=callback.name,
         type=_CLOUD_TYPES.get(callback.type, callback.type),
         callback_url=callback.callback_url,
-        attributes=callback.attributes or [],
-        authentication=_without_nulls(callback.authentication),
+        attributes=callback.attributes,
+        authentication=_shown_authentication(callback),
         max_attempts=callback.max_attempts,
-        initial_backoff=callback.initial_backoff,
-        retention_period=callback.retention_period,
+        initial_backoff=format_duration(callback.initial_backoff),
+        retention_period=format_duration(callback.retention_period),
     )
 
 
-def _without_nulls(authentication: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if authentication is None:
-        return None
+def _shown_authentication(callback: CallbackUrlDetail) -> dict[str, Any]:
     return {
         name: {member: value for member, value in section.items() if value is not None}
-        for name, section in authentication.items()
-        if _is_set(section)
+        for name, section in _sections(callback).items()
+        if any(section.values())
     }
 
 
-def by_id(callbacks: Sequence[CallbackUrl], callback_id: str) -> CallbackUrl | None:
+def by_id(callbacks: Sequence[CallbackUrlDetail], callback_id: str) -> CallbackUrlDetail | None:
     """The callback with an id, among those of one application."""
     return next((item for item in callbacks if item.id == callback_id), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications.service import existing
 from cloud_private_api.audit_log.service import record_change
@@ -9,10 +11,10 @@ from cloud_private_api.callbacks import rules
 from cloud_private_api.callbacks.ports import Ports
 from cloud_private_api.callbacks.schemas import Callback, Callbacks, SaveCallback
 from cloud_private_api.core_client import CoreClient
-from cloud_private_api.core_client.models import CallbackUrl
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_core_id, is_storable
+from powerauth_contracts.rest import callbacks as contract
 from servicekit.database import Database
 
 
@@ -21,9 +23,8 @@ async def list_all(ports: Ports, app_id: str) -> Callbacks:
     """The callbacks of an application by name."""
     if not is_storable(app_id):
         raise NotFound
-    found = await ports.core.callbacks.list(app_id)
+    found = await _of(ports.core, app_id)
     if not found:
-        # The core has none for an application that does not exist either.
         await existing(ports, app_id)
     return Callbacks(callbacks=[rules.shown(item) for item in found])
 
@@ -43,7 +44,7 @@ async def create(
         raise NotFound
     rules.check_locations(caller, request.authentication)
     members = rules.core_members(request, rules.requested_authentication(request))
-    made = rules.shown(await core.callbacks.create(app_id, members))
+    made = rules.shown(await core.ask(contract.CREATE, **_inside(app_id), **members))
     await _audit(database, caller, "Callback created", app_id, new=made)
     return made
 
@@ -63,7 +64,7 @@ async def update(
         authentication = rules.stored_authentication(old)
     members = rules.core_members(request, authentication)
     rules.check_kept_secrets(old, members)
-    after = rules.shown(await core.callbacks.update(app_id, callback_id, members))
+    after = rules.shown(await core.ask(contract.UPDATE, **_inside(app_id), id=callback_id, **members))
     await _audit(database, caller, "Callback changed", app_id, old=rules.shown(old), new=after)
     return after
 
@@ -72,15 +73,24 @@ async def update(
 async def remove(database: Database, core: CoreClient, caller: Caller, app_id: str, callback_id: str) -> None:
     """Switch a callback off for good."""
     old = await _find(core, app_id, callback_id)
-    if not await core.callbacks.remove(app_id, callback_id):
+    if not (await core.ask(contract.REMOVE, id=callback_id, application_ids=[app_id])).removed:
         raise NotFound
     await _audit(database, caller, "Callback removed", app_id, old=rules.shown(old))
 
 
-async def _find(core: CoreClient, app_id: str, callback_id: str) -> CallbackUrl:
+async def _of(core: CoreClient, app_id: str) -> list[contract.CallbackUrlDetail]:
+    """The callbacks of an application by name; the core has none for one that it does not know."""
+    return (await core.ask(contract.LIST, **_inside(app_id))).callback_url_list
+
+
+def _inside(app_id: str) -> Mapping[str, object]:
+    return {"application_id": app_id, "application_ids": [app_id]}
+
+
+async def _find(core: CoreClient, app_id: str, callback_id: str) -> contract.CallbackUrlDetail:
     found = None
     if is_storable(app_id) and is_core_id(callback_id):
-        found = rules.by_id(await core.callbacks.list(app_id), callback_id)
+        found = rules.by_id(await _of(core, app_id), callback_id)
     if found is None:
         raise NotFound
     return found

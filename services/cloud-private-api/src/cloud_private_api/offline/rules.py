@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cloud_private_api.core_client.models import Operation, ProximityCheck
 from cloud_private_api.operations.rules import allows_biometry
+from powerauth_contracts.rest.operations import OperationDetailResponse
 from powerauth_protocol.common.encoding import b64encode
 
 NONCE_BYTES = 16
@@ -30,11 +30,15 @@ class OfflineSecrets:
     """What both the payload and its verification derive for one operation and registration.
 
     :ivar nonce: 16 bytes
-    :ivar check: proximity seed and step
+    :ivar seed: of the proximity OTP, Base64
     """
 
     nonce: bytes
-    check: ProximityCheck
+    seed: str
+
+    def proximity_check(self, **further: int) -> dict[str, object]:
+        """The member ``proximityCheck`` of the core's requests; a step in seconds."""
+        return {"seed": self.seed, "stepLength": PROXIMITY_STEP_SECONDS, **further}
 
 
 def derive(key: bytes, operation_id: str, registration_id: str) -> OfflineSecrets:
@@ -46,11 +50,10 @@ def derive(key: bytes, operation_id: str, registration_id: str) -> OfflineSecret
     def part(label: str) -> bytes:
         return hmac.digest(key, f"{label}|{operation_id}|{registration_id}".encode(), hashlib.sha256)
 
-    seed = b64encode(part("seed"))
-    return OfflineSecrets(part("nonce")[:NONCE_BYTES], ProximityCheck(seed, PROXIMITY_STEP_SECONDS))
+    return OfflineSecrets(part("nonce")[:NONCE_BYTES], b64encode(part("seed")))
 
 
-def payload_data(operation: Operation, title: str, message: str) -> str:
+def payload_data(operation: OperationDetailResponse, title: str, message: str) -> str:
     """The five lines that the device shows and signs (§14.1)."""
     return "\n".join((operation.id, _line(title), _line(message), operation.data, _flags(operation)))
 
@@ -60,7 +63,7 @@ def _line(text: str) -> str:
     return _CONTROL.sub("", text.replace("\\", "\\\\").replace("\n", "\\n"))
 
 
-def _flags(operation: Operation) -> str:
+def _flags(operation: OperationDetailResponse) -> str:
     risk = operation.risk_flags or ""
     return ("B" if allows_biometry(operation) else "") + "".join(flag for flag in _UI_FLAGS if flag in risk)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloud_private_api.core_client import models as core
-from cloud_private_api.core_client.models import ActivationDetail
 from cloud_private_api.errors import (
     OperationNotFound,
     OperationStateChangeRefused,
     RegistrationChangeRefused,
 )
 from cloud_private_api.operations.schemas import Operation
+from powerauth_contracts.rest.activations import ActivationStatusResponse
+from powerauth_contracts.rest.operations import OperationDetailResponse
 
 PENDING = "PENDING"
 APPROVED = "APPROVED"
@@ -20,7 +20,7 @@ _PASSKEY_MEMBER = "allowCredentials"
 _ONE_FACTOR_TYPES = frozenset({"POSSESSION", "KNOWLEDGE", "BIOMETRY"})
 
 
-def shown(operation: core.Operation) -> Operation:
+def shown(operation: OperationDetailResponse) -> Operation:
     """An operation without the members that belong to its detail."""
     return Operation(
         operation_id=operation.id,
@@ -37,7 +37,7 @@ def shown(operation: core.Operation) -> Operation:
         timestamp_expires=operation.timestamp_expires,
         timestamp_finalized=operation.timestamp_finalized,
         data=operation.data,
-        signature_type=operation.signature_type,
+        signature_type=[*operation.signature_type],
         flag=operation.activation_flag,
         registration_id=operation.activation_id,
         risk_flags=operation.risk_flags,
@@ -45,7 +45,7 @@ def shown(operation: core.Operation) -> Operation:
     )
 
 
-def detail(operation: core.Operation) -> Operation:
+def detail(operation: OperationDetailResponse) -> Operation:
     """The detail: with additional data, and the proximity OTP while it can be used."""
     item = shown(operation)
     item.additional_data = operation.additional_data or {}
@@ -54,7 +54,7 @@ def detail(operation: core.Operation) -> Operation:
     return item
 
 
-def listed(operation: core.Operation) -> Operation:
+def listed(operation: OperationDetailResponse) -> Operation:
     """A list item: additional data without the passkeys, no proximity OTP."""
     item = shown(operation)
     data = operation.additional_data or {}
@@ -62,22 +62,22 @@ def listed(operation: core.Operation) -> Operation:
     return item
 
 
-def newest_first(operations: Iterable[core.Operation]) -> list[core.Operation]:
+def newest_first(operations: Iterable[OperationDetailResponse]) -> list[OperationDetailResponse]:
     """By creation, newest first; equal moments by id."""
     return sorted(operations, key=lambda item: (item.timestamp_created, item.id), reverse=True)
 
 
-def allows_one_factor(operation: core.Operation) -> bool:
+def allows_one_factor(operation: OperationDetailResponse) -> bool:
     """Whether a code of a single component can approve the operation."""
     return not _ONE_FACTOR_TYPES.isdisjoint(operation.signature_type)
 
 
-def allows_biometry(operation: core.Operation) -> bool:
+def allows_biometry(operation: OperationDetailResponse) -> bool:
     """Whether biometry may stand for the PIN."""
     return "POSSESSION_BIOMETRY" in operation.signature_type
 
 
-def require_pending(operation: core.Operation) -> None:
+def require_pending(operation: OperationDetailResponse) -> None:
     """Whether anything can still happen to the operation; the core tells expiry on read.
 
     :raises OperationStateChangeRefused: it is final
@@ -86,7 +86,7 @@ def require_pending(operation: core.Operation) -> None:
         raise OperationStateChangeRefused
 
 
-def require_fit(operation: core.Operation, registration: ActivationDetail) -> None:
+def require_fit(operation: OperationDetailResponse, registration: ActivationStatusResponse) -> None:
     """Whether this operation is one for this registration, in whatever state they are (§5.4, D31).
 
     :raises OperationNotFound: the operation is not for this user, application, registration or flag
@@ -101,7 +101,7 @@ def require_fit(operation: core.Operation, registration: ActivationDetail) -> No
         raise OperationNotFound
 
 
-def require_active(registration: ActivationDetail) -> None:
+def require_active(registration: ActivationStatusResponse) -> None:
     """Whether the registration can approve anything.
 
     :raises RegistrationChangeRefused: it is not ACTIVE

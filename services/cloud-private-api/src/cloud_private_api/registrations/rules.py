@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from cloud_private_api.core_client.models import Activation, ActivationDetail, InitAnswer
 from cloud_private_api.errors import InvalidRequest, OtpInvalid, Violation
 from cloud_private_api.registrations.schemas import (
     CommitPhase,
@@ -17,13 +16,17 @@ from cloud_private_api.registrations.schemas import (
     Registration,
     RegistrationCreated,
 )
+from powerauth_contracts.rest.activation_administration import ActivationItem
+from powerauth_contracts.rest.activations import ActivationStatusResponse, InitActivationResponse
+
+Activation = ActivationItem | ActivationStatusResponse
 
 IN_PROGRESS = ("CREATED", "PENDING_COMMIT")
 LIVING = ("CREATED", "PENDING_COMMIT", "ACTIVE", "BLOCKED")
 POWERAUTH = "powerauth"
 NONE = "NONE"
 
-A = TypeVar("A", bound=Activation)
+A = TypeVar("A", bound=ActivationItem)
 
 _OTP = re.compile(r"[\x21-\x7e]{1,64}")
 
@@ -72,7 +75,7 @@ def qr_code_data(code: str, signature: str) -> str:
     return f"{code}#{signature}"
 
 
-def created(answer: InitAnswer, *, with_id: bool) -> RegistrationCreated:
+def created(answer: InitActivationResponse, *, with_id: bool) -> RegistrationCreated:
     """The answer to a creation."""
     return RegistrationCreated(
         activation_qr_code_data=qr_code_data(answer.activation_code, answer.activation_signature),
@@ -103,7 +106,7 @@ def registration(activation: Activation, *, with_user: bool = False) -> Registra
     )
 
 
-def detail(activation: ActivationDetail) -> Registration:
+def detail(activation: ActivationStatusResponse) -> Registration:
     """The detail: code only while CREATED, fingerprint only while PENDING_COMMIT."""
     item = registration(activation, with_user=True)
     code, signature = activation.activation_code, activation.activation_signature
@@ -146,7 +149,7 @@ def page_of(items: Sequence[A], page: int | None, size: int | None) -> Sequence[
     return items[start : start + length]
 
 
-def current(activation: ActivationDetail | None) -> CurrentRegistration:
+def current(activation: ActivationStatusResponse | None) -> CurrentRegistration:
     """The single-device view of a registration (§4)."""
     if activation is None or activation.activation_status not in LIVING:
         return CurrentRegistration(registration=NONE)

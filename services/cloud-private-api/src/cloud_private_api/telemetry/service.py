@@ -6,6 +6,7 @@ from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.telemetry.schemas import TelemetryReport, TelemetryRequest
+from powerauth_contracts.rest import telemetry as contract
 
 WITH_DAYS = "USERS_IN_PAST_DAYS"
 
@@ -16,5 +17,5 @@ async def report(core: CoreClient, request: TelemetryRequest) -> TelemetryReport
     if request.name == WITH_DAYS and request.parameters.days is None:
         raise InvalidRequest(Violation("parameters.days", "must not be null"))
     parameters = request.parameters.model_dump(exclude_none=True)
-    made = await core.reports.telemetry(request.name, parameters)
+    made = await core.ask(contract.REPORT, name=request.name, parameters=parameters)
     return TelemetryReport(name=made.name, report_data=made.report_data)

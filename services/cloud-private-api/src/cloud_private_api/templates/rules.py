@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cloud_private_api.core_client import models as core
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.templates.schemas import ShownTemplate, Text
+from powerauth_contracts.rest.templates import OperationTemplateDetailResponse, OperationTextRow
 from powerauth_protocol.common.json_text import read_json
 
 _LANGUAGE = re.compile(r"[a-z]{2,8}")
@@ -24,13 +24,13 @@ def checked_language(language: str) -> str:
     return lowered
 
 
-def shown_template(template: core.Template) -> ShownTemplate:
+def shown_template(template: OperationTemplateDetailResponse) -> ShownTemplate:
     """A template without the core's number."""
     return ShownTemplate(
         template_name=template.template_name,
         operation_type=template.operation_type,
         data_template=template.data_template,
-        signature_type=template.signature_type,
+        signature_type=[*template.signature_type],
         max_failure_count=template.max_failure_count,
         expiration=template.expiration,
         risk_flags=template.risk_flags,
@@ -38,7 +38,7 @@ def shown_template(template: core.Template) -> ShownTemplate:
     )
 
 
-def shown_text(text: core.OperationText) -> Text:
+def shown_text(text: OperationTextRow) -> Text:
     """A text with its JSON parts as JSON."""
     return Text(
         operation_type=text.placeholder,

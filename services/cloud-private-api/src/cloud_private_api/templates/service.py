@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit_log.service import record_change
-from cloud_private_api.core_client import models as core
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_storable
@@ -19,13 +19,14 @@ from cloud_private_api.templates.schemas import (
     Texts,
     UpdateTemplate,
 )
+from powerauth_contracts.rest import templates as contract
 from servicekit.database import Database
 
 
 @in_area(Area.ADMIN)
 async def list_all(ports: Ports) -> Templates:
     """All templates by name."""
-    found = sorted(await ports.core.templates.list(), key=lambda item: item.template_name)
+    found = sorted(await ports.core.ask(contract.TEMPLATE_LIST), key=lambda item: item.template_name)
     return Templates(templates=[rules.shown_template(item) for item in found])
 
 
@@ -38,7 +39,8 @@ async def detail(ports: Ports, name: str) -> ShownTemplate:
 @in_area(Area.ADMIN)
 async def create(ports: Ports, caller: Caller, request: Template) -> ShownTemplate:
     """Make a template."""
-    made = rules.shown_template(await ports.core.templates.create(request.model_dump(exclude_none=True)))
+    members = request.model_dump(by_alias=False, exclude_none=True)
+    made = rules.shown_template(await ports.core.ask(contract.TEMPLATE_CREATE, **members))
     await _audit(ports.database, caller, "Operation template created", new=made)
     return made
 
@@ -47,8 +49,8 @@ async def create(ports: Ports, caller: Caller, request: Template) -> ShownTempla
 async def update(ports: Ports, caller: Caller, name: str, request: UpdateTemplate) -> ShownTemplate:
     """Replace a template's content; operations made from it keep theirs."""
     old = await _find(ports, name)
-    members = request.model_dump(exclude_none=True)
-    after = rules.shown_template(await ports.core.templates.update(old.id, members))
+    members = request.model_dump(by_alias=False, exclude_none=True)
+    after = rules.shown_template(await ports.core.ask(contract.TEMPLATE_UPDATE, id=old.id, **members))
     await _audit(
         ports.database, caller, "Operation template changed", old=rules.shown_template(old), new=after
     )
@@ -59,12 +61,12 @@ async def update(ports: Ports, caller: Caller, name: str, request: UpdateTemplat
 async def remove(ports: Ports, caller: Caller, name: str) -> None:
     """Remove a template; operations made from it stay."""
     old = await _find(ports, name)
-    await ports.core.templates.remove(old.id)
+    await ports.core.tell(contract.TEMPLATE_REMOVE, id=old.id)
     await _audit(ports.database, caller, "Operation template removed", old=rules.shown_template(old))
 
 
-async def _find(ports: Ports, name: str) -> core.Template:
-    for item in await ports.core.templates.list():
+async def _find(ports: Ports, name: str) -> contract.OperationTemplateDetailResponse:
+    for item in await ports.core.ask(contract.TEMPLATE_LIST):
         if item.template_name == name:
             return item
     raise NotFound
@@ -80,7 +82,7 @@ async def _audit(database: Database, caller: Caller, message: str, **templates: 
 @in_area(Area.ADMIN)
 async def list_texts(ports: Ports) -> Texts:
     """All texts, by operation type and language."""
-    return Texts(texts=[rules.shown_text(text) for text in await ports.core.texts.list()])
+    return Texts(texts=[rules.shown_text(text) for text in await _texts(ports.core)])
 
 
 @in_area(Area.ADMIN)
@@ -88,10 +90,14 @@ async def text(ports: Ports, operation_type: str, language: str) -> Text:
     """The text of one operation type in one language."""
     wanted = rules.checked_language(language)
     if is_storable(operation_type):
-        for found in await ports.core.texts.list(operation_type):
+        for found in await _texts(ports.core, operation_type):
             if found.placeholder == operation_type and found.language == wanted:
                 return rules.shown_text(found)
     raise NotFound
+
+
+async def _texts(core: CoreClient, operation_type: str | None = None) -> list[contract.OperationTextRow]:
+    return (await core.ask(contract.TEXT_LIST, placeholder=operation_type)).texts
 
 
 @in_area(Area.ADMIN)
@@ -102,7 +108,17 @@ async def put_text(
     wanted = rules.checked_language(language)
     if not is_storable(operation_type):
         raise NotFound
-    saved = await ports.core.texts.update(operation_type, wanted, request.model_dump(exclude_none=True))
+    parts = request.model_dump(exclude_none=True)
+    saved = await ports.core.ask(
+        contract.TEXT_UPDATE,
+        placeholder=operation_type,
+        language=wanted,
+        title=request.title,
+        message=request.message,
+        attributes=parts.get("attributes"),
+        ui=parts.get("ui"),
+        result_texts=parts.get("resultTexts"),
+    )
     ports.texts.forget(operation_type)
     await record_change(
         ports.database,
@@ -120,7 +136,10 @@ async def remove_text(ports: Ports, caller: Caller, operation_type: str, languag
     :raises NotFound: there is none
     """
     wanted = rules.checked_language(language)
-    if not is_storable(operation_type) or not await ports.core.texts.remove(operation_type, wanted):
+    if not is_storable(operation_type):
+        raise NotFound
+    answer = await ports.core.ask(contract.TEXT_REMOVE, placeholder=operation_type, language=wanted)
+    if not answer.removed:
         raise NotFound
     ports.texts.forget(operation_type)
     await record_change(

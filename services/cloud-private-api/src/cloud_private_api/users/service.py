@@ -17,6 +17,7 @@ from cloud_private_api.passwords import PasswordWorker, generate_password, is_ha
 from cloud_private_api.users import repository
 from cloud_private_api.users.ports import Ports
 from cloud_private_api.users.schemas import CreateUser, SystemUser, SystemUsers, UpdateUser
+from powerauth_contracts.rest import applications
 from servicekit.database import Database
 from servicekit.logs import get_logger
 
@@ -146,7 +147,7 @@ async def grant(ports: Ports, caller: Caller, username: str, app_id: str) -> Sys
     if not is_storable(app_id):
         raise NotFound
     await detail(ports.database, username)
-    await ports.core.applications.detail(app_id)
+    await ports.core.ask(applications.DETAIL, application_id=app_id)
     async with ports.database.transaction() as session:
         user = await _lock(ports.database, session, username)
         if await repository.grant(session, user, app_id):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-from cloud_private_api.core_client.models import TokenValidation, Verification
 from cloud_private_api.errors import InvalidRequest, OtpInvalid, Violation
 from cloud_private_api.verification.schemas import (
     OtpVerified,
@@ -15,17 +14,20 @@ from cloud_private_api.verification.schemas import (
     Verified,
     VerifySignature,
 )
+from powerauth_contracts.enums import ActivationStatus
+from powerauth_contracts.rest.tokens import ValidateTokenResponse
+from powerauth_contracts.rest.verification import VerifySignatureResponse
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.common.request_data import MAX_QUERY, OFFLINE_METHOD, canonical_query, signature_base
 
 NONCE_BYTES = 16
-REMOVED = "REMOVED"
 
 _GROUPING = re.compile(r"[ \-]")
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
 _TWO_FACTORS = 16
-_ONE_FACTOR = 8
+COMPONENT_LENGTH = 8
+"""Digits of an offline code's component."""
 
 
 def decoded(text: str, field: str, length: int | None = None) -> bytes:
@@ -77,18 +79,20 @@ def typed_code(otp: str, *, one_factor: bool) -> str:
     if not _DIGITS.fullmatch(digits):
         raise OtpInvalid
     if len(digits) == _TWO_FACTORS:
-        return f"{digits[:_ONE_FACTOR]}-{digits[_ONE_FACTOR:]}"
-    if len(digits) == _ONE_FACTOR and one_factor:
+        return f"{digits[:COMPONENT_LENGTH]}-{digits[COMPONENT_LENGTH:]}"
+    if len(digits) == COMPONENT_LENGTH and one_factor:
         return digits
     raise OtpInvalid
 
 
-def unknown_registration(registration_id: str) -> Verification:
+def unknown_registration(registration_id: str) -> VerifySignatureResponse:
     """What the core answers for an id it does not know: the same goes for one that is not the caller's."""
-    return Verification(signature_valid=False, activation_id=registration_id, activation_status=REMOVED)
+    return VerifySignatureResponse(
+        signature_valid=False, activation_id=registration_id, activation_status=ActivationStatus.REMOVED
+    )
 
 
-def signature_verified(answer: Verification, version: str) -> SignatureVerified:
+def signature_verified(answer: VerifySignatureResponse, version: str) -> SignatureVerified:
     """The answer of §7.1; only id and status when the core says no more."""
     return SignatureVerified(
         **_registration_facts(answer),
@@ -98,7 +102,7 @@ def signature_verified(answer: Verification, version: str) -> SignatureVerified:
     )
 
 
-def otp_verified(answer: Verification) -> OtpVerified:
+def otp_verified(answer: VerifySignatureResponse) -> OtpVerified:
     """The answer of §5.5 and §7.3."""
     return OtpVerified(
         **_registration_facts(answer),
@@ -107,14 +111,14 @@ def otp_verified(answer: Verification) -> OtpVerified:
     )
 
 
-def token_verified(answer: TokenValidation, applications: Sequence[str]) -> TokenVerified:
+def token_verified(answer: ValidateTokenResponse, applications: Sequence[str]) -> TokenVerified:
     """The answer of §7.2; nothing but "no" for a token that is unknown or not the caller's."""
     if answer.application_id not in applications:
         return TokenVerified(token_valid=False)
     return TokenVerified(**_registration_facts(answer), token_valid=answer.token_valid)
 
 
-def _registration_facts(answer: Verification | TokenValidation) -> dict[str, object]:
+def _registration_facts(answer: VerifySignatureResponse | ValidateTokenResponse) -> dict[str, object]:
     facts = Verified(
         registration_id=answer.activation_id,
         registration_status=answer.activation_status,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from cloud_private_api.access.rules import Caller, one_application
-from cloud_private_api.core_client import CoreClient, CoreRefused
-from cloud_private_api.core_client.models import Verification
-from cloud_private_api.core_client.verification import OfflineCode, OnlineCode
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import (
     InvalidRequest,
@@ -29,6 +27,9 @@ from cloud_private_api.verification.schemas import (
     VerifySignature,
     VerifyToken,
 )
+from powerauth_contracts.rest import tokens
+from powerauth_contracts.rest import verification as contract
+from powerauth_contracts.texts import CoreRefused
 from powerauth_protocol.common.errors import HeaderError, ProtocolError
 from powerauth_protocol.v3.ecdsa import jose_to_der
 from powerauth_protocol.v3.http_headers import SignatureHeader, parse_signature_header, parse_token_header
@@ -64,20 +65,21 @@ def _signature_header(request: VerifySignature) -> SignatureHeader:
 
 async def _verify_online(
     core: CoreClient, applications: ApplicationFacts, caller: Caller, header: SignatureHeader, data: str
-) -> Verification:
+) -> contract.VerifySignatureResponse:
     known = applications.of_registration(header.activation_id)
     if known is not None and known not in caller.applications:
         return rules.unknown_registration(header.activation_id)
-    code = OnlineCode(
-        activation_id=header.activation_id,
-        application_key=header.application_key,
-        data=data,
-        signature=header.signature,
-        signature_type=header.signature_type.upper(),
-        signature_version=header.version,
-    )
     try:
-        answer = await core.verification.verify(code, caller.applications)
+        answer = await core.ask(
+            contract.VERIFY,
+            activation_id=header.activation_id,
+            application_ids=caller.applications,
+            application_key=header.application_key,
+            data=data,
+            signature=header.signature,
+            signature_type=header.signature_type.upper(),
+            signature_version=header.version,
+        )
     except CoreRefused as refusal:
         if refusal.code == CoreCode.ACTIVATION_NOT_FOUND:
             return rules.unknown_registration(header.activation_id)
@@ -99,13 +101,14 @@ async def verify_token(core: CoreClient, caller: Caller, request: VerifyToken) -
     if not caller.applications:
         return TokenVerified(token_valid=False)
     try:
-        answer = await core.verification.validate_token(
-            caller.applications,
+        answer = await core.ask(
+            tokens.VALIDATE,
+            application_ids=caller.applications,
             token_id=header.token_id,
             token_digest=header.token_digest,
             nonce=header.nonce,
             timestamp=int(header.timestamp),
-            version=header.version,
+            protocol_version=header.version,
         )
     except CoreRefused as refusal:
         if refusal.code in (CoreCode.REQUEST_INVALID, CoreCode.ACTIVATION_NOT_FOUND):
@@ -120,17 +123,21 @@ async def create_offline_payload(
     core: CoreClient, caller: Caller, request: CreateOfflinePayload
 ) -> OfflinePayload:
     """Signed data for a QR code, for one registration or for any of an application."""
-    calls = core.verification
     if request.registration_id is None:
         app_id = one_application(caller, request.app_id)
-        made = await calls.non_personalized_payload(app_id, data=request.data)
+        made = await core.ask(
+            contract.OFFLINE_NON_PERSONALIZED_CREATE, application_id=app_id, data=request.data
+        )
     elif request.app_id is not None:
         raise InvalidRequest(Violation("appId", "must not be combined with registrationId", request.app_id))
     elif not caller.applications:
         raise RegistrationNotFound
     else:
-        made = await calls.personalized_payload(
-            request.registration_id, caller.applications, data=request.data
+        made = await core.ask(
+            contract.OFFLINE_PERSONALIZED_CREATE,
+            activation_id=request.registration_id,
+            application_ids=caller.applications,
+            data=request.data,
         )
     return OfflinePayload(qr_code_data=made.offline_data, nonce=made.nonce)
 
@@ -143,14 +150,14 @@ async def verify_offline_signature(
     code = rules.typed_code(request.otp, one_factor=True)
     nonce = rules.decoded(request.nonce, "nonce", rules.NONCE_BYTES)
     registration = await status_in_scope(core, caller.applications, request.registration_id)
-    answer = await core.verification.verify_offline(
-        OfflineCode(
-            activation_id=registration.activation_id,
-            data=rules.offline_data(request.uri_id, nonce, request.data),
-            signature=code,
-            allow_biometry=request.allow_biometry,
-        ),
-        caller.applications,
+    answer = await core.ask(
+        contract.OFFLINE_VERIFY,
+        activation_id=registration.activation_id,
+        application_ids=caller.applications,
+        data=rules.offline_data(request.uri_id, nonce, request.data),
+        signature=code,
+        component_length=rules.COMPONENT_LENGTH,
+        allow_biometry=request.allow_biometry,
     )
     return rules.otp_verified(answer)
 
@@ -186,9 +193,10 @@ def _readable(signature: bytes, signature_format: str) -> bool:
 
 async def _verify_ecdsa(core: CoreClient, caller: Caller, request: VerifyEcdsaSignature) -> bool:
     try:
-        return await core.verification.verify_ecdsa(
-            request.registration_id,
-            caller.applications,
+        answer = await core.ask(
+            contract.ECDSA_VERIFY,
+            activation_id=request.registration_id,
+            application_ids=caller.applications,
             data=request.data,
             signature=request.signature,
             signature_format=request.signature_format,
@@ -197,3 +205,4 @@ async def _verify_ecdsa(core: CoreClient, caller: Caller, request: VerifyEcdsaSi
         if refusal.code in _UNREADABLE_SIGNATURE:
             return False
         raise
+    return answer.signature_valid

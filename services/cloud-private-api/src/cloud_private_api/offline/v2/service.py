@@ -6,9 +6,7 @@ import hmac
 from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller
-from cloud_private_api.core_client import CoreClient, CoreRefused
-from cloud_private_api.core_client.models import ActivationDetail, Operation, OperationText
-from cloud_private_api.core_client.verification import OfflineCode
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import InvalidRequest, OperationStateChangeRefused, UpstreamFailed, Violation
 from cloud_private_api.known import OperationTexts
@@ -17,11 +15,23 @@ from cloud_private_api.offline import rules
 from cloud_private_api.offline.ports import Ports
 from cloud_private_api.offline.schemas import OfflineQr, VerifyOfflineOtp
 from cloud_private_api.operations import rules as operations
-from cloud_private_api.operations.v2.service import find
+from cloud_private_api.operations.v2.service import find, give
 from cloud_private_api.registrations.v2.service import status_in_scope
 from cloud_private_api.settings import CloudSettings
-from cloud_private_api.verification.rules import decoded, offline_data, otp_verified, typed_code
+from cloud_private_api.verification.rules import (
+    COMPONENT_LENGTH,
+    decoded,
+    offline_data,
+    otp_verified,
+    typed_code,
+)
 from cloud_private_api.verification.schemas import OtpVerified
+from powerauth_contracts.rest import operations as operation_calls
+from powerauth_contracts.rest import verification as contract
+from powerauth_contracts.rest.activations import ActivationStatusResponse
+from powerauth_contracts.rest.operations import OperationDetailResponse
+from powerauth_contracts.rest.templates import OperationTextRow
+from powerauth_contracts.texts import CoreRefused
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.request_data import OFFLINE_RESOURCE_ID
 from servicekit.database import Database
@@ -40,16 +50,15 @@ async def qr_code(
     operation, registration = await _checked(ports, caller, operation_id, registration_id)
     secrets = _secrets(ports.settings, operation, registration)
     if operation.user_id is None:
-        operation = await ports.core.operations.claim(
-            operation.id, caller.applications, user_id=registration.user_id
-        )
+        operation = await give(ports, caller, operation.id, registration.user_id)
     title, message = await _texts(ports.database, ports.texts, operation, language.lower())
-    made = await ports.core.verification.personalized_payload(
-        registration.activation_id,
-        caller.applications,
+    made = await ports.core.ask(
+        contract.OFFLINE_PERSONALIZED_CREATE,
+        activation_id=registration.activation_id,
+        application_ids=caller.applications,
         data=rules.payload_data(operation, title, message),
         nonce=b64encode(secrets.nonce) if secrets else None,
-        proximity_check=secrets.check if secrets else None,
+        proximity_check=secrets.proximity_check() if secrets else None,
     )
     return OfflineQr(operation_qr_code_data=made.offline_data, nonce=made.nonce)
 
@@ -65,16 +74,15 @@ async def verify_otp(
     secrets = _secrets(ports.settings, operation, registration)
     if secrets is not None and not hmac.compare_digest(secrets.nonce, nonce):
         raise InvalidRequest(Violation("nonce", "is not the nonce of this operation"))
-    answer = await ports.core.verification.verify_offline(
-        OfflineCode(
-            activation_id=registration.activation_id,
-            data=offline_data(OFFLINE_RESOURCE_ID, nonce, f"{operation.id}&{operation.data}"),
-            signature=code,
-            allow_biometry=operations.allows_biometry(operation),
-            proximity_check=secrets.check if secrets else None,
-            proximity_step_count=rules.PROXIMITY_STEP_COUNT,
-        ),
-        caller.applications,
+    answer = await ports.core.ask(
+        contract.OFFLINE_VERIFY,
+        activation_id=registration.activation_id,
+        application_ids=caller.applications,
+        data=offline_data(OFFLINE_RESOURCE_ID, nonce, f"{operation.id}&{operation.data}"),
+        signature=code,
+        component_length=COMPONENT_LENGTH,
+        allow_biometry=operations.allows_biometry(operation),
+        proximity_check=secrets.proximity_check(stepCount=rules.PROXIMITY_STEP_COUNT) if secrets else None,
     )
     if answer.signature_valid:
         await _approve(ports.core, caller, operation, registration, answer.signature_type)
@@ -86,7 +94,7 @@ async def verify_otp(
 
 async def _checked(
     ports: Ports, caller: Caller, operation_id: str, registration_id: str
-) -> tuple[Operation, ActivationDetail]:
+) -> tuple[OperationDetailResponse, ActivationStatusResponse]:
     operation = await find(ports, caller, operation_id)
     registration = await status_in_scope(ports.core, caller.applications, registration_id)
     operations.require_fit(operation, registration)
@@ -96,7 +104,7 @@ async def _checked(
 
 
 def _secrets(
-    settings: CloudSettings, operation: Operation, registration: ActivationDetail
+    settings: CloudSettings, operation: OperationDetailResponse, registration: ActivationStatusResponse
 ) -> rules.OfflineSecrets | None:
     """Derived nonce and proximity seed, if the operation has a proximity check: then the core tells an OTP.
 
@@ -113,8 +121,8 @@ def _secrets(
 async def _approve(
     core: CoreClient,
     caller: Caller,
-    operation: Operation,
-    registration: ActivationDetail,
+    operation: OperationDetailResponse,
+    registration: ActivationStatusResponse,
     signature_type: str | None,
 ) -> None:
     """Never report a right code without the approval that it is for."""
@@ -128,11 +136,13 @@ async def _approve(
     if operation.proximity_otp is not None:
         # The code covered the derived OTP; the core wants its own one beside it.
         additional["proximity_otp"] = operation.proximity_otp
-    outcome = await core.operations.approve(
-        operation,
-        caller.applications,
+    outcome = await core.ask(
+        operation_calls.APPROVE,
+        operation_id=operation.id,
+        application_ids=caller.applications,
         user_id=registration.user_id,
         application_id=registration.application_id,
+        data=operation.data,
         signature_type=signature_type,
         additional_data=additional,
     )
@@ -140,9 +150,11 @@ async def _approve(
         raise OperationStateChangeRefused
 
 
-async def _count_failure(core: CoreClient, caller: Caller, operation: Operation) -> None:
+async def _count_failure(core: CoreClient, caller: Caller, operation: OperationDetailResponse) -> None:
     try:
-        await core.operations.fail(operation.id, caller.applications)
+        await core.ask(
+            operation_calls.APPROVE_FAIL, operation_id=operation.id, application_ids=caller.applications
+        )
     except CoreRefused as refusal:
         if refusal.code not in (CoreCode.OPERATION_STATE, CoreCode.OPERATION_NOT_FOUND):
             raise
@@ -150,7 +162,7 @@ async def _count_failure(core: CoreClient, caller: Caller, operation: Operation)
 
 
 async def _texts(
-    database: Database, texts: OperationTexts, operation: Operation, language: str
+    database: Database, texts: OperationTexts, operation: OperationDetailResponse, language: str
 ) -> tuple[str, str]:
     """Title and message: the app's texts, else the push texts, else the operation type (§14.1)."""
     languages = (language, DEFAULT_LANGUAGE)
@@ -172,6 +184,6 @@ async def _texts(
     return operation.operation_type, ""
 
 
-def _in_language(texts: Sequence[OperationText], languages: Sequence[str]) -> OperationText | None:
+def _in_language(texts: Sequence[OperationTextRow], languages: Sequence[str]) -> OperationTextRow | None:
     by_language = {text.language: text for text in texts}
     return next((by_language[language] for language in languages if language in by_language), None)

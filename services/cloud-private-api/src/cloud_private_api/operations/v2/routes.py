@@ -8,7 +8,6 @@ from fastapi import Query
 from starlette.responses import Response
 
 from cloud_private_api.callers import CallerDep
-from cloud_private_api.core_client.operations import Page
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.operations.ports import Running
 from cloud_private_api.operations.schemas import (
@@ -23,6 +22,7 @@ from cloud_private_api.operations.v2 import service
 from cloud_private_api.parameters import (
     REGISTRATION_ID,
     OperationIdPath,
+    Page,
     QueryBool,
     QueryInt,
     QueryText,

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller, given_or_all
-from cloud_private_api.core_client import CoreRefused
-from cloud_private_api.core_client import models as core
-from cloud_private_api.core_client.operations import NewOperation, Page
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import (
     InvalidRequest,
@@ -24,9 +21,11 @@ from cloud_private_api.operations.schemas import (
     Operations,
     RejectOperation,
 )
-from cloud_private_api.parameters import is_core_id
+from cloud_private_api.parameters import Page, is_core_id
 from cloud_private_api.registrations.rules import checked_expiry
 from cloud_private_api.registrations.v2.service import status_in_scope
+from powerauth_contracts.rest import operations as contract
+from powerauth_contracts.texts import CoreRefused
 from servicekit import clock
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
@@ -42,36 +41,36 @@ async def create(ports: Ports, caller: Caller, request: CreateOperation) -> Oper
     user_id = await _owner(ports, request, applications)
     made = await _created(
         ports,
-        NewOperation(
-            applications=applications,
-            template_name=request.template,
-            user_id=user_id,
-            external_id=request.external_id,
-            activation_flag=request.flag,
-            activation_id=request.registration_id,
-            expires=expires,
-            parameters=request.parameters,
-            additional_data=request.additional_data,
-            proximity_check_enabled=request.proximity_check_enabled,
-        ),
+        applications=applications,
+        application_ids=applications,
+        template_name=request.template,
+        user_id=user_id,
+        external_id=request.external_id,
+        activation_flag=request.flag,
+        activation_id=request.registration_id,
+        timestamp_expires=expires,
+        parameters=request.parameters,
+        additional_data=request.additional_data,
+        proximity_check_enabled=request.proximity_check_enabled,
     )
     shown = rules.shown(made)
     shown.warnings = await _warnings(ports, made.operation_type)
     return shown
 
 
-async def _created(ports: Ports, wanted: NewOperation) -> core.Operation:
+async def _created(ports: Ports, **members: object) -> contract.OperationDetailResponse:
     """Have the core make an operation.
 
     :raises InvalidRequest: the template wants parameters that are not given; they are named
     """
     try:
-        return await ports.core.operations.create(wanted)
+        return await ports.core.ask(contract.CREATE, **members)
     except CoreRefused as refusal:
-        if not refusal.missing_parameters:
+        names = refusal.details.get("missingParameters")
+        if not names:
             raise
-        missing = [Violation(f"parameters.{name}", "must not be null") for name in refusal.missing_parameters]
-        message = f"missing parameters: {', '.join(refusal.missing_parameters)}"
+        missing = [Violation(f"parameters.{name}", "must not be null") for name in names]
+        message = f"missing parameters: {', '.join(names)}"
         raise InvalidRequest(*missing, message=message) from None
 
 
@@ -100,12 +99,14 @@ async def _owner(ports: Ports, request: CreateOperation, applications: Sequence[
     return registration.user_id
 
 
-async def find(ports: Ports, caller: Caller, operation_id: str) -> core.Operation:
+async def find(ports: Ports, caller: Caller, operation_id: str) -> contract.OperationDetailResponse:
     """An operation that the caller may see.
 
     :raises OperationNotFound: unknown, or of no application of the caller
     """
-    found = await ports.core.operations.detail(checked(caller, operation_id), caller.applications)
+    found = await ports.core.ask(
+        contract.DETAIL, operation_id=checked(caller, operation_id), application_ids=caller.applications
+    )
     if set(caller.applications).isdisjoint(found.applications):
         raise OperationNotFound
     return found
@@ -127,8 +128,11 @@ async def detail(ports: Ports, caller: Caller, operation_id: str) -> Operation:
 @in_area(Area.OPERATIONS)
 async def cancel(ports: Ports, caller: Caller, operation_id: str, *, status_reason: str | None) -> None:
     """PENDING becomes CANCELED."""
-    await ports.core.operations.cancel(
-        checked(caller, operation_id), caller.applications, status_reason=status_reason
+    await ports.core.tell(
+        contract.CANCEL,
+        operation_id=checked(caller, operation_id),
+        application_ids=caller.applications,
+        status_reason=status_reason,
     )
 
 
@@ -144,8 +148,14 @@ async def list_of_user(
         registration = await status_in_scope(ports.core, caller.applications, registration_id)
         if registration.user_id != user_id:
             raise RegistrationNotFound
-    found = await ports.core.operations.list_of_user(
-        user_id, caller.applications, page, pending=pending, activation_id=registration_id
+    found = await ports.core.ask(
+        contract.LIST_PENDING if pending else contract.LIST,
+        user_id=user_id,
+        applications=caller.applications,
+        application_ids=caller.applications,
+        activation_id=registration_id,
+        page_number=page.number,
+        page_size=page.size,
     )
     return Operations(operations=[rules.listed(item) for item in rules.newest_first(found)])
 
@@ -155,17 +165,30 @@ async def list_external(ports: Ports, caller: Caller, external_id: str, page: Pa
     """Operations with the bank's own id, newest first."""
     if not caller.applications:
         return Operations(operations=[])
-    found = await ports.core.operations.list_external(external_id, caller.applications, page)
+    found = await ports.core.ask(
+        contract.LIST_EXTERNAL,
+        external_id=external_id,
+        applications=caller.applications,
+        application_ids=caller.applications,
+        page_number=page.number,
+        page_size=page.size,
+    )
     return Operations(operations=[rules.listed(item) for item in rules.newest_first(found)])
 
 
 @in_area(Area.OPERATIONS)
 async def claim(ports: Ports, caller: Caller, operation_id: str, user_id: str) -> Operation:
     """Bind an operation without an owner to a user."""
-    claimed = await ports.core.operations.claim(
-        checked(caller, operation_id), caller.applications, user_id=user_id
+    return rules.detail(await give(ports, caller, checked(caller, operation_id), user_id))
+
+
+async def give(
+    ports: Ports, caller: Caller, operation_id: str, user_id: str
+) -> contract.OperationDetailResponse:
+    """Have the core bind an operation to a user."""
+    return await ports.core.ask(
+        contract.CLAIM, operation_id=operation_id, application_ids=caller.applications, user_id=user_id
     )
-    return rules.detail(claimed)
 
 
 @in_area(Area.OPERATIONS)
@@ -173,8 +196,11 @@ async def fail(
     ports: Ports, caller: Caller, operation_id: str, additional_data: dict[str, object] | None
 ) -> Operation:
     """Count one failed attempt."""
-    outcome = await ports.core.operations.fail(
-        checked(caller, operation_id), caller.applications, additional_data=additional_data
+    outcome = await ports.core.ask(
+        contract.APPROVE_FAIL,
+        operation_id=checked(caller, operation_id),
+        application_ids=caller.applications,
+        additional_data=additional_data,
     )
     return rules.detail(outcome.operation)
 
@@ -187,9 +213,10 @@ async def reject(ports: Ports, caller: Caller, operation_id: str, request: Rejec
         raise OperationNotFound
     if request.app_id not in caller.applications or request.app_id not in operation.applications:
         raise InvalidRequest(Violation("appId", "is not an application of the operation", request.app_id))
-    outcome = await ports.core.operations.reject(
-        operation.id,
-        caller.applications,
+    outcome = await ports.core.ask(
+        contract.REJECT,
+        operation_id=operation.id,
+        application_ids=caller.applications,
         user_id=request.user_id,
         application_id=request.app_id,
         additional_data=request.additional_data,

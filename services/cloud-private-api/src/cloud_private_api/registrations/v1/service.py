@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller, one_application
-from cloud_private_api.core_client import CoreClient, CoreRefused
-from cloud_private_api.core_client.models import Activation, ActivationDetail
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import RegistrationNotFound, RegistrationRefused
-from cloud_private_api.registrations import repository, rules
+from cloud_private_api.registrations import activations, repository, rules
 from cloud_private_api.registrations.ports import Ports
 from cloud_private_api.registrations.schemas import (
     ChangeSingleRegistration,
@@ -19,6 +18,9 @@ from cloud_private_api.registrations.schemas import (
     RegistrationCreated,
 )
 from cloud_private_api.registrations.v2.service import refuse_second_in_progress
+from powerauth_contracts.rest import activation_administration as administration
+from powerauth_contracts.rest import activations as contract
+from powerauth_contracts.texts import CoreRefused
 from servicekit.bus import Event
 from servicekit.database import Database
 from servicekit.inbox import handle_once
@@ -45,13 +47,13 @@ async def create(
         await refuse_second_in_progress(core, request.user_id, app_id)
     await _finish_earlier(database, core, request.user_id, app_id)
     try:
-        made = await core.activations.init(
+        made = await core.ask(
+            contract.INIT,
             user_id=request.user_id,
             application_id=app_id,
-            otp=otp,
+            activation_otp=otp,
             commit_phase=request.commit_phase,
             flags=request.flags,
-            expires=None,
         )
     except CoreRefused as refusal:
         if refusal.code == CoreCode.ACTIVATION_REFUSED:
@@ -95,8 +97,12 @@ async def commit(
     """Make the current registration ACTIVE, then remove the user's others."""
     app_id = _application(caller, request.app_id)
     item = await _newest(core, request.user_id, app_id)
-    await core.activations.commit(
-        item.activation_id, (app_id,), otp=request.otp, external_user_id=request.external_user_id
+    await core.tell(
+        contract.COMMIT,
+        activation_id=item.activation_id,
+        application_ids=[app_id],
+        activation_otp=request.otp,
+        external_user_id=request.external_user_id,
     )
     async with database.read() as session:
         replaces = await repository.find(session, item.activation_id) is not None
@@ -112,15 +118,19 @@ async def change(core: CoreClient, caller: Caller, request: ChangeSingleRegistra
     app_id = _application(caller, request.app_id)
     item = await _newest(core, request.user_id, app_id)
     if request.change == "BLOCK":
-        await core.activations.block(
-            item.activation_id,
-            (app_id,),
+        await core.tell(
+            administration.BLOCK,
+            activation_id=item.activation_id,
+            application_ids=[app_id],
             reason=request.blocked_reason,
             external_user_id=request.external_user_id,
         )
     else:
-        await core.activations.unblock(
-            item.activation_id, (app_id,), external_user_id=request.external_user_id
+        await core.tell(
+            administration.UNBLOCK,
+            activation_id=item.activation_id,
+            application_ids=[app_id],
+            external_user_id=request.external_user_id,
         )
 
 
@@ -131,13 +141,15 @@ async def remove(
     """Remove the current registration."""
     application = _application(caller, app_id, parameter=True)
     item = await _newest(core, user_id, application)
-    await core.activations.remove(item.activation_id, (application,), external_user_id=external_user_id)
+    await _remove(core, application, item, external_user_id)
 
 
-async def find_current(core: CoreClient, user_id: str, app_id: str) -> ActivationDetail | None:
+async def find_current(
+    core: CoreClient, user_id: str, app_id: str
+) -> contract.ActivationStatusResponse | None:
     """The newest registration that is not REMOVED. Reading it may show that it has just expired."""
     for item in await _living(core, user_id, app_id):
-        detail = await core.activations.status(item.activation_id, (app_id,))
+        detail = await activations.find(core, item.activation_id, (app_id,))
         if detail is not None and detail.activation_status in rules.LIVING:
             return detail
     return None
@@ -167,12 +179,12 @@ def _application(caller: Caller, app_id: str | None, *, parameter: bool = False)
     )
 
 
-async def _living(core: CoreClient, user_id: str, app_id: str) -> list[Activation]:
-    listed = await core.activations.list(user_id=user_id, scope=(app_id,), statuses=rules.LIVING)
+async def _living(core: CoreClient, user_id: str, app_id: str) -> list[administration.ActivationItem]:
+    listed = await activations.of_user(core, user_id=user_id, scope=(app_id,), statuses=rules.LIVING)
     return rules.living(listed)
 
 
-async def _newest(core: CoreClient, user_id: str, app_id: str) -> Activation:
+async def _newest(core: CoreClient, user_id: str, app_id: str) -> administration.ActivationItem:
     living = await _living(core, user_id, app_id)
     if not living:
         raise RegistrationNotFound
@@ -186,6 +198,20 @@ async def _replace_others(core: CoreClient, user_id: str, app_id: str, activatio
     await _remove_all(core, app_id, others)
 
 
-async def _remove_all(core: CoreClient, app_id: str, activations: Sequence[Activation]) -> None:
+async def _remove_all(
+    core: CoreClient, app_id: str, activations: Sequence[administration.ActivationItem]
+) -> None:
     for item in activations:
-        await core.activations.remove(item.activation_id, (app_id,))
+        await _remove(core, app_id, item)
+
+
+async def _remove(
+    core: CoreClient, app_id: str, item: administration.ActivationItem, external_user_id: str | None = None
+) -> None:
+    await core.tell(
+        administration.REMOVE,
+        activation_id=item.activation_id,
+        application_ids=[app_id],
+        external_user_id=external_user_id,
+        revoke_recovery_codes=True,
+    )

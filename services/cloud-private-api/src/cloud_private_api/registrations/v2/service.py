@@ -7,16 +7,15 @@ applications (D21).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from cloud_private_api.access.rules import Caller, narrowed, one_application
-from cloud_private_api.core_client import CoreClient, CoreRefused
-from cloud_private_api.core_client.activations import Lookup
-from cloud_private_api.core_client.models import ActivationDetail
+from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import RegistrationNotAllowed, RegistrationNotFound, RegistrationRefused
 from cloud_private_api.parameters import is_core_id
 from cloud_private_api.periods import Period
-from cloud_private_api.registrations import rules
+from cloud_private_api.registrations import activations, rules
 from cloud_private_api.registrations.ports import Ports
 from cloud_private_api.registrations.schemas import (
     ChangeRegistration,
@@ -32,6 +31,10 @@ from cloud_private_api.registrations.schemas import (
     UpdateName,
     UpdateOtp,
 )
+from powerauth_contracts.calls import Call
+from powerauth_contracts.rest import activation_administration as administration
+from powerauth_contracts.rest import activations as contract
+from powerauth_contracts.texts import CoreRefused
 from servicekit import clock
 
 
@@ -48,13 +51,14 @@ async def create(
     if incomplete_status_check:
         await refuse_second_in_progress(core, request.user_id, app_id)
     try:
-        answer = await core.activations.init(
+        answer = await core.ask(
+            contract.INIT,
             user_id=request.user_id,
             application_id=app_id,
-            otp=otp,
+            activation_otp=otp,
             commit_phase=commit_phase,
             flags=request.flags,
-            expires=expires,
+            timestamp_activation_expire=expires,
         )
     except CoreRefused as refusal:
         if refusal.code == CoreCode.ACTIVATION_REFUSED:
@@ -68,9 +72,9 @@ async def refuse_second_in_progress(core: CoreClient, user_id: str, app_id: str)
 
     :raises RegistrationNotAllowed: there is one
     """
-    listed = await core.activations.list(user_id=user_id, scope=(app_id,), statuses=rules.IN_PROGRESS)
+    listed = await activations.of_user(core, user_id=user_id, scope=(app_id,), statuses=rules.IN_PROGRESS)
     for item in rules.living(listed):
-        detail = await core.activations.status(item.activation_id, (app_id,))
+        detail = await activations.find(core, item.activation_id, (app_id,))
         if detail is not None and detail.activation_status in rules.IN_PROGRESS:
             raise RegistrationNotAllowed
 
@@ -90,8 +94,8 @@ async def list_of_user(
     scope = narrowed(caller, app_id, refusal=RegistrationRefused)
     if not scope:
         return Registrations(registrations=[])
-    listed = await core.activations.list(
-        user_id=user_id, scope=scope, statuses=None if removed else rules.LIVING
+    listed = await activations.of_user(
+        core, user_id=user_id, scope=scope, statuses=None if removed else rules.LIVING
     )
     shown = [
         item
@@ -103,14 +107,16 @@ async def list_of_user(
     )
 
 
-async def status_in_scope(core: CoreClient, scope: Sequence[str], registration_id: str) -> ActivationDetail:
+async def status_in_scope(
+    core: CoreClient, scope: Sequence[str], registration_id: str
+) -> contract.ActivationStatusResponse:
     """A registration of one of these applications.
 
     :raises RegistrationNotFound: unknown, or of another application
     """
     if not scope or not is_core_id(registration_id):
         raise RegistrationNotFound
-    found = await core.activations.status(registration_id, scope)
+    found = await activations.find(core, registration_id, scope)
     if found is None:
         raise RegistrationNotFound
     return found
@@ -132,10 +138,11 @@ async def detail(ports: Ports, caller: Caller, registration_id: str) -> Registra
 @in_area(Area.REGISTRATIONS)
 async def commit(core: CoreClient, caller: Caller, registration_id: str, request: CommitRegistration) -> None:
     """PENDING_COMMIT becomes ACTIVE."""
-    await core.activations.commit(
-        _checked(caller, registration_id),
-        caller.applications,
-        otp=request.otp,
+    await core.tell(
+        contract.COMMIT,
+        activation_id=_checked(caller, registration_id),
+        application_ids=caller.applications,
+        activation_otp=request.otp,
         external_user_id=request.external_user_id,
     )
 
@@ -145,15 +152,19 @@ async def change(core: CoreClient, caller: Caller, registration_id: str, request
     """Block or unblock."""
     activation_id = _checked(caller, registration_id)
     if request.change == "BLOCK":
-        await core.activations.block(
-            activation_id,
-            caller.applications,
+        await core.tell(
+            administration.BLOCK,
+            activation_id=activation_id,
+            application_ids=caller.applications,
             reason=request.blocked_reason,
             external_user_id=request.external_user_id,
         )
     else:
-        await core.activations.unblock(
-            activation_id, caller.applications, external_user_id=request.external_user_id
+        await core.tell(
+            administration.UNBLOCK,
+            activation_id=activation_id,
+            application_ids=caller.applications,
+            external_user_id=request.external_user_id,
         )
 
 
@@ -167,9 +178,10 @@ async def remove(
     revoke_recovery_codes: bool,
 ) -> None:
     """REMOVED, from whatever state; a second removal succeeds again."""
-    await core.activations.remove(
-        _checked(caller, registration_id),
-        caller.applications,
+    await core.tell(
+        administration.REMOVE,
+        activation_id=_checked(caller, registration_id),
+        application_ids=caller.applications,
         external_user_id=external_user_id,
         revoke_recovery_codes=revoke_recovery_codes,
     )
@@ -180,10 +192,11 @@ async def update_otp(core: CoreClient, caller: Caller, registration_id: str, req
     """Set the OTP that the commit will need."""
     otp = rules.checked_otp(request.otp)
     assert otp is not None
-    await core.activations.update_otp(
-        _checked(caller, registration_id),
-        caller.applications,
-        otp=otp,
+    await core.tell(
+        contract.OTP_UPDATE,
+        activation_id=_checked(caller, registration_id),
+        application_ids=caller.applications,
+        activation_otp=otp,
         external_user_id=request.external_user_id,
     )
 
@@ -191,10 +204,11 @@ async def update_otp(core: CoreClient, caller: Caller, registration_id: str, req
 @in_area(Area.REGISTRATIONS)
 async def update_name(core: CoreClient, caller: Caller, registration_id: str, request: UpdateName) -> None:
     """Rename the registration."""
-    await core.activations.update_name(
-        _checked(caller, registration_id),
-        caller.applications,
-        name=request.name,
+    await core.tell(
+        administration.NAME_UPDATE,
+        activation_id=_checked(caller, registration_id),
+        application_ids=caller.applications,
+        activation_name=request.name,
         external_user_id=request.external_user_id,
     )
 
@@ -202,48 +216,57 @@ async def update_name(core: CoreClient, caller: Caller, registration_id: str, re
 @in_area(Area.REGISTRATIONS)
 async def flags(core: CoreClient, caller: Caller, registration_id: str) -> Flags:
     """The flags of a registration."""
-    activation_id = _checked(caller, registration_id)
-    found = await core.activations.flags(activation_id, caller.applications)
-    return Flags(registration_id=activation_id, flags=list(found))
+    return await _flags(core, caller, administration.FLAGS_LIST, registration_id)
 
 
 @in_area(Area.REGISTRATIONS)
 async def add_flags(core: CoreClient, caller: Caller, registration_id: str, new: Sequence[str]) -> Flags:
     """Add the flags that are missing."""
-    activation_id = _checked(caller, registration_id)
-    after = await core.activations.add_flags(activation_id, caller.applications, new)
-    return Flags(registration_id=activation_id, flags=list(after))
+    return await _flags(core, caller, administration.FLAGS_CREATE, registration_id, activation_flags=new)
 
 
 @in_area(Area.REGISTRATIONS)
 async def replace_flags(core: CoreClient, caller: Caller, registration_id: str, new: Sequence[str]) -> Flags:
     """Replace all flags. The core's replace refuses an empty list: then those present are removed."""
-    activation_id = _checked(caller, registration_id)
-    calls = core.activations
     unique = list(dict.fromkeys(new))
     if unique:
-        after = await calls.replace_flags(activation_id, caller.applications, unique)
-    else:
-        after = await calls.flags(activation_id, caller.applications)
-        if after:
-            after = await calls.remove_flags(activation_id, caller.applications, after)
-    return Flags(registration_id=activation_id, flags=list(after))
+        return await _flags(
+            core, caller, administration.FLAGS_UPDATE, registration_id, activation_flags=unique
+        )
+    present = await flags(core, caller, registration_id)
+    if not present.flags:
+        return present
+    return await remove_flags(core, caller, registration_id, present.flags)
 
 
 @in_area(Area.REGISTRATIONS)
 async def remove_flags(core: CoreClient, caller: Caller, registration_id: str, old: Sequence[str]) -> Flags:
     """Remove the named flags; unknown ones are ignored."""
+    return await _flags(core, caller, administration.FLAGS_REMOVE, registration_id, activation_flags=old)
+
+
+async def _flags(
+    core: CoreClient,
+    caller: Caller,
+    call: Call[Any, administration.FlagsResponse],
+    registration_id: str,
+    **members: object,
+) -> Flags:
     activation_id = _checked(caller, registration_id)
-    after = await core.activations.remove_flags(activation_id, caller.applications, old)
-    return Flags(registration_id=activation_id, flags=list(after))
+    after = await core.ask(call, activation_id=activation_id, application_ids=caller.applications, **members)
+    return Flags(registration_id=activation_id, flags=after.activation_flags)
 
 
 @in_area(Area.REGISTRATIONS)
 async def history(core: CoreClient, caller: Caller, registration_id: str, period: Period) -> History:
     """What happened to a registration, newest first; the core has no "not found" for this call."""
     found = await status_in_scope(core, caller.applications, registration_id)
-    items = await core.activations.history(
-        found.activation_id, caller.applications, start=period.start, end=period.end
+    told = await core.ask(
+        administration.HISTORY,
+        activation_id=found.activation_id,
+        application_ids=caller.applications,
+        timestamp_from=period.start,
+        timestamp_to=period.end,
     )
     return History(
         items=[
@@ -255,7 +278,7 @@ async def history(core: CoreClient, caller: Caller, registration_id: str, period
                 version=item.version,
                 timestamp_created=item.timestamp_created,
             )
-            for item in items
+            for item in told.items
         ]
     )
 
@@ -267,15 +290,14 @@ async def lookup(core: CoreClient, caller: Caller, request: LookupRegistrations)
     scope = [app_id for app_id in caller.applications if app_id in named]
     if not scope:
         return Registrations(registrations=[])
-    found = await core.activations.lookup(
-        Lookup(
-            user_ids=request.user_ids,
-            application_ids=scope,
-            status=request.registration_status,
-            flags=request.flags,
-            last_used_before=request.timestamp_last_used_before,
-            last_used_after=request.timestamp_last_used_after,
-        )
+    found = await activations.look_up(
+        core,
+        scope,
+        user_ids=request.user_ids,
+        status=request.registration_status,
+        flags=request.flags,
+        last_used_before=request.timestamp_last_used_before,
+        last_used_after=request.timestamp_last_used_after,
     )
     return Registrations(
         registrations=[rules.registration(item, with_user=True) for item in rules.newest_first(found)]
