@@ -15,6 +15,7 @@ from enrollment.mobile_token.rules import (
     status_error,
 )
 from powerauth_contracts.dmz.models import OperationActionAnswer
+from powerauth_contracts.texts import CoreRefused
 from servicekit.errors import RemoteUnavailable, ServiceError
 
 Error = tuple[int, str, str]
@@ -142,7 +143,7 @@ TABLE: dict[str, dict[Action, Error]] = {
 @pytest.mark.parametrize("action", list(Action))
 @pytest.mark.parametrize("code", list(TABLE))
 def test_core_errors(action: Action, code: str) -> None:
-    error = core_error(action, code)
+    error = core_error(action, CoreRefused(code, "path", {}))
     expected = TABLE[code].get(action)
     if expected is None:
         assert isinstance(error, RemoteUnavailable)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from enrollment.errors import TooManyRequests
-from enrollment.wire import JsonObject, MalformedJson, parse_json_object
+from enrollment.wire import JsonObject
 from powerauth_contracts.calls import Call
 from powerauth_contracts.dmz.headers import Header, members_of
 from powerauth_contracts.dmz.models import (
@@ -27,7 +27,8 @@ from powerauth_contracts.dmz.models import (
 )
 from powerauth_contracts.dmz.purposes import SignatureTypes
 from powerauth_contracts.dmz.table import BUNDLE, DOOR, TEXTS, VERIFY, SignedCall, TokenCall
-from powerauth_contracts.wire import WireModel, json_bytes
+from powerauth_contracts.texts import CoreRefused, refusal, request_text, response_object
+from powerauth_contracts.wire import WireModel
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
 from servicekit.bundles import Bundler
@@ -41,15 +42,6 @@ Answer = TypeVar("Answer", bound=WireModel)
 Member = TypeVar("Member")
 
 _PROBED_OPERATION_TYPE = "login"
-
-
-class CoreRefused(Exception):
-    """The core refused with one of its codes; `details` are the further members of its error object."""
-
-    def __init__(self, code: str, details: JsonObject) -> None:
-        super().__init__(code)
-        self.code = code
-        self.details = details
 
 
 class CoreDoor:
@@ -142,12 +134,15 @@ class CoreDoor:
         return _if_authenticated(target.answer, await self._ask(target, request))
 
     async def _ask(self, target: Call[Any, Any], request: JsonObject) -> JsonObject:
-        body = json_bytes({"requestObject": request})
         client = self._bundler if target.fast else self._client
-        answer = await client.post_json(target.path, body)
-        if answer.status == 200:
-            return _response_object(target.path, answer.body)
-        raise _failure(target.path, answer)
+        answer = await client.post_json(target.path, request_text(request))
+        if answer.status != 200:
+            raise _failure(target.path, answer)
+        content = response_object(answer.body)
+        if content is None:
+            _log.error("core answer unreadable", path=_name(target.path))
+            raise RemoteUnavailable("the core's answer cannot be read")
+        return content
 
 
 @cache
@@ -171,38 +166,17 @@ def _name(path: str) -> str:
     return path.removeprefix(f"{DOOR}/")
 
 
-def _response_object(path: str, body: bytes) -> JsonObject:
-    try:
-        content = parse_json_object(body).get("responseObject")
-    except MalformedJson:
-        content = None
-    if not isinstance(content, dict):
-        _log.error("core answer unreadable", path=_name(path))
-        raise RemoteUnavailable("the core's answer cannot be read")
-    return content
-
-
 def _failure(path: str, answer: RawAnswer) -> Exception:
     """Tell a refusal with a core code from everything that only means that the core is not usable now."""
-    if answer.status == 400 and (refusal := _refusal(answer.body)) is not None:
-        _log.info("core refused", path=_name(path), error_code=refusal.code)
-        return refusal
+    if answer.status == 400 and (refused := refusal(_name(path), answer.body)) is not None:
+        _log.info("core refused", path=refused.path, error_code=refused.code)
+        return refused
     if answer.status == 413:
         return HTTPException(413)
     if answer.status == 429:
         return TooManyRequests(retry_after=_retry_after(answer.headers.get("Retry-After")))
     _log.error("core call failed", path=_name(path), http_status=answer.status)
     return RemoteUnavailable(f"the core answered {answer.status}")
-
-
-def _refusal(body: bytes) -> CoreRefused | None:
-    try:
-        details = parse_json_object(body).get("responseObject")
-    except MalformedJson:
-        return None
-    if not isinstance(details, dict) or not isinstance(code := details.get("code"), str):
-        return None
-    return CoreRefused(code, {name: value for name, value in details.items() if name != "code"})
 
 
 def _typed(answer: type[Answer], members: JsonObject) -> Answer:

@@ -4,11 +4,12 @@ of activation scope in the core.
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.errors import EncryptionFailed, SignatureInvalid
+from enrollment.pipeline import calls
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming, signature_header
-from enrollment.pipeline.sealed import envelope_of, sender_of
+from enrollment.pipeline.sealed import sender_of
 from enrollment.wire import EnvelopeMembers
 from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
 from powerauth_contracts.dmz.table import EXCHANGE_ACTIVATION, SignedCall
@@ -37,11 +38,9 @@ async def echo_in_activation_scope(door: CoreDoor, incoming: Incoming) -> Envelo
     sender = sender_of(incoming)
     if sender is None:
         raise EncryptionFailed
-    try:
-        answer = await door.sealed(EXCHANGE_ACTIVATION, incoming.body, [sender])
-    except CoreRefused:
-        raise EncryptionFailed from None
-    return envelope_of(answer, EncryptionFailed)
+    return await calls.sealed(
+        door, EXCHANGE_ACTIVATION, incoming.body, [sender], EncryptionFailed, EncryptionFailed
+    )
 
 
 async def echo_signed(
@@ -54,10 +53,4 @@ async def echo_signed(
     :raises EncryptionFailed: when the plaintext is not of the kind that is echoed.
     """
     header = signature_header(incoming, target.purpose.types)
-    if header is None:
-        raise SignatureInvalid
-    try:
-        answer = await door.sealed(target, incoming.body, [header])
-    except CoreRefused:
-        raise SignatureInvalid from None
-    return envelope_of(answer, EncryptionFailed)
+    return await calls.sealed(door, target, incoming.body, [header], SignatureInvalid, EncryptionFailed)

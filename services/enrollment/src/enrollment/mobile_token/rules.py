@@ -19,6 +19,7 @@ from enrollment.errors import (
 )
 from enrollment.wire import JsonObject
 from powerauth_contracts.dmz.models import OperationActionAnswer
+from powerauth_contracts.texts import CoreRefused
 from servicekit.errors import RemoteUnavailable, ServiceError
 
 PENDING = "PENDING"
@@ -93,10 +94,10 @@ _CORE_ERRORS: dict[Action, dict[str, Callable[[], ServiceError]]] = {
 }
 
 
-def core_error(action: Action, code: str) -> Exception:
+def core_error(action: Action, refusal: CoreRefused) -> Exception:
     """Return the error for a refusal of the core; codes without meaning here are a remote failure (§10.8)."""
-    error = _CORE_ERRORS[action].get(code)
-    return error() if error is not None else RemoteUnavailable(f"the core refused: {code}")
+    error = _CORE_ERRORS[action].get(refusal.code)
+    return error() if error is not None else RemoteUnavailable(f"the core refused: {refusal.code}")
 
 
 def approval_error(decision: OperationActionAnswer) -> ServiceError | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from enrollment.core_client import CoreDoor, CoreRefused, told
+from enrollment.core_client import CoreDoor, told
 from enrollment.errors import AuthenticationFailed, InvalidRequest, TextsUnusable
 from enrollment.mobile_token.ports import Ports, WithTexts
 from enrollment.mobile_token.rendering import render_operation
@@ -16,10 +17,17 @@ from enrollment.mobile_token.rules import (
     rejection_error,
     status_error,
 )
-from enrollment.pipeline.incoming import Incoming, signature_header, token_header
+from enrollment.pipeline import calls
+from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.texts.rows import TextsBroken, choose_row
 from enrollment.wire import JsonObject, ok_object, request_object, text_member, wire_date
-from powerauth_contracts.dmz.models import DoorOperation, OperationDetailAnswer, TokenOperationRequest
+from powerauth_contracts.dmz.models import (
+    DoorOperation,
+    OperationActionAnswer,
+    OperationDetailAnswer,
+    SignedOperationRequest,
+    TokenOperationRequest,
+)
 from powerauth_contracts.dmz.table import (
     OPERATION_APPROVE,
     OPERATION_CLAIM,
@@ -27,8 +35,10 @@ from powerauth_contracts.dmz.table import (
     OPERATION_HISTORY,
     OPERATION_LIST,
     OPERATION_REJECT,
+    SignedCall,
     TokenCall,
 )
+from powerauth_contracts.texts import CoreRefused
 from servicekit import clock
 from servicekit.logs import get_logger
 
@@ -40,15 +50,9 @@ async def list_operations(ports: Ports, incoming: Incoming, language: str) -> Js
 
     :raises AuthenticationFailed: when not authenticated.
     """
-    header = token_header(incoming)
-    if header is None:
-        raise AuthenticationFailed
-    try:
-        answer = await ports.door.token(OPERATION_LIST, header)
-    except CoreRefused as refusal:
-        raise core_error(Action.LIST, refusal.code) from None
-    if answer is None:
-        raise AuthenticationFailed
+    answer = await calls.by_token(
+        ports.door, OPERATION_LIST, incoming, partial(core_error, Action.LIST), AuthenticationFailed
+    )
     rendered = await _render_all(ports, told(answer.operations), language)
     return ok_object(rendered, currentTimestamp=wire_date(answer.timestamp or clock.now_ms()))
 
@@ -58,15 +62,9 @@ async def operation_history(ports: Ports, incoming: Incoming, language: str) -> 
 
     :raises AuthenticationFailed: when not authenticated.
     """
-    header = signature_header(incoming, OPERATION_HISTORY.purpose.types)
-    if header is None:
-        raise AuthenticationFailed
-    try:
-        answer = await ports.door.signed(OPERATION_HISTORY, header, incoming.body)
-    except CoreRefused as refusal:
-        raise core_error(Action.LIST, refusal.code) from None
-    if answer is None:
-        raise AuthenticationFailed
+    answer = await calls.signed(
+        ports.door, OPERATION_HISTORY, incoming, partial(core_error, Action.LIST), AuthenticationFailed
+    )
     return ok_object(await _render_all(ports, told(answer.operations), language))
 
 
@@ -91,18 +89,15 @@ async def _one_operation(
     :raises AuthenticationFailed: when not authenticated.
     :raises InvalidRequest: when the body names no operation or the operation has no texts.
     """
-    header = token_header(incoming)
-    if header is None:
-        raise AuthenticationFailed
     operation_id = text_member(request_object(incoming.body), "id")
-    try:
-        answer = await ports.door.token(target, header, {"id": operation_id or ""})
-    except CoreRefused as refusal:
-        if operation_id is None:
-            raise InvalidRequest from None
-        raise core_error(Action.DETAIL, refusal.code) from None
-    if answer is None:
-        raise AuthenticationFailed
+    answer = await calls.by_token(
+        ports.door,
+        target,
+        incoming,
+        InvalidRequest if operation_id is None else partial(core_error, Action.DETAIL),
+        AuthenticationFailed,
+        {"id": operation_id or ""},
+    )
     if operation_id is None:
         raise InvalidRequest
     operation = told(answer.operation)
@@ -129,15 +124,8 @@ async def authorize_operation(
     :raises AuthenticationFailed: when not authenticated.
     :raises ServiceError: for an operation that is over or refused.
     """
-    header = signature_header(incoming, OPERATION_APPROVE.purpose.types)
-    if header is None:
-        raise AuthenticationFailed
-    try:
-        decision = await door.decide(
-            OPERATION_APPROVE, header, incoming.body, client_address=client_address, user_agent=user_agent
-        )
-    except CoreRefused as refusal:
-        raise core_error(Action.AUTHORIZE, refusal.code) from None
+    refused = partial(core_error, Action.AUTHORIZE)
+    decision = await _decide(door, OPERATION_APPROVE, incoming, refused, client_address, user_agent)
     error = approval_error(decision)
     if error is not None:
         raise error
@@ -151,18 +139,28 @@ async def cancel_operation(
     :raises AuthenticationFailed: when not authenticated, or without a request object.
     :raises ServiceError: for an operation that is over or refused.
     """
-    header = signature_header(incoming, OPERATION_REJECT.purpose.types)
-    if header is None:
-        raise AuthenticationFailed
-    try:
-        decision = await door.decide(
-            OPERATION_REJECT, header, incoming.body, client_address=client_address, user_agent=user_agent
-        )
-    except CoreRefused as refusal:
-        raise core_error(Action.CANCEL, refusal.code) from None
+    refused = partial(core_error, Action.CANCEL)
+    decision = await _decide(door, OPERATION_REJECT, incoming, refused, client_address, user_agent)
     error = rejection_error(decision, request_object(incoming.body))
     if error is not None:
         raise error
+
+
+async def _decide(
+    door: CoreDoor,
+    target: SignedCall[SignedOperationRequest, OperationActionAnswer],
+    incoming: Incoming,
+    refused: Callable[[CoreRefused], Exception],
+    client_address: str | None,
+    user_agent: str | None,
+) -> OperationActionAnswer:
+    header = signature_header(incoming, target.purpose.types, AuthenticationFailed)
+    try:
+        return await door.decide(
+            target, header, incoming.body, client_address=client_address, user_agent=user_agent
+        )
+    except CoreRefused as refusal:
+        raise refused(refusal) from None
 
 
 async def _render_all(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.errors import ApplicationConfigurationFailed, EncryptionFailed
+from enrollment.pipeline import calls
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming
-from enrollment.wire import ok_object, text_member
+from enrollment.wire import JsonObject, ok_object, text_member
 from powerauth_contracts.dmz.table import APPLICATION_PUBLIC
 from powerauth_contracts.wire import json_bytes
 
@@ -24,11 +25,6 @@ async def provider_configuration(door: CoreDoor, incoming: Incoming) -> bytes:
         raise EncryptionFailed from None
     if provider_id is None:
         raise ApplicationConfigurationFailed
-    try:
-        public = await door.call(
-            APPLICATION_PUBLIC,
-            {"applicationKey": envelope.context.application_key, "providerId": provider_id},
-        )
-    except CoreRefused:
-        raise ApplicationConfigurationFailed from None
+    asked: JsonObject = {"applicationKey": envelope.context.application_key, "providerId": provider_id}
+    public = await calls.called(door, APPLICATION_PUBLIC, asked, ApplicationConfigurationFailed)
     return envelope.seal(json_bytes(ok_object(public)))

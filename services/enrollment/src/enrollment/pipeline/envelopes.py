@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
 from powerauth_contracts.dmz.models import EnvelopeKeysAnswer
 from powerauth_contracts.dmz.table import ENVELOPE_KEYS
+from powerauth_contracts.texts import CoreRefused
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import (

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from enrollment.container import enrollment_of
-from enrollment.errors import UnsupportedMediaType
+from enrollment.errors import SignatureInvalid, UnsupportedMediaType
 from powerauth_contracts.dmz.headers import ReceivedSignature
 from powerauth_contracts.dmz.purposes import SignatureTypes
 from powerauth_protocol.common.errors import HeaderError
@@ -21,6 +21,7 @@ from powerauth_protocol.v3.http_headers import (
     parse_token_header,
 )
 from servicekit.clients import PatientReceive
+from servicekit.errors import ServiceError
 
 
 @dataclass(slots=True)
@@ -105,21 +106,29 @@ async def _body(receive: Receive) -> bytes:
         chunks.append(body)
 
 
-def signature_header(incoming: Incoming, allowed: SignatureTypes) -> ReceivedSignature | None:
-    """Return the signature header, or None when it cannot authenticate this endpoint.
+def signature_header(
+    incoming: Incoming, allowed: SignatureTypes, unauthenticated: type[ServiceError] = SignatureInvalid
+) -> ReceivedSignature:
+    """Return the signature header.
 
     :param allowed: the endpoint's signature types.
+    :param unauthenticated: raised when the header cannot authenticate this endpoint.
     """
     try:
         header = ReceivedSignature.received(parse_fields(incoming.authorization), incoming.network)
     except HeaderError:
-        return None
-    return header if header.kind in allowed else None
+        raise unauthenticated from None
+    if header.kind not in allowed:
+        raise unauthenticated
+    return header
 
 
-def token_header(incoming: Incoming) -> TokenHeader | None:
-    """Return the token header, or None when it is missing or malformed."""
+def token_header(incoming: Incoming, unauthenticated: type[ServiceError] = SignatureInvalid) -> TokenHeader:
+    """Return the token header.
+
+    :param unauthenticated: raised when it is missing or malformed.
+    """
     try:
         return parse_token_header(incoming.token)
     except HeaderError:
-        return None
+        raise unauthenticated from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused, told
+from enrollment.core_client import CoreDoor, told
 from enrollment.errors import PushRegistrationFailed, SignatureInvalid
-from enrollment.pipeline.incoming import Incoming, token_header
+from enrollment.pipeline import calls
+from enrollment.pipeline.incoming import Incoming
 from enrollment.push.rules import Caller, check_registration
 from enrollment.push_client import PushClient, PushRefused
 from enrollment.wire import request_object
@@ -34,15 +35,7 @@ async def who_am_i(door: CoreDoor, incoming: Incoming, action: str) -> Caller:
 
     :raises SignatureInvalid: when not authenticated.
     """
-    header = token_header(incoming)
-    if header is None:
-        raise SignatureInvalid
-    try:
-        answer = await door.token(WHO_AM_I, header, {"audience": action})
-    except CoreRefused:
-        raise SignatureInvalid from None
-    if answer is None:
-        raise SignatureInvalid
+    answer = await calls.by_token(door, WHO_AM_I, incoming, SignatureInvalid, request={"audience": action})
     return Caller(
         activation_id=told(answer.activation_id),
         user_id=told(answer.user_id),

@@ -4,13 +4,14 @@ rule 4).
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.errors import ActivationCodeFailed, EncryptionFailed, InvalidRequest, SignatureInvalid
 from enrollment.pipeline.envelopes import is_envelope
 from enrollment.pipeline.incoming import Incoming, signature_header
 from enrollment.pipeline.sealed import envelope_of
 from enrollment.wire import EnvelopeMembers
 from powerauth_contracts.dmz.table import SPAWN
+from powerauth_contracts.texts import CoreRefused
 from powerauth_protocol.v3.versions import ProtocolVersion
 
 REQUEST_INVALID = "REQUEST_INVALID"
@@ -26,7 +27,7 @@ async def activation_code(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers
     :raises ActivationCodeFailed: when the destination is not allowed, or the core refuses
     """
     header = signature_header(incoming, SPAWN.purpose.types)
-    if header is None or not ProtocolVersion.parse(header.version).associated_data:
+    if not ProtocolVersion.parse(header.version).associated_data:
         raise SignatureInvalid
     if not is_envelope(incoming.body, header.version):
         raise EncryptionFailed

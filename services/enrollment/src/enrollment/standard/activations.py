@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.errors import (
     ActivationFailed,
     EncryptionFailed,
     RecoveryCodeInvalid,
     RequestInvalid,
-    SignatureInvalid,
 )
 from enrollment.limits import Limits
-from enrollment.pipeline.envelopes import (
-    EnvelopeRefused,
-    open_application,
-)
+from enrollment.pipeline import calls
+from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
-from enrollment.pipeline.sealed import envelope_of, sender_of
+from enrollment.pipeline.sealed import sender_of
 from enrollment.wire import EnvelopeMembers, JsonObject, request_object, text_member
 from powerauth_contracts.dmz.table import (
     ACTIVATION_CREATE,
@@ -27,6 +24,7 @@ from powerauth_contracts.dmz.table import (
     ACTIVATION_RENAME,
     ACTIVATION_STATUS,
 )
+from powerauth_contracts.texts import CoreRefused
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import is_uuid
@@ -57,10 +55,7 @@ async def create_activation(door: CoreDoor, limits: Limits, incoming: Incoming) 
         "protocolVersion": envelope.context.version.value,
         **layer1,
     }
-    try:
-        answer = await door.call(ACTIVATION_CREATE, request)
-    except CoreRefused as refusal:
-        raise _creation_failure(refusal) from None
+    answer = await calls.called(door, ACTIVATION_CREATE, request, _creation_failure)
     limits.prove(incoming.network)
     members: JsonObject = {
         "activationData": answer.activation_data,
@@ -113,17 +108,14 @@ async def activation_status(door: CoreDoor, limits: Limits, incoming: Incoming) 
         raise ActivationFailed
     if not is_uuid(activation_id):
         return _random_status(activation_id, challenge)
-    call: JsonObject = {"activationId": activation_id}
+    asked: JsonObject = {"activationId": activation_id}
     if challenge is not None:
-        call["challenge"] = challenge
+        asked["challenge"] = challenge
     key = f"{activation_id.lower()} {incoming.network}"
     turn = limits.turn(limits.status_per_activation, key, incoming.network, incoming.disconnected)
     async with turn:
         await limits.status_per_activation.count(key)
-        try:
-            answer = await door.call(ACTIVATION_STATUS, call)
-        except CoreRefused:
-            raise ActivationFailed from None
+        answer = await calls.called(door, ACTIVATION_STATUS, asked, ActivationFailed)
     members = {
         "activationId": answer.activation_id,
         "encryptedStatusBlob": answer.encrypted_status_blob,
@@ -150,15 +142,7 @@ async def remove_activation(door: CoreDoor, incoming: Incoming) -> JsonObject:
     :raises SignatureInvalid: when not authenticated.
     :raises ActivationFailed: when the core refuses afterwards.
     """
-    header = signature_header(incoming, ACTIVATION_REMOVE.purpose.types)
-    if header is None:
-        raise SignatureInvalid
-    try:
-        answer = await door.signed(ACTIVATION_REMOVE, header, incoming.body)
-    except CoreRefused:
-        raise ActivationFailed from None
-    if answer is None:
-        raise SignatureInvalid
+    answer = await calls.signed(door, ACTIVATION_REMOVE, incoming, ActivationFailed)
     return {"activationId": answer.activation_id}
 
 
@@ -172,14 +156,10 @@ async def activation_detail(door: CoreDoor, incoming: Incoming) -> EnvelopeMembe
     :raises EncryptionFailed: when the core cannot open the envelope.
     """
     token, sender = token_header(incoming), sender_of(incoming)
-    if token is None:
-        raise SignatureInvalid
     headers = [token] if sender is None else [token, sender]
-    try:
-        answer = await door.sealed(ACTIVATION_DETAIL, incoming.body, headers)
-    except CoreRefused:
-        raise EncryptionFailed from None
-    return envelope_of(answer, EncryptionFailed)
+    return await calls.sealed(
+        door, ACTIVATION_DETAIL, incoming.body, headers, EncryptionFailed, EncryptionFailed
+    )
 
 
 async def rename_activation(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
@@ -191,10 +171,6 @@ async def rename_activation(door: CoreDoor, incoming: Incoming) -> EnvelopeMembe
     :raises ActivationFailed: when the core refuses.
     """
     header = signature_header(incoming, ACTIVATION_RENAME.purpose.types)
-    if header is None:
-        raise SignatureInvalid
-    try:
-        answer = await door.sealed(ACTIVATION_RENAME, incoming.body, [header])
-    except CoreRefused:
-        raise ActivationFailed from None
-    return envelope_of(answer, RequestInvalid)
+    return await calls.sealed(
+        door, ACTIVATION_RENAME, incoming.body, [header], ActivationFailed, RequestInvalid
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.errors import TemporaryKeyFailed
 from enrollment.limits import Limits
+from enrollment.pipeline import calls
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, request_object, text_member
 from powerauth_contracts.dmz.table import KEYSTORE_CREATE
@@ -37,10 +38,7 @@ async def create_temporary_key(door: CoreDoor, limits: Limits, incoming: Incomin
 
 
 async def _forward(door: CoreDoor, jwt: str) -> JsonObject:
-    try:
-        answer = await door.call(KEYSTORE_CREATE, {"jwt": jwt})
-    except CoreRefused:
-        raise TemporaryKeyFailed from None
+    answer = await calls.called(door, KEYSTORE_CREATE, {"jwt": jwt}, TemporaryKeyFailed)
     return {"jwt": answer.jwt}
 
 

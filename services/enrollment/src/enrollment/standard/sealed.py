@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.errors import (
     RecoveryConfirmFailed,
     RequestInvalid,
-    SignatureInvalid,
     TokenFailed,
     VaultFailed,
 )
+from enrollment.pipeline import calls
 from enrollment.pipeline.envelopes import is_envelope
 from enrollment.pipeline.incoming import Incoming, signature_header
-from enrollment.pipeline.sealed import envelope_of
 from enrollment.wire import EnvelopeMembers
 from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
 from powerauth_contracts.dmz.table import RECOVERY_CONFIRM, TOKEN_CREATE, VAULT_UNLOCK, SignedCall
+from powerauth_contracts.texts import CoreRefused
 from servicekit.errors import ServiceError
 
 
@@ -49,15 +49,9 @@ async def unlock_vault(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     :raises VaultFailed: when the core refuses, for the factor type too.
     """
     header = signature_header(incoming, VAULT_UNLOCK.purpose.types)
-    if header is None:
-        raise SignatureInvalid
     if not is_envelope(incoming.body, header.version):
         raise RequestInvalid
-    try:
-        answer = await door.sealed(VAULT_UNLOCK, incoming.body, [header])
-    except CoreRefused:
-        raise VaultFailed from None
-    return envelope_of(answer, RequestInvalid)
+    return await calls.sealed(door, VAULT_UNLOCK, incoming.body, [header], VaultFailed, RequestInvalid)
 
 
 async def _signed_then_judged(
@@ -68,11 +62,8 @@ async def _signed_then_judged(
 ) -> EnvelopeMembers:
     """The core verifies before it looks at the envelope, so a broken one is told only to who signed it."""
     header = signature_header(incoming, target.purpose.types)
-    if header is None:
-        raise SignatureInvalid
-    try:
-        answer = await door.sealed(target, incoming.body, [header])
-    except CoreRefused:
-        well_formed = is_envelope(incoming.body, header.version)
-        raise (failure if well_formed else RequestInvalid) from None
-    return envelope_of(answer, RequestInvalid)
+
+    def refused(_refusal: CoreRefused) -> ServiceError:
+        return failure() if is_envelope(incoming.body, header.version) else RequestInvalid()
+
+    return await calls.sealed(door, target, incoming.body, [header], refused, RequestInvalid)

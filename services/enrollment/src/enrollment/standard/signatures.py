@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.errors import SignatureInvalid
 from enrollment.pipeline.incoming import Incoming, signature_header
 from powerauth_contracts.dmz.purposes import PB, PK, PKB, P, SignatureTypes
+from powerauth_contracts.texts import CoreRefused
 from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.common.request_data import canonical_query
 
@@ -26,8 +27,6 @@ async def validate_signature(door: CoreDoor, incoming: Incoming, method: str, qu
         except EncodingError:
             raise SignatureInvalid from None
     header = signature_header(incoming, TYPES)
-    if header is None:
-        raise SignatureInvalid
     try:
         signed = await door.is_signed(header, method, SIGNATURE_VALIDATE, TYPES, body)
     except CoreRefused:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused
-from enrollment.errors import RequestInvalid, SignatureInvalid, TokenFailed
-from enrollment.pipeline.incoming import Incoming, signature_header
+from enrollment.core_client import CoreDoor
+from enrollment.errors import RequestInvalid, TokenFailed
+from enrollment.pipeline import calls
+from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, request_object, text_member
 from powerauth_contracts.dmz.table import TOKEN_REMOVE
+from powerauth_contracts.texts import CoreRefused
+from servicekit.errors import ServiceError
 
 
 async def remove_token(door: CoreDoor, incoming: Incoming) -> JsonObject:
@@ -16,16 +19,12 @@ async def remove_token(door: CoreDoor, incoming: Incoming) -> JsonObject:
     :raises RequestInvalid: when the request names no token.
     :raises TokenFailed: when the core refuses.
     """
-    header = signature_header(incoming, TOKEN_REMOVE.purpose.types)
-    if header is None:
-        raise SignatureInvalid
-    try:
-        answer = await door.signed(TOKEN_REMOVE, header, incoming.body)
-    except CoreRefused:
+
+    def refused(_refusal: CoreRefused) -> ServiceError:
         named = text_member(request_object(incoming.body), "tokenId") is not None
-        raise (TokenFailed if named else RequestInvalid) from None
-    if answer is None:
-        raise SignatureInvalid
+        return TokenFailed() if named else RequestInvalid()
+
+    answer = await calls.signed(door, TOKEN_REMOVE, incoming, refused)
     if answer.refusal is not None or answer.token_id is None:
         raise RequestInvalid
     return {"tokenId": answer.token_id}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.errors import RequestInvalid, SignatureInvalid, UpgradeFailed
+from enrollment.pipeline import calls
 from enrollment.pipeline.envelopes import is_envelope
-from enrollment.pipeline.incoming import Incoming, signature_header
-from enrollment.pipeline.sealed import envelope_of
+from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import EnvelopeMembers
 from powerauth_contracts.dmz.table import UPGRADE_COMMIT, UPGRADE_START
 from powerauth_protocol.common.errors import HeaderError
@@ -28,11 +28,7 @@ async def start_upgrade(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
         raise (RequestInvalid if error.code == _UNKNOWN_VERSION else UpgradeFailed) from None
     if not is_envelope(incoming.body, header.version):
         raise RequestInvalid
-    try:
-        answer = await door.sealed(UPGRADE_START, incoming.body, [header])
-    except CoreRefused:
-        raise UpgradeFailed from None
-    return envelope_of(answer, UpgradeFailed)
+    return await calls.sealed(door, UPGRADE_START, incoming.body, [header], UpgradeFailed, UpgradeFailed)
 
 
 async def commit_upgrade(door: CoreDoor, incoming: Incoming) -> None:
@@ -49,12 +45,4 @@ async def commit_upgrade(door: CoreDoor, incoming: Incoming) -> None:
         raise UpgradeFailed from None
     if not incoming.body:
         raise UpgradeFailed
-    header = signature_header(incoming, UPGRADE_COMMIT.purpose.types)
-    if header is None:
-        raise SignatureInvalid
-    try:
-        answer = await door.signed(UPGRADE_COMMIT, header, incoming.body)
-    except CoreRefused:
-        raise UpgradeFailed from None
-    if answer is None:
-        raise SignatureInvalid
+    await calls.signed(door, UPGRADE_COMMIT, incoming, UpgradeFailed)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.errors import EncryptionFailed, UserInfoFailed
+from enrollment.pipeline import calls
 from enrollment.pipeline.incoming import Incoming
-from enrollment.pipeline.sealed import envelope_of, sender_of
+from enrollment.pipeline.sealed import sender_of
 from enrollment.wire import EnvelopeMembers
 from powerauth_contracts.dmz.table import USER_INFO
 
@@ -19,8 +20,4 @@ async def user_info(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     sender = sender_of(incoming)
     if sender is None:
         raise EncryptionFailed
-    try:
-        answer = await door.sealed(USER_INFO, incoming.body, [sender])
-    except CoreRefused:
-        raise EncryptionFailed from None
-    return envelope_of(answer, UserInfoFailed)
+    return await calls.sealed(door, USER_INFO, incoming.body, [sender], EncryptionFailed, UserInfoFailed)

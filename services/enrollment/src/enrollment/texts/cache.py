@@ -8,10 +8,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from enrollment.core_client import CoreDoor, CoreRefused
+from enrollment.core_client import CoreDoor
 from enrollment.texts.rows import TextRow
 from enrollment.wire import JsonObject
 from powerauth_contracts.dmz.table import TEXTS
+from powerauth_contracts.texts import CoreRefused
 from servicekit.errors import RemoteUnavailable
 from servicekit.logs import get_logger
 
