@@ -22,13 +22,13 @@ from powerauth_core.container import Core
 from powerauth_core.integrations.models import Integration
 from powerauth_core.kernel import records
 from powerauth_core.kernel.base import Base
-from powerauth_core.kernel.enums import EncryptionMode
 from powerauth_core.kernel.errors import CoreError, MasterDbKeyMissing
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig, RecoveryPuk
 from powerauth_core.statements.models import StatementKey
 from powerauth_core.temporary_keys.models import TemporaryKey
 from powerauth_core.tokens.models import Token
+from powerauth_protocol.common.record_encryption import EncryptionMode
 from servicekit.database import Dialect, for_update
 from servicekit.logs import get_logger
 
@@ -196,7 +196,7 @@ async def _clear_rows(
     named = column.mode.key == "encryption_mode"
     statement = (
         select(column.value.class_)
-        .where(column.mode == (clear.value if named else clear.code), column.value.is_not(None))
+        .where(column.mode == (clear.name if named else clear.value), column.value.is_not(None))
         .order_by(column.key)
         .limit(BATCH)
     )
@@ -225,12 +225,12 @@ def _encrypt(
     if column.text:
         mode, text = cipher.encrypt_text(parts, stored)
         named = column.mode.key == "encryption_mode"
-        setattr(row, column.mode.key, mode.value if named else mode.code)
+        setattr(row, column.mode.key, mode.name if named else mode.value)
         setattr(row, column.value.key, text)
         progress.encrypted += 1
         return
     try:
-        plain = cipher.decrypt(clear.code, parts, stored)
+        plain = cipher.decrypt(clear.value, parts, stored)
     except CoreError:
         log.warning("secret unreadable", column=column.name, row=getattr(row, column.key.key))
         progress.unreadable += 1

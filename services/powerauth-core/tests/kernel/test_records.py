@@ -7,7 +7,6 @@ from contextlib import suppress
 
 import pytest
 
-from powerauth_core.kernel.enums import EncryptionMode
 from powerauth_core.kernel.errors import InvalidKeyFormat, MasterDbKeyMissing, UnsupportedEncryptionMode
 from powerauth_core.kernel.records import (
     RecordCipher,
@@ -20,6 +19,7 @@ from powerauth_core.kernel.records import (
     temporary_key_parts,
     token_secret_parts,
 )
+from powerauth_protocol.common.record_encryption import EncryptionMode
 
 KEY = b"1234567890123456"
 PARTS = ("a", "b")
@@ -64,7 +64,7 @@ def test_text_modes_are_accepted_as_number_and_as_name() -> None:
     cipher = RecordCipher(KEY)
     mode, stored = cipher.encrypt_text(PARTS, "žluť")
     assert mode is EncryptionMode.AES_HMAC
-    for form in (mode.code, mode.value):
+    for form in (mode.value, mode.name):
         assert cipher.decrypt_text(form, PARTS, stored) == "žluť"
 
 

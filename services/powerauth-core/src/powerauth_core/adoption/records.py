@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from powerauth_core.adoption import repository
 from powerauth_core.adoption.report import Report
 from powerauth_core.kernel import records
-from powerauth_core.kernel.enums import EncryptionMode
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher
+from powerauth_protocol.common.record_encryption import EncryptionMode
 
 _SAMPLE = 50
 # A private key as the original's converter writes it; a wrong key rarely yields one that short (§24).
@@ -93,7 +93,7 @@ def examine_records(connection: Connection, cipher: RecordCipher, report: Report
     """Add to the report which encrypted columns could not be read after the adoption."""
     for column in SEALED_COLUMNS:
         name = f"{column.table}.{column.column}"
-        known = {mode.value if column.named else mode.code for mode in EncryptionMode}
+        known = {mode.name if column.named else mode.value for mode in EncryptionMode}
         unknown = set(repository.modes(connection, column.table, column.mode)) - known
         if unknown:
             report.problems.append(
@@ -116,7 +116,7 @@ def examine_records(connection: Connection, cipher: RecordCipher, report: Report
 
 def _unreadable(connection: Connection, cipher: RecordCipher, column: SealedColumn) -> Iterator[bool]:
     sealed = EncryptionMode.AES_HMAC
-    mode = sealed.value if column.named else sealed.code
+    mode = sealed.name if column.named else sealed.value
     query = column.query.format(column=column.column, table=column.table)
     query += f" WHERE t.{column.mode} = :mode AND {column.column} IS NOT NULL LIMIT :limit"
     for stored, *of_parts in repository.sample(connection, query, mode, _SAMPLE):

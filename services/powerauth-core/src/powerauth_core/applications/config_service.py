@@ -119,7 +119,7 @@ async def store(
         session.add(row)
     parts = application_text_parts(application.name)
     mode, row.config_values = cipher.encrypt_text(parts, json_text(list(values)))
-    row.encryption_mode = mode.value
+    row.encryption_mode = mode.name
     await session.flush()
 
 

@@ -45,7 +45,7 @@ def store_authentication(
     """Write the authentication column, encrypted if a master key is configured."""
     text = authentication.model_dump_json(exclude_none=True)
     mode, row.authentication = cipher.encrypt_text(application_text_parts(application_id), text)
-    row.encryption_mode = mode.value
+    row.encryption_mode = mode.name
 
 
 def keep_secrets(

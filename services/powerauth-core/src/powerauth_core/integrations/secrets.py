@@ -32,7 +32,7 @@ def store_secret(cipher: RecordCipher, row: Integration, secret: str) -> None:
         row.client_secret_encryption = 0
         return
     mode, row.client_secret = cipher.encrypt_text(integration_secret_parts(row.id), secret)
-    row.client_secret_encryption = mode.code
+    row.client_secret_encryption = mode.value
 
 
 def readable_secret(cipher: RecordCipher, row: Integration) -> str:

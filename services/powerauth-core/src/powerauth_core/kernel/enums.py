@@ -14,13 +14,6 @@ class CallbackUrlEventStatus(StrEnum):
     FAILED = "FAILED"
 
 
-class EncryptionMode(CodedEnum):
-    """How a record is encrypted at rest: a number beside keys, the text beside text columns (§24)."""
-
-    NO_ENCRYPTION = "NO_ENCRYPTION", 0
-    AES_HMAC = "AES_HMAC", 1
-
-
 class UniqueValueType(CodedEnum):
     """What a stored unique value protects from replay (§15)."""
 

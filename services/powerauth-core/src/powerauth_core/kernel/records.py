@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from powerauth_core.kernel.enums import EncryptionMode
 from powerauth_core.kernel.errors import (
     CoreError,
     InvalidKeyFormat,
@@ -16,7 +15,12 @@ from powerauth_protocol.common.errors import (
     RecordModeUnknown,
     RecordTooShort,
 )
-from powerauth_protocol.common.record_encryption import ValueKind, decrypt_record, encrypt_record
+from powerauth_protocol.common.record_encryption import (
+    EncryptionMode,
+    ValueKind,
+    decrypt_record,
+    encrypt_record,
+)
 
 _ERRORS: dict[type[Exception], type[CoreError]] = {
     RecordKeyMissing: MasterDbKeyMissing,
@@ -61,16 +65,15 @@ class RecordCipher:
     def encrypt_text(self, parts: Sequence[str], text: str) -> tuple[EncryptionMode, str]:
         """Mode and column text of a text value (unencrypted: the text itself).
 
-        Integer mode columns take ``mode.code``, text columns ``mode.value``.
+        Integer mode columns take ``mode.value``, text columns ``mode.name``.
         """
-        mode, stored = encrypt_record(self._master_key, parts, text.encode(), ValueKind.TEXT)
-        return EncryptionMode.from_code(int(mode)), stored
+        return encrypt_record(self._master_key, parts, text.encode(), ValueKind.TEXT)
 
     def decrypt_text(self, mode: int | str | None, parts: Sequence[str], stored: str) -> str:
         """A text value by its mode as stored, number or name. Raises as `decrypt`."""
         if isinstance(mode, str):
             try:
-                mode = EncryptionMode[mode].code
+                mode = EncryptionMode[mode].value
             except KeyError:
                 raise UnsupportedEncryptionMode from None
         try:
@@ -79,7 +82,7 @@ class RecordCipher:
             raise InvalidKeyFormat from None
 
     def _decrypt(self, mode: int | None, parts: Sequence[str], stored: str, kind: ValueKind) -> bytes:
-        if mode == EncryptionMode.NO_ENCRYPTION.code and not self._reads_clear:
+        if mode == EncryptionMode.NO_ENCRYPTION.value and not self._reads_clear:
             raise UnsupportedEncryptionMode
         try:
             return decrypt_record(self._master_key, mode, parts, stored, kind)

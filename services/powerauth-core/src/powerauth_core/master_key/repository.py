@@ -13,11 +13,12 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import ApplicationConfig, MasterKeyPair
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.integrations.models import Integration
-from powerauth_core.kernel.enums import EncryptionMode, RowBinding
+from powerauth_core.kernel.enums import RowBinding
 from powerauth_core.kernel.row_macs import BoundRow
 from powerauth_core.master_key import rules
 from powerauth_core.master_key.models import MasterKeyRecord
 from powerauth_core.statements.models import StatementKey
+from powerauth_protocol.common.record_encryption import EncryptionMode
 from servicekit.database import insert_ignore
 
 BOUND_TABLES: Sequence[type[BoundRow]] = (Activation, ApplicationConfig, CallbackUrl, Integration)
@@ -71,7 +72,7 @@ async def encrypted_master_key_pair(session: AsyncSession) -> MasterKeyPair | No
     """The newest encrypted master key pair of any application."""
     statement = (
         select(MasterKeyPair)
-        .where(MasterKeyPair.master_key_private_encryption != _CLEAR.code)
+        .where(MasterKeyPair.master_key_private_encryption != _CLEAR.value)
         .order_by(MasterKeyPair.id.desc())
         .limit(1)
     )
@@ -85,7 +86,7 @@ async def encrypted_activation(session: AsyncSession) -> Activation | None:
     statement = (
         select(Activation)
         .join(some, some.c.activation_id == Activation.activation_id)
-        .where(Activation.server_private_key_encryption != _CLEAR.code)
+        .where(Activation.server_private_key_encryption != _CLEAR.value)
         .limit(1)
     )
     return (await session.execute(statement)).scalar_one_or_none()
@@ -94,10 +95,10 @@ async def encrypted_activation(session: AsyncSession) -> Activation | None:
 async def other_encrypted_secrets_exist(session: AsyncSession) -> bool:
     """Whether there are further secrets that only the master key opens; their tables are small."""
     encrypted = (
-        select(Integration.id).where(Integration.client_secret_encryption != _CLEAR.code),
-        select(StatementKey.id).where(StatementKey.private_key_encryption != _CLEAR.code),
-        select(ApplicationConfig.id).where(ApplicationConfig.encryption_mode != _CLEAR.value),
-        select(CallbackUrl.id).where(CallbackUrl.encryption_mode != _CLEAR.value),
+        select(Integration.id).where(Integration.client_secret_encryption != _CLEAR.value),
+        select(StatementKey.id).where(StatementKey.private_key_encryption != _CLEAR.value),
+        select(ApplicationConfig.id).where(ApplicationConfig.encryption_mode != _CLEAR.name),
+        select(CallbackUrl.id).where(CallbackUrl.encryption_mode != _CLEAR.name),
     )
     for statement in encrypted:
         if (await session.execute(statement.limit(1))).first() is not None:

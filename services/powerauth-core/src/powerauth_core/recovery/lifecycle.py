@@ -117,7 +117,7 @@ async def store(
             RecoveryPuk(
                 recovery_code_id=code.id,
                 puk=stored,
-                puk_encryption=mode.code,
+                puk_encryption=mode.value,
                 puk_index=index,
                 status=RecoveryPukStatus.VALID,
                 timestamp_last_change=now,
