@@ -1,7 +1,11 @@
 """Enumerations of the API and their numbers in the core's database (spec/core-api.md §2.1)."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Self
+
+from powerauth_protocol.v3 import signature
 
 
 class CodedEnum(StrEnum):
@@ -65,7 +69,7 @@ class ActivationProtocol(StrEnum):
 
 
 class SignatureType(StrEnum):
-    """Signature type as the core's API writes it: upper case exactly."""
+    """Signature type as the core's API writes it: upper case exactly; headers have it in lower case."""
 
     POSSESSION = "POSSESSION"
     KNOWLEDGE = "KNOWLEDGE"
@@ -73,6 +77,16 @@ class SignatureType(StrEnum):
     POSSESSION_KNOWLEDGE = "POSSESSION_KNOWLEDGE"
     POSSESSION_BIOMETRY = "POSSESSION_BIOMETRY"
     POSSESSION_KNOWLEDGE_BIOMETRY = "POSSESSION_KNOWLEDGE_BIOMETRY"
+
+    @property
+    def kind(self) -> signature.SignatureType:
+        """The protocol's type of this name."""
+        return signature.SignatureType[self.name]
+
+    @classmethod
+    def of(cls, kind: signature.SignatureType) -> SignatureType:
+        """The name of a type of the protocol."""
+        return cls[kind.name]
 
 
 class EcdsaSignatureFormat(StrEnum):

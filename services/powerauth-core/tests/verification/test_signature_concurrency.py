@@ -247,7 +247,7 @@ async def test_close_waits_for_accepted_requests(core, make_phone) -> None:
 
 def phone_kind(name: str) -> Any:
     """The protocol's signature type of this name."""
-    return service.BY_WIRE_NAME[SignatureType(name)]
+    return SignatureType(name).kind
 
 
 @pytest.mark.dialects("postgresql")

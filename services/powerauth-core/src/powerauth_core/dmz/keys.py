@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
 from powerauth_contracts.dmz.table import RECOVERY_CONFIRM, TOKEN_CREATE, VAULT_UNLOCK
+from powerauth_contracts.enums import SignatureType
 from powerauth_contracts.envelopes import SealedFields
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.dmz import sealed, signed
@@ -20,7 +21,6 @@ from powerauth_core.vault import rules as vault_rules
 from powerauth_core.vault.service import UnlockVault
 from powerauth_core.verification.jobs import LockedActivation, Verified
 from powerauth_core.verification.rules import Decision
-from powerauth_core.verification.service import WIRE_NAME
 from powerauth_protocol.v3.ecies import EciesRequest
 from powerauth_protocol.v3.http_headers import SignatureHeader
 from powerauth_protocol.v3.versions import ProtocolVersion
@@ -56,7 +56,7 @@ class CreateToken(EnvelopeAction):
             session,
             activation=await signed.entity_of(session, activation),
             application=application,
-            signature_type=WIRE_NAME[decision.signature_type],
+            signature_type=SignatureType.of(decision.signature_type),
             version=version,
             env=env,
         )

@@ -19,7 +19,7 @@ from powerauth_contracts.dmz.models import (
     SignedRequest,
 )
 from powerauth_contracts.dmz.table import OPERATION_APPROVE, OPERATION_HISTORY, OPERATION_REJECT
-from powerauth_contracts.enums import OperationStatus
+from powerauth_contracts.enums import OperationStatus, SignatureType
 from powerauth_contracts.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
 from powerauth_core.dmz import signed
 from powerauth_core.dmz.ports import Ports
@@ -27,7 +27,6 @@ from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, Verified
 from powerauth_core.verification.rules import Decision
-from powerauth_core.verification.service import WIRE_NAME
 
 OTP_KEY = "proximity_otp"
 
@@ -93,7 +92,7 @@ class ApproveOperation(signed.DoorAction):
             actor=signed.actor_of(activation),
             operation_id=body.id,
             data=body.data,
-            signature_type=WIRE_NAME[decision.signature_type],
+            signature_type=SignatureType.of(decision.signature_type),
             additional_data=self._additional_data(body, activation, decision),
         )
 

@@ -23,7 +23,7 @@ from powerauth_core.verification.jobs import (
     VerificationJob,
 )
 from powerauth_core.verification.rules import Decision
-from powerauth_core.verification.service import BY_WIRE_NAME, scope
+from powerauth_core.verification.service import scope
 from powerauth_protocol.common.encoding import b64encode, render_json
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
@@ -109,7 +109,7 @@ async def unlock(ports: Ports, request: UnlockVaultRequest) -> UnlockVaultRespon
     :raises InvalidRequest: the envelope has wrong fields or was accepted before, or a FIDO2 activation
     :raises CoreError: the envelope does not open, as `open_envelope`; or the signature cannot be checked
     """
-    signature_type = BY_WIRE_NAME[request.signature_type]
+    signature_type = request.signature_type.kind
     rules.check_type(
         signature_type, biometry_allowed=ports.settings.secure_vault_enable_biometric_authentication
     )

@@ -25,12 +25,8 @@ from powerauth_core.verification.rules import HASH_COUNTER_VERSION
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import VersionError
 from powerauth_protocol.common.json_text import read_json
-from powerauth_protocol.v3.signature import SignatureType as ProtocolSignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.database import Database
-
-BY_WIRE_NAME = {kind: ProtocolSignatureType[kind.name] for kind in SignatureType}
-WIRE_NAME = {kind: SignatureType[kind.name] for kind in ProtocolSignatureType}
 
 
 async def verify(ports: Ports, request: VerifySignatureRequest) -> VerifySignatureResponse:
@@ -49,7 +45,7 @@ async def verify(ports: Ports, request: VerifySignatureRequest) -> VerifySignatu
             activation_id=request.activation_id,
             signed_data=(request.data,),
             signature=request.signature,
-            types=(BY_WIRE_NAME[request.signature_type],),
+            types=(request.signature_type.kind,),
             version=version,
             application_key=request.application_key,
             application_ids=scope(request.application_ids),
@@ -83,7 +79,7 @@ def verification_response(activation_id: str, verified: Verified) -> VerifySigna
         activation_id=activation_id,
         user_id=activation.user_id,
         application_id=activation.application_id,
-        signature_type=WIRE_NAME[decision.signature_type],
+        signature_type=SignatureType.of(decision.signature_type),
         remaining_attempts=decision.remaining_attempts,
         application_roles=list(activation.application_roles),
         activation_flags=list(activation.flags),
