@@ -12,7 +12,6 @@ SERVICES = ("powerauth_core", "cloud_private_api", "enrollment")
 ROLES = {
     "routes": "routes",
     "schemas": "schemas",
-    "schemas_administration": "schemas",
     "rules": "rules",
     "repository": "repository",
     "models": "models",

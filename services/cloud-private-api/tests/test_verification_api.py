@@ -10,7 +10,7 @@ from cloud_client import Client, Service
 from cloud_fake_core import BAD_CODE, GOOD_CODE, FakeCore, b64
 
 from cloud_private_api.verification.rules import normalized_data
-from cloud_private_api.verification.schemas import VerifySignature
+from powerauth_contracts.cloud.verification import VerifySignature
 
 NONCE = "AAECAwQFBgcICQoLDA0ODw=="
 VERIFY = "/v2/signature/verify"

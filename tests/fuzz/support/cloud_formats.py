@@ -6,16 +6,16 @@ from pydantic import ValidationError
 from wire_formats import WireFormat
 
 from cloud_private_api.auth.bearer import texts
-from cloud_private_api.callbacks.schemas import SaveCallback
 from cloud_private_api.errors import CloudError
 from cloud_private_api.offline.rules import fill_mobile_text, fill_push_text
-from cloud_private_api.operations.schemas import CreateOperation
 from cloud_private_api.parameters import is_core_id, is_storable
 from cloud_private_api.passwords import is_hash
 from cloud_private_api.registrations.rules import checked_otp
 from cloud_private_api.templates.rules import checked_language
 from cloud_private_api.verification.rules import decoded, normalized_data, typed_code
-from cloud_private_api.verification.schemas import VerifySignature
+from powerauth_contracts.cloud.callbacks import SaveCallback
+from powerauth_contracts.cloud.operations import CreateOperation
+from powerauth_contracts.cloud.verification import VerifySignature
 from powerauth_protocol.common.json_text import JsonError, read_first_json, write_json
 
 NONCE = "A" * 22 + "=="

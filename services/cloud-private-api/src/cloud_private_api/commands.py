@@ -11,7 +11,7 @@ from cloud_private_api.container import Cloud
 from cloud_private_api.errors import InvalidRequest, NotFound
 from cloud_private_api.settings import CloudSettings
 from cloud_private_api.users import service as users
-from cloud_private_api.users.schemas import CreateUser, SystemUser
+from powerauth_contracts.cloud.users import CreateUser, SystemUser
 from servicekit import commands
 from servicekit.commands import Outcome
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloud_private_api.settings import CloudSettings
-    from cloud_private_api.users.schemas import SystemUser
+    from powerauth_contracts.cloud.users import SystemUser
 
     Change = Callable[[CloudSettings, str], Coroutine[Any, Any, SystemUser]]
 

@@ -9,12 +9,12 @@ from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications import rules
 from cloud_private_api.applications.ports import Ports
 from cloud_private_api.applications.provider_rules import check_uris
-from cloud_private_api.applications.schemas import ConfigItem, ConfigItems, OidcProvider, OidcProviders
 from cloud_private_api.applications.service import existing
 from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area, translated
 from cloud_private_api.errors import InvalidRequest, NotFound, Violation
+from powerauth_contracts.cloud.applications import ConfigItem, ConfigItems, OidcProvider, OidcProviders
 from powerauth_contracts.rest import applications as contract
 from powerauth_contracts.texts import CoreRefused
 from servicekit.database import Database

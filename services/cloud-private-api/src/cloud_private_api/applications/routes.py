@@ -10,7 +10,10 @@ from starlette.responses import Response
 
 from cloud_private_api.applications import config_service, service
 from cloud_private_api.applications.ports import Running
-from cloud_private_api.applications.schemas import (
+from cloud_private_api.callers import CallerDep
+from cloud_private_api.parameters import AppIdPath
+from cloud_private_api.routing import answer, cloud_router
+from powerauth_contracts.cloud.applications import (
     Application,
     Applications,
     ConfigItem,
@@ -25,9 +28,6 @@ from cloud_private_api.applications.schemas import (
     Version,
     Versions,
 )
-from cloud_private_api.callers import CallerDep
-from cloud_private_api.parameters import AppIdPath
-from cloud_private_api.routing import answer, cloud_router
 from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Applications")

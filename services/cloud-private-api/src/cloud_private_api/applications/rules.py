@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cloud_private_api.applications.schemas import Application, ConfigItem, Version
 from cloud_private_api.errors import MASKED, InvalidRequest, Violation
+from powerauth_contracts.cloud.applications import Application, ConfigItem, Version
 from powerauth_contracts.rest import applications as contract
 from servicekit.kept_secrets import HINT, OIDC_SECRETS, to_be_given_anew
 

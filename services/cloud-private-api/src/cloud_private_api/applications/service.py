@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications import rules
 from cloud_private_api.applications.ports import Ports
-from cloud_private_api.applications.schemas import (
+from cloud_private_api.audit_log.service import record_change
+from cloud_private_api.core_errors import Area, in_area
+from cloud_private_api.errors import NotFound
+from cloud_private_api.parameters import is_storable
+from cloud_private_api.properties import repository as properties
+from powerauth_contracts.cloud.applications import (
     Application,
     ApplicationItem,
     Applications,
@@ -16,11 +21,6 @@ from cloud_private_api.applications.schemas import (
     Version,
     Versions,
 )
-from cloud_private_api.audit_log.service import record_change
-from cloud_private_api.core_errors import Area, in_area
-from cloud_private_api.errors import NotFound
-from cloud_private_api.parameters import is_storable
-from cloud_private_api.properties import repository as properties
 from powerauth_contracts.rest import applications as contract
 from servicekit.database import Database
 

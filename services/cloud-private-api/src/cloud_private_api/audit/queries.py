@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit import rules
-from cloud_private_api.audit.schemas import AuditEvent, AuditEvents, SignatureEvents
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import AuditRefused
 from cloud_private_api.parameters import Page
 from cloud_private_api.periods import Period
+from powerauth_contracts.cloud.audit import AuditEvent, AuditEvents, SignatureEvents
 from powerauth_contracts.rest import audit as contract
 from powerauth_contracts.rest import verification
 

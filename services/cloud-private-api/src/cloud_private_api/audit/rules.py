@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterable
 
-from cloud_private_api.audit.schemas import SignatureEvent
+from powerauth_contracts.cloud.audit import SignatureEvent
 from powerauth_contracts.rest.verification import SignatureAuditItem
 
 _SIGNED_PARTS = 4

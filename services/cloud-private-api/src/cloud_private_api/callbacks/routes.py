@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from cloud_private_api.callbacks import service
 from cloud_private_api.callbacks.ports import Running
-from cloud_private_api.callbacks.schemas import Callback, Callbacks, SaveCallback
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdPath
 from cloud_private_api.routing import answer, cloud_router
+from powerauth_contracts.cloud.callbacks import Callback, Callbacks, SaveCallback
 from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Callbacks")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloud_private_api.access.rules import Caller
-from cloud_private_api.callbacks.schemas import Authentication, Callback, CallbackType, SaveCallback
 from cloud_private_api.errors import InvalidRequest, Violation
+from powerauth_contracts.cloud.callbacks import Authentication, Callback, CallbackType, SaveCallback
 from powerauth_contracts.durations import format_duration
 from powerauth_contracts.rest.callbacks import CallbackUrlDetail
 from servicekit.kept_secrets import CALLBACK_SECRETS, HINT, to_be_given_anew

@@ -9,11 +9,11 @@ from cloud_private_api.applications.service import existing
 from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.callbacks import rules
 from cloud_private_api.callbacks.ports import Ports
-from cloud_private_api.callbacks.schemas import Callback, Callbacks, SaveCallback
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_core_id, is_storable
+from powerauth_contracts.cloud.callbacks import Callback, Callbacks, SaveCallback
 from powerauth_contracts.rest import callbacks as contract
 from servicekit.database import Database
 

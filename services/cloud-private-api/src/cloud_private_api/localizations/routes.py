@@ -10,8 +10,8 @@ from starlette.responses import Response
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.localizations import service
 from cloud_private_api.localizations.ports import Running
-from cloud_private_api.localizations.schemas import Localization, Localizations, SaveLocalization
 from cloud_private_api.routing import answer, cloud_router
+from powerauth_contracts.cloud.localizations import Localization, Localizations, SaveLocalization
 from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Localizations")

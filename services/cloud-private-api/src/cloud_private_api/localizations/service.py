@@ -9,9 +9,9 @@ from cloud_private_api.audit_log.service import AuditType, record
 from cloud_private_api.errors import NotFound
 from cloud_private_api.localizations import repository
 from cloud_private_api.localizations.models import Localization as Row
-from cloud_private_api.localizations.schemas import Localization, Localizations, SaveLocalization
 from cloud_private_api.parameters import is_storable
 from cloud_private_api.templates.rules import checked_language
+from powerauth_contracts.cloud.localizations import Localization, Localizations, SaveLocalization
 from servicekit.database import Database
 
 

@@ -9,7 +9,7 @@ from cloud_private_api.errors import (
     OperationStateChangeRefused,
     RegistrationChangeRefused,
 )
-from cloud_private_api.operations.schemas import Operation
+from powerauth_contracts.cloud.operations import Operation
 from powerauth_contracts.rest.activations import ActivationStatusResponse
 from powerauth_contracts.rest.operations import OperationDetailResponse
 

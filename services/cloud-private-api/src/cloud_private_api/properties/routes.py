@@ -10,8 +10,8 @@ from starlette.responses import Response
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.properties import service
 from cloud_private_api.properties.ports import Running
-from cloud_private_api.properties.schemas import Properties, Property, PutProperty
 from cloud_private_api.routing import answer, cloud_router
+from powerauth_contracts.cloud.properties import Properties, Property, PutProperty
 
 router = cloud_router("Properties")
 

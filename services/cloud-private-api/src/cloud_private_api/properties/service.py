@@ -8,7 +8,7 @@ from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit_log.service import AuditType, record
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.properties import repository
-from cloud_private_api.properties.schemas import Properties, Property
+from powerauth_contracts.cloud.properties import Properties, Property
 from servicekit.database import Database
 
 _NAME = re.compile(r"[A-Za-z0-9._\-]{1,255}")

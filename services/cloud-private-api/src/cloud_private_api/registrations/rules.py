@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from cloud_private_api.errors import InvalidRequest, OtpInvalid, Violation
-from cloud_private_api.registrations.schemas import (
+from powerauth_contracts.cloud.registrations import (
     CommitPhase,
     CreateRegistration,
     CurrentRegistration,

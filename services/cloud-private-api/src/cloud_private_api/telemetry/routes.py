@@ -7,7 +7,7 @@ from starlette.responses import Response
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.telemetry import service
 from cloud_private_api.telemetry.ports import Running
-from cloud_private_api.telemetry.schemas import TelemetryReport, TelemetryRequest
+from powerauth_contracts.cloud.telemetry import TelemetryReport, TelemetryRequest
 
 router = cloud_router("Telemetry")
 

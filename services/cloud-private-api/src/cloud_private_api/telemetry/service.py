@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import InvalidRequest, Violation
-from cloud_private_api.telemetry.schemas import TelemetryReport, TelemetryRequest
+from powerauth_contracts.cloud.telemetry import TelemetryReport, TelemetryRequest
 from powerauth_contracts.rest import telemetry as contract
 
 WITH_DAYS = "USERS_IN_PAST_DAYS"

@@ -11,7 +11,7 @@ from cloud_private_api.callers import CallerDep
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.templates import service
 from cloud_private_api.templates.ports import Running
-from cloud_private_api.templates.schemas import (
+from powerauth_contracts.cloud.templates import (
     SaveText,
     ShownTemplate,
     Template,

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from cloud_private_api.errors import InvalidRequest, Violation
-from cloud_private_api.templates.schemas import ShownTemplate, Text
+from powerauth_contracts.cloud.templates import ShownTemplate, Text
 from powerauth_contracts.rest.templates import OperationTemplateDetailResponse, OperationTextRow
 from powerauth_protocol.common.json_text import read_json
 

@@ -10,7 +10,7 @@ from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_storable
 from cloud_private_api.templates import rules
 from cloud_private_api.templates.ports import Ports
-from cloud_private_api.templates.schemas import (
+from powerauth_contracts.cloud.templates import (
     SaveText,
     ShownTemplate,
     Template,

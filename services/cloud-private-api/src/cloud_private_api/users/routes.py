@@ -12,7 +12,7 @@ from cloud_private_api.parameters import AppIdPath
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.users import service
 from cloud_private_api.users.ports import Running
-from cloud_private_api.users.schemas import CreateUser, SystemUser, SystemUsers, UpdateUser
+from powerauth_contracts.cloud.users import CreateUser, SystemUser, SystemUsers, UpdateUser
 from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("System Users")

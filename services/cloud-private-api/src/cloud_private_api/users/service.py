@@ -16,7 +16,7 @@ from cloud_private_api.parameters import is_storable
 from cloud_private_api.passwords import PasswordWorker, generate_password, is_hash
 from cloud_private_api.users import repository
 from cloud_private_api.users.ports import Ports
-from cloud_private_api.users.schemas import CreateUser, SystemUser, SystemUsers, UpdateUser
+from powerauth_contracts.cloud.users import CreateUser, SystemUser, SystemUsers, UpdateUser
 from powerauth_contracts.rest import applications
 from servicekit.database import Database
 from servicekit.logs import get_logger

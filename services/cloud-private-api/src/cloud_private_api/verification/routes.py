@@ -8,7 +8,7 @@ from cloud_private_api.callers import CallerDep
 from cloud_private_api.routing import answer, cloud_router
 from cloud_private_api.verification import service
 from cloud_private_api.verification.ports import Running
-from cloud_private_api.verification.schemas import (
+from powerauth_contracts.cloud.verification import (
     CreateOfflinePayload,
     EcdsaVerified,
     OfflinePayload,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from cloud_private_api.errors import InvalidRequest, OtpInvalid, Violation
-from cloud_private_api.verification.schemas import (
+from powerauth_contracts.cloud.verification import (
     OtpVerified,
     SignatureVerified,
     TokenVerified,

@@ -15,7 +15,7 @@ from cloud_private_api.errors import (
 from cloud_private_api.known import ApplicationFacts
 from cloud_private_api.registrations.v2.service import status_in_scope
 from cloud_private_api.verification import rules
-from cloud_private_api.verification.schemas import (
+from powerauth_contracts.cloud.verification import (
     CreateOfflinePayload,
     EcdsaVerified,
     OfflinePayload,

@@ -6,11 +6,11 @@ from starlette.responses import Response
 
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.offline.ports import Running
-from cloud_private_api.offline.schemas import OfflineQr, VerifySingleOfflineOtp
 from cloud_private_api.offline.v1 import service
 from cloud_private_api.parameters import AppIdQuery, LanguageQuery, OperationIdQuery
 from cloud_private_api.routing import answer, cloud_router
-from cloud_private_api.verification.schemas import OtpVerified
+from powerauth_contracts.cloud.offline import OfflineQr, VerifySingleOfflineOtp
+from powerauth_contracts.cloud.verification import OtpVerified
 
 router = cloud_router("Operations (single device)")
 

@@ -6,11 +6,11 @@ from cloud_private_api.access.rules import Caller, one_application
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import OperationNotFound, RegistrationNotFound
 from cloud_private_api.offline.ports import Ports
-from cloud_private_api.offline.schemas import OfflineQr, VerifyOfflineOtp, VerifySingleOfflineOtp
 from cloud_private_api.offline.v2 import service as offline
 from cloud_private_api.operations.v2 import service as operations
 from cloud_private_api.registrations.v1.service import find_current
-from cloud_private_api.verification.schemas import OtpVerified
+from powerauth_contracts.cloud.offline import OfflineQr, VerifyOfflineOtp, VerifySingleOfflineOtp
+from powerauth_contracts.cloud.verification import OtpVerified
 
 
 @in_area(Area.OPERATIONS)

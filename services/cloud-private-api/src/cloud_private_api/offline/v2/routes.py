@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.offline.ports import Running
-from cloud_private_api.offline.schemas import OfflineQr, VerifyOfflineOtp
 from cloud_private_api.offline.v2 import service
 from cloud_private_api.parameters import REGISTRATION_ID, LanguageQuery, OperationIdPath
 from cloud_private_api.routing import answer, cloud_router
-from cloud_private_api.verification.schemas import OtpVerified
+from powerauth_contracts.cloud.offline import OfflineQr, VerifyOfflineOtp
+from powerauth_contracts.cloud.verification import OtpVerified
 
 router = cloud_router("Operations")
 

@@ -13,7 +13,6 @@ from cloud_private_api.known import OperationTexts
 from cloud_private_api.localizations import repository as localizations
 from cloud_private_api.offline import rules
 from cloud_private_api.offline.ports import Ports
-from cloud_private_api.offline.schemas import OfflineQr, VerifyOfflineOtp
 from cloud_private_api.operations import rules as operations
 from cloud_private_api.operations.v2.service import find, give
 from cloud_private_api.registrations.v2.service import status_in_scope
@@ -25,7 +24,8 @@ from cloud_private_api.verification.rules import (
     otp_verified,
     typed_code,
 )
-from cloud_private_api.verification.schemas import OtpVerified
+from powerauth_contracts.cloud.offline import OfflineQr, VerifyOfflineOtp
+from powerauth_contracts.cloud.verification import OtpVerified
 from powerauth_contracts.rest import operations as operation_calls
 from powerauth_contracts.rest import verification as contract
 from powerauth_contracts.rest.activations import ActivationStatusResponse

@@ -6,14 +6,14 @@ from starlette.responses import Response
 
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.operations.ports import Running
-from cloud_private_api.operations.schemas import (
-    CreateSingleOperation,
-    SingleOperation,
-)
 from cloud_private_api.operations.v1 import service
 from cloud_private_api.operations.v2 import service as operations
 from cloud_private_api.parameters import OperationIdQuery, StatusReasonQuery
 from cloud_private_api.routing import answer, cloud_router
+from powerauth_contracts.cloud.operations import (
+    CreateSingleOperation,
+    SingleOperation,
+)
 from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Operations (single device)")

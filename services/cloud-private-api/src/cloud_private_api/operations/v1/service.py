@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.operations.ports import Ports
-from cloud_private_api.operations.schemas import (
+from cloud_private_api.operations.v2 import service
+from powerauth_contracts.cloud.operations import (
     CreateOperation,
     CreateSingleOperation,
     Operation,
     SingleOperation,
 )
-from cloud_private_api.operations.v2 import service
 
 
 def _single(operation: Operation) -> SingleOperation:

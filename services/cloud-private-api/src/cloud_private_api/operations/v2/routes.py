@@ -10,14 +10,6 @@ from starlette.responses import Response
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.operations.ports import Running
-from cloud_private_api.operations.schemas import (
-    ClaimOperation,
-    CreateOperation,
-    FailOperation,
-    Operation,
-    Operations,
-    RejectOperation,
-)
 from cloud_private_api.operations.v2 import service
 from cloud_private_api.parameters import (
     REGISTRATION_ID,
@@ -29,6 +21,14 @@ from cloud_private_api.parameters import (
     StatusReasonQuery,
 )
 from cloud_private_api.routing import answer, cloud_router
+from powerauth_contracts.cloud.operations import (
+    ClaimOperation,
+    CreateOperation,
+    FailOperation,
+    Operation,
+    Operations,
+    RejectOperation,
+)
 from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Operations")

@@ -15,15 +15,15 @@ from cloud_private_api.errors import (
 )
 from cloud_private_api.operations import rules
 from cloud_private_api.operations.ports import Ports
-from cloud_private_api.operations.schemas import (
+from cloud_private_api.parameters import Page, is_core_id
+from cloud_private_api.registrations.rules import checked_expiry
+from cloud_private_api.registrations.v2.service import status_in_scope
+from powerauth_contracts.cloud.operations import (
     CreateOperation,
     Operation,
     Operations,
     RejectOperation,
 )
-from cloud_private_api.parameters import Page, is_core_id
-from cloud_private_api.registrations.rules import checked_expiry
-from cloud_private_api.registrations.v2.service import status_in_scope
 from powerauth_contracts.rest import operations as contract
 from powerauth_contracts.texts import CoreRefused
 from servicekit import clock

@@ -10,15 +10,15 @@ from starlette.responses import Response
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdQuery, ExternalUserIdQuery, QueryBool, UserIdQuery
 from cloud_private_api.registrations.ports import Running
-from cloud_private_api.registrations.schemas import (
+from cloud_private_api.registrations.v1 import service
+from cloud_private_api.routing import answer, cloud_router
+from powerauth_contracts.cloud.registrations import (
     ChangeSingleRegistration,
     CommitSingleRegistration,
     CreateSingleRegistration,
     CurrentRegistration,
     RegistrationCreated,
 )
-from cloud_private_api.registrations.v1 import service
-from cloud_private_api.routing import answer, cloud_router
 from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Registrations (single device)")

@@ -10,14 +10,14 @@ from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import RegistrationNotFound, RegistrationRefused
 from cloud_private_api.registrations import activations, repository, rules
 from cloud_private_api.registrations.ports import Ports
-from cloud_private_api.registrations.schemas import (
+from cloud_private_api.registrations.v2.service import refuse_second_in_progress
+from powerauth_contracts.cloud.registrations import (
     ChangeSingleRegistration,
     CommitSingleRegistration,
     CreateSingleRegistration,
     CurrentRegistration,
     RegistrationCreated,
 )
-from cloud_private_api.registrations.v2.service import refuse_second_in_progress
 from powerauth_contracts.rest import activation_administration as administration
 from powerauth_contracts.rest import activations as contract
 from powerauth_contracts.texts import CoreRefused

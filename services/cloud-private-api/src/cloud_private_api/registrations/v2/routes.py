@@ -23,7 +23,9 @@ from cloud_private_api.parameters import (
 from cloud_private_api.periods import period_of
 from cloud_private_api.queries import Repeatable
 from cloud_private_api.registrations.ports import Running
-from cloud_private_api.registrations.schemas import (
+from cloud_private_api.registrations.v2 import service
+from cloud_private_api.routing import answer, cloud_router
+from powerauth_contracts.cloud.registrations import (
     AddFlags,
     ChangeRegistration,
     CommitRegistration,
@@ -38,8 +40,6 @@ from cloud_private_api.registrations.schemas import (
     UpdateName,
     UpdateOtp,
 )
-from cloud_private_api.registrations.v2 import service
-from cloud_private_api.routing import answer, cloud_router
 from powerauth_contracts.wire import StatusResponse
 
 router = cloud_router("Registrations")

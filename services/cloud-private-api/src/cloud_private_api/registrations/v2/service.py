@@ -17,7 +17,8 @@ from cloud_private_api.parameters import is_core_id
 from cloud_private_api.periods import Period
 from cloud_private_api.registrations import activations, rules
 from cloud_private_api.registrations.ports import Ports
-from cloud_private_api.registrations.schemas import (
+from powerauth_contracts.calls import Call
+from powerauth_contracts.cloud.registrations import (
     ChangeRegistration,
     CommitRegistration,
     CreateRegistration,
@@ -31,7 +32,6 @@ from cloud_private_api.registrations.schemas import (
     UpdateName,
     UpdateOtp,
 )
-from powerauth_contracts.calls import Call
 from powerauth_contracts.rest import activation_administration as administration
 from powerauth_contracts.rest import activations as contract
 from powerauth_contracts.texts import CoreRefused

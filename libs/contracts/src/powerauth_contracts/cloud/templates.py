@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from cloud_private_api.verification.schemas import SignatureTypeName
+from powerauth_contracts.cloud.verification import SignatureTypeName
 from powerauth_contracts.wire import RequestModel, WireModel
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]

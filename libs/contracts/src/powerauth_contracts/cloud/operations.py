@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from cloud_private_api.verification.schemas import RegistrationId
+from powerauth_contracts.cloud.verification import RegistrationId
 from powerauth_contracts.wire import EpochMillis, RequestModel, WireModel
 from powerauth_protocol.common.json_text import characters
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloud_private_api.verification.schemas import RegistrationId
+from powerauth_contracts.cloud.verification import RegistrationId
 from powerauth_contracts.wire import RequestModel, WireModel
 
 

@@ -1,0 +1,1 @@
+"""The bank's door: the cloud's API (spec/cloud-api.md)."""
