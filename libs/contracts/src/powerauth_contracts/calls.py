@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from powerauth_contracts.wire import WireModel
 
@@ -36,3 +36,18 @@ class Call(Generic[Request_co, Answer_co]):
     def read_as(self, request: type[Narrower]) -> Call[Narrower, Answer_co]:
         """The same call, its request read by a model of the server's own that refuses more."""
         return Call(self.path, request, self.answer, self.meaning, self.fast)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[Request_co, Answer_co]):
+    """A call of the cloud's API: bare objects both ways, the rest of the request in path and query.
+
+    :ivar name: operation id in the API's document
+    :ivar path: with its parameters in braces
+    """
+
+    name: str
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    request: type[Request_co]
+    answer: type[Answer_co]

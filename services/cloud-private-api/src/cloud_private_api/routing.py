@@ -7,7 +7,7 @@ Every router uses it: no endpoint is reached without authentication and authoris
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -22,6 +22,7 @@ from cloud_private_api.access.rules import require, requirement_of
 from cloud_private_api.callers import authenticated
 from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
 from cloud_private_api.queries import QueryReader
+from powerauth_contracts.calls import Endpoint
 from powerauth_protocol.common.json_text import read_first_json
 from servicekit.answers import JsonResponse
 from servicekit.clients import PatientReceive
@@ -29,6 +30,7 @@ from servicekit.errors import input_problems
 from servicekit.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Answering = TypeVar("Answering", bound=Callable[..., Any])
 
 _ACCEPTABLE = frozenset({"application/json", "application/*", "*/*"})
 
@@ -84,9 +86,18 @@ class CloudRoute(APIRoute):
         return guarded
 
 
-def cloud_router(tag: str) -> APIRouter:
-    """A router whose endpoints are documented under ``tag``."""
-    return APIRouter(route_class=CloudRoute, tags=[tag])
+class CloudRouter(APIRouter):
+    """Routes of one subject."""
+
+    def __init__(self, tag: str) -> None:
+        """:param tag: under which the documentation lists them"""
+        super().__init__(route_class=CloudRoute, tags=[tag])
+
+    def answers(self, call: Endpoint[Any, Any]) -> Callable[[Answering], Answering]:
+        """Serve a call with the function that this decorates."""
+        return self.api_route(
+            call.path, methods=[call.method], operation_id=call.name, response_model=call.answer
+        )
 
 
 def answer(model: BaseModel) -> Response:

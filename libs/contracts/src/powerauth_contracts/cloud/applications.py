@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from powerauth_contracts.wire import RequestModel, WireModel
+from powerauth_contracts.calls import Endpoint
+from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel
 
 RoleName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
@@ -107,3 +109,58 @@ class OidcProviders(WireModel):
     """Stored providers with masked secrets; members that are not known here are shown as they are."""
 
     providers: list[dict[str, Any]]
+
+
+CREATE_APPLICATION = Endpoint(
+    "createApplication", "POST", "/admin/applications", CreateApplication, Application
+)
+LIST_APPLICATIONS = Endpoint("listApplications", "GET", "/admin/applications", NoneType, Applications)
+GET_APPLICATION = Endpoint("getApplication", "GET", "/admin/applications/{appId}", NoneType, Application)
+LIST_APPLICATION_VERSIONS = Endpoint(
+    "listApplicationVersions", "GET", "/admin/applications/{appId}/versions", NoneType, Versions
+)
+CREATE_APPLICATION_VERSION = Endpoint(
+    "createApplicationVersion", "POST", "/admin/applications/{appId}/versions", CreateVersion, Version
+)
+UPDATE_APPLICATION_VERSION = Endpoint(
+    "updateApplicationVersion", "PUT", "/admin/applications/{appId}/versions/{name}", UpdateVersion, Version
+)
+GET_APPLICATION_ROLES = Endpoint(
+    "getApplicationRoles", "GET", "/admin/applications/{appId}/roles", NoneType, Roles
+)
+UPDATE_APPLICATION_ROLES = Endpoint(
+    "updateApplicationRoles", "PUT", "/admin/applications/{appId}/roles", Roles, Roles
+)
+GET_APPLICATION_CONFIG = Endpoint(
+    "getApplicationConfig", "GET", "/admin/applications/{appId}/config", NoneType, ConfigItems
+)
+UPDATE_APPLICATION_CONFIG = Endpoint(
+    "updateApplicationConfig", "PUT", "/admin/applications/{appId}/config/{key}", ConfigValues, ConfigItem
+)
+REMOVE_APPLICATION_CONFIG = Endpoint(
+    "removeApplicationConfig", "DELETE", "/admin/applications/{appId}/config/{key}", NoneType, StatusResponse
+)
+LIST_OIDC_PROVIDERS = Endpoint(
+    "listOidcProviders", "GET", "/admin/applications/{appId}/oidc-providers", NoneType, OidcProviders
+)
+GET_OIDC_PROVIDER = Endpoint(
+    "getOidcProvider",
+    "GET",
+    "/admin/applications/{appId}/oidc-providers/{providerId}",
+    NoneType,
+    OidcProvider,
+)
+UPDATE_OIDC_PROVIDER = Endpoint(
+    "updateOidcProvider",
+    "PUT",
+    "/admin/applications/{appId}/oidc-providers/{providerId}",
+    OidcProvider,
+    OidcProvider,
+)
+REMOVE_OIDC_PROVIDER = Endpoint(
+    "removeOidcProvider",
+    "DELETE",
+    "/admin/applications/{appId}/oidc-providers/{providerId}",
+    NoneType,
+    StatusResponse,
+)

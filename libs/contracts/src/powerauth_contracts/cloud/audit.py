@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any
 
+from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.wire import EpochMillis, WireModel
 
 
@@ -38,3 +40,7 @@ class AuditEvents(WireModel):
     page: int
     size: int
     has_next: bool
+
+
+GET_AUDIT_LOG = Endpoint("getAuditLog", "GET", "/audit/log", NoneType, SignatureEvents)
+GET_AUDIT_LOG_V2 = Endpoint("getAuditLogV2", "GET", "/v2/audit/log", NoneType, AuditEvents)

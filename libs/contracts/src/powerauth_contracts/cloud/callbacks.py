@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from types import NoneType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_core import PydanticCustomError
 
-from powerauth_contracts.wire import RequestModel, WireModel
+from powerauth_contracts.calls import Endpoint
+from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel
 
 CallbackType = Literal["REGISTRATION_STATUS_CHANGE", "OPERATION_STATUS_CHANGE"]
 
@@ -103,3 +105,24 @@ class Callback(WireModel):
 
 class Callbacks(WireModel):
     callbacks: list[Callback]
+
+
+CREATE_CALLBACK = Endpoint(
+    "createCallback", "POST", "/v2/admin/applications/{appId}/callbacks", SaveCallback, Callback
+)
+LIST_CALLBACKS = Endpoint(
+    "listCallbacks", "GET", "/v2/admin/applications/{appId}/callbacks", NoneType, Callbacks
+)
+GET_CALLBACK = Endpoint(
+    "getCallback", "GET", "/v2/admin/applications/{appId}/callbacks/{callbackId}", NoneType, Callback
+)
+UPDATE_CALLBACK = Endpoint(
+    "updateCallback", "PUT", "/v2/admin/applications/{appId}/callbacks/{callbackId}", SaveCallback, Callback
+)
+REMOVE_CALLBACK = Endpoint(
+    "removeCallback",
+    "DELETE",
+    "/v2/admin/applications/{appId}/callbacks/{callbackId}",
+    NoneType,
+    StatusResponse,
+)

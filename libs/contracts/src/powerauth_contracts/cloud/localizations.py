@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import NoneType
+
 from pydantic import Field
 
-from powerauth_contracts.wire import RequestModel, WireModel
+from powerauth_contracts.calls import Endpoint
+from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel
 
 
 class SaveLocalization(RequestModel):
@@ -25,3 +28,19 @@ class Localization(WireModel):
 
 class Localizations(WireModel):
     localizations: list[Localization]
+
+
+LIST_LOCALIZATIONS = Endpoint("listLocalizations", "GET", "/admin/localizations", NoneType, Localizations)
+GET_LOCALIZATION = Endpoint(
+    "getLocalization", "GET", "/admin/localizations/{placeholder}/{language}", NoneType, Localization
+)
+UPDATE_LOCALIZATION = Endpoint(
+    "updateLocalization",
+    "PUT",
+    "/admin/localizations/{placeholder}/{language}",
+    SaveLocalization,
+    Localization,
+)
+REMOVE_LOCALIZATION = Endpoint(
+    "removeLocalization", "DELETE", "/admin/localizations/{placeholder}/{language}", NoneType, StatusResponse
+)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from powerauth_contracts.cloud.verification import RegistrationId
+from types import NoneType
+
+from powerauth_contracts.calls import Endpoint
+from powerauth_contracts.cloud.verification import OtpVerified, RegistrationId
 from powerauth_contracts.wire import RequestModel, WireModel
 
 
@@ -27,3 +30,15 @@ class VerifySingleOfflineOtp(RequestModel):
     operation_id: str
     otp: str
     nonce: str
+
+
+GET_OFFLINE_QR = Endpoint("getOfflineQr", "GET", "/operations/offline/qr", NoneType, OfflineQr)
+VERIFY_OFFLINE_OTP = Endpoint(
+    "verifyOfflineOtp", "POST", "/operations/offline/otp", VerifySingleOfflineOtp, OtpVerified
+)
+GET_OFFLINE_QR_V2 = Endpoint(
+    "getOfflineQrV2", "GET", "/v2/operations/{operationId}/offline/qr", NoneType, OfflineQr
+)
+VERIFY_OFFLINE_OTP_V2 = Endpoint(
+    "verifyOfflineOtpV2", "POST", "/v2/operations/{operationId}/offline/otp", VerifyOfflineOtp, OtpVerified
+)

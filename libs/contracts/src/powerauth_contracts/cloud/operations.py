@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from types import NoneType
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.cloud.verification import RegistrationId
-from powerauth_contracts.wire import EpochMillis, RequestModel, WireModel
+from powerauth_contracts.wire import EpochMillis, RequestModel, StatusResponse, WireModel
 from powerauth_protocol.common.json_text import characters
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
@@ -126,3 +128,23 @@ class RejectOperation(RequestModel):
     user_id: str = Field(min_length=1, max_length=255)
     app_id: str
     additional_data: dict[str, Any] | None = None
+
+
+CREATE_OPERATION = Endpoint("createOperation", "POST", "/operations", CreateSingleOperation, SingleOperation)
+GET_OPERATION = Endpoint("getOperation", "GET", "/operations", NoneType, SingleOperation)
+CANCEL_OPERATION = Endpoint("cancelOperation", "DELETE", "/operations", NoneType, StatusResponse)
+CREATE_OPERATION_V2 = Endpoint("createOperationV2", "POST", "/v2/operations", CreateOperation, Operation)
+LIST_OPERATIONS_V2 = Endpoint("listOperationsV2", "GET", "/v2/operations", NoneType, Operations)
+GET_OPERATION_V2 = Endpoint("getOperationV2", "GET", "/v2/operations/{operationId}", NoneType, Operation)
+CANCEL_OPERATION_V2 = Endpoint(
+    "cancelOperationV2", "DELETE", "/v2/operations/{operationId}", NoneType, StatusResponse
+)
+CLAIM_OPERATION = Endpoint(
+    "claimOperation", "POST", "/v2/operations/{operationId}/claim", ClaimOperation, Operation
+)
+FAIL_OPERATION = Endpoint(
+    "failOperation", "POST", "/v2/operations/{operationId}/fail", FailOperation, Operation
+)
+REJECT_OPERATION = Endpoint(
+    "rejectOperation", "POST", "/v2/operations/{operationId}/reject", RejectOperation, Operation
+)

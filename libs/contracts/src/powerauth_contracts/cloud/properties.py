@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import NoneType
+
 from pydantic import Field
 
+from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.wire import RequestModel, WireModel
 
 
@@ -20,3 +23,7 @@ class Property(WireModel):
 
 class Properties(WireModel):
     properties: list[Property]
+
+
+LIST_PROPERTIES = Endpoint("listProperties", "GET", "/admin/properties", NoneType, Properties)
+UPDATE_PROPERTY = Endpoint("updateProperty", "PUT", "/admin/properties/{name}", PutProperty, Property)

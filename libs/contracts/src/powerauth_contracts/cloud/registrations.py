@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
-from powerauth_contracts.wire import EpochMillis, RequestModel, WireModel
+from powerauth_contracts.calls import Endpoint
+from powerauth_contracts.wire import EpochMillis, RequestModel, StatusResponse, WireModel
 
 CommitPhase = Literal["ON_COMMIT", "ON_KEY_EXCHANGE"]
 OtpValidation = Literal["NONE", "ON_KEY_EXCHANGE", "ON_COMMIT"]
@@ -173,3 +175,60 @@ class ChangeSingleRegistration(ChangeRegistration):
 
     user_id: UserId
     app_id: str | None = None
+
+
+CREATE_REGISTRATION = Endpoint(
+    "createRegistration", "POST", "/registration", CreateSingleRegistration, RegistrationCreated
+)
+GET_REGISTRATION = Endpoint("getRegistration", "GET", "/registration", NoneType, CurrentRegistration)
+COMMIT_REGISTRATION = Endpoint(
+    "commitRegistration", "POST", "/registration/commit", CommitSingleRegistration, StatusResponse
+)
+CHANGE_REGISTRATION = Endpoint(
+    "changeRegistration", "PUT", "/registration", ChangeSingleRegistration, StatusResponse
+)
+REMOVE_REGISTRATION = Endpoint("removeRegistration", "DELETE", "/registration", NoneType, StatusResponse)
+CREATE_REGISTRATION_V2 = Endpoint(
+    "createRegistrationV2", "POST", "/v2/registrations", CreateRegistration, RegistrationCreated
+)
+LIST_REGISTRATIONS_V2 = Endpoint("listRegistrationsV2", "GET", "/v2/registrations", NoneType, Registrations)
+LOOKUP_REGISTRATIONS = Endpoint(
+    "lookupRegistrations", "POST", "/v2/registrations/lookup", LookupRegistrations, Registrations
+)
+GET_REGISTRATION_V2 = Endpoint(
+    "getRegistrationV2", "GET", "/v2/registrations/{registrationId}", NoneType, Registration
+)
+COMMIT_REGISTRATION_V2 = Endpoint(
+    "commitRegistrationV2",
+    "POST",
+    "/v2/registrations/{registrationId}/commit",
+    CommitRegistration,
+    StatusResponse,
+)
+CHANGE_REGISTRATION_V2 = Endpoint(
+    "changeRegistrationV2", "PUT", "/v2/registrations/{registrationId}", ChangeRegistration, StatusResponse
+)
+REMOVE_REGISTRATION_V2 = Endpoint(
+    "removeRegistrationV2", "DELETE", "/v2/registrations/{registrationId}", NoneType, StatusResponse
+)
+UPDATE_REGISTRATION_OTP = Endpoint(
+    "updateRegistrationOtp", "PUT", "/v2/registrations/{registrationId}/otp", UpdateOtp, StatusResponse
+)
+UPDATE_REGISTRATION_NAME = Endpoint(
+    "updateRegistrationName", "PUT", "/v2/registrations/{registrationId}/name", UpdateName, StatusResponse
+)
+GET_REGISTRATION_FLAGS = Endpoint(
+    "getRegistrationFlags", "GET", "/v2/registrations/{registrationId}/flags", NoneType, Flags
+)
+ADD_REGISTRATION_FLAGS = Endpoint(
+    "addRegistrationFlags", "POST", "/v2/registrations/{registrationId}/flags", AddFlags, Flags
+)
+UPDATE_REGISTRATION_FLAGS = Endpoint(
+    "updateRegistrationFlags", "PUT", "/v2/registrations/{registrationId}/flags", ReplaceFlags, Flags
+)
+REMOVE_REGISTRATION_FLAGS = Endpoint(
+    "removeRegistrationFlags", "DELETE", "/v2/registrations/{registrationId}/flags", NoneType, Flags
+)
+GET_REGISTRATION_HISTORY = Endpoint(
+    "getRegistrationHistory", "GET", "/v2/registrations/{registrationId}/history", NoneType, History
+)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.wire import RequestModel, WireModel
 
 
@@ -26,3 +27,8 @@ class TelemetryRequest(RequestModel):
 class TelemetryReport(WireModel):
     name: str
     report_data: dict[str, Any]
+
+
+TELEMETRY_REPORT = Endpoint(
+    "telemetryReport", "POST", "/admin/telemetry/report", TelemetryRequest, TelemetryReport
+)

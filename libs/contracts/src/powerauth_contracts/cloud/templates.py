@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from types import NoneType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.cloud.verification import SignatureTypeName
-from powerauth_contracts.wire import RequestModel, WireModel
+from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 
@@ -192,3 +194,42 @@ class Text(WireModel):
 
 class Texts(WireModel):
     texts: list[Text]
+
+
+LIST_OPERATION_TEMPLATES = Endpoint(
+    "listOperationTemplates", "GET", "/admin/operations/templates", NoneType, Templates
+)
+CREATE_OPERATION_TEMPLATE = Endpoint(
+    "createOperationTemplate", "POST", "/admin/operations/templates", Template, ShownTemplate
+)
+GET_OPERATION_TEMPLATE = Endpoint(
+    "getOperationTemplate", "GET", "/admin/operations/templates/{templateName}", NoneType, ShownTemplate
+)
+UPDATE_OPERATION_TEMPLATE = Endpoint(
+    "updateOperationTemplate",
+    "PUT",
+    "/admin/operations/templates/{templateName}",
+    UpdateTemplate,
+    ShownTemplate,
+)
+REMOVE_OPERATION_TEMPLATE = Endpoint(
+    "removeOperationTemplate",
+    "DELETE",
+    "/admin/operations/templates/{templateName}",
+    NoneType,
+    StatusResponse,
+)
+LIST_OPERATION_TEXTS = Endpoint("listOperationTexts", "GET", "/admin/operations/texts", NoneType, Texts)
+GET_OPERATION_TEXT = Endpoint(
+    "getOperationText", "GET", "/admin/operations/texts/{operationType}/{language}", NoneType, Text
+)
+UPDATE_OPERATION_TEXT = Endpoint(
+    "updateOperationText", "PUT", "/admin/operations/texts/{operationType}/{language}", SaveText, Text
+)
+REMOVE_OPERATION_TEXT = Endpoint(
+    "removeOperationText",
+    "DELETE",
+    "/admin/operations/texts/{operationType}/{language}",
+    NoneType,
+    StatusResponse,
+)

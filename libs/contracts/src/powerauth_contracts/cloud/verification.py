@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.wire import HeaderText, LongText, RequestModel, WireModel
 from powerauth_protocol.common.json_text import characters
 
@@ -117,3 +118,18 @@ class EcdsaVerified(WireModel):
     registration_id: str
     user_id: str | None = None
     registration_status: str | None = None
+
+
+VERIFY_SIGNATURE_V2 = Endpoint(
+    "verifySignatureV2", "POST", "/v2/signature/verify", VerifySignature, SignatureVerified
+)
+VERIFY_TOKEN_V2 = Endpoint("verifyTokenV2", "POST", "/v2/token/verify", VerifyToken, TokenVerified)
+CREATE_OFFLINE_PAYLOAD = Endpoint(
+    "createOfflinePayload", "POST", "/v2/signature/offline/payload", CreateOfflinePayload, OfflinePayload
+)
+VERIFY_OFFLINE_SIGNATURE = Endpoint(
+    "verifyOfflineSignature", "POST", "/v2/signature/offline/verify", VerifyOfflineSignature, OtpVerified
+)
+VERIFY_ECDSA_SIGNATURE = Endpoint(
+    "verifyEcdsaSignature", "POST", "/v2/signature/ecdsa/verify", VerifyEcdsaSignature, EcdsaVerified
+)

@@ -12,25 +12,19 @@ from cloud_private_api.applications import config_service, service
 from cloud_private_api.applications.ports import Running
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdPath
-from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import applications as contract
 from powerauth_contracts.cloud.applications import (
-    Application,
-    Applications,
-    ConfigItem,
-    ConfigItems,
     ConfigValues,
     CreateApplication,
     CreateVersion,
     OidcProvider,
-    OidcProviders,
     Roles,
     UpdateVersion,
-    Version,
-    Versions,
 )
 from powerauth_contracts.wire import StatusResponse
 
-router = cloud_router("Applications")
+router = CloudRouter("Applications")
 
 NamePath = Annotated[str, Path(alias="name")]
 KeyPath = Annotated[str, Path(alias="key")]
@@ -38,35 +32,31 @@ ProviderIdPath = Annotated[str, Path(alias="providerId")]
 Provider = RootModel[dict[str, Any]]
 
 
-@router.post("/admin/applications", operation_id="createApplication", response_model=Application)
+@router.answers(contract.CREATE_APPLICATION)
 async def create_application(ports: Running, caller: CallerDep, request: CreateApplication) -> Response:
     """Make an application."""
     return answer(await service.create(ports, caller, request))
 
 
-@router.get("/admin/applications", operation_id="listApplications", response_model=Applications)
+@router.answers(contract.LIST_APPLICATIONS)
 async def list_applications(ports: Running) -> Response:
     """All applications."""
     return answer(await service.list_all(ports))
 
 
-@router.get("/admin/applications/{appId}", operation_id="getApplication", response_model=Application)
+@router.answers(contract.GET_APPLICATION)
 async def get_application(ports: Running, app_id: AppIdPath) -> Response:
     """One application with what the mobile app needs of it."""
     return answer(await service.detail(ports, app_id))
 
 
-@router.get(
-    "/admin/applications/{appId}/versions", operation_id="listApplicationVersions", response_model=Versions
-)
+@router.answers(contract.LIST_APPLICATION_VERSIONS)
 async def list_versions(ports: Running, app_id: AppIdPath) -> Response:
     """The versions of an application."""
     return answer(await service.versions(ports, app_id))
 
 
-@router.post(
-    "/admin/applications/{appId}/versions", operation_id="createApplicationVersion", response_model=Version
-)
+@router.answers(contract.CREATE_APPLICATION_VERSION)
 async def create_version(
     ports: Running, caller: CallerDep, app_id: AppIdPath, request: CreateVersion
 ) -> Response:
@@ -74,11 +64,7 @@ async def create_version(
     return answer(await service.create_version(ports, caller, app_id, request.name))
 
 
-@router.put(
-    "/admin/applications/{appId}/versions/{name}",
-    operation_id="updateApplicationVersion",
-    response_model=Version,
-)
+@router.answers(contract.UPDATE_APPLICATION_VERSION)
 async def update_version(
     ports: Running, caller: CallerDep, app_id: AppIdPath, name: NamePath, request: UpdateVersion
 ) -> Response:
@@ -86,31 +72,25 @@ async def update_version(
     return answer(await service.support_version(ports, caller, app_id, name, supported=request.supported))
 
 
-@router.get("/admin/applications/{appId}/roles", operation_id="getApplicationRoles", response_model=Roles)
+@router.answers(contract.GET_APPLICATION_ROLES)
 async def get_roles(ports: Running, app_id: AppIdPath) -> Response:
     """The roles of an application."""
     return answer(await service.roles(ports, app_id))
 
 
-@router.put("/admin/applications/{appId}/roles", operation_id="updateApplicationRoles", response_model=Roles)
+@router.answers(contract.UPDATE_APPLICATION_ROLES)
 async def replace_roles(ports: Running, caller: CallerDep, app_id: AppIdPath, request: Roles) -> Response:
     """Give an application exactly these roles."""
     return answer(await service.replace_roles(ports, caller, app_id, request.roles))
 
 
-@router.get(
-    "/admin/applications/{appId}/config", operation_id="getApplicationConfig", response_model=ConfigItems
-)
+@router.answers(contract.GET_APPLICATION_CONFIG)
 async def get_config(ports: Running, app_id: AppIdPath) -> Response:
     """The configuration of an application."""
     return answer(await config_service.detail(ports, app_id))
 
 
-@router.put(
-    "/admin/applications/{appId}/config/{key}",
-    operation_id="updateApplicationConfig",
-    response_model=ConfigItem,
-)
+@router.answers(contract.UPDATE_APPLICATION_CONFIG)
 async def put_config(
     ports: Running, caller: CallerDep, app_id: AppIdPath, key: KeyPath, request: ConfigValues
 ) -> Response:
@@ -118,42 +98,26 @@ async def put_config(
     return answer(await config_service.put(ports, caller, app_id, key, request.values))
 
 
-@router.delete(
-    "/admin/applications/{appId}/config/{key}",
-    operation_id="removeApplicationConfig",
-    response_model=StatusResponse,
-)
+@router.answers(contract.REMOVE_APPLICATION_CONFIG)
 async def remove_config(ports: Running, caller: CallerDep, app_id: AppIdPath, key: KeyPath) -> Response:
     """Remove one configuration key."""
     await config_service.remove(ports, caller, app_id, key)
     return answer(StatusResponse())
 
 
-@router.get(
-    "/admin/applications/{appId}/oidc-providers",
-    operation_id="listOidcProviders",
-    response_model=OidcProviders,
-)
+@router.answers(contract.LIST_OIDC_PROVIDERS)
 async def list_providers(ports: Running, app_id: AppIdPath) -> Response:
     """The OIDC providers of an application."""
     return answer(await config_service.providers(ports, app_id))
 
 
-@router.get(
-    "/admin/applications/{appId}/oidc-providers/{providerId}",
-    operation_id="getOidcProvider",
-    response_model=OidcProvider,
-)
+@router.answers(contract.GET_OIDC_PROVIDER)
 async def get_provider(ports: Running, app_id: AppIdPath, provider_id: ProviderIdPath) -> Response:
     """One OIDC provider."""
     return answer(Provider(await config_service.provider(ports, app_id, provider_id)))
 
 
-@router.put(
-    "/admin/applications/{appId}/oidc-providers/{providerId}",
-    operation_id="updateOidcProvider",
-    response_model=OidcProvider,
-)
+@router.answers(contract.UPDATE_OIDC_PROVIDER)
 async def put_provider(
     ports: Running,
     caller: CallerDep,
@@ -165,11 +129,7 @@ async def put_provider(
     return answer(Provider(await config_service.put_provider(ports, caller, app_id, provider_id, request)))
 
 
-@router.delete(
-    "/admin/applications/{appId}/oidc-providers/{providerId}",
-    operation_id="removeOidcProvider",
-    response_model=StatusResponse,
-)
+@router.answers(contract.REMOVE_OIDC_PROVIDER)
 async def remove_provider(
     ports: Running, caller: CallerDep, app_id: AppIdPath, provider_id: ProviderIdPath
 ) -> Response:

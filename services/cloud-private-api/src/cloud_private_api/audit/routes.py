@@ -14,16 +14,16 @@ from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.parameters import Page, QueryInt, QueryText, TimestampFromQuery, TimestampToQuery
 from cloud_private_api.periods import period_of
 from cloud_private_api.queries import Repeatable
-from cloud_private_api.routing import answer, cloud_router
-from powerauth_contracts.cloud.audit import AuditEvents, SignatureEvents
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import audit as contract
 
-router = cloud_router("Auditing")
+router = CloudRouter("Auditing")
 
 Level = Literal["ERROR", "WARN", "INFO", "DEBUG", "TRACE"]
 TypeName = Annotated[str, Query(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 
 
-@router.get("/audit/log", operation_id="getAuditLog", response_model=SignatureEvents)
+@router.answers(contract.GET_AUDIT_LOG)
 async def get_audit_log(
     ports: Running,
     caller: CallerDep,
@@ -36,7 +36,7 @@ async def get_audit_log(
     return answer(await queries.signatures(ports.core, caller, user_id, period))
 
 
-@router.get("/v2/audit/log", operation_id="getAuditLogV2", response_model=AuditEvents)
+@router.answers(contract.GET_AUDIT_LOG_V2)
 async def get_audit_log_v2(
     ports: Running,
     caller: CallerDep,

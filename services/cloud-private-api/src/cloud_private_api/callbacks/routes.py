@@ -11,19 +11,17 @@ from cloud_private_api.callbacks import service
 from cloud_private_api.callbacks.ports import Running
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdPath
-from cloud_private_api.routing import answer, cloud_router
-from powerauth_contracts.cloud.callbacks import Callback, Callbacks, SaveCallback
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import callbacks as contract
+from powerauth_contracts.cloud.callbacks import SaveCallback
 from powerauth_contracts.wire import StatusResponse
 
-router = cloud_router("Callbacks")
+router = CloudRouter("Callbacks")
 
 CallbackIdPath = Annotated[str, Path(alias="callbackId")]
 
-_ALL = "/v2/admin/applications/{appId}/callbacks"
-_ONE = "/v2/admin/applications/{appId}/callbacks/{callbackId}"
 
-
-@router.post(_ALL, operation_id="createCallback", response_model=Callback)
+@router.answers(contract.CREATE_CALLBACK)
 async def create_callback(
     ports: Running, caller: CallerDep, app_id: AppIdPath, request: SaveCallback
 ) -> Response:
@@ -31,19 +29,19 @@ async def create_callback(
     return answer(await service.create(ports.database, ports.core, caller, app_id, request))
 
 
-@router.get(_ALL, operation_id="listCallbacks", response_model=Callbacks)
+@router.answers(contract.LIST_CALLBACKS)
 async def list_callbacks(ports: Running, app_id: AppIdPath) -> Response:
     """The callbacks of an application."""
     return answer(await service.list_all(ports, app_id))
 
 
-@router.get(_ONE, operation_id="getCallback", response_model=Callback)
+@router.answers(contract.GET_CALLBACK)
 async def get_callback(ports: Running, app_id: AppIdPath, callback_id: CallbackIdPath) -> Response:
     """One callback."""
     return answer(await service.detail(ports.core, app_id, callback_id))
 
 
-@router.put(_ONE, operation_id="updateCallback", response_model=Callback)
+@router.answers(contract.UPDATE_CALLBACK)
 async def update_callback(
     ports: Running, caller: CallerDep, app_id: AppIdPath, callback_id: CallbackIdPath, request: SaveCallback
 ) -> Response:
@@ -51,7 +49,7 @@ async def update_callback(
     return answer(await service.update(ports.database, ports.core, caller, app_id, callback_id, request))
 
 
-@router.delete(_ONE, operation_id="removeCallback", response_model=StatusResponse)
+@router.answers(contract.REMOVE_CALLBACK)
 async def remove_callback(
     ports: Running, caller: CallerDep, app_id: AppIdPath, callback_id: CallbackIdPath
 ) -> Response:

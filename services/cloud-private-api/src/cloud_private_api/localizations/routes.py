@@ -10,31 +10,30 @@ from starlette.responses import Response
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.localizations import service
 from cloud_private_api.localizations.ports import Running
-from cloud_private_api.routing import answer, cloud_router
-from powerauth_contracts.cloud.localizations import Localization, Localizations, SaveLocalization
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import localizations as contract
+from powerauth_contracts.cloud.localizations import SaveLocalization
 from powerauth_contracts.wire import StatusResponse
 
-router = cloud_router("Localizations")
+router = CloudRouter("Localizations")
 
 PlaceholderPath = Annotated[str, Path(alias="placeholder")]
 LanguagePath = Annotated[str, Path(alias="language")]
 
-_ONE = "/admin/localizations/{placeholder}/{language}"
 
-
-@router.get("/admin/localizations", operation_id="listLocalizations", response_model=Localizations)
+@router.answers(contract.LIST_LOCALIZATIONS)
 async def list_localizations(ports: Running) -> Response:
     """All push texts."""
     return answer(await service.list_all(ports.database))
 
 
-@router.get(_ONE, operation_id="getLocalization", response_model=Localization)
+@router.answers(contract.GET_LOCALIZATION)
 async def get_localization(ports: Running, placeholder: PlaceholderPath, language: LanguagePath) -> Response:
     """The push text of one template in one language."""
     return answer(await service.detail(ports.database, placeholder, language))
 
 
-@router.put(_ONE, operation_id="updateLocalization", response_model=Localization)
+@router.answers(contract.UPDATE_LOCALIZATION)
 async def put_localization(
     ports: Running,
     caller: CallerDep,
@@ -46,7 +45,7 @@ async def put_localization(
     return answer(await service.put(ports.database, caller, placeholder, language, request))
 
 
-@router.delete(_ONE, operation_id="removeLocalization", response_model=StatusResponse)
+@router.answers(contract.REMOVE_LOCALIZATION)
 async def remove_localization(
     ports: Running, caller: CallerDep, placeholder: PlaceholderPath, language: LanguagePath
 ) -> Response:

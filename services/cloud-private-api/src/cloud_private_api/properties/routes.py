@@ -10,19 +10,20 @@ from starlette.responses import Response
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.properties import service
 from cloud_private_api.properties.ports import Running
-from cloud_private_api.routing import answer, cloud_router
-from powerauth_contracts.cloud.properties import Properties, Property, PutProperty
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import properties as contract
+from powerauth_contracts.cloud.properties import PutProperty
 
-router = cloud_router("Properties")
+router = CloudRouter("Properties")
 
 
-@router.get("/admin/properties", operation_id="listProperties", response_model=Properties)
+@router.answers(contract.LIST_PROPERTIES)
 async def list_properties(ports: Running) -> Response:
     """All properties."""
     return answer(await service.list_all(ports.database))
 
 
-@router.put("/admin/properties/{name}", operation_id="updateProperty", response_model=Property)
+@router.answers(contract.UPDATE_PROPERTY)
 async def put_property(
     ports: Running, caller: CallerDep, name: Annotated[str, Path(alias="name")], request: PutProperty
 ) -> Response:

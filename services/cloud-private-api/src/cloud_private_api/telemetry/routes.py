@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.routing import CloudRouter, answer
 from cloud_private_api.telemetry import service
 from cloud_private_api.telemetry.ports import Running
-from powerauth_contracts.cloud.telemetry import TelemetryReport, TelemetryRequest
+from powerauth_contracts.cloud import telemetry as contract
+from powerauth_contracts.cloud.telemetry import TelemetryRequest
 
-router = cloud_router("Telemetry")
+router = CloudRouter("Telemetry")
 
 
-@router.post("/admin/telemetry/report", operation_id="telemetryReport", response_model=TelemetryReport)
+@router.answers(contract.TELEMETRY_REPORT)
 async def report(ports: Running, request: TelemetryRequest) -> Response:
     """How many users an application has."""
     return answer(await service.report(ports.core, request))

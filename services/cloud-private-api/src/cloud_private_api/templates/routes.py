@@ -8,51 +8,43 @@ from fastapi import Path
 from starlette.responses import Response
 
 from cloud_private_api.callers import CallerDep
-from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.routing import CloudRouter, answer
 from cloud_private_api.templates import service
 from cloud_private_api.templates.ports import Running
+from powerauth_contracts.cloud import templates as contract
 from powerauth_contracts.cloud.templates import (
     SaveText,
-    ShownTemplate,
     Template,
-    Templates,
-    Text,
-    Texts,
     UpdateTemplate,
 )
 from powerauth_contracts.wire import StatusResponse
 
-router = cloud_router("Operation Templates")
+router = CloudRouter("Operation Templates")
 
 TemplateNamePath = Annotated[str, Path(alias="templateName")]
 OperationTypePath = Annotated[str, Path(alias="operationType")]
 LanguagePath = Annotated[str, Path(alias="language")]
 
-_TEMPLATES = "/admin/operations/templates"
-_TEMPLATE = "/admin/operations/templates/{templateName}"
-_TEXTS = "/admin/operations/texts"
-_TEXT = "/admin/operations/texts/{operationType}/{language}"
 
-
-@router.get(_TEMPLATES, operation_id="listOperationTemplates", response_model=Templates)
+@router.answers(contract.LIST_OPERATION_TEMPLATES)
 async def list_templates(ports: Running) -> Response:
     """All templates."""
     return answer(await service.list_all(ports))
 
 
-@router.post(_TEMPLATES, operation_id="createOperationTemplate", response_model=ShownTemplate)
+@router.answers(contract.CREATE_OPERATION_TEMPLATE)
 async def create_template(ports: Running, caller: CallerDep, request: Template) -> Response:
     """Make a template."""
     return answer(await service.create(ports, caller, request))
 
 
-@router.get(_TEMPLATE, operation_id="getOperationTemplate", response_model=ShownTemplate)
+@router.answers(contract.GET_OPERATION_TEMPLATE)
 async def get_template(ports: Running, template_name: TemplateNamePath) -> Response:
     """One template."""
     return answer(await service.detail(ports, template_name))
 
 
-@router.put(_TEMPLATE, operation_id="updateOperationTemplate", response_model=ShownTemplate)
+@router.answers(contract.UPDATE_OPERATION_TEMPLATE)
 async def update_template(
     ports: Running, caller: CallerDep, template_name: TemplateNamePath, request: UpdateTemplate
 ) -> Response:
@@ -60,26 +52,26 @@ async def update_template(
     return answer(await service.update(ports, caller, template_name, request))
 
 
-@router.delete(_TEMPLATE, operation_id="removeOperationTemplate", response_model=StatusResponse)
+@router.answers(contract.REMOVE_OPERATION_TEMPLATE)
 async def remove_template(ports: Running, caller: CallerDep, template_name: TemplateNamePath) -> Response:
     """Remove a template."""
     await service.remove(ports, caller, template_name)
     return answer(StatusResponse())
 
 
-@router.get(_TEXTS, operation_id="listOperationTexts", response_model=Texts)
+@router.answers(contract.LIST_OPERATION_TEXTS)
 async def list_texts(ports: Running) -> Response:
     """All texts for the app."""
     return answer(await service.list_texts(ports))
 
 
-@router.get(_TEXT, operation_id="getOperationText", response_model=Text)
+@router.answers(contract.GET_OPERATION_TEXT)
 async def get_text(ports: Running, operation_type: OperationTypePath, language: LanguagePath) -> Response:
     """The text of one operation type in one language."""
     return answer(await service.text(ports, operation_type, language))
 
 
-@router.put(_TEXT, operation_id="updateOperationText", response_model=Text)
+@router.answers(contract.UPDATE_OPERATION_TEXT)
 async def put_text(
     ports: Running,
     caller: CallerDep,
@@ -91,7 +83,7 @@ async def put_text(
     return answer(await service.put_text(ports, caller, operation_type, language, request))
 
 
-@router.delete(_TEXT, operation_id="removeOperationText", response_model=StatusResponse)
+@router.answers(contract.REMOVE_OPERATION_TEXT)
 async def remove_text(
     ports: Running, caller: CallerDep, operation_type: OperationTypePath, language: LanguagePath
 ) -> Response:

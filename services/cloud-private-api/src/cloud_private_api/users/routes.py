@@ -9,36 +9,37 @@ from starlette.responses import Response
 
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdPath
-from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.routing import CloudRouter, answer
 from cloud_private_api.users import service
 from cloud_private_api.users.ports import Running
-from powerauth_contracts.cloud.users import CreateUser, SystemUser, SystemUsers, UpdateUser
+from powerauth_contracts.cloud import users as contract
+from powerauth_contracts.cloud.users import CreateUser, UpdateUser
 from powerauth_contracts.wire import StatusResponse
 
-router = cloud_router("System Users")
+router = CloudRouter("System Users")
 
 UsernamePath = Annotated[str, Path(alias="username")]
 
 
-@router.post("/admin/users", operation_id="createUser", response_model=SystemUser)
+@router.answers(contract.CREATE_USER)
 async def create_user(ports: Running, caller: CallerDep, request: CreateUser) -> Response:
     """Make a user; the answer holds its password, once."""
     return answer(await service.create(ports.database, ports.passwords, caller, request))
 
 
-@router.get("/admin/users", operation_id="listUsers", response_model=SystemUsers)
+@router.answers(contract.LIST_USERS)
 async def list_users(ports: Running) -> Response:
     """All users by name."""
     return answer(await service.list_all(ports.database))
 
 
-@router.get("/admin/users/{username}", operation_id="getUser", response_model=SystemUser)
+@router.answers(contract.GET_USER)
 async def get_user(ports: Running, username: UsernamePath) -> Response:
     """One user."""
     return answer(await service.detail(ports.database, username))
 
 
-@router.put("/admin/users/{username}", operation_id="updateUser", response_model=SystemUser)
+@router.answers(contract.UPDATE_USER)
 async def update_user(
     ports: Running, caller: CallerDep, username: UsernamePath, request: UpdateUser
 ) -> Response:
@@ -46,24 +47,20 @@ async def update_user(
     return answer(await service.update(ports.database, ports.users, caller, username, request))
 
 
-@router.delete("/admin/users/{username}", operation_id="deleteUser", response_model=StatusResponse)
+@router.answers(contract.DELETE_USER)
 async def delete_user(ports: Running, caller: CallerDep, username: UsernamePath) -> Response:
     """Delete a user."""
     await service.delete(ports.database, ports.users, caller, username)
     return answer(StatusResponse())
 
 
-@router.post("/admin/users/{username}/password", operation_id="renewUserPassword", response_model=SystemUser)
+@router.answers(contract.RENEW_USER_PASSWORD)
 async def renew_password(ports: Running, caller: CallerDep, username: UsernamePath) -> Response:
     """Give a user a new password; the answer holds it, once."""
     return answer(await service.renew_password(ports, caller, username))
 
 
-@router.post(
-    "/admin/users/{username}/applications/{appId}",
-    operation_id="assignUserApplication",
-    response_model=SystemUser,
-)
+@router.answers(contract.ASSIGN_USER_APPLICATION)
 async def assign_application(
     ports: Running, caller: CallerDep, username: UsernamePath, app_id: AppIdPath
 ) -> Response:
@@ -71,11 +68,7 @@ async def assign_application(
     return answer(await service.grant(ports, caller, username, app_id))
 
 
-@router.delete(
-    "/admin/users/{username}/applications/{appId}",
-    operation_id="unassignUserApplication",
-    response_model=SystemUser,
-)
+@router.answers(contract.UNASSIGN_USER_APPLICATION)
 async def unassign_application(
     ports: Running, caller: CallerDep, username: UsernamePath, app_id: AppIdPath
 ) -> Response:

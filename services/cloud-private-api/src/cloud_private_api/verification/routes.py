@@ -5,40 +5,34 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from cloud_private_api.callers import CallerDep
-from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.routing import CloudRouter, answer
 from cloud_private_api.verification import service
 from cloud_private_api.verification.ports import Running
+from powerauth_contracts.cloud import verification as contract
 from powerauth_contracts.cloud.verification import (
     CreateOfflinePayload,
-    EcdsaVerified,
-    OfflinePayload,
-    OtpVerified,
-    SignatureVerified,
-    TokenVerified,
     VerifyEcdsaSignature,
     VerifyOfflineSignature,
     VerifySignature,
     VerifyToken,
 )
 
-router = cloud_router("Authentication")
+router = CloudRouter("Authentication")
 
 
-@router.post("/v2/signature/verify", operation_id="verifySignatureV2", response_model=SignatureVerified)
+@router.answers(contract.VERIFY_SIGNATURE_V2)
 async def verify_signature(ports: Running, caller: CallerDep, request: VerifySignature) -> Response:
     """Verify an authentication code from the app's ``X-PowerAuth-Authorization`` header."""
     return answer(await service.verify_signature(ports.core, ports.applications, caller, request))
 
 
-@router.post("/v2/token/verify", operation_id="verifyTokenV2", response_model=TokenVerified)
+@router.answers(contract.VERIFY_TOKEN_V2)
 async def verify_token(ports: Running, caller: CallerDep, request: VerifyToken) -> Response:
     """Verify a simple token from the app's ``X-PowerAuth-Token`` header."""
     return answer(await service.verify_token(ports.core, caller, request))
 
 
-@router.post(
-    "/v2/signature/offline/payload", operation_id="createOfflinePayload", response_model=OfflinePayload
-)
+@router.answers(contract.CREATE_OFFLINE_PAYLOAD)
 async def create_offline_payload(
     ports: Running, caller: CallerDep, request: CreateOfflinePayload
 ) -> Response:
@@ -46,9 +40,7 @@ async def create_offline_payload(
     return answer(await service.create_offline_payload(ports.core, caller, request))
 
 
-@router.post(
-    "/v2/signature/offline/verify", operation_id="verifyOfflineSignature", response_model=OtpVerified
-)
+@router.answers(contract.VERIFY_OFFLINE_SIGNATURE)
 async def verify_offline_signature(
     ports: Running, caller: CallerDep, request: VerifyOfflineSignature
 ) -> Response:
@@ -56,7 +48,7 @@ async def verify_offline_signature(
     return answer(await service.verify_offline_signature(ports.core, caller, request))
 
 
-@router.post("/v2/signature/ecdsa/verify", operation_id="verifyEcdsaSignature", response_model=EcdsaVerified)
+@router.answers(contract.VERIFY_ECDSA_SIGNATURE)
 async def verify_ecdsa_signature(
     ports: Running, caller: CallerDep, request: VerifyEcdsaSignature
 ) -> Response:

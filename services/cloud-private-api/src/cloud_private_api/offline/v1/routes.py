@@ -8,14 +8,14 @@ from cloud_private_api.callers import CallerDep
 from cloud_private_api.offline.ports import Running
 from cloud_private_api.offline.v1 import service
 from cloud_private_api.parameters import AppIdQuery, LanguageQuery, OperationIdQuery
-from cloud_private_api.routing import answer, cloud_router
-from powerauth_contracts.cloud.offline import OfflineQr, VerifySingleOfflineOtp
-from powerauth_contracts.cloud.verification import OtpVerified
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import offline as contract
+from powerauth_contracts.cloud.offline import VerifySingleOfflineOtp
 
-router = cloud_router("Operations (single device)")
+router = CloudRouter("Operations (single device)")
 
 
-@router.get("/operations/offline/qr", operation_id="getOfflineQr", response_model=OfflineQr)
+@router.answers(contract.GET_OFFLINE_QR)
 async def get_offline_qr(
     ports: Running,
     caller: CallerDep,
@@ -27,7 +27,7 @@ async def get_offline_qr(
     return answer(await service.qr_code(ports, caller, operation_id, app_id, language))
 
 
-@router.post("/operations/offline/otp", operation_id="verifyOfflineOtp", response_model=OtpVerified)
+@router.answers(contract.VERIFY_OFFLINE_OTP)
 async def verify_offline_otp(
     ports: Running, caller: CallerDep, request: VerifySingleOfflineOtp, app_id: AppIdQuery = None
 ) -> Response:

@@ -11,16 +11,14 @@ from cloud_private_api.callers import CallerDep
 from cloud_private_api.offline.ports import Running
 from cloud_private_api.offline.v2 import service
 from cloud_private_api.parameters import REGISTRATION_ID, LanguageQuery, OperationIdPath
-from cloud_private_api.routing import answer, cloud_router
-from powerauth_contracts.cloud.offline import OfflineQr, VerifyOfflineOtp
-from powerauth_contracts.cloud.verification import OtpVerified
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import offline as contract
+from powerauth_contracts.cloud.offline import VerifyOfflineOtp
 
-router = cloud_router("Operations")
+router = CloudRouter("Operations")
 
 
-@router.get(
-    "/v2/operations/{operationId}/offline/qr", operation_id="getOfflineQrV2", response_model=OfflineQr
-)
+@router.answers(contract.GET_OFFLINE_QR_V2)
 async def get_offline_qr(
     ports: Running,
     caller: CallerDep,
@@ -32,9 +30,7 @@ async def get_offline_qr(
     return answer(await service.qr_code(ports, caller, operation_id, registration_id, language))
 
 
-@router.post(
-    "/v2/operations/{operationId}/offline/otp", operation_id="verifyOfflineOtpV2", response_model=OtpVerified
-)
+@router.answers(contract.VERIFY_OFFLINE_OTP_V2)
 async def verify_offline_otp(
     ports: Running, caller: CallerDep, operation_id: OperationIdPath, request: VerifyOfflineOtp
 ) -> Response:

@@ -9,29 +9,27 @@ from cloud_private_api.operations.ports import Running
 from cloud_private_api.operations.v1 import service
 from cloud_private_api.operations.v2 import service as operations
 from cloud_private_api.parameters import OperationIdQuery, StatusReasonQuery
-from cloud_private_api.routing import answer, cloud_router
-from powerauth_contracts.cloud.operations import (
-    CreateSingleOperation,
-    SingleOperation,
-)
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import operations as contract
+from powerauth_contracts.cloud.operations import CreateSingleOperation
 from powerauth_contracts.wire import StatusResponse
 
-router = cloud_router("Operations (single device)")
+router = CloudRouter("Operations (single device)")
 
 
-@router.post("/operations", operation_id="createOperation", response_model=SingleOperation)
+@router.answers(contract.CREATE_OPERATION)
 async def create_operation(ports: Running, caller: CallerDep, request: CreateSingleOperation) -> Response:
     """Create an operation."""
     return answer(await service.create(ports, caller, request))
 
 
-@router.get("/operations", operation_id="getOperation", response_model=SingleOperation)
+@router.answers(contract.GET_OPERATION)
 async def get_operation(ports: Running, caller: CallerDep, operation_id: OperationIdQuery) -> Response:
     """One operation."""
     return answer(await service.detail(ports, caller, operation_id))
 
 
-@router.delete("/operations", operation_id="cancelOperation", response_model=StatusResponse)
+@router.answers(contract.CANCEL_OPERATION)
 async def cancel_operation(
     ports: Running,
     caller: CallerDep,

@@ -20,27 +20,26 @@ from cloud_private_api.parameters import (
     QueryText,
     StatusReasonQuery,
 )
-from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import operations as contract
 from powerauth_contracts.cloud.operations import (
     ClaimOperation,
     CreateOperation,
     FailOperation,
-    Operation,
-    Operations,
     RejectOperation,
 )
 from powerauth_contracts.wire import StatusResponse
 
-router = cloud_router("Operations")
+router = CloudRouter("Operations")
 
 
-@router.post("/v2/operations", operation_id="createOperationV2", response_model=Operation)
+@router.answers(contract.CREATE_OPERATION_V2)
 async def create_operation(ports: Running, caller: CallerDep, request: CreateOperation) -> Response:
     """Create an operation for a user to approve."""
     return answer(await service.create(ports, caller, request))
 
 
-@router.get("/v2/operations", operation_id="listOperationsV2", response_model=Operations)
+@router.answers(contract.LIST_OPERATIONS_V2)
 async def list_operations(
     ports: Running,
     caller: CallerDep,
@@ -68,15 +67,13 @@ async def list_operations(
     )
 
 
-@router.get("/v2/operations/{operationId}", operation_id="getOperationV2", response_model=Operation)
+@router.answers(contract.GET_OPERATION_V2)
 async def get_operation(ports: Running, caller: CallerDep, operation_id: OperationIdPath) -> Response:
     """One operation."""
     return answer(await service.detail(ports, caller, operation_id))
 
 
-@router.delete(
-    "/v2/operations/{operationId}", operation_id="cancelOperationV2", response_model=StatusResponse
-)
+@router.answers(contract.CANCEL_OPERATION_V2)
 async def cancel_operation(
     ports: Running,
     caller: CallerDep,
@@ -88,7 +85,7 @@ async def cancel_operation(
     return answer(StatusResponse())
 
 
-@router.post("/v2/operations/{operationId}/claim", operation_id="claimOperation", response_model=Operation)
+@router.answers(contract.CLAIM_OPERATION)
 async def claim_operation(
     ports: Running, caller: CallerDep, operation_id: OperationIdPath, request: ClaimOperation
 ) -> Response:
@@ -96,7 +93,7 @@ async def claim_operation(
     return answer(await service.claim(ports, caller, operation_id, request.user_id))
 
 
-@router.post("/v2/operations/{operationId}/fail", operation_id="failOperation", response_model=Operation)
+@router.answers(contract.FAIL_OPERATION)
 async def fail_operation(
     ports: Running,
     caller: CallerDep,
@@ -108,7 +105,7 @@ async def fail_operation(
     return answer(await service.fail(ports, caller, operation_id, additional))
 
 
-@router.post("/v2/operations/{operationId}/reject", operation_id="rejectOperation", response_model=Operation)
+@router.answers(contract.REJECT_OPERATION)
 async def reject_operation(
     ports: Running, caller: CallerDep, operation_id: OperationIdPath, request: RejectOperation
 ) -> Response:

@@ -11,22 +11,21 @@ from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdQuery, ExternalUserIdQuery, QueryBool, UserIdQuery
 from cloud_private_api.registrations.ports import Running
 from cloud_private_api.registrations.v1 import service
-from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import registrations as contract
 from powerauth_contracts.cloud.registrations import (
     ChangeSingleRegistration,
     CommitSingleRegistration,
     CreateSingleRegistration,
-    CurrentRegistration,
-    RegistrationCreated,
 )
 from powerauth_contracts.wire import StatusResponse
 
-router = cloud_router("Registrations (single device)")
+router = CloudRouter("Registrations (single device)")
 
 _OK = StatusResponse()
 
 
-@router.post("/registration", operation_id="createRegistration", response_model=RegistrationCreated)
+@router.answers(contract.CREATE_REGISTRATION)
 async def create_registration(
     ports: Running,
     caller: CallerDep,
@@ -41,7 +40,7 @@ async def create_registration(
     )
 
 
-@router.get("/registration", operation_id="getRegistration", response_model=CurrentRegistration)
+@router.answers(contract.GET_REGISTRATION)
 async def get_registration(
     ports: Running, caller: CallerDep, user_id: UserIdQuery, app_id: AppIdQuery = None
 ) -> Response:
@@ -49,7 +48,7 @@ async def get_registration(
     return answer(await service.current(ports.core, caller, user_id=user_id, app_id=app_id))
 
 
-@router.post("/registration/commit", operation_id="commitRegistration", response_model=StatusResponse)
+@router.answers(contract.COMMIT_REGISTRATION)
 async def commit_registration(
     ports: Running, caller: CallerDep, request: CommitSingleRegistration
 ) -> Response:
@@ -58,7 +57,7 @@ async def commit_registration(
     return answer(_OK)
 
 
-@router.put("/registration", operation_id="changeRegistration", response_model=StatusResponse)
+@router.answers(contract.CHANGE_REGISTRATION)
 async def change_registration(
     ports: Running, caller: CallerDep, request: ChangeSingleRegistration
 ) -> Response:
@@ -67,7 +66,7 @@ async def change_registration(
     return answer(_OK)
 
 
-@router.delete("/registration", operation_id="removeRegistration", response_model=StatusResponse)
+@router.answers(contract.REMOVE_REGISTRATION)
 async def remove_registration(
     ports: Running,
     caller: CallerDep,

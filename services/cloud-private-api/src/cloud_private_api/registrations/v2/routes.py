@@ -24,30 +24,26 @@ from cloud_private_api.periods import period_of
 from cloud_private_api.queries import Repeatable
 from cloud_private_api.registrations.ports import Running
 from cloud_private_api.registrations.v2 import service
-from cloud_private_api.routing import answer, cloud_router
+from cloud_private_api.routing import CloudRouter, answer
+from powerauth_contracts.cloud import registrations as contract
 from powerauth_contracts.cloud.registrations import (
     AddFlags,
     ChangeRegistration,
     CommitRegistration,
     CreateRegistration,
-    Flags,
-    History,
     LookupRegistrations,
-    Registration,
-    RegistrationCreated,
-    Registrations,
     ReplaceFlags,
     UpdateName,
     UpdateOtp,
 )
 from powerauth_contracts.wire import StatusResponse
 
-router = cloud_router("Registrations")
+router = CloudRouter("Registrations")
 
 _OK = StatusResponse()
 
 
-@router.post("/v2/registrations", operation_id="createRegistrationV2", response_model=RegistrationCreated)
+@router.answers(contract.CREATE_REGISTRATION_V2)
 async def create_registration(
     ports: Running,
     caller: CallerDep,
@@ -60,7 +56,7 @@ async def create_registration(
     )
 
 
-@router.get("/v2/registrations", operation_id="listRegistrationsV2", response_model=Registrations)
+@router.answers(contract.LIST_REGISTRATIONS_V2)
 async def list_registrations(
     ports: Running,
     caller: CallerDep,
@@ -78,15 +74,13 @@ async def list_registrations(
     )
 
 
-@router.post("/v2/registrations/lookup", operation_id="lookupRegistrations", response_model=Registrations)
+@router.answers(contract.LOOKUP_REGISTRATIONS)
 async def lookup_registrations(ports: Running, caller: CallerDep, request: LookupRegistrations) -> Response:
     """Registrations of several users by state, flags and last use."""
     return answer(await service.lookup(ports.core, caller, request))
 
 
-@router.get(
-    "/v2/registrations/{registrationId}", operation_id="getRegistrationV2", response_model=Registration
-)
+@router.answers(contract.GET_REGISTRATION_V2)
 async def get_registration(
     ports: Running, caller: CallerDep, registration_id: RegistrationIdPath
 ) -> Response:
@@ -94,11 +88,7 @@ async def get_registration(
     return answer(await service.detail(ports, caller, registration_id))
 
 
-@router.post(
-    "/v2/registrations/{registrationId}/commit",
-    operation_id="commitRegistrationV2",
-    response_model=StatusResponse,
-)
+@router.answers(contract.COMMIT_REGISTRATION_V2)
 async def commit_registration(
     ports: Running,
     caller: CallerDep,
@@ -110,9 +100,7 @@ async def commit_registration(
     return answer(_OK)
 
 
-@router.put(
-    "/v2/registrations/{registrationId}", operation_id="changeRegistrationV2", response_model=StatusResponse
-)
+@router.answers(contract.CHANGE_REGISTRATION_V2)
 async def change_registration(
     ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: ChangeRegistration
 ) -> Response:
@@ -121,9 +109,7 @@ async def change_registration(
     return answer(_OK)
 
 
-@router.delete(
-    "/v2/registrations/{registrationId}", operation_id="removeRegistrationV2", response_model=StatusResponse
-)
+@router.answers(contract.REMOVE_REGISTRATION_V2)
 async def remove_registration(
     ports: Running,
     caller: CallerDep,
@@ -142,11 +128,7 @@ async def remove_registration(
     return answer(_OK)
 
 
-@router.put(
-    "/v2/registrations/{registrationId}/otp",
-    operation_id="updateRegistrationOtp",
-    response_model=StatusResponse,
-)
+@router.answers(contract.UPDATE_REGISTRATION_OTP)
 async def update_registration_otp(
     ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: UpdateOtp
 ) -> Response:
@@ -155,11 +137,7 @@ async def update_registration_otp(
     return answer(_OK)
 
 
-@router.put(
-    "/v2/registrations/{registrationId}/name",
-    operation_id="updateRegistrationName",
-    response_model=StatusResponse,
-)
+@router.answers(contract.UPDATE_REGISTRATION_NAME)
 async def update_registration_name(
     ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: UpdateName
 ) -> Response:
@@ -168,17 +146,13 @@ async def update_registration_name(
     return answer(_OK)
 
 
-@router.get(
-    "/v2/registrations/{registrationId}/flags", operation_id="getRegistrationFlags", response_model=Flags
-)
+@router.answers(contract.GET_REGISTRATION_FLAGS)
 async def get_flags(ports: Running, caller: CallerDep, registration_id: RegistrationIdPath) -> Response:
     """The flags of a registration."""
     return answer(await service.flags(ports.core, caller, registration_id))
 
 
-@router.post(
-    "/v2/registrations/{registrationId}/flags", operation_id="addRegistrationFlags", response_model=Flags
-)
+@router.answers(contract.ADD_REGISTRATION_FLAGS)
 async def add_flags(
     ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: AddFlags
 ) -> Response:
@@ -186,9 +160,7 @@ async def add_flags(
     return answer(await service.add_flags(ports.core, caller, registration_id, request.flags))
 
 
-@router.put(
-    "/v2/registrations/{registrationId}/flags", operation_id="updateRegistrationFlags", response_model=Flags
-)
+@router.answers(contract.UPDATE_REGISTRATION_FLAGS)
 async def replace_flags(
     ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: ReplaceFlags
 ) -> Response:
@@ -196,9 +168,7 @@ async def replace_flags(
     return answer(await service.replace_flags(ports.core, caller, registration_id, request.flags))
 
 
-@router.delete(
-    "/v2/registrations/{registrationId}/flags", operation_id="removeRegistrationFlags", response_model=Flags
-)
+@router.answers(contract.REMOVE_REGISTRATION_FLAGS)
 async def remove_flags(
     ports: Running,
     caller: CallerDep,
@@ -212,11 +182,7 @@ async def remove_flags(
     return answer(await service.remove_flags(ports.core, caller, registration_id, named))
 
 
-@router.get(
-    "/v2/registrations/{registrationId}/history",
-    operation_id="getRegistrationHistory",
-    response_model=History,
-)
+@router.answers(contract.GET_REGISTRATION_HISTORY)
 async def get_history(
     ports: Running,
     caller: CallerDep,
