@@ -103,8 +103,8 @@ async def verify_token(core: CoreClient, caller: Caller, request: VerifyToken) -
     try:
         answer = await core.ask(
             tokens.VALIDATE,
-            application_ids=caller.applications,
             token_id=header.token_id,
+            application_ids=caller.applications,
             token_digest=header.token_digest,
             nonce=header.nonce,
             timestamp=int(header.timestamp),
