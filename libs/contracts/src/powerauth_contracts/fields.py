@@ -45,6 +45,10 @@ MANY = 10_000
 """Most subjects that one call names: they become parameters of one statement."""
 
 
+MAX_NESTING = 32
+"""Levels of objects and arrays that an operation's additional data may have: its readers must be able to."""
+
+
 def is_nested_deeper_than(value: Any, levels: int) -> bool:
     """Whether a JSON value holds more than ``levels`` objects and arrays inside each other."""
     level = [value]

@@ -7,15 +7,9 @@ from typing import Any
 
 import pytest
 
-from powerauth_contracts.enums import OperationStatus
-from powerauth_contracts.rest.operations import (
-    OperationApproveRequest,
-    OperationCancelRequest,
-    OperationClaimRequest,
-    OperationFailApprovalRequest,
-    OperationRejectRequest,
-)
+from powerauth_contracts.enums import OperationStatus, SignatureType
 from powerauth_core.operations import service
+from powerauth_core.operations.stored import StoredOperation
 from servicekit.errors import ServiceError
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -31,24 +25,50 @@ async def outcomes(actions: Sequence[Awaitable[Any]]) -> Counter[str]:
             answer = await action
         except ServiceError as error:
             return error.code
-        return str(getattr(answer, "result", None) or answer.status)
+        return str(answer.result) if isinstance(answer, service.Acted) else str(answer.row.status)
 
     return Counter(await asyncio.gather(*map(outcome, actions)))
 
 
-def approval(operation: dict[str, Any], **members: Any) -> OperationApproveRequest:
-    right = {"operationId": operation["id"], "userId": "user", "applicationId": "bank"}
-    signed = {"data": operation["data"], "signatureType": "POSSESSION_KNOWLEDGE"}
-    return OperationApproveRequest.model_validate(right | signed | members)
+def approve(bank: Any, operation: dict[str, Any], data: str | None = None) -> Awaitable[service.Acted]:
+    return service.approve(
+        bank.core,
+        operation_id=operation["id"],
+        user_id="user",
+        application_id="bank",
+        data=data or operation["data"],
+        signature_type=SignatureType.POSSESSION_KNOWLEDGE,
+        additional_data=None,
+        scope=None,
+    )
 
 
-def rejection(operation: dict[str, Any]) -> OperationRejectRequest:
-    return OperationRejectRequest(operation_id=operation["id"], user_id="user", application_id="bank")
+def fail(bank: Any, operation: dict[str, Any]) -> Awaitable[service.Acted]:
+    changed = bank.core.database, bank.core.listeners
+    return service.fail_approval(*changed, operation_id=operation["id"], additional_data=None, scope=None)
+
+
+def reject(bank: Any, operation: dict[str, Any]) -> Awaitable[service.Acted]:
+    return service.reject(
+        bank.core,
+        operation_id=operation["id"],
+        user_id="user",
+        application_id="bank",
+        additional_data=None,
+        scope=None,
+    )
+
+
+def cancel(bank: Any, operation: dict[str, Any]) -> Awaitable[StoredOperation]:
+    changed = bank.core.database, bank.core.listeners
+    return service.cancel(
+        *changed, operation_id=operation["id"], additional_data=None, status_reason=None, scope=None
+    )
 
 
 async def test_of_parallel_approvals_exactly_one_wins(bank: Any, events: Any, callbacks: Any) -> None:
     created = await bank.create()
-    found = await outcomes([service.approve(bank.core, approval(created)) for _ in range(PARALLEL)])
+    found = await outcomes([approve(bank, created) for _ in range(PARALLEL)])
     assert found == {"APPROVED": 1, "ERR0037": PARALLEL - 1}
     assert [data["status"] for _, data in await events()] == ["PENDING", "APPROVED"]
     assert [body["status"] for body in await callbacks()] == ["PENDING", "APPROVED"]
@@ -56,23 +76,22 @@ async def test_of_parallel_approvals_exactly_one_wins(bank: Any, events: Any, ca
 
 async def test_of_parallel_rejections_exactly_one_wins(bank: Any, events: Any) -> None:
     created = await bank.create()
-    found = await outcomes([service.reject(bank.core, rejection(created)) for _ in range(PARALLEL)])
+    found = await outcomes([reject(bank, created) for _ in range(PARALLEL)])
     assert found == {"REJECTED": 1, "ERR0038": PARALLEL - 1}
     assert len(await events()) == 2
 
 
 async def test_of_different_parallel_actions_exactly_one_wins(bank: Any, events: Any) -> None:
     created = await bank.create()
-    cancel = OperationCancelRequest(operation_id=created["id"])
     found = await outcomes(
         [
             action
             for _ in range(PARALLEL // 4)
             for action in (
-                service.approve(bank.core, approval(created)),
-                service.reject(bank.core, rejection(created)),
-                service.cancel(bank.core.database, bank.core.listeners, cancel),
-                service.approve(bank.core, approval(created)),
+                approve(bank, created),
+                reject(bank, created),
+                cancel(bank, created),
+                approve(bank, created),
             )
         ]
     )
@@ -86,10 +105,7 @@ async def test_of_different_parallel_actions_exactly_one_wins(bank: Any, events:
 async def test_parallel_failures_are_counted_exactly(bank: Any, callbacks: Any) -> None:
     created = await bank.create()
     await bank.change(created, max_failure_count=PARALLEL + 1)
-    request = OperationFailApprovalRequest(operation_id=created["id"])
-    found = await outcomes(
-        [service.fail_approval(bank.core.database, bank.core.listeners, request) for _ in range(PARALLEL)]
-    )
+    found = await outcomes([fail(bank, created) for _ in range(PARALLEL)])
     assert found == {"APPROVAL_FAILED": PARALLEL}
     assert (await bank.detail(created))["failureCount"] == PARALLEL
     assert sorted(body["failureCount"] for body in await callbacks()) == list(range(PARALLEL + 1))
@@ -97,15 +113,13 @@ async def test_parallel_failures_are_counted_exactly(bank: Any, callbacks: Any) 
 
 async def test_parallel_failures_stop_exactly_at_the_maximum(bank: Any, events: Any) -> None:
     created = await bank.create()
-    wrong = approval(created, data="wrong")
-    report = OperationFailApprovalRequest(operation_id=created["id"])
     found = await outcomes(
         [
             action
             for _ in range(PARALLEL // 2)
             for action in (
-                service.approve(bank.core, wrong),
-                service.fail_approval(bank.core.database, bank.core.listeners, report),
+                approve(bank, created, "wrong"),
+                fail(bank, created),
             )
         ]
     )
@@ -118,12 +132,12 @@ async def test_parallel_failures_stop_exactly_at_the_maximum(bank: Any, events: 
 
 async def test_of_parallel_claims_exactly_one_user_wins(bank: Any) -> None:
     created = await bank.create(userId=None)
-    requests = [
-        OperationClaimRequest(operation_id=created["id"], user_id=f"user-{number}")
-        for number in range(PARALLEL)
-    ]
+    changed = bank.core.database, bank.core.listeners
     found = await outcomes(
-        [service.claim(bank.core.database, bank.core.listeners, request) for request in requests]
+        [
+            service.claim(*changed, operation_id=created["id"], user_id=f"user-{number}", scope=None)
+            for number in range(PARALLEL)
+        ]
     )
     assert found == {"PENDING": 1, "ERR0034": PARALLEL - 1}
     assert (await bank.detail(created))["userId"].startswith("user-")
@@ -132,7 +146,7 @@ async def test_of_parallel_claims_exactly_one_user_wins(bank: Any) -> None:
 async def test_expiry_and_approval_never_both_happen(bank: Any, events: Any) -> None:
     created = [await bank.create() for _ in range(PARALLEL)]
     await bank.let_expire(*created[::2])
-    approvals = [service.approve(bank.core, approval(operation)) for operation in created]
+    approvals = [approve(bank, operation) for operation in created]
     jobs = [service.expire_operations(bank.core.database, bank.core.listeners, 3) for _ in range(PARALLEL)]
     found, *_ = await asyncio.gather(outcomes(approvals), *jobs)
     assert found == {"APPROVED": PARALLEL // 2, "ERR0037": PARALLEL // 2}

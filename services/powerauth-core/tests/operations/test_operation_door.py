@@ -7,6 +7,7 @@ import pytest
 from core_test_parts import parts_of
 
 from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
+from powerauth_core.dmz.views import operation_view
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
@@ -59,18 +60,16 @@ class Door:
         return outcome
 
     async def detail(self, operation: dict[str, Any], actor: Actor = ACTOR) -> Any:
-        return await self._call(door.detail, actor=actor, operation_id=operation["id"])
+        return operation_view(await self._call(door.detail, actor=actor, operation_id=operation["id"]))
 
     async def claim(self, operation: dict[str, Any], actor: Actor = ACTOR) -> Any:
-        return await self._call(door.claim, actor=actor, operation_id=operation["id"])
+        return operation_view(await self._call(door.claim, actor=actor, operation_id=operation["id"]))
 
     async def pending(self, actor: Actor = ACTOR) -> list[Any]:
-        found: list[Any] = await self._call(door.list_pending, actor=actor)
-        return found
+        return [operation_view(found) for found in await self._call(door.list_pending, actor=actor)]
 
     async def history(self, actor: Actor = ACTOR) -> list[Any]:
-        found: list[Any] = await self._call(door.list_all, actor=actor)
-        return found
+        return [operation_view(found) for found in await self._call(door.list_all, actor=actor)]
 
 
 @pytest.fixture

@@ -7,11 +7,15 @@ from pydantic_core import PydanticCustomError
 
 from powerauth_contracts.calls import Call
 from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_contracts.fields import Name, PageNumber, PageSize, RequiredText, is_nested_deeper_than
+from powerauth_contracts.fields import (
+    MAX_NESTING,
+    Name,
+    PageNumber,
+    PageSize,
+    RequiredText,
+    is_nested_deeper_than,
+)
 from powerauth_contracts.wire import CoreDateTime, Open, RequestModel, WireModel
-
-MAX_NESTING = 32
-"""Levels of objects and arrays that additional data may have: all readers of an operation must be able to."""
 
 Scope = list[str] | None
 """``applicationIds``: the applications that the caller may touch; null = all (D21)."""

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.dmz.models import (
     REQUEST_INVALID,
-    DoorOperation,
     OperationActionAnswer,
     OperationHistoryAnswer,
     SignedOperationRequest,
@@ -23,8 +22,10 @@ from powerauth_contracts.enums import OperationStatus, SignatureType
 from powerauth_contracts.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
 from powerauth_core.dmz import signed
 from powerauth_core.dmz.ports import Ports
+from powerauth_core.dmz.views import operation_view
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
+from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, Verified
 from powerauth_core.verification.rules import Decision
 
@@ -168,7 +169,7 @@ class ListOperations(signed.DoorAction):
 
     async def accepted(
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> list[DoorOperation]:
+    ) -> list[StoredOperation]:
         """The newest operations that the activation may see."""
         return await door.list_all(self.ports.application_cache, session, actor=signed.actor_of(activation))
 
@@ -211,7 +212,8 @@ async def history(ports: Ports, request: SignedRequest) -> OperationHistoryAnswe
     )
     if verified is None or not verified.valid:
         return OperationHistoryAnswer(authenticated=False)
-    return OperationHistoryAnswer(authenticated=True, operations=verified.answer)
+    found: list[StoredOperation] = verified.answer
+    return OperationHistoryAnswer(authenticated=True, operations=[operation_view(one) for one in found])
 
 
 def _outcome(verified: Verified) -> OperationActionAnswer:

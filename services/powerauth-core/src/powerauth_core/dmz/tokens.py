@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from powerauth_contracts.dmz.models import (
-    DoorOperation,
     OperationDetailAnswer,
     OperationListAnswer,
     TokenHeaderFields,
@@ -17,9 +16,11 @@ from powerauth_contracts.dmz.models import (
 from powerauth_contracts.dmz.table import ANY_TYPE, WHO_AM_I
 from powerauth_contracts.rest.tokens import ValidateTokenRequest
 from powerauth_core.dmz.ports import Ports
+from powerauth_core.dmz.views import operation_view
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.operations import door
 from powerauth_core.operations.rules import Actor
+from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.statements import service as statements
 from powerauth_core.tokens import service
 from powerauth_core.tokens.repository import FoundToken
@@ -61,7 +62,8 @@ async def list_operations(ports: Ports, request: TokenRequest) -> OperationListA
     if token is None:
         return OperationListAnswer(authenticated=False)
     async with ports.database.read() as session:
-        operations = await door.list_pending(ports.application_cache, session, actor=_actor(token))
+        found = await door.list_pending(ports.application_cache, session, actor=_actor(token))
+    operations = [operation_view(operation) for operation in found]
     return OperationListAnswer(authenticated=True, operations=operations, timestamp=clock.now_ms())
 
 
@@ -98,14 +100,14 @@ async def who_am_i(ports: Ports, request: WhoAmIRequest) -> WhoAmIAnswer:
 
 
 async def _with_operation(
-    ports: Ports, request: TokenOperationRequest, find: Callable[..., Awaitable[DoorOperation]]
+    ports: Ports, request: TokenOperationRequest, find: Callable[..., Awaitable[StoredOperation]]
 ) -> OperationDetailAnswer:
     token = await authenticate(ports, request.header)
     if token is None:
         return OperationDetailAnswer(authenticated=False)
     async with ports.database.transaction() as session:
         operation = await find(ports, session, actor=_actor(token), operation_id=request.id)
-    return OperationDetailAnswer(authenticated=True, operation=operation)
+    return OperationDetailAnswer(authenticated=True, operation=operation_view(operation))
 
 
 def _actor(token: FoundToken) -> Actor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import OperationStatus
-from powerauth_contracts.rest.operations import OperationCreateRequest, OperationDetailResponse
 from powerauth_core.activations import repository as activations
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.errors import (
@@ -22,8 +23,7 @@ from powerauth_core.operations import proximity, repository, transitions
 from powerauth_core.operations.models import Operation
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.rendering import has_forbidden_characters, missing_parameters, render
-from powerauth_core.operations.repository import StoredOperation
-from powerauth_core.operations.views import detail_view
+from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.templates import repository as templates
 from powerauth_core.templates.models import OperationTemplate
 from servicekit import clock
@@ -31,9 +31,32 @@ from servicekit import clock
 _LAST_MOMENT = datetime(9999, 12, 31)
 
 
-async def create(ports: Ports, request: OperationCreateRequest) -> OperationDetailResponse:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOperation:
+    """What an operation is made of, beside its template.
+
+    :ivar applications: public ids of its applications
+    :ivar expires: None = as the template says
+    :ivar with_proximity: whether a proximity code is asked for; None = as the template says
+    :ivar activation_id: the only activation that may approve it
+    """
+
+    template_name: str
+    applications: Sequence[str]
+    user_id: str | None
+    external_id: str | None
+    activation_flag: str | None
+    parameters: Mapping[str, str | None]
+    additional_data: dict[str, Any] | None
+    expires: datetime | None
+    with_proximity: bool | None
+    activation_id: str | None
+
+
+async def create(ports: Ports, wanted: NewOperation, scope: Sequence[str] | None) -> StoredOperation:
     """``operation/create``.
 
+    :param scope: the applications that the caller may touch, None = all
     :raises InvalidRequest: the activation is not the user's, a parameter holds control characters or is
         missing, or the expiry lies in the past
     :raises TemplateNotFound: unknown template
@@ -41,47 +64,34 @@ async def create(ports: Ports, request: OperationCreateRequest) -> OperationDeta
     :raises TokenNotGenerated: every generated id was taken
     """
     async with ports.database.transaction() as session:
-        operation = await create_in(ports, session, request)
-    return detail_view(
-        operation,
-        clock.now(),
-        proximity_otp=proximity.current_otp(ports.settings, operation.row.totp_seed),
-    )
-
-
-async def create_in(ports: Ports, session: AsyncSession, request: OperationCreateRequest) -> StoredOperation:
-    """`create` inside the caller's transaction."""
-    now = clock.now()
-    user_id = await _owner(session, request)
-    parameters = request.parameters or {}
-    _check_parameters(parameters)
-    if request.timestamp_expires is not None and request.timestamp_expires < now:
-        raise InvalidRequest("requestObject.timestampExpires - must not be in the past")
-    template = await templates.find_by_name(session, request.template_name)
-    if template is None:
-        raise TemplateNotFound()
-    rids = await application_rids(
-        ports.application_cache, session, request.applications, request.application_ids
-    )
-    if ports.settings.require_operation_parameters:
-        _check_completeness(template.data_template, parameters)
-    operation = _new(request, template, user_id, parameters, now)
-    for _ in range(ports.settings.generate_operation_id_iterations):
-        operation.id = str(uuid.uuid4())
-        if await repository.add(session, operation, rids):
-            break
-    else:
-        raise TokenNotGenerated()
-    stored = StoredOperation(operation, tuple(sorted(request.applications)))
-    await transitions.created(ports.listeners, session, stored)
+        now = clock.now()
+        user_id = await _owner(session, wanted, scope)
+        _check_parameters(wanted.parameters)
+        if wanted.expires is not None and wanted.expires < now:
+            raise InvalidRequest("requestObject.timestampExpires - must not be in the past")
+        template = await templates.find_by_name(session, wanted.template_name)
+        if template is None:
+            raise TemplateNotFound()
+        rids = await application_rids(ports.application_cache, session, wanted.applications, scope)
+        if ports.settings.require_operation_parameters:
+            _check_completeness(template.data_template, wanted.parameters)
+        operation = _new(wanted, template, user_id, now)
+        for _ in range(ports.settings.generate_operation_id_iterations):
+            operation.id = str(uuid.uuid4())
+            if await repository.add(session, operation, rids):
+                break
+        else:
+            raise TokenNotGenerated()
+        stored = StoredOperation(operation, tuple(sorted(wanted.applications)))
+        await transitions.created(ports.listeners, session, stored)
     return stored
 
 
 async def application_rids(
     application_cache: ApplicationCache,
     session: AsyncSession,
-    application_ids: list[str],
-    scope: list[str] | None,
+    application_ids: Sequence[str],
+    scope: Sequence[str] | None,
 ) -> list[int]:
     """Row ids of the named applications.
 
@@ -99,11 +109,11 @@ async def application_rids(
     return rids
 
 
-async def _owner(session: AsyncSession, request: OperationCreateRequest) -> str | None:
-    if request.activation_id is None:
-        return request.user_id
-    activation = await activations.find(session, request.activation_id, request.application_ids)
-    if activation is None or request.user_id not in (None, activation.user_id):
+async def _owner(session: AsyncSession, wanted: NewOperation, scope: Sequence[str] | None) -> str | None:
+    if wanted.activation_id is None:
+        return wanted.user_id
+    activation = await activations.find(session, wanted.activation_id, scope)
+    if activation is None or wanted.user_id not in (None, activation.user_id):
         raise InvalidRequest("requestObject.activationId - must belong to the user")
     return activation.user_id
 
@@ -123,34 +133,28 @@ def _check_completeness(template: str, parameters: Mapping[str, str | None]) -> 
         )
 
 
-def _new(
-    request: OperationCreateRequest,
-    template: OperationTemplate,
-    user_id: str | None,
-    parameters: Mapping[str, str | None],
-    now: datetime,
-) -> Operation:
-    with_proximity = request.proximity_check_enabled
+def _new(wanted: NewOperation, template: OperationTemplate, user_id: str | None, now: datetime) -> Operation:
+    with_proximity = wanted.with_proximity
     if with_proximity is None:
         with_proximity = template.proximity_check_enabled
     return Operation(
         user_id=user_id,
-        external_id=request.external_id,
-        activation_flag=request.activation_flag,
+        external_id=wanted.external_id,
+        activation_flag=wanted.activation_flag,
         operation_type=template.operation_type,
         template_name=template.template_name,
-        data=render(template.data_template, parameters),
-        parameters=dict(parameters),
-        additional_data=request.additional_data,
+        data=render(template.data_template, wanted.parameters),
+        parameters=dict(wanted.parameters),
+        additional_data=wanted.additional_data,
         status=OperationStatus.PENDING,
         signature_type=template.signature_type,
         failure_count=0,
         max_failure_count=template.max_failure_count,
         timestamp_created=now,
-        timestamp_expires=request.timestamp_expires or _after(now, template.expiration),
+        timestamp_expires=wanted.expires or _after(now, template.expiration),
         risk_flags=template.risk_flags,
         totp_seed=proximity.new_seed() if with_proximity else None,
-        activation_id=request.activation_id,
+        activation_id=wanted.activation_id,
     )
 
 

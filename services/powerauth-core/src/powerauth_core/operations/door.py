@@ -13,18 +13,16 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.dmz.models import DoorOperation
 from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
-from powerauth_contracts.fields import is_nested_deeper_than
-from powerauth_contracts.rest.operations import MAX_NESTING
+from powerauth_contracts.fields import MAX_NESTING, is_nested_deeper_than
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
+from powerauth_core.kernel.paging import Page
 from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.ports import Ports
-from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
 from powerauth_core.operations.rules import Actor, ApprovalAttempt
-from powerauth_core.operations.views import door_view
+from powerauth_core.operations.stored import ActivationFilter, StoredOperation
 from servicekit import clock
 from servicekit.database import Database
 
@@ -137,7 +135,7 @@ async def reject(
 
 async def list_pending(
     application_cache: ApplicationCache, session: AsyncSession, *, actor: Actor
-) -> list[DoorOperation]:
+) -> list[StoredOperation]:
     """The newest 100 pending operations that the activation may approve.
 
     Unlike inside, an activation without flags sees no flagged operation: approval would refuse it.
@@ -147,12 +145,12 @@ async def list_pending(
 
 async def list_all(
     application_cache: ApplicationCache, session: AsyncSession, *, actor: Actor
-) -> list[DoorOperation]:
+) -> list[StoredOperation]:
     """The newest 100 operations of any state that the activation may see."""
     return await _list(application_cache, session, actor, pending=False)
 
 
-async def detail(ports: Ports, session: AsyncSession, *, actor: Actor, operation_id: str) -> DoorOperation:
+async def detail(ports: Ports, session: AsyncSession, *, actor: Actor, operation_id: str) -> StoredOperation:
     """One operation, of any state.
 
     :raises OperationNotFound: unknown to this activation
@@ -160,10 +158,10 @@ async def detail(ports: Ports, session: AsyncSession, *, actor: Actor, operation
     operation = await repository.find(session, operation_id)
     if operation is None or not rules.concerns(operation.facts(), actor):
         raise OperationNotFound()
-    return door_view(operation, clock.now())
+    return operation
 
 
-async def claim(ports: Ports, session: AsyncSession, *, actor: Actor, operation_id: str) -> DoorOperation:
+async def claim(ports: Ports, session: AsyncSession, *, actor: Actor, operation_id: str) -> StoredOperation:
     """Make the activation's user the owner of a pending operation without one.
 
     :raises OperationNotFound: unknown to this activation
@@ -171,25 +169,23 @@ async def claim(ports: Ports, session: AsyncSession, *, actor: Actor, operation_
     operation = await _lock(ports.database, session, operation_id, actor)
     if _is_pending(operation):
         await transitions.claim(ports.listeners, session, operation, actor.user_id)
-    return door_view(operation, clock.now())
+    return operation
 
 
 async def _list(
     application_cache: ApplicationCache, session: AsyncSession, actor: Actor, *, pending: bool
-) -> list[DoorOperation]:
+) -> list[StoredOperation]:
     application = await application_cache.by_id(session, actor.application_id)
     if application is None:
         return []
-    now = clock.now()
-    found = await repository.page_of_user(
+    return await repository.page_of_user(
         session,
         actor.user_id,
         [application.rid],
         _NEWEST,
         seen_by=ActivationFilter(actor.activation_id, actor.activation_flags),
-        pending_at=now if pending else None,
+        pending_at=clock.now() if pending else None,
     )
-    return [door_view(operation, now) for operation in found]
 
 
 async def _lock(

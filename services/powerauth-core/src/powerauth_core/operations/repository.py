@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +12,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
-from powerauth_contracts.enums import OperationStatus, SignatureType
+from powerauth_contracts.enums import OperationStatus
 from powerauth_core.applications.models import Application
+from powerauth_core.kernel.paging import Page
 from powerauth_core.operations.models import Operation, OperationApplication
-from powerauth_core.operations.rules import OperationFacts, status_at
-from powerauth_core.templates.rules import signature_types
+from powerauth_core.operations.stored import ActivationFilter, StoredOperation
 from servicekit.database import Dialect, for_update, insert_ignore
 
 _OPERATIONS = Operation.__table__
@@ -52,63 +51,6 @@ _APPLICATION_IDS = (
     .correlate(_OPERATIONS)
     .scalar_subquery()
 )
-
-
-@dataclass(frozen=True, slots=True)
-class StoredOperation:
-    """An operation's row and the public ids of its applications in alphabetical order."""
-
-    row: Operation
-    applications: tuple[str, ...]
-
-    @property
-    def id(self) -> str:
-        """Id of the operation."""
-        return self.row.id
-
-    @property
-    def signature_types(self) -> tuple[SignatureType, ...]:
-        """The allowed signature types, in the template's order."""
-        return signature_types(self.row.signature_type)
-
-    def status_at(self, now: datetime) -> OperationStatus:
-        """The state that callers see at this moment."""
-        return status_at(self.row.status, self.row.timestamp_expires, now)
-
-    def facts(self) -> OperationFacts:
-        """What the rules decide on."""
-        row = self.row
-        return OperationFacts(
-            status=row.status,
-            timestamp_expires=row.timestamp_expires,
-            user_id=row.user_id,
-            applications=frozenset(self.applications),
-            activation_id=row.activation_id,
-            activation_flag=row.activation_flag,
-            data=row.data,
-            signature_types=frozenset(self.signature_types),
-            failure_count=row.failure_count,
-            max_failure_count=row.max_failure_count,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a listing; ``number`` counts from 0."""
-
-    number: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class ActivationFilter:
-    """Which operations an activation may see (§19.6).
-
-    :ivar flags: an operation's flag must be among them; None: operations with any flag
-    """
-
-    activation_id: str
-    flags: tuple[str, ...] | None
 
 
 async def find(

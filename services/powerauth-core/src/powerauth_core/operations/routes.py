@@ -1,70 +1,163 @@
 """HTTP of the operation calls (spec/core-api.md §19)."""
 
+from datetime import datetime
+
 from powerauth_contracts.rest import operations as contract
 from powerauth_core.kernel.call_routes import CallRouter
-from powerauth_core.operations import creation, service
+from powerauth_core.kernel.paging import wanted_page
+from powerauth_core.operations import creation, proximity, service
 from powerauth_core.operations.ports import Ports
+from powerauth_core.operations.stored import StoredOperation
+from powerauth_core.operations.views import detail_view
+from servicekit import clock
 
 router = CallRouter("Operations")
 
 
 @router.answers(contract.CREATE)
-async def create(ports: Ports, request: contract.OperationCreateRequest) -> contract.OperationDetailResponse:
-    return await creation.create(ports, request)
+async def create(ports: Ports, asked: contract.OperationCreateRequest) -> contract.OperationDetailResponse:
+    new = creation.NewOperation(
+        template_name=asked.template_name,
+        applications=asked.applications,
+        user_id=asked.user_id,
+        external_id=asked.external_id,
+        activation_flag=asked.activation_flag,
+        parameters=asked.parameters or {},
+        additional_data=asked.additional_data,
+        expires=asked.timestamp_expires,
+        with_proximity=asked.proximity_check_enabled,
+        activation_id=asked.activation_id,
+    )
+    operation = await creation.create(ports, new, asked.application_ids)
+    return detail_view(operation, proximity_otp=_code(ports, operation))
 
 
 @router.answers(contract.DETAIL)
-async def detail(ports: Ports, request: contract.OperationDetailRequest) -> contract.OperationDetailResponse:
-    return await service.detail(ports.database, ports.settings, request)
+async def detail(ports: Ports, asked: contract.OperationDetailRequest) -> contract.OperationDetailResponse:
+    operation = await service.detail(
+        ports.database, operation_id=asked.operation_id, user_id=asked.user_id, scope=asked.application_ids
+    )
+    return detail_view(operation, proximity_otp=_code(ports, operation), device=True)
 
 
 @router.answers(contract.CLAIM)
-async def claim(ports: Ports, request: contract.OperationClaimRequest) -> contract.OperationDetailResponse:
-    return await service.claim(ports.database, ports.listeners, request)
+async def claim(ports: Ports, asked: contract.OperationClaimRequest) -> contract.OperationDetailResponse:
+    operation = await service.claim(
+        ports.database,
+        ports.listeners,
+        operation_id=asked.operation_id,
+        user_id=asked.user_id,
+        scope=asked.application_ids,
+    )
+    # Without proximity code: only create, detail and the pending list show one (§19.1).
+    return detail_view(operation)
 
 
 @router.answers(contract.LIST)
 async def list_all(
     ports: Ports, request: contract.OperationListRequest
 ) -> list[contract.OperationDetailResponse]:
-    return await service.list_all(ports, request)
+    return [detail_view(found) for found in await _listed(ports, request)]
 
 
 @router.answers(contract.LIST_PENDING)
 async def list_pending(
     ports: Ports, request: contract.OperationListRequest
 ) -> list[contract.OperationDetailResponse]:
-    return await service.list_pending(ports, request)
+    found = await _listed(ports, request, clock.now())
+    return [detail_view(one, proximity_otp=_code(ports, one)) for one in found]
 
 
 @router.answers(contract.LIST_EXTERNAL)
 async def list_external(
-    ports: Ports, request: contract.OperationExternalListRequest
+    ports: Ports, asked: contract.OperationExternalListRequest
 ) -> list[contract.OperationDetailResponse]:
-    return await service.list_external(ports, request)
+    found = await service.list_external(
+        ports,
+        external_id=asked.external_id,
+        applications=asked.applications,
+        page=wanted_page(ports.settings, asked.page_number, asked.page_size),
+        scope=asked.application_ids,
+    )
+    return [detail_view(operation) for operation in found]
 
 
 @router.answers(contract.APPROVE)
 async def approve(
-    ports: Ports, request: contract.OperationApproveRequest
+    ports: Ports, asked: contract.OperationApproveRequest
 ) -> contract.OperationUserActionResponse:
-    return await service.approve(ports, request)
+    acted = await service.approve(
+        ports,
+        operation_id=asked.operation_id,
+        user_id=asked.user_id,
+        application_id=asked.application_id,
+        data=asked.data,
+        signature_type=asked.signature_type,
+        additional_data=asked.additional_data,
+        scope=asked.application_ids,
+    )
+    return _acted(acted)
 
 
 @router.answers(contract.APPROVE_FAIL)
 async def fail_approval(
-    ports: Ports, request: contract.OperationFailApprovalRequest
+    ports: Ports, asked: contract.OperationFailApprovalRequest
 ) -> contract.OperationUserActionResponse:
-    return await service.fail_approval(ports.database, ports.listeners, request)
+    acted = await service.fail_approval(
+        ports.database,
+        ports.listeners,
+        operation_id=asked.operation_id,
+        additional_data=asked.additional_data,
+        scope=asked.application_ids,
+    )
+    return _acted(acted)
 
 
 @router.answers(contract.REJECT)
 async def reject(
-    ports: Ports, request: contract.OperationRejectRequest
+    ports: Ports, asked: contract.OperationRejectRequest
 ) -> contract.OperationUserActionResponse:
-    return await service.reject(ports, request)
+    acted = await service.reject(
+        ports,
+        operation_id=asked.operation_id,
+        user_id=asked.user_id,
+        application_id=asked.application_id,
+        additional_data=asked.additional_data,
+        scope=asked.application_ids,
+    )
+    return _acted(acted)
 
 
 @router.answers(contract.CANCEL)
-async def cancel(ports: Ports, request: contract.OperationCancelRequest) -> contract.OperationDetailResponse:
-    return await service.cancel(ports.database, ports.listeners, request)
+async def cancel(ports: Ports, asked: contract.OperationCancelRequest) -> contract.OperationDetailResponse:
+    operation = await service.cancel(
+        ports.database,
+        ports.listeners,
+        operation_id=asked.operation_id,
+        additional_data=asked.additional_data,
+        status_reason=asked.status_reason,
+        scope=asked.application_ids,
+    )
+    return detail_view(operation, device=True)
+
+
+async def _listed(
+    ports: Ports, asked: contract.OperationListRequest, pending_at: datetime | None = None
+) -> list[StoredOperation]:
+    return await service.list_of_user(
+        ports,
+        user_id=asked.user_id,
+        applications=asked.applications,
+        activation_id=asked.activation_id,
+        page=wanted_page(ports.settings, asked.page_number, asked.page_size),
+        scope=asked.application_ids,
+        pending_at=pending_at,
+    )
+
+
+def _code(ports: Ports, operation: StoredOperation) -> str | None:
+    return proximity.current_otp(ports.settings, operation.row.totp_seed)
+
+
+def _acted(acted: service.Acted) -> contract.OperationUserActionResponse:
+    return contract.OperationUserActionResponse(result=acted.result, operation=detail_view(acted.operation))

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.enums import OperationStatus, UserActionResult
-from powerauth_contracts.rest.operations import (
-    OperationApproveRequest,
-    OperationCancelRequest,
-    OperationClaimRequest,
-    OperationDetailRequest,
-    OperationDetailResponse,
-    OperationExternalListRequest,
-    OperationFailApprovalRequest,
-    OperationListRequest,
-    OperationRejectRequest,
-    OperationUserActionResponse,
-)
+from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
 from powerauth_core.activations import repository as activations
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.errors import (
@@ -26,171 +19,204 @@ from powerauth_core.kernel.errors import (
     OperationNotRejectable,
     OperationWrongState,
 )
+from powerauth_core.kernel.paging import Page
 from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.creation import application_rids
 from powerauth_core.operations.ports import Ports
-from powerauth_core.operations.repository import ActivationFilter, Page, StoredOperation
 from powerauth_core.operations.rules import ApprovalAttempt
-from powerauth_core.operations.views import detail_view
-from powerauth_core.settings import CoreSettings
+from powerauth_core.operations.stored import ActivationFilter, StoredOperation
 from servicekit import clock
 from servicekit.database import Database
 
 
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """Outcome of an approval, a failed approval or a rejection, and the operation after it."""
+
+    result: UserActionResult
+    operation: StoredOperation
+
+
 async def detail(
-    database: Database, settings: CoreSettings, request: OperationDetailRequest
-) -> OperationDetailResponse:
+    database: Database, *, operation_id: str, user_id: str | None, scope: Sequence[str] | None
+) -> StoredOperation:
     """``operation/detail``: reading claims nothing.
 
     :raises OperationNotFound: unknown, out of scope, or of another user than the one given
     """
     async with database.read() as session:
-        operation = await repository.find(session, request.operation_id, request.application_ids)
+        operation = await repository.find(session, operation_id, scope)
     if operation is None:
         raise OperationNotFound()
-    _refuse_other_owner(operation, request.user_id)
-    return _shown(settings, operation)
+    _refuse_other_owner(operation, user_id)
+    return operation
 
 
 async def claim(
-    database: Database, listeners: Listeners, request: OperationClaimRequest
-) -> OperationDetailResponse:
+    database: Database, listeners: Listeners, *, operation_id: str, user_id: str, scope: Sequence[str] | None
+) -> StoredOperation:
     """``operation/claim``: the user becomes the owner of a pending operation without one (§31.1).
-
-    The answer has no proximity code: only create, detail and the pending list show one (§19.1).
 
     :raises OperationNotFound: unknown, out of scope, or of another user
     """
     async with database.transaction() as session:
-        operation = await _lock(database, session, request.operation_id, request.application_ids)
+        operation = await repository.lock(session, database.dialect, operation_id, scope)
         if operation is None:
             raise OperationNotFound()
-        _refuse_other_owner(operation, request.user_id)
+        _refuse_other_owner(operation, user_id)
         if _is_pending(operation):
-            await transitions.claim(listeners, session, operation, request.user_id)
-    return detail_view(operation, clock.now())
+            await transitions.claim(listeners, session, operation, user_id)
+    return operation
 
 
-async def list_all(ports: Ports, request: OperationListRequest) -> list[OperationDetailResponse]:
-    """``operation/list``: operations of a user in any state, newest first.
+async def list_of_user(
+    ports: Ports,
+    *,
+    user_id: str,
+    applications: Sequence[str],
+    activation_id: str | None,
+    page: Page,
+    scope: Sequence[str] | None,
+    pending_at: datetime | None = None,
+) -> list[StoredOperation]:
+    """``operation/list`` and ``operation/list/pending``: operations of a user, newest first.
 
+    :param activation_id: only what this activation may see
+    :param pending_at: only those that are pending at this moment
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     """
-    return [detail_view(operation, clock.now()) for operation in await _page(ports, request, pending=False)]
+    async with ports.database.read() as session:
+        rids = await application_rids(ports.application_cache, session, applications, scope)
+        return await repository.page_of_user(
+            session,
+            user_id,
+            rids,
+            page,
+            seen_by=await _filter(session, activation_id, scope),
+            pending_at=pending_at,
+        )
 
 
-async def list_pending(ports: Ports, request: OperationListRequest) -> list[OperationDetailResponse]:
-    """``operation/list/pending``: the same for pending operations, with proximity codes.
-
-    :raises InvalidApplication: an application is unknown, out of scope or listed twice
-    """
-    return [
-        detail_view(operation, clock.now(), proximity_otp=_otp(ports.settings, operation))
-        for operation in await _page(ports, request, pending=True)
-    ]
-
-
-async def list_external(ports: Ports, request: OperationExternalListRequest) -> list[OperationDetailResponse]:
+async def list_external(
+    ports: Ports, *, external_id: str, applications: Sequence[str], page: Page, scope: Sequence[str] | None
+) -> list[StoredOperation]:
     """``operation/list/external``: operations with an external id, newest first.
 
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     """
     async with ports.database.read() as session:
-        rids = await application_rids(
-            ports.application_cache, session, request.applications, request.application_ids
-        )
-        page = _wanted_page(ports.settings, request.page_number, request.page_size)
-        found = await repository.page_of_external_id(session, request.external_id, rids, page)
-    return [detail_view(operation, clock.now()) for operation in found]
+        rids = await application_rids(ports.application_cache, session, applications, scope)
+        return await repository.page_of_external_id(session, external_id, rids, page)
 
 
-async def approve(ports: Ports, request: OperationApproveRequest) -> OperationUserActionResponse:
+async def approve(
+    ports: Ports,
+    *,
+    operation_id: str,
+    user_id: str,
+    application_id: str,
+    data: str,
+    signature_type: SignatureType,
+    additional_data: Mapping[str, Any] | None,
+    scope: Sequence[str] | None,
+) -> Acted:
     """``operation/approve``: approve a pending operation or count a failed approval (§19.7).
 
     :raises OperationNotApprovable: unknown, out of scope, of another user or application (D31), or not
         pending; with `require_claim` also if it is not the user's own
     :raises InvalidApplication: unknown application
     """
-    additional_data = request.additional_data or {}
+    additional_data = additional_data or {}
     async with ports.database.transaction() as session:
-        known = await ports.application_cache.by_id(session, request.application_id) is not None
-        operation = await _lock(ports.database, session, request.operation_id, request.application_ids)
+        known = await ports.application_cache.by_id(session, application_id) is not None
+        operation = await repository.lock(session, ports.database.dialect, operation_id, scope)
         if operation is None:
             raise OperationNotApprovable()
         if not known:
             raise InvalidApplication()
-        if not rules.belongs_to(operation.facts(), request.user_id, request.application_id):
+        if not rules.belongs_to(operation.facts(), user_id, application_id) or not _is_pending(operation):
             raise OperationNotApprovable()
-        if not _is_pending(operation):
-            raise OperationNotApprovable()
-        if ports.settings.require_claim and not rules.has_claimed(operation.facts(), request.user_id):
+        if ports.settings.require_claim and not rules.has_claimed(operation.facts(), user_id):
             raise OperationNotApprovable()
         activation_id = additional_data.get("activationId")
         attempt = ApprovalAttempt(
-            user_id=request.user_id,
-            application_id=request.application_id,
+            user_id=user_id,
+            application_id=application_id,
             activation_id=activation_id if isinstance(activation_id, str) else None,
-            data=request.data,
-            signature_type=request.signature_type,
+            data=data,
+            signature_type=signature_type,
             proximity=proximity.check(ports.settings, operation.row.totp_seed, additional_data),
         )
         result = await transitions.attempt_approval(
             ports.listeners, session, operation, attempt, additional_data, clock.now()
         )
-    return _acted(operation, result)
+    return Acted(result, operation)
 
 
 async def fail_approval(
-    database: Database, listeners: Listeners, request: OperationFailApprovalRequest
-) -> OperationUserActionResponse:
+    database: Database,
+    listeners: Listeners,
+    *,
+    operation_id: str,
+    additional_data: Mapping[str, Any] | None,
+    scope: Sequence[str] | None,
+) -> Acted:
     """``operation/approve/fail``: count a failed approval that the caller noticed.
 
     :raises OperationNotFound: unknown or out of scope
     :raises OperationWrongState: not pending
     """
     async with database.transaction() as session:
-        operation = await _lock_pending(database, session, request.operation_id, request.application_ids)
-        result = await transitions.count_failure(
-            listeners, session, operation, request.additional_data, clock.now()
-        )
-    return _acted(operation, result)
+        operation = await _lock_pending(database, session, operation_id, scope)
+        result = await transitions.count_failure(listeners, session, operation, additional_data, clock.now())
+    return Acted(result, operation)
 
 
-async def reject(ports: Ports, request: OperationRejectRequest) -> OperationUserActionResponse:
+async def reject(
+    ports: Ports,
+    *,
+    operation_id: str,
+    user_id: str,
+    application_id: str,
+    additional_data: Mapping[str, Any] | None,
+    scope: Sequence[str] | None,
+) -> Acted:
     """``operation/reject``: reject a pending operation.
 
     :raises OperationNotRejectable: unknown, out of scope, of another user or application (D31), not pending
     :raises InvalidApplication: unknown application
     """
     async with ports.database.transaction() as session:
-        known = await ports.application_cache.by_id(session, request.application_id) is not None
-        operation = await _lock(ports.database, session, request.operation_id, request.application_ids)
+        known = await ports.application_cache.by_id(session, application_id) is not None
+        operation = await repository.lock(session, ports.database.dialect, operation_id, scope)
         if operation is None or not _is_pending(operation):
             raise OperationNotRejectable()
         if not known:
             raise InvalidApplication()
-        if not rules.belongs_to(operation.facts(), request.user_id, request.application_id):
+        if not rules.belongs_to(operation.facts(), user_id, application_id):
             raise OperationNotRejectable()
-        await transitions.reject(
-            ports.listeners, session, operation, request.user_id, request.additional_data, clock.now()
-        )
-    return _acted(operation, UserActionResult.REJECTED)
+        await transitions.reject(ports.listeners, session, operation, user_id, additional_data, clock.now())
+    return Acted(UserActionResult.REJECTED, operation)
 
 
 async def cancel(
-    database: Database, listeners: Listeners, request: OperationCancelRequest
-) -> OperationDetailResponse:
+    database: Database,
+    listeners: Listeners,
+    *,
+    operation_id: str,
+    additional_data: Mapping[str, Any] | None,
+    status_reason: str | None,
+    scope: Sequence[str] | None,
+) -> StoredOperation:
     """``operation/cancel``.
 
     :raises OperationNotFound: unknown or out of scope
     :raises OperationWrongState: not pending
     """
     async with database.transaction() as session:
-        operation = await _lock_pending(database, session, request.operation_id, request.application_ids)
-        await transitions.cancel(
-            listeners, session, operation, request.additional_data, request.status_reason
-        )
-    return detail_view(operation, clock.now(), device=True)
+        operation = await _lock_pending(database, session, operation_id, scope)
+        await transitions.cancel(listeners, session, operation, additional_data, status_reason)
+    return operation
 
 
 async def expire_operations(database: Database, listeners: Listeners, limit: int) -> int:
@@ -207,48 +233,21 @@ async def expire_operations(database: Database, listeners: Listeners, limit: int
     return len(overdue)
 
 
-async def _page(ports: Ports, request: OperationListRequest, *, pending: bool) -> list[StoredOperation]:
-    async with ports.database.read() as session:
-        rids = await application_rids(
-            ports.application_cache, session, request.applications, request.application_ids
-        )
-        return await repository.page_of_user(
-            session,
-            request.user_id,
-            rids,
-            _wanted_page(ports.settings, request.page_number, request.page_size),
-            seen_by=await _filter(session, request),
-            pending_at=clock.now() if pending else None,
-        )
-
-
-async def _filter(session: AsyncSession, request: OperationListRequest) -> ActivationFilter | None:
+async def _filter(
+    session: AsyncSession, activation_id: str | None, scope: Sequence[str] | None
+) -> ActivationFilter | None:
     """An activation without flags, or an unknown one, sees operations with any flag (§19.6)."""
-    activation_id = request.activation_id
     if activation_id is None:
         return None
-    activation = await activations.find(session, activation_id, request.application_ids)
+    activation = await activations.find(session, activation_id, scope)
     flags = tuple(activation.flags or ()) if activation is not None else ()
     return ActivationFilter(activation_id, flags or None)
 
 
-def _wanted_page(settings: CoreSettings, number: int | None, size: int | None) -> Page:
-    return Page(
-        number=settings.default_page_number if number is None else number,
-        size=settings.default_page_size if size is None else size,
-    )
-
-
-async def _lock(
-    database: Database, session: AsyncSession, operation_id: str, scope: list[str] | None
-) -> StoredOperation | None:
-    return await repository.lock(session, database.dialect, operation_id, scope)
-
-
 async def _lock_pending(
-    database: Database, session: AsyncSession, operation_id: str, scope: list[str] | None
+    database: Database, session: AsyncSession, operation_id: str, scope: Sequence[str] | None
 ) -> StoredOperation:
-    operation = await _lock(database, session, operation_id, scope)
+    operation = await repository.lock(session, database.dialect, operation_id, scope)
     if operation is None:
         raise OperationNotFound()
     if not _is_pending(operation):
@@ -264,15 +263,3 @@ def _refuse_other_owner(operation: StoredOperation, user_id: str | None) -> None
     """To another user than its owner an operation is unknown, in every state (D31)."""
     if user_id is not None and not rules.owner_fits(operation.facts(), user_id):
         raise OperationNotFound()
-
-
-def _otp(settings: CoreSettings, operation: StoredOperation) -> str | None:
-    return proximity.current_otp(settings, operation.row.totp_seed)
-
-
-def _shown(settings: CoreSettings, operation: StoredOperation) -> OperationDetailResponse:
-    return detail_view(operation, clock.now(), proximity_otp=_otp(settings, operation), device=True)
-
-
-def _acted(operation: StoredOperation, result: UserActionResult) -> OperationUserActionResponse:
-    return OperationUserActionResponse(result=result, operation=detail_view(operation, clock.now()))

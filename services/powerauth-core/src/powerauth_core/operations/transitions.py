@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_contracts.enums import OperationStatus, UserActionResult
 from powerauth_core.kernel.changes import Listeners, OperationChanged, OperationStep
 from powerauth_core.operations import rules
-from powerauth_core.operations.repository import StoredOperation
 from powerauth_core.operations.rules import ApprovalAttempt, ProximityResult
+from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.operations.user_agent import with_device
 
 AdditionalData = Mapping[str, Any] | None

@@ -1,25 +1,17 @@
-"""How operations look to callers: the full view inside the network, the reduced one at the dmz door."""
+"""How operations look to callers inside the network (spec/core-api.md §19.1)."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from powerauth_contracts import moments
-from powerauth_contracts.dmz.models import DoorOperation
 from powerauth_contracts.rest.operations import OperationDetailResponse
-from powerauth_core.operations.repository import StoredOperation
+from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.operations.user_agent import with_device
+from servicekit import clock
 
 
 def detail_view(
-    operation: StoredOperation,
-    now: datetime,
-    *,
-    proximity_otp: str | None = None,
-    device: bool = False,
+    operation: StoredOperation, *, proximity_otp: str | None = None, device: bool = False
 ) -> OperationDetailResponse:
-    """The view of callers inside the network (spec/core-api.md §19.1).
-
+    """
     :param proximity_otp: current proximity code, for the calls that show it
     :param device: add the ``device`` of the user agent to the additional data
     """
@@ -36,7 +28,7 @@ def detail_view(
         data=row.data,
         parameters=row.parameters or {},
         additional_data=with_device(additional_data) if device else additional_data,
-        status=operation.status_at(now),
+        status=operation.status_at(clock.now()),
         status_reason=row.status_reason,
         signature_type=list(operation.signature_types),
         failure_count=row.failure_count,
@@ -47,23 +39,4 @@ def detail_view(
         risk_flags=row.risk_flags,
         proximity_otp=proximity_otp,
         activation_id=row.activation_id,
-    )
-
-
-def door_view(operation: StoredOperation, now: datetime) -> DoorOperation:
-    """The view of devices: whether there is a proximity check, never its code (enrollment-api §11.5)."""
-    row = operation.row
-    return DoorOperation(
-        id=row.id,
-        operation_type=row.operation_type,
-        data=row.data,
-        status=operation.status_at(now),
-        status_reason=row.status_reason,
-        parameters=row.parameters or {},
-        risk_flags=row.risk_flags,
-        signature_type=[kind.value.lower() for kind in operation.signature_types],
-        timestamp_created=moments.to_ms(row.timestamp_created),
-        timestamp_expires=moments.to_ms(row.timestamp_expires),
-        proximity_check=row.totp_seed is not None,
-        activation_flag=row.activation_flag,
     )
