@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.rest.activation_administration import (
-    BlockActivationRequest,
-    BlockActivationResponse,
-    RemoveActivationRequest,
-    RemoveActivationResponse,
-    RenameActivationRequest,
-    RenameActivationResponse,
-    UnblockActivationRequest,
-    UnblockActivationResponse,
-    UpdateStatusRequest,
-    UpdateStatusResponse,
-)
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations import repository
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
@@ -35,42 +26,49 @@ from servicekit.database import Database
 
 
 async def block_activation(
-    database: Database, changes: ActivationChanges, request: BlockActivationRequest
-) -> BlockActivationResponse:
+    database: Database,
+    changes: ActivationChanges,
+    *,
+    activation_id: str,
+    reason: str | None,
+    external_user_id: str | None,
+    scope: ApplicationIds,
+) -> Activation:
     """``activation/block``: an ACTIVE activation becomes BLOCKED; a BLOCKED one keeps its reason.
 
     :raises ActivationNotFound: unknown
     :raises IncorrectActivationState: neither ACTIVE nor BLOCKED
     """
     async with database.transaction() as session:
-        activation = await _locked(session, request.activation_id, request.application_ids)
+        activation = await _locked(session, activation_id, scope)
         if permits(Call.BLOCK, activation.activation_status):
             previous = activation.activation_status
             activation.activation_status = BLOCKED
-            activation.blocked_reason = request.reason or REASON_NOT_SPECIFIED
+            activation.blocked_reason = reason or REASON_NOT_SPECIFIED
             await changes.record(
                 session,
                 activation,
                 previous_status=previous,
-                external_user_id=request.external_user_id,
+                external_user_id=external_user_id,
             )
-    return BlockActivationResponse(
-        activation_id=activation.activation_id,
-        activation_status=activation.activation_status,
-        blocked_reason=activation.blocked_reason,
-    )
+    return activation
 
 
 async def unblock_activation(
-    database: Database, changes: ActivationChanges, request: UnblockActivationRequest
-) -> UnblockActivationResponse:
+    database: Database,
+    changes: ActivationChanges,
+    *,
+    activation_id: str,
+    external_user_id: str | None,
+    scope: ApplicationIds,
+) -> Activation:
     """``activation/unblock``: a BLOCKED activation becomes ACTIVE with all its attempts.
 
     :raises ActivationNotFound: unknown
     :raises IncorrectActivationState: neither BLOCKED nor ACTIVE
     """
     async with database.transaction() as session:
-        activation = await _locked(session, request.activation_id, request.application_ids)
+        activation = await _locked(session, activation_id, scope)
         if permits(Call.UNBLOCK, activation.activation_status):
             previous = activation.activation_status
             activation.activation_status = ACTIVE
@@ -80,37 +78,32 @@ async def unblock_activation(
                 session,
                 activation,
                 previous_status=previous,
-                external_user_id=request.external_user_id,
+                external_user_id=external_user_id,
             )
-    return UnblockActivationResponse(
-        activation_id=activation.activation_id, activation_status=activation.activation_status
-    )
+    return activation
 
 
 async def remove_activation(
-    database: Database, changes: ActivationChanges, request: RemoveActivationRequest
-) -> RemoveActivationResponse:
-    """``activation/remove``; raises as `remove`."""
-    async with database.transaction() as session:
-        return await remove(changes, session, request)
-
-
-async def remove(
-    changes: ActivationChanges, session: AsyncSession, request: RemoveActivationRequest
-) -> RemoveActivationResponse:
-    """Remove an activation, whatever its state; removing it again succeeds again.
+    database: Database,
+    changes: ActivationChanges,
+    *,
+    activation_id: str,
+    external_user_id: str | None,
+    revoke_recovery_codes: bool,
+    scope: ApplicationIds,
+) -> None:
+    """``activation/remove``: whatever its state; removing it again succeeds again.
 
     :raises ActivationNotFound: unknown
     """
-    activation = await _locked(session, request.activation_id, request.application_ids)
-    await remove_locked(
-        changes,
-        session,
-        activation,
-        external_user_id=request.external_user_id,
-        revoke_recovery_codes=request.revoke_recovery_codes,
-    )
-    return RemoveActivationResponse(activation_id=activation.activation_id, removed=True)
+    async with database.transaction() as session:
+        await remove_locked(
+            changes,
+            session,
+            await _locked(session, activation_id, scope),
+            external_user_id=external_user_id,
+            revoke_recovery_codes=revoke_recovery_codes,
+        )
 
 
 async def remove_locked(
@@ -138,55 +131,68 @@ async def remove_locked(
 
 
 async def rename_activation(
-    database: Database, changes: ActivationChanges, request: RenameActivationRequest
-) -> RenameActivationResponse:
-    """``activation/name/update``; raises as `rename`."""
-    async with database.transaction() as session:
-        return await rename(changes, session, request)
-
-
-async def rename(
-    changes: ActivationChanges, session: AsyncSession, request: RenameActivationRequest
-) -> RenameActivationResponse:
-    """Give an activation another name.
+    database: Database,
+    changes: ActivationChanges,
+    *,
+    activation_id: str,
+    name: str,
+    external_user_id: str | None,
+    scope: ApplicationIds,
+) -> Activation:
+    """``activation/name/update``; raises as `rename_locked`.
 
     :raises ActivationNotFound: unknown
+    """
+    async with database.transaction() as session:
+        activation = await _locked(session, activation_id, scope)
+        await rename_locked(changes, session, activation, name, external_user_id=external_user_id)
+    return activation
+
+
+async def rename_locked(
+    changes: ActivationChanges,
+    session: AsyncSession,
+    activation: Activation,
+    name: str,
+    *,
+    external_user_id: str | None = None,
+) -> None:
+    """Give a locked activation another name.
+
     :raises IncorrectActivationState: neither PENDING_COMMIT nor ACTIVE
     """
-    activation = await _locked(session, request.activation_id, request.application_ids)
     permits(Call.RENAME, activation.activation_status)
-    activation.activation_name = request.activation_name
+    activation.activation_name = name
     await changes.record(
         session,
         activation,
         previous_status=activation.activation_status,
         reason=REASON_NAME_UPDATED,
-        external_user_id=request.external_user_id,
+        external_user_id=external_user_id,
         notify=False,
-    )
-    return RenameActivationResponse(
-        activation_id=activation.activation_id,
-        activation_name=request.activation_name,
-        activation_status=activation.activation_status,
     )
 
 
 async def update_status(
-    database: Database, changes: ActivationChanges, request: UpdateStatusRequest
-) -> UpdateStatusResponse:
+    database: Database,
+    changes: ActivationChanges,
+    *,
+    activation_ids: Sequence[str],
+    status: ActivationStatus,
+    scope: ApplicationIds,
+) -> None:
     """``activation/status/update``: force a state on activations, without any check of the old one."""
     async with database.transaction() as session:
-        locked = await repository.lock_many(session, request.activation_ids, request.application_ids)
+        locked = await repository.lock_many(session, activation_ids, scope)
         for activation in locked.values():
             previous = activation.activation_status
-            if previous is not request.activation_status:
-                activation.activation_status = request.activation_status
+            if previous is not status:
+                activation.activation_status = status
                 await changes.record(session, activation, previous_status=previous)
-    return UpdateStatusResponse(updated=True)
 
 
-async def _locked(session: AsyncSession, activation_id: str, application_ids: ApplicationIds) -> Activation:
-    activation = await repository.lock(session, activation_id, application_ids)
+async def _locked(session: AsyncSession, activation_id: str, scope: ApplicationIds) -> Activation:
+    activation = await repository.lock(session, activation_id, scope)
     if activation is None:
         raise ActivationNotFound()
     return activation

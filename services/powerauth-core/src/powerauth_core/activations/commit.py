@@ -5,13 +5,8 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationOtpValidation, CommitPhase
-from powerauth_contracts.rest.activations import (
-    CommitActivationRequest,
-    CommitActivationResponse,
-    UpdateOtpRequest,
-    UpdateOtpResponse,
-)
-from powerauth_core.activations import otp, repository
+from powerauth_core.activations import otp as otps
+from powerauth_core.activations import repository
 from powerauth_core.activations.expiry import expire_if_overdue
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.initialisation import hash_otp
@@ -38,38 +33,29 @@ from powerauth_core.kernel.errors import (
 from powerauth_core.kernel.hashing import PasswordHashes
 
 
-async def commit_activation(ports: Ports, request: CommitActivationRequest) -> CommitActivationResponse:
-    """``activation/commit``; raises as `commit`."""
-    async with ports.database.transaction() as session:
-        return await commit(ports.hashes, ports.changes, session, request)
-
-
-async def commit(
-    hashes: PasswordHashes,
-    changes: ActivationChanges,
-    session: AsyncSession,
-    request: CommitActivationRequest,
-) -> CommitActivationResponse:
-    """Make an activation ACTIVE after its key exchange.
+async def commit_activation(
+    ports: Ports, *, activation_id: str, otp: str | None, external_user_id: str | None, scope: ApplicationIds
+) -> None:
+    """``activation/commit``: make an activation ACTIVE after its key exchange.
 
     :raises ActivationNotFound: unknown
     :raises ActivationExpired: it is removed, perhaps just now because its time is up
     :raises IncorrectActivationState: it is not PENDING_COMMIT, or is not committed by this call
     :raises OtpMismatch: the OTP is wrong, missing or unexpected; counted failures are kept
     """
-    activation = await _lock_unexpired(changes, session, request.activation_id, request.application_ids)
-    if activation.activation_status is REMOVED:
-        # Lazy expiry just now is a change to keep; for one that was removed before there is nothing to write.
-        raise ActivationExpired(keep_changes=True)
-    await commit_locked(
-        hashes,
-        changes,
-        session,
-        activation,
-        supplied_otp=request.activation_otp,
-        external_user_id=request.external_user_id,
-    )
-    return CommitActivationResponse(activation_id=activation.activation_id, activated=True)
+    async with ports.database.transaction() as session:
+        activation = await _lock_unexpired(ports.changes, session, activation_id, scope)
+        if activation.activation_status is REMOVED:
+            # Lazy expiry just now is a change to keep; one that was removed before has nothing to write.
+            raise ActivationExpired(keep_changes=True)
+        await commit_locked(
+            ports.hashes,
+            ports.changes,
+            session,
+            activation,
+            supplied_otp=otp,
+            external_user_id=external_user_id,
+        )
 
 
 async def commit_locked(
@@ -81,9 +67,9 @@ async def commit_locked(
     supplied_otp: str | None = None,
     external_user_id: str | None = None,
 ) -> None:
-    """Commit a locked activation; raises as `commit`."""
+    """Commit a locked activation; raises as `commit_activation`."""
     permits(Call.COMMIT, activation.activation_status)
-    await otp.validate(
+    await otps.validate(
         hashes,
         changes,
         session,
@@ -118,18 +104,18 @@ def commits_unasked(activation: Activation) -> bool:
     return activation.activation_status is PENDING_COMMIT and check is OtpCheck.SKIP
 
 
-async def update_otp(ports: Ports, request: UpdateOtpRequest) -> UpdateOtpResponse:
+async def update_otp(
+    ports: Ports, *, activation_id: str, otp: str, external_user_id: str | None, scope: ApplicationIds
+) -> None:
     """``activation/otp/update``: from now on the commit asks for this OTP.
 
     :raises ActivationNotFound: unknown
     :raises IncorrectActivationState: it is not PENDING_COMMIT
     :raises OtpWrongMode: its OTP belongs to the key exchange
     """
-    otp_hash = await hash_otp(ports.hashes, request.activation_id, request.activation_otp)
+    otp_hash = await hash_otp(ports.hashes, activation_id, otp)
     async with ports.database.transaction() as session:
-        activation = await _lock_unexpired(
-            ports.changes, session, request.activation_id, request.application_ids
-        )
+        activation = await _lock_unexpired(ports.changes, session, activation_id, scope)
         if activation.activation_status is REMOVED:
             raise IncorrectActivationState(keep_changes=True)
         permits(Call.UPDATE_OTP, activation.activation_status)
@@ -142,16 +128,15 @@ async def update_otp(ports: Ports, request: UpdateOtpRequest) -> UpdateOtpRespon
             activation,
             previous_status=activation.activation_status,
             reason=REASON_OTP_VALUE_UPDATE,
-            external_user_id=request.external_user_id,
+            external_user_id=external_user_id,
         )
-    return UpdateOtpResponse(activation_id=request.activation_id, updated=True)
 
 
 async def _lock_unexpired(
-    changes: ActivationChanges, session: AsyncSession, activation_id: str, application_ids: ApplicationIds
+    changes: ActivationChanges, session: AsyncSession, activation_id: str, scope: ApplicationIds
 ) -> Activation:
     """The activation under its lock; one whose time is up has become REMOVED."""
-    activation = await repository.lock(session, activation_id, application_ids)
+    activation = await repository.lock(session, activation_id, scope)
     if activation is None:
         raise ActivationNotFound()
     await expire_if_overdue(changes, session, activation)

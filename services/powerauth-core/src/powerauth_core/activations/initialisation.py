@@ -12,12 +12,12 @@ from sqlalchemy import null
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase, TransferType
-from powerauth_contracts.rest.activations import InitActivationRequest, InitActivationResponse
 from powerauth_core.activations import keys, repository
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.ports import Ports
+from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import CREATED, is_blank
-from powerauth_core.applications.cache import ApplicationCache, ApplicationIdentity, MasterKey
+from powerauth_core.applications.cache import ApplicationIdentity, MasterKey
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.errors import (
     ActivationCodeNotGenerated,
@@ -63,26 +63,58 @@ class Properties:
     transfer_type: TransferType | None = None
 
 
-async def init_activation(ports: Ports, request: InitActivationRequest) -> InitActivationResponse:
+@dataclass(frozen=True, slots=True)
+class StartedActivation:
+    """A new activation that waits for its device; the signature is Base64 of DER over the code."""
+
+    activation_id: str
+    activation_code: str = field(repr=False)
+    activation_signature: str
+
+
+async def init_activation(
+    ports: Ports,
+    *,
+    user_id: str,
+    application_id: str,
+    scope: ApplicationIds,
+    protocol: ActivationProtocol,
+    expires: datetime | None,
+    max_failure_count: int | None,
+    otp: str | None,
+    otp_validation: ActivationOtpValidation | None,
+    commit_phase: CommitPhase | None,
+    flags: Sequence[str],
+    additional_data: dict[str, Any] | None,
+) -> StartedActivation:
     """``activation/init``: start an activation that a device joins by its code.
 
     :raises InvalidApplication: unknown application
     :raises InvalidRequest: OTP and commit phase do not fit together, or the expiration has passed
     :raises CoreError: no usable master key pair, or no unused id or code was found
     """
-    check_expiration(request.timestamp_activation_expire, "initiating activation")
+    check_expiration(expires, "initiating activation")
     async with ports.database.read() as session:
-        application = await _application(ports.application_cache, session, request)
-    properties = await _properties(ports.hashes, request)
+        application = await ports.application_cache.by_id(session, application_id)
+    if application is None or (scope is not None and application_id not in scope):
+        raise InvalidApplication()
+    validation = otp_validation or ActivationOtpValidation.NONE
+    _check_otp(otp, validation, commit_phase)
+    check_flags(flags, "flags")
+    properties = Properties(
+        user_id=user_id,
+        protocol=protocol,
+        expires=expires,
+        max_failure_count=max_failure_count,
+        otp_hash=await hash_otp(ports.hashes, user_id, otp),
+        otp_validation=validation,
+        commit_phase=commit_phase or CommitPhase.ON_COMMIT,
+        flags=flags,
+        additional_data=additional_data,
+    )
     async with ports.database.transaction() as session:
         activation = await initialise(ports, session, application, properties)
-    return InitActivationResponse(
-        activation_id=activation.activation_id,
-        activation_code=activation.activation_code or "",
-        activation_signature=sign_code(application.master_key(), activation),
-        user_id=activation.user_id,
-        application_id=application.application_id,
-    )
+    return started(application, activation)
 
 
 async def initialise(
@@ -135,6 +167,15 @@ async def initialise(
     return activation
 
 
+def started(application: ApplicationIdentity, activation: Activation) -> StartedActivation:
+    """The new activation with the signature that its code is shown with."""
+    return StartedActivation(
+        activation.activation_id,
+        activation.activation_code or "",
+        sign_code(application.master_key(), activation),
+    )
+
+
 def sign_code(master_key: MasterKey, activation: Activation) -> str:
     """Base64 of the DER signature over the activation code; random, so it differs on every call."""
     return b64encode(activation_code.sign(activation.activation_code or "", master_key.private))
@@ -148,39 +189,15 @@ async def hash_otp(hashes: PasswordHashes, share: str, otp: str | None) -> str |
     return None if otp is None or is_blank(otp) else await hashes.hash(share, otp)
 
 
-async def _application(
-    application_cache: ApplicationCache, session: AsyncSession, request: InitActivationRequest
-) -> ApplicationIdentity:
-    application = await application_cache.by_id(session, request.application_id)
-    if application is None:
-        raise InvalidApplication()
-    if request.application_ids is not None and application.application_id not in request.application_ids:
-        raise InvalidApplication()
-    return application
-
-
-async def _properties(hashes: PasswordHashes, request: InitActivationRequest) -> Properties:
-    """Check the request in the order of spec/core-api.md §7.1 and hash its OTP."""
-    validation = request.activation_otp_validation or ActivationOtpValidation.NONE
-    if validation is not ActivationOtpValidation.NONE:
-        if request.commit_phase is not None:
-            raise InvalidRequest(
-                "requestObject.commitPhase - must not be combined with activationOtpValidation"
-            )
-        if is_blank(request.activation_otp):
-            raise InvalidRequest("requestObject.activationOtp - must not be blank")
-    check_flags(request.flags or (), "flags")
-    return Properties(
-        user_id=request.user_id,
-        protocol=request.protocol,
-        expires=request.timestamp_activation_expire,
-        max_failure_count=request.max_failure_count,
-        otp_hash=await hash_otp(hashes, request.user_id, request.activation_otp),
-        otp_validation=validation,
-        commit_phase=request.commit_phase or CommitPhase.ON_COMMIT,
-        flags=request.flags or (),
-        additional_data=request.additional_data,
-    )
+def _check_otp(
+    otp: str | None, validation: ActivationOtpValidation, commit_phase: CommitPhase | None
+) -> None:
+    if validation is ActivationOtpValidation.NONE:
+        return
+    if commit_phase is not None:
+        raise InvalidRequest("requestObject.commitPhase - must not be combined with activationOtpValidation")
+    if is_blank(otp):
+        raise InvalidRequest("requestObject.activationOtp - must not be blank")
 
 
 def check_expiration(expires: datetime | None, doing: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVarTuple
 
@@ -14,30 +13,12 @@ from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.activations.rules import CREATED, PENDING_COMMIT
 from powerauth_core.applications.models import Application
+from powerauth_core.kernel.paging import Page
 
 _Ts = TypeVarTuple("_Ts")
 
 ApplicationIds = Sequence[str] | None
 """Public ids of the applications a caller may see; None = all (D21)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a listing; `number` counts from 0."""
-
-    number: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """What an activation has to match in a lookup; None and no applications match all."""
-
-    user_ids: Sequence[str]
-    application_ids: ApplicationIds
-    last_used_before: datetime | None
-    last_used_after: datetime | None
-    status: ActivationStatus | None
 
 
 async def find(
@@ -134,21 +115,29 @@ async def page_of_user(
     return [(activation, name) for activation, name in await session.execute(statement)]
 
 
-async def look_up(session: AsyncSession, wanted: Lookup) -> list[tuple[Activation, str]]:
-    """Activations that match, with their application ids, in no particular order."""
+async def look_up(
+    session: AsyncSession,
+    user_ids: Sequence[str],
+    application_ids: ApplicationIds,
+    *,
+    last_used_before: datetime | None,
+    last_used_after: datetime | None,
+    status: ActivationStatus | None,
+) -> list[tuple[Activation, str]]:
+    """Activations that match, with their application ids, in no particular order; None matches all."""
     statement = (
         select(Activation, Application.name)
         .join(Application, Activation.application_id == Application.id)
-        .where(Activation.user_id.in_(wanted.user_ids))
+        .where(Activation.user_id.in_(user_ids))
     )
-    if wanted.application_ids is not None:
-        statement = statement.where(Application.name.in_(wanted.application_ids))
-    if wanted.last_used_before is not None:
-        statement = statement.where(Activation.timestamp_last_used < wanted.last_used_before)
-    if wanted.last_used_after is not None:
-        statement = statement.where(Activation.timestamp_last_used >= wanted.last_used_after)
-    if wanted.status is not None:
-        statement = statement.where(Activation.activation_status == wanted.status)
+    if application_ids is not None:
+        statement = statement.where(Application.name.in_(application_ids))
+    if last_used_before is not None:
+        statement = statement.where(Activation.timestamp_last_used < last_used_before)
+    if last_used_after is not None:
+        statement = statement.where(Activation.timestamp_last_used >= last_used_after)
+    if status is not None:
+        statement = statement.where(Activation.activation_status == status)
     return [(activation, name) for activation, name in await session.execute(statement)]
 
 

@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.dmz.models import CreateActivationAnswer, CreateActivationRequest
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.envelopes import SealedFields
-from powerauth_contracts.rest.activation_administration import ChangeFlagsRequest
 from powerauth_contracts.rest.exchange import KeyExchangeResponse
 from powerauth_core.activations import commit as commits
 from powerauth_core.activations import flags
@@ -26,7 +24,6 @@ from powerauth_core.activations import repository as activations
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.rules import is_blank, is_user_id
 from powerauth_core.applications import config_service
-from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.rules import commits_at_once
@@ -49,7 +46,6 @@ from powerauth_core.providers.plug_ins import (
 )
 from powerauth_core.settings import CoreSettings
 from servicekit import clock
-from servicekit.database import Database
 
 OIDC = "oidc"
 _STAGES: dict[ActivationType, Stage] = {
@@ -254,21 +250,19 @@ async def _completion(
     completion = await providers.ask(
         ports.settings, provider.complete(_created(request, kind, response)), Completion
     )
+    if any(is_blank(flag) for flag in completion.flags):
+        raise ProviderFailed()
     if completion.flags:
-        await _add_flags(ports.database, ports.application_cache, response.activation_id, completion.flags)
+        await flags.change_flags(
+            ports.database,
+            ports.application_cache,
+            flags.added,
+            activation_id=response.activation_id,
+            flags=completion.flags,
+        )
     if completion.custom_attributes is not None:
         attributes = completion.custom_attributes
     return _Completed(attributes, completion.commit)
-
-
-async def _add_flags(
-    database: Database, application_cache: ApplicationCache, activation_id: str, wanted: list[str]
-) -> None:
-    try:
-        request = ChangeFlagsRequest(activation_id=activation_id, activation_flags=wanted)
-    except ValidationError:
-        raise ProviderFailed() from None
-    await flags.add_flags(database, application_cache, request)
 
 
 async def _commits(

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.dmz.models import REQUEST_INVALID, SealedAnswer, SealedRequest
 from powerauth_contracts.dmz.table import ACTIVATION_DETAIL, ACTIVATION_RENAME
-from powerauth_contracts.rest.activation_administration import RenameActivationRequest
 from powerauth_contracts.wire import ObjectResponse, RequestModel, WireModel, json_bytes, to_json
 from powerauth_core.activations import administration
 from powerauth_core.dmz import sealed, signed
@@ -53,9 +52,9 @@ class RenameActivation(PlaintextAction):
             return None
         if len(self.name) > MAX_NAME:
             raise InvalidRequest()
-        request = RenameActivationRequest(activation_id=activation.activation_id, activation_name=self.name)
-        renamed = await administration.rename(self.received.ports.changes, session, request)
-        return renamed.activation_name
+        entity = await signed.entity_of(session, activation)
+        await administration.rename_locked(self.received.ports.changes, session, entity, self.name)
+        return self.name
 
 
 async def rename(ports: Ports, request: SealedRequest) -> SealedAnswer:

@@ -27,12 +27,12 @@ from powerauth_contracts.wire import (
     WireModel,
     to_json,
 )
-from powerauth_core.activations.initialisation import hash_otp
+from powerauth_core.activations.initialisation import StartedActivation, hash_otp
 from powerauth_core.activations.rules import is_blank
 from powerauth_core.dmz import sealed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.sealed import PlaintextAction, Received
-from powerauth_core.transfers.service import OpenedTransfer, open_transfer
+from powerauth_core.transfers.service import open_transfer
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.rules import Decision
 from powerauth_protocol.v3.versions import ProtocolVersion
@@ -77,7 +77,7 @@ class Spawn(PlaintextAction):
 
     async def accepted(
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> OpenedTransfer | RequestRefusal | TransferRefusal:
+    ) -> StartedActivation | RequestRefusal | TransferRefusal:
         """The code, or the reason why there is none."""
         if self.wanted is None or self.otp_hash is None:
             return REQUEST_INVALID
@@ -106,8 +106,8 @@ async def spawn(ports: Ports, request: SealedRequest) -> SealedAnswer:
     if checked is None:
         return SealedAnswer(authenticated=False)
     received, verified = checked
-    answer: OpenedTransfer | RequestRefusal | TransferRefusal = verified.answer
-    if not isinstance(answer, OpenedTransfer):
+    answer: StartedActivation | RequestRefusal | TransferRefusal = verified.answer
+    if not isinstance(answer, StartedActivation):
         return SealedAnswer(authenticated=True, refusal=answer)
     spawned = SpawnedActivation(
         activation_id=answer.activation_id,

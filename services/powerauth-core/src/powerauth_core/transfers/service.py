@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -13,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_contracts.enums import CommitPhase, TransferType
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.history import ActivationChanges
-from powerauth_core.activations.initialisation import Properties, initialise, sign_code
+from powerauth_core.activations.initialisation import Properties, StartedActivation, initialise, started
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import ACTIVE
 from powerauth_core.applications import config_service
@@ -52,18 +51,9 @@ class Source(Protocol):
     def flags(self) -> tuple[str, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedTransfer:
-    """A new activation that waits for its device; the signature is Base64 of DER over the code."""
-
-    activation_id: str
-    activation_code: str = field(repr=False)
-    activation_signature: str
-
-
 async def open_transfer(
     ports: Ports, session: AsyncSession, source: Source, target: str, otp_hash: str
-) -> OpenedTransfer | None:
+) -> StartedActivation | None:
     """Start an activation of the same user in another application, or in the same one on another phone.
 
     An earlier one of the same kind that no device has used yet is removed.
@@ -106,9 +96,7 @@ async def open_transfer(
         ),
     )
     await _audit(session, "Init activation", child, target)
-    return OpenedTransfer(
-        child.activation_id, child.activation_code or "", sign_code(application.master_key(), child)
-    )
+    return started(application, child)
 
 
 async def check_parent(
