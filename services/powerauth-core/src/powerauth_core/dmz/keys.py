@@ -71,13 +71,7 @@ class ConfirmRecoveryCode(EnvelopeAction):
         """Whether it was usable already, sealed for the device."""
         application, version, env = await self._request(session)
         entity = await signed.entity_of(session, activation)
-        confirmed = await recovery.confirm(self.ports, session, entity, application, version, env)
-        return SealedFields(
-            encrypted_data=confirmed.encrypted_data,
-            mac=confirmed.mac,
-            nonce=confirmed.nonce,
-            timestamp=confirmed.timestamp,
-        )
+        return await recovery.confirm(self.ports, session, entity, application, version, env)
 
 
 class UnlockVaultAtDoor(UnlockVault):

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
-from powerauth_contracts.rest.recovery import (
-    CreatedPuk,
-    CreateRecoveryCodeRequest,
-    CreateRecoveryCodeResponse,
-    RecoveryConfigRequest,
-    RecoveryConfigResponse,
-    UpdateRecoveryConfigRequest,
-    UpdateRecoveryConfigResponse,
-)
+from powerauth_contracts.enums import RecoveryCodeStatus
 from powerauth_core.applications.cache import ApplicationCache, ApplicationIdentity
 from powerauth_core.kernel.errors import (
     InvalidKeyFormat,
@@ -23,9 +17,8 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.kernel.records import RecordCipher, postcard_key_parts
 from powerauth_core.recovery import lifecycle, repository
-from powerauth_core.recovery.models import RecoveryConfig
+from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig
 from powerauth_core.recovery.ports import Ports
-from powerauth_core.recovery.rules import masked
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError, KeyFormatError
 from powerauth_protocol.v3.keys import (
@@ -37,10 +30,21 @@ from powerauth_protocol.v3.keys import (
     import_private_key,
     import_public_key,
 )
+from powerauth_protocol.v3.recovery import RecoveryCode as GeneratedCode
 from servicekit.database import Database
 
 
-async def create_code(ports: Ports, request: CreateRecoveryCodeRequest) -> CreateRecoveryCodeResponse:
+@dataclass(frozen=True, slots=True)
+class Postcard:
+    """A postcard code as it is stored, and how a printing centre derives it."""
+
+    code: RecoveryCode
+    generated: GeneratedCode = field(repr=False)
+
+
+async def create_code(
+    ports: Ports, *, application_id: str, user_id: str, puk_count: int, scope: Sequence[str] | None
+) -> Postcard:
     """``recovery/create``: a postcard code; hashing 100 PUKs takes seconds, so it happens before any lock.
 
     :raises InvalidRequest: unknown application, or recovery or postcards are switched off
@@ -49,98 +53,85 @@ async def create_code(ports: Ports, request: CreateRecoveryCodeRequest) -> Creat
     :raises RecoveryCodeNotGenerated: every generated code was taken
     """
     async with ports.database.read() as session:
-        application = await _application(
-            ports.application_cache, session, request.application_id, request.application_ids
-        )
+        application = await _application(ports.application_cache, session, application_id, scope)
         config = await repository.find_config(session, application.rid)
         secret = _shared_secret(ports.cipher, application, _enabled(config))
-        await _refuse_second_postcard(session, _enabled(config), request.user_id)
+        await _refuse_second_postcard(session, _enabled(config), user_id)
         generated = await lifecycle.generate_unused(
-            ports.settings, session, application.rid, secret, request.puk_count
+            ports.settings, session, application.rid, secret, puk_count
         )
-    new = lifecycle.NewCode(
-        generated, await lifecycle.hash_puks(ports.hashes, request.user_id, generated.puks)
-    )
+    new = lifecycle.NewCode(generated, await lifecycle.hash_puks(ports.hashes, user_id, generated.puks))
     async with ports.database.transaction() as session:
         # The lock lets two requests for one user take turns.
         locked = _enabled(await repository.lock_config(session, application.rid))
-        await _refuse_second_postcard(session, locked, request.user_id)
+        await _refuse_second_postcard(session, locked, user_id)
         code = await lifecycle.store(
             ports.settings,
             ports.cipher,
             session,
             new,
             application_rid=application.rid,
-            user_id=request.user_id,
+            user_id=user_id,
             activation_id=None,
             status=RecoveryCodeStatus.CREATED,
         )
-    return CreateRecoveryCodeResponse(
-        nonce=b64encode(generated.nonce),
-        user_id=code.user_id,
-        recovery_code_id=code.id,
-        recovery_code_masked=masked(code.recovery_code),
-        status=code.status,
-        puks=[
-            CreatedPuk(puk_index=number, puk_derivation_index=index, status=RecoveryPukStatus.VALID)
-            for number, index in generated.puk_derivation_indexes.items()
-        ],
-    )
+    return Postcard(code, generated)
 
 
 async def get_config(
-    database: Database, application_cache: ApplicationCache, request: RecoveryConfigRequest
-) -> RecoveryConfigResponse:
+    database: Database,
+    application_cache: ApplicationCache,
+    *,
+    application_id: str,
+    scope: Sequence[str] | None,
+) -> RecoveryConfig:
     """``recovery/config/detail``: the configuration; a missing one is created with everything off.
 
     :raises InvalidRequest: unknown application
     """
     async with database.transaction() as session:
-        application = await _application(
-            application_cache, session, request.application_id, request.application_ids
-        )
-        config = await _config(session, application)
-    return RecoveryConfigResponse(
-        application_id=application.application_id,
-        activation_recovery_enabled=config.activation_recovery_enabled,
-        recovery_postcard_enabled=config.recovery_postcard_enabled,
-        allow_multiple_recovery_codes=config.allow_multiple_recovery_codes,
-        postcard_public_key=config.postcard_public_key_base64,
-        remote_postcard_public_key=config.remote_public_key_base64,
-    )
+        application = await _application(application_cache, session, application_id, scope)
+        return await _config(session, application)
 
 
-async def update_config(ports: Ports, request: UpdateRecoveryConfigRequest) -> UpdateRecoveryConfigResponse:
+async def update_config(
+    ports: Ports,
+    *,
+    application_id: str,
+    activation_recovery: bool,
+    postcards: bool,
+    multiple_codes: bool,
+    remote_key: str | None,
+    scope: Sequence[str] | None,
+) -> None:
     """``recovery/config/update``: the postcard key pair is made when postcards are first switched on.
 
+    :param remote_key: public key of the printing centre in Base64; None keeps the stored one, empty clears it
     :raises InvalidRequest: unknown application
     :raises InvalidKeyFormat: the remote key is not a public key
     """
-    if request.remote_postcard_public_key:
-        _remote_key(request.remote_postcard_public_key)
+    if remote_key:
+        _remote_key(remote_key)
     async with ports.database.transaction() as session:
-        application = await _application(
-            ports.application_cache, session, request.application_id, request.application_ids
-        )
+        application = await _application(ports.application_cache, session, application_id, scope)
         config = await _config(session, application)
-        config.activation_recovery_enabled = request.activation_recovery_enabled
-        config.recovery_postcard_enabled = request.recovery_postcard_enabled
-        config.allow_multiple_recovery_codes = request.allow_multiple_recovery_codes
-        if request.remote_postcard_public_key is not None:
-            config.remote_public_key_base64 = request.remote_postcard_public_key or None
-        if request.recovery_postcard_enabled and config.postcard_private_key_base64 is None:
+        config.activation_recovery_enabled = activation_recovery
+        config.recovery_postcard_enabled = postcards
+        config.allow_multiple_recovery_codes = multiple_codes
+        if remote_key is not None:
+            config.remote_public_key_base64 = remote_key or None
+        if postcards and config.postcard_private_key_base64 is None:
             _make_key_pair(ports.cipher, application, config)
-    return UpdateRecoveryConfigResponse(updated=True)
 
 
 async def _application(
     application_cache: ApplicationCache,
     session: AsyncSession,
     application_id: str,
-    application_ids: list[str] | None,
+    scope: Sequence[str] | None,
 ) -> ApplicationIdentity:
     application = await application_cache.by_id(session, application_id)
-    if application is None or (application_ids is not None and application_id not in application_ids):
+    if application is None or (scope is not None and application_id not in scope):
         raise InvalidRequest()
     return application
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
@@ -17,17 +16,6 @@ from powerauth_core.recovery.rules import USABLE
 from servicekit.database import insert_ignore
 
 _CONFIG_TABLE = cast(Table, RecoveryConfig.__table__)
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """What a recovery code has to match; None matches all."""
-
-    user_id: str | None
-    activation_id: str | None
-    application_id: str | None
-    status: RecoveryCodeStatus | None
-    application_ids: Sequence[str] | None
 
 
 async def find_by_code(
@@ -113,23 +101,31 @@ async def invalidate_puks(session: AsyncSession, code_ids: Iterable[int], now: d
     )
 
 
-async def look_up(session: AsyncSession, wanted: Lookup) -> list[tuple[RecoveryCode, str]]:
-    """Codes that match, with their application ids, newest first."""
+async def look_up(
+    session: AsyncSession,
+    *,
+    user_id: str | None,
+    activation_id: str | None,
+    application_id: str | None,
+    status: RecoveryCodeStatus | None,
+    application_ids: Sequence[str] | None,
+) -> list[tuple[RecoveryCode, str]]:
+    """Codes that match, with their application ids, newest first; None matches all."""
     statement = (
         select(RecoveryCode, Application.name)
         .join(Application, RecoveryCode.application_id == Application.id)
         .order_by(RecoveryCode.timestamp_created.desc(), RecoveryCode.id.desc())
     )
-    if wanted.user_id is not None:
-        statement = statement.where(RecoveryCode.user_id == wanted.user_id)
-    if wanted.activation_id is not None:
-        statement = statement.where(RecoveryCode.activation_id == wanted.activation_id)
-    if wanted.application_id is not None:
-        statement = statement.where(Application.name == wanted.application_id)
-    if wanted.status is not None:
-        statement = statement.where(RecoveryCode.status == wanted.status)
-    if wanted.application_ids is not None:
-        statement = statement.where(Application.name.in_(wanted.application_ids))
+    if user_id is not None:
+        statement = statement.where(RecoveryCode.user_id == user_id)
+    if activation_id is not None:
+        statement = statement.where(RecoveryCode.activation_id == activation_id)
+    if application_id is not None:
+        statement = statement.where(Application.name == application_id)
+    if status is not None:
+        statement = statement.where(RecoveryCode.status == status)
+    if application_ids is not None:
+        statement = statement.where(Application.name.in_(application_ids))
     return [(code, name) for code, name in await session.execute(statement)]
 
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, RecoveryCodeStatus, RecoveryPukStatus
-from powerauth_contracts.rest.recovery import (
-    ConfirmRecoveryCodeRequest,
-    ConfirmRecoveryCodeResponse,
-    FoundPuk,
-    FoundRecoveryCode,
-    LookupRecoveryCodesRequest,
-    LookupRecoveryCodesResponse,
-    RevokeRecoveryCodesRequest,
-    RevokeRecoveryCodesResponse,
-)
+from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
@@ -29,7 +23,7 @@ from powerauth_core.kernel.errors import (
 from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
 from powerauth_core.recovery.ports import Ports
-from powerauth_core.recovery.rules import USABLE, masked
+from powerauth_core.recovery.rules import USABLE
 from powerauth_protocol.common.encoding import parse_json_object, render_json
 from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.common.scope import Scope
@@ -40,22 +34,44 @@ from servicekit import clock
 from servicekit.database import Database
 
 
-async def confirm_code(ports: Ports, request: ConfirmRecoveryCodeRequest) -> ConfirmRecoveryCodeResponse:
+@dataclass(frozen=True, slots=True)
+class FoundCode:
+    """A code that was looked up.
+
+    :ivar application_id: public id of its application
+    :ivar puks: those with the wanted status, by index
+    """
+
+    code: RecoveryCode
+    application_id: str
+    puks: Sequence[RecoveryPuk]
+
+
+async def confirm_code(
+    ports: Ports,
+    *,
+    activation_id: str,
+    application_key: str,
+    envelope: EnvelopeFields,
+    protocol_version: str,
+    scope: Sequence[str] | None,
+) -> tuple[Activation, SealedFields]:
     """``recovery/confirm``: the user has received the postcard.
 
+    :return: the activation, and what `confirm` says
     :raises ActivationNotFound: unknown activation
     :raises InvalidApplication: the application key is unknown or belongs to another application
     :raises CoreError: as `confirm`
     """
     async with ports.database.transaction() as session:
-        activation = await activations.find(session, request.activation_id, request.application_ids)
+        activation = await activations.find(session, activation_id, scope)
         if activation is None:
             raise ActivationNotFound()
-        version, env = read_envelope(request, request.protocol_version)
-        application = await ports.application_cache.by_key(session, request.application_key)
+        version, env = read_envelope(envelope, protocol_version)
+        application = await ports.application_cache.by_key(session, application_key)
         if application is None or application.application_rid != activation.application_id:
             raise InvalidApplication()
-        return await confirm(ports, session, activation, application, version, env)
+        return activation, await confirm(ports, session, activation, application, version, env)
 
 
 async def confirm(
@@ -65,11 +81,12 @@ async def confirm(
     application: ApplicationFacts,
     version: ProtocolVersion,
     env: EciesRequest,
-) -> ConfirmRecoveryCodeResponse:
+) -> SealedFields:
     """Make the code inside the envelope usable.
 
     :param application: a version of the activation's application
     :param env: formally checked
+    :return: whether it was usable already, for the device
     :raises InvalidRequest: recovery is not offered, FIDO2, or the code is not one to confirm
     :raises IncorrectActivationState: the activation is not ACTIVE
     :raises RecoveryCodeNotFound: the application has no such code
@@ -95,47 +112,54 @@ async def confirm(
     if not already:
         code.status = RecoveryCodeStatus.ACTIVE
         code.timestamp_last_change = clock.now()
-    sealed = opened.seal(render_json({"alreadyConfirmed": already}))
-    return ConfirmRecoveryCodeResponse(
-        **dict(sealed), activation_id=activation.activation_id, user_id=activation.user_id
-    )
+    return opened.seal(render_json({"alreadyConfirmed": already}))
 
 
 async def look_up_codes(
-    database: Database, application_cache: ApplicationCache, request: LookupRecoveryCodesRequest
-) -> LookupRecoveryCodesResponse:
+    database: Database,
+    application_cache: ApplicationCache,
+    *,
+    user_id: str | None,
+    activation_id: str | None,
+    application_id: str | None,
+    status: RecoveryCodeStatus | None,
+    puk_status: RecoveryPukStatus | None,
+    scope: Sequence[str] | None,
+) -> list[FoundCode]:
     """``recovery/lookup``: codes of a user or of an activation, newest first.
 
+    :param puk_status: only codes with such PUKs, and of them only these
     :raises InvalidRequest: neither user nor activation is given, or the application is unknown
     """
-    if request.user_id is None and request.activation_id is None:
+    if user_id is None and activation_id is None:
         raise InvalidRequest("requestObject.userId - must not be null without activationId")
-    wanted = repository.Lookup(
-        user_id=request.user_id,
-        activation_id=request.activation_id,
-        application_id=request.application_id,
-        status=request.recovery_code_status,
-        application_ids=request.application_ids,
-    )
     async with database.read() as session:
-        if request.application_id is not None:
-            await _known(application_cache, session, request.application_id)
-        found = await repository.look_up(session, wanted)
+        if application_id is not None and await application_cache.by_id(session, application_id) is None:
+            raise InvalidRequest()
+        found = await repository.look_up(
+            session,
+            user_id=user_id,
+            activation_id=activation_id,
+            application_id=application_id,
+            status=status,
+            application_ids=scope,
+        )
         puks = await repository.puks_of(session, [code.id for code, _ in found])
-    items = [_item(code, name, puks[code.id], request.recovery_puk_status) for code, name in found]
-    if request.recovery_puk_status is not None:
-        items = [item for item in items if item.puks]
-    return LookupRecoveryCodesResponse(recovery_codes=items)
+    codes = []
+    for code, name in found:
+        wanted = [puk for puk in puks[code.id] if puk_status in (None, puk.status)]
+        if wanted or puk_status is None:
+            codes.append(FoundCode(code, name, wanted))
+    return codes
 
 
-async def revoke_codes(
-    database: Database, request: RevokeRecoveryCodesRequest
-) -> RevokeRecoveryCodesResponse:
-    """``recovery/revoke``: revoked and unknown codes are passed over."""
+async def revoke_codes(database: Database, code_ids: Sequence[int], scope: Sequence[str] | None) -> bool:
+    """``recovery/revoke``: revoked and unknown codes are passed over.
+
+    :return: whether a code changed
+    """
     async with database.transaction() as session:
-        codes = await repository.lock_many(session, request.recovery_code_ids, request.application_ids)
-        revoked = await lifecycle.revoke(session, codes)
-    return RevokeRecoveryCodesResponse(revoked=revoked)
+        return await lifecycle.revoke(session, await repository.lock_many(session, code_ids, scope))
 
 
 def _code_in(plaintext: bytes) -> str:
@@ -158,26 +182,3 @@ async def _lock_named(session: AsyncSession, activation: Activation, text: str) 
     if code is None or code.status not in USABLE:
         raise InvalidRequest()
     return code
-
-
-async def _known(application_cache: ApplicationCache, session: AsyncSession, application_id: str) -> None:
-    if await application_cache.by_id(session, application_id) is None:
-        raise InvalidRequest()
-
-
-def _item(
-    code: RecoveryCode, application_id: str, puks: list[RecoveryPuk], status: RecoveryPukStatus | None
-) -> FoundRecoveryCode:
-    return FoundRecoveryCode(
-        recovery_code_id=code.id,
-        recovery_code_masked=masked(code.recovery_code),
-        user_id=code.user_id,
-        application_id=application_id,
-        activation_id=code.activation_id,
-        status=code.status,
-        puks=[
-            FoundPuk(puk_index=puk.puk_index, status=puk.status)
-            for puk in puks
-            if status is None or puk.status is status
-        ],
-    )
