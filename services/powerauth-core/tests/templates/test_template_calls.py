@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from powerauth_contracts.dmz.models import TextsRequest
-from powerauth_contracts.rest.templates import OperationTemplateCreateRequest
+from powerauth_contracts.enums import SignatureType
+from powerauth_core.dmz import applications
 from powerauth_core.kernel.errors import TemplateExists
-from powerauth_core.templates import service, texts
+from powerauth_core.templates import service
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -79,9 +80,17 @@ async def test_a_template_name_is_taken_once(api: Any, core: Any) -> None:
     await api.ok("operation/template/create", **TEMPLATE)
     assert await api.error("operation/template/create", **TEMPLATE) == "ERR0039"
     await api.ok("operation/template/create", **(TEMPLATE | {"templateName": "Payment"}))
-    request = OperationTemplateCreateRequest.model_validate(TEMPLATE | {"templateName": "raced"})
+    content = service.Content(
+        operation_type="login",
+        data_template="A2",
+        signature_types=[SignatureType.POSSESSION],
+        max_failure_count=1,
+        expiration=60,
+        risk_flags=None,
+        with_proximity=False,
+    )
     made = await asyncio.gather(
-        *[service.create(core.database, request) for _ in range(8)], return_exceptions=True
+        *[service.create(core.database, "raced", content) for _ in range(8)], return_exceptions=True
     )
     assert sum(isinstance(outcome, TemplateExists) for outcome in made) == 7
 
@@ -216,7 +225,7 @@ async def test_parallel_updates_of_a_text_leave_one_row(core: Any, api: Any) -> 
 
 async def test_the_door_revalidates_by_etag(api: Any, core: Any) -> None:
     async def read(etag: str | None = None, operation_type: str = "login") -> Any:
-        return await texts.for_devices(core, TextsRequest(operation_type=operation_type, etag=etag))
+        return await applications.texts(core, TextsRequest(operation_type=operation_type, etag=etag))
 
     empty = await read()
     assert (empty.rows, empty.not_modified) == ([], False)

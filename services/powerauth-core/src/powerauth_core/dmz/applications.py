@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from powerauth_contracts.dmz.models import ApplicationPublicAnswer, ApplicationPublicRequest
+from powerauth_contracts.dmz.models import (
+    ApplicationPublicAnswer,
+    ApplicationPublicRequest,
+    TextsAnswer,
+    TextsRequest,
+)
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.providers import oidc
+from powerauth_core.templates.rules import etag_of
+from powerauth_core.templates.texts import list_texts
+from powerauth_core.templates.views import text_row
 
 
 async def public(ports: Ports, request: ApplicationPublicRequest) -> ApplicationPublicAnswer:
@@ -22,3 +30,14 @@ async def public(ports: Ports, request: ApplicationPublicRequest) -> Application
         redirect_uri=start.provider.redirect_uri,
         pkce_enabled=start.provider.pkce_enabled,
     )
+
+
+async def texts(ports: Ports, request: TextsRequest) -> TextsAnswer:
+    """``texts``: an operation type in all languages.
+
+    If nothing has changed since the caller got the etag that it names, the answer has no rows.
+    """
+    rows = [text_row(text) for text in await list_texts(ports.database, request.operation_type, None)]
+    current = etag_of([list(row.model_dump().values()) for row in rows])
+    unchanged = request.etag == current
+    return TextsAnswer(etag=current, not_modified=unchanged, rows=[] if unchanged else rows)

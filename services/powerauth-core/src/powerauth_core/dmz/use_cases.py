@@ -23,7 +23,6 @@ from powerauth_core.dmz import (
     status,
     tokens,
 )
-from powerauth_core.templates import texts
 from powerauth_core.temporary_keys import service as temporary_keys
 
 UseCase = Callable[[Any, Any], Awaitable[BaseModel]]
@@ -35,7 +34,7 @@ USE_CASES: Mapping[Call[Any, Any], UseCase] = {
     table.ACTIVATION_CREATE: creation.create,
     table.ACTIVATION_STATUS: status.status,
     table.APPLICATION_PUBLIC: applications.public,
-    table.TEXTS: texts.for_devices,
+    table.TEXTS: applications.texts,
     table.VERIFY: signed.verify,
     table.OPERATION_APPROVE: operations.approve,
     table.OPERATION_REJECT: operations.reject,

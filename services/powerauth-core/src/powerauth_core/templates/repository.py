@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, delete, select
@@ -49,13 +49,10 @@ async def texts(
     return (await session.execute(statement)).scalars().all()
 
 
-async def put_text(
-    session: AsyncSession, dialect: Dialect, values: Mapping[str, str | None]
-) -> OperationText:
-    """Insert a text, or replace the one of the same operation type and language.
-
-    :param values: all columns but the id
-    """
+async def put_text(session: AsyncSession, dialect: Dialect, text: OperationText) -> OperationText:
+    """Insert a text, or replace the one of the same operation type and language."""
+    columns = OperationText.__table__.columns
+    values = {column.key: getattr(text, column.key) for column in columns if column.key != "id"}
     replaced = {name: value for name, value in values.items() if name not in _TEXT_KEY}
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = (

@@ -32,7 +32,7 @@ def is_json_of(kind: type, text: str) -> bool:
 
 
 def etag_of(rows: Sequence[Sequence[str | None]]) -> str:
-    """A validator that changes whenever any column of the rows does."""
+    """A validator that changes whenever any member of the rows does."""
     return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
 
 

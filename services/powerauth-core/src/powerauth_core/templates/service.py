@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.rest.templates import (
-    OperationTemplateCreateRequest,
-    OperationTemplateDetailRequest,
-    OperationTemplateDetailResponse,
-    OperationTemplateRemoveRequest,
-    OperationTemplateUpdateRequest,
-)
+from powerauth_contracts.enums import SignatureType
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.errors import TemplateExists, TemplateNotFound
@@ -21,17 +18,28 @@ from powerauth_core.templates.rules import signature_type_column, signature_type
 from servicekit.database import Database
 
 
-async def create(
-    database: Database, request: OperationTemplateCreateRequest
-) -> OperationTemplateDetailResponse:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a template says of its operations; ``expiration`` in seconds."""
+
+    operation_type: str
+    data_template: str
+    signature_types: Sequence[SignatureType]
+    max_failure_count: int
+    expiration: int
+    risk_flags: str | None
+    with_proximity: bool
+
+
+async def create(database: Database, name: str, content: Content) -> OperationTemplate:
     """``operation/template/create``.
 
     :raises TemplateExists: the name is taken
     """
-    template = OperationTemplate(template_name=request.template_name)
-    _fill(template, request)
+    template = OperationTemplate(template_name=name)
+    _fill(template, content)
     async with database.transaction() as session:
-        if await repository.find_by_name(session, request.template_name) is not None:
+        if await repository.find_by_name(session, name) is not None:
             raise TemplateExists()
         session.add(template)
         try:
@@ -40,53 +48,49 @@ async def create(
             # Somebody else took the name in the meantime.
             raise TemplateExists() from None
         await _record(session, "Operation template created", template)
-        return _view(template)
+    return template
 
 
-async def update(
-    database: Database, request: OperationTemplateUpdateRequest
-) -> OperationTemplateDetailResponse:
+async def update(database: Database, template_id: int, content: Content) -> OperationTemplate:
     """``operation/template/update``.
 
     :raises TemplateNotFound: unknown id
     """
     async with database.transaction() as session:
-        template = await repository.lock(session, database.dialect, request.id)
+        template = await repository.lock(session, database.dialect, template_id)
         if template is None:
             raise TemplateNotFound()
-        _fill(template, request)
+        _fill(template, content)
         await session.flush()
         await _record(session, "Operation template updated", template)
-        return _view(template)
+    return template
 
 
-async def detail(
-    database: Database, request: OperationTemplateDetailRequest
-) -> OperationTemplateDetailResponse:
+async def detail(database: Database, template_id: int) -> OperationTemplate:
     """``operation/template/detail``.
 
     :raises TemplateNotFound: unknown id
     """
     async with database.read() as session:
-        template = await repository.find(session, request.id)
+        template = await repository.find(session, template_id)
     if template is None:
         raise TemplateNotFound()
-    return _view(template)
+    return template
 
 
-async def list_all(database: Database) -> list[OperationTemplateDetailResponse]:
+async def list_all(database: Database) -> Sequence[OperationTemplate]:
     """``operation/template/list``: all templates, by id."""
     async with database.read() as session:
-        return [_view(template) for template in await repository.list_all(session)]
+        return await repository.list_all(session)
 
 
-async def remove(database: Database, request: OperationTemplateRemoveRequest) -> None:
+async def remove(database: Database, template_id: int) -> None:
     """``operation/template/remove``.
 
     :raises TemplateNotFound: unknown id
     """
     async with database.transaction() as session:
-        template = await repository.lock(session, database.dialect, request.id)
+        template = await repository.lock(session, database.dialect, template_id)
         if template is None:
             raise TemplateNotFound()
         await session.delete(template)
@@ -94,32 +98,26 @@ async def remove(database: Database, request: OperationTemplateRemoveRequest) ->
         await _record(session, "Operation template removed", template)
 
 
-def _fill(
-    template: OperationTemplate, request: OperationTemplateCreateRequest | OperationTemplateUpdateRequest
-) -> None:
-    template.operation_type = request.operation_type
-    template.data_template = request.data_template
-    template.signature_type = signature_type_column(request.signature_type)
-    template.max_failure_count = request.max_failure_count
-    template.expiration = request.expiration
-    template.risk_flags = request.risk_flags
-    template.proximity_check_enabled = request.proximity_check_enabled
-
-
-def _view(template: OperationTemplate) -> OperationTemplateDetailResponse:
-    return OperationTemplateDetailResponse(
-        id=template.id,
-        template_name=template.template_name,
-        operation_type=template.operation_type,
-        data_template=template.data_template,
-        signature_type=list(signature_types(template.signature_type)),
-        max_failure_count=template.max_failure_count,
-        expiration=template.expiration,
-        risk_flags=template.risk_flags,
-        proximity_check_enabled=template.proximity_check_enabled,
-    )
+def _fill(template: OperationTemplate, content: Content) -> None:
+    template.operation_type = content.operation_type
+    template.data_template = content.data_template
+    template.signature_type = signature_type_column(content.signature_types)
+    template.max_failure_count = content.max_failure_count
+    template.expiration = content.expiration
+    template.risk_flags = content.risk_flags
+    template.proximity_check_enabled = content.with_proximity
 
 
 async def _record(session: AsyncSession, message: str, template: OperationTemplate) -> None:
-    params = _view(template).model_dump(mode="json")
+    params = {
+        "id": template.id,
+        "templateName": template.template_name,
+        "operationType": template.operation_type,
+        "dataTemplate": template.data_template,
+        "signatureType": [kind.value for kind in signature_types(template.signature_type)],
+        "maxFailureCount": template.max_failure_count,
+        "expiration": template.expiration,
+        "riskFlags": template.risk_flags,
+        "proximityCheckEnabled": template.proximity_check_enabled,
+    }
     await audit.record(session, AuditType.TEMPLATE, message, params, None)

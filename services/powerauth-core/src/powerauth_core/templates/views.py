@@ -1,0 +1,35 @@
+"""How templates and texts look to callers (spec/core-api.md §20; cloud-api §11.7)."""
+
+from __future__ import annotations
+
+from powerauth_contracts.rest.templates import OperationTemplateDetailResponse, OperationTextRow
+from powerauth_core.templates.models import OperationTemplate, OperationText
+from powerauth_core.templates.rules import signature_types
+
+
+def template_view(template: OperationTemplate) -> OperationTemplateDetailResponse:
+    """A template."""
+    return OperationTemplateDetailResponse(
+        id=template.id,
+        template_name=template.template_name,
+        operation_type=template.operation_type,
+        data_template=template.data_template,
+        signature_type=list(signature_types(template.signature_type)),
+        max_failure_count=template.max_failure_count,
+        expiration=template.expiration,
+        risk_flags=template.risk_flags,
+        proximity_check_enabled=template.proximity_check_enabled,
+    )
+
+
+def text_row(text: OperationText) -> OperationTextRow:
+    """The texts of an operation type in one language."""
+    return OperationTextRow(
+        placeholder=text.placeholder,
+        language=text.language,
+        title=text.title,
+        message=text.message,
+        attributes=text.attributes,
+        ui=text.ui,
+        result_texts=text.result_texts,
+    )
