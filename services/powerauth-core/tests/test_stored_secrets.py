@@ -10,7 +10,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from powerauth_contracts.rest.callbacks import SECRET_FIELDS, UpdateCallbackUrlRequest
+from powerauth_contracts.callback_authentication import SECRET_FIELDS
+from powerauth_contracts.rest.callbacks import UpdateCallbackUrlRequest
 from powerauth_core import schema
 from powerauth_core.providers.oidc import OidcProvider
 from powerauth_core.reencryption import SECRET_COLUMNS

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from powerauth_contracts.rest.callbacks import CertificateAuthentication, HttpAuthenticationPrivate
+from powerauth_contracts.callback_authentication import CertificateAuthentication, HttpAuthenticationPrivate
 from powerauth_core.callbacks.certificates import CertificateUnusable, resolve_location, tls_context
 from powerauth_core.callbacks.clients import CallbackClient, DeliveryFailed
 from powerauth_core.kernel.egress import Egress

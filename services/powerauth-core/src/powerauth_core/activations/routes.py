@@ -7,17 +7,14 @@ from powerauth_core.activations import administration, flags, initialisation, li
 from powerauth_core.activations import commit as committing
 from powerauth_core.activations.ports import Ports
 from powerauth_core.activations.views import activation_item, history_item
-from powerauth_core.kernel.answers import answer
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.kernel.paging import wanted_page
-from servicekit.answers import JsonResponse
 
 router = CallRouter("Activations")
 
 
 @router.answers(contract.INIT)
-async def init(ports: Ports, request: contract.InitActivationRequest) -> contract.InitActivationResponse:
-    asked = request.request_object
+async def init(ports: Ports, asked: contract.InitActivationRequest) -> contract.InitActivationResponse:
     started = await initialisation.init_activation(
         ports,
         user_id=asked.user_id,
@@ -42,10 +39,7 @@ async def init(ports: Ports, request: contract.InitActivationRequest) -> contrac
 
 
 @router.answers(contract.COMMIT)
-async def commit(
-    ports: Ports, request: contract.CommitActivationRequest
-) -> contract.CommitActivationResponse:
-    asked = request.request_object
+async def commit(ports: Ports, asked: contract.CommitActivationRequest) -> contract.CommitActivationResponse:
     await committing.commit_activation(
         ports,
         activation_id=asked.activation_id,
@@ -57,8 +51,7 @@ async def commit(
 
 
 @router.answers(contract.OTP_UPDATE)
-async def update_otp(ports: Ports, request: contract.UpdateOtpRequest) -> contract.UpdateOtpResponse:
-    asked = request.request_object
+async def update_otp(ports: Ports, asked: contract.UpdateOtpRequest) -> contract.UpdateOtpResponse:
     await committing.update_otp(
         ports,
         activation_id=asked.activation_id,
@@ -73,14 +66,13 @@ async def update_otp(ports: Ports, request: contract.UpdateOtpRequest) -> contra
 async def get_status(
     ports: Ports, request: contract.ActivationStatusRequest
 ) -> contract.ActivationStatusResponse:
-    return await status.get_status(ports, request.request_object)
+    return await status.get_status(ports, request)
 
 
 @router.answers(admin_contract.LIST)
 async def list_activations(
-    ports: Ports, request: admin_contract.ListActivationsRequest
+    ports: Ports, asked: admin_contract.ListActivationsRequest
 ) -> admin_contract.ListActivationsResponse:
-    asked = request.request_object
     found = await listing.list_activations(
         ports,
         user_id=asked.user_id,
@@ -97,9 +89,8 @@ async def list_activations(
 
 @router.answers(admin_contract.LOOKUP)
 async def look_up(
-    ports: Ports, request: admin_contract.LookupActivationsRequest
+    ports: Ports, asked: admin_contract.LookupActivationsRequest
 ) -> admin_contract.LookupActivationsResponse:
-    asked = request.request_object
     found = await listing.look_up_activations(
         ports.database,
         user_ids=asked.user_ids,
@@ -116,9 +107,8 @@ async def look_up(
 
 @router.answers(admin_contract.HISTORY)
 async def get_history(
-    ports: Ports, request: admin_contract.ActivationHistoryRequest
+    ports: Ports, asked: admin_contract.ActivationHistoryRequest
 ) -> admin_contract.ActivationHistoryResponse:
-    asked = request.request_object
     rows = await listing.get_history(
         ports.database,
         activation_id=asked.activation_id,
@@ -131,9 +121,8 @@ async def get_history(
 
 @router.answers(admin_contract.STATUS_UPDATE)
 async def update_status(
-    ports: Ports, request: admin_contract.UpdateStatusRequest
+    ports: Ports, asked: admin_contract.UpdateStatusRequest
 ) -> admin_contract.UpdateStatusResponse:
-    asked = request.request_object
     await administration.update_status(
         ports.database,
         ports.changes,
@@ -146,9 +135,8 @@ async def update_status(
 
 @router.answers(admin_contract.BLOCK)
 async def block(
-    ports: Ports, request: admin_contract.BlockActivationRequest
+    ports: Ports, asked: admin_contract.BlockActivationRequest
 ) -> admin_contract.BlockActivationResponse:
-    asked = request.request_object
     activation = await administration.block_activation(
         ports.database,
         ports.changes,
@@ -166,9 +154,8 @@ async def block(
 
 @router.answers(admin_contract.UNBLOCK)
 async def unblock(
-    ports: Ports, request: admin_contract.UnblockActivationRequest
+    ports: Ports, asked: admin_contract.UnblockActivationRequest
 ) -> admin_contract.UnblockActivationResponse:
-    asked = request.request_object
     activation = await administration.unblock_activation(
         ports.database,
         ports.changes,
@@ -183,9 +170,8 @@ async def unblock(
 
 @router.answers(admin_contract.REMOVE)
 async def remove(
-    ports: Ports, request: admin_contract.RemoveActivationRequest
+    ports: Ports, asked: admin_contract.RemoveActivationRequest
 ) -> admin_contract.RemoveActivationResponse:
-    asked = request.request_object
     await administration.remove_activation(
         ports.database,
         ports.changes,
@@ -199,9 +185,8 @@ async def remove(
 
 @router.answers(admin_contract.NAME_UPDATE)
 async def rename(
-    ports: Ports, request: admin_contract.RenameActivationRequest
+    ports: Ports, asked: admin_contract.RenameActivationRequest
 ) -> admin_contract.RenameActivationResponse:
-    asked = request.request_object
     activation = await administration.rename_activation(
         ports.database,
         ports.changes,
@@ -218,8 +203,7 @@ async def rename(
 
 
 @router.answers(admin_contract.FLAGS_LIST)
-async def list_flags(ports: Ports, request: admin_contract.ListFlagsRequest) -> admin_contract.FlagsResponse:
-    asked = request.request_object
+async def list_flags(ports: Ports, asked: admin_contract.ListFlagsRequest) -> admin_contract.FlagsResponse:
     found = await flags.list_flags(
         ports.database, activation_id=asked.activation_id, scope=asked.application_ids
     )
@@ -228,26 +212,26 @@ async def list_flags(ports: Ports, request: admin_contract.ListFlagsRequest) -> 
 
 @router.answers(admin_contract.FLAGS_CREATE)
 async def add_flags(ports: Ports, request: admin_contract.ChangeFlagsRequest) -> admin_contract.FlagsResponse:
-    return await _changed(ports, request.request_object, flags.added)
+    return await _changed(ports, request, flags.added)
 
 
 @router.answers(admin_contract.FLAGS_UPDATE)
 async def replace_flags(
     ports: Ports, request: admin_contract.ChangeFlagsRequest
 ) -> admin_contract.FlagsResponse:
-    return await _changed(ports, request.request_object, flags.replaced)
+    return await _changed(ports, request, flags.replaced)
 
 
 @router.answers(admin_contract.FLAGS_REMOVE)
 async def remove_flags(
     ports: Ports, request: admin_contract.ChangeFlagsRequest
 ) -> admin_contract.FlagsResponse:
-    return await _changed(ports, request.request_object, flags.without)
+    return await _changed(ports, request, flags.without)
 
 
 async def _changed(
     ports: Ports, asked: admin_contract.ChangeFlagsRequest, change: flags.Change
-) -> JsonResponse:
+) -> admin_contract.FlagsResponse:
     found = await flags.change_flags(
         ports.database,
         ports.application_cache,
@@ -256,6 +240,4 @@ async def _changed(
         flags=asked.activation_flags,
         scope=asked.application_ids,
     )
-    return answer(
-        admin_contract.FlagsResponse(activation_id=asked.activation_id, activation_flags=list(found))
-    )
+    return admin_contract.FlagsResponse(activation_id=asked.activation_id, activation_flags=list(found))

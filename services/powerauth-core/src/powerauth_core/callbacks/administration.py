@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.callback_authentication import HttpAuthenticationPrivate
 from powerauth_contracts.durations import format_duration
-from powerauth_contracts.rest.callbacks import (
-    CallbackUrlDetail,
-    CallbackUrlSettings,
-    CreateCallbackUrlRequest,
-    HttpAuthenticationPrivate,
-    ListCallbackUrlsRequest,
-    ListCallbackUrlsResponse,
-    RemoveCallbackUrlRequest,
-    RemoveCallbackUrlResponse,
-    UpdateCallbackUrlRequest,
-)
+from powerauth_contracts.enums import CallbackUrlType
 from powerauth_core import events
 from powerauth_core.applications import repository as applications
 from powerauth_core.audit import service as audit
@@ -26,12 +19,10 @@ from powerauth_core.audit.rules import AuditType
 from powerauth_core.callbacks import repository
 from powerauth_core.callbacks.authentication import (
     keep_secrets,
-    public_form,
     store_authentication,
     stored_authentication,
 )
 from powerauth_core.callbacks.certificates import CertificateUnusable, check_locations
-from powerauth_core.callbacks.clients import retry_policy
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.callbacks.ports import Ports
@@ -46,30 +37,59 @@ from servicekit.kept_secrets import CALLBACK_SECRETS, HINT, to_be_given_anew
 MAX_ATTRIBUTES = 1024
 
 
-async def create_callback(ports: Ports, request: CreateCallbackUrlRequest) -> CallbackUrlDetail:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the bank decides about a callback. None for a number or duration means the global default.
+
+    :ivar application_id: public id of the application that it belongs to
+    """
+
+    application_id: str
+    name: str
+    type: CallbackUrlType
+    url: str
+    attributes: list[str]
+    authentication: HttpAuthenticationPrivate | None
+    retention: timedelta | None
+    initial_backoff: timedelta | None
+    max_attempts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A stored callback, the public id of its application, and its authentication in clear."""
+
+    row: CallbackUrl
+    application_id: str
+    authentication: HttpAuthenticationPrivate = field(repr=False)
+
+
+async def create_callback(ports: Ports, wanted: Settings, scope: Sequence[str] | None) -> Configured:
     """Configure a callback.
 
     :raises InvalidUrl: the URL cannot be called
     :raises InvalidApplication: unknown application, or one out of scope
     :raises InvalidRequest: attributes too long, or unusable authentication
     """
-    _check_url(ports.egress, request.callback_url)
-    _check_settings(ports.settings, ports.egress, request)
+    _check_url(ports.egress, wanted.url)
+    _check_settings(ports.settings, ports.egress, wanted)
     async with ports.database.transaction() as session:
-        application = await applications.find_by_name(session, request.application_id)
-        if application is None or not _in_scope(application.name, request.application_ids):
+        application = await applications.find_by_name(session, wanted.application_id)
+        if application is None or not _in_scope(application.name, scope):
             raise InvalidApplication
         row = CallbackUrl(id=str(uuid.uuid4()), application_id=application.id, timestamp_created=clock.now())
-        authentication = request.authentication or HttpAuthenticationPrivate()
-        _assign(row, request)
-        store_authentication(ports.cipher, row, request.application_id, authentication)
+        authentication = wanted.authentication or HttpAuthenticationPrivate()
+        _assign(row, wanted)
+        store_authentication(ports.cipher, row, wanted.application_id, authentication)
         session.add(row)
         await session.flush()
-        await _announce(ports.callbacks, session, "Callback URL created", row, request.application_id)
-    return _detail(ports.settings, row, request.application_id, authentication)
+        await _announce(ports.callbacks, session, "Callback URL created", row, wanted.application_id)
+    return Configured(row, wanted.application_id, authentication)
 
 
-async def update_callback(ports: Ports, request: UpdateCallbackUrlRequest) -> CallbackUrlDetail:
+async def update_callback(
+    ports: Ports, callback_id: str, wanted: Settings, scope: Sequence[str] | None
+) -> Configured:
     """Overwrite a callback; secrets that are left out keep their stored value.
 
     :raises InvalidRequest: unknown callback, or one of another application or out of scope, or a secret is
@@ -77,60 +97,69 @@ async def update_callback(ports: Ports, request: UpdateCallbackUrlRequest) -> Ca
     :raises InvalidUrl: the URL cannot be called
     """
     async with ports.database.transaction() as session:
-        row = await repository.lock(session, ports.database.dialect, request.id)
-        application = await applications.find_by_name(session, request.application_id)
+        row = await repository.lock(session, ports.database.dialect, callback_id)
+        application = await applications.find_by_name(session, wanted.application_id)
         if row is None or application is None or row.application_id != application.id:
             raise InvalidRequest
-        if not _in_scope(application.name, request.application_ids):
+        if not _in_scope(application.name, scope):
             raise InvalidRequest
-        _check_url(ports.egress, request.callback_url)
-        _check_settings(ports.settings, ports.egress, request)
+        _check_url(ports.egress, wanted.url)
+        _check_settings(ports.settings, ports.egress, wanted)
         authentication = HttpAuthenticationPrivate()
-        if request.authentication is not None:
-            stored = stored_authentication(ports.cipher, row, request.application_id)
-            _check_kept_secrets(row, stored, request)
-            authentication = keep_secrets(request.authentication, stored)
-        _assign(row, request)
-        store_authentication(ports.cipher, row, request.application_id, authentication)
+        if wanted.authentication is not None:
+            stored = stored_authentication(ports.cipher, row, wanted.application_id)
+            _check_kept_secrets(row, stored, wanted)
+            authentication = keep_secrets(wanted.authentication, stored)
+        _assign(row, wanted)
+        store_authentication(ports.cipher, row, wanted.application_id, authentication)
         row.timestamp_last_updated = clock.now()
         await session.flush()
-        await _announce(ports.callbacks, session, "Callback URL updated", row, request.application_id)
-    return _detail(ports.settings, row, request.application_id, authentication)
+        await _announce(ports.callbacks, session, "Callback URL updated", row, wanted.application_id)
+    return Configured(row, wanted.application_id, authentication)
 
 
-async def list_callbacks(ports: Ports, request: ListCallbackUrlsRequest) -> ListCallbackUrlsResponse:
+async def list_callbacks(ports: Ports, application_id: str, scope: Sequence[str] | None) -> list[Configured]:
     """The enabled callbacks of an application by name; none for an unknown application."""
-    details: list[CallbackUrlDetail] = []
     async with ports.database.read() as session:
-        application = await applications.find_by_name(session, request.application_id)
-        if application is not None and _in_scope(application.name, request.application_ids):
-            for row in await repository.list_of_application(session, application.id):
-                authentication = HttpAuthenticationPrivate()
-                if row.sound:  # one that others have written is shown, so that it can be removed
-                    authentication = stored_authentication(ports.cipher, row, application.name)
-                details.append(_detail(ports.settings, row, application.name, authentication))
-    return ListCallbackUrlsResponse(callback_url_list=details)
+        application = await applications.find_by_name(session, application_id)
+        if application is None or not _in_scope(application.name, scope):
+            return []
+        rows = await repository.list_of_application(session, application.id)
+    # One that others have written is shown, so that it can be removed.
+    return [
+        Configured(
+            row,
+            application.name,
+            stored_authentication(ports.cipher, row, application.name)
+            if row.sound
+            else HttpAuthenticationPrivate(),
+        )
+        for row in rows
+    ]
 
 
 async def remove_callback(
-    database: Database, callbacks: CallbackDispatcher, request: RemoveCallbackUrlRequest
-) -> RemoveCallbackUrlResponse:
-    """Switch a callback off; events that refer to it remain."""
+    database: Database, callbacks: CallbackDispatcher, callback_id: str, scope: Sequence[str] | None
+) -> bool:
+    """Switch a callback off; events that refer to it remain.
+
+    :return: whether there was one
+    """
     async with database.transaction() as session:
         # Locked, since the MAC is made of all that was read.
-        await repository.lock(session, database.dialect, request.id)
-        found = await repository.find(session, request.id)
-        if found is None or not _in_scope(found.application_id, request.application_ids):
-            return RemoveCallbackUrlResponse(id=request.id, removed=False)
+        await repository.lock(session, database.dialect, callback_id)
+        found = await repository.find(session, callback_id)
+        if found is None or not _in_scope(found.application_id, scope):
+            return False
         found.row.enabled = False
         found.row.timestamp_last_updated = clock.now()
         await session.flush()
         await _announce(callbacks, session, "Callback URL removed", found.row, found.application_id)
-    return RemoveCallbackUrlResponse(id=request.id, removed=True)
+    return True
 
 
-def _in_scope(application_id: str, application_ids: list[str] | None) -> bool:
-    return application_ids is None or application_id in application_ids
+def _in_scope(application_id: str, scope: Sequence[str] | None) -> bool:
+    return scope is None or application_id in scope
 
 
 def _check_url(egress: Egress, url: str) -> None:
@@ -142,10 +171,10 @@ def _check_url(egress: Egress, url: str) -> None:
         raise InvalidUrl from None
 
 
-def _check_settings(settings: CoreSettings, egress: Egress, request: CallbackUrlSettings) -> None:
-    if len(json_text(request.attributes or [])) > MAX_ATTRIBUTES:
+def _check_settings(settings: CoreSettings, egress: Egress, wanted: Settings) -> None:
+    if len(json_text(wanted.attributes)) > MAX_ATTRIBUTES:
         raise InvalidRequest("requestObject.attributes - too long")
-    authentication = request.authentication
+    authentication = wanted.authentication
     if authentication is None:
         return
     try:
@@ -159,27 +188,26 @@ def _check_settings(settings: CoreSettings, egress: Egress, request: CallbackUrl
         raise InvalidRequest(f"requestObject.authentication.oauth2.tokenUri - {error}") from None
 
 
-def _check_kept_secrets(
-    row: CallbackUrl, stored: HttpAuthenticationPrivate, request: CallbackUrlSettings
-) -> None:
+def _check_kept_secrets(row: CallbackUrl, stored: HttpAuthenticationPrivate, wanted: Settings) -> None:
     old = {"callbackUrl": row.callback_url, "authentication": stored.model_dump(by_alias=True)}
-    new = request.model_dump(by_alias=True, include={"callback_url", "authentication"})
+    given = wanted.authentication
+    new = {"callbackUrl": wanted.url, "authentication": given and given.model_dump(by_alias=True)}
     names = to_be_given_anew(CALLBACK_SECRETS, old, new)
     if names:
         raise InvalidRequest(", ".join([f"requestObject.{name}" for name in names]) + f" - {HINT}")
 
 
-def _assign(row: CallbackUrl, request: CallbackUrlSettings) -> None:
+def _assign(row: CallbackUrl, wanted: Settings) -> None:
     def text(duration: timedelta | None) -> str | None:
         return None if duration is None else format_duration(duration)
 
-    row.name = request.name
-    row.type = request.type.value
-    row.callback_url = request.callback_url
-    row.attributes = request.attributes or []
-    row.max_attempts = request.max_attempts
-    row.initial_backoff = text(request.initial_backoff)
-    row.retention_period = text(request.retention_period)
+    row.name = wanted.name
+    row.type = wanted.type.value
+    row.callback_url = wanted.url
+    row.attributes = wanted.attributes
+    row.max_attempts = wanted.max_attempts
+    row.initial_backoff = text(wanted.initial_backoff)
+    row.retention_period = text(wanted.retention)
 
 
 async def _announce(
@@ -196,21 +224,3 @@ async def _announce(
     await audit.record(session, AuditType.CALLBACK, message, params, None)
     await events.application_changed(session, application_id, "config")
     after_commit(session, callbacks.clients.recheck)
-
-
-def _detail(
-    settings: CoreSettings, row: CallbackUrl, application_id: str, authentication: HttpAuthenticationPrivate
-) -> CallbackUrlDetail:
-    policy = retry_policy(settings, row)
-    return CallbackUrlDetail(
-        id=row.id,
-        application_id=application_id,
-        name=row.name,
-        type=row.type,
-        callback_url=row.callback_url,
-        attributes=list(row.attributes or ()),
-        authentication=public_form(authentication),
-        retention_period=policy.retention,
-        initial_backoff=policy.initial_backoff,
-        max_attempts=policy.max_attempts,
-    )

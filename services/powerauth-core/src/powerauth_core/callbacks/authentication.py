@@ -1,18 +1,8 @@
-"""Authentication of callbacks: at rest, in answers, merged on update (spec/core-api.md §18.1)."""
+"""Authentication of callbacks: at rest, merged on update (spec/core-api.md §18.1)."""
 
 from __future__ import annotations
 
-from powerauth_contracts.rest.callbacks import (
-    SECRET_FIELDS,
-    CertificateAuthentication,
-    CertificatePublic,
-    HttpAuthenticationPrivate,
-    HttpAuthenticationPublic,
-    HttpBasicAuthentication,
-    HttpBasicPublic,
-    OAuth2Authentication,
-    OAuth2Public,
-)
+from powerauth_contracts.callback_authentication import SECRET_FIELDS, HttpAuthenticationPrivate
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.kernel.errors import UnsoundRecord
 from powerauth_core.kernel.records import RecordCipher, application_text_parts
@@ -61,33 +51,3 @@ def keep_secrets(
             if is_kept(getattr(new, name)):
                 setattr(new, name, getattr(old, name))
     return merged
-
-
-def public_form(authentication: HttpAuthenticationPrivate) -> HttpAuthenticationPublic:
-    """What answers may show of an authentication; a section that is not set is one that is switched off."""
-    certificate = authentication.certificate or CertificateAuthentication()
-    basic = authentication.http_basic or HttpBasicAuthentication()
-    oauth2 = authentication.oauth2 or OAuth2Authentication()
-    return HttpAuthenticationPublic(
-        certificate=CertificatePublic(
-            enabled=certificate.enabled,
-            use_custom_key_store=certificate.use_custom_key_store,
-            key_store_location=certificate.key_store_location,
-            key_store_password_set=bool(certificate.key_store_password),
-            key_alias=certificate.key_alias,
-            key_password_set=bool(certificate.key_password),
-            use_custom_trust_store=certificate.use_custom_trust_store,
-            trust_store_location=certificate.trust_store_location,
-            trust_store_password_set=bool(certificate.trust_store_password),
-        ),
-        http_basic=HttpBasicPublic(
-            enabled=basic.enabled, username=basic.username, password_set=bool(basic.password)
-        ),
-        oauth2=OAuth2Public(
-            enabled=oauth2.enabled,
-            token_uri=oauth2.token_uri,
-            client_id=oauth2.client_id,
-            client_secret_set=bool(oauth2.client_secret),
-            scope=oauth2.scope,
-        ),
-    )

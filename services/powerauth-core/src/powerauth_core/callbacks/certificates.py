@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from powerauth_contracts.rest.callbacks import CertificateAuthentication
+from powerauth_contracts.callback_authentication import CertificateAuthentication
 
 ClientKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 

@@ -14,8 +14,8 @@ from urllib.parse import quote_plus
 
 import httpx2
 
+from powerauth_contracts.callback_authentication import HttpAuthenticationPrivate, OAuth2Authentication
 from powerauth_contracts.durations import parse_duration
-from powerauth_contracts.rest.callbacks import HttpAuthenticationPrivate, OAuth2Authentication
 from powerauth_core.callbacks import repository
 from powerauth_core.callbacks.authentication import stored_authentication
 from powerauth_core.callbacks.certificates import CertificateUnusable, tls_context

@@ -13,9 +13,8 @@ router = CallRouter("Recovery")
 
 @router.answers(contract.CREATE)
 async def create_code(
-    ports: Ports, request: contract.CreateRecoveryCodeRequest
+    ports: Ports, asked: contract.CreateRecoveryCodeRequest
 ) -> contract.CreateRecoveryCodeResponse:
-    asked = request.request_object
     postcard = await postcards.create_code(
         ports,
         application_id=asked.application_id,
@@ -39,9 +38,8 @@ async def create_code(
 
 @router.answers(contract.CONFIRM)
 async def confirm_code(
-    ports: Ports, request: contract.ConfirmRecoveryCodeRequest
+    ports: Ports, asked: contract.ConfirmRecoveryCodeRequest
 ) -> contract.ConfirmRecoveryCodeResponse:
-    asked = request.request_object
     activation, sealed = await service.confirm_code(
         ports,
         activation_id=asked.activation_id,
@@ -57,9 +55,8 @@ async def confirm_code(
 
 @router.answers(contract.LOOKUP)
 async def look_up_codes(
-    ports: Ports, request: contract.LookupRecoveryCodesRequest
+    ports: Ports, asked: contract.LookupRecoveryCodesRequest
 ) -> contract.LookupRecoveryCodesResponse:
-    asked = request.request_object
     found = await service.look_up_codes(
         ports.database,
         ports.application_cache,
@@ -75,18 +72,14 @@ async def look_up_codes(
 
 @router.answers(contract.REVOKE)
 async def revoke_codes(
-    ports: Ports, request: contract.RevokeRecoveryCodesRequest
+    ports: Ports, asked: contract.RevokeRecoveryCodesRequest
 ) -> contract.RevokeRecoveryCodesResponse:
-    asked = request.request_object
     revoked = await service.revoke_codes(ports.database, asked.recovery_code_ids, asked.application_ids)
     return contract.RevokeRecoveryCodesResponse(revoked=revoked)
 
 
 @router.answers(contract.CONFIG_DETAIL)
-async def get_config(
-    ports: Ports, request: contract.RecoveryConfigRequest
-) -> contract.RecoveryConfigResponse:
-    asked = request.request_object
+async def get_config(ports: Ports, asked: contract.RecoveryConfigRequest) -> contract.RecoveryConfigResponse:
     config = await postcards.get_config(
         ports.database,
         ports.application_cache,
@@ -105,9 +98,8 @@ async def get_config(
 
 @router.answers(contract.CONFIG_UPDATE)
 async def update_config(
-    ports: Ports, request: contract.UpdateRecoveryConfigRequest
+    ports: Ports, asked: contract.UpdateRecoveryConfigRequest
 ) -> contract.UpdateRecoveryConfigResponse:
-    asked = request.request_object
     await postcards.update_config(
         ports,
         application_id=asked.application_id,

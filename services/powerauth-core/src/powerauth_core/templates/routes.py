@@ -1,7 +1,6 @@
 """HTTP of the operation template and text calls (spec/core-api.md §20; cloud-api §11.7)."""
 
 from powerauth_contracts.rest import templates as contract
-from powerauth_core.kernel.answers import answer_empty
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.templates import service, texts
 from powerauth_core.templates.models import OperationText
@@ -41,7 +40,6 @@ async def list_all(ports: Ports, _: None) -> list[contract.OperationTemplateDeta
 @router.answers(contract.TEMPLATE_REMOVE)
 async def remove(ports: Ports, request: contract.OperationTemplateRemoveRequest) -> None:
     await service.remove(ports.database, request.id)
-    return answer_empty()
 
 
 @router.answers(contract.TEXT_LIST)
