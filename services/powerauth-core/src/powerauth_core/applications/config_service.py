@@ -7,14 +7,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.rest.applications import (
-    ApplicationConfigDetail,
-    ApplicationRequest,
-    ConfigItem,
-    CreateConfigRequest,
-    CreatedConfig,
-    RemoveConfigRequest,
-)
 from powerauth_core import events
 from powerauth_core.applications import repository
 from powerauth_core.applications.cache import ApplicationCache
@@ -34,41 +26,38 @@ from servicekit.database import Database, after_commit
 
 
 async def config_detail(
-    database: Database, cipher: RecordCipher, request: ApplicationRequest
-) -> ApplicationConfigDetail:
-    """The whole configuration of an application; empty for an unknown one."""
-    items: list[ConfigItem] = []
+    database: Database, cipher: RecordCipher, application_id: str
+) -> dict[str, list[Any]]:
+    """The values of all keys of an application; none for an unknown one."""
     async with database.read() as session:
-        application = await repository.find_by_name(session, request.application_id)
-        if application is not None:
-            for row in await repository.configs_of(session, application.id):
-                values = config_values(cipher, application.name, row)
-                items.append(ConfigItem(key=row.config_key, values=values))
-    return ApplicationConfigDetail(application_id=request.application_id, application_configs=items)
+        application = await repository.find_by_name(session, application_id)
+        if application is None:
+            return {}
+        rows = await repository.configs_of(session, application.id)
+    return {row.config_key: config_values(cipher, application.name, row) for row in rows}
 
 
-async def create_config(ports: Ports, request: CreateConfigRequest) -> CreatedConfig:
+async def create_config(ports: Ports, *, application_id: str, key: str, values: Sequence[Any]) -> None:
     """Set all values of a key.
 
     :raises InvalidRequest: unknown key, or values that the key does not take
     :raises InvalidApplication: unknown application
     """
-    check = ALLOWED_KEYS.get(request.key)
+    check = ALLOWED_KEYS.get(key)
     if check is None:
         raise InvalidRequest("requestObject.key - unknown configuration key")
-    if not check(request.values):
+    if not check(values):
         raise InvalidRequest("requestObject.values - not usable for this key")
-    if request.key == OAUTH2_PROVIDERS:
-        _check_providers(ports.settings, ports.egress, request.values)
+    if key == OAUTH2_PROVIDERS:
+        _check_providers(ports.settings, ports.egress, values)
     async with ports.database.transaction() as session:
-        application = await repository.lock_by_name(session, request.application_id)
+        application = await repository.lock_by_name(session, application_id)
         if application is None:
             raise InvalidApplication
-        await store(ports.cipher, session, application, request.key, request.values)
+        await store(ports.cipher, session, application, key, values)
         await _announce(
-            ports.application_cache, session, "Application configuration set", application.name, request.key
+            ports.application_cache, session, "Application configuration set", application.name, key
         )
-    return CreatedConfig(application_id=application.name, key=request.key, values=request.values)
 
 
 def _check_providers(settings: CoreSettings, egress: Egress, values: Sequence[Any]) -> None:
@@ -79,20 +68,20 @@ def _check_providers(settings: CoreSettings, egress: Egress, values: Sequence[An
 
 
 async def remove_config(
-    database: Database, application_cache: ApplicationCache, request: RemoveConfigRequest
+    database: Database, application_cache: ApplicationCache, *, application_id: str, key: str
 ) -> None:
     """Remove a key; nothing happens if the application or the key is not there.
 
     :raises InvalidRequest: unknown key
     """
-    if request.key not in ALLOWED_KEYS:
+    if key not in ALLOWED_KEYS:
         raise InvalidRequest("requestObject.key - unknown configuration key")
     async with database.transaction() as session:
-        application = await repository.lock_by_name(session, request.application_id)
-        if application is None or not await repository.remove_config(session, application.id, request.key):
+        application = await repository.lock_by_name(session, application_id)
+        if application is None or not await repository.remove_config(session, application.id, key):
             return
         await _announce(
-            application_cache, session, "Application configuration removed", application.name, request.key
+            application_cache, session, "Application configuration removed", application.name, key
         )
 
 

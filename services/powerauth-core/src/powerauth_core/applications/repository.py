@@ -65,12 +65,6 @@ async def find_version_by_key(session: AsyncSession, application_key: str) -> Ap
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-async def versions_by_rid(session: AsyncSession, rids: Iterable[int]) -> Sequence[ApplicationVersion]:
-    """The versions with these row ids."""
-    statement = select(ApplicationVersion).where(ApplicationVersion.id.in_(set(rids)))
-    return (await session.execute(statement)).scalars().all()
-
-
 async def newest_master_key_pair(session: AsyncSession, rid: int) -> MasterKeyPair | None:
     """The key pair that signs for an application."""
     statement = (

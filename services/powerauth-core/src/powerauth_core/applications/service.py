@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.rest.applications import (
-    ApplicationDetail,
-    ApplicationRequest,
-    ApplicationRoles,
-    ApplicationVersionDetail,
-    CreateApplicationRequest,
-    CreatedVersion,
-    CreateVersionRequest,
-    ListApplicationsResponse,
-    RolesRequest,
-    VersionLookupRequest,
-    VersionLookupResponse,
-    VersionRequest,
-    VersionSupport,
-)
 from powerauth_core import events
 from powerauth_core.applications import config_service, repository
 from powerauth_core.applications.cache import ApplicationCache, read_master_key
@@ -54,19 +40,47 @@ DEFAULT_VERSION = "default"
 MAX_ROLES_TEXT = 255
 
 
-async def list_applications(database: Database) -> ListApplicationsResponse:
-    """All applications with their roles."""
+Change = Callable[[Sequence[str], Sequence[str]], list[str]]
+"""From the roles there are and those of the request to the roles there will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionKeys:
+    """What a mobile application of a version is built with, each Base64 of 16 bytes."""
+
+    application_key: str
+    application_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDetail:
+    """A version with its keys.
+
+    :ivar sdk_config: the keys and the master public key as the mobile SDK takes them
+    """
+
+    version: ApplicationVersion
+    keys: VersionKeys
+    sdk_config: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationDetail:
+    """An application with its newest master public key (Base64 of 65 bytes) and its versions."""
+
+    application: Application
+    master_public_key: str
+    versions: Sequence[VersionDetail]
+
+
+async def list_applications(database: Database) -> Sequence[Application]:
+    """All applications, oldest first."""
     async with database.read() as session:
-        found = await repository.list_all(session)
-    return ListApplicationsResponse(
-        applications=[
-            ApplicationRoles(application_id=row.name, application_roles=row.roles or []) for row in found
-        ]
-    )
+        return await repository.list_all(session)
 
 
 async def application_detail(
-    database: Database, cipher: RecordCipher, request: ApplicationRequest
+    database: Database, cipher: RecordCipher, application_id: str
 ) -> ApplicationDetail:
     """An application with its versions and secrets.
 
@@ -75,40 +89,35 @@ async def application_detail(
     :raises CoreError: it cannot be read, as `read_master_key`
     """
     async with database.read() as session:
-        application = await _existing(session, request.application_id)
+        application = await _existing(session, application_id)
         pair = await repository.newest_master_key_pair(session, application.id)
         if pair is None:
             raise NoMasterKeyPair
         versions = await repository.versions_of(session, application.id)
     public = read_master_key(cipher, pair).public_base64
     return ApplicationDetail(
-        application_id=application.name,
-        master_public_key=public,
-        application_roles=application.roles or [],
-        versions=[_version_detail(cipher, version, public) for version in versions],
+        application, public, [_version_detail(cipher, version, public) for version in versions]
     )
 
 
-async def find_by_key(
-    database: Database, application_cache: ApplicationCache, request: VersionLookupRequest
-) -> VersionLookupResponse:
-    """The application of an application key, whether its version is supported or not.
+async def find_by_key(database: Database, application_cache: ApplicationCache, application_key: str) -> str:
+    """Id of the application of an application key, whether its version is supported or not.
 
     :raises InvalidApplication: unknown application key
     """
     async with database.read() as session:
-        facts = await application_cache.by_key(session, request.application_key)
+        facts = await application_cache.by_key(session, application_key)
     if facts is None:
         raise InvalidApplication
-    return VersionLookupResponse(application_id=facts.application_id)
+    return facts.application_id
 
 
-async def create_application(ports: Ports, request: CreateApplicationRequest) -> ApplicationRoles:
+async def create_application(ports: Ports, name: str) -> None:
     """Create an application with a master key pair and the version ``default``.
 
+    :param name: its public id
     :raises DuplicateApplication: the id is taken
     """
-    name = request.application_id
     async with ports.database.transaction() as session:
         if await repository.find_by_name(session, name) is not None:
             raise DuplicateApplication
@@ -122,96 +131,98 @@ async def create_application(ports: Ports, request: CreateApplicationRequest) ->
                 ports.cipher, session, application, MINIMUM_PROTOCOL_VERSION, [minimum]
             )
         await announce(ports.application_cache, session, "Application created", name, "application")
-    return ApplicationRoles(application_id=name, application_roles=[])
 
 
-async def create_version(ports: Ports, request: CreateVersionRequest) -> CreatedVersion:
+async def create_version(ports: Ports, *, application_id: str, version_id: str) -> VersionKeys:
     """Create a supported version with a fresh application key and secret.
 
     :raises InvalidApplication: unknown application
     :raises DuplicateApplication: the version id is taken in this application
     """
     async with ports.database.transaction() as session:
-        application = await _existing(session, request.application_id)
-        if await repository.find_version(session, application.id, request.application_version_id):
+        application = await _existing(session, application_id)
+        if await repository.find_version(session, application.id, version_id):
             raise DuplicateApplication
-        version = _new_version(ports.cipher, application, request.application_version_id)
+        version = _new_version(ports.cipher, application, version_id)
         await _insert_unique(session, version)
         await announce(
             ports.application_cache, session, "Application version created", application.name, "version"
         )
-    return CreatedVersion(
-        application_version_id=request.application_version_id,
-        application_key=version.application_key or "",
-        application_secret=application_secret(ports.cipher, version),
-        supported=True,
-    )
+    return _keys(ports.cipher, version)
 
 
 async def set_supported(
-    database: Database, application_cache: ApplicationCache, request: VersionRequest, supported: bool
-) -> VersionSupport:
+    database: Database,
+    application_cache: ApplicationCache,
+    *,
+    application_id: str,
+    version_id: str,
+    supported: bool,
+) -> None:
     """Support a version or stop supporting it; nothing happens if it is so already.
 
     :raises InvalidApplication: unknown application or version
     """
     async with database.transaction() as session:
-        application = await _existing(session, request.application_id)
-        version = await repository.find_version(session, application.id, request.application_version_id)
+        application = await _existing(session, application_id)
+        version = await repository.find_version(session, application.id, version_id)
         if version is None:
             raise InvalidApplication
         if version.supported is not supported:
             version.supported = supported
             message = "Application version supported" if supported else "Application version unsupported"
             await announce(application_cache, session, message, application.name, "version")
-    return VersionSupport(application_version_id=request.application_version_id, supported=supported)
 
 
-async def list_roles(database: Database, request: ApplicationRequest) -> ApplicationRoles:
+async def list_roles(database: Database, application_id: str) -> list[str]:
     """The roles of an application.
 
     :raises InvalidApplication: unknown application
     """
     async with database.read() as session:
-        application = await _existing(session, request.application_id)
-    return ApplicationRoles(application_id=application.name, application_roles=application.roles or [])
+        return (await _existing(session, application_id)).roles or []
 
 
-async def add_roles(
-    database: Database, application_cache: ApplicationCache, request: RolesRequest
-) -> ApplicationRoles:
-    """Add the roles that are not there yet; the result is sorted. Raises as `set_roles`."""
-    return await _change_roles(
-        database, application_cache, request, lambda old, given: sorted({*old, *given})
-    )
+def added(present: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Add the roles that are not there yet; the result is sorted."""
+    return sorted({*present, *given})
 
 
-async def set_roles(
-    database: Database, application_cache: ApplicationCache, request: RolesRequest
-) -> ApplicationRoles:
-    """Replace the roles by the sorted given ones.
+def replaced(_: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Replace the roles by the sorted given ones."""
+    return sorted(given)
 
+
+def without(present: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Remove the given roles; the others keep their order."""
+    return [role for role in present if role not in given]
+
+
+async def change_roles(
+    database: Database,
+    application_cache: ApplicationCache,
+    change: Change,
+    *,
+    application_id: str,
+    roles: Sequence[str],
+) -> list[str]:
+    """Change the roles of an application.
+
+    :param change: `added`, `replaced` or `without`
+    :return: the roles after the call
     :raises InvalidApplication: unknown application
     :raises InvalidRequest: the roles do not fit their column
     """
-    return await _change_roles(database, application_cache, request, lambda _old, given: sorted(given))
-
-
-async def remove_roles(
-    database: Database, application_cache: ApplicationCache, request: RolesRequest
-) -> ApplicationRoles:
-    """Remove the given roles; the others keep their order. Raises as `set_roles`."""
-    return await _change_roles(
-        database, application_cache, request, lambda old, given: [role for role in old if role not in given]
-    )
-
-
-async def secrets_of_versions(
-    cipher: RecordCipher, session: AsyncSession, rids: Iterable[int]
-) -> dict[int, str]:
-    """Application secrets as Base64 text by row id of the version, of those that exist (D12)."""
-    versions = await repository.versions_by_rid(session, rids)
-    return {version.id: application_secret(cipher, version) for version in versions}
+    async with database.transaction() as session:
+        application = await repository.lock_by_name(session, application_id)
+        if application is None:
+            raise InvalidApplication
+        wanted = change(application.roles or [], roles)
+        if len(json_text(wanted)) > MAX_ROLES_TEXT:
+            raise InvalidRequest("requestObject.applicationRoles - too long")
+        application.roles = wanted
+        await announce(application_cache, session, "Application roles changed", application.name, "roles")
+    return wanted
 
 
 async def announce(
@@ -226,24 +237,6 @@ async def announce(
     await audit.record(session, AuditType.APPLICATION, message, params, None)
     await events.application_changed(session, application_id, part)
     after_commit(session, application_cache.clear)
-
-
-async def _change_roles(
-    database: Database,
-    application_cache: ApplicationCache,
-    request: RolesRequest,
-    change: Callable[[list[str], list[str]], list[str]],
-) -> ApplicationRoles:
-    async with database.transaction() as session:
-        application = await repository.lock_by_name(session, request.application_id)
-        if application is None:
-            raise InvalidApplication
-        roles = change(application.roles or [], request.application_roles)
-        if len(json_text(roles)) > MAX_ROLES_TEXT:
-            raise InvalidRequest("requestObject.applicationRoles - too long")
-        application.roles = roles
-        await announce(application_cache, session, "Application roles changed", application.name, "roles")
-    return ApplicationRoles(application_id=application.name, application_roles=roles)
 
 
 async def _existing(session: AsyncSession, application_id: str) -> Application:
@@ -294,19 +287,15 @@ def _new_version(cipher: RecordCipher, application: Application, name: str) -> A
     )
 
 
-def _version_detail(
-    cipher: RecordCipher, version: ApplicationVersion, master_public_key: str
-) -> ApplicationVersionDetail:
-    secret = application_secret(cipher, version)
-    key = version.application_key or ""
+def _keys(cipher: RecordCipher, version: ApplicationVersion) -> VersionKeys:
+    return VersionKeys(version.application_key or "", application_secret(cipher, version))
+
+
+def _version_detail(cipher: RecordCipher, version: ApplicationVersion, master_key: str) -> VersionDetail:
+    keys = _keys(cipher, version)
+    parts = keys.application_key, keys.application_secret, master_key
     try:
-        config = MobileSdkConfig(b64decode(key), b64decode(secret), b64decode(master_public_key)).build()
+        config = MobileSdkConfig(*[b64decode(part) for part in parts]).build()
     except EncodingError:
         raise InvalidKeyFormat from None
-    return ApplicationVersionDetail(
-        application_version_id=version.name,
-        application_key=key,
-        application_secret=secret,
-        mobile_sdk_config=config,
-        supported=bool(version.supported),
-    )
+    return VersionDetail(version, keys, config)
