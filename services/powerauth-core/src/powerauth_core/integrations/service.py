@@ -8,13 +8,6 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import IntegrationKind
-from powerauth_contracts.rest.integrations import (
-    CreateIntegrationRequest,
-    IntegrationDetail,
-    ListIntegrationsResponse,
-    RemoveIntegrationRequest,
-    RemoveIntegrationResponse,
-)
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.integrations import repository
@@ -42,49 +35,38 @@ class UnknownIntegration(Exception):
 
 
 async def create_integration(
-    database: Database, cipher: RecordCipher, request: CreateIntegrationRequest
-) -> IntegrationDetail:
+    database: Database, cipher: RecordCipher, name: str, kind: IntegrationKind
+) -> tuple[Integration, Credentials]:
     """Create an integration; of the dmz kind the secret is shown here and never again."""
     async with database.transaction() as session:
-        row, credentials = await _create(cipher, session, request.name, request.kind)
-    return IntegrationDetail(
-        id=row.id,
-        name=row.name,
-        client_token=credentials.client_token,
-        client_secret=credentials.client_secret,
-    )
+        return await _create(cipher, session, name, kind)
 
 
-async def list_integrations(ports: Ports) -> ListIntegrationsResponse:
+async def list_integrations(
+    database: Database, cipher: RecordCipher
+) -> list[tuple[Integration, Credentials]]:
     """The integrations of the rest kind with their secrets."""
-    async with ports.database.read() as session:
+    async with database.read() as session:
         rows = await repository.list_of_kind(session, IntegrationKind.REST)
-    return ListIntegrationsResponse(
-        restricted_access=ports.settings.restrict_access,
-        items=[
-            IntegrationDetail(
-                id=row.id,
-                name=row.name,
-                client_token=row.client_token,
-                # One that others have written is shown, so that it can be removed.
-                client_secret=readable_secret(ports.cipher, row) if row.sound else "",
-            )
-            for row in rows
-        ],
-    )
+    # One that others have written is shown, so that it can be removed.
+    return [
+        (row, Credentials(row.client_token, readable_secret(cipher, row) if row.sound else ""))
+        for row in rows
+    ]
 
 
-async def remove_integration(
-    database: Database, callers: CallerCache, request: RemoveIntegrationRequest
-) -> RemoveIntegrationResponse:
-    """Remove an integration of any kind; other processes stop accepting it within `caller_cache_seconds`."""
+async def remove_integration(database: Database, callers: CallerCache, integration_id: str) -> bool:
+    """Remove an integration of any kind; other processes stop accepting it within `caller_cache_seconds`.
+
+    :return: whether there was one
+    """
     async with database.transaction() as session:
-        row = await repository.remove(session, request.id)
+        row = await repository.remove(session, integration_id)
         if row is not None:
             params = {"integrationId": row.id, "name": row.name, "kind": row.kind}
             await audit.record(session, AuditType.INTEGRATION, "Integration removed", params, None)
             after_commit(session, callers.clear)
-    return RemoveIntegrationResponse(id=request.id, removed=row is not None)
+    return row is not None
 
 
 async def ensure_integration(ports: Ports, name: str, kind: IntegrationKind) -> Credentials:
@@ -135,7 +117,7 @@ async def remove_named(database: Database, callers: CallerCache, name: str, kind
     """
     async with database.read() as session:
         row = await _named(session, name, kind)
-    await remove_integration(database, callers, RemoveIntegrationRequest(id=row.id))
+    await remove_integration(database, callers, row.id)
 
 
 async def list_callers(database: Database) -> list[Integration]:
