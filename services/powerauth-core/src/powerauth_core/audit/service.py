@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import AuditLevel
-from powerauth_contracts.rest.audit import AuditItem, ListAuditRequest, ListAuditResponse
 from powerauth_core import __version__
 from powerauth_core.audit import repository
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.errors import InvalidRequest
-from powerauth_protocol.common.json_text import JsonError, read_json
+from powerauth_core.kernel.paging import Page
 from servicekit import clock
 from servicekit.database import Database
 
@@ -66,45 +66,35 @@ async def record(
     await session.execute(insert(AuditLog), [row(audit_type, message, params, subject_id, level)])
 
 
-async def list_records(database: Database, request: ListAuditRequest) -> ListAuditResponse:
+async def list_records(
+    database: Database,
+    *,
+    subject_id: str,
+    types: Sequence[str] | None,
+    min_level: AuditLevel,
+    since: datetime,
+    until: datetime,
+    page: Page,
+    scope: Sequence[str] | None,
+) -> tuple[Sequence[AuditLog], bool]:
     """One page of the records about a subject, newest first (``audit/log/list``).
 
+    :return: the records, and whether there are more
     :raises InvalidRequest: the range is empty the wrong way round
     """
-    if request.timestamp_from > request.timestamp_to:
+    if since > until:
         raise InvalidRequest("requestObject.timestampFrom - must not be after timestampTo")
     async with database.read() as session:
         rows = await repository.page(
             session,
             database.dialect,
-            subject_id=request.subject_id,
-            application_ids=request.application_ids,
-            types=request.types,
-            levels=request.min_level.and_above(),
-            timestamp_from=request.timestamp_from,
-            timestamp_to=request.timestamp_to,
-            offset=request.page_number * request.page_size,
-            limit=request.page_size + 1,
+            subject_id=subject_id,
+            application_ids=scope,
+            types=types,
+            levels=min_level.and_above(),
+            timestamp_from=since,
+            timestamp_to=until,
+            offset=page.number * page.size,
+            limit=page.size + 1,
         )
-    return ListAuditResponse(
-        items=[_item(found) for found in rows[: request.page_size]],
-        has_next=len(rows) > request.page_size,
-    )
-
-
-def _item(row: AuditLog) -> AuditItem:
-    """The wire form of a row; parameters that are no JSON object (adopted rows) become ``{}``."""
-    try:
-        param = read_json(row.param or "{}")
-    except JsonError:
-        param = {}
-    return AuditItem(
-        id=row.audit_log_id,
-        subject_id=row.subject_id,
-        application_name=row.application_name,
-        type=row.audit_type,
-        level=row.audit_level,
-        timestamp=row.timestamp_created,
-        message=row.message,
-        param=param if isinstance(param, dict) else {},
-    )
+    return rows[: page.size], len(rows) > page.size
