@@ -9,5 +9,7 @@ router = CallRouter("Telemetry")
 
 
 @router.answers(contract.REPORT)
-async def report(ports: Ports, request: contract.TelemetryRequest) -> contract.TelemetryReport:
-    return await service.report(ports.database, request)
+async def report(ports: Ports, asked: contract.TelemetryRequest) -> contract.TelemetryReport:
+    made = await service.report(ports.database, asked.name, asked.parameters or {})
+    data = {"application": made.application, "users": made.users, "days": made.days}
+    return contract.TelemetryReport(name=made.name, report_data=data)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from powerauth_contracts.rest.telemetry import TelemetryReport, TelemetryRequest
 from powerauth_core.kernel.errors import TelemetryError
 from powerauth_core.telemetry import repository
 from servicekit import clock
@@ -17,22 +18,30 @@ MONTH_DAYS = 30
 MAX_DAYS = 365
 
 
-async def report(database: Database, request: TelemetryRequest) -> TelemetryReport:
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How many users an application had in the past days; ``name`` is the canonical one."""
+
+    name: str
+    application: str
+    users: int
+    days: int
+
+
+async def report(database: Database, asked_name: str, parameters: Mapping[str, Any]) -> Report:
     """Make a report by its name, in any case.
 
     :raises TelemetryError: unknown report, or missing or unusable parameters
     """
-    name = request.name.upper()
-    parameters = request.parameters or {}
+    name = asked_name.upper()
     if name == CURRENT_MAU:
         days = MONTH_DAYS
     elif name == USERS_IN_PAST_DAYS:
         days = _days(parameters)
     else:
-        raise TelemetryError(f"Unknown report name: {request.name}")
+        raise TelemetryError(f"Unknown report name: {asked_name}")
     application = _application(parameters)
-    users = await _users(database, application, days)
-    return TelemetryReport(name=name, report_data={"application": application, "users": users, "days": days})
+    return Report(name, application, await _users(database, application, days), days)
 
 
 async def _users(database: Database, application: str, days: int) -> int:
@@ -43,7 +52,7 @@ async def _users(database: Database, application: str, days: int) -> int:
         return await repository.count_users(session, application, now - timedelta(days=days), now)
 
 
-def _days(parameters: dict[str, Any]) -> int:
+def _days(parameters: Mapping[str, Any]) -> int:
     days = parameters.get("days")
     if days is None:
         raise TelemetryError("Missing parameter 'days'.")
@@ -54,7 +63,7 @@ def _days(parameters: dict[str, Any]) -> int:
     return days
 
 
-def _application(parameters: dict[str, Any]) -> str:
+def _application(parameters: Mapping[str, Any]) -> str:
     application = parameters.get("application")
     if application is None:
         raise TelemetryError("Missing parameter 'application'.")
