@@ -11,6 +11,7 @@ import pytest
 SERVICES = ("powerauth_core", "cloud_private_api", "enrollment")
 ROLES = {
     "routes": "routes",
+    "views": "views",
     "schemas": "schemas",
     "rules": "rules",
     "repository": "repository",
@@ -25,6 +26,7 @@ FACTS = {
     "powerauth_core.audit.chain.keys",
     "powerauth_core.audit.chain.streams",
     "powerauth_core.audit.signatures",
+    "powerauth_core.operations.stored",
     "powerauth_core.providers.plug_ins",
     "powerauth_core.templates.shapes",
     "powerauth_core.verification.audit",
@@ -32,17 +34,50 @@ FACTS = {
 }
 """Values, columns and formats that rules, tables and queries share: no use cases."""
 
+CONTRACTS = "powerauth_contracts"
+WIRE_VALUES = {
+    f"{CONTRACTS}.{module}"
+    for module in ("callback_authentication", "calls", "durations", "enums", "fields", "moments", "wire")
+}
+"""What of the contracts is no model: values, bounds, what a call is, and how JSON is read and written."""
+DOORS = ("dmz", "edge")
+"""Rooms whose handlers map the wire to the domain, as `routes` and `views` do elsewhere."""
+STILL_WIRE = {
+    "activations.status",
+    "dmz.activations",
+    "dmz.creation",
+    "dmz.status",
+    "dmz.tokens",
+    "envelopes.handout",
+    "envelopes.service",
+    "exchange.key_exchange",
+    "exchange.offer",
+    "exchange.recovery",
+    "recovery.service",
+    "temporary_keys.service",
+    "tokens.checks",
+    "tokens.service",
+    "upgrade.service",
+    "vault.service",
+    "verification.ecdsa",
+    "verification.offline",
+    "verification.service",
+}
+"""Modules that pass wire models on; the list may only shrink."""
+
 Import = tuple[str, str]
 
 
 @cache
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph(*SERVICES, include_external_packages=False, cache_dir=None)
+    return grimp.build_graph(*SERVICES, CONTRACTS, include_external_packages=False, cache_dir=None)
 
 
 def role(module: str) -> str:
     """What a module of a room is; whatever is none of the named things holds use cases."""
-    _, room, *rest = module.split(".")
+    package, room, *rest = module.split(".")
+    if package == CONTRACTS:
+        return "contract"
     if room in RUNTIME and not rest:
         return "runtime"
     if room == "kernel" or not rest or module in FACTS:
@@ -71,6 +106,29 @@ def test_the_database_is_reached_through_use_cases(knowing: str) -> None:
 @pytest.mark.parametrize("knowing", ["use case", "rules", "repository", "models", "schemas", "ports"])
 def test_nothing_but_the_application_knows_routes(knowing: str) -> None:
     assert list(imports(knowing, lambda known: role(known) == "routes")) == []
+
+
+@pytest.mark.parametrize("knowing", ["use case", "rules", "repository", "models", "schemas", "ports"])
+def test_answers_are_shaped_by_routes_and_doors(knowing: str) -> None:
+    known = imports(knowing, lambda known: role(known) == "views")
+    assert [pair for pair in known if pair[0].split(".")[1] not in DOORS] == []
+
+
+def test_use_cases_of_the_core_speak_the_domain() -> None:
+    assert {module for module in graph().modules if passes_wire_models_on(module)} == {
+        f"powerauth_core.{module}" for module in STILL_WIRE
+    }
+
+
+def passes_wire_models_on(module: str) -> bool:
+    """Whether a room knows models of calls; a door may know those of its own table."""
+    if not module.startswith("powerauth_core.") or role(module) in ("routes", "schemas", "views", "runtime"):
+        return False
+    known = graph().find_modules_directly_imported_by(module)
+    room = module.split(".")[1]
+    if room in DOORS:
+        return room == "dmz" and any(name.startswith(f"{CONTRACTS}.rest.") for name in known)
+    return any(name.startswith(f"{CONTRACTS}.") and name not in WIRE_VALUES for name in known)
 
 
 @pytest.mark.parametrize("service", ["powerauth_core", "cloud_private_api"])

@@ -3,9 +3,7 @@
 from powerauth_contracts.rest import applications as contract
 from powerauth_core.applications import config_service, service
 from powerauth_core.applications.ports import Ports
-from powerauth_core.kernel.answers import answer, answer_empty
 from powerauth_core.kernel.call_routes import CallRouter
-from servicekit.answers import JsonResponse
 
 router = CallRouter("Applications")
 
@@ -111,10 +109,11 @@ async def remove_config(ports: Ports, asked: contract.RemoveConfigRequest) -> No
     await config_service.remove_config(
         ports.database, ports.application_cache, application_id=asked.application_id, key=asked.key
     )
-    return answer_empty()
 
 
-async def _supported(ports: Ports, asked: contract.VersionRequest, *, supported: bool) -> JsonResponse:
+async def _supported(
+    ports: Ports, asked: contract.VersionRequest, *, supported: bool
+) -> contract.VersionSupport:
     version_id = asked.application_version_id
     await service.set_supported(
         ports.database,
@@ -123,10 +122,12 @@ async def _supported(ports: Ports, asked: contract.VersionRequest, *, supported:
         version_id=version_id,
         supported=supported,
     )
-    return answer(contract.VersionSupport(application_version_id=version_id, supported=supported))
+    return contract.VersionSupport(application_version_id=version_id, supported=supported)
 
 
-async def _changed(ports: Ports, asked: contract.RolesRequest, change: service.Change) -> JsonResponse:
+async def _changed(
+    ports: Ports, asked: contract.RolesRequest, change: service.Change
+) -> contract.ApplicationRoles:
     roles = await service.change_roles(
         ports.database,
         ports.application_cache,
@@ -134,7 +135,7 @@ async def _changed(ports: Ports, asked: contract.RolesRequest, change: service.C
         application_id=asked.application_id,
         roles=asked.application_roles,
     )
-    return answer(_roles(asked.application_id, roles))
+    return _roles(asked.application_id, roles)
 
 
 def _roles(application_id: str, roles: list[str] | None) -> contract.ApplicationRoles:
