@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIRouter
 from pydantic import BaseModel
 
 from cloud_private_api.app import ROUTERS as CLOUD_ROUTERS
@@ -30,8 +30,8 @@ _SIZED = frozenset({"list", "tuple", "set", "frozenset", "dict", "generator", "s
 _NUMBERS_WITHOUT_BOUND = frozenset({"float", "decimal", "complex"})
 
 
-def routes() -> Iterator[APIRoute]:
-    for router in ROUTERS:
+def routes(routers: Iterable[APIRouter] = ROUTERS) -> Iterator[APIRoute]:
+    for router in routers:
         yield from (route for route in router.routes if isinstance(route, APIRoute))
 
 
@@ -43,9 +43,9 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
             yield from models_in(argument)
 
 
-def body_models() -> set[type[BaseModel]]:
+def body_models(routers: Iterable[APIRouter] = ROUTERS) -> set[type[BaseModel]]:
     found: set[type[BaseModel]] = set()
-    for route in routes():
+    for route in routes(routers):
         for parameter in route.dependant.body_params:
             found.update(models_in(parameter.field_info.annotation))
     return found
@@ -96,8 +96,8 @@ def test_every_member_of_a_request_is_bounded(model: type[BaseModel]) -> None:
 
 
 def test_the_requests_of_all_services_are_looked_at() -> None:
-    contracts = {model.__module__.rpartition(".")[0] for model in body_models()}
-    assert contracts == {"powerauth_contracts.rest", "powerauth_contracts.cloud", "powerauth_contracts.dmz"}
+    assert body_models(CORE_ROUTERS)
+    assert body_models(CLOUD_ROUTERS)
     assert all(issubclass(model, RequestModel) for model in body_models())
     # Enrollment declares no models: its routes read what they need of a body that passes through.
     assert all(isinstance(route, DirectRoute) for router in ENROLLMENT_ROUTERS for route in router.routes)
