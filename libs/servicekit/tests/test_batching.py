@@ -99,18 +99,49 @@ async def test_a_broken_job_fails_alone() -> None:
     assert isinstance(outcomes[1], RuntimeError)
 
 
-async def test_an_unconfirmed_batch_is_not_repeated() -> None:
-    tries = 0
+class Undone(Unavailable):
+    repeatable = True
+
+
+class Unconfirmed(BatchFailed):
+    def __init__(self) -> None:
+        self.__cause__ = KeyError("the commit")
+
+
+@pytest.mark.parametrize(
+    ("fault", "heard", "tries"),
+    [
+        (Unconfirmed, KeyError, 1),
+        (BatchFailed, BatchFailed, 1),
+        (Unavailable, Unavailable, 1),
+        (Undone, Undone, 2),
+    ],
+)
+async def test_a_batch_that_may_be_done_or_cannot_be_is_not_taken_apart(
+    fault: type[Exception], heard: type[Exception], tries: int
+) -> None:
+    batches = []
 
     async def run(jobs: Sequence[Job]) -> list[Settled[int]]:
-        nonlocal tries
-        tries += 1
-        raise BatchFailed
+        batches.append(len(jobs))
+        raise fault
 
     made: MicroBatcher[Job, int] = MicroBatcher(run, max_size=4, in_flight=1)
     outcomes = await asyncio.gather(*[made.submit(Job(key)) for key in "abc"], return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [BatchFailed] * 3
-    assert tries == 1
+    assert [type(outcome) for outcome in outcomes] == [heard] * 3
+    assert batches == [3] * tries
+
+
+async def test_a_batch_that_was_undone_goes_well_the_second_time() -> None:
+    faults = [Undone()]
+
+    async def run(jobs: Sequence[Job]) -> list[Settled[int]]:
+        if faults:
+            raise faults.pop()
+        return [Settled(job.number) for job in jobs]
+
+    made: MicroBatcher[Job, int] = MicroBatcher(run, max_size=4, in_flight=1)
+    assert await made.submit(Job("a", 1)) == 1
 
 
 async def test_an_error_of_one_job_is_raised_to_its_submitter_only() -> None:
@@ -148,9 +179,8 @@ async def test_a_job_whose_record_is_held_waits_a_bounded_time_for_its_turn() ->
     )
     first = asyncio.create_task(batches.submit(Job("a", 1)))
     second = asyncio.create_task(batches.submit(Job("b", 2)))
-    with pytest.raises(BatchFailed) as refused:
+    with pytest.raises(Unavailable):
         await second
-    assert isinstance(refused.value.__cause__, Unavailable)
     assert not first.done()
     gate.set()
     assert await first == 1

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from servicekit import units
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 
@@ -77,11 +78,7 @@ R = TypeVar("R")
 
 
 class BatchFailed(Exception):
-    """All jobs of a batch share this outcome; trying them one by one would not help or is not allowed.
-
-    Raised when the database cannot be reached, and when a commit was sent but not confirmed: the work may be
-    done.
-    """
+    """All jobs of a batch share its cause: a commit was sent and not confirmed, so the work may be done."""
 
 
 # Not frozen, which would make it five times as dear; nobody changes it.
@@ -107,10 +104,12 @@ class MicroBatcher(Generic[J, R]):
     """Runs jobs in batches: at most `in_flight` at a time, each with at most `max_size` jobs.
 
     A job waits only while all slots are busy or its record is in a batch in flight; jobs of one record keep
-    their order. A batch that fails is repeated one job at a time, so that one job cannot fail its neighbours.
+    their order. A batch that fails is repeated one job at a time, so that one job cannot fail its neighbours;
+    if it was undone by a fault that a second try may not have, it is repeated as it is, once.
 
     :param run: performs the jobs in one transaction and returns their outcomes in the same order, after the
-        commit
+        commit. What it raises fails them all where trying them one by one would not help (`Unavailable`) or
+        is not allowed (`BatchFailed`)
     :param patience_seconds: how long a job whose record somebody else holds waits for its turn to wait for it
     :param fits: whether a job may join those already chosen for a batch
     """
@@ -138,8 +137,10 @@ class MicroBatcher(Generic[J, R]):
     async def submit(self, job: J) -> R:
         """Queue a job and return its result after the commit.
 
-        :raises BatchFailed: the database could not be reached or did not confirm
+        :raises Unavailable: the database could not be reached or did not confirm
         """
+        # A batch is run again by itself.
+        units.spent()
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._queue.put(_Queued(job, answer))
         return await answer
@@ -167,9 +168,7 @@ class MicroBatcher(Generic[J, R]):
             async with asyncio.timeout(self._patience_seconds):
                 await self._apart.acquire()
         except TimeoutError:
-            busy = BatchFailed()
-            busy.__cause__ = Unavailable("too many records are held by others")
-            _fail(batch, busy)
+            _fail(batch, Unavailable("too many records are held by others"))
         else:
             try:
                 await self._perform(batch, self._run_apart)
@@ -209,9 +208,12 @@ class MicroBatcher(Generic[J, R]):
         run: Callable[[Sequence[J]], Awaitable[Sequence[Settled[R]]]],
     ) -> list[_Queued[J, R]]:
         """Answer the jobs of a batch; what is left are those whose record somebody else holds."""
+        jobs = [queued.job for queued in batch]
         try:
-            outcomes = await run([queued.job for queued in batch])
+            outcomes = await _twice_at_most(run, jobs)
         except BatchFailed as error:
+            _fail(batch, error.__cause__ or error)
+        except Unavailable as error:
             _fail(batch, error)
         except Exception as error:
             if len(batch) == 1:
@@ -226,6 +228,17 @@ class MicroBatcher(Generic[J, R]):
             settled = zip(batch, outcomes, strict=True)
             return [queued for queued, outcome in settled if not _settle(queued.answer, outcome)]
         return []
+
+
+async def _twice_at_most(
+    run: Callable[[Sequence[J]], Awaitable[Sequence[Settled[R]]]], jobs: Sequence[J]
+) -> Sequence[Settled[R]]:
+    try:
+        return await run(jobs)
+    except Unavailable as error:
+        if not error.repeatable:
+            raise
+    return await run(jobs)
 
 
 def _settle(answer: asyncio.Future[R], outcome: Settled[R]) -> bool:

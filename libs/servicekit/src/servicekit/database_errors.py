@@ -25,12 +25,7 @@ _faults = metrics.counter(
 
 
 class DatabaseUnavailable(Unavailable):
-    """No connection, a full pool, a lock or statement that took too long, a server that cannot do it now.
-
-    :ivar repeatable: whether all was undone for certain and a second try at once may go well
-    """
-
-    repeatable: bool = False
+    """No connection, a full pool, a lock or statement that took too long, a server that cannot do it now."""
 
 
 def judge(error: BaseException) -> Verdict | None:

@@ -69,6 +69,9 @@ class Unavailable(Exception):
     retry_after: int = 1
     """Seconds, sent as ``Retry-After``."""
 
+    repeatable: bool = False
+    """Whether all was undone for certain and a second try at once may go well."""
+
 
 class RemoteUnavailable(Unavailable):
     """Another service could not be reached or did not answer in time."""

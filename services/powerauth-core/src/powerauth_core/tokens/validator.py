@@ -13,10 +13,7 @@ from powerauth_core.replay import service as replay
 from powerauth_core.tokens import postgresql, repository
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
-from servicekit import units
-from servicekit.batching import BatchFailed, MicroBatcher, Settled
-from servicekit.database import DatabaseUnavailable
-from servicekit.errors import Unavailable
+from servicekit.batching import MicroBatcher, Settled
 
 
 class Parts(WithDatabase, WithSettings, WithCipher, WithRowMacs, Protocol):
@@ -47,30 +44,13 @@ class TokenValidator:
         :raises CoreError: the stored secret cannot be read, as `RecordCipher.decrypt`
         :raises Unavailable: the database cannot be reached; the header may be spent
         """
-        # The batch that it joins is run again by itself.
-        units.spent()
-        try:
-            return await self._batcher.submit(check)
-        except BatchFailed as error:
-            raise (error.__cause__ or error) from None
+        return await self._batcher.submit(check)
 
     async def close(self) -> None:
         """Wait for the checks that were accepted."""
         await self._batcher.close()
 
     async def _by_driver(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
-        try:
-            return await self._check_by_driver(checks)
-        except DatabaseUnavailable as error:
-            # It may have been done: a second try would take the headers for replayed ones.
-            if not error.repeatable:
-                raise BatchFailed from error
-        try:
-            return await self._check_by_driver(checks)
-        except DatabaseUnavailable as error:
-            raise BatchFailed from error
-
-    async def _check_by_driver(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
         remembers = replay.is_enabled(self._parts.settings)
         async with self._parts.database.driver() as driver:
             return await postgresql.check(
@@ -78,11 +58,8 @@ class TokenValidator:
             )
 
     async def _by_session(self, checks: Sequence[TokenCheck]) -> Sequence[Settled[Verdict]]:
-        try:
-            async with self._parts.database.transaction() as session:
-                return [await self._settle(session, check) for check in checks]
-        except Unavailable as error:
-            raise BatchFailed from error
+        async with self._parts.database.transaction() as session:
+            return [await self._settle(session, check) for check in checks]
 
     async def _settle(self, session: AsyncSession, check: TokenCheck) -> Settled[Verdict]:
         try:

@@ -46,9 +46,7 @@ from powerauth_core.verification.rules import (
 from powerauth_core.verification.samples import Samples
 from powerauth_core.verification.savepoint import in_savepoint
 from powerauth_protocol.v3.keys import ActivationKeys
-from servicekit import units
 from servicekit.batching import BatchFailed, MicroBatcher, Settled
-from servicekit.database import DatabaseUnavailable
 from servicekit.errors import ServiceError, Unavailable
 
 ACTIONS_PER_BATCH = 8
@@ -116,13 +114,8 @@ class SignatureExecutor:
         return verified
 
     async def _submit(self, job: VerificationJob) -> Verified:
-        # The batch that it joins is run again by itself.
-        units.spent()
-        try:
-            batcher = self._checks if job.action is None else self._actions
-            verified = await batcher.submit(job)
-        except BatchFailed as error:
-            raise (error.__cause__ or error) from None
+        batcher = self._checks if job.action is None else self._actions
+        verified = await batcher.submit(job)
         metrics.count(verified.decision)
         self.repeated.wake()
         return verified
@@ -136,21 +129,10 @@ class SignatureExecutor:
 
     async def _run(self, jobs: Sequence[VerificationJob]) -> Sequence[Settled[Verified]]:
         # Rows that somebody else holds must not keep the others waiting.
-        return await self._transaction(jobs, skip_locked=self._skip_locked)
+        return await self._attempt(jobs, skip_locked=self._skip_locked)
 
     async def _run_waiting(self, jobs: Sequence[VerificationJob]) -> Sequence[Settled[Verified]]:
-        return await self._transaction(jobs, skip_locked=False)
-
-    async def _transaction(
-        self, jobs: Sequence[VerificationJob], *, skip_locked: bool
-    ) -> Sequence[Settled[Verified]]:
-        try:
-            return await self._attempt(jobs, skip_locked=skip_locked)
-        except BatchFailed as failed:
-            cause = failed.__cause__
-            if not (isinstance(cause, DatabaseUnavailable) and cause.repeatable):
-                raise
-        return await self._attempt(jobs, skip_locked=skip_locked)
+        return await self._attempt(jobs, skip_locked=False)
 
     async def _attempt(
         self, jobs: Sequence[VerificationJob], *, skip_locked: bool
@@ -159,8 +141,10 @@ class SignatureExecutor:
         try:
             async with self._streams.turn() as turn:
                 return await self._in_turn(turn, jobs, skip_locked=skip_locked)
+        except Unavailable:
+            raise
         except Exception as error:
-            if (turn is not None and turn.sent) or isinstance(error, Unavailable):
+            if turn is not None and turn.sent:
                 raise BatchFailed from error
             raise
 
