@@ -14,6 +14,7 @@ ROLES = {
     "views": "views",
     "schemas": "schemas",
     "rules": "rules",
+    "steps": "rules",
     "repository": "repository",
     "models": "models",
     "ports": "ports",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from powerauth_core.providers.discovery import DiscoveryCache
     from powerauth_core.settings import CoreSettings
     from powerauth_core.tokens.validator import TokenValidator
-    from powerauth_core.verification.executor import SignatureExecutor
+    from powerauth_core.verification.engine import Verifier
     from servicekit.bus import Bus
     from servicekit.database import Database
     from servicekit.jobs import JobRunner
@@ -63,6 +63,6 @@ class Core:
     listeners: Listeners
     changes: ActivationChanges
     # These are made of the parts above.
-    verifier: SignatureExecutor = field(init=False)
+    verifier: Verifier = field(init=False)
     token_validator: TokenValidator = field(init=False)
     jobs: JobRunner = field(init=False)

@@ -18,7 +18,7 @@ from powerauth_contracts.enums import ActivationStatus, SignatureType
 from powerauth_contracts.rest.verification import VerifySignatureRequest
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.verification import service
-from powerauth_core.verification.postgresql import PostgresqlStatements
+from powerauth_core.verification.optimistic import PostgresqlStatements
 from powerauth_protocol.common.encoding import b64decode
 from servicekit import clock
 from servicekit.database import DatabaseUnavailable

@@ -15,7 +15,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.operations.rules import Actor
-from powerauth_core.verification.executor import SignatureExecutor
+from powerauth_core.verification.engine import Verifier
 from powerauth_core.verification.jobs import (
     NO_LOCK,
     LockedActivation,
@@ -23,7 +23,7 @@ from powerauth_core.verification.jobs import (
     VerificationJob,
     Verified,
 )
-from powerauth_core.verification.rules import Decision
+from powerauth_core.verification.steps import Decision
 from powerauth_protocol.common.encoding import b64decode, parse_json_object
 from powerauth_protocol.common.errors import EncodingError, EnvelopeFormatError
 from powerauth_protocol.common.request_data import signature_base
@@ -62,7 +62,7 @@ def read_body(request: SignedRequest | SealedRequest) -> bytes:
 
 
 async def check(
-    verifier: SignatureExecutor,
+    verifier: Verifier,
     header: ReceivedSignature | None,
     body: bytes,
     purpose: Purpose,

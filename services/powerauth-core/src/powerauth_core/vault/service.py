@@ -22,7 +22,7 @@ from powerauth_core.verification.jobs import (
     LockedActivation,
     VerificationJob,
 )
-from powerauth_core.verification.rules import Decision
+from powerauth_core.verification.steps import Decision
 from powerauth_core.verification.service import scope
 from powerauth_protocol.common.encoding import b64encode, render_json
 from powerauth_protocol.common.scope import Scope

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
-from powerauth_core.verification.rules import Decision
+from powerauth_core.verification.steps import Decision
 
 
 async def announce(changes: ActivationChanges, session: AsyncSession, decisions: Sequence[Decision]) -> None:

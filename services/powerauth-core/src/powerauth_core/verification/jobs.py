@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.kernel.errors import SignatureNotComputable
-from powerauth_core.verification.rules import ActivationFacts, ApplicationCheck, Attempt, Decision
+from powerauth_core.verification.steps import ActivationFacts, ApplicationCheck, Attempt, Decision
 from powerauth_protocol.v3.signature import DEFAULT_COMPONENT_LENGTH, SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
 from servicekit.errors import ServiceError

@@ -18,7 +18,7 @@ from powerauth_core.activations import repository as activations
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.errors import ActivationNotFound, InvalidApplication, InvalidRequest
 from powerauth_core.settings import CoreSettings
-from powerauth_core.verification.executor import SignatureExecutor
+from powerauth_core.verification.engine import Verifier
 from powerauth_core.verification.jobs import VerificationJob
 from powerauth_core.verification.ports import Ports
 from powerauth_core.verification.service import scope, verification_response
@@ -78,7 +78,7 @@ async def create_non_personalized(
 
 
 async def verify(
-    settings: CoreSettings, verifier: SignatureExecutor, request: VerifyOfflineSignatureRequest
+    settings: CoreSettings, verifier: Verifier, request: VerifyOfflineSignatureRequest
 ) -> VerifySignatureResponse:
     """Check an offline code; all candidates of a proximity check together count as one attempt.
 

@@ -7,14 +7,14 @@ from typing import Protocol
 from powerauth_core.activations.ports import WithActivationKeys
 from powerauth_core.applications.ports import WithApplications
 from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithSettings
-from powerauth_core.verification.executor import SignatureExecutor
+from powerauth_core.verification.engine import Verifier
 
 
 class WithVerifier(Protocol):
     """Has `verifier`."""
 
     @property
-    def verifier(self) -> SignatureExecutor: ...
+    def verifier(self) -> Verifier: ...
 
 
 class Ports(

@@ -42,7 +42,7 @@ from powerauth_core.audit.signatures import (
 from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.verification.audit import AuditRecord
 from powerauth_core.verification.jobs import LockedActivation
-from powerauth_core.verification.rules import ActivationFacts, Decision
+from powerauth_core.verification.steps import ActivationFacts, Decision
 from powerauth_protocol.common.encoding import b64decode, b64encode
 
 _ACTIVATION = cast(Table, Activation.__table__)

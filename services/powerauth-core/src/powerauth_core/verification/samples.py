@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from powerauth_core.verification.jobs import LockedActivation
-from powerauth_core.verification.rules import ActivationFacts, Decision
+from powerauth_core.verification.steps import ActivationFacts, Decision
 from servicekit import metrics
 from servicekit.logs import get_logger
 

@@ -21,7 +21,7 @@ from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.verification import repository
 from powerauth_core.verification.jobs import VerificationJob, Verified
 from powerauth_core.verification.ports import Ports
-from powerauth_core.verification.rules import HASH_COUNTER_VERSION
+from powerauth_core.verification.steps import HASH_COUNTER_VERSION
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import VersionError
 from powerauth_protocol.common.json_text import read_json

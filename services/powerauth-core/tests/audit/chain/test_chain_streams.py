@@ -17,7 +17,7 @@ from powerauth_core.audit.chain.keys import ChainKey, ChainKeys
 from powerauth_core.audit.signatures import AUDIT_COLUMNS
 from powerauth_core.tamper_check.service import _Chain, accept_unchained, rebuild_registry
 from powerauth_core.verification import service
-from powerauth_core.verification.executor import SignatureExecutor
+from powerauth_core.verification.engine import Verifier
 from servicekit import clock
 from servicekit.database import DatabaseUnavailable
 from servicekit.testing import PATIENCE_SECONDS
@@ -117,7 +117,7 @@ async def test_two_batches_in_flight_use_two_chains(core, make_phone, audit, mon
     phones = [await make_phone(f"user-{number}") for number in range(2)]
     first, second = asyncio.Event(), asyncio.Event()
     chains = []
-    in_turn = SignatureExecutor._in_turn
+    in_turn = Verifier._in_turn
 
     async def together(executor: Any, turn: streams.Turn, jobs: Any, **options: Any) -> Any:
         assert turn.stream is not None
@@ -126,7 +126,7 @@ async def test_two_batches_in_flight_use_two_chains(core, make_phone, audit, mon
         await second.wait()
         return await in_turn(executor, turn, jobs, **options)
 
-    monkeypatch.setattr(SignatureExecutor, "_in_turn", together)
+    monkeypatch.setattr(Verifier, "_in_turn", together)
     monkeypatch.setattr(core.verifier._checks._queue, "_in_flight", 2)
     async with asyncio.timeout(PATIENCE_SECONDS):  # if they took turns, they would wait for ever
         calls = [asyncio.create_task(service.verify(core, request_of(phones[0])))]
@@ -144,7 +144,7 @@ async def test_a_rolled_back_batch_leaves_no_gap(core, make_phone, audit, monkey
     await service.verify(core, request_of(phone))
     with monkeypatch.context() as patch:
         # Called after the rows got their places.
-        patch.setattr("powerauth_core.verification.executor._Batch._last_decisions", lambda _: 1 / 0)
+        patch.setattr("powerauth_core.verification.engine._Batch._last_decisions", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await service.verify(core, request_of(phone))
     for _ in range(2):
@@ -161,13 +161,13 @@ async def test_a_check_that_had_to_wait_for_its_row_leaves_no_gap(
     held, free = await make_phone("held"), await make_phone("free")
     await service.verify(core, request_of(held))
     apart = asyncio.Event()
-    waiting = SignatureExecutor._run_waiting
+    waiting = Verifier._run_waiting
 
     async def reached(executor: Any, jobs: Any) -> Any:
         apart.set()
         return await waiting(executor, jobs)
 
-    monkeypatch.setattr(SignatureExecutor, "_run_waiting", reached)
+    monkeypatch.setattr(Verifier, "_run_waiting", reached)
     monkeypatch.setattr(core.verifier._checks, "_run_apart", core.verifier._run_waiting)
     async with core.database.transaction() as session:
         await session.get(Activation, held.activation_id, with_for_update=True)

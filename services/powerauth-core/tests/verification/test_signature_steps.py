@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.kernel.errors import IncorrectActivationState, InvalidRequest, SignatureNotComputable
-from powerauth_core.verification.rules import (
+from powerauth_core.verification.steps import (
     OWN_DEVICE,
     ActivationFacts,
     ApplicationCheck,

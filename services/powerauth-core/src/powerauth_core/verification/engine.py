@@ -31,10 +31,12 @@ from powerauth_core.verification import audit, blocking, metrics
 from powerauth_core.verification.audit import AuditRecord
 from powerauth_core.verification.jobs import EarlyEnd, LockedActivation, VerificationJob, Verified
 from powerauth_core.verification.limits import AttemptLimit
-from powerauth_core.verification.postgresql import PostgresqlStatements, RowsChanged, is_refusal
+from powerauth_core.verification.locking import in_savepoint
+from powerauth_core.verification.optimistic import PostgresqlStatements, RowsChanged, is_refusal
 from powerauth_core.verification.repeated import RepeatedAttempts
 from powerauth_core.verification.repository import BatchStatements, PortableStatements
-from powerauth_core.verification.rules import (
+from powerauth_core.verification.samples import Samples
+from powerauth_core.verification.steps import (
     EVERY_FAILURE,
     OWN_DEVICE,
     ActivationFacts,
@@ -43,8 +45,6 @@ from powerauth_core.verification.rules import (
     Outcome,
     decide,
 )
-from powerauth_core.verification.samples import Samples
-from powerauth_core.verification.savepoint import in_savepoint
 from powerauth_protocol.v3.keys import ActivationKeys
 from servicekit.batching import BatchFailed, MicroBatcher, Settled
 from servicekit.errors import ServiceError, Unavailable
@@ -59,7 +59,7 @@ class Parts(
     """What checks of signatures use of a running core."""
 
 
-class SignatureExecutor:
+class Verifier:
     """Front of the micro-batches of one process; every check of a signature goes through `run`.
 
     :ivar attempt_limit: of failures at the dmz door (D15)

@@ -20,7 +20,7 @@ from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.verification.audit import AuditRecord
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.repository import SELECTED_COLUMNS, locked_activation, renewed_mac
-from powerauth_core.verification.rules import Decision
+from powerauth_core.verification.steps import Decision
 from powerauth_protocol.common.encoding import b64encode
 from servicekit.database_errors import judge
 
