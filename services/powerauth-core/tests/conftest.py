@@ -38,6 +38,7 @@ from servicekit.testing import fresh_database
 # Test folders are no packages: what several of them share is imported from here.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from core_test_audit import audit  # noqa: F401 fixture of several folders
 from core_test_phones import (  # noqa: F401 fixtures of every folder
     activate,
     app_of,
@@ -51,6 +52,7 @@ from core_test_phones import (  # noqa: F401 fixtures of every folder
     run_out_of_time,
     stored,
 )
+from core_test_stores import ways  # noqa: F401 fixture of several folders
 
 ROOT = "/powerauth-java-server"
 MASTER_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="

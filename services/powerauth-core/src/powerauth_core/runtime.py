@@ -33,7 +33,7 @@ from powerauth_core.providers.discovery import DiscoveryCache
 from powerauth_core.recovery import lifecycle as recovery
 from powerauth_core.settings import CoreSettings
 from powerauth_core.tokens.validator import TokenValidator
-from powerauth_core.verification.engine import Verifier
+from powerauth_core.verification.engine import Stores, Verifier
 from servicekit import migrations
 from servicekit.bus import Bus, Event, bus_from_url
 from servicekit.database import Database
@@ -155,7 +155,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         listeners=listeners,
         changes=ActivationChanges(applications, listeners),
     )
-    core.verifier = Verifier(core)
+    core.verifier = Verifier(core, Stores.of(core))
     core.token_validator = TokenValidator(core)
     core.jobs = jobs.scheduled_jobs(core)
     return core

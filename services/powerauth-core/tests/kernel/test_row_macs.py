@@ -104,7 +104,7 @@ def test_statements_past_the_mapper_are_known() -> None:
                 target = ast.unparse(node.args[0])
                 if target in {"_ACTIVATION", *(f"{table.__name__}.__table__" for table in BOUND_TABLES)}:
                     writers.add(name)
-    assert writers == {"verification/optimistic.py", "verification/repository.py"}
+    assert writers == {"verification/statements.py", "verification/locking.py"}
 
 
 async def test_statements_through_the_mapper_write_no_bound_column(core: Any) -> None:

@@ -1,32 +1,58 @@
-"""The decision table of spec/core-api.md §9.1, rows A to E, and what may never follow from it."""
+"""The steps of spec/core-api.md §9.1, rows A to E of its table, and what may never follow from it."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.kernel.errors import IncorrectActivationState, InvalidRequest, SignatureNotComputable
-from powerauth_core.verification.steps import (
-    OWN_DEVICE,
+from powerauth_core.applications.cache import ApplicationFacts, ApplicationIdentity
+from powerauth_core.kernel.errors import (
+    IncorrectActivationState,
+    InvalidKeyFormat,
+    InvalidRequest,
+    NoMasterKeyPair,
+    SignatureNotComputable,
+)
+from powerauth_core.verification.jobs import (
     ActivationFacts,
+    Decision,
+    LockedActivation,
+    Outcome,
+    VerificationJob,
+)
+from powerauth_core.verification.steps import (
     ApplicationCheck,
     Attempt,
-    Outcome,
+    Means,
     decide,
+    every_failure,
+    of_own_device,
 )
 from powerauth_protocol.v3.counter import advance
 from powerauth_protocol.v3.keys import ActivationKeys
 from powerauth_protocol.v3.signature import SignatureType, compute_signature, signing_keys
-from powerauth_protocol.v3.versions import SignatureFormat
+from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
 
 LOOKAHEAD = 20
 KEYS = ActivationKeys(*(bytes([n]) * 16 for n in range(1, 6)))
 CTR = bytes(range(16))
-DATA = b"POST&L3BhL2xvZ2lu&AAAAAAAAAAAAAAAAAAAAAA==&&c2VjcmV0"
+SIGNED, SECRET = "POST&L3BhL2xvZ2lu&AAAAAAAAAAAAAAAAAAAAAA==&", "c2VjcmV0"
+DATA = f"{SIGNED}&{SECRET}".encode()
 TWO_FACTORS = SignatureType.POSSESSION_KNOWLEDGE
+VERSIONS = {SignatureFormat.BASE64: ProtocolVersion.V3_1, SignatureFormat.DECIMAL: ProtocolVersion.V3_0}
+RID = {ApplicationCheck.MATCHES: 1, ApplicationCheck.REFUSED: 2}
+
+
+class Request(NamedTuple):
+    """A job, and the application of its key."""
+
+    job: VerificationJob
+    application: ApplicationFacts | None
 
 
 def activation(**changes: object) -> ActivationFacts:
@@ -44,6 +70,11 @@ def activation(**changes: object) -> ActivationFacts:
     return replace(facts, **changes)
 
 
+def application_of(rid: int, minimum: str = "3.0") -> ApplicationFacts:
+    identity = ApplicationIdentity(rid, f"application-{rid}", (), minimum, NoMasterKeyPair)
+    return ApplicationFacts(identity, 1, "default", "key", SECRET, b"secret", supported=True)
+
+
 def code(
     step: int = 0, kind: SignatureType = TWO_FACTORS, fmt: SignatureFormat = SignatureFormat.BASE64
 ) -> str:
@@ -56,14 +87,39 @@ def attempt(
     kinds: tuple[SignatureType, ...] = (TWO_FACTORS,),
     application: ApplicationCheck = ApplicationCheck.MATCHES,
     fmt: SignatureFormat = SignatureFormat.BASE64,
-    candidates: tuple[bytes, ...] = (DATA,),
-) -> Attempt:
+    signed: tuple[str, ...] = (SIGNED,),
+) -> Request:
     wrong = os.urandom(32).hex()[:44] if signature is None else signature
-    return Attempt(wrong, kinds, candidates, fmt, application)
+    job = VerificationJob("a-1", signed, wrong, kinds, VERSIONS[fmt], "key")
+    rid = RID.get(application)
+    return Request(job, None if rid is None else application_of(rid))
 
 
-def decided(request: Attempt, facts: ActivationFacts):
-    return decide(request, facts, KEYS, LOOKAHEAD)
+def decided(
+    request: Request, facts: ActivationFacts, counts: Callable[[Attempt], bool] = every_failure
+) -> Decision:
+    row = LockedActivation(facts, "alice", 1, "application-1", (), (), "", 0, "")
+    decision = decide(request.job, row, request.application, Means(lambda _: KEYS, LOOKAHEAD, counts))
+    assert decision is not None
+    return decision
+
+
+def test_an_activation_that_nobody_may_see_is_not_decided_about() -> None:
+    assert decide(attempt(code()).job, None, None, Means(lambda _: KEYS, LOOKAHEAD, every_failure)) is None
+
+
+def test_a_version_that_the_application_does_not_accept_is_refused_in_any_state() -> None:
+    request = attempt(code())._replace(application=application_of(1, minimum="3.2"))
+    with pytest.raises(SignatureNotComputable):
+        decided(request, activation(status=ActivationStatus.BLOCKED))
+
+
+def test_an_offline_code_needs_no_application() -> None:
+    signature = compute_signature(
+        f"{SIGNED}&offline".encode(), signing_keys(KEYS, TWO_FACTORS), CTR, SignatureFormat.DECIMAL
+    )
+    request = Request(VerificationJob("a-1", (SIGNED,), signature, (TWO_FACTORS,), None), None)
+    assert decided(request, activation()).valid
 
 
 @pytest.mark.parametrize("step", [0, 1, LOOKAHEAD - 1])
@@ -176,7 +232,7 @@ def test_several_types_are_tried_at_each_counter_and_failure_counts_once() -> No
     biometry = decided(attempt(code(2, SignatureType.POSSESSION_BIOMETRY), kinds=kinds), activation())
     assert biometry.signature_type is SignatureType.POSSESSION_BIOMETRY
     assert biometry.after.counter == 10
-    failed = decided(attempt(kinds=kinds, candidates=(b"x", DATA)), activation())
+    failed = decided(attempt(kinds=kinds, signed=("x", SIGNED)), activation())
     assert failed.signature_type is SignatureType.POSSESSION_KNOWLEDGE
     assert failed.after.failed_attempts == 1
     assert failed.candidate_index == 1
@@ -215,7 +271,7 @@ def test_where_only_the_own_device_counts_its_possession_component_tells(
 ) -> None:
     wrong = compute_signature(DATA, signing_keys(made_with, kinds[0]), advance(CTR, step), fmt)
     request = attempt(wrong, kinds=kinds, fmt=fmt, application=application)
-    decision = decide(request, activation(failed_attempts=4), KEYS, LOOKAHEAD, OWN_DEVICE)
+    decision = decided(request, activation(failed_attempts=4), of_own_device)
     assert decision.counted is counted
     assert decision.blocked is counted
     assert decision.proves_nothing is not counted
@@ -225,7 +281,7 @@ def test_where_only_the_own_device_counts_its_possession_component_tells(
 @pytest.mark.parametrize("garbage", ["", "-", "%", "AAAA", "1-2", "12345678-12345678-12345678-1"])
 @pytest.mark.parametrize("fmt", list(SignatureFormat))
 def test_a_code_of_no_form_is_of_no_device(garbage: str, fmt: SignatureFormat) -> None:
-    assert not decide(attempt(garbage, fmt=fmt), activation(), KEYS, LOOKAHEAD, OWN_DEVICE).counted
+    assert not decided(attempt(garbage, fmt=fmt), activation(), of_own_device).counted
 
 
 def test_fido2_activation_is_refused() -> None:
@@ -238,9 +294,13 @@ def test_activation_of_version_2_is_refused() -> None:
         decided(attempt(code()), activation(version=2))
 
 
-def test_missing_keys_are_an_error_not_a_failed_attempt() -> None:
-    with pytest.raises(SignatureNotComputable):
-        decide(attempt(code()), activation(), None, LOOKAHEAD)
+def test_keys_that_cannot_be_read_are_an_error_not_a_failed_attempt() -> None:
+    def broken(_: object) -> ActivationKeys:
+        raise InvalidKeyFormat
+
+    row = LockedActivation(activation(), "alice", 1, "application-1", (), (), "", 0, "")
+    with pytest.raises(InvalidKeyFormat):
+        decide(attempt(code()).job, row, application_of(1), Means(broken, LOOKAHEAD, every_failure))
 
 
 @given(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from core_test_stores import job_of
 from sqlalchemy import text
 
-from powerauth_core.activations.models import BLOCKED_AS_UNSOUND, BOUND_COLUMNS, Activation
-from powerauth_core.verification import repository
-from powerauth_core.verification.jobs import VerificationJob
+from powerauth_core.activations.models import BLOCKED_AS_UNSOUND, Activation
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.signature import SignatureType
@@ -52,10 +52,6 @@ async def sound(core: Any, device: Any) -> bool:
         row = await session.get(Activation, device.activation_id)
         assert row is not None
         return bool(row.sound)
-
-
-def test_the_hot_path_reads_what_the_mac_covers() -> None:
-    assert {*BOUND_COLUMNS, "row_mac"} <= set(repository.SELECTED_COLUMNS)
 
 
 async def test_replaced_keys_do_not_sign_as_the_user(core, api, make_phone, write, audited) -> None:
@@ -164,24 +160,15 @@ async def test_who_joins_a_waiting_activation_is_not_for_others_to_say(
     ] == "BLOCKED"
 
 
-async def test_blocking_behind_a_right_signature_leaves_a_sound_row(core, make_phone, change) -> None:
+async def test_blocking_behind_a_right_signature_leaves_a_sound_row(core, ways, make_phone, change) -> None:
     """In one batch: what the first check leaves still tells the second one what the MAC covers."""
     phone = await make_phone()
     await change(phone, failed_attempts=4)
     right, wrong = phone.sign(BODY, kind=SignatureType.POSSESSION), phone.sign(BODY)
-    jobs = [
-        VerificationJob(
-            activation_id=phone.activation_id,
-            signed_data=(signed.data if signed is right else right.data,),
-            signature=signed.code,
-            types=(signed.kind,),
-            version=phone.version,
-            application_key=phone.app.key,
-        )
-        for signed in (right, wrong)
-    ]
-    outcomes = await core.verifier._run_waiting(jobs)
-    assert [outcome.result.valid for outcome in outcomes] == [True, False]
+    jobs = [job_of(right), job_of(wrong, signed_data=(right.data,))]
+    outcomes = await asyncio.gather(*[core.verifier.run(job) for job in jobs])
+    assert [outcome.valid for outcome in outcomes] == [True, False]
+    assert ways.taken == ["optimistic", "skipping"]  # one batch
     assert await stored(core, phone, "activation_status", "blocked_reason") == (4, "MAX_FAILED_ATTEMPTS")
     assert await sound(core, phone)
 

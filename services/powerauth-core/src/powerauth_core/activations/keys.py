@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from powerauth_core.activations.models import Activation
 from powerauth_core.kernel.errors import IncorrectActivationState, InvalidKeyFormat
 from powerauth_core.kernel.records import RecordCipher, server_private_key_parts
 from powerauth_protocol.common.encoding import b64decode, b64encode
@@ -22,6 +22,31 @@ from powerauth_protocol.v3.keys import (
     import_public_key,
     master_secret,
 )
+
+
+class StoredKeys(Protocol):
+    """The columns that an activation's keys are read from, whoever has read them.
+
+    :ivar sound: the row is as this core left it
+    """
+
+    @property
+    def activation_id(self) -> str: ...
+
+    @property
+    def user_id(self) -> str: ...
+
+    @property
+    def server_private_key_base64(self) -> str: ...
+
+    @property
+    def server_private_key_encryption(self) -> int: ...
+
+    @property
+    def device_public_key_base64(self) -> str | None: ...
+
+    @property
+    def sound(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +94,7 @@ class ActivationKeyCache:
         """Number of activations whose keys are kept."""
         return len(self._entries)
 
-    def keys_of(self, activation: Activation) -> DecodedKeys:
+    def keys_of(self, activation: StoredKeys) -> DecodedKeys:
         """The keys of an activation that has exchanged them.
 
         :raises IncorrectActivationState: the row is unsound, so its keys may be anybody's
@@ -93,7 +118,7 @@ class ActivationKeyCache:
             self._entries.popitem(last=False)
         return decoded
 
-    def server_private_key(self, activation: Activation) -> PrivateKey:
+    def server_private_key(self, activation: StoredKeys) -> PrivateKey:
         """The server private key; there is one also before the key exchange.
 
         :raises IncorrectActivationState: the row is unsound, so its keys may be anybody's
@@ -105,7 +130,7 @@ class ActivationKeyCache:
             return self.keys_of(activation).server_private
         return decrypt_server_private_key(self._cipher, activation)
 
-    def _decode(self, activation: Activation, device_public: str) -> DecodedKeys:
+    def _decode(self, activation: StoredKeys, device_public: str) -> DecodedKeys:
         private = decrypt_server_private_key(self._cipher, activation)
         public = import_stored_public_key(device_public)
         return DecodedKeys(private, public, derive_factor_keys(master_secret(private, public)))
@@ -121,7 +146,7 @@ def encrypt_server_key_pair(
     return StoredKeyPair(private, mode, b64encode(export_public_key(pair.public)))
 
 
-def decrypt_server_private_key(cipher: RecordCipher, activation: Activation) -> PrivateKey:
+def decrypt_server_private_key(cipher: RecordCipher, activation: StoredKeys) -> PrivateKey:
     """Read the stored server private key.
 
     :raises InvalidKeyFormat: it cannot be read

@@ -23,8 +23,7 @@ from powerauth_core.dmz.ports import Ports
 from powerauth_core.providers import plug_ins as providers
 from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
-from powerauth_core.verification.jobs import LockedActivation
-from powerauth_core.verification.steps import Decision
+from powerauth_core.verification.jobs import Decision, LockedActivation
 
 
 class RemoveTokenBody(RequestModel):

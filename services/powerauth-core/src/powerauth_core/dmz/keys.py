@@ -19,8 +19,7 @@ from powerauth_core.tokens import service as tokens
 from powerauth_core.upgrade import service as upgrade
 from powerauth_core.vault import rules as vault_rules
 from powerauth_core.vault.service import UnlockVault
-from powerauth_core.verification.jobs import LockedActivation, Verified
-from powerauth_core.verification.steps import Decision
+from powerauth_core.verification.jobs import Decision, LockedActivation, Verified
 from powerauth_protocol.v3.ecies import EciesRequest
 from powerauth_protocol.v3.http_headers import SignatureHeader
 from powerauth_protocol.v3.versions import ProtocolVersion

@@ -26,8 +26,7 @@ from powerauth_core.dmz.views import operation_view
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.stored import StoredOperation
-from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, Verified
-from powerauth_core.verification.steps import Decision
+from powerauth_core.verification.jobs import NO_LOCK, Decision, LockedActivation, Verified
 
 OTP_KEY = "proximity_otp"
 

@@ -18,8 +18,7 @@ from powerauth_core.dmz.tokens import authenticate
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.providers import plug_ins as providers
 from powerauth_core.providers.plug_ins import ClaimsContext, Stage
-from powerauth_core.verification.jobs import LockedActivation
-from powerauth_core.verification.steps import Decision
+from powerauth_core.verification.jobs import Decision, LockedActivation
 
 MAX_NAME = 255
 

@@ -18,12 +18,12 @@ from powerauth_core.operations.rules import Actor
 from powerauth_core.verification.engine import Verifier
 from powerauth_core.verification.jobs import (
     NO_LOCK,
+    Decision,
     LockedActivation,
     SignedAction,
     VerificationJob,
     Verified,
 )
-from powerauth_core.verification.steps import Decision
 from powerauth_protocol.common.encoding import b64decode, parse_json_object
 from powerauth_protocol.common.errors import EncodingError, EnvelopeFormatError
 from powerauth_protocol.common.request_data import signature_base

@@ -33,8 +33,7 @@ from powerauth_core.dmz import sealed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.sealed import PlaintextAction, Received
 from powerauth_core.transfers.service import open_transfer
-from powerauth_core.verification.jobs import LockedActivation
-from powerauth_core.verification.steps import Decision
+from powerauth_core.verification.jobs import Decision, LockedActivation
 from powerauth_protocol.v3.versions import ProtocolVersion
 
 OTP_LENGTH = 16

@@ -18,11 +18,11 @@ from powerauth_core.vault import rules
 from powerauth_core.vault.ports import Ports
 from powerauth_core.verification.jobs import (
     NO_LOCK,
+    Decision,
     EarlyEnd,
     LockedActivation,
     VerificationJob,
 )
-from powerauth_core.verification.steps import Decision
 from powerauth_core.verification.service import scope
 from powerauth_protocol.common.encoding import b64encode, render_json
 from powerauth_protocol.common.scope import Scope

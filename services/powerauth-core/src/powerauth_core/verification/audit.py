@@ -13,9 +13,16 @@ from pydantic_core import to_json
 
 from powerauth_contracts import moments
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.verification.jobs import OFFLINE_SECRET, LockedActivation, VerificationJob
+from powerauth_core.verification.jobs import (
+    BLOCKED_BY_FAILURES,
+    OFFLINE_SECRET,
+    ActivationFacts,
+    Decision,
+    LockedActivation,
+    Outcome,
+    VerificationJob,
+)
 from powerauth_core.verification.samples import Repeated
-from powerauth_core.verification.steps import BLOCKED_BY_FAILURES, ActivationFacts, Decision, Outcome
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError
 

@@ -4,28 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.kernel.errors import SignatureNotComputable
-from powerauth_core.verification.steps import ActivationFacts, ApplicationCheck, Attempt, Decision
+from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_protocol.v3.signature import DEFAULT_COMPONENT_LENGTH, SignatureType
-from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
+from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.errors import ServiceError
 
 OFFLINE_SECRET = "offline"  # noqa: S105 the literal of spec/protocol-v3.md §8.1
+BLOCKED_BY_FAILURES = "MAX_FAILED_ATTEMPTS"
 NO_LOCK = ""
+
+
+class Outcome(StrEnum):
+    """Row of the decision table of spec/core-api.md §9.1; the value is the note in the signature audit."""
+
+    INVALID_APPLICATION = "activation_invalid_application"
+    INVALID_STATE = "activation_invalid_state"
+    EXHAUSTED = "activation_invalid_state_ctr_mismatch"
+    VALID = "signature_ok"
+    MISMATCH = "signature_does_not_match"
 
 
 # Values, never changed. Not frozen: that makes them five times as dear, and every check makes several.
 @dataclass(slots=True)
+class ActivationFacts:
+    """What the decision needs of an activation row.
+
+    :ivar ctr_data: next expected counter data, 16 bytes; None before the key exchange
+    :ivar version: major protocol version of the activation; None before the key exchange
+    :ivar sound: the row is as this core left it (D32)
+    :ivar bound: what its MAC covers; None if there is no MAC to renew
+    """
+
+    activation_id: str
+    status: ActivationStatus
+    protocol: ActivationProtocol
+    version: int | None
+    blocked_reason: str | None
+    counter: int
+    ctr_data: bytes | None = field(repr=False)
+    failed_attempts: int
+    max_failed_attempts: int
+    sound: bool = True
+    bound: tuple[Any, ...] | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
 class LockedActivation:
     """An activation row under its lock, with what answers and actions need of it.
 
-    The key columns keep their names, so that `ActivationKeyCache` reads them here as from the entity.
+    It is `StoredKeys`, as the entity is.
 
+    :ivar facts: as the last check of the batch leaves them
     :ivar application_rid: row id of the application
     :ivar application_id: public id of the application
     """
@@ -49,6 +83,57 @@ class LockedActivation:
     def sound(self) -> bool:
         """The row is as this core left it."""
         return self.facts.sound
+
+
+@dataclass(slots=True)
+class Decision:
+    """What to store and what to answer.
+
+    :ivar before: the activation as it was locked; what the audit shows
+    :ivar after: the activation as it has to be stored
+    :ivar signature_type: the type that matched, otherwise the first requested one
+    :ivar candidate_index: which of the candidates matched or was tried last
+    :ivar counted: the attempt counts as a failed one, on the activation and on an operation it was meant for
+    """
+
+    outcome: Outcome
+    before: ActivationFacts
+    after: ActivationFacts
+    signature_type: SignatureType
+    candidate_index: int = 0
+    counted: bool = False
+
+    @property
+    def valid(self) -> bool:
+        """The signature was accepted."""
+        return self.outcome is Outcome.VALID
+
+    @property
+    def blocked(self) -> bool:
+        """The activation becomes BLOCKED by this attempt."""
+        return self.after.status is not self.before.status
+
+    @property
+    def proves_nothing(self) -> bool:
+        """The attempt was not accepted and does not count: whoever knows the activation's id can make it."""
+        return not self.valid and not self.counted and not self.blocked
+
+    @property
+    def full_answer(self) -> bool:
+        """The answer shows user, application, type and remaining attempts (rows D and E)."""
+        return self.outcome in (Outcome.VALID, Outcome.MISMATCH)
+
+    @property
+    def audited(self) -> bool:
+        """An activation that never had a counter leaves no row in the signature audit (§33 no. 4)."""
+        return self.before.ctr_data is not None
+
+    @property
+    def remaining_attempts(self) -> int:
+        """Attempts left; the maximum after a valid signature, of any type (§9.1)."""
+        if self.valid:
+            return self.after.max_failed_attempts
+        return self.after.max_failed_attempts - self.after.failed_attempts
 
 
 @dataclass(slots=True)
@@ -117,7 +202,7 @@ class VerificationJob:
     :ivar audit_info: additional facts for the audit of every outcome
     :ivar failure_info: additional facts for the audit of a failure
     :ivar application_ids: scope of the caller (D21), None if unrestricted
-    :ivar force_hash_counter: see `Attempt`
+    :ivar force_hash_counter: use the counter data also for an activation of version 2 (upgrade commit)
     :ivar address: what the limit of failures calls the client at the dmz door; None at the other door, which
         has none (D15)
     :ivar over_limit: this client failed too often at this activation lately
@@ -146,31 +231,6 @@ class VerificationJob:
         """The record this job works on."""
         return self.activation_id
 
-    def attempt(self, activation: LockedActivation, application: ApplicationFacts | None) -> Attempt:
-        """The attempt on this activation.
-
-        :param application: what is known about the application key; None for an unknown one and offline
-        :raises SignatureNotComputable: the application does not accept this protocol version (D17)
-        """
-        check = _application_check(self, activation, application)
-        if self.version is None:
-            secret, fmt, length = OFFLINE_SECRET, SignatureFormat.DECIMAL, self.component_length
-        else:
-            secret = "" if application is None else application.secret
-            fmt, length = self.version.signature_format, DEFAULT_COMPONENT_LENGTH
-        candidates = tuple([f"{data}&{secret}".encode() for data in self.signed_data])
-        return Attempt(self.signature, self.types, candidates, fmt, check, length, self.force_hash_counter)
-
-
-def _application_check(
-    job: VerificationJob, activation: LockedActivation, application: ApplicationFacts | None
-) -> ApplicationCheck:
-    if job.version is None:
-        return ApplicationCheck.MATCHES
-    if application is None:
-        return ApplicationCheck.UNKNOWN
-    if not application.supported or application.application_rid != activation.application_rid:
-        return ApplicationCheck.REFUSED
-    if not application.accepts(job.version):
-        raise SignatureNotComputable()
-    return ApplicationCheck.MATCHES
+    def may_see(self, activation: LockedActivation) -> bool:
+        """The activation is in the caller's scope."""
+        return self.application_ids is None or activation.application_id in self.application_ids

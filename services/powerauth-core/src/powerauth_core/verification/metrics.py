@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from powerauth_core.verification.steps import Decision
+from powerauth_core.verification.jobs import Decision
 from servicekit import metrics
 
 UNKNOWN_ACTIVATION = "activation_unknown"

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 
 from powerauth_core.audit.chain.streams import Streams
 from powerauth_core.verification import audit
-from powerauth_core.verification.repository import BatchStatements
 from powerauth_core.verification.samples import Repeated, Samples
+from powerauth_core.verification.store import Left, Store
 from servicekit import clock
-from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 
@@ -24,11 +23,10 @@ ROWS_AT_ONCE = 500
 class RepeatedAttempts:
     """What `samples` counts, and its way into the audit."""
 
-    def __init__(self, database: Database, streams: Streams, statements: BatchStatements) -> None:
+    def __init__(self, streams: Streams, store: Store) -> None:
         self.samples = Samples()
-        self._database = database
         self._streams = streams
-        self._statements = statements
+        self._store = store
         self._writing = asyncio.Lock()
         self._later: asyncio.Task[None] | None = None
 
@@ -61,9 +59,8 @@ class RepeatedAttempts:
         async with self._streams.turn() as turn:
             records = [audit.repeated_record(row, turn.now) for row in rows]
             chained = turn.chain([record.signature for record in records])
-            async with self._database.transaction() as session:
-                await self._statements.store(session, [], records, chained, turn.now)
-                turn.sending()
+            async with self._store.open(turn, ()) as held:
+                await held.write(Left([], records, chained))
             turn.committed()
 
     async def _write_later(self) -> None:

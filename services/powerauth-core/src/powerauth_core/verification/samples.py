@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from powerauth_core.verification.jobs import LockedActivation
-from powerauth_core.verification.steps import ActivationFacts, Decision
+from powerauth_core.verification.jobs import ActivationFacts, Decision, LockedActivation
 from servicekit import metrics
 from servicekit.logs import get_logger
 

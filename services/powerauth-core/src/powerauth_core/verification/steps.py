@@ -7,11 +7,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Protocol
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations.models import BLOCKED_AS_UNSOUND
 from powerauth_core.kernel.errors import IncorrectActivationState, InvalidRequest, SignatureNotComputable
+from powerauth_core.verification.jobs import (
+    BLOCKED_BY_FAILURES,
+    OFFLINE_SECRET,
+    ActivationFacts,
+    Decision,
+    LockedActivation,
+    Outcome,
+    VerificationJob,
+)
 from powerauth_protocol.common.errors import SignatureError
 from powerauth_protocol.v3.keys import ActivationKeys
 from powerauth_protocol.v3.signature import (
@@ -21,21 +30,30 @@ from powerauth_protocol.v3.signature import (
     possession_component,
     verify_with_lookahead,
 )
-from powerauth_protocol.v3.versions import SignatureFormat
+from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
 
-BLOCKED_BY_FAILURES = "MAX_FAILED_ATTEMPTS"
 HASH_COUNTER_VERSION = 3
 OLD_COUNTER_VERSION = 2
 
 
-class Outcome(StrEnum):
-    """Row of the decision table of spec/core-api.md §9.1; the value is the note in the signature audit."""
+class KnownApplication(Protocol):
+    """What a check needs to know of the application that a key belongs to (`ApplicationFacts`).
 
-    INVALID_APPLICATION = "activation_invalid_application"
-    INVALID_STATE = "activation_invalid_state"
-    EXHAUSTED = "activation_invalid_state_ctr_mismatch"
-    VALID = "signature_ok"
-    MISMATCH = "signature_does_not_match"
+    :ivar secret: the application secret as Base64 text
+    """
+
+    @property
+    def application_rid(self) -> int: ...
+
+    @property
+    def secret(self) -> str: ...
+
+    @property
+    def supported(self) -> bool: ...
+
+    def accepts(self, version: ProtocolVersion) -> bool:
+        """Whether a request of this protocol version is served (D17)."""
+        ...
 
 
 class ApplicationCheck(StrEnum):
@@ -48,116 +66,46 @@ class ApplicationCheck(StrEnum):
 
 # Values, never changed. Not frozen: that makes them five times as dear, and every check makes several.
 @dataclass(slots=True)
-class ActivationFacts:
-    """What the decision needs of an activation row.
-
-    :ivar ctr_data: next expected counter data, 16 bytes; None before the key exchange
-    :ivar version: major protocol version of the activation; None before the key exchange
-    :ivar sound: the row is as this core left it (D32)
-    :ivar bound: what its MAC covers; None if there is no MAC to renew
-    """
-
-    activation_id: str
-    status: ActivationStatus
-    protocol: ActivationProtocol
-    version: int | None
-    blocked_reason: str | None
-    counter: int
-    ctr_data: bytes | None = field(repr=False)
-    failed_attempts: int
-    max_failed_attempts: int
-    sound: bool = True
-    bound: tuple[Any, ...] | None = field(default=None, repr=False)
-
-
-@dataclass(slots=True)
 class Attempt:
-    """One signature to check.
+    """One code, and what it is compared with.
 
     :ivar signature: the code as received
     :ivar types: allowed types in the order in which they are tried; the first one is reported on failure
     :ivar candidates: complete signed bytes, application secret or ``offline`` included; several only with a
         proximity check
-    :ivar application: what the application key is to this activation
     :ivar component_length: digits per factor of a decimal code
-    :ivar force_hash_counter: use the counter data also for an activation of version 2 (upgrade commit)
     """
 
     signature: str
     types: tuple[SignatureType, ...]
     candidates: tuple[bytes, ...] = field(repr=False)
     format: SignatureFormat
-    application: ApplicationCheck
-    component_length: int = DEFAULT_COMPONENT_LENGTH
-    force_hash_counter: bool = False
-
-
-@dataclass(slots=True)
-class Decision:
-    """What to store and what to answer.
-
-    :ivar before: the activation as it was locked; what the audit shows
-    :ivar after: the activation as it has to be stored
-    :ivar signature_type: the type that matched, otherwise the first requested one
-    :ivar candidate_index: which of the candidates matched or was tried last
-    :ivar counted: the attempt counts as a failed one, on the activation and on an operation it was meant for
-    """
-
-    outcome: Outcome
-    before: ActivationFacts
-    after: ActivationFacts
-    signature_type: SignatureType
-    candidate_index: int = 0
-    counted: bool = False
-
-    @property
-    def valid(self) -> bool:
-        """The signature was accepted."""
-        return self.outcome is Outcome.VALID
-
-    @property
-    def blocked(self) -> bool:
-        """The activation becomes BLOCKED by this attempt."""
-        return self.after.status is not self.before.status
-
-    @property
-    def proves_nothing(self) -> bool:
-        """The attempt was not accepted and does not count: whoever knows the activation's id can make it."""
-        return not self.valid and not self.counted and not self.blocked
-
-    @property
-    def full_answer(self) -> bool:
-        """The answer shows user, application, type and remaining attempts (rows D and E)."""
-        return self.outcome in (Outcome.VALID, Outcome.MISMATCH)
-
-    @property
-    def audited(self) -> bool:
-        """An activation that never had a counter leaves no row in the signature audit (§33 no. 4)."""
-        return self.before.ctr_data is not None
-
-    @property
-    def remaining_attempts(self) -> int:
-        """Attempts left; the maximum after a valid signature, of any type (§9.1)."""
-        if self.valid:
-            return self.after.max_failed_attempts
-        return self.after.max_failed_attempts - self.after.failed_attempts
+    component_length: int
+    activation: LockedActivation
+    means: Means
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
-    """Which failed attempts count, on the activation and on an operation (D14).
+class Means:
+    """What checks take beside what they are about.
 
-    :ivar counts: judges an attempt that failed on an ACTIVE activation, with its factor keys and look-ahead
-    :ivar keyed: for which application keys it needs the factor keys
+    :ivar keys_of: factor keys of an activation
+    :ivar lookahead: counter values to try, 1 to 64
+    :ivar counts: whether an attempt that failed on an ACTIVE activation counts, on it and on an operation
+        (D14)
     """
 
-    counts: Callable[[Attempt, ActivationFacts, ActivationKeys | None, int], bool]
-    keyed: frozenset[ApplicationCheck]
+    keys_of: Callable[[LockedActivation], ActivationKeys]
+    lookahead: int
+    counts: Callable[[Attempt], bool]
 
 
-def _of_own_device(
-    attempt: Attempt, activation: ActivationFacts, keys: ActivationKeys | None, lookahead: int
-) -> bool:
+def every_failure(_: Attempt) -> bool:
+    """As in the original: whoever knows the activation's id and a public application key can block it."""
+    return True
+
+
+def of_own_device(attempt: Attempt) -> bool:
     """Whether only the activation's own device can have made this code: its possession component is right.
 
     A code without possession tells nothing about the device and counts: it is not taken at a public door, and
@@ -165,97 +113,107 @@ def _of_own_device(
     """
     if not any("possession" in kind.factors for kind in attempt.types):
         return True
-    if keys is None or activation.ctr_data is None:
-        return False
     part = replace(
         attempt,
         signature=possession_component(attempt.signature, attempt.format),
         types=(SignatureType.POSSESSION,),
     )
-    return _search(part, activation, keys, lookahead) is not None
-
-
-EVERY_FAILURE = Counting(lambda *_: True, frozenset({ApplicationCheck.MATCHES}))
-"""As in the original: whoever knows the activation's id and a public application key can block it."""
-
-OWN_DEVICE = Counting(_of_own_device, frozenset({ApplicationCheck.MATCHES, ApplicationCheck.REFUSED}))
-"""Only failures of the activation's own device."""
+    return _search(part) is not None
 
 
 def decide(
-    attempt: Attempt,
-    activation: ActivationFacts,
-    keys: ActivationKeys | None,
-    lookahead: int,
-    counting: Counting = EVERY_FAILURE,
-) -> Decision:
-    """Check one signature against the locked activation (spec/core-api.md §9.1 steps 3 to 8).
+    job: VerificationJob,
+    activation: LockedActivation | None,
+    application: KnownApplication | None,
+    means: Means,
+) -> Decision | None:
+    """Check one signature (spec/core-api.md §9.1).
 
-    :param keys: factor keys of the activation; needed only while it is ACTIVE, as `counting` says
-    :param lookahead: counter values to try, 1 to 64
-    :param counting: which failures count
+    1. The activation is known to the caller; if not, there is nothing to decide.
+    2. The protocol version tells the form of the code; offline it is decimal (§9.5).
+    3. The application key is that of a supported version of the activation's application, or row A.
+    4. The signed bytes are the data with the application's secret.
+    5. The activation is ACTIVE, or row B.
+    6. It has attempts left, or row C.
+    7. The code is looked for among the next counters.
+    8. It is there: row D. It is not: row E.
+
+    :param activation: None if there is none that the caller may see
+    :param application: what is known about the application key; None for an unknown one and offline
     :raises InvalidRequest: a FIDO2 activation
     :raises IncorrectActivationState: the activation does not use the hash counter (version other than 3)
-    :raises SignatureNotComputable: keys or counter of the record do not allow to compute a code
+    :raises SignatureNotComputable: the application does not accept this protocol version (D17), or the record
+        does not allow to compute a code
+    :raises CoreError: the keys cannot be read, as `ActivationKeyCache.keys_of`
     """
-    refused = _refusal(attempt, activation, keys, lookahead, counting)
-    if refused is not None:
-        return refused
-    if activation.protocol is not ActivationProtocol.POWERAUTH:
-        raise InvalidRequest()
-    if activation.version != HASH_COUNTER_VERSION and not (
-        attempt.force_hash_counter and activation.version == OLD_COUNTER_VERSION
-    ):
-        raise IncorrectActivationState()
-    match = _search(attempt, activation, keys, lookahead)
-    if match is None:
-        return _mismatch(attempt, activation, counting.counts(attempt, activation, keys, lookahead))
-    return _match(attempt, activation, match)
-
-
-def _refusal(
-    attempt: Attempt,
-    activation: ActivationFacts,
-    keys: ActivationKeys | None,
-    lookahead: int,
-    counting: Counting,
-) -> Decision | None:
-    """Rows A to C: answered before any code is computed."""
-    active = activation.status is ActivationStatus.ACTIVE
-    kind = attempt.types[0]
-    if not activation.sound:
-        after = _blocked(activation, BLOCKED_AS_UNSOUND) if active else activation
-        return Decision(Outcome.INVALID_STATE, activation, after, kind)
-    if attempt.application is not ApplicationCheck.MATCHES:
+    if activation is None:  # (1)
+        return None
+    facts, kind = activation.facts, job.types[0]
+    check = _application_check(job, activation, application)
+    attempt = _attempt(job, activation, application, means)
+    active = facts.status is ActivationStatus.ACTIVE
+    if not facts.sound:
+        after = _blocked(facts, BLOCKED_AS_UNSOUND) if active else facts
+        return Decision(Outcome.INVALID_STATE, facts, after, kind)
+    if check is not ApplicationCheck.MATCHES:  # (3)
         # Only an ACTIVE activation can be blocked: counting on others would lead out of REMOVED (§22.1).
         # An unknown key is anybody's guess and must not lock the user out (D15).
-        counted = (
-            active
-            and attempt.application is ApplicationCheck.REFUSED
-            and counting.counts(attempt, activation, keys, lookahead)
-        )
-        after = _failed(activation, kind) if counted else activation
-        return Decision(Outcome.INVALID_APPLICATION, activation, after, kind, counted=counted)
-    if not active or activation.ctr_data is None:
-        return Decision(Outcome.INVALID_STATE, activation, activation, kind)
-    if activation.failed_attempts >= activation.max_failed_attempts:
-        return Decision(Outcome.EXHAUSTED, activation, _blocked(activation), kind, counted=True)
-    return None
+        counted = active and check is ApplicationCheck.REFUSED and means.counts(attempt)
+        return _failure(Outcome.INVALID_APPLICATION, attempt, counted)
+    if not active or facts.ctr_data is None:  # (5)
+        return Decision(Outcome.INVALID_STATE, facts, facts, kind)
+    if facts.failed_attempts >= facts.max_failed_attempts:  # (6)
+        return Decision(Outcome.EXHAUSTED, facts, _blocked(facts), kind, counted=True)
+    if facts.protocol is not ActivationProtocol.POWERAUTH:
+        raise InvalidRequest()
+    if facts.version != HASH_COUNTER_VERSION and not (
+        job.force_hash_counter and facts.version == OLD_COUNTER_VERSION
+    ):
+        raise IncorrectActivationState()
+    match = _search(attempt)  # (7)
+    if match is None:  # (8)
+        return _failure(Outcome.MISMATCH, attempt, means.counts(attempt))
+    return _match(facts, match)
 
 
-def _search(
-    attempt: Attempt, activation: ActivationFacts, keys: ActivationKeys | None, lookahead: int
-) -> Match | None:
-    if keys is None or activation.ctr_data is None:
+def _application_check(
+    job: VerificationJob, activation: LockedActivation, application: KnownApplication | None
+) -> ApplicationCheck:
+    if job.version is None:
+        return ApplicationCheck.MATCHES
+    if application is None:
+        return ApplicationCheck.UNKNOWN
+    if not application.supported or application.application_rid != activation.application_rid:
+        return ApplicationCheck.REFUSED
+    if not application.accepts(job.version):
         raise SignatureNotComputable()
+    return ApplicationCheck.MATCHES
+
+
+def _attempt(
+    job: VerificationJob, activation: LockedActivation, application: KnownApplication | None, means: Means
+) -> Attempt:
+    if job.version is None:
+        secret, fmt, length = OFFLINE_SECRET, SignatureFormat.DECIMAL, job.component_length
+    else:
+        secret = "" if application is None else application.secret
+        fmt, length = job.version.signature_format, DEFAULT_COMPONENT_LENGTH  # (2)
+    candidates = tuple([f"{data}&{secret}".encode() for data in job.signed_data])  # (4)
+    return Attempt(job.signature, job.types, candidates, fmt, length, activation, means)
+
+
+def _search(attempt: Attempt) -> Match | None:
+    counter = attempt.activation.facts.ctr_data
+    if counter is None:
+        return None
     try:
         return verify_with_lookahead(
             attempt.candidates,
             attempt.signature,
             attempt.types,
-            keys,
-            activation.ctr_data,
-            lookahead,
+            attempt.means.keys_of(attempt.activation),
+            counter,
+            attempt.means.lookahead,
             attempt.format,
             attempt.component_length,
         )
@@ -263,7 +221,7 @@ def _search(
         raise SignatureNotComputable() from None
 
 
-def _match(attempt: Attempt, activation: ActivationFacts, match: Match) -> Decision:
+def _match(activation: ActivationFacts, match: Match) -> Decision:
     """Row D: the counter moves past the match."""
     failed = activation.failed_attempts if match.type is SignatureType.POSSESSION else 0
     # Not `replace`, which costs as much as the check itself.
@@ -283,12 +241,12 @@ def _match(attempt: Attempt, activation: ActivationFacts, match: Match) -> Decis
     return Decision(Outcome.VALID, activation, after, match.type, match.candidate_index)
 
 
-def _mismatch(attempt: Attempt, activation: ActivationFacts, counted: bool) -> Decision:
-    """Row E: one failed attempt, however many candidates and types were tried."""
-    kind = attempt.types[0]
-    last = len(attempt.candidates) - 1
-    after = _failed(activation, kind) if counted else activation
-    return Decision(Outcome.MISMATCH, activation, after, kind, candidate_index=last, counted=counted)
+def _failure(outcome: Outcome, attempt: Attempt, counted: bool) -> Decision:
+    """Rows A and E: at most one failed attempt, however many candidates and types were tried."""
+    facts, kind = attempt.activation.facts, attempt.types[0]
+    last = len(attempt.candidates) - 1 if outcome is Outcome.MISMATCH else 0
+    after = _failed(facts, kind) if counted else facts
+    return Decision(outcome, facts, after, kind, candidate_index=last, counted=counted)
 
 
 def _failed(activation: ActivationFacts, kind: SignatureType) -> ActivationFacts:

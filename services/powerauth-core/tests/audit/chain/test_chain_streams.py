@@ -6,20 +6,15 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
+from core_test_stores import Ways, job_of
 from pydantic_core import to_json
 
-from powerauth_contracts.rest.verification import VerifySignatureRequest
-from powerauth_core.activations.models import Activation
 from powerauth_core.audit.chain import reading, repository, streams
 from powerauth_core.audit.chain.keys import ChainKey, ChainKeys
 from powerauth_core.audit.signatures import AUDIT_COLUMNS
 from powerauth_core.tamper_check.service import _Chain, accept_unchained, rebuild_registry
-from powerauth_core.verification import service
-from powerauth_core.verification.engine import Verifier
 from servicekit import clock
-from servicekit.database import DatabaseUnavailable
 from servicekit.testing import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -27,8 +22,8 @@ pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 BODY = b"{}"
 
 
-def request_of(phone: Any, **changes: Any) -> VerifySignatureRequest:
-    return VerifySignatureRequest.model_validate(phone.sign(BODY).request | changes)
+def check(core: Any, phone: Any, **changes: Any) -> Any:
+    return core.verifier.run(job_of(phone.sign(BODY), **changes))
 
 
 def test_the_mac_of_a_row_never_changes() -> None:
@@ -65,13 +60,13 @@ async def test_two_processes_and_concurrent_batches_verify(core, start_core, mak
     other = await start_core()
     phones = [await make_phone(f"user-{number}") for number in range(6)]
     calls = [
-        service.verify(replica, request_of(phone, **changes))
+        check(replica, phone, **changes)
         for _ in range(4)
         for phone in phones
-        for replica, changes in ((core, {}), (other, {"data": "POST&&&"}))
+        for replica, changes in ((core, {}), (other, {"signed_data": ("POST&&&",)}))
     ]
     answers = await asyncio.gather(*calls)
-    assert any(answer.signature_valid for answer in answers)
+    assert any(answer.valid for answer in answers)
     found = await audit.verify()
     assert (found.findings, found.summary.rows) == ([], 48)
     assert found.summary.chains >= 2
@@ -88,7 +83,7 @@ async def test_a_verification_beside_running_cores_finds_nothing(
 
     async def write(phone: Any) -> None:
         for _ in range(8):
-            await service.verify(other, request_of(phone))
+            await check(other, phone)
 
     calls = [asyncio.create_task(write(phone)) for phone in phones]
     runs = 0
@@ -113,105 +108,25 @@ async def test_what_came_after_a_chain_was_read_is_read_too(core, chained, audit
 
 
 @pytest.mark.dialects("postgresql")
-async def test_two_batches_in_flight_use_two_chains(core, make_phone, audit, monkeypatch) -> None:
+async def test_two_batches_in_flight_use_two_chains(start_core, make_phone, audit) -> None:
+    core = await start_core(verification_batches=2)
     phones = [await make_phone(f"user-{number}") for number in range(2)]
-    first, second = asyncio.Event(), asyncio.Event()
-    chains = []
-    in_turn = Verifier._in_turn
+    first, both, chains = asyncio.Event(), asyncio.Barrier(2), set()
 
-    async def together(executor: Any, turn: streams.Turn, jobs: Any, **options: Any) -> Any:
-        assert turn.stream is not None
-        chains.append(turn.stream.chain_id)
-        (first if len(chains) == 1 else second).set()
-        await second.wait()
-        return await in_turn(executor, turn, jobs, **options)
+    async def meet(turn: streams.Turn) -> None:
+        chains.add(turn.chain_id)
+        first.set()
+        await both.wait()
 
-    monkeypatch.setattr(Verifier, "_in_turn", together)
-    monkeypatch.setattr(core.verifier._checks._queue, "_in_flight", 2)
+    Ways(core).at("opening", meet, times=2)
     async with asyncio.timeout(PATIENCE_SECONDS):  # if they took turns, they would wait for ever
-        calls = [asyncio.create_task(service.verify(core, request_of(phones[0])))]
+        call = asyncio.create_task(check(core, phones[0]))
         await first.wait()
-        calls.append(asyncio.create_task(service.verify(core, request_of(phones[1]))))
-        answers = await asyncio.gather(*calls)
-    assert all(answer.signature_valid for answer in answers)
+        answers = await asyncio.gather(call, check(core, phones[1]))
+    assert all(answer.valid for answer in answers)
     found = await audit.verify()
     assert (found.findings, found.summary.chains, found.summary.rows) == ([], 2, 2)
-    assert len(set(chains)) == 2
-
-
-async def test_a_rolled_back_batch_leaves_no_gap(core, make_phone, audit, monkeypatch) -> None:
-    phone = await make_phone()
-    await service.verify(core, request_of(phone))
-    with monkeypatch.context() as patch:
-        # Called after the rows got their places.
-        patch.setattr("powerauth_core.verification.engine._Batch._last_decisions", lambda _: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            await service.verify(core, request_of(phone))
-    for _ in range(2):
-        await service.verify(core, request_of(phone))
-    found = await audit.verify()
-    assert (found.findings, found.summary.chains, found.summary.rows) == ([], 1, 3)
-
-
-@pytest.mark.dialects("postgresql")
-async def test_a_check_that_had_to_wait_for_its_row_leaves_no_gap(
-    core, make_phone, audit, monkeypatch
-) -> None:
-    """It is chained, refused, found held, and chained once more behind what others stored meanwhile."""
-    held, free = await make_phone("held"), await make_phone("free")
-    await service.verify(core, request_of(held))
-    apart = asyncio.Event()
-    waiting = Verifier._run_waiting
-
-    async def reached(executor: Any, jobs: Any) -> Any:
-        apart.set()
-        return await waiting(executor, jobs)
-
-    monkeypatch.setattr(Verifier, "_run_waiting", reached)
-    monkeypatch.setattr(core.verifier._checks, "_run_apart", core.verifier._run_waiting)
-    async with core.database.transaction() as session:
-        await session.get(Activation, held.activation_id, with_for_update=True)
-        call = asyncio.create_task(service.verify(core, request_of(held)))
-        await apart.wait()
-        await service.verify(core, request_of(free))
-    assert (await call).signature_valid
-    found = await audit.verify()
-    assert (found.findings, found.summary.rows) == ([], 3)
-
-
-@pytest.mark.parametrize("arrived", [True, False])
-async def test_a_commit_without_an_answer_ends_the_chain(
-    arrived: bool, core, make_phone, audit, monkeypatch
-) -> None:
-    phone = await make_phone()
-    await service.verify(core, request_of(phone))
-    execute = asyncpg.Connection.execute
-
-    async def lose_answer(driver: Any, statement: str, *values: Any, **options: Any) -> Any:
-        if "INSERT INTO pa_signature_audit" in statement:
-            if arrived:
-                await execute(driver, statement, *values, **options)
-            raise ConnectionResetError
-        return await execute(driver, statement, *values, **options)
-
-    from sqlalchemy.ext.asyncio import AsyncSession
-
-    commit = AsyncSession.commit
-
-    async def lose_answer_of_session(session: Any) -> None:
-        if arrived:
-            await commit(session)
-        raise ConnectionResetError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(asyncpg.Connection, "execute", lose_answer)
-        patch.setattr(AsyncSession, "commit", lose_answer_of_session)
-        with pytest.raises(DatabaseUnavailable):
-            await service.verify(core, request_of(phone))
-    assert (await service.verify(core, request_of(phone))).signature_valid
-    found = await audit.verify()
-    assert (found.findings, found.summary.chains) == ([], 2)
-    assert found.summary.rows == 2 + arrived
+    assert len(chains) == 2
 
 
 async def test_a_chain_ends_with_its_month_and_when_it_is_full(core, chained, audit, monkeypatch) -> None:

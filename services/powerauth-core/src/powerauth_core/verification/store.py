@@ -1,0 +1,77 @@
+"""Where a batch of checks finds its activations, and where it leaves what came of them: the engine's only way
+to the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.audit.chain.streams import Chained, Turn
+from powerauth_core.verification.audit import AuditRecord
+from powerauth_core.verification.jobs import Decision, LockedActivation
+from servicekit.batching import Settled
+
+
+@dataclass(slots=True)
+class Left:
+    """What a batch leaves behind.
+
+    :ivar decisions: the last one of each activation that is to be stored, in the order of their ids
+    :ivar records: rows for both audits
+    :ivar chained: the places of the records
+    :ivar blocked: decisions that blocked an activation, which others hear of
+    """
+
+    decisions: Sequence[Decision]
+    records: Sequence[AuditRecord]
+    chained: Chained
+    blocked: Sequence[Decision] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is left."""
+        return bool(self.decisions or self.records)
+
+
+class Held(Protocol):
+    """The activations of one batch, from when they are read until its end."""
+
+    @property
+    def rows(self) -> Mapping[str, LockedActivation]:
+        """Those that are there, by id."""
+        ...
+
+    @property
+    def skipped(self) -> Collection[str]:
+        """Ids that somebody else may hold, or that are not there: only waiting for them tells."""
+        ...
+
+    async def write(self, left: Left) -> bool:
+        """Write what is left; it stands when the store is closed.
+
+        If that is nothing, write all the same without changing anything: an answer that leaves nothing behind
+        waits for a commit like the others, so that the time it takes does not tell an unknown activation.
+
+        :return: False if this store cannot do it now, and nothing is written: another one has to
+        """
+        ...
+
+    async def step(self, work: Callable[[AsyncSession], Awaitable[Any]]) -> Settled[Any]:
+        """Run one step of an action so that its failure undoes only itself (D9). Only under locks."""
+        ...
+
+
+class Store(Protocol):
+    """A way through the database."""
+
+    def open(self, turn: Turn, activation_ids: Collection[str]) -> AbstractAsyncContextManager[Held]:
+        """Read activations, in the order of their ids where they are locked (D9); at the end of the block all
+        is committed, and with an error nothing.
+
+        :param turn: is told when the commit is sent
+        """
+        ...
