@@ -133,27 +133,6 @@ class Database:
             self._turn.release()
 
     @asynccontextmanager
-    async def driver_transaction(self) -> AsyncGenerator[Any]:
-        """The driver's own connection (asyncpg) in a transaction that commits at the end of the block.
-
-        On PostgreSQL only, for statements so hot that the share of the layers above the driver shows.
-
-        :raises DatabaseUnavailable: as :meth:`transaction`
-        :raises DataRefused: as :meth:`transaction`
-        """
-        progress = _Progress()
-        async with self._driver(progress) as driver:
-            try:
-                await driver.execute("BEGIN")
-                yield driver
-                progress.send()
-                await driver.execute("COMMIT")
-            except BaseException:
-                # The rollback must go through even while the task is being cancelled.
-                await asyncio.shield(_undo(driver))
-                raise
-
-    @asynccontextmanager
     async def driver(self) -> AsyncGenerator[Any]:
         """The driver's own connection (asyncpg) outside of a transaction: each statement is one of its own.
 
@@ -162,13 +141,7 @@ class Database:
         :raises DatabaseUnavailable: as :meth:`transaction`
         :raises DataRefused: as :meth:`transaction`
         """
-        progress = _Progress()
-        progress.send()
-        async with self._driver(progress) as driver:
-            yield driver
-
-    @asynccontextmanager
-    async def _driver(self, progress: _Progress) -> AsyncGenerator[Any]:
+        units.spent()
         held: _HeldDriver | None = None
         try:
             held = await self._take_driver()
@@ -176,7 +149,7 @@ class Database:
         except Exception as error:
             if self._is_useless(error) and held is not None:
                 held.useless = True
-            translated = translate_error(error, undone=not progress.sent)
+            translated = translate_error(error)
             if translated is None:
                 raise
             raise translated from error
@@ -343,14 +316,6 @@ class _HeldDriver:
         if self.is_closed:
             await self.connection.invalidate()
         await self.connection.close()
-
-
-async def _undo(driver: Any) -> None:
-    """End a transaction that the driver began; a connection that cannot is given up."""
-    try:
-        await driver.execute("ROLLBACK")
-    except Exception:
-        driver.terminate()
 
 
 def after_commit(session: AsyncSession, callback: Callable[[], None]) -> None:

@@ -284,7 +284,7 @@ async def test_frozen_statements_of_an_earlier_release_can_be_planned(
     statements = [line for line in lines if line and not line.startswith("--")]
     assert len(statements) > 20
     database = Database(known.url)
-    async with database.driver_transaction() as driver:
+    async with database.driver() as driver:
         for statement in statements:
             parameters = max((int(number) for number in re.findall(r"\$([0-9]+)", statement)), default=0)
             values = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
