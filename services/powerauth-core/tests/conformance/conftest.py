@@ -54,9 +54,9 @@ async def served(
 
 
 @pytest_asyncio.fixture
-async def world(served: tuple[Core, httpx2.AsyncClient]) -> World:
+async def world(served: tuple[Core, httpx2.AsyncClient], monkeypatch: pytest.MonkeyPatch) -> World:
     """A new application, and everything that a case names."""
-    return await World.create(*served)
+    return await World.create(*served, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from core_catalogue import SHAPES
+
+from powerauth_protocol.v3 import activation_code
 
 _FIELD = re.compile(r"(?P<name>\w+)(?P<mark>[?!]?)(?::(?P<type>\[?\w+\]?))?(?P<ours>\+?)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
@@ -90,8 +93,14 @@ def _is_scalar(kind: str, value: Any) -> bool:
 
 
 def includes(actual: Any, expected: Any) -> bool:
-    """Whether ``actual`` has all that ``expected`` names: members of objects, items of lists in order."""
+    """Whether ``actual`` has all that ``expected`` names: members of objects, items of lists in order.
+
+    ``{"$length": 8}`` and the like ask for something else than a value.
+    """
     if isinstance(expected, dict):
+        name = next(iter(expected), "")
+        if name.startswith("$"):
+            return _CHECKS[name](actual, expected[name])
         return isinstance(actual, dict) and all(
             name in actual and includes(actual[name], value) for name, value in expected.items()
         )
@@ -99,6 +108,25 @@ def includes(actual: Any, expected: Any) -> bool:
         return (
             isinstance(actual, list) and len(actual) == len(expected) and all(map(includes, actual, expected))
         )
-    if callable(expected):
-        return bool(expected(actual))
     return bool(actual == expected)
+
+
+def _public_keys(keys: Any) -> bool:
+    return all(key["kty"] == "EC" and "d" not in key for key in keys)
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "present": lambda actual: actual is not None,
+    "activation code": activation_code.validate,
+    "public keys": _public_keys,
+}
+_CHECKS: dict[str, Callable[[Any, Any], bool]] = {
+    "$is": lambda actual, kind: _KINDS[kind](actual),
+    "$length": lambda actual, length: len(actual) == length,
+    "$matches": lambda actual, pattern: re.fullmatch(pattern, actual, re.DOTALL) is not None,
+    "$first": lambda actual, expected: includes(actual[0], expected),
+    "$anyOrder": lambda actual, expected: (
+        len(actual) == len(expected)
+        and all(any(includes(item, each) for item in actual) for each in expected)
+    ),
+}
