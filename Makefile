@@ -18,7 +18,7 @@ test: check
 
 # The generated input of `make test`, ten times as much.
 fuzz: dev
-	POWERAUTH_FUZZ_SCALE=10 $(PYTEST) -q -m fuzz tests/fuzz libs/protocol services/enrollment
+	POWERAUTH_FUZZ_SCALE=10 $(PYTEST) -q -m fuzz tests/fuzz services/enrollment
 
 check: dev
 	.venv/bin/ruff check .

@@ -1,7 +1,9 @@
 """Whatever arrives, the answer is the family's, and never a 500."""
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -52,23 +54,23 @@ def client(make_app: MakeApp, client_of: ClientOf) -> httpx2.AsyncClient:
 JSON = {"Content-Type": "application/json"}
 
 
+PLAIN = json.loads((Path(__file__).parents[3] / "tests/corpus/shared/plain-body.json").read_text("utf-8"))
+"""Bodies that are no request, which every call of the services gets too (tests/corpus)."""
+
+
+def body_of(case: dict[str, Any]) -> bytes:
+    """The bytes that a case stands for."""
+    if "bodyBase64" in case:
+        return b64decode(case["bodyBase64"])
+    parts = case.get("bodyRepeat", {"text": case.get("body"), "times": 1})
+    text = parts.get("before", "") + parts["text"] * parts["times"] + parts.get("after", "")
+    return text.encode("utf-8", "surrogatepass")
+
+
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b" ",
-        b"{",
-        b"null",
-        b"[]",
-        b'"text"',
-        b"5",
-        b"true",
-        b"{}",
-        b'{"requestObject":null}',
-        b'{"requestObject":[]}',
-        b'{"requestObject":"x"}',
-        b'{"requestObject":{}}',
-        b'{"requestObject":1.5}',
+        *map(body_of, PLAIN),
         b'{"requestObject":{"activationId":"a","part":1.5}}',
         b'{"requestObject":{"activationId":"a","part":-0}}',
         b'{"requestObject":{"activationId":"a","part":true}}',
@@ -88,15 +90,11 @@ JSON = {"Content-Type": "application/json"}
         b'{"requestObject":{"activationId":"a","data":{"x":NaN}}}',
         b'{"requestObject":{"activationId":"a","flags":[null]}}',
         b'{"requestObject":{"activationId":"a"}} trailing',
-        b"[" * 200_000,
-        b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
         b'{"requestObject":{"activationId":"a","data":' + b'{"x":' * 20_000 + b"1" + b"}" * 20_002,
         b"\xef\xbb\xbf{}",
         b'{"requestObject":{"activationId":"a","activationId":"a"}}',
         b'{"requestObject":{"activationId":"a","more":{"x":1,"x":1}}}',
         b'{"requestObject":{"activationId":"a","data":{"x":1' + b"0" * 100 + b"}}}",
-        "{}".encode("utf-16"),
-        b"\x00" * 10,
     ],
     ids=lambda body: repr(body[:60]),
 )

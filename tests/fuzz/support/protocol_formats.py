@@ -21,6 +21,7 @@ from powerauth_protocol.common.errors import (
     RecordError,
     TokenFormatError,
 )
+from powerauth_protocol.common.password_hash import verify_password
 from powerauth_protocol.common.record_encryption import EncryptionMode, decrypt_record, encrypt_record
 from powerauth_protocol.common.sdk_config import MobileSdkConfig
 from powerauth_protocol.v3 import activation_code, ecdsa, offline, status_blob
@@ -62,6 +63,7 @@ from powerauth_protocol.v3.versions import ProtocolVersion, signature_format_of
 
 SIGNER = generate_key_pair()
 MAC_KEY = bytes(range(16))
+CHEAP_HASH = "$argon2i$v=19$m=8,t=1,p=1$AAECAwQFBgcICQoLDA0ODw$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 
 
 def _headers() -> list[WireFormat]:
@@ -329,6 +331,19 @@ def _texts() -> list[WireFormat]:
             share=2,
         ),
         WireFormat("query", queries, canonical, (EncodingError,), lambda query: query or ""),
+        WireFormat(
+            "query as the original decodes it",
+            queries,
+            request_data.canonical_query_predecoded,
+            (EncodingError,),
+        ),
+        WireFormat(
+            "password hash",
+            [CHEAP_HASH],
+            lambda text: verify_password("1", text),
+            (EncodingError,),
+            share=0.05,
+        ),
         WireFormat("offline payload", [*payloads, ours], offline.parse_offline_payload, (EncodingError,)),
         WireFormat("authentic offline payload", [ours], authentic_payload, (EncodingError,), sealed=True),
         WireFormat(
