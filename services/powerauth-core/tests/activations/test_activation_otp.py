@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from core_test_rows import rewrite
 
-from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 
@@ -130,16 +130,6 @@ async def test_an_updated_otp_replaces_the_first_and_is_asked_for_at_the_commit(
     assert await api.error("activation/commit", **request) == "ERR0031"
     assert await api.error("activation/commit", **request, activationOtp="1111") == "ERR0031"
     await api.ok("activation/commit", **request, activationOtp="2222")
-
-
-async def test_an_otp_of_the_key_exchange_cannot_be_replaced(api: Any, core: Core, activate: Any) -> None:
-
-    device = await activate(ActivationStatus.PENDING_COMMIT)
-    await rewrite(core, activation_otp_validation=ActivationOtpValidation.ON_KEY_EXCHANGE)
-    assert (
-        await api.error("activation/otp/update", activationId=device.activation_id, activationOtp="1")
-        == "ERR0032"
-    )
 
 
 async def test_direct_activation_accepts_an_otp_for_its_commit(api: Any, call: Any, make_device: Any) -> None:

@@ -57,13 +57,6 @@ async def test_an_unknown_activation_looks_like_a_removed_one(api: Any, applicat
     }
 
 
-async def test_an_activation_outside_the_callers_applications_looks_unknown(api: Any, activate: Any) -> None:
-    device = await activate()
-    request = {"activationId": device.activation_id, "applicationIds": ["other"]}
-    found = await api.ok("activation/status", **request)
-    assert (found["activationStatus"], found["userId"]) == ("REMOVED", "unknown")
-
-
 async def test_a_bad_challenge_is_refused_for_known_and_unknown_ids_alike(api: Any, init: Any) -> None:
     known = (await init())["activationId"]
     for challenge in ("", "AAAA", "%", b64encode(bytes(17)), CHALLENGE.rstrip("=")):

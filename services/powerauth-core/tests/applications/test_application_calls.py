@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from powerauth_core.applications.models import ApplicationVersion, MasterKeyPair
 from powerauth_protocol.common.encoding import b64decode
@@ -42,12 +41,6 @@ async def test_list_shows_all_applications_with_roles(api: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b'{"requestObject":null}', b"not json"])
-async def test_calls_without_request_ignore_the_body(api: Any, content: bytes) -> None:
-    for path in ("application/list", "status", "integration/list", "error/list"):
-        assert (await api.send(path, content)).status_code == 200
-
-
 async def test_application_id_is_unique_and_case_sensitive(api: Any) -> None:
     await api.ok("application/create", applicationId="bank")
     assert await api.error("application/create", applicationId="bank") == "ERR0043"
@@ -81,15 +74,6 @@ async def test_version_create_makes_a_key_and_secret_of_its_own(api: Any, applic
     assert await api.error("application/version/create", **names) == "ERR0015"
 
 
-async def test_support_and_unsupport_need_the_pair_and_can_be_repeated(api: Any, application: Any) -> None:
-    names = {"applicationId": application.application_id, "applicationVersionId": "default"}
-    for call, supported in (("unsupport", False), ("unsupport", False), ("support", True), ("support", True)):
-        answer = await api.ok(f"application/version/{call}", **names)
-        assert answer == {"applicationVersionId": "default", "supported": supported}
-    wrong = names | {"applicationVersionId": "other"}
-    assert await api.error("application/version/support", **wrong) == "ERR0015"
-
-
 async def test_unsupporting_is_seen_at_once_by_the_cache(api: Any, core: Any, application: Any) -> None:
     async def supported() -> bool:
         async with core.database.read() as session:
@@ -117,49 +101,6 @@ async def test_roles_are_added_sorted_replaced_as_given_and_removed_in_order(
     assert await call("update", "Z", "X", "X") == ["X", "X", "Z"]
     assert await call("remove", "X", "absent") == ["Z"]
     assert (await api.ok("application/roles/list", **name))["applicationRoles"] == ["Z"]
-
-
-@pytest.mark.parametrize("call", ["create", "update", "remove"])
-async def test_role_changes_refuse_missing_roles_and_unknown_applications(
-    api: Any, application: Any, call: str
-) -> None:
-    path = f"application/roles/{call}"
-    name = {"applicationId": application.application_id}
-    assert await api.error(path, **name, applicationRoles=[]) == "ERR0024"
-    assert await api.error(path, **name) == "ERR0024"
-    assert await api.error(path, applicationId="unknown", applicationRoles=["A"]) == "ERR0015"
-
-
-async def test_roles_that_do_not_fit_are_refused_and_change_nothing(api: Any, application: Any) -> None:
-    name = {"applicationId": application.application_id}
-    assert await api.error("application/roles/create", **name, applicationRoles=["x" * 260]) == "ERR0024"
-    assert (await api.ok("application/roles/list", **name))["applicationRoles"] == []
-
-
-@pytest.mark.parametrize(
-    ("path", "request_object"),
-    [
-        ("application/detail", {}),
-        ("application/detail/version", {}),
-        ("application/create", {}),
-        ("application/create", {"applicationId": ""}),
-        ("application/create", {"applicationId": "x" * 256}),
-        ("application/version/create", {"applicationId": "a"}),
-        ("application/version/support", {"applicationVersionId": "a"}),
-        ("application/roles/list", {"applicationId": None}),
-    ],
-)
-async def test_missing_and_unusable_names_are_invalid_requests(
-    api: Any, path: str, request_object: dict[str, Any]
-) -> None:
-    assert await api.error(path, **request_object) == "ERR0024"
-
-
-async def test_an_application_without_key_pair_answers_so(api: Any, core: Any, application: Any) -> None:
-    async with core.database.transaction() as session:
-        await session.execute(text("DELETE FROM pa_master_keypair"))
-    core.application_cache.clear()
-    assert await api.error("application/detail", applicationId=application.application_id) == "ERR0003"
 
 
 async def test_private_key_and_secret_are_encrypted_at_rest(core: Any, application: Any) -> None:

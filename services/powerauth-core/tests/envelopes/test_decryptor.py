@@ -126,20 +126,6 @@ async def test_state_and_application_are_checked_before_the_value_is_remembered(
     await api.ok("ecies/decryptor", **request)
 
 
-async def test_an_unsupported_version_gets_no_key(
-    api: Any, call: Any, activate: Any, application: Any
-) -> None:
-    device = await activate()
-    requests = [_request(device, scope, await _sealed(call, device, scope)) for scope in SCOPES]
-    await api.ok(
-        "application/version/unsupport",
-        applicationId=application.application_id,
-        applicationVersionId="default",
-    )
-    for request in requests:
-        assert await api.error("ecies/decryptor", **request) == "ERR0015"
-
-
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_keys_are_handed_out_once_and_finished_after_the_mac_was_verified(
     core: Core, call: Any, activate: Any, version: ProtocolVersion

@@ -156,17 +156,9 @@ async def test_operations_are_found_by_their_external_id(bank: Any, new_applicat
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"applications": []}, "ERR0024"),
-    ({"applications": None}, "ERR0024"),
-    ({"userId": "", "externalId": ""}, "ERR0024"),
-    ({"pageNumber": -1}, "ERR0024"),
-    ({"pageSize": 0}, "ERR0024"),
     ({"pageSize": 2**31}, "ERR0024"),
     ({"pageSize": "5.0"}, "ERROR_HTTP_REQUEST"),
     ({"applications": ["unknown"]}, "ERR0015"),
-    ({"applications": ["bank", "unknown"]}, "ERR0015"),
-    ({"applications": ["bank", "bank"]}, "ERR0015"),
-    ({"applicationIds": ["shop"]}, "ERR0015"),
-    ({"applicationIds": []}, "ERR0015"),
 ]
 
 

@@ -95,12 +95,6 @@ async def test_a_template_name_is_taken_once(api: Any, core: Any) -> None:
     assert sum(isinstance(outcome, TemplateExists) for outcome in made) == 7
 
 
-@pytest.mark.parametrize("call", ["create", "update", "detail", "remove"])
-async def test_missing_members_of_template_calls_are_invalid(api: Any, call: str) -> None:
-    assert await api.error(f"operation/template/{call}") == "ERR0024"
-    assert await api.error(f"operation/template/{call}", id="1.0", templateName=[]) == "ERROR_HTTP_REQUEST"
-
-
 async def test_template_changes_are_audited(api: Any, core: Any) -> None:
     created = await api.ok("operation/template/create", **TEMPLATE)
     await api.ok("operation/template/update", **(TEMPLATE | {"id": created["id"]}))

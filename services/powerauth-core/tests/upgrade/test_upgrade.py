@@ -28,25 +28,5 @@ async def test_every_activation_is_in_the_wrong_state_for_an_upgrade(
         assert await api.error("upgrade/commit", **ids) == "ERR0008", values
 
 
-async def test_what_is_wrong_with_the_request_is_told_first(
-    api: Any, core: Core, call: Any, activate: Any
-) -> None:
-    device = await activate()
-    await device.prepare_scope(call, Scope.ACTIVATION)
-    ids = {"activationId": device.activation_id, "applicationKey": device.app.key}
-    start = ids | device.env(device.seal(SharedInfo1.UPGRADE, b"{}"))
-    for change, code in (
-        ({"activationId": None}, "ERR0024"),
-        ({"protocolVersion": "2.1"}, "ERR0018"),
-        ({"nonce": None}, "ERR0018"),
-        ({"activationId": "unknown"}, "ERR0009"),
-        ({"applicationIds": ["other"]}, "ERR0009"),
-    ):
-        assert await api.error("upgrade/start", **(start | change)) == code, change
-    await _set(core, protocol="fido2")
-    assert await api.error("upgrade/start", **start) == "ERR0024"
-    assert await api.error("upgrade/commit", **ids) == "ERR0024"
-
-
 async def _set(core: Core, **values: Any) -> None:
     await rewrite(core, **values)
