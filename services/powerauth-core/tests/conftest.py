@@ -30,6 +30,7 @@ from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
 from powerauth_core.schema import metadata, pa_schema_history
 from powerauth_core.settings import CoreSettings
+from powerauth_sdk.config import App
 from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.serving import lifespan_of
@@ -41,7 +42,6 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from core_test_audit import audit  # noqa: F401 fixture of several folders
 from core_test_phones import (  # noqa: F401 fixtures of every folder
     activate,
-    app_of,
     audited,
     call,
     change,
@@ -113,6 +113,12 @@ class TestApplication:
     application_key: str
     application_secret: str = field(repr=False)
     master_public_key: str
+
+    @property
+    def app(self) -> App:
+        """As an app carries it."""
+        texts = (self.application_key, self.application_secret, self.master_public_key)
+        return App.of(self.application_id, *texts)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

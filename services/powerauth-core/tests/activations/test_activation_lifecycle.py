@@ -65,7 +65,7 @@ async def test_a_known_user_is_activated_directly(
 
 
 async def test_init_answers_a_signed_code_and_stores_what_was_asked_for(
-    api: Any, init: Any, app_of: Any
+    api: Any, init: Any, application: Any
 ) -> None:
     started = await init(
         flags=["b", "a", "b"],
@@ -76,12 +76,12 @@ async def test_init_answers_a_signed_code_and_stores_what_was_asked_for(
     code = started["activationCode"]
     assert activation_code.validate(code)
     assert activation_code.verify_signature(
-        code, b64decode(started["activationSignature"]), app_of.master_public_key
+        code, b64decode(started["activationSignature"]), application.app.master_public_key
     )
     found = await _status(api, started["activationId"])
     assert (found["activationStatus"], found["activationCode"]) == ("CREATED", code)
     assert activation_code.verify_signature(
-        code, b64decode(found["activationSignature"]), app_of.master_public_key
+        code, b64decode(found["activationSignature"]), application.app.master_public_key
     )
     assert found["activationFlags"] == ["b", "a", "b"]
     assert (found["maxFailedAttempts"], found["additionalData"]) == (9, {"branch": "7"})

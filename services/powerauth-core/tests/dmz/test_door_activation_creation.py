@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,24 +16,7 @@ from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.config import App
 from powerauth_sdk.phone import Phone
-
-
-@pytest.fixture
-def new_device(application: Any) -> Callable[..., Phone]:
-    """A device without an activation."""
-
-    def make(version: ProtocolVersion = ProtocolVersion.V3_3) -> Phone:
-        app = App.of(
-            application.application_id,
-            application.application_key,
-            application.application_secret,
-            application.master_public_key,
-        )
-        return Phone(app, version)
-
-    return make
 
 
 class Provider:
@@ -100,9 +82,9 @@ async def count(core: Any, status: ActivationStatus | None = None) -> int:
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
-async def test_code_gives_a_usable_activation_after_its_commit(api, door, new_device, version) -> None:
+async def test_code_gives_a_usable_activation_after_its_commit(api, door, make_device, version) -> None:
     started = await init(api)
-    device = new_device(version)
+    device = make_device(version)
     answer = await create(door, device, "CODE", {"code": started["activationCode"]})
     assert answer["activationStatus"] == "PENDING_COMMIT"
     assert answer["activationId"] == device.activation_id == started["activationId"]
@@ -113,9 +95,9 @@ async def test_code_gives_a_usable_activation_after_its_commit(api, door, new_de
     assert history == {"authenticated": True, "operations": []}
 
 
-async def test_code_with_commit_at_key_exchange_is_active_at_once(api, door, new_device) -> None:
+async def test_code_with_commit_at_key_exchange_is_active_at_once(api, door, make_device) -> None:
     started = await init(api, commitPhase="ON_KEY_EXCHANGE")
-    answer = await create(door, new_device(), "CODE", {"code": started["activationCode"]})
+    answer = await create(door, make_device(), "CODE", {"code": started["activationCode"]})
     assert answer["activationStatus"] == "ACTIVE"
 
 
@@ -133,8 +115,8 @@ async def test_code_with_commit_at_key_exchange_is_active_at_once(api, door, new
         ("DIRECT", {"method": "oidc", "providerId": "none", "code": "c", "nonce": "n"}),
     ],
 )
-async def test_nothing_is_created_without_a_proof(door, new_device, core, kind, identity) -> None:
-    device = new_device()
+async def test_nothing_is_created_without_a_proof(door, make_device, core, kind, identity) -> None:
+    device = make_device()
     sealed = await device.layer2(door.call)
     status, body = await door.api.post("activation/create", **creation(device, sealed, kind, identity))
     assert (status, body["status"]) == (400, "ERROR")
@@ -151,8 +133,8 @@ async def test_nothing_is_created_without_a_proof(door, new_device, core, kind, 
         {"applicationKey": " "},
     ],
 )
-async def test_malformed_creation_is_refused(door, new_device, changes) -> None:
-    device = new_device()
+async def test_malformed_creation_is_refused(door, make_device, changes) -> None:
+    device = make_device()
     request = creation(device, await device.layer2(door.call), "CODE", {"code": "x"}) | changes
     status, _ = await door.api.post("activation/create", **request)
     assert status == 400
@@ -160,9 +142,9 @@ async def test_malformed_creation_is_refused(door, new_device, changes) -> None:
 
 @pytest.mark.parametrize("broken", [{"mac": None}, {"encryptedData": "*"}, {"nonce": 5}, {"unknown": 1}])
 async def test_the_form_of_layer_2_is_judged_before_anybody_is_asked(
-    door, new_device, provider, broken
+    door, make_device, provider, broken
 ) -> None:
-    device = new_device()
+    device = make_device()
     sealed = await device.layer2(door.call)
     request = creation(device, sealed, "CUSTOM", {"login": "x"}, activationData=sealed.fields | broken)
     status, body = await door.api.post("activation/create", **request)
@@ -174,7 +156,7 @@ async def test_the_form_of_layer_2_is_judged_before_anybody_is_asked(
 
 
 @pytest_asyncio.fixture
-async def recoverable(api, door, new_device) -> Phone:
+async def recoverable(api, door, make_device) -> Phone:
     """An ACTIVE activation with a recovery code."""
     await api.ok(
         "recovery/config/update",
@@ -183,26 +165,26 @@ async def recoverable(api, door, new_device) -> Phone:
         recoveryPostcardEnabled=False,
         allowMultipleRecoveryCodes=False,
     )
-    device = new_device()
+    device = make_device()
     started = await init(api, commitPhase="ON_KEY_EXCHANGE")
     await create(door, device, "CODE", {"code": started["activationCode"]})
     assert device.recovery is not None
     return device
 
 
-async def test_recovery_replaces_the_activation_and_commits(door, recoverable, new_device, stored) -> None:
+async def test_recovery_replaces_the_activation_and_commits(door, recoverable, make_device, stored) -> None:
     code, puk = recoverable.recovery
-    device = new_device()
+    device = make_device()
     answer = await create(door, device, "RECOVERY", {"recoveryCode": code, "puk": puk})
     assert answer["activationStatus"] == "ACTIVE"
     assert (await stored(recoverable)).activation_status is ActivationStatus.REMOVED
     assert (await stored(device)).user_id == "alice"
 
 
-async def test_wrong_puk_names_the_one_to_enter(door, recoverable, new_device, core) -> None:
+async def test_wrong_puk_names_the_one_to_enter(door, recoverable, make_device, core) -> None:
     code, puk = recoverable.recovery
     wrong = str((int(puk) + 1) % 10**10).zfill(10)
-    device = new_device()
+    device = make_device()
     sealed = await device.layer2(door.call)
     request = creation(device, sealed, "RECOVERY", {"recoveryCode": code, "puk": wrong})
     _, body = await door.api.post("activation/create", **request)
@@ -224,12 +206,12 @@ async def test_wrong_puk_names_the_one_to_enter(door, recoverable, new_device, c
     ],
 )
 async def test_recovery_without_a_provider_commits_as_configured(
-    api, door, recoverable, new_device, core, configured, setting, environment, committed
+    api, door, recoverable, make_device, core, configured, setting, environment, committed
 ) -> None:
     core.settings.auto_commit_recovery, core.settings.environment = setting, environment
     await allow_commits(api, configured)
     code, puk = recoverable.recovery
-    answer = await create(door, new_device(), "RECOVERY", {"recoveryCode": code, "puk": puk})
+    answer = await create(door, make_device(), "RECOVERY", {"recoveryCode": code, "puk": puk})
     assert answer["activationStatus"] == ("ACTIVE" if committed else "PENDING_COMMIT")
 
 
@@ -247,7 +229,7 @@ async def test_recovery_without_a_provider_commits_as_configured(
     ],
 )
 async def test_providers_word_decides_where_the_application_allows_it(
-    api, door, recoverable, provider, new_device, core, kind, environment, configured, word, committed
+    api, door, recoverable, provider, make_device, core, kind, environment, configured, word, committed
 ) -> None:
     core.settings.environment = environment
     types = {"RECOVERY", "CUSTOM"}
@@ -255,7 +237,7 @@ async def test_providers_word_decides_where_the_application_allows_it(
     await allow_commits(api, named.get(configured, configured) if configured else configured)
     provider.answers = {"plan": {"userId": "alice"}, "complete": {"commit": word}}
     code, puk = recoverable.recovery
-    device = new_device()
+    device = make_device()
     answer = await create(door, device, kind, {"recoveryCode": code, "puk": puk})
     assert answer["activationStatus"] == ("ACTIVE" if committed else "PENDING_COMMIT")
     assert provider.steps() == ["plan", "complete"] + ["committed"] * committed
@@ -292,7 +274,7 @@ async def test_recovery_code_is_confirmed_by_a_signature_over_its_envelope(door,
 # -- providers -------------------------------------------------------------------------------------------
 
 
-async def test_provider_names_the_user_and_commits(door, provider, new_device, stored, core) -> None:
+async def test_provider_names_the_user_and_commits(door, provider, make_device, stored, core) -> None:
     provider.answers = {
         "plan": {
             "userId": "bob",
@@ -302,7 +284,7 @@ async def test_provider_names_the_user_and_commits(door, provider, new_device, s
         },
         "complete": {"customAttributes": {"done": True}, "flags": ["FROM-BANK"], "commit": True},
     }
-    device = new_device()
+    device = make_device()
     answer = await create(door, device, "DIRECT", {"login": "b", "password": "secret"})
     assert answer["activationStatus"] == "ACTIVE"
     assert answer["customAttributes"] == {"done": True}
@@ -330,17 +312,17 @@ async def test_provider_names_the_user_and_commits(door, provider, new_device, s
         {"userId": "b", "validityMs": 1.5},
     ],
 )
-async def test_provider_that_names_nobody_refuses(door, provider, new_device, core, plan) -> None:
+async def test_provider_that_names_nobody_refuses(door, provider, make_device, core, plan) -> None:
     provider.answers = {"plan": plan}
-    device = new_device()
+    device = make_device()
     request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
     assert await door.api.error("activation/create", **request) == "ERROR_PROVIDER"
     assert await count(core) == 0
 
 
-async def test_failing_provider_refuses_and_leaves_nothing_usable(door, provider, new_device, core) -> None:
+async def test_failing_provider_refuses_and_leaves_nothing_usable(door, provider, make_device, core) -> None:
     provider.answers = {"plan": {"userId": "bob"}, "complete": {"flags": [""]}}
-    device = new_device()
+    device = make_device()
     request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
     assert await door.api.error("activation/create", **request) == "ERROR_PROVIDER"
     assert await count(core, ActivationStatus.REMOVED) == 1
@@ -349,10 +331,10 @@ async def test_failing_provider_refuses_and_leaves_nothing_usable(door, provider
     assert await door.api.error("activation/create", **request) == "ERROR_PROVIDER"
 
 
-async def test_captured_host_cannot_speak_for_the_provider(door, provider, new_device, stored, core) -> None:
+async def test_captured_host_cannot_speak_for_the_provider(door, provider, make_device, stored, core) -> None:
     """What the host adds reaches neither the plan nor the commit, and the provider does not see it."""
     provider.answers = {"plan": {"userId": "bob"}}
-    device = new_device()
+    device = make_device()
     sealed = await device.layer2(door.call)
     forged = {"userId": "mallory", "commit": True, "flags": ["ADMIN"], "plan": {"userId": "mallory"}}
     request = creation(device, sealed, "CUSTOM", {"login": "b"}, **forged)
@@ -364,9 +346,9 @@ async def test_captured_host_cannot_speak_for_the_provider(door, provider, new_d
     assert not any("mallory" in json.dumps(content) for _, content in provider.asked)
 
 
-async def test_captured_host_cannot_send_credentials_again(door, provider, new_device, core) -> None:
+async def test_captured_host_cannot_send_credentials_again(door, provider, make_device, core) -> None:
     provider.answers = {"plan": {"userId": "bob"}, "complete": {"commit": True}}
-    device = new_device()
+    device = make_device()
     request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
     await door.api.ok("activation/create", **request)
     assert await door.api.error("activation/create", **request) == "ERR0024"
@@ -374,22 +356,22 @@ async def test_captured_host_cannot_send_credentials_again(door, provider, new_d
 
 
 async def test_captured_host_cannot_activate_after_the_provider_said_no(
-    door, provider, new_device, core
+    door, provider, make_device, core
 ) -> None:
     """A refusal of the provider cannot be got round by another type with the same credentials."""
     provider.status = 403
     identity = {"login": "b", "method": "bank", "code": "AAAAA-AAAAA-AAAAA-AAAAA"}
     for kind in ("CUSTOM", "DIRECT", "CODE", "RECOVERY"):
-        device = new_device()
+        device = make_device()
         request = creation(device, await device.layer2(door.call), kind, identity)
         assert (await door.api.error("activation/create", **request)).startswith("ERR"), kind
     assert await count(core) == 0
 
 
-async def test_provider_never_commits_a_code(api, door, provider, new_device) -> None:
+async def test_provider_never_commits_a_code(api, door, provider, make_device) -> None:
     provider.answers = {"complete": {"commit": True}}
     started = await init(api)
-    answer = await create(door, new_device(), "CODE", {"code": started["activationCode"]})
+    answer = await create(door, make_device(), "CODE", {"code": started["activationCode"]})
     assert answer["activationStatus"] == "PENDING_COMMIT"
 
 
@@ -466,7 +448,7 @@ UNUSABLE = [
 
 @pytest.mark.parametrize("told", UNUSABLE)
 async def test_what_an_operators_server_says_never_spoils_an_answer(
-    core, api, door, phone, new_device, web_server, told
+    core, api, door, phone, make_device, web_server, told
 ) -> None:
     async def answer(path: str, _body: bytes) -> tuple[int, bytes]:
         claims = f'{{"status":"OK","responseObject":{told or "null"}}}'
@@ -478,7 +460,7 @@ async def test_what_an_operators_server_says_never_spoils_an_answer(
     status = await door.api.ok("activation/status", activationId=phone.activation_id)
     assert status["customObject"] is None
     started = await init(api)
-    created = await create(door, new_device(), "CODE", {"code": started["activationCode"]})
+    created = await create(door, make_device(), "CODE", {"code": started["activationCode"]})
     assert created["userInfo"] == {}
 
 
@@ -492,7 +474,7 @@ async def test_numbers_of_an_operators_server_keep_their_characters(core, door, 
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("NONE", None), ("MINIMAL", "alice"), ("REST", "claimed")])
-async def test_user_info_by_setting(core, api, door, new_device, web_server, kind, expected) -> None:
+async def test_user_info_by_setting(core, api, door, make_device, web_server, kind, expected) -> None:
     async def claims(path: str, _body: bytes) -> tuple[int, bytes]:
         assert path.endswith("/private/user-claims?userId=alice")
         return 200, b'{"status":"OK","responseObject":{"sub":"claimed"}}'
@@ -501,7 +483,7 @@ async def test_user_info_by_setting(core, api, door, new_device, web_server, kin
     core.settings.user_info_rest_url = await web_server(claims)
     core.settings.user_info_rest_allowed_stages = ("ACTIVATION_PROCESS_ACTIVATION_CODE",)
     started = await init(api)
-    answer = await create(door, new_device(), "CODE", {"code": started["activationCode"]})
+    answer = await create(door, make_device(), "CODE", {"code": started["activationCode"]})
     assert (answer["userInfo"] or {}).get("sub") == expected
 
 

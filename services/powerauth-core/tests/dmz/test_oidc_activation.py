@@ -17,7 +17,6 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.providers import oidc
 from powerauth_core.providers.oidc import OidcFailed, OidcProvider, check_id_token
-from powerauth_sdk.config import App
 from powerauth_sdk.phone import Phone
 
 KEY = RSAKey.generate_key(2048, {"kid": "k1"})
@@ -102,8 +101,7 @@ async def configure(api: Any, issuer: Issuer, **changes: Any) -> None:
 @pytest.fixture
 def device(application: Any) -> Phone:
     """A device without an activation."""
-    texts = (application.application_key, application.application_secret, application.master_public_key)
-    return Phone(App.of(application.application_id, *texts))
+    return Phone(application.app)
 
 
 IDENTITY = {
@@ -255,8 +253,7 @@ async def test_captured_host_cannot_use_another_applications_provider(
     door, device, issuer, new_application
 ) -> None:
     other = await new_application("other")
-    texts = (other.application_key, other.application_secret, other.master_public_key)
-    stranger = Phone(App.of(other.application_id, *texts))
+    stranger = Phone(other.app)
     request, _ = await request_of(door, stranger)
     assert (await door.api.error("activation/create", **request)).startswith("ERR")
     # Nor send the inner layer of one application with the key of the other.

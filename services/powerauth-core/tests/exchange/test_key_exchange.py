@@ -78,23 +78,6 @@ async def test_a_bad_offer_changes_nothing_not_even_the_otp_counter(
     assert row.device_public_key_base64 is None
 
 
-async def test_an_otp_nobody_asked_for_does_not_skip_the_commit(
-    call: Any, init: Any, make_device: Any
-) -> None:
-    answer = await make_device().join(call, (await init())["activationCode"], otp="anything")
-    assert answer["activationStatus"] == "PENDING_COMMIT"
-
-
-async def test_commit_phase_of_the_key_exchange_activates_at_once(
-    api: Any, call: Any, init: Any, make_device: Any
-) -> None:
-    device = make_device()
-    started = await init(commitPhase="ON_KEY_EXCHANGE")
-    answer = await device.join(call, started["activationCode"])
-    assert answer["activationStatus"] == "ACTIVE"
-    assert await api.error("activation/commit", activationId=device.activation_id) == "ERR0008"
-
-
 async def test_the_device_key_is_stored_uncompressed_and_texts_normalised(
     core: Core, call: Any, init: Any, make_device: Any
 ) -> None:
@@ -151,36 +134,12 @@ async def test_a_code_works_once_and_only_in_its_application(
 ) -> None:
     started = await init()
     other = await new_application("other")
-    stranger = Phone(
-        type(make_device().app).of(
-            other.application_id, other.application_key, other.application_secret, other.master_public_key
-        )
-    )
+    stranger = Phone(other.app)
     sealed = await stranger.layer2(call)
     assert await _prepare(api, stranger, sealed, started["activationCode"]) == "ERR0009"
     await make_device().join(call, started["activationCode"])
     late = make_device()
     assert await _prepare(api, late, await late.layer2(call), started["activationCode"]) == "ERR0009"
-
-
-async def test_an_unsupported_version_looks_like_an_expired_activation(
-    api: Any, call: Any, init: Any, make_device: Any, application: Any
-) -> None:
-    started, device = await init(), make_device()
-    prepare, create = await device.layer2(call), await device.layer2(call)
-    await api.ok(
-        "application/version/unsupport",
-        applicationId=application.application_id,
-        applicationVersionId="default",
-    )
-    assert await _prepare(api, device, prepare, started["activationCode"]) == "ERR0007"
-    assert (
-        await _prepare(api, device, prepare, started["activationCode"], applicationKey="unknown") == "ERR0007"
-    )
-    assert (
-        await api.error("activation/create", userId="u", applicationKey=device.app.key, **device.env(create))
-        == "ERR0015"
-    )
 
 
 async def test_an_activation_of_another_protocol_does_not_exchange_keys(
@@ -297,11 +256,7 @@ async def test_temporary_keys_are_bound_to_scope_application_and_time(
     active = await activate()
     await active.prepare_scope(call, Scope.ACTIVATION)
     other = await new_application("other")
-    stranger = Phone(
-        type(active.app).of(
-            other.application_id, other.application_key, other.application_secret, other.master_public_key
-        )
-    )
+    stranger = Phone(other.app)
     await stranger.prepare_scope(call, Scope.APPLICATION)
     started, device = await init(), make_device()
     await device.prepare_scope(call, Scope.APPLICATION)
@@ -354,15 +309,6 @@ async def test_an_activation_code_is_unique_by_its_first_half(
     )
     assert (await init())["activationCode"] == taken
     assert (await init())["activationCode"] == free
-
-
-async def test_ten_taken_codes_are_enough(api: Any, init: Any, application: Any, monkeypatch: Any) -> None:
-    taken = activation_code.generate(bytes(10))
-    monkeypatch.setattr("powerauth_core.activations.initialisation.activation_code.generate", lambda: taken)
-    await init()
-    assert (
-        await api.error("activation/init", userId="u", applicationId=application.application_id) == "ERR0006"
-    )
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)

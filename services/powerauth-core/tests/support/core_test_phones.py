@@ -16,7 +16,6 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.audit.signatures import SignatureAudit
 from powerauth_core.container import Core
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.config import App
 from powerauth_sdk.phone import Call, Phone
 from servicekit import clock
 
@@ -37,22 +36,11 @@ def call(api: Any) -> Call:
 
 
 @pytest.fixture
-def app_of(application: Any) -> App:
-    """The test application as a device carries it."""
-    return App.of(
-        application.application_id,
-        application.application_key,
-        application.application_secret,
-        application.master_public_key,
-    )
-
-
-@pytest.fixture
-def make_device(app_of: App) -> MakeDevice:
+def make_device(application: Any) -> MakeDevice:
     """A device of the test application: ``make_device(ProtocolVersion.V3_1)``."""
 
     def make(version: ProtocolVersion = ProtocolVersion.V3_3) -> Phone:
-        return Phone(app_of, version)
+        return Phone(application.app, version)
 
     return make
 
@@ -125,12 +113,7 @@ def make_phone(api: Any, call: Call, application: Any) -> MakePhone:
         **more: Any,
     ) -> Phone:
         chosen = of or application
-        app = App.of(
-            chosen.application_id,
-            chosen.application_key,
-            chosen.application_secret,
-            chosen.master_public_key,
-        )
+        app = chosen.app
         started = await api.ok(
             "activation/init",
             userId=user_id,

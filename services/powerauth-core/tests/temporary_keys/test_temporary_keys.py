@@ -122,12 +122,7 @@ async def test_an_activation_of_another_application_or_protocol_gets_none(
 ) -> None:
     device = await activate()
     other = await new_application("other")
-    own, device.app = (
-        device.app,
-        type(device.app).of(
-            other.application_id, other.application_key, other.application_secret, other.master_public_key
-        ),
-    )
+    own, device.app = device.app, other.app
     assert await api.error("keystore/create", jwt=device.temporary_key_request(Scope.ACTIVATION)) == "ERR0009"
     device.app = own
     jwt = device.temporary_key_request(Scope.ACTIVATION)
@@ -163,9 +158,7 @@ async def test_the_answer_cannot_be_mistaken_for_another_applications(
     call: Any, make_device: Any, new_application: Any
 ) -> None:
     other = await new_application("other")
-    stranger = type(make_device().app).of(
-        other.application_id, other.application_key, other.application_secret, other.master_public_key
-    )
+    stranger = other.app
     answer = await call("keystore/create", {"jwt": make_device().temporary_key_request(Scope.APPLICATION)})
     with pytest.raises(TokenFormatError):
         temporary_key.verify_response_jwt(answer["jwt"], stranger.master_public_key)
