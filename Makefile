@@ -5,7 +5,7 @@ PROTOCOL ?= 3.3
 PORT ?= 8080
 PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 
-.PHONY: demo run test fuzz check walk lock clean
+.PHONY: demo run test fuzz check walk lines lock clean
 
 demo: runtime
 	.venv/bin/powerauth demo --protocol $(PROTOCOL)
@@ -36,6 +36,10 @@ dev:
 # What four trips through the running services touch of our own code.
 walk: dev
 	.venv/bin/python -m powerauth_cli.localservers .venv/bin/python -m powerauth_cli.walk
+
+# Lines of code of the product and of its tests; the tests stay the smaller part.
+lines:
+	@python3 scripts/lines.py
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/dev.in -o requirements/dev.txt

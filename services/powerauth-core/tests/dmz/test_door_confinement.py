@@ -127,30 +127,6 @@ async def test_status_tells_no_activation_code(api, host, application) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "signature/verify",
-        "operation/approve",
-        "activation/init",
-        "activation/commit",
-        "activation/flags/create",
-        "activation/status",
-        "token/create",
-        "vault/unlock",
-        "ecies/decryptor",
-        "application/detail",
-        "integration/list",
-        "statement/keys",
-    ],
-)
-async def test_credentials_of_this_door_open_no_other(host, api, path) -> None:
-    response = await host.api.send(f"/rest/v3/{path}", b'{"requestObject":{}}')
-    assert response.status_code == 401
-    crossed = await api.send("/dmz/v1/texts", b'{"requestObject":{"operationType":"login"}}')
-    assert crossed.status_code == 401
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
         "activation/init",
         "activation/prepare",
         "activation/commit",
