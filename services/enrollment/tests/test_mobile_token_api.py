@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -196,29 +197,36 @@ async def test_token_header_missing_or_malformed(
     assert core.calls == []
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call of ours, the core's call behind it, and what decides an operation."""
+
+    path: str
+    door: str
+    kind: str = "possession"
+    success: str = ""
+
+    def __str__(self) -> str:
+        return self.door
+
+
 @pytest.mark.parametrize(
-    ("path", "door"), [(DETAIL, "token/operation/detail"), (CLAIM, "token/operation/claim")]
+    "call", [Call(DETAIL, "token/operation/detail"), Call(CLAIM, "token/operation/claim")], ids=str
 )
 class TestDetailAndClaim:
     body = json.dumps({"requestObject": {"id": OPERATION_ID}}).encode()
 
     async def test_success(
-        self,
-        client: PublicClient,
-        core: FakeCore,
-        phone: Phone,
-        path: str,
-        door: str,
-        monkeypatch: pytest.MonkeyPatch,
+        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(clock, "now_ms", lambda: CREATED)
-        core.script[door] = {"authenticated": True, "operation": PENDING}
-        answer = await client.post(path, self.body, phone.token())
+        core.script[call.door] = {"authenticated": True, "operation": PENDING}
+        answer = await client.post(call.path, self.body, phone.token())
         assert (answer.status, answer.json) == (
             200,
             {"status": "OK", "responseObject": EXPECTED, "currentTimestamp": "2025-01-01T00:00:00+0000"},
         )
-        assert core.last(door)["id"] == OPERATION_ID
+        assert core.last(call.door)["id"] == OPERATION_ID
 
     @pytest.mark.parametrize(
         ("status", "code"),
@@ -231,19 +239,19 @@ class TestDetailAndClaim:
         ],
     )
     async def test_operation_that_is_over(
-        self, client: PublicClient, core: FakeCore, phone: Phone, path: str, door: str, status: str, code: str
+        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call, status: str, code: str
     ) -> None:
-        core.script[door] = {"authenticated": True, "operation": PENDING | {"status": status}}
-        assert (await client.post(path, self.body, phone.token())).error[:2] == (400, code)
+        core.script[call.door] = {"authenticated": True, "operation": PENDING | {"status": status}}
+        assert (await client.post(call.path, self.body, phone.token())).error[:2] == (400, code)
 
     async def test_texts_missing_or_broken(
-        self, client: PublicClient, core: FakeCore, phone: Phone, path: str, door: str
+        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
     ) -> None:
-        core.script[door] = {"authenticated": True, "operation": PENDING | {"operationType": "unknown"}}
-        answer = await client.post(path, self.body, phone.token())
+        core.script[call.door] = {"authenticated": True, "operation": PENDING | {"operationType": "unknown"}}
+        answer = await client.post(call.path, self.body, phone.token())
         assert answer.error == (400, "INVALID_REQUEST", "Template not found")
-        core.script[door] = {"authenticated": True, "operation": PENDING | {"operationType": "broken"}}
-        answer = await client.post(path, self.body, phone.token())
+        core.script[call.door] = {"authenticated": True, "operation": PENDING | {"operationType": "broken"}}
+        answer = await client.post(call.path, self.body, phone.token())
         assert answer.error == (500, "ERR_CONFIG", "Invalid JSON structure for the configuration.")
 
     @pytest.mark.parametrize(
@@ -258,14 +266,14 @@ class TestDetailAndClaim:
         ],
     )
     async def test_token_is_judged_before_the_body(
-        self, client: PublicClient, core: FakeCore, phone: Phone, path: str, door: str, body: bytes
+        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call, body: bytes
     ) -> None:
-        core.script[door] = {"authenticated": False}
-        assert (await client.post(path, body, phone.token())).error == AUTH_FAIL
+        core.script[call.door] = {"authenticated": False}
+        assert (await client.post(call.path, body, phone.token())).error == AUTH_FAIL
         for outcome in (Refusal("ERR0024"), Refusal("ERR0034")):
-            core.script[door] = outcome
-            assert (await client.post(path, body, phone.token())).error == INVALID_REQUEST
-        assert core.last(door)["id"] == ""
+            core.script[call.door] = outcome
+            assert (await client.post(call.path, body, phone.token())).error == INVALID_REQUEST
+        assert core.last(call.door)["id"] == ""
 
     @pytest.mark.parametrize(
         ("outcome", "expected"),
@@ -285,13 +293,12 @@ class TestDetailAndClaim:
         client: PublicClient,
         core: FakeCore,
         phone: Phone,
-        path: str,
-        door: str,
+        call: Call,
         outcome: Any,
         expected: tuple[int, str, str],
     ) -> None:
-        core.script[door] = outcome
-        assert (await client.post(path, self.body, phone.token())).error == expected
+        core.script[call.door] = outcome
+        assert (await client.post(call.path, self.body, phone.token())).error == expected
 
 
 async def test_one_time_password_is_never_shown(client: PublicClient, core: FakeCore, phone: Phone) -> None:
@@ -326,114 +333,80 @@ class TestHistory:
 
 
 BODY = json.dumps({"requestObject": {"id": OPERATION_ID, "data": "A1*A100CZK"}}).encode()
-DECISIONS = pytest.mark.parametrize(
-    ("path", "door", "kind", "success"),
-    [
-        (AUTHORIZE, "signed/operation/approve", "possession_knowledge", "APPROVED"),
-        (CANCEL, "signed/operation/reject", "possession", "REJECTED"),
-    ],
+DECISIONS = (
+    Call(AUTHORIZE, "signed/operation/approve", "possession_knowledge", "APPROVED"),
+    Call(CANCEL, "signed/operation/reject", "possession", "REJECTED"),
 )
 
 
-@DECISIONS
+@pytest.mark.parametrize("call", DECISIONS, ids=str)
 class TestDecisions:
     async def test_success_carries_body_address_and_agent(
-        self,
-        connect: Callable[..., PublicClient],
-        core: FakeCore,
-        phone: Phone,
-        path: str,
-        door: str,
-        kind: str,
-        success: str,
+        self, connect: Callable[..., PublicClient], core: FakeCore, phone: Phone, call: Call
     ) -> None:
         client = connect(trusted_proxies="127.0.0.0/8")
-        core.script[door] = {"authenticated": True, "result": success, "operationStatus": success}
-        headers = phone.authorization(kind) | {
+        core.script[call.door] = {
+            "authenticated": True,
+            "result": call.success,
+            "operationStatus": call.success,
+        }
+        headers = phone.authorization(call.kind) | {
             "User-Agent": "phone " * 100,
             "X-Forwarded-For": "6.6.6.6, 203.0.113.7",
         }
-        answer = await client.post(path, BODY, headers)
+        answer = await client.post(call.path, BODY, headers)
         assert (answer.status, answer.json) == (200, {"status": "OK"})
-        request = core.last(door)
+        request = core.last(call.door)
         assert base64.b64decode(request["body"]) == BODY
         assert request["clientAddress"] == "203.0.113.7"
         assert request["userAgent"] == ("phone " * 100)[:256]
         assert set(request) == {"header", "body", "clientAddress", "userAgent"}
-        assert core.paths == [door]
+        assert core.paths == [call.door]
 
     async def test_header_that_cannot_authenticate_touches_no_operation(
-        self,
-        client: PublicClient,
-        core: FakeCore,
-        phone: Phone,
-        path: str,
-        door: str,
-        kind: str,
-        success: str,
+        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
     ) -> None:
         headers = [
             {},
             phone.token(),
             phone.authorization("knowledge"),
             phone.authorization("possession_knowledge_biometry"),
-            phone.authorization(kind, version="2.1"),
-            phone.authorization(kind, signature="x"),
+            phone.authorization(call.kind, version="2.1"),
+            phone.authorization(call.kind, signature="x"),
         ]
-        if path == CANCEL:
+        if call.path == CANCEL:
             headers.append(phone.authorization("possession_knowledge"))
         for header in headers:
-            assert (await client.post(path, BODY, header)).error == AUTH_FAIL
+            assert (await client.post(call.path, BODY, header)).error == AUTH_FAIL
         assert core.calls == []
 
     async def test_wrong_signature(
-        self,
-        client: PublicClient,
-        core: FakeCore,
-        phone: Phone,
-        path: str,
-        door: str,
-        kind: str,
-        success: str,
+        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
     ) -> None:
-        core.script[door] = {"authenticated": False, "operationStatus": "PENDING"}
-        assert (await client.post(path, BODY, phone.authorization(kind))).error == AUTH_FAIL
-        core.script[door] = {"authenticated": False, "operationStatus": "FAILED"}
-        answer = await client.post(path, BODY, phone.authorization(kind))
+        core.script[call.door] = {"authenticated": False, "operationStatus": "PENDING"}
+        assert (await client.post(call.path, BODY, phone.authorization(call.kind))).error == AUTH_FAIL
+        core.script[call.door] = {"authenticated": False, "operationStatus": "FAILED"}
+        answer = await client.post(call.path, BODY, phone.authorization(call.kind))
         assert answer.error == (400, "OPERATION_ALREADY_FAILED", "Operation already failed")
 
     async def test_refusal_and_outage(
-        self,
-        client: PublicClient,
-        core: FakeCore,
-        phone: Phone,
-        path: str,
-        door: str,
-        kind: str,
-        success: str,
+        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
     ) -> None:
-        core.script[door] = Refusal("ERR0034")
-        assert (await client.post(path, BODY, phone.authorization(kind))).error[:2] == (
+        core.script[call.door] = Refusal("ERR0034")
+        assert (await client.post(call.path, BODY, phone.authorization(call.kind))).error[:2] == (
             400,
             "INVALID_OPERATION",
         )
         for outage in (Raw(500), Raw(503), Raw(200, b"{}"), Refusal("ERR0000")):
-            core.script[door] = outage
-            assert (await client.post(path, BODY, phone.authorization(kind))).error == REMOTE_FAILED
+            core.script[call.door] = outage
+            assert (await client.post(call.path, BODY, phone.authorization(call.kind))).error == REMOTE_FAILED
 
     async def test_request_without_object(
-        self,
-        client: PublicClient,
-        core: FakeCore,
-        phone: Phone,
-        path: str,
-        door: str,
-        kind: str,
-        success: str,
+        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
     ) -> None:
-        core.script[door] = {"authenticated": True, "refusal": "REQUEST_INVALID"}
+        core.script[call.door] = {"authenticated": True, "refusal": "REQUEST_INVALID"}
         for body in (b"", b"text", b"{}"):
-            assert (await client.post(path, body, phone.authorization(kind))).error == AUTH_FAIL
+            assert (await client.post(call.path, body, phone.authorization(call.kind))).error == AUTH_FAIL
 
 
 async def test_every_approving_factor(client: PublicClient, core: FakeCore, phone: Phone) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -25,7 +25,10 @@ from powerauth_sdk.phone import Phone
 
 _REFERENCE = re.compile(r"\{(=?\w+)\}")
 _numbers = count(1)
-COLUMNS = {"activation_otp_validation": ActivationOtpValidation, "commit_phase": CommitPhase}
+COLUMNS: dict[str, Callable[[str], Any]] = {
+    "activation_otp_validation": ActivationOtpValidation,
+    "commit_phase": CommitPhase,
+}
 
 
 async def always(*_arguments: Any, **_named: Any) -> bool:
