@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,16 +55,8 @@ async def token(api, call, phone) -> tuple[str, bytes]:
 
 
 @pytest_asyncio.fixture
-async def other_application(api) -> Any:
-    await api.ok("application/create", applicationId="other-application")
-    detail = await api.ok("application/detail", applicationId="other-application")
-    version = detail["versions"][0]
-    return SimpleNamespace(
-        application_id="other-application",
-        application_key=version["applicationKey"],
-        application_secret=version["applicationSecret"],
-        master_public_key=detail["masterPublicKey"],
-    )
+async def other_application(new_application) -> Any:
+    return await new_application("other-application")
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
