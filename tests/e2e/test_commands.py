@@ -22,7 +22,6 @@ from powerauth_core.integrations.service import Credentials
 pytestmark = pytest.mark.e2e
 PIN = "1234"
 ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
 def powerauth(

@@ -33,7 +33,6 @@ from servicekit.http import AsgiTransport, ServiceClient
 from servicekit.serving import free_port, lifespan_of
 
 Connect = Callable[..., PublicClient]
-TOO_MANY = (429, "TOO_MANY_REQUESTS", "Too many requests.")
 
 
 def test_the_process_holds_no_database_driver_and_starts_without_locale_data() -> None:

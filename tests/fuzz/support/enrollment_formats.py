@@ -107,7 +107,6 @@ LAYER_1 = {
     "customAttributes": {"a": 1},
     "activationData": ENVELOPE,
 }
-TEXT_ROW = {"placeholder": "a", "language": "en", "title": "t", "message": "m"}
 MESSAGE = {
     "id": "ae64",
     "type": "text",

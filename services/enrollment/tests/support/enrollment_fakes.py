@@ -36,7 +36,6 @@ PUSH = "/powerauth-push-server"
 BASE_URL = "http://enrollment.test/enrollment-server"
 
 ACTIVATION_ID = "3f2c1b6a-9a5e-4c1d-8b77-0123456789ab"
-OTHER_ACTIVATION_ID = "11111111-2222-4333-8444-555555555555"
 TOKEN_ID = "7a1e4a5e-2b8f-4f7e-9a51-aaaaaaaaaaaa"
 TEMPORARY_KEY_ID = "2b0c1111-2222-4333-8444-bbbbbbbbbbbb"
 USER_ID = "alice"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -23,11 +22,6 @@ OTHER_VALUES = {
     "text": "'changed'",
 }
 COPIED = ", ".join(AUDIT_COLUMNS)
-
-
-async def column_of(audit: Any, row_id: int, column: str) -> Any:
-    [[value]] = await audit.rows(f"SELECT {column} FROM pa_signature_audit WHERE id = :id", id=row_id)
-    return value
 
 
 async def test_a_change_of_any_column_is_found_and_named(audit, chained, make_phone) -> None:
