@@ -7,7 +7,6 @@ credentials are refused with an error of the documents and change nothing.
 from __future__ import annotations
 
 import json
-from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import families
 import pytest
 from asgi_client import Answer, Request, header_list
-from case_files import shared_cases
+from broken import body_of, shared_cases
 from corpus_cast import Cast
 from database_digest import DatabaseWatch, unexpected
 from judge import Family, report
@@ -154,7 +153,7 @@ async def test_a_body_that_is_no_request(prober: Prober, record_property: Record
     for call in prober.calls:
         for case in shared_cases("plain-body"):
             allowed = REFUSED if call.needs else ANSWERED
-            await prober.send(case["name"], call, _body(case), allowed, prober.credentials)
+            await prober.send(case["name"], call, body_of(case), allowed, prober.credentials)
     prober.check(record_property)
 
 
@@ -176,13 +175,3 @@ async def test_no_call_is_answered_without_credentials(prober: Prober, record_pr
             headers = {} if value is None else {"authorization": value}
             await prober.send(case["name"], call, b"{}", frozenset({401}), headers)
     prober.check(record_property)
-
-
-def _body(case: Mapping[str, Any]) -> bytes:
-    if "bodyBase64" in case:
-        return b64decode(case["bodyBase64"])
-    if "bodyRepeat" in case:
-        parts = case["bodyRepeat"]
-        return (parts.get("before", "") + parts["text"] * parts["times"] + parts.get("after", "")).encode()
-    body: str = case["body"]
-    return body.encode("utf-8", "surrogatepass")

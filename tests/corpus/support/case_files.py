@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from broken import shared_cases
+
 FOLDER = Path(__file__).parents[1]
 
 REQUEST_MEMBERS = frozenset(
@@ -163,12 +165,6 @@ def endpoints_of(service: str) -> list[Endpoint]:
                 raise ValueError(f"{path}: unknown members {sorted(unknown)}")
             found.append(Endpoint(service, content))
     return found
-
-
-@cache
-def shared_cases(name: str) -> tuple[Mapping[str, Any], ...]:
-    """The cases of a set, ``shared/<name>.json``."""
-    return tuple(json.loads((FOLDER / "shared" / f"{name}.json").read_text(encoding="utf-8")))
 
 
 @cache

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asgi_client import Request, header_list
+from broken import body_of
 from corpus_cast import Cast
 from running_stack import JSON_HEADERS, PIN
 
@@ -66,12 +67,8 @@ class Builder:
     # --- body ---------------------------------------------------------------------------------------
 
     async def _plain(self, description: Description, device: Device) -> bytes:
-        if "bodyBase64" in description:
-            return b64decode(description["bodyBase64"])
-        if "bodyRepeat" in description:
-            parts = description["bodyRepeat"]
-            text = parts.get("before", "") + parts["text"] * parts["times"] + parts.get("after", "")
-            return text.encode()
+        if "bodyBase64" in description or "bodyRepeat" in description:
+            return body_of(description)
         if "body" in description:
             return (await self._text(description["body"])).encode("utf-8", "surrogatepass")
         if "json" not in description:

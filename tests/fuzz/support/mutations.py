@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
+from broken import body_of, shared_cases
+
 Sample = str | bytes
 
 TOKENS = (
@@ -36,23 +38,14 @@ TOKENS = (
 """Put anywhere into texts; what cannot be a byte is left out of byte strings."""
 
 VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1.5, 2**31, 2**63, 2**70, -(2**63), 1e300),
-    *("", " ", "\x00", "\ud800", "é", "A", "AAAA", "A" * 500, "null", "1700000000000"),
-    *([], {}, [[]], {"": ""}, [None], {"a": {"b": {}}}),
+    *(case["value"] for case in shared_cases("values")),
+    *(False, 0, 2**31, 2**63, 2**70, -(2**63), 1e300, "A", "AAAA", "null", "1700000000000", {"": ""}),
 )
 """Put in the place of members."""
 
 EXTREMES = (
-    *(
-        "",
-        "\x00",
-        "\ud800",
-        "\ufeff{}",
-        "[" * 20_000,
-        '{"a":' * 20_000,
-        "1" * 10_000,
-        '{"a":' + "9" * 10_000 + "}",
-    ),
+    *(body_of(case).decode("utf-8", "surrogateescape") for case in shared_cases("plain-body")),
+    *("\ufeff{}", "1" * 10_000),
     *("A" * 65_536, "=" * 8_192, ", " * 4_000, "%" * 8_192, "\n" * 8_192, "." * 8_192, "${" * 8_192),
     *("PowerAuth " + "a=" * 4_000, "PowerAuth " + 'a="' * 2_700, "PowerAuth " + "a" * 8_000),
 )
@@ -76,7 +69,7 @@ def mutants(samples: Sequence[Sample], random: Random) -> Iterator[Sample]:
 def extremes(samples: Sequence[Sample]) -> Iterator[Sample]:
     """The extreme values in the type of the samples."""
     for text in EXTREMES:
-        yield text.encode("utf-8", "surrogatepass") if isinstance(samples[0], bytes) else text
+        yield text.encode("utf-8", "surrogateescape") if isinstance(samples[0], bytes) else text
 
 
 def _as_text(sample: Sample) -> str:
