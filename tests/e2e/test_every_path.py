@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from powerauth_cli.all_in_one import CLOUD, CORE, AllInOne
-from servicekit.routing import METHODS, declared
+from servicekit.edge.routing import METHODS, declared
 
 pytestmark = pytest.mark.e2e
 

@@ -16,7 +16,7 @@ from powerauth_contracts.dmz.purposes import PK, P
 from powerauth_contracts.wire import JsonReader, ObjectRequest, ObjectResponse
 from powerauth_core.kernel.answers import answer
 from powerauth_protocol.v3.http_headers import AUTHORIZATION_FIELDS, EncryptionHeader, TokenHeader
-from servicekit.http import RawAnswer
+from servicekit.calls.client import RawAnswer
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "dmz_door.json").read_text())
 CALLS = {call.path.removeprefix("/dmz/v1/"): call for call in (*table.CALLS, *table.EXAMPLES)}

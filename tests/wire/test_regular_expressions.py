@@ -27,7 +27,7 @@ SOURCES = sorted(
 )
 WITHOUT_A_NAME = {
     "servicekit.documentation": "reads our own page, once",
-    "servicekit.middleware": "the operator's pattern, from the settings",
+    "servicekit.edge.middleware": "the operator's pattern, from the settings",
     "servicekit.start_rules": "the operator's settings, at the start",
 }
 """Modules that compile a pattern elsewhere than at their top, and why it need not be looked at."""

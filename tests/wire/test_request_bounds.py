@@ -21,7 +21,7 @@ from enrollment.standard.routes import standard_router
 from powerauth_contracts.wire import RequestModel, checked_json
 from powerauth_core.edge.hot_calls import HOT_CALLS
 from powerauth_core.routing import ROUTERS as CORE_ROUTERS
-from servicekit.routing import DirectRoute
+from servicekit.edge.routing import DirectRoute
 
 ENROLLMENT_ROUTERS = (exchange, inbox, mobile_token, oidc, push, spawn, standard_router("/pa/v3"))
 ROUTERS = (*CORE_ROUTERS, *CLOUD_ROUTERS, *ENROLLMENT_ROUTERS)

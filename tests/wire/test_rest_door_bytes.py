@@ -13,7 +13,7 @@ from cloud_private_api.core_client import CoreClient
 from powerauth_contracts.rest.table import CALLS
 from powerauth_contracts.wire import JsonReader, ObjectRequest, ObjectResponse
 from powerauth_core.kernel.answers import answer
-from servicekit.http import RawAnswer
+from servicekit.calls.client import RawAnswer
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "rest_door.json").read_text())
 BY_NAME = {call.path.removeprefix("/rest/v3/"): call for call in CALLS}

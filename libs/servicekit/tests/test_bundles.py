@@ -16,15 +16,15 @@ from servicekit import bundles, logs
 from servicekit.bundles import (
     AnswerReader,
     BundledCall,
-    Bundler,
     MalformedBundle,
     read_calls,
     refuse,
     write_answer,
     write_calls,
 )
+from servicekit.calls.bundler import Bundler
+from servicekit.calls.client import RawAnswer, ServiceClient
 from servicekit.errors import RemoteUnavailable
-from servicekit.http import RawAnswer, ServiceClient
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from fastapi import FastAPI, Request
 
-from servicekit import connections
+from servicekit.edge import connections
 from servicekit.serving import BackgroundServer
 from servicekit.settings import MEBIBYTE, ServiceSettings
 from servicekit.testing import PATIENCE_SECONDS

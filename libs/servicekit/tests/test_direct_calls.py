@@ -13,9 +13,9 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servicekit.answers import JsonResponse
+from servicekit.edge.middleware import route_template
+from servicekit.edge.routing import DirectCalls, DirectRoute
 from servicekit.errors import DataRefused, ErrorFamily, RemoteUnavailable, ServiceError, Unavailable
-from servicekit.middleware import route_template
-from servicekit.routing import DirectCalls, DirectRoute
 
 MakeApp = Callable[..., FastAPI]
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]

@@ -14,7 +14,13 @@ from starlette.responses import RedirectResponse, Response
 from powerauth_contracts.wire import ObjectRequest, WireModel
 from servicekit import logs, units
 from servicekit.answers import JsonResponse
-from servicekit.http import AsgiTransport, NetworkTransport, RemoteUnavailable, ServiceClient, Timeouts
+from servicekit.calls.client import (
+    AsgiTransport,
+    NetworkTransport,
+    RemoteUnavailable,
+    ServiceClient,
+    Timeouts,
+)
 from servicekit.serving import BackgroundServer, free_port
 
 MakeApp = Callable[..., FastAPI]

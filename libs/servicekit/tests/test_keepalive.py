@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 import pytest
 from yarl import URL
 
-from servicekit.http import NetworkTransport, RemoteUnavailable, Timeouts
-from servicekit.keepalive import MAX_HEAD_BYTES
+from servicekit.calls.client import NetworkTransport, RemoteUnavailable, Timeouts
+from servicekit.calls.keepalive import MAX_HEAD_BYTES
 from servicekit.testing import PATIENCE_SECONDS
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -178,7 +178,7 @@ async def test_a_connection_closed_in_between_is_noticed(transport: NetworkTrans
 async def test_an_idle_connection_is_not_used_beyond_its_time(
     transport: NetworkTransport, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("servicekit.http._IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("servicekit.calls.client._IDLE_SECONDS", 0.0)
     await call(transport, peer)
     await call(transport, peer)
     assert peer.connections == 2

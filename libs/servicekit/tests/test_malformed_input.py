@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from powerauth_contracts.wire import CoreDateTime, ObjectRequest, ObjectResponse, RequestModel
-from servicekit.routing import JsonRoute
+from servicekit.edge.routing import JsonRoute
 
 MakeApp = Callable[..., FastAPI]
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]

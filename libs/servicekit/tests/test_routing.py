@@ -15,9 +15,9 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from servicekit.answers import JsonResponse
+from servicekit.edge.middleware import route_template
+from servicekit.edge.routing import METHODS, DirectRoute, RouteTable
 from servicekit.errors import ServiceError
-from servicekit.middleware import route_template
-from servicekit.routing import METHODS, DirectRoute, RouteTable
 from servicekit.targets import MalformedTarget, canonical_path, name_of
 
 MakeApp = Callable[..., FastAPI]

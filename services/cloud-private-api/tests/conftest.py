@@ -26,8 +26,8 @@ from cloud_private_api import passwords
 from cloud_private_api.app import MIGRATIONS, build, create_app
 from servicekit import migrations
 from servicekit.bus import Bus
+from servicekit.calls.client import AsgiTransport, Transport
 from servicekit.database import Dialect
-from servicekit.http import AsgiTransport, Transport
 from servicekit.logs import configure_logging
 from servicekit.serving import lifespan_of
 from servicekit.testing import fresh_database

@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from cloud_private_api.accounts.models import User
 from cloud_private_api.app import build, create_app
 from cloud_private_api.passwords import PasswordWorker, hash_now, needs_upgrade, verify_now
-from servicekit.http import AsgiTransport
+from servicekit.calls.client import AsgiTransport
 from servicekit.testing import DIALECTS
 
 LIST = "/v2/registrations?userId=u"

@@ -19,7 +19,7 @@ from cloud_private_api.app import build
 from cloud_private_api.auth.bearer import BearerAuthenticator, claim, texts
 from cloud_private_api.auth.key_source import KeySource, KeysUnavailable
 from cloud_private_api.settings import CloudSettings
-from servicekit.http import AsgiTransport
+from servicekit.calls.client import AsgiTransport
 from servicekit.start_rules import StartRefused
 from servicekit.startup import embedded_settings
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from cloud_private_api.core_errors import Area, translated
 from powerauth_contracts.texts import CoreRefused
 from powerauth_protocol.common.json_text import read_first_json
-from servicekit.http import RawAnswer, RemoteUnavailable
+from servicekit.calls.client import RawAnswer, RemoteUnavailable
 
 JSON = {"Content-Type": "application/json"}
 

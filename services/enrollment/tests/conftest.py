@@ -15,7 +15,7 @@ from enrollment_fakes import BASE_URL, DOOR_PATHS, Clock, FakeCore, FakePush, Ph
 
 from enrollment.app import create_app
 from enrollment.settings import EnrollmentSettings
-from servicekit.http import AsgiTransport, ServiceClient
+from servicekit.calls.client import AsgiTransport, ServiceClient
 from servicekit.settings import MEBIBYTE
 
 Connect = Callable[..., PublicClient]

@@ -29,7 +29,7 @@ from enrollment.app import create_app
 from enrollment.settings import EnrollmentSettings
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.v3.ecies import Scope
-from servicekit.http import AsgiTransport, ServiceClient
+from servicekit.calls.client import AsgiTransport, ServiceClient
 from servicekit.serving import free_port, lifespan_of
 
 Connect = Callable[..., PublicClient]

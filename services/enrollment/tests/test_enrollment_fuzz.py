@@ -17,7 +17,7 @@ from enrollment.app import create_app
 from enrollment.settings import EnrollmentSettings
 from powerauth_contracts.dmz import table
 from powerauth_protocol.v3.ecies import Scope
-from servicekit.http import AsgiTransport, ServiceClient
+from servicekit.calls.client import AsgiTransport, ServiceClient
 
 pytestmark = pytest.mark.fuzz
 SCALE = max(1, int(os.environ.get("POWERAUTH_FUZZ_SCALE", "1")))

@@ -21,7 +21,7 @@ from enrollment.pipeline.incoming import Incoming
 from powerauth_protocol.common.errors import EnvelopeStateError
 from powerauth_protocol.v3.ecies import Scope
 from powerauth_sdk.phone import Sealed
-from servicekit.http import AsgiTransport, ServiceClient
+from servicekit.calls.client import AsgiTransport, ServiceClient
 
 VERSIONS = ["3.0", "3.1", "3.2", "3.3"]
 

@@ -23,7 +23,7 @@ from enrollment.lanes import Disconnected, Lanes
 from enrollment.settings import EnrollmentSettings
 from powerauth_protocol.v3.ecies import Scope
 from powerauth_protocol.v3.temporary_key import TemporaryKeyRequest, build_request_jwt
-from servicekit.http import AsgiTransport
+from servicekit.calls.client import AsgiTransport
 
 KEYSTORE, STATUS = "/pa/v3/keystore/create", "/pa/v3/activation/status"
 CREATE, CONFIGURATION = "/pa/v3/activation/create", "/api/config/oidc"

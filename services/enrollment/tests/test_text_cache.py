@@ -11,8 +11,8 @@ from enrollment_fakes import Clock, FakeCore, Raw, Refusal
 from enrollment.core_client import CoreDoor
 from enrollment.texts import cache
 from enrollment.texts.cache import TextCache
+from servicekit.calls.client import AsgiTransport, ServiceClient
 from servicekit.errors import RemoteUnavailable
-from servicekit.http import AsgiTransport, ServiceClient
 
 
 def texts(etag: str, title: str) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from starlette.types import ASGIApp
 
 from servicekit import health as health_routes
 from servicekit.documentation import add_documentation
+from servicekit.edge.middleware import EdgeMiddleware
+from servicekit.edge.routing import RouteTable, answer_without_route
 from servicekit.errors import ErrorFamily, install_error_handlers
 from servicekit.health import Check
 from servicekit.management import API_DOCS, Management, document_elsewhere, management_routers
-from servicekit.middleware import EdgeMiddleware
-from servicekit.routing import RouteTable, answer_without_route
 from servicekit.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]

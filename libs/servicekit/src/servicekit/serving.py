@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from servicekit.connections import protocol_for
+from servicekit.edge.connections import protocol_for
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.management import management_of

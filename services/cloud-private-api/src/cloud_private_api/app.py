@@ -43,8 +43,8 @@ from servicekit import app as servicekit_app
 from servicekit import clock, inbox, migrations
 from servicekit.addresses import TrustedProxies
 from servicekit.bus import Bus, bus_from_url
+from servicekit.calls.client import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.database import Database
-from servicekit.http import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.jobs import Job, JobRunner
 from servicekit.schema_history import Schema
 from servicekit.startup import embedded_settings

@@ -16,7 +16,7 @@ from powerauth_contracts.calls import Call, Content
 from powerauth_contracts.rest import system
 from powerauth_contracts.texts import CoreRefused, refusal, request_text
 from powerauth_contracts.wire import JsonReader, ObjectResponse
-from servicekit.http import RawAnswer, RemoteUnavailable, ServiceClient
+from servicekit.calls.client import RawAnswer, RemoteUnavailable, ServiceClient
 from servicekit.logs import get_logger
 
 Answer = TypeVar("Answer", bound=Content)

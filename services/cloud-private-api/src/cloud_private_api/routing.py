@@ -25,9 +25,9 @@ from cloud_private_api.queries import QueryReader
 from powerauth_contracts.calls import Endpoint
 from powerauth_protocol.common.json_text import read_first_json
 from servicekit.answers import JsonResponse
-from servicekit.clients import PatientReceive
+from servicekit.edge.clients import PatientReceive
+from servicekit.edge.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest
 from servicekit.errors import input_problems
-from servicekit.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Answering = TypeVar("Answering", bound=Callable[..., Any])

@@ -22,8 +22,8 @@ from enrollment.spawn.routes import router as spawn
 from enrollment.standard.routes import standard_router
 from servicekit.app import create_app as create_service_app
 from servicekit.app import serve
-from servicekit.http import ServiceClient, Timeouts, Transport
-from servicekit.routing import DirectCalls
+from servicekit.calls.client import ServiceClient, Timeouts, Transport
+from servicekit.edge.routing import DirectCalls
 from servicekit.startup import embedded_settings, serving_settings, told_without_traceback
 
 NAME = "enrollment"

@@ -16,7 +16,7 @@ from enrollment.settings import EnrollmentSettings
 from enrollment.texts.cache import TextCache
 from enrollment.texts.formatters import OperationTextFormatter, installed_formatters
 from servicekit.addresses import TrustedProxies, limited_network
-from servicekit.http import ServiceClient
+from servicekit.calls.client import ServiceClient
 
 USER_AGENT_LENGTH = 256
 

@@ -31,9 +31,9 @@ from powerauth_contracts.texts import CoreRefused, refusal, request_text, respon
 from powerauth_contracts.wire import WireModel
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
-from servicekit.bundles import Bundler
+from servicekit.calls.bundler import Bundler
+from servicekit.calls.client import RawAnswer, ServiceClient
 from servicekit.errors import RemoteUnavailable
-from servicekit.http import RawAnswer, ServiceClient
 from servicekit.logs import get_logger
 
 _log = get_logger(__name__)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from enrollment.wire import JsonObject, MalformedJson, parse_json_object
 from powerauth_contracts.wire import json_bytes
+from servicekit.calls.client import RawAnswer, ServiceClient
 from servicekit.errors import RemoteUnavailable
-from servicekit.http import RawAnswer, ServiceClient
 from servicekit.logs import get_logger
 
 _log = get_logger(__name__)

@@ -29,7 +29,7 @@ from powerauth_sdk import phone
 from powerauth_sdk.config import App
 from powerauth_sdk.phone import Sealed
 from powerauth_sdk.signing import sign_token
-from servicekit.http import RawAnswer, ServiceClient
+from servicekit.calls.client import RawAnswer, ServiceClient
 
 DOOR = "/powerauth-java-server/dmz/v1/"
 PUSH = "/powerauth-push-server"

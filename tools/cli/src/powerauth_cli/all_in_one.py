@@ -34,7 +34,7 @@ from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations.service import Credentials, ensure_integration
 from powerauth_core.settings import CoreSettings
 from servicekit.bus.memory import InMemoryBus
-from servicekit.http import AsgiTransport, Transport
+from servicekit.calls.client import AsgiTransport, Transport
 from servicekit.logs import configure_logging
 from servicekit.private_files import closed_to_others, private_folder, write_private
 from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server, settle_heap

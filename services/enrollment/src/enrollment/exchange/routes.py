@@ -20,7 +20,7 @@ from powerauth_contracts.dmz.table import (
     SignedCall,
 )
 from powerauth_contracts.wire import json_bytes
-from servicekit.routing import DirectRoute
+from servicekit.edge.routing import DirectRoute
 
 PREFIX = "/exchange/v3"
 

@@ -20,7 +20,7 @@ from powerauth_protocol.v3.http_headers import (
     parse_fields,
     parse_token_header,
 )
-from servicekit.clients import PatientReceive
+from servicekit.edge.clients import PatientReceive
 from servicekit.errors import ServiceError
 
 

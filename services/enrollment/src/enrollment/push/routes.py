@@ -10,7 +10,7 @@ from enrollment.container import enrollment_of
 from enrollment.pipeline.incoming import receive_json
 from enrollment.push import service
 from enrollment.wire import ok_response
-from servicekit.routing import DirectRoute
+from servicekit.edge.routing import DirectRoute
 
 router = APIRouter(prefix="/api/push/device", tags=["Push registration"], route_class=DirectRoute)
 

@@ -12,7 +12,7 @@ from enrollment.pipeline.incoming import receive_json
 from enrollment.spawn import service
 from enrollment.wire import json_response
 from powerauth_contracts.wire import json_bytes
-from servicekit.routing import DirectRoute
+from servicekit.edge.routing import DirectRoute
 
 router = APIRouter(prefix="/api/activation", tags=["Activation spawn"], route_class=DirectRoute)
 

@@ -18,7 +18,7 @@ from enrollment.standard.user_info import user_info
 from enrollment.wire import json_response, ok_response
 from powerauth_contracts.wire import json_bytes
 from servicekit import clock
-from servicekit.routing import DirectRoute
+from servicekit.edge.routing import DirectRoute
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Forward = Callable[[CoreDoor, Incoming], Awaitable[Any]]

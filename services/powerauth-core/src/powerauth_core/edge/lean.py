@@ -19,7 +19,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from powerauth_contracts.wire import JsonReader, ObjectRequest
 from powerauth_core.kernel.answers import answer
 from servicekit import logs, metrics, units
-from servicekit.bundles import CONTENT_TYPE, BundledCall, MalformedBundle, read_calls, refuse, write_answer
+from servicekit.bundles import (
+    CONTENT_TYPE,
+    BundledCall,
+    MalformedBundle,
+    read_calls,
+    refuse,
+    write_answer,
+)
+from servicekit.edge.routing import ALLOWED_KEY, answer_without_route
 from servicekit.errors import (
     DataRefused,
     ErrorContext,
@@ -29,7 +37,6 @@ from servicekit.errors import (
     Unavailable,
     error_response,
 )
-from servicekit.routing import ALLOWED_KEY, answer_without_route
 from servicekit.targets import path_in_service
 
 DOOR = "/dmz/v1/"

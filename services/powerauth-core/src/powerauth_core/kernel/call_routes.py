@@ -11,7 +11,7 @@ from powerauth_contracts.wire import ObjectRequest, ObjectResponse, StatusRespon
 from powerauth_core.kernel.answers import answer
 from powerauth_core.kernel.ports import running
 from servicekit.answers import JsonResponse
-from servicekit.routing import JsonRoute
+from servicekit.edge.routing import JsonRoute
 
 Request = TypeVar("Request", bound=Requested)
 Answer = TypeVar("Answer", bound=Content)

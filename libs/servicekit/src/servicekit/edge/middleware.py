@@ -18,10 +18,16 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit import logs, metrics
+from servicekit.edge.routing import METHODS, TEMPLATE_KEY, allow_header
 from servicekit.errors import UNREADABLE, ErrorContext, ErrorFamily, Shape, error_response, with_status
-from servicekit.routing import METHODS, TEMPLATE_KEY, allow_header
 from servicekit.settings import ServiceSettings
-from servicekit.targets import MAX_TARGET_BYTES, MalformedTarget, canonical_path, is_below, path_in_service
+from servicekit.targets import (
+    MAX_TARGET_BYTES,
+    MalformedTarget,
+    canonical_path,
+    is_below,
+    path_in_service,
+)
 
 _log = logs.get_logger("request")
 

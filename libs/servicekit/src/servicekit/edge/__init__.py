@@ -1,0 +1,1 @@
+"""What stands around and in front of an application's routes."""
