@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-from servicekit.answers import JsonResponse
 from servicekit.edge.middleware import route_template
-from servicekit.edge.routing import METHODS, DirectRoute, RouteTable
-from servicekit.errors import ServiceError
+from servicekit.edge.routing import METHODS, RouteTable
 from servicekit.targets import MalformedTarget, canonical_path, name_of
 
 MakeApp = Callable[..., FastAPI]
@@ -121,34 +119,6 @@ async def test_routes_added_before_the_first_request_are_known(app: FastAPI, cli
     app.router.routes.insert(1, probe)
     assert (await client_of(app).get("/late")).json() == "late"
     assert probe.asked == 0
-
-
-async def test_a_direct_route_is_answered_documented_and_guarded_like_any_other(
-    make_app: MakeApp, client_of: ClientOf
-) -> None:
-    router = APIRouter(prefix="/direct", route_class=DirectRoute)
-
-    @router.post("/mirror")
-    async def mirror(request: Request) -> JsonResponse:
-        return JsonResponse(await request.body())
-
-    @router.post("/refuse")
-    async def refuse(request: Request) -> JsonResponse:
-        raise ServiceError("Not now.")
-
-    @router.get("/item/{item_id}")
-    async def item(request: Request) -> JsonResponse:
-        return JsonResponse(request.path_params["item_id"].encode())
-
-    app = make_app(router, max_body_bytes=1024)
-    client = client_of(app)
-    assert (await client.post("/direct/mirror", content=b"{}")).content == b"{}"
-    assert (await client.post("/direct/mirror", content=b"x" * 1025)).status_code == 413
-    refused = await client.post("/direct/refuse")
-    assert (refused.status_code, refused.json()["responseObject"]["message"]) == (400, "Not now.")
-    assert (await client.get("/direct/mirror")).status_code == 405
-    assert (await client.get("/direct/item/7")).content == b"7"
-    assert "/direct/mirror" in (await client.get("/v3/api-docs")).json()["paths"]
 
 
 async def test_a_path_that_only_starts_with_the_context_path_is_unknown(

@@ -23,5 +23,13 @@ class JsonResponse(Response):
         *,
         exclude_none: bool = False,
     ) -> None:
-        body = content if isinstance(content, bytes) else to_json(content, exclude_none=exclude_none)
-        super().__init__(body, status_code, headers)
+        # What the framework would work out of these is known.
+        self.status_code = status_code
+        self.background = None
+        self.body = content if isinstance(content, bytes) else to_json(content, exclude_none=exclude_none)
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(self.body)),
+            (b"content-type", b"application/json"),
+        ]
+        for name, value in (headers or {}).items():
+            self.raw_headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))

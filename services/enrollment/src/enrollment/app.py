@@ -23,7 +23,7 @@ from enrollment.standard.routes import standard_router
 from servicekit.app import create_app as create_service_app
 from servicekit.app import serve
 from servicekit.calls.client import ServiceClient, Timeouts, Transport
-from servicekit.edge.routing import DirectCalls
+from servicekit.edge.fast import FastEdge, endpoints_of
 from servicekit.startup import embedded_settings, serving_settings, told_without_traceback
 
 NAME = "enrollment"
@@ -73,6 +73,7 @@ def create_app(
                 await push_client.close()
             await enrollment.limits.close()
 
+    routers = _routers(settings)
     app = create_service_app(
         TITLE,
         # Strangers reach this service: in production it tells the version that its operator wants told.
@@ -80,11 +81,12 @@ def create_app(
         settings,
         ENROLLMENT_ERRORS,
         lifespan,
-        _routers(settings),
+        routers,
         readiness=(enrollment.door.check,),
         name=NAME,
     )
-    app.user_middleware.append(Middleware(DirectCalls, family=ENROLLMENT_ERRORS))
+    endpoints = endpoints_of(routers)
+    app.user_middleware.append(Middleware(FastEdge, family=ENROLLMENT_ERRORS, endpoints=endpoints))
     app.state.enrollment = enrollment
     return app
 

@@ -16,8 +16,7 @@ from starlette.responses import Response
 from powerauth_contracts.moments import LATEST_MS
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.json_text import JsonError, read_json
-
-JSON_MEDIA_TYPE = "application/json"
+from servicekit.answers import JsonResponse
 
 JsonObject = dict[str, object]
 
@@ -70,30 +69,15 @@ def text_member(members: Mapping[str, object] | None, name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-class JsonAnswer(Response):
-    """Answer 200 with finished JSON. Its headers are known, so the framework does not work them out."""
-
-    media_type = JSON_MEDIA_TYPE
-
-    def __init__(self, content: bytes) -> None:
-        self.status_code = 200
-        self.background = None
-        self.body = content
-        self.raw_headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(content)).encode()),
-        ]
-
-
 def json_response(content: bytes | str) -> Response:
     """Answer 200 with finished JSON."""
-    return JsonAnswer(content if isinstance(content, bytes) else content.encode())
+    return JsonResponse(content if isinstance(content, bytes) else content.encode())
 
 
 def ok_response(response_object: object = None, **siblings: object) -> Response:
     """Answer `{"status":"OK", "responseObject":…}`; without an object the member is omitted."""
     if response_object is None and not siblings:
-        return JsonAnswer(_OK)
+        return JsonResponse(_OK)
     return json_response(json_bytes(ok_object(response_object, **siblings)))
 
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from powerauth_contracts.dmz.table import BUNDLE
 from powerauth_core import __version__
-from powerauth_core.edge.hot_calls import HOT_CALLS
-from powerauth_core.edge.lean import LeanCalls
+from powerauth_core.edge import BUNDLES, ENDPOINTS
 from powerauth_core.integrations.callers import CallerAuthentication
 from powerauth_core.kernel.error_family import CORE_FAMILY
 from powerauth_core.providers.plug_ins import load_plug_ins
@@ -19,6 +19,7 @@ from powerauth_core.runtime import needed_schema, running_core
 from powerauth_core.settings import CoreSettings
 from servicekit.app import create_app as create_service
 from servicekit.bus import Bus
+from servicekit.edge.fast import FastEdge
 from servicekit.units import RunAgain
 
 
@@ -49,10 +50,11 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
         health=[database_is_usable],
         name="powerauth-core",
     )
+    app.add_route(BUNDLE, BUNDLES.answer, methods=["POST"], include_in_schema=False)
     # Inside the edge, which bounds, logs and counts refused callers too. No shortcut before authentication.
     app.user_middleware += [
         Middleware(CallerAuthentication, family=CORE_FAMILY, restrict_access=settings.restrict_access),
-        Middleware(LeanCalls, family=CORE_FAMILY, calls=HOT_CALLS),
+        Middleware(FastEdge, family=CORE_FAMILY, endpoints=ENDPOINTS),
         Middleware(RunAgain),
     ]
     return app

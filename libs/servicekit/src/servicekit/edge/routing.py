@@ -23,7 +23,6 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from powerauth_protocol.common.json_text import JsonError, read_json
-from servicekit.errors import EXPECTED_ERRORS, ErrorFamily, ErrorHandlers
 from servicekit.targets import name_of, path_in_service
 
 TEMPLATE_KEY = "servicekit.route"
@@ -40,7 +39,6 @@ class _Target:
     app: ASGIApp
     route: BaseRoute
     child_scope: dict[str, Any]
-    direct: bool
     names: tuple[tuple[int, str], ...]
     """Which segments are parameters."""
 
@@ -82,49 +80,6 @@ class JsonRoute(APIRoute):
             return await handle(JsonRequest(request.scope, request.receive))
 
         return read
-
-
-class DirectRoute(APIRoute):
-    """A route whose endpoint takes the request and returns the answer, nothing else.
-
-    It stands in the documentation and is matched like any other. Without parameters, dependencies and models
-    there is nothing that the framework could do for it: :class:`DirectCalls` calls its endpoint at once.
-    """
-
-
-class DirectCalls:
-    """ASGI middleware right inside the edge that answers :class:`DirectRoute` endpoints of constant paths.
-
-    Whatever it does not know goes on to the framework. Only for an application whose routes need nothing of
-    the middleware behind it.
-    """
-
-    def __init__(self, app: ASGIApp, *, family: ErrorFamily) -> None:
-        self._app = app
-        self._handlers = ErrorHandlers(family)
-        self._targets: dict[tuple[str, str], _Target] | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        if self._targets is None:
-            self._targets = {
-                (method, path): target
-                for path, method, target in _targets(scope["app"])
-                if target.direct and not target.names
-            }
-        target = self._targets.get((scope["method"], path_in_service(scope)))
-        if target is None:
-            await self._app(scope, receive, send)
-            return
-        scope[TEMPLATE_KEY] = target.child_scope[TEMPLATE_KEY]
-        request = Request(scope, receive)
-        try:
-            answer = await target.child_scope["endpoint"](request)
-        except EXPECTED_ERRORS as error:
-            answer = await self._handlers.answer(request, error)
-        await answer(scope, receive, send)
 
 
 @dataclass(slots=True)
@@ -257,7 +212,7 @@ def _targets(app: FastAPI) -> Iterator[tuple[str, str, _Target]]:
         original = getattr(route, "original_route", route)
         scope = {"endpoint": route.endpoint, "route": original, TEMPLATE_KEY: route.path}
         names = tuple(_parameters(route.path))
-        target = _Target(route.app, original, scope, isinstance(original, DirectRoute), names)
+        target = _Target(route.app, original, scope, names)
         for method in sorted(set(route.methods or ()) - {"HEAD"}):
             yield route.path, method, target
 

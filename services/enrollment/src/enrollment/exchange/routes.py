@@ -20,11 +20,10 @@ from powerauth_contracts.dmz.table import (
     SignedCall,
 )
 from powerauth_contracts.wire import json_bytes
-from servicekit.edge.routing import DirectRoute
 
 PREFIX = "/exchange/v3"
 
-router = APIRouter(prefix=PREFIX, tags=["Test exchange"], route_class=DirectRoute)
+router = APIRouter(prefix=PREFIX, tags=["Test exchange"])
 
 
 @router.post("/application")

@@ -11,9 +11,8 @@ from enrollment.mobile_token import service
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response, ok_response
 from powerauth_protocol.common.json_text import write_json
-from servicekit.edge.routing import DirectRoute
 
-router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token API"], route_class=DirectRoute)
+router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token API"])
 
 
 @router.post("/list")

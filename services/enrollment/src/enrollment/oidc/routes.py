@@ -11,9 +11,8 @@ from enrollment.oidc import service
 from enrollment.pipeline.failures import counting_failures
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
-from servicekit.edge.routing import DirectRoute
 
-router = APIRouter(prefix="/api/config", tags=["Configuration"], route_class=DirectRoute)
+router = APIRouter(prefix="/api/config", tags=["Configuration"])
 
 
 @router.post("/oidc")

@@ -10,9 +10,8 @@ from enrollment.container import enrollment_of
 from enrollment.pipeline.incoming import receive_json
 from enrollment.push import service
 from enrollment.wire import ok_response
-from servicekit.edge.routing import DirectRoute
 
-router = APIRouter(prefix="/api/push/device", tags=["Push registration"], route_class=DirectRoute)
+router = APIRouter(prefix="/api/push/device", tags=["Push registration"])
 
 
 @router.post("/register")

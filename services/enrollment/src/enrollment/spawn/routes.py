@@ -12,9 +12,8 @@ from enrollment.pipeline.incoming import receive_json
 from enrollment.spawn import service
 from enrollment.wire import json_response
 from powerauth_contracts.wire import json_bytes
-from servicekit.edge.routing import DirectRoute
 
-router = APIRouter(prefix="/api/activation", tags=["Activation spawn"], route_class=DirectRoute)
+router = APIRouter(prefix="/api/activation", tags=["Activation spawn"])
 
 
 @router.post("/code")

@@ -18,7 +18,6 @@ from enrollment.standard.user_info import user_info
 from enrollment.wire import json_response, ok_response
 from powerauth_contracts.wire import json_bytes
 from servicekit import clock
-from servicekit.edge.routing import DirectRoute
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Forward = Callable[[CoreDoor, Incoming], Awaitable[Any]]
@@ -132,7 +131,7 @@ RESOURCES: Mapping[str, Endpoint] = {
 
 def standard_router(prefix: str) -> APIRouter:
     """The standard API under ``/pa/v3`` or the prefix of another generation."""
-    router = APIRouter(prefix=prefix, tags=["PowerAuth Standard API"], route_class=DirectRoute)
+    router = APIRouter(prefix=prefix, tags=["PowerAuth Standard API"])
     for path, endpoint in RESOURCES.items():
         router.add_api_route(path, endpoint, methods=["POST"])
     router.add_api_route(

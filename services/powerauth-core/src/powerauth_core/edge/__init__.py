@@ -1,1 +1,0 @@
-"""The fast path of the hot calls of both doors."""
