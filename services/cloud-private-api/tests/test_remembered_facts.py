@@ -6,52 +6,9 @@ from cloud_bus import DirectBus
 from cloud_client import Client, Service, Start
 from cloud_fake_core import GOOD_CODE, FakeCore
 
-from cloud_private_api.caching import ExpiringCache
 from servicekit.bus import Event
 
 NONCE = "AAECAwQFBgcICQoLDA0ODw=="
-
-
-class _Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_value_goes_stale() -> None:
-    clock = _Clock()
-    cache: ExpiringCache[str, int] = ExpiringCache(10, 5.0, clock=clock)
-    cache.put("a", 1)
-    clock.now = 4.9
-    assert cache.get("a") == 1
-    clock.now = 5.0
-    assert cache.get("a") is None
-
-
-def test_oldest_value_goes_first() -> None:
-    cache: ExpiringCache[str, int] = ExpiringCache(2, 5.0)
-    for number, key in enumerate("abca"):
-        cache.put(key, number)
-    assert [cache.get(key) for key in "abc"] == [3, None, 2]
-
-
-def test_cache_of_no_seconds_keeps_nothing() -> None:
-    cache: ExpiringCache[str, int] = ExpiringCache(2, 0)
-    cache.put("a", 1)
-    assert cache.get("a") is None
-
-
-def test_values_are_dropped_by_key_and_by_what_they_are() -> None:
-    cache: ExpiringCache[str, int] = ExpiringCache(10, 5.0)
-    for number, key in enumerate("abcd"):
-        cache.put(key, number % 2)
-    cache.drop_where(lambda _key, value: value == 0)
-    cache.drop("b")
-    cache.drop("unknown")
-    assert [cache.get(key) for key in "abcd"] == [None, None, None, 1]
-    cache.clear()
-    assert cache.get("d") is None
 
 
 def _event(kind: str, **data: str) -> Event:

@@ -102,10 +102,13 @@ async def test_many_requests_ask_the_core_once(core: FakeCore, text_cache: TextC
     assert {row[0].title for row in rows} == {"first"}
 
 
-async def test_number_of_operation_types_is_bounded(
-    core: FakeCore, text_cache: TextCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def two_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "OPERATION_TYPES_REMEMBERED", 2)
+
+
+@pytest.mark.usefixtures("two_types")
+async def test_number_of_operation_types_is_bounded(core: FakeCore, text_cache: TextCache) -> None:
     for name in ("login", "a", "b", "login"):
         await text_cache.rows(name)
     assert [call.request["operationType"] for call in core.calls] == ["login", "a", "b", "login"]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cloud_private_api.caching import ExpiringCache
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import CoreCode
 from powerauth_contracts.rest import applications, templates
 from powerauth_contracts.rest.templates import OperationTextRow
 from powerauth_contracts.texts import CoreRefused
+from servicekit.caching import Cache
 
 CACHED_TEXTS = 10_000
-FOREVER = 365 * 24 * 3600.0
 
 
 class ApplicationFacts:
@@ -20,8 +19,8 @@ class ApplicationFacts:
 
     def __init__(self, core: CoreClient, *, size: int, seconds: float, registrations: int) -> None:
         self._core = core
-        self._of_key: ExpiringCache[str, str] = ExpiringCache(size, seconds)
-        self._of_registration: ExpiringCache[str, str] = ExpiringCache(registrations, FOREVER)
+        self._of_key: Cache[str, str] = Cache(size, seconds)
+        self._of_registration: Cache[str, str] = Cache(registrations)
 
     async def of_key(self, application_key: str) -> str | None:
         """The application id behind an application key; None for an unknown key."""
@@ -56,7 +55,7 @@ class OperationTexts:
 
     def __init__(self, core: CoreClient, seconds: float) -> None:
         self._core = core
-        self._cache: ExpiringCache[str, Sequence[OperationTextRow]] = ExpiringCache(CACHED_TEXTS, seconds)
+        self._cache: Cache[str, Sequence[OperationTextRow]] = Cache(CACHED_TEXTS, seconds)
 
     async def of_type(self, operation_type: str) -> Sequence[OperationTextRow]:
         """All languages of one operation type."""

@@ -7,8 +7,6 @@ counts for itself, unless a shared storage is configured.
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from enrollment.lanes import Disconnected, Lanes
 from enrollment.limit_storage import BoundedMemory, SharedCounts
 from enrollment.settings import EnrollmentSettings
 from servicekit.addresses import LOOPBACK
+from servicekit.caching import Cache
 from servicekit.errors import ServiceError
 
 KEYS_REMEMBERED = 100_000
@@ -78,7 +77,7 @@ class Limits:
     loopback: bool
     shared: SharedCounts | None = None
     _lanes: Lanes = field(default_factory=Lanes)
-    _proven: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    _proven: Cache[str, bool] = field(default_factory=lambda: Cache(KEYS_REMEMBERED, PROVEN_SECONDS))
 
     @classmethod
     def of(cls, settings: EnrollmentSettings) -> Limits:
@@ -124,10 +123,7 @@ class Limits:
 
     def prove(self, network: str) -> None:
         """An activation proved from there that it is one: what an address full of strangers cannot do."""
-        self._proven.pop(network, None)
-        self._proven[network] = time.monotonic() + PROVEN_SECONDS
-        if len(self._proven) > KEYS_REMEMBERED:
-            self._proven.popitem(last=False)
+        self._proven.put(network, True)
 
     async def close(self) -> None:
         """Close the connections of a shared storage."""
@@ -135,7 +131,7 @@ class Limits:
             await self.shared.close()
 
     def _is_proven(self, network: str) -> bool:
-        return self._proven.get(network, 0.0) > time.monotonic()
+        return self._proven.get(network) is not None
 
     def _is_exempt(self, network: str) -> bool:
         return network == LOOPBACK and not self.loopback

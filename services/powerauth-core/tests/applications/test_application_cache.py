@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from powerauth_core.applications.cache import ApplicationCache, _Aged
+from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.errors import MasterKeyFormat, NoMasterKeyPair
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.keys import export_public_key, generate_key_pair
@@ -122,49 +122,3 @@ async def test_an_announced_change_empties_the_cache(core: Any, application: Any
                 break
             await asyncio.sleep(0.01)
     assert not facts.supported
-
-
-async def test_what_was_read_before_a_change_is_not_kept_after_it() -> None:
-    cache: _Aged[str, int] = _Aged(capacity=10, seconds=60)
-    reading, may_go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow() -> int:
-        reading.set()
-        await may_go_on.wait()
-        return 1
-
-    async def fresh() -> int:
-        return 2
-
-    task = asyncio.create_task(cache.get("key", slow))
-    await reading.wait()
-    cache.clear()
-    may_go_on.set()
-    assert await task == 1
-    assert await cache.get("key", fresh) == 2
-
-
-async def test_the_least_recently_used_entry_goes_first() -> None:
-    cache: _Aged[str, str] = _Aged(capacity=2, seconds=60)
-    loaded: list[str] = []
-
-    async def get(key: str) -> None:
-        async def load() -> str:
-            loaded.append(key)
-            return key
-
-        await cache.get(key, load)
-
-    for key in ("a", "b", "a", "c", "a", "b"):
-        await get(key)
-    assert loaded == ["a", "b", "c", "b"]
-
-
-async def test_an_entry_older_than_its_limit_is_read_again() -> None:
-    cache: _Aged[str, int] = _Aged(capacity=2, seconds=0)
-    values = iter([1, 2])
-
-    async def load() -> int:
-        return next(values)
-
-    assert [await cache.get("a", load), await cache.get("a", load)] == [1, 2]

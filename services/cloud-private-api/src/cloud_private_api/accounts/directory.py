@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.accounts.models import User, UserApplication, UserAuthority
-from cloud_private_api.caching import ExpiringCache
+from servicekit.caching import Cache
 from servicekit.database import Database
 
 CACHED_USERS = 10_000
@@ -40,7 +40,7 @@ class UserDirectory:
 
     def __init__(self, database: Database, cache_seconds: float) -> None:
         self._database = database
-        self._cache: ExpiringCache[str, UserFacts] = ExpiringCache(CACHED_USERS, cache_seconds)
+        self._cache: Cache[str, UserFacts] = Cache(CACHED_USERS, cache_seconds)
         self._changes = 0
 
     async def find(self, username: str) -> UserFacts | None:

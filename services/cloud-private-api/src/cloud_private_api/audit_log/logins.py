@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from cloud_private_api.audit_log.service import AuditType, record
-from cloud_private_api.caching import ExpiringCache
+from servicekit.caching import Cache
 from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
@@ -22,7 +22,7 @@ class FailedLogins:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._recent: ExpiringCache[str, bool] = ExpiringCache(REMEMBERED_NAMES, SECONDS_BETWEEN)
+        self._recent: Cache[str, bool] = Cache(REMEMBERED_NAMES, SECONDS_BETWEEN)
         self._writing: set[asyncio.Task[None]] = set()
 
     def record(self, username: str | None) -> None:

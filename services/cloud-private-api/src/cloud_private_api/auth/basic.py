@@ -15,10 +15,10 @@ from cloud_private_api.accounts.directory import UserDirectory, UserFacts
 from cloud_private_api.audit_log.logins import FailedLogins
 from cloud_private_api.auth.limits import FailureLimit
 from cloud_private_api.auth.login import Login
-from cloud_private_api.caching import ExpiringCache
 from cloud_private_api.errors import REALM, TooManyRequests, Unauthorized
 from cloud_private_api.passwords import PasswordWorker, needs_upgrade
 from servicekit.auth import parse_basic
+from servicekit.caching import Cache
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.workers import Overloaded
@@ -81,9 +81,7 @@ class BasicAuthenticator:
         self._per_address = per_address
         self._per_name_and_address = per_name_and_address
         self._key = secrets.token_bytes(32)
-        self._verified: ExpiringCache[bytes, UserFacts] = ExpiringCache(
-            REMEMBERED_PASSWORDS, remember_seconds
-        )
+        self._verified: Cache[bytes, UserFacts] = Cache(REMEMBERED_PASSWORDS, remember_seconds)
         self._running: dict[tuple[bytes, str], _Verification] = {}
 
     async def authenticate(self, login: Login) -> Caller:

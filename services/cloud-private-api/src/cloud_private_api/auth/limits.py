@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Hashable
 
 from cloud_private_api.errors import TooManyRequests
+from servicekit.caching import Cache
 
 REMEMBERED_KEYS = 100_000
 _SECONDS_PER_MINUTE = 60.0
@@ -23,7 +24,7 @@ class FailureLimit:
     def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
         self._clock = clock
-        self._failures: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        self._failures: Cache[Hashable, tuple[float, float]] = Cache(REMEMBERED_KEYS)
         self._under_way: Counter[Hashable] = Counter()
 
     def check(self, key: Hashable) -> None:
@@ -47,15 +48,11 @@ class FailureLimit:
         if self._under_way[key] <= 0:
             del self._under_way[key]
         if failed and self._per_minute > 0:
-            level = self._level(key) + 1
-            self._failures.pop(key, None)
-            self._failures[key] = (level, self._clock())
-            if len(self._failures) > REMEMBERED_KEYS:
-                self._failures.popitem(last=False)
+            self._failures.put(key, (self._level(key) + 1, self._clock()))
 
     def _level(self, key: Hashable) -> float:
         """Failures that still count: they fade at the rate at which new ones are allowed."""
-        level, since = self._failures.get(key, (0.0, 0.0))
+        level, since = self._failures.get(key) or (0.0, 0.0)
         if not level:
             return 0.0
         faded = (self._clock() - since) * self._per_minute / _SECONDS_PER_MINUTE

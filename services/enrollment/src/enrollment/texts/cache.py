@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from enrollment.texts.rows import TextRow
 from enrollment.wire import JsonObject
 from powerauth_contracts.dmz.table import TEXTS
 from powerauth_contracts.texts import CoreRefused
+from servicekit.caching import Cache
 from servicekit.errors import RemoteUnavailable
 from servicekit.logs import get_logger
 
@@ -50,7 +50,7 @@ class TextCache:
         self._revalidate = revalidate_seconds
         self._maximum_age = maximum_age_seconds
         self._now = now
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: Cache[str, _Entry] = Cache(OPERATION_TYPES_REMEMBERED)
 
     async def rows(self, operation_type: str) -> tuple[TextRow, ...]:
         """Return all languages of an operation type; empty when it has no texts.
@@ -65,10 +65,10 @@ class TextCache:
         return entry.rows
 
     def _entry(self, operation_type: str) -> _Entry:
-        entry = self._entries.setdefault(operation_type, _Entry())
-        self._entries.move_to_end(operation_type)
-        if len(self._entries) > OPERATION_TYPES_REMEMBERED:
-            self._entries.popitem(last=False)
+        entry = self._entries.get(operation_type)
+        if entry is None:
+            entry = _Entry()
+            self._entries.put(operation_type, entry)
         return entry
 
     def _is_fresh(self, entry: _Entry) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +21,7 @@ from powerauth_protocol.v3.keys import (
     import_public_key,
     master_secret,
 )
+from servicekit.caching import Cache
 
 
 class StoredKeys(Protocol):
@@ -87,8 +87,7 @@ class ActivationKeyCache:
 
     def __init__(self, cipher: RecordCipher, capacity: int) -> None:
         self._cipher = cipher
-        self._capacity = capacity
-        self._entries: OrderedDict[tuple[str, str, str], DecodedKeys] = OrderedDict()
+        self._entries: Cache[tuple[str, str, str], DecodedKeys] = Cache(capacity)
 
     def __len__(self) -> int:
         """Number of activations whose keys are kept."""
@@ -108,14 +107,10 @@ class ActivationKeyCache:
         if device_public is None:
             raise InvalidKeyFormat()
         name = (activation.activation_id, activation.server_private_key_base64, device_public)
-        found = self._entries.get(name)
-        if found is not None:
-            self._entries.move_to_end(name)
-            return found
-        decoded = self._decode(activation, device_public)
-        self._entries[name] = decoded
-        if len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
+        decoded = self._entries.get(name)
+        if decoded is None:
+            decoded = self._decode(activation, device_public)
+            self._entries.put(name, decoded)
         return decoded
 
     def server_private_key(self, activation: StoredKeys) -> PrivateKey:

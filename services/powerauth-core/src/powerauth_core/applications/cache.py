@@ -6,11 +6,7 @@ missed event does no lasting harm.
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,9 +20,7 @@ from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import EncodingError, KeyFormatError
 from powerauth_protocol.v3.keys import PrivateKey, PublicKey, import_private_key, import_public_key
 from powerauth_protocol.v3.versions import ProtocolVersion
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+from servicekit.caching import Cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,42 +107,6 @@ class ApplicationFacts:
         return self.identity.master_key()
 
 
-class _Aged(Generic[K, V]):
-    """A bounded map that forgets the least recently used and everything older than a limit."""
-
-    def __init__(self, capacity: int, seconds: float) -> None:
-        self._capacity = capacity
-        self._seconds = seconds
-        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._generation = 0
-
-    def known(self, key: K) -> V | None:
-        """The entry, if there is a fresh one."""
-        entry = self._entries.get(key)
-        return entry[1] if entry is not None and time.monotonic() < entry[0] else None
-
-    async def get(self, key: K, load: Callable[[], Awaitable[V | None]]) -> V | None:
-        """The entry, loaded if need be. What does not exist is not remembered."""
-        entry = self._entries.get(key)
-        if entry is not None and time.monotonic() < entry[0]:
-            self._entries.move_to_end(key)
-            return entry[1]
-        generation = self._generation
-        value = await load()
-        # What was read before a change was announced may be what the change replaced.
-        if value is not None and generation == self._generation:
-            self._entries[key] = (time.monotonic() + self._seconds, value)
-            self._entries.move_to_end(key)
-            if len(self._entries) > self._capacity:
-                self._entries.popitem(last=False)
-        return value
-
-    def clear(self) -> None:
-        """Forget everything, also what is being loaded now."""
-        self._generation += 1
-        self._entries.clear()
-
-
 class ApplicationCache:
     """Applications by application key, by public id and by row id. Belongs to one event loop."""
 
@@ -161,21 +119,21 @@ class ApplicationCache:
         """
         self._cipher = cipher
         self._minimum_protocol_version = minimum_protocol_version
-        self._by_key: _Aged[str, ApplicationFacts] = _Aged(capacity, seconds)
-        self._by_id: _Aged[str, ApplicationIdentity] = _Aged(capacity, seconds)
-        self._by_rid: _Aged[int, ApplicationIdentity] = _Aged(capacity, seconds)
+        self._by_key: Cache[str, ApplicationFacts] = Cache(capacity, seconds)
+        self._by_id: Cache[str, ApplicationIdentity] = Cache(capacity, seconds)
+        self._by_rid: Cache[int, ApplicationIdentity] = Cache(capacity, seconds)
 
     async def by_key(self, session: AsyncSession, application_key: str) -> ApplicationFacts | None:
         """The version with this application key, supported or not; None if there is none."""
-        return await self._by_key.get(application_key, lambda: self._load_version(session, application_key))
+        return await self._by_key.load(application_key, lambda: self._load_version(session, application_key))
 
     def known(self, application_key: str) -> ApplicationFacts | None:
         """The version with this application key, if it need not be read."""
-        return self._by_key.known(application_key)
+        return self._by_key.get(application_key)
 
     def known_by_id(self, application_id: str) -> ApplicationIdentity | None:
         """The application with this public id, if it need not be read."""
-        return self._by_id.known(application_id)
+        return self._by_id.get(application_id)
 
     async def by_id(self, session: AsyncSession, application_id: str) -> ApplicationIdentity | None:
         """The application with this public id; None if there is none."""
@@ -184,9 +142,9 @@ class ApplicationCache:
             found = await repository.find_by_name(session, application_id)
             if found is None:
                 return None
-            return await self._by_rid.get(found.id, lambda: self._identity(session, found))
+            return await self._by_rid.load(found.id, lambda: self._identity(session, found))
 
-        return await self._by_id.get(application_id, load)
+        return await self._by_id.load(application_id, load)
 
     async def by_rid(self, session: AsyncSession, rid: int) -> ApplicationIdentity | None:
         """The application with this row id; None if there is none."""
@@ -195,7 +153,7 @@ class ApplicationCache:
             found = await session.get(Application, rid)
             return None if found is None else await self._identity(session, found)
 
-        return await self._by_rid.get(rid, load)
+        return await self._by_rid.load(rid, load)
 
     def clear(self) -> None:
         """Forget everything; called when any application changed."""

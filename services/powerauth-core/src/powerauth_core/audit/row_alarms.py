@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from powerauth_contracts.enums import AuditLevel
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from servicekit import metrics
+from servicekit.caching import Cache
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 
@@ -30,20 +29,15 @@ class RowAlarms:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._told: Cache[tuple[str, str], bool] = Cache(_CAPACITY, AGAIN_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def report(self, table: str, row_id: str) -> None:
         """Tell of one row; never waits and never fails."""
         _rows.labels(table).inc()
-        now, key = time.monotonic(), (table, row_id)
-        before = self._told.get(key)
-        if before is not None and now - before < AGAIN_SECONDS:
+        if self._told.get((table, row_id)):
             return
-        self._told[key] = now
-        self._told.move_to_end(key)
-        if len(self._told) > _CAPACITY:
-            self._told.popitem(last=False)
+        self._told.put((table, row_id), True)
         log.error("unsound_row", table=table, row=row_id)
         task = asyncio.get_running_loop().create_task(self._audit(table, row_id))
         self._tasks.add(task)

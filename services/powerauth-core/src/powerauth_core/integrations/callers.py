@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
@@ -17,6 +15,7 @@ from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher
 from servicekit import units
 from servicekit.auth import parse_basic
+from servicekit.caching import Cache
 from servicekit.database import Database
 from servicekit.errors import ErrorContext, ErrorFamily, Unavailable, error_response
 from servicekit.logs import get_logger
@@ -42,7 +41,6 @@ class Caller:
 class _Known:
     caller: Caller
     secret_digest: bytes = field(repr=False)
-    good_until: float
 
 
 class CallerCache:
@@ -54,32 +52,27 @@ class CallerCache:
         """
         self._database = database
         self._cipher = cipher
-        self._seconds = seconds
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._generation = 0
+        self._known: Cache[str, _Known] = Cache(_CAPACITY, seconds)
 
     async def authenticate(self, client_token: str, client_secret: str) -> Caller | None:
         """The caller with these credentials, or None.
 
         :raises DatabaseUnavailable: the integration cannot be read now
         """
-        known = self._known.get(client_token)
-        if known is None or time.monotonic() >= known.good_until:
-            known = await units.repeated(lambda: self._read(client_token))
+        known = self._known.get(client_token) or await self._known.load(
+            client_token, lambda: units.repeated(lambda: self._read(client_token))
+        )
         if known is None or not hmac.compare_digest(known.secret_digest, digest(client_secret)):
             return None
         return known.caller
 
     def clear(self) -> None:
         """Read every integration again; called when one was removed in this process."""
-        self._generation += 1
         self._known.clear()
 
     async def _read(self, client_token: str) -> _Known | None:
-        self._known.pop(client_token, None)
         if len(client_token) > _MAX_TOKEN:
             return None
-        generation = self._generation
         async with self._database.read() as session:
             row = await repository.find_by_token(session, client_token)
         if row is None:
@@ -89,14 +82,7 @@ class CallerCache:
         except CoreError as error:
             log.error("integration unusable", integration=row.id, error_code=error.code)
             return None
-        caller = Caller(row.id, row.name, row.kind)
-        known = _Known(caller, secret_digest, time.monotonic() + self._seconds)
-        # What was read before a removal must not be remembered after it.
-        if generation == self._generation:
-            self._known[client_token] = known
-            if len(self._known) > _CAPACITY:
-                self._known.popitem(last=False)
-        return known
+        return _Known(Caller(row.id, row.name, row.kind), secret_digest)
 
 
 class CallerAuthentication:

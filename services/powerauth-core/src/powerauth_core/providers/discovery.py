@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from servicekit.caching import Cache
 
 CAPACITY = 256
 FRESH_SECONDS = 300.0
@@ -65,14 +66,13 @@ class DiscoveryCache:
     """
 
     clock: Callable[[], float] = time.monotonic
-    _entries: OrderedDict[str, _Entry] = field(default_factory=OrderedDict)
+    _entries: Cache[str, _Entry] = field(default_factory=lambda: Cache(CAPACITY))
     _flights: dict[str, asyncio.Task[dict[str, Any] | None]] = field(default_factory=dict)
 
     async def get(self, uri: str, fetch: Fetch) -> dict[str, Any] | None:
         """The document at an address, None if there is no usable one."""
         entry = self._entries.get(uri)
         if entry is not None and self.clock() < entry.ask_again:
-            self._entries.move_to_end(uri)
             return entry.document
         flight = self._flights.get(uri)
         if flight is None:
@@ -86,10 +86,7 @@ class DiscoveryCache:
         fetched = await fetch(etag)
         now = self.clock()
         entry = _failed(known, now) if fetched is None else _renewed(known, fetched, now)
-        self._entries[uri] = entry
-        self._entries.move_to_end(uri)
-        if len(self._entries) > CAPACITY:
-            self._entries.popitem(last=False)
+        self._entries.put(uri, entry)
         return entry.document
 
 

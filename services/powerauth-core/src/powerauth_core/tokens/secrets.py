@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 from powerauth_core.kernel.records import RecordCipher, token_secret_parts
+from servicekit.caching import Cache
 
 
 class StoredSecret(NamedTuple):
@@ -28,15 +28,11 @@ class TokenSecrets:
 
     def __init__(self, cipher: RecordCipher, capacity: int) -> None:
         self._cipher = cipher
-        self._capacity = capacity
-        self._entries: OrderedDict[str, tuple[StoredSecret, bytes]] = OrderedDict()
+        self._entries: Cache[str, tuple[StoredSecret, bytes]] = Cache(capacity)
 
     def known(self, token_id: str) -> tuple[StoredSecret, bytes] | None:
         """What was stored when the token was read last, and its secret. It may have changed since."""
-        found = self._entries.get(token_id)
-        if found is not None:
-            self._entries.move_to_end(token_id)
-        return found
+        return self._entries.get(token_id)
 
     def read(self, stored: StoredSecret) -> bytes:
         """The secret, 16 bytes.
@@ -48,7 +44,5 @@ class TokenSecrets:
             return found[1]
         parts = token_secret_parts(stored.token_id, stored.activation_id)
         secret = self._cipher.decrypt(stored.encryption, parts, stored.secret)
-        self._entries[stored.token_id] = (stored, secret)
-        if len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
+        self._entries.put(stored.token_id, (stored, secret))
         return secret

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from servicekit import metrics
+from servicekit.caching import Cache
 from servicekit.workers import Overloaded
 
 _REMEMBERED = 10_000
@@ -50,7 +50,7 @@ class AttemptLimit:
     def __init__(self, per_minute: int) -> None:
         self._capacity = float(per_minute)
         self._rate = per_minute / 60
-        self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
+        self._buckets: Cache[tuple[str, str], _Bucket] = Cache(_REMEMBERED)
         self._lanes: dict[tuple[str, str], _Lane] = {}
 
     def is_over(self, activation_id: str, address: str) -> bool:
@@ -85,12 +85,9 @@ class AttemptLimit:
         if not self._capacity:
             return
         key = (activation_id, address)
-        new = _Bucket(self._capacity, time.monotonic())
-        bucket = self._refilled(self._buckets.pop(key, new))
+        bucket = self._refilled(self._buckets.get(key) or _Bucket(self._capacity, time.monotonic()))
         bucket.tokens = max(0.0, bucket.tokens - 1)
-        self._buckets[key] = bucket
-        if len(self._buckets) > _REMEMBERED:
-            self._buckets.popitem(last=False)
+        self._buckets.put(key, bucket)
 
     def _refilled(self, bucket: _Bucket) -> _Bucket:
         now = time.monotonic()
