@@ -19,7 +19,8 @@ from yarl import URL
 from powerauth_contracts.wire import to_json
 from servicekit import logs, units
 from servicekit.auth import basic_header
-from servicekit.calls.keepalive import ConnectionBroken, ConnectionPool, OnBody, Origin, RawHeaders
+from servicekit.calls.http1 import RawHeaders
+from servicekit.calls.keepalive import ConnectionBroken, ConnectionPool, OnBody, Origin
 from servicekit.errors import RemoteUnavailable
 
 __all__ = [

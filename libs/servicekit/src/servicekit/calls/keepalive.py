@@ -1,9 +1,8 @@
 """An HTTP/1.1 client for calls between our services: kept-alive connections, one request at a time on each.
 
 Forwarding a request costs the DMZ little more than this client does, and a general-purpose client spends
-about three times as long on features that these calls have no use for (cookies, redirects, compression,
-proxies, hooks).
-Parsing is httptools', the parser of our server too.
+three to four times as long on features that these calls have no use for (cookies, redirects, compression,
+proxies, hooks). What arrives is read by :mod:`servicekit.calls.http1`.
 """
 
 from __future__ import annotations
@@ -14,14 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import httptools
+from servicekit.calls.http1 import AnswerReader, MalformedAnswer, RawHeaders
 
-RawHeaders = list[tuple[bytes, bytes]]
 OnBody = Callable[[bytes], None]
 _OK = 200
-
-MAX_HEAD_BYTES = 64 * 1024
-"""Of an answer: all header lines together."""
 
 
 class ConnectionBroken(Exception):
@@ -37,23 +32,16 @@ class Origin:
 
 
 class HttpConnection(asyncio.Protocol):
-    """One connection; the methods named ``on_…`` are called by the parser."""
+    """One connection."""
 
     def __init__(self, max_body: int) -> None:
         self._max_body = max_body
         self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpResponseParser | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._answer = AnswerReader()
         self._on_body: OnBody | None = None
-        self._headers: RawHeaders = []
-        self._head_bytes = 0
-        self._chunks: list[bytes] = []
-        self._body_bytes = 0
-        self._status = 0
-        self._delimited = False
-        self._head_complete = False
-        self._complete = False
-        self._keep = False
+        self._pieces: list[bytes] = []
+        self._size = 0
         self.used_at = 0.0
 
     @property
@@ -70,112 +58,79 @@ class HttpConnection(asyncio.Protocol):
         """
         if self._transport is None:
             raise ConnectionBroken("closed")
-        self._start_message()
-        self._on_body = on_body
-        self._parser = httptools.HttpResponseParser(self)
+        answer = self._answer
+        answer.expect(to_head=request.startswith(b"HEAD "))
+        self._on_body, self._pieces, self._size = on_body, [], 0
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             self._transport.write(request)
             await self._waiter
-            if not self._keep:
+            if not answer.keeps:
                 self.close()
         except BaseException:
             # What arrives from now on would be taken for the answer to the next request.
             self.close()
             raise
         finally:
-            self._waiter = None
-            self._parser = None
-            self._on_body = None
-        return self._status, self._headers, b"".join(self._chunks)
+            self._waiter = self._on_body = None
+        return answer.status, answer.headers, b"".join(self._pieces)
 
     def close(self) -> None:
         """Close at once; a request in progress fails."""
         if self._transport is not None:
             self._transport.abort()
 
-    def _start_message(self) -> None:
-        self._headers, self._chunks = [], []
-        self._head_bytes = self._body_bytes = 0
-        self._delimited = self._head_complete = self._complete = self._keep = False
-
-    def _fail(self, reason: str) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(ConnectionBroken(reason))
-        self.close()
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # of another class in every event loop
 
     def data_received(self, data: bytes) -> None:
-        if self._parser is None or self._complete:
-            self._fail("unexpected data")
+        if self._waiter is None:
+            # Nobody asked.
+            self.close()
             return
+        answer = self._answer
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail("not a readable HTTP answer")
+            self._take(answer, answer.receive(data))
+        except MalformedAnswer as error:
+            self._settle(ConnectionBroken(str(error)))
+            self.close()
+        except Exception as error:
+            self._settle(error)
+        else:
+            if answer.complete:
+                self._settle(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self._waiter is None:
+            return
+        try:
+            if exc is not None:
+                raise MalformedAnswer("closed before the answer was complete")
+            self._answer.end()
+        except MalformedAnswer as error:
+            self._settle(ConnectionBroken(str(error)))
+        else:
+            self._settle(None)
+
+    def _take(self, answer: AnswerReader, piece: bytes) -> None:
+        if not piece:
+            return
+        if self._on_body is not None and answer.status == _OK:
+            self._on_body(piece)
+            return
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > self._max_body:
+            raise MalformedAnswer(f"answer larger than {self._max_body} bytes")
+
+    def _settle(self, error: Exception | None) -> None:
         if self._waiter is None or self._waiter.done():
             return
-        if exc is None and self._head_complete and not self._delimited:
+        if error is None:
             self._waiter.set_result(None)
-            return
-        self._waiter.set_exception(ConnectionBroken("closed before the answer was complete"))
-
-    def on_message_begin(self) -> None:
-        if self._complete:
-            # Something follows an answer that nobody asked for.
-            self._keep = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._complete:
-            return
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._fail("answer head too large")
-            return
-        name = name.lower()
-        if name in _DELIMITERS:
-            self._delimited = True
-        self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        if self._parser is not None and not self._complete:
-            self._head_complete = True
-            self._status = self._parser.get_status_code()
-
-    def on_body(self, body: bytes) -> None:
-        if self._complete:
-            return
-        if self._on_body is not None and self._status == _OK:
-            try:
-                self._on_body(body)
-            except Exception as error:
-                if self._waiter is not None and not self._waiter.done():
-                    self._waiter.set_exception(error)
-            return
-        self._body_bytes += len(body)
-        if self._body_bytes > self._max_body:
-            self._fail(f"answer larger than {self._max_body} bytes")
-            return
-        self._chunks.append(body)
-
-    def on_message_complete(self) -> None:
-        if self._complete or self._parser is None:
-            return
-        if self._status < 200:
-            self._start_message()
-            return
-        self._complete = True
-        self._keep = self._parser.should_keep_alive()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-
-_DELIMITERS = frozenset({b"content-length", b"transfer-encoding"})
+        else:
+            self._waiter.set_exception(error)
 
 
 class ConnectionPool:
