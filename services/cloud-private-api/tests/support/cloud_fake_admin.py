@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from cloud_fake_state import CoreState, Members, Refused
 
-from powerauth_contracts.rest.callbacks import (
+from powerauth_contracts.callback_authentication import (
     CertificateAuthentication,
     HttpBasicAuthentication,
     OAuth2Authentication,
