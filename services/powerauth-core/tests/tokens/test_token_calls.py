@@ -13,8 +13,8 @@ from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.rest.tokens import ValidateTokenRequest
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.replay.service import delete_expired
-from powerauth_core.tokens import service
 from powerauth_core.tokens.models import Token
+from powerauth_core.tokens.views import validate_token
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
@@ -289,5 +289,5 @@ async def test_headers_of_more_tokens_than_are_kept_in_memory_are_checked_togeth
     forgetful = await start_core(token_secret_cache_size=1)
     tokens = [await create(api, call, await make_phone(name)) for name in "abcdef"]
     requests = [ValidateTokenRequest.model_validate(header(token)) for token in tokens]
-    answers = await asyncio.gather(*[service.validate_token(forgetful, request) for request in requests])
+    answers = await asyncio.gather(*[validate_token(forgetful, request) for request in requests])
     assert [answer.token_valid for answer in answers] == [True] * 6

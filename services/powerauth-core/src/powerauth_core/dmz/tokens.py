@@ -14,7 +14,6 @@ from powerauth_contracts.dmz.models import (
     WhoAmIRequest,
 )
 from powerauth_contracts.dmz.table import ANY_TYPE, WHO_AM_I
-from powerauth_contracts.rest.tokens import ValidateTokenRequest
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.views import operation_view
 from powerauth_core.kernel.errors import CoreError
@@ -23,6 +22,7 @@ from powerauth_core.operations.rules import Actor
 from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.statements import service as statements
 from powerauth_core.tokens import service
+from powerauth_core.tokens.checks import TokenCheck
 from powerauth_core.tokens.repository import FoundToken
 from powerauth_protocol.v3.signature import SignatureType
 from servicekit import clock
@@ -39,15 +39,16 @@ async def authenticate(
     header = fields.header()
     if header is None:
         return None
-    request = ValidateTokenRequest(
-        token_id=header.token_id,
-        token_digest=header.token_digest,
-        nonce=header.nonce,
-        protocol_version=header.version,
-        timestamp=int(header.timestamp),
-    )
     try:
-        verdict = await service.validate(ports, request)
+        check = TokenCheck.of(
+            ports.settings,
+            token_id=header.token_id,
+            digest=header.token_digest,
+            nonce=header.nonce,
+            timestamp=int(header.timestamp),
+            version=header.version,
+        )
+        verdict = await service.validate(ports, check)
     except CoreError:
         return None
     found = verdict.token

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
-from powerauth_contracts.rest.tokens import ValidateTokenRequest
 from powerauth_core.kernel.errors import (
     CoreError,
     CryptographyFailed,
@@ -53,29 +53,42 @@ class TokenCheck:
         return self.unique_value
 
     @classmethod
-    def of(cls, settings: CoreSettings, request: ValidateTokenRequest) -> TokenCheck:
-        """Read a request.
+    def of(
+        cls,
+        settings: CoreSettings,
+        *,
+        token_id: str,
+        digest: str,
+        nonce: str,
+        timestamp: int,
+        version: str,
+        application_ids: Collection[str] | None = None,
+    ) -> TokenCheck:
+        """Read the fields of a header.
 
+        :param digest: Base64 of 32 bytes
+        :param nonce: Base64 of 16 bytes
+        :param timestamp: ms since the epoch
         :raises InvalidRequest: malformed nonce or digest
         :raises CryptographyFailed: unknown protocol version
         :raises TokenTimestampTooOld: the timestamp is before the validity of headers
         :raises TokenTimestampTooNew: the timestamp is too far in the future
         """
-        nonce, digest = _decoded(request)
+        nonce_bytes = _decoded(nonce, NONCE_BYTES, "nonce")
+        digest_bytes = _decoded(digest, DIGEST_BYTES, "tokenDigest")
         try:
-            version = ProtocolVersion.parse(request.protocol_version)
+            known_version = ProtocolVersion.parse(version)
         except VersionError:
             raise CryptographyFailed() from None
-        _check_time(settings, request.timestamp)
-        unique_value, expires = replay.token_value(settings, request.token_id, nonce, request.timestamp)
-        scope = request.application_ids
+        _check_time(settings, timestamp)
+        unique_value, expires = replay.token_value(settings, token_id, nonce_bytes, timestamp)
         return cls(
-            token_id=request.token_id,
-            digest=digest,
-            nonce=nonce,
-            timestamp=request.timestamp,
-            version=version,
-            application_ids=None if scope is None else tuple(scope),
+            token_id=token_id,
+            digest=digest_bytes,
+            nonce=nonce_bytes,
+            timestamp=timestamp,
+            version=known_version,
+            application_ids=None if application_ids is None else tuple(application_ids),
             unique_value=unique_value,
             expires=expires,
         )
@@ -115,15 +128,11 @@ def replayed() -> CoreError:
     return InvalidRequest()
 
 
-def _decoded(request: ValidateTokenRequest) -> tuple[bytes, bytes]:
+def _decoded(text: str, length: int, name: str) -> bytes:
     try:
-        nonce = b64decode(request.nonce, NONCE_BYTES)
+        return b64decode(text, length)
     except ProtocolError:
-        raise InvalidRequest("requestObject.nonce - must be Base64 of 16 bytes") from None
-    try:
-        return nonce, b64decode(request.token_digest, DIGEST_BYTES)
-    except ProtocolError:
-        raise InvalidRequest("requestObject.tokenDigest - must be Base64 of 32 bytes") from None
+        raise InvalidRequest(f"requestObject.{name} - must be Base64 of {length} bytes") from None
 
 
 def _check_time(settings: CoreSettings, timestamp: int) -> None:

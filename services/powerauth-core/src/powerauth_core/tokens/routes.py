@@ -2,23 +2,40 @@
 
 from powerauth_contracts.envelopes import SealedFields
 from powerauth_contracts.rest import tokens as contract
+from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.tokens import service
 from powerauth_core.tokens.ports import Ports
+from powerauth_core.tokens.views import validate_token
 
 router = CallRouter("Tokens")
 
 
 @router.answers(contract.CREATE)
 async def create(ports: Ports, request: contract.CreateTokenRequest) -> SealedFields:
-    return await service.create_token(ports, request)
+    version, env = read_envelope(request, request.protocol_version)
+    return await service.create_token(
+        ports,
+        activation_id=request.activation_id,
+        application_ids=request.application_ids,
+        application_key=request.application_key,
+        signature_type=request.signature_type,
+        version=version,
+        env=env,
+    )
 
 
 @router.answers(contract.VALIDATE)
 async def validate(ports: Ports, request: contract.ValidateTokenRequest) -> contract.ValidateTokenResponse:
-    return await service.validate_token(ports, request)
+    return await validate_token(ports, request)
 
 
 @router.answers(contract.REMOVE)
 async def remove(ports: Ports, request: contract.RemoveTokenRequest) -> contract.RemoveTokenResponse:
-    return await service.remove_token(ports.database, request)
+    removed = await service.remove_token(
+        ports.database,
+        token_id=request.token_id,
+        activation_id=request.activation_id,
+        application_ids=request.application_ids,
+    )
+    return contract.RemoveTokenResponse(removed=removed)

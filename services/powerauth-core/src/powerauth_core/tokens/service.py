@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, SignatureType
 from powerauth_contracts.envelopes import SealedFields
-from powerauth_contracts.rest.tokens import (
-    CreateTokenRequest,
-    RemoveTokenRequest,
-    RemoveTokenResponse,
-    ValidateTokenRequest,
-    ValidateTokenResponse,
-)
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts, ApplicationIdentity
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.envelopes.service import open_envelope, read_envelope
+from powerauth_core.envelopes.service import open_envelope
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     CryptographyFailed,
@@ -43,24 +37,32 @@ from servicekit import clock, units
 from servicekit.database import Database
 
 
-async def create_token(ports: Ports, request: CreateTokenRequest) -> SealedFields:
+async def create_token(
+    ports: Ports,
+    *,
+    activation_id: str,
+    application_ids: Sequence[str] | None,
+    application_key: str,
+    signature_type: SignatureType,
+    version: ProtocolVersion,
+    env: EciesRequest,
+) -> SealedFields:
     """``token/create`` for a caller that has verified a signature of the recorded type itself; as `create`.
 
     :raises ActivationNotFound: unknown activation
     :raises InvalidApplication: unknown or unsupported version, or one of another application
     """
-    version, env = read_envelope(request, request.protocol_version)
     async with ports.database.transaction() as session:
-        activation = await activations.lock(session, request.activation_id, request.application_ids)
+        activation = await activations.lock(session, activation_id, application_ids)
         if activation is None:
             raise ActivationNotFound()
-        application = await ports.application_cache.by_key(session, request.application_key)
+        application = await ports.application_cache.by_key(session, application_key)
         return await create(
             ports,
             session,
             activation=activation,
             application=application,
-            signature_type=request.signature_type,
+            signature_type=signature_type,
             version=version,
             env=env,
         )
@@ -117,18 +119,12 @@ async def create(
     return opened.seal(render_json({"tokenId": token_id, "tokenSecret": b64encode(secret)}))
 
 
-async def validate_token(ports: Ports, request: ValidateTokenRequest) -> ValidateTokenResponse:
-    """``token/validate``; raises as `validate`."""
-    return _validation_response(await validate(ports, request))
-
-
-async def validate(ports: Ports, request: ValidateTokenRequest) -> Verdict:
+async def validate(ports: Ports, check: TokenCheck) -> Verdict:
     """Check a token header and remember it, so that it is accepted once (D10).
 
     :raises CryptographyFailed: unknown protocol version, or one that the token's application does not accept
-    :raises CoreError: as `TokenCheck.of` and `TokenValidator.check`
+    :raises CoreError: as `TokenValidator.check`
     """
-    check = TokenCheck.of(ports.settings, request)
     verdict = await ports.token_validator.check(check)
     if verdict.token is not None and verdict.valid:
         application = await _application(
@@ -139,14 +135,15 @@ async def validate(ports: Ports, request: ValidateTokenRequest) -> Verdict:
     return verdict
 
 
-async def remove_token(database: Database, request: RemoveTokenRequest) -> RemoveTokenResponse:
-    """``token/remove``: only the owning activation's call removes a token."""
+async def remove_token(
+    database: Database, *, token_id: str, activation_id: str, application_ids: Sequence[str] | None
+) -> bool:
+    """``token/remove``: only the owning activation's call removes a token; whether it did."""
     async with database.transaction() as session:
-        owner = await activations.find(session, request.activation_id, request.application_ids)
+        owner = await activations.find(session, activation_id, application_ids)
         if owner is None:
-            return RemoveTokenResponse(removed=False)
-        removed = await remove(session, request.token_id, owner.activation_id, owner.user_id)
-    return RemoveTokenResponse(removed=removed)
+            return False
+        return await remove(session, token_id, owner.activation_id, owner.user_id)
 
 
 async def remove(session: AsyncSession, token_id: str, activation_id: str, user_id: str) -> bool:
@@ -198,20 +195,3 @@ async def _store(
         if await repository.add(session, row):
             return token_id
     raise TokenNotGenerated()
-
-
-def _validation_response(verdict: Verdict) -> ValidateTokenResponse:
-    found = verdict.token
-    if found is None:
-        return ValidateTokenResponse(token_valid=False)
-    return ValidateTokenResponse(
-        token_valid=verdict.valid,
-        activation_id=found.activation_id,
-        activation_status=found.activation_status,
-        blocked_reason=found.blocked_reason,
-        user_id=found.user_id,
-        application_id=found.application_id,
-        signature_type=SignatureType(found.signature_type),
-        application_roles=list(found.application_roles),
-        activation_flags=list(found.activation_flags),
-    )
