@@ -40,7 +40,6 @@ from fault_stack import (
 )
 
 from powerauth_cli.bench.provision import verify_body
-from powerauth_cli.bench.tokens import create_token
 from powerauth_cli.localservers import PostgresServer
 from powerauth_cli.separate import SeparateProcesses
 from powerauth_contracts.enums import OperationStatus
@@ -103,7 +102,7 @@ async def world() -> AsyncIterator[Outages]:
 async def test_an_outage_under_load_is_503_for_everybody_and_ends_by_itself(
     world: Outages, http: Http
 ) -> None:
-    calls = Calls(world, http, await create_token(world.core, world.devices[0]))
+    calls = Calls(world, http, await world.devices[0].create_token(world.core.post))
     core, phones, bank = calls.at_the_core(), calls.at_enrollment(), calls.at_the_cloud()
     callers = [*core, *phones, *bank]
     before = running(world.stack)

@@ -13,7 +13,6 @@ from fault_load import Caller, Http, under_load
 from fault_stack import NO_LIMITS, connected, running, until
 from fault_switch import Switch
 
-from powerauth_cli.bench.tokens import create_token
 from powerauth_cli.localservers import PostgresServer, StandbyServer
 from powerauth_cli.separate import SeparateProcesses
 from powerauth_protocol.common.encoding import b64encode
@@ -77,7 +76,7 @@ async def world() -> AsyncIterator[Failover]:
 async def test_a_failover_to_a_server_that_only_reads_is_an_outage_that_ends_by_itself(
     world: Failover, http: Http
 ) -> None:
-    calls = Calls(world, http, await create_token(world.core, world.devices[0]))
+    calls = Calls(world, http, await world.devices[0].create_token(world.core.post))
     callers = calls.everywhere()
     writers = [caller for caller in callers if caller.name != READS_ONLY]
     before = running(world.stack)

@@ -11,7 +11,6 @@ from fault_load import Caller, Http, under_load
 from fault_stack import NO_LIMITS, connected, until
 from rich.console import Console
 
-from powerauth_cli.bench.tokens import create_token
 from powerauth_cli.demo.scenario import Addresses, Scenario
 from powerauth_cli.demo.transcript import Transcript
 from powerauth_cli.localservers import PgBouncerServer, PostgresServer
@@ -54,7 +53,7 @@ async def test_the_main_job_runs_to_its_end(world: World) -> None:
 
 
 async def test_every_call_is_served_under_load(world: World, http: Http) -> None:
-    calls = Calls(world, http, await create_token(world.core, world.devices[0]))
+    calls = Calls(world, http, await world.devices[0].create_token(world.core.post))
     signing = {"verify", "signature", "approve"}
     callers = calls.everywhere()
     # A phone signs one thing after the other; of everybody else there are more than server connections.

@@ -9,7 +9,6 @@ from fault_calls import Calls, World, each, world_of
 from fault_load import Caller, Http, under_load
 from fault_stack import NO_LIMITS, connected, server
 
-from powerauth_cli.bench.tokens import create_token
 from powerauth_cli.separate import SeparateProcesses
 from powerauth_protocol.common.encoding import b64encode
 
@@ -35,7 +34,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def test_widening_columns_under_load_is_noticed_by_nobody(world: World, http: Http) -> None:
-    calls = Calls(world, http, await create_token(world.core, world.devices[0]))
+    calls = Calls(world, http, await world.devices[0].create_token(world.core.post))
     callers = calls.everywhere()
     async with under_load(callers):
         for url, columns in ((world.stack.core_database_url, CORE), (world.stack.cloud_database_url, CLOUD)):
