@@ -32,4 +32,13 @@ async def verify_offline_otp(
     ports: Running, caller: CallerDep, request: VerifySingleOfflineOtp, app_id: AppIdQuery = None
 ) -> Response:
     """Verify the code rewritten from the device of the current registration."""
-    return answer(await service.verify_otp(ports, caller, request, app_id))
+    return answer(
+        await service.verify_otp(
+            ports,
+            caller,
+            operation_id=request.operation_id,
+            otp=request.otp,
+            nonce=request.nonce,
+            app_id=app_id,
+        )
+    )

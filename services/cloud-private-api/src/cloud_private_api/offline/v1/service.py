@@ -9,7 +9,7 @@ from cloud_private_api.offline.ports import Ports
 from cloud_private_api.offline.v2 import service as offline
 from cloud_private_api.operations.v2 import service as operations
 from cloud_private_api.registrations.v1.service import find_current
-from powerauth_contracts.cloud.offline import OfflineQr, VerifyOfflineOtp, VerifySingleOfflineOtp
+from powerauth_contracts.cloud.offline import OfflineQr
 from powerauth_contracts.cloud.verification import OtpVerified
 
 
@@ -24,12 +24,13 @@ async def qr_code(
 
 @in_area(Area.OPERATIONS)
 async def verify_otp(
-    ports: Ports, caller: Caller, request: VerifySingleOfflineOtp, app_id: str | None
+    ports: Ports, caller: Caller, *, operation_id: str, otp: str, nonce: str, app_id: str | None
 ) -> OtpVerified:
     """Verify the code rewritten from the current registration of the operation's user."""
-    registration_id = await _current_registration(ports, caller, request.operation_id, app_id)
-    full = VerifyOfflineOtp(otp=request.otp, nonce=request.nonce, registration_id=registration_id)
-    return await offline.verify_otp(ports, caller, request.operation_id, full)
+    registration_id = await _current_registration(ports, caller, operation_id, app_id)
+    return await offline.verify_otp(
+        ports, caller, operation_id=operation_id, registration_id=registration_id, otp=otp, nonce=nonce
+    )
 
 
 async def _current_registration(ports: Ports, caller: Caller, operation_id: str, app_id: str | None) -> str:

@@ -35,4 +35,13 @@ async def verify_offline_otp(
     ports: Running, caller: CallerDep, operation_id: OperationIdPath, request: VerifyOfflineOtp
 ) -> Response:
     """Verify the code rewritten from the device."""
-    return answer(await service.verify_otp(ports, caller, operation_id, request))
+    return answer(
+        await service.verify_otp(
+            ports,
+            caller,
+            operation_id=operation_id,
+            registration_id=request.registration_id,
+            otp=request.otp,
+            nonce=request.nonce,
+        )
+    )

@@ -24,7 +24,7 @@ from cloud_private_api.verification.rules import (
     otp_verified,
     typed_code,
 )
-from powerauth_contracts.cloud.offline import OfflineQr, VerifyOfflineOtp
+from powerauth_contracts.cloud.offline import OfflineQr
 from powerauth_contracts.cloud.verification import OtpVerified
 from powerauth_contracts.rest import operations as operation_calls
 from powerauth_contracts.rest import verification as contract
@@ -65,20 +65,20 @@ async def qr_code(
 
 @in_area(Area.OPERATIONS)
 async def verify_otp(
-    ports: Ports, caller: Caller, operation_id: str, request: VerifyOfflineOtp
+    ports: Ports, caller: Caller, *, operation_id: str, registration_id: str, otp: str, nonce: str
 ) -> OtpVerified:
     """Verify the rewritten code and approve the operation; a wrong code counts on both."""
-    nonce = decoded(request.nonce, "nonce", rules.NONCE_BYTES)
-    operation, registration = await _checked(ports, caller, operation_id, request.registration_id)
-    code = typed_code(request.otp, one_factor=operations.allows_one_factor(operation))
+    given = decoded(nonce, "nonce", rules.NONCE_BYTES)
+    operation, registration = await _checked(ports, caller, operation_id, registration_id)
+    code = typed_code(otp, one_factor=operations.allows_one_factor(operation))
     secrets = _secrets(ports.settings, operation, registration)
-    if secrets is not None and not hmac.compare_digest(secrets.nonce, nonce):
+    if secrets is not None and not hmac.compare_digest(secrets.nonce, given):
         raise InvalidRequest(Violation("nonce", "is not the nonce of this operation"))
     answer = await ports.core.ask(
         contract.OFFLINE_VERIFY,
         activation_id=registration.activation_id,
         application_ids=caller.applications,
-        data=offline_data(OFFLINE_RESOURCE_ID, nonce, f"{operation.id}&{operation.data}"),
+        data=offline_data(OFFLINE_RESOURCE_ID, given, f"{operation.id}&{operation.data}"),
         signature=code,
         component_length=COMPONENT_LENGTH,
         allow_biometry=operations.allows_biometry(operation),

@@ -20,7 +20,15 @@ router = CloudRouter("Operations (single device)")
 @router.answers(contract.CREATE_OPERATION)
 async def create_operation(ports: Running, caller: CallerDep, request: CreateSingleOperation) -> Response:
     """Create an operation."""
-    return answer(await service.create(ports, caller, request))
+    made = await service.create(
+        ports,
+        caller,
+        user_id=request.user_id,
+        template=request.template,
+        external_id=request.external_id,
+        parameters=request.parameters,
+    )
+    return answer(made)
 
 
 @router.answers(contract.GET_OPERATION)

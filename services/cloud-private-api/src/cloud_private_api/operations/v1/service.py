@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.operations.ports import Ports
 from cloud_private_api.operations.v2 import service
 from powerauth_contracts.cloud.operations import (
-    CreateOperation,
-    CreateSingleOperation,
     Operation,
     SingleOperation,
 )
@@ -17,16 +17,25 @@ def _single(operation: Operation) -> SingleOperation:
     return SingleOperation(**{name: getattr(operation, name) for name in SingleOperation.model_fields})
 
 
-async def create(ports: Ports, caller: Caller, request: CreateSingleOperation) -> SingleOperation:
+async def create(
+    ports: Ports,
+    caller: Caller,
+    *,
+    user_id: str | None,
+    template: str,
+    external_id: str | None,
+    parameters: Mapping[str, str] | None,
+) -> SingleOperation:
     """Create an operation in all applications of the caller."""
-    full = CreateOperation(
-        user_id=request.user_id,
-        template=request.template,
-        language=request.language,
-        external_id=request.external_id,
-        parameters=request.parameters,
+    made = await service.create(
+        ports,
+        caller,
+        user_id=user_id,
+        template=template,
+        external_id=external_id,
+        parameters=parameters,
     )
-    return _single(await service.create(ports, caller, full))
+    return _single(made)
 
 
 async def detail(ports: Ports, caller: Caller, operation_id: str) -> SingleOperation:

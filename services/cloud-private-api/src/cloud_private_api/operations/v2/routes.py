@@ -36,7 +36,21 @@ router = CloudRouter("Operations")
 @router.answers(contract.CREATE_OPERATION_V2)
 async def create_operation(ports: Running, caller: CallerDep, request: CreateOperation) -> Response:
     """Create an operation for a user to approve."""
-    return answer(await service.create(ports, caller, request))
+    made = await service.create(
+        ports,
+        caller,
+        user_id=request.user_id,
+        template=request.template,
+        external_id=request.external_id,
+        parameters=request.parameters,
+        applications=request.applications,
+        expires=request.timestamp_expires,
+        flag=request.flag,
+        registration_id=request.registration_id,
+        additional_data=request.additional_data,
+        with_proximity=request.proximity_check_enabled,
+    )
+    return answer(made)
 
 
 @router.answers(contract.LIST_OPERATIONS_V2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from cloud_private_api.access.rules import Caller, given_or_all
 from cloud_private_api.core_errors import Area, in_area
@@ -19,7 +21,6 @@ from cloud_private_api.parameters import Page, is_core_id
 from cloud_private_api.registrations.rules import checked_expiry
 from cloud_private_api.registrations.v2.service import status_in_scope
 from powerauth_contracts.cloud.operations import (
-    CreateOperation,
     Operation,
     Operations,
     RejectOperation,
@@ -34,24 +35,38 @@ _log = get_logger(__name__)
 
 
 @in_area(Area.OPERATIONS)
-async def create(ports: Ports, caller: Caller, request: CreateOperation) -> Operation:
+async def create(
+    ports: Ports,
+    caller: Caller,
+    *,
+    user_id: str | None,
+    template: str,
+    external_id: str | None,
+    parameters: Mapping[str, str] | None,
+    applications: Sequence[str] | None = None,
+    expires: datetime | None = None,
+    flag: str | None = None,
+    registration_id: str | None = None,
+    additional_data: Mapping[str, Any] | None = None,
+    with_proximity: bool | None = None,
+) -> Operation:
     """Create an operation in the given applications, by default all of the caller's."""
-    applications = given_or_all(caller, request.applications)
-    expires = checked_expiry(request.timestamp_expires, clock.now(), "timestampExpires")
-    user_id = await _owner(ports, request, applications)
+    applications = given_or_all(caller, applications)
+    expires = checked_expiry(expires, clock.now(), "timestampExpires")
+    user_id = await _owner(ports, user_id, registration_id, applications)
     made = await _created(
         ports,
         applications=applications,
         application_ids=applications,
-        template_name=request.template,
+        template_name=template,
         user_id=user_id,
-        external_id=request.external_id,
-        activation_flag=request.flag,
-        activation_id=request.registration_id,
+        external_id=external_id,
+        activation_flag=flag,
+        activation_id=registration_id,
         timestamp_expires=expires,
-        parameters=request.parameters,
-        additional_data=request.additional_data,
-        proximity_check_enabled=request.proximity_check_enabled,
+        parameters=parameters,
+        additional_data=additional_data,
+        proximity_check_enabled=with_proximity,
     )
     shown = rules.shown(made)
     shown.warnings = await _warnings(ports, made.operation_type)
@@ -86,15 +101,17 @@ async def _warnings(ports: Ports, operation_type: str) -> list[str] | None:
     return [f"there are no texts for operation type {operation_type}: the app cannot show the operation"]
 
 
-async def _owner(ports: Ports, request: CreateOperation, applications: Sequence[str]) -> str | None:
+async def _owner(
+    ports: Ports, user_id: str | None, registration_id: str | None, applications: Sequence[str]
+) -> str | None:
     """The user of the operation: the named one, or that of the registration it is bound to.
 
     :raises RegistrationNotFound: unknown registration, or of another application or user
     """
-    if request.registration_id is None:
-        return request.user_id
-    registration = await status_in_scope(ports.core, applications, request.registration_id)
-    if request.user_id not in (None, registration.user_id):
+    if registration_id is None:
+        return user_id
+    registration = await status_in_scope(ports.core, applications, registration_id)
+    if user_id not in (None, registration.user_id):
         raise RegistrationNotFound
     return registration.user_id
 
