@@ -121,7 +121,6 @@ READERS = re.compile(
 )
 """What functions that read something from outside are called."""
 ELSEWHERE = {
-    "canonical_query_predecoded": "what servers of the original do, for comparison; none of ours calls it",
     "check_config": "values of an administrator, bounded by their model",
     "check_uris": "addresses of an administrator, bounded by their model",
     "check_key": "a name, looked up in a table",
