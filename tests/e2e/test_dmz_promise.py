@@ -186,7 +186,7 @@ async def use_everything(dmz: Dmz, phone: Device, version: ProtocolVersion) -> N
     await phone.rename("A name that is longer than one block", PIN)
     await phone.detail("two factors", SignatureType.POSSESSION_KNOWLEDGE, PIN)
     await vault.encryption_key(phone, 1, PIN)
-    if version.associated_data:
+    if version.facts.associated_data:
         await activation_code_for(phone, dmz.application_id, "sixteen-or-more-characters", PIN)
 
 
@@ -200,7 +200,7 @@ async def test_no_recorded_value_opens_an_inner_layer_or_what_is_an_activations(
     loot = recording.loot()
     inner, outer = recording.inner_envelopes(version), recording.outer_envelopes(version)
     personal = recording.personal_envelopes(version)
-    assert (len(inner), len(outer), len(personal)) == (8, 4, 14 if version.associated_data else 12)
+    assert (len(inner), len(outer), len(personal)) == (8, 4, 14 if version.facts.associated_data else 12)
     assert opened([*inner, *personal], loot) == []
     # The same tool with the same values opens what is meant for enrollment: it would have noticed.
     seen = [plaintext for _, plaintext in opened(outer, loot)]

@@ -50,7 +50,7 @@ def _context(version: ProtocolVersion, scope: Scope = Scope.ACTIVATION) -> Ecies
         sh1=SharedInfo1.generic(scope),
         application_key=APP_KEY,
         activation_id=ACTIVATION_ID if scope is Scope.ACTIVATION else None,
-        temporary_key_id=TEMPORARY_KEY_ID if version.temporary_keys else None,
+        temporary_key_id=TEMPORARY_KEY_ID if version.facts.temporary_keys else None,
     )
 
 
@@ -110,8 +110,8 @@ def test_an_edge_that_knows_only_complete_shared_info_opens_and_answers(version:
     request_info = ecies.request_shared_info2(context, base, request)
     assert ecies.verify_request_mac(secret, request_info, request)
     assert ecies.decrypt_request(version, secret, request_info, request) == b"question"
-    nonce = bytes(range(16)) if version.response_nonce else request.nonce
-    timestamp = 1700000000000 if version.timestamp else None
+    nonce = bytes(range(16)) if version.facts.response_nonce else request.nonce
+    timestamp = 1700000000000 if version.facts.timestamp else None
     response_info = ecies.response_shared_info2(context, base, nonce, timestamp)
     response = ecies.encrypt_response(
         version, secret, response_info, b"answer", nonce=nonce, timestamp=timestamp
@@ -188,7 +188,7 @@ def test_every_flipped_bit_of_a_response_is_refused(version: ProtocolVersion, bi
 def test_an_envelope_opens_only_in_its_context(version: ProtocolVersion, change: dict[str, Any]) -> None:
     request = _client(version).encrypt(b"{}")
     context = replace(_context(version), **change)
-    bound = "sh1" in change or version.associated_data
+    bound = "sh1" in change or version.facts.associated_data
     if bound:
         with pytest.raises(DecryptionError):
             ecies.open_envelope(context, SERVER.private, _base(), request)
@@ -231,9 +231,9 @@ def test_an_envelope_opens_only_in_its_version(made: ProtocolVersion, opened: Pr
         _open(opened, request)
     fitted = replace(
         request,
-        temporary_key_id=TEMPORARY_KEY_ID if opened.temporary_keys else None,
-        nonce=(request.nonce or bytes(16)) if opened.request_nonce else None,
-        timestamp=(request.timestamp or 0) if opened.timestamp else None,
+        temporary_key_id=TEMPORARY_KEY_ID if opened.facts.temporary_keys else None,
+        nonce=(request.nonce or bytes(16)) if opened.facts.request_nonce else None,
+        timestamp=(request.timestamp or 0) if opened.facts.timestamp else None,
     )
     if {made, opened} == {ProtocolVersion.V3_0, ProtocolVersion.V3_1}:
         # Their MAC covers ciphertext and base only: the vector only garbles the first block.
@@ -254,9 +254,9 @@ def _open_or_none(version: ProtocolVersion, request: EciesRequest) -> bytes | No
 def test_presence_of_every_field_is_exactly_the_version_s(version: ProtocolVersion) -> None:
     members = _client(version).encrypt(b"{}").to_json_dict()
     expected = {"ephemeralPublicKey", "encryptedData", "mac"}
-    expected |= {"nonce"} if version.request_nonce else set()
-    expected |= {"timestamp"} if version.timestamp else set()
-    expected |= {"temporaryKeyId"} if version.temporary_keys else set()
+    expected |= {"nonce"} if version.facts.request_nonce else set()
+    expected |= {"timestamp"} if version.facts.timestamp else set()
+    expected |= {"temporaryKeyId"} if version.facts.temporary_keys else set()
     assert set(members) == expected
     for name in members:
         with pytest.raises(EnvelopeFormatError):
@@ -388,12 +388,12 @@ def test_arbitrary_envelopes_are_refused(
     version: ProtocolVersion, key: bytes, data: bytes, mac: bytes, nonce: bytes
 ) -> None:
     request = EciesRequest(
-        temporary_key_id=TEMPORARY_KEY_ID if version.temporary_keys else None,
+        temporary_key_id=TEMPORARY_KEY_ID if version.facts.temporary_keys else None,
         ephemeral_public_key=key,
         encrypted_data=data,
         mac=mac,
-        nonce=nonce if version.request_nonce else None,
-        timestamp=1 if version.timestamp else None,
+        nonce=nonce if version.facts.request_nonce else None,
+        timestamp=1 if version.facts.timestamp else None,
     )
     with pytest.raises(DecryptionError):
         _open(version, request)

@@ -73,7 +73,7 @@ def _signed_header() -> SignatureHeader:
     nonce = bytes(range(16))
     data = normalized_data(signature_base("POST", "/pa/x", nonce, b"{}"), APP_SECRET)
     version = ProtocolVersion.V3_3
-    code = compute_signature(data, signing_keys(KEYS, KIND), CTR, version.signature_format)
+    code = compute_signature(data, signing_keys(KEYS, KIND), CTR, version.facts.signature_format)
     return SignatureHeader(UUID, APP_KEY, b64encode(nonce), KIND.value, code, version.value)
 
 
@@ -87,7 +87,7 @@ def _accepts(text: str) -> bool:
         return False
     data = normalized_data(signature_base("POST", "/pa/x", b64decode(header.nonce), b"{}"), APP_SECRET)
     types = [SignatureType.parse(header.signature_type)]
-    fmt = ProtocolVersion.parse(header.version).signature_format
+    fmt = ProtocolVersion.parse(header.version).facts.signature_format
     return verify_with_lookahead([data], header.signature, types, KEYS, CTR, 1, fmt) is not None
 
 
@@ -97,7 +97,7 @@ def test_every_flipped_bit_of_a_signature_header_is_refused_or_without_meaning(
     header = _signed_header()
     text = header.build()
     assert _accepts(text)
-    meaning = {**asdict(header), "version": ProtocolVersion(header.version).signature_format}
+    meaning = {**asdict(header), "version": ProtocolVersion(header.version).facts.signature_format}
     for changed in bit_flips(text.encode()):
         candidate = changed.decode("latin-1")
         if not _accepts(candidate):
@@ -106,7 +106,7 @@ def test_every_flipped_bit_of_a_signature_header_is_refused_or_without_meaning(
         # same format of codes.
         parsed = asdict(parse_signature_header(candidate))
         parsed["signature_type"] = parsed["signature_type"].lower()
-        parsed["version"] = ProtocolVersion(parsed["version"]).signature_format
+        parsed["version"] = ProtocolVersion(parsed["version"]).facts.signature_format
         assert parsed == meaning
 
 

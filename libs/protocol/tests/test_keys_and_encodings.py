@@ -293,12 +293,6 @@ def test_formats_of_texts_that_are_no_later_version() -> None:
             signature_format_of(text)
 
 
-def test_properties_of_a_version_are_its_facts() -> None:
-    for version in ProtocolVersion:
-        for name in version.facts.__slots__:
-            assert getattr(version, name) == getattr(version.facts, name)
-
-
 def test_base64_agrees_with_the_standard_library() -> None:
     assert b64encode(bytes(range(256))) == base64.b64encode(bytes(range(256))).decode()
 

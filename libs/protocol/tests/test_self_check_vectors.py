@@ -236,7 +236,7 @@ def test_ecies_envelope(activation_keys: ActivationKeys, text: str) -> None:
         application_key=APP_KEY,
         application_secret=APP_SECRET,
         activation_id=ACTIVATION_ID,
-        temporary_key_id=TEMPORARY_KEY_ID if version.temporary_keys else None,
+        temporary_key_id=TEMPORARY_KEY_ID if version.facts.temporary_keys else None,
     )
     base = ecies.shared_info2_base(Scope.ACTIVATION, APP_SECRET, activation_keys.transport)
     assert base.hex() == "8b70c7d03b012de79538dbf131ef12a63a26658c1818e5ec505c5ae632a0abcb"
@@ -244,8 +244,8 @@ def test_ecies_envelope(activation_keys: ActivationKeys, text: str) -> None:
     request = client.encrypt(
         b"{}",
         ephemeral=EPHEMERAL,
-        nonce=seq(0x30, 16) if version.request_nonce else None,
-        timestamp=1700000000000 if version.timestamp else None,
+        nonce=seq(0x30, 16) if version.facts.request_nonce else None,
+        timestamp=1700000000000 if version.facts.timestamp else None,
     )
     assert b64encode(request.ephemeral_public_key) == "AgiD/Mqi7LR2FBH6scDr6mcvbTdniXWdE1VJEZ6biqyB"
     assert (b64encode(request.encrypted_data), b64encode(request.mac)) == request_expected
@@ -255,8 +255,8 @@ def test_ecies_envelope(activation_keys: ActivationKeys, text: str) -> None:
     assert plaintext == b"{}"
     response = envelope.encrypt(
         b'{"a":1}',
-        nonce=seq(0xB0, 16) if version.response_nonce else None,
-        timestamp=1700000000005 if version.timestamp else None,
+        nonce=seq(0xB0, 16) if version.facts.response_nonce else None,
+        timestamp=1700000000005 if version.facts.timestamp else None,
     )
     assert (b64encode(response.encrypted_data), b64encode(response.mac)) == response_expected
     assert client.decrypt(response) == b'{"a":1}'

@@ -114,7 +114,7 @@ def _request_of(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
 
 def _response_of(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
     sealed = {"encryptedData": made["encrypted_data_b64"], "mac": made["mac_b64"]}
-    if ProtocolVersion.parse(given["version"]).response_nonce:
+    if ProtocolVersion.parse(given["version"]).facts.response_nonce:
         sealed |= {"nonce": given["nonce_b64"], "timestamp": given["timestamp"]}
     return sealed
 

@@ -148,7 +148,7 @@ async def exchange_keys(
     device = generate_key_pair()
     layer2 = await encryption.encryptor(Scope.APPLICATION, SharedInfo1.ACTIVATION_LAYER_2)
     inner = layer2_request(device, profile, otp)
-    timestamp = encryption.now_ms() if config.version.timestamp else None
+    timestamp = encryption.now_ms() if config.version.facts.timestamp else None
     outer = ActivationLayer1Request(
         type=activation_type,
         identity_attributes=identity_attributes,

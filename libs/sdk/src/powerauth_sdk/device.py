@@ -195,7 +195,7 @@ class Device:
         """
         async with self._codes:
             state = self.state
-            challenge = os.urandom(16) if self.config.version.status_challenge else None
+            challenge = os.urandom(16) if self.config.version.facts.status_challenge else None
             body = request_object(
                 activationId=state.activation_id, challenge=b64encode(challenge) if challenge else None
             )

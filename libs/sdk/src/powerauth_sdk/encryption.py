@@ -104,7 +104,9 @@ class Encryption:
         """
         config = self._config
         activation = state if scope is Scope.ACTIVATION else None
-        temporary = await self._temporary_key(scope, activation) if config.version.temporary_keys else None
+        temporary = (
+            await self._temporary_key(scope, activation) if config.version.facts.temporary_keys else None
+        )
         return client_encryptor(
             config.app(),
             config.version,
@@ -139,7 +141,7 @@ class Encryption:
 
     def encrypt(self, encryptor: ClientEncryptor, plaintext: bytes) -> bytes:
         """The JSON body of an encrypted request."""
-        timestamp = self.now_ms() if self._config.version.timestamp else None
+        timestamp = self.now_ms() if self._config.version.facts.timestamp else None
         envelope = encryptor.encrypt(plaintext, timestamp=timestamp)
         return json.dumps(envelope.to_json_dict(), separators=(",", ":")).encode()
 

@@ -122,7 +122,7 @@ class Phone:
 
     async def prepare_scope(self, call: Call, scope: Scope) -> None:
         """Get a temporary key for the scope if the version needs one and there is none yet."""
-        if self.version.temporary_keys and scope not in self.temporary:
+        if self.version.facts.temporary_keys and scope not in self.temporary:
             await self.new_temporary_key(call, scope)
 
     async def new_temporary_key(self, call: Call, scope: Scope) -> TemporaryKey:
@@ -166,7 +166,9 @@ class Phone:
 
     def encryption_key(self, scope: Scope) -> tuple[str | None, PublicKey]:
         """What requests of a scope are encrypted for, with the id of a temporary key."""
-        return self.temporary[scope] if self.version.temporary_keys else (None, self._long_term_key(scope))
+        return (
+            self.temporary[scope] if self.version.facts.temporary_keys else (None, self._long_term_key(scope))
+        )
 
     def _long_term_key(self, scope: Scope) -> PublicKey:
         if scope is Scope.APPLICATION:
@@ -207,7 +209,7 @@ class Phone:
     ) -> str:
         """The code over normalised data; moves the counter."""
         secret = OFFLINE_SECRET if offline else self.app.secret
-        fmt = SignatureFormat.DECIMAL if offline else self.version.signature_format
+        fmt = SignatureFormat.DECIMAL if offline else self.version.facts.signature_format
         normalised = normalized_data(data, secret)
         code, self.ctr_data = next_code(
             self.open_keys, self.ctr_data, normalised, kind, fmt, component_length
@@ -235,7 +237,7 @@ class Phone:
 
     async def status(self, call: Call) -> status_blob.StatusBlob:
         """Ask for the status and decrypt it."""
-        challenge = os.urandom(16) if self.version.status_challenge else None
+        challenge = os.urandom(16) if self.version.facts.status_challenge else None
         request = {"activationId": self.activation_id, "challenge": challenge and b64encode(challenge)}
         return self.read_status(await call("activation/status", request), challenge)
 

@@ -53,7 +53,7 @@ def sign_request(
         normalized_data(base, config.application_secret),
         signature_type,
         pin,
-        config.version.signature_format,
+        config.version.facts.signature_format,
     )
     return SignatureHeader(
         activation_id=state.activation_id,

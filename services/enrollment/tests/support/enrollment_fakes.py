@@ -170,7 +170,7 @@ class FakeCore(ScriptedService):
 
     def key_pair(self, scope: Scope, version: ProtocolVersion) -> Any:
         """The encryption key pair of spec/protocol-v3.md §5.2."""
-        if version.temporary_keys:
+        if version.facts.temporary_keys:
             return self.temporary_keys[scope]
         return self.master_keys if scope is Scope.APPLICATION else self.server_keys
 
@@ -200,7 +200,7 @@ class FakeCore(ScriptedService):
         if not ecies.verify_request_mac(key, info, envelope):
             return Refusal("ERR0018")
         answer: dict[str, Any] = {"secretKey": b64encode(key)}
-        if version.response_nonce:
+        if version.facts.response_nonce:
             nonce, timestamp = os.urandom(16), 1_735_689_600_456
             answer |= {
                 "requestSharedInfo2": b64encode(info),

@@ -31,8 +31,8 @@ async def test_a_device_joins_by_code_in_every_protocol_version(
     assert answer["activationStatus"] == "PENDING_COMMIT"
     assert (answer["userId"], answer["applicationId"]) == ("user-1", "test-application")
     assert device.activation_id == answer["activationId"] == started["activationId"]
-    assert (answer["nonce"] is not None) == version.response_nonce
-    assert (answer["timestamp"] is not None) == version.timestamp
+    assert (answer["nonce"] is not None) == version.facts.response_nonce
+    assert (answer["timestamp"] is not None) == version.facts.timestamp
 
     found = await _status(api, device.activation_id)
     assert found["devicePublicKeyFingerprint"] == device.fingerprint

@@ -108,7 +108,7 @@ async def new_host(
         )
         await phone.join(call, started["activationCode"], generateRecoveryCodes=True)
         host = Host(door, phone)
-        if version.temporary_keys:
+        if version.facts.temporary_keys:
             await phone.new_temporary_key(host.call, Scope.ACTIVATION)
         await _day(host, await operation(), approval_of)
         return host
@@ -190,7 +190,7 @@ async def test_a_base_that_leaks_in_any_form_is_found_and_forges(new_host, versi
     passing = await host.inside("exchange/raw")
     secrets, context = secrets_of(host.phone), host.context()
     request = EciesRequest.from_json_dict(passing.sealed.fields, version)
-    timed = (bytes(16), 1_735_689_600_456) if version.response_nonce else (None, None)
+    timed = (bytes(16), 1_735_689_600_456) if version.facts.response_nonce else (None, None)
     host.loot.add(
         {
             "finished value": b64encode(request_shared_info2(context, secrets["base"], request)),
@@ -207,7 +207,7 @@ KEY_LEAKS = [
     (version, leak)
     for version in ProtocolVersion
     for leak in ("envelope key", "part of a longer value", "private key")
-    if not (leak == "private key" and version.temporary_keys)
+    if not (leak == "private key" and version.facts.temporary_keys)
 ]
 
 

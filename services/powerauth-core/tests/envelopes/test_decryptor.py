@@ -72,7 +72,7 @@ async def _check_edge(api: Any, call: Any, device: Phone, scope: Scope) -> None:
     envelope, encrypted = _edge(device, scope, sealed, await api.ok("ecies/decryptor", **request))
     assert envelope.decrypt(encrypted) == b'{"a":1}'
     assert sealed.open(envelope.encrypt(b"answer").to_json_dict()) == b"answer"
-    if device.version.timestamp:
+    if device.version.facts.timestamp:
         assert await api.error("ecies/decryptor", **request) == "ERR0024"
 
 
@@ -140,7 +140,7 @@ async def test_keys_are_handed_out_once_and_finished_after_the_mac_was_verified(
         keys.secret_key,
         keys.response_shared_info2,
         b"answer",
-        nonce=keys.response_nonce if version.response_nonce else env.nonce,
+        nonce=keys.response_nonce if version.facts.response_nonce else env.nonce,
         timestamp=keys.response_timestamp,
     )
     assert sealed.open(answer.to_json_dict()) == b"answer"

@@ -158,12 +158,12 @@ async def test_tampering_with_any_part_is_a_decryption_failure(
     other = await device.layer2(call)
     for name in ("ephemeralPublicKey", "encryptedData", "mac", "nonce"):
         # 3.0 and 3.1 do not cover the nonce; there it changes the plaintext, which then is no layer 2.
-        if name in sealed.fields and (name != "nonce" or version.associated_data):
+        if name in sealed.fields and (name != "nonce" or version.facts.associated_data):
             changed = {name: other.fields[name]}
             assert await _prepare(api, device, sealed, started["activationCode"], **changed) == "ERR0018", (
                 name
             )
-    if version.timestamp:
+    if version.facts.timestamp:
         later = {"timestamp": sealed.fields["timestamp"] + 1}
         assert await _prepare(api, device, sealed, started["activationCode"], **later) == "ERR0018"
     found = await api.ok("activation/status", activationId=started["activationId"])
@@ -327,6 +327,6 @@ async def test_older_clients_need_not_tell_the_protocol_version(
     )
     assert exchanged["activationStatus"] == "PENDING_COMMIT"
     assert (exchanged["nonce"] is not None, exchanged["timestamp"] is not None) == (
-        version.timestamp,
-        version.timestamp,
+        version.facts.timestamp,
+        version.facts.timestamp,
     )

@@ -113,8 +113,8 @@ def sealed_anew(
         base,
         request.ephemeral_public_key,
         plaintext,
-        nonce=os.urandom(BLOCK) if version.request_nonce else None,
-        timestamp=clock.now_ms() if version.timestamp else None,
+        nonce=os.urandom(BLOCK) if version.facts.request_nonce else None,
+        timestamp=clock.now_ms() if version.facts.timestamp else None,
     )
 
 

@@ -87,13 +87,13 @@ def _response(values: Input) -> Output:
     request_nonce = optional_data(values, "request_nonce_b64")
     key = ecies.derive_envelope_key(_server_key(values), ephemeral, context.sh1, version)
     envelope = ecies.ServerEnvelope(context, key, base, request_nonce)
-    own_nonce = optional_data(values, "nonce_b64") if version.response_nonce else None
+    own_nonce = optional_data(values, "nonce_b64") if version.facts.response_nonce else None
     response = envelope.encrypt(plaintext, nonce=own_nonce, timestamp=values["timestamp"])
     shared_info2 = ecies.response_shared_info2(context, base, response.nonce, response.timestamp)
     read = EciesResponse.from_json_dict(response.to_json_dict(), version)
     opened = ecies.decrypt_response(version, key, shared_info2, read, request_nonce=request_nonce)
     require(opened == plaintext, "the client opens the response")
-    iv_nonce = response.nonce if version.response_nonce else request_nonce
+    iv_nonce = response.nonce if version.facts.response_nonce else request_nonce
     edge = ecies.encrypt_response(
         version, key, shared_info2, plaintext, nonce=iv_nonce, timestamp=response.timestamp
     )

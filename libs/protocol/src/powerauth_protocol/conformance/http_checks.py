@@ -85,7 +85,7 @@ def _signed_request(values: Input) -> Output:
         body = optional_data(values, "body_b64")
     base = request_data.signature_base(values["http_method"], values["uri_id"], nonce, body)
     signed = request_data.normalized_data(base, values["application_secret"])
-    code = sign_and_verify(signed, values, version.signature_format)
+    code = sign_and_verify(signed, values, version.facts.signature_format)
     header = http_headers.SignatureHeader(
         activation_id=values["activation_id"],
         application_key=values["application_key"],

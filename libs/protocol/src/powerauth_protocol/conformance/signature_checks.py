@@ -43,7 +43,7 @@ def _hash_counter(values: Input) -> Output:
 
 
 def _online(values: Input) -> Output:
-    fmt = ProtocolVersion.parse(values["version"]).signature_format
+    fmt = ProtocolVersion.parse(values["version"]).facts.signature_format
     require(fmt.value == values["signature_format"], "the version selects the format")
     return {"signature": sign_and_verify(data(values, "data_b64"), values, fmt)}
 

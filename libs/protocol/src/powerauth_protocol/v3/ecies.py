@@ -97,7 +97,7 @@ def encrypt_request(
     :raises EncodingError: the nonce is not 16 bytes
     """
     encrypted = encrypt_cbc(envelope_key[:16], envelope_iv(context.version, envelope_key, nonce), plaintext)
-    temporary_key_id = context.temporary_key_id if context.version.temporary_keys else None
+    temporary_key_id = context.temporary_key_id if context.version.facts.temporary_keys else None
     unsigned = EciesRequest(temporary_key_id, ephemeral_public_key, encrypted, b"", nonce, timestamp)
     unsigned.check(context.version)
     mac = _mac(envelope_key, encrypted, request_shared_info2(context, base, unsigned))
@@ -138,7 +138,7 @@ def encrypt_response(
     response = EciesResponse(
         encrypted,
         _mac(envelope_key, encrypted, shared_info2),
-        nonce if version.response_nonce else None,
+        nonce if version.facts.response_nonce else None,
         timestamp,
     )
     response.check(version)
@@ -161,9 +161,9 @@ def decrypt_response(
     :raises DecryptionError: anything else is wrong
     """
     response.check(version)
-    if version.response_nonce and response.nonce == request_nonce:
+    if version.facts.response_nonce and response.nonce == request_nonce:
         raise DecryptionError
-    nonce = response.nonce if version.response_nonce else request_nonce
+    nonce = response.nonce if version.facts.response_nonce else request_nonce
     return _open(version, envelope_key, shared_info2, response, nonce)
 
 
@@ -236,9 +236,9 @@ class ClientEncryptor:
         envelope_key = envelope_key_of(
             ecdh(pair.private, self._public_key), encoded, self._context.sh1, version
         )
-        if nonce is None and version.request_nonce:
+        if nonce is None and version.facts.request_nonce:
             nonce = os.urandom(NONCE_LENGTH)
-        if timestamp is None and version.timestamp:
+        if timestamp is None and version.facts.timestamp:
             timestamp = now_ms()
         request = encrypt_request(
             self._context, envelope_key, self._base, encoded, plaintext, nonce=nonce, timestamp=timestamp
@@ -325,7 +325,7 @@ class ServerEnvelope:
         if self._used:
             raise EnvelopeStateError("one response per envelope")
         version = self._context.version
-        if version.response_nonce:
+        if version.facts.response_nonce:
             nonce = os.urandom(NONCE_LENGTH) if nonce is None else nonce
             if nonce == self._request_nonce:
                 raise EncodingError("the response needs a nonce of its own")
@@ -333,7 +333,7 @@ class ServerEnvelope:
             raise EnvelopeFormatError("nonce is not allowed")
         else:
             nonce = self._request_nonce
-        if timestamp is None and version.timestamp:
+        if timestamp is None and version.facts.timestamp:
             timestamp = now_ms()
         shared_info2 = response_shared_info2(self._context, self._base, nonce, timestamp)
         response = encrypt_response(

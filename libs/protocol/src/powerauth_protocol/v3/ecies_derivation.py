@@ -68,7 +68,7 @@ class EciesContext:
 
 def shared_info1(version: ProtocolVersion, sh1: str) -> bytes:
     """Return sharedInfo1: the purpose, from 3.2 after the version text."""
-    return utf8(version.value + sh1 if version.versioned_shared_info1 else sh1)
+    return utf8(version.value + sh1 if version.facts.versioned_shared_info1 else sh1)
 
 
 def shared_info2_base(
@@ -96,12 +96,12 @@ def associated_data(context: EciesContext) -> bytes | None:
     :raises EncodingError: a text is not Unicode
     """
     version = context.version
-    if not version.associated_data:
+    if not version.facts.associated_data:
         return None
     texts = [version.value, context.application_key]
     if context.activation_id is not None:
         texts.append(context.activation_id)
-    if version.temporary_keys:
+    if version.facts.temporary_keys:
         if context.temporary_key_id is None:
             raise EnvelopeFormatError("temporaryKeyId is missing")
         texts.append(context.temporary_key_id)
@@ -174,7 +174,7 @@ def envelope_iv(version: ProtocolVersion, envelope_key: EnvelopeKey, nonce: byte
     :param nonce: of the message; in 3.1 always the request's
     :raises EncodingError: the nonce is missing or not 16 bytes
     """
-    if version.envelope_iv is EnvelopeIv.ZERO:
+    if version.facts.envelope_iv is EnvelopeIv.ZERO:
         return ZERO_IV
     if nonce is None or len(nonce) != NONCE_LENGTH:
         raise EncodingError("expected a 16-byte nonce")

@@ -72,9 +72,9 @@ class EciesRequest:
 
         :raises EnvelopeFormatError: one is missing or not allowed
         """
-        _presence("temporaryKeyId", self.temporary_key_id, version.temporary_keys)
-        _presence("nonce", self.nonce, version.request_nonce)
-        _presence("timestamp", self.timestamp, version.timestamp)
+        _presence("temporaryKeyId", self.temporary_key_id, version.facts.temporary_keys)
+        _presence("nonce", self.nonce, version.facts.request_nonce)
+        _presence("timestamp", self.timestamp, version.facts.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,8 @@ class EciesResponse:
 
         :raises EnvelopeFormatError: one is missing or not allowed
         """
-        _presence("nonce", self.nonce, version.response_nonce)
-        _presence("timestamp", self.timestamp, version.timestamp)
+        _presence("nonce", self.nonce, version.facts.response_nonce)
+        _presence("timestamp", self.timestamp, version.facts.timestamp)
 
 
 def _presence(name: str, value: object, expected: bool) -> None:

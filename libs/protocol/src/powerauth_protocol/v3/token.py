@@ -31,7 +31,9 @@ def token_digest(secret: bytes, nonce: bytes, timestamp_ms: int, version: Protoc
         raise KeyFormatError("expected a 16-byte token secret")
     if timestamp_ms < 0:
         raise EncodingError("negative timestamp")
-    suffix = f"&{timestamp_ms:d}&{version.value}" if version.token_digest_version else f"&{timestamp_ms:d}"
+    suffix = (
+        f"&{timestamp_ms:d}&{version.value}" if version.facts.token_digest_version else f"&{timestamp_ms:d}"
+    )
     return hmac.digest(secret, require_length(nonce, NONCE_LENGTH) + suffix.encode("ascii"), "sha256")
 
 

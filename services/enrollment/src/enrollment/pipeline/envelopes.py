@@ -123,7 +123,7 @@ async def _open(door: CoreDoor, context: EciesContext, body: bytes) -> OpenedEnv
 
 def _decrypt(context: EciesContext, keys: EnvelopeKeysAnswer, request: EciesRequest) -> bytes:
     try:
-        if context.version.associated_data:
+        if context.version.facts.associated_data:
             return decrypt_request(
                 context.version, _key(keys), _handed_out(keys.request_shared_info2), request
             )
@@ -139,7 +139,7 @@ def _encrypt(
 ) -> JsonObject:
     """From 3.2 with the nonce and time that the core has fixed; before that from the base."""
     try:
-        if context.version.associated_data:
+        if context.version.facts.associated_data:
             response = encrypt_response(
                 context.version,
                 _key(keys),

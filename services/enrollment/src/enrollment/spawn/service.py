@@ -27,7 +27,7 @@ async def activation_code(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers
     :raises ActivationCodeFailed: when the destination is not allowed, or the core refuses
     """
     header = signature_header(incoming, SPAWN.purpose.types)
-    if not ProtocolVersion.parse(header.version).associated_data:
+    if not ProtocolVersion.parse(header.version).facts.associated_data:
         raise SignatureInvalid
     if not is_envelope(incoming.body, header.version):
         raise EncryptionFailed

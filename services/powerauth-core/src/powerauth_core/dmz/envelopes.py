@@ -34,7 +34,7 @@ async def envelope_keys(ports: Ports, request: EnvelopeKeysRequest) -> EnvelopeK
 
 
 def _keys_answer(keys: EnvelopeKeys, version: ProtocolVersion) -> EnvelopeKeysAnswer:
-    if not version.associated_data:
+    if not version.facts.associated_data:
         # All that 3.0 and 3.1 have: the base is the whole MAC input.
         return EnvelopeKeysAnswer(
             secret_key=b64encode(keys.secret_key), shared_info2=b64encode(keys.shared_info2_base)

@@ -92,7 +92,7 @@ async def spawn(ports: Ports, request: SealedRequest) -> SealedAnswer:
     :raises CoreError: the new activation cannot be started
     """
     header = sealed.authorization_of(request)
-    if header is None or not ProtocolVersion.parse(header.version).associated_data:
+    if header is None or not ProtocolVersion.parse(header.version).facts.associated_data:
         # Before 3.2 an envelope is not bound to its sender and can be replayed.
         return SealedAnswer(authenticated=False)
 

@@ -86,7 +86,9 @@ async def hand_out_keys(
         env.temporary_key_id,
     )
     base = service.shared_info2_base(ports.activation_keys, application, None)
-    nonce, timestamp = (os.urandom(NONCE_LENGTH), clock.now_ms()) if version.response_nonce else (None, None)
+    nonce, timestamp = (
+        (os.urandom(NONCE_LENGTH), clock.now_ms()) if version.facts.response_nonce else (None, None)
+    )
     try:
         request_info = ecies.request_shared_info2(context, base, env)
         response_info = ecies.response_shared_info2(context, base, nonce, timestamp)

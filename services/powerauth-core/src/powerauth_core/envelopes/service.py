@@ -46,7 +46,7 @@ class Opened:
 
         :raises EncryptionFailed: it cannot be encrypted, or an answer was encrypted before
         """
-        timestamp = clock.now_ms() if self.version.timestamp else None
+        timestamp = clock.now_ms() if self.version.facts.timestamp else None
         try:
             return SealedFields.of(self._envelope.encrypt(plaintext, timestamp=timestamp))
         except ProtocolError:

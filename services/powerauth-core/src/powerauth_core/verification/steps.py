@@ -197,7 +197,7 @@ def _attempt(
         secret, fmt, length = OFFLINE_SECRET, SignatureFormat.DECIMAL, job.component_length
     else:
         secret = "" if application is None else application.secret
-        fmt, length = job.version.signature_format, DEFAULT_COMPONENT_LENGTH  # (2)
+        fmt, length = job.version.facts.signature_format, DEFAULT_COMPONENT_LENGTH  # (2)
     candidates = tuple([f"{data}&{secret}".encode() for data in job.signed_data])  # (4)
     return Attempt(job.signature, job.types, candidates, fmt, length, activation, means)
 
