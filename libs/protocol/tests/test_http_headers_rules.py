@@ -97,7 +97,7 @@ def test_every_flipped_bit_of_a_signature_header_is_refused_or_without_meaning(
     header = _signed_header()
     text = header.build()
     assert _accepts(text)
-    meaning = {**asdict(header), "version": ProtocolVersion(header.version).facts.signature_format}
+    meaning = {**asdict(header), "version": ProtocolVersion.parse(header.version).facts.signature_format}
     for changed in bit_flips(text.encode()):
         candidate = changed.decode("latin-1")
         if not _accepts(candidate):
@@ -106,7 +106,7 @@ def test_every_flipped_bit_of_a_signature_header_is_refused_or_without_meaning(
         # same format of codes.
         parsed = asdict(parse_signature_header(candidate))
         parsed["signature_type"] = parsed["signature_type"].lower()
-        parsed["version"] = ProtocolVersion(parsed["version"]).facts.signature_format
+        parsed["version"] = ProtocolVersion.parse(parsed["version"]).facts.signature_format
         assert parsed == meaning
 
 

@@ -59,6 +59,20 @@ class ActivationKeys:
     vault: VaultKey = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ActivationSecrets:
+    """What a server keeps of an activation after its key exchange; none of it ever changes.
+
+    :ivar server_private: the activation's server private key
+    :ivar device_public: the device's public key
+    :ivar factors: factor, transport and vault keys derived from both
+    """
+
+    server_private: PrivateKey = field(repr=False)
+    device_public: PublicKey
+    factors: ActivationKeys = field(repr=False)
+
+
 def generate_key_pair() -> KeyPair:
     """Make a new P-256 key pair."""
     return KeyPair.of(ec.generate_private_key(_CURVE))
