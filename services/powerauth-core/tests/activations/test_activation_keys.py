@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from powerauth_core.activations.keys import ActivationKeyCache, encrypt_server_key_pair
+from powerauth_core.activations.keys import ActivationKeyCache, encrypt_server_key
 from powerauth_core.activations.models import Activation
 from powerauth_core.kernel.errors import InvalidKeyFormat, MasterDbKeyMissing, UnsupportedEncryptionMode
 from powerauth_core.kernel.records import RecordCipher
@@ -14,6 +14,7 @@ from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.keys import (
     KeyPair,
     derive_factor_keys,
+    export_private_key,
     export_public_key,
     generate_key_pair,
     master_secret,
@@ -24,7 +25,9 @@ MASTER_KEY = base64.b64decode("MTIzNDU2Nzg5MDEyMzQ1Ng==")
 
 def _activation(cipher: RecordCipher, server: KeyPair, device: KeyPair | None, number: int = 1) -> Activation:
     activation_id = f"activation-{number}"
-    stored = encrypt_server_key_pair(cipher, server, "user-1", activation_id)
+    stored = encrypt_server_key(
+        cipher, export_private_key(server.private), export_public_key(server.public), "user-1", activation_id
+    )
     return Activation(
         activation_id=activation_id,
         user_id="user-1",
@@ -79,7 +82,7 @@ def test_the_cache_keeps_what_was_used_last() -> None:
 def test_before_the_key_exchange_there_is_only_the_server_key() -> None:
     server, cipher = generate_key_pair(), RecordCipher(MASTER_KEY)
     cache, activation = ActivationKeyCache(cipher, 10), _activation(cipher, server, None)
-    assert cache.server_private_key(activation).private_numbers() == server.private.private_numbers()
+    assert cache.server_key(activation).private_numbers() == server.private.private_numbers()
     with pytest.raises(InvalidKeyFormat):
         cache.keys_of(activation)
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy import text as sql
 
 from powerauth_contracts import moments
-from powerauth_core.activations.keys import decrypt_server_private_key
+from powerauth_core.activations.keys import read_server_key
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from powerauth_core.kernel.errors import InvalidKeyFormat
@@ -114,7 +114,7 @@ async def test_the_server_key_is_encrypted_for_its_row_at_rest(core: Core, activ
 def _scalar(core: Core, row: Activation) -> int | None:
     """The server private key as a number; None if the record does not decrypt."""
     try:
-        return decrypt_server_private_key(core.cipher, row).private_numbers().private_value
+        return read_server_key(core.cipher, row).private_numbers().private_value
     except InvalidKeyFormat:
         return None
 

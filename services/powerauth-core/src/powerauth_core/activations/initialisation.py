@@ -27,8 +27,8 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.generation import generation_of_activation
 from powerauth_protocol.v3 import activation_code
-from powerauth_protocol.v3.keys import generate_key_pair
 from servicekit import clock
 
 if TYPE_CHECKING:
@@ -130,7 +130,9 @@ async def initialise(
     master_key = application.master_key()
     activation_id = await _unused_id(ports.settings, session)
     code = await _unused_code(ports.settings, session, application.rid)
-    pair = keys.encrypt_server_key_pair(ports.cipher, generate_key_pair(), properties.user_id, activation_id)
+    # It has no version before its key exchange.
+    private, public = generation_of_activation(None).secrets.new_server_key()
+    pair = keys.encrypt_server_key(ports.cipher, private, public, properties.user_id, activation_id)
     settings = ports.settings
     now = clock.now()
     activation = Activation(
@@ -153,7 +155,7 @@ async def initialise(
         timestamp_activation_expire=properties.expires
         or now + timedelta(milliseconds=settings.activation_validity_ms),
         master_keypair_id=master_key.rid,
-        # The column has a default of 2; an activation has no version before its key exchange.
+        # The column has a default of 2.
         version=null(),
         protocol=properties.protocol.value,
         flags=list(properties.flags),

@@ -9,18 +9,8 @@ from powerauth_core.kernel.errors import IncorrectActivationState, InvalidKeyFor
 from powerauth_core.kernel.records import RecordCipher, server_private_key_parts
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError, KeyFormatError
-from powerauth_protocol.v3.keys import (
-    ActivationKeys,
-    KeyPair,
-    PrivateKey,
-    PublicKey,
-    derive_factor_keys,
-    export_private_key,
-    export_public_key,
-    import_private_key,
-    import_public_key,
-    master_secret,
-)
+from powerauth_protocol.generation import generation_of_activation
+from powerauth_protocol.groups import Secrets, ServerKey
 from servicekit.caching import Cache
 
 
@@ -46,21 +36,10 @@ class StoredKeys(Protocol):
     def device_public_key_base64(self) -> str | None: ...
 
     @property
+    def version(self) -> int | None: ...
+
+    @property
     def sound(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedKeys:
-    """The immutable keys of an activation after its key exchange.
-
-    :ivar server_private: the activation's server private key
-    :ivar device_public: the device's public key
-    :ivar factors: factor, transport and vault keys derived from both
-    """
-
-    server_private: PrivateKey = field(repr=False)
-    device_public: PublicKey
-    factors: ActivationKeys = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +48,7 @@ class StoredKeyPair:
 
     :ivar private_key: Base64, encrypted at rest according to `encryption`
     :ivar encryption: number of the encryption mode
-    :ivar public_key: Base64 of the uncompressed point
+    :ivar public_key: Base64
     """
 
     private_key: str = field(repr=False)
@@ -87,13 +66,13 @@ class ActivationKeyCache:
 
     def __init__(self, cipher: RecordCipher, capacity: int) -> None:
         self._cipher = cipher
-        self._entries: Cache[tuple[str, str, str], DecodedKeys] = Cache(capacity)
+        self._entries: Cache[tuple[str, str, str], Secrets] = Cache(capacity)
 
     def __len__(self) -> int:
         """Number of activations whose keys are kept."""
         return len(self._entries)
 
-    def keys_of(self, activation: StoredKeys) -> DecodedKeys:
+    def keys_of(self, activation: StoredKeys) -> Secrets:
         """The keys of an activation that has exchanged them.
 
         :raises IncorrectActivationState: the row is unsound, so its keys may be anybody's
@@ -113,7 +92,7 @@ class ActivationKeyCache:
             self._entries.put(name, decoded)
         return decoded
 
-    def server_private_key(self, activation: StoredKeys) -> PrivateKey:
+    def server_key(self, activation: StoredKeys) -> ServerKey:
         """The server private key; there is one also before the key exchange.
 
         :raises IncorrectActivationState: the row is unsound, so its keys may be anybody's
@@ -123,48 +102,41 @@ class ActivationKeyCache:
         """
         if activation.device_public_key_base64 is not None or not activation.sound:
             return self.keys_of(activation).server_private
-        return decrypt_server_private_key(self._cipher, activation)
+        return read_server_key(self._cipher, activation)
 
-    def _decode(self, activation: StoredKeys, device_public: str) -> DecodedKeys:
-        private = decrypt_server_private_key(self._cipher, activation)
-        public = import_stored_public_key(device_public)
-        return DecodedKeys(private, public, derive_factor_keys(master_secret(private, public)))
+    def _decode(self, activation: StoredKeys, device_public: str) -> Secrets:
+        secrets = generation_of_activation(activation.version).secrets
+        try:
+            return secrets.read(_server_key(self._cipher, activation), b64decode(device_public))
+        except (EncodingError, KeyFormatError):
+            raise InvalidKeyFormat() from None
 
 
-def encrypt_server_key_pair(
-    cipher: RecordCipher, pair: KeyPair, user_id: str, activation_id: str
+def encrypt_server_key(
+    cipher: RecordCipher, private: bytes, public: bytes, user_id: str, activation_id: str
 ) -> StoredKeyPair:
     """What to store of a server key pair; the private key is bound to user and activation at rest."""
-    mode, private = cipher.encrypt(
-        server_private_key_parts(user_id, activation_id), export_private_key(pair.private)
-    )
-    return StoredKeyPair(private, mode, b64encode(export_public_key(pair.public)))
+    mode, encrypted = cipher.encrypt(server_private_key_parts(user_id, activation_id), private)
+    return StoredKeyPair(encrypted, mode, b64encode(public))
 
 
-def decrypt_server_private_key(cipher: RecordCipher, activation: StoredKeys) -> PrivateKey:
+def read_server_key(cipher: RecordCipher, activation: StoredKeys) -> ServerKey:
     """Read the stored server private key.
 
     :raises InvalidKeyFormat: it cannot be read
     :raises MasterDbKeyMissing: it is encrypted and no master key is configured
     :raises UnsupportedEncryptionMode: the record's encryption mode is unknown
     """
-    plain = cipher.decrypt(
-        activation.server_private_key_encryption,
-        server_private_key_parts(activation.user_id, activation.activation_id),
-        activation.server_private_key_base64,
-    )
+    secrets = generation_of_activation(activation.version).secrets
     try:
-        return import_private_key(plain)
+        return secrets.server_key(_server_key(cipher, activation))
     except KeyFormatError:
         raise InvalidKeyFormat() from None
 
 
-def import_stored_public_key(text: str) -> PublicKey:
-    """Read a public key column.
-
-    :raises InvalidKeyFormat: not Base64 of a point of the curve
-    """
-    try:
-        return import_public_key(b64decode(text))
-    except (EncodingError, KeyFormatError):
-        raise InvalidKeyFormat() from None
+def _server_key(cipher: RecordCipher, activation: StoredKeys) -> bytes:
+    return cipher.decrypt(
+        activation.server_private_key_encryption,
+        server_private_key_parts(activation.user_id, activation.activation_id),
+        activation.server_private_key_base64,
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,35 +11,27 @@ from powerauth_contracts.rest.activations import ActivationStatusRequest, Activa
 from powerauth_core.activations import repository
 from powerauth_core.activations.expiry import expire_if_overdue, overdue
 from powerauth_core.activations.initialisation import sign_code
-from powerauth_core.activations.keys import ActivationKeyCache, import_stored_public_key
+from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.ports import Ports
 from powerauth_core.activations.repository import ApplicationIds
-from powerauth_core.activations.rules import ACTIVATION_VERSION, CREATED, REMOVED
+from powerauth_core.activations.rules import CREATED, REMOVED
 from powerauth_core.applications.cache import ApplicationIdentity
-from powerauth_core.kernel.errors import CryptographyFailed, IncorrectActivationState, InvalidRequest
+from powerauth_core.kernel.errors import (
+    CryptographyFailed,
+    IncorrectActivationState,
+    InvalidKeyFormat,
+    InvalidRequest,
+)
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64decode, b64encode
-from powerauth_protocol.common.errors import EncodingError
-from powerauth_protocol.v3.counter import counter_hash
-from powerauth_protocol.v3.fingerprint import activation_fingerprint
-from powerauth_protocol.v3.status_blob import CHALLENGE_LENGTH, NONCE_LENGTH, StatusBlob, random_blob
+from powerauth_protocol.common.errors import EncodingError, KeyFormatError
+from powerauth_protocol.common.values import SealedStatus, StatusFacts
+from powerauth_protocol.generation import generation_of_activation, makes_codes
 
 _UNKNOWN = "unknown"
 _EPOCH = datetime(1970, 1, 1)
-_NO_COUNTER = bytes(16)
-
-
-@dataclass(frozen=True, slots=True)
-class EncryptedStatus:
-    """The encrypted status for the device.
-
-    :ivar blob: 32 bytes
-    :ivar nonce: 16 bytes if the device sent a challenge
-    """
-
-    blob: bytes
-    nonce: bytes | None
+_UNKNOWN_GENERATION = generation_of_activation(None)
 
 
 async def get_status(ports: Ports, request: ActivationStatusRequest) -> ActivationStatusResponse:
@@ -78,14 +68,14 @@ async def status(
 
 
 def read_challenge(text: str | None) -> bytes | None:
-    """The 16 bytes of a challenge, checked before any record is looked up.
+    """The bytes of a challenge, checked before any record is looked up.
 
     :raises InvalidRequest: not Base64 of 16 bytes
     """
     if text is None:
         return None
     try:
-        return b64decode(text, CHALLENGE_LENGTH)
+        return b64decode(text, _UNKNOWN_GENERATION.status.challenge_length)
     except EncodingError:
         raise InvalidRequest() from None
 
@@ -162,34 +152,29 @@ def _encrypted_status(
     activation_keys: ActivationKeyCache,
     activation: Activation,
     challenge: bytes | None,
-) -> EncryptedStatus:
+) -> SealedStatus:
     if _device_key(activation) is None:
         return _random_status(challenge)
-    if activation.version != ACTIVATION_VERSION:
+    if not makes_codes(activation.version):
         raise IncorrectActivationState()
-    transport = activation_keys.keys_of(activation).factors.transport
+    secrets = activation_keys.keys_of(activation)
     try:
-        ctr_data = None if activation.ctr_data is None else b64decode(activation.ctr_data)
-        ctr_hash = _NO_COUNTER if ctr_data is None else counter_hash(transport, ctr_data)
-        blob = StatusBlob(
-            activation_status=activation.activation_status.code,
-            failed_attempts=activation.failed_attempts & 0xFF,
-            max_failed_attempts=activation.max_failed_attempts & 0xFF,
-            ctr_byte=activation.counter & 0xFF,
-            ctr_look_ahead=settings.signature_validation_lookahead,
-            ctr_data_hash=ctr_hash,
+        facts = StatusFacts(
+            state=activation.activation_status.code,
+            failed_attempts=activation.failed_attempts,
+            max_failed_attempts=activation.max_failed_attempts,
+            counter=activation.counter,
+            ctr_data=None if activation.ctr_data is None else b64decode(activation.ctr_data),
+            look_ahead=settings.signature_validation_lookahead,
         )
-        if challenge is None:
-            return EncryptedStatus(blob.without_counter().encrypt(transport), None)
-        nonce = os.urandom(NONCE_LENGTH)
-        return EncryptedStatus(blob.encrypt(transport, challenge, nonce), nonce)
+        return generation_of_activation(activation.version).status.seal(facts, secrets, challenge)
     except EncodingError:
         raise CryptographyFailed() from None
 
 
-def _random_status(challenge: bytes | None) -> EncryptedStatus:
+def _random_status(challenge: bytes | None) -> SealedStatus:
     """What nobody can decrypt, with a nonce exactly where a real status has one."""
-    return EncryptedStatus(random_blob(), None if challenge is None else os.urandom(NONCE_LENGTH))
+    return _UNKNOWN_GENERATION.status.random(challenged=challenge is not None)
 
 
 def _code_signature(application: ApplicationIdentity, activation: Activation) -> str:
@@ -206,11 +191,13 @@ def _fingerprint(activation: Activation) -> str | None:
     device_key = _device_key(activation)
     if device_key is None:
         return None
-    return activation_fingerprint(
-        import_stored_public_key(device_key),
-        import_stored_public_key(activation.server_public_key_base64),
-        activation.activation_id,
-    )
+    secrets = generation_of_activation(activation.version).secrets
+    try:
+        return secrets.fingerprint(
+            b64decode(device_key), b64decode(activation.server_public_key_base64), activation.activation_id
+        )
+    except (EncodingError, KeyFormatError):
+        raise InvalidKeyFormat() from None
 
 
 def _text(data: bytes | None) -> str | None:

@@ -27,6 +27,7 @@ from powerauth_core.verification.jobs import (
 from powerauth_protocol.common.encoding import b64decode, parse_json_object
 from powerauth_protocol.common.errors import EncodingError, EnvelopeFormatError
 from powerauth_protocol.common.request_data import signature_base
+from powerauth_protocol.generation import generation_of
 from powerauth_protocol.v3.ecies import EciesRequest
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
@@ -86,7 +87,7 @@ async def check(
             signed_data=(signature_base(purpose.method, purpose.uri_id, nonce, body),),
             signature=header.signature,
             types=(header.kind,),
-            version=ProtocolVersion.parse(header.version),
+            version=generation_of(header.version).version,
             application_key=header.application_key,
             action=action,
             force_hash_counter=force_hash_counter,

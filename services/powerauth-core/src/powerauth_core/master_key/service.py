@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.activations.keys import decrypt_server_private_key
+from powerauth_core.activations.keys import read_server_key
 from powerauth_core.kernel.enums import RowBinding
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher, master_key_parts
@@ -90,7 +90,7 @@ async def _try(session: AsyncSession, master_key: bytes | None) -> None:
     cipher = RecordCipher(master_key)
     try:
         fits = activation is None or _is_pair(
-            decrypt_server_private_key(cipher, activation), activation.server_public_key_base64
+            read_server_key(cipher, activation), activation.server_public_key_base64
         )
         if pair is not None:
             parts = master_key_parts(pair.application_id, pair.id)

@@ -10,11 +10,17 @@ from powerauth_contracts.rest.verification import (
     VerifyEcdsaResponse,
 )
 from powerauth_core.activations import repository as activations
-from powerauth_core.activations.keys import ActivationKeyCache, import_stored_public_key
-from powerauth_core.kernel.errors import ActivationNotFound, IncorrectActivationState, InvalidRequest
+from powerauth_core.activations.keys import ActivationKeyCache
+from powerauth_core.kernel.errors import (
+    ActivationNotFound,
+    IncorrectActivationState,
+    InvalidKeyFormat,
+    InvalidRequest,
+)
 from powerauth_protocol.common.encoding import b64decode, b64encode
-from powerauth_protocol.common.errors import ProtocolError
-from powerauth_protocol.v3 import ecdsa
+from powerauth_protocol.common.errors import EncodingError, KeyFormatError, ProtocolError
+from powerauth_protocol.generation import generation_of_activation
+from powerauth_protocol.v3.ecdsa import EcdsaFormat
 from servicekit.database import Database
 
 
@@ -37,9 +43,14 @@ async def verify(database: Database, request: VerifyEcdsaRequest) -> VerifyEcdsa
         raise InvalidRequest()
     if activation.device_public_key_base64 is None or not activation.sound:
         return VerifyEcdsaResponse(signature_valid=False)
-    public_key = import_stored_public_key(activation.device_public_key_base64)
-    form = ecdsa.EcdsaFormat(request.signature_format or EcdsaSignatureFormat.DER)
-    return VerifyEcdsaResponse(signature_valid=ecdsa.verify(public_key, data, signature, form))
+    signatures = generation_of_activation(activation.version).data_signatures
+    form = EcdsaFormat(request.signature_format or EcdsaSignatureFormat.DER)
+    try:
+        device_key = b64decode(activation.device_public_key_base64)
+        valid = signatures.verify(device_key, data, signature, form)
+    except (EncodingError, KeyFormatError):
+        raise InvalidKeyFormat() from None
+    return VerifyEcdsaResponse(signature_valid=valid)
 
 
 async def sign(
@@ -60,8 +71,9 @@ async def sign(
         raise InvalidRequest()
     if activation.activation_status is not ActivationStatus.ACTIVE:
         raise IncorrectActivationState()
-    private_key = activation_keys.server_private_key(activation)
-    return SignEcdsaResponse(signature=b64encode(ecdsa.sign(private_key, data)))
+    server_key = activation_keys.server_key(activation)
+    signatures = generation_of_activation(activation.version).data_signatures
+    return SignEcdsaResponse(signature=b64encode(signatures.sign(server_key, data)))
 
 
 def _decoded(text: str, name: str) -> bytes:

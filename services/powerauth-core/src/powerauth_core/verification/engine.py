@@ -30,7 +30,7 @@ from powerauth_core.verification.optimistic import OptimisticStore
 from powerauth_core.verification.repeated import RepeatedAttempts
 from powerauth_core.verification.steps import Means, every_failure, of_own_device
 from powerauth_core.verification.store import Store
-from powerauth_protocol.v3.keys import ActivationKeys
+from powerauth_protocol.groups import FactorKeys
 from servicekit.batching import BatchFailed, MicroBatcher, Settled
 from servicekit.errors import Unavailable
 
@@ -181,7 +181,7 @@ class Verifier:
                     found[key] = await cache.by_key(session, key)
         return found
 
-    def _keys_of(self, activation: LockedActivation) -> ActivationKeys:
+    def _keys_of(self, activation: LockedActivation) -> FactorKeys:
         # Not kept per batch: the cache is one look-up, and most batches hold an activation once.
         return self._parts.activation_keys.keys_of(activation).factors
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
+from powerauth_protocol.groups import ProtocolVersion
 from powerauth_protocol.v3.signature import DEFAULT_COMPONENT_LENGTH, SignatureType
-from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.errors import ServiceError
 
 OFFLINE_SECRET = "offline"  # noqa: S105 the literal of spec/protocol-v3.md §8.1
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 class ActivationFacts:
     """What the decision needs of an activation row.
 
-    :ivar ctr_data: next expected counter data, 16 bytes; None before the key exchange
+    :ivar ctr_data: next expected counter data; None before the key exchange
     :ivar version: major protocol version of the activation; None before the key exchange
     :ivar sound: the row is as this core left it (D32)
     :ivar bound: what its MAC covers; None if there is no MAC to renew
@@ -78,6 +78,11 @@ class LockedActivation:
     def activation_id(self) -> str:
         """Id of the activation."""
         return self.facts.activation_id
+
+    @property
+    def version(self) -> int | None:
+        """Version of the activation."""
+        return self.facts.version
 
     @property
     def sound(self) -> bool:

@@ -25,6 +25,7 @@ from powerauth_core.verification.service import scope, verification_response
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.common.totp import totp
+from powerauth_protocol.generation import generation_of_activation
 from powerauth_protocol.v3 import offline
 from powerauth_protocol.v3.signature import SignatureType
 from servicekit import clock
@@ -51,8 +52,9 @@ async def create_personalized(
         raise ActivationNotFound()
     if activation.protocol != ActivationProtocol.POWERAUTH:
         raise InvalidRequest()
-    private_key = ports.activation_keys.server_private_key(activation)
-    payload = offline.build_personalized(request.data, nonce, private_key, otp)
+    server_key = ports.activation_keys.server_key(activation)
+    signatures = generation_of_activation(activation.version).data_signatures
+    payload = signatures.offline_payload(request.data, nonce, server_key, otp)
     return OfflinePayloadResponse(offline_data=payload, nonce=b64encode(nonce))
 
 

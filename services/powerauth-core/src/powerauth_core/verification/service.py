@@ -21,11 +21,10 @@ from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.verification import repository
 from powerauth_core.verification.jobs import VerificationJob, Verified
 from powerauth_core.verification.ports import Ports
-from powerauth_core.verification.steps import HASH_COUNTER_VERSION
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import VersionError
 from powerauth_protocol.common.json_text import read_json
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.generation import forces_hash_counter, generation_of
 from servicekit.database import Database
 
 
@@ -37,7 +36,7 @@ async def verify(ports: Ports, request: VerifySignatureRequest) -> VerifySignatu
     :raises IncorrectActivationState: an activation of protocol version 2
     """
     try:
-        version = ProtocolVersion.parse(request.signature_version)
+        version = generation_of(request.signature_version).version
     except VersionError:
         raise SignatureNotComputable() from None
     verified = await ports.verifier.run(
@@ -49,7 +48,7 @@ async def verify(ports: Ports, request: VerifySignatureRequest) -> VerifySignatu
             version=version,
             application_key=request.application_key,
             application_ids=scope(request.application_ids),
-            force_hash_counter=request.forced_signature_version == HASH_COUNTER_VERSION,
+            force_hash_counter=forces_hash_counter(request.forced_signature_version),
         )
     )
     return verification_response(request.activation_id, verified)

@@ -21,6 +21,7 @@ from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.verification.jobs import ActivationFacts, Decision, LockedActivation
 from powerauth_core.verification.store import Left
 from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.generation import generation_of_activation
 
 _TABLE = Activation.__tablename__
 _COLUMNS = (
@@ -55,6 +56,7 @@ def activations(rows: Iterable[Mapping[str, Any]], macs: RowMacs) -> dict[str, L
 
 def _activation(row: Mapping[str, Any], macs: RowMacs) -> LockedActivation:
     activation_id, ctr_data, mac, bound = row["activation_id"], row["ctr_data"], row["row_mac"], _bound(row)
+    counter = generation_of_activation(row["version"]).counter
     sound = macs.sound(_TABLE, activation_id, bound, mac)
     return LockedActivation(
         facts=ActivationFacts(
@@ -64,7 +66,7 @@ def _activation(row: Mapping[str, Any], macs: RowMacs) -> LockedActivation:
             version=row["version"],
             blocked_reason=row["blocked_reason"],
             counter=row["counter"],
-            ctr_data=None if ctr_data is None else b64decode(ctr_data, 16),
+            ctr_data=None if ctr_data is None else b64decode(ctr_data, counter.length),
             failed_attempts=row["failed_attempts"],
             max_failed_attempts=row["max_failed_attempts"],
             sound=sound,

@@ -22,18 +22,9 @@ from powerauth_core.verification.jobs import (
     VerificationJob,
 )
 from powerauth_protocol.common.errors import SignatureError
-from powerauth_protocol.v3.keys import ActivationKeys
-from powerauth_protocol.v3.signature import (
-    DEFAULT_COMPONENT_LENGTH,
-    Match,
-    SignatureType,
-    possession_component,
-    verify_with_lookahead,
-)
-from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
-
-HASH_COUNTER_VERSION = 3
-OLD_COUNTER_VERSION = 2
+from powerauth_protocol.generation import generation_of, generation_of_activation, makes_codes
+from powerauth_protocol.groups import Codes, FactorKeys, ProtocolVersion
+from powerauth_protocol.v3.signature import Match, SignatureType
 
 
 class KnownApplication(Protocol):
@@ -73,14 +64,13 @@ class Attempt:
     :ivar types: allowed types in the order in which they are tried; the first one is reported on failure
     :ivar candidates: complete signed bytes, application secret or ``offline`` included; several only with a
         proximity check
-    :ivar component_length: digits per factor of a decimal code
+    :ivar codes: the form that the code should have
     """
 
     signature: str
     types: tuple[SignatureType, ...]
     candidates: tuple[bytes, ...] = field(repr=False)
-    format: SignatureFormat
-    component_length: int
+    codes: Codes
     activation: LockedActivation
     means: Means
 
@@ -95,7 +85,7 @@ class Means:
         (D14)
     """
 
-    keys_of: Callable[[LockedActivation], ActivationKeys]
+    keys_of: Callable[[LockedActivation], FactorKeys]
     lookahead: int
     counts: Callable[[Attempt], bool]
 
@@ -115,7 +105,7 @@ def of_own_device(attempt: Attempt) -> bool:
         return True
     part = replace(
         attempt,
-        signature=possession_component(attempt.signature, attempt.format),
+        signature=attempt.codes.possession_part(attempt.signature),
         types=(SignatureType.POSSESSION,),
     )
     return _search(part) is not None
@@ -166,9 +156,7 @@ def decide(
         return Decision(Outcome.EXHAUSTED, facts, _blocked(facts), kind, counted=True)
     if facts.protocol is not ActivationProtocol.POWERAUTH:
         raise InvalidRequest()
-    if facts.version != HASH_COUNTER_VERSION and not (
-        job.force_hash_counter and facts.version == OLD_COUNTER_VERSION
-    ):
+    if not makes_codes(facts.version, by_hash_counter=job.force_hash_counter):
         raise IncorrectActivationState()
     match = _search(attempt)  # (7)
     if match is None:  # (8)
@@ -194,12 +182,13 @@ def _attempt(
     job: VerificationJob, activation: LockedActivation, application: KnownApplication | None, means: Means
 ) -> Attempt:
     if job.version is None:
-        secret, fmt, length = OFFLINE_SECRET, SignatureFormat.DECIMAL, job.component_length
+        generation = generation_of_activation(activation.version)
+        secret, codes = OFFLINE_SECRET, generation.offline_codes(job.component_length)
     else:
         secret = "" if application is None else application.secret
-        fmt, length = job.version.facts.signature_format, DEFAULT_COMPONENT_LENGTH  # (2)
+        codes = generation_of(job.version).codes  # (2)
     candidates = tuple([f"{data}&{secret}".encode() for data in job.signed_data])  # (4)
-    return Attempt(job.signature, job.types, candidates, fmt, length, activation, means)
+    return Attempt(job.signature, job.types, candidates, codes, activation, means)
 
 
 def _search(attempt: Attempt) -> Match | None:
@@ -207,15 +196,13 @@ def _search(attempt: Attempt) -> Match | None:
     if counter is None:
         return None
     try:
-        return verify_with_lookahead(
+        return attempt.codes.search(
             attempt.candidates,
             attempt.signature,
             attempt.types,
             attempt.means.keys_of(attempt.activation),
             counter,
             attempt.means.lookahead,
-            attempt.format,
-            attempt.component_length,
         )
     except SignatureError:
         raise SignatureNotComputable() from None
