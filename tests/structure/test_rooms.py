@@ -45,7 +45,6 @@ DOORS = ("dmz", "edge")
 """Rooms whose handlers map the wire to the domain, as `routes` and `views` do elsewhere."""
 STILL_WIRE = {
     "activations.status",
-    "dmz.activations",
     "dmz.creation",
     "dmz.status",
     "envelopes.handout",
@@ -56,7 +55,6 @@ STILL_WIRE = {
     "recovery.service",
     "temporary_keys.service",
     "tokens.service",
-    "upgrade.service",
     "vault.service",
     "verification.ecdsa",
     "verification.offline",

@@ -9,8 +9,6 @@ from pydantic_core import PydanticCustomError
 
 from powerauth_contracts.fields import ExactRequiredText
 from powerauth_contracts.wire import MAX_LONG_TEXT, ExactText, RequestModel, WireModel, checked_json
-from powerauth_protocol.common.encoding import b64encode
-from powerauth_protocol.v3.ecies import EciesResponse
 
 
 class EnvelopeFields(RequestModel):
@@ -35,16 +33,6 @@ class SealedFields(WireModel):
     mac: str
     nonce: str | None = None
     timestamp: int | None = None
-
-    @classmethod
-    def of(cls, response: EciesResponse) -> SealedFields:
-        """The wire form of an encrypted response."""
-        return cls(
-            encrypted_data=b64encode(response.encrypted_data),
-            mac=b64encode(response.mac),
-            nonce=None if response.nonce is None else b64encode(response.nonce),
-            timestamp=response.timestamp,
-        )
 
 
 def _object(value: object) -> object:

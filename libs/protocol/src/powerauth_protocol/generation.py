@@ -80,6 +80,8 @@ GENERATIONS: dict[str, Generation] = {version.value: V3(version) for version in 
 
 OLDEST: ProtocolVersion = V3Version.V3_0
 NEWEST: ProtocolVersion = V3Version.V3_3
+OLDEST_BOUND: ProtocolVersion = V3Version.V3_2
+"""The first one whose envelopes are bound to sender and moment, so that a repeated one is known."""
 
 _ACTIVATIONS: dict[int | None, Generation] = {V3_ACTIVATION: GENERATIONS[NEWEST]}
 _OLD_COUNTER = 2

@@ -34,7 +34,7 @@ ServerKey: TypeAlias = PrivateKey
 EnvelopeKey: TypeAlias = PrivateKey
 """What an envelope was encrypted for: a temporary key, or a long-term one."""
 
-Purpose: TypeAlias = SharedInfo1
+EnvelopePurpose: TypeAlias = SharedInfo1
 """What an envelope is for."""
 
 DeviceOffer: TypeAlias = ActivationLayer2Request
@@ -122,7 +122,7 @@ class Envelope(Protocol):
         ...
 
     def open(
-        self, purpose: Purpose, party: Party, secrets: Secrets | None, key: EnvelopeKey
+        self, purpose: EnvelopePurpose, party: Party, secrets: Secrets | None, key: EnvelopeKey
     ) -> OpenedEnvelope:
         """Verify and decrypt.
 

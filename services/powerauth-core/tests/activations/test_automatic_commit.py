@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from powerauth_core.container import Core
-from powerauth_core.envelopes.service import read_members
+from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.exchange import key_exchange, recovery
 from powerauth_core.exchange.offer import ClosedOffer
 
@@ -25,8 +25,8 @@ async def with_recovery(api: Any, application: Any) -> None:
 
 def _closed(device: Any, sealed: Any) -> ClosedOffer:
     members = device.env(sealed)
-    version, env = read_members(members, members.pop("protocolVersion"))
-    return ClosedOffer(device.app.key, version, env)
+    version = members.pop("protocolVersion")
+    return ClosedOffer(device.app.key, read_envelope(members, version))
 
 
 async def _states(api: Any, activation_id: str) -> list[str]:

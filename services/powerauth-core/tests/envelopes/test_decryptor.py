@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,14 +13,13 @@ from powerauth_core.envelopes import handout
 from powerauth_core.kernel.errors import DecryptionFailed, InvalidRequest, TemporaryKeyMissing
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import DecryptionError
-from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.common.scope import Party, Scope
+from powerauth_protocol.generation import generation_of
 from powerauth_protocol.v3.ecies import (
     EciesContext,
     EciesRequest,
     ServerEnvelope,
     SharedInfo1,
-    decrypt_request,
-    encrypt_response,
 )
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone
@@ -132,24 +130,16 @@ async def test_keys_are_handed_out_once_and_finished_after_the_mac_was_verified(
 ) -> None:
     device = await activate(ACTIVE, version)
     sealed = await _sealed(call, device, Scope.APPLICATION)
-    env = EciesRequest.from_json_dict(sealed.fields, version)
-    keys = await _hand_out(core, device, env)
-    assert decrypt_request(version, keys.secret_key, keys.request_shared_info2, env) == b'{"a":1}'
-    answer = encrypt_response(
-        version,
-        keys.secret_key,
-        keys.response_shared_info2,
-        b"answer",
-        nonce=keys.response_nonce if version.facts.response_nonce else env.nonce,
-        timestamp=keys.response_timestamp,
-    )
-    assert sealed.open(answer.to_json_dict()) == b"answer"
+    envelope = generation_of(version).envelopes.read(sealed.fields)
+    opened = envelope.open_at_edge(Party(device.app.key), await _hand_out(core, device, sealed.fields))
+    assert opened.plaintext == b'{"a":1}'
+    assert sealed.open(opened.seal(b"answer")) == b"answer"
     with pytest.raises(InvalidRequest):
-        await _hand_out(core, device, env)
+        await _hand_out(core, device, sealed.fields)
     if version is ProtocolVersion.V3_1:
         # Its nonce stands outside the MAC.
         with pytest.raises(InvalidRequest):
-            await _hand_out(core, device, replace(env, nonce=bytes(16)))
+            await _hand_out(core, device, sealed.fields | {"nonce": b64encode(bytes(16))})
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)
@@ -163,17 +153,16 @@ async def test_no_key_is_handed_out_for_a_wrong_mac_another_purpose_or_an_activa
     tampered = good.fields | {"encryptedData": special.fields["encryptedData"]}
     for fields in (tampered, special.fields, personal.fields):
         with pytest.raises((DecryptionFailed, TemporaryKeyMissing)):
-            await _hand_out(core, device, EciesRequest.from_json_dict(fields, version))
+            await _hand_out(core, device, fields)
     # The attempts above did not use the real one up.
-    await _hand_out(core, device, EciesRequest.from_json_dict(good.fields, version))
+    await _hand_out(core, device, good.fields)
 
 
-async def _hand_out(core: Core, device: Phone, env: EciesRequest) -> handout.EnvelopeKeys:
+async def _hand_out(core: Core, device: Phone, members: dict[str, Any]) -> dict[str, Any]:
+    envelope = generation_of(device.version).envelopes.read(members)
     async with core.database.transaction() as session:
         application = await handout.usable_application(core.application_cache, session, device.app.key, None)
-        return await handout.hand_out_keys(
-            core, session, env=env, application=application, version=device.version
-        )
+        return await handout.hand_out_keys(core, session, envelope=envelope, application=application)
 
 
 async def _set(core: Core, **values: Any) -> None:

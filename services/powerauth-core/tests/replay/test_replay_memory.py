@@ -72,7 +72,7 @@ async def test_an_envelope_is_remembered_as_long_as_it_would_be_accepted(
     await device.create(call, "user-1")
     async with core.database.read() as session:
         (row,) = (await session.execute(select(UniqueValue))).scalars()
-    assert row.type is UniqueValueType.ECIES_APPLICATION_SCOPE
+    assert row.type is UniqueValueType.ENVELOPE_APPLICATION_SCOPE
     # The furthest timestamp that is accepted is 60 s ahead, and it stays acceptable for 60 s more.
     assert moments.to_ms(row.timestamp_expires) > clock.now_ms() + 60_000
 

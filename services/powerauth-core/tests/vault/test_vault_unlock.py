@@ -9,7 +9,7 @@ import pytest
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.rest.vault import UnlockVaultRequest
-from powerauth_core.vault.service import unlock
+from powerauth_core.vault.routes import unlock
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1

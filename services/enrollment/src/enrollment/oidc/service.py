@@ -25,6 +25,6 @@ async def provider_configuration(door: CoreDoor, incoming: Incoming) -> bytes:
         raise EncryptionFailed from None
     if provider_id is None:
         raise ApplicationConfigurationFailed
-    asked: JsonObject = {"applicationKey": envelope.context.application_key, "providerId": provider_id}
+    asked: JsonObject = {"applicationKey": envelope.application_key, "providerId": provider_id}
     public = await calls.called(door, APPLICATION_PUBLIC, asked, ApplicationConfigurationFailed)
     return envelope.seal(json_bytes(ok_object(public)))

@@ -16,27 +16,17 @@ from powerauth_contracts.dmz.models import EnvelopeKeysAnswer
 from powerauth_contracts.dmz.table import ENVELOPE_KEYS
 from powerauth_contracts.texts import CoreRefused
 from powerauth_contracts.wire import json_bytes
-from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import (
     DecryptionError,
     EncodingError,
     EnvelopeFormatError,
     EnvelopeStateError,
-    HeaderError,
     ProtocolError,
 )
-from powerauth_protocol.v3.ecies import (
-    EciesContext,
-    EciesRequest,
-    EnvelopeKey,
-    Scope,
-    ServerEnvelope,
-    SharedInfo1,
-    decrypt_request,
-    encrypt_response,
-)
-from powerauth_protocol.v3.http_headers import parse_encryption_header
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.common.scope import Party, Scope
+from powerauth_protocol.generation import generation_of, read_encryption
+from powerauth_protocol.groups import EdgeEnvelope, ProtocolVersion
+from powerauth_protocol.v3.http_headers import parse_fields
 from servicekit.errors import RemoteUnavailable
 
 
@@ -48,11 +38,16 @@ class EnvelopeRefused(Exception):
 class OpenedEnvelope:
     """The plaintext of a request and the seal for the one answer."""
 
-    plaintext: bytes
-    context: EciesContext
+    application_key: str
+    version: ProtocolVersion
     keys: EnvelopeKeysAnswer = field(repr=False)
-    _request: EciesRequest = field(repr=False)
+    _envelope: EdgeEnvelope = field(repr=False)
     _sealed: bool = False
+
+    @property
+    def plaintext(self) -> bytes:
+        """What the device sent."""
+        return self._envelope.plaintext
 
     def plaintext_object(self) -> JsonObject:
         """Return the plaintext as a JSON object; empty plaintext is an empty object.
@@ -74,13 +69,16 @@ class OpenedEnvelope:
         if self._sealed:
             raise EnvelopeStateError("one response per envelope")
         self._sealed = True
-        return json_bytes(_encrypt(self.context, self.keys, self._request, plaintext))
+        try:
+            return json_bytes(self._envelope.seal(plaintext))
+        except ProtocolError:
+            raise RemoteUnavailable("the core handed out unusable envelope keys") from None
 
 
 def is_envelope(source: bytes, version: str) -> bool:
     """Whether a body has the form of an envelope of the version; it stays closed."""
     try:
-        EciesRequest.from_json_dict(parse_json_object(source), ProtocolVersion.parse(version))
+        generation_of(version).envelopes.read(parse_json_object(source))
     except (MalformedJson, ProtocolError):
         return False
     return True
@@ -92,80 +90,23 @@ async def open_application(door: CoreDoor, incoming: Incoming) -> OpenedEnvelope
     :raises EnvelopeRefused: header, form, keys or MAC are wrong.
     """
     try:
-        header = parse_encryption_header(incoming.encryption, Scope.APPLICATION)
-    except HeaderError:
-        raise EnvelopeRefused from None
-    context = EciesContext(
-        version=ProtocolVersion.parse(header.version),
-        scope=Scope.APPLICATION,
-        sh1=SharedInfo1.APPLICATION_GENERIC,
-        application_key=header.application_key,
-    )
-    return await _open(door, context, incoming.body)
-
-
-async def _open(door: CoreDoor, context: EciesContext, body: bytes) -> OpenedEnvelope:
-    try:
-        request = EciesRequest.from_json_dict(parse_json_object(body), context.version)
+        header = read_encryption(parse_fields(incoming.encryption), Scope.APPLICATION)
+        envelope = generation_of(header.version).envelopes.read(parse_json_object(incoming.body))
     except (MalformedJson, ProtocolError):
         raise EnvelopeRefused from None
     call: JsonObject = {
-        "applicationKey": context.application_key,
-        "protocolVersion": context.version.value,
-        **request.to_json_dict(),
+        "applicationKey": header.application_key,
+        "protocolVersion": header.version,
+        **envelope.members(),
     }
     try:
         keys = await door.call(ENVELOPE_KEYS, call)
     except CoreRefused:
         raise EnvelopeRefused from None
-    return OpenedEnvelope(_decrypt(context, keys, request), context, keys, request)
-
-
-def _decrypt(context: EciesContext, keys: EnvelopeKeysAnswer, request: EciesRequest) -> bytes:
     try:
-        if context.version.facts.associated_data:
-            return decrypt_request(
-                context.version, _key(keys), _handed_out(keys.request_shared_info2), request
-            )
-        return _legacy_envelope(context, keys, request).decrypt(request)
+        opened = envelope.open_at_edge(Party(header.application_key), dict(keys))
     except (DecryptionError, EnvelopeFormatError):
         raise EnvelopeRefused from None
     except EncodingError:
         raise RemoteUnavailable("the core handed out unusable envelope keys") from None
-
-
-def _encrypt(
-    context: EciesContext, keys: EnvelopeKeysAnswer, request: EciesRequest, plaintext: bytes
-) -> JsonObject:
-    """From 3.2 with the nonce and time that the core has fixed; before that from the base."""
-    try:
-        if context.version.facts.associated_data:
-            response = encrypt_response(
-                context.version,
-                _key(keys),
-                _handed_out(keys.response_shared_info2),
-                plaintext,
-                nonce=_handed_out(keys.response_nonce),
-                timestamp=keys.response_timestamp,
-            )
-        else:
-            response = _legacy_envelope(context, keys, request).encrypt(plaintext)
-    except ProtocolError:
-        raise RemoteUnavailable("the core handed out unusable envelope keys") from None
-    return response.to_json_dict()
-
-
-def _legacy_envelope(
-    context: EciesContext, keys: EnvelopeKeysAnswer, request: EciesRequest
-) -> ServerEnvelope:
-    return ServerEnvelope.from_secret(context, _key(keys), _handed_out(keys.shared_info2), request)
-
-
-def _key(keys: EnvelopeKeysAnswer) -> EnvelopeKey:
-    return EnvelopeKey(b64decode(keys.secret_key, 48))
-
-
-def _handed_out(text: str | None) -> bytes:
-    if text is None:
-        raise EncodingError("missing")
-    return b64decode(text)
+    return OpenedEnvelope(header.application_key, envelope.version, keys, opened)

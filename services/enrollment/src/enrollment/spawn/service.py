@@ -12,7 +12,7 @@ from enrollment.pipeline.sealed import envelope_of
 from enrollment.wire import EnvelopeMembers
 from powerauth_contracts.dmz.table import SPAWN
 from powerauth_contracts.texts import CoreRefused
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.generation import generation_of
 
 REQUEST_INVALID = "REQUEST_INVALID"
 
@@ -27,7 +27,7 @@ async def activation_code(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers
     :raises ActivationCodeFailed: when the destination is not allowed, or the core refuses
     """
     header = signature_header(incoming, SPAWN.purpose.types)
-    if not ProtocolVersion.parse(header.version).facts.associated_data:
+    if not generation_of(header.version).envelopes.bound_to_sender:
         raise SignatureInvalid
     if not is_envelope(incoming.body, header.version):
         raise EncryptionFailed

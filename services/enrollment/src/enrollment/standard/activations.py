@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from enrollment.core_client import CoreDoor
 from enrollment.errors import (
     ActivationFailed,
@@ -27,15 +25,13 @@ from powerauth_contracts.dmz.table import (
 from powerauth_contracts.texts import CoreRefused
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.generation import generation_of_activation
 from powerauth_protocol.v3.http_headers import is_uuid
 
 ACTIVATION_TYPES = frozenset({"CODE", "CUSTOM", "DIRECT", "RECOVERY"})
 
 RECOVERY_PUK_MISMATCH = "ERR_RECOVERY"
 """The core's code for a wrong PUK while another try is left."""
-
-_STATUS_BLOB_LENGTH = 32
-_STATUS_NONCE_LENGTH = 16
 
 
 async def create_activation(door: CoreDoor, limits: Limits, incoming: Incoming) -> bytes:
@@ -51,8 +47,8 @@ async def create_activation(door: CoreDoor, limits: Limits, incoming: Incoming) 
     except EnvelopeRefused:
         raise ActivationFailed from None
     request: JsonObject = {
-        "applicationKey": envelope.context.application_key,
-        "protocolVersion": envelope.context.version.value,
+        "applicationKey": envelope.application_key,
+        "protocolVersion": envelope.version,
         **layer1,
     }
     answer = await calls.called(door, ACTIVATION_CREATE, request, _creation_failure)
@@ -127,12 +123,10 @@ async def activation_status(door: CoreDoor, limits: Limits, incoming: Incoming) 
 
 def _random_status(activation_id: str, challenge: str | None) -> JsonObject:
     """What the core answers for an unknown activation: bytes that look like an encrypted status."""
-    status: JsonObject = {
-        "activationId": activation_id,
-        "encryptedStatusBlob": b64encode(os.urandom(_STATUS_BLOB_LENGTH)),
-    }
-    if challenge is not None:
-        status["nonce"] = b64encode(os.urandom(_STATUS_NONCE_LENGTH))
+    sealed = generation_of_activation(None).status.random(challenged=challenge is not None)
+    status: JsonObject = {"activationId": activation_id, "encryptedStatusBlob": b64encode(sealed.blob)}
+    if sealed.nonce is not None:
+        status["nonce"] = b64encode(sealed.nonce)
     return status
 
 

@@ -10,7 +10,7 @@ from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import JsonObject, request_object, text_member
 from powerauth_contracts.dmz.table import KEYSTORE_CREATE
 from powerauth_protocol.common.errors import TokenFormatError
-from powerauth_protocol.v3.temporary_key import parse_request_jwt
+from powerauth_protocol.generation import read_key_request
 
 LONGEST_JWT = 8192
 
@@ -45,7 +45,7 @@ async def _forward(door: CoreDoor, jwt: str) -> JsonObject:
 def named_activation(jwt: str) -> str | None:
     """Return the activation that a request names; None in application scope, and for what is no request."""
     try:
-        activation_id = parse_request_jwt(jwt).claims.activation_id
+        activation_id = read_key_request(jwt).activation_id
     except TokenFormatError:
         return None
     return None if activation_id is None else activation_id.lower()

@@ -15,9 +15,6 @@ from powerauth_core.kernel.errors import (
     IncorrectActivationState,
 )
 
-ACTIVATION_VERSION = 3
-"""Version of every activation that this core exchanges keys with."""
-
 REASON_NOT_SPECIFIED = "NOT_SPECIFIED"
 REASON_MAX_FAILED_ATTEMPTS = "MAX_FAILED_ATTEMPTS"
 REASON_OTP_FAILED_ATTEMPT = "OTP_FAILED_ATTEMPT"

@@ -15,7 +15,6 @@ from powerauth_contracts.dmz.models import (
     TokenRemoveAnswer,
 )
 from powerauth_contracts.dmz.table import ACTIVATION_REMOVE, TOKEN_REMOVE, UPGRADE_COMMIT
-from powerauth_contracts.rest.upgrade import CommitUpgradeRequest
 from powerauth_contracts.wire import ExactText, ObjectRequest, RequestModel
 from powerauth_core.activations import administration
 from powerauth_core.dmz import signed
@@ -76,16 +75,9 @@ class RemoveActivation(signed.DoorAction):
 class CommitUpgrade(signed.DoorAction):
     """Kept for wire compatibility: there are no upgrades, so it is refused (D8)."""
 
-    def __init__(self, ports: Ports, application_key: str) -> None:
-        self.ports = ports
-        self.application_key = application_key
-
     async def accepted(self, session: AsyncSession, activation: LockedActivation, decision: Decision) -> None:
         """Refused; the signature was checked and its counter step stays."""
-        request = CommitUpgradeRequest(
-            activation_id=activation.activation_id, application_key=self.application_key
-        )
-        await upgrade.commit(session, request)
+        await upgrade.refuse(session, activation.activation_id)
 
 
 async def remove_token(ports: Ports, request: SignedRequest) -> TokenRemoveAnswer:
@@ -130,13 +122,7 @@ async def commit_upgrade(ports: Ports, request: SignedRequest) -> SignedAnswer:
     :raises IncorrectActivationState: the signature was right; no activation can be upgraded (D8)
     """
     header, body = request.header.header(), signed.read_body(request)
-    action = None if header is None else CommitUpgrade(ports, header.application_key)
     verified = await signed.check(
-        ports.verifier,
-        header,
-        body,
-        UPGRADE_COMMIT.purpose,
-        action,
-        force_hash_counter=True,
+        ports.verifier, header, body, UPGRADE_COMMIT.purpose, CommitUpgrade(), force_hash_counter=True
     )
     return SignedAnswer(authenticated=verified is not None and verified.valid)

@@ -27,7 +27,7 @@ from powerauth_core.applications import config_service
 from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.rules import commits_at_once
-from powerauth_core.envelopes.service import read_members
+from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.exchange import key_exchange, recovery
 from powerauth_core.exchange.offer import ClosedOffer
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
@@ -78,8 +78,8 @@ async def create(ports: Ports, request: CreateActivationRequest) -> CreateActiva
     :raises ProviderFailed: there is no provider for the type, or it refused
     :raises CoreError: layer 2 does not open, or the activation cannot be created
     """
-    version, env = read_members(request.activation_data, request.protocol_version)
-    closed = ClosedOffer(request.application_key, version, env)
+    envelope = read_envelope(request.activation_data, request.protocol_version)
+    closed = ClosedOffer(request.application_key, envelope)
     by_oidc = request.type == "DIRECT" and request.identity_attributes.get("method") == OIDC
     exchanged = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request, closed)
     response = exchanged.response

@@ -20,9 +20,8 @@ from powerauth_core.upgrade import service as upgrade
 from powerauth_core.vault import rules as vault_rules
 from powerauth_core.vault.service import UnlockVault
 from powerauth_core.verification.jobs import Decision, LockedActivation, Verified
-from powerauth_protocol.v3.ecies import EciesRequest
+from powerauth_protocol.groups import Envelope
 from powerauth_protocol.v3.http_headers import SignatureHeader
-from powerauth_protocol.v3.versions import ProtocolVersion
 
 
 class EnvelopeAction(signed.DoorAction):
@@ -33,13 +32,12 @@ class EnvelopeAction(signed.DoorAction):
         self.header = header
         self.body = body
 
-    async def _request(self, session: AsyncSession) -> tuple[ApplicationFacts, ProtocolVersion, EciesRequest]:
+    async def _request(self, session: AsyncSession) -> tuple[ApplicationFacts, Envelope]:
         assert self.header is not None
         application = await self.ports.application_cache.by_key(session, self.header.application_key)
         if application is None:
             raise InvalidApplication()
-        version = ProtocolVersion.parse(self.header.version)
-        return application, version, signed.read_envelope(self.body, version)
+        return application, signed.read_envelope(self.body, self.header.version)
 
 
 class CreateToken(EnvelopeAction):
@@ -49,15 +47,14 @@ class CreateToken(EnvelopeAction):
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
     ) -> SealedFields:
         """The token, sealed for the device."""
-        application, version, env = await self._request(session)
+        application, envelope = await self._request(session)
         return await tokens.create(
             self.ports,
             session,
             activation=await signed.entity_of(session, activation),
             application=application,
             signature_type=SignatureType.of(decision.signature_type),
-            version=version,
-            env=env,
+            envelope=envelope,
         )
 
 
@@ -68,9 +65,9 @@ class ConfirmRecoveryCode(EnvelopeAction):
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
     ) -> SealedFields:
         """Whether it was usable already, sealed for the device."""
-        application, version, env = await self._request(session)
+        application, envelope = await self._request(session)
         entity = await signed.entity_of(session, activation)
-        return await recovery.confirm(self.ports, session, entity, application, version, env)
+        return await recovery.confirm(self.ports, session, entity, application, envelope)
 
 
 class UnlockVaultAtDoor(UnlockVault):
@@ -120,9 +117,8 @@ async def unlock_vault(ports: Ports, request: SealedRequest) -> SealedAnswer:
         header.kind,
         biometry_allowed=ports.settings.secure_vault_enable_biometric_authentication,
     )
-    version = ProtocolVersion.parse(header.version)
-    env = signed.read_envelope(body, version)
-    action = UnlockVaultAtDoor(ports, header.application_key, version, env)
+    envelope = signed.read_envelope(body, header.version)
+    action = UnlockVaultAtDoor(ports, header.application_key, envelope)
     return _answer(await signed.check(ports.verifier, header, body, VAULT_UNLOCK.purpose, action))
 
 
@@ -135,11 +131,10 @@ async def start_upgrade(ports: Ports, request: SealedRequest) -> SealedAnswer:
     header = None if request.encryption is None else request.encryption.header()
     if header is None or header.activation_id is None:
         raise InvalidRequest()
-    version = ProtocolVersion.parse(header.version)
-    signed.read_envelope(signed.read_body(request), version)
+    envelope = signed.read_envelope(signed.read_body(request), header.version)
     async with ports.database.read() as session:
         await upgrade.refuse_start(
-            ports.application_cache, session, header.activation_id, header.application_key, version
+            ports.application_cache, session, header.activation_id, header.application_key, envelope
         )
 
 

@@ -25,10 +25,8 @@ from powerauth_core.envelopes.service import Opened
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.verification.jobs import EarlyEnd, LockedActivation, Verified
 from powerauth_protocol.common.json_text import JsonError, read_json
-from powerauth_protocol.common.scope import Scope
-from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
+from powerauth_protocol.groups import Envelope, EnvelopePurpose
 from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader
-from powerauth_protocol.v3.versions import ProtocolVersion
 
 Sender = SignatureHeader | EncryptionHeader
 """The header that an envelope's application key, activation and version come from."""
@@ -46,7 +44,7 @@ class Received:
     opened: Opened = field(repr=False)
     activation: Activation
     application: ApplicationFacts
-    envelope: EciesRequest = field(repr=False)
+    envelope: Envelope = field(repr=False)
 
     @property
     def plaintext(self) -> bytes:
@@ -58,9 +56,7 @@ class Received:
 
         :raises InvalidRequest: it was accepted before
         """
-        await envelopes.remember(
-            self.ports.settings, session, Scope.ACTIVATION, self.envelope, self.activation
-        )
+        await envelopes.remember(self.ports.settings, session, self.envelope, self.activation)
 
 
 class PlaintextAction(signed.DoorAction):
@@ -158,8 +154,7 @@ async def _open(ports: Ports, session: AsyncSession, sender: Sender, body: bytes
     :raises InvalidRequest: no envelope of the header's version
     :raises CoreError: as `usable_activation`, `usable_application` and `decrypt_envelope`
     """
-    version = ProtocolVersion.parse(sender.version)
-    env = signed.read_envelope(body, version)
+    envelope = signed.read_envelope(body, sender.version)
     activation = await usable_activation(session, sender.activation_id)
     if activation is None:
         raise InvalidRequest()
@@ -169,11 +164,9 @@ async def _open(ports: Ports, session: AsyncSession, sender: Sender, body: bytes
     opened = await envelopes.decrypt_envelope(
         ports,
         session,
-        scope=Scope.ACTIVATION,
-        sh1=SharedInfo1.ACTIVATION_GENERIC,
-        env=env,
+        envelope=envelope,
+        purpose=EnvelopePurpose.ACTIVATION_GENERIC,
         application=application,
         activation=activation,
-        version=version,
     )
-    return Received(ports, opened, activation, application, env)
+    return Received(ports, opened, activation, application, envelope)

@@ -28,9 +28,8 @@ from powerauth_protocol.common.encoding import b64decode, parse_json_object
 from powerauth_protocol.common.errors import EncodingError, EnvelopeFormatError
 from powerauth_protocol.common.request_data import signature_base
 from powerauth_protocol.generation import generation_of
-from powerauth_protocol.v3.ecies import EciesRequest
+from powerauth_protocol.groups import Envelope
 from powerauth_protocol.v3.signature import SignatureType
-from powerauth_protocol.v3.versions import ProtocolVersion
 
 
 class DoorAction:
@@ -130,13 +129,14 @@ def actor_of(activation: LockedActivation) -> Actor:
     return Actor(activation.activation_id, activation.user_id, activation.application_id, activation.flags)
 
 
-def read_envelope(body: bytes, version: ProtocolVersion) -> EciesRequest:
+def read_envelope(body: bytes, version: str) -> Envelope:
     """The envelope that the body is.
 
+    :param version: of a header
     :raises InvalidRequest: the body is not an envelope of this version
     """
     try:
-        return EciesRequest.from_json_dict(parse_json_object(body), version)
+        return generation_of(version).envelopes.read(parse_json_object(body))
     except (EncodingError, EnvelopeFormatError):
         raise InvalidRequest() from None
 

@@ -34,7 +34,7 @@ from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.sealed import PlaintextAction, Received
 from powerauth_core.transfers.service import open_transfer
 from powerauth_core.verification.jobs import Decision, LockedActivation
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.generation import generation_of
 
 OTP_LENGTH = 16
 _LONGEST_OTP = 255
@@ -92,8 +92,8 @@ async def spawn(ports: Ports, request: SealedRequest) -> SealedAnswer:
     :raises CoreError: the new activation cannot be started
     """
     header = sealed.authorization_of(request)
-    if header is None or not ProtocolVersion.parse(header.version).facts.associated_data:
-        # Before 3.2 an envelope is not bound to its sender and can be replayed.
+    if header is None or not generation_of(header.version).envelopes.bound_to_sender:
+        # An envelope that is not bound to its sender can be replayed.
         return SealedAnswer(authenticated=False)
 
     async def action(received: Received) -> Spawn:

@@ -5,8 +5,7 @@ At the dmz door those of application scope alone (D1 rule 4); inside the network
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +18,6 @@ from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes import service
 from powerauth_core.envelopes.ports import Ports
-from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     DecryptionFailed,
@@ -28,76 +26,32 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.replay import service as replay
 from powerauth_core.settings import CoreSettings
-from powerauth_protocol.common.encoding import b64decode, b64encode, require_length
+from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError, ProtocolError
-from powerauth_protocol.common.scope import Scope
-from powerauth_protocol.v3 import ecies
-from powerauth_protocol.v3.ecies import EciesRequest, EnvelopeKey, SharedInfo1
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.groups import Envelope, Envelopes
 from servicekit import clock
 
-NONCE_LENGTH = 16
 UNTIMED_MEMORY_MS = 24 * 3_600_000
-"""How long the ephemeral key of an envelope without a timestamp is remembered (D1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnvelopeKeys:
-    """What an edge gets for one request whose MAC the core has verified (D1).
-
-    :ivar secret_key: envelope key, 48 bytes
-    :ivar shared_info2_base: 32 bytes; an edge gets it only in 3.0 and 3.1, where it is all there is
-    :ivar request_shared_info2: complete sharedInfo2 of the request
-    :ivar response_shared_info2: complete sharedInfo2 of the one answer
-    :ivar response_nonce: 16 bytes from 3.2, else None
-    :ivar response_timestamp: ms from 3.2, else None
-    """
-
-    secret_key: EnvelopeKey = field(repr=False)
-    shared_info2_base: bytes = field(repr=False)
-    request_shared_info2: bytes = field(repr=False)
-    response_shared_info2: bytes = field(repr=False)
-    response_nonce: bytes | None
-    response_timestamp: int | None
+"""How long an envelope without a timestamp is remembered (D1)."""
 
 
 async def hand_out_keys(
-    ports: Ports,
-    session: AsyncSession,
-    *,
-    env: EciesRequest,
-    application: ApplicationFacts,
-    version: ProtocolVersion,
-) -> EnvelopeKeys:
-    """The keys of one generic envelope of application scope, after its MAC was verified and it was
-    remembered.
+    ports: Ports, session: AsyncSession, *, envelope: Envelope, application: ApplicationFacts
+) -> dict[str, Any]:
+    """The keys of one generic envelope of application scope, after it was verified and remembered.
 
     The caller has checked the application with `usable_application`.
 
+    :return: values of ``EnvelopeKeysAnswer``, for one request and its one answer (D1)
     :raises CoreError: as `powerauth_core.envelopes.service.open_envelope`
     """
-    key = await _envelope_key(ports, session, Scope.APPLICATION, env, application, None, version)
-    context = service.context_of(
-        Scope.APPLICATION,
-        SharedInfo1.APPLICATION_GENERIC,
-        application,
-        None,
-        version,
-        env.temporary_key_id,
-    )
-    base = service.shared_info2_base(ports.activation_keys, application, None)
-    nonce, timestamp = (
-        (os.urandom(NONCE_LENGTH), clock.now_ms()) if version.facts.response_nonce else (None, None)
-    )
+    key = await service.key_of(ports, session, envelope, application, None)
     try:
-        request_info = ecies.request_shared_info2(context, base, env)
-        response_info = ecies.response_shared_info2(context, base, nonce, timestamp)
+        keys = envelope.edge_keys(service.party_of(application, None), key, clock.now_ms())
     except ProtocolError:
         raise DecryptionFailed() from None
-    if not ecies.verify_request_mac(key, request_info, env):
-        raise DecryptionFailed()
-    await _remember(ports.settings, session, env)
-    return EnvelopeKeys(key, base, request_info, response_info, nonce, timestamp)
+    await _remember(ports.settings, session, envelope)
+    return keys
 
 
 async def decryptor(ports: Ports, request: DecryptorRequest) -> DecryptorResponse:
@@ -110,8 +64,7 @@ async def decryptor(ports: Ports, request: DecryptorRequest) -> DecryptorRespons
     :raises TemporaryKeyMissing: the temporary key is not for this envelope, or is gone
     :raises DecryptionFailed: version and fields do not fit together, or the ephemeral key is no point
     """
-    version = service.read_version(request.protocol_version)
-    env = _keys_only(request)
+    envelope = _without_body(request, service.read_version(request.protocol_version).envelopes)
     async with ports.database.transaction() as session:
         activation = await usable_activation(session, request.activation_id, request.application_ids)
         application = await usable_application(
@@ -119,31 +72,28 @@ async def decryptor(ports: Ports, request: DecryptorRequest) -> DecryptorRespons
         )
         if request.application_ids is not None and application.application_id not in request.application_ids:
             raise InvalidApplication()
-        scope = Scope.APPLICATION if activation is None else Scope.ACTIVATION
-        key = await _envelope_key(ports, session, scope, env, application, activation, version)
-        # No MAC to verify here: the caller has the ciphertext. The value is remembered all the same.
-        await replay.remember_envelope(
-            ports.settings, session, UniqueValueType.ECIES_APPLICATION_SCOPE, env, request.activation_id
-        )
-        base = service.shared_info2_base(ports.activation_keys, application, activation)
-    return DecryptorResponse(secret_key=b64encode(key), shared_info2=b64encode(base))
+        key = await service.key_of(ports, session, envelope, application, activation)
+        secrets = service.secrets_of(ports, activation)
+        try:
+            secret, base = envelope.lasting_keys(service.party_of(application, activation), secrets, key)
+        except ProtocolError:
+            raise DecryptionFailed() from None
+        # Nothing to verify here: the caller has the ciphertext. The envelope is remembered all the same.
+        if envelope.timestamp is not None:
+            value = envelope.replay_value(request.activation_id)
+            await replay.remember_timed(
+                ports.settings, session, replay.APPLICATION_SCOPE, value, envelope.timestamp
+            )
+    return DecryptorResponse(secret_key=b64encode(secret), shared_info2=b64encode(base))
 
 
-async def _remember(settings: CoreSettings, session: AsyncSession, env: EciesRequest) -> None:
-    """One envelope, one set of keys. Before 3.2 its ephemeral key alone is what makes it unique: the MAC
-    does not cover the nonce, and there is no time.
-    """
-    kind = UniqueValueType.ECIES_APPLICATION_SCOPE
-    if env.timestamp is not None:
-        await replay.remember_envelope(settings, session, kind, env)
+async def _remember(settings: CoreSettings, session: AsyncSession, envelope: Envelope) -> None:
+    """One envelope, one set of keys."""
+    if envelope.timestamp is not None:
+        await service.remember(settings, session, envelope, None)
         return
-    await replay.remember(
-        settings,
-        session,
-        kind,
-        acceptable_until_ms=clock.now_ms() + UNTIMED_MEMORY_MS,
-        ephemeral_public_key=env.ephemeral_public_key,
-    )
+    until_ms = clock.now_ms() + UNTIMED_MEMORY_MS
+    await replay.remember(settings, session, replay.APPLICATION_SCOPE, envelope.replay_value(None), until_ms)
 
 
 async def usable_activation(
@@ -184,40 +134,12 @@ async def usable_application(
     return application
 
 
-async def _envelope_key(
-    ports: Ports,
-    session: AsyncSession,
-    scope: Scope,
-    env: EciesRequest,
-    application: ApplicationFacts,
-    activation: Activation | None,
-    version: ProtocolVersion,
-) -> EnvelopeKey:
-    service.require_version(application, version)
-    if env.timestamp is not None:
-        replay.check_time(ports.settings, env.timestamp)
-    private = await service.private_key(
-        ports.cipher, ports.activation_keys, session, application, activation, env.temporary_key_id
-    )
+def _without_body(request: DecryptorRequest, envelopes: Envelopes) -> Envelope:
+    """The part of an envelope that the decryptor call carries."""
     try:
-        env.check(version)
-        if env.nonce is not None:
-            require_length(env.nonce, NONCE_LENGTH)
-        return ecies.derive_envelope_key(
-            private, env.ephemeral_public_key, SharedInfo1.generic(scope), version
-        )
-    except ProtocolError:
-        raise DecryptionFailed() from None
-
-
-def _keys_only(request: DecryptorRequest) -> EciesRequest:
-    """The part of an envelope that the decryptor call carries: everything but ciphertext and MAC."""
-    try:
-        return EciesRequest(
+        return envelopes.read_without_body(
             temporary_key_id=request.temporary_key_id,
             ephemeral_public_key=b64decode(request.ephemeral_public_key),
-            encrypted_data=b"",
-            mac=b"",
             nonce=None if request.nonce is None else b64decode(request.nonce),
             timestamp=request.timestamp,
         )

@@ -9,58 +9,52 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
-from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.ports import Ports
-from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import DecryptionFailed, EncryptionFailed, InvalidRequest
-from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.replay import service as replay
 from powerauth_core.settings import CoreSettings
-from powerauth_core.temporary_keys import service as keystore
+from powerauth_core.temporary_keys import service as temporary_keys
 from powerauth_protocol.common.errors import EnvelopeFormatError, ProtocolError, VersionError
-from powerauth_protocol.common.scope import Scope
-from powerauth_protocol.v3 import ecies
-from powerauth_protocol.v3.ecies import EciesContext, EciesRequest, ServerEnvelope, SharedInfo1
-from powerauth_protocol.v3.keys import PrivateKey
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.common.scope import Party
+from powerauth_protocol.generation import Generation, generation_of
+from powerauth_protocol.groups import (
+    Envelope,
+    EnvelopeKey,
+    EnvelopePurpose,
+    OpenedEnvelope,
+    ProtocolVersion,
+    Secrets,
+)
 from servicekit import clock
-
-REPLAY_KINDS = {
-    Scope.APPLICATION: UniqueValueType.ECIES_APPLICATION_SCOPE,
-    Scope.ACTIVATION: UniqueValueType.ECIES_ACTIVATION_SCOPE,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A decrypted request that waits for its one answer."""
 
-    plaintext: bytes = field(repr=False)
-    version: ProtocolVersion
-    _envelope: ServerEnvelope = field(repr=False)
+    _envelope: OpenedEnvelope = field(repr=False)
+
+    @property
+    def plaintext(self) -> bytes:
+        """What the device sent."""
+        return self._envelope.plaintext
 
     def seal(self, plaintext: bytes) -> SealedFields:
         """Encrypt the answer; once only.
 
         :raises EncryptionFailed: it cannot be encrypted, or an answer was encrypted before
         """
-        timestamp = clock.now_ms() if self.version.facts.timestamp else None
         try:
-            return SealedFields.of(self._envelope.encrypt(plaintext, timestamp=timestamp))
+            return SealedFields.model_validate(self._envelope.seal(plaintext, clock.now_ms()))
         except ProtocolError:
             raise EncryptionFailed() from None
 
 
-def read_envelope(fields: EnvelopeFields, version_text: str) -> tuple[ProtocolVersion, EciesRequest]:
-    """Formal check of a request's envelope fields; nothing is decrypted.
-
-    :param version_text: the request's ``protocolVersion`` or ``signatureVersion``
-    :raises DecryptionFailed: unknown protocol version
-    :raises InvalidRequest: a field is missing, malformed or not allowed in this version
-    """
-    members = {
+def members_of(fields: EnvelopeFields) -> dict[str, Any]:
+    """The envelope in a request, as its JSON object would be."""
+    return {
         "temporaryKeyId": fields.temporary_key_id,
         "ephemeralPublicKey": fields.ephemeral_public_key,
         "encryptedData": fields.encrypted_data,
@@ -68,38 +62,29 @@ def read_envelope(fields: EnvelopeFields, version_text: str) -> tuple[ProtocolVe
         "nonce": fields.nonce,
         "timestamp": fields.timestamp,
     }
-    return read_members(members, version_text)
 
 
-def read_members(members: Mapping[str, Any], version_text: str) -> tuple[ProtocolVersion, EciesRequest]:
-    """The same for an envelope as its JSON object came; unknown members are refused.
+def read_envelope(members: Mapping[str, Any], version: str) -> Envelope:
+    """Formal check of an envelope's members; nothing is decrypted.
 
+    :param version: the request's ``protocolVersion`` or ``signatureVersion``
     :raises DecryptionFailed: unknown protocol version
-    :raises InvalidRequest: a field is missing, malformed, unknown or not allowed in this version
+    :raises InvalidRequest: a member is missing, malformed, unknown or not allowed in this version
     """
-    version = read_version(version_text)
+    speaking = read_version(version)
     try:
-        return version, EciesRequest.from_json_dict(members, version)
+        return speaking.envelopes.read(members)
     except EnvelopeFormatError:
         raise InvalidRequest() from None
 
 
-def version_of(fields: EnvelopeFields) -> str:
-    """The version that an envelope has by its fields (§2.2); clients older than that member tell none."""
-    if fields.temporary_key_id is not None:
-        return ProtocolVersion.V3_3
-    if fields.timestamp is not None:
-        return ProtocolVersion.V3_2
-    return ProtocolVersion.V3_0 if fields.nonce is None else ProtocolVersion.V3_1
-
-
-def read_version(version_text: str) -> ProtocolVersion:
-    """The protocol version of an envelope.
+def read_version(version: str) -> Generation:
+    """What speaks the protocol version of an envelope.
 
     :raises DecryptionFailed: it is unknown
     """
     try:
-        return ProtocolVersion.parse(version_text)
+        return generation_of(version)
     except VersionError:
         raise DecryptionFailed() from None
 
@@ -108,12 +93,10 @@ async def open_envelope(
     ports: Ports,
     session: AsyncSession,
     *,
-    scope: Scope,
-    sh1: SharedInfo1,
-    env: EciesRequest,
+    envelope: Envelope,
+    purpose: EnvelopePurpose,
     application: ApplicationFacts,
     activation: Activation | None,
-    version: ProtocolVersion,
 ) -> Opened:
     """Check the time, choose the key, verify and decrypt, and remember the envelope, in this order.
 
@@ -121,73 +104,55 @@ async def open_envelope(
     :raises CoreError: as `decrypt_envelope`, which says what the parameters are
     """
     opened = await decrypt_envelope(
-        ports,
-        session,
-        scope=scope,
-        sh1=sh1,
-        env=env,
-        application=application,
-        activation=activation,
-        version=version,
+        ports, session, envelope=envelope, purpose=purpose, application=application, activation=activation
     )
-    await remember(ports.settings, session, scope, env, activation)
+    await remember(ports.settings, session, envelope, activation)
     return opened
 
 
 async def remember(
-    settings: CoreSettings,
-    session: AsyncSession,
-    scope: Scope,
-    env: EciesRequest,
-    activation: Activation | None,
+    settings: CoreSettings, session: AsyncSession, envelope: Envelope, activation: Activation | None
 ) -> None:
     """Remember an envelope that was opened, so that it is accepted once (D10).
 
+    One without a timestamp cannot be remembered.
+
     :raises InvalidRequest: accepted before
     """
-    identifier = None if activation is None else activation.activation_id
-    await replay.remember_envelope(settings, session, REPLAY_KINDS[scope], env, identifier)
+    if envelope.timestamp is not None:
+        activation_id = None if activation is None else activation.activation_id
+        kind = replay.APPLICATION_SCOPE if activation is None else replay.ACTIVATION_SCOPE
+        value = envelope.replay_value(activation_id)
+        await replay.remember_timed(settings, session, kind, value, envelope.timestamp)
 
 
 async def decrypt_envelope(
     ports: Ports,
     session: AsyncSession,
     *,
-    scope: Scope,
-    sh1: SharedInfo1,
-    env: EciesRequest,
+    envelope: Envelope,
+    purpose: EnvelopePurpose,
     application: ApplicationFacts,
     activation: Activation | None,
-    version: ProtocolVersion,
 ) -> Opened:
     """Check the time, choose the key, verify and decrypt; whoever acts on it remembers it.
 
     The caller has checked that the application version is usable and that the activation's state allows the
     call. An activation in activation scope has exchanged its keys.
 
-    :param sh1: purpose of the envelope; never one that the caller of the core may choose
+    :param purpose: never one that the caller of the core may choose
     :param activation: the activation in activation scope, None in application scope
     :raises InvalidRequest: outside the time window
     :raises TemporaryKeyMissing: the named temporary key is not for this envelope, or is gone
     :raises NoMasterKeyPair: application scope without temporary key, and the application has no key pair
     :raises DecryptionFailed: anything else is wrong, also a version below the application's minimum
     """
-    require_version(application, version)
-    if env.timestamp is not None:
-        replay.check_time(ports.settings, env.timestamp)
-    private = await private_key(
-        ports.cipher, ports.activation_keys, session, application, activation, env.temporary_key_id
-    )
+    key = await key_of(ports, session, envelope, application, activation)
+    secrets = secrets_of(ports, activation)
     try:
-        plaintext, envelope = ecies.open_envelope(
-            context_of(scope, sh1, application, activation, version, env.temporary_key_id),
-            private,
-            shared_info2_base(ports.activation_keys, application, activation),
-            env,
-        )
+        return Opened(envelope.open(purpose, party_of(application, activation), secrets, key))
     except ProtocolError:
         raise DecryptionFailed() from None
-    return Opened(plaintext, version, envelope)
 
 
 def require_version(application: ApplicationFacts, version: ProtocolVersion) -> None:
@@ -199,50 +164,34 @@ def require_version(application: ApplicationFacts, version: ProtocolVersion) -> 
         raise DecryptionFailed()
 
 
-async def private_key(
-    cipher: RecordCipher,
-    activation_keys: ActivationKeyCache,
+async def key_of(
+    ports: Ports,
     session: AsyncSession,
+    envelope: Envelope,
     application: ApplicationFacts,
     activation: Activation | None,
-    temporary_key_id: str | None,
-) -> PrivateKey:
-    """The key that an envelope was encrypted for (spec/protocol-v3.md §5.2); raises as `open_envelope`."""
-    activation_id = None if activation is None else activation.activation_id
-    if temporary_key_id is not None:
-        return await keystore.private_key(
-            cipher, session, temporary_key_id, application.application_key, activation_id
+) -> EnvelopeKey:
+    """Check version and time of an envelope, and find the key that it was encrypted for
+    (spec/protocol-v3.md §5.2); raises as `decrypt_envelope`.
+    """
+    require_version(application, envelope.version)
+    if envelope.timestamp is not None:
+        replay.check_time(ports.settings, envelope.timestamp)
+    if envelope.temporary_key_id is not None:
+        return await temporary_keys.find_key(
+            ports.cipher, session, envelope, party_of(application, activation)
         )
     if activation is not None:
-        return activation_keys.keys_of(activation).server_private
+        return ports.activation_keys.keys_of(activation).server_private
     return application.master_key().private
 
 
-def shared_info2_base(
-    activation_keys: ActivationKeyCache, application: ApplicationFacts, activation: Activation | None
-) -> bytes:
-    """The 32-byte base of sharedInfo2 of the scope (spec/protocol-v3.md §5.3)."""
-    if activation is None:
-        return ecies.shared_info2_base(Scope.APPLICATION, application.secret)
-    transport = activation_keys.keys_of(activation).factors.transport
-    return ecies.shared_info2_base(Scope.ACTIVATION, application.secret, transport)
+def secrets_of(ports: Ports, activation: Activation | None) -> Secrets | None:
+    """The secrets of the activation in activation scope."""
+    return None if activation is None else ports.activation_keys.keys_of(activation)
 
 
-def context_of(
-    scope: Scope,
-    sh1: SharedInfo1,
-    application: ApplicationFacts,
-    activation: Activation | None,
-    version: ProtocolVersion,
-    temporary_key_id: str | None,
-) -> EciesContext:
-    """What both sides know about an envelope."""
-    return EciesContext(
-        version=version,
-        scope=scope,
-        sh1=sh1,
-        application_key=application.application_key,
-        application_secret=application.secret,
-        activation_id=None if activation is None else activation.activation_id,
-        temporary_key_id=temporary_key_id,
-    )
+def party_of(application: ApplicationFacts, activation: Activation | None) -> Party:
+    """Whose envelopes are meant."""
+    activation_id = None if activation is None else activation.activation_id
+    return Party(application.application_key, application.secret, activation_id)

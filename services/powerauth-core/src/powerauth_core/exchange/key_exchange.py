@@ -27,7 +27,7 @@ from powerauth_core.activations.rules import (
     status_after_key_exchange,
 )
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.service import read_envelope, version_of
+from powerauth_core.envelopes.service import members_of, read_envelope
 from powerauth_core.exchange.offer import ClosedOffer, Offer, accept, open_offer, seal_answer
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import ActivationExpired, ActivationNotFound, InvalidApplication
@@ -35,6 +35,7 @@ from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.recovery import lifecycle
 from powerauth_core.settings import CoreSettings
 from powerauth_core.transfers import service as transfers
+from powerauth_protocol.generation import version_of_members
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.activation import ActivationRecovery
 from servicekit import clock
@@ -42,13 +43,15 @@ from servicekit import clock
 
 async def prepare_activation(ports: Ports, request: PrepareActivationRequest) -> KeyExchangeResponse:
     """``activation/prepare``; raises as `read_envelope` and `prepare`."""
-    version, env = read_envelope(request, request.protocol_version or version_of(request))
+    members = members_of(request)
+    # Clients older than that member tell no version (§2.2).
+    envelope = read_envelope(members, request.protocol_version or version_of_members(members))
     async with ports.database.transaction() as session:
         return await prepare(
             ports,
             session,
             code=request.activation_code,
-            closed=ClosedOffer(request.application_key, version, env),
+            closed=ClosedOffer(request.application_key, envelope),
             generate_recovery_codes=request.generate_recovery_codes,
             application_ids=request.application_ids,
         )
@@ -109,13 +112,13 @@ async def prepare(
 async def create_activation(ports: Ports, request: CreateActivationRequest) -> KeyExchangeResponse:
     """``activation/create``; raises as `read_envelope` and `create`."""
     check_expiration(request.timestamp_activation_expire, "creating activation")
-    version, env = read_envelope(request, request.protocol_version)
+    envelope = read_envelope(members_of(request), request.protocol_version)
     async with ports.database.transaction() as session:
         return await create(
             ports,
             session,
             user_id=request.user_id,
-            closed=ClosedOffer(request.application_key, version, env),
+            closed=ClosedOffer(request.application_key, envelope),
             expires=request.timestamp_activation_expire,
             max_failure_count=request.max_failure_count,
             otp=request.activation_otp,

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.wire import checked_json
 from powerauth_core.activations.models import Activation
-from powerauth_core.activations.rules import ACTIVATION_VERSION
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.service import Opened, open_envelope
 from powerauth_core.exchange.ports import Ports
@@ -21,17 +20,9 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError, KeyFormatError
-from powerauth_protocol.common.scope import Scope
-from powerauth_protocol.v3.activation import (
-    ActivationLayer2Request,
-    ActivationLayer2Response,
-    ActivationRecovery,
-    DeviceKeyFormatError,
-)
-from powerauth_protocol.v3.counter import generate_ctr_data
-from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
-from powerauth_protocol.v3.keys import PublicKey, export_public_key, import_public_key
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.generation import Generation, generation_of
+from powerauth_protocol.groups import DeviceOffer, Envelope, EnvelopePurpose
+from powerauth_protocol.v3.activation import ActivationRecovery, DeviceKeyFormatError
 
 if TYPE_CHECKING:
     from powerauth_contracts.envelopes import SealedFields
@@ -46,16 +37,19 @@ class ClosedOffer:
     """Layer 2 as it came: of which application version, and its envelope, judged by its form only."""
 
     application_key: str
-    version: ProtocolVersion
-    envelope: EciesRequest = field(repr=False)
+    envelope: Envelope = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A device's layer 2 request whose key is a point of the curve and whose texts fit their columns."""
+    """A device's layer 2 request whose key is one and whose texts fit their columns.
 
-    layer2: ActivationLayer2Request
-    device_key: PublicKey
+    :ivar device_key: as it is stored
+    """
+
+    generation: Generation
+    layer2: DeviceOffer
+    device_key: bytes
     opened: Opened = field(repr=False)
 
     @property
@@ -74,41 +68,40 @@ async def open_offer(
 
     :raises InvalidInputFormat: not the JSON of a layer 2 request
     :raises InvalidRequest: the device key is missing, a text is too long, or the envelope was accepted before
-    :raises InvalidKeyFormat: the device key is not a point of the curve
+    :raises InvalidKeyFormat: the device key is none
     :raises CoreError: the envelope does not open
     """
     opened = await open_envelope(
         ports,
         session,
-        scope=Scope.APPLICATION,
-        sh1=SharedInfo1.ACTIVATION_LAYER_2,
-        env=closed.envelope,
+        envelope=closed.envelope,
+        purpose=EnvelopePurpose.ACTIVATION_LAYER_2,
         application=application,
         activation=None,
-        version=closed.version,
     )
-    layer2 = _parsed(opened.plaintext)
+    generation = generation_of(closed.envelope.version)
+    layer2 = _parsed(generation, opened.plaintext)
     _check_texts(layer2)
-    if not layer2.device_public_key:
-        raise InvalidRequest()
     try:
-        device_key = import_public_key(layer2.device_public_key)
+        device_key = generation.exchange.device_key(layer2)
+    except EncodingError:
+        raise InvalidRequest() from None
     except KeyFormatError:
         raise InvalidKeyFormat() from None
-    return Offer(layer2, device_key, opened)
+    return Offer(generation, layer2, device_key, opened)
 
 
 def accept(activation: Activation, offer: Offer) -> None:
     """Store the device's key and description and the first counter value with a locked activation."""
     layer2 = offer.layer2
-    activation.device_public_key_base64 = b64encode(export_public_key(offer.device_key))
+    activation.device_public_key_base64 = b64encode(offer.device_key)
     activation.activation_name = layer2.activation_name
     activation.external_id = layer2.external_id
     activation.extras = layer2.extras
     activation.platform = UNKNOWN_PLATFORM if layer2.platform is None else layer2.platform.lower()
     activation.device_info = layer2.device_info
-    activation.version = ACTIVATION_VERSION
-    activation.ctr_data = b64encode(generate_ctr_data())
+    activation.version = offer.generation.activation_version
+    activation.ctr_data = b64encode(offer.generation.counter.first())
 
 
 def seal_answer(offer: Offer, activation: Activation, recovery: ActivationRecovery | None) -> SealedFields:
@@ -117,27 +110,27 @@ def seal_answer(offer: Offer, activation: Activation, recovery: ActivationRecove
     :raises CryptographyFailed: a stored column is not Base64
     """
     try:
-        answer = ActivationLayer2Response(
-            activation_id=activation.activation_id,
-            server_public_key=b64decode(activation.server_public_key_base64),
-            ctr_data=b64decode(activation.ctr_data or ""),
-            activation_recovery=recovery,
+        answer = offer.generation.exchange.answer(
+            activation.activation_id,
+            b64decode(activation.server_public_key_base64),
+            b64decode(activation.ctr_data or ""),
+            recovery,
         )
     except EncodingError:
         raise CryptographyFailed() from None
-    return offer.opened.seal(answer.to_json())
+    return offer.opened.seal(answer)
 
 
-def _parsed(plaintext: bytes) -> ActivationLayer2Request:
+def _parsed(generation: Generation, plaintext: bytes) -> DeviceOffer:
     try:
-        return ActivationLayer2Request.from_json(plaintext)
+        return generation.exchange.read(plaintext)
     except DeviceKeyFormatError:
         raise InvalidKeyFormat() from None
     except EncodingError:
         raise InvalidInputFormat() from None
 
 
-def _check_texts(layer2: ActivationLayer2Request) -> None:
+def _check_texts(layer2: DeviceOffer) -> None:
     texts = (layer2.activation_name, layer2.external_id, layer2.platform, layer2.device_info)
     if any(len(text or "") > _TEXT_LENGTH for text in texts) or len(layer2.extras or "") > _EXTRAS_LENGTH:
         raise InvalidRequest()

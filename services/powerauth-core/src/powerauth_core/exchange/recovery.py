@@ -13,7 +13,7 @@ from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.initialisation import Properties, hash_otp
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
-from powerauth_core.envelopes.service import read_envelope
+from powerauth_core.envelopes.service import members_of, read_envelope
 from powerauth_core.exchange.key_exchange import create_for
 from powerauth_core.exchange.offer import ClosedOffer, open_offer
 from powerauth_core.exchange.ports import Ports
@@ -28,14 +28,14 @@ from servicekit import clock
 
 async def create_activation(ports: Ports, request: CreateActivationByRecoveryRequest) -> KeyExchangeResponse:
     """``activation/recovery/create``; raises as `read_envelope` and `create`."""
-    version, env = read_envelope(request, request.protocol_version)
+    envelope = read_envelope(members_of(request), request.protocol_version)
     async with ports.database.transaction() as session:
         return await create(
             ports,
             session,
             code=request.recovery_code,
             puk=request.puk,
-            closed=ClosedOffer(request.application_key, version, env),
+            closed=ClosedOffer(request.application_key, envelope),
             otp=request.activation_otp,
             max_failure_count=request.max_failure_count,
             generate_recovery_codes=request.generate_recovery_codes is not False,

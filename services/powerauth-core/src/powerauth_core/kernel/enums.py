@@ -18,8 +18,8 @@ class UniqueValueType(CodedEnum):
     """What a stored unique value protects from replay (§15)."""
 
     MAC_TOKEN = "MAC_TOKEN", 0
-    ECIES_APPLICATION_SCOPE = "ECIES_APPLICATION_SCOPE", 1
-    ECIES_ACTIVATION_SCOPE = "ECIES_ACTIVATION_SCOPE", 2
+    ENVELOPE_APPLICATION_SCOPE = "ENVELOPE_APPLICATION_SCOPE", 1
+    ENVELOPE_ACTIVATION_SCOPE = "ENVELOPE_ACTIVATION_SCOPE", 2
 
 
 class RowBinding(StrEnum):

@@ -13,7 +13,7 @@ from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
-from powerauth_core.envelopes.service import open_envelope, read_envelope
+from powerauth_core.envelopes.service import members_of, open_envelope, read_envelope
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     InvalidApplication,
@@ -26,10 +26,8 @@ from powerauth_core.recovery.ports import Ports
 from powerauth_core.recovery.rules import USABLE
 from powerauth_protocol.common.encoding import parse_json_object, render_json
 from powerauth_protocol.common.errors import EncodingError
-from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.groups import Envelope, EnvelopePurpose
 from powerauth_protocol.v3 import activation_code
-from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
-from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit import clock
 from servicekit.database import Database
 
@@ -67,11 +65,11 @@ async def confirm_code(
         activation = await activations.find(session, activation_id, scope)
         if activation is None:
             raise ActivationNotFound()
-        version, env = read_envelope(envelope, protocol_version)
+        closed = read_envelope(members_of(envelope), protocol_version)
         application = await ports.application_cache.by_key(session, application_key)
         if application is None or application.application_rid != activation.application_id:
             raise InvalidApplication()
-        return activation, await confirm(ports, session, activation, application, version, env)
+        return activation, await confirm(ports, session, activation, application, closed)
 
 
 async def confirm(
@@ -79,13 +77,12 @@ async def confirm(
     session: AsyncSession,
     activation: Activation,
     application: ApplicationFacts,
-    version: ProtocolVersion,
-    env: EciesRequest,
+    envelope: Envelope,
 ) -> SealedFields:
     """Make the code inside the envelope usable.
 
     :param application: a version of the activation's application
-    :param env: formally checked
+    :param envelope: formally checked
     :return: whether it was usable already, for the device
     :raises InvalidRequest: recovery is not offered, FIDO2, or the code is not one to confirm
     :raises IncorrectActivationState: the activation is not ACTIVE
@@ -100,12 +97,10 @@ async def confirm(
     opened = await open_envelope(
         ports,
         session,
-        scope=Scope.ACTIVATION,
-        sh1=SharedInfo1.CONFIRM_RECOVERY_CODE,
-        env=env,
+        envelope=envelope,
+        purpose=EnvelopePurpose.CONFIRM_RECOVERY_CODE,
         application=application,
         activation=activation,
-        version=version,
     )
     code = await _lock_named(session, activation, _code_in(opened.plaintext))
     already = code.status is RecoveryCodeStatus.ACTIVE

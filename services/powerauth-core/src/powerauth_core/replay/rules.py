@@ -13,11 +13,11 @@ def is_in_time(timestamp_ms: int, now_ms: int, window_ms: int) -> bool:
     return now_ms - window_ms <= timestamp_ms <= now_ms + window_ms
 
 
-def unique_value(ephemeral_public_key: bytes | None, nonce: bytes | None, identifier: str | None) -> str:
-    """The text to store: missing parts are empty (spec/core-api.md §15 step 3).
+def token_value(token_id: str, nonce: bytes) -> str:
+    """The text to store for a token header (spec/core-api.md §15 step 3)."""
+    return stored_value(nonce + utf8(token_id))
 
-    :param ephemeral_public_key: encoded point exactly as transmitted; None for tokens
-    :param nonce: bytes of the request's nonce
-    :param identifier: activation id or token id, None in application scope
-    """
-    return b64encode((ephemeral_public_key or b"") + (nonce or b"") + utf8(identifier or ""))
+
+def stored_value(value: bytes) -> str:
+    """The text to store for what makes a request unique."""
+    return b64encode(value)

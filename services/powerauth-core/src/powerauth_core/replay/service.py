@@ -11,9 +11,11 @@ from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.replay import repository, rules
 from powerauth_core.settings import CoreSettings
-from powerauth_protocol.v3.ecies import EciesRequest
 from servicekit import clock
 from servicekit.database import Database
+
+APPLICATION_SCOPE = UniqueValueType.ENVELOPE_APPLICATION_SCOPE
+ACTIVATION_SCOPE = UniqueValueType.ENVELOPE_ACTIVATION_SCOPE
 
 
 def check_time(settings: CoreSettings, timestamp_ms: int) -> None:
@@ -28,29 +30,14 @@ def check_time(settings: CoreSettings, timestamp_ms: int) -> None:
         raise InvalidRequest()
 
 
-async def remember_envelope(
-    settings: CoreSettings,
-    session: AsyncSession,
-    kind: UniqueValueType,
-    request: EciesRequest,
-    activation_id: str | None = None,
+async def remember_timed(
+    settings: CoreSettings, session: AsyncSession, kind: UniqueValueType, value: bytes, timestamp_ms: int
 ) -> None:
-    """Remember an envelope whose MAC was verified; one without a timestamp (3.0, 3.1) cannot be remembered.
+    """Remember a verified envelope as long as its time is accepted; as `remember`.
 
-    :param activation_id: identifier of the table in spec/core-api.md §15, None in application scope
-    :raises InvalidRequest: the envelope was accepted before
+    :param timestamp_ms: ms since the epoch, of the envelope
     """
-    if request.timestamp is None:
-        return
-    await remember(
-        settings,
-        session,
-        kind,
-        acceptable_until_ms=request.timestamp + settings.request_expiration_ms,
-        ephemeral_public_key=request.ephemeral_public_key,
-        nonce=request.nonce,
-        identifier=activation_id,
-    )
+    await remember(settings, session, kind, value, timestamp_ms + settings.request_expiration_ms)
 
 
 def token_value(
@@ -61,7 +48,7 @@ def token_value(
     :param timestamp_ms: ms since the epoch, of the header
     """
     acceptable_until_ms = timestamp_ms + settings.token_timestamp_validity_ms
-    return rules.unique_value(None, nonce, token_id), _expires(acceptable_until_ms)
+    return rules.token_value(token_id, nonce), _expires(acceptable_until_ms)
 
 
 async def remember_token(
@@ -80,24 +67,22 @@ async def remember(
     settings: CoreSettings,
     session: AsyncSession,
     kind: UniqueValueType,
-    *,
+    value: bytes,
     acceptable_until_ms: int,
-    ephemeral_public_key: bytes | None = None,
-    nonce: bytes | None = None,
-    identifier: str | None = None,
 ) -> None:
     """Store a unique value in the caller's transaction, or refuse the request.
 
     Of several transactions with the same value exactly one passes: the others wait for it and are refused,
     unless it rolls back.
 
+    :param value: what makes the request unique
     :param acceptable_until_ms: ms since the epoch until which the request's own timestamp would be accepted
     :raises InvalidRequest: the value is stored already
     """
     if not is_enabled(settings):
         return
-    value = rules.unique_value(ephemeral_public_key, nonce, identifier)
-    if not await repository.add(session, value, kind, _expires(acceptable_until_ms)):
+    stored = rules.stored_value(value)
+    if not await repository.add(session, stored, kind, _expires(acceptable_until_ms)):
         raise InvalidRequest()
 
 

@@ -10,7 +10,7 @@ from powerauth_core.kernel.base import Base, PlainTimestamp
 
 
 class TemporaryKey(Base):
-    """One temporary P-256 key pair, bound to an application key and optionally to an activation."""
+    """One temporary key pair, bound to an application key and optionally to an activation."""
 
     __tablename__ = "pa_temporary_key"
     __table_args__ = (Index("pa_temporary_key_ts_key_idx", "timestamp_expires"),)

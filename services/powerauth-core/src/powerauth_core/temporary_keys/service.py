@@ -15,7 +15,6 @@ from powerauth_contracts.rest.temporary_keys import (
     RemoveTemporaryKeyResponse,
 )
 from powerauth_core.activations import repository as activations
-from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import Call, permits
@@ -33,16 +32,10 @@ from powerauth_core.temporary_keys.models import TemporaryKey
 from powerauth_core.temporary_keys.ports import Ports
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import KeyFormatError, TokenFormatError
-from powerauth_protocol.common.scope import Scope
-from powerauth_protocol.v3 import temporary_key as protocol
-from powerauth_protocol.v3.keys import (
-    KeyPair,
-    PrivateKey,
-    export_private_key,
-    export_public_key,
-    generate_key_pair,
-    import_private_key,
-)
+from powerauth_protocol.common.scope import Party
+from powerauth_protocol.common.values import IssuedKey
+from powerauth_protocol.generation import generation_of, read_key_request
+from powerauth_protocol.groups import Envelope, EnvelopeKey
 from servicekit import clock, metrics
 from servicekit.database import Database
 
@@ -71,38 +64,32 @@ async def create(
     :raises ActivationNotFound: no ACTIVE or BLOCKED activation of this application
     """
     try:
-        unverified = protocol.parse_request_jwt(request.jwt)
+        asked = read_key_request(request.jwt)
     except TokenFormatError:
         raise InvalidRequest() from None
-    claims = unverified.claims
-    if claims.application_key is None:
-        raise InvalidRequest() if claims.activation_id is None else InvalidApplication()
+    if asked.application_key is None:
+        raise InvalidRequest() if asked.activation_id is None else InvalidApplication()
     application = await _supported_application(
-        ports.application_cache, session, claims.application_key, request.application_ids
+        ports.application_cache, session, asked.application_key, request.application_ids
     )
-    activation = await _activation(session, claims.activation_id, application, request.application_ids)
-    if not unverified.verify(_request_key(ports.activation_keys, application, activation)):
+    activation = await _activation(session, asked.activation_id, application, request.application_ids)
+    secrets = None if activation is None else ports.activation_keys.keys_of(activation)
+    if not asked.is_proved(application.secret_bytes, secrets):
         _asked.labels(application.application_id, "refused").inc()
         raise InvalidRequest()
     _asked.labels(application.application_id, "issued").inc()
 
-    pair = generate_key_pair()
-    issued = protocol.TemporaryKey(
-        key_id=str(uuid.uuid4()),
-        application_key=application.application_key,
-        activation_id=claims.activation_id,
-        challenge=claims.challenge,
-        public_key=pair.public,
-        issued_at_ms=(now_ms := clock.now_ms()),
-        expires_at_ms=now_ms + ports.settings.temporary_key_validity_ms,
+    key_id, now_ms = str(uuid.uuid4()), clock.now_ms()
+    expires_at_ms = now_ms + ports.settings.temporary_key_validity_ms
+    issued = asked.answer(
+        key_id,
+        issued_at_ms=now_ms,
+        expires_at_ms=expires_at_ms,
+        signing_key=application.master_key().private if secrets is None else secrets.server_private,
     )
-    session.add(_row(ports.cipher, issued, pair))
-    signing_key = (
-        application.master_key().private
-        if activation is None
-        else ports.activation_keys.keys_of(activation).server_private
-    )
-    return CreateTemporaryKeyResponse(jwt=protocol.build_response_jwt(issued, signing_key))
+    party = Party(application.application_key, activation_id=asked.activation_id)
+    session.add(_row(ports.cipher, key_id, party, issued, expires_at_ms))
+    return CreateTemporaryKeyResponse(jwt=issued.jwt)
 
 
 async def remove_temporary_key(
@@ -114,28 +101,28 @@ async def remove_temporary_key(
     return RemoveTemporaryKeyResponse(id=request.id, removed=True)
 
 
-async def private_key(
-    cipher: RecordCipher, session: AsyncSession, key_id: str, application_key: str, activation_id: str | None
-) -> PrivateKey:
-    """The temporary private key for an envelope.
+async def find_key(
+    cipher: RecordCipher, session: AsyncSession, envelope: Envelope, party: Party
+) -> EnvelopeKey:
+    """The temporary key that an envelope names.
 
-    :param activation_id: None in application scope
+    :param party: whose envelope it is
     :raises TemporaryKeyMissing: unknown, expired, or issued for something else
     :raises InvalidKeyFormat: the stored key cannot be read
     """
-    found = await repository.find(session, key_id)
+    key_id = envelope.temporary_key_id
+    found = None if key_id is None else await repository.find(session, key_id)
     if (
         found is None
         or found.timestamp_expires < clock.now()
-        or found.application_key != application_key
-        or found.activation_id != activation_id
+        or found.application_key != party.application_key
+        or found.activation_id != party.activation_id
     ):
         raise TemporaryKeyMissing()
-    parts = temporary_key_parts(key_id, application_key, activation_id)
+    parts = temporary_key_parts(found.id, found.application_key, found.activation_id)
+    stored = cipher.decrypt(found.private_key_encryption, parts, found.private_key_base64)
     try:
-        return import_private_key(
-            cipher.decrypt(found.private_key_encryption, parts, found.private_key_base64)
-        )
+        return generation_of(envelope.version).envelopes.key(stored)
     except KeyFormatError:
         raise InvalidKeyFormat() from None
 
@@ -182,24 +169,17 @@ async def _activation(
     return activation
 
 
-def _request_key(
-    activation_keys: ActivationKeyCache, application: ApplicationFacts, activation: Activation | None
-) -> bytes:
-    if activation is None:
-        return protocol.request_signing_key(Scope.APPLICATION, application.secret_bytes)
-    transport = activation_keys.keys_of(activation).factors.transport
-    return protocol.request_signing_key(Scope.ACTIVATION, application.secret_bytes, transport)
-
-
-def _row(cipher: RecordCipher, issued: protocol.TemporaryKey, pair: KeyPair) -> TemporaryKey:
-    parts = temporary_key_parts(issued.key_id, issued.application_key, issued.activation_id)
-    mode, stored = cipher.encrypt(parts, export_private_key(pair.private))
+def _row(
+    cipher: RecordCipher, key_id: str, party: Party, issued: IssuedKey, expires_at_ms: int
+) -> TemporaryKey:
+    parts = temporary_key_parts(key_id, party.application_key, party.activation_id)
+    mode, stored = cipher.encrypt(parts, issued.private)
     return TemporaryKey(
-        id=issued.key_id,
-        application_key=issued.application_key,
-        activation_id=issued.activation_id,
+        id=key_id,
+        application_key=party.application_key,
+        activation_id=party.activation_id,
         private_key_encryption=mode,
         private_key_base64=stored,
-        public_key_base64=b64encode(export_public_key(pair.public)),
-        timestamp_expires=moments.from_ms(issued.expires_at_ms),
+        public_key_base64=b64encode(issued.public),
+        timestamp_expires=moments.from_ms(expires_at_ms),
     )

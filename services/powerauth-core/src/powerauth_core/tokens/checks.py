@@ -19,8 +19,8 @@ from powerauth_core.settings import CoreSettings
 from powerauth_core.tokens.repository import FoundToken
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import ProtocolError, VersionError
-from powerauth_protocol.v3.token import verify_token_digest
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.generation import generation_of
+from powerauth_protocol.groups import ProtocolVersion
 from servicekit import clock
 
 NONCE_BYTES = 16
@@ -77,7 +77,7 @@ class TokenCheck:
         nonce_bytes = _decoded(nonce, NONCE_BYTES, "nonce")
         digest_bytes = _decoded(digest, DIGEST_BYTES, "tokenDigest")
         try:
-            known_version = ProtocolVersion.parse(version)
+            known_version = generation_of(version).version
         except VersionError:
             raise CryptographyFailed() from None
         _check_time(settings, timestamp)
@@ -95,7 +95,8 @@ class TokenCheck:
 
     def proves(self, secret: bytes) -> bool:
         """Whether the digest was made with this secret."""
-        return verify_token_digest(self.digest, secret, self.nonce, self.timestamp, self.version)
+        tokens = generation_of(self.version).tokens
+        return tokens.proves(self.digest, secret, self.nonce, self.timestamp)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from powerauth_core.kernel.base import Base, Timestamp
 
 
 class Token(Base):
-    """One token of an activation. ``token_secret`` is Base64 of 16 bytes, or the encrypted record of them."""
+    """One token of an activation. ``token_secret`` is its Base64, or the encrypted record of it."""
 
     __tablename__ = "pa_token"
     __table_args__ = (Index("pa_token_activation", "activation_id"),)

@@ -35,7 +35,7 @@ class TokenSecrets:
         return self._entries.get(token_id)
 
     def read(self, stored: StoredSecret) -> bytes:
-        """The secret, 16 bytes.
+        """The secret.
 
         :raises CoreError: as `RecordCipher.decrypt`
         """

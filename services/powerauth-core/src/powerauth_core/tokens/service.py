@@ -29,10 +29,8 @@ from powerauth_core.tokens import repository
 from powerauth_core.tokens.checks import TokenCheck, Verdict
 from powerauth_core.tokens.ports import Ports
 from powerauth_protocol.common.encoding import b64encode, render_json
-from powerauth_protocol.common.scope import Scope
-from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
-from powerauth_protocol.v3.token import generate_token_secret
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.generation import generation_of_activation
+from powerauth_protocol.groups import Envelope, EnvelopePurpose
 from servicekit import clock, units
 from servicekit.database import Database
 
@@ -44,8 +42,7 @@ async def create_token(
     application_ids: Sequence[str] | None,
     application_key: str,
     signature_type: SignatureType,
-    version: ProtocolVersion,
-    env: EciesRequest,
+    envelope: Envelope,
 ) -> SealedFields:
     """``token/create`` for a caller that has verified a signature of the recorded type itself; as `create`.
 
@@ -63,8 +60,7 @@ async def create_token(
             activation=activation,
             application=application,
             signature_type=signature_type,
-            version=version,
-            env=env,
+            envelope=envelope,
         )
 
 
@@ -75,8 +71,7 @@ async def create(
     activation: Activation,
     application: ApplicationFacts | None,
     signature_type: SignatureType,
-    version: ProtocolVersion,
-    env: EciesRequest,
+    envelope: Envelope,
 ) -> SealedFields:
     """Issue a token of a factor type; its id and secret leave only inside the envelope.
 
@@ -98,14 +93,12 @@ async def create(
     opened = await open_envelope(
         ports,
         session,
-        scope=Scope.ACTIVATION,
-        sh1=SharedInfo1.CREATE_TOKEN,
-        env=env,
+        envelope=envelope,
+        purpose=EnvelopePurpose.CREATE_TOKEN,
         application=application,
         activation=activation,
-        version=version,
     )
-    secret = generate_token_secret()
+    secret = generation_of_activation(activation.version).tokens.new_secret()
     token_id = await _store(
         ports.settings, ports.cipher, session, activation.activation_id, signature_type, secret
     )

@@ -6,17 +6,12 @@ removed, and like every other use of them the upgrade answers ERR0008.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol
-from powerauth_contracts.rest.upgrade import (
-    CommitUpgradeRequest,
-    CommitUpgradeResponse,
-    StartUpgradeRequest,
-    StartUpgradeResponse,
-)
 from powerauth_core.activations import repository
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.applications.cache import ApplicationCache
@@ -27,33 +22,35 @@ from powerauth_core.kernel.errors import (
     IncorrectActivationState,
     InvalidRequest,
 )
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.groups import Envelope
 from servicekit.database import Database
 
 
-async def start_upgrade(
-    database: Database, application_cache: ApplicationCache, request: StartUpgradeRequest
-) -> StartUpgradeResponse:
+async def start(
+    database: Database,
+    application_cache: ApplicationCache,
+    *,
+    activation_id: str,
+    application_key: str,
+    version: str,
+    members: Mapping[str, Any],
+    scope: ApplicationIds = None,
+) -> NoReturn:
     """``upgrade/start``.
 
+    :param version: protocol version of the envelope
+    :param members: of the envelope
     :raises DecryptionFailed: the envelope does not fit its version, or the application does not accept that
     :raises ActivationNotFound: unknown
     :raises InvalidRequest: FIDO2
     :raises IncorrectActivationState: in all other cases
     """
     try:
-        version, _ = read_envelope(request, request.protocol_version)
+        envelope = read_envelope(members, version)
     except InvalidRequest:
         raise DecryptionFailed() from None
     async with database.read() as session:
-        await refuse_start(
-            application_cache,
-            session,
-            request.activation_id,
-            request.application_key,
-            version,
-            application_ids=request.application_ids,
-        )
+        await refuse_start(application_cache, session, activation_id, application_key, envelope, scope)
 
 
 async def refuse_start(
@@ -61,39 +58,34 @@ async def refuse_start(
     session: AsyncSession,
     activation_id: str,
     application_key: str,
-    version: ProtocolVersion,
-    *,
-    application_ids: ApplicationIds = None,
+    envelope: Envelope,
+    scope: ApplicationIds = None,
 ) -> NoReturn:
     """Why an upgrade does not start.
 
     :raises DecryptionFailed: the application does not accept the protocol version
-    :raises CoreError: as `start_upgrade`
+    :raises CoreError: as `start`
     """
     application = await application_cache.by_key(session, application_key)
     if application is not None:
-        require_version(application, version)
-    await _refuse(session, activation_id, application_ids)
+        require_version(application, envelope.version)
+    await refuse(session, activation_id, scope)
 
 
-async def commit_upgrade(database: Database, request: CommitUpgradeRequest) -> CommitUpgradeResponse:
-    """``upgrade/commit``; raises as `commit`."""
+async def commit(database: Database, activation_id: str, scope: ApplicationIds = None) -> NoReturn:
+    """``upgrade/commit``; raises as `refuse`."""
     async with database.read() as session:
-        return await commit(session, request)
+        await refuse(session, activation_id, scope)
 
 
-async def commit(session: AsyncSession, request: CommitUpgradeRequest) -> CommitUpgradeResponse:
-    """The upgrade's second step, in the caller's transaction.
+async def refuse(session: AsyncSession, activation_id: str, scope: ApplicationIds = None) -> NoReturn:
+    """Why an activation is not upgraded, in the caller's transaction.
 
     :raises ActivationNotFound: unknown
     :raises InvalidRequest: FIDO2
     :raises IncorrectActivationState: in all other cases
     """
-    await _refuse(session, request.activation_id, request.application_ids)
-
-
-async def _refuse(session: AsyncSession, activation_id: str, application_ids: ApplicationIds) -> NoReturn:
-    activation = await repository.find(session, activation_id, application_ids)
+    activation = await repository.find(session, activation_id, scope)
     if activation is None:
         raise ActivationNotFound()
     if activation.protocol != ActivationProtocol.POWERAUTH:

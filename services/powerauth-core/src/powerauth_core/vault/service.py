@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_contracts.envelopes import SealedFields
-from powerauth_contracts.rest.vault import UnlockVaultRequest, UnlockVaultResponse
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
+from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.envelopes.service import Opened, open_envelope, read_envelope
 from powerauth_core.kernel.errors import ActivationNotFound, InvalidRequest
 from powerauth_core.vault import rules
@@ -23,12 +24,9 @@ from powerauth_core.verification.jobs import (
     LockedActivation,
     VerificationJob,
 )
-from powerauth_core.verification.service import scope
-from powerauth_protocol.common.encoding import b64encode, render_json
-from powerauth_protocol.common.scope import Scope
-from powerauth_protocol.v3.ecies import EciesRequest, SharedInfo1
-from powerauth_protocol.v3.vault import wrap_vault_key
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.generation import generation_of
+from powerauth_protocol.groups import Envelope, EnvelopePurpose, Secrets
+from powerauth_protocol.v3.signature import SignatureType
 
 AUDITED_REASON = "VAULT_UNLOCKED_REASON"
 
@@ -43,8 +41,7 @@ class UnlockVault:
 
     ports: Ports
     application_key: str
-    version: ProtocolVersion
-    env: EciesRequest
+    envelope: Envelope
     lock_key: str = NO_LOCK
     _opened: Opened | None = field(default=None, repr=False)
 
@@ -64,12 +61,10 @@ class UnlockVault:
         self._opened = await open_envelope(
             self.ports,
             session,
-            scope=Scope.ACTIVATION,
-            sh1=SharedInfo1.VAULT_UNLOCK,
-            env=self.env,
+            envelope=self.envelope,
+            purpose=EnvelopePurpose.VAULT_UNLOCK,
             application=application,
             activation=await self._entity(session, activation),
-            version=self.version,
         )
         try:
             return ((AUDITED_REASON, rules.reason_of(self._opened.plaintext)),)
@@ -79,10 +74,9 @@ class UnlockVault:
     async def accepted(
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
     ) -> SealedFields:
-        """Seal the vault key under the transport key."""
+        """Seal the vault key."""
         entity = await self._entity(session, activation)
-        keys = self.ports.activation_keys.keys_of(entity).factors
-        return self._seal(b64encode(wrap_vault_key(keys.transport, keys.vault)))
+        return self._seal(self.ports.activation_keys.keys_of(entity))
 
     async def refused(
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
@@ -96,39 +90,60 @@ class UnlockVault:
             raise ActivationNotFound()
         return entity
 
-    def _seal(self, key: str | None) -> SealedFields:
+    def _seal(self, secrets: Secrets | None) -> SealedFields:
         assert self._opened is not None
-        return self._opened.seal(render_json({"encryptedVaultEncryptionKey": key}))
+        return self._opened.seal(generation_of(self.envelope.version).vault.answer(secrets))
 
 
-async def unlock(ports: Ports, request: UnlockVaultRequest) -> UnlockVaultResponse:
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """Outcome of a request.
+
+    :ivar sealed: None if the request was refused before its envelope was opened
+    """
+
+    valid: bool
+    sealed: SealedFields | None
+
+
+async def unlock(
+    ports: Ports,
+    *,
+    activation_id: str,
+    application_key: str,
+    signature_type: SignatureType,
+    signed_data: str,
+    signature: str,
+    version: str,
+    members: Mapping[str, Any],
+    scope: ApplicationIds = None,
+) -> Unlocked:
     """Verify the signature and hand out the vault key, encrypted for the device.
 
+    :param version: protocol version of signature and envelope
+    :param members: of the envelope
     :raises InvalidSignature: the signature type does not open the vault
     :raises InvalidInputFormat: the reason has another form
-    :raises InvalidRequest: the envelope has wrong fields or was accepted before, or a FIDO2 activation
+    :raises InvalidRequest: the envelope has wrong members or was accepted before, or a FIDO2 activation
     :raises CoreError: the envelope does not open, as `open_envelope`; or the signature cannot be checked
     """
-    signature_type = request.signature_type.kind
     rules.check_type(
         signature_type, biometry_allowed=ports.settings.secure_vault_enable_biometric_authentication
     )
-    version, env = read_envelope(request, request.signature_version)
+    envelope = read_envelope(members, version)
     verified = await ports.verifier.run(
         VerificationJob(
-            activation_id=request.activation_id,
-            signed_data=(request.signed_data,),
-            signature=request.signature,
+            activation_id=activation_id,
+            signed_data=(signed_data,),
+            signature=signature,
             types=(signature_type,),
-            version=version,
-            application_key=request.application_key,
-            application_ids=scope(request.application_ids),
-            action=UnlockVault(ports, request.application_key, version, env),
+            version=envelope.version,
+            application_key=application_key,
+            application_ids=None if scope is None else frozenset(scope),
+            action=UnlockVault(ports, application_key, envelope),
         )
     )
     if verified.refusal is not None:
         raise verified.refusal
     sealed: SealedFields | None = verified.answer
-    if sealed is None:
-        return UnlockVaultResponse(signature_valid=False)
-    return UnlockVaultResponse(signature_valid=verified.valid, **sealed.model_dump(by_alias=False))
+    return Unlocked(sealed is not None and verified.valid, sealed)
