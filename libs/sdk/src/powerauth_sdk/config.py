@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.sdk_config import MobileSdkConfig
+from powerauth_protocol.generation import NEWEST
+from powerauth_protocol.groups import ProtocolVersion
 from powerauth_protocol.v3.keys import PublicKey, import_public_key
-from powerauth_protocol.v3.versions import ProtocolVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,10 @@ class AppConfig:
     application_key: str
     application_secret: str
     master_public_key: str
-    version: ProtocolVersion = ProtocolVersion.V3_3
+    version: ProtocolVersion = NEWEST
 
     @classmethod
-    def from_sdk_config(
-        cls, base_url: str, sdk_config: str, version: ProtocolVersion = ProtocolVersion.V3_3
-    ) -> AppConfig:
+    def from_sdk_config(cls, base_url: str, sdk_config: str, version: ProtocolVersion = NEWEST) -> AppConfig:
         """Read the configuration string of the mobile SDKs (spec/protocol-v3.md §14.3).
 
         :raises ProtocolError: not such a string

@@ -7,6 +7,7 @@ import os
 import time
 
 from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.groups import ProtocolVersion
 from powerauth_protocol.v3.ecies import ClientEncryptor, EciesContext, EciesResponse, Scope, shared_info2_base
 from powerauth_protocol.v3.http_headers import ENCRYPTION_HEADER, EncryptionHeader
 from powerauth_protocol.v3.keys import PublicKey, TransportKey, import_public_key
@@ -17,7 +18,6 @@ from powerauth_protocol.v3.temporary_key import (
     request_signing_key,
     verify_response_jwt,
 )
-from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.config import App, AppConfig
 from powerauth_sdk.errors import UnexpectedAnswer
 from powerauth_sdk.factors import transport_key

@@ -13,13 +13,15 @@ from typing import Any
 
 from powerauth_protocol.common.encoding import b64decode, b64encode, parse_json_object
 from powerauth_protocol.common.request_data import OFFLINE_SECRET, normalized_data, signature_base
+from powerauth_protocol.generation import NEWEST
+from powerauth_protocol.groups import ProtocolVersion
 from powerauth_protocol.v3 import status_blob
 from powerauth_protocol.v3.ecies import ClientEncryptor, EciesResponse, Scope, SharedInfo1
 from powerauth_protocol.v3.http_headers import SignatureHeader
 from powerauth_protocol.v3.keys import ActivationKeys, KeyPair, PublicKey, TransportKey, generate_key_pair
 from powerauth_protocol.v3.signature import DEFAULT_COMPONENT_LENGTH, SignatureType
 from powerauth_protocol.v3.temporary_key import TemporaryKey, verify_response_jwt
-from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
+from powerauth_protocol.v3.versions import SignatureFormat
 from powerauth_sdk.activation import DeviceProfile, Exchanged, layer2_request
 from powerauth_sdk.config import App
 from powerauth_sdk.encryption import client_encryptor, temporary_key_request
@@ -67,7 +69,7 @@ class Phone:
     """
 
     app: App
-    version: ProtocolVersion = ProtocolVersion.V3_3
+    version: ProtocolVersion = NEWEST
     pair: KeyPair = field(default_factory=generate_key_pair)
     activation_id: str | None = None
     server_public_key: PublicKey | None = None
@@ -260,7 +262,7 @@ class Phone:
 
 
 def token_request(
-    token: tuple[str, bytes], timestamp: int, version: ProtocolVersion = ProtocolVersion.V3_3
+    token: tuple[str, bytes], timestamp: int, version: ProtocolVersion = NEWEST
 ) -> dict[str, Any]:
     """The request object of ``token/validate``.
 

@@ -12,6 +12,7 @@ from powerauth_protocol.common.request_data import (
     normalized_data,
     signature_base,
 )
+from powerauth_protocol.groups import ProtocolVersion
 from powerauth_protocol.v3.counter import next_counter
 from powerauth_protocol.v3.http_headers import SignatureHeader, TokenHeader
 from powerauth_protocol.v3.keys import ActivationKeys
@@ -23,7 +24,7 @@ from powerauth_protocol.v3.signature import (
     signing_keys,
 )
 from powerauth_protocol.v3.token import token_digest
-from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
+from powerauth_protocol.v3.versions import SignatureFormat
 from powerauth_sdk.config import AppConfig
 from powerauth_sdk.factors import unlocked_keys
 from powerauth_sdk.state import ActivationState

@@ -13,10 +13,11 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from powerauth_core.start_rules import RULES
+from powerauth_protocol.generation import OLDEST, OLDEST_BOUND
+from powerauth_protocol.groups import ProtocolVersion
 from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
 from servicekit.start_rules import Rule
 
-ProtocolVersionText = Literal["3.0", "3.1", "3.2", "3.3"]
 Iterations = Field(default=10, ge=1)
 MASTER_KEY_BYTES = 16
 CHAIN_KEY_BYTES = 16
@@ -63,9 +64,9 @@ class ProtocolSettings(ServiceSettings):
     require_operation_parameters: bool = True
     """Refuse an operation whose data template wants parameters that are not given; off, their placeholders
     stay in the data, as in the original."""
-    minimum_protocol_version: ProtocolVersionText = "3.0"
+    minimum_protocol_version: ProtocolVersion = OLDEST
     """For applications without the configuration ``minimumProtocolVersion`` (D17)."""
-    new_application_minimum_protocol_version: ProtocolVersionText | None = None
+    new_application_minimum_protocol_version: ProtocolVersion | None = None
     """Written into the configuration of created applications; unset: 3.2 in production, else nothing."""
 
 
@@ -267,8 +268,8 @@ class CoreSettings(
     def created_application_minimum_version(self) -> str | None:
         """``minimumProtocolVersion`` to write for a new application, or None for none (D17)."""
         if self.new_application_minimum_protocol_version is not None:
-            return self.new_application_minimum_protocol_version
-        return "3.2" if self.environment == "production" else None
+            return self.new_application_minimum_protocol_version.value
+        return OLDEST_BOUND.value if self.environment == "production" else None
 
     @property
     def commits_recovery(self) -> bool:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from powerauth_protocol.generation import OLDEST_BOUND, is_at_least
+from powerauth_protocol.groups import ProtocolVersion
 from servicekit.start_rules import Rule, Weight, is_typed_key, is_unprotected, is_weak_key
 
 _RANDOM_KEY = "the output of `openssl rand -base64 16`"
 _MOST_ATTEMPTS = 5
 _WHOLE_INTERNET = 0
+
+
+def _is_below(version: ProtocolVersion | None, minimum: ProtocolVersion) -> bool:
+    return version is not None and not is_at_least(version, minimum)
 
 
 def _has_weak_chain_key(settings: Any) -> bool:
@@ -102,9 +108,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "new_application_minimum_protocol_version",
-        lambda settings: settings.new_application_minimum_protocol_version in ("3.0", "3.1"),
+        lambda settings: _is_below(settings.new_application_minimum_protocol_version, OLDEST_BOUND),
         "these versions cannot tell a repeated request from a new one",
-        "3.2",
+        OLDEST_BOUND.value,
         Weight.NEVER,
     ),
     *_UNPROTECTED_PROVIDERS,

@@ -19,8 +19,8 @@ from rich.console import Console
 
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.generation import NEWEST, generation_of
 from powerauth_protocol.v3.signature import SignatureType
-from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import (
     AppConfig,
     Device,
@@ -62,12 +62,12 @@ def configure(
         str, typer.Option(help="Enrollment service, e.g. http://127.0.0.1:8080/enrollment-server")
     ],
     sdk_config: Annotated[str, typer.Option(help="mobileSdkConfig of the application version.")],
-    version: Annotated[str, typer.Option(help="Protocol version.")] = "3.3",
+    version: Annotated[str, typer.Option(help="Protocol version.")] = NEWEST,
     state: State = _STATE,
 ) -> None:
     """Tell the phone its server and application. An existing activation is kept."""
     try:
-        AppConfig.from_sdk_config(url, sdk_config, ProtocolVersion.parse(version))
+        AppConfig.from_sdk_config(url, sdk_config, generation_of(version).version)
     except ProtocolError as error:
         raise typer.BadParameter(str(error)) from error
     _open_store(state).save_settings({"url": url, "sdkConfig": sdk_config, "version": version})
@@ -411,7 +411,7 @@ def _run(state: Path, action: Callable[[Device], Awaitable[object]]) -> None:
         raise typer.BadParameter(f"{state} is not configured; run: powerauth device configure")
     settings = store.settings
     config = AppConfig.from_sdk_config(
-        settings["url"], settings["sdkConfig"], ProtocolVersion.parse(settings["version"])
+        settings["url"], settings["sdkConfig"], generation_of(settings["version"]).version
     )
 
     async def with_transport() -> object:

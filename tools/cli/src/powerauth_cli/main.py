@@ -19,6 +19,7 @@ from powerauth_cli import (
     integrations,
     vectors,
 )
+from powerauth_protocol.generation import GENERATIONS, NEWEST
 
 
 class _Commands(TyperGroup):
@@ -77,7 +78,7 @@ def _options(
 
 @app.command()
 def demo(
-    protocol: Annotated[str, typer.Option(help="Protocol version: 3.0, 3.1, 3.2 or 3.3.")] = "3.3",
+    protocol: Annotated[str, typer.Option(help=f"Protocol version: {', '.join(GENERATIONS)}.")] = NEWEST,
 ) -> None:
     """Run the main job once, over real HTTP on free ports, and show every step."""
     from powerauth_cli.demo.command import run_demo

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
+from powerauth_protocol.generation import read_authorization
 from powerauth_protocol.v3.http_headers import (
     AUTHORIZATION_FIELDS,
     ENCRYPTION_FIELDS,
@@ -45,7 +46,7 @@ class ReceivedSignature(SignatureHeader):
 
         :raises HeaderError: with the name of the failed check
         """
-        header = SignatureHeader.of(members)
+        header = read_authorization(members)
         return cls(
             header.activation_id,
             header.application_key,

@@ -19,6 +19,7 @@ from powerauth_contracts.rest.templates import OperationTextRow
 from powerauth_contracts.wire import ExactLongText, ExactText, RequestModel, WireModel
 from powerauth_protocol.common.errors import HeaderError
 from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.generation import read_encryption, read_token
 from powerauth_protocol.v3.http_headers import EncryptionHeader, TokenHeader
 
 Moment = Annotated[int, Field(ge=0, le=LATEST_MS)]
@@ -69,7 +70,7 @@ class EncryptionHeaderFields(HeaderModel):
     def header(self) -> EncryptionHeader | None:
         """The header of activation scope if all its fields are well-formed, None otherwise."""
         try:
-            return EncryptionHeader.of(vars(self), Scope.ACTIVATION)
+            return read_encryption(vars(self), Scope.ACTIVATION)
         except HeaderError:
             return None
 
@@ -86,7 +87,7 @@ class TokenHeaderFields(HeaderModel):
     def header(self) -> TokenHeader | None:
         """The header if all its fields are well-formed, None otherwise."""
         try:
-            return TokenHeader.of(vars(self))
+            return read_token(vars(self))
         except HeaderError:
             return None
 

@@ -31,8 +31,9 @@ from powerauth_contracts.rest import tokens
 from powerauth_contracts.rest import verification as contract
 from powerauth_contracts.texts import CoreRefused
 from powerauth_protocol.common.errors import HeaderError, ProtocolError
+from powerauth_protocol.generation import read_authorization, read_token
 from powerauth_protocol.v3.ecdsa import jose_to_der
-from powerauth_protocol.v3.http_headers import SignatureHeader, parse_signature_header, parse_token_header
+from powerauth_protocol.v3.http_headers import SignatureHeader, parse_fields
 
 _UNREADABLE_SIGNATURE = frozenset({CoreCode.CRYPTO_FAILED, CoreCode.KEY_INVALID, CoreCode.INPUT_INVALID})
 
@@ -54,7 +55,7 @@ async def verify_signature(
 
 def _signature_header(request: VerifySignature) -> SignatureHeader:
     try:
-        header = parse_signature_header(request.auth_header)
+        header = read_authorization(parse_fields(request.auth_header))
     except HeaderError:
         raise SignatureInvalid from None
     allowed = request.allowed_signature_types
@@ -95,7 +96,7 @@ async def _verify_online(
 async def verify_token(core: CoreClient, caller: Caller, request: VerifyToken) -> TokenVerified:
     """Verify a simple token."""
     try:
-        header = parse_token_header(request.auth_header)
+        header = read_token(parse_fields(request.auth_header))
     except HeaderError:
         raise TokenInvalid from None
     if not caller.applications:

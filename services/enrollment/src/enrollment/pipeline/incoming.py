@@ -12,13 +12,13 @@ from enrollment.errors import SignatureInvalid, UnsupportedMediaType
 from powerauth_contracts.dmz.headers import ReceivedSignature
 from powerauth_contracts.dmz.purposes import SignatureTypes
 from powerauth_protocol.common.errors import HeaderError
+from powerauth_protocol.generation import read_token
 from powerauth_protocol.v3.http_headers import (
     AUTHORIZATION_HEADER,
     ENCRYPTION_HEADER,
     TOKEN_HEADER,
     TokenHeader,
     parse_fields,
-    parse_token_header,
 )
 from servicekit.edge.clients import PatientReceive
 from servicekit.errors import ServiceError
@@ -129,6 +129,6 @@ def token_header(incoming: Incoming, unauthenticated: type[ServiceError] = Signa
     :param unauthenticated: raised when it is missing or malformed.
     """
     try:
-        return parse_token_header(incoming.token)
+        return read_token(parse_fields(incoming.token))
     except HeaderError:
         raise unauthenticated from None

@@ -9,12 +9,12 @@ from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import EnvelopeMembers
 from powerauth_contracts.dmz.models import SealedAnswer
 from powerauth_protocol.common.errors import HeaderError
-from powerauth_protocol.v3.ecies import Scope
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.generation import read_authorization, read_encryption
 from powerauth_protocol.v3.http_headers import (
     EncryptionHeader,
     SignatureHeader,
-    parse_encryption_header,
-    parse_signature_header,
+    parse_fields,
 )
 from servicekit.errors import RemoteUnavailable, ServiceError
 
@@ -25,8 +25,8 @@ def sender_of(incoming: Incoming) -> SignatureHeader | EncryptionHeader | None:
     """
     try:
         if incoming.authorization is not None:
-            return parse_signature_header(incoming.authorization)
-        return parse_encryption_header(incoming.encryption, Scope.ACTIVATION)
+            return read_authorization(parse_fields(incoming.authorization))
+        return read_encryption(parse_fields(incoming.encryption), Scope.ACTIVATION)
     except HeaderError:
         return None
 

@@ -10,8 +10,9 @@ from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import EnvelopeMembers
 from powerauth_contracts.dmz.table import UPGRADE_COMMIT, UPGRADE_START
 from powerauth_protocol.common.errors import HeaderError
-from powerauth_protocol.v3.ecies import Scope
-from powerauth_protocol.v3.http_headers import parse_encryption_header, parse_signature_header
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.generation import read_authorization, read_encryption
+from powerauth_protocol.v3.http_headers import parse_fields
 
 _UNKNOWN_VERSION = "POWER_AUTH_ENCRYPTION_VERSION_INVALID"
 
@@ -23,7 +24,7 @@ async def start_upgrade(door: CoreDoor, incoming: Incoming) -> EnvelopeMembers:
     :raises RequestInvalid: when the version is unknown or the envelope does not have its form.
     """
     try:
-        header = parse_encryption_header(incoming.encryption, Scope.ACTIVATION)
+        header = read_encryption(parse_fields(incoming.encryption), Scope.ACTIVATION)
     except HeaderError as error:
         raise (RequestInvalid if error.code == _UNKNOWN_VERSION else UpgradeFailed) from None
     if not is_envelope(incoming.body, header.version):
@@ -40,7 +41,7 @@ async def commit_upgrade(door: CoreDoor, incoming: Incoming) -> None:
     if incoming.authorization is None:
         raise SignatureInvalid
     try:
-        parse_signature_header(incoming.authorization)
+        read_authorization(parse_fields(incoming.authorization))
     except HeaderError:
         raise UpgradeFailed from None
     if not incoming.body:

@@ -18,8 +18,9 @@ from powerauth_core.kernel.errors import CoreError, InvalidKeyFormat, MasterKeyF
 from powerauth_core.kernel.records import RecordCipher, master_key_parts
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import EncodingError, KeyFormatError
+from powerauth_protocol.generation import is_at_least
+from powerauth_protocol.groups import ProtocolVersion
 from powerauth_protocol.v3.keys import PrivateKey, PublicKey, import_private_key, import_public_key
-from powerauth_protocol.v3.versions import ProtocolVersion
 from servicekit.caching import Cache
 
 
@@ -54,7 +55,7 @@ class ApplicationIdentity:
 
     def accepts(self, version: ProtocolVersion) -> bool:
         """Whether a request of this protocol version is served: the one place that decides it (D17)."""
-        return version.value >= self.minimum_protocol_version
+        return is_at_least(version, self.minimum_protocol_version)
 
     def master_key(self) -> MasterKey:
         """The newest master key pair.

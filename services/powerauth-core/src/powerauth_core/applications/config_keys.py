@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from powerauth_core.applications import transfer_rules as transfers
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.generation import GENERATIONS
 
 FIDO2_ATTESTATION_FMT_ALLOWED = "fido2_attestation_fmt_allowed"
 FIDO2_AAGUIDS_ALLOWED = "fido2_aaguids_allowed"
@@ -32,7 +32,7 @@ def _one_object(values: Sequence[Any]) -> bool:
 
 
 def _one_protocol_version(values: Sequence[Any]) -> bool:
-    return len(values) == 1 and values[0] in list(ProtocolVersion)
+    return len(values) == 1 and values[0] in list(GENERATIONS)
 
 
 def _activation_types(values: Sequence[Any]) -> bool:

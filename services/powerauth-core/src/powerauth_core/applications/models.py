@@ -42,7 +42,7 @@ class ApplicationVersion(Base):
 
 
 class MasterKeyPair(Base):
-    """One P-256 master key pair of an application; the newest one signs."""
+    """One master key pair of an application; the newest one signs."""
 
     __tablename__ = "pa_master_keypair"
     __table_args__ = (Index("pa_master_keypair_application", "application_id"),)

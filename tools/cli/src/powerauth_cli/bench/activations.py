@@ -14,7 +14,6 @@ from powerauth_cli.bench.load import Clients
 from powerauth_cli.bench.prepared import APPLICATION, Prepared
 from powerauth_cli.bench.target import Target
 from powerauth_protocol.common.encoding import b64encode
-from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, DeviceProfile, HttpTransport
 
 _ACTIVE = b'"activationStatus":"ACTIVE"'
@@ -29,9 +28,7 @@ class ActivateLoad:
         self._clients_wanted = len(prepared.devices)
         self._bank = Clients(target.core, target.core_auth)
         self._transport = HttpTransport(target.enrollment)
-        self._config = AppConfig.from_sdk_config(
-            target.enrollment, prepared.application.sdk_config, ProtocolVersion.V3_3
-        )
+        self._config = AppConfig.from_sdk_config(target.enrollment, prepared.application.sdk_config)
 
     async def open(self) -> None:
         """Open the bank's connections."""

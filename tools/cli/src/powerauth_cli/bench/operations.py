@@ -9,8 +9,8 @@ from powerauth_cli.bench.load import Clients
 from powerauth_cli.bench.prepared import APPLICATION, Prepared, signature_header
 from powerauth_cli.bench.provision import CoreApi
 from powerauth_cli.bench.target import Target
+from powerauth_protocol.generation import NEWEST
 from powerauth_protocol.v3.http_headers import TOKEN_HEADER
-from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.signing import sign_token
 
 _PHONE = "/api/auth/token/app/operation"
@@ -142,5 +142,5 @@ def create_body(user_id: str) -> bytes:
 
 def token_header(token: tuple[str, bytes]) -> str:
     """The token header line of one request."""
-    header = sign_token(*token, int(time.time() * 1000), ProtocolVersion.V3_3)
+    header = sign_token(*token, int(time.time() * 1000), NEWEST)
     return f"{TOKEN_HEADER}: {header.build()}\r\n"

@@ -14,7 +14,8 @@ from powerauth_cli.demo.bank import BankRefused
 from powerauth_cli.demo.scenario import Addresses, Scenario
 from powerauth_cli.demo.transcript import Transcript, Unexpected
 from powerauth_protocol.common.errors import ProtocolError
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.generation import GENERATIONS, generation_of
+from powerauth_protocol.groups import ProtocolVersion
 from powerauth_sdk import SdkError
 from servicekit.logs import configure_logging
 
@@ -27,9 +28,9 @@ def run_demo(protocol: str) -> int:
     """
     console = Console(width=None if Console().is_terminal else 110)
     try:
-        version = ProtocolVersion.parse(protocol)
+        version = generation_of(protocol).version
     except ProtocolError:
-        console.print(f"{protocol} is not one of {', '.join(ProtocolVersion)}")
+        console.print(f"{protocol} is not one of {', '.join(GENERATIONS)}")
         return 2
     configure_logging("powerauth", "WARNING", json=False)
     try:

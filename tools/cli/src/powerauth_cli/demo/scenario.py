@@ -11,7 +11,7 @@ from typing import Any
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.demo.transcript import Transcript, Unexpected, expect
 from powerauth_protocol.common.errors import ProtocolError
-from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_protocol.groups import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, DeviceProfile, MobileToken, ServerRefused, UntrustedData
 from powerauth_sdk.vault import sign_statement
 
