@@ -45,7 +45,11 @@ class Headers(Protocol):
     """The PowerAuth headers of a request, out of their fields by wire name.
 
     Each raises `HeaderError` with the name of the first failed check.
+
+    :cvar authorization_fields: wire names of the authorization header, in the order of its members
     """
+
+    authorization_fields: tuple[str, ...]
 
     def authorization(self, fields: Mapping[str, str | None]) -> SignatureHeader:
         """Who signs, and the code."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
-from powerauth_protocol.generation import read_authorization
+from powerauth_protocol.generation import generation_of, read_authorization
 from powerauth_protocol.v3.http_headers import (
-    AUTHORIZATION_FIELDS,
     ENCRYPTION_FIELDS,
     TOKEN_FIELDS,
     EncryptionHeader,
@@ -60,11 +59,6 @@ class ReceivedSignature(SignatureHeader):
 
 
 _WIRE: dict[type[Header], tuple[tuple[str, ...], attrgetter[Any]]] = {
-    ReceivedSignature: (
-        (*AUTHORIZATION_FIELDS, CLIENT_NETWORK),
-        attrgetter(*(field.name for field in fields(SignatureHeader)), CLIENT_NETWORK),
-    ),
-    SignatureHeader: (AUTHORIZATION_FIELDS, _signature_values),
     EncryptionHeader: (ENCRYPTION_FIELDS, _encryption_values),
     TokenHeader: (TOKEN_FIELDS, _token_values),
 }
@@ -72,5 +66,11 @@ _WIRE: dict[type[Header], tuple[tuple[str, ...], attrgetter[Any]]] = {
 
 def members_of(header: Header) -> dict[str, Any]:
     """The fields of a header by their wire names, as received; of `ReceivedSignature` its network too."""
-    names, values = _WIRE[type(header)]
-    return dict(zip(names, values(header), strict=True))
+    if not isinstance(header, SignatureHeader):
+        names, values = _WIRE[type(header)]
+        return dict(zip(names, values(header), strict=True))
+    names = generation_of(header.version).headers.authorization_fields
+    members = dict(zip(names, _signature_values(header), strict=True))
+    if isinstance(header, ReceivedSignature):
+        members[CLIENT_NETWORK] = header.client_network
+    return members

@@ -1,4 +1,4 @@
-"""The versions 3.0 to 3.3 as a generation (`powerauth_protocol.generation` says what each method means)."""
+"""The versions 3.0 to 3.3 as a generation (`powerauth_protocol.groups` says what each method means)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ _NO_COUNTER = bytes(counter.CTR_DATA_LENGTH)
 
 
 class Headers:
-    """`generation.Headers`."""
+    """`groups.Headers`."""
+
+    authorization_fields: tuple[str, ...] = http_headers.AUTHORIZATION_FIELDS
 
     def authorization(self, fields: Mapping[str, str | None]) -> http_headers.SignatureHeader:
         """The first failed check stops."""
@@ -69,7 +71,7 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class Envelopes:
-    """`generation.Envelopes`."""
+    """`groups.Envelopes`."""
 
     version: ProtocolVersion
 
@@ -106,7 +108,7 @@ class Envelopes:
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """`generation.KeyRequest`."""
+    """`groups.KeyRequest`."""
 
     _unverified: temporary_key.UnverifiedRequest
 
@@ -146,7 +148,7 @@ class KeyRequest:
 
 
 class TemporaryKeys:
-    """`generation.TemporaryKeys`."""
+    """`groups.TemporaryKeys`."""
 
     def read(self, jwt: str) -> KeyRequest:
         """Only HS256 is accepted."""
@@ -154,7 +156,7 @@ class TemporaryKeys:
 
 
 class Secrets:
-    """`generation.Secrets`."""
+    """`groups.Secrets`."""
 
     def new_server_key(self) -> tuple[bytes, bytes]:
         """A P-256 pair: the scalar, and the uncompressed point."""
@@ -176,7 +178,7 @@ class Secrets:
 
 
 class Exchange:
-    """`generation.Exchange`."""
+    """`groups.Exchange`."""
 
     def read(self, plaintext: bytes) -> ActivationLayer2Request:
         """Layer 2."""
@@ -197,7 +199,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """`generation.Codes`: HMACs, in one of the two forms."""
+    """`groups.Codes`: HMACs, in one of the two forms."""
 
     form: SignatureFormat
     component_length: int = signature.DEFAULT_COMPONENT_LENGTH
@@ -226,7 +228,7 @@ class Codes:
 
 
 class Counter:
-    """`generation.Counter`: a folded SHA-256."""
+    """`groups.Counter`: a folded SHA-256."""
 
     length = counter.CTR_DATA_LENGTH
 
@@ -240,7 +242,7 @@ class Counter:
 
 
 class Status:
-    """`generation.Status`: a blob encrypted with the transport key."""
+    """`groups.Status`: a blob encrypted with the transport key."""
 
     challenge_length = status_blob.CHALLENGE_LENGTH
 
@@ -268,7 +270,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """`generation.Tokens`."""
+    """`groups.Tokens`."""
 
     version: ProtocolVersion
 
@@ -286,7 +288,7 @@ class Tokens:
 
 
 class DataSignatures:
-    """`generation.DataSignatures`: ECDSA with P-256."""
+    """`groups.DataSignatures`: ECDSA with P-256."""
 
     def sign(self, server_key: PrivateKey, data: bytes) -> bytes:
         """DER."""
@@ -302,7 +304,7 @@ class DataSignatures:
 
 
 class Vault:
-    """`generation.Vault`."""
+    """`groups.Vault`."""
 
     def answer(self, secrets: ActivationSecrets | None) -> bytes:
         """The vault key, encrypted once more with the transport key."""
