@@ -21,6 +21,7 @@ from powerauth_protocol.groups import (
     KeyRequest,
     ProtocolVersion,
     SecretsOfActivations,
+    ServerKeys,
     Status,
     TemporaryKeys,
     Tokens,
@@ -50,6 +51,8 @@ class Generation(Protocol):
     def envelopes(self) -> Envelopes: ...
     @property
     def temporary_keys(self) -> TemporaryKeys: ...
+    @property
+    def server_keys(self) -> ServerKeys: ...
     @property
     def secrets(self) -> SecretsOfActivations: ...
     @property
@@ -105,6 +108,11 @@ def generation_of_activation(version: int | None) -> Generation:
     :param version: as stored; None (before the key exchange) and older ones count as the oldest generation's
     """
     return _ACTIVATIONS.get(version) or GENERATIONS[OLDEST]
+
+
+def generation_of_application() -> Generation:
+    """What the master key pair of an application belongs to."""
+    return GENERATIONS[OLDEST]
 
 
 def makes_codes(version: int | None, *, by_hash_counter: bool = False) -> bool:

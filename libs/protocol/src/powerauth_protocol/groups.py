@@ -244,19 +244,34 @@ class TemporaryKeys(Protocol):
         ...
 
 
-class SecretsOfActivations(Protocol):
-    """What a server keeps of an activation. Stored keys are bytes, decrypted."""
+class ServerKeys(Protocol):
+    """Long-term key pairs of applications and activations. Stored private keys are bytes, decrypted."""
 
-    def new_server_key(self) -> tuple[bytes, bytes]:
-        """Make a server key; returns the private one and the public one, as they are stored."""
+    def new(self) -> tuple[bytes, bytes]:
+        """Make a pair; returns the private and the public key as they are stored."""
         ...
 
-    def server_key(self, stored: bytes) -> ServerKey:
+    def read(self, stored: bytes) -> ServerKey:
         """Read a private key.
 
         :raises KeyFormatError: it is none
         """
         ...
+
+    def public(self, key: ServerKey) -> bytes:
+        """The public key of a private one, as it is stored."""
+        ...
+
+    def is_pair(self, key: ServerKey, public: bytes) -> bool:
+        """Whether a stored public key is that of a private one.
+
+        :raises KeyFormatError: it is no key
+        """
+        ...
+
+
+class SecretsOfActivations(Protocol):
+    """What a server keeps of an activation."""
 
     def read(self, server_key: bytes, device_key: bytes) -> Secrets:
         """What follows from the server's private and the device's public key.
@@ -396,10 +411,10 @@ class Tokens(Protocol):
 
 
 class DataSignatures(Protocol):
-    """Signatures over data with the long-term keys of an activation."""
+    """Signatures over data with the long-term keys of an application or an activation."""
 
     def sign(self, server_key: ServerKey, data: bytes) -> bytes:
-        """Sign for the activation's device."""
+        """Sign for devices: data of the bank, or an activation code."""
         ...
 
     def verify(self, device_key: bytes, data: bytes, signed: bytes, form: EcdsaFormat) -> bool:
@@ -411,7 +426,11 @@ class DataSignatures(Protocol):
         ...
 
     def offline_payload(self, data: str, nonce: bytes, server_key: ServerKey, otp: str | None) -> str:
-        """The text of a QR code for one activation."""
+        """The text of a QR code for one activation, proved with its server key."""
+        ...
+
+    def shared_offline_payload(self, data: str, nonce: bytes, master_key: ServerKey) -> str:
+        """The text of a QR code for any activation of an application, proved with the application's key."""
         ...
 
 

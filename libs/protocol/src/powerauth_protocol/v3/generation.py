@@ -155,16 +155,28 @@ class TemporaryKeys:
         return KeyRequest(temporary_key.parse_request_jwt(jwt))
 
 
-class Secrets:
-    """`groups.Secrets`."""
+class ServerKeys:
+    """`groups.ServerKeys`: P-256, the scalar and the uncompressed point."""
 
-    def new_server_key(self) -> tuple[bytes, bytes]:
-        """A P-256 pair: the scalar, and the uncompressed point."""
+    def new(self) -> tuple[bytes, bytes]:
+        """Random."""
         return _exported(generate_key_pair())
 
-    def server_key(self, stored: bytes) -> PrivateKey:
-        """The private key."""
+    def read(self, stored: bytes) -> PrivateKey:
+        """The scalar."""
         return import_private_key(stored)
+
+    def public(self, key: PrivateKey) -> bytes:
+        """The uncompressed point."""
+        return export_public_key(key.public_key())
+
+    def is_pair(self, key: PrivateKey, public: bytes) -> bool:
+        """Compares points."""
+        return key.public_key() == import_public_key(public)
+
+
+class Secrets:
+    """`groups.SecretsOfActivations`."""
 
     def read(self, server_key: bytes, device_key: bytes) -> ActivationSecrets:
         """Everything is derived from the two keys."""
@@ -302,6 +314,10 @@ class DataSignatures:
         """Signed with the activation's server key."""
         return offline.build_personalized(data, nonce, server_key, otp)
 
+    def shared_offline_payload(self, data: str, nonce: bytes, master_key: PrivateKey) -> str:
+        """Signed with the master key."""
+        return offline.build_non_personalized(data, nonce, master_key)
+
 
 class Vault:
     """`groups.Vault`."""
@@ -319,6 +335,7 @@ class V3:
     activation_version = ACTIVATION_VERSION
     headers = Headers()
     temporary_keys = TemporaryKeys()
+    server_keys = ServerKeys()
     secrets = Secrets()
     exchange = Exchange()
     counter = Counter()

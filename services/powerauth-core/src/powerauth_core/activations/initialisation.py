@@ -27,7 +27,7 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64encode
-from powerauth_protocol.generation import generation_of_activation
+from powerauth_protocol.generation import generation_of_activation, generation_of_application
 from powerauth_protocol.v3 import activation_code
 from servicekit import clock
 
@@ -131,7 +131,7 @@ async def initialise(
     activation_id = await _unused_id(ports.settings, session)
     code = await _unused_code(ports.settings, session, application.rid)
     # It has no version before its key exchange.
-    private, public = generation_of_activation(None).secrets.new_server_key()
+    private, public = generation_of_activation(None).server_keys.new()
     pair = keys.encrypt_server_key(ports.cipher, private, public, properties.user_id, activation_id)
     settings = ports.settings
     now = clock.now()
@@ -179,8 +179,9 @@ def started(application: ApplicationIdentity, activation: Activation) -> Started
 
 
 def sign_code(master_key: MasterKey, activation: Activation) -> str:
-    """Base64 of the DER signature over the activation code; random, so it differs on every call."""
-    return b64encode(activation_code.sign(activation.activation_code or "", master_key.private))
+    """Base64 of the signature over the activation code; random, so it differs on every call."""
+    signatures = generation_of_application().data_signatures
+    return b64encode(signatures.sign(master_key.private, (activation.activation_code or "").encode()))
 
 
 async def hash_otp(hashes: PasswordHashes, share: str, otp: str | None) -> str | None:

@@ -127,9 +127,9 @@ def read_server_key(cipher: RecordCipher, activation: StoredKeys) -> ServerKey:
     :raises MasterDbKeyMissing: it is encrypted and no master key is configured
     :raises UnsupportedEncryptionMode: the record's encryption mode is unknown
     """
-    secrets = generation_of_activation(activation.version).secrets
+    server_keys = generation_of_activation(activation.version).server_keys
     try:
-        return secrets.server_key(_server_key(cipher, activation))
+        return server_keys.read(_server_key(cipher, activation))
     except KeyFormatError:
         raise InvalidKeyFormat() from None
 

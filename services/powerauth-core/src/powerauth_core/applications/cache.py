@@ -18,9 +18,8 @@ from powerauth_core.kernel.errors import CoreError, InvalidKeyFormat, MasterKeyF
 from powerauth_core.kernel.records import RecordCipher, master_key_parts
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import EncodingError, KeyFormatError
-from powerauth_protocol.generation import is_at_least
-from powerauth_protocol.groups import ProtocolVersion
-from powerauth_protocol.v3.keys import PrivateKey, PublicKey, import_private_key, import_public_key
+from powerauth_protocol.generation import generation_of_application, is_at_least
+from powerauth_protocol.groups import ProtocolVersion, ServerKey
 from servicekit.caching import Cache
 
 
@@ -29,12 +28,11 @@ class MasterKey:
     """The newest master key pair of an application.
 
     :ivar rid: row id, stored with activations as ``master_keypair_id``
-    :ivar public_base64: the public point as stored, 65 bytes uncompressed
+    :ivar public_base64: the public key as stored
     """
 
     rid: int
-    private: PrivateKey = field(repr=False)
-    public: PublicKey
+    private: ServerKey = field(repr=False)
     public_base64: str
 
 
@@ -207,15 +205,16 @@ def read_master_key(cipher: RecordCipher, pair: MasterKeyPair) -> MasterKey:
     :raises CoreError: as `RecordCipher.decrypt`
     """
     parts = master_key_parts(pair.application_id, pair.id)
+    server_keys = generation_of_application().server_keys
     try:
         plain = cipher.decrypt(pair.master_key_private_encryption, parts, pair.master_key_private_base64)
-        private = import_private_key(plain)
-        public = import_public_key(b64decode(pair.master_key_public_base64))
+        private = server_keys.read(plain)
+        is_pair = server_keys.is_pair(private, b64decode(pair.master_key_public_base64))
     except (EncodingError, InvalidKeyFormat, KeyFormatError):
         raise MasterKeyFormat from None
-    if private.public_key() != public:
+    if not is_pair:
         raise MasterKeyFormat
-    return MasterKey(rid=pair.id, private=private, public=public, public_base64=pair.master_key_public_base64)
+    return MasterKey(rid=pair.id, private=private, public_base64=pair.master_key_public_base64)
 
 
 def _decoded(cipher: RecordCipher, pair: MasterKeyPair) -> MasterKey | type[CoreError]:

@@ -31,7 +31,7 @@ from powerauth_core.kernel.records import RecordCipher, master_key_parts
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.common.sdk_config import MobileSdkConfig
-from powerauth_protocol.v3.keys import export_private_key, export_public_key, generate_key_pair
+from powerauth_protocol.generation import generation_of_application
 from servicekit import clock
 from servicekit.database import Database, after_commit
 
@@ -259,18 +259,18 @@ async def _insert_unique(session: AsyncSession, row: Application | ApplicationVe
 
 
 async def _add_master_key_pair(session: AsyncSession, cipher: RecordCipher, application: Application) -> None:
-    pair = generate_key_pair()
+    private, public = generation_of_application().server_keys.new()
     row = MasterKeyPair(
         application_id=application.id,
         master_key_private_base64="",
-        master_key_public_base64=b64encode(export_public_key(pair.public)),
+        master_key_public_base64=b64encode(public),
         name=f"{application.name} Default Keypair"[:255],
         timestamp_created=clock.now(),
     )
     session.add(row)
     await session.flush()  # the row's id is part of the key that encrypts it
     row.master_key_private_encryption, row.master_key_private_base64 = cipher.encrypt(
-        master_key_parts(application.id, row.id), export_private_key(pair.private)
+        master_key_parts(application.id, row.id), private
     )
 
 

@@ -19,13 +19,15 @@ from powerauth_core.master_key import repository, rules
 from powerauth_core.master_key.models import MasterKeyRecord
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import KeyFormatError
-from powerauth_protocol.v3.keys import PrivateKey, export_public_key, import_private_key
+from powerauth_protocol.generation import generation_of_application
+from powerauth_protocol.groups import ServerKey
 from servicekit import clock
 from servicekit.database import Database
 from servicekit.start_rules import Finding, StartRefused
 
 VARIABLE = "CORE_MASTER_ENCRYPTION_KEY"
 BATCH = 200
+_KEYS = generation_of_application().server_keys
 
 
 class MasterKeyRefused(StartRefused):
@@ -95,15 +97,15 @@ async def _try(session: AsyncSession, master_key: bytes | None) -> None:
         if pair is not None:
             parts = master_key_parts(pair.application_id, pair.id)
             stored = cipher.decrypt(pair.master_key_private_encryption, parts, pair.master_key_private_base64)
-            fits = fits and _is_pair(import_private_key(stored), pair.master_key_public_base64)
+            fits = fits and _is_pair(_KEYS.read(stored), pair.master_key_public_base64)
     except (CoreError, KeyFormatError):
         fits = False
     if not fits:
         raise MasterKeyRefused("does not open the keys in the database")
 
 
-def _is_pair(private: PrivateKey, public: str) -> bool:
-    return b64encode(export_public_key(private.public_key())) == public
+def _is_pair(private: ServerKey, public: str) -> bool:
+    return b64encode(_KEYS.public(private)) == public
 
 
 @dataclass(slots=True)

@@ -25,8 +25,7 @@ from powerauth_core.verification.service import scope, verification_response
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.common.totp import totp
-from powerauth_protocol.generation import generation_of_activation
-from powerauth_protocol.v3 import offline
+from powerauth_protocol.generation import generation_of_activation, generation_of_application
 from powerauth_protocol.v3.signature import SignatureType
 from servicekit import clock
 from servicekit.database import Database
@@ -75,7 +74,8 @@ async def create_non_personalized(
     if application is None:
         raise InvalidApplication()
     nonce = os.urandom(NONCE_BYTES)
-    payload = offline.build_non_personalized(request.data, nonce, application.master_key().private)
+    signatures = generation_of_application().data_signatures
+    payload = signatures.shared_offline_payload(request.data, nonce, application.master_key().private)
     return OfflinePayloadResponse(offline_data=payload, nonce=b64encode(nonce))
 
 
