@@ -8,15 +8,12 @@ empty tables.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
@@ -25,12 +22,10 @@ from sqlalchemy import text
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.app import create_app
 from powerauth_core.container import Core
-from powerauth_core.integrations.service import ensure_integration
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
 from powerauth_core.schema import metadata, pa_schema_history
 from powerauth_core.settings import CoreSettings
-from powerauth_sdk.config import App
 from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.serving import lifespan_of
@@ -39,6 +34,16 @@ from servicekit.testing import fresh_database
 # Test folders are no packages: what several of them share is imported from here.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from core_test_api import (
+    Api,
+    MakeSettings,
+    NewApplication,
+    Serve,
+    StartCore,
+    TestApplication,
+    client_of,
+    create_test_application,
+)
 from core_test_audit import audit  # noqa: F401 fixture of several folders
 from core_test_phones import (  # noqa: F401 fixtures of every folder
     activate,
@@ -54,71 +59,9 @@ from core_test_phones import (  # noqa: F401 fixtures of every folder
 )
 from core_test_stores import ways  # noqa: F401 fixture of several folders
 
-ROOT = "/powerauth-java-server"
 MASTER_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="
 
-MakeSettings = Callable[..., CoreSettings]
-StartCore = Callable[..., Awaitable[Core]]
 TemplateOf = Callable[[Dialect], Awaitable[str]]
-
-
-class Api:
-    """A client of one door: ``status, body = await api.post("application/create", applicationId="a")``."""
-
-    def __init__(self, app: FastAPI, door: str, credentials: tuple[str, str] | None) -> None:
-        self._http = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app), base_url=f"http://core{ROOT}", auth=credentials
-        )
-        self._door = door
-
-    async def post(self, path: str, /, **request_object: Any) -> tuple[int, dict[str, Any]]:
-        """Call with a request object; status and decoded body."""
-        response = await self.send(path, json.dumps({"requestObject": request_object}).encode())
-        return response.status_code, response.json()
-
-    async def ok(self, path: str, /, **request_object: Any) -> Any:
-        """Call, expect success, return the response object."""
-        status, body = await self.post(path, **request_object)
-        assert (status, body["status"]) == (200, "OK"), body
-        return body.get("responseObject")
-
-    async def error(self, path: str, /, **request_object: Any) -> str:
-        """Call, expect a refusal by the core, return its code."""
-        status, body = await self.post(path, **request_object)
-        assert (status, body["status"]) == (400, "ERROR"), body
-        code: str = body["responseObject"]["code"]
-        return code
-
-    async def send(
-        self, path: str, content: bytes, *, method: str = "POST", **headers: str
-    ) -> httpx2.Response:
-        """Call with these bytes; ``path`` is relative to the door, or absolute inside the context path."""
-        url = path if path.startswith("/") else f"{self._door}/{path}"
-        return await self._http.request(
-            method, url, content=content, headers={"Content-Type": "application/json"} | headers
-        )
-
-    async def close(self) -> None:
-        """Close the client."""
-        await self._http.aclose()
-
-
-@dataclass(frozen=True, slots=True)
-class TestApplication:
-    """An application that exists in the core, with its version ``default``."""
-
-    __test__ = False
-
-    application_id: str
-    application_key: str
-    application_secret: str = field(repr=False)
-    master_public_key: str
-
-    @property
-    def app(self) -> App:
-        """As an app carries it."""
-        texts = (self.application_key, self.application_secret, self.master_public_key)
-        return App.of(self.application_id, *texts)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -233,19 +176,19 @@ def app(shared_app: FastAPI, core: Core) -> FastAPI:
 @pytest_asyncio.fixture
 async def api(app: FastAPI, core: Core) -> AsyncIterator[Api]:
     """A client of ``/rest/v3`` with the credentials of an integration."""
-    async with _client(app, core, "/rest/v3", IntegrationKind.REST) as client:
+    async with client_of(app, core, "/rest/v3", IntegrationKind.REST) as client:
         yield client
 
 
 @pytest_asyncio.fixture
 async def dmz(app: FastAPI, core: Core) -> AsyncIterator[Api]:
     """A client of ``/dmz/v1`` with the credentials of an integration."""
-    async with _client(app, core, "/dmz/v1", IntegrationKind.DMZ) as client:
+    async with client_of(app, core, "/dmz/v1", IntegrationKind.DMZ) as client:
         yield client
 
 
 @pytest_asyncio.fixture
-async def serve(make_settings: MakeSettings) -> AsyncIterator[Callable[..., Awaitable[Api]]]:
+async def serve(make_settings: MakeSettings) -> AsyncIterator[Serve]:
     """A client of a core of its own with other settings: ``await serve(restrict_access=False)``."""
     async with AsyncExitStack() as stack:
 
@@ -253,7 +196,7 @@ async def serve(make_settings: MakeSettings) -> AsyncIterator[Callable[..., Awai
             app = create_app(make_settings(**overrides))
             await stack.enter_async_context(lifespan_of(app))
             return await stack.enter_async_context(
-                _client(app, app.state.core, "/rest/v3", IntegrationKind.REST)
+                client_of(app, app.state.core, "/rest/v3", IntegrationKind.REST)
             )
 
         yield start
@@ -265,37 +208,14 @@ async def application(api: Api) -> TestApplication:
     return await create_test_application(api, "test-application")
 
 
-async def create_test_application(api: Api, application_id: str) -> TestApplication:
-    """Create an application and read what a client of it needs."""
-    await api.ok("application/create", applicationId=application_id)
-    detail = await api.ok("application/detail", applicationId=application_id)
-    version = detail["versions"][0]
-    return TestApplication(
-        application_id=application_id,
-        application_key=version["applicationKey"],
-        application_secret=version["applicationSecret"],
-        master_public_key=detail["masterPublicKey"],
-    )
-
-
 @pytest.fixture
-def new_application(api: Api) -> Callable[[str], Awaitable[TestApplication]]:
+def new_application(api: Api) -> NewApplication:
     """Create one more application: ``await new_application("other")``."""
 
     async def create(application_id: str) -> TestApplication:
         return await create_test_application(api, application_id)
 
     return create
-
-
-@asynccontextmanager
-async def _client(app: FastAPI, core: Core, door: str, kind: IntegrationKind) -> AsyncGenerator[Api]:
-    credentials = await ensure_integration(core, f"tests-{kind.value}", kind)
-    client = Api(app, door, (credentials.client_token, credentials.client_secret))
-    try:
-        yield client
-    finally:
-        await client.close()
 
 
 async def _fold_journal(url: str) -> None:
