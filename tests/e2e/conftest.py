@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from e2e_customer import Customer, Deployment
+
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.separate import SeparateProcesses
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk import ActivationResult, AppConfig, Device, DeviceProfile
+from powerauth_sdk import AppConfig, Device
 
-PIN = "1234"
 TEMPLATES = {
     "e2e-payment": {
         "operationType": "e2e_payment",
@@ -63,56 +66,6 @@ ENROLLMENT = {
     "activation_spawn_enabled": True,
 }
 """All phones of a test run share one address, so the limits for strangers do not apply."""
-PARAMETERS = {"amount": "10.5", "currency": "EUR", "account": "238400856/0300"}
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """Where the services of a running stack are."""
-
-    name: str
-    enrollment: str
-    cloud: str
-    admin: tuple[str, str]
-
-    def bank(self, credentials: tuple[str, str]) -> Bank:
-        """A client of the cloud API."""
-        return Bank(self.cloud, *credentials)
-
-
-@dataclass
-class Customer:
-    """A bank with one application, and a customer with one phone."""
-
-    deployment: Deployment
-    admin: Bank
-    bank: Bank
-    application_id: str
-    user_id: str
-    config: AppConfig
-    phone: Device
-
-    async def register(self, **more: object) -> dict[str, str]:
-        """Create a registration for the customer."""
-        content = {"userId": self.user_id, "appId": self.application_id, **more}
-        return await self.bank.call("POST", "/v2/registrations", content)
-
-    async def activate(self, phone: Device | None = None, *, biometry: bool = False) -> ActivationResult:
-        """Activate a phone and commit."""
-        registration = await self.register()
-        profile = DeviceProfile(name="Phone", platform="ios", biometry=biometry)
-        device = phone or self.phone
-        result = await device.activate_with_code(registration["activationQrCodeData"], PIN, profile=profile)
-        await self.bank.call("POST", f"/v2/registrations/{registration['registrationId']}/commit")
-        return result
-
-    async def operation(self, template: str = "e2e-payment", **more: object) -> dict[str, object]:
-        """Create an operation for the customer."""
-        return await self.bank.create_operation(self.user_id, template, **{"parameters": PARAMETERS, **more})
-
-    async def status_of(self, operation_id: object) -> str:
-        """The status of an operation, as the bank sees it."""
-        return str((await self.bank.operation(str(operation_id)))["status"])
 
 
 @pytest.fixture(scope="session", params=["one process", "separate processes"])

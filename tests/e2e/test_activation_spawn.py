@@ -1,11 +1,15 @@
 """A phone opens an activation for another application or another phone (device-trust §5), from 3.2 on."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from secrets import token_urlsafe
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from e2e_customer import Customer
 
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
@@ -19,11 +23,12 @@ PIN = "1234"
 @pytest.fixture
 def version(request: pytest.FixtureRequest) -> ProtocolVersion:
     """The versions that have it; tests of the others name them."""
-    return request.param
+    chosen: ProtocolVersion = request.param
+    return chosen
 
 
 @pytest.fixture
-async def other(customer):
+async def other(customer: Customer) -> tuple[str, AppConfig]:
     """Another application of the bank: its id and what a phone needs of it."""
     application_id = f"other-{uuid4().hex[:12]}"
     created = await customer.admin.call("POST", "/admin/applications", {"id": application_id})
@@ -37,25 +42,25 @@ async def other(customer):
 class Transfers:
     """What the bank allows, and shorthand for asking."""
 
-    def __init__(self, customer) -> None:
+    def __init__(self, customer: Customer) -> None:
         self.customer = customer
 
-    async def allow(self, *items: dict) -> None:
+    async def allow(self, *items: dict[str, Any]) -> None:
         path = f"/admin/applications/{self.customer.application_id}/config/activation_transfer"
         await self.customer.admin.call("PUT", path, {"values": list(items)})
 
-    async def ask(self, target: str, otp: str | None = None, **more) -> tuple[SpawnedCode, str]:
+    async def ask(self, target: str, otp: str | None = None, **more: Any) -> tuple[SpawnedCode, str]:
         password = otp if otp is not None else token_urlsafe(18)
         return await activation_code_for(self.customer.phone, target, password, PIN, **more), password
 
-    async def refused(self, target: str, otp: str | None = None, **more) -> tuple[int, str]:
+    async def refused(self, target: str, otp: str | None = None, **more: Any) -> tuple[int, str]:
         with pytest.raises(ServerRefused) as refusal:
             await self.ask(target, otp, **more)
         return refusal.value.http_status, refusal.value.code
 
 
 @pytest.fixture
-def transfers(customer) -> Transfers:
+def transfers(customer: Customer) -> Transfers:
     return Transfers(customer)
 
 

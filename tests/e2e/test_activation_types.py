@@ -1,17 +1,13 @@
 """Activations without a code: credentials of the bank, recovery codes, OpenID Connect; in every version."""
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "support"))
-
 from e2e_identity import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -23,11 +19,13 @@ from e2e_identity import (
 )
 from e2e_stacks import DEPLOYMENTS, REACHES_THIS_MACHINE, Stack, running
 
+from powerauth_cli.demo.bank import Bank
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.v3 import recovery
 from powerauth_protocol.v3.activation import ActivationType
 from powerauth_protocol.v3.keys import ecdh, export_public_key, generate_key_pair, import_public_key
-from powerauth_sdk import AppConfig, Device, ServerRefused, identity_provider, vault
+from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk import ActivationResult, AppConfig, Device, ServerRefused, identity_provider, vault
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
 
@@ -66,7 +64,7 @@ async def world(
             await admin.close()
 
 
-async def _offer_login(admin, application_id: str, identity: IdentityProvider) -> None:
+async def _offer_login(admin: Bank, application_id: str, identity: IdentityProvider) -> None:
     provider = {
         "providerId": PROVIDER_ID,
         "clientId": CLIENT_ID,
@@ -80,25 +78,28 @@ async def _offer_login(admin, application_id: str, identity: IdentityProvider) -
     await admin.call("PUT", path, provider)
 
 
+NewPhone = Callable[[], Device]
+
+
 @pytest.fixture
-def new_phone(world: World, version):
+def new_phone(world: World, version: ProtocolVersion) -> NewPhone:
     """Another phone of the application: ``new_phone()``."""
     config = AppConfig.from_sdk_config(world.stack.enrollment, world.sdk_config, version)
     return lambda: Device(config)
 
 
 @pytest.fixture
-def phone(new_phone) -> Device:
+def phone(new_phone: NewPhone) -> Device:
     return new_phone()
 
 
-async def refusal(activation) -> tuple[int, str]:
+async def refusal(activation: Awaitable[object]) -> tuple[int, str]:
     with pytest.raises(ServerRefused) as refused:
         await activation
     return refused.value.http_status, refused.value.code
 
 
-async def status_of(world: World, phone: Device):
+async def status_of(world: World, phone: Device) -> Any:
     return await world.stack.core.call("activation/status", activationId=phone.state.activation_id)
 
 
@@ -269,19 +270,19 @@ class Customer:
         self.http = http
         self.user = f"oidc|{uuid4().hex[:8]}"
 
-    async def configuration(self) -> dict:
+    async def configuration(self) -> dict[str, Any]:
         return await identity_provider(self.phone, PROVIDER_ID)
 
     async def log_in(self) -> Login:
         return await log_in(self.http, await self.configuration(), self.user)
 
-    async def activate(self, login: Login, **changed):
+    async def activate(self, login: Login, **changed: Any) -> ActivationResult:
         members = {"code": login.code, "nonce": login.nonce, "code_verifier": login.code_verifier}
         return await self.phone.activate_with_oidc(provider_id=PROVIDER_ID, pin=PIN, **(members | changed))
 
 
 @pytest.fixture
-def somebody(world: World, phone: Device, http: httpx2.AsyncClient):
+def somebody(world: World, phone: Device, http: httpx2.AsyncClient) -> Iterator[Customer]:
     world.identity.overrides.clear()
     yield Customer(phone, http)
     world.identity.overrides.clear()

@@ -21,7 +21,6 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "support"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "services/powerauth-core/tests/support"))
 
 from dmz_attacker import Loot, opened
@@ -42,6 +41,7 @@ from powerauth_cli.separate import SeparateProcesses, ServiceProcess
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3 import ecies
 from powerauth_protocol.v3.ecies import ClientEncryptor, Scope, SharedInfo1
+from powerauth_protocol.v3.ecies_derivation import envelope_key_of
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, DeviceProfile, vault
@@ -241,7 +241,7 @@ async def test_a_leaked_inner_key_would_be_noticed(
     dmz: Dmz, monkeypatch: pytest.MonkeyPatch, leaked: str
 ) -> None:
     derived: dict[str, bytes] = {}
-    derive = ecies.envelope_key_of
+    derive = envelope_key_of
 
     def spy(secret: bytes, point: bytes, sh1: str, version: ProtocolVersion) -> bytes:
         key = derive(secret, point, sh1, version)

@@ -10,11 +10,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "support"))
-
 from e2e_stacks import DEPLOYMENTS, Stack, running
 
+from powerauth_cli.demo.bank import Bank as Client
 from powerauth_protocol.common.password_hash import hash_password
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device, MobileToken, ServerRefused
@@ -88,7 +86,7 @@ async def bank(
         await admin.close()
 
 
-async def _texts(admin, stack: Stack, application_id: str) -> None:
+async def _texts(admin: Client, stack: Stack, application_id: str) -> None:
     for kind in ("payment", "login"):
         await stack.core.call(
             "operation/template/create",

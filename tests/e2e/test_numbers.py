@@ -27,7 +27,8 @@ def version() -> ProtocolVersion:
 
 def raw(customer: Any) -> httpx2.AsyncClient:
     """The bank's client, for bodies that no JSON writer makes."""
-    return customer.bank._http
+    client: httpx2.AsyncClient = customer.bank._http
+    return client
 
 
 async def created(customer: Any, amount: str, path: str = "/v2/operations") -> Any:

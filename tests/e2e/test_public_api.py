@@ -4,18 +4,13 @@ What other files go through in detail (key exchange, factors, blocking, recovery
 """
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "support"))
-
 from e2e_push import CREDENTIALS, PushService
 from e2e_stacks import DEPLOYMENTS, REACHES_THIS_MACHINE, Stack, running
 from starlette.applications import Starlette
@@ -90,7 +85,7 @@ ATTRIBUTES = [
     ),
     {"id": "left out", "type": "KEY_VALUE", "text": "No value", "params": {"value": "missing"}},
 ]
-UI = {
+UI: dict[str, Any] = {
     "flipButtons": True,
     "blockApprovalOnCall": False,
     "preApprovalScreen": {

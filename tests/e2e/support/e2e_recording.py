@@ -77,7 +77,7 @@ class Recording:
 
     def personal_envelopes(self, version: ProtocolVersion) -> list[Envelope]:
         """What phones with an activation sent and got, both directions."""
-        found = []
+        found: list[Envelope] = []
         for path, purpose in _PERSONAL.items():
             asked = [content for called, content in self.from_phones if called == path]
             answered = [content for called, content in self.to_phones if called == path]
