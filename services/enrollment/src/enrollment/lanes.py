@@ -19,7 +19,7 @@ WAITING_PROVEN = 1024
 WAITING_ALTOGETHER = 4096
 _RETRY_SECONDS = 5
 
-Disconnected = Callable[[], Awaitable[None]]
+Disconnected = Callable[[], Awaitable[object]]
 """Returns when the client of a request is gone."""
 
 _over = metrics.counter(
