@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -16,6 +17,7 @@ from cloud_private_api.settings import CloudSettings
 from enrollment.settings import EnrollmentSettings
 from powerauth_cli.main import app
 from powerauth_core.settings import CoreSettings
+from servicekit.settings import ServiceSettings
 from servicekit.start_rules import FILE_SUFFIX
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +32,11 @@ VARIABLE = re.compile(r"(?<![\w…])(CORE|CLOUD|ENROLLMENT)_([A-Z0-9_]*[A-Z0-9])
 ROW = re.compile(r"^\| ([^|]+) \|", re.MULTILINE)
 REQUIREMENT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
-SETTINGS = {"CORE": CoreSettings, "CLOUD": CloudSettings, "ENROLLMENT": EnrollmentSettings}
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "CORE": CoreSettings,
+    "CLOUD": CloudSettings,
+    "ENROLLMENT": EnrollmentSettings,
+}
 NO_SETTINGS = {
     "CORE_DATABSE_URL": "misspelt, as an example",
     "CORE_SERVICE_HOST": "of Kubernetes, as an example",
@@ -91,7 +97,7 @@ def test_the_readme_leads_to_every_document() -> None:
 
 def unknown_part(words: str) -> str | None:
     """The first word of a command that names neither a command nor an argument's choice; `a|b` names both."""
-    commands: list[click.Command] = [typer.main.get_command(app)]
+    commands: list[Any] = [typer.main.get_command(app)]
     for word in words.split():
         groups = [command for command in commands if isinstance(command, click.Group)]
         if not groups:

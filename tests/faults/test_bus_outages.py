@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from secrets import token_hex
+from typing import Any
 
 import aio_pika
 import asyncpg
@@ -67,13 +69,14 @@ class World:
 
     async def create(self, user_id: str) -> str:
         """A new operation's id."""
-        return (await self.core.call("operation/create", **operation_of(user_id)["requestObject"]))["id"]
+        created = await self.core.call("operation/create", **operation_of(user_id)["requestObject"])
+        return str(created["id"])
 
     def database(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection to the core's database."""
         return connected(self.stack.core_database_url)
 
-    async def effects_of(self, subject: str) -> list[dict[str, object]]:
+    async def effects_of(self, subject: str) -> list[dict[str, Any]]:
         """What the events of one operation or activation caused."""
         return [effect for effect in await effects(self.effects) if effect["subject"] == subject]
 
@@ -103,7 +106,7 @@ def service() -> str:
     return f"faults-{token_hex(6)}"
 
 
-def _consuming(world: World, service: str, *options: str) -> AsyncIterator[ConsumerProcess]:
+def _consuming(world: World, service: str, *options: str) -> AbstractAsyncContextManager[ConsumerProcess]:
     url = world.effects.url.render_as_string(hide_password=False)
     return consuming(world.broker.url, url, service, *options)
 
@@ -276,7 +279,7 @@ async def test_an_event_that_always_fails_is_put_aside_and_holds_nobody_up(
         poisoned = await world.create(POISON)
         good = [await world.create("somebody") for _ in range(3)]
         for operation_id in good:
-            await until(lambda each=operation_id: world.effects_of(each))
+            await until(partial(world.effects_of, operation_id))
         (dead,) = await _dead_letters(world, service)
     assert json.loads(dead)["subject"] == poisoned
     assert await world.effects_of(poisoned) == []
@@ -296,7 +299,7 @@ async def test_an_event_that_kills_its_consumers_takes_no_other_with_it(world: W
         assert await consumer.death() == 1
     async with _consuming(world, service):
         for operation_id in good:
-            await until(lambda each=operation_id: world.effects_of(each))
+            await until(partial(world.effects_of, operation_id))
         (dead,) = await _dead_letters(world, service)
     assert json.loads(dead)["subject"] == deadly
 

@@ -98,7 +98,7 @@ async def test_what_was_accepted_is_finished_before_the_end(world: World, http: 
         (await world.api.call("operation/create", **operation_of("u")["requestObject"]))["id"]
         for _ in range(HELD)
     ]
-    calls = [
+    calls: list[tuple[str, object]] = [
         ("operation/cancel", {"requestObject": {"operationId": operation_id}}) for operation_id in operations
     ]
     calls.append(("signature/verify", verify_body(world.device, "POST", "/login", b"{}")))

@@ -11,9 +11,8 @@ from argon2 import PasswordHasher
 from asgi_client import Request
 from families import CLOUD as CLOUD_FAMILY
 from fuzz_run import FuzzRun
-from generated_requests import Amounts, Known, operations_of
+from generated_requests import Amounts, Known, Operation, operations_of
 from running_stack import CLOUD, PIN, RunningStack
-from schemathesis.schemas import APIOperation
 from world import World
 
 from cloud_private_api import passwords
@@ -48,7 +47,7 @@ def quick_passwords() -> Iterator[None]:
     passwords._hasher = before
 
 
-KNOWN: Known = {
+KNOWN: dict[str, list[object]] = {
     "otp": ["12345678-12345678", "12345678"],
     "data": ["QUFB"],
     "requestBody": ["e30="],
@@ -77,7 +76,7 @@ async def known_to_the_bank(world: World) -> Known:
     )
 
 
-def operations_in(stack: RunningStack, area: str) -> list[APIOperation]:
+def operations_in(stack: RunningStack, area: str) -> list[Operation]:
     """The operations of a group."""
     return [item for item in operations_of(stack.apps[CLOUD].openapi()) if area_of(item.path) == area]
 

@@ -8,9 +8,8 @@ import pytest
 from asgi_client import Request
 from families import CORE as CORE_FAMILY
 from fuzz_run import FuzzRun
-from generated_requests import Amounts, Known, operations_of
+from generated_requests import Amounts, Known, Operation, operations_of
 from running_stack import CORE, RunningStack
-from schemathesis.schemas import APIOperation
 from world import World
 
 pytestmark = pytest.mark.fuzz
@@ -30,10 +29,10 @@ AREAS = (
     "/dmz/v1/",
     "/rest/v3/",
 )
-KNOWN: Known = {"data": ["A1*A10EUR", "POST&L3Bh&bm9uY2U=&"]}
+KNOWN: dict[str, list[object]] = {"data": ["A1*A10EUR", "POST&L3Bh&bm9uY2U=&"]}
 
 
-def area_of(operation: APIOperation) -> str:
+def area_of(operation: Operation) -> str:
     """The longest of the areas that the path is in."""
     return max((area for area in AREAS if operation.path.startswith(area)), key=len, default="")
 

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from re import _parser as parser
 
 import pytest
-from regex_steps import characters_of, literals_of, parser, steps
+from regex_steps import characters_of, literals_of, steps
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(

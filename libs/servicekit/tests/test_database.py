@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -511,7 +511,7 @@ READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = {}"
 
 
 @pytest.fixture
-async def demote(postgres_bank: Any) -> AsyncGenerator[Callable[[str], Any]]:
+async def demote(postgres_bank: Any) -> AsyncGenerator[Callable[[str], Awaitable[None]]]:
     """``await demote("on")``: let the server be read-only; ``off``: writable. For connections to come."""
     database, _ = postgres_bank
     server = Database(database.url.set(database="postgres").render_as_string(False))

@@ -33,7 +33,7 @@ URL = "postgresql://user:hunter2@db/x"
 @pytest.mark.parametrize("setting", ["database_url", "database_migrate_url"])
 def test_what_the_driver_does_not_take_is_refused_with_its_name(setting: str, query: str, told: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        DatabaseSettings(**{setting: f"{URL}?{query}"})
+        DatabaseSettings.model_validate({setting: f"{URL}?{query}"})
     (error,) = refused.value.errors()
     assert told in error["msg"]
     assert "hunter2" not in error["msg"]

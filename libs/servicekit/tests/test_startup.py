@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -38,13 +39,16 @@ FIT = {
 
 
 @pytest.fixture(autouse=True)
-def _usual_logs_afterwards() -> object:
+def _usual_logs_afterwards() -> Iterator[None]:
     yield
     configure_logging("tests", "INFO", json=True)
 
 
+SetAll = Callable[..., None]
+
+
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> object:
+def environment(monkeypatch: pytest.MonkeyPatch) -> SetAll:
     def set_all(**variables: str) -> None:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)

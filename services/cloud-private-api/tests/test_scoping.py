@@ -156,8 +156,7 @@ async def test_registration_of_another_user(service: Service, bank: Client, stat
     foreign = service.core.activation("app-a", user_id="somebody else", status=status)
     body = {"template": "login", "userId": "user-1", "registrationId": foreign}
     await bank.refused("POST", "/v2/operations", body, code=REGISTRATION)
-    query = {"userId": "user-1", "registrationId": foreign}
-    await bank.refused("GET", "/v2/operations", code=REGISTRATION, **query)
+    await bank.refused("GET", "/v2/operations", code=REGISTRATION, userId="user-1", registrationId=foreign)
 
 
 @pytest.mark.parametrize("endpoint", [*OF_REGISTRATION, *OF_OPERATION], ids=_name)

@@ -108,7 +108,7 @@ async def test_any_body_with_good_headers_and_any_answer_of_the_core(
 async def test_any_plaintext_in_a_good_envelope(
     path: str, scope: Scope, plaintext: bytes, core_answer: Raw
 ) -> None:
-    CORE.script = dict.fromkeys(DOOR_PATHS, core_answer) | {"envelope/keys": CORE.envelope_keys}
+    CORE.script = {**dict.fromkeys(DOOR_PATHS, core_answer), "envelope/keys": CORE.envelope_keys}
     body = PHONE.generic(plaintext, scope).fields
     headers = PHONE.token() | PHONE.encryption(scope)
     if scope is Scope.ACTIVATION:

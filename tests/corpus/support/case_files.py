@@ -196,6 +196,8 @@ def _merged(valid: Mapping[str, Any], differences: Mapping[str, Any]) -> Mapping
         merged = {name: value for name, value in merged.items() if name not in _BODIES | {"merge"}}
     for name, value in differences.items():
         before = merged.get(name)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        merged[name] = {**before, **value} if both and name in _ADDED_TO else value
+        if name in _ADDED_TO and isinstance(before, Mapping) and isinstance(value, Mapping):
+            merged[name] = {**before, **value}
+        else:
+            merged[name] = value
     return {name: value for name, value in merged.items() if value is not None}

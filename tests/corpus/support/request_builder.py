@@ -213,7 +213,7 @@ class Builder:
         return content
 
 
-def changed(text: Any, change: Mapping[str, Any]) -> str:
+def changed(value: Any, change: Mapping[str, Any]) -> str:
     """One text with one thing wrong.
 
     ``$flip``: a bit of the bytes that the Base64 stands for; ``$bytes``: another number of bytes, Base64;
@@ -221,17 +221,17 @@ def changed(text: Any, change: Mapping[str, Any]) -> str:
     name.
     """
     ((operation, argument),) = change.items()
-    text = str(text)
+    text = str(value)
     match operation:
         case "$flip":
-            raw = bytearray(b64decode(text))
-            raw[argument // 8 % len(raw)] ^= 1 << argument % 8
-            return b64encode(bytes(raw)).decode()
+            flipped = bytearray(b64decode(text))
+            flipped[argument // 8 % len(flipped)] ^= 1 << argument % 8
+            return b64encode(bytes(flipped)).decode()
         case "$bytes":
             raw = b64decode(text)
             return b64encode((raw * (argument // max(1, len(raw)) + 1))[:argument]).decode()
         case "$append":
-            return text + argument
+            return text + str(argument)
         case "$prepend":
             return str(argument) + text
         case "$replace":

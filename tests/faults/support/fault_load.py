@@ -7,11 +7,12 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 
 from powerauth_cli.bench.prepared import signature_header
-from powerauth_cli.bench.provision import BenchPhone, CoreApi, create_application
+from powerauth_cli.bench.provision import Application, BenchPhone, CoreApi, create_application
 from powerauth_protocol.common.encoding import b64encode
 from servicekit.testing import PATIENCE_SECONDS
 
@@ -63,8 +64,9 @@ class Http:
         """
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         sent = {"Content-Type": "application/json", **(headers or {})}
+        credentials = auth or httpx2.USE_CLIENT_DEFAULT
         try:
-            response = await self._client.post(url, content=body, headers=sent, auth=auth)
+            response = await self._client.post(url, content=body, headers=sent, auth=credentials)
         except httpx2.TransportError:
             return Answer(0)
         answer = response.json()
@@ -121,7 +123,7 @@ async def under_load(callers: Sequence[Caller]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
-async def set_up(core: CoreApi) -> object:
+async def set_up(core: CoreApi) -> Application:
     """An application and a template for operations.
 
     :return: the application
@@ -139,7 +141,7 @@ async def set_up(core: CoreApi) -> object:
     return application
 
 
-def operation_of(user_id: str, **more: object) -> dict[str, object]:
+def operation_of(user_id: str, **more: object) -> dict[str, Any]:
     """The body of ``operation/create``."""
     return {
         "requestObject": {

@@ -67,11 +67,12 @@ async def outbox_is_empty(database: asyncpg.Connection) -> bool:
 
 async def waiting_for_locks(database: asyncpg.Connection, kind: str = "%") -> int:
     """How many of the other connections to this database wait for a lock of somebody else."""
-    return await database.fetchval(
+    count: int = await database.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND pid <> pg_backend_pid() AND wait_event_type = 'Lock' AND wait_event LIKE $1",
         kind,
     )
+    return count
 
 
 def running(processes: SeparateProcesses) -> dict[str, int]:

@@ -15,7 +15,7 @@ from enrollment.inbox.rules import check_id, check_page, message_detail
 from enrollment.languages import preferred_language
 from enrollment.mobile_token.rendering import render_operation
 from enrollment.money import format_money
-from enrollment.push.service import check_registration
+from enrollment.push.rules import check_registration
 from enrollment.standard.activations import check_layer1
 from enrollment.standard.keystore import named_activation
 from enrollment.texts.attributes import render_attributes
@@ -25,7 +25,6 @@ from enrollment.texts.rows import TextRow, TextsBroken
 from enrollment.texts.screens import render_ui
 from enrollment.wire import (
     MalformedJson,
-    json_bytes,
     parse_json,
     parse_json_object,
     request_object,
@@ -38,6 +37,7 @@ from powerauth_contracts.dmz.models import (
     TextsAnswer,
     WhoAmIAnswer,
 )
+from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.json_text import write_json
 from servicekit.addresses import TrustedProxies, limited_network
 from servicekit.errors import RemoteUnavailable
@@ -141,7 +141,6 @@ def _requests() -> list[WireFormat]:
             [json.dumps(LAYER_1).encode()],
             lambda data: check_layer1(parse_json_object(data)),
             (MalformedJson, ActivationFailed),
-            json_bytes,
             share=2,
         ),
         WireFormat(
@@ -221,7 +220,7 @@ def _texts() -> list[WireFormat]:
 def _answers() -> list[WireFormat]:
     """A core that answers nonsense is an outage, never a fault here."""
 
-    def rendered(data: bytes) -> str:
+    def rendered(data: bytes) -> bytes:
         operation = told(OperationDetailAnswer.model_validate(parse_json_object(data)).operation)
         row = TextRow("en", "T ${amount}", "M ${note}", ATTRIBUTES, UI, RESULT_TEXTS)
         return write_json(render_operation(operation, row, "en", ()))

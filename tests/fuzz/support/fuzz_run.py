@@ -10,10 +10,9 @@ from random import Random
 import requests
 import schemathesis
 from asgi_client import Answer, Request
-from generated_requests import Amounts, Known, generated_requests
+from generated_requests import Amounts, Known, Operation, generated_requests
 from judge import Family, report
 from running_stack import RunningStack
-from schemathesis.schemas import APIOperation
 
 Dress = Callable[[Request, Random], Awaitable[Request]]
 Prepare = Callable[[], Awaitable[Known]]
@@ -46,7 +45,7 @@ class FuzzRun:
     amounts: Amounts
     prepare: Prepare
 
-    async def operation(self, operation: APIOperation, dress: Dress, findings: Findings) -> list[Answer]:
+    async def operation(self, operation: Operation, dress: Dress, findings: Findings) -> list[Answer]:
         """Send everything generated for one operation."""
         random = Random(f"{operation.label} dress")
         known = await self.prepare()
@@ -70,7 +69,7 @@ class FuzzRun:
             answers.append(answer)
         return answers
 
-    async def operations(self, operations: Sequence[APIOperation], dress: Dress) -> Findings:
+    async def operations(self, operations: Sequence[Operation], dress: Dress) -> Findings:
         """Send everything generated for several operations."""
         findings = Findings()
         for operation in operations:
@@ -78,7 +77,7 @@ class FuzzRun:
         return findings
 
 
-def _is_documented(operation: APIOperation, request: Request, answer: Answer) -> bool:
+def _is_documented(operation: Operation, request: Request, answer: Answer) -> bool:
     sent = requests.Request(request.method, "http://localhost" + request.target).prepare()
     headers = {name: [value] for name, value in answer.headers.items()}
     response = schemathesis.Response(answer.status, headers, answer.body, sent, elapsed=0.0, verify=False)

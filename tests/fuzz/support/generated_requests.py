@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.core import NOT_SET
+from schemathesis.core.result import Ok
 from schemathesis.generation.drivers import CoverageGenerator
 from schemathesis.generation.feedback import NO_FEEDBACK
 from schemathesis.generation.overrides import Override
@@ -32,6 +33,7 @@ _ORIGIN = "http://localhost"
 _KNOWN_SHARE = 0.6
 
 Known = Mapping[str, Sequence[object]]
+Operation = APIOperation[Any, Any, Any, Any]
 """Values that exist, by the names of members and parameters."""
 
 
@@ -44,7 +46,7 @@ class Amounts:
     invalid: int
 
 
-def operations_of(document: Mapping[str, Any]) -> list[APIOperation]:
+def operations_of(document: Mapping[str, Any]) -> list[Operation]:
     """The operations of a document in its order, the server's own health pages left out.
 
     Credentials are none of the generated members: a wrong password costs the server a slow hash.
@@ -56,7 +58,10 @@ def operations_of(document: Mapping[str, Any]) -> list[APIOperation]:
             operation.pop("security", None)
     for schema in plain["components"]["schemas"].values():
         _without_costly_patterns(schema)
-    found = [result.ok() for result in schemathesis.openapi.from_dict(plain).get_all_operations()]
+    found = []
+    for result in schemathesis.openapi.from_dict(plain).get_all_operations():
+        assert isinstance(result, Ok), result
+        found.append(result.ok())
     return [operation for operation in found if not operation.path.startswith("/actuator/")]
 
 
@@ -73,8 +78,8 @@ def _without_costly_patterns(schema: Any) -> None:
 
 
 def generated_requests(
-    operation: APIOperation, amounts: Amounts, known: Known
-) -> Iterator[tuple[Case, Request]]:
+    operation: Operation, amounts: Amounts, known: Known
+) -> Iterator[tuple[Case[Any], Request]]:
     """The requests of one operation: boundary values, then valid and invalid ones."""
     random = Random(operation.label)
     boundary = _boundary_cases(operation)
@@ -89,7 +94,7 @@ def generated_requests(
         yield case, _request(case, random, known)
 
 
-def _boundary_cases(operation: APIOperation) -> list[Case]:
+def _boundary_cases(operation: Operation) -> list[Case[Any]]:
     configuration = operation.schema.config.generation_for(operation=operation, phase="coverage")
     return list(
         CoverageGenerator(
@@ -103,9 +108,9 @@ def _boundary_cases(operation: APIOperation) -> list[Case]:
     )
 
 
-def _arbitrary_cases(operation: APIOperation, mode: GenerationMode, amount: int) -> list[Case]:
+def _arbitrary_cases(operation: Operation, mode: GenerationMode, amount: int) -> list[Case[Any]]:
     """Distinct requests; none where nothing can be invalid."""
-    cases: list[Case] = []
+    cases: list[Case[Any]] = []
     if not amount:
         return cases
 
@@ -118,7 +123,7 @@ def _arbitrary_cases(operation: APIOperation, mode: GenerationMode, amount: int)
         suppress_health_check=list(HealthCheck),
     )
     @given(operation.as_strategy(generation_mode=mode))
-    def collect(case: Case) -> None:
+    def collect(case: Case[Any]) -> None:
         cases.append(case)
 
     try:
@@ -128,7 +133,7 @@ def _arbitrary_cases(operation: APIOperation, mode: GenerationMode, amount: int)
     return cases
 
 
-def _request(case: Case, random: Random, known: Known) -> Request:
+def _request(case: Case[Any], random: Random, known: Known) -> Request:
     """The case as it goes over the wire, with known values put in."""
     case.path_parameters = _with_known(case.path_parameters, random, known)
     case.query = _with_known(case.query, random, known)

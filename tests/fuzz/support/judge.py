@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from asgi_client import Answer
 
@@ -62,14 +63,13 @@ class Family:
         error = content["responseObject"]
         if content["status"] != "ERROR" or not isinstance(error, dict):
             return [*found, f"not the error envelope: {answer.body[:300]!r}"]
-        code, message = error.get("code"), error.get("message")
+        code: Any = error.get("code")
+        message = error.get("message")
         if code not in self.codes.get(answer.status, ()):
             found.append(f"HTTP {answer.status} with code {code!r}")
         if not isinstance(message, str) or not message:
             found.append(f"message {message!r}")
-        elif code in self.messages and not any(
-            re.fullmatch(allowed, message) for allowed in self.messages[code]
-        ):
+        elif code in self.messages and not any(re.fullmatch(each, message) for each in self.messages[code]):
             found.append(f"{code} with message {message!r}")
         unknown = set(error) - {"code", "message"} - self.members
         if unknown:

@@ -127,12 +127,12 @@ def _inside_base64(text: str, _samples: Sequence[str], random: Random) -> str:
     if random.random() < 0.5:
         changed = _json_member(raw.decode("latin-1"), (), random).encode("utf-8", "surrogatepass")
     else:
-        changed = _delete(raw.decode("latin-1"), (), random).encode("latin-1")
-        changed = bytearray(changed or raw)
-        changed[random.randrange(len(changed))] ^= 1 << random.randrange(8)
+        flipped = bytearray(_delete(raw.decode("latin-1"), (), random).encode("latin-1") or raw)
+        flipped[random.randrange(len(flipped))] ^= 1 << random.randrange(8)
+        changed = bytes(flipped)
     url = "." in text and "{" not in text
     encode = base64.urlsafe_b64encode if url else base64.b64encode
-    encoded = encode(bytes(changed)).decode()
+    encoded = encode(changed).decode()
     return text[: run.start()] + (encoded.rstrip("=") if url else encoded) + text[run.end() :]
 
 

@@ -103,8 +103,8 @@ async def test_lookup_matches_users_applications_time_state_and_all_flags(
     ]
     for request, expected in cases:
         assert set(_ids(await api.ok("activation/lookup", **(users | request)))) == expected, request
-    for bad in ({"userIds": []}, {"userIds": None}):
-        assert await api.error("activation/lookup", **bad) == "ERR0024"
+    assert await api.error("activation/lookup", userIds=[]) == "ERR0024"
+    assert await api.error("activation/lookup", userIds=None) == "ERR0024"
 
 
 async def test_history_is_inclusive_newest_first_and_open_without_bounds(api: Any, activate: Any) -> None:

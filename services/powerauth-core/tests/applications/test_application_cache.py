@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.errors import MasterKeyFormat, NoMasterKeyPair
@@ -39,7 +40,7 @@ async def test_second_look_up_needs_no_database(core: Any, application: Any) -> 
     cache = ApplicationCache(core.cipher, capacity=10, seconds=60, minimum_protocol_version="3.0")
     async with core.database.read() as session:
         first = await cache.by_key(session, application.application_key)
-    assert await cache.by_key(None, application.application_key) is first
+    assert await cache.by_key(AsyncSession(), application.application_key) is first
 
 
 async def test_unknown_names_are_looked_up_again(core: Any, api: Any) -> None:

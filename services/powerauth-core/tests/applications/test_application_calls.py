@@ -78,7 +78,7 @@ async def test_unsupporting_is_seen_at_once_by_the_cache(api: Any, core: Any, ap
     async def supported() -> bool:
         async with core.database.read() as session:
             facts = await core.application_cache.by_key(session, application.application_key)
-            return facts.supported
+            return bool(facts.supported)
 
     assert await supported()
     names = {"applicationId": application.application_id, "applicationVersionId": "default"}
@@ -94,7 +94,7 @@ async def test_roles_are_added_sorted_replaced_as_given_and_removed_in_order(
     async def call(path: str, *roles: str) -> list[str]:
         answer = await api.ok(f"application/roles/{path}", **name, applicationRoles=list(roles))
         assert answer["applicationId"] == application.application_id
-        return answer["applicationRoles"]
+        return list(answer["applicationRoles"])
 
     assert await call("create", "C", "A") == ["A", "C"]
     assert await call("create", "B", "A") == ["A", "B", "C"]

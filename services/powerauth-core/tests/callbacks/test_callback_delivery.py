@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,7 +22,7 @@ from starlette.routing import Route
 from powerauth_contracts import moments
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core import jobs
-from powerauth_core.callbacks import service as callbacks
+from powerauth_core.callbacks import rules
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.callbacks.service import CallbackOutbox
 from powerauth_core.kernel.changes import OperationStep
@@ -81,8 +81,11 @@ async def url(receiver: Receiver) -> AsyncGenerator[str]:
         yield server.url
 
 
+Configure = Callable[..., Awaitable[str]]
+
+
 @pytest.fixture
-def configure(api: Any, application: Any, url: str) -> Callable[..., Any]:
+def configure(api: Any, application: Any, url: str) -> Configure:
     """Create a callback to the receiver."""
 
     async def create(**changes: Any) -> str:
@@ -595,6 +598,6 @@ async def test_a_callback_that_cannot_be_prepared_does_not_fail_the_change(
     def fail(*_arguments: Any) -> Any:
         raise RuntimeError
 
-    monkeypatch.setattr(callbacks.rules, "activation_payload", fail)
+    monkeypatch.setattr(rules, "activation_payload", fail)
     await change(core)
     assert await events(core) == []

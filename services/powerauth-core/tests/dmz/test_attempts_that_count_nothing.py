@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_parts import chain_keys_of
 from sqlalchemy import func, select, text
 
 from powerauth_contracts.enums import ActivationStatus
-from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
 from powerauth_core.runtime import running_core
@@ -125,10 +125,7 @@ async def test_attempts_that_count_nothing_share_a_row_of_the_chain(
     shared = next(row for row in rows if "29" in row.additional_info)
     assert ELSEWHERE in shared.additional_info
     assert (shared.valid, shared.data_base64, shared.signature) == (False, None, "")
-    findings = [
-        each
-        async for each in Verification(core.database, ChainKeys.of(core.settings.chain_secrets)).findings()
-    ]
+    findings = [each async for each in Verification(core.database, chain_keys_of(core)).findings()]
     assert findings == []
     async with core.database.read() as session:
         logged = select(func.count()).where(AuditLog.message == "Signature validation failed")

@@ -50,7 +50,9 @@ async def create(
 ) -> dict[str, Any]:
     """Create and take over the keys of the answer."""
     sealed = await device.layer2(door.call)
-    answer = await door.api.ok("activation/create", **creation(device, sealed, kind, identity, **more))
+    answer: dict[str, Any] = await door.api.ok(
+        "activation/create", **creation(device, sealed, kind, identity, **more)
+    )
     device.accept(sealed, answer["activationData"])
     return answer
 
@@ -78,7 +80,7 @@ async def count(core: Any, status: ActivationStatus | None = None) -> int:
     if status is not None:
         statement = statement.where(Activation.activation_status == status)
     async with core.database.read() as session:
-        return (await session.execute(statement)).scalar_one()
+        return int((await session.execute(statement)).scalar_one())
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))

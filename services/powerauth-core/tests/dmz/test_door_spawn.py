@@ -62,9 +62,10 @@ class Spawner:
         request, sealed = await self.request(*arguments, **more)
         answer = await self.dmz.ok("sealed/spawn", **request)
         assert (answer["authenticated"], answer["refusal"]) == (True, None)
-        opened: dict[str, Any] = sealed.open_json(answer["envelope"])
+        opened = sealed.open_json(answer["envelope"])
         assert opened["status"] == "OK"
-        return opened["responseObject"]
+        made: dict[str, Any] = opened["responseObject"]
+        return made
 
     async def answer(self, *arguments: Any, **more: Any) -> dict[str, Any]:
         """Ask, and return the answer as it is."""

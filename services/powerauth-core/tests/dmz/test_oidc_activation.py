@@ -15,13 +15,13 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from powerauth_contracts.enums import ActivationStatus
-from powerauth_core.providers import oidc
+from powerauth_core.applications.provider_rules import ALGORITHMS
 from powerauth_core.providers.oidc import OidcFailed, OidcProvider, check_id_token
 from powerauth_sdk.phone import Phone
 
 KEY = RSAKey.generate_key(2048, {"kid": "k1"})
 EC_KEY = ECKey.generate_key("P-256", {"kid": "e1"})
-KEYS = {"keys": [key.as_dict(private=False) for key in (KEY, EC_KEY)]}
+KEYS: Any = {"keys": [key.as_dict(private=False) for key in (KEY, EC_KEY)]}
 
 
 def at_hash(token: str) -> str:
@@ -306,7 +306,7 @@ def test_only_the_configured_algorithm_is_accepted(configured: str, algorithm: s
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none", "dir"])
 def test_algorithms_without_a_private_key_are_never_accepted(algorithm: str) -> None:
-    assert algorithm not in oidc.ALGORITHMS
+    assert algorithm not in ALGORITHMS
     claims = Issuer().right() | {"iss": "i"}
     tokens = {"id_token": id_token(claims), "access_token": "access"}
     with pytest.raises(OidcFailed):

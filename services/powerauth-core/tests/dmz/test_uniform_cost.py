@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from powerauth_sdk.phone import Phone
 from sqlalchemy import event
 
 from powerauth_core.container import Core
@@ -48,8 +49,11 @@ def counted(core: Core) -> Count:
     return count
 
 
+Phones = dict[str, tuple[Phone, tuple[str, bytes]]]
+
+
 @pytest_asyncio.fixture
-async def phones(api: Any, door: Any, make_phone: Any) -> dict[str, tuple[Any, Any]]:
+async def phones(api: Any, door: Any, make_phone: Any) -> Phones:
     """A phone with a token in every state."""
     made = {}
     for state in STATES:

@@ -212,7 +212,7 @@ def _reflect(connection: Connection) -> MetaData:
     )
     metadata = MetaData()
     names = set(inspect(connection).get_table_names()) - partitions - {"alembic_version"}
-    metadata.reflect(connection, only=names)
+    metadata.reflect(connection, only=list(names))
     return metadata
 
 

@@ -81,7 +81,7 @@ def difference(connection: Connection) -> list[Any]:
             connection.scalars(text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"))
         )
     context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
-    return compare_metadata(context, metadata)
+    return list(compare_metadata(context, metadata))
 
 
 async def test_migrated_schema_equals_the_models(migrated: str) -> None:

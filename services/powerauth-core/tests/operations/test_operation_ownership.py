@@ -25,7 +25,7 @@ EXPIRED_UNSTORED = "past its expiry"
 STATES = [*OperationStatus, EXPIRED_UNSTORED]
 
 RIGHT = {"userId": "user", "applicationId": "bank", "data": "A2", "signatureType": "POSSESSION_KNOWLEDGE"}
-REST = [
+REST: list[tuple[str, dict[str, Any]]] = [
     ("operation/detail", {"userId": "other"}),
     ("operation/claim", {"userId": "other"}),
     ("operation/approve", RIGHT | {"userId": "other"}),
@@ -48,13 +48,13 @@ DOOR: list[tuple[Any, dict[str, Any]]] = [
 ]
 
 
-async def _operation(bank: Any, state: str) -> dict[str, Any]:
+async def _operation(bank: Any, state: OperationStatus | str) -> dict[str, Any]:
     await bank.activation("act-1")
     created: dict[str, Any] = await bank.create(activationId="act-1", templateName="login")
-    if state is EXPIRED_UNSTORED:
-        await bank.change(created, timestamp_expires=clock.now() - timedelta(seconds=1))
+    if isinstance(state, OperationStatus):
+        await bank.change(created, status=state)
     else:
-        await bank.change(created, status=OperationStatus(state))
+        await bank.change(created, timestamp_expires=clock.now() - timedelta(seconds=1))
     return created
 
 

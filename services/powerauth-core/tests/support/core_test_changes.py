@@ -31,7 +31,7 @@ def activation_change(**facts: Any) -> ActivationChanged:
         "failed_attempts": 0,
         "max_failed_attempts": 5,
     }
-    absent = dict.fromkeys(ActivationChanged.__slots__)
+    absent: dict[str, Any] = dict.fromkeys(ActivationChanged.__slots__)
     return ActivationChanged(**(absent | usual | facts))
 
 
@@ -53,7 +53,7 @@ def operation_change(**facts: Any) -> OperationChanged:
         "created": MOMENT,
         "expires": MOMENT,
     }
-    absent = dict.fromkeys(OperationChanged.__slots__)
+    absent: dict[str, Any] = dict.fromkeys(OperationChanged.__slots__)
     return OperationChanged(**(absent | usual | facts))
 
 

@@ -59,10 +59,11 @@ class Host:
         """Do what the host is for, and keep both sides of it."""
         status, content = await self.door.api.post(passing.path, **passing.request)
         assert status == 200, content
-        passing.answer = content["responseObject"]
+        answer: dict[str, Any] = content["responseObject"]
+        passing.answer = answer
         self.keep(passing)
         self.loot.add(content)
-        return content["responseObject"]
+        return answer
 
     def keep(self, passing: Passing) -> Passing:
         """Keep a request, and hold it back."""

@@ -19,7 +19,7 @@ from powerauth_protocol.v3.versions import ProtocolVersion
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 BODY = b'{"hello":"world"}'
-SHORT_INVALID = {
+SHORT_INVALID: dict[str, Any] = {
     "signatureValid": False,
     "blockedReason": None,
     "userId": None,

@@ -36,7 +36,7 @@ async def count_history(core: Any, activation_id: str, reason: str) -> int:
         ActivationHistory.activation_id == activation_id, ActivationHistory.event_reason == reason
     )
     async with core.database.read() as session:
-        return (await session.execute(rows)).scalar_one()
+        return int((await session.execute(rows)).scalar_one())
 
 
 async def test_one_signature_is_accepted_at_most_once_of_fifty(core, phone, stored, audited) -> None:

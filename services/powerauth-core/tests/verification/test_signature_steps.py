@@ -34,12 +34,28 @@ from powerauth_core.verification.steps import (
     of_own_device,
 )
 from powerauth_protocol.v3.counter import advance
-from powerauth_protocol.v3.keys import ActivationKeys
+from powerauth_protocol.v3.keys import (
+    ActivationKeys,
+    BiometryKey,
+    KnowledgeKey,
+    PossessionKey,
+    TransportKey,
+    VaultKey,
+)
 from powerauth_protocol.v3.signature import SignatureType, compute_signature, signing_keys
 from powerauth_protocol.v3.versions import ProtocolVersion, SignatureFormat
 
 LOOKAHEAD = 20
-KEYS = ActivationKeys(*(bytes([n]) * 16 for n in range(1, 6)))
+KEYS = ActivationKeys(
+    PossessionKey(bytes([1]) * 16),
+    KnowledgeKey(bytes([2]) * 16),
+    BiometryKey(bytes([3]) * 16),
+    TransportKey(bytes([4]) * 16),
+    VaultKey(bytes([5]) * 16),
+)
+WRONG_PIN = replace(KEYS, knowledge=KnowledgeKey(bytes(16)))
+WRONG_FINGER = replace(KEYS, biometry=BiometryKey(bytes(16)))
+ANOTHER_PHONE = replace(KEYS, possession=PossessionKey(bytes(16)))
 CTR = bytes(range(16))
 SIGNED, SECRET = "POST&L3BhL2xvZ2lu&AAAAAAAAAAAAAAAAAAAAAA==&", "c2VjcmV0"
 DATA = f"{SIGNED}&{SECRET}".encode()
@@ -55,7 +71,7 @@ class Request(NamedTuple):
     application: ApplicationFacts | None
 
 
-def activation(**changes: object) -> ActivationFacts:
+def activation(**changes: Any) -> ActivationFacts:
     facts = ActivationFacts(
         activation_id="a-1",
         status=ActivationStatus.ACTIVE,
@@ -244,21 +260,21 @@ def test_several_types_are_tried_at_each_counter_and_failure_counts_once() -> No
     ("made_with", "step", "kinds", "counted"),
     [
         # The right phone with a wrong PIN or finger.
-        (replace(KEYS, knowledge=bytes(16)), 0, (TWO_FACTORS,), True),
-        (replace(KEYS, knowledge=bytes(16)), LOOKAHEAD - 1, (TWO_FACTORS,), True),
-        (replace(KEYS, biometry=bytes(16)), 3, (SignatureType.POSSESSION_BIOMETRY,), True),
+        (WRONG_PIN, 0, (TWO_FACTORS,), True),
+        (WRONG_PIN, LOOKAHEAD - 1, (TWO_FACTORS,), True),
+        (WRONG_FINGER, 3, (SignatureType.POSSESSION_BIOMETRY,), True),
         (
-            replace(KEYS, knowledge=bytes(16)),
+            WRONG_PIN,
             0,
             (TWO_FACTORS, SignatureType.POSSESSION_BIOMETRY),
             True,
         ),
-        (replace(KEYS, knowledge=bytes(16)), 0, (SignatureType.KNOWLEDGE,), True),
+        (WRONG_PIN, 0, (SignatureType.KNOWLEDGE,), True),
         # Somebody who knows the activation's id, even one who knows the PIN.
-        (replace(KEYS, possession=bytes(16)), 0, (TWO_FACTORS,), False),
-        (replace(KEYS, possession=bytes(16)), 0, (SignatureType.POSSESSION,), False),
-        (replace(KEYS, possession=bytes(16)), 0, (SignatureType.POSSESSION_KNOWLEDGE_BIOMETRY,), False),
-        (replace(KEYS, knowledge=bytes(16)), LOOKAHEAD, (TWO_FACTORS,), False),
+        (ANOTHER_PHONE, 0, (TWO_FACTORS,), False),
+        (ANOTHER_PHONE, 0, (SignatureType.POSSESSION,), False),
+        (ANOTHER_PHONE, 0, (SignatureType.POSSESSION_KNOWLEDGE_BIOMETRY,), False),
+        (WRONG_PIN, LOOKAHEAD, (TWO_FACTORS,), False),
     ],
 )
 def test_where_only_the_own_device_counts_its_possession_component_tells(
@@ -322,6 +338,7 @@ def test_counter_never_goes_back_and_failures_never_pass_the_maximum(
         assert after.failed_attempts <= maximum
         assert (after.status is ActivationStatus.BLOCKED) == (after.failed_attempts == maximum)
         if decision.valid:
+            assert step is not None
             assert step not in accepted
             accepted.add(step)
         facts = after

@@ -22,7 +22,7 @@ BODY = b'{"amount":1}'
 
 
 @pytest.fixture
-def write(core: Any) -> Any:
+def write(core: Any) -> Callable[..., Awaitable[None]]:
     """Change columns of a device's activation behind the core's back."""
 
     async def execute(device: Any, **values: Any) -> None:

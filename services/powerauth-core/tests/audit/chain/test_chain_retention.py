@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from core_test_parts import chain_keys_of
 
 from powerauth_core import jobs
 from powerauth_core.audit import retention
-from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.tamper_check import checkpoints, service
 from servicekit import clock
 
@@ -18,8 +19,11 @@ pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 LONG_AGO = timedelta(days=70)
 
 
+WriteRows = Callable[[], Awaitable[list[int]]]
+
+
 @pytest.fixture
-def old_and_new(audit: Any, chained: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def old_and_new(audit: Any, chained: Any, monkeypatch: pytest.MonkeyPatch) -> WriteRows:
     """Write five rows of a month that is over and two of this one: ids of the old ones."""
 
     async def write() -> list[int]:
@@ -42,7 +46,7 @@ async def test_what_retention_drops_is_no_finding(
     monkeypatch.setattr(retention, "_CHAIN_BATCH", 2)
     core = await start_core(signature_audit_retention_months=1)
     await old_and_new()
-    keys = ChainKeys.of(core.settings.chain_secrets)
+    keys = chain_keys_of(core)
     before = checkpoints.load(keys, (await service.checkpoint(core.database, keys.current))[0])
     if moved:
         assert await jobs.run_job(core, "createAuditPartitions")

@@ -11,7 +11,7 @@ from core_test_stores import Ways, job_of
 from pydantic_core import to_json
 
 from powerauth_core.audit.chain import reading, repository, streams
-from powerauth_core.audit.chain.keys import ChainKey, ChainKeys
+from powerauth_core.audit.chain.keys import ChainKey
 from powerauth_core.audit.signatures import AUDIT_COLUMNS
 from powerauth_core.tamper_check.service import _Chain, accept_unchained, rebuild_registry
 from servicekit import clock
@@ -101,7 +101,7 @@ async def test_what_came_after_a_chain_was_read_is_read_too(core, chained, audit
     async with core.database.read() as session:
         head = await repository.head(session, chain_id)
     groups = [group async for group in reading.chained(core.database)]
-    check = _Chain(core.database, ChainKeys.of(core.settings.chain_secrets), chain_id, head)
+    check = _Chain(core.database, chain_keys_of(core), chain_id, head)
     assert [finding async for finding in check.take(groups[0])] == []
     assert [finding async for finding in check.finish()] == []
     assert check.rows == len(ids)
@@ -171,7 +171,7 @@ async def test_a_damaged_registry_stops_no_check_but_is_found(audit, chained, st
 async def test_after_the_registry_is_made_anew_rows_are_chained_again(audit, chained, start_core) -> None:
     await chained(1)
     core = audit.core
-    keys = ChainKeys.of(core.settings.chain_secrets)
+    keys = chain_keys_of(core)
     for damage in ("UPDATE audit_chain_registry SET chains = 5", "DELETE FROM audit_chain_registry"):
         await audit.execute(damage)
         await chained(1, await start_core())
@@ -195,7 +195,7 @@ async def test_rows_of_an_earlier_release_are_accepted_by_an_operator_once(audit
             id=first,
         )
 
-    keys = ChainKeys.of(audit.core.settings.chain_secrets)
+    keys = chain_keys_of(audit.core)
     assert await accept_unchained(audit.core.database, keys.current) == 0
     for row_id in (10_000, 10_005):
         await written_by_an_earlier_release(row_id)

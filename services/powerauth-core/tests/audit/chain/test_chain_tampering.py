@@ -6,6 +6,7 @@ import secrets
 from datetime import timedelta
 
 import pytest
+from core_test_parts import chain_keys_of
 
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.signatures import AUDIT_COLUMNS
@@ -150,7 +151,7 @@ async def test_a_head_and_rows_set_back_together_are_found_by_a_checkpoint_only(
     await chained(2)
     await audit.execute("CREATE TABLE kept AS SELECT * FROM audit_chain")
     ids = await chained(2)
-    keys = ChainKeys.of(audit.core.settings.chain_secrets)
+    keys = chain_keys_of(audit.core)
     text, chains = await service.checkpoint(audit.core.database, keys.current)
     assert chains == 1
     kept = checkpoints.load(keys, text)
@@ -240,7 +241,7 @@ async def test_an_earlier_key_still_checks_its_chains(audit, chained, start_core
     await chained(2)
     changed = await start_core(audit_chain_key="bmV3IGtleSBvZiB0aGUgY2hhaW4=")
     await chained(2, changed)
-    found = await audit.verify(keys=ChainKeys.of(changed.settings.chain_secrets))
+    found = await audit.verify(keys=chain_keys_of(changed))
     assert (found.findings, found.summary.chains, found.summary.rows) == ([], 2, 4)
 
 
@@ -288,9 +289,7 @@ async def test_an_emptied_audit_is_found_when_new_rows_follow(
     assert (found.kinds, found.summary.rows) == (["removed"], 1)
     assert told_by in found.findings[0].text
     # An operator who knows of it does not hear of it again.
-    await service.accept_unchained(
-        audit.core.database, ChainKeys.of(audit.core.settings.chain_secrets).current
-    )
+    await service.accept_unchained(audit.core.database, chain_keys_of(audit.core).current)
     assert (await audit.verify()).findings == []
     await audit.execute("UPDATE audit_chain_registry SET dropped_before = '2030-01-01'")
     assert "head changed" in (await audit.verify()).kinds

@@ -203,7 +203,9 @@ class RunningCore:
         return device
 
     async def _answer(self, path: str, request: Mapping[str, Any], caller: tuple[str, str] | None) -> Answer:
-        response = await self._http.post(path, json={"requestObject": request}, auth=caller)
+        response = await self._http.post(
+            path, json={"requestObject": request}, auth=caller or httpx2.USE_CLIENT_DEFAULT
+        )
         assert response.status_code in (200, 400), (path, response.text)
         body = response.json()
         content = body.get("responseObject")
