@@ -256,7 +256,7 @@ class OutboxRelay:
             await asyncio.sleep(pause)
 
     async def _listen_until_closed(self) -> None:
-        import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 - only where there is PostgreSQL
+        import asyncpg  # noqa: PLC0415 - only where there is PostgreSQL
 
         settings = self._database.settings
         options = self._database.engine.dialect.create_connect_args(self._database.url)[1]

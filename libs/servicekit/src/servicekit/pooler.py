@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 
 def pooled_connect_args(time_limits: Mapping[str, str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import httpx2
 
 from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_password
