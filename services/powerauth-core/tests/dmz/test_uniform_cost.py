@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from powerauth_sdk.phone import Phone
 from sqlalchemy import event
 
 from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite")
 UNKNOWN = "7e0ba60f-bf22-4ff5-b999-2733784e5eaa"
