@@ -65,13 +65,14 @@ class Phone:
 
     :ivar version: protocol version of all its requests
     :ivar pair: device key pair
+    :ivar activation_id: empty before the key exchange
     :ivar counter: codes computed so far
     """
 
     app: App
     version: ProtocolVersion = NEWEST
     pair: KeyPair = field(default_factory=generate_key_pair)
-    activation_id: str | None = None
+    activation_id: str = ""
     server_public_key: PublicKey | None = None
     keys: ActivationKeys | None = field(default=None, repr=False)
     ctr_data: bytes = field(default=b"", repr=False)
@@ -199,7 +200,7 @@ class Phone:
         used = os.urandom(16) if nonce is None else nonce
         data = signature_base(method, uri_id, used, body)
         code = self.code(data, kind)
-        return Signed(self.app, self.version, self.activation_id or "", data, used, kind, code)
+        return Signed(self.app, self.version, self.activation_id, data, used, kind, code)
 
     def code(
         self,
@@ -249,6 +250,16 @@ class Phone:
         blob = b64decode(answer["encryptedStatusBlob"])
         transport = self.open_keys.transport
         return status_blob.decrypt(transport, blob, challenge, None if nonce is None else b64decode(nonce))
+
+    @property
+    def open_recovery(self) -> tuple[str, str]:
+        """Recovery code and PUK of the activation.
+
+        :raises WrongDeviceState: it came without
+        """
+        if self.recovery is None:
+            raise WrongDeviceState("this phone got no recovery code")
+        return self.recovery
 
     @property
     def open_keys(self) -> ActivationKeys:

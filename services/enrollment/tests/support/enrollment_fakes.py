@@ -22,7 +22,15 @@ from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.v3 import ecies
 from powerauth_protocol.v3.ecies import EciesContext, EciesRequest, Scope, SharedInfo1
 from powerauth_protocol.v3.http_headers import EncryptionHeader
-from powerauth_protocol.v3.keys import ActivationKeys, TransportKey, generate_key_pair
+from powerauth_protocol.v3.keys import (
+    ActivationKeys,
+    BiometryKey,
+    KnowledgeKey,
+    PossessionKey,
+    TransportKey,
+    VaultKey,
+    generate_key_pair,
+)
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import phone
@@ -238,7 +246,13 @@ class Phone(phone.Phone):
             ProtocolVersion.parse(version),
             activation_id=ACTIVATION_ID,
             server_public_key=core.server_keys.public,
-            keys=ActivationKeys(secret, secret, secret, core.transport_key, secret),
+            keys=ActivationKeys(
+                PossessionKey(secret),
+                KnowledgeKey(secret),
+                BiometryKey(secret),
+                core.transport_key,
+                VaultKey(secret),
+            ),
             ctr_data=secret,
             temporary={scope: (TEMPORARY_KEY_ID, pair.public) for scope, pair in core.temporary_keys.items()},
         )

@@ -51,7 +51,7 @@ async def test_a_direct_activation_is_active_with_its_recovery_code(
 
     successor = make_device()
     sealed = await successor.layer2(call)
-    code, puk = device.recovery
+    code, puk = device.open_recovery
     async with core.database.transaction() as session:
         replaced = await recovery.create(
             core, session, code=code, puk=puk, closed=_closed(successor, sealed), commit=True

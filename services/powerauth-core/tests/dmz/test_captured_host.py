@@ -141,8 +141,7 @@ async def _day(host: Host, made: dict[str, Any], approval_of: Any) -> None:
 
 
 def _recovery_code(phone: Phone) -> bytes:
-    assert phone.recovery is not None
-    return json.dumps({"recoveryCode": phone.recovery[0], "filler": "x" * 32}).encode()
+    return json.dumps({"recoveryCode": phone.open_recovery[0], "filler": "x" * 32}).encode()
 
 
 def spawn_request() -> bytes:
@@ -152,7 +151,6 @@ def spawn_request() -> bytes:
 def secrets_of(phone: Phone) -> dict[str, bytes]:
     """What no host may ever hold, as bytes that could stand in what passed."""
     assert phone.keys is not None
-    assert phone.recovery is not None
     base = shared_info2_base(Scope.ACTIVATION, phone.app.secret, phone.keys.transport)
     return {
         "transport key": phone.keys.transport,
@@ -162,7 +160,7 @@ def secrets_of(phone: Phone) -> dict[str, bytes]:
         "vault key": phone.keys.vault,
         "base": base,
         "device key": export_private_key(phone.pair.private),
-        "PUK": phone.recovery[1].encode(),
+        "PUK": phone.open_recovery[1].encode(),
         "application secret": b64decode(phone.app.secret),
     }
 
@@ -382,8 +380,7 @@ async def test_an_activation_that_the_host_makes_of_a_passing_proof_is_told_at_o
         told.append(event)
 
     started = await api.ok("activation/init", userId="alice", applicationId="test-application")
-    assert host.phone.recovery is not None
-    code, puk = host.phone.recovery
+    code, puk = host.phone.open_recovery
     proofs = {"CODE": {"code": started["activationCode"]}, "RECOVERY": {"recoveryCode": code, "puk": puk}}
     monkeypatch.setattr("powerauth_core.events.add_event", remember)
     thief = Phone(host.phone.app)

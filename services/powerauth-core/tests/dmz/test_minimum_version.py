@@ -74,7 +74,7 @@ class Doors:
     async def confirm(self) -> Request:
         phone = await self.recoverable()
         await phone.prepare_scope(self.call, Scope.ACTIVATION)
-        plaintext = json.dumps({"recoveryCode": phone.recovery[0]}).encode()  # type: ignore[index]
+        plaintext = json.dumps({"recoveryCode": phone.open_recovery[0]}).encode()
         ids = {"activationId": phone.activation_id, "applicationKey": phone.app.key}
         return ids | phone.env(phone.seal(SharedInfo1.CONFIRM_RECOVERY_CODE, plaintext))
 
@@ -132,7 +132,7 @@ class Doors:
 
     async def over_body(self, action: str, sh1: SharedInfo1) -> Request:
         phone = await self.recoverable()
-        code = json.dumps({"recoveryCode": phone.recovery[0]}).encode()  # type: ignore[index]
+        code = json.dumps({"recoveryCode": phone.open_recovery[0]}).encode()
         confirms = sh1 is SharedInfo1.CONFIRM_RECOVERY_CODE
         body, _ = await self.door.sealed(phone, sh1, code if confirms else b"{}")
         request: Request = self.door.request(phone, action, body)

@@ -71,7 +71,7 @@ async def test_a_recovery_code_comes_with_the_activation_and_lives_with_it(
 ) -> None:
     device = make_device()
     await device.join(call, (await init())["activationCode"], generateRecoveryCodes=True)
-    code, puk = device.recovery
+    code, puk = device.open_recovery
     assert activation_code.validate(code)
     assert len(puk) == 10
     assert puk.isdigit()
@@ -297,11 +297,11 @@ async def test_only_the_users_own_usable_codes_are_confirmed(
     for status in (RecoveryCodeStatus.BLOCKED, RecoveryCodeStatus.REVOKED):
         async with core.database.transaction() as session:
             await session.execute(update(RecoveryCode).values(status=status))
-        assert await _confirm(api, call, device, device.recovery[0]) == "ERR0024"
+        assert await _confirm(api, call, device, device.open_recovery[0]) == "ERR0024"
     await _switch(api, application, recovery=False)
-    assert await _confirm(api, call, device, device.recovery[0]) == "ERR0024"
+    assert await _confirm(api, call, device, device.open_recovery[0]) == "ERR0024"
     device.activation_id = "unknown"
-    assert await _confirm(api, call, device, device.recovery[0]) == "ERR0009"
+    assert await _confirm(api, call, device, device.open_recovery[0]) == "ERR0009"
 
 
 async def test_lookup_filters_by_user_activation_application_and_states(
