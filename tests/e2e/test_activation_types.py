@@ -188,7 +188,7 @@ async def post_office(world: World) -> PostOffice:
     return office
 
 
-async def activated_by_code(world: World, phone: Device, user: str):
+async def activated_by_code(world: World, phone: Device, user: str) -> ActivationResult:
     created = await world.stack.core.call("activation/init", userId=user, applicationId=world.application_id)
     result = await phone.activate_with_code(created["activationCode"], PIN)
     await world.stack.core.call("activation/commit", activationId=result.activation_id)

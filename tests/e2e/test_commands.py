@@ -60,7 +60,7 @@ class Phone:
     def __init__(self, folder: Path) -> None:
         self._state = folder / f"{uuid4().hex}.json"
 
-    async def run(self, *arguments: object, pin: str = PIN):
+    async def run(self, *arguments: object, pin: str = PIN) -> Any:
         done = await self._powerauth(*arguments, pin=pin)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from base64 import b64encode
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ async def test_a_login_is_verified_once_and_never_with_another_body(customer) ->
     result = await customer.activate()
     body = b'{"channel":"web"}'
 
-    async def verify(header: str, content: bytes):
+    async def verify(header: str, content: bytes) -> Any:
         return await customer.bank.verify_signature("POST", "/login", header, content)
 
     (header,) = (
@@ -203,7 +204,7 @@ async def test_an_operation_is_approved_without_a_network(customer) -> None:
     payload = await customer.bank.call("GET", f"{path}/qr", registrationId=result.activation_id)
     digits = await MobileToken(customer.phone).approve_offline(payload["operationQrCodeData"], PIN)
 
-    async def verify(otp: str):
+    async def verify(otp: str) -> Any:
         content = {"otp": otp, "nonce": payload["nonce"], "registrationId": result.activation_id}
         return await customer.bank.call("POST", f"{path}/otp", content)
 
@@ -220,13 +221,14 @@ async def test_the_vault_signs_statements_and_adds_biometry(customer) -> None:
     statement = b"I agree."
     signature = await vault.sign_statement(customer.phone, statement, PIN)
 
-    async def verify(data: bytes):
+    async def verify(data: bytes) -> bool:
         content = {
             "registrationId": result.activation_id,
             "data": b64encode(data).decode(),
             "signature": b64encode(signature).decode(),
         }
-        return (await customer.bank.call("POST", "/v2/signature/ecdsa/verify", content))["signatureValid"]
+        answer = await customer.bank.call("POST", "/v2/signature/ecdsa/verify", content)
+        return bool(answer["signatureValid"])
 
     assert await verify(statement)
     assert not await verify(statement + b"!")

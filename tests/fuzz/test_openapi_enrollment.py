@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from asgi_client import Request
 from dressing import Dressing
-from endpoints import BY_PATH, ENDPOINTS, with_bodies
+from endpoints import BY_PATH, ENDPOINTS, Endpoint, with_bodies
 from families import ENROLLMENT as ENROLLMENT_FAMILY
 from fuzz_run import Findings, FuzzRun
 from generated_requests import Amounts, Known, operations_of
@@ -95,7 +95,7 @@ async def test_any_request(stack: RunningStack, area: str) -> None:
             continue
         endpoint = BY_PATH[operation.method.upper(), operation.path]
 
-        async def dress(request: Request, random: Random, endpoint=endpoint) -> Request:
+        async def dress(request: Request, random: Random, endpoint: Endpoint = endpoint) -> Request:
             return await dressing.dress(endpoint, request, random)
 
         await run.operation(operation, dress, findings)

@@ -169,12 +169,17 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
+LayCable = Callable[[str | None, int | None], Awaitable[Cable]]
+
+
 @pytest.fixture
-async def lay_cable() -> AsyncGenerator[Callable[[str, int], Any]]:
+async def lay_cable() -> AsyncGenerator[LayCable]:
     """``await lay_cable(host, port)``: a :class:`Cable` in front of a server."""
     cables = []
 
-    async def lay(host: str, port: int) -> Cable:
+    async def lay(host: str | None, port: int | None) -> Cable:
+        assert host is not None
+        assert port is not None
         cable = Cable(host, port)
         cables.append(cable)
         return await cable.mend()

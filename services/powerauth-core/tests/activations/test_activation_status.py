@@ -96,7 +96,7 @@ async def test_the_device_reads_its_state_and_counter(
     assert blob.activation_status == status.code
     assert (blob.current_version, blob.upgrade_version) == (3, 3)
     assert (blob.ctr_byte, blob.failed_attempts, blob.max_failed_attempts) == (300 % 256, 2, 5)
-    assert (blob.ctr_look_ahead, blob.ctr_data_hash) == (20, counter_hash(device.keys.transport, moved))
+    assert (blob.ctr_look_ahead, blob.ctr_data_hash) == (20, counter_hash(device.open_keys.transport, moved))
 
 
 async def test_without_challenge_counter_and_window_are_filler(api: Any, activate: Any) -> None:
@@ -108,7 +108,9 @@ async def test_without_challenge_counter_and_window_are_filler(api: Any, activat
         blobs.append(device.read_status(answer, None))
     assert blobs[0].activation_status == ActivationStatus.ACTIVE.code
     assert blobs[0].ctr_data_hash != blobs[1].ctr_data_hash
-    assert counter_hash(device.keys.transport, device.ctr_data) not in (blob.ctr_data_hash for blob in blobs)
+    assert counter_hash(device.open_keys.transport, device.ctr_data) not in (
+        blob.ctr_data_hash for blob in blobs
+    )
 
 
 async def test_the_blob_answers_this_challenge_only(api: Any, activate: Any) -> None:

@@ -27,6 +27,7 @@ async def test_facts_of_a_key_name_application_version_and_decoded_keys(
     await api.ok("application/roles/create", applicationId="test-application", applicationRoles=["R"])
     async with core.database.read() as session:
         facts = await core.application_cache.by_key(session, application.application_key)
+    assert facts is not None
     assert facts.application_id == "test-application"
     assert facts.secret == application.application_secret == b64encode(facts.secret_bytes)
     assert (facts.supported, facts.roles, facts.version_id) == (True, ("R",), "default")
@@ -51,7 +52,9 @@ async def test_unknown_names_are_looked_up_again(core: Any, api: Any) -> None:
     await api.ok("application/create", applicationId="later")
     async with core.database.read() as session:
         identity = await core.application_cache.by_id(session, "later")
+        assert identity is not None
         again = await core.application_cache.by_rid(session, identity.rid)
+    assert again is not None
     assert (identity.application_id, again.application_id) == ("later", "later")
 
 
@@ -68,6 +71,7 @@ async def test_minimum_protocol_version_comes_from_the_configuration(
     )
     async with core.database.read() as session:
         facts = await core.application_cache.by_key(session, application.application_key)
+    assert facts is not None
     assert [version for version in ProtocolVersion if facts.accepts(version)] == [ProtocolVersion.V3_3]
 
 
@@ -88,6 +92,7 @@ async def test_a_missing_or_unreadable_master_key_is_an_error_only_when_used(
     core.application_cache.clear()
     async with core.database.read() as session:
         facts = await core.application_cache.by_key(session, application.application_key)
+    assert facts is not None
     with pytest.raises(error):
         facts.master_key()
 
@@ -121,4 +126,5 @@ async def test_an_announced_change_empties_the_cache(core: Any, application: Any
             if facts is not before:
                 break
             await asyncio.sleep(0.01)
+    assert facts is not None
     assert not facts.supported

@@ -78,7 +78,7 @@ async def test_unsupporting_is_seen_at_once_by_the_cache(api: Any, core: Any, ap
     async def supported() -> bool:
         async with core.database.read() as session:
             facts = await core.application_cache.by_key(session, application.application_key)
-            return bool(facts.supported)
+            return facts is not None and facts.supported
 
     assert await supported()
     names = {"applicationId": application.application_id, "applicationVersionId": "default"}
@@ -120,6 +120,7 @@ async def test_without_a_master_key_they_are_stored_as_the_original_does(serve: 
         version = (await session.execute(select(ApplicationVersion))).scalar_one()
         identity = await core.application_cache.by_id(session, "bank")
     assert version.application_secret == detail["versions"][0]["applicationSecret"]
+    assert identity is not None
     assert identity.master_key().public_base64 == detail["masterPublicKey"]
 
 

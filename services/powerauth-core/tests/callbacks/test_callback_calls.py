@@ -158,6 +158,7 @@ async def test_update_overwrites_everything_but_secrets_left_out(api: Any, core:
     assert updated["authentication"]["oauth2"]["clientSecretSet"] is True
     assert updated["authentication"]["certificate"] == SWITCHED_OFF["certificate"]
     row = await stored(core)
+    assert row.authentication is not None
     plain = json.loads(
         core.cipher.decrypt_text(row.encryption_mode, [wanted()["applicationId"]], row.authentication)
     )

@@ -265,7 +265,7 @@ async def test_only_types_with_a_choice_can_be_configured(api, application, valu
 
 
 async def test_recovery_code_is_confirmed_by_a_signature_over_its_envelope(door, recoverable) -> None:
-    plain = json.dumps({"recoveryCode": recoverable.recovery[0]}).encode()
+    plain = json.dumps({"recoveryCode": recoverable.open_recovery[0]}).encode()
     body, sealed = await door.sealed(recoverable, SharedInfo1.CONFIRM_RECOVERY_CODE, plain)
     answer = await door.signed(recoverable, "recovery/confirm", body)
     assert sealed.open_json(answer["envelope"]) == {"alreadyConfirmed": True}

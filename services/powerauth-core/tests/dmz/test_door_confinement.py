@@ -95,7 +95,7 @@ async def test_host_cannot_add_what_decides(host, door, phone, target, approval_
     }
     answer = await host.api.ok("signed/operation/approve", **forged)
     assert answer["result"] == "APPROVAL_FAILED"
-    assert (await operation_row(target)).additional_data.get("proximity_otp") is None
+    assert ((await operation_row(target)).additional_data or {}).get("proximity_otp") is None
 
 
 async def test_header_that_failed_once_is_not_good_again(host, door, phone) -> None:

@@ -180,7 +180,7 @@ async def test_a_signature_header_supplies_the_context_and_is_not_spent(door, ph
 
 
 @pytest.mark.parametrize("kind", ["NONE", "MINIMAL"])
-async def test_without_a_provider_there_is_an_empty_object(core, door, phone, kind) -> None:
+async def test_without_a_provider_there_is_an_empty_object(core, door, phone, kind: Any) -> None:
     core.settings.user_info_provider = kind
     request, sealed = await door.unsigned(phone)
     opened = sealed.open_json((await door.api.ok("sealed/user-info", **request))["envelope"])

@@ -136,7 +136,7 @@ async def test_transfer_is_audited_with_both_ids_and_without_secrets(spawner, ow
     await spawner.join(call, spawned["activationCode"])
     async with core.database.read() as session:
         rows = list((await session.execute(select(AuditLog))).scalars())
-    told = {row.message: json.loads(row.param) for row in rows if "transfer" in row.message.lower()}
+    told = {row.message: json.loads(row.param or "") for row in rows if "transfer" in row.message.lower()}
     params = told["Activation transfer completed"]
     assert params["activationId"] == spawned["activationId"]
     assert params["parentActivationId"] == phone.activation_id

@@ -237,5 +237,5 @@ async def test_an_unsound_row_is_counted_logged_and_audited_once_an_hour(
     assert counted() == before + 2
     async with core.database.read() as session:
         [record] = await session.scalars(select(AuditLog).where(AuditLog.audit_type == "integrity"))
-    assert (record.audit_level, row.activation_id in record.param) == ("ERROR", True)
+    assert (record.audit_level, row.activation_id in (record.param or "")) == ("ERROR", True)
     assert capsys.readouterr().out.count("unsound_row") == 1

@@ -71,6 +71,7 @@ async def test_what_the_key_has_encrypted_tells_where_nothing_is_recorded(
     await start_core()
     record = await record_of(core)
     assert record is not None
+    assert core.settings.master_key is not None
     assert (record.key_check, record.row_binding) == (rules.key_check(core.settings.master_key), "off")
 
 

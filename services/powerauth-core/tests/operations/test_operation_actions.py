@@ -147,7 +147,7 @@ async def test_without_a_proper_code_the_approval_fails(bank: Any) -> None:
 
 async def test_a_code_of_the_future_is_refused(bank: Any) -> None:
     created = await bank.create(proximityCheckEnabled=True)
-    seed = b64decode((await bank.stored(created)).totp_seed)
+    seed = b64decode((await bank.stored(created)).totp_seed or "")
     future = totp(seed, clock.now_ms() // 1000 + 60)
     answer = await bank.approve(created, additionalData={"proximity_otp": future})
     assert answer["result"] == "APPROVAL_FAILED"
@@ -231,7 +231,7 @@ async def test_a_cancelled_operation_keeps_its_reason_and_no_end(
     assert (answer["status"], answer["statusReason"]) == ("CANCELED", "PREARRANGED_CODE_WITH_32_LETTERS")
     assert answer["timestampFinalized"] is None
     assert answer["additionalData"]["device"]["os"] == "iOS"
-    assert "device" not in (await bank.stored(created)).additional_data
+    assert "device" not in ((await bank.stored(created)).additional_data or {})
     _, data = (await events())[1]
     assert (data["status"], data["statusReason"]) == ("CANCELED", "PREARRANGED_CODE_WITH_32_LETTERS")
     assert (await callbacks())[1]["status"] == "CANCELED"

@@ -285,12 +285,12 @@ async def test_only_the_users_own_usable_codes_are_confirmed(
 ) -> None:
     device, stranger = await activate(), make_device()
     await stranger.create(call, "user-2")
-    assert await _confirm(api, call, device, stranger.recovery[0]) == "ERR0024"
+    assert await _confirm(api, call, device, stranger.open_recovery[0]) == "ERR0024"
     assert await _confirm(api, call, device, "AAAAA-AAAAA-AAAAA-AAAAA") == "ERR0027"
     for malformed in ("", "AAAAA-AAAAA-AAAAA-AAAAB"):
         assert await _confirm(api, call, device, malformed) == "ERR0024"
     await api.ok("activation/block", activationId=device.activation_id)
-    assert await _confirm(api, call, device, stranger.recovery[0]) == "ERR0008"
+    assert await _confirm(api, call, device, stranger.open_recovery[0]) == "ERR0008"
     await api.ok("activation/unblock", activationId=device.activation_id)
     await device.create(call, "user-1")
     await api.ok("activation/commit", activationId=device.activation_id)

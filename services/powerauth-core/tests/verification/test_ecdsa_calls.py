@@ -72,6 +72,7 @@ async def test_malformed_base64_and_fido2_are_refused(api, phone, change) -> Non
 
 async def test_server_signature_verifies_with_the_key_the_device_knows(api, phone) -> None:
     answer = await api.ok("signature/ecdsa/sign", activationId=phone.activation_id, data=DATA)
+    assert phone.server_public_key is not None
     assert ecdsa.verify(phone.server_public_key, b"contract", b64decode(answer["signature"]))
 
 
