@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import (
@@ -41,6 +41,10 @@ from servicekit.database import (
 from servicekit.errors import DataRefused, ServiceError
 from servicekit.settings import DatabaseSettings
 from servicekit.testing import fresh_database
+
+if TYPE_CHECKING:
+    from libs.servicekit.tests.conftest import Cable
+
 
 metadata = MetaData()
 account = Table(
@@ -333,8 +337,13 @@ async def test_sqlite_runs_durably_and_with_its_constraints_on(tmp_path: Path) -
     await database.dispose()
 
 
+PostgresBank = tuple[Database, "Cable"]
+
+
 @pytest.fixture
-async def postgres_bank(tmp_path: Path, database_settings: DatabaseSettings, lay_cable: Any) -> Any:
+async def postgres_bank(
+    tmp_path: Path, database_settings: DatabaseSettings, lay_cable: Any
+) -> AsyncGenerator[PostgresBank]:
     """A bank on PostgreSQL behind a cable: ``(database, cable)``."""
     async with fresh_database("postgresql", tmp_path) as url:
         address = normalised_url(url)

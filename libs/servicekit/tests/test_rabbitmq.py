@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aio_pika
 import pytest
@@ -16,6 +16,10 @@ from servicekit.bus.rabbitmq import RabbitBus
 from servicekit.serving import free_port
 from servicekit.testing import PATIENCE_SECONDS, server_url
 
+if TYPE_CHECKING:
+    from libs.servicekit.tests.conftest import Cable
+
+
 Until = Callable[..., Awaitable[None]]
 
 
@@ -25,7 +29,7 @@ def name() -> str:
 
 
 @pytest.fixture
-async def broker(lay_cable: Any) -> AsyncGenerator[tuple[RabbitBus, Any]]:
+async def broker(lay_cable: Any) -> AsyncGenerator[tuple[RabbitBus, Cable]]:
     """A bus connected through a cable."""
     address = URL(server_url("TEST_RABBITMQ_URL"))
     cable = await lay_cable(address.host, address.port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -18,8 +19,11 @@ pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 MILLIS = 1735689600000
 
 
+Write = Callable[..., Awaitable[tuple[str, str, str, dict[str, Any]]]]
+
+
 @pytest.fixture
-def written(core: Any) -> Any:
+def written(core: Any) -> Write:
     """Write an event; the row of the outbox as type, source, subject and data."""
 
     async def write(make: Any, *arguments: Any, **options: Any) -> tuple[str, str, str, dict[str, Any]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, Serve, StartCore
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.applications.models import Application
+from powerauth_core.container import Core
 from powerauth_core.kernel.errors import MasterDbKeyMissing
 from powerauth_core.kernel.records import recovery_puk_parts
 from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig, RecoveryPuk
@@ -38,12 +39,12 @@ def test_every_encrypted_column_is_covered() -> None:
 
 
 @pytest_asyncio.fixture
-async def core(start_core: Any) -> Any:
+async def core(start_core: StartCore) -> Core:
     """A core with a master key on a database that had none, as it starts before the command has run."""
     return await start_core(require_bound_rows=False)
 
 
-async def fill(serve: Callable[..., Any], core: Any) -> Any:
+async def fill(serve: Serve, core: Core) -> Api:
     """A clear-text installation with something in most secret columns; its client."""
     async with core.database.transaction() as session:
         await session.execute(text("DELETE FROM master_key_record"))
@@ -114,7 +115,7 @@ async def test_all_secrets_are_encrypted_and_still_usable(serve: Any, core: Any)
         puk = (await session.execute(select(RecoveryPuk))).scalar_one()
         code = (await session.execute(select(RecoveryCode))).scalar_one()
     parts = recovery_puk_parts(code.application_id, "user", "CODE", 1)
-    assert core.cipher.decrypt_text(puk.puk_encryption, parts, puk.puk) == "$argon2i$hash"
+    assert core.cipher.decrypt_text(puk.puk_encryption, parts, str(puk.puk)) == "$argon2i$hash"
 
 
 async def test_a_second_run_finds_nothing(serve: Any, core: Any) -> None:

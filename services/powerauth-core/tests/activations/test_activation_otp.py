@@ -10,6 +10,7 @@ from core_test_rows import rewrite
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -19,7 +20,7 @@ async def _state(api: Any, activation_id: str) -> tuple[str, int]:
     return found["activationStatus"], found["failedAttempts"]
 
 
-async def _try(api: Any, call: Any, device: Any, code: str, otp: str | None) -> str:
+async def _try(api: Any, call: Any, device: Phone, code: str, otp: str | None) -> str:
     """Key exchange with an OTP; the new state or the error code."""
     sealed = await device.layer2(call, otp=otp)
     request = {"activationCode": code, "applicationKey": device.app.key} | device.env(sealed)

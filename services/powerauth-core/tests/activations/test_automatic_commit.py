@@ -10,6 +10,7 @@ from powerauth_core.container import Core
 from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.exchange import key_exchange, recovery
 from powerauth_core.exchange.offer import ClosedOffer
+from powerauth_sdk.phone import Phone, Sealed
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def with_recovery(api: Any, application: Any) -> None:
     )
 
 
-def _closed(device: Any, sealed: Any) -> ClosedOffer:
+def _closed(device: Phone, sealed: Sealed) -> ClosedOffer:
     members = device.env(sealed)
     version = members.pop("protocolVersion")
     return ClosedOffer(device.app.key, read_envelope(members, version))

@@ -57,7 +57,9 @@ async def create(
     return answer
 
 
-def creation(device: Phone, sealed: Any, kind: str, identity: dict[str, str], **more: Any) -> dict[str, Any]:
+def creation(
+    device: Phone, sealed: Sealed, kind: str, identity: dict[str, str], **more: Any
+) -> dict[str, Any]:
     return {
         "applicationKey": device.app.key,
         "protocolVersion": device.version.value,

@@ -16,6 +16,7 @@ from powerauth_core.routing import routers_of
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -31,7 +32,7 @@ RENAME = b'{"activationName":"Work phone"}'
 versions = pytest.mark.parametrize("version", list(ProtocolVersion))
 
 
-def named(phone: Any, name: str) -> dict[str, Any]:
+def named(phone: Phone, name: str) -> dict[str, Any]:
     return {
         "status": "OK",
         "responseObject": {"activationId": phone.activation_id, "activationName": name},

@@ -16,6 +16,7 @@ from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.vault import unwrap
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -36,7 +37,7 @@ def told(answer: dict[str, Any]) -> dict[str, Any]:
 # -- plain verification ------------------------------------------------------------------------------------
 
 
-def verification(phone: Any, **changes: Any) -> dict[str, Any]:
+def verification(phone: Phone, **changes: Any) -> dict[str, Any]:
     signed = phone.sign(b"body", uri_id="/login", method="PUT")
     return {
         "header": signed.header,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from powerauth_core.audit.models import AuditLog
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Call, Phone
 
 OTP = "sixteen-or-more-characters"
 URI_ID = "/api/activation/code"
@@ -90,21 +90,22 @@ def own(phone: Phone) -> dict[str, Any]:
 
 
 @pytest.fixture
-def call(api: Any) -> Callable[..., Any]:
-    async def post(path: str, request: Any) -> Any:
-        return await api.ok(path, **request)
+def call(api: Any) -> Call:
+    async def post(path: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = await api.ok(path, **request)
+        return answer
 
     return post
 
 
 @pytest.fixture
-def refused_call(api: Any) -> Callable[..., Any]:
+def refused_call(api: Any, call: Call) -> Call:
     """Like `call`, but the key exchange is refused; its code is the text of the error."""
 
-    async def post(path: str, request: Any) -> Any:
+    async def post(path: str, request: Mapping[str, Any]) -> dict[str, Any]:
         if path == "activation/prepare":
             raise PermissionError(await api.error(path, **request))
-        return await api.ok(path, **request)
+        return await call(path, request)
 
     return post
 

@@ -22,7 +22,7 @@ from powerauth_protocol.v3.ecies import (
     SharedInfo1,
 )
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Phone, Sealed
 from servicekit import clock
 
 SCOPES = (Scope.APPLICATION, Scope.ACTIVATION)
@@ -34,14 +34,14 @@ async def _sealed(call: Any, device: Phone, scope: Scope, sh1: SharedInfo1 | Non
     return device.seal(sh1 or SharedInfo1.generic(scope), b'{"a":1}', scope)
 
 
-def _request(device: Phone, scope: Scope, sealed: Any) -> dict[str, Any]:
+def _request(device: Phone, scope: Scope, sealed: Sealed) -> dict[str, Any]:
     fields = {name: value for name, value in sealed.fields.items() if name not in ("encryptedData", "mac")}
     scoped = {"activationId": device.activation_id} if scope is Scope.ACTIVATION else {}
     return {"applicationKey": device.app.key, "protocolVersion": device.version.value} | fields | scoped
 
 
 def _edge(
-    device: Phone, scope: Scope, sealed: Any, answer: dict[str, Any]
+    device: Phone, scope: Scope, sealed: Sealed, answer: dict[str, Any]
 ) -> tuple[ServerEnvelope, EciesRequest]:
     request = EciesRequest.from_json_dict(sealed.fields, device.version)
     context = EciesContext(

@@ -21,7 +21,7 @@ from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import compress_public_key, export_public_key, generate_key_pair
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Phone, Sealed
 from servicekit import clock
 
 
@@ -30,7 +30,7 @@ def _layer2(**members: Any) -> bytes:
     return json.dumps(offer).encode()
 
 
-async def _prepare(api: Any, device: Phone, sealed: Any, code: str, **more: Any) -> str:
+async def _prepare(api: Any, device: Phone, sealed: Sealed, code: str, **more: Any) -> str:
     error: str = await api.error(
         "activation/prepare",
         **({"activationCode": code, "applicationKey": device.app.key} | device.env(sealed) | more),

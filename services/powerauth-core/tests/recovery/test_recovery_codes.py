@@ -19,6 +19,7 @@ from powerauth_protocol.v3 import recovery as protocol
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import KeyPair, ecdh, export_public_key, generate_key_pair, import_public_key
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -41,16 +42,16 @@ async def printer(api: Any, application: Any) -> KeyPair:
 
 
 @pytest.fixture
-async def owner(api: Any, call: Any, printer: KeyPair, make_device: Any) -> Any:
+async def owner(api: Any, call: Any, printer: KeyPair, make_device: Any) -> Phone:
     """A device whose activation has a recovery code that can be used."""
-    device = make_device()
+    device: Phone = make_device()
     await device.create(call, "user-1")
     await api.ok("activation/commit", activationId=device.activation_id)
     await api.ok("activation/flags/create", activationId=device.activation_id, activationFlags=["VIP"])
     return device
 
 
-async def _recover(api: Any, call: Any, device: Any, code: str, puk: str, **more: Any) -> dict[str, Any]:
+async def _recover(api: Any, call: Any, device: Phone, code: str, puk: str, **more: Any) -> dict[str, Any]:
     """Try to recover with a new device; the response object, or the error's."""
     sealed = await device.layer2(call)
     request = {"recoveryCode": code, "puk": puk, "applicationKey": device.app.key}
@@ -109,7 +110,7 @@ async def test_no_code_is_issued_unless_asked_for_and_offered(
 async def test_codes_of_an_unfinished_activation_are_revoked_with_it(
     api: Any, call: Any, printer: KeyPair, make_device: Any, run_out_of_time: Any, ending: str
 ) -> None:
-    device = make_device()
+    device: Phone = make_device()
     await device.create(call, "user-1")
     if ending == "expiry":
         await run_out_of_time(device.activation_id)
@@ -124,7 +125,7 @@ async def test_the_right_puk_replaces_the_activation(
     api: Any, call: Any, owner: Any, make_device: Any, version: ProtocolVersion
 ) -> None:
     device = make_device(version)
-    answer = await _recover(api, call, device, *owner.recovery, maxFailureCount=7)
+    answer = await _recover(api, call, device, *owner.open_recovery, maxFailureCount=7)
     assert (answer["activationStatus"], answer["userId"]) == ("PENDING_COMMIT", "user-1")
     old = await api.ok("activation/status", activationId=owner.activation_id)
     assert old["activationStatus"] == "REMOVED"
@@ -132,14 +133,14 @@ async def test_the_right_puk_replaces_the_activation(
     assert (new["activationFlags"], new["maxFailedAttempts"]) == (["VIP"], 7)
     assert await _codes(api, activationId=owner.activation_id) == [("REVOKED", ["USED"])]
     assert await _codes(api, activationId=device.activation_id) == [("CREATED", ["VALID"])]
-    again = await _recover(api, call, make_device(), *owner.recovery)
+    again = await _recover(api, call, make_device(), *owner.open_recovery)
     assert again["code"] == "ERR0024"
 
 
 async def test_wrong_puks_are_counted_until_the_code_is_blocked(
     api: Any, call: Any, owner: Any, make_device: Any
 ) -> None:
-    code, puk = owner.recovery
+    code, puk = owner.open_recovery
     for _ in range(4):
         answer = await _recover(api, call, make_device(), code, WRONG)
         assert (answer["code"], answer["currentRecoveryPukIndex"]) == ("ERR_RECOVERY", 1)
@@ -155,7 +156,7 @@ async def test_wrong_puks_are_counted_until_the_code_is_blocked(
 async def test_parallel_guesses_do_not_pass_the_limit(
     api: Any, core: Core, call: Any, owner: Any, make_device: Any
 ) -> None:
-    code, _ = owner.recovery
+    code, _ = owner.open_recovery
     answers = await asyncio.gather(
         *[_recover(api, call, make_device(), code, f"{guess:010d}") for guess in range(9)],
         api.ok("activation/remove", activationId=owner.activation_id),
@@ -168,7 +169,9 @@ async def test_parallel_guesses_do_not_pass_the_limit(
 
 
 async def test_one_of_several_recoveries_wins(api: Any, call: Any, owner: Any, make_device: Any) -> None:
-    answers = await asyncio.gather(*[_recover(api, call, make_device(), *owner.recovery) for _ in range(4)])
+    answers = await asyncio.gather(
+        *[_recover(api, call, make_device(), *owner.open_recovery) for _ in range(4)]
+    )
     assert sorted(answer.get("code", "OK") for answer in answers) == ["ERR0024"] * 3 + ["OK"]
 
 
@@ -180,13 +183,13 @@ async def test_recovery_is_refused_when_it_is_not_offered_or_the_version_is_unus
     for missing in ({"recoveryCode": None}, {"puk": None}, {"applicationKey": None}):
         device = make_device()
         sealed = await device.layer2(call)
-        request = {"recoveryCode": owner.recovery[0], "puk": WRONG, "applicationKey": device.app.key}
+        request = {"recoveryCode": owner.open_recovery[0], "puk": WRONG, "applicationKey": device.app.key}
         assert (
             await api.error("activation/recovery/create", **(request | device.env(sealed) | missing))
             == "ERR0024"
         )
     await _switch(api, application, recovery=False)
-    assert (await _recover(api, call, make_device(), *owner.recovery))["code"] == "ERR0024"
+    assert (await _recover(api, call, make_device(), *owner.open_recovery))["code"] == "ERR0024"
     await _switch(api, application, recovery=True)
     device = make_device()
     sealed = await device.layer2(call)
@@ -195,7 +198,11 @@ async def test_recovery_is_refused_when_it_is_not_offered_or_the_version_is_unus
         applicationId=application.application_id,
         applicationVersionId="default",
     )
-    request = {"recoveryCode": owner.recovery[0], "puk": owner.recovery[1], "applicationKey": device.app.key}
+    request = {
+        "recoveryCode": owner.open_recovery[0],
+        "puk": owner.open_recovery[1],
+        "applicationKey": device.app.key,
+    }
     assert await api.error("activation/recovery/create", **request, **device.env(sealed)) == "ERR0024"
 
 
@@ -268,7 +275,7 @@ async def test_postcards_need_switches_keys_and_sane_input(
     assert await api.error("recovery/create", **request) == "ERR0024"
 
 
-async def _confirm(api: Any, call: Any, device: Any, code: str) -> Any:
+async def _confirm(api: Any, call: Any, device: Phone, code: str) -> Any:
     await device.prepare_scope(call, Scope.ACTIVATION)
     sealed = device.seal(SharedInfo1.CONFIRM_RECOVERY_CODE, json.dumps({"recoveryCode": code}).encode())
     request = {"activationId": device.activation_id, "applicationKey": device.app.key}
@@ -324,7 +331,7 @@ async def test_lookup_filters_by_user_activation_application_and_states(
     assert await api.error("recovery/lookup") == "ERR0024"
     assert await api.error("recovery/lookup", userId="user-1", applicationId="other") == "ERR0024"
     (found,) = (await api.ok("recovery/lookup", activationId=owner.activation_id))["recoveryCodes"]
-    assert found["recoveryCodeMasked"] == "XXXXX-XXXXX-XXXXX-" + owner.recovery[0][-5:]
+    assert found["recoveryCodeMasked"] == "XXXXX-XXXXX-XXXXX-" + owner.open_recovery[0][-5:]
     assert (found["userId"], found["applicationId"]) == ("user-1", application.application_id)
     assert found["puks"] == [{"pukIndex": 1, "pukDerivationIndex": 0, "status": "VALID"}]
 
@@ -374,7 +381,7 @@ async def test_a_recovered_activation_of_a_removed_one_is_fine(
 ) -> None:
     await api.ok("activation/remove", activationId=owner.activation_id)
     device = make_device()
-    answer = await _recover(api, call, device, *owner.recovery)
+    answer = await _recover(api, call, device, *owner.open_recovery)
     assert answer["activationStatus"] == ActivationStatus.PENDING_COMMIT.value
 
 

@@ -20,13 +20,13 @@ from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import token_request
+from powerauth_sdk.phone import Phone, Sealed, token_request
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
-async def create(api: Any, call: Any, phone: Any, **more: Any) -> tuple[str, bytes]:
+async def create(api: Any, call: Any, phone: Phone, **more: Any) -> tuple[str, bytes]:
     await phone.prepare_scope(call, Scope.ACTIVATION)
     sealed = phone.seal(SharedInfo1.CREATE_TOKEN, b"{}")
     answer = await api.ok("token/create", **(creation(phone, sealed) | more))
@@ -34,7 +34,7 @@ async def create(api: Any, call: Any, phone: Any, **more: Any) -> tuple[str, byt
     return opened["tokenId"], b64decode(opened["tokenSecret"])
 
 
-def creation(phone: Any, sealed: Any) -> dict[str, Any]:
+def creation(phone: Phone, sealed: Sealed) -> dict[str, Any]:
     return {
         "activationId": phone.activation_id,
         "applicationKey": phone.app.key,

@@ -16,6 +16,7 @@ from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.vault import unwrap
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 PLAIN = b'{"reason":"ADD_BIOMETRY"}'
 REFUSED = {"signatureValid": False, "encryptedData": None, "mac": None, "nonce": None, "timestamp": None}
@@ -23,7 +24,7 @@ REFUSED = {"signatureValid": False, "encryptedData": None, "mac": None, "nonce":
 
 async def request_of(
     call: Any,
-    phone: Any,
+    phone: Phone,
     plaintext: bytes = PLAIN,
     kind: SignatureType = SignatureType.POSSESSION_KNOWLEDGE,
     sh1: SharedInfo1 = SharedInfo1.VAULT_UNLOCK,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.v3 import ecdsa
+from powerauth_sdk.phone import Phone
 
 DATA = b64encode(b"contract")
 
 
-def by_device(phone: Any) -> bytes:
+def by_device(phone: Phone) -> bytes:
     return ecdsa.sign(phone.pair.private, b"contract")
 
 

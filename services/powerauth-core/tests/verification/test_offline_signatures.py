@@ -11,6 +11,7 @@ from powerauth_protocol.common.request_data import signature_base
 from powerauth_protocol.common.totp import totp
 from powerauth_protocol.v3 import offline
 from powerauth_protocol.v3.signature import SignatureType
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 
 DATA = "op-1\nPayment\nConfirm\nA1*A100CZK\nB"
@@ -24,7 +25,7 @@ def offline_data(otp: str | None = None) -> str:
     return signature_base("POST", "/operation/authorize/offline", NONCE, body)
 
 
-async def verify(api: Any, phone: Any, code: str, **more: Any) -> dict[str, Any]:
+async def verify(api: Any, phone: Phone, code: str, **more: Any) -> dict[str, Any]:
     request = {
         "activationId": phone.activation_id,
         "data": offline_data(),

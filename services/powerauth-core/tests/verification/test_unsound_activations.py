@@ -25,7 +25,7 @@ BODY = b'{"amount":1}'
 def write(core: Any) -> Callable[..., Awaitable[None]]:
     """Change columns of a device's activation behind the core's back."""
 
-    async def execute(device: Any, **values: Any) -> None:
+    async def execute(device: Phone, **values: Any) -> None:
         assignments = ", ".join(f"{name} = :{name}" for name in values)
         async with core.database.transaction() as session:
             await session.execute(
@@ -36,18 +36,18 @@ def write(core: Any) -> Callable[..., Awaitable[None]]:
     return execute
 
 
-async def stored(core: Any, device: Any, *names: str) -> tuple[Any, ...]:
+async def stored(core: Any, device: Phone, *names: str) -> tuple[Any, ...]:
     async with core.database.read() as session:
         statement = text(f"SELECT {', '.join(names)} FROM pa_activation WHERE activation_id = :id")
         return tuple((await session.execute(statement, {"id": device.activation_id})).one())
 
 
-async def verified(api: Any, device: Any) -> dict[str, Any]:
+async def verified(api: Any, device: Phone) -> dict[str, Any]:
     answer: dict[str, Any] = await api.ok("signature/verify", **device.sign(BODY).request)
     return answer
 
 
-async def sound(core: Any, device: Any) -> bool:
+async def sound(core: Any, device: Phone) -> bool:
     async with core.database.read() as session:
         row = await session.get(Activation, device.activation_id)
         assert row is not None
@@ -185,7 +185,7 @@ async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(
     assert await stored(core, phone, "row_mac") == (None,)
 
 
-async def token_of(api: Any, call: Any, phone: Any) -> Callable[[], dict[str, Any]]:
+async def token_of(api: Any, call: Any, phone: Phone) -> Callable[[], dict[str, Any]]:
     """A token of the device: makes requests to check its header."""
     token = await phone.create_token(call)
 

@@ -81,7 +81,7 @@ async def test_a_verification_beside_running_cores_finds_nothing(
     phones = [await make_phone(f"user-{number}") for number in range(4)]
     await chained(4)
 
-    async def write(phone: Any) -> None:
+    async def write(phone: Phone) -> None:
         for _ in range(8):
             await check(other, phone)
 
