@@ -107,10 +107,6 @@ def _asked() -> dict[Any, Ask]:
 ASKED = _asked()
 
 
-def _model(envelope: Any, content: object) -> Any:
-    return envelope[content]
-
-
 class Posted(Exception):
     """What a client was to send."""
 
@@ -133,12 +129,13 @@ async def test_a_request_is_written_and_read_as_before(name: str) -> None:
         await ASKED[call](CoreDoor(Client()))  # type: ignore[arg-type]
     path, body = posted.value.args
     assert (path, body.decode()) == (call.path, RECORDED[name]["request"])
-    JsonReader(_model(ObjectRequest, call.request))(body)
+    JsonReader(ObjectRequest[call.request])(body)  # type: ignore[name-defined]
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_an_answer_is_read_and_written_as_before(name: str) -> None:
-    read: JsonReader[Any] = JsonReader(_model(ObjectResponse, CALLS[name].answer))
+    call = CALLS[name]
+    read = JsonReader(ObjectResponse[call.answer])  # type: ignore[name-defined]
     for recorded in RECORDED[name]["answers"]:
         found: Any = read(recorded.encode())
         assert bytes(answer(found.response_object).body).decode() == recorded

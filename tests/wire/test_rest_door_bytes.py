@@ -22,8 +22,8 @@ ID = "57ad0cd4-0ee6-4a39-9a55-3a0a4d3fd0b3"
 B16, B32 = "A" * 22 + "==", "A" * 43 + "="
 MOMENT = datetime(2024, 10, 24, 7, 39, 50, 123_000)
 APPS = ("app-a", "app-b")
-ABOUT = {"activation_id": ID, "application_ids": APPS}
-OPERATION = {"operation_id": "op-1", "application_ids": APPS}
+ABOUT: dict[str, object] = {"activation_id": ID, "application_ids": APPS}
+OPERATION: dict[str, object] = {"operation_id": "op-1", "application_ids": APPS}
 
 ASKED: dict[str, dict[str, object]] = {
     "activation/init": {
@@ -110,14 +110,15 @@ async def test_a_call_is_written_and_its_answers_read_as_before(name: str) -> No
     for recorded in RECORDED[name]["answers"]:
         client: Any = Client(name, recorded)
         found = await CoreClient(client).ask(call, **ASKED[name])
-        assert answer(found).body.decode() == recorded
+        assert bytes(answer(found).body).decode() == recorded
     if ASKED[name]:
         read = JsonReader(ObjectRequest[call.request])  # type: ignore[name-defined]
         read(RECORDED[name]["request"].encode())
 
 
 def test_a_newer_core_may_know_more() -> None:
-    read = JsonReader(ObjectResponse[BY_NAME["signature/verify"].answer])  # type: ignore[name-defined]
+    call = BY_NAME["signature/verify"]
+    read = JsonReader(ObjectResponse[call.answer])  # type: ignore[name-defined]
     newer = (
         RECORDED["signature/verify"]["answers"][1]
         .replace('"ACTIVE"', '"RESTING"')

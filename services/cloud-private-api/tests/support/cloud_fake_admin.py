@@ -155,7 +155,7 @@ _SECRETS = {"password", "clientSecret", "keyPassword", "keyStorePassword", "trus
 
 
 _SECTIONS: dict[str, Members] = {
-    name: {member.alias: member.default for member in model.model_fields.values()}
+    name: {str(member.alias): member.default for member in model.model_fields.values()}
     for name, model in (
         ("certificate", CertificateAuthentication),
         ("httpBasic", HttpBasicAuthentication),
