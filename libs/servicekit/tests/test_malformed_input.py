@@ -63,7 +63,7 @@ def body_of(case: dict[str, Any]) -> bytes:
     if "bodyBase64" in case:
         return b64decode(case["bodyBase64"])
     parts = case.get("bodyRepeat", {"text": case.get("body"), "times": 1})
-    text = parts.get("before", "") + parts["text"] * parts["times"] + parts.get("after", "")
+    text: str = parts.get("before", "") + parts["text"] * parts["times"] + parts.get("after", "")
     return text.encode("utf-8", "surrogatepass")
 
 

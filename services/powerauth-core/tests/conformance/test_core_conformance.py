@@ -15,7 +15,9 @@ from core_shapes import check_response, fields_of, includes
 from core_world import World
 
 CATALOGUE = {endpoint.path: endpoint for endpoint in ENDPOINTS}
-SOUND = [(case, {}, case.answer) for case in CASES.values() if case.path not in ALWAYS_REFUSED]
+SOUND: list[tuple[Case, dict[str, Any], str]] = [
+    (case, {}, case.answer) for case in CASES.values() if case.path not in ALWAYS_REFUSED
+]
 MORE = [(case, change, answer) for case in CASES.values() for change, answer in case.more]
 BAD = [(case, bad) for case in CASES.values() for bad in case.bad]
 

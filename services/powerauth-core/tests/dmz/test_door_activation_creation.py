@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Phone, Sealed
 
 
 class Provider:
@@ -160,7 +161,7 @@ async def test_the_form_of_layer_2_is_judged_before_anybody_is_asked(
 
 
 @pytest_asyncio.fixture
-async def recoverable(api, door, make_device) -> Phone:
+async def recoverable(api: Any, door: Any, make_device: Callable[..., Phone]) -> Phone:
     """An ACTIVE activation with a recovery code."""
     await api.ok(
         "recovery/config/update",

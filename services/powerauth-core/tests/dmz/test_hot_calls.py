@@ -53,7 +53,8 @@ async def both(core: Any) -> AsyncIterator[Both]:
     clients = []
     for fast in (True, False):
         app = create_app(CoreSettings(environment="test", request_log=False))
-        app.user_middleware = [each for each in app.user_middleware if fast or each.cls is not FastEdge]
+        standing: list[Any] = app.user_middleware
+        app.user_middleware = [each for each in standing if fast or each.cls is not FastEdge]
         app.state.core = core
         clients.append(
             httpx2.AsyncClient(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from core_test_parts import chain_keys_of
 from core_test_stores import job_of
 from sqlalchemy import text
 
-from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.chain.rules import Finding
 from powerauth_core.container import Core
 from powerauth_core.tamper_check.service import Summary, Verification
@@ -42,7 +42,7 @@ class Audit:
         self.core = core
 
     async def verify(self, **options: Any) -> Outcome:
-        keys = options.pop("keys", None) or ChainKeys.of(self.core.settings.chain_secrets)
+        keys = options.pop("keys", None) or chain_keys_of(self.core)
         run = Verification(self.core.database, keys, **options)
         findings = [finding async for finding in run.findings()]
         assert run.summary.findings == len(findings)

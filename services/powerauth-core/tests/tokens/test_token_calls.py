@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from core_test_api import Api, TestApplication, create_test_application
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import ActivationStatus

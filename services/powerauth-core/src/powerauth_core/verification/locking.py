@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 from pydantic_core import to_json
 from sqlalchemy import DateTime, Insert, Table, bindparam, column, func, insert, table, text, update
 from sqlalchemy.exc import DBAPIError

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from core_test_parts import chain_keys_of
 from core_test_stores import Ways, job_of
 from pydantic_core import to_json
 
@@ -14,6 +15,7 @@ from powerauth_core.audit.chain import reading, repository, streams
 from powerauth_core.audit.chain.keys import ChainKey
 from powerauth_core.audit.signatures import AUDIT_COLUMNS
 from powerauth_core.tamper_check.service import _Chain, accept_unchained, rebuild_registry
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 from servicekit.testing import PATIENCE_SECONDS
 

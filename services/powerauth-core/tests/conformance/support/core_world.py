@@ -25,7 +25,7 @@ from powerauth_sdk.phone import Phone
 
 _REFERENCE = re.compile(r"\{(=?\w+)\}")
 _numbers = count(1)
-COLUMNS: dict[str, Callable[[str], Any]] = {
+COLUMNS: dict[str, Callable[..., Any]] = {
     "activation_otp_validation": ActivationOtpValidation,
     "commit_phase": CommitPhase,
 }
