@@ -178,7 +178,7 @@ async def recoverable(api: Any, door: Any, make_device: Callable[..., Phone]) ->
 
 
 async def test_recovery_replaces_the_activation_and_commits(door, recoverable, make_device, stored) -> None:
-    code, puk = recoverable.recovery
+    code, puk = recoverable.open_recovery
     device = make_device()
     answer = await create(door, device, "RECOVERY", {"recoveryCode": code, "puk": puk})
     assert answer["activationStatus"] == "ACTIVE"
@@ -187,7 +187,7 @@ async def test_recovery_replaces_the_activation_and_commits(door, recoverable, m
 
 
 async def test_wrong_puk_names_the_one_to_enter(door, recoverable, make_device, core) -> None:
-    code, puk = recoverable.recovery
+    code, puk = recoverable.open_recovery
     wrong = str((int(puk) + 1) % 10**10).zfill(10)
     device = make_device()
     sealed = await device.layer2(door.call)
@@ -213,9 +213,10 @@ async def test_wrong_puk_names_the_one_to_enter(door, recoverable, make_device, 
 async def test_recovery_without_a_provider_commits_as_configured(
     api, door, recoverable, make_device, core, configured, setting, environment, committed
 ) -> None:
-    core.settings.auto_commit_recovery, core.settings.environment = setting, environment
+    settings: Any = core.settings
+    settings.auto_commit_recovery, settings.environment = setting, environment
     await allow_commits(api, configured)
-    code, puk = recoverable.recovery
+    code, puk = recoverable.open_recovery
     answer = await create(door, make_device(), "RECOVERY", {"recoveryCode": code, "puk": puk})
     assert answer["activationStatus"] == ("ACTIVE" if committed else "PENDING_COMMIT")
 
@@ -236,12 +237,13 @@ async def test_recovery_without_a_provider_commits_as_configured(
 async def test_providers_word_decides_where_the_application_allows_it(
     api, door, recoverable, provider, make_device, core, kind, environment, configured, word, committed
 ) -> None:
-    core.settings.environment = environment
+    settings: Any = core.settings
+    settings.environment = environment
     types = {"RECOVERY", "CUSTOM"}
     named = {"both": sorted(types), "other": sorted(types - {kind})}
     await allow_commits(api, named.get(configured, configured) if configured else configured)
     provider.answers = {"plan": {"userId": "alice"}, "complete": {"commit": word}}
-    code, puk = recoverable.recovery
+    code, puk = recoverable.open_recovery
     device = make_device()
     answer = await create(door, device, kind, {"recoveryCode": code, "puk": puk})
     assert answer["activationStatus"] == ("ACTIVE" if committed else "PENDING_COMMIT")
@@ -484,7 +486,8 @@ async def test_user_info_by_setting(core, api, door, make_device, web_server, ki
         assert path.endswith("/private/user-claims?userId=alice")
         return 200, b'{"status":"OK","responseObject":{"sub":"claimed"}}'
 
-    core.settings.user_info_provider = kind
+    settings: Any = core.settings
+    settings.user_info_provider = kind
     core.settings.user_info_rest_url = await web_server(claims)
     core.settings.user_info_rest_allowed_stages = ("ACTIVATION_PROCESS_ACTIVATION_CODE",)
     started = await init(api)

@@ -83,7 +83,7 @@ async def test_failures_count_exactly_and_block_once_at_the_maximum(
     row = await stored(phone)
     assert (row.failed_attempts, row.activation_status) == (5, ActivationStatus.BLOCKED)
     decisions = [answer.decision for answer in answers]
-    assert sorted(d.remaining_attempts for d in decisions if d.full_answer) == [0, 1, 2, 3, 4]
+    assert sorted(d.remaining_attempts for d in decisions if d and d.full_answer) == [0, 1, 2, 3, 4]
     assert await count_history(core, phone.activation_id, "MAX_FAILED_ATTEMPTS") == 1
     notes = [entry.note for entry in await audited(phone)]
     assert notes.count("signature_does_not_match") == 5
