@@ -76,7 +76,7 @@ TOO_OLD = pytest.mark.parametrize(
 @SPAWNING
 @pytest.mark.parametrize("factor", [SignatureType.POSSESSION_KNOWLEDGE, SignatureType.POSSESSION_BIOMETRY])
 async def test_another_application_is_active_at_once_and_the_first_stays(
-    customer, other, transfers, factor
+    customer: Customer, other: tuple[str, AppConfig], transfers: Transfers, factor: SignatureType
 ) -> None:
     target, config = other
     await customer.activate(biometry=True)
@@ -96,7 +96,9 @@ async def test_another_application_is_active_at_once_and_the_first_stays(
 
 
 @SPAWNING
-async def test_a_move_removes_the_old_phone_when_the_new_one_joins(customer, transfers) -> None:
+async def test_a_move_removes_the_old_phone_when_the_new_one_joins(
+    customer: Customer, transfers: Transfers
+) -> None:
     await customer.activate()
     created = await customer.operation()
     await transfers.allow({"type": "MOVE", "allowedTargetApplicationIds": [customer.application_id]})
@@ -114,7 +116,9 @@ async def test_a_move_removes_the_old_phone_when_the_new_one_joins(customer, tra
 
 
 @NEWEST
-async def test_a_wrong_password_fails_up_to_removal_and_the_parent_stays(customer, transfers) -> None:
+async def test_a_wrong_password_fails_up_to_removal_and_the_parent_stays(
+    customer: Customer, transfers: Transfers
+) -> None:
     await customer.activate()
     await transfers.allow({"type": "MOVE", "allowedTargetApplicationIds": [customer.application_id]})
     spawned, otp = await transfers.ask(customer.application_id)
@@ -127,7 +131,9 @@ async def test_a_wrong_password_fails_up_to_removal_and_the_parent_stays(custome
 
 
 @NEWEST
-async def test_a_code_serves_once_and_only_its_application(customer, other, transfers) -> None:
+async def test_a_code_serves_once_and_only_its_application(
+    customer: Customer, other: tuple[str, AppConfig], transfers: Transfers
+) -> None:
     target, config = other
     await customer.activate()
     await transfers.allow({"type": "SPAWN", "allowedTargetApplicationIds": [target]})
@@ -140,7 +146,7 @@ async def test_a_code_serves_once_and_only_its_application(customer, other, tran
 
 
 @NEWEST
-async def test_a_newer_code_replaces_the_unused_one(customer, transfers) -> None:
+async def test_a_newer_code_replaces_the_unused_one(customer: Customer, transfers: Transfers) -> None:
     await customer.activate()
     await transfers.allow({"type": "MOVE", "allowedTargetApplicationIds": [customer.application_id]})
     first, first_otp = await transfers.ask(customer.application_id)
@@ -152,7 +158,9 @@ async def test_a_newer_code_replaces_the_unused_one(customer, transfers) -> None
 
 
 @NEWEST
-async def test_a_parent_that_was_blocked_meanwhile_lets_nobody_join(customer, transfers) -> None:
+async def test_a_parent_that_was_blocked_meanwhile_lets_nobody_join(
+    customer: Customer, transfers: Transfers
+) -> None:
     result = await customer.activate()
     await transfers.allow({"type": "MOVE", "allowedTargetApplicationIds": [customer.application_id]})
     spawned, otp = await transfers.ask(customer.application_id)
@@ -168,7 +176,9 @@ async def test_a_parent_that_was_blocked_meanwhile_lets_nobody_join(customer, tr
 
 
 @NEWEST
-async def test_children_racing_to_active_remove_the_parent_once(customer, other, transfers) -> None:
+async def test_children_racing_to_active_remove_the_parent_once(
+    customer: Customer, other: tuple[str, AppConfig], transfers: Transfers
+) -> None:
     target, config = other
     result = await customer.activate()
     await transfers.allow(
@@ -190,7 +200,9 @@ async def test_children_racing_to_active_remove_the_parent_once(customer, other,
 
 
 @NEWEST
-async def test_only_what_the_source_application_allows(customer, other, transfers) -> None:
+async def test_only_what_the_source_application_allows(
+    customer: Customer, other: tuple[str, AppConfig], transfers: Transfers
+) -> None:
     target, _ = other
     result = await customer.activate()
     refused = (400, "ACTIVATION_CODE_FAILED")
@@ -212,7 +224,7 @@ async def test_only_what_the_source_application_allows(customer, other, transfer
 
 
 @NEWEST
-async def test_five_codes_a_day(customer, transfers) -> None:
+async def test_five_codes_a_day(customer: Customer, transfers: Transfers) -> None:
     await customer.activate()
     await transfers.allow({"type": "MOVE", "allowedTargetApplicationIds": [customer.application_id]})
     for _ in range(5):
@@ -221,7 +233,9 @@ async def test_five_codes_a_day(customer, transfers) -> None:
 
 
 @NEWEST
-async def test_the_request_is_judged_only_when_signed_by_two_factors(customer, transfers) -> None:
+async def test_the_request_is_judged_only_when_signed_by_two_factors(
+    customer: Customer, transfers: Transfers
+) -> None:
     await customer.activate()
     target = customer.application_id
     await transfers.allow({"type": "MOVE", "allowedTargetApplicationIds": [target]})
@@ -238,7 +252,7 @@ async def test_the_request_is_judged_only_when_signed_by_two_factors(customer, t
 
 
 @NEWEST
-async def test_a_body_that_is_not_encrypted_is_refused(customer, transfers) -> None:
+async def test_a_body_that_is_not_encrypted_is_refused(customer: Customer, transfers: Transfers) -> None:
     await customer.activate()
     plain = json.dumps({"requestObject": {"applicationId": customer.application_id, "otp": "x" * 16}})
     path = "/api/activation/code"
@@ -251,7 +265,9 @@ async def test_a_body_that_is_not_encrypted_is_refused(customer, transfers) -> N
 
 
 @TOO_OLD
-async def test_versions_without_replay_protection_do_not_have_it(customer, transfers) -> None:
+async def test_versions_without_replay_protection_do_not_have_it(
+    customer: Customer, transfers: Transfers
+) -> None:
     await customer.activate()
     await transfers.allow({"type": "MOVE", "allowedTargetApplicationIds": [customer.application_id]})
     assert await transfers.refused(customer.application_id) == (401, "ERR_AUTHENTICATION")
@@ -276,6 +292,8 @@ async def test_versions_without_replay_protection_do_not_have_it(customer, trans
         [{"type": "MOVE", "allowedTargetApplicationIds": ["a"], "initialFlags": ["F" * 255]}],
     ],
 )
-async def test_a_configuration_that_does_not_make_sense_is_not_written(transfers, values) -> None:
+async def test_a_configuration_that_does_not_make_sense_is_not_written(
+    transfers: Transfers, values: list[Any]
+) -> None:
     with pytest.raises(RuntimeError, match="HTTP 400"):
         await transfers.allow(*values)

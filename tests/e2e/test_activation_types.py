@@ -1,5 +1,7 @@
 """Activations without a code: credentials of the bank, recovery codes, OpenID Connect; in every version."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -107,7 +109,9 @@ class TestCredentials:
     """A provider of the bank behind HTTP."""
 
     @pytest.mark.parametrize("kind", [ActivationType.CUSTOM, ActivationType.DIRECT])
-    async def test_the_bank_names_the_user_and_commits(self, world, phone, kind) -> None:
+    async def test_the_bank_names_the_user_and_commits(
+        self, world: World, phone: Device, kind: ActivationType
+    ) -> None:
         user = f"user-{uuid4().hex[:8]}"
         result = await phone.activate_with_credentials(
             {"user": user, "pin": "2468", "commit": "yes"},
@@ -123,7 +127,7 @@ class TestCredentials:
         await phone.validate_signature(pin=PIN)
         assert [item["activationId"] for item in world.service.heard("committed")][-1] == result.activation_id
 
-    async def test_without_a_commit_the_phone_waits_for_the_bank(self, world, phone) -> None:
+    async def test_without_a_commit_the_phone_waits_for_the_bank(self, world: World, phone: Device) -> None:
         user = f"user-{uuid4().hex[:8]}"
         result = await phone.activate_with_credentials({"user": user, "pin": "2468"}, PIN)
         assert (await phone.status()).state == "PENDING_COMMIT"
@@ -139,12 +143,12 @@ class TestCredentials:
             {"user": "x" * 256, "pin": "2468"},
         ],
     )
-    async def test_the_bank_refuses(self, world, phone, identity) -> None:
+    async def test_the_bank_refuses(self, world: World, phone: Device, identity: dict[str, Any]) -> None:
         before = len(world.service.heard("complete"))
         assert await refusal(phone.activate_with_credentials(identity, PIN)) == REFUSED
         assert len(world.service.heard("complete")) == before
 
-    async def test_the_bank_hears_of_a_removal(self, world, phone) -> None:
+    async def test_the_bank_hears_of_a_removal(self, world: World, phone: Device) -> None:
         identity = {"user": f"user-{uuid4().hex[:8]}", "pin": "2468", "commit": "yes"}
         result = await phone.activate_with_credentials(identity, PIN)
         await phone.remove(PIN)
@@ -199,7 +203,7 @@ class TestRecovery:
     """Recovery codes of activations and of postcards."""
 
     async def test_a_lost_phone_is_replaced_by_its_recovery_code(
-        self, world, post_office, phone, new_phone
+        self, world: World, post_office: PostOffice, phone: Device, new_phone: NewPhone
     ) -> None:
         user = f"user-{uuid4().hex[:8]}"
         first = await activated_by_code(world, phone, user)
@@ -217,7 +221,7 @@ class TestRecovery:
         assert (await new.status()).state == "ACTIVE"
 
     async def test_the_index_of_the_puk_that_is_due_is_told(
-        self, world, post_office, phone, new_phone
+        self, world: World, post_office: PostOffice, phone: Device, new_phone: NewPhone
     ) -> None:
         user = f"user-{uuid4().hex[:8]}"
         await activated_by_code(world, phone, user)
@@ -238,7 +242,9 @@ class TestRecovery:
         await third.activate_with_recovery_code(card.code, card.puks[1], PIN)
         await third.validate_signature(pin=PIN)
 
-    async def test_guessing_ends_the_code(self, world, post_office, phone, new_phone) -> None:
+    async def test_guessing_ends_the_code(
+        self, world: World, post_office: PostOffice, phone: Device, new_phone: NewPhone
+    ) -> None:
         result = await activated_by_code(world, phone, f"user-{uuid4().hex[:8]}")
         assert result.recovery is not None
         code = result.recovery.recovery_code
@@ -251,7 +257,7 @@ class TestRecovery:
         assert await refusal(right) == REFUSED
         assert (await phone.status()).state == "ACTIVE"
 
-    async def test_an_unknown_code_says_nothing(self, post_office, phone) -> None:
+    async def test_an_unknown_code_says_nothing(self, post_office: PostOffice, phone: Device) -> None:
         unknown = phone.activate_with_recovery_code("AAAAA-AAAAA-AAAAA-AAAAA", "0123456789", PIN)
         assert await refusal(unknown) == REFUSED
 
@@ -291,7 +297,7 @@ def somebody(world: World, phone: Device, http: httpx2.AsyncClient) -> Iterator[
 class TestOpenIdConnect:
     """A login at an identity provider; the core redeems the code."""
 
-    async def test_the_public_configuration_holds_no_secret(self, world, somebody) -> None:
+    async def test_the_public_configuration_holds_no_secret(self, world: World, somebody: Customer) -> None:
         assert await somebody.configuration() == {
             "providerId": PROVIDER_ID,
             "clientId": CLIENT_ID,
@@ -301,13 +307,13 @@ class TestOpenIdConnect:
             "pkceEnabled": True,
         }
 
-    async def test_a_login_activates_at_once(self, world, somebody) -> None:
+    async def test_a_login_activates_at_once(self, world: World, somebody: Customer) -> None:
         await somebody.activate(await somebody.log_in())
         seen = await status_of(world, somebody.phone)
         assert (seen["userId"], seen["activationStatus"]) == (somebody.user, "ACTIVE")
         await somebody.phone.validate_signature(pin=PIN)
 
-    async def test_a_code_is_redeemed_once(self, somebody, new_phone) -> None:
+    async def test_a_code_is_redeemed_once(self, somebody: Customer, new_phone: NewPhone) -> None:
         login = await somebody.log_in()
         await somebody.activate(login)
         again = Customer(new_phone(), somebody.http)
@@ -325,41 +331,45 @@ class TestOpenIdConnect:
         ],
         ids=["audience", "two audiences", "issuer", "expired", "nobody", "nonce in token"],
     )
-    async def test_an_id_token_for_something_else_is_refused(self, world, somebody, claims) -> None:
+    async def test_an_id_token_for_something_else_is_refused(
+        self, world: World, somebody: Customer, claims: dict[str, Any]
+    ) -> None:
         login = await somebody.log_in()
         world.identity.overrides.update(claims)
         assert await refusal(somebody.activate(login)) == REFUSED
         assert not somebody.phone.activated
 
-    async def test_a_wrong_nonce_or_verifier_is_refused(self, somebody) -> None:
+    async def test_a_wrong_nonce_or_verifier_is_refused(self, somebody: Customer) -> None:
         for wrong in ({"nonce": "of somebody else"}, {"code_verifier": "x" * 43}, {"code_verifier": None}):
             login = await somebody.log_in()
             assert await refusal(somebody.activate(login, **wrong)) == REFUSED
 
-    async def test_without_a_verifier_the_code_is_not_even_used(self, world, somebody) -> None:
+    async def test_without_a_verifier_the_code_is_not_even_used(
+        self, world: World, somebody: Customer
+    ) -> None:
         login = await somebody.log_in()
         calls = world.identity.token_calls
         assert await refusal(somebody.activate(login, code_verifier=None)) == REFUSED
         assert world.identity.token_calls == calls
         await somebody.activate(login)
 
-    async def test_rotated_keys_are_followed(self, world, somebody) -> None:
+    async def test_rotated_keys_are_followed(self, world: World, somebody: Customer) -> None:
         world.identity.rotate()
         await somebody.activate(await somebody.log_in())
 
-    async def test_a_key_that_was_withdrawn_signs_nothing(self, world, somebody) -> None:
+    async def test_a_key_that_was_withdrawn_signs_nothing(self, world: World, somebody: Customer) -> None:
         world.identity.rotate(sign_with_old=True)
         assert await refusal(somebody.activate(await somebody.log_in())) == REFUSED
         world.identity.rotate()
 
-    async def test_an_unknown_provider_is_refused(self, somebody) -> None:
+    async def test_an_unknown_provider_is_refused(self, somebody: Customer) -> None:
         login = await somebody.log_in()
         unknown = somebody.phone.activate_with_oidc(
             provider_id="nobody", code=login.code, nonce=login.nonce, pin=PIN
         )
         assert await refusal(unknown) == REFUSED
 
-    async def test_one_code_and_two_phones(self, somebody, new_phone) -> None:
+    async def test_one_code_and_two_phones(self, somebody: Customer, new_phone: NewPhone) -> None:
         login = await somebody.log_in()
         rivals = [somebody, Customer(new_phone(), somebody.http)]
         outcomes = await asyncio.gather(*(rival.activate(login) for rival in rivals), return_exceptions=True)

@@ -1,5 +1,7 @@
 """The `powerauth` command as its users meet it: a developer, an operator, the reader of the README."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os
@@ -13,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 from argon2 import PasswordHasher
+from e2e_customer import Deployment
 
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
@@ -88,7 +91,9 @@ def phone_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("version", ["3.3"], indirect=False)
-async def test_a_developers_first_day(deployment, backend, phone_folder: Path, version: str) -> None:
+async def test_a_developers_first_day(
+    deployment: Deployment, backend: tuple[Bank, Bank, str, str], phone_folder: Path, version: str
+) -> None:
     _admin, bank, application_id, sdk_config = backend
     user_id = f"cli-{uuid4().hex[:8]}"
     phone = Phone(phone_folder)

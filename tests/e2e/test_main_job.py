@@ -1,5 +1,7 @@
 """A phone activates and signs, a bank verifies and gets operations approved; in every protocol version."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import time
@@ -7,6 +9,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
+from e2e_customer import Customer
 
 from powerauth_cli.demo.bank import BankRefused
 from powerauth_protocol.v3.signature import SignatureType
@@ -17,7 +20,7 @@ PIN = "1234"
 WRONG = "9999"
 
 
-async def test_both_sides_see_one_fingerprint_and_the_bank_commits(customer) -> None:
+async def test_both_sides_see_one_fingerprint_and_the_bank_commits(customer: Customer) -> None:
     registration = await customer.register()
     result = await customer.phone.activate_with_code(registration["activationQrCodeData"], PIN)
     seen = await customer.bank.registration(registration["registrationId"])
@@ -29,7 +32,7 @@ async def test_both_sides_see_one_fingerprint_and_the_bank_commits(customer) -> 
     assert "activationFingerprint" not in await customer.bank.registration(result.activation_id)
 
 
-async def test_a_code_activates_one_phone_only(customer) -> None:
+async def test_a_code_activates_one_phone_only(customer: Customer) -> None:
     registration = await customer.register()
     await customer.phone.activate_with_code(registration["activationCode"], PIN)
     with pytest.raises(ServerRefused) as refused:
@@ -37,7 +40,7 @@ async def test_a_code_activates_one_phone_only(customer) -> None:
     assert (refused.value.http_status, refused.value.code) == (400, "ERR_ACTIVATION")
 
 
-async def test_an_otp_at_key_exchange_activates_at_once_and_a_wrong_one_does_not(customer) -> None:
+async def test_an_otp_at_key_exchange_activates_at_once_and_a_wrong_one_does_not(customer: Customer) -> None:
     registration = await customer.register(otp="918273", commitPhase="ON_KEY_EXCHANGE")
     with pytest.raises(ServerRefused):
         await Device(customer.config).activate_with_code(registration["activationCode"], PIN, otp="111111")
@@ -45,20 +48,20 @@ async def test_an_otp_at_key_exchange_activates_at_once_and_a_wrong_one_does_not
     assert (await customer.phone.status()).state == "ACTIVE"
 
 
-async def test_an_unrequested_otp_does_not_skip_the_commit(customer) -> None:
+async def test_an_unrequested_otp_does_not_skip_the_commit(customer: Customer) -> None:
     registration = await customer.register()
     await customer.phone.activate_with_code(registration["activationCode"], PIN, otp="123456")
     assert (await customer.phone.status()).state == "PENDING_COMMIT"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "GET"])
-async def test_the_server_validates_signatures_of_every_method(customer, method: str) -> None:
+async def test_the_server_validates_signatures_of_every_method(customer: Customer, method: str) -> None:
     await customer.activate()
     body = b"b=2&a=1%20x" if method == "GET" else b'{"any":"body"}'
     await customer.phone.validate_signature(method=method, body=body, pin=PIN)
 
 
-async def test_a_login_is_verified_once_and_never_with_another_body(customer) -> None:
+async def test_a_login_is_verified_once_and_never_with_another_body(customer: Customer) -> None:
     result = await customer.activate()
     body = b'{"channel":"web"}'
 
@@ -79,7 +82,7 @@ async def test_a_login_is_verified_once_and_never_with_another_body(customer) ->
     assert (replayed["signatureValid"], replayed["remainingAttempts"]) == (False, 4)
 
 
-async def test_the_token_lists_and_the_pin_approves(customer) -> None:
+async def test_the_token_lists_and_the_pin_approves(customer: Customer) -> None:
     await customer.activate()
     created = await customer.operation()
     english, czech = MobileToken(customer.phone), MobileToken(customer.phone, "cs")
@@ -94,7 +97,7 @@ async def test_the_token_lists_and_the_pin_approves(customer) -> None:
     assert [item.status for item in await english.history(PIN)] == ["APPROVED"]
 
 
-async def test_an_operation_is_rejected_and_cannot_be_approved_afterwards(customer) -> None:
+async def test_an_operation_is_rejected_and_cannot_be_approved_afterwards(customer: Customer) -> None:
     await customer.activate()
     created = await customer.operation()
     operations = MobileToken(customer.phone)
@@ -107,7 +110,7 @@ async def test_an_operation_is_rejected_and_cannot_be_approved_afterwards(custom
     assert (refused.value.http_status, refused.value.code) == (400, "OPERATION_ALREADY_FINISHED")
 
 
-async def _short_lived(customer) -> Operation:
+async def _short_lived(customer: Customer) -> Operation:
     """An operation that a phone reads before it expires, as soon as this machine is fast enough for that."""
     for milliseconds in (1_000, 10_000, 100_000):
         with contextlib.suppress(BankRefused):
@@ -118,7 +121,7 @@ async def _short_lived(customer) -> Operation:
     raise AssertionError("no operation could be read before it expired")
 
 
-async def test_an_expired_operation_is_shown_as_such_and_refused(customer) -> None:
+async def test_an_expired_operation_is_shown_as_such_and_refused(customer: Customer) -> None:
     await customer.activate()
     operation = await _short_lived(customer)
     while await customer.status_of(operation.id) == "PENDING":  # noqa: ASYNC110 - another process's clock
@@ -130,7 +133,7 @@ async def test_an_expired_operation_is_shown_as_such_and_refused(customer) -> No
     assert await customer.status_of(operation.id) == "EXPIRED"
 
 
-async def test_a_wrong_pin_counts_on_the_operation_and_on_the_activation(customer) -> None:
+async def test_a_wrong_pin_counts_on_the_operation_and_on_the_activation(customer: Customer) -> None:
     await customer.activate()
     created = await customer.operation()
     operations = MobileToken(customer.phone)
@@ -146,7 +149,7 @@ async def test_a_wrong_pin_counts_on_the_operation_and_on_the_activation(custome
     assert (await customer.phone.status()).failed_attempts == 3
 
 
-async def test_an_operation_without_a_user_is_claimed_first(customer) -> None:
+async def test_an_operation_without_a_user_is_claimed_first(customer: Customer) -> None:
     await customer.activate()
     parameters = {"amount": "1", "currency": "EUR", "account": "1/0300"}
     created = await customer.bank.call(
@@ -160,7 +163,7 @@ async def test_an_operation_without_a_user_is_claimed_first(customer) -> None:
     assert (seen["status"], seen["userId"]) == ("APPROVED", customer.user_id)
 
 
-async def test_a_proximity_check_needs_the_otp_that_the_bank_shows(customer) -> None:
+async def test_a_proximity_check_needs_the_otp_that_the_bank_shows(customer: Customer) -> None:
     await customer.activate()
     created = await customer.operation("e2e-proximity")
     operations = MobileToken(customer.phone)
@@ -173,7 +176,7 @@ async def test_a_proximity_check_needs_the_otp_that_the_bank_shows(customer) -> 
     assert await customer.status_of(operation.id) == "APPROVED"
 
 
-async def test_one_factor_is_not_enough_where_two_are_asked_for(customer) -> None:
+async def test_one_factor_is_not_enough_where_two_are_asked_for(customer: Customer) -> None:
     await customer.activate()
     created = await customer.operation()
     operations = MobileToken(customer.phone)
@@ -183,7 +186,7 @@ async def test_one_factor_is_not_enough_where_two_are_asked_for(customer) -> Non
     assert await customer.status_of(operation.id) == "PENDING"
 
 
-async def test_guessing_the_pin_blocks_and_the_bank_unblocks(customer) -> None:
+async def test_guessing_the_pin_blocks_and_the_bank_unblocks(customer: Customer) -> None:
     result = await customer.activate()
     for left in (4, 3, 2, 1, 0):
         with pytest.raises(ServerRefused):
@@ -197,7 +200,7 @@ async def test_guessing_the_pin_blocks_and_the_bank_unblocks(customer) -> None:
     await customer.phone.validate_signature(pin=PIN)
 
 
-async def test_an_operation_is_approved_without_a_network(customer) -> None:
+async def test_an_operation_is_approved_without_a_network(customer: Customer) -> None:
     result = await customer.activate()
     created = await customer.operation()
     path = f"/v2/operations/{created['operationId']}/offline"
@@ -216,7 +219,7 @@ async def test_an_operation_is_approved_without_a_network(customer) -> None:
     assert await customer.status_of(created["operationId"]) == "APPROVED"
 
 
-async def test_the_vault_signs_statements_and_adds_biometry(customer) -> None:
+async def test_the_vault_signs_statements_and_adds_biometry(customer: Customer) -> None:
     result = await customer.activate()
     statement = b"I agree."
     signature = await vault.sign_statement(customer.phone, statement, PIN)
@@ -246,7 +249,7 @@ async def test_the_vault_signs_statements_and_adds_biometry(customer) -> None:
     assert first != await vault.encryption_key(customer.phone, 8, PIN)
 
 
-async def test_name_and_user_info_travel_encrypted(customer) -> None:
+async def test_name_and_user_info_travel_encrypted(customer: Customer) -> None:
     result = await customer.activate()
     assert (await customer.phone.user_info())["sub"] == customer.user_id
     renamed = await customer.phone.rename("Alice's new phone ☎", PIN)
@@ -256,7 +259,7 @@ async def test_name_and_user_info_travel_encrypted(customer) -> None:
     assert (await customer.bank.registration(result.activation_id))["name"] == "Alice's new phone ☎"
 
 
-async def test_a_removed_token_opens_nothing(customer) -> None:
+async def test_a_removed_token_opens_nothing(customer: Customer) -> None:
     await customer.activate()
     token = await customer.phone.token()
     await customer.phone.remove_token()
@@ -266,7 +269,7 @@ async def test_a_removed_token_opens_nothing(customer) -> None:
     assert refused.value.http_status == 401
 
 
-async def test_a_phone_that_lost_an_answer_catches_up(customer) -> None:
+async def test_a_phone_that_lost_an_answer_catches_up(customer: Customer) -> None:
     await customer.activate()
     for _ in range(3):
         await customer.phone.signed_header(method="POST", uri_id="/lost", body=b"", pin=PIN)
@@ -274,14 +277,14 @@ async def test_a_phone_that_lost_an_answer_catches_up(customer) -> None:
     assert (await customer.phone.status()).failed_attempts == 0
 
 
-async def test_a_removed_phone_is_removed_on_both_sides(customer) -> None:
+async def test_a_removed_phone_is_removed_on_both_sides(customer: Customer) -> None:
     result = await customer.activate()
     await customer.phone.remove(PIN)
     assert not customer.phone.activated
     assert (await customer.bank.registration(result.activation_id))["registrationStatus"] == "REMOVED"
 
 
-async def test_another_banks_user_sees_nothing(customer) -> None:
+async def test_another_banks_user_sees_nothing(customer: Customer) -> None:
     result = await customer.activate()
     created = await customer.operation()
     name = f"stranger-{customer.user_id}"
@@ -293,7 +296,7 @@ async def test_another_banks_user_sees_nothing(customer) -> None:
     await bank.close()
 
 
-async def test_without_a_push_service_there_is_neither_registration_nor_inbox(customer) -> None:
+async def test_without_a_push_service_there_is_neither_registration_nor_inbox(customer: Customer) -> None:
     await customer.activate()
     inbox = Inbox(customer.phone)
     for attempt in (

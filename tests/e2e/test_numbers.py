@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from e2e_customer import Customer
 
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
@@ -25,13 +26,13 @@ def version() -> ProtocolVersion:
     return ProtocolVersion.V3_3
 
 
-def raw(customer: Any) -> httpx2.AsyncClient:
+def raw(customer: Customer) -> httpx2.AsyncClient:
     """The bank's client, for bodies that no JSON writer makes."""
     client: httpx2.AsyncClient = customer.bank._http
     return client
 
 
-async def created(customer: Any, amount: str, path: str = "/v2/operations") -> Any:
+async def created(customer: Customer, amount: str, path: str = "/v2/operations") -> Any:
     user = f'"userId":"{customer.user_id}"'
     parameters = f'"parameters":{{"amount":{amount},"currency":"EUR","account":true}}'
     more = f',"silent":"true","additionalData":{FREE}' if path.startswith("/v2") else ""
@@ -42,7 +43,7 @@ async def created(customer: Any, amount: str, path: str = "/v2/operations") -> A
 
 
 @pytest.mark.parametrize("amount", AMOUNTS)
-async def test_an_amount_is_shown_and_signed_with_its_own_characters(customer, amount: str) -> None:
+async def test_an_amount_is_shown_and_signed_with_its_own_characters(customer: Customer, amount: str) -> None:
     await customer.activate()
     operation = await created(customer, amount)
     assert operation["parameters"] == {"amount": amount, "currency": "EUR", "account": "true"}
@@ -54,12 +55,12 @@ async def test_an_amount_is_shown_and_signed_with_its_own_characters(customer, a
     assert await customer.status_of(pending.id) == "APPROVED"
 
 
-async def test_the_first_version_of_the_api_reads_the_same(customer) -> None:
+async def test_the_first_version_of_the_api_reads_the_same(customer: Customer) -> None:
     operation = await created(customer, "12345678901234567.89", "/operations")
     assert operation["parameters"]["amount"] == "12345678901234567.89"
 
 
-async def test_free_data_passes_all_hops_unchanged(customer) -> None:
+async def test_free_data_passes_all_hops_unchanged(customer: Customer) -> None:
     await customer.activate()
     operation = await created(customer, "1")
     path = f"/v2/operations/{operation['operationId']}"
@@ -88,7 +89,9 @@ async def test_free_data_passes_all_hops_unchanged(customer) -> None:
         '{"id":7,"data":%s,"was":["%s","%s"]}',
     ],
 )
-async def test_a_signed_body_that_reads_in_two_ways_approves_nothing(customer, spoiled: str) -> None:
+async def test_a_signed_body_that_reads_in_two_ways_approves_nothing(
+    customer: Customer, spoiled: str
+) -> None:
     await customer.activate()
     operation = await created(customer, "1")
     values = (operation["operationId"], operation["operationId"], json.dumps(operation["data"]))
@@ -104,7 +107,7 @@ async def test_a_signed_body_that_reads_in_two_ways_approves_nothing(customer, s
     assert await customer.status_of(operation["operationId"]) == "PENDING"
 
 
-async def test_an_id_may_be_a_number_inside_the_network(customer) -> None:
+async def test_an_id_may_be_a_number_inside_the_network(customer: Customer) -> None:
     number = "12345" + customer.user_id.encode().hex()[:20].translate(str.maketrans("abcdef", "123456"))
     answer = await raw(customer).post(
         "/v2/registrations",

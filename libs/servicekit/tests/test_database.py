@@ -43,7 +43,7 @@ from servicekit.settings import DatabaseSettings
 from servicekit.testing import fresh_database
 
 if TYPE_CHECKING:
-    from libs.servicekit.tests.conftest import Cable
+    from libs.servicekit.tests.conftest import Cable, LayCable
 
 
 metadata = MetaData()
@@ -342,7 +342,7 @@ PostgresBank = tuple[Database, "Cable"]
 
 @pytest.fixture
 async def postgres_bank(
-    tmp_path: Path, database_settings: DatabaseSettings, lay_cable: Any
+    tmp_path: Path, database_settings: DatabaseSettings, lay_cable: LayCable
 ) -> AsyncGenerator[PostgresBank]:
     """A bank on PostgreSQL behind a cable: ``(database, cable)``."""
     async with fresh_database("postgresql", tmp_path) as url:
@@ -357,7 +357,7 @@ async def postgres_bank(
         await database.dispose()
 
 
-async def test_values_that_do_not_fit_are_refused_as_input(postgres_bank: Any) -> None:
+async def test_values_that_do_not_fit_are_refused_as_input(postgres_bank: PostgresBank) -> None:
     database, _ = postgres_bank
     for values in ({"name": "longer than ten"}, {"name": "nul\x00"}, {"name": "n", "balance": 2**40}):
         with pytest.raises(DataRefused):
@@ -365,7 +365,9 @@ async def test_values_that_do_not_fit_are_refused_as_input(postgres_bank: Any) -
                 await session.execute(insert(account).values(**values))
 
 
-async def test_a_database_that_is_down_is_unavailable_and_used_again_when_back(postgres_bank: Any) -> None:
+async def test_a_database_that_is_down_is_unavailable_and_used_again_when_back(
+    postgres_bank: PostgresBank,
+) -> None:
     database, cable = postgres_bank
     await asyncio.gather(*(database.ping() for _ in range(5)))
     await cable.cut()
@@ -378,7 +380,9 @@ async def test_a_database_that_is_down_is_unavailable_and_used_again_when_back(p
     assert await _balance(database) == 0
 
 
-async def test_a_connection_lost_in_a_transaction_is_unavailable_and_rolled_back(postgres_bank: Any) -> None:
+async def test_a_connection_lost_in_a_transaction_is_unavailable_and_rolled_back(
+    postgres_bank: PostgresBank,
+) -> None:
     database, cable = postgres_bank
     with pytest.raises(DatabaseUnavailable):
         async with database.transaction() as session:
@@ -396,7 +400,7 @@ async def test_a_connection_lost_in_a_transaction_is_unavailable_and_rolled_back
 
 
 async def test_a_connection_lost_in_a_savepoint_is_unavailable_also_when_the_block_goes_on(
-    postgres_bank: Any,
+    postgres_bank: PostgresBank,
 ) -> None:
     database, cable = postgres_bank
     with pytest.raises(DatabaseUnavailable):
@@ -412,7 +416,7 @@ async def test_a_connection_lost_in_a_savepoint_is_unavailable_also_when_the_blo
     assert await _balance(database) == 0
 
 
-async def test_a_rollback_on_a_lost_connection_is_unavailable(postgres_bank: Any) -> None:
+async def test_a_rollback_on_a_lost_connection_is_unavailable(postgres_bank: PostgresBank) -> None:
     database, cable = postgres_bank
     for _attempt in range(database.settings.database_pool_size + 1):  # none of them costs a connection
         with pytest.raises(DatabaseUnavailable):
@@ -424,7 +428,7 @@ async def test_a_rollback_on_a_lost_connection_is_unavailable(postgres_bank: Any
     assert await _balance(database) == 0
 
 
-async def test_a_server_that_ends_idle_connections_is_not_noticed(postgres_bank: Any) -> None:
+async def test_a_server_that_ends_idle_connections_is_not_noticed(postgres_bank: PostgresBank) -> None:
     database, _ = postgres_bank
     await asyncio.gather(*(database.ping() for _ in range(5)))
     async with database.read() as session:
@@ -447,7 +451,7 @@ async def test_a_statement_that_takes_too_long_is_unavailable(tmp_path: Path) ->
         await database.dispose()
 
 
-async def test_a_deadlock_has_one_loser_who_may_try_again(postgres_bank: Any) -> None:
+async def test_a_deadlock_has_one_loser_who_may_try_again(postgres_bank: PostgresBank) -> None:
     database, _ = postgres_bank
     async with database.transaction() as session:
         await session.execute(insert(account).values(name="b"))
@@ -478,7 +482,9 @@ async def test_connections_carry_name_and_utc(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_drivers_are_kept_a_few_and_replaced_when_the_server_ends_them(postgres_bank: Any) -> None:
+async def test_drivers_are_kept_a_few_and_replaced_when_the_server_ends_them(
+    postgres_bank: PostgresBank,
+) -> None:
     database, _ = postgres_bank
 
     async def backend(driver: Any) -> int:
@@ -506,7 +512,7 @@ async def test_drivers_are_kept_a_few_and_replaced_when_the_server_ends_them(pos
             await stack.enter_async_context(database.read())
 
 
-async def test_an_error_of_the_driver_is_translated(postgres_bank: Any) -> None:
+async def test_an_error_of_the_driver_is_translated(postgres_bank: PostgresBank) -> None:
     database, _ = postgres_bank
     with pytest.raises(DataRefused):
         async with database.driver() as driver:
@@ -520,7 +526,7 @@ READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = {}"
 
 
 @pytest.fixture
-async def demote(postgres_bank: Any) -> AsyncGenerator[Callable[[str], Awaitable[None]]]:
+async def demote(postgres_bank: PostgresBank) -> AsyncGenerator[Callable[[str], Awaitable[None]]]:
     """``await demote("on")``: let the server be read-only; ``off``: writable. For connections to come."""
     database, _ = postgres_bank
     server = Database(database.url.set(database="postgres").render_as_string(False))
@@ -536,7 +542,7 @@ async def demote(postgres_bank: Any) -> AsyncGenerator[Callable[[str], Awaitable
 
 @pytest.mark.parametrize("way", ["transaction", "driver"])
 async def test_connections_to_a_server_that_only_reads_are_given_up(
-    postgres_bank: Any, demote: Any, way: str
+    postgres_bank: PostgresBank, demote: Callable[[str], Awaitable[None]], way: str
 ) -> None:
     database, cable = postgres_bank
     change = "UPDATE account SET balance = balance + 1"
@@ -561,7 +567,7 @@ async def test_connections_to_a_server_that_only_reads_are_given_up(
 
 @pytest.mark.parametrize("way", ["read", "transaction", "driver"])
 async def test_statements_that_a_migration_made_invalid_are_prepared_again(
-    postgres_bank: Any, way: str
+    postgres_bank: PostgresBank, way: str
 ) -> None:
     database, _ = postgres_bank
     statement = "SELECT name FROM account"

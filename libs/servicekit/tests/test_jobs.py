@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import MetaData, text
@@ -19,6 +19,10 @@ from servicekit.jobs import Job, JobRunner
 from servicekit.leases import LeaseLost, Leases, lease_table
 from servicekit.settings import DatabaseSettings
 from servicekit.testing import PATIENCE_SECONDS, fresh_database
+
+if TYPE_CHECKING:
+    from libs.servicekit.tests.conftest import LayCable
+
 
 Until = Callable[..., Awaitable[None]]
 
@@ -134,7 +138,7 @@ async def test_jobs_at_work_leave_a_small_pool_to_their_work(tmp_path: Path) -> 
 
 
 async def test_a_job_is_put_off_while_the_database_is_away_and_runs_when_it_is_back(
-    until: Until, tmp_path: Path, lay_cable: Any, database_settings: DatabaseSettings
+    until: Until, tmp_path: Path, lay_cable: LayCable, database_settings: DatabaseSettings
 ) -> None:
     name = f"put-off-{token_hex(6)}"
     runs = 0
@@ -238,7 +242,7 @@ async def test_a_lost_lease_stops_the_work(postgres: Database, loss: str) -> Non
 
 
 async def test_work_stops_when_the_database_is_away_for_longer_than_the_lease(
-    postgres: Database, lay_cable: Any, database_settings: DatabaseSettings
+    postgres: Database, lay_cable: LayCable, database_settings: DatabaseSettings
 ) -> None:
     cable = await lay_cable(postgres.url.host, postgres.url.port)
     database = Database(postgres.url.set(port=cable.port).render_as_string(False), database_settings)

@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import MetaData, func, select, text
@@ -22,6 +23,10 @@ from servicekit.inbox import forget_before, handle_once, inbox_table
 from servicekit.outbox import OutboxRelay, add_event, outbox_table, pending
 from servicekit.settings import DatabaseSettings
 from servicekit.testing import fresh_database
+
+if TYPE_CHECKING:
+    from libs.servicekit.tests.conftest import LayCable
+
 
 metadata = MetaData()
 outbox_table(metadata)
@@ -219,7 +224,7 @@ async def test_stopping_finishes_the_batch_at_hand(store: Database, bus: Recordi
 
 
 async def test_a_relay_survives_a_database_outage(
-    lay_cable: Any, bus: RecordingBus, until: Until, database_settings: DatabaseSettings, tmp_path: Any
+    lay_cable: LayCable, bus: RecordingBus, until: Until, database_settings: DatabaseSettings, tmp_path: Path
 ) -> None:
     async with fresh_database("postgresql", tmp_path) as url:
         address = normalised_url(url)
@@ -257,7 +262,7 @@ OTHER_PROCESS = """
 
 
 async def test_another_process_commit_wakes_the_relay_on_postgresql(
-    bus: RecordingBus, until: Until, tmp_path: Any
+    bus: RecordingBus, until: Until, tmp_path: Path
 ) -> None:
     async with fresh_database("postgresql", tmp_path) as url:
         mine = Database(url)

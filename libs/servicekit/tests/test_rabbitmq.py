@@ -17,7 +17,7 @@ from servicekit.serving import free_port
 from servicekit.testing import PATIENCE_SECONDS, server_url
 
 if TYPE_CHECKING:
-    from libs.servicekit.tests.conftest import Cable
+    from libs.servicekit.tests.conftest import Cable, LayCable
 
 
 Until = Callable[..., Awaitable[None]]
@@ -29,7 +29,7 @@ def name() -> str:
 
 
 @pytest.fixture
-async def broker(lay_cable: Any) -> AsyncGenerator[tuple[RabbitBus, Cable]]:
+async def broker(lay_cable: LayCable) -> AsyncGenerator[tuple[RabbitBus, Cable]]:
     """A bus connected through a cable."""
     address = URL(server_url("TEST_RABBITMQ_URL"))
     cable = await lay_cable(address.host, address.port)

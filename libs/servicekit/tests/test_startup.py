@@ -67,7 +67,7 @@ def warned(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     return {line["variable"]: line["meaning"] for line in lines if line["event"] == "setting"}
 
 
-def test_everything_wrong_is_told_at_once_without_its_value(environment, tmp_path: Path) -> None:
+def test_everything_wrong_is_told_at_once_without_its_value(environment: SetAll, tmp_path: Path) -> None:
     environment(
         SAMPLE_PORT="ninety",
         SAMPLE_SECRET="hunter2hunter2",
@@ -89,7 +89,7 @@ def test_everything_wrong_is_told_at_once_without_its_value(environment, tmp_pat
     assert not any("hunter2" in line or "ninety" in line for line in lines)
 
 
-def test_every_file_that_cannot_be_read_is_named(environment, tmp_path: Path) -> None:
+def test_every_file_that_cannot_be_read_is_named(environment: SetAll, tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     environment(SAMPLE_SECRET_FILE="/nonexistent", SAMPLE_BUS_URL_FILE=str(tmp_path / "binary"))
     assert sorted(refused()) == [
@@ -98,7 +98,7 @@ def test_every_file_that_cannot_be_read_is_named(environment, tmp_path: Path) ->
     ]
 
 
-def test_production_has_rules_and_tells_all_that_are_broken(environment) -> None:
+def test_production_has_rules_and_tells_all_that_are_broken(environment: SetAll) -> None:
     environment(SAMPLE_ENVIRONMENT="production", SAMPLE_HOTS="x", SAMPLE_Q="x")
     assert refused() == [
         "SAMPLE_DATABASE_URL: production needs a PostgreSQL database"
@@ -110,7 +110,7 @@ def test_production_has_rules_and_tells_all_that_are_broken(environment) -> None
     ]
 
 
-def test_what_is_only_doubtful_is_a_warning(environment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_only_doubtful_is_a_warning(environment: SetAll, capsys: pytest.CaptureFixture[str]) -> None:
     doubtful = {
         "SAMPLE_DATABASE_URL": "postgresql://db/x",
         "SAMPLE_BUS_URL": "amqp://bus/",
@@ -131,7 +131,7 @@ def test_what_is_only_doubtful_is_a_warning(environment, capsys: pytest.CaptureF
     ],
 )
 def test_a_way_to_the_database_that_nobody_can_read_is_no_doubt(
-    environment, url: str, capsys: pytest.CaptureFixture[str]
+    environment: SetAll, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment(**FIT | {"SAMPLE_DATABASE_URL": url})
     serving_settings(SampleSettings, "sample")
@@ -139,7 +139,7 @@ def test_a_way_to_the_database_that_nobody_can_read_is_no_doubt(
 
 
 def test_one_unprotected_server_of_several_is_a_doubt(
-    environment, capsys: pytest.CaptureFixture[str]
+    environment: SetAll, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment(**FIT | {"SAMPLE_DATABASE_URL": "postgresql://u@/x?host=127.0.0.1:1&host=db:1"})
     serving_settings(SampleSettings, "sample")
@@ -149,12 +149,12 @@ def test_one_unprotected_server_of_several_is_a_doubt(
 @pytest.mark.parametrize(
     "url", ["core:8080", "core", "ftp://core/", "http://", "http://core :1/", "http:///x"]
 )
-def test_the_address_of_another_service_is_one_of_http(environment, url: str) -> None:
+def test_the_address_of_another_service_is_one_of_http(environment: SetAll, url: str) -> None:
     environment(SAMPLE_OTHER_URL=url)
     assert refused() == ["SAMPLE_OTHER_URL: is no URL of HTTP"]
 
 
-def test_the_management_port_is_another_one(environment) -> None:
+def test_the_management_port_is_another_one(environment: SetAll) -> None:
     environment(SAMPLE_PORT="9090", SAMPLE_MANAGEMENT_PORT="9090")
     assert refused() == ["SAMPLE_MANAGEMENT_PORT: is the service's own port (example: 9090)"]
     environment(SAMPLE_PORT="0", SAMPLE_MANAGEMENT_PORT="0")
@@ -162,7 +162,7 @@ def test_the_management_port_is_another_one(environment) -> None:
 
 
 def test_outside_production_the_same_is_a_warning_or_nothing(
-    environment, capsys: pytest.CaptureFixture[str]
+    environment: SetAll, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment(SAMPLE_DATABSE_URL="x")
     serving_settings(SampleSettings, "sample")
@@ -173,7 +173,7 @@ def test_outside_production_the_same_is_a_warning_or_nothing(
 
 
 def test_a_command_looks_at_what_it_needs_and_logs_beside_its_answer(
-    environment, capsys: pytest.CaptureFixture[str]
+    environment: SetAll, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment(SAMPLE_ENVIRONMENT="production")
     command_settings(SampleSettings, "sample", needs=())
@@ -186,13 +186,13 @@ def test_a_command_looks_at_what_it_needs_and_logs_beside_its_answer(
     assert "SAMPLE_HOTS" in told.err
 
 
-def test_arguments_win_over_the_environment(environment) -> None:
+def test_arguments_win_over_the_environment(environment: SetAll) -> None:
     environment(SAMPLE_PORT="9000")
     assert embedded_settings(SampleSettings, port=9001).port == 9001
 
 
 def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(
-    environment, capsys: pytest.CaptureFixture[str]
+    environment: SetAll, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment(
         SAMPLE_ENVIRONMENT="test",
@@ -209,12 +209,12 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(
 
 
 @pytest.mark.parametrize("text", ["a, b ,", '["a", "b"]', ' ["a","b"]'])
-def test_lists_are_comma_separated_or_json(environment, text: str) -> None:
+def test_lists_are_comma_separated_or_json(environment: SetAll, text: str) -> None:
     environment(SAMPLE_NAMES=text)
     assert SampleSettings().names == ("a", "b")
 
 
-def test_a_list_that_is_neither_is_told(environment) -> None:
+def test_a_list_that_is_neither_is_told(environment: SetAll) -> None:
     environment(SAMPLE_NAMES="[a, b]")
     assert refused() == ["SAMPLE_NAMES: is neither comma-separated nor a JSON array"]
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from cloud_client import Client, Service
+from cloud_client import Client, Service, Start
 from cloud_fake_core import FakeCore
 
 from servicekit.testing import DIALECTS
@@ -164,7 +164,7 @@ async def test_oidc_providers_are_a_view_on_the_configuration(
 
 @pytest.mark.parametrize("member", ["issuerUri", "tokenUri", "jwkSetUri"])
 async def test_provider_that_could_never_be_called_is_refused_when_it_is_configured(
-    start: Any, core: FakeCore, member: str
+    start: Start, core: FakeCore, member: str
 ) -> None:
     service = await start(environment="development")
     admin = await service.user("admin", roles=["ROLE_ADMIN"])

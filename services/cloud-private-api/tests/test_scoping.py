@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cloud_client import Client, Service
 from cloud_fake_core import GOOD_OFFLINE_CODE, b64
+from fastapi import FastAPI
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 NONCE = "AAECAwQFBgcICQoLDA0ODw=="
@@ -200,7 +201,7 @@ async def test_every_call_carries_the_callers_applications(service: Service, end
             assert call.request["applicationIds"] in (["app-a", "app-b"], ["app-a"]), call.path
 
 
-def test_every_endpoint_with_an_id_in_its_path_is_covered(shared_app: Any) -> None:
+def test_every_endpoint_with_an_id_in_its_path_is_covered(shared_app: FastAPI) -> None:
     covered = {(item.method, item.path) for item in [*OF_REGISTRATION, *OF_OPERATION]}
     for path, operations in shared_app.openapi()["paths"].items():
         if "{registrationId}" in path or "{operationId}" in path:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from powerauth_contracts.enums import ActivationStatus, OperationStatus
 from powerauth_core import events
+from powerauth_core.container import Core
 from powerauth_core.kernel.changes import OperationStep
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -23,7 +24,7 @@ Write = Callable[..., Awaitable[tuple[str, str, str, dict[str, Any]]]]
 
 
 @pytest.fixture
-def written(core: Any) -> Write:
+def written(core: Core) -> Write:
     """Write an event; the row of the outbox as type, source, subject and data."""
 
     async def write(make: Any, *arguments: Any, **options: Any) -> tuple[str, str, str, dict[str, Any]]:
@@ -36,7 +37,7 @@ def written(core: Any) -> Write:
     return write
 
 
-async def test_activation_status_changed(written: Any) -> None:
+async def test_activation_status_changed(written: Write) -> None:
     row = await written(
         events.activation_changed, activation_change(previous_status=ActivationStatus.PENDING_COMMIT)
     )
@@ -56,19 +57,19 @@ async def test_activation_status_changed(written: Any) -> None:
     )
 
 
-async def test_a_blocked_activation_tells_why_and_a_new_one_has_no_previous_status(written: Any) -> None:
+async def test_a_blocked_activation_tells_why_and_a_new_one_has_no_previous_status(written: Write) -> None:
     blocked = activation_change(status=ActivationStatus.BLOCKED, blocked_reason="LOST")
     *_, data = await written(events.activation_changed, blocked)
     assert (data["blockedReason"], data["previousStatus"]) == ("LOST", None)
 
 
-async def test_activation_flags_changed(written: Any) -> None:
+async def test_activation_flags_changed(written: Write) -> None:
     kind, _source, subject, data = await written(events.activation_flags_changed, "a-1", "bank", "u-1", ["F"])
     assert (kind, subject) == ("activation.flags_changed", "a-1")
     assert data == {"activationId": "a-1", "applicationId": "bank", "userId": "u-1", "flags": ["F"]}
 
 
-async def test_operation_created_names_all_applications(written: Any) -> None:
+async def test_operation_created_names_all_applications(written: Write) -> None:
     kind, _source, subject, data = await written(
         events.operation_changed,
         operation_change(applications=("a", "b"), user_id="u-1", activation_flag="F"),
@@ -85,7 +86,7 @@ async def test_operation_created_names_all_applications(written: Any) -> None:
     }
 
 
-async def test_operation_status_changed_tells_reason_failures_and_end(written: Any) -> None:
+async def test_operation_status_changed_tells_reason_failures_and_end(written: Write) -> None:
     ended = operation_change(
         step=OperationStep.CANCELED,
         status=OperationStatus.CANCELED,
@@ -108,13 +109,13 @@ async def test_operation_status_changed_tells_reason_failures_and_end(written: A
     }
 
 
-async def test_cache_events(written: Any) -> None:
+async def test_cache_events(written: Write) -> None:
     row = await written(events.application_changed, "bank", "roles")
     assert row[0] == "application.changed"
     assert row[2:] == ("bank", {"applicationId": "bank", "part": "roles"})
 
 
-async def test_operation_template_changed(written: Any) -> None:
+async def test_operation_template_changed(written: Write) -> None:
     row = await written(events.operation_template_changed, "login", "en")
     assert row[0] == "operation_template.changed"
     assert row[3] == {"placeholder": "login", "language": "en"}

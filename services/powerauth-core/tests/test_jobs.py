@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from core_test_api import StartCore
 from sqlalchemy import select
 
 from powerauth_core import jobs
+from powerauth_core.container import Core
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.replay.models import UniqueValue
 from servicekit import clock
@@ -29,22 +30,22 @@ PERIODS = {
 }
 
 
-async def test_names_and_periods_are_those_of_the_original(core: Any) -> None:
+async def test_names_and_periods_are_those_of_the_original(core: Core) -> None:
     assert {job.name: job.period_seconds for job in jobs.all_jobs(core)} == PERIODS
     assert set(jobs.JOB_NAMES) == set(PERIODS)
 
 
 @pytest.mark.parametrize("name", jobs.JOB_NAMES)
-async def test_every_job_runs_by_name_on_an_empty_database(core: Any, name: str) -> None:
+async def test_every_job_runs_by_name_on_an_empty_database(core: Core, name: str) -> None:
     assert await jobs.run_job(core, name)
 
 
-async def test_an_unknown_job_is_an_error(core: Any) -> None:
+async def test_an_unknown_job_is_an_error(core: Core) -> None:
     with pytest.raises(KeyError):
         await jobs.run_job(core, "unknown")
 
 
-async def test_a_job_deletes_what_expired(core: Any) -> None:
+async def test_a_job_deletes_what_expired(core: Core) -> None:
     now = clock.now()
     async with core.database.transaction() as session:
         for name, seconds in (("old", -1), ("new", 60)):
@@ -60,7 +61,7 @@ async def test_a_job_deletes_what_expired(core: Any) -> None:
         assert (await session.execute(select(UniqueValue.unique_value))).scalars().all() == ["new"]
 
 
-async def test_a_job_without_a_period_is_not_scheduled_but_can_be_run(start_core: Any) -> None:
+async def test_a_job_without_a_period_is_not_scheduled_but_can_be_run(start_core: StartCore) -> None:
     core = await start_core(job_audit_cleanup_ms=0, job_unique_value_cleanup_ms=0)
     with pytest.raises(KeyError):
         await core.jobs.run_once("cleanAuditLog")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -83,7 +82,7 @@ async def fill(serve: Serve, core: Core) -> Api:
     return api
 
 
-async def modes(core: Any) -> set[str]:
+async def modes(core: Core) -> set[str]:
     found: set[str] = set()
     async with core.database.read() as session:
         for name in MODE_COLUMNS:
@@ -93,7 +92,7 @@ async def modes(core: Any) -> set[str]:
     return found
 
 
-async def test_all_secrets_are_encrypted_and_still_usable(serve: Any, core: Any) -> None:
+async def test_all_secrets_are_encrypted_and_still_usable(serve: Serve, core: Core) -> None:
     clear = await fill(serve, core)
     before = await clear.ok("application/detail", applicationId="bank")
     progress = await encrypt_stored_secrets(core)
@@ -118,13 +117,13 @@ async def test_all_secrets_are_encrypted_and_still_usable(serve: Any, core: Any)
     assert core.cipher.decrypt_text(puk.puk_encryption, parts, str(puk.puk)) == "$argon2i$hash"
 
 
-async def test_a_second_run_finds_nothing(serve: Any, core: Any) -> None:
+async def test_a_second_run_finds_nothing(serve: Serve, core: Core) -> None:
     await fill(serve, core)
     await encrypt_stored_secrets(core)
     assert not any(done.encrypted for done in (await encrypt_stored_secrets(core)).values())
 
 
-async def test_an_unreadable_value_is_counted_and_left(serve: Any, core: Any) -> None:
+async def test_an_unreadable_value_is_counted_and_left(serve: Serve, core: Core) -> None:
     await fill(serve, core)
     async with core.database.transaction() as session:
         await session.execute(text("UPDATE pa_application_version SET application_secret = '!'"))
@@ -135,7 +134,7 @@ async def test_an_unreadable_value_is_counted_and_left(serve: Any, core: Any) ->
     assert rows.scalars().all() == ["!"]
 
 
-async def test_without_a_master_key_nothing_is_done(start_core: Any) -> None:
+async def test_without_a_master_key_nothing_is_done(start_core: StartCore) -> None:
     core = await start_core(master_encryption_key="")
     with pytest.raises(MasterDbKeyMissing):
         await encrypt_stored_secrets(core)
@@ -156,7 +155,7 @@ async def run_command(database_url: str, *arguments: str) -> tuple[int, str]:
     return process.returncode or 0, output.decode()
 
 
-async def test_the_command_encrypts_and_tells(serve: Any, core: Any, database_url: str) -> None:
+async def test_the_command_encrypts_and_tells(serve: Serve, core: Core, database_url: str) -> None:
     await fill(serve, core)
     status, output = await run_command(database_url, "encrypt")
     assert status == 0, output

@@ -8,8 +8,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+from core_test_api import Api
+from core_test_phones import Activate, InitActivation, MakeDevice, RunOutOfTime
 
 from powerauth_contracts.enums import ActivationStatus
+from powerauth_sdk.phone import Call
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -24,7 +27,7 @@ async def _codes(*posts: Coroutine[Any, Any, tuple[int, dict[str, Any]]]) -> Cou
 
 
 async def test_one_of_several_devices_gets_the_activation(
-    api: Any, call: Any, init: Any, make_device: Any
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started = await init()
     devices = [make_device() for _ in range(CALLERS)]
@@ -42,7 +45,7 @@ async def test_one_of_several_devices_gets_the_activation(
 
 
 async def test_one_of_several_copies_of_an_envelope_is_accepted(
-    api: Any, call: Any, make_device: Any
+    api: Api, call: Call, make_device: MakeDevice
 ) -> None:
     device = make_device()
     sealed = await device.layer2(call)
@@ -52,7 +55,7 @@ async def test_one_of_several_copies_of_an_envelope_is_accepted(
     assert len((await api.ok("activation/list", userId="user-1"))["activations"]) == 1
 
 
-async def test_one_of_several_commits_wins(api: Any, activate: Any) -> None:
+async def test_one_of_several_commits_wins(api: Api, activate: Activate) -> None:
     device = await activate(PENDING_COMMIT)
     outcomes = await _codes(
         *[api.post("activation/commit", activationId=device.activation_id) for _ in range(CALLERS)]
@@ -60,7 +63,7 @@ async def test_one_of_several_commits_wins(api: Any, activate: Any) -> None:
     assert outcomes == {"OK": 1, "ERR0008": CALLERS - 1}
 
 
-async def test_guesses_of_an_otp_take_turns(api: Any, activate: Any) -> None:
+async def test_guesses_of_an_otp_take_turns(api: Api, activate: Activate) -> None:
     device = await activate(PENDING_COMMIT, activationOtp="1234", maxFailureCount=3)
     guesses = [
         api.post("activation/commit", activationId=device.activation_id, activationOtp=str(guess))
@@ -72,7 +75,7 @@ async def test_guesses_of_an_otp_take_turns(api: Any, activate: Any) -> None:
     assert (found["activationStatus"], found["failedAttempts"]) == ("REMOVED", 3)
 
 
-async def test_one_of_several_blocks_is_recorded(api: Any, activate: Any) -> None:
+async def test_one_of_several_blocks_is_recorded(api: Api, activate: Activate) -> None:
     device = await activate()
     reasons = [str(number) for number in range(CALLERS)]
     outcomes = await _codes(
@@ -88,7 +91,7 @@ async def test_one_of_several_blocks_is_recorded(api: Any, activate: Any) -> Non
     assert found["blockedReason"] == items[0]["eventReason"]
 
 
-async def test_no_flag_is_lost(api: Any, activate: Any) -> None:
+async def test_no_flag_is_lost(api: Api, activate: Activate) -> None:
     device = await activate()
     flags = [f"F{number}" for number in range(CALLERS)]
     await asyncio.gather(
@@ -101,7 +104,7 @@ async def test_no_flag_is_lost(api: Any, activate: Any) -> None:
     assert found["activationFlags"] == flags
 
 
-async def test_batches_in_opposite_order_do_not_block_each_other(api: Any, activate: Any) -> None:
+async def test_batches_in_opposite_order_do_not_block_each_other(api: Api, activate: Activate) -> None:
     ids = [(await activate()).activation_id for _ in range(4)]
     outcomes = await _codes(
         *[
@@ -118,7 +121,7 @@ async def test_batches_in_opposite_order_do_not_block_each_other(api: Any, activ
 
 
 async def test_one_of_several_readers_removes_what_is_late(
-    api: Any, activate: Any, run_out_of_time: Any
+    api: Api, activate: Activate, run_out_of_time: RunOutOfTime
 ) -> None:
     device = await activate(PENDING_COMMIT)
     await run_out_of_time(device.activation_id)

@@ -6,12 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from core_test_api import Api
+from core_test_phones import Activate, InitActivation, MakeDevice, RunOutOfTime
 from sqlalchemy import update
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations import expiry
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
+from powerauth_sdk.phone import Call
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -33,7 +36,7 @@ async def _stored_status(core: Core, activation_id: str) -> ActivationStatus:
 
 @pytest.mark.parametrize("status", [CREATED, PENDING_COMMIT])
 async def test_reading_the_status_removes_what_is_late(
-    api: Any, activate: Any, run_out_of_time: Any, status: ActivationStatus
+    api: Api, activate: Activate, run_out_of_time: RunOutOfTime, status: ActivationStatus
 ) -> None:
     device = await activate(status)
     await run_out_of_time(device.activation_id)
@@ -51,10 +54,10 @@ async def test_reading_the_status_removes_what_is_late(
     ],
 )
 async def test_a_late_call_removes_the_activation_and_keeps_that(
-    api: Any,
+    api: Api,
     core: Core,
-    activate: Any,
-    run_out_of_time: Any,
+    activate: Activate,
+    run_out_of_time: RunOutOfTime,
     path: str,
     request_object: dict[str, Any],
     code: str,
@@ -66,7 +69,7 @@ async def test_a_late_call_removes_the_activation_and_keeps_that(
 
 
 async def test_a_late_key_exchange_finds_nothing(
-    api: Any, call: Any, init: Any, make_device: Any, run_out_of_time: Any
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, run_out_of_time: RunOutOfTime
 ) -> None:
     started, device = await init(), make_device()
     await run_out_of_time(started["activationId"])
@@ -76,7 +79,7 @@ async def test_a_late_key_exchange_finds_nothing(
 
 
 async def test_other_calls_leave_late_activations_alone(
-    api: Any, core: Core, activate: Any, run_out_of_time: Any
+    api: Api, core: Core, activate: Activate, run_out_of_time: RunOutOfTime
 ) -> None:
     device = await activate(PENDING_COMMIT)
     await run_out_of_time(device.activation_id)
@@ -86,7 +89,7 @@ async def test_other_calls_leave_late_activations_alone(
 
 
 async def test_an_active_activation_never_expires(
-    api: Any, core: Core, activate: Any, run_out_of_time: Any
+    api: Api, core: Core, activate: Activate, run_out_of_time: RunOutOfTime
 ) -> None:
     device = await activate()
     await run_out_of_time(device.activation_id)
@@ -96,7 +99,11 @@ async def test_an_active_activation_never_expires(
 
 
 async def test_the_job_removes_all_that_ran_out_lately_in_batches(
-    core: Core, init: Any, activate: Any, run_out_of_time: Any, monkeypatch: pytest.MonkeyPatch
+    core: Core,
+    init: InitActivation,
+    activate: Activate,
+    run_out_of_time: RunOutOfTime,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(expiry, "BATCH", 2)
     late = [(await init())["activationId"] for _ in range(3)]

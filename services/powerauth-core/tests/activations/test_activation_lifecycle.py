@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from core_test_api import Api, TestApplication
+from core_test_phones import Activate, InitActivation, MakeDevice
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Call, Phone
 
 CREATED, PENDING_COMMIT, ACTIVE, BLOCKED, REMOVED = ActivationStatus
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
-async def _status(api: Any, activation_id: str | None) -> dict[str, Any]:
+async def _status(api: Api, activation_id: str | None) -> dict[str, Any]:
     answer: dict[str, Any] = await api.ok("activation/status", activationId=activation_id)
     return answer
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_a_device_joins_by_code_in_every_protocol_version(
-    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     started = await init()
     device: Phone = make_device(version)
@@ -51,7 +53,7 @@ async def test_a_device_joins_by_code_in_every_protocol_version(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_a_known_user_is_activated_directly(
-    api: Any, call: Any, make_device: Any, version: ProtocolVersion
+    api: Api, call: Call, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     device: Phone = make_device(version)
     answer = await device.create(call, "user-9", additionalData={"tier": 1})
@@ -65,7 +67,7 @@ async def test_a_known_user_is_activated_directly(
 
 
 async def test_init_answers_a_signed_code_and_stores_what_was_asked_for(
-    api: Any, init: Any, application: Any
+    api: Api, init: InitActivation, application: TestApplication
 ) -> None:
     started = await init(
         flags=["b", "a", "b"],
@@ -89,7 +91,7 @@ async def test_init_answers_a_signed_code_and_stores_what_was_asked_for(
     assert (found["commitPhase"], found["activationOtpValidation"]) == ("ON_COMMIT", "NONE")
 
 
-async def test_status_update_forces_any_state_and_skips_unknown_ids(api: Any, activate: Any) -> None:
+async def test_status_update_forces_any_state_and_skips_unknown_ids(api: Api, activate: Activate) -> None:
     removed, active = await activate(REMOVED), await activate(ACTIVE)
     ids = [removed.activation_id, UNKNOWN_ID, active.activation_id]
     assert await api.ok("activation/status/update", activationIds=ids, activationStatus="ACTIVE") == {
@@ -105,7 +107,7 @@ async def test_status_update_forces_any_state_and_skips_unknown_ids(api: Any, ac
     )
 
 
-async def test_removing_again_is_recorded_again(api: Any, activate: Any) -> None:
+async def test_removing_again_is_recorded_again(api: Api, activate: Activate) -> None:
     device = await activate(REMOVED)
     await api.ok("activation/remove", activationId=device.activation_id, externalUserId="op")
     items = (await api.ok("activation/history", activationId=device.activation_id))["items"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from core_test_api import Api, NewApplication
+from core_test_phones import Activate, InitActivation, RunOutOfTime
 from sqlalchemy import select, update
 
 from powerauth_contracts import moments
@@ -21,7 +23,7 @@ def _ids(answer: dict[str, Any]) -> list[str]:
 
 
 async def test_list_is_newest_first_paged_and_filtered(
-    api: Any, init: Any, activate: Any, new_application: Any
+    api: Api, init: InitActivation, activate: Activate, new_application: NewApplication
 ) -> None:
     first = await activate()
     second = (await init(protocol="fido2"))["activationId"]
@@ -49,7 +51,7 @@ async def test_list_is_newest_first_paged_and_filtered(
         assert await api.error("activation/list", **({"userId": "user-1"} | bad)) == "ERR0024"
 
 
-async def test_list_shows_what_is_known_of_an_activation(api: Any, activate: Any) -> None:
+async def test_list_shows_what_is_known_of_an_activation(api: Api, activate: Activate) -> None:
     device = await activate(flags=["A"])
     (item,) = (await api.ok("activation/list", userId="user-1"))["activations"]
     assert item["devicePublicKeyBase64"] is not None
@@ -64,7 +66,9 @@ async def test_list_shows_what_is_known_of_an_activation(api: Any, activate: Any
     assert (item["applicationId"], item["applicationName"]) == ("test-application", None)
 
 
-async def test_list_removes_what_ran_out_of_time(api: Any, init: Any, run_out_of_time: Any) -> None:
+async def test_list_removes_what_ran_out_of_time(
+    api: Api, init: InitActivation, run_out_of_time: RunOutOfTime
+) -> None:
     late, fresh = (await init())["activationId"], (await init())["activationId"]
     await run_out_of_time(late)
     found = await api.ok("activation/list", userId="user-1", activationStatuses=["CREATED"])
@@ -75,7 +79,7 @@ async def test_list_removes_what_ran_out_of_time(api: Any, init: Any, run_out_of
 
 
 async def test_lookup_matches_users_applications_time_state_and_all_flags(
-    api: Any, core: Core, init: Any, activate: Any, new_application: Any
+    api: Api, core: Core, init: InitActivation, activate: Activate, new_application: NewApplication
 ) -> None:
     active = (await activate(flags=["A", "B"])).activation_id
     created = (await init("user-2", flags=["A"]))["activationId"]
@@ -107,7 +111,9 @@ async def test_lookup_matches_users_applications_time_state_and_all_flags(
     assert await api.error("activation/lookup", userIds=None) == "ERR0024"
 
 
-async def test_history_is_inclusive_newest_first_and_open_without_bounds(api: Any, activate: Any) -> None:
+async def test_history_is_inclusive_newest_first_and_open_without_bounds(
+    api: Api, activate: Activate
+) -> None:
     device = await activate()
     request = {"activationId": device.activation_id}
     items = (await api.ok("activation/history", **request))["items"]
@@ -120,7 +126,7 @@ async def test_history_is_inclusive_newest_first_and_open_without_bounds(api: An
 
 
 async def test_flags_are_added_sorted_replaced_sorted_and_removed_in_order(
-    api: Any, core: Core, activate: Any
+    api: Api, core: Core, activate: Activate
 ) -> None:
     device = await activate(ActivationStatus.REMOVED, flags=["M"])
     request = {"activationId": device.activation_id}
@@ -142,7 +148,7 @@ async def test_flags_are_added_sorted_replaced_sorted_and_removed_in_order(
     assert messages.count("Activation flags changed") == 3
 
 
-async def test_flags_must_fit_and_must_be_given(api: Any, activate: Any) -> None:
+async def test_flags_must_fit_and_must_be_given(api: Api, activate: Activate) -> None:
     device = await activate(ActivationStatus.CREATED)
     for flags in (None, [], [""], ["x" * 254], [None]):
         for path in ("create", "update", "remove"):

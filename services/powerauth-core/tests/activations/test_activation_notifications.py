@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from core_test_api import Api, TestApplication
+from core_test_phones import Activate, MakeDevice
 from sqlalchemy import select
 
 from powerauth_contracts.enums import ActivationStatus
@@ -14,6 +16,7 @@ from powerauth_core.audit.models import AuditLog
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.container import Core
 from powerauth_core.kernel.changes import Listeners
+from powerauth_sdk.phone import Call
 from servicekit.bus import Event
 
 CREATED, PENDING_COMMIT, ACTIVE = (
@@ -36,7 +39,7 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
 
 
 @pytest.fixture
-async def callback(api: Any, application: Any) -> None:
+async def callback(api: Api, application: TestApplication) -> None:
     """A callback for all attributes; nobody listens."""
     await api.ok(
         "application/callback/create",
@@ -57,7 +60,7 @@ async def _callback_states(core: Core) -> list[str]:
 
 
 async def test_every_step_of_a_life_is_called_back_and_announced(
-    api: Any, core: Core, callback: None, announced: list[Event], activate: Any
+    api: Api, core: Core, callback: None, announced: list[Event], activate: Activate
 ) -> None:
     device = await activate()
     request = {"activationId": device.activation_id}
@@ -95,7 +98,7 @@ async def test_every_step_of_a_life_is_called_back_and_announced(
 
 
 async def test_a_failed_otp_is_recorded_but_called_back_only_at_the_end(
-    api: Any, core: Core, callback: None, announced: list[Event], activate: Any
+    api: Api, core: Core, callback: None, announced: list[Event], activate: Activate
 ) -> None:
     device = await activate(PENDING_COMMIT, activationOtp="1234", maxFailureCount=2)
     request = {"activationId": device.activation_id, "activationOtp": "0"}
@@ -106,7 +109,7 @@ async def test_a_failed_otp_is_recorded_but_called_back_only_at_the_end(
 
 
 async def test_an_otp_update_is_called_back_without_a_change_of_state(
-    api: Any, core: Core, callback: None, announced: list[Event], activate: Any
+    api: Api, core: Core, callback: None, announced: list[Event], activate: Activate
 ) -> None:
     device = await activate(PENDING_COMMIT)
     await api.ok("activation/otp/update", activationId=device.activation_id, activationOtp="1")
@@ -115,7 +118,7 @@ async def test_an_otp_update_is_called_back_without_a_change_of_state(
 
 
 async def test_direct_activation_reports_both_states_and_a_failure_none(
-    api: Any, core: Core, callback: None, call: Any, make_device: Any
+    api: Api, core: Core, callback: None, call: Call, make_device: MakeDevice
 ) -> None:
     device = make_device()
     sealed = await device.layer2(call)
@@ -126,7 +129,9 @@ async def test_direct_activation_reports_both_states_and_a_failure_none(
     assert await _callback_states(core) == ["CREATED", "PENDING_COMMIT"]
 
 
-async def test_the_audit_tells_what_happened_without_secrets(api: Any, core: Core, activate: Any) -> None:
+async def test_the_audit_tells_what_happened_without_secrets(
+    api: Api, core: Core, activate: Activate
+) -> None:
     device = await activate(activationOtp=None)
     await api.ok("activation/block", activationId=device.activation_id, reason="LOST", externalUserId="op")
     async with core.database.read() as session:
@@ -163,7 +168,7 @@ async def test_the_audit_tells_what_happened_without_secrets(api: Any, core: Cor
     }
 
 
-async def test_a_change_and_its_records_share_one_moment(api: Any, activate: Any) -> None:
+async def test_a_change_and_its_records_share_one_moment(api: Api, activate: Activate) -> None:
     device = await activate()
     found = await api.ok("activation/status", activationId=device.activation_id)
     newest = (await api.ok("activation/history", activationId=device.activation_id))["items"][0]
@@ -171,7 +176,7 @@ async def test_a_change_and_its_records_share_one_moment(api: Any, activate: Any
 
 
 async def test_a_change_that_a_listener_cannot_take_does_not_happen(
-    api: Any, activate: Any, core: Core, monkeypatch: pytest.MonkeyPatch
+    api: Api, activate: Activate, core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = await activate()
 
@@ -200,9 +205,9 @@ NOTHING_NEW: list[tuple[str, ActivationStatus, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("path", "status", "request_object"), NOTHING_NEW, ids=str)
 async def test_what_changes_nothing_tells_nobody(
-    api: Any,
+    api: Api,
     core: Core,
-    activate: Any,
+    activate: Activate,
     callback: None,
     announced: list[Event],
     path: str,

@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from core_test_api import Api
+from core_test_phones import Activate, InitActivation, MakeDevice
 from core_test_rows import rewrite
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Call, Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
-async def _state(api: Any, activation_id: str) -> tuple[str, int]:
+async def _state(api: Api, activation_id: str) -> tuple[str, int]:
     found = await api.ok("activation/status", activationId=activation_id)
     return found["activationStatus"], found["failedAttempts"]
 
 
-async def _try(api: Any, call: Any, device: Phone, code: str, otp: str | None) -> str:
+async def _try(api: Api, call: Call, device: Phone, code: str, otp: str | None) -> str:
     """Key exchange with an OTP; the new state or the error code."""
     sealed = await device.layer2(call, otp=otp)
     request = {"activationCode": code, "applicationKey": device.app.key} | device.env(sealed)
@@ -45,7 +47,7 @@ COMMIT_MODES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("mode", EXCHANGE_MODES)
 async def test_an_otp_for_the_key_exchange_activates_at_once(
-    api: Any, call: Any, init: Any, make_device: Any, mode: dict[str, Any]
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, mode: dict[str, Any]
 ) -> None:
     started, device = await init(**mode), make_device()
     code, activation_id = started["activationCode"], started["activationId"]
@@ -61,7 +63,7 @@ async def test_an_otp_for_the_key_exchange_activates_at_once(
 
 @pytest.mark.parametrize("mode", COMMIT_MODES)
 async def test_an_otp_for_the_commit_guards_the_commit(
-    api: Any, call: Any, init: Any, make_device: Any, mode: dict[str, Any]
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, mode: dict[str, Any]
 ) -> None:
     started, device = await init(**mode), make_device()
     code, activation_id = started["activationCode"], started["activationId"]
@@ -84,7 +86,7 @@ async def test_an_otp_for_the_commit_guards_the_commit(
 
 
 async def test_the_last_wrong_otp_removes_the_activation(
-    api: Any, call: Any, init: Any, make_device: Any
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started = await init(**EXCHANGE_MODES[0], maxFailureCount=2)
     device = make_device()
@@ -99,7 +101,7 @@ async def test_the_last_wrong_otp_removes_the_activation(
     assert reasons == ["OTP_MAX_FAILED_ATTEMPTS", "OTP_FAILED_ATTEMPT", None]
 
 
-async def test_a_damaged_hash_counts_as_a_mismatch(api: Any, core: Core, activate: Any) -> None:
+async def test_a_damaged_hash_counts_as_a_mismatch(api: Api, core: Core, activate: Activate) -> None:
 
     device = await activate(ActivationStatus.PENDING_COMMIT, activationOtp="1234")
     await rewrite(core, activation_otp="$argon2i$damaged")
@@ -109,7 +111,7 @@ async def test_a_damaged_hash_counts_as_a_mismatch(api: Any, core: Core, activat
 
 
 async def test_an_updated_otp_replaces_the_first_and_is_asked_for_at_the_commit(
-    api: Any, activate: Any
+    api: Api, activate: Activate
 ) -> None:
 
     device = await activate(ActivationStatus.PENDING_COMMIT)
@@ -133,7 +135,9 @@ async def test_an_updated_otp_replaces_the_first_and_is_asked_for_at_the_commit(
     await api.ok("activation/commit", **request, activationOtp="2222")
 
 
-async def test_direct_activation_accepts_an_otp_for_its_commit(api: Any, call: Any, make_device: Any) -> None:
+async def test_direct_activation_accepts_an_otp_for_its_commit(
+    api: Api, call: Call, make_device: MakeDevice
+) -> None:
     device = make_device()
     answer = await device.create(call, "user-1", activationOtp="4711")
     assert answer["activationStatus"] == "PENDING_COMMIT"
@@ -143,7 +147,7 @@ async def test_direct_activation_accepts_an_otp_for_its_commit(api: Any, call: A
     await api.ok("activation/commit", activationId=device.activation_id, activationOtp="4711")
 
 
-async def test_the_otp_is_stored_as_an_argon2i_hash(core: Core, init: Any) -> None:
+async def test_the_otp_is_stored_as_an_argon2i_hash(core: Core, init: InitActivation) -> None:
     started = await init(activationOtp="918273")
     async with core.database.read() as session:
         row = await session.get(Activation, started["activationId"])

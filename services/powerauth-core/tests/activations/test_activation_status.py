@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
 
 import pytest
+from core_test_api import Api, TestApplication
+from core_test_phones import Activate, InitActivation
 from core_test_rows import rewrite
 from sqlalchemy import update
 
@@ -16,13 +17,14 @@ from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import DecryptionError
 from powerauth_protocol.v3.counter import advance, counter_hash
+from powerauth_sdk.phone import Call
 from servicekit.testing import PATIENCE_SECONDS
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 CHALLENGE = b64encode(bytes(range(16)))
 
 
-async def test_an_unknown_activation_looks_like_a_removed_one(api: Any, application: Any) -> None:
+async def test_an_unknown_activation_looks_like_a_removed_one(api: Api, application: TestApplication) -> None:
     found = await api.ok("activation/status", activationId=UNKNOWN_ID, challenge=CHALLENGE)
     assert len(b64decode(found.pop("encryptedStatusBlob"))) == 32
     assert len(b64decode(found.pop("encryptedStatusBlobNonce"))) == 16
@@ -57,7 +59,9 @@ async def test_an_unknown_activation_looks_like_a_removed_one(api: Any, applicat
     }
 
 
-async def test_a_bad_challenge_is_refused_for_known_and_unknown_ids_alike(api: Any, init: Any) -> None:
+async def test_a_bad_challenge_is_refused_for_known_and_unknown_ids_alike(
+    api: Api, init: InitActivation
+) -> None:
     known = (await init())["activationId"]
     for challenge in ("", "AAAA", "%", b64encode(bytes(17)), CHALLENGE.rstrip("=")):
         for activation_id in (UNKNOWN_ID, known):
@@ -66,7 +70,7 @@ async def test_a_bad_challenge_is_refused_for_known_and_unknown_ids_alike(api: A
 
 
 async def test_without_device_key_the_blob_is_random_with_a_nonce_for_a_challenge(
-    api: Any, activate: Any
+    api: Api, activate: Activate
 ) -> None:
     created = await activate(ActivationStatus.CREATED)
     removed = await activate(ActivationStatus.CREATED)
@@ -84,7 +88,7 @@ async def test_without_device_key_the_blob_is_random_with_a_nonce_for_a_challeng
 
 @pytest.mark.parametrize("status", [s for s in ActivationStatus if s is not ActivationStatus.CREATED])
 async def test_the_device_reads_its_state_and_counter(
-    core: Core, call: Any, activate: Any, status: ActivationStatus
+    core: Core, call: Call, activate: Activate, status: ActivationStatus
 ) -> None:
     device = await activate(status)
     moved = advance(device.ctr_data, 300)
@@ -99,7 +103,7 @@ async def test_the_device_reads_its_state_and_counter(
     assert (blob.ctr_look_ahead, blob.ctr_data_hash) == (20, counter_hash(device.open_keys.transport, moved))
 
 
-async def test_without_challenge_counter_and_window_are_filler(api: Any, activate: Any) -> None:
+async def test_without_challenge_counter_and_window_are_filler(api: Api, activate: Activate) -> None:
     device = await activate()
     blobs = []
     for _ in range(2):
@@ -113,20 +117,22 @@ async def test_without_challenge_counter_and_window_are_filler(api: Any, activat
     )
 
 
-async def test_the_blob_answers_this_challenge_only(api: Any, activate: Any) -> None:
+async def test_the_blob_answers_this_challenge_only(api: Api, activate: Activate) -> None:
     device = await activate()
     answer = await api.ok("activation/status", activationId=device.activation_id, challenge=CHALLENGE)
     with pytest.raises(DecryptionError):
         device.read_status(answer, os.urandom(16))
 
 
-async def test_code_and_signature_are_told_only_before_the_key_exchange(api: Any, activate: Any) -> None:
+async def test_code_and_signature_are_told_only_before_the_key_exchange(api: Api, activate: Activate) -> None:
     device = await activate(ActivationStatus.PENDING_COMMIT)
     found = await api.ok("activation/status", activationId=device.activation_id)
     assert (found["activationCode"], found["activationSignature"]) == (None, None)
 
 
-async def test_an_activation_of_another_version_has_no_status(api: Any, core: Core, activate: Any) -> None:
+async def test_an_activation_of_another_version_has_no_status(
+    api: Api, core: Core, activate: Activate
+) -> None:
     device = await activate()
     await rewrite(core, version=2)
     assert await api.error("activation/status", activationId=device.activation_id) == "ERR0008"
@@ -137,7 +143,7 @@ async def test_an_activation_of_another_version_has_no_status(api: Any, core: Co
 
 
 async def test_a_poll_does_not_wait_for_the_one_who_writes(
-    api: Any, dmz: Any, activate: Any, core: Core
+    api: Api, dmz: Api, activate: Activate, core: Core
 ) -> None:
     device = await activate()
     async with core.database.transaction() as session, asyncio.timeout(PATIENCE_SECONDS):

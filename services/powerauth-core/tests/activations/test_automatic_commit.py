@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from core_test_api import Api, TestApplication
+from core_test_phones import InitActivation, MakeDevice
 
 from powerauth_core.container import Core
 from powerauth_core.envelopes.service import read_envelope
 from powerauth_core.exchange import key_exchange, recovery
 from powerauth_core.exchange.offer import ClosedOffer
-from powerauth_sdk.phone import Phone, Sealed
+from powerauth_sdk.phone import Call, Phone, Sealed
 
 
 @pytest.fixture
-async def with_recovery(api: Any, application: Any) -> None:
+async def with_recovery(api: Api, application: TestApplication) -> None:
     await api.ok(
         "recovery/config/update",
         applicationId=application.application_id,
@@ -30,13 +32,13 @@ def _closed(device: Phone, sealed: Sealed) -> ClosedOffer:
     return ClosedOffer(device.app.key, read_envelope(members, version))
 
 
-async def _states(api: Any, activation_id: str) -> list[str]:
+async def _states(api: Api, activation_id: str) -> list[str]:
     items = (await api.ok("activation/history", activationId=activation_id))["items"]
     return [item["activationStatus"] for item in items]
 
 
 async def test_a_direct_activation_is_active_with_its_recovery_code(
-    api: Any, core: Core, call: Any, make_device: Any, with_recovery: None
+    api: Api, core: Core, call: Call, make_device: MakeDevice, with_recovery: None
 ) -> None:
     device = make_device()
     sealed = await device.layer2(call)
@@ -70,7 +72,7 @@ async def test_a_direct_activation_is_active_with_its_recovery_code(
     ],
 )
 async def test_an_otp_for_the_commit_is_never_skipped(
-    core: Core, call: Any, init: Any, make_device: Any, mode: dict[str, Any], expected: str
+    core: Core, call: Call, init: InitActivation, make_device: MakeDevice, mode: dict[str, Any], expected: str
 ) -> None:
     started, device = await init(**mode), make_device()
     sealed = await device.layer2(call)
@@ -87,7 +89,7 @@ async def test_an_otp_for_the_commit_is_never_skipped(
 
 
 async def test_without_the_keyword_nothing_is_committed(
-    core: Core, call: Any, init: Any, make_device: Any
+    core: Core, call: Call, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(), make_device()
     sealed = await device.layer2(call)

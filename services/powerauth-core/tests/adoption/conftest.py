@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api
 from core_test_original import MASTER_KEY, Original
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -97,8 +98,11 @@ def execute(original_url: str) -> Execute:
     return run
 
 
+Examine = Callable[..., Awaitable[Outcome]]
+
+
 @pytest.fixture
-def examine(original_url: str) -> Callable[..., Awaitable[Outcome]]:
+def examine(original_url: str) -> Examine:
     """What the adoption would say of the database of release 1.9."""
 
     async def run(master_key: bytes | None = MASTER_KEY) -> Outcome:
@@ -126,8 +130,11 @@ async def database_url(adopted_template: str, tmp_path: Path) -> AsyncIterator[s
         yield url
 
 
+Call = Callable[[str, Any], Awaitable[dict[str, Any]]]
+
+
 @pytest.fixture
-def call(api: Any) -> Callable[[str, Any], Awaitable[dict[str, Any]]]:
+def call(api: Api) -> Call:
     """The core as devices see it: path and request object in, response object out."""
 
     async def post(path: str, request: Any) -> dict[str, Any]:

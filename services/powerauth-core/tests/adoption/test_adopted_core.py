@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from core_test_original import CALLBACK_PASSWORD, OTP, PUK, SEQUENCES
+from core_test_api import Api
+from core_test_original import CALLBACK_PASSWORD, OTP, PUK, SEQUENCES, Original
+from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from powerauth_core.container import Core
 from powerauth_core.reencryption import encrypt_stored_secrets
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.scope import Scope
@@ -26,11 +29,15 @@ from powerauth_sdk.phone import Phone, token_request
 from servicekit import clock
 from servicekit.serving import BackgroundServer
 
+if TYPE_CHECKING:
+    from adoption.conftest import Call
+
+
 VERSIONS = list(ProtocolVersion)
 ALL_TIME = {"timestampFrom": "2000-01-01T00:00:00.000Z", "timestampTo": "2100-01-01T00:00:00.000Z"}
 
 
-def phone(original: Any, name: str, version: ProtocolVersion = ProtocolVersion.V3_3) -> Phone:
+def phone(original: Original, name: str, version: ProtocolVersion = ProtocolVersion.V3_3) -> Phone:
     """A phone as it was when the original stopped; a copy, so that no test moves the counter of another."""
     kept = original.devices[name]
     device = Phone(kept.app, version, kept.pair)
@@ -42,7 +49,7 @@ def phone(original: Any, name: str, version: ProtocolVersion = ProtocolVersion.V
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", ["sealed", "clear"])
 async def test_signatures_of_adopted_activations_are_verified(
-    api: Any, original: Any, name: str, version: ProtocolVersion
+    api: Api, original: Original, name: str, version: ProtocolVersion
 ) -> None:
     device = phone(original, name, version)
     answer = await api.ok("signature/verify", **device.sign(b"{}").request)
@@ -54,7 +61,7 @@ async def test_signatures_of_adopted_activations_are_verified(
     assert not (await api.ok("signature/verify", **forged))["signatureValid"]
 
 
-async def test_the_status_is_what_the_phone_knows(api: Any, call: Any, original: Any) -> None:
+async def test_the_status_is_what_the_phone_knows(api: Api, call: Call, original: Original) -> None:
     expected = {"pending": 2, "sealed": 3, "clear": 3, "blocked": 4, "removed": 5}
     for name, status in expected.items():
         device = phone(original, name)
@@ -65,7 +72,7 @@ async def test_the_status_is_what_the_phone_knows(api: Any, call: Any, original:
     assert (clear.failed_attempts, clear.max_failed_attempts) == (2, 7)
 
 
-async def test_an_adopted_token_is_valid_and_a_wrong_digest_is_not(api: Any, original: Any) -> None:
+async def test_an_adopted_token_is_valid_and_a_wrong_digest_is_not(api: Api, original: Original) -> None:
     for secret, valid in ((original.token_secret, True), (os.urandom(16), False)):
         request = token_request((original.token_id, secret), clock.now_ms())
         answer = await api.ok("token/validate", **request)
@@ -77,7 +84,7 @@ async def test_an_adopted_token_is_valid_and_a_wrong_digest_is_not(api: Any, ori
     "version", [ProtocolVersion.V3_0, ProtocolVersion.V3_2, ProtocolVersion.V3_3], ids=str
 )
 async def test_envelopes_are_opened_with_adopted_keys(
-    api: Any, call: Any, original: Any, version: ProtocolVersion
+    api: Api, call: Call, original: Original, version: ProtocolVersion
 ) -> None:
     """Server private keys and, before 3.3, master private keys of both lengths."""
     device = phone(original, "sealed", version)
@@ -94,7 +101,7 @@ async def test_envelopes_are_opened_with_adopted_keys(
 
 
 async def test_an_activation_begun_at_the_original_is_finished_here(
-    api: Any, call: Any, original: Any
+    api: Api, call: Call, original: Original
 ) -> None:
     begun = original.devices["created"]
     device = Phone(begun.app, ProtocolVersion.V3_3, generate_key_pair())
@@ -106,7 +113,9 @@ async def test_an_activation_begun_at_the_original_is_finished_here(
     assert (await api.ok("signature/verify", **pending.sign(b"{}").request))["signatureValid"]
 
 
-async def test_an_adopted_recovery_code_opens_a_new_activation(api: Any, call: Any, original: Any) -> None:
+async def test_an_adopted_recovery_code_opens_a_new_activation(
+    api: Api, call: Call, original: Original
+) -> None:
     lost = original.devices["clear"]
     for code, puk in ((original.recovery_code, PUK), (original.postcard_code, PUK)):
         device = Phone(lost.app, ProtocolVersion.V3_3, generate_key_pair())
@@ -123,7 +132,7 @@ async def test_an_adopted_recovery_code_opens_a_new_activation(api: Any, call: A
 
 
 async def test_a_wrong_puk_is_counted_on_an_adopted_code(
-    api: Any, call: Any, original: Any, core: Any
+    api: Api, call: Call, original: Original, core: Core
 ) -> None:
     device = Phone(original.devices["clear"].app, ProtocolVersion.V3_3, generate_key_pair())
     sealed = await device.layer2(call)
@@ -138,7 +147,9 @@ async def test_a_wrong_puk_is_counted_on_an_adopted_code(
     assert await values(core, "SELECT failed_attempts FROM pa_recovery_code WHERE id = 1") == [1]
 
 
-async def test_a_callback_is_delivered_with_the_adopted_password(api: Any, core: Any, original: Any) -> None:
+async def test_a_callback_is_delivered_with_the_adopted_password(
+    api: Api, core: Core, original: Original
+) -> None:
     received: list[tuple[Mapping[str, str], bytes]] = []
 
     async def take(request: Request) -> Response:
@@ -163,7 +174,9 @@ async def test_a_callback_is_delivered_with_the_adopted_password(api: Any, core:
     assert (await values(core, number))[0] > SEQUENCES["pa_app_callback_event_seq"]
 
 
-async def test_callbacks_that_the_original_left_are_taken_up(api: Any, core: Any, original: Any) -> None:
+async def test_callbacks_that_the_original_left_are_taken_up(
+    api: Api, core: Core, original: Original
+) -> None:
     listed = await api.ok("application/callback/list", applicationId="bank")
     (callback,) = listed["callbackUrlList"]
     assert callback["id"] == original.callback_id
@@ -185,7 +198,7 @@ async def test_callbacks_that_the_original_left_are_taken_up(api: Any, core: Any
     assert await values(core, pending) == [52, 54]
 
 
-async def test_new_rows_are_numbered_after_the_old_ones(api: Any, core: Any, original: Any) -> None:
+async def test_new_rows_are_numbered_after_the_old_ones(api: Api, core: Core, original: Original) -> None:
     await api.ok("application/create", applicationId="new")
     await api.ok("signature/verify", **phone(original, "sealed").sign(b"{}").request)
     await api.ok("activation/block", activationId=original.devices["clear"].activation_id)
@@ -204,7 +217,7 @@ async def test_new_rows_are_numbered_after_the_old_ones(api: Any, core: Any, ori
         assert newest > SEQUENCES[sequence], table
 
 
-async def test_audits_and_history_show_what_the_original_wrote(api: Any, original: Any) -> None:
+async def test_audits_and_history_show_what_the_original_wrote(api: Api, original: Original) -> None:
     user, device = "uživatel-blocked", original.devices["blocked"]
     signatures = (await api.ok("signature/list", userId=user, **ALL_TIME))["items"]
     (signature,) = signatures
@@ -220,7 +233,7 @@ async def test_audits_and_history_show_what_the_original_wrote(api: Any, origina
     assert {item["applicationName"] for item in audit["items"]} == {"powerauth-server"}
 
 
-async def test_adopted_operations_are_listed_and_approved(api: Any, original: Any) -> None:
+async def test_adopted_operations_are_listed_and_approved(api: Api, original: Original) -> None:
     pending = await api.ok("operation/list/pending", userId="uživatel-sealed", applications=["bank"])
     (operation,) = pending
     assert operation["id"] == original.operations[1]
@@ -243,7 +256,7 @@ async def test_adopted_operations_are_listed_and_approved(api: Any, original: An
     assert [found["templateName"] for found in await api.ok("operation/template/list")] == ["payment"]
 
 
-async def test_adopted_configuration_and_callers_are_read(api: Any, app: Any, original: Any) -> None:
+async def test_adopted_configuration_and_callers_are_read(api: Api, app: FastAPI, original: Original) -> None:
     config = await api.ok("application/config/detail", applicationId="bank")
     assert config["applicationConfigs"] == [
         {"key": "oauth2_providers", "values": [{"providerId": "idp", "clientSecret": "tajemství"}]}
@@ -260,7 +273,9 @@ async def test_adopted_configuration_and_callers_are_read(api: Any, app: Any, or
             assert (await client.post("/rest/v3/application/list", json={})).status_code == status
 
 
-async def test_activations_that_are_not_served_can_be_listed_and_removed(api: Any, original: Any) -> None:
+async def test_activations_that_are_not_served_can_be_listed_and_removed(
+    api: Api, original: Original
+) -> None:
     for name in ("legacy", "passkey"):
         activation_id = original.devices[name].activation_id
         found = await api.ok("activation/list", userId=f"uživatel-{name}", applicationId="bank")
@@ -271,7 +286,7 @@ async def test_activations_that_are_not_served_can_be_listed_and_removed(api: An
 
 
 async def test_the_clear_part_can_be_encrypted_and_goes_on_to_work(
-    api: Any, core: Any, original: Any
+    api: Api, core: Core, original: Original
 ) -> None:
     done = await encrypt_stored_secrets(core)
     assert not any(progress.unreadable for progress in done.values())
@@ -283,7 +298,7 @@ async def test_the_clear_part_can_be_encrypted_and_goes_on_to_work(
         assert answer["signatureValid"]
 
 
-async def values(core: Any, query: str) -> list[Any]:
+async def values(core: Core, query: str) -> list[Any]:
     """The first column of a query's rows."""
     async with core.database.read() as session:
         return list((await session.execute(text(query))).scalars())

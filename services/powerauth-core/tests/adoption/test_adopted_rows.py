@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core_test_original import MASTER_KEY
+from core_test_original import MASTER_KEY, Original
 from core_test_sealing import record_key, seal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -52,7 +52,7 @@ async def columns_of(url: str) -> dict[str, list[str]]:
     return columns
 
 
-async def test_every_row_is_what_it_was(release_url: str, release: str, original: Any) -> None:
+async def test_every_row_is_what_it_was(release_url: str, release: str, original: Original) -> None:
     columns = await columns_of(release_url)
     before = await contents(release_url, columns)
     assert {table: len(rows) for table, rows in before.items() if table in original.tables} == {
@@ -117,7 +117,7 @@ async def test_a_later_interruption_is_finished_too(original_url: str) -> None:
 
 
 async def test_additional_data_of_1_10_is_read(
-    templates: dict[str, str], tmp_path: Path, original: Any
+    templates: dict[str, str], tmp_path: Path, original: Original
 ) -> None:
     activation_id = original.devices["sealed"].activation_id
     async with fresh_database("postgresql", tmp_path, template=templates["1.10"]) as url:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from core_test_original import MASTER_KEY
@@ -21,10 +21,14 @@ from servicekit import migrations
 from servicekit.database import normalised_url
 from servicekit.start_rules import StartRefused
 
+if TYPE_CHECKING:
+    from adoption.conftest import Examine, Execute
+
+
 OTHER_KEY = base64.b64decode("b3RoZXIgbWFzdGVyIGtleQ==")
 
 
-async def problems_after(execute: Any, examine: Any, *statements: str) -> list[str]:
+async def problems_after(execute: Execute, examine: Examine, *statements: str) -> list[str]:
     """The problems that the statements make."""
     await execute(*statements)
     outcome = await examine()
@@ -32,7 +36,7 @@ async def problems_after(execute: Any, examine: Any, *statements: str) -> list[s
     return [line.removeprefix("problem: ") for line in outcome.text.splitlines() if "problem: " in line]
 
 
-async def notices_after(execute: Any, examine: Any, *statements: str) -> list[str]:
+async def notices_after(execute: Execute, examine: Examine, *statements: str) -> list[str]:
     """The notices beside which the database can still be adopted."""
     await execute(*statements)
     outcome = await examine()
@@ -40,7 +44,7 @@ async def notices_after(execute: Any, examine: Any, *statements: str) -> list[st
     return [line.removeprefix("notice: ") for line in outcome.text.splitlines() if "notice: " in line]
 
 
-async def test_the_original_schema_is_what_is_expected(examine: Any) -> None:
+async def test_the_original_schema_is_what_is_expected(examine: Examine) -> None:
     outcome = await examine()
     assert outcome.text.splitlines() == [
         "notice: the schema is that of release 1.9",
@@ -51,7 +55,7 @@ async def test_the_original_schema_is_what_is_expected(examine: Any) -> None:
 
 
 async def test_everything_that_is_wrong_is_in_one_report_and_nothing_is_changed(
-    execute: Any, original_url: str
+    execute: Execute, original_url: str
 ) -> None:
     await execute(
         "DROP TABLE pa_temporary_key",
@@ -107,7 +111,7 @@ async def test_everything_that_is_wrong_is_in_one_report_and_nothing_is_changed(
     assert await migrations.current(original_url) is None
 
 
-async def test_every_table_and_column_is_looked_at(execute: Any, examine: Any) -> None:
+async def test_every_table_and_column_is_looked_at(execute: Execute, examine: Examine) -> None:
     tables = baseline_schema().tables
     columns = [(table, column) for table in tables for column in tables[table].columns]
     assert (len(tables), len(columns)) == (23, 201)
@@ -117,7 +121,9 @@ async def test_every_table_and_column_is_looked_at(execute: Any, examine: Any) -
     assert missing == {f"column {table}.{column}" for table, column in columns}
 
 
-async def test_what_a_bank_added_is_told_and_tolerated(execute: Any, examine: Any, original_url: str) -> None:
+async def test_what_a_bank_added_is_told_and_tolerated(
+    execute: Execute, examine: Examine, original_url: str
+) -> None:
     found = await notices_after(
         execute,
         examine,
@@ -181,12 +187,12 @@ async def test_what_a_bank_added_is_told_and_tolerated(execute: Any, examine: An
     ],
 )
 async def test_rows_that_would_stop_a_migration_or_the_server_are_found(
-    change: str, problem: str, execute: Any, examine: Any
+    change: str, problem: str, execute: Execute, examine: Examine
 ) -> None:
     assert await problems_after(execute, examine, *change.split(";")) == [problem]
 
 
-async def test_a_master_key_that_does_not_fit_is_found(examine: Any) -> None:
+async def test_a_master_key_that_does_not_fit_is_found(examine: Examine) -> None:
     sealed = (
         "pa_activation.server_private_key_base64",
         "pa_temporary_key.private_key_base64",
@@ -205,7 +211,7 @@ async def test_a_master_key_that_does_not_fit_is_found(examine: Any) -> None:
             assert f"problem: {name} {reason}" in outcome.text
 
 
-async def test_a_single_damaged_record_does_not_stop_the_adoption(execute: Any, examine: Any) -> None:
+async def test_a_single_damaged_record_does_not_stop_the_adoption(execute: Execute, examine: Examine) -> None:
     found = await notices_after(
         execute,
         examine,
@@ -214,7 +220,7 @@ async def test_a_single_damaged_record_does_not_stop_the_adoption(execute: Any, 
     assert any("1 of 6 encrypted records looked at are unreadable" in notice for notice in found)
 
 
-async def test_older_and_newer_releases_are_told_apart(execute: Any, examine: Any) -> None:
+async def test_older_and_newer_releases_are_told_apart(execute: Execute, examine: Examine) -> None:
     found = await problems_after(
         execute, examine, "ALTER TABLE pa_activation ADD COLUMN crypto_algorithm VARCHAR(32)"
     )
@@ -226,7 +232,7 @@ async def test_older_and_newer_releases_are_told_apart(execute: Any, examine: An
     assert "column pa_activation.commit_phase is missing, expected INTEGER" in found
 
 
-async def test_who_may_not_change_the_tables_learns_it_first(execute: Any, original_url: str) -> None:
+async def test_who_may_not_change_the_tables_learns_it_first(execute: Execute, original_url: str) -> None:
     await execute(
         "DROP ROLE IF EXISTS adoption_guest",
         "CREATE ROLE adoption_guest LOGIN",
@@ -244,7 +250,7 @@ async def test_who_may_not_change_the_tables_learns_it_first(execute: Any, origi
 
 
 async def test_an_owner_who_is_nobody_else_adopts_in_a_schema_of_its_own(
-    execute: Any, original_url: str
+    execute: Execute, original_url: str
 ) -> None:
     """As banks install it: no superuser, not in `public`, privileges of reporting users on some tables."""
     name = normalised_url(original_url).database
@@ -269,7 +275,7 @@ async def test_an_owner_who_is_nobody_else_adopts_in_a_schema_of_its_own(
         await execute("DROP OWNED BY adoption_owner CASCADE", "DROP ROLE adoption_owner")
 
 
-async def test_the_original_must_not_be_migrating_itself(execute: Any, examine: Any) -> None:
+async def test_the_original_must_not_be_migrating_itself(execute: Execute, examine: Examine) -> None:
     found = await problems_after(
         execute,
         examine,
@@ -280,7 +286,7 @@ async def test_the_original_must_not_be_migrating_itself(execute: Any, examine: 
 
 
 async def test_times_ahead_of_ours_and_other_sessions_are_told(
-    execute: Any, examine: Any, original_url: str
+    execute: Execute, examine: Examine, original_url: str
 ) -> None:
     await execute("UPDATE pa_signature_audit SET timestamp_created = now() + interval '1 day'")
     engine = create_async_engine(normalised_url(original_url), poolclass=NullPool)
@@ -308,7 +314,7 @@ async def test_a_core_does_not_start_on_a_database_of_the_original(original_url:
     assert await migrations.current(original_url) is None
 
 
-async def test_an_older_and_an_unknown_revision_are_told(original_url: str, execute: Any) -> None:
+async def test_an_older_and_an_unknown_revision_are_told(original_url: str, execute: Execute) -> None:
     await migrations.stamp(original_url, SCRIPT_LOCATION, BASELINE)
     outcome = await check(original_url, MASTER_KEY)
     assert (outcome.ok, f"of revision {BASELINE}, the newest is" in outcome.text) == (False, True)
@@ -320,7 +326,7 @@ async def test_an_older_and_an_unknown_revision_are_told(original_url: str, exec
 
 
 async def test_an_empty_database_and_sqlite_are_no_databases_of_the_original(
-    original_url: str, execute: Any
+    original_url: str, execute: Execute
 ) -> None:
     await execute("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
     outcome = await adopt(original_url, MASTER_KEY)

@@ -6,10 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from core_test_api import Api, TestApplication
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.container import Core
 from powerauth_core.kernel.errors import MasterKeyFormat, NoMasterKeyPair
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.keys import export_public_key, generate_key_pair
@@ -22,7 +24,7 @@ FOREIGN_KEY = b64encode(export_public_key(generate_key_pair().public))
 
 
 async def test_facts_of_a_key_name_application_version_and_decoded_keys(
-    api: Any, core: Any, application: Any
+    api: Api, core: Core, application: TestApplication
 ) -> None:
     await api.ok("application/roles/create", applicationId="test-application", applicationRoles=["R"])
     async with core.database.read() as session:
@@ -36,7 +38,7 @@ async def test_facts_of_a_key_name_application_version_and_decoded_keys(
     assert b64encode(export_public_key(master.private.public_key())) == application.master_public_key
 
 
-async def test_second_look_up_needs_no_database(core: Any, application: Any) -> None:
+async def test_second_look_up_needs_no_database(core: Core, application: TestApplication) -> None:
     # A cache of its own, since the event of the application's creation may still be on its way to the core's.
     cache = ApplicationCache(core.cipher, capacity=10, seconds=60, minimum_protocol_version="3.0")
     async with core.database.read() as session:
@@ -44,7 +46,7 @@ async def test_second_look_up_needs_no_database(core: Any, application: Any) -> 
     assert await cache.by_key(AsyncSession(), application.application_key) is first
 
 
-async def test_unknown_names_are_looked_up_again(core: Any, api: Any) -> None:
+async def test_unknown_names_are_looked_up_again(core: Core, api: Api) -> None:
     async with core.database.read() as session:
         assert await core.application_cache.by_id(session, "later") is None
         assert await core.application_cache.by_key(session, "AAAA") is None
@@ -59,7 +61,7 @@ async def test_unknown_names_are_looked_up_again(core: Any, api: Any) -> None:
 
 
 async def test_minimum_protocol_version_comes_from_the_configuration(
-    api: Any, core: Any, application: Any
+    api: Api, core: Core, application: TestApplication
 ) -> None:
     async with core.database.read() as session:
         await core.application_cache.by_key(session, application.application_key)
@@ -85,7 +87,7 @@ async def test_minimum_protocol_version_comes_from_the_configuration(
     ],
 )
 async def test_a_missing_or_unreadable_master_key_is_an_error_only_when_used(
-    core: Any, application: Any, statement: str, error: type[Exception]
+    core: Core, application: TestApplication, statement: str, error: type[Exception]
 ) -> None:
     async with core.database.transaction() as session:
         await session.execute(text(statement))
@@ -97,7 +99,9 @@ async def test_a_missing_or_unreadable_master_key_is_an_error_only_when_used(
         facts.master_key()
 
 
-async def test_a_change_is_announced_to_other_processes(api: Any, application: Any, core: Any) -> None:
+async def test_a_change_is_announced_to_other_processes(
+    api: Api, application: TestApplication, core: Core
+) -> None:
     heard = asyncio.Event()
 
     async def hear(event: Any) -> None:
@@ -111,7 +115,7 @@ async def test_a_change_is_announced_to_other_processes(api: Any, application: A
         await heard.wait()
 
 
-async def test_an_announced_change_empties_the_cache(core: Any, application: Any) -> None:
+async def test_an_announced_change_empties_the_cache(core: Core, application: TestApplication) -> None:
     async with core.database.read() as session:
         before = await core.application_cache.by_key(session, application.application_key)
     async with core.database.transaction() as session:

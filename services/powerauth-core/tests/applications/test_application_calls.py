@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
+from core_test_api import Api, Serve, StartCore, TestApplication
 from sqlalchemy import select
 
 from powerauth_core.applications.models import ApplicationVersion, MasterKeyPair
+from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.sdk_config import MobileSdkConfig
 
 
-async def test_a_new_application_has_a_key_pair_and_a_supported_default_version(api: Any) -> None:
+async def test_a_new_application_has_a_key_pair_and_a_supported_default_version(api: Api) -> None:
     created = await api.ok("application/create", applicationId="bank")
     detail = await api.ok("application/detail", applicationId="bank")
     assert created == {"applicationId": "bank", "applicationRoles": []}
@@ -23,7 +24,9 @@ async def test_a_new_application_has_a_key_pair_and_a_supported_default_version(
     assert len(b64decode(version["applicationKey"], 16)) == len(b64decode(version["applicationSecret"], 16))
 
 
-async def test_sdk_config_carries_key_secret_and_master_public_key(api: Any, application: Any) -> None:
+async def test_sdk_config_carries_key_secret_and_master_public_key(
+    api: Api, application: TestApplication
+) -> None:
     detail = await api.ok("application/detail", applicationId=application.application_id)
     config = MobileSdkConfig.parse(detail["versions"][0]["mobileSdkConfig"])
     assert config.application_key == b64decode(application.application_key)
@@ -31,7 +34,7 @@ async def test_sdk_config_carries_key_secret_and_master_public_key(api: Any, app
     assert config.master_public_key == b64decode(detail["masterPublicKey"])
 
 
-async def test_list_shows_all_applications_with_roles(api: Any) -> None:
+async def test_list_shows_all_applications_with_roles(api: Api) -> None:
     for name in ("one", "two"):
         await api.ok("application/create", applicationId=name)
     await api.ok("application/roles/create", applicationId="two", applicationRoles=["B", "A"])
@@ -41,20 +44,22 @@ async def test_list_shows_all_applications_with_roles(api: Any) -> None:
     ]
 
 
-async def test_application_id_is_unique_and_case_sensitive(api: Any) -> None:
+async def test_application_id_is_unique_and_case_sensitive(api: Api) -> None:
     await api.ok("application/create", applicationId="bank")
     assert await api.error("application/create", applicationId="bank") == "ERR0043"
     await api.ok("application/create", applicationId="Bank")
     assert await api.error("application/detail", applicationId="BANK") == "ERR0015"
 
 
-async def test_concurrent_creations_of_one_application_make_one(api: Any) -> None:
+async def test_concurrent_creations_of_one_application_make_one(api: Api) -> None:
     answers = await asyncio.gather(*[api.post("application/create", applicationId="bank") for _ in range(4)])
     codes = sorted(body["responseObject"].get("code", "") for _, body in answers)
     assert codes == ["", "ERR0043", "ERR0043", "ERR0043"]
 
 
-async def test_version_lookup_by_key_also_finds_unsupported_versions(api: Any, application: Any) -> None:
+async def test_version_lookup_by_key_also_finds_unsupported_versions(
+    api: Api, application: TestApplication
+) -> None:
     names = {"applicationId": application.application_id, "applicationVersionId": "default"}
     await api.ok("application/version/unsupport", **names)
     found = await api.ok("application/detail/version", applicationKey=application.application_key)
@@ -62,7 +67,9 @@ async def test_version_lookup_by_key_also_finds_unsupported_versions(api: Any, a
     assert await api.error("application/detail/version", applicationKey="AAAA") == "ERR0015"
 
 
-async def test_version_create_makes_a_key_and_secret_of_its_own(api: Any, application: Any) -> None:
+async def test_version_create_makes_a_key_and_secret_of_its_own(
+    api: Api, application: TestApplication
+) -> None:
     names = {"applicationId": application.application_id, "applicationVersionId": "2.0"}
     version = await api.ok("application/version/create", **names)
     assert version["applicationVersionId"] == "2.0"
@@ -74,7 +81,9 @@ async def test_version_create_makes_a_key_and_secret_of_its_own(api: Any, applic
     assert await api.error("application/version/create", **names) == "ERR0015"
 
 
-async def test_unsupporting_is_seen_at_once_by_the_cache(api: Any, core: Any, application: Any) -> None:
+async def test_unsupporting_is_seen_at_once_by_the_cache(
+    api: Api, core: Core, application: TestApplication
+) -> None:
     async def supported() -> bool:
         async with core.database.read() as session:
             facts = await core.application_cache.by_key(session, application.application_key)
@@ -87,7 +96,7 @@ async def test_unsupporting_is_seen_at_once_by_the_cache(api: Any, core: Any, ap
 
 
 async def test_roles_are_added_sorted_replaced_as_given_and_removed_in_order(
-    api: Any, application: Any
+    api: Api, application: TestApplication
 ) -> None:
     name = {"applicationId": application.application_id}
 
@@ -103,7 +112,7 @@ async def test_roles_are_added_sorted_replaced_as_given_and_removed_in_order(
     assert (await api.ok("application/roles/list", **name))["applicationRoles"] == ["Z"]
 
 
-async def test_private_key_and_secret_are_encrypted_at_rest(core: Any, application: Any) -> None:
+async def test_private_key_and_secret_are_encrypted_at_rest(core: Core, application: TestApplication) -> None:
     async with core.database.read() as session:
         pair = (await session.execute(select(MasterKeyPair))).scalar_one()
         version = (await session.execute(select(ApplicationVersion))).scalar_one()
@@ -111,7 +120,9 @@ async def test_private_key_and_secret_are_encrypted_at_rest(core: Any, applicati
     assert version.application_secret != application.application_secret
 
 
-async def test_without_a_master_key_they_are_stored_as_the_original_does(serve: Any, start_core: Any) -> None:
+async def test_without_a_master_key_they_are_stored_as_the_original_does(
+    serve: Serve, start_core: StartCore
+) -> None:
     api = await serve(master_encryption_key="")
     await api.ok("application/create", applicationId="bank")
     detail = await api.ok("application/detail", applicationId="bank")
@@ -124,7 +135,7 @@ async def test_without_a_master_key_they_are_stored_as_the_original_does(serve: 
     assert identity.master_key().public_base64 == detail["masterPublicKey"]
 
 
-async def test_production_creates_applications_that_need_protocol_3_2(serve: Any) -> None:
+async def test_production_creates_applications_that_need_protocol_3_2(serve: Serve) -> None:
     api = await serve(environment="production")
     await api.ok("application/create", applicationId="bank")
     detail = await api.ok("application/config/detail", applicationId="bank")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from core_test_api import Api, Serve, TestApplication
 from sqlalchemy import select
 
 from powerauth_core.applications import config_service
 from powerauth_core.applications.models import ApplicationConfig
+from powerauth_core.container import Core
 
 PROVIDER = {"providerId": "p", "clientId": "c", "clientSecret": "hidden", "issuerUri": "https://id.example"}
 
 
-async def test_a_key_is_replaced_as_a_whole(api: Any, application: Any) -> None:
+async def test_a_key_is_replaced_as_a_whole(api: Api, application: TestApplication) -> None:
     name = {"applicationId": application.application_id}
     key = "fido2_attestation_fmt_allowed"
     await api.ok("application/config/create", **name, key=key, values=["packed", "tpm"])
@@ -29,14 +31,16 @@ async def test_a_key_is_replaced_as_a_whole(api: Any, application: Any) -> None:
     }
 
 
-async def test_an_empty_list_is_kept_as_such(api: Any, application: Any) -> None:
+async def test_an_empty_list_is_kept_as_such(api: Api, application: TestApplication) -> None:
     name = {"applicationId": application.application_id}
     await api.ok("application/config/create", **name, key="fido2_aaguids_allowed", values=[])
     detail = await api.ok("application/config/detail", **name)
     assert detail["applicationConfigs"] == [{"key": "fido2_aaguids_allowed", "values": []}]
 
 
-async def test_remove_answers_without_response_object_and_can_be_repeated(api: Any, application: Any) -> None:
+async def test_remove_answers_without_response_object_and_can_be_repeated(
+    api: Api, application: TestApplication
+) -> None:
     name = {"applicationId": application.application_id, "key": "fido2_root_ca_certs"}
     await api.ok("application/config/create", **name, values=["PEM"])
     for _ in range(2):
@@ -47,7 +51,7 @@ async def test_remove_answers_without_response_object_and_can_be_repeated(api: A
     assert detail["applicationConfigs"] == []
 
 
-async def test_detail_of_an_unknown_application_is_empty(api: Any) -> None:
+async def test_detail_of_an_unknown_application_is_empty(api: Api) -> None:
     detail = await api.ok("application/config/detail", applicationId="unknown")
     assert detail == {"applicationId": "unknown", "applicationConfigs": []}
 
@@ -65,13 +69,13 @@ async def test_detail_of_an_unknown_application_is_empty(api: Any) -> None:
     ],
 )
 async def test_unknown_keys_and_unusable_values_are_refused(
-    api: Any, application: Any, request_object: dict[str, Any], code: str
+    api: Api, application: TestApplication, request_object: dict[str, Any], code: str
 ) -> None:
     name = {"applicationId": application.application_id}
     assert await api.error("application/config/create", **name, **request_object) == code
 
 
-async def test_unknown_application_and_disallowed_key(api: Any) -> None:
+async def test_unknown_application_and_disallowed_key(api: Api) -> None:
     request = {"applicationId": "unknown", "key": "oauth2_providers"}
     assert await api.error("application/config/create", **request, values=[]) == "ERR0015"
     request["key"] = "other"
@@ -79,7 +83,7 @@ async def test_unknown_application_and_disallowed_key(api: Any) -> None:
 
 
 async def test_values_are_encrypted_at_rest_bound_to_the_application(
-    api: Any, core: Any, application: Any
+    api: Api, core: Core, application: TestApplication
 ) -> None:
     await api.ok(
         "application/config/create",
@@ -100,7 +104,7 @@ async def test_values_are_encrypted_at_rest_bound_to_the_application(
 @pytest.mark.parametrize("member", ["issuerUri", "tokenUri", "jwkSetUri"])
 @pytest.mark.parametrize("uri", ["http://idp.example", "idp.example", "", 7])
 async def test_provider_that_could_never_be_called_is_refused_when_it_is_configured(
-    serve: Any, application: Any, member: str, uri: Any
+    serve: Serve, application: TestApplication, member: str, uri: Any
 ) -> None:
     api = await serve(environment="development")
     request = {"applicationId": application.application_id, "key": "oauth2_providers"}
@@ -124,7 +128,7 @@ async def test_provider_that_could_never_be_called_is_refused_when_it_is_configu
     ids=repr,
 )
 async def test_the_reason_why_a_provider_could_never_be_used_is_told(
-    serve: Any, application: Any, change: Any, reason: str
+    serve: Serve, application: TestApplication, change: Any, reason: str
 ) -> None:
     api = await serve(environment="development")
     request = {"applicationId": application.application_id, "key": "oauth2_providers"}
@@ -136,7 +140,9 @@ async def test_the_reason_why_a_provider_could_never_be_used_is_told(
     assert "secret@" not in body["responseObject"]["message"]
 
 
-async def test_secrets_in_values_do_not_reach_the_audit(api: Any, core: Any, application: Any) -> None:
+async def test_secrets_in_values_do_not_reach_the_audit(
+    api: Api, core: Core, application: TestApplication
+) -> None:
     from powerauth_core.audit.models import AuditLog
 
     await api.ok(

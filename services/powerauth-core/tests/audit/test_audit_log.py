@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from core_test_api import Api, StartCore
 from sqlalchemy import func, select
 
 from powerauth_contracts.enums import AuditLevel
@@ -14,6 +15,7 @@ from powerauth_core.audit import retention
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditType
+from powerauth_core.container import Core
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -24,7 +26,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0)
 class Timeline:
     """Writes records at chosen moments."""
 
-    def __init__(self, core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
         self.core = core
         self.monkeypatch = monkeypatch
 
@@ -44,11 +46,11 @@ class Timeline:
 
 
 @pytest.fixture
-def timeline(core: Any, monkeypatch: pytest.MonkeyPatch) -> Timeline:
+def timeline(core: Core, monkeypatch: pytest.MonkeyPatch) -> Timeline:
     return Timeline(core, monkeypatch)
 
 
-async def listed(api: Any, **request_object: Any) -> list[str]:
+async def listed(api: Api, **request_object: Any) -> list[str]:
     defaults = {
         "subjectId": "user",
         "timestampFrom": "2026-03-01T00:00:00Z",
@@ -58,7 +60,7 @@ async def listed(api: Any, **request_object: Any) -> list[str]:
     return [item["message"] for item in answer["items"]]
 
 
-async def test_a_record_is_shown_complete(api: Any, timeline: Timeline) -> None:
+async def test_a_record_is_shown_complete(api: Api, timeline: Timeline) -> None:
     await timeline.add(0, "Activation removed", params={"applicationId": "bank", "note": "ž"})
     answer = await api.ok(
         "audit/log/list",
@@ -80,7 +82,7 @@ async def test_a_record_is_shown_complete(api: Any, timeline: Timeline) -> None:
     assert answer["hasNext"] is False
 
 
-async def test_newest_first_in_pages(api: Any, timeline: Timeline) -> None:
+async def test_newest_first_in_pages(api: Api, timeline: Timeline) -> None:
     for minute in range(5):
         await timeline.add(minute, str(minute))
     assert await listed(api, pageSize=2) == ["4", "3"]
@@ -95,7 +97,7 @@ async def test_newest_first_in_pages(api: Any, timeline: Timeline) -> None:
     assert answer["hasNext"] is True
 
 
-async def test_subject_type_level_and_range_choose(api: Any, timeline: Timeline) -> None:
+async def test_subject_type_level_and_range_choose(api: Api, timeline: Timeline) -> None:
     await timeline.add(0, "other", subject="other")
     await timeline.add(1, "nobody", subject=None)
     await timeline.add(2, "signature", type=AuditType.SIGNATURE)
@@ -109,7 +111,7 @@ async def test_subject_type_level_and_range_choose(api: Any, timeline: Timeline)
     assert await listed(api, timestampFrom="2026-03-01T12:03:00Z") == ["warning"]
 
 
-async def test_scope_follows_the_applications_that_a_record_names(api: Any, timeline: Timeline) -> None:
+async def test_scope_follows_the_applications_that_a_record_names(api: Api, timeline: Timeline) -> None:
     await timeline.add(0, "one")
     await timeline.add(1, "several", params={"applications": ["shop", "bank"]})
     await timeline.add(2, "foreign", params={"applicationId": "foreign"})
@@ -131,7 +133,7 @@ async def test_scope_follows_the_applications_that_a_record_names(api: Any, time
         {"pageSize": 0},
     ],
 )
-async def test_unusable_questions_are_refused(api: Any, change: dict[str, Any]) -> None:
+async def test_unusable_questions_are_refused(api: Api, change: dict[str, Any]) -> None:
     defaults = {
         "subjectId": "user",
         "timestampFrom": "2026-03-01T00:00:00Z",
@@ -140,7 +142,7 @@ async def test_unusable_questions_are_refused(api: Any, change: dict[str, Any]) 
     assert await api.error("audit/log/list", **defaults | change) == "ERR0024"
 
 
-async def test_a_record_is_undone_with_its_transaction(core: Any) -> None:
+async def test_a_record_is_undone_with_its_transaction(core: Core) -> None:
     async def fail() -> None:
         async with core.database.transaction() as session:
             await audit.record(session, AuditType.TOKEN, "m", {}, "user")
@@ -152,7 +154,7 @@ async def test_a_record_is_undone_with_its_transaction(core: Any) -> None:
         assert (await session.execute(select(func.count(AuditLog.audit_log_id)))).scalar_one() == 0
 
 
-async def test_old_records_are_deleted_by_the_job(core: Any, timeline: Timeline) -> None:
+async def test_old_records_are_deleted_by_the_job(core: Core, timeline: Timeline) -> None:
     for days in (-400, -366, -364, 0):
         await timeline.add(days * 24 * 60, str(days))
     timeline.monkeypatch.setattr(clock, "now", lambda: NOW)
@@ -162,7 +164,9 @@ async def test_old_records_are_deleted_by_the_job(core: Any, timeline: Timeline)
     assert sorted(kept) == ["-364", "0"]
 
 
-async def test_zero_days_keep_records_for_ever(start_core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_zero_days_keep_records_for_ever(
+    start_core: StartCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     core = await start_core(audit_cleanup_days=0)
     await Timeline(core, monkeypatch).add(-60 * 24 * 4000, "old")
     monkeypatch.setattr(clock, "now", lambda: NOW)

@@ -9,9 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from core_test_api import Api, NewApplication, Serve, TestApplication
 from sqlalchemy import select, text
 
 from powerauth_core.callbacks.models import CallbackUrl
+from powerauth_core.container import Core
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -81,8 +83,11 @@ SWITCHED_OFF: dict[str, Any] = {
 }
 
 
+Wanted = Callable[..., dict[str, Any]]
+
+
 @pytest.fixture
-def wanted(application: Any) -> Callable[..., dict[str, Any]]:
+def wanted(application: TestApplication) -> Wanted:
     """The fields of a callback to create."""
 
     def make(**changes: Any) -> dict[str, Any]:
@@ -97,13 +102,13 @@ def wanted(application: Any) -> Callable[..., dict[str, Any]]:
     return make
 
 
-async def stored(core: Any) -> CallbackUrl:
+async def stored(core: Core) -> CallbackUrl:
     async with core.database.read() as session:
         row: CallbackUrl = (await session.execute(select(CallbackUrl))).scalar_one()
         return row
 
 
-async def test_defaults_fill_what_is_not_given(api: Any, wanted: Any) -> None:
+async def test_defaults_fill_what_is_not_given(api: Api, wanted: Wanted) -> None:
     created = await api.ok("application/callback/create", **wanted())
     assert UUID(created.pop("id")).version == 4
     assert created == wanted() | {
@@ -115,7 +120,7 @@ async def test_defaults_fill_what_is_not_given(api: Any, wanted: Any) -> None:
     }
 
 
-async def test_answers_show_whether_a_secret_is_set_never_the_secret(api: Any, wanted: Any) -> None:
+async def test_answers_show_whether_a_secret_is_set_never_the_secret(api: Api, wanted: Wanted) -> None:
     created = await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
     assert created["authentication"] == PUBLIC
     listed = await api.ok("application/callback/list", applicationId=wanted()["applicationId"])
@@ -123,21 +128,23 @@ async def test_answers_show_whether_a_secret_is_set_never_the_secret(api: Any, w
     assert "hidden" not in json.dumps(listed)
 
 
-async def test_the_bean_name_of_oauth2_is_accepted_too(api: Any, wanted: Any) -> None:
+async def test_the_bean_name_of_oauth2_is_accepted_too(api: Api, wanted: Wanted) -> None:
     created = await api.ok(
         "application/callback/create", **wanted(authentication={"oAuth2": AUTHENTICATION["oauth2"]})
     )
     assert created["authentication"]["oauth2"] == PUBLIC["oauth2"]
 
 
-async def test_secrets_are_encrypted_at_rest(api: Any, core: Any, wanted: Any) -> None:
+async def test_secrets_are_encrypted_at_rest(api: Api, core: Core, wanted: Wanted) -> None:
     await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
     row = await stored(core)
     assert row.encryption_mode == "AES_HMAC"
     assert "hidden" not in str(row.authentication)
 
 
-async def test_update_overwrites_everything_but_secrets_left_out(api: Any, core: Any, wanted: Any) -> None:
+async def test_update_overwrites_everything_but_secrets_left_out(
+    api: Api, core: Core, wanted: Wanted
+) -> None:
     created = await api.ok(
         "application/callback/create",
         **wanted(authentication=AUTHENTICATION, attributes=["userId"], maxAttempts=4),
@@ -169,7 +176,7 @@ async def test_update_overwrites_everything_but_secrets_left_out(api: Any, core:
 
 @pytest.mark.parametrize("mask", [{}, {"password": "***"}])
 async def test_a_stored_secret_does_not_follow_a_new_address(
-    api: Any, core: Any, wanted: Any, mask: Any
+    api: Api, core: Core, wanted: Wanted, mask: Any
 ) -> None:
     created = await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
     before = (await stored(core)).authentication
@@ -186,7 +193,7 @@ async def test_a_stored_secret_does_not_follow_a_new_address(
     assert (await api.ok("application/callback/update", **update))["callbackUrl"].startswith("https://evil")
 
 
-async def test_update_without_authentication_wipes_it(api: Any, wanted: Any) -> None:
+async def test_update_without_authentication_wipes_it(api: Api, wanted: Wanted) -> None:
     created = await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
     updated = await api.ok("application/callback/update", id=created["id"], **wanted())
     assert updated["authentication"] == SWITCHED_OFF
@@ -195,7 +202,7 @@ async def test_update_without_authentication_wipes_it(api: Any, wanted: Any) -> 
 
 
 async def test_update_needs_a_callback_of_the_application(
-    api: Any, wanted: Any, new_application: Any
+    api: Api, wanted: Wanted, new_application: NewApplication
 ) -> None:
     created = await api.ok("application/callback/create", **wanted())
     other = await new_application("other")
@@ -208,7 +215,7 @@ async def test_update_needs_a_callback_of_the_application(
     assert await api.error(path, id=created["id"], **wanted()) == "ERR0024"
 
 
-async def test_remove_hides_the_callback_and_can_be_repeated(api: Any, core: Any, wanted: Any) -> None:
+async def test_remove_hides_the_callback_and_can_be_repeated(api: Api, core: Core, wanted: Wanted) -> None:
     created = await api.ok("application/callback/create", **wanted())
     for removed in (True, False):
         answer = await api.ok("application/callback/remove", id=created["id"])
@@ -218,7 +225,7 @@ async def test_remove_hides_the_callback_and_can_be_repeated(api: Any, core: Any
     assert (await stored(core)).enabled is False
 
 
-async def test_list_is_by_name_and_empty_for_an_unknown_application(api: Any, wanted: Any) -> None:
+async def test_list_is_by_name_and_empty_for_an_unknown_application(api: Api, wanted: Wanted) -> None:
     for name in ("b", "a", "c"):
         await api.ok("application/callback/create", **wanted(name=name))
     listed = await api.ok("application/callback/list", applicationId=wanted()["applicationId"])
@@ -252,7 +259,7 @@ async def test_list_is_by_name_and_empty_for_an_unknown_application(api: Any, wa
     ],
 )
 async def test_unusable_callbacks_are_refused(
-    api: Any, wanted: Any, changes: dict[str, Any], code: str
+    api: Api, wanted: Wanted, changes: dict[str, Any], code: str
 ) -> None:
     assert await api.error("application/callback/create", **wanted(**changes)) == code
 
@@ -262,7 +269,7 @@ async def test_unusable_callbacks_are_refused(
     ["http://bank.example/a.p12", "classpath:a.p12", "../a.p12", "/etc/passwd", "file:/etc/passwd", "", None],
 )
 async def test_stores_outside_the_configured_directory_are_refused(
-    serve: Any, tmp_path: Path, location: str | None
+    serve: Serve, tmp_path: Path, location: str | None
 ) -> None:
     api = await serve(callbacks_certificate_directory=tmp_path)
     await api.ok("application/create", applicationId="bank")
@@ -278,7 +285,7 @@ async def test_stores_outside_the_configured_directory_are_refused(
     assert code == "ERR0024"
 
 
-async def test_secrets_do_not_reach_audit_or_outbox(api: Any, core: Any, wanted: Any) -> None:
+async def test_secrets_do_not_reach_audit_or_outbox(api: Api, core: Core, wanted: Wanted) -> None:
     await core.relay.stop()
     await api.ok("application/callback/create", **wanted(authentication=AUTHENTICATION))
     async with core.database.read() as session:

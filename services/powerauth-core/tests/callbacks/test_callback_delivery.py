@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, NewApplication, StartCore, TestApplication
 from core_test_changes import operation_change, report_in
 from core_test_changes import report as change
 from sqlalchemy import select, update
@@ -25,6 +26,7 @@ from powerauth_core import jobs
 from powerauth_core.callbacks import rules
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.callbacks.service import CallbackOutbox
+from powerauth_core.container import Core
 from powerauth_core.kernel.changes import OperationStep
 from powerauth_core.operations.user_agent import with_device
 from servicekit import clock
@@ -85,7 +87,7 @@ Configure = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-def configure(api: Any, application: Any, url: str) -> Configure:
+def configure(api: Api, application: TestApplication, url: str) -> Configure:
     """Create a callback to the receiver."""
 
     async def create(**changes: Any) -> str:
@@ -102,25 +104,27 @@ def configure(api: Any, application: Any, url: str) -> Configure:
     return create
 
 
-async def events(core: Any) -> list[CallbackUrlEvent]:
+async def events(core: Core) -> list[CallbackUrlEvent]:
     async with core.database.read() as session:
         statement = select(CallbackUrlEvent).order_by(CallbackUrlEvent.timestamp_created)
         return list((await session.execute(statement)).scalars())
 
 
-async def only_event(core: Any) -> CallbackUrlEvent:
+async def only_event(core: Core) -> CallbackUrlEvent:
     [event] = await events(core)
     return event
 
 
-async def one_is_pending(core: Any) -> None:
+async def one_is_pending(core: Core) -> None:
     """Wait until exactly one event is PENDING."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while [event.status for event in await events(core)].count("PENDING") != 1:  # noqa: ASYNC110 a table
             await asyncio.sleep(0.01)
 
 
-async def test_changes_of_one_subject_are_told_one_after_the_other(core, configure, receiver) -> None:
+async def test_changes_of_one_subject_are_told_one_after_the_other(
+    core: Core, configure: Configure, receiver: Receiver
+) -> None:
     await configure(attributes=["userId"])
     receiver.gate = asyncio.Event()
     for number in range(3):
@@ -138,7 +142,7 @@ async def test_changes_of_one_subject_are_told_one_after_the_other(core, configu
     assert {event.status for event in await events(core)} == {"COMPLETED"}
 
 
-async def make_due(core: Any) -> None:
+async def make_due(core: Core) -> None:
     """Let the waiting time of every PENDING event be over."""
     async with core.database.transaction() as session:
         await session.execute(
@@ -148,12 +152,14 @@ async def make_due(core: Any) -> None:
         )
 
 
-async def run(core: Any, job: str = "dispatchPendingCallbackUrlEvents") -> None:
+async def run(core: Core, job: str = "dispatchPendingCallbackUrlEvents") -> None:
     assert await jobs.run_job(core, job)
     await core.callbacks.idle()
 
 
-async def test_a_change_is_delivered_after_its_commit(core: Any, configure: Any, receiver: Receiver) -> None:
+async def test_a_change_is_delivered_after_its_commit(
+    core: Core, configure: Configure, receiver: Receiver
+) -> None:
     await configure()
     await change(core)
     await core.callbacks.idle()
@@ -169,7 +175,9 @@ async def test_a_change_is_delivered_after_its_commit(core: Any, configure: Any,
     assert event.timestamp_delete_after - event.timestamp_created >= timedelta(days=30)
 
 
-async def test_a_change_rolled_back_sends_nothing(core: Any, configure: Any, receiver: Receiver) -> None:
+async def test_a_change_rolled_back_sends_nothing(
+    core: Core, configure: Configure, receiver: Receiver
+) -> None:
     await configure()
 
     async def fail() -> None:
@@ -184,7 +192,7 @@ async def test_a_change_rolled_back_sends_nothing(core: Any, configure: Any, rec
 
 
 async def test_a_change_rolled_back_to_a_savepoint_sends_nothing(
-    core: Any, configure: Any, receiver: Receiver
+    core: Core, configure: Configure, receiver: Receiver
 ) -> None:
     """The next event may get the number of the one that is gone."""
     await configure()
@@ -204,7 +212,7 @@ async def test_a_change_rolled_back_to_a_savepoint_sends_nothing(
 
 
 async def test_only_enabled_callbacks_of_the_application_and_type_hear(
-    api: Any, core: Any, configure: Any, receiver: Receiver, new_application: Any
+    api: Api, core: Core, configure: Configure, receiver: Receiver, new_application: NewApplication
 ) -> None:
     await new_application("other")
     await configure(type="OPERATION_STATUS_CHANGE")
@@ -217,7 +225,7 @@ async def test_only_enabled_callbacks_of_the_application_and_type_hear(
 
 
 async def test_an_operation_is_reported_to_the_callbacks_of_all_its_applications(
-    core: Any, configure: Any, receiver: Receiver, new_application: Any
+    core: Core, configure: Configure, receiver: Receiver, new_application: NewApplication
 ) -> None:
     await new_application("other")
     attributes = ["applications", "status", "additionalData", "timestampCreated"]
@@ -245,7 +253,7 @@ async def test_an_operation_is_reported_to_the_callbacks_of_all_its_applications
 
 @pytest.mark.parametrize("status", [302, 404, 500])
 async def test_everything_but_2xx_is_a_failure_and_one_attempt_is_the_default(
-    core: Any, configure: Any, receiver: Receiver, status: int
+    core: Core, configure: Configure, receiver: Receiver, status: int
 ) -> None:
     await configure()
     receiver.answers = [status]
@@ -258,7 +266,7 @@ async def test_everything_but_2xx_is_a_failure_and_one_attempt_is_the_default(
 
 
 async def test_retries_carry_the_same_body_and_key_until_accepted(
-    core: Any, configure: Any, receiver: Receiver
+    core: Core, configure: Configure, receiver: Receiver
 ) -> None:
     await configure(maxAttempts=3)
     receiver.answers = [500, 503, 200]
@@ -280,7 +288,9 @@ async def test_retries_carry_the_same_body_and_key_until_accepted(
     assert len({headers["idempotency-key"] for headers in receiver.headers}) == 1
 
 
-async def test_the_last_failed_attempt_ends_the_event(core: Any, configure: Any, receiver: Receiver) -> None:
+async def test_the_last_failed_attempt_ends_the_event(
+    core: Core, configure: Configure, receiver: Receiver
+) -> None:
     await configure(maxAttempts=2)
     receiver.answers = [500, 500]
     await change(core)
@@ -292,14 +302,16 @@ async def test_the_last_failed_attempt_ends_the_event(core: Any, configure: Any,
     assert event.timestamp_delete_after is not None
 
 
-async def test_an_unreachable_receiver_is_a_failure(core: Any, configure: Any) -> None:
+async def test_an_unreachable_receiver_is_a_failure(core: Core, configure: Configure) -> None:
     await configure(callbackUrl="http://127.0.0.1:1/callback")
     await change(core)
     await core.callbacks.idle()
     assert (await only_event(core)).status == "FAILED"
 
 
-async def test_no_answer_in_time_is_a_failure(start_core: Any, configure: Any, receiver: Receiver) -> None:
+async def test_no_answer_in_time_is_a_failure(
+    start_core: StartCore, configure: Configure, receiver: Receiver
+) -> None:
     receiver.gate = asyncio.Event()
     await configure()
     impatient = await start_core(http_response_timeout_ms=50, http_connection_timeout_ms=50)
@@ -310,7 +322,7 @@ async def test_no_answer_in_time_is_a_failure(start_core: Any, configure: Any, r
 
 
 async def test_attempts_switched_off_make_no_event(
-    start_core: Any, core: Any, configure: Any, receiver: Receiver
+    start_core: StartCore, core: Core, configure: Configure, receiver: Receiver
 ) -> None:
     await configure()
     off = await start_core(callbacks_default_max_attempts=0)
@@ -319,7 +331,7 @@ async def test_attempts_switched_off_make_no_event(
 
 
 async def test_a_removed_callback_ends_its_pending_events(
-    api: Any, core: Any, configure: Any, receiver: Receiver
+    api: Api, core: Core, configure: Configure, receiver: Receiver
 ) -> None:
     callback = await configure(maxAttempts=5)
     receiver.answers = [500]
@@ -333,7 +345,7 @@ async def test_a_removed_callback_ends_its_pending_events(
 
 
 async def test_an_update_is_used_for_the_next_attempt(
-    api: Any, core: Any, configure: Any, receiver: Receiver, url: str
+    api: Api, core: Core, configure: Configure, receiver: Receiver, url: str
 ) -> None:
     callback = await configure(maxAttempts=5, callbackUrl=f"{url}/unknown")
     await change(core)
@@ -354,7 +366,7 @@ async def test_an_update_is_used_for_the_next_attempt(
 
 
 async def test_an_open_circuit_stores_failed_events_until_a_success(
-    start_core: Any, configure: Any, receiver: Receiver
+    start_core: StartCore, configure: Configure, receiver: Receiver
 ) -> None:
     core = await start_core(callbacks_failure_threshold=2, callbacks_failure_reset_timeout_ms=3_600_000)
     callback = await configure()
@@ -373,7 +385,7 @@ async def test_an_open_circuit_stores_failed_events_until_a_success(
 
 
 async def test_what_does_not_fit_the_queue_waits_in_the_table(
-    start_core: Any, configure: Any, receiver: Receiver
+    start_core: StartCore, configure: Configure, receiver: Receiver
 ) -> None:
     core = await start_core(callbacks_concurrency=1, callbacks_queue_capacity=5)
     await configure()
@@ -390,7 +402,7 @@ async def test_what_does_not_fit_the_queue_waits_in_the_table(
 
 
 async def test_stopping_puts_back_what_waits_and_finishes_what_is_under_way(
-    start_core: Any, configure: Any, receiver: Receiver
+    start_core: StartCore, configure: Configure, receiver: Receiver
 ) -> None:
     core = await start_core(callbacks_concurrency=1)
     await configure(maxAttempts=2)
@@ -410,7 +422,7 @@ async def test_stopping_puts_back_what_waits_and_finishes_what_is_under_way(
 
 
 async def test_two_replicas_share_pending_events_and_send_each_once(
-    start_core: Any, configure: Any, receiver: Receiver
+    start_core: StartCore, configure: Configure, receiver: Receiver
 ) -> None:
     replicas = [await start_core(callbacks_pending_dispatch_limit=5) for _ in range(2)]
     await configure(maxAttempts=3)
@@ -426,14 +438,14 @@ async def test_two_replicas_share_pending_events_and_send_each_once(
     assert sorted(body["userId"] for body in receiver.bodies) == [str(number) for number in range(10)]
 
 
-async def set_processing(core: Any, **values: Any) -> None:
+async def set_processing(core: Core, **values: Any) -> None:
     async with core.database.transaction() as session:
         await session.execute(
             update(CallbackUrlEvent).values(status="PROCESSING", timestamp_next_call=None, **values)
         )
 
 
-async def test_a_lost_delivery_is_taken_over(core: Any, configure: Any, receiver: Receiver) -> None:
+async def test_a_lost_delivery_is_taken_over(core: Core, configure: Configure, receiver: Receiver) -> None:
     await configure(maxAttempts=3)
     receiver.answers = [500]
     await change(core)
@@ -446,7 +458,9 @@ async def test_a_lost_delivery_is_taken_over(core: Any, configure: Any, receiver
     assert (await only_event(core)).status == "COMPLETED"
 
 
-async def test_a_delivery_under_way_is_left_alone(core: Any, configure: Any, receiver: Receiver) -> None:
+async def test_a_delivery_under_way_is_left_alone(
+    core: Core, configure: Configure, receiver: Receiver
+) -> None:
     await configure(maxAttempts=3)
     receiver.answers = [500]
     await change(core)
@@ -457,7 +471,7 @@ async def test_a_delivery_under_way_is_left_alone(core: Any, configure: Any, rec
 
 
 async def test_a_lost_delivery_with_one_attempt_is_given_up_not_repeated(
-    core: Any, configure: Any, receiver: Receiver
+    core: Core, configure: Configure, receiver: Receiver
 ) -> None:
     await configure()
     await change(core)
@@ -474,7 +488,7 @@ async def test_a_lost_delivery_with_one_attempt_is_given_up_not_repeated(
 
 
 async def test_an_outcome_that_comes_after_the_take_over_is_not_written(
-    core: Any, configure: Any, receiver: Receiver
+    core: Core, configure: Configure, receiver: Receiver
 ) -> None:
     await configure(maxAttempts=3)
     receiver.gate = asyncio.Event()
@@ -489,7 +503,7 @@ async def test_an_outcome_that_comes_after_the_take_over_is_not_written(
 
 
 async def test_finished_events_are_deleted_after_their_retention(
-    core: Any, configure: Any, receiver: Receiver
+    core: Core, configure: Configure, receiver: Receiver
 ) -> None:
     await configure(retentionPeriod=0)
     await configure(name="keeps", retentionPeriod="P1D")
@@ -502,7 +516,7 @@ async def test_finished_events_are_deleted_after_their_retention(
     assert len(await events(core)) == 2
 
 
-async def test_http_basic_credentials_are_sent(core: Any, configure: Any, receiver: Receiver) -> None:
+async def test_http_basic_credentials_are_sent(core: Core, configure: Configure, receiver: Receiver) -> None:
     await configure(authentication={"httpBasic": {"enabled": True, "username": "u", "password": "pä:s"}})
     await configure(name="off", authentication={"httpBasic": {"enabled": False, "username": "u"}})
     await change(core)
@@ -524,7 +538,7 @@ def oauth2(url: str) -> dict[str, Any]:
 
 
 async def test_oauth2_client_credentials_are_exchanged_once(
-    core: Any, configure: Any, receiver: Receiver, url: str
+    core: Core, configure: Configure, receiver: Receiver, url: str
 ) -> None:
     await configure(authentication=oauth2(url))
     for _ in range(3):
@@ -540,7 +554,7 @@ async def test_oauth2_client_credentials_are_exchanged_once(
 
 
 async def test_an_expired_or_refused_token_is_replaced(
-    core: Any, configure: Any, receiver: Receiver, url: str
+    core: Core, configure: Configure, receiver: Receiver, url: str
 ) -> None:
     await configure(authentication=oauth2(url))
     receiver.answers = [401]
@@ -569,7 +583,7 @@ async def test_an_expired_or_refused_token_is_replaced(
     ],
 )
 async def test_without_a_token_nothing_is_sent(
-    core: Any, configure: Any, receiver: Receiver, url: str, answer: tuple[int, Any]
+    core: Core, configure: Configure, receiver: Receiver, url: str, answer: tuple[int, Any]
 ) -> None:
     await configure(authentication=oauth2(url))
     receiver.token_answer = answer
@@ -580,7 +594,7 @@ async def test_without_a_token_nothing_is_sent(
 
 
 async def test_an_address_that_is_not_allowed_any_more_is_not_called(
-    start_core: Any, configure: Any, receiver: Receiver
+    start_core: StartCore, configure: Configure, receiver: Receiver
 ) -> None:
     await configure()
     strict = await start_core(egress_allowed_networks=[])
@@ -591,7 +605,7 @@ async def test_an_address_that_is_not_allowed_any_more_is_not_called(
 
 
 async def test_a_callback_that_cannot_be_prepared_does_not_fail_the_change(
-    core: Any, configure: Any, monkeypatch: pytest.MonkeyPatch
+    core: Core, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await configure()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, NewApplication, StartCore, TestApplication
 from core_test_changes import report
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from sqlalchemy import select, update
 
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.callbacks.shares import FairSlots, Flow, Shares
+from powerauth_core.container import Core
 from servicekit.testing import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -89,7 +91,7 @@ async def serve() -> AsyncGenerator[Serve]:
 
 
 @pytest.fixture
-def configure(api: Any, application: Any) -> Configure:
+def configure(api: Api, application: TestApplication) -> Configure:
     """A callback of an application to a server."""
 
     async def create(server: Server, application_id: str = APPLICATION, **changes: Any) -> None:
@@ -104,19 +106,19 @@ def configure(api: Any, application: Any) -> Configure:
     return create
 
 
-async def change(core: Any, application_id: str = APPLICATION, times: int = 1) -> None:
+async def change(core: Core, application_id: str = APPLICATION, times: int = 1) -> None:
     """Changes of as many activations."""
     for number in range(times):
         await report(core, activation_id=f"a-{number}", application_id=application_id)
 
 
-async def statuses(core: Any) -> list[str]:
+async def statuses(core: Core) -> list[str]:
     async with core.database.read() as session:
         return list((await session.execute(select(CallbackUrlEvent.status))).scalars())
 
 
 async def test_hanging_callbacks_delay_neither_other_applications_nor_other_targets(
-    start_core: Any, configure: Configure, serve: Serve, new_application: Any
+    start_core: StartCore, configure: Configure, serve: Serve, new_application: NewApplication
 ) -> None:
     core = await start_core(callbacks_concurrency=32, callbacks_queue_capacity=40)
     hanging = [await serve() for _ in range(3)]
@@ -139,7 +141,7 @@ async def test_hanging_callbacks_delay_neither_other_applications_nor_other_targ
 
 
 async def test_one_hanging_target_is_one_whatever_applications_call_it(
-    start_core: Any, configure: Configure, serve: Serve, new_application: Any
+    start_core: StartCore, configure: Configure, serve: Serve, new_application: NewApplication
 ) -> None:
     core = await start_core(callbacks_concurrency=4)
     hanging, fast = await serve(), await serve(OK + b"ok")
@@ -155,7 +157,7 @@ async def test_one_hanging_target_is_one_whatever_applications_call_it(
 
 
 async def test_backlog_of_a_hanging_callback_leaves_room_for_others(
-    start_core: Any, configure: Configure, serve: Serve, new_application: Any
+    start_core: StartCore, configure: Configure, serve: Serve, new_application: NewApplication
 ) -> None:
     core = await start_core(callbacks_concurrency=8, callbacks_pending_dispatch_limit=8)
     off = await start_core(callbacks_concurrency=1, callbacks_queue_capacity=0)
@@ -188,7 +190,7 @@ async def test_backlog_of_a_hanging_callback_leaves_room_for_others(
     ],
 )
 async def test_attempt_ends_in_time_whatever_drips(
-    start_core: Any, configure: Configure, serve: Serve, answer: bytes, drip: bytes, status: str
+    start_core: StartCore, configure: Configure, serve: Serve, answer: bytes, drip: bytes, status: str
 ) -> None:
     core = await start_core(http_response_timeout_ms=200, http_connection_timeout_ms=100)
     server = await serve(answer, drip)
@@ -199,7 +201,7 @@ async def test_attempt_ends_in_time_whatever_drips(
 
 
 async def test_waiting_for_a_token_is_part_of_the_attempt(
-    start_core: Any, configure: Configure, serve: Serve
+    start_core: StartCore, configure: Configure, serve: Serve
 ) -> None:
     core = await start_core(http_response_timeout_ms=200, http_connection_timeout_ms=100)
     token, server = await serve(), await serve(OK + b"ok")
@@ -216,7 +218,7 @@ async def test_waiting_for_a_token_is_part_of_the_attempt(
 
 
 async def test_what_waited_when_the_circuit_opened_is_not_tried(
-    start_core: Any, configure: Configure, serve: Serve
+    start_core: StartCore, configure: Configure, serve: Serve
 ) -> None:
     core = await start_core(
         callbacks_concurrency=1,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, TestApplication
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -151,13 +152,13 @@ def token_header(token: tuple[str, bytes], version: ProtocolVersion = ProtocolVe
 
 
 @pytest.fixture
-def door(dmz: Any) -> Door:
+def door(dmz: Api) -> Door:
     """The door of the enrollment service."""
     return Door(dmz)
 
 
 @pytest_asyncio.fixture
-async def template(api: Any) -> str:
+async def template(api: Api) -> str:
     """Template ``payment``: P, PK or PB, three failures."""
     await api.ok(
         "operation/template/create",
@@ -171,8 +172,11 @@ async def template(api: Any) -> str:
     return "payment"
 
 
+CreateOperation = Callable[..., Awaitable[dict[str, Any]]]
+
+
 @pytest.fixture
-def operation(api: Any, application: Any, template: str) -> Callable[..., Awaitable[dict[str, Any]]]:
+def operation(api: Api, application: TestApplication, template: str) -> CreateOperation:
     """Create an operation of user ``alice``: ``await operation(userId=None)``."""
 
     async def create(**members: Any) -> dict[str, Any]:
@@ -188,8 +192,11 @@ def operation(api: Any, application: Any, template: str) -> Callable[..., Awaita
     return create
 
 
+OperationRow = Callable[[dict[str, Any]], Awaitable[Operation]]
+
+
 @pytest.fixture
-def operation_row(core: Core) -> Callable[[dict[str, Any]], Awaitable[Operation]]:
+def operation_row(core: Core) -> OperationRow:
     """The stored operation: ``await operation_row(made)``."""
 
     async def read(made: dict[str, Any]) -> Operation:
@@ -210,8 +217,11 @@ def approval_of() -> Callable[..., bytes]:
     return approval
 
 
+HeaderOf = Callable[..., dict[str, str]]
+
+
 @pytest.fixture
-def header_of() -> Callable[..., dict[str, str]]:
+def header_of() -> HeaderOf:
     """A fresh token header: ``header_of(token)``."""
     return token_header
 
@@ -220,8 +230,11 @@ Handler = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]
 """Answers a request: path with query, body -> status, JSON body."""
 
 
+WebServer = Callable[[Handler], Awaitable[str]]
+
+
 @pytest_asyncio.fixture
-async def web_server() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
+async def web_server() -> AsyncIterator[WebServer]:
     """A JSON server on this machine that the core may call: ``url = await web_server(handler)``."""
     async with AsyncExitStack() as stack:
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, MakeSettings
 from core_test_parts import chain_keys_of
+from core_test_phones import Audited, Stored
 from sqlalchemy import func, select, text
 
 from powerauth_contracts.enums import ActivationStatus
@@ -38,7 +40,7 @@ UNKNOWN_KEY = {"pa_application_key": b64encode(bytes(16))}
 
 
 @pytest_asyncio.fixture
-async def core(make_settings: Any) -> AsyncIterator[Core]:
+async def core(make_settings: MakeSettings) -> AsyncIterator[Core]:
     """A core in which failures of the own device count, as in production."""
     async with running_core(make_settings(count_only_own_device=True)) as running:
         yield running
@@ -65,7 +67,7 @@ def login(phone: Phone, address: str = HOME, **changes: str) -> dict[str, Any]:
 class Stranger:
     """Sends codes that he made up, and notices whether one is accepted."""
 
-    def __init__(self, dmz: Any, victim: Phone) -> None:
+    def __init__(self, dmz: Api, victim: Phone) -> None:
         self._dmz = dmz
         self._victim = replace(victim)  # its counter moves for nobody
 
@@ -77,7 +79,7 @@ class Stranger:
 
 
 @pytest.fixture
-def stranger(dmz: Any, phone: Phone) -> Stranger:
+def stranger(dmz: Api, phone: Phone) -> Stranger:
     return Stranger(dmz, phone)
 
 
@@ -88,7 +90,9 @@ def attempts(rows: list[Any]) -> list[int]:
 
 
 @pytest.mark.usefixtures("noon")
-async def test_a_stranger_at_any_number_of_addresses_blocks_nobody(dmz, phone, stranger, stored) -> None:
+async def test_a_stranger_at_any_number_of_addresses_blocks_nobody(
+    dmz: Api, phone: Phone, stranger: Stranger, stored: Stored
+) -> None:
     for number in range(20):
         await stranger.tries(4, f"198.51.100.{number}")
     await stranger.tries(100, HOME)
@@ -97,7 +101,9 @@ async def test_a_stranger_at_any_number_of_addresses_blocks_nobody(dmz, phone, s
     assert (await dmz.ok("signed/verify", **login(phone)))["authenticated"]
 
 
-async def test_the_own_phone_with_a_wrong_pin_counts_and_blocks(dmz, phone, stored, audited) -> None:
+async def test_the_own_phone_with_a_wrong_pin_counts_and_blocks(
+    dmz: Api, phone: Phone, stored: Stored, audited: Audited
+) -> None:
     phone.keys = replace(phone.open_keys, knowledge=KnowledgeKey(bytes(16)))
     for _ in range(5):
         assert not (await dmz.ok("signed/verify", **login(phone)))["authenticated"]
@@ -109,7 +115,7 @@ async def test_the_own_phone_with_a_wrong_pin_counts_and_blocks(dmz, phone, stor
 @pytest.mark.usefixtures("noon")
 @pytest.mark.parametrize("blocked", [True, False])
 async def test_attempts_that_count_nothing_share_a_row_of_the_chain(
-    blocked, core, api, phone, stranger, audited
+    blocked: bool, core: Core, api: Api, phone: Phone, stranger: Stranger, audited: Audited
 ) -> None:
     if blocked:
         await api.ok("activation/block", activationId=phone.activation_id)
@@ -138,7 +144,7 @@ async def test_attempts_that_count_nothing_share_a_row_of_the_chain(
 
 
 @pytest.mark.parametrize("network", ["x" * 65, "a b", '"', "1.1.1.1\n"])
-async def test_only_a_network_can_be_told_as_one(network: str, dmz, phone) -> None:
+async def test_only_a_network_can_be_told_as_one(network: str, dmz: Api, phone: Phone) -> None:
     assert await dmz.error("signed/verify", **login(phone, network)) == "ERR0024"
     assert await dmz.error("signed/verify", **login(phone, network + "\x00")) == "ERROR_HTTP_REQUEST"
 
@@ -162,7 +168,7 @@ async def test_over_the_limit_attempts_take_turns_and_nobody_elsewhere_waits() -
     assert (len(inside), limit._lanes) == (10, {})
 
 
-async def test_attempts_over_the_limit_wait_in_a_bounded_queue(monkeypatch) -> None:
+async def test_attempts_over_the_limit_wait_in_a_bounded_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "OVER_LIMIT_WAITING", 3)
     limit, go = AttemptLimit(1), asyncio.Event()
 
@@ -183,7 +189,7 @@ async def test_attempts_over_the_limit_wait_in_a_bounded_queue(monkeypatch) -> N
 
 @pytest.mark.usefixtures("noon")
 async def test_over_the_limit_an_attempt_is_checked_and_shares_a_row_if_it_counts_nothing(
-    core, dmz, phone, stranger, audited
+    core: Core, dmz: Api, phone: Phone, stranger: Stranger, audited: Audited
 ) -> None:
     core.verifier.attempt_limit = AttemptLimit(2)
     await stranger.tries(2)  # under the limit: a row each
@@ -197,7 +203,9 @@ async def test_over_the_limit_an_attempt_is_checked_and_shares_a_row_if_it_count
     assert sorted(attempts(await audited(phone))) == [1] * 5 + [19]
 
 
-async def test_a_row_of_the_next_minute_is_written_apart(core, phone, stranger, audited, monkeypatch) -> None:
+async def test_a_row_of_the_next_minute_is_written_apart(
+    core: Core, phone: Phone, stranger: Stranger, audited: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start = clock.now().replace(second=1)
     for later in range(2):
         monkeypatch.setattr(clock, "now", lambda later=later: start + later * MINUTE)
@@ -207,7 +215,9 @@ async def test_a_row_of_the_next_minute_is_written_apart(core, phone, stranger, 
 
 
 @pytest.mark.usefixtures("noon")
-async def test_counts_are_written_when_the_core_stops(core, phone, stranger, audited) -> None:
+async def test_counts_are_written_when_the_core_stops(
+    core: Core, phone: Phone, stranger: Stranger, audited: Audited
+) -> None:
     await stranger.tries(7, **UNKNOWN_KEY)
     await core.verifier.close()
     assert sorted(attempts(await audited(phone))) == [1, 6]
@@ -215,7 +225,7 @@ async def test_counts_are_written_when_the_core_stops(core, phone, stranger, aud
 
 @pytest.mark.usefixtures("noon")
 async def test_many_addresses_share_a_row_and_memory_is_bounded(
-    core, phone, stranger, audited, monkeypatch
+    core: Core, phone: Phone, stranger: Stranger, audited: Audited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(samples.ADDRESSES + 10):
         await stranger.tries(1, f"198.51.100.{number}", **UNKNOWN_KEY)
@@ -229,7 +239,9 @@ async def test_many_addresses_share_a_row_and_memory_is_bounded(
 
 @pytest.mark.dialects("postgresql")
 @pytest.mark.usefixtures("noon")
-async def test_an_attempt_that_leaves_no_row_waits_for_a_commit_too(core, phone, stranger, stored) -> None:
+async def test_an_attempt_that_leaves_no_row_waits_for_a_commit_too(
+    core: Core, phone: Phone, stranger: Stranger, stored: Stored
+) -> None:
     async def last_writer() -> int:
         async with core.database.read() as session:
             return int(await session.scalar(text("SELECT max(xmin::text::bigint) FROM audit_chain")))

@@ -12,11 +12,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, MakeSettings
 from core_test_host import FILLER, Host, Passing
+from core_test_phones import MakePhone
 from core_test_rows import rewrite
 from dmz_attacker import envelope_keys, opened, refreshed, sealed_anew
 from sqlalchemy import func, select
@@ -41,7 +43,11 @@ from powerauth_protocol.v3.ecies import (
 from powerauth_protocol.v3.keys import export_private_key
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Call, Phone
+
+if TYPE_CHECKING:
+    from dmz.conftest import CreateOperation, Door
+
 
 pytestmark = pytest.mark.dialects("sqlite")
 PK = SignatureType.POSSESSION_KNOWLEDGE
@@ -75,15 +81,23 @@ PROVES_NOTHING = {"sealed/user-info", "sealed/exchange/activation"}
 
 
 @pytest_asyncio.fixture
-async def core(make_settings: Any) -> AsyncIterator[Core]:
+async def core(make_settings: MakeSettings) -> AsyncIterator[Core]:
     """A core that does not count what the host tries."""
     async with running_core(make_settings(dmz_attempts_per_activation_per_minute=0)) as running:
         yield running
 
 
+NewHost = Callable[[ProtocolVersion], Awaitable[Host]]
+
+
 @pytest_asyncio.fixture
 async def new_host(
-    api: Any, call: Any, door: Any, make_phone: Any, operation: Any, approval_of: Any
+    api: Api,
+    call: Call,
+    door: Door,
+    make_phone: MakePhone,
+    operation: CreateOperation,
+    approval_of: Callable[..., bytes],
 ) -> Callable[[ProtocolVersion], Awaitable[Host]]:
     """A host at the end of a phone's day: ``await new_host(version)``."""
 
@@ -116,7 +130,7 @@ async def new_host(
     return live
 
 
-async def _day(host: Host, made: dict[str, Any], approval_of: Any) -> None:
+async def _day(host: Host, made: dict[str, Any], approval_of: Callable[..., bytes]) -> None:
     """One request of every kind passes, and is answered."""
     phone, door = host.phone, host.door
     await phone.prepare_scope(host.call, Scope.APPLICATION)
@@ -169,7 +183,9 @@ def secrets_of(phone: Phone) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
-async def test_no_part_of_what_passed_is_a_key_a_secret_or_a_base(new_host, version) -> None:
+async def test_no_part_of_what_passed_is_a_key_a_secret_or_a_base(
+    new_host: Callable[[ProtocolVersion], Awaitable[Host]], version: ProtocolVersion
+) -> None:
     host = await new_host(version)
     assert host.reads(*host.passed) == []
     everything = b"\0".join(host.loot.values())
@@ -182,7 +198,9 @@ async def test_no_part_of_what_passed_is_a_key_a_secret_or_a_base(new_host, vers
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
 @pytest.mark.parametrize("leak", ["finished value", "answer's finished value", "base", "transport key"])
-async def test_a_base_that_leaks_in_any_form_is_found_and_forges(new_host, version, leak) -> None:
+async def test_a_base_that_leaks_in_any_form_is_found_and_forges(
+    new_host: Callable[[ProtocolVersion], Awaitable[Host]], version: ProtocolVersion, leak: str
+) -> None:
     """The attack above works: it finds what is there."""
     host = await new_host(version)
     passing = await host.inside("exchange/raw")
@@ -210,7 +228,9 @@ KEY_LEAKS = [
 
 
 @pytest.mark.parametrize(("version", "leak"), KEY_LEAKS)
-async def test_a_key_that_leaks_is_found_and_opens(new_host, core, version, leak) -> None:
+async def test_a_key_that_leaks_is_found_and_opens(
+    new_host: Callable[[ProtocolVersion], Awaitable[Host]], core: Core, version: ProtocolVersion, leak: str
+) -> None:
     host = await new_host(version)
     passing = host.keep(await host.inside("exchange/raw"))
     key = passing.sealed.encryptor._envelope_key
@@ -227,7 +247,13 @@ async def test_a_key_that_leaks_is_found_and_opens(new_host, core, version, leak
 
 @pytest.mark.parametrize("held", [False, True], ids=["after it passed", "before it passes"])
 @pytest.mark.parametrize("version", list(ProtocolVersion))
-async def test_parts_of_requests_put_together_do_nothing(new_host, core, operation, version, held) -> None:
+async def test_parts_of_requests_put_together_do_nothing(
+    new_host: Callable[[ProtocolVersion], Awaitable[Host]],
+    core: Core,
+    operation: CreateOperation,
+    version: ProtocolVersion,
+    held: bool,
+) -> None:
     host = await new_host(version)
     target = await operation(userId=None)
     waiting = []
@@ -334,7 +360,9 @@ async def state_of(core: Core) -> list[Any]:
 
 @pytest.mark.parametrize("version", [ProtocolVersion.V3_2, ProtocolVersion.V3_3])
 @pytest.mark.parametrize("leaks", [False, True], ids=["as it is", "were keys handed out"])
-async def test_a_spawn_that_is_held_back_gives_its_code_to_nobody_else(new_host, version, leaks) -> None:
+async def test_a_spawn_that_is_held_back_gives_its_code_to_nobody_else(
+    new_host: Callable[[ProtocolVersion], Awaitable[Host]], version: ProtocolVersion, leaks: bool
+) -> None:
     """The host seals the passing request anew under the phone's signature header and sends that first."""
     host = await new_host(version)
     passing = host.keep(await host.inside("spawn", spawn_request()))
@@ -367,7 +395,11 @@ async def test_a_spawn_that_is_held_back_gives_its_code_to_nobody_else(new_host,
 
 @pytest.mark.parametrize("kind", ["CODE", "RECOVERY"])
 async def test_an_activation_that_the_host_makes_of_a_passing_proof_is_told_at_once(
-    api, core, new_host, monkeypatch, kind
+    api: Api,
+    core: Core,
+    new_host: Callable[[ProtocolVersion], Awaitable[Host]],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
 ) -> None:
     """By an event with its user, for the user's other activations, and by a callback of the bank."""
     host = await new_host(ProtocolVersion.V3_3)

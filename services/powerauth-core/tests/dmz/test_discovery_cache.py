@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
+from core_test_api import Api, TestApplication
 
+from powerauth_core.container import Core
 from powerauth_core.providers import discovery
 from powerauth_core.providers.discovery import DiscoveryCache, Fetched
+
+if TYPE_CHECKING:
+    from dmz.conftest import Door, WebServer
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -108,7 +114,7 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_public_requests_cost_the_provider_one(
-    door: Any, core: Any, application: Any, api: Any, web_server: Any
+    door: Door, core: Core, application: TestApplication, api: Api, web_server: WebServer
 ) -> None:
     asked: list[str] = []
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, TestApplication
+from core_test_phones import MakeDevice, MakePhone, Stored
 from sqlalchemy import func, select
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
+from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone, Sealed
+
+if TYPE_CHECKING:
+    from dmz.conftest import Door, WebServer
 
 
 class Provider:
@@ -39,7 +45,7 @@ class Provider:
 
 
 @pytest_asyncio.fixture
-async def provider(core: Any, web_server: Any) -> Provider:
+async def provider(core: Core, web_server: WebServer) -> Provider:
     """A provider that the core's settings point at."""
     made = Provider()
     core.settings.custom_activation_provider_url = await web_server(made)
@@ -47,7 +53,7 @@ async def provider(core: Any, web_server: Any) -> Provider:
 
 
 async def create(
-    door: Any, device: Phone, kind: str, identity: dict[str, str], **more: Any
+    door: Door, device: Phone, kind: str, identity: dict[str, str], **more: Any
 ) -> dict[str, Any]:
     """Create and take over the keys of the answer."""
     sealed = await device.layer2(door.call)
@@ -71,14 +77,14 @@ def creation(
     } | more
 
 
-async def init(api: Any, **more: Any) -> dict[str, Any]:
+async def init(api: Api, **more: Any) -> dict[str, Any]:
     answer: dict[str, Any] = await api.ok(
         "activation/init", **({"userId": "alice", "applicationId": "test-application"} | more)
     )
     return answer
 
 
-async def count(core: Any, status: ActivationStatus | None = None) -> int:
+async def count(core: Core, status: ActivationStatus | None = None) -> int:
     statement = select(func.count()).select_from(Activation)
     if status is not None:
         statement = statement.where(Activation.activation_status == status)
@@ -87,7 +93,9 @@ async def count(core: Any, status: ActivationStatus | None = None) -> int:
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
-async def test_code_gives_a_usable_activation_after_its_commit(api, door, make_device, version) -> None:
+async def test_code_gives_a_usable_activation_after_its_commit(
+    api: Api, door: Door, make_device: MakeDevice, version: ProtocolVersion
+) -> None:
     started = await init(api)
     device = make_device(version)
     answer = await create(door, device, "CODE", {"code": started["activationCode"]})
@@ -100,7 +108,9 @@ async def test_code_gives_a_usable_activation_after_its_commit(api, door, make_d
     assert history == {"authenticated": True, "operations": []}
 
 
-async def test_code_with_commit_at_key_exchange_is_active_at_once(api, door, make_device) -> None:
+async def test_code_with_commit_at_key_exchange_is_active_at_once(
+    api: Api, door: Door, make_device: MakeDevice
+) -> None:
     started = await init(api, commitPhase="ON_KEY_EXCHANGE")
     answer = await create(door, make_device(), "CODE", {"code": started["activationCode"]})
     assert answer["activationStatus"] == "ACTIVE"
@@ -120,7 +130,9 @@ async def test_code_with_commit_at_key_exchange_is_active_at_once(api, door, mak
         ("DIRECT", {"method": "oidc", "providerId": "none", "code": "c", "nonce": "n"}),
     ],
 )
-async def test_nothing_is_created_without_a_proof(door, make_device, core, kind, identity) -> None:
+async def test_nothing_is_created_without_a_proof(
+    door: Door, make_device: MakeDevice, core: Core, kind: str, identity: dict[str, Any]
+) -> None:
     device = make_device()
     sealed = await device.layer2(door.call)
     status, body = await door.api.post("activation/create", **creation(device, sealed, kind, identity))
@@ -138,7 +150,9 @@ async def test_nothing_is_created_without_a_proof(door, make_device, core, kind,
         {"applicationKey": " "},
     ],
 )
-async def test_malformed_creation_is_refused(door, make_device, changes) -> None:
+async def test_malformed_creation_is_refused(
+    door: Door, make_device: MakeDevice, changes: dict[str, Any]
+) -> None:
     device = make_device()
     request = creation(device, await device.layer2(door.call), "CODE", {"code": "x"}) | changes
     status, _ = await door.api.post("activation/create", **request)
@@ -147,7 +161,7 @@ async def test_malformed_creation_is_refused(door, make_device, changes) -> None
 
 @pytest.mark.parametrize("broken", [{"mac": None}, {"encryptedData": "*"}, {"nonce": 5}, {"unknown": 1}])
 async def test_the_form_of_layer_2_is_judged_before_anybody_is_asked(
-    door, make_device, provider, broken
+    door: Door, make_device: MakeDevice, provider: Provider, broken: dict[str, Any]
 ) -> None:
     device = make_device()
     sealed = await device.layer2(door.call)
@@ -161,7 +175,7 @@ async def test_the_form_of_layer_2_is_judged_before_anybody_is_asked(
 
 
 @pytest_asyncio.fixture
-async def recoverable(api: Any, door: Any, make_device: Callable[..., Phone]) -> Phone:
+async def recoverable(api: Api, door: Door, make_device: Callable[..., Phone]) -> Phone:
     """An ACTIVE activation with a recovery code."""
     await api.ok(
         "recovery/config/update",
@@ -177,7 +191,9 @@ async def recoverable(api: Any, door: Any, make_device: Callable[..., Phone]) ->
     return device
 
 
-async def test_recovery_replaces_the_activation_and_commits(door, recoverable, make_device, stored) -> None:
+async def test_recovery_replaces_the_activation_and_commits(
+    door: Door, recoverable: Phone, make_device: MakeDevice, stored: Stored
+) -> None:
     code, puk = recoverable.open_recovery
     device = make_device()
     answer = await create(door, device, "RECOVERY", {"recoveryCode": code, "puk": puk})
@@ -186,7 +202,9 @@ async def test_recovery_replaces_the_activation_and_commits(door, recoverable, m
     assert (await stored(device)).user_id == "alice"
 
 
-async def test_wrong_puk_names_the_one_to_enter(door, recoverable, make_device, core) -> None:
+async def test_wrong_puk_names_the_one_to_enter(
+    door: Door, recoverable: Phone, make_device: MakeDevice, core: Core
+) -> None:
     code, puk = recoverable.open_recovery
     wrong = str((int(puk) + 1) % 10**10).zfill(10)
     device = make_device()
@@ -211,7 +229,15 @@ async def test_wrong_puk_names_the_one_to_enter(door, recoverable, make_device, 
     ],
 )
 async def test_recovery_without_a_provider_commits_as_configured(
-    api, door, recoverable, make_device, core, configured, setting, environment, committed
+    api: Api,
+    door: Door,
+    recoverable: Phone,
+    make_device: MakeDevice,
+    core: Core,
+    configured: list[Any] | None,
+    setting: bool | None,
+    environment: str,
+    committed: bool,
 ) -> None:
     settings: Any = core.settings
     settings.auto_commit_recovery, settings.environment = setting, environment
@@ -235,7 +261,17 @@ async def test_recovery_without_a_provider_commits_as_configured(
     ],
 )
 async def test_providers_word_decides_where_the_application_allows_it(
-    api, door, recoverable, provider, make_device, core, kind, environment, configured, word, committed
+    api: Api,
+    door: Door,
+    recoverable: Phone,
+    provider: Provider,
+    make_device: MakeDevice,
+    core: Core,
+    kind: str,
+    environment: str,
+    configured: Any,
+    word: bool,
+    committed: bool,
 ) -> None:
     settings: Any = core.settings
     settings.environment = environment
@@ -253,7 +289,7 @@ async def test_providers_word_decides_where_the_application_allows_it(
         assert (told["type"], told["activationId"]) == (kind, device.activation_id)
 
 
-async def allow_commits(api: Any, types: list[str] | None) -> None:
+async def allow_commits(api: Api, types: list[str] | None) -> None:
     if types is not None:
         await api.ok(
             "application/config/create",
@@ -264,12 +300,16 @@ async def allow_commits(api: Any, types: list[str] | None) -> None:
 
 
 @pytest.mark.parametrize("values", [["CODE"], ["OIDC"], ["recovery"], [7], [None], [["CUSTOM"]]])
-async def test_only_types_with_a_choice_can_be_configured(api, application, values) -> None:
+async def test_only_types_with_a_choice_can_be_configured(
+    api: Api, application: TestApplication, values: list[Any]
+) -> None:
     request = {"applicationId": "test-application", "key": "automaticCommit", "values": values}
     assert await api.error("application/config/create", **request) == "ERR0024"
 
 
-async def test_recovery_code_is_confirmed_by_a_signature_over_its_envelope(door, recoverable) -> None:
+async def test_recovery_code_is_confirmed_by_a_signature_over_its_envelope(
+    door: Door, recoverable: Phone
+) -> None:
     plain = json.dumps({"recoveryCode": recoverable.open_recovery[0]}).encode()
     body, sealed = await door.sealed(recoverable, SharedInfo1.CONFIRM_RECOVERY_CODE, plain)
     answer = await door.signed(recoverable, "recovery/confirm", body)
@@ -281,7 +321,9 @@ async def test_recovery_code_is_confirmed_by_a_signature_over_its_envelope(door,
 # -- providers -------------------------------------------------------------------------------------------
 
 
-async def test_provider_names_the_user_and_commits(door, provider, make_device, stored, core) -> None:
+async def test_provider_names_the_user_and_commits(
+    door: Door, provider: Provider, make_device: MakeDevice, stored: Stored, core: Core
+) -> None:
     provider.answers = {
         "plan": {
             "userId": "bob",
@@ -319,7 +361,9 @@ async def test_provider_names_the_user_and_commits(door, provider, make_device, 
         {"userId": "b", "validityMs": 1.5},
     ],
 )
-async def test_provider_that_names_nobody_refuses(door, provider, make_device, core, plan) -> None:
+async def test_provider_that_names_nobody_refuses(
+    door: Door, provider: Provider, make_device: MakeDevice, core: Core, plan: dict[str, Any] | list[Any]
+) -> None:
     provider.answers = {"plan": plan}
     device = make_device()
     request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
@@ -327,7 +371,9 @@ async def test_provider_that_names_nobody_refuses(door, provider, make_device, c
     assert await count(core) == 0
 
 
-async def test_failing_provider_refuses_and_leaves_nothing_usable(door, provider, make_device, core) -> None:
+async def test_failing_provider_refuses_and_leaves_nothing_usable(
+    door: Door, provider: Provider, make_device: MakeDevice, core: Core
+) -> None:
     provider.answers = {"plan": {"userId": "bob"}, "complete": {"flags": [""]}}
     device = make_device()
     request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
@@ -338,7 +384,9 @@ async def test_failing_provider_refuses_and_leaves_nothing_usable(door, provider
     assert await door.api.error("activation/create", **request) == "ERROR_PROVIDER"
 
 
-async def test_captured_host_cannot_speak_for_the_provider(door, provider, make_device, stored, core) -> None:
+async def test_captured_host_cannot_speak_for_the_provider(
+    door: Door, provider: Provider, make_device: MakeDevice, stored: Stored, core: Core
+) -> None:
     """What the host adds reaches neither the plan nor the commit, and the provider does not see it."""
     provider.answers = {"plan": {"userId": "bob"}}
     device = make_device()
@@ -353,7 +401,9 @@ async def test_captured_host_cannot_speak_for_the_provider(door, provider, make_
     assert not any("mallory" in json.dumps(content) for _, content in provider.asked)
 
 
-async def test_captured_host_cannot_send_credentials_again(door, provider, make_device, core) -> None:
+async def test_captured_host_cannot_send_credentials_again(
+    door: Door, provider: Provider, make_device: MakeDevice, core: Core
+) -> None:
     provider.answers = {"plan": {"userId": "bob"}, "complete": {"commit": True}}
     device = make_device()
     request = creation(device, await device.layer2(door.call), "CUSTOM", {"login": "b"})
@@ -363,7 +413,7 @@ async def test_captured_host_cannot_send_credentials_again(door, provider, make_
 
 
 async def test_captured_host_cannot_activate_after_the_provider_said_no(
-    door, provider, make_device, core
+    door: Door, provider: Provider, make_device: MakeDevice, core: Core
 ) -> None:
     """A refusal of the provider cannot be got round by another type with the same credentials."""
     provider.status = 403
@@ -375,14 +425,18 @@ async def test_captured_host_cannot_activate_after_the_provider_said_no(
     assert await count(core) == 0
 
 
-async def test_provider_never_commits_a_code(api, door, provider, make_device) -> None:
+async def test_provider_never_commits_a_code(
+    api: Api, door: Door, provider: Provider, make_device: MakeDevice
+) -> None:
     provider.answers = {"complete": {"commit": True}}
     started = await init(api)
     answer = await create(door, make_device(), "CODE", {"code": started["activationCode"]})
     assert answer["activationStatus"] == "PENDING_COMMIT"
 
 
-async def test_provider_decides_about_recovery_codes_at_removal(door, provider, recoverable, api) -> None:
+async def test_provider_decides_about_recovery_codes_at_removal(
+    door: Door, provider: Provider, recoverable: Phone, api: Api
+) -> None:
     provider.answers = {"plan-removal": {"revokeRecoveryCodes": True}}
     await door.signed(recoverable, "activation/remove", b"{}")
     assert provider.steps()[-2:] == ["plan-removal", "removed"]
@@ -390,7 +444,9 @@ async def test_provider_decides_about_recovery_codes_at_removal(door, provider, 
     assert {code["status"] for code in found["recoveryCodes"]} == {"REVOKED"}
 
 
-async def test_provider_is_not_asked_about_what_cannot_be_a_removal(door, provider, recoverable, api) -> None:
+async def test_provider_is_not_asked_about_what_cannot_be_a_removal(
+    door: Door, provider: Provider, recoverable: Phone, api: Api
+) -> None:
     await door.signed(recoverable, "activation/remove", b"{}", SignatureType.POSSESSION)
     await api.ok("activation/block", activationId=recoverable.activation_id)
     before = provider.steps()
@@ -403,7 +459,9 @@ async def test_provider_is_not_asked_about_what_cannot_be_a_removal(door, provid
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
-async def test_envelope_keys_open_an_envelope_of_the_application_once(door, make_phone, version) -> None:
+async def test_envelope_keys_open_an_envelope_of_the_application_once(
+    door: Door, make_phone: MakePhone, version: ProtocolVersion
+) -> None:
     phone = await make_phone(version=version)
     await phone.prepare_scope(door.call, Scope.APPLICATION)
     sealed = phone.seal(SharedInfo1.APPLICATION_GENERIC, b'{"secret":1}', Scope.APPLICATION)
@@ -417,14 +475,16 @@ async def test_envelope_keys_open_an_envelope_of_the_application_once(door, make
     assert await door.api.error("envelope/keys", **request) == "ERR0024"
 
 
-async def test_public_status_decrypts_on_the_device(door, phone) -> None:
+async def test_public_status_decrypts_on_the_device(door: Door, phone: Phone) -> None:
     blob = await phone.status(door.call)
     assert blob.activation_status == ActivationStatus.ACTIVE.code
     unknown = await door.api.ok("activation/status", activationId="unknown")
     assert len(b64decode(unknown["encryptedStatusBlob"])) == 32
 
 
-async def test_custom_object_comes_from_the_operator(core, door, phone, web_server) -> None:
+async def test_custom_object_comes_from_the_operator(
+    core: Core, door: Door, phone: Phone, web_server: WebServer
+) -> None:
     seen = []
 
     async def told(_path: str, body: bytes) -> tuple[int, bytes]:
@@ -455,7 +515,7 @@ UNUSABLE = [
 
 @pytest.mark.parametrize("told", UNUSABLE)
 async def test_what_an_operators_server_says_never_spoils_an_answer(
-    core, api, door, phone, make_device, web_server, told
+    core: Core, api: Api, door: Door, phone: Phone, make_device: MakeDevice, web_server: WebServer, told: str
 ) -> None:
     async def answer(path: str, _body: bytes) -> tuple[int, bytes]:
         claims = f'{{"status":"OK","responseObject":{told or "null"}}}'
@@ -471,7 +531,9 @@ async def test_what_an_operators_server_says_never_spoils_an_answer(
     assert created["userInfo"] == {}
 
 
-async def test_numbers_of_an_operators_server_keep_their_characters(core, door, phone, web_server) -> None:
+async def test_numbers_of_an_operators_server_keep_their_characters(
+    core: Core, door: Door, phone: Phone, web_server: WebServer
+) -> None:
     async def answer(_path: str, _body: bytes) -> tuple[int, bytes]:
         return 200, b'{"balance":12345678901234567.89}'
 
@@ -481,7 +543,15 @@ async def test_numbers_of_an_operators_server_keep_their_characters(core, door, 
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("NONE", None), ("MINIMAL", "alice"), ("REST", "claimed")])
-async def test_user_info_by_setting(core, api, door, make_device, web_server, kind, expected) -> None:
+async def test_user_info_by_setting(
+    core: Core,
+    api: Api,
+    door: Door,
+    make_device: MakeDevice,
+    web_server: WebServer,
+    kind: str,
+    expected: str | None,
+) -> None:
     async def claims(path: str, _body: bytes) -> tuple[int, bytes]:
         assert path.endswith("/private/user-claims?userId=alice")
         return 200, b'{"status":"OK","responseObject":{"sub":"claimed"}}'
@@ -495,7 +565,7 @@ async def test_user_info_by_setting(core, api, door, make_device, web_server, ki
     assert (answer["userInfo"] or {}).get("sub") == expected
 
 
-async def test_texts_are_told_once_per_change(api, door) -> None:
+async def test_texts_are_told_once_per_change(api: Api, door: Door) -> None:
     await api.ok(
         "operation/text/update", placeholder="login", language="en", title="Log in", message="Confirm"
     )
@@ -505,7 +575,7 @@ async def test_texts_are_told_once_per_change(api, door) -> None:
     assert (again["notModified"], again["rows"]) == (True, [])
 
 
-async def test_upgrade_of_a_current_activation_is_refused(door, phone) -> None:
+async def test_upgrade_of_a_current_activation_is_refused(door: Door, phone: Phone) -> None:
     body, _ = await door.sealed(phone, SharedInfo1.UPGRADE)
     request = {"encryption": door.encryption(phone), "body": b64encode(body)}
     assert await door.api.error("sealed/upgrade/start", **request) == "ERR0008"

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, NewApplication, TestApplication
+from core_test_phones import MakePhone
 from sqlalchemy import func, select
 
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core.activations.models import Activation
+from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
+from powerauth_sdk.phone import Phone
+
+if TYPE_CHECKING:
+    from dmz.conftest import CreateOperation, Door, HeaderOf, OperationRow
+
 
 PK = SignatureType.POSSESSION_KNOWLEDGE
 
@@ -27,7 +35,7 @@ PK = SignatureType.POSSESSION_KNOWLEDGE
 class CapturedHost:
     """The host: what it sends, and whether anything came of it."""
 
-    def __init__(self, door: Any) -> None:
+    def __init__(self, door: Door) -> None:
         self.api = door.api
 
     async def gains(self, path: str, request: dict[str, Any]) -> bool:
@@ -42,7 +50,7 @@ class CapturedHost:
 
 
 @pytest.fixture
-def host(door: Any) -> CapturedHost:
+def host(door: Door) -> CapturedHost:
     return CapturedHost(door)
 
 
@@ -53,7 +61,12 @@ async def target(operation: Callable[..., Awaitable[dict[str, Any]]]) -> dict[st
 
 
 async def test_stronger_factors_cannot_be_claimed(
-    host, door, phone, target, approval_of, operation_row
+    host: CapturedHost,
+    door: Door,
+    phone: Phone,
+    target: dict[str, Any],
+    approval_of: Callable[..., bytes],
+    operation_row: OperationRow,
 ) -> None:
     request = door.request(phone, "operation/approve", approval_of(target), SignatureType.POSSESSION)
     for claimed in ("possession_knowledge", "possession_biometry"):
@@ -63,7 +76,12 @@ async def test_stronger_factors_cannot_be_claimed(
 
 
 async def test_another_users_signature_does_not_approve(
-    host, door, make_phone, target, approval_of, operation_row
+    host: CapturedHost,
+    door: Door,
+    make_phone: MakePhone,
+    target: dict[str, Any],
+    approval_of: Callable[..., bytes],
+    operation_row: OperationRow,
 ) -> None:
     mallory = await make_phone("mallory")
     request = door.request(mallory, "operation/approve", approval_of(target))
@@ -73,7 +91,13 @@ async def test_another_users_signature_does_not_approve(
 
 
 async def test_phone_of_another_application_does_not_approve(
-    host, door, make_phone, new_application, target, approval_of, operation_row
+    host: CapturedHost,
+    door: Door,
+    make_phone: MakePhone,
+    new_application: NewApplication,
+    target: dict[str, Any],
+    approval_of: Callable[..., bytes],
+    operation_row: OperationRow,
 ) -> None:
     foreign = await make_phone("alice", of=await new_application("other"))
     request = door.request(foreign, "operation/approve", approval_of(target))
@@ -83,7 +107,14 @@ async def test_phone_of_another_application_does_not_approve(
     assert (await operation_row(target)).status is OperationStatus.PENDING
 
 
-async def test_host_cannot_add_what_decides(host, door, phone, target, approval_of, operation_row) -> None:
+async def test_host_cannot_add_what_decides(
+    host: CapturedHost,
+    door: Door,
+    phone: Phone,
+    target: dict[str, Any],
+    approval_of: Callable[..., bytes],
+    operation_row: OperationRow,
+) -> None:
     request = door.request(phone, "operation/approve", approval_of(target, data="A1*A1CZK"))
     forged = request | {
         "data": target["data"],
@@ -98,13 +129,15 @@ async def test_host_cannot_add_what_decides(host, door, phone, target, approval_
     assert ((await operation_row(target)).additional_data or {}).get("proximity_otp") is None
 
 
-async def test_header_that_failed_once_is_not_good_again(host, door, phone) -> None:
+async def test_header_that_failed_once_is_not_good_again(
+    host: CapturedHost, door: Door, phone: Phone
+) -> None:
     request = door.request(phone, "operation/approve", b'{"requestObject":{"id":"none","data":"x"}}')
     assert await host.api.error("signed/operation/approve", **request) == "ERR0034"
     assert not await host.gains("signed/operation/approve", request)
 
 
-async def test_one_factor_gives_no_vault_key(host, door, phone) -> None:
+async def test_one_factor_gives_no_vault_key(host: CapturedHost, door: Door, phone: Phone) -> None:
     body, _ = await door.sealed(phone, SharedInfo1.VAULT_UNLOCK)
     request = door.request(phone, "vault/unlock", body, SignatureType.POSSESSION)
     assert await host.api.error("sealed/vault/unlock", **request) == "ERR0012"
@@ -112,7 +145,9 @@ async def test_one_factor_gives_no_vault_key(host, door, phone) -> None:
     assert not await host.gains("sealed/vault/unlock", request)
 
 
-async def test_status_tells_no_activation_code(api, host, application) -> None:
+async def test_status_tells_no_activation_code(
+    api: Api, host: CapturedHost, application: TestApplication
+) -> None:
     started = await api.ok("activation/init", userId="bob", applicationId=application.application_id)
     answer = await host.api.ok("activation/status", activationId=started["activationId"])
     assert set(answer) == {
@@ -151,12 +186,14 @@ async def test_status_tells_no_activation_code(api, host, application) -> None:
         "sealed/activation/remove",
     ],
 )
-async def test_door_has_no_call_that_takes_the_hosts_word(host, path) -> None:
+async def test_door_has_no_call_that_takes_the_hosts_word(host: CapturedHost, path: str) -> None:
     response = await host.api.send(path, b'{"requestObject":{}}')
     assert response.status_code == 404
 
 
-async def test_activation_cannot_be_created_for_a_user_the_host_names(host, door, phone, core) -> None:
+async def test_activation_cannot_be_created_for_a_user_the_host_names(
+    host: CapturedHost, door: Door, phone: Phone, core: Core
+) -> None:
     sealed = await phone.layer2(door.call)
     request = {
         "applicationKey": phone.app.key,
@@ -175,7 +212,9 @@ async def test_activation_cannot_be_created_for_a_user_the_host_names(host, door
         assert await session.scalar(select(func.count()).select_from(Activation)) == 1
 
 
-async def test_code_that_passed_by_needs_its_commit(api, host, door, make_phone, application) -> None:
+async def test_code_that_passed_by_needs_its_commit(
+    api: Api, host: CapturedHost, door: Door, make_phone: MakePhone, application: TestApplication
+) -> None:
     """The host sees codes and can use them first: a commit by the bank, with the fingerprint, stops it."""
     started = await api.ok("activation/init", userId="bob", applicationId=application.application_id)
     attacker = await make_phone("mallory")
@@ -192,7 +231,9 @@ async def test_code_that_passed_by_needs_its_commit(api, host, door, make_phone,
     assert answer["activationStatus"] == "PENDING_COMMIT"
 
 
-async def test_token_header_is_good_for_one_call_of_any_kind(host, door, phone, header_of, target) -> None:
+async def test_token_header_is_good_for_one_call_of_any_kind(
+    host: CapturedHost, door: Door, phone: Phone, header_of: HeaderOf, target: dict[str, Any]
+) -> None:
     token = await door.token(phone, PK)
     for first, more in (
         ("operation/list", {}),
@@ -206,7 +247,9 @@ async def test_token_header_is_good_for_one_call_of_any_kind(host, door, phone, 
             assert not await host.gains(f"token/{second}", {"header": header, **again})
 
 
-async def test_token_header_cannot_probe_for_operations(host, door, phone, header_of, target) -> None:
+async def test_token_header_cannot_probe_for_operations(
+    host: CapturedHost, door: Door, phone: Phone, header_of: HeaderOf, target: dict[str, Any]
+) -> None:
     token = await door.token(phone)
     header = header_of(token)
     assert await host.api.error("token/operation/detail", header=header, id="unknown") == "ERR0034"
@@ -214,7 +257,12 @@ async def test_token_header_cannot_probe_for_operations(host, door, phone, heade
 
 
 async def test_token_opens_only_what_concerns_its_activation(
-    host, door, make_phone, header_of, operation, operation_row
+    host: CapturedHost,
+    door: Door,
+    make_phone: MakePhone,
+    header_of: HeaderOf,
+    operation: CreateOperation,
+    operation_row: OperationRow,
 ) -> None:
     mallory = await make_phone("mallory")
     token = await door.token(mallory)
@@ -236,12 +284,14 @@ async def test_token_opens_only_what_concerns_its_activation(
         {"token_id": "x"},
     ],
 )
-async def test_changed_token_header_opens_nothing(host, door, phone, header_of, changes) -> None:
+async def test_changed_token_header_opens_nothing(
+    host: CapturedHost, door: Door, phone: Phone, header_of: HeaderOf, changes: dict[str, Any]
+) -> None:
     token = await door.token(phone)
     assert not await host.gains("token/operation/list", {"header": header_of(token) | changes})
 
 
-async def test_key_store_needs_the_scopes_secret(host, door, phone) -> None:
+async def test_key_store_needs_the_scopes_secret(host: CapturedHost, door: Door, phone: Phone) -> None:
     good = phone.temporary_key_request(Scope.ACTIVATION)
     head, payload, mac = good.split(".")
     for forged in (f"{head}.{payload}.{mac[:-4]}AAAA", f"{head}.{payload}.", "x", ""):

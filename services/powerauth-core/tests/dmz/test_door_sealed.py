@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_phones import Change, MakePhone, Stored
 
 from powerauth_contracts.enums import ActivationStatus
+from powerauth_core.container import Core
 from powerauth_core.dmz.routes import door as door_router
 from powerauth_core.dmz.routes import examples
 from powerauth_core.routing import routers_of
@@ -17,6 +19,10 @@ from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone
+
+if TYPE_CHECKING:
+    from dmz.conftest import Door
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -44,7 +50,9 @@ def named(phone: Phone, name: str) -> dict[str, Any]:
 
 @versions
 @pytest.mark.parametrize("kind", [PK, PB])
-async def test_renaming(door, make_phone, stored, version, kind) -> None:
+async def test_renaming(
+    door: Door, make_phone: MakePhone, stored: Stored, version: ProtocolVersion, kind: SignatureType
+) -> None:
     phone = await make_phone(version=version)
     answer = await door.sign_inside(phone, "activation/rename", RENAME, kind)
     assert json.loads(answer["opened"]) == named(phone, "Work phone")
@@ -53,13 +61,15 @@ async def test_renaming(door, make_phone, stored, version, kind) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"activationName":" "}', b'{"activationName":{}}', b"\xff"])
-async def test_a_name_that_is_none_is_told_only_to_who_signed(door, phone, stored, body) -> None:
+async def test_a_name_that_is_none_is_told_only_to_who_signed(
+    door: Door, phone: Phone, stored: Stored, body: bytes
+) -> None:
     answer = await door.sign_inside(phone, "activation/rename", body)
     assert (answer["authenticated"], answer["refusal"], answer["envelope"]) == (True, "REQUEST_INVALID", None)
     assert (await stored(phone)).activation_name == "Phone"
 
 
-async def test_a_name_too_long_for_its_column_is_refused(door, phone, stored) -> None:
+async def test_a_name_too_long_for_its_column_is_refused(door: Door, phone: Phone, stored: Stored) -> None:
     request, _ = await door.inside(
         phone, "activation/rename", json.dumps({"activationName": "x" * 256}).encode()
     )
@@ -85,7 +95,14 @@ async def test_a_name_too_long_for_its_column_is_refused(door, phone, stored) ->
         ),
     ],
 )
-async def test_echoes(door, make_phone, version, action, plaintext, expected) -> None:
+async def test_echoes(
+    door: Door,
+    make_phone: MakePhone,
+    version: ProtocolVersion,
+    action: str,
+    plaintext: bytes,
+    expected: bytes,
+) -> None:
     phone = await make_phone(version=version)
     opened = (await door.sign_inside(phone, action, plaintext, PKB))["opened"]
     if expected[:1] == b"{":
@@ -106,7 +123,9 @@ async def test_echoes(door, make_phone, version, action, plaintext, expected) ->
         ("exchange/generics", b'{"requestObject":NaN}'),
     ],
 )
-async def test_what_cannot_be_echoed_is_told_only_to_who_signed(door, phone, action, plaintext) -> None:
+async def test_what_cannot_be_echoed_is_told_only_to_who_signed(
+    door: Door, phone: Phone, action: str, plaintext: bytes
+) -> None:
     answer = await door.sign_inside(phone, action, plaintext)
     assert (answer["authenticated"], answer["refusal"]) == (True, "REQUEST_INVALID")
 
@@ -115,7 +134,9 @@ SIGNED_INSIDE = ("activation/rename", "exchange/signed", "exchange/raw", "spawn"
 
 
 @pytest.mark.parametrize("action", SIGNED_INSIDE)
-async def test_wrong_signature_is_counted_and_the_envelope_is_used_up(door, phone, stored, action) -> None:
+async def test_wrong_signature_is_counted_and_the_envelope_is_used_up(
+    door: Door, phone: Phone, stored: Stored, action: str
+) -> None:
     request, _ = await door.inside(phone, action, RENAME)
     right = request["authorization"]["pa_signature"]
     request["authorization"]["pa_signature"] = b64encode(bytes(32))
@@ -132,7 +153,9 @@ async def test_wrong_signature_is_counted_and_the_envelope_is_used_up(door, phon
 @pytest.mark.parametrize(
     "flaw", ["mac", "body", "empty", "key", "application", "type", "version", "header", "blocked"]
 )
-async def test_what_does_not_open_is_no_attempt(door, phone, stored, change, flaw, action) -> None:
+async def test_what_does_not_open_is_no_attempt(
+    door: Door, phone: Phone, stored: Stored, change: Change, flaw: str, action: str
+) -> None:
     asked, sealed = await door.inside(phone, action, RENAME)
     broken = {
         "mac": sealed.fields | {"mac": b64encode(bytes(32))},
@@ -163,7 +186,9 @@ async def test_what_does_not_open_is_no_attempt(door, phone, stored, change, fla
 
 @versions
 @pytest.mark.parametrize("plaintext", [b"", b"{}"])
-async def test_user_info(door, make_phone, stored, version, plaintext) -> None:
+async def test_user_info(
+    door: Door, make_phone: MakePhone, stored: Stored, version: ProtocolVersion, plaintext: bytes
+) -> None:
     phone = await make_phone(version=version)
     request, sealed = await door.unsigned(phone, plaintext)
     answer = await door.api.ok("sealed/user-info", **request)
@@ -172,7 +197,9 @@ async def test_user_info(door, make_phone, stored, version, plaintext) -> None:
     assert (await stored(phone)).counter == 0
 
 
-async def test_a_signature_header_supplies_the_context_and_is_not_spent(door, phone, stored) -> None:
+async def test_a_signature_header_supplies_the_context_and_is_not_spent(
+    door: Door, phone: Phone, stored: Stored
+) -> None:
     request, sealed = await door.inside(phone, "activation/rename", b"{}")
     other = door.encryption(phone) | {"activation_id": "00000000-0000-4000-8000-000000000000"}
     answer = await door.api.ok("sealed/user-info", **request, encryption=other)
@@ -181,7 +208,9 @@ async def test_a_signature_header_supplies_the_context_and_is_not_spent(door, ph
 
 
 @pytest.mark.parametrize("kind", ["NONE", "MINIMAL"])
-async def test_without_a_provider_there_is_an_empty_object(core, door, phone, kind: Any) -> None:
+async def test_without_a_provider_there_is_an_empty_object(
+    core: Core, door: Door, phone: Phone, kind: Any
+) -> None:
     core.settings.user_info_provider = kind
     request, sealed = await door.unsigned(phone)
     opened = sealed.open_json((await door.api.ok("sealed/user-info", **request))["envelope"])
@@ -189,7 +218,7 @@ async def test_without_a_provider_there_is_an_empty_object(core, door, phone, ki
 
 
 @versions
-async def test_echo_of_an_activation(door, make_phone, version) -> None:
+async def test_echo_of_an_activation(door: Door, make_phone: MakePhone, version: ProtocolVersion) -> None:
     phone = await make_phone(version=version)
     for plaintext, data in ((b'{"data":"x"}', "x"), (b"", "''"), (b"{}", "''")):
         request, sealed = await door.unsigned(phone, plaintext)
@@ -199,7 +228,9 @@ async def test_echo_of_an_activation(door, make_phone, version) -> None:
 
 
 @pytest.mark.parametrize("action", ["user-info", "exchange/activation"])
-async def test_an_envelope_that_nobody_can_open_is_refused(door, phone, change, action) -> None:
+async def test_an_envelope_that_nobody_can_open_is_refused(
+    door: Door, phone: Phone, change: Change, action: str
+) -> None:
     request, sealed = await door.unsigned(phone)
     body = json.dumps(sealed.fields | {"mac": b64encode(bytes(32))}).encode()
     for broken, code in (
@@ -223,7 +254,7 @@ async def test_an_envelope_that_nobody_can_open_is_refused(door, phone, change, 
 
 
 @versions
-async def test_detail(door, make_phone, version) -> None:
+async def test_detail(door: Door, make_phone: MakePhone, version: ProtocolVersion) -> None:
     phone = await make_phone(version=version)
     for plaintext in (b"{}", b"", b"anything"):
         request, sealed = await door.unsigned(phone, plaintext, await door.token(phone, PB))
@@ -231,7 +262,7 @@ async def test_detail(door, make_phone, version) -> None:
         assert sealed.open_json(answer["envelope"]) == named(phone, "Phone")
 
 
-async def test_detail_needs_a_token_of_two_factors_that_was_not_used(door, phone) -> None:
+async def test_detail_needs_a_token_of_two_factors_that_was_not_used(door: Door, phone: Phone) -> None:
     weak, _ = await door.unsigned(phone, token=await door.token(phone, P))
     good, _ = await door.unsigned(phone, token=await door.token(phone, PK))
     without = good | {"token": None}
@@ -242,13 +273,13 @@ async def test_detail_needs_a_token_of_two_factors_that_was_not_used(door, phone
     assert await door.api.ok("sealed/activation/detail", **(fresh | {"token": good["token"]})) == CLOSED
 
 
-async def test_detail_is_for_the_tokens_activation(door, phone, make_phone) -> None:
+async def test_detail_is_for_the_tokens_activation(door: Door, phone: Phone, make_phone: MakePhone) -> None:
     token, mallory = await door.token(phone, PK), await make_phone("mallory")
     request, _ = await door.unsigned(mallory, token=token)
     assert await door.api.ok("sealed/activation/detail", **request) == CLOSED
 
 
-async def test_token_of_the_detail_is_judged_first_and_spent(door, phone) -> None:
+async def test_token_of_the_detail_is_judged_first_and_spent(door: Door, phone: Phone) -> None:
     request, _ = await door.unsigned(phone, token=await door.token(phone, PK))
     broken = request | {"encryption": None, "body": b64encode(b"text")}
     assert await door.api.error("sealed/activation/detail", **broken) == "ERR0024"
@@ -259,6 +290,6 @@ async def test_token_of_the_detail_is_judged_first_and_spent(door, phone) -> Non
 
 
 @pytest.mark.parametrize("environment", ["production", "development", "test"])
-def test_example_resources_are_served_outside_production_only(environment) -> None:
+def test_example_resources_are_served_outside_production_only(environment: str) -> None:
     assert (examples in routers_of(environment)) == (environment != "production")
     assert not [route for route in door_router.routes if "exchange" in str(route)]

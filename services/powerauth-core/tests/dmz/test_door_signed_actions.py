@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import Api
+from core_test_phones import Audited, Change, MakePhone, Stored
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import ActivationStatus, OperationStatus
+from powerauth_core.container import Core
 from powerauth_core.tokens.models import Token
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.v3.ecies import SharedInfo1
@@ -17,6 +21,10 @@ from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.vault import unwrap
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone
+
+if TYPE_CHECKING:
+    from dmz.conftest import CreateOperation, Door, OperationRow
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -48,7 +56,7 @@ def verification(phone: Phone, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-async def test_plain_verification_tells_who_signed(api, dmz, phone) -> None:
+async def test_plain_verification_tells_who_signed(api: Api, dmz: Api, phone: Phone) -> None:
     await api.ok("activation/flags/create", activationId=phone.activation_id, activationFlags=["VIP"])
     assert await dmz.ok("signed/verify", **verification(phone)) == {
         "authenticated": True,
@@ -62,7 +70,7 @@ async def test_plain_verification_tells_who_signed(api, dmz, phone) -> None:
     }
 
 
-async def test_wrong_signature_is_counted(dmz, phone, stored) -> None:
+async def test_wrong_signature_is_counted(dmz: Api, phone: Phone, stored: Stored) -> None:
     answer = await dmz.ok("signed/verify", **verification(phone, body=b64encode(b"other")))
     assert told(answer) == UNAUTHENTICATED
     assert (await stored(phone)).failed_attempts == 1
@@ -82,7 +90,9 @@ async def test_wrong_signature_is_counted(dmz, phone, stored) -> None:
         {"pa_nonce": 'AAAAAAAAAAAAAAAAAAAAAA=="'},
     ],
 )
-async def test_malformed_header_or_disallowed_type_counts_nothing(dmz, phone, stored, changes) -> None:
+async def test_malformed_header_or_disallowed_type_counts_nothing(
+    dmz: Api, phone: Phone, stored: Stored, changes: dict[str, Any]
+) -> None:
     request = verification(phone)
     request["header"] |= changes
     assert told(await dmz.ok("signed/verify", **request)) == UNAUTHENTICATED
@@ -90,7 +100,9 @@ async def test_malformed_header_or_disallowed_type_counts_nothing(dmz, phone, st
     assert (row.failed_attempts, row.counter) == (0, 0)
 
 
-async def test_version_below_the_minimum_is_like_a_malformed_header(api, dmz, make_phone, stored) -> None:
+async def test_version_below_the_minimum_is_like_a_malformed_header(
+    api: Api, dmz: Api, make_phone: MakePhone, stored: Stored
+) -> None:
     phone = await make_phone(version=ProtocolVersion.V3_0)
     await api.ok(
         "application/config/create",
@@ -113,7 +125,9 @@ async def test_version_below_the_minimum_is_like_a_malformed_header(api, dmz, ma
         ({"uriId": ""}, "ERR0024"),
     ],
 )
-async def test_plain_verification_is_not_for_actions(dmz, phone, changes, code) -> None:
+async def test_plain_verification_is_not_for_actions(
+    dmz: Api, phone: Phone, changes: dict[str, Any], code: str
+) -> None:
     assert await dmz.error("signed/verify", **verification(phone, **changes)) == code
 
 
@@ -122,7 +136,12 @@ async def test_plain_verification_is_not_for_actions(dmz, phone, changes, code) 
 
 @pytest.mark.parametrize("kind", [P, PK, PB])
 async def test_approval_does_what_the_phone_signed(
-    door, phone, operation, operation_row, approval_of, kind
+    door: Door,
+    phone: Phone,
+    operation: CreateOperation,
+    operation_row: OperationRow,
+    approval_of: Callable[..., bytes],
+    kind: SignatureType,
 ) -> None:
     made = await operation()
     answer = await door.signed(
@@ -152,7 +171,12 @@ async def test_approval_does_what_the_phone_signed(
 
 
 async def test_wrong_data_counts_on_the_operation_and_the_counter_stays_moved(
-    door, phone, operation, operation_row, approval_of, stored
+    door: Door,
+    phone: Phone,
+    operation: CreateOperation,
+    operation_row: OperationRow,
+    approval_of: Callable[..., bytes],
+    stored: Stored,
 ) -> None:
     made = await operation()
     for expected in ("APPROVAL_FAILED", "APPROVAL_FAILED", "OPERATION_FAILED"):
@@ -165,7 +189,12 @@ async def test_wrong_data_counts_on_the_operation_and_the_counter_stays_moved(
 
 
 async def test_wrong_signature_counts_on_activation_and_operation(
-    door, phone, operation, operation_row, approval_of, stored
+    door: Door,
+    phone: Phone,
+    operation: CreateOperation,
+    operation_row: OperationRow,
+    approval_of: Callable[..., bytes],
+    stored: Stored,
 ) -> None:
     made = await operation()
     request = door.request(phone, "operation/approve", b"something else")
@@ -183,7 +212,14 @@ async def test_wrong_signature_counts_on_activation_and_operation(
     "case", ["unassigned", "other user", "other activation", "inactive", "unknown key", "type"]
 )
 async def test_wrong_signature_counts_only_on_an_operation_that_fits(
-    door, phone, make_phone, operation, operation_row, approval_of, change, case
+    door: Door,
+    phone: Phone,
+    make_phone: MakePhone,
+    operation: CreateOperation,
+    operation_row: OperationRow,
+    approval_of: Callable[..., bytes],
+    change: Change,
+    case: str,
 ) -> None:
     members: dict[str, Any] = {}
     if case == "unassigned":
@@ -207,7 +243,13 @@ async def test_wrong_signature_counts_only_on_an_operation_that_fits(
 
 
 async def test_operation_of_somebody_else_is_like_an_unknown_one(
-    door, make_phone, phone, operation, operation_row, approval_of, stored
+    door: Door,
+    make_phone: MakePhone,
+    phone: Phone,
+    operation: CreateOperation,
+    operation_row: OperationRow,
+    approval_of: Callable[..., bytes],
+    stored: Stored,
 ) -> None:
     made = await operation(userId="bob")
     bound = await operation(activationId=(await make_phone()).activation_id)
@@ -220,7 +262,9 @@ async def test_operation_of_somebody_else_is_like_an_unknown_one(
     assert (row.counter, row.failed_attempts) == (3, 0)
 
 
-async def test_failing_action_keeps_counter_step_and_audit(door, phone, stored, audited) -> None:
+async def test_failing_action_keeps_counter_step_and_audit(
+    door: Door, phone: Phone, stored: Stored, audited: Audited
+) -> None:
     body = json.dumps({"requestObject": {"id": "unknown", "data": "x"}}).encode()
     request = door.request(phone, "operation/approve", body)
     assert await door.api.error("signed/operation/approve", **request) == "ERR0034"
@@ -229,7 +273,9 @@ async def test_failing_action_keeps_counter_step_and_audit(door, phone, stored, 
     assert told(await door.api.ok("signed/operation/approve", **request)) == UNAUTHENTICATED
 
 
-async def test_flags_of_the_activation_forbid_an_approval(api, door, phone, operation, approval_of) -> None:
+async def test_flags_of_the_activation_forbid_an_approval(
+    api: Api, door: Door, phone: Phone, operation: CreateOperation, approval_of: Callable[..., bytes]
+) -> None:
     made = await operation(activationFlag="LIMITED")
     missing = await door.signed(phone, "operation/approve", approval_of(made))
     assert told(missing) == {
@@ -251,14 +297,18 @@ async def test_flags_of_the_activation_forbid_an_approval(api, door, phone, oper
     "body",
     [b"", b"[]", b"{}", b'{"requestObject":{"id":"x"}}', b'{"requestObject":{"id":7,"data":"x"}}', b"\xff"],
 )
-async def test_unusable_signed_body_is_refused_after_authentication(door, phone, stored, body) -> None:
+async def test_unusable_signed_body_is_refused_after_authentication(
+    door: Door, phone: Phone, stored: Stored, body: bytes
+) -> None:
     for action, number in (("operation/approve", 1), ("operation/reject", 2)):
         answer = await door.signed(phone, action, body if action.endswith("approve") else b"[]")
         assert told(answer) == {"authenticated": True, "refusal": "REQUEST_INVALID"}
         assert (await stored(phone)).counter == number
 
 
-async def test_rejection_and_history(door, phone, operation, operation_row) -> None:
+async def test_rejection_and_history(
+    door: Door, phone: Phone, operation: CreateOperation, operation_row: OperationRow
+) -> None:
     made = await operation()
     body = json.dumps({"requestObject": {"id": made["id"], "reason": "UNEXPECTED_OPERATION"}}).encode()
     answer = await door.signed(phone, "operation/reject", body)
@@ -270,7 +320,9 @@ async def test_rejection_and_history(door, phone, operation, operation_row) -> N
     assert "proximityOtp" not in json.dumps(history)
 
 
-async def test_proximity_code_comes_from_the_signed_body(door, phone, operation, approval_of) -> None:
+async def test_proximity_code_comes_from_the_signed_body(
+    door: Door, phone: Phone, operation: CreateOperation, approval_of: Callable[..., bytes]
+) -> None:
     made = await operation(proximityCheckEnabled=True)
     without = await door.signed(phone, "operation/approve", approval_of(made))
     assert without["result"] == "APPROVAL_FAILED"
@@ -280,7 +332,11 @@ async def test_proximity_code_comes_from_the_signed_body(door, phone, operation,
 
 
 async def test_one_operation_is_approved_once_by_many_phones_at_the_same_time(
-    door, make_phone, operation, operation_row, approval_of
+    door: Door,
+    make_phone: MakePhone,
+    operation: CreateOperation,
+    operation_row: OperationRow,
+    approval_of: Callable[..., bytes],
 ) -> None:
     made = await operation()
     phones = [await make_phone() for _ in range(6)]
@@ -292,7 +348,7 @@ async def test_one_operation_is_approved_once_by_many_phones_at_the_same_time(
 
 
 async def test_two_phones_approving_two_operations_crosswise_do_not_wait_in_a_ring(
-    door, make_phone, operation, approval_of
+    door: Door, make_phone: MakePhone, operation: CreateOperation, approval_of: Callable[..., bytes]
 ) -> None:
     phones = [await make_phone() for _ in range(8)]
     made = [await operation() for _ in range(8)]
@@ -308,7 +364,9 @@ async def test_two_phones_approving_two_operations_crosswise_do_not_wait_in_a_ri
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
-async def test_token_is_created_for_the_type_that_signed(api, door, make_phone, core, version) -> None:
+async def test_token_is_created_for_the_type_that_signed(
+    api: Api, door: Door, make_phone: MakePhone, core: Core, version: ProtocolVersion
+) -> None:
     phone = await make_phone(version=version)
     body, sealed = await door.sealed(phone, SharedInfo1.CREATE_TOKEN)
     answer = await door.signed(phone, "token/create", body, PB)
@@ -319,20 +377,24 @@ async def test_token_is_created_for_the_type_that_signed(api, door, make_phone, 
     assert token.activation_id == phone.activation_id
 
 
-async def test_three_factors_do_not_create_a_token(door, phone, stored) -> None:
+async def test_three_factors_do_not_create_a_token(door: Door, phone: Phone, stored: Stored) -> None:
     body, _ = await door.sealed(phone, SharedInfo1.CREATE_TOKEN)
     assert told(await door.signed(phone, "token/create", body, PKB)) == UNAUTHENTICATED
     assert (await stored(phone)).counter == 0
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"encryptedData":"AA==","mac":"AA==","x":1}'])
-async def test_token_creation_needs_an_envelope(door, phone, stored, body) -> None:
+async def test_token_creation_needs_an_envelope(
+    door: Door, phone: Phone, stored: Stored, body: bytes
+) -> None:
     request = door.request(phone, "token/create", body)
     assert await door.api.error("sealed/token/create", **request) == "ERR0024"
     assert (await stored(phone)).counter == 1
 
 
-async def test_own_token_is_removed_and_another_activations_is_not(door, phone, make_phone, core) -> None:
+async def test_own_token_is_removed_and_another_activations_is_not(
+    door: Door, phone: Phone, make_phone: MakePhone, core: Core
+) -> None:
     own, foreign = await door.token(phone), await door.token(await make_phone("bob"))
     for token, removed in ((own, True), (own, False), (foreign, False)):
         body = json.dumps({"requestObject": {"tokenId": token[0]}}).encode()
@@ -344,7 +406,7 @@ async def test_own_token_is_removed_and_another_activations_is_not(door, phone, 
         assert [token.token_id for token in await session.scalars(select(Token))] == [foreign[0]]
 
 
-async def test_vault_is_opened_for_the_device(door, phone, audited) -> None:
+async def test_vault_is_opened_for_the_device(door: Door, phone: Phone, audited: Audited) -> None:
     body, sealed = await door.sealed(phone, SharedInfo1.VAULT_UNLOCK, b'{"reason":"ADD_BIOMETRY"}')
     answer = await door.signed(phone, "vault/unlock", body)
     wrapped = b64decode(sealed.open_json(answer["envelope"])["encryptedVaultEncryptionKey"])
@@ -352,7 +414,7 @@ async def test_vault_is_opened_for_the_device(door, phone, audited) -> None:
     assert "ADD_BIOMETRY" in str((await audited(phone))[0].additional_info)
 
 
-async def test_vault_keeps_its_own_order_and_errors(door, phone, stored) -> None:
+async def test_vault_keeps_its_own_order_and_errors(door: Door, phone: Phone, stored: Stored) -> None:
     body, _ = await door.sealed(phone, SharedInfo1.VAULT_UNLOCK)
     for kind in (P, PB):
         request = door.request(phone, "vault/unlock", body, kind)
@@ -365,7 +427,7 @@ async def test_vault_keeps_its_own_order_and_errors(door, phone, stored) -> None
     assert (await stored(phone)).failed_attempts == 1
 
 
-async def test_removal_and_what_follows(door, phone, stored) -> None:
+async def test_removal_and_what_follows(door: Door, phone: Phone, stored: Stored) -> None:
     answer = await door.signed(phone, "activation/remove", b"{}")
     assert told(answer) == {"authenticated": True, "activationId": phone.activation_id}
     row = await stored(phone)
@@ -374,14 +436,18 @@ async def test_removal_and_what_follows(door, phone, stored) -> None:
 
 
 @pytest.mark.parametrize("version", [2, 3])
-async def test_no_activation_can_be_upgraded(door, phone, change, stored, version: int) -> None:
+async def test_no_activation_can_be_upgraded(
+    door: Door, phone: Phone, change: Change, stored: Stored, version: int
+) -> None:
     await change(phone, version=version)
     request = door.request(phone, "upgrade/commit", b"{}")
     assert await door.api.error("signed/upgrade/commit", **request) == "ERR0008"
     assert (await stored(phone)).version == version
 
 
-async def test_actions_of_many_phones_share_batches_and_all_succeed(door, make_phone, core, stored) -> None:
+async def test_actions_of_many_phones_share_batches_and_all_succeed(
+    door: Door, make_phone: MakePhone, core: Core, stored: Stored
+) -> None:
     phones = [await make_phone(f"user-{number}") for number in range(10)]
     calls = []
     for number, phone in enumerate(phones):

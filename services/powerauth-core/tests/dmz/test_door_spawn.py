@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import Api
+from core_test_phones import Stored
 from sqlalchemy import func, select
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications import transfer_rules as rules
 from powerauth_core.audit.models import AuditLog
+from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Call, Phone
+
+if TYPE_CHECKING:
+    from dmz.conftest import Door
+
 
 OTP = "sixteen-or-more-characters"
 URI_ID = "/api/activation/code"
@@ -26,7 +33,7 @@ REFUSED = {"authenticated": True, "refusal": "TRANSFER_REFUSED", "envelope": Non
 class Spawner:
     """A phone that asks, and the bank that allows it."""
 
-    def __init__(self, api: Any, dmz: Any, phone: Phone, door: Any) -> None:
+    def __init__(self, api: Api, dmz: Api, phone: Phone, door: Door) -> None:
         self.api = api
         self.door = door
         self.dmz = dmz
@@ -79,7 +86,7 @@ class Spawner:
 
 
 @pytest.fixture
-def spawner(api: Any, dmz: Any, phone: Phone, door: Any) -> Spawner:
+def spawner(api: Api, dmz: Api, phone: Phone, door: Door) -> Spawner:
     return Spawner(api, dmz, phone, door)
 
 
@@ -90,7 +97,7 @@ def own(phone: Phone) -> dict[str, Any]:
 
 
 @pytest.fixture
-def call(api: Any) -> Call:
+def call(api: Api) -> Call:
     async def post(path: str, request: Mapping[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = await api.ok(path, **request)
         return answer
@@ -99,7 +106,7 @@ def call(api: Any) -> Call:
 
 
 @pytest.fixture
-def refused_call(api: Any, call: Call) -> Call:
+def refused_call(api: Api, call: Call) -> Call:
     """Like `call`, but the key exchange is refused; its code is the text of the error."""
 
     async def post(path: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +117,9 @@ def refused_call(api: Any, call: Call) -> Call:
     return post
 
 
-async def test_child_remembers_its_parent_and_a_move_is_told(spawner, own, api, phone, call) -> None:
+async def test_child_remembers_its_parent_and_a_move_is_told(
+    spawner: Spawner, own: dict[str, Any], api: Api, phone: Phone, call: Call
+) -> None:
     await spawner.allow(own | {"initialFlags": ["MOVED"]})
     spawned = await spawner.spawn()
     child = await api.ok("activation/status", activationId=spawned["activationId"])
@@ -131,7 +140,9 @@ async def test_child_remembers_its_parent_and_a_move_is_told(spawner, own, api, 
     assert relations == {phone.activation_id: None, spawned["activationId"]: phone.activation_id}
 
 
-async def test_transfer_is_audited_with_both_ids_and_without_secrets(spawner, own, call, core, phone) -> None:
+async def test_transfer_is_audited_with_both_ids_and_without_secrets(
+    spawner: Spawner, own: dict[str, Any], call: Call, core: Core, phone: Phone
+) -> None:
     await spawner.allow(own)
     spawned = await spawner.spawn()
     await spawner.join(call, spawned["activationCode"])
@@ -148,14 +159,16 @@ async def test_transfer_is_audited_with_both_ids_and_without_secrets(spawner, ow
     assert spawned["activationCode"] not in json.dumps([row.param for row in rows])
 
 
-async def test_without_configuration_nothing_is_opened(spawner, core) -> None:
+async def test_without_configuration_nothing_is_opened(spawner: Spawner, core: Core) -> None:
     assert await spawner.answer() == REFUSED
     async with core.database.read() as session:
         assert (await session.execute(select(func.count()).select_from(Activation))).scalar_one() == 1
 
 
 @pytest.mark.parametrize("otp", ["short", "x" * 15, "", " " * 20, "x" * 256])
-async def test_unusable_password_is_told_only_to_who_signed(spawner, own, otp) -> None:
+async def test_unusable_password_is_told_only_to_who_signed(
+    spawner: Spawner, own: dict[str, Any], otp: str
+) -> None:
     await spawner.allow(own)
     assert (await spawner.answer(otp=otp))["refusal"] == "REQUEST_INVALID"
     request, _ = await spawner.request(otp=otp)
@@ -168,13 +181,17 @@ async def test_unusable_password_is_told_only_to_who_signed(spawner, own, otp) -
 
 
 @pytest.mark.parametrize("kind", [SignatureType.POSSESSION, SignatureType.POSSESSION_KNOWLEDGE_BIOMETRY])
-async def test_other_factors_are_not_looked_at(spawner, own, kind, stored) -> None:
+async def test_other_factors_are_not_looked_at(
+    spawner: Spawner, own: dict[str, Any], kind: SignatureType, stored: Stored
+) -> None:
     await spawner.allow(own)
     assert not (await spawner.answer(kind=kind))["authenticated"]
     assert (await stored(spawner.phone)).failed_attempts == 0
 
 
-async def test_wrong_signature_counts_and_opens_nothing(spawner, own, stored, core) -> None:
+async def test_wrong_signature_counts_and_opens_nothing(
+    spawner: Spawner, own: dict[str, Any], stored: Stored, core: Core
+) -> None:
     await spawner.allow(own)
     request, _ = await spawner.request()
     request["authorization"]["pa_signature"] = b64encode(bytes(32))
@@ -184,7 +201,9 @@ async def test_wrong_signature_counts_and_opens_nothing(spawner, own, stored, co
         assert (await session.execute(select(func.count()).select_from(Activation))).scalar_one() == 1
 
 
-async def test_envelope_that_does_not_open_counts_nothing(spawner, own, stored) -> None:
+async def test_envelope_that_does_not_open_counts_nothing(
+    spawner: Spawner, own: dict[str, Any], stored: Stored
+) -> None:
     await spawner.allow(own)
     request, sealed = await spawner.request()
     broken = sealed.fields | {"mac": b64encode(bytes(32))}
@@ -195,14 +214,14 @@ async def test_envelope_that_does_not_open_counts_nothing(spawner, own, stored) 
     assert (await stored(spawner.phone)).failed_attempts == 0
 
 
-async def test_request_is_carried_out_once(spawner, own) -> None:
+async def test_request_is_carried_out_once(spawner: Spawner, own: dict[str, Any]) -> None:
     await spawner.allow(own)
     request, _ = await spawner.request()
     assert (await spawner.dmz.ok("sealed/spawn", **request))["authenticated"]
     assert not (await spawner.dmz.ok("sealed/spawn", **request))["authenticated"]
 
 
-async def test_plain_verification_does_not_vouch_for_it(spawner, phone) -> None:
+async def test_plain_verification_does_not_vouch_for_it(spawner: Spawner, phone: Phone) -> None:
     signed = phone.sign(b"{}", uri_id=URI_ID)
     code = await spawner.dmz.error(
         "signed/verify",
@@ -216,7 +235,9 @@ async def test_plain_verification_does_not_vouch_for_it(spawner, phone) -> None:
 
 
 @pytest.mark.parametrize("version", [ProtocolVersion.V3_0, ProtocolVersion.V3_1])
-async def test_versions_without_replay_protection_are_refused(spawner, own, phone, version, stored) -> None:
+async def test_versions_without_replay_protection_are_refused(
+    spawner: Spawner, own: dict[str, Any], phone: Phone, version: ProtocolVersion, stored: Stored
+) -> None:
     await spawner.allow(own)
     phone.version = version
     assert not (await spawner.answer())["authenticated"]
@@ -224,7 +245,7 @@ async def test_versions_without_replay_protection_are_refused(spawner, own, phon
 
 
 async def test_wrong_password_is_counted_on_the_child_alone(
-    spawner, own, api, refused_call, phone, stored
+    spawner: Spawner, own: dict[str, Any], api: Api, refused_call: Call, phone: Phone, stored: Stored
 ) -> None:
     await spawner.allow(own)
     spawned = await spawner.spawn()
@@ -239,7 +260,7 @@ async def test_wrong_password_is_counted_on_the_child_alone(
 
 @pytest.mark.parametrize("change", ["block", "remove"])
 async def test_child_of_a_parent_that_is_not_active_is_removed(
-    spawner, own, api, refused_call, phone, change
+    spawner: Spawner, own: dict[str, Any], api: Api, refused_call: Call, phone: Phone, change: str
 ) -> None:
     await spawner.allow(own)
     spawned = await spawner.spawn()

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import Api, StartCore
+from core_test_phones import Change
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import text
 
 from powerauth_contracts.enums import ActivationStatus, StatementAction
+from powerauth_core.container import Core
 from powerauth_core.statements import service as statements
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.keys import export_public_key, generate_key_pair
 from powerauth_protocol.v3.signature import SignatureType
+from powerauth_sdk.phone import Phone
 from servicekit import clock
+
+if TYPE_CHECKING:
+    from dmz.conftest import CreateOperation, Door, HeaderOf, OperationRow
+
 
 P, PK, PB = (
     SignatureType.POSSESSION,
@@ -24,7 +32,9 @@ P, PK, PB = (
 )
 
 
-async def test_list_shows_pending_operations_without_their_otp(door, phone, operation) -> None:
+async def test_list_shows_pending_operations_without_their_otp(
+    door: Door, phone: Phone, operation: CreateOperation
+) -> None:
     made = await operation(proximityCheckEnabled=True)
     await operation(userId="bob")
     answer = await door.with_token(await door.token(phone), "operation/list")
@@ -47,7 +57,9 @@ async def test_list_shows_pending_operations_without_their_otp(door, phone, oper
     assert made["proximityOtp"] not in str(answer)
 
 
-async def test_detail_and_claim(door, phone, operation, operation_row) -> None:
+async def test_detail_and_claim(
+    door: Door, phone: Phone, operation: CreateOperation, operation_row: OperationRow
+) -> None:
     made = await operation(userId=None)
     token = await door.token(phone)
     detail = await door.with_token(token, "operation/detail", id=made["id"])
@@ -57,14 +69,18 @@ async def test_detail_and_claim(door, phone, operation, operation_row) -> None:
     assert (await operation_row(made)).user_id == "alice"
 
 
-async def test_token_of_an_inactive_activation_opens_nothing(door, phone, change) -> None:
+async def test_token_of_an_inactive_activation_opens_nothing(
+    door: Door, phone: Phone, change: Change
+) -> None:
     token = await door.token(phone)
     await change(phone, activation_status=ActivationStatus.BLOCKED)
     for action, more in (("operation/list", {}), ("who-am-i", {"audience": "inbox/count"})):
         assert not (await door.with_token(token, action, **more))["authenticated"]
 
 
-async def test_statement_is_signed_by_the_core_for_one_action_and_a_minute(api, door, phone) -> None:
+async def test_statement_is_signed_by_the_core_for_one_action_and_a_minute(
+    api: Api, door: Door, phone: Phone
+) -> None:
     answer = await door.with_token(await door.token(phone), "who-am-i", audience="inbox/count")
     keys = KeySet.import_key_set(await api.ok("statement/keys"))
     token = jwt.decode(answer["statement"], keys, algorithms=["ES256"])
@@ -76,7 +92,9 @@ async def test_statement_is_signed_by_the_core_for_one_action_and_a_minute(api, 
     assert abs(token.claims["iat"] - clock.now_ms() // 1000) < 60
 
 
-async def test_statement_key_is_made_once_by_all_replicas_and_encrypted_at_rest(core, start_core) -> None:
+async def test_statement_key_is_made_once_by_all_replicas_and_encrypted_at_rest(
+    core: Core, start_core: StartCore
+) -> None:
     other = await start_core()
     found = await asyncio.gather(
         *[statements.public_keys(each.database, each.cipher) for each in (core, other) * 3]
@@ -89,7 +107,7 @@ async def test_statement_key_is_made_once_by_all_replicas_and_encrypted_at_rest(
     assert row["private_key_encryption"] == 1
 
 
-async def test_key_of_others_is_not_published_for_statements(core, api) -> None:
+async def test_key_of_others_is_not_published_for_statements(core: Core, api: Api) -> None:
     """Whoever writes a public key into the table must not sign for every device with it."""
     [published] = (await api.ok("statement/keys"))["keys"]
     foreign = b64encode(export_public_key(generate_key_pair().public))
@@ -106,7 +124,7 @@ async def test_key_of_others_is_not_published_for_statements(core, api) -> None:
     assert await api.error("statement/keys") == "ERR0010"
 
 
-async def test_published_key_verifies_statements_of_every_replica(core, start_core) -> None:
+async def test_published_key_verifies_statements_of_every_replica(core: Core, start_core: StartCore) -> None:
     other = await start_core()
     subject = statements.Subject("a", "u", "app")
     statement = await statements.sign(other.database, other.cipher, subject, StatementAction.COUNT_MESSAGES)
@@ -116,7 +134,9 @@ async def test_published_key_verifies_statements_of_every_replica(core, start_co
 
 
 @pytest.mark.parametrize("audience", ["", "push", "inbox", "inbox/message/delete"])
-async def test_statement_is_for_an_action_that_the_core_knows(door, phone, header_of, audience) -> None:
+async def test_statement_is_for_an_action_that_the_core_knows(
+    door: Door, phone: Phone, header_of: HeaderOf, audience: str
+) -> None:
     token = await door.token(phone)
     code = await door.api.error("token/who-am-i", header=header_of(token), audience=audience)
     assert code == "ERROR_HTTP_REQUEST"

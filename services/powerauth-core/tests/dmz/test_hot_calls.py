@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 import pytest_asyncio
+from core_test_api import Api
+from core_test_phones import MakePhone, Stored
+from fastapi import FastAPI
 
 from powerauth_contracts.dmz.table import DOOR
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.app import create_app
+from powerauth_core.container import Core
 from powerauth_core.edge import ENDPOINTS, FAST_CALLS
 from powerauth_core.integrations.service import ensure_integration
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64encode
+from powerauth_sdk.phone import Phone
 from servicekit import metrics
 from servicekit.bundles import AnswerReader, BundledAnswer, BundledCall, write_calls
 from servicekit.edge.fast import FastEdge
 from servicekit.edge.routing import declared
+
+if TYPE_CHECKING:
+    from dmz.conftest import CreateOperation, Door
+
 
 ROOT = "/powerauth-java-server"
 JSON = {"Content-Type": "application/json"}
@@ -47,7 +56,7 @@ class Both:
 
 
 @pytest_asyncio.fixture
-async def both(core: Any) -> AsyncIterator[Both]:
+async def both(core: Core) -> AsyncIterator[Both]:
     """Fast edge and route of one core."""
     credentials = await ensure_integration(core, "hot", IntegrationKind.REST)
     clients = []
@@ -68,11 +77,11 @@ async def both(core: Any) -> AsyncIterator[Both]:
         await client.aclose()
 
 
-def verification(phone: Any, **changes: Any) -> bytes:
+def verification(phone: Phone, **changes: Any) -> bytes:
     return json.dumps({"requestObject": phone.sign(b"").request | changes}).encode()
 
 
-async def test_answers_and_refusals_are_worded_alike(both: Both, phone: Any) -> None:
+async def test_answers_and_refusals_are_worded_alike(both: Both, phone: Phone) -> None:
     for path in (path for path in FAST_CALLS if path.startswith("/rest")):
         for content in (b"", b"{}", b'{"requestObject":{}}'):
             assert (await both.post(path, content)).status_code == 400
@@ -88,7 +97,7 @@ async def test_answers_and_refusals_are_worded_alike(both: Both, phone: Any) -> 
 
 
 async def test_hot_calls_need_credentials_and_are_counted_by_their_path(
-    app: Any, api: Any, phone: Any
+    app: FastAPI, api: Api, phone: Phone
 ) -> None:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://core") as client:
         answer = await client.post(ROOT + VERIFY_SIGNATURE, content=verification(phone), headers=JSON)
@@ -114,11 +123,11 @@ def call(number: int, request: Any, path: str = VERIFY) -> BundledCall:
     return BundledCall(number, path, None, json.dumps({"requestObject": request}).encode())
 
 
-def login(phone: Any, body: bytes = b"{}", **changes: Any) -> dict[str, Any]:
+def login(phone: Phone, body: bytes = b"{}", **changes: Any) -> dict[str, Any]:
     return {"header": phone.sign(body, uri_id="/login").header, "body": b64encode(body), **LOGIN, **changes}
 
 
-async def send(api: Any, *calls: BundledCall) -> list[BundledAnswer]:
+async def send(api: Api, *calls: BundledCall) -> list[BundledAnswer]:
     response = await api.send("bundle", write_calls(calls))
     assert response.status_code == 200
     return sorted(AnswerReader().feed(response.content))
@@ -126,7 +135,7 @@ async def send(api: Any, *calls: BundledCall) -> list[BundledAnswer]:
 
 @pytest.mark.dialects("sqlite", "postgresql")
 async def test_every_call_gets_the_answer_it_would_get_alone(
-    dmz: Any, make_phone: Any, stored: Any, operation: Any, door: Any
+    dmz: Api, make_phone: MakePhone, stored: Stored, operation: CreateOperation, door: Door
 ) -> None:
     phones = [await make_phone(name) for name in ("alice", "bob", "carol")]
     made = await operation()
@@ -152,12 +161,12 @@ async def test_every_call_gets_the_answer_it_would_get_alone(
 
 
 @pytest.mark.parametrize("path", [f"{DOOR}/activation/create", f"{DOOR}/bundle", VERIFY_SIGNATURE])
-async def test_only_hot_calls_of_the_door_come_in_bundles(dmz: Any, phone: Any, path: str) -> None:
+async def test_only_hot_calls_of_the_door_come_in_bundles(dmz: Api, phone: Phone, path: str) -> None:
     answers = await send(dmz, call(0, {"activationId": "a"}, path), call(1, login(phone)))
     assert [answer.status for answer in answers] == [0, 200]
 
 
-async def test_only_the_door_takes_bundles(api: Any, dmz: Any, phone: Any) -> None:
+async def test_only_the_door_takes_bundles(api: Api, dmz: Api, phone: Phone) -> None:
     content = write_calls([call(0, login(phone))])
     assert (await api.send(f"{DOOR}/bundle", content)).status_code == 401
     assert (await dmz.send("/rest/v3/bundle", content)).status_code in (401, 404)

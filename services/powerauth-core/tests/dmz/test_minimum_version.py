@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import Api
+from core_test_phones import MakePhone
 from fastapi import FastAPI
 
 from powerauth_protocol.common.encoding import b64encode
@@ -14,7 +16,11 @@ from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Call, Phone
+
+if TYPE_CHECKING:
+    from dmz.conftest import CreateOperation, Door
+
 
 pytestmark = pytest.mark.dialects("sqlite")
 VERSIONS = list(ProtocolVersion)
@@ -30,7 +36,9 @@ Request = dict[str, Any]
 class Doors:
     """A request of every kind that carries a version, each by a phone of its own."""
 
-    def __init__(self, api: Any, door: Any, call: Any, make_phone: Any, operation: Any) -> None:
+    def __init__(
+        self, api: Api, door: Door, call: Call, make_phone: MakePhone, operation: CreateOperation
+    ) -> None:
         self.api = api
         self.door = door
         self.call = call
@@ -237,7 +245,7 @@ _ENVELOPE = ("temporaryKeyId", "ephemeralPublicKey", "encryptedData", "mac", "no
 
 
 @pytest.fixture
-def doors(api: Any, door: Any, call: Any, make_phone: Any, operation: Any) -> Doors:
+def doors(api: Api, door: Door, call: Call, make_phone: MakePhone, operation: CreateOperation) -> Doors:
     return Doors(api, door, call, make_phone, operation)
 
 
@@ -263,7 +271,9 @@ def _schema(content: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_no_door_serves_a_version_below_the_minimum(api, doors, version) -> None:
+async def test_no_door_serves_a_version_below_the_minimum(
+    api: Api, doors: Doors, version: ProtocolVersion
+) -> None:
     doors.version = version
     await api.ok(
         "recovery/config/update",
@@ -285,7 +295,7 @@ async def test_no_door_serves_a_version_below_the_minimum(api, doors, version) -
     assert refused == ({"/dmz/v1/sealed/spawn"} if version < SPAWN_SINCE else set())
 
 
-async def _require(api: Any, version: ProtocolVersion) -> None:
+async def _require(api: Api, version: ProtocolVersion) -> None:
     await api.ok(
         "application/config/create",
         applicationId="test-application",

@@ -6,11 +6,13 @@ import base64
 import hashlib
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, NewApplication, TestApplication
+from core_test_phones import Stored
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
@@ -18,6 +20,10 @@ from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.applications.provider_rules import ALGORITHMS
 from powerauth_core.providers.oidc import OidcFailed, OidcProvider, check_id_token
 from powerauth_sdk.phone import Phone
+
+if TYPE_CHECKING:
+    from dmz.conftest import Door, WebServer
+
 
 KEY = RSAKey.generate_key(2048, {"kid": "k1"})
 EC_KEY = ECKey.generate_key("P-256", {"kid": "e1"})
@@ -72,7 +78,7 @@ class Issuer:
 
 
 @pytest_asyncio.fixture
-async def issuer(api: Any, application: Any, web_server: Any) -> Issuer:
+async def issuer(api: Api, application: TestApplication, web_server: WebServer) -> Issuer:
     """The provider ``bank-login`` of the test application, with PKCE."""
     made = Issuer()
     made.url = await web_server(made)
@@ -80,7 +86,7 @@ async def issuer(api: Any, application: Any, web_server: Any) -> Issuer:
     return made
 
 
-async def configure(api: Any, issuer: Issuer, **changes: Any) -> None:
+async def configure(api: Api, issuer: Issuer, **changes: Any) -> None:
     provider = {
         "providerId": "bank-login",
         "clientId": "app-client",
@@ -99,7 +105,7 @@ async def configure(api: Any, issuer: Issuer, **changes: Any) -> None:
 
 
 @pytest.fixture
-def device(application: Any) -> Phone:
+def device(application: TestApplication) -> Phone:
     """A device without an activation."""
     return Phone(application.app)
 
@@ -113,7 +119,7 @@ IDENTITY = {
 }
 
 
-async def request_of(door: Any, device: Phone, **changes: Any) -> tuple[dict[str, Any], Any]:
+async def request_of(door: Door, device: Phone, **changes: Any) -> tuple[dict[str, Any], Any]:
     sealed = await device.layer2(door.call)
     identity = {name: value for name, value in (IDENTITY | changes).items() if value is not None}
     return {
@@ -125,7 +131,9 @@ async def request_of(door: Any, device: Phone, **changes: Any) -> tuple[dict[str
     }, sealed
 
 
-async def test_login_creates_an_active_activation_of_the_subject(door, device, issuer, stored) -> None:
+async def test_login_creates_an_active_activation_of_the_subject(
+    door: Door, device: Phone, issuer: Issuer, stored: Stored
+) -> None:
     request, sealed = await request_of(door, device)
     answer = await door.api.ok("activation/create", **request)
     device.accept(sealed, answer["activationData"])
@@ -143,14 +151,18 @@ async def test_login_creates_an_active_activation_of_the_subject(door, device, i
     ]
 
 
-async def test_secret_is_posted_when_the_provider_wants_it_so(api, door, device, issuer) -> None:
+async def test_secret_is_posted_when_the_provider_wants_it_so(
+    api: Api, door: Door, device: Phone, issuer: Issuer
+) -> None:
     await configure(api, issuer, clientAuthenticationMethod="client_secret_post")
     request, _ = await request_of(door, device)
     await door.api.ok("activation/create", **request)
     assert issuer.forms[0]["client_secret"] == ["s3cret-of-client"]
 
 
-async def test_configured_addresses_are_used_when_discovery_fails(api, door, device, issuer) -> None:
+async def test_configured_addresses_are_used_when_discovery_fails(
+    api: Api, door: Door, device: Phone, issuer: Issuer
+) -> None:
     issuer.discovery = False
     request, _ = await request_of(door, device)
     assert await door.api.error("activation/create", **request) == "ERROR_OIDC"
@@ -164,7 +176,7 @@ async def test_configured_addresses_are_used_when_discovery_fails(api, door, dev
 )
 @pytest.mark.parametrize("name", ["token_endpoint", "jwks_uri"])
 async def test_a_provider_that_names_no_usable_address_fails_the_login(
-    door, device, issuer, name, address
+    door: Door, device: Phone, issuer: Issuer, name: str, address: str
 ) -> None:
     issuer.told = {name: address}
     request, _ = await request_of(door, device)
@@ -181,7 +193,9 @@ async def test_a_provider_that_names_no_usable_address_fails_the_login(
         ({"nonce": "another"}, "ERROR_OIDC"),
     ],
 )
-async def test_incomplete_or_foreign_login_is_refused(door, device, issuer, changes, code) -> None:
+async def test_incomplete_or_foreign_login_is_refused(
+    door: Door, device: Phone, issuer: Issuer, changes: dict[str, Any], code: str
+) -> None:
     request, _ = await request_of(door, device, **changes)
     assert await door.api.error("activation/create", **request) == code
 
@@ -209,13 +223,17 @@ async def test_incomplete_or_foreign_login_is_refused(door, device, issuer, chan
     ],
     ids=repr,
 )
-async def test_id_token_that_does_not_fit_is_refused(door, device, issuer, claims) -> None:
+async def test_id_token_that_does_not_fit_is_refused(
+    door: Door, device: Phone, issuer: Issuer, claims: dict[str, Any]
+) -> None:
     issuer.claims = claims
     request, _ = await request_of(door, device)
     assert await door.api.error("activation/create", **request) == "ERROR_OIDC"
 
 
-async def test_provider_that_refuses_the_code_ends_the_login(door, device, issuer) -> None:
+async def test_provider_that_refuses_the_code_ends_the_login(
+    door: Door, device: Phone, issuer: Issuer
+) -> None:
     issuer.token_status = 400
     request, _ = await request_of(door, device)
     assert await door.api.error("activation/create", **request) == "ERROR_OIDC"
@@ -224,7 +242,9 @@ async def test_provider_that_refuses_the_code_ends_the_login(door, device, issue
 # -- a captured host ---------------------------------------------------------------------------------------
 
 
-async def test_captured_host_cannot_name_the_subject(door, device, issuer, stored) -> None:
+async def test_captured_host_cannot_name_the_subject(
+    door: Door, device: Phone, issuer: Issuer, stored: Stored
+) -> None:
     """Whatever it adds, the user is the subject of the ID token that the core obtained."""
     forged = {"sub": "mallory", "userId": "mallory", "idToken": id_token(issuer.right() | {"sub": "mallory"})}
     request, sealed = await request_of(door, device, **forged)
@@ -235,7 +255,7 @@ async def test_captured_host_cannot_name_the_subject(door, device, issuer, store
     assert (row.user_id, row.flags) == ("carol", [])
 
 
-async def test_captured_host_cannot_send_a_login_again(door, device, issuer) -> None:
+async def test_captured_host_cannot_send_a_login_again(door: Door, device: Phone, issuer: Issuer) -> None:
     request, _ = await request_of(door, device)
     await door.api.ok("activation/create", **request)
     # This provider would take its code a second time; the second layer is good once.
@@ -243,14 +263,16 @@ async def test_captured_host_cannot_send_a_login_again(door, device, issuer) -> 
 
 
 @pytest.mark.parametrize("kind", ["CODE", "CUSTOM", "RECOVERY"])
-async def test_captured_host_cannot_turn_a_login_into_another_type(door, device, issuer, kind) -> None:
+async def test_captured_host_cannot_turn_a_login_into_another_type(
+    door: Door, device: Phone, issuer: Issuer, kind: str
+) -> None:
     request, _ = await request_of(door, device)
     assert (await door.api.error("activation/create", **(request | {"type": kind}))).startswith("ERR")
     assert issuer.forms == []
 
 
 async def test_captured_host_cannot_use_another_applications_provider(
-    door, device, issuer, new_application
+    door: Door, device: Phone, issuer: Issuer, new_application: NewApplication
 ) -> None:
     other = await new_application("other")
     stranger = Phone(other.app)
@@ -263,7 +285,7 @@ async def test_captured_host_cannot_use_another_applications_provider(
     assert issuer.forms == []
 
 
-async def test_captured_host_gets_no_provider_secret(door, device, issuer) -> None:
+async def test_captured_host_gets_no_provider_secret(door: Door, device: Phone, issuer: Issuer) -> None:
     request, _ = await request_of(door, device)
     answers = [
         await door.api.ok("activation/create", **request),
@@ -272,7 +294,7 @@ async def test_captured_host_gets_no_provider_secret(door, device, issuer) -> No
     assert "s3cret-of-client" not in json.dumps(answers)
 
 
-async def test_app_is_told_only_the_public_part(api, door, device, issuer) -> None:
+async def test_app_is_told_only_the_public_part(api: Api, door: Door, device: Phone, issuer: Issuer) -> None:
     answer = await door.api.ok("application/public", applicationKey=device.app.key, providerId="bank-login")
     assert answer == {
         "providerId": "bank-login",

@@ -11,16 +11,22 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api
+from core_test_phones import MakePhone
 from sqlalchemy import event
 
 from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone
+
+if TYPE_CHECKING:
+    from dmz.conftest import Door, HeaderOf
+
 
 pytestmark = pytest.mark.dialects("sqlite")
 UNKNOWN = "7e0ba60f-bf22-4ff5-b999-2733784e5eaa"
@@ -53,7 +59,7 @@ Phones = dict[str, tuple[Phone, tuple[str, bytes]]]
 
 
 @pytest_asyncio.fixture
-async def phones(api: Any, door: Any, make_phone: Any) -> Phones:
+async def phones(api: Api, door: Door, make_phone: MakePhone) -> Phones:
     """A phone with a token in every state."""
     made = {}
     for state in STATES:
@@ -70,7 +76,7 @@ def assert_alike(work: dict[str, list[str]]) -> None:
     assert {name: statements for name, statements in work.items() if statements != expected} == {}
 
 
-async def test_status(door, phones, counted) -> None:
+async def test_status(door: Door, phones: Phones, counted: Count) -> None:
     ids = {state: phone.activation_id for state, (phone, _) in phones.items()} | {"unknown": UNKNOWN}
     work, shapes = {}, set()
     for state, activation_id in ids.items():
@@ -83,7 +89,7 @@ async def test_status(door, phones, counted) -> None:
     assert len(shapes) == 1
 
 
-async def test_token(door, phones, counted, header_of) -> None:
+async def test_token(door: Door, phones: Phones, counted: Count, header_of: HeaderOf) -> None:
     headers = {state: header_of(token, ProtocolVersion.V3_2) for state, (_, token) in phones.items()}
     headers["unknown"] = headers["active"] | {"token_id": UNKNOWN}
     headers["active"]["token_digest"] = b64encode(bytes(32))
@@ -95,7 +101,7 @@ async def test_token(door, phones, counted, header_of) -> None:
     assert_alike(work)
 
 
-async def test_envelope(door, phones, counted) -> None:
+async def test_envelope(door: Door, phones: Phones, counted: Count) -> None:
     work = {}
     for state in (*STATES, "unknown"):
         phone, _ = phones.get(state, phones["active"])
@@ -109,7 +115,7 @@ async def test_envelope(door, phones, counted) -> None:
     assert_alike(work)
 
 
-async def test_signature(door, phones, counted) -> None:
+async def test_signature(door: Door, phones: Phones, counted: Count) -> None:
     work = {}
     for state in (*STATES, "unknown"):
         phone, _ = phones.get(state, phones["active"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from core_test_api import Api, NewApplication
+from core_test_phones import Activate
 from core_test_rows import rewrite
 
 from powerauth_contracts.enums import ActivationStatus
@@ -22,14 +24,14 @@ from powerauth_protocol.v3.ecies import (
     SharedInfo1,
 )
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone, Sealed
+from powerauth_sdk.phone import Call, Phone, Sealed
 from servicekit import clock
 
 SCOPES = (Scope.APPLICATION, Scope.ACTIVATION)
 ACTIVE = ActivationStatus.ACTIVE
 
 
-async def _sealed(call: Any, device: Phone, scope: Scope, sh1: SharedInfo1 | None = None) -> Any:
+async def _sealed(call: Call, device: Phone, scope: Scope, sh1: SharedInfo1 | None = None) -> Any:
     await device.prepare_scope(call, scope)
     return device.seal(sh1 or SharedInfo1.generic(scope), b'{"a":1}', scope)
 
@@ -57,14 +59,14 @@ def _edge(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_the_edge_opens_and_answers_a_generic_envelope(
-    api: Any, call: Any, activate: Any, version: ProtocolVersion
+    api: Api, call: Call, activate: Activate, version: ProtocolVersion
 ) -> None:
     device = await activate(ACTIVE, version)
     for scope in SCOPES:
         await _check_edge(api, call, device, scope)
 
 
-async def _check_edge(api: Any, call: Any, device: Phone, scope: Scope) -> None:
+async def _check_edge(api: Api, call: Call, device: Phone, scope: Scope) -> None:
     sealed = await _sealed(call, device, scope)
     request = _request(device, scope, sealed)
     envelope, encrypted = _edge(device, scope, sealed, await api.ok("ecies/decryptor", **request))
@@ -78,7 +80,7 @@ async def _check_edge(api: Any, call: Any, device: Phone, scope: Scope) -> None:
     "sh1", [SharedInfo1.CREATE_TOKEN, SharedInfo1.VAULT_UNLOCK, SharedInfo1.ACTIVATION_LAYER_2]
 )
 async def test_the_handed_out_key_does_not_open_what_is_not_generic(
-    api: Any, call: Any, activate: Any, sh1: SharedInfo1
+    api: Api, call: Call, activate: Activate, sh1: SharedInfo1
 ) -> None:
     device = await activate()
     scope = Scope.APPLICATION if sh1 is SharedInfo1.ACTIVATION_LAYER_2 else Scope.ACTIVATION
@@ -90,7 +92,7 @@ async def test_the_handed_out_key_does_not_open_what_is_not_generic(
 
 
 async def test_state_and_application_are_checked_before_the_value_is_remembered(
-    api: Any, core: Core, call: Any, activate: Any, new_application: Any
+    api: Api, core: Core, call: Call, activate: Activate, new_application: NewApplication
 ) -> None:
     device, other = await activate(), await new_application("other")
     request = _request(device, Scope.ACTIVATION, await _sealed(call, device, Scope.ACTIVATION))
@@ -126,7 +128,7 @@ async def test_state_and_application_are_checked_before_the_value_is_remembered(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_keys_are_handed_out_once_and_finished_after_the_mac_was_verified(
-    core: Core, call: Any, activate: Any, version: ProtocolVersion
+    core: Core, call: Call, activate: Activate, version: ProtocolVersion
 ) -> None:
     device = await activate(ACTIVE, version)
     sealed = await _sealed(call, device, Scope.APPLICATION)
@@ -144,7 +146,7 @@ async def test_keys_are_handed_out_once_and_finished_after_the_mac_was_verified(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_no_key_is_handed_out_for_a_wrong_mac_another_purpose_or_an_activation(
-    core: Core, call: Any, activate: Any, version: ProtocolVersion
+    core: Core, call: Call, activate: Activate, version: ProtocolVersion
 ) -> None:
     device = await activate(ACTIVE, version)
     good = await _sealed(call, device, Scope.APPLICATION)

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from core_test_api import Api, NewApplication, TestApplication
+from core_test_phones import Activate, InitActivation, MakeDevice
 from sqlalchemy import select, update
 from sqlalchemy import text as sql
 
@@ -21,7 +23,7 @@ from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import compress_public_key, export_public_key, generate_key_pair
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone, Sealed
+from powerauth_sdk.phone import Call, Phone, Sealed
 from servicekit import clock
 
 
@@ -30,7 +32,7 @@ def _layer2(**members: Any) -> bytes:
     return json.dumps(offer).encode()
 
 
-async def _prepare(api: Any, device: Phone, sealed: Sealed, code: str, **more: Any) -> str:
+async def _prepare(api: Api, device: Phone, sealed: Sealed, code: str, **more: Any) -> str:
     error: str = await api.error(
         "activation/prepare",
         **({"activationCode": code, "applicationKey": device.app.key} | device.env(sealed) | more),
@@ -64,7 +66,7 @@ BAD_OFFERS: list[tuple[bytes, str]] = [
 
 
 async def test_a_bad_offer_changes_nothing_not_even_the_otp_counter(
-    api: Any, core: Core, call: Any, init: Any, make_device: Any
+    api: Api, core: Core, call: Call, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started = await init(commitPhase="ON_KEY_EXCHANGE", activationOtp="1234")
     async with core.database.transaction() as session:
@@ -79,7 +81,7 @@ async def test_a_bad_offer_changes_nothing_not_even_the_otp_counter(
 
 
 async def test_the_device_key_is_stored_uncompressed_and_texts_normalised(
-    core: Core, call: Any, init: Any, make_device: Any
+    core: Core, call: Call, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(), make_device()
     sealed = await device.layer2(
@@ -97,7 +99,7 @@ async def test_the_device_key_is_stored_uncompressed_and_texts_normalised(
     assert (row.counter, row.ctr_data) == (0, b64encode(device.ctr_data))
 
 
-async def test_the_server_key_is_encrypted_for_its_row_at_rest(core: Core, activate: Any) -> None:
+async def test_the_server_key_is_encrypted_for_its_row_at_rest(core: Core, activate: Activate) -> None:
     first, second = await activate(), await activate()
     rows = [await _row(core, device.activation_id) for device in (first, second)]
     assert [row.server_private_key_encryption for row in rows] == [1, 1]
@@ -120,7 +122,7 @@ def _scalar(core: Core, row: Activation) -> int | None:
 
 
 async def test_unknown_and_malformed_codes_are_answered_alike(
-    api: Any, call: Any, init: Any, make_device: Any
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
 ) -> None:
     await init()
     device = make_device()
@@ -130,7 +132,7 @@ async def test_unknown_and_malformed_codes_are_answered_alike(
 
 
 async def test_a_code_works_once_and_only_in_its_application(
-    api: Any, call: Any, init: Any, make_device: Any, new_application: Any
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, new_application: NewApplication
 ) -> None:
     started = await init()
     other = await new_application("other")
@@ -143,7 +145,7 @@ async def test_a_code_works_once_and_only_in_its_application(
 
 
 async def test_an_activation_of_another_protocol_does_not_exchange_keys(
-    api: Any, call: Any, init: Any, make_device: Any
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(protocol="fido2"), make_device()
     assert await _prepare(api, device, await device.layer2(call), started["activationCode"]) == "ERR0009"
@@ -151,7 +153,7 @@ async def test_an_activation_of_another_protocol_does_not_exchange_keys(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_tampering_with_any_part_is_a_decryption_failure(
-    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     started, device = await init(), make_device(version)
     sealed = await device.layer2(call)
@@ -172,7 +174,7 @@ async def test_tampering_with_any_part_is_a_decryption_failure(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_the_fields_must_be_those_of_the_version(
-    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     started, device = await init(), make_device(version)
     sealed = await device.layer2(call)
@@ -192,7 +194,7 @@ async def test_the_fields_must_be_those_of_the_version(
 
 
 async def test_a_version_below_the_applications_minimum_is_like_an_unknown_one(
-    api: Any, call: Any, init: Any, make_device: Any, application: Any
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, application: TestApplication
 ) -> None:
     await api.ok(
         "application/config/create",
@@ -210,7 +212,7 @@ async def test_a_version_below_the_applications_minimum_is_like_an_unknown_one(
 
 @pytest.mark.parametrize("version", [ProtocolVersion.V3_2, ProtocolVersion.V3_3])
 async def test_an_envelope_is_accepted_once(
-    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     first, second, device = await init(), await init(), make_device(version)
     sealed = await device.layer2(call)
@@ -224,7 +226,7 @@ async def test_an_envelope_is_accepted_once(
 
 
 async def test_a_tampered_envelope_does_not_use_up_the_real_one(
-    api: Any, call: Any, init: Any, make_device: Any
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(), make_device()
     sealed = await device.layer2(call)
@@ -240,7 +242,7 @@ async def test_a_tampered_envelope_does_not_use_up_the_real_one(
 
 @pytest.mark.parametrize("offset", [-61_000, 61_000])
 async def test_an_envelope_outside_the_time_window_is_refused(
-    api: Any, call: Any, init: Any, make_device: Any, offset: int
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, offset: int
 ) -> None:
     started, device = await init(), make_device()
     await device.prepare_scope(call, Scope.APPLICATION)
@@ -251,7 +253,13 @@ async def test_an_envelope_outside_the_time_window_is_refused(
 
 
 async def test_temporary_keys_are_bound_to_scope_application_and_time(
-    api: Any, core: Core, call: Any, init: Any, make_device: Any, activate: Any, new_application: Any
+    api: Api,
+    core: Core,
+    call: Call,
+    init: InitActivation,
+    make_device: MakeDevice,
+    activate: Activate,
+    new_application: NewApplication,
 ) -> None:
     active = await activate()
     await active.prepare_scope(call, Scope.ACTIVATION)
@@ -283,7 +291,7 @@ async def test_temporary_keys_are_bound_to_scope_application_and_time(
 
 
 async def test_a_failed_direct_activation_leaves_nothing_behind(
-    api: Any, core: Core, call: Any, make_device: Any
+    api: Api, core: Core, call: Call, make_device: MakeDevice
 ) -> None:
     device = make_device()
     request = {"userId": "user-1", "applicationKey": device.app.key}
@@ -297,7 +305,7 @@ async def test_a_failed_direct_activation_leaves_nothing_behind(
 
 
 async def test_an_activation_code_is_unique_by_its_first_half(
-    init: Any, monkeypatch: pytest.MonkeyPatch
+    init: InitActivation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = activation_code.generate(bytes(10))
     same_half = activation_code.generate(bytes(7) + b"\x01\x02\x03")
@@ -313,7 +321,7 @@ async def test_an_activation_code_is_unique_by_its_first_half(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_older_clients_need_not_tell_the_protocol_version(
-    api: Any, call: Any, init: Any, make_device: Any, version: ProtocolVersion
+    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     started = await init()
     device: Phone = make_device(version)

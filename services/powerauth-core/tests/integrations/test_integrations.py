@@ -9,10 +9,13 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from core_test_api import Api, MakeSettings, StartCore
+from fastapi import FastAPI
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.app import create_app
+from powerauth_core.container import Core
 from powerauth_core.integrations.models import Integration
 from powerauth_core.integrations.service import ensure_integration
 
@@ -23,7 +26,7 @@ UNAUTHORIZED = {
 }
 
 
-async def call(app: Any, path: str, authorization: str | None = None, method: str = "POST") -> Any:
+async def call(app: FastAPI, path: str, authorization: str | None = None, method: str = "POST") -> Any:
     headers = {"Content-Type": "application/json"}
     if authorization is not None:
         headers["Authorization"] = authorization
@@ -35,7 +38,7 @@ def basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
-async def test_created_credentials_open_the_rest_door(api: Any, app: Any) -> None:
+async def test_created_credentials_open_the_rest_door(api: Api, app: FastAPI) -> None:
     created = await api.ok("integration/create", name="bank")
     for name in ("id", "clientToken", "clientSecret"):
         assert UUID(created[name]).version == 4
@@ -43,7 +46,7 @@ async def test_created_credentials_open_the_rest_door(api: Any, app: Any) -> Non
     assert (await call(app, "/rest/v3/status", authorization)).status_code == 200
 
 
-async def test_list_shows_rest_integrations_with_secrets_and_no_dmz_ones(api: Any) -> None:
+async def test_list_shows_rest_integrations_with_secrets_and_no_dmz_ones(api: Api) -> None:
     rest = await api.ok("integration/create", name="bank")
     await api.ok("integration/create", name="edge", kind="dmz")
     listed = await api.ok("integration/list")
@@ -52,7 +55,7 @@ async def test_list_shows_rest_integrations_with_secrets_and_no_dmz_ones(api: An
     assert {item["name"] for item in listed["items"]} == {"bank", "tests-rest"}
 
 
-async def test_removed_credentials_open_nothing(api: Any, app: Any) -> None:
+async def test_removed_credentials_open_nothing(api: Api, app: FastAPI) -> None:
     created = await api.ok("integration/create", name="bank")
     authorization = basic(created["clientToken"], created["clientSecret"])
     assert (await call(app, "/rest/v3/status", authorization)).status_code == 200
@@ -62,11 +65,11 @@ async def test_removed_credentials_open_nothing(api: Any, app: Any) -> None:
 
 
 @pytest.mark.parametrize("request_object", [{}, {"name": None}, {"name": "x" * 256}])
-async def test_create_needs_a_name(api: Any, request_object: dict[str, Any]) -> None:
+async def test_create_needs_a_name(api: Api, request_object: dict[str, Any]) -> None:
     assert await api.error("integration/create", **request_object) == "ERR0024"
 
 
-async def test_remove_needs_an_id(api: Any) -> None:
+async def test_remove_needs_an_id(api: Api) -> None:
     assert await api.error("integration/remove") == "ERR0024"
 
 
@@ -75,7 +78,7 @@ async def test_remove_needs_an_id(api: Any) -> None:
     [("/rest/v3/status", "dmz"), ("/dmz/v1/activation/status", "rest"), ("/fido2/assertions", "dmz")],
 )
 async def test_credentials_of_one_door_do_not_open_the_other(
-    api: Any, app: Any, door: str, kind: str
+    api: Api, app: FastAPI, door: str, kind: str
 ) -> None:
     created = await api.ok("integration/create", name="x", kind=kind)
     answer = await call(app, door, basic(created["clientToken"], created["clientSecret"]))
@@ -97,34 +100,34 @@ async def test_credentials_of_one_door_do_not_open_the_other(
     ],
 )
 async def test_missing_and_malformed_credentials_are_refused_alike(
-    app: Any, authorization: str | None
+    app: FastAPI, authorization: str | None
 ) -> None:
     answer = await call(app, "/rest/v3/status", authorization)
     assert (answer.status_code, answer.json()) == (401, UNAUTHORIZED)
     assert answer.headers["www-authenticate"].startswith("Basic ")
 
 
-async def test_a_wrong_secret_is_refused_also_when_the_caller_is_known(api: Any, app: Any) -> None:
+async def test_a_wrong_secret_is_refused_also_when_the_caller_is_known(api: Api, app: FastAPI) -> None:
     created = await api.ok("integration/create", name="bank")
     token, secret = created["clientToken"], created["clientSecret"]
     for password, status in ((secret, 200), (secret[:-1], 401), ("", 401), (secret, 200)):
         assert (await call(app, "/rest/v3/status", basic(token, password))).status_code == status
 
 
-async def test_unknown_paths_and_bodies_are_not_looked_at_before_authentication(app: Any) -> None:
+async def test_unknown_paths_and_bodies_are_not_looked_at_before_authentication(app: FastAPI) -> None:
     assert (await call(app, "/rest/v3/unknown")).status_code == 401
     assert (await call(app, "/rest/v3/status", method="GET")).status_code == 401
     assert (await call(app, "//rest/v3/status")).status_code in (401, 404)
 
 
-async def test_every_call_of_a_door_needs_its_credentials(app: Any) -> None:
+async def test_every_call_of_a_door_needs_its_credentials(app: FastAPI) -> None:
     """Also those that are answered before routing."""
     paths = [path for path in app.openapi()["paths"] if path.startswith(("/rest/", "/dmz/"))]
     answers = {path: (await call(app, path)).status_code for path in paths}
     assert {path: status for path, status in answers.items() if status != 401} == {}
 
 
-async def test_authenticated_unknown_path_and_method(api: Any) -> None:
+async def test_authenticated_unknown_path_and_method(api: Api) -> None:
     answer = await api.send("unknown", b"{}")
     assert answer.status_code == 404
     assert answer.json()["responseObject"] == {
@@ -136,19 +139,21 @@ async def test_authenticated_unknown_path_and_method(api: Any) -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
 
 
-async def test_health_and_documentation_are_open(app: Any) -> None:
+async def test_health_and_documentation_are_open(app: FastAPI) -> None:
     for path in ("/actuator/health", "/actuator/health/readiness", "/v3/api-docs", "/"):
         assert (await call(app, path, method="GET")).status_code == 200
 
 
-async def test_open_access_opens_the_rest_door_but_never_the_dmz_door(make_settings: Any, core: Any) -> None:
+async def test_open_access_opens_the_rest_door_but_never_the_dmz_door(
+    make_settings: MakeSettings, core: Core
+) -> None:
     app = create_app(make_settings(restrict_access=False))
     app.state.core = core
     assert (await call(app, "/rest/v3/status")).status_code == 200
     assert (await call(app, "/dmz/v1/activation/status")).status_code == 401
 
 
-async def test_a_dmz_secret_is_stored_as_a_hash_only(core: Any) -> None:
+async def test_a_dmz_secret_is_stored_as_a_hash_only(core: Core) -> None:
     credentials = await ensure_integration(core, "edge", IntegrationKind.DMZ)
     async with core.database.read() as session:
         row = (await session.execute(select(Integration))).scalar_one()
@@ -157,7 +162,7 @@ async def test_a_dmz_secret_is_stored_as_a_hash_only(core: Any) -> None:
     assert row.client_secret_encryption == 0
 
 
-async def test_a_rest_secret_is_encrypted_at_rest(core: Any) -> None:
+async def test_a_rest_secret_is_encrypted_at_rest(core: Core) -> None:
     credentials = await ensure_integration(core, "cloud", IntegrationKind.REST)
     async with core.database.read() as session:
         row = (await session.execute(select(Integration))).scalar_one()
@@ -167,7 +172,7 @@ async def test_a_rest_secret_is_encrypted_at_rest(core: Any) -> None:
 
 @pytest.mark.parametrize(("required", "status"), [(False, 200), (None, 401)])
 async def test_an_adopted_integration_with_a_clear_secret_is_accepted_until_rows_are_bound(
-    start_core: Any, app: Any, required: bool | None, status: int
+    start_core: StartCore, app: FastAPI, required: bool | None, status: int
 ) -> None:
     core = app.state.core = await start_core(require_bound_rows=required)
     async with core.database.transaction() as session:
@@ -180,7 +185,7 @@ async def test_an_adopted_integration_with_a_clear_secret_is_accepted_until_rows
     assert (await call(app, "/rest/v3/status", basic("token", "clear"))).status_code == status
 
 
-async def test_a_hash_is_no_password(core: Any, app: Any) -> None:
+async def test_a_hash_is_no_password(core: Core, app: FastAPI) -> None:
     """Whoever reads the table of the dmz integrations cannot call with what stands there."""
     credentials = await ensure_integration(core, "edge", IntegrationKind.DMZ)
     async with core.database.read() as session:
@@ -190,7 +195,7 @@ async def test_a_hash_is_no_password(core: Any, app: Any) -> None:
     assert (await call(app, path, basic(row.client_token, credentials.client_secret))).status_code == 404
 
 
-async def test_ensure_keeps_rest_credentials_and_renews_dmz_secrets(core: Any) -> None:
+async def test_ensure_keeps_rest_credentials_and_renews_dmz_secrets(core: Core) -> None:
     rest = [await ensure_integration(core, "cloud", IntegrationKind.REST) for _ in range(2)]
     dmz = [await ensure_integration(core, "cloud", IntegrationKind.DMZ) for _ in range(2)]
     assert rest[0] == rest[1]
@@ -198,7 +203,9 @@ async def test_ensure_keeps_rest_credentials_and_renews_dmz_secrets(core: Any) -
     assert dmz[0].client_secret != dmz[1].client_secret
 
 
-async def test_an_unreachable_database_is_not_a_refusal(app: Any, core: Any, monkeypatch: Any) -> None:
+async def test_an_unreachable_database_is_not_a_refusal(
+    app: FastAPI, core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from servicekit.database import DatabaseUnavailable
 
     def unavailable() -> Any:
@@ -210,7 +217,7 @@ async def test_an_unreachable_database_is_not_a_refusal(app: Any, core: Any, mon
     assert answer.headers["retry-after"] == "1"
 
 
-async def test_secrets_stay_out_of_the_audit(api: Any, core: Any) -> None:
+async def test_secrets_stay_out_of_the_audit(api: Api, core: Core) -> None:
     created = await api.ok("integration/create", name="bank")
     async with core.database.read() as session:
         params = (await session.execute(text("SELECT param FROM audit_log"))).scalars().all()

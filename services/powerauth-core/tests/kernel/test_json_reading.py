@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
+from core_test_api import Api
 
 FREE = '{"amount":100.10,"big":12345678901234567.89,"list":[1E400,-0,7,"1.0"]}'
 """As compact JSON."""
 
 
-async def send(api: Any, path: str, members: str) -> str:
+async def send(api: Api, path: str, members: str) -> str:
     answer = await api.send(path, f'{{"requestObject":{members}}}'.encode())
     assert answer.status_code == 200, answer.text
     return str(answer.text)
 
 
 @pytest.fixture
-async def application(api: Any) -> str:
+async def application(api: Api) -> str:
     await api.ok("application/create", applicationId="bank")
     return "bank"
 
 
-async def test_additional_data_of_an_activation(api: Any, application: str) -> None:
+async def test_additional_data_of_an_activation(api: Api, application: str) -> None:
     members = f'{{"userId":12345,"applicationId":"{application}","flags":[7,true],"additionalData":{FREE}}}'
     made = json.loads(await send(api, "activation/init", members))["responseObject"]
     assert made["userId"] == "12345"
@@ -37,7 +37,7 @@ async def test_additional_data_of_an_activation(api: Any, application: str) -> N
         assert '"activationFlags":["7","true"]' in shown
 
 
-async def test_additional_data_and_parameters_of_an_operation(api: Any, application: str) -> None:
+async def test_additional_data_and_parameters_of_an_operation(api: Api, application: str) -> None:
     await api.ok(
         "operation/template/create",
         templateName="payment",
@@ -60,7 +60,7 @@ async def test_additional_data_and_parameters_of_an_operation(api: Any, applicat
     assert FREE[1:-1] in shown
 
 
-async def test_values_of_a_configuration(api: Any, application: str) -> None:
+async def test_values_of_a_configuration(api: Api, application: str) -> None:
     provider = (
         '{"providerId":"p","clientId":"c","clientSecret":"s","issuerUri":"https://id.example",'
         '"redirectUri":"app://x","ours":100.10}'
@@ -83,7 +83,7 @@ async def test_values_of_a_configuration(api: Any, application: str) -> None:
         ('"applicationIds":"bank"', "requestObject.applicationIds - must be an array"),
     ],
 )
-async def test_a_refused_member_is_named(api: Any, application: str, member: str, reason: str) -> None:
+async def test_a_refused_member_is_named(api: Api, application: str, member: str, reason: str) -> None:
     sound = {'"applicationId"': f'"{application}"', '"userId"': '"u"', '"pukCount"': "1"}
     name, _, value = member.partition(":")
     body = ",".join(f"{each}:{given}" for each, given in (sound | {name: value}).items())
@@ -96,7 +96,7 @@ async def test_a_refused_member_is_named(api: Any, application: str, member: str
 
 
 @pytest.mark.parametrize("many", [1_001, 100_000])
-async def test_a_list_is_bounded_before_anything_is_asked(api: Any, many: int) -> None:
+async def test_a_list_is_bounded_before_anything_is_asked(api: Api, many: int) -> None:
     _, body = await api.post("activation/lookup", userIds=["u"], applicationIds=["a"] * many)
     assert body["responseObject"]["code"] == "ERR0024"
     assert body["responseObject"]["message"] == "requestObject.applicationIds - must have at most 1000 items"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, TestApplication
 from core_test_rows import unsound
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import ApplicationConfig
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.callbacks.models import CallbackUrl
+from powerauth_core.container import Core
 from powerauth_core.integrations.models import Integration
 from powerauth_core.kernel.base import Base, EnumCode
 from powerauth_core.kernel.enums import RowBinding
@@ -107,7 +109,7 @@ def test_statements_past_the_mapper_are_known() -> None:
     assert writers == {"verification/statements.py", "verification/locking.py"}
 
 
-async def test_statements_through_the_mapper_write_no_bound_column(core: Any) -> None:
+async def test_statements_through_the_mapper_write_no_bound_column(core: Core) -> None:
     async with core.database.transaction() as session:
         await session.execute(update(Activation).values(failed_attempts=1))
         for statement in (
@@ -121,7 +123,7 @@ async def test_statements_through_the_mapper_write_no_bound_column(core: Any) ->
 
 
 @pytest_asyncio.fixture
-async def filled(api: Any, application: Any) -> str:
+async def filled(api: Api, application: TestApplication) -> str:
     """A row in every bound table; the application's id."""
     bank: str = application.application_id
     await api.ok("application/config/create", applicationId=bank, key="oauth2_providers", values=[{"a": 1}])
@@ -146,7 +148,9 @@ def other_values(table: type[BoundRow], column: str, stored: Any) -> set[Any]:
 
 
 @pytest.mark.parametrize("table", BOUND_TABLES, ids=table_of)
-async def test_a_change_of_any_bound_column_is_noticed(core: Any, filled: str, table: type[BoundRow]) -> None:
+async def test_a_change_of_any_bound_column_is_noticed(
+    core: Core, filled: str, table: type[BoundRow]
+) -> None:
     name, refused = table_of(table), set()
     assert await unsound(core) == set()
     async with core.database.transaction() as session:
@@ -164,7 +168,7 @@ async def test_a_change_of_any_bound_column_is_noticed(core: Any, filled: str, t
 
 
 async def test_configuration_of_others_is_not_used_and_can_be_replaced(
-    api: Any, core: Any, filled: str
+    api: Api, core: Core, filled: str
 ) -> None:
     async with core.database.transaction() as session:
         await session.execute(text("UPDATE pa_application_config SET row_mac = NULL"))
@@ -179,7 +183,7 @@ async def test_configuration_of_others_is_not_used_and_can_be_replaced(
 
 
 async def test_a_callback_of_others_is_shown_without_secrets_never_called_and_can_be_removed(
-    api: Any, core: Any, filled: str
+    api: Api, core: Core, filled: str
 ) -> None:
     async with core.database.transaction() as session:
         await session.execute(
@@ -201,7 +205,7 @@ async def test_a_callback_of_others_is_shown_without_secrets_never_called_and_ca
 
 
 async def test_a_callback_that_is_removed_while_it_is_changed_stays_sound(
-    api: Any, core: Any, filled: str
+    api: Api, core: Core, filled: str
 ) -> None:
     [shown] = (await api.ok("application/callback/list", applicationId=filled))["callbackUrlList"]
     changed = {
@@ -220,7 +224,7 @@ async def test_a_callback_that_is_removed_while_it_is_changed_stays_sound(
 
 
 async def test_an_unsound_row_is_counted_logged_and_audited_once_an_hour(
-    core: Any, filled: str, capsys: pytest.CaptureFixture[str]
+    core: Core, filled: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def counted() -> float:
         return (

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from core_test_api import MakeSettings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from running_core import RunningCore, Sequence, run_machine
@@ -19,6 +20,7 @@ from powerauth_protocol.common.request_data import signature_base
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
+from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone
 
 OTP, MAXIMUM, LOOK_AHEAD = "1234", 3, 20
@@ -332,7 +334,7 @@ class ActivationLifeCycle(Sequence):
         assert refused.code == "ERR0009"
         # In 3.2 the envelope is encrypted for the activation's own key, which is still stored.
         signed = device.sign(b"body").request
-        device.version, usual = type(device.version)("3.2"), device.version
+        device.version, usual = ProtocolVersion.parse("3.2"), device.version
         try:
             envelope = device.env(device.seal(SharedInfo1.CREATE_TOKEN, b"{}"))
             ids = {"activationId": self.id, "applicationKey": device.app.key}
@@ -369,6 +371,6 @@ class ActivationLifeCycle(Sequence):
             assert events == self.announced
 
 
-def test_activations_follow_their_life_cycle(make_settings: Any) -> None:
+def test_activations_follow_their_life_cycle(make_settings: MakeSettings) -> None:
     with RunningCore(make_settings(restrict_access=False)).running() as server:
         run_machine(ActivationLifeCycle, server)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bank_endpoint import ACCEPT, FAIL, HANG_UP, REDIRECT, BankEndpoint
+from core_test_api import MakeSettings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from running_core import RunningCore, Sequence, run_machine
@@ -217,7 +218,7 @@ class CallbackLifeCycle(Sequence):
         )
 
 
-def test_callback_events_follow_their_life_cycle(make_settings: Any) -> None:
+def test_callback_events_follow_their_life_cycle(make_settings: MakeSettings) -> None:
     # The circuit breaker has tests of its own; here it would hide the attempts.
     settings = make_settings(restrict_access=False, callbacks_failure_threshold=-1)
     with RunningCore(settings).running() as server:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from core_test_api import MakeSettings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from running_core import RunningCore, run_machine
@@ -299,7 +300,7 @@ class OperationLifeCycle(RuleBasedStateMachine):
         return json.dumps({"requestObject": {"id": self.model.id, **members}}).encode()
 
 
-def test_operations_follow_their_life_cycle(make_settings: Any) -> None:
+def test_operations_follow_their_life_cycle(make_settings: MakeSettings) -> None:
     with RunningCore(make_settings(restrict_access=False)).running() as server:
         apps = {"bank": server.app, "shop": server.new_application("shop")}
         devices = {

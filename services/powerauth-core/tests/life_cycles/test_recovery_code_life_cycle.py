@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import count
-from typing import Any
 
+from core_test_api import MakeSettings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from running_core import Answer, RunningCore, Sequence, run_machine
@@ -222,7 +222,7 @@ class RecoveryCodeLifeCycle(Sequence):
         assert {item["activationId"] for item in found["activations"]} == self.activations
 
 
-def test_recovery_codes_follow_their_life_cycle(make_settings: Any) -> None:
+def test_recovery_codes_follow_their_life_cycle(make_settings: MakeSettings) -> None:
     settings = make_settings(restrict_access=False, recovery_max_failed_attempts=MAXIMUM)
     with RunningCore(settings).running() as server:
         printer = generate_key_pair()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from core_test_api import MakeSettings
 from hypothesis.stateful import initialize, invariant
 from running_core import RunningCore, Sequence, run_machine
 
@@ -154,6 +155,6 @@ class TokenLifeCycle(Sequence):
         return token_request((token_id, secret), clock.now_ms() + later)
 
 
-def test_tokens_follow_their_life_cycle(make_settings: Any) -> None:
+def test_tokens_follow_their_life_cycle(make_settings: MakeSettings) -> None:
     with RunningCore(make_settings(restrict_access=False)).running() as server:
         run_machine(TokenLifeCycle, server)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from core_test_api import Api, MakeSettings, Serve, StartCore, TestApplication
 from sqlalchemy import select, text
 
 from powerauth_core import commands
 from powerauth_core.activations.models import Activation
+from powerauth_core.container import Core
 from powerauth_core.kernel.enums import RowBinding
 from powerauth_core.kernel.row_macs import table_of
 from powerauth_core.master_key import rules
@@ -21,19 +21,19 @@ pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 OTHER_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
 
 
-async def execute(core: Any, *statements: str) -> None:
+async def execute(core: Core, *statements: str) -> None:
     async with core.database.transaction() as session:
         for statement in statements:
             await session.execute(text(statement))
 
 
-async def record_of(core: Any) -> MasterKeyRecord | None:
+async def record_of(core: Core) -> MasterKeyRecord | None:
     async with core.database.read() as session:
         found: MasterKeyRecord | None = await session.scalar(select(MasterKeyRecord))
         return found
 
 
-async def forget(core: Any) -> None:
+async def forget(core: Core) -> None:
     """Leave the database as a release without MACs would."""
     await execute(
         core,
@@ -43,7 +43,9 @@ async def forget(core: Any) -> None:
 
 
 @pytest.mark.parametrize("key", [OTHER_KEY, ""])
-async def test_a_core_starts_with_the_key_of_its_database_only(core: Any, start_core: Any, key: str) -> None:
+async def test_a_core_starts_with_the_key_of_its_database_only(
+    core: Core, start_core: StartCore, key: str
+) -> None:
     with pytest.raises(MasterKeyRefused) as refused:
         await start_core(master_encryption_key=key)
     assert str(refused.value).startswith("CORE_MASTER_ENCRYPTION_KEY: is ")
@@ -55,7 +57,7 @@ async def test_a_core_starts_with_the_key_of_its_database_only(core: Any, start_
 @pytest.mark.parametrize("key", [OTHER_KEY, ""])
 @pytest.mark.parametrize("only", ["pa_master_keypair", "pa_activation"])
 async def test_what_the_key_has_encrypted_tells_where_nothing_is_recorded(
-    core: Any, api: Any, application: Any, start_core: Any, key: str, only: str
+    core: Core, api: Api, application: TestApplication, start_core: StartCore, key: str, only: str
 ) -> None:
     await api.ok("activation/init", userId="alice", applicationId=application.application_id)
     await forget(core)
@@ -76,7 +78,7 @@ async def test_what_the_key_has_encrypted_tells_where_nothing_is_recorded(
 
 
 async def test_a_database_in_clear_is_served_without_a_key_and_takes_one_later(
-    start_core: Any, database_url: str
+    start_core: StartCore, database_url: str
 ) -> None:
     clear = await start_core(master_encryption_key="")
     assert await record_of(clear) is None
@@ -85,18 +87,18 @@ async def test_a_database_in_clear_is_served_without_a_key_and_takes_one_later(
         await start_core(master_encryption_key="")
 
 
-async def test_the_record_cannot_be_rewritten(core: Any, start_core: Any) -> None:
+async def test_the_record_cannot_be_rewritten(core: Core, start_core: StartCore) -> None:
     await execute(core, "UPDATE master_key_record SET row_binding = 'off'")
     with pytest.raises(MasterKeyRefused, match="was changed by others"):
         await start_core()
 
 
-async def test_a_vanished_record_does_not_unbind_rows(core: Any, api: Any, start_core: Any) -> None:
+async def test_a_vanished_record_does_not_unbind_rows(core: Core, api: Api, start_core: StartCore) -> None:
     await execute(core, "DELETE FROM master_key_record")
     assert (await start_core()).row_macs.required
 
 
-async def test_an_empty_database_is_bound_from_its_first_row(core: Any) -> None:
+async def test_an_empty_database_is_bound_from_its_first_row(core: Core) -> None:
     record = await record_of(core)
     assert record is not None
     assert record.row_binding == RowBinding.COMPLETE
@@ -104,7 +106,12 @@ async def test_an_empty_database_is_bound_from_its_first_row(core: Any) -> None:
 
 
 async def test_the_command_binds_what_was_there_before(
-    core: Any, api: Any, application: Any, start_core: Any, serve: Any, make_settings: Any
+    core: Core,
+    api: Api,
+    application: TestApplication,
+    start_core: StartCore,
+    serve: Serve,
+    make_settings: MakeSettings,
 ) -> None:
     """While a core goes on, which binds what it adds from then on."""
     started = {"userId": "alice", "applicationId": application.application_id}
@@ -127,7 +134,7 @@ async def test_the_command_binds_what_was_there_before(
 
 
 async def test_rows_of_others_are_named_and_taken_over_only_when_accepted(
-    core: Any, api: Any, application: Any, make_settings: Any
+    core: Core, api: Api, application: TestApplication, make_settings: MakeSettings
 ) -> None:
     made = await api.ok("activation/init", userId="alice", applicationId=application.application_id)
     for change in ("row_mac = NULL", "user_id = 'mallory'"):
@@ -142,7 +149,7 @@ async def test_rows_of_others_are_named_and_taken_over_only_when_accepted(
     assert nothing.text == "Every row is as the core left it."
 
 
-async def test_the_audit_is_verified_without_the_master_key(core: Any, make_settings: Any) -> None:
+async def test_the_audit_is_verified_without_the_master_key(core: Core, make_settings: MakeSettings) -> None:
     """With the chain's own key, by somebody who can decrypt nothing."""
     keyless = make_settings(master_encryption_key="", audit_chain_key=OTHER_KEY)
     outcome = await commands.verify_audit(keyless, print)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api
 from sqlalchemy import select, text, update
 
 from powerauth_contracts import moments
@@ -139,7 +140,7 @@ class Bank:
 
 
 @pytest_asyncio.fixture
-async def bank(api: Any, core: Core) -> Bank:
+async def bank(api: Api, core: Core) -> Bank:
     """The bank, with no operation yet."""
     await api.ok("application/create", applicationId="bank")
     made = Bank(api, core)
@@ -149,8 +150,11 @@ async def bank(api: Any, core: Core) -> Bank:
     return made
 
 
+ReadEvents = Callable[[], Awaitable[list[tuple[str, dict[str, Any]]]]]
+
+
 @pytest_asyncio.fixture
-async def events(core: Core) -> Callable[[], Awaitable[list[tuple[str, dict[str, Any]]]]]:
+async def events(core: Core) -> ReadEvents:
     """Type and data of the events of operations and templates so far: ``await events()``."""
     await core.relay.stop()  # so that they stay in the outbox
 
@@ -162,8 +166,11 @@ async def events(core: Core) -> Callable[[], Awaitable[list[tuple[str, dict[str,
     return read
 
 
+ReadCallbacks = Callable[[], Awaitable[list[dict[str, Any]]]]
+
+
 @pytest_asyncio.fixture
-async def callbacks(bank: Bank) -> Callable[[], Awaitable[list[dict[str, Any]]]]:
+async def callbacks(bank: Bank) -> ReadCallbacks:
     """Bodies of the bank's operation callbacks so far, in order: ``await callbacks()``."""
     await bank.api.ok(
         "application/callback/create",

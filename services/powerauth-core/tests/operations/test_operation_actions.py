@@ -1,9 +1,13 @@
 """Approve, fail, reject, cancel and claim (spec/core-api.md §19.3, §19.4, §19.7, §23; D14)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import NewApplication, Serve
 
 from powerauth_contracts import moments
 from powerauth_contracts.enums import OperationStatus
@@ -11,13 +15,17 @@ from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.totp import totp
 from servicekit import clock
 
+if TYPE_CHECKING:
+    from operations.conftest import Bank, ReadCallbacks, ReadEvents
+
+
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 USER_AGENT = "PowerAuthNetworking/1.5.1 (en; cellular) com.example/1.0 (Apple; iOS/26.0.1; iphone14,5)"
 FINAL = [status for status in OperationStatus if status is not OperationStatus.PENDING]
 
 
-async def test_a_right_approval_approves(bank: Any, events: Any, callbacks: Any) -> None:
+async def test_a_right_approval_approves(bank: Bank, events: ReadEvents, callbacks: ReadCallbacks) -> None:
     created = await bank.create(additionalData={"kept": 1, "changed": "old"})
     answer = await bank.approve(
         created, additionalData={"changed": "new", "added": {"x": []}, "userAgent": USER_AGENT}
@@ -58,7 +66,7 @@ async def test_a_right_approval_approves(bank: Any, events: Any, callbacks: Any)
     ],
 )
 async def test_any_mismatch_counts_and_the_last_one_fails_the_operation(
-    bank: Any, events: Any, callbacks: Any, wrong: dict[str, Any]
+    bank: Bank, events: ReadEvents, callbacks: ReadCallbacks, wrong: dict[str, Any]
 ) -> None:
     await bank.activation("act-1")
     created = await bank.create(activationId="act-1")
@@ -90,7 +98,7 @@ async def test_any_mismatch_counts_and_the_last_one_fails_the_operation(
     ]
 
 
-async def test_a_failed_approval_merges_its_data_and_sets_no_owner(bank: Any) -> None:
+async def test_a_failed_approval_merges_its_data_and_sets_no_owner(bank: Bank) -> None:
     created = await bank.create(userId=None, additionalData={"a": 1})
     answer = await bank.approve(created, data="wrong", additionalData={"b": 2})
     assert answer["operation"]["userId"] is None
@@ -99,20 +107,20 @@ async def test_a_failed_approval_merges_its_data_and_sets_no_owner(bank: Any) ->
     assert (await bank.detail(created))["userId"] == "user"
 
 
-async def test_the_only_allowed_failure_is_final(bank: Any) -> None:
+async def test_the_only_allowed_failure_is_final(bank: Bank) -> None:
     created = await bank.create()
     await bank.change(created, max_failure_count=1)
     assert (await bank.approve(created, data="x"))["result"] == "OPERATION_FAILED"
 
 
-async def test_exhausted_failures_of_an_adopted_operation_fail_it(bank: Any) -> None:
+async def test_exhausted_failures_of_an_adopted_operation_fail_it(bank: Bank) -> None:
     created = await bank.create()
     await bank.change(created, failure_count=7)
     answer = await bank.approve(created)
     assert (answer["result"], answer["operation"]["failureCount"]) == ("OPERATION_FAILED", 3)
 
 
-async def test_a_bound_operation_needs_its_activation(bank: Any) -> None:
+async def test_a_bound_operation_needs_its_activation(bank: Bank) -> None:
     await bank.activation("act-1")
     created = await bank.create(activationId="act-1")
     answer = await bank.approve(created, additionalData={"activationId": "act-1"})
@@ -121,7 +129,9 @@ async def test_a_bound_operation_needs_its_activation(bank: Any) -> None:
     assert params["activationIdMatches"] is True
 
 
-async def test_an_approval_needs_the_code_of_now_or_of_the_step_before(bank: Any, at: Any) -> None:
+async def test_an_approval_needs_the_code_of_now_or_of_the_step_before(
+    bank: Bank, at: Callable[[datetime], None]
+) -> None:
     start = datetime(2026, 5, 6, 7, 8, 0)
     at(start)
     created = await bank.create(proximityCheckEnabled=True)
@@ -139,13 +149,13 @@ async def test_an_approval_needs_the_code_of_now_or_of_the_step_before(bank: Any
     assert "proximity_otp" not in records["Operation approved"]["additionalData"]
 
 
-async def test_without_a_proper_code_the_approval_fails(bank: Any) -> None:
+async def test_without_a_proper_code_the_approval_fails(bank: Bank) -> None:
     for data in (None, {}, {"proximity_otp": None}, {"proximity_otp": ""}, {"proximity_otp": 1}):
         created = await bank.create(proximityCheckEnabled=True)
         assert (await bank.approve(created, additionalData=data))["result"] == "APPROVAL_FAILED"
 
 
-async def test_a_code_of_the_future_is_refused(bank: Any) -> None:
+async def test_a_code_of_the_future_is_refused(bank: Bank) -> None:
     created = await bank.create(proximityCheckEnabled=True)
     seed = b64decode((await bank.stored(created)).totp_seed or "")
     future = totp(seed, clock.now_ms() // 1000 + 60)
@@ -153,7 +163,7 @@ async def test_a_code_of_the_future_is_refused(bank: Any) -> None:
     assert answer["result"] == "APPROVAL_FAILED"
 
 
-async def test_unknown_things_are_told_apart_when_approving(bank: Any) -> None:
+async def test_unknown_things_are_told_apart_when_approving(bank: Bank) -> None:
     created = await bank.create()
     refused: list[tuple[dict[str, Any], str]] = [
         ({"operationId": "unknown"}, "ERR0037"),
@@ -167,7 +177,7 @@ async def test_unknown_things_are_told_apart_when_approving(bank: Any) -> None:
     assert (await bank.detail(created))["failureCount"] == 0
 
 
-async def test_with_require_claim_only_the_owner_may_try(bank: Any, serve: Any) -> None:
+async def test_with_require_claim_only_the_owner_may_try(bank: Bank, serve: Serve) -> None:
     strict = await serve(require_claim=True)
     unclaimed = await bank.create(userId=None)
     others = await bank.create(userId="other")
@@ -179,7 +189,9 @@ async def test_with_require_claim_only_the_owner_may_try(bank: Any, serve: Any) 
     assert answer["result"] == "APPROVED"
 
 
-async def test_reported_failures_count_like_failed_approvals(bank: Any, events: Any, callbacks: Any) -> None:
+async def test_reported_failures_count_like_failed_approvals(
+    bank: Bank, events: ReadEvents, callbacks: ReadCallbacks
+) -> None:
     created = await bank.create()
     for count, result in [(1, "APPROVAL_FAILED"), (2, "APPROVAL_FAILED"), (3, "OPERATION_FAILED")]:
         answer = await bank.api.ok(
@@ -194,7 +206,7 @@ async def test_reported_failures_count_like_failed_approvals(bank: Any, events: 
     assert await bank.api.error("operation/approve/fail", operationId="unknown") == "ERR0034"
 
 
-async def test_a_rejection_needs_no_data(bank: Any, events: Any, callbacks: Any) -> None:
+async def test_a_rejection_needs_no_data(bank: Bank, events: ReadEvents, callbacks: ReadCallbacks) -> None:
     created = await bank.create(userId=None)
     answer = await bank.api.ok(
         "operation/reject",
@@ -211,7 +223,7 @@ async def test_a_rejection_needs_no_data(bank: Any, events: Any, callbacks: Any)
     assert [body["status"] for body in await callbacks()] == ["PENDING", "REJECTED"]
 
 
-async def test_unknown_things_are_told_apart_when_rejecting(bank: Any) -> None:
+async def test_unknown_things_are_told_apart_when_rejecting(bank: Bank) -> None:
     created = await bank.create()
     request = {"operationId": created["id"], "userId": "user", "applicationId": "bank"}
     assert await bank.api.error("operation/reject", **(request | {"operationId": "unknown"})) == "ERR0038"
@@ -219,7 +231,7 @@ async def test_unknown_things_are_told_apart_when_rejecting(bank: Any) -> None:
 
 
 async def test_a_cancelled_operation_keeps_its_reason_and_no_end(
-    bank: Any, events: Any, callbacks: Any
+    bank: Bank, events: ReadEvents, callbacks: ReadCallbacks
 ) -> None:
     created = await bank.create()
     answer = await bank.api.ok(
@@ -241,7 +253,9 @@ async def test_a_cancelled_operation_keeps_its_reason_and_no_end(
     assert await bank.api.error("operation/cancel", **too_long) == "ERR0024"
 
 
-async def test_claiming_makes_the_user_the_owner_silently(bank: Any, events: Any, callbacks: Any) -> None:
+async def test_claiming_makes_the_user_the_owner_silently(
+    bank: Bank, events: ReadEvents, callbacks: ReadCallbacks
+) -> None:
     created = await bank.create(userId=None)
     request = {"operationId": created["id"], "userId": "user"}
     claimed = await bank.api.ok("operation/claim", **request)
@@ -253,21 +267,21 @@ async def test_claiming_makes_the_user_the_owner_silently(bank: Any, events: Any
     assert (len(await events()), len(await callbacks())) == (1, 1)
 
 
-async def test_reading_claims_nothing(bank: Any) -> None:
+async def test_reading_claims_nothing(bank: Bank) -> None:
     created = await bank.create(userId=None)
     shown = await bank.api.ok("operation/detail", operationId=created["id"], userId="user")
     assert shown["userId"] is None
     assert (await bank.stored(created)).user_id is None
 
 
-async def test_an_expired_operation_is_not_claimed(bank: Any) -> None:
+async def test_an_expired_operation_is_not_claimed(bank: Bank) -> None:
     created = await bank.create(userId=None)
     await bank.let_expire(created)
     shown = await bank.api.ok("operation/claim", operationId=created["id"], userId="user")
     assert (shown["status"], shown["userId"]) == ("EXPIRED", None)
 
 
-async def test_final_states_stay_final(bank: Any, events: Any) -> None:
+async def test_final_states_stay_final(bank: Bank, events: ReadEvents) -> None:
     created = await bank.create()
     for status in FINAL:
         await bank.change(created, status=status)
@@ -279,7 +293,7 @@ async def test_final_states_stay_final(bank: Any, events: Any) -> None:
     assert len(await events()) == 1
 
 
-async def test_an_expired_operation_is_final_before_the_job_says_so(bank: Any, events: Any) -> None:
+async def test_an_expired_operation_is_final_before_the_job_says_so(bank: Bank, events: ReadEvents) -> None:
     created = await bank.create()
     await bank.let_expire(created)
     for call, request, code in every_action(created):
@@ -304,7 +318,7 @@ def every_action(created: dict[str, Any]) -> list[tuple[str, dict[str, Any], str
     ]
 
 
-async def test_outside_its_scope_a_caller_finds_nothing(bank: Any, new_application: Any) -> None:
+async def test_outside_its_scope_a_caller_finds_nothing(bank: Bank, new_application: NewApplication) -> None:
     await new_application("shop")
     created = await bank.create()
     codes = {
@@ -321,7 +335,7 @@ async def test_outside_its_scope_a_caller_finds_nothing(bank: Any, new_applicati
     assert await bank.detail(created) == created
 
 
-async def test_one_application_in_the_scope_is_enough(bank: Any, new_application: Any) -> None:
+async def test_one_application_in_the_scope_is_enough(bank: Bank, new_application: NewApplication) -> None:
     await new_application("shop")
     created = await bank.create(applications=["bank", "shop"])
     shown = await bank.api.ok("operation/detail", operationId=created["id"], applicationIds=["shop", "x"])

@@ -1,9 +1,11 @@
 """Of competing actions on one operation exactly one wins; no failure is lost (D9, core-api §23.1)."""
 
+from __future__ import annotations
+
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +13,10 @@ from powerauth_contracts.enums import OperationStatus, SignatureType
 from powerauth_core.operations import service
 from powerauth_core.operations.stored import StoredOperation
 from servicekit.errors import ServiceError
+
+if TYPE_CHECKING:
+    from operations.conftest import Bank, ReadCallbacks, ReadEvents
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -30,7 +36,7 @@ async def outcomes(actions: Sequence[Awaitable[Any]]) -> Counter[str]:
     return Counter(await asyncio.gather(*map(outcome, actions)))
 
 
-def approve(bank: Any, operation: dict[str, Any], data: str | None = None) -> Awaitable[service.Acted]:
+def approve(bank: Bank, operation: dict[str, Any], data: str | None = None) -> Awaitable[service.Acted]:
     return service.approve(
         bank.core,
         operation_id=operation["id"],
@@ -43,12 +49,12 @@ def approve(bank: Any, operation: dict[str, Any], data: str | None = None) -> Aw
     )
 
 
-def fail(bank: Any, operation: dict[str, Any]) -> Awaitable[service.Acted]:
+def fail(bank: Bank, operation: dict[str, Any]) -> Awaitable[service.Acted]:
     changed = bank.core.database, bank.core.listeners
     return service.fail_approval(*changed, operation_id=operation["id"], additional_data=None, scope=None)
 
 
-def reject(bank: Any, operation: dict[str, Any]) -> Awaitable[service.Acted]:
+def reject(bank: Bank, operation: dict[str, Any]) -> Awaitable[service.Acted]:
     return service.reject(
         bank.core,
         operation_id=operation["id"],
@@ -59,14 +65,16 @@ def reject(bank: Any, operation: dict[str, Any]) -> Awaitable[service.Acted]:
     )
 
 
-def cancel(bank: Any, operation: dict[str, Any]) -> Awaitable[StoredOperation]:
+def cancel(bank: Bank, operation: dict[str, Any]) -> Awaitable[StoredOperation]:
     changed = bank.core.database, bank.core.listeners
     return service.cancel(
         *changed, operation_id=operation["id"], additional_data=None, status_reason=None, scope=None
     )
 
 
-async def test_of_parallel_approvals_exactly_one_wins(bank: Any, events: Any, callbacks: Any) -> None:
+async def test_of_parallel_approvals_exactly_one_wins(
+    bank: Bank, events: ReadEvents, callbacks: ReadCallbacks
+) -> None:
     created = await bank.create()
     found = await outcomes([approve(bank, created) for _ in range(PARALLEL)])
     assert found == {"APPROVED": 1, "ERR0037": PARALLEL - 1}
@@ -74,14 +82,14 @@ async def test_of_parallel_approvals_exactly_one_wins(bank: Any, events: Any, ca
     assert [body["status"] for body in await callbacks()] == ["PENDING", "APPROVED"]
 
 
-async def test_of_parallel_rejections_exactly_one_wins(bank: Any, events: Any) -> None:
+async def test_of_parallel_rejections_exactly_one_wins(bank: Bank, events: ReadEvents) -> None:
     created = await bank.create()
     found = await outcomes([reject(bank, created) for _ in range(PARALLEL)])
     assert found == {"REJECTED": 1, "ERR0038": PARALLEL - 1}
     assert len(await events()) == 2
 
 
-async def test_of_different_parallel_actions_exactly_one_wins(bank: Any, events: Any) -> None:
+async def test_of_different_parallel_actions_exactly_one_wins(bank: Bank, events: ReadEvents) -> None:
     created = await bank.create()
     found = await outcomes(
         [
@@ -102,7 +110,7 @@ async def test_of_different_parallel_actions_exactly_one_wins(bank: Any, events:
     assert [data["status"] for _, data in await events()] == ["PENDING", winner]
 
 
-async def test_parallel_failures_are_counted_exactly(bank: Any, callbacks: Any) -> None:
+async def test_parallel_failures_are_counted_exactly(bank: Bank, callbacks: ReadCallbacks) -> None:
     created = await bank.create()
     await bank.change(created, max_failure_count=PARALLEL + 1)
     found = await outcomes([fail(bank, created) for _ in range(PARALLEL)])
@@ -111,7 +119,7 @@ async def test_parallel_failures_are_counted_exactly(bank: Any, callbacks: Any) 
     assert sorted(body["failureCount"] for body in await callbacks()) == list(range(PARALLEL + 1))
 
 
-async def test_parallel_failures_stop_exactly_at_the_maximum(bank: Any, events: Any) -> None:
+async def test_parallel_failures_stop_exactly_at_the_maximum(bank: Bank, events: ReadEvents) -> None:
     created = await bank.create()
     found = await outcomes(
         [
@@ -130,7 +138,7 @@ async def test_parallel_failures_stop_exactly_at_the_maximum(bank: Any, events: 
     assert [data["status"] for _, data in await events()] == ["PENDING", "FAILED"]
 
 
-async def test_of_parallel_claims_exactly_one_user_wins(bank: Any) -> None:
+async def test_of_parallel_claims_exactly_one_user_wins(bank: Bank) -> None:
     created = await bank.create(userId=None)
     changed = bank.core.database, bank.core.listeners
     found = await outcomes(
@@ -143,7 +151,7 @@ async def test_of_parallel_claims_exactly_one_user_wins(bank: Any) -> None:
     assert (await bank.detail(created))["userId"].startswith("user-")
 
 
-async def test_expiry_and_approval_never_both_happen(bank: Any, events: Any) -> None:
+async def test_expiry_and_approval_never_both_happen(bank: Bank, events: ReadEvents) -> None:
     created = [await bank.create() for _ in range(PARALLEL)]
     await bank.let_expire(*created[::2])
     approvals = [approve(bank, operation) for operation in created]

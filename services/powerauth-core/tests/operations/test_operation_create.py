@@ -1,16 +1,24 @@
 """``operation/create`` (spec/core-api.md §19.1, §19.2)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from core_test_api import NewApplication, Serve
 
 from powerauth_core.operations import creation
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.totp import totp
 from servicekit import clock
+
+if TYPE_CHECKING:
+    from operations.conftest import Bank, ReadCallbacks, ReadEvents
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -28,7 +36,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=None)
 
 
-async def test_a_new_operation_is_shown_whole(bank: Any, new_application: Any) -> None:
+async def test_a_new_operation_is_shown_whole(bank: Bank, new_application: NewApplication) -> None:
     await new_application("shop")
     before = clock.now()
     created = await bank.create(
@@ -67,12 +75,12 @@ async def test_a_new_operation_is_shown_whole(bank: Any, new_application: Any) -
     assert stored.timestamp_created.tzinfo is None
 
 
-async def test_detail_shows_what_create_showed(bank: Any) -> None:
+async def test_detail_shows_what_create_showed(bank: Bank) -> None:
     created = await bank.create(externalId="tx-9")
     assert await bank.detail(created) == created
 
 
-async def test_parameters_are_stored_unescaped_and_may_be_null(bank: Any) -> None:
+async def test_parameters_are_stored_unescaped_and_may_be_null(bank: Bank) -> None:
     parameters = {"AMOUNT": "1", "CURRENCY": "", "IBAN": "a*b\\c\nd", "X": "", "Y": None}
     created = await bank.create(parameters=parameters)
     assert created["data"] == "A1*A1*Ia\\*b\\\\c\\nd"
@@ -88,7 +96,7 @@ async def test_parameters_are_stored_unescaped_and_may_be_null(bank: Any) -> Non
     ],
 )
 async def test_missing_parameters_are_named_all_at_once(
-    bank: Any, serve: Any, given: Any, missing: list[str]
+    bank: Bank, serve: Serve, given: Any, missing: list[str]
 ) -> None:
     request = {"userId": "user", "applications": ["bank"], "templateName": "payment", "parameters": given}
     status, body = await bank.api.post("operation/create", **request)
@@ -102,12 +110,12 @@ async def test_missing_parameters_are_named_all_at_once(
 
 
 @pytest.mark.parametrize("nothing", [None, {}])
-async def test_no_parameters_and_no_additional_data_are_empty_maps(bank: Any, nothing: Any) -> None:
+async def test_no_parameters_and_no_additional_data_are_empty_maps(bank: Bank, nothing: Any) -> None:
     created = await bank.create(templateName="login", parameters=nothing, additionalData=nothing)
     assert (created["parameters"], created["additionalData"], created["data"]) == ({}, {}, "A2")
 
 
-async def test_a_template_change_does_not_touch_existing_operations(bank: Any) -> None:
+async def test_a_template_change_does_not_touch_existing_operations(bank: Bank) -> None:
     created = await bank.create()
     await bank.api.ok(
         "operation/template/update",
@@ -128,7 +136,7 @@ async def test_a_template_change_does_not_touch_existing_operations(bank: Any) -
     [(True, False, True), (None, True, True), (False, True, False), (None, False, False), (True, True, True)],
 )
 async def test_the_request_decides_on_proximity_and_else_the_template(
-    bank: Any, wanted: bool | None, in_template: bool, has_code: bool
+    bank: Bank, wanted: bool | None, in_template: bool, has_code: bool
 ) -> None:
     template = {
         "templateName": "near",
@@ -145,7 +153,7 @@ async def test_the_request_decides_on_proximity_and_else_the_template(
     assert (stored.totp_seed is not None) is has_code
 
 
-async def test_the_code_is_the_totp_of_the_stored_seed(bank: Any, at: Any) -> None:
+async def test_the_code_is_the_totp_of_the_stored_seed(bank: Bank, at: Callable[[datetime], None]) -> None:
     at(datetime(2026, 5, 6, 7, 8, 9))
     created = await bank.create(proximityCheckEnabled=True)
     seed = b64decode((await bank.stored(created)).totp_seed or "")
@@ -156,7 +164,7 @@ async def test_the_code_is_the_totp_of_the_stored_seed(bank: Any, at: Any) -> No
     assert later == totp(seed, clock.now_ms() // 1000) != created["proximityOtp"]
 
 
-async def test_the_owner_comes_from_the_activation(bank: Any) -> None:
+async def test_the_owner_comes_from_the_activation(bank: Bank) -> None:
     await bank.activation("act-1", "alice")
     created = await bank.create(userId=None, activationId="act-1")
     assert (created["userId"], created["activationId"]) == ("alice", "act-1")
@@ -168,12 +176,12 @@ async def test_the_owner_comes_from_the_activation(bank: Any) -> None:
 @pytest.mark.parametrize(
     "timestamp", ["2126-01-02T03:04:05.678Z", "2126-01-02T05:04:05.678+02:00", 4922996645678]
 )
-async def test_the_expiry_can_be_given(bank: Any, timestamp: str | int) -> None:
+async def test_the_expiry_can_be_given(bank: Bank, timestamp: str | int) -> None:
     created = await bank.create(timestampExpires=timestamp)
     assert created["timestampExpires"] == "2126-01-02T03:04:05.678+00:00"
 
 
-async def test_an_expiry_beyond_the_calendar_is_its_end(bank: Any) -> None:
+async def test_an_expiry_beyond_the_calendar_is_its_end(bank: Bank) -> None:
     template = {
         "templateName": "eternal",
         "operationType": "eternal",
@@ -203,7 +211,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_refusals(bank: Any, events: Any) -> None:
+async def test_refusals(bank: Bank, events: ReadEvents) -> None:
     await bank.activation("act-1", "user")
     await bank.activation("act-2", "somebody else")
     for members, code in REFUSED:
@@ -223,17 +231,17 @@ async def test_refusals(bank: Any, events: Any) -> None:
         ({"timestampExpires": 1, "templateName": "no", "applications": ["no"]}, "timestampExpires"),
     ],
 )
-async def test_the_order_of_checks(bank: Any, members: dict[str, Any], code: str) -> None:
+async def test_the_order_of_checks(bank: Bank, members: dict[str, Any], code: str) -> None:
     request = {"userId": "user", "applications": ["bank"], "templateName": "payment"} | members
     _, body = await bank.api.post("operation/create", **request)
     assert body["responseObject"]["message"].startswith(f"requestObject.{code} - ")
 
 
-async def test_an_unknown_template_is_told_before_an_unknown_application(bank: Any) -> None:
+async def test_an_unknown_template_is_told_before_an_unknown_application(bank: Bank) -> None:
     assert await bank.api.error("operation/create", applications=["no"], templateName="no") == "ERR0033"
 
 
-async def test_every_bad_field_is_named_in_order(bank: Any) -> None:
+async def test_every_bad_field_is_named_in_order(bank: Bank) -> None:
     _, body = await bank.api.post("operation/create", userId="")
     assert body["responseObject"]["message"] == (
         "requestObject.applications - must not be null, "
@@ -242,7 +250,7 @@ async def test_every_bad_field_is_named_in_order(bank: Any) -> None:
     )
 
 
-async def test_deeply_nested_additional_data_is_refused(bank: Any) -> None:
+async def test_deeply_nested_additional_data_is_refused(bank: Bank) -> None:
     for levels, accepted in ((32, True), (33, False), (300, False), (600, False)):
         nested = b"[" * (levels - 1) + b"]" * (levels - 1)
         body = b'{"requestObject":{"applications":["bank"],"templateName":"login","additionalData":{"a":%b}}}'
@@ -250,7 +258,7 @@ async def test_deeply_nested_additional_data_is_refused(bank: Any) -> None:
         assert (levels, response.status_code) == (levels, 200 if accepted else 400)
 
 
-async def test_creation_is_announced_once(bank: Any, events: Any, callbacks: Any) -> None:
+async def test_creation_is_announced_once(bank: Bank, events: ReadEvents, callbacks: ReadCallbacks) -> None:
     created = await bank.create(activationFlag="PREMIUM")
     assert await events() == [
         (
@@ -278,7 +286,7 @@ async def test_creation_is_announced_once(bank: Any, events: Any, callbacks: Any
 
 
 async def test_taken_ids_are_tried_again_and_then_given_up(
-    bank: Any, monkeypatch: pytest.MonkeyPatch
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = (await bank.create())["id"]
     free = "00000000-0000-4000-8000-000000000000"

@@ -1,17 +1,25 @@
 """What a device may do with operations (enrollment-api §10.2 to §10.6, §10.10; D14)."""
 
+from __future__ import annotations
+
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import NewApplication, StartCore
 from core_test_parts import parts_of
 
 from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
+from powerauth_core.container import Core
 from powerauth_core.dmz.views import operation_view
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.rules import Actor
+
+if TYPE_CHECKING:
+    from operations.conftest import Bank, ReadEvents
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -26,7 +34,7 @@ STRANGERS = [
 class Door:
     """The door's functions, each in a transaction of its own."""
 
-    def __init__(self, core: Any) -> None:
+    def __init__(self, core: Core) -> None:
         self.core = core
 
     async def _call(self, function: Any, **arguments: Any) -> Any:
@@ -73,19 +81,19 @@ class Door:
 
 
 @pytest.fixture
-def device(core: Any) -> Door:
+def device(core: Core) -> Door:
     return Door(core)
 
 
 @pytest.fixture
-async def bound(bank: Any) -> dict[str, Any]:
+async def bound(bank: Bank) -> dict[str, Any]:
     """An operation of ``user`` for activation ``act-1`` with flag ``FLAG``."""
     await bank.activation("act-1")
     operation: dict[str, Any] = await bank.create(activationId="act-1", activationFlag="FLAG")
     return operation
 
 
-async def test_a_device_sees_an_operation_without_its_code(bank: Any, device: Door) -> None:
+async def test_a_device_sees_an_operation_without_its_code(bank: Bank, device: Door) -> None:
     parameters = {"AMOUNT": "1", "CURRENCY": "CZK", "IBAN": "CZ27", "NOTE": None}
     created = await bank.create(proximityCheckEnabled=True, parameters=parameters)
     (shown,) = await device.pending()
@@ -103,14 +111,14 @@ async def test_a_device_sees_an_operation_without_its_code(bank: Any, device: Do
     assert (await device.history()) == [shown]
 
 
-async def test_approval(bank: Any, device: Door, events: Any, bound: dict[str, Any]) -> None:
+async def test_approval(bank: Bank, device: Door, events: ReadEvents, bound: dict[str, Any]) -> None:
     assert await device.approve(bound) == DoorOutcome(UserActionResult.APPROVED, OperationStatus.APPROVED)
     shown = await bank.detail(bound)
     assert (shown["status"], shown["additionalData"]) == ("APPROVED", {"authFactor": "possession_knowledge"})
     assert [data["status"] for _, data in await events()] == ["PENDING", "APPROVED"]
 
 
-async def test_an_unclaimed_operation_is_approved_and_owned(bank: Any, device: Door) -> None:
+async def test_an_unclaimed_operation_is_approved_and_owned(bank: Bank, device: Door) -> None:
     created = await bank.create(userId=None)
     assert (await device.approve(created)).result is UserActionResult.APPROVED
     assert (await bank.detail(created))["userId"] == "user"
@@ -118,7 +126,7 @@ async def test_an_unclaimed_operation_is_approved_and_owned(bank: Any, device: D
 
 @pytest.mark.parametrize("actor", STRANGERS)
 async def test_a_stranger_finds_no_operation_and_counts_nothing(
-    bank: Any, device: Door, bound: dict[str, Any], new_application: Any, actor: Actor
+    bank: Bank, device: Door, bound: dict[str, Any], new_application: NewApplication, actor: Actor
 ) -> None:
     await new_application("shop")
     for call in (device.approve, device.reject, device.detail, device.claim):
@@ -129,7 +137,7 @@ async def test_a_stranger_finds_no_operation_and_counts_nothing(
     assert await bank.detail(bound) == bound
 
 
-async def test_an_unknown_operation_is_like_a_strangers(bank: Any, device: Door) -> None:
+async def test_an_unknown_operation_is_like_a_strangers(bank: Bank, device: Door) -> None:
     unknown = {"id": "unknown"}
     for call in (device.approve, device.reject, device.detail, device.claim):
         with pytest.raises(OperationNotFound):
@@ -140,7 +148,7 @@ async def test_an_unknown_operation_is_like_a_strangers(bank: Any, device: Door)
 @pytest.mark.parametrize(
     "wrong", [{"data": "A1"}, {"signature_type": SignatureType.POSSESSION}, {"additional_data": {}}]
 )
-async def test_wrong_data_factor_or_code_count(bank: Any, device: Door, wrong: dict[str, Any]) -> None:
+async def test_wrong_data_factor_or_code_count(bank: Bank, device: Door, wrong: dict[str, Any]) -> None:
     created = await bank.create(proximityCheckEnabled=True)
     right = {"additional_data": {"proximity_otp": created["proximityOtp"]}}
     failed = DoorOutcome(UserActionResult.APPROVAL_FAILED, OperationStatus.PENDING)
@@ -151,7 +159,7 @@ async def test_wrong_data_factor_or_code_count(bank: Any, device: Door, wrong: d
     assert (await bank.detail(created))["failureCount"] == 3
 
 
-async def test_a_wrong_signature_counts_on_an_owned_operation_only(bank: Any, device: Door) -> None:
+async def test_a_wrong_signature_counts_on_an_owned_operation_only(bank: Bank, device: Door) -> None:
     owned, unclaimed = await bank.create(), await bank.create(userId=None)
     assert await device.fail(unclaimed) is None
     assert await device.fail(owned) is OperationStatus.PENDING
@@ -167,7 +175,7 @@ async def test_a_wrong_signature_counts_on_an_owned_operation_only(bank: Any, de
     assert (await bank.detail(unclaimed))["failureCount"] == 0
 
 
-async def test_nothing_counts_on_a_finished_or_expired_operation(bank: Any, device: Door) -> None:
+async def test_nothing_counts_on_a_finished_or_expired_operation(bank: Bank, device: Door) -> None:
     finished, expired = await bank.create(), await bank.create()
     await bank.approve(finished)
     await bank.let_expire(expired)
@@ -181,7 +189,7 @@ async def test_nothing_counts_on_a_finished_or_expired_operation(bank: Any, devi
 
 @pytest.mark.parametrize("flag", ["VERIFICATION_PENDING", "VERIFICATION_IN_PROGRESS"])
 async def test_an_activation_under_verification_rejects_but_does_not_approve(
-    bank: Any, device: Door, flag: str
+    bank: Bank, device: Door, flag: str
 ) -> None:
     created = await bank.create()
     actor = replace(ACTOR, activation_flags=("FLAG", flag))
@@ -192,7 +200,7 @@ async def test_an_activation_under_verification_rejects_but_does_not_approve(
 
 
 async def test_a_missing_flag_refuses_without_counting(
-    bank: Any, device: Door, bound: dict[str, Any]
+    bank: Bank, device: Door, bound: dict[str, Any]
 ) -> None:
     actor = replace(ACTOR, activation_flags=("OTHER",))
     refused = DoorOutcome(None, OperationStatus.PENDING, Refusal.ACTIVATION_FLAG_MISSING, "FLAG")
@@ -202,7 +210,7 @@ async def test_a_missing_flag_refuses_without_counting(
     assert await bank.detail(bound) == bound
 
 
-async def test_require_claim_leaves_unclaimed_operations_alone(bank: Any, start_core: Any) -> None:
+async def test_require_claim_leaves_unclaimed_operations_alone(bank: Bank, start_core: StartCore) -> None:
     created = await bank.create(userId=None)
     device = Door(await start_core(require_claim=True))
     with pytest.raises(OperationNotApprovable):
@@ -214,7 +222,7 @@ async def test_require_claim_leaves_unclaimed_operations_alone(bank: Any, start_
     assert (await device.approve(created)).result is UserActionResult.APPROVED
 
 
-async def test_a_device_cannot_store_what_nobody_can_read(bank: Any, device: Door) -> None:
+async def test_a_device_cannot_store_what_nobody_can_read(bank: Bank, device: Door) -> None:
     nested: Any = []
     for _ in range(40):
         nested = [nested]
@@ -224,14 +232,14 @@ async def test_a_device_cannot_store_what_nobody_can_read(bank: Any, device: Doo
     assert await bank.detail(created) == created
 
 
-async def test_rejection(bank: Any, device: Door) -> None:
+async def test_rejection(bank: Bank, device: Door) -> None:
     created = await bank.create(userId=None)
     assert await device.reject(created) == DoorOutcome(UserActionResult.REJECTED, OperationStatus.REJECTED)
     shown = await bank.detail(created)
     assert (shown["userId"], shown["additionalData"]) == ("user", {"rejectReason": "INCORRECT_DATA"})
 
 
-async def test_claiming_once_and_for_all(bank: Any, device: Door) -> None:
+async def test_claiming_once_and_for_all(bank: Bank, device: Door) -> None:
     created = await bank.create(userId=None)
     assert (await device.detail(created)).id == created["id"]
     assert await device.pending() == []
@@ -243,7 +251,7 @@ async def test_claiming_once_and_for_all(bank: Any, device: Door) -> None:
     assert [operation.id for operation in await device.pending()] == [created["id"]]
 
 
-async def test_an_expired_operation_is_shown_but_not_claimed(bank: Any, device: Door) -> None:
+async def test_an_expired_operation_is_shown_but_not_claimed(bank: Bank, device: Door) -> None:
     created = await bank.create(userId=None)
     await bank.let_expire(created)
     assert (await device.claim(created)).status == OperationStatus.EXPIRED
@@ -251,7 +259,7 @@ async def test_an_expired_operation_is_shown_but_not_claimed(bank: Any, device: 
 
 
 async def test_an_activation_without_flags_sees_no_flagged_operation(
-    bank: Any, device: Door, bound: dict[str, Any]
+    bank: Bank, device: Door, bound: dict[str, Any]
 ) -> None:
     plain = await bank.create()
     unflagged = replace(ACTOR, activation_flags=())
@@ -260,7 +268,7 @@ async def test_an_activation_without_flags_sees_no_flagged_operation(
         assert {operation.id for operation in await listing(unflagged)} == {plain["id"]}
 
 
-async def test_history_shows_every_state_and_at_most_the_newest_hundred(bank: Any, device: Door) -> None:
+async def test_history_shows_every_state_and_at_most_the_newest_hundred(bank: Bank, device: Door) -> None:
     approved, expired, pending = [await bank.create() for _ in range(3)]
     await bank.approve(approved)
     await bank.let_expire(expired)

@@ -1,18 +1,27 @@
 """Expiry: seen at once, stored and announced by the job (spec/core-api.md §23.2, §30)."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
+from core_test_api import StartCore
 
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core import jobs
 from powerauth_core.operations import repository, service
 from servicekit.database import Dialect
 
+if TYPE_CHECKING:
+    from operations.conftest import Bank, ReadCallbacks, ReadEvents
+
+
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
-async def test_the_job_stores_and_announces_each_expiry_once(bank: Any, events: Any, callbacks: Any) -> None:
+async def test_the_job_stores_and_announces_each_expiry_once(
+    bank: Bank, events: ReadEvents, callbacks: ReadCallbacks
+) -> None:
     overdue = [await bank.create(additionalData={"n": number}) for number in range(3)]
     alive = await bank.create()
     finished = await bank.create()
@@ -31,7 +40,7 @@ async def test_the_job_stores_and_announces_each_expiry_once(bank: Any, events: 
     assert [message for message, _, _ in await bank.audit()].count("Operation expired") == 3
 
 
-async def test_a_run_is_bounded_and_takes_the_oldest(bank: Any) -> None:
+async def test_a_run_is_bounded_and_takes_the_oldest(bank: Bank) -> None:
     first, second, third = [await bank.create() for _ in range(3)]
     await bank.let_expire(second)
     await bank.let_expire(first)
@@ -42,7 +51,7 @@ async def test_a_run_is_bounded_and_takes_the_oldest(bank: Any) -> None:
     assert await service.expire_operations(bank.core.database, bank.core.listeners, 2) == 1
 
 
-async def test_the_scheduled_job_keeps_the_configured_limit(bank: Any, start_core: Any) -> None:
+async def test_the_scheduled_job_keeps_the_configured_limit(bank: Bank, start_core: StartCore) -> None:
     overdue = [await bank.create() for _ in range(3)]
     await bank.let_expire(*overdue)
     core = await start_core(job_expire_operations_limit=2)
@@ -52,7 +61,7 @@ async def test_the_scheduled_job_keeps_the_configured_limit(bank: Any, start_cor
 
 
 async def test_an_operation_that_somebody_works_on_waits_for_the_next_run(
-    bank: Any, dialect: Dialect
+    bank: Bank, dialect: Dialect
 ) -> None:
     """On SQLite there is one writer, so nobody else can be at work."""
     if dialect == "sqlite":
@@ -66,7 +75,7 @@ async def test_an_operation_that_somebody_works_on_waits_for_the_next_run(
     assert await service.expire_operations(bank.core.database, bank.core.listeners, 100) == 1
 
 
-async def test_reading_never_stores_the_expiry(bank: Any, events: Any) -> None:
+async def test_reading_never_stores_the_expiry(bank: Bank, events: ReadEvents) -> None:
     created = await bank.create()
     await bank.let_expire(created)
     assert (await bank.detail(created))["status"] == "EXPIRED"

@@ -1,23 +1,30 @@
 """Operation lists and their filters (spec/core-api.md §19.5, §19.6)."""
 
+from __future__ import annotations
+
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import NewApplication, Serve
 
 from servicekit import clock
+
+if TYPE_CHECKING:
+    from operations.conftest import Bank
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 LISTS = ["operation/list", "operation/list/pending"]
 
 
-async def ids(bank: Any, path: str = "operation/list", **members: Any) -> list[str]:
+async def ids(bank: Bank, path: str = "operation/list", **members: Any) -> list[str]:
     request = {"userId": "user", "applications": ["bank"]} | members
     return [operation["id"] for operation in await bank.api.ok(path, **request)]
 
 
-async def created(bank: Any, count: int, **members: Any) -> list[str]:
+async def created(bank: Bank, count: int, **members: Any) -> list[str]:
     """Ids of new operations, newest first, a second apart."""
     now = clock.now()
     made = []
@@ -29,7 +36,7 @@ async def created(bank: Any, count: int, **members: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_newest_operations_come_first_page_by_page(bank: Any, path: str) -> None:
+async def test_newest_operations_come_first_page_by_page(bank: Bank, path: str) -> None:
     made = await created(bank, 5)
     assert await ids(bank, path) == made
     assert await ids(bank, path, pageSize=2) == made[:2]
@@ -40,14 +47,14 @@ async def test_newest_operations_come_first_page_by_page(bank: Any, path: str) -
     assert await ids(bank, path, pageNumber=2**31 - 1, pageSize=2**31 - 1) == []
 
 
-async def test_the_default_page_is_a_setting(bank: Any, serve: Any) -> None:
+async def test_the_default_page_is_a_setting(bank: Bank, serve: Serve) -> None:
     made = await created(bank, 3)
     small = await serve(default_page_size=2, default_page_number=0)
     found = await small.ok("operation/list", userId="user", applications=["bank"])
     assert [operation["id"] for operation in found] == made[:2]
 
 
-async def test_only_the_users_own_operations_are_listed(bank: Any) -> None:
+async def test_only_the_users_own_operations_are_listed(bank: Bank) -> None:
     mine = await bank.create()
     await bank.create(userId="other")
     await bank.create(userId=None)
@@ -56,7 +63,9 @@ async def test_only_the_users_own_operations_are_listed(bank: Any) -> None:
         assert await ids(bank, path, userId="nobody") == []
 
 
-async def test_one_common_application_is_enough_and_lists_once(bank: Any, new_application: Any) -> None:
+async def test_one_common_application_is_enough_and_lists_once(
+    bank: Bank, new_application: NewApplication
+) -> None:
     await new_application("shop")
     await new_application("kiosk")
     both = await bank.create(applications=["bank", "shop"])
@@ -70,7 +79,7 @@ async def test_one_common_application_is_enough_and_lists_once(bank: Any, new_ap
     assert sorted(listed["applications"]) == ["bank", "shop"]
 
 
-async def test_all_states_are_listed_but_only_pending_ones_as_pending(bank: Any) -> None:
+async def test_all_states_are_listed_but_only_pending_ones_as_pending(bank: Bank) -> None:
     pending, approved, expired = [await bank.create() for _ in range(3)]
     await bank.approve(approved)
     await bank.let_expire(expired)
@@ -83,13 +92,13 @@ async def test_all_states_are_listed_but_only_pending_ones_as_pending(bank: Any)
     assert await ids(bank, "operation/list/pending") == [pending["id"]]
 
 
-async def test_expired_operations_leave_no_gap_in_a_page_of_pending_ones(bank: Any) -> None:
+async def test_expired_operations_leave_no_gap_in_a_page_of_pending_ones(bank: Bank) -> None:
     made = await created(bank, 4)
     await bank.let_expire({"id": made[0]}, {"id": made[2]})
     assert await ids(bank, "operation/list/pending", pageSize=2) == [made[1], made[3]]
 
 
-async def test_only_the_pending_list_shows_codes_and_none_shows_the_device(bank: Any) -> None:
+async def test_only_the_pending_list_shows_codes_and_none_shows_the_device(bank: Bank) -> None:
     user_agent = "PowerAuthNetworking/1.5.1 (en; wifi) com.example/1.0 (Apple; iOS/26.0; iphone14,5)"
     made = await bank.create(proximityCheckEnabled=True, additionalData={"userAgent": user_agent})
     request = {"userId": "user", "applications": ["bank"]}
@@ -102,7 +111,7 @@ async def test_only_the_pending_list_shows_codes_and_none_shows_the_device(bank:
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_an_activation_sees_what_is_bound_to_it_or_to_none(bank: Any, path: str) -> None:
+async def test_an_activation_sees_what_is_bound_to_it_or_to_none(bank: Bank, path: str) -> None:
     await bank.activation("act-1")
     await bank.activation("act-2")
     free = await bank.create()
@@ -124,7 +133,7 @@ FLAGS: dict[str, tuple[list[str] | None, set[str | None]]] = {
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_an_activation_with_flags_sees_only_operations_with_its_flags(bank: Any, path: str) -> None:
+async def test_an_activation_with_flags_sees_only_operations_with_its_flags(bank: Bank, path: str) -> None:
     for flag in (None, "A", "B"):
         await bank.create(activationFlag=flag)
     for activation_id, (flags, seen) in FLAGS.items():
@@ -134,7 +143,7 @@ async def test_an_activation_with_flags_sees_only_operations_with_its_flags(bank
         assert {operation["activationFlag"] for operation in found} == seen
 
 
-async def test_operations_are_found_by_their_external_id(bank: Any, new_application: Any) -> None:
+async def test_operations_are_found_by_their_external_id(bank: Bank, new_application: NewApplication) -> None:
     await new_application("shop")
     mine = await bank.create(externalId="tx")
     unassigned = await bank.create(externalId="tx", userId=None)
@@ -163,12 +172,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize("path", [*LISTS, "operation/list/external"])
-async def test_refused_lists(bank: Any, path: str) -> None:
+async def test_refused_lists(bank: Bank, path: str) -> None:
     for members, code in REFUSED:
         request = {"userId": "user", "externalId": "tx", "applications": ["bank"]} | members
         assert (members, await bank.api.error(path, **request)) == (members, code)
 
 
-async def test_lists_inside_the_scope_answer(bank: Any) -> None:
+async def test_lists_inside_the_scope_answer(bank: Bank) -> None:
     made = await bank.create()
     assert await ids(bank, applicationIds=["bank", "shop"]) == [made["id"]]

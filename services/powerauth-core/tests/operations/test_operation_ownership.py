@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import NewApplication
 from core_test_parts import parts_of
 
 from powerauth_contracts.enums import OperationStatus, SignatureType
@@ -14,6 +15,10 @@ from powerauth_core.kernel.errors import OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.rules import Actor
 from servicekit import clock
+
+if TYPE_CHECKING:
+    from operations.conftest import Bank
+
 
 ACTOR = Actor("act-1", "user", "bank")
 STRANGERS = [
@@ -48,7 +53,7 @@ DOOR: list[tuple[Any, dict[str, Any]]] = [
 ]
 
 
-async def _operation(bank: Any, state: OperationStatus | str) -> dict[str, Any]:
+async def _operation(bank: Bank, state: OperationStatus | str) -> dict[str, Any]:
     await bank.activation("act-1")
     created: dict[str, Any] = await bank.create(activationId="act-1", templateName="login")
     if isinstance(state, OperationStatus):
@@ -60,7 +65,7 @@ async def _operation(bank: Any, state: OperationStatus | str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("state", STATES)
 async def test_foreign_operation_looks_like_an_unknown_one_inside(
-    bank: Any, new_application: Any, state: str
+    bank: Bank, new_application: NewApplication, state: str
 ) -> None:
     await new_application("shop")
     created = await _operation(bank, state)
@@ -77,7 +82,7 @@ async def test_foreign_operation_looks_like_an_unknown_one_inside(
 
 @pytest.mark.parametrize("state", STATES)
 async def test_foreign_operation_looks_like_an_unknown_one_to_a_device(
-    bank: Any, new_application: Any, state: str
+    bank: Bank, new_application: NewApplication, state: str
 ) -> None:
     await new_application("shop")
     created = await _operation(bank, state)
@@ -102,7 +107,7 @@ async def test_foreign_operation_looks_like_an_unknown_one_to_a_device(
 
 
 @pytest.mark.parametrize("state", STATES)
-async def test_owner_sees_the_operation_in_every_state(bank: Any, state: str) -> None:
+async def test_owner_sees_the_operation_in_every_state(bank: Bank, state: str) -> None:
     created = await _operation(bank, state)
     shown = await bank.api.ok("operation/detail", operationId=created["id"], userId="user")
     claimed = await bank.api.ok("operation/claim", operationId=created["id"], userId="user")

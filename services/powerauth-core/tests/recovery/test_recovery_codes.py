@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from core_test_api import Api, TestApplication
+from core_test_phones import Activate, InitActivation, MakeDevice, RunOutOfTime
 from sqlalchemy import select, update
 
 from powerauth_contracts.enums import ActivationStatus, RecoveryCodeStatus
@@ -19,7 +21,7 @@ from powerauth_protocol.v3 import recovery as protocol
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import KeyPair, ecdh, export_public_key, generate_key_pair, import_public_key
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Call, Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -27,7 +29,7 @@ WRONG = "0000000000"
 
 
 @pytest.fixture
-async def printer(api: Any, application: Any) -> KeyPair:
+async def printer(api: Api, application: TestApplication) -> KeyPair:
     """Recovery and postcards switched on; the printing centre's key pair."""
     pair = generate_key_pair()
     await api.ok(
@@ -42,7 +44,7 @@ async def printer(api: Any, application: Any) -> KeyPair:
 
 
 @pytest.fixture
-async def owner(api: Any, call: Any, printer: KeyPair, make_device: Any) -> Phone:
+async def owner(api: Api, call: Call, printer: KeyPair, make_device: MakeDevice) -> Phone:
     """A device whose activation has a recovery code that can be used."""
     device: Phone = make_device()
     await device.create(call, "user-1")
@@ -51,7 +53,7 @@ async def owner(api: Any, call: Any, printer: KeyPair, make_device: Any) -> Phon
     return device
 
 
-async def _recover(api: Any, call: Any, device: Phone, code: str, puk: str, **more: Any) -> dict[str, Any]:
+async def _recover(api: Api, call: Call, device: Phone, code: str, puk: str, **more: Any) -> dict[str, Any]:
     """Try to recover with a new device; the response object, or the error's."""
     sealed = await device.layer2(call)
     request = {"recoveryCode": code, "puk": puk, "applicationKey": device.app.key}
@@ -62,13 +64,13 @@ async def _recover(api: Any, call: Any, device: Phone, code: str, puk: str, **mo
     return answer
 
 
-async def _codes(api: Any, **request: Any) -> list[tuple[str, list[str]]]:
+async def _codes(api: Api, **request: Any) -> list[tuple[str, list[str]]]:
     answer = await api.ok("recovery/lookup", **request)
     return [(code["status"], [puk["status"] for puk in code["puks"]]) for code in answer["recoveryCodes"]]
 
 
 async def test_a_recovery_code_comes_with_the_activation_and_lives_with_it(
-    api: Any, call: Any, printer: KeyPair, init: Any, make_device: Any
+    api: Api, call: Call, printer: KeyPair, init: InitActivation, make_device: MakeDevice
 ) -> None:
     device = make_device()
     await device.join(call, (await init())["activationCode"], generateRecoveryCodes=True)
@@ -86,7 +88,7 @@ async def test_a_recovery_code_comes_with_the_activation_and_lives_with_it(
 
 
 async def test_an_activation_that_is_active_at_once_has_an_active_code(
-    api: Any, call: Any, printer: KeyPair, init: Any, make_device: Any
+    api: Api, call: Call, printer: KeyPair, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(commitPhase="ON_KEY_EXCHANGE"), make_device()
     await device.join(call, started["activationCode"], generateRecoveryCodes=True)
@@ -94,7 +96,12 @@ async def test_an_activation_that_is_active_at_once_has_an_active_code(
 
 
 async def test_no_code_is_issued_unless_asked_for_and_offered(
-    api: Any, call: Any, printer: KeyPair, init: Any, make_device: Any, application: Any
+    api: Api,
+    call: Call,
+    printer: KeyPair,
+    init: InitActivation,
+    make_device: MakeDevice,
+    application: TestApplication,
 ) -> None:
     device = make_device()
     await device.join(call, (await init())["activationCode"])
@@ -108,7 +115,12 @@ async def test_no_code_is_issued_unless_asked_for_and_offered(
 
 @pytest.mark.parametrize("ending", ["activation/remove", "expiry"])
 async def test_codes_of_an_unfinished_activation_are_revoked_with_it(
-    api: Any, call: Any, printer: KeyPair, make_device: Any, run_out_of_time: Any, ending: str
+    api: Api,
+    call: Call,
+    printer: KeyPair,
+    make_device: MakeDevice,
+    run_out_of_time: RunOutOfTime,
+    ending: str,
 ) -> None:
     device: Phone = make_device()
     await device.create(call, "user-1")
@@ -122,7 +134,7 @@ async def test_codes_of_an_unfinished_activation_are_revoked_with_it(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_the_right_puk_replaces_the_activation(
-    api: Any, call: Any, owner: Any, make_device: Any, version: ProtocolVersion
+    api: Api, call: Call, owner: Phone, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     device = make_device(version)
     answer = await _recover(api, call, device, *owner.open_recovery, maxFailureCount=7)
@@ -138,7 +150,7 @@ async def test_the_right_puk_replaces_the_activation(
 
 
 async def test_wrong_puks_are_counted_until_the_code_is_blocked(
-    api: Any, call: Any, owner: Any, make_device: Any
+    api: Api, call: Call, owner: Phone, make_device: MakeDevice
 ) -> None:
     code, puk = owner.open_recovery
     for _ in range(4):
@@ -154,7 +166,7 @@ async def test_wrong_puks_are_counted_until_the_code_is_blocked(
 
 
 async def test_parallel_guesses_do_not_pass_the_limit(
-    api: Any, core: Core, call: Any, owner: Any, make_device: Any
+    api: Api, core: Core, call: Call, owner: Phone, make_device: MakeDevice
 ) -> None:
     code, _ = owner.open_recovery
     answers = await asyncio.gather(
@@ -168,7 +180,9 @@ async def test_parallel_guesses_do_not_pass_the_limit(
     assert (row.status, row.failed_attempts) == (RecoveryCodeStatus.BLOCKED, 5)
 
 
-async def test_one_of_several_recoveries_wins(api: Any, call: Any, owner: Any, make_device: Any) -> None:
+async def test_one_of_several_recoveries_wins(
+    api: Api, call: Call, owner: Phone, make_device: MakeDevice
+) -> None:
     answers = await asyncio.gather(
         *[_recover(api, call, make_device(), *owner.open_recovery) for _ in range(4)]
     )
@@ -176,7 +190,7 @@ async def test_one_of_several_recoveries_wins(api: Any, call: Any, owner: Any, m
 
 
 async def test_recovery_is_refused_when_it_is_not_offered_or_the_version_is_unusable(
-    api: Any, call: Any, owner: Any, make_device: Any, application: Any
+    api: Api, call: Call, owner: Phone, make_device: MakeDevice, application: TestApplication
 ) -> None:
     for bad in ("AAAAA-AAAAA-AAAAA-AAAAA", "x"):
         assert (await _recover(api, call, make_device(), bad, WRONG))["code"] == "ERR0024"
@@ -206,7 +220,7 @@ async def test_recovery_is_refused_when_it_is_not_offered_or_the_version_is_unus
     assert await api.error("activation/recovery/create", **request, **device.env(sealed)) == "ERR0024"
 
 
-async def test_puks_are_stored_hashed_and_encrypted_for_their_row(core: Core, owner: Any) -> None:
+async def test_puks_are_stored_hashed_and_encrypted_for_their_row(core: Core, owner: Phone) -> None:
     async with core.database.read() as session:
         (puk,) = (await session.execute(select(RecoveryPuk))).scalars()
         (code,) = (await session.execute(select(RecoveryCode))).scalars()
@@ -216,7 +230,12 @@ async def test_puks_are_stored_hashed_and_encrypted_for_their_row(core: Core, ow
 
 
 async def test_a_postcard_is_derived_again_by_the_printing_centre(
-    api: Any, call: Any, printer: KeyPair, application: Any, make_device: Any, activate: Any
+    api: Api,
+    call: Call,
+    printer: KeyPair,
+    application: TestApplication,
+    make_device: MakeDevice,
+    activate: Activate,
 ) -> None:
     answer = await api.ok(
         "recovery/create", applicationId=application.application_id, userId="user-1", pukCount=3
@@ -247,7 +266,7 @@ async def test_a_postcard_is_derived_again_by_the_printing_centre(
 
 
 async def test_a_user_has_one_postcard_unless_more_are_allowed(
-    api: Any, printer: KeyPair, application: Any
+    api: Api, printer: KeyPair, application: TestApplication
 ) -> None:
     request = {"applicationId": application.application_id, "userId": "user-1", "pukCount": 1}
     attempts = await asyncio.gather(*[api.post("recovery/create", **request) for _ in range(3)])
@@ -262,7 +281,7 @@ async def test_a_user_has_one_postcard_unless_more_are_allowed(
 
 
 async def test_postcards_need_switches_keys_and_sane_input(
-    api: Any, application: Any, printer: KeyPair
+    api: Api, application: TestApplication, printer: KeyPair
 ) -> None:
     request = {"applicationId": application.application_id, "userId": "user-1", "pukCount": 1}
     for bad in ({"pukCount": 0}, {"pukCount": 101}, {"userId": ""}, {"applicationId": "other"}):
@@ -275,7 +294,7 @@ async def test_postcards_need_switches_keys_and_sane_input(
     assert await api.error("recovery/create", **request) == "ERR0024"
 
 
-async def _confirm(api: Any, call: Any, device: Phone, code: str) -> Any:
+async def _confirm(api: Api, call: Call, device: Phone, code: str) -> Any:
     await device.prepare_scope(call, Scope.ACTIVATION)
     sealed = device.seal(SharedInfo1.CONFIRM_RECOVERY_CODE, json.dumps({"recoveryCode": code}).encode())
     request = {"activationId": device.activation_id, "applicationKey": device.app.key}
@@ -288,7 +307,13 @@ async def _confirm(api: Any, call: Any, device: Phone, code: str) -> Any:
 
 
 async def test_only_the_users_own_usable_codes_are_confirmed(
-    api: Any, core: Core, call: Any, printer: KeyPair, application: Any, activate: Any, make_device: Any
+    api: Api,
+    core: Core,
+    call: Call,
+    printer: KeyPair,
+    application: TestApplication,
+    activate: Activate,
+    make_device: MakeDevice,
 ) -> None:
     device, stranger = await activate(), make_device()
     await stranger.create(call, "user-2")
@@ -312,7 +337,7 @@ async def test_only_the_users_own_usable_codes_are_confirmed(
 
 
 async def test_lookup_filters_by_user_activation_application_and_states(
-    api: Any, printer: KeyPair, owner: Any, application: Any
+    api: Api, printer: KeyPair, owner: Phone, application: TestApplication
 ) -> None:
     await api.ok("recovery/create", applicationId=application.application_id, userId="user-1", pukCount=2)
     bound, postcard = ("ACTIVE", ["VALID"]), ("CREATED", ["VALID", "VALID"])
@@ -336,7 +361,7 @@ async def test_lookup_filters_by_user_activation_application_and_states(
     assert found["puks"] == [{"pukIndex": 1, "pukDerivationIndex": 0, "status": "VALID"}]
 
 
-async def test_revoking_tells_whether_something_changed(api: Any, owner: Any) -> None:
+async def test_revoking_tells_whether_something_changed(api: Api, owner: Phone) -> None:
     (found,) = (await api.ok("recovery/lookup", userId="user-1"))["recoveryCodes"]
     ids = [found["recoveryCodeId"], 999_999]
     revoke = "recovery/revoke"
@@ -348,7 +373,9 @@ async def test_revoking_tells_whether_something_changed(api: Any, owner: Any) ->
         assert await api.error(revoke, recoveryCodeIds=bad) == "ERR0024"
 
 
-async def test_configuration_starts_switched_off_and_keeps_its_keys(api: Any, application: Any) -> None:
+async def test_configuration_starts_switched_off_and_keeps_its_keys(
+    api: Api, application: TestApplication
+) -> None:
     request = {"applicationId": application.application_id}
     off = {
         "applicationId": application.application_id,
@@ -377,7 +404,7 @@ async def test_configuration_starts_switched_off_and_keeps_its_keys(api: Any, ap
 
 
 async def test_a_recovered_activation_of_a_removed_one_is_fine(
-    api: Any, call: Any, owner: Any, make_device: Any
+    api: Api, call: Call, owner: Phone, make_device: MakeDevice
 ) -> None:
     await api.ok("activation/remove", activationId=owner.activation_id)
     device = make_device()
@@ -386,8 +413,8 @@ async def test_a_recovered_activation_of_a_removed_one_is_fine(
 
 
 async def _post_switch(
-    api: Any,
-    application: Any,
+    api: Api,
+    application: TestApplication,
     *,
     recovery: bool = True,
     postcard: bool = True,
@@ -405,12 +432,12 @@ async def _post_switch(
     return answer
 
 
-async def _switch(api: Any, application: Any, **switches: Any) -> None:
+async def _switch(api: Api, application: TestApplication, **switches: Any) -> None:
     status, body = await _post_switch(api, application, **switches)
     assert status == 200, body
 
 
-async def test_a_switch_that_is_absent_or_null_is_off(api: Any, application: Any) -> None:
+async def test_a_switch_that_is_absent_or_null_is_off(api: Api, application: TestApplication) -> None:
     await _switch(api, application, recovery=True, postcard=True, multiple=True)
     named = {"applicationId": application.application_id}
     await api.ok("recovery/config/update", **named, recoveryPostcardEnabled=None)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
+from core_test_api import StartCore
+from core_test_phones import MakeDevice
 from sqlalchemy import func, select, update
 
 from powerauth_contracts import moments
@@ -13,6 +14,7 @@ from powerauth_core.container import Core
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.replay import service
 from powerauth_core.replay.models import UniqueValue
+from powerauth_sdk.phone import Call
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -66,7 +68,7 @@ async def test_a_token_header_is_remembered_as_long_as_it_would_be_accepted(core
 
 
 async def test_an_envelope_is_remembered_as_long_as_it_would_be_accepted(
-    core: Core, call: Any, make_device: Any
+    core: Core, call: Call, make_device: MakeDevice
 ) -> None:
     device = make_device()
     await device.create(call, "user-1")
@@ -89,7 +91,7 @@ async def test_the_job_deletes_what_cannot_be_replayed_any_more(core: Core) -> N
     assert await service.delete_expired(core.database) == 0
 
 
-async def test_the_check_can_be_switched_off(start_core: Any) -> None:
+async def test_the_check_can_be_switched_off(start_core: StartCore) -> None:
     unprotected = await start_core(replay_verification_service="none")
     service.check_time(unprotected.settings, 0)
     for _ in range(2):

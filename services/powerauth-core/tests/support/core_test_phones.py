@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, TestApplication
 from core_test_rows import rewrite
 from sqlalchemy import select, update
 
@@ -25,7 +26,7 @@ Activate = Callable[..., Awaitable[Phone]]
 
 
 @pytest.fixture
-def call(api: Any) -> Call:
+def call(api: Api) -> Call:
     """The core as devices see it: path and request object in, response object out."""
 
     async def post(path: str, request: Any) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def call(api: Any) -> Call:
 
 
 @pytest.fixture
-def make_device(application: Any) -> MakeDevice:
+def make_device(application: TestApplication) -> MakeDevice:
     """A device of the test application: ``make_device(ProtocolVersion.V3_1)``."""
 
     def make(version: ProtocolVersion = ProtocolVersion.V3_3) -> Phone:
@@ -45,8 +46,11 @@ def make_device(application: Any) -> MakeDevice:
     return make
 
 
+InitActivation = Callable[..., Awaitable[dict[str, Any]]]
+
+
 @pytest.fixture
-def init(api: Any, application: Any) -> Callable[..., Awaitable[dict[str, Any]]]:
+def init(api: Api, application: TestApplication) -> InitActivation:
     """Start an activation: ``await init(commitPhase="ON_KEY_EXCHANGE")``."""
 
     async def start(user_id: str = "user-1", **more: Any) -> dict[str, Any]:
@@ -59,9 +63,7 @@ def init(api: Any, application: Any) -> Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
-def activate(
-    api: Any, call: Call, init: Callable[..., Awaitable[dict[str, Any]]], make_device: MakeDevice
-) -> Activate:
+def activate(api: Api, call: Call, init: InitActivation, make_device: MakeDevice) -> Activate:
     """A device with an activation in a state: ``await activate(ActivationStatus.BLOCKED)``."""
 
     async def make(
@@ -86,8 +88,11 @@ def activate(
     return make
 
 
+RunOutOfTime = Callable[[str], Awaitable[None]]
+
+
 @pytest.fixture
-def run_out_of_time(core: Core) -> Callable[[str], Awaitable[None]]:
+def run_out_of_time(core: Core) -> RunOutOfTime:
     """Let the time of an unfinished activation be up."""
 
     async def expire(activation_id: str) -> None:
@@ -103,7 +108,7 @@ def run_out_of_time(core: Core) -> Callable[[str], Awaitable[None]]:
 
 
 @pytest.fixture
-def make_phone(api: Any, call: Call, application: Any) -> MakePhone:
+def make_phone(api: Api, call: Call, application: TestApplication) -> MakePhone:
     """A device with an ACTIVE activation: ``await make_phone("alice", version=ProtocolVersion.V3_1)``."""
 
     async def make(
@@ -134,8 +139,11 @@ async def phone(make_phone: MakePhone) -> Phone:
     return await make_phone()
 
 
+Stored = Callable[[Phone], Awaitable[Activation]]
+
+
 @pytest.fixture
-def stored(core: Core) -> Callable[[Phone], Awaitable[Activation]]:
+def stored(core: Core) -> Stored:
     """The activation row of a device: ``await stored(phone)``."""
 
     async def read(device: Phone) -> Activation:
@@ -147,8 +155,11 @@ def stored(core: Core) -> Callable[[Phone], Awaitable[Activation]]:
     return read
 
 
+Change = Callable[..., Awaitable[None]]
+
+
 @pytest.fixture
-def change(core: Core) -> Callable[..., Awaitable[None]]:
+def change(core: Core) -> Change:
     """Write columns of a device's activation: ``await change(phone, failed_attempts=4)``."""
 
     async def write(device: Phone, **values: Any) -> None:
@@ -157,8 +168,11 @@ def change(core: Core) -> Callable[..., Awaitable[None]]:
     return write
 
 
+Audited = Callable[[Phone], Awaitable[list[SignatureAudit]]]
+
+
 @pytest.fixture
-def audited(core: Core) -> Callable[[Phone], Awaitable[list[SignatureAudit]]]:
+def audited(core: Core) -> Audited:
     """Signature audit rows of a device, oldest first: ``await audited(phone)``."""
 
     async def read(device: Phone) -> list[SignatureAudit]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
 
 import pytest
+from core_test_api import Api, Serve
 
 from powerauth_core.kernel.errors import SERVICE_ERRORS
 
 
-async def test_status_names_this_installation(serve: Any) -> None:
+async def test_status_names_this_installation(serve: Serve) -> None:
     api = await serve(application_name="n", application_display_name="d", application_environment="e")
     status = await api.ok("status")
     assert (status["status"], status["applicationName"]) == ("OK", "n")
@@ -22,7 +22,7 @@ async def test_status_names_this_installation(serve: Any) -> None:
         assert status[moment].endswith("+00:00")
 
 
-async def test_error_list_holds_every_code_with_its_message(api: Any) -> None:
+async def test_error_list_holds_every_code_with_its_message(api: Api) -> None:
     errors = (await api.ok("error/list", language="cs"))["errors"]
     assert [error["code"] for error in errors] == [f"ERR{number:04}" for number in range(46)]
     assert errors[9]["value"] == "Activation with given activation ID was not found."
@@ -33,7 +33,7 @@ def test_codes_are_unique_and_messages_are_sentences() -> None:
     assert all(error.message.endswith(".") for error in SERVICE_ERRORS)
 
 
-async def test_a_service_error_is_400_with_its_text_twice(api: Any) -> None:
+async def test_a_service_error_is_400_with_its_text_twice(api: Api) -> None:
     status, body = await api.post("application/detail", applicationId="unknown")
     message = "Application or application version does not exist."
     assert (status, body) == (
@@ -45,7 +45,7 @@ async def test_a_service_error_is_400_with_its_text_twice(api: Any) -> None:
     )
 
 
-async def test_unreadable_json_is_told_apart_from_missing_fields(api: Any) -> None:
+async def test_unreadable_json_is_told_apart_from_missing_fields(api: Api) -> None:
     for content in (b"", b"{", b"[]", b'{"requestObject":{"applicationId":[]}}', b"\xff"):
         answer = await api.send("application/detail", content)
         assert answer.status_code == 400, content
@@ -67,7 +67,7 @@ async def test_unreadable_json_is_told_apart_from_missing_fields(api: Any) -> No
         assert mistyped["currentRecoveryPukIndex"] == 0
 
 
-async def test_missing_fields_are_named_and_sorted(api: Any) -> None:
+async def test_missing_fields_are_named_and_sorted(api: Api) -> None:
     _status, body = await api.post("application/version/create")
     message = (
         "requestObject.applicationId - must not be null,"
@@ -76,7 +76,7 @@ async def test_missing_fields_are_named_and_sorted(api: Any) -> None:
     assert body["responseObject"] == {"code": "ERR0024", "message": message, "localizedMessage": message}
 
 
-async def test_a_null_or_missing_envelope_is_an_invalid_request(api: Any) -> None:
+async def test_a_null_or_missing_envelope_is_an_invalid_request(api: Api) -> None:
     for content in (b"{}", b'{"requestObject":null}'):
         answer = await api.send("application/detail", content)
         assert answer.json()["responseObject"]["code"] == "ERR0024"
@@ -84,16 +84,16 @@ async def test_a_null_or_missing_envelope_is_an_invalid_request(api: Any) -> Non
 
 
 @pytest.mark.parametrize("escape", [b"\\u0000", b"\\ud800"])
-async def test_text_that_cannot_be_stored_is_refused(api: Any, escape: bytes) -> None:
+async def test_text_that_cannot_be_stored_is_refused(api: Api, escape: bytes) -> None:
     answer = await api.send("application/create", b'{"requestObject":{"applicationId":"x' + escape + b'"}}')
     assert (answer.status_code, answer.json()["status"]) == (400, "ERROR")
 
 
-async def test_unknown_members_are_ignored(api: Any) -> None:
+async def test_unknown_members_are_ignored(api: Api) -> None:
     await api.ok("application/create", applicationId="bank", unknown={"deep": [1]})
 
 
-async def test_a_body_over_the_limit_is_refused(serve: Any) -> None:
+async def test_a_body_over_the_limit_is_refused(serve: Serve) -> None:
     api = await serve(max_body_bytes=2048)
     answer = await api.send("application/detail", b'{"requestObject":"' + b"x" * 4096 + b'"}')
     assert answer.status_code == 413

@@ -6,16 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from core_test_api import Api, TestApplication
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.repository import rids_of
+from powerauth_core.container import Core
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
-async def add_activation(core: Any, application_id: str, user_id: str, days_ago: float) -> None:
+async def add_activation(core: Core, application_id: str, user_id: str, days_ago: float) -> None:
     used = clock.now() - timedelta(days=days_ago)
     async with core.database.transaction() as session:
         rid = (await rids_of(session, [application_id]))[application_id]
@@ -34,7 +36,9 @@ async def add_activation(core: Any, application_id: str, user_id: str, days_ago:
         )
 
 
-async def test_users_are_counted_once_and_by_last_use(api: Any, core: Any, application: Any) -> None:
+async def test_users_are_counted_once_and_by_last_use(
+    api: Api, core: Core, application: TestApplication
+) -> None:
     for user, days in (("a", 1), ("a", 2), ("b", 29), ("c", 31), ("d", 366)):
         await add_activation(core, application.application_id, user, days)
     parameters = {"application": application.application_id}
@@ -50,7 +54,7 @@ async def test_users_are_counted_once_and_by_last_use(api: Any, core: Any, appli
         assert report["reportData"] == parameters | {"users": users, "days": days}
 
 
-async def test_an_unknown_application_has_no_users(api: Any) -> None:
+async def test_an_unknown_application_has_no_users(api: Api) -> None:
     report = await api.ok("telemetry/report", name="CURRENT_MAU", parameters={"application": "unknown"})
     assert report["reportData"]["users"] == 0
 
@@ -79,14 +83,14 @@ async def test_an_unknown_application_has_no_users(api: Any) -> None:
         ),
     ],
 )
-async def test_unusable_reports_say_why(api: Any, request_object: dict[str, Any], message: str) -> None:
+async def test_unusable_reports_say_why(api: Api, request_object: dict[str, Any], message: str) -> None:
     status, body = await api.post("telemetry/report", **request_object)
     assert status == 400
     assert body["responseObject"]["code"] == "ERROR_TELEMETRY"
     assert body["responseObject"]["message"] == message
 
 
-async def test_a_blank_name_is_an_invalid_request(api: Any) -> None:
+async def test_a_blank_name_is_an_invalid_request(api: Api) -> None:
     _status, body = await api.post("telemetry/report", name="  ")
     assert body["responseObject"]["code"] == "ERR0024"
     assert body["responseObject"]["message"] == "requestObject.name - must not be blank"

@@ -1,14 +1,18 @@
 """``operation/template/*`` and ``operation/text/*`` (spec/core-api.md §20; cloud-api §11.7; D2)."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from typing import Any
 
 import pytest
+from core_test_api import Api
 from sqlalchemy import text
 
 from powerauth_contracts.dmz.models import TextsRequest
 from powerauth_contracts.enums import SignatureType
+from powerauth_core.container import Core
 from powerauth_core.dmz import applications
 from powerauth_core.kernel.errors import TemplateExists
 from powerauth_core.templates import service
@@ -36,7 +40,7 @@ TEXT = {
 }
 
 
-async def test_a_template_is_made_shown_changed_and_removed(api: Any) -> None:
+async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
     created = await api.ok("operation/template/create", **TEMPLATE)
     assert created == TEMPLATE | {"id": created["id"]}
     assert list(created) == [
@@ -66,7 +70,7 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Any) -> None:
         assert await api.error(call, **request) == "ERR0033"
 
 
-async def test_templates_are_listed_in_their_order_whatever_the_body(api: Any) -> None:
+async def test_templates_are_listed_in_their_order_whatever_the_body(api: Api) -> None:
     names = ["b", "a", "c"]
     for name in names:
         await api.ok("operation/template/create", **(TEMPLATE | {"templateName": name}))
@@ -76,7 +80,7 @@ async def test_templates_are_listed_in_their_order_whatever_the_body(api: Any) -
         assert [template["id"] for template in listed] == sorted(template["id"] for template in listed)
 
 
-async def test_a_template_name_is_taken_once(api: Any, core: Any) -> None:
+async def test_a_template_name_is_taken_once(api: Api, core: Core) -> None:
     await api.ok("operation/template/create", **TEMPLATE)
     assert await api.error("operation/template/create", **TEMPLATE) == "ERR0039"
     await api.ok("operation/template/create", **(TEMPLATE | {"templateName": "Payment"}))
@@ -95,7 +99,7 @@ async def test_a_template_name_is_taken_once(api: Any, core: Any) -> None:
     assert sum(isinstance(outcome, TemplateExists) for outcome in made) == 7
 
 
-async def test_template_changes_are_audited(api: Any, core: Any) -> None:
+async def test_template_changes_are_audited(api: Api, core: Core) -> None:
     created = await api.ok("operation/template/create", **TEMPLATE)
     await api.ok("operation/template/update", **(TEMPLATE | {"id": created["id"]}))
     await api.ok("operation/template/remove", id=created["id"])
@@ -105,7 +109,7 @@ async def test_template_changes_are_audited(api: Any, core: Any) -> None:
     assert messages == [f"Operation template {done}" for done in ("created", "updated", "removed")]
 
 
-async def test_a_text_is_made_replaced_and_removed(api: Any) -> None:
+async def test_a_text_is_made_replaced_and_removed(api: Api) -> None:
     made = await api.ok("operation/text/update", **TEXT)
     assert made == {
         "placeholder": "login",
@@ -158,7 +162,7 @@ async def test_a_text_is_made_replaced_and_removed(api: Any) -> None:
     ],
 )
 async def test_wrong_shape_is_refused_by_its_path(
-    api: Any, part: str, value: Any, member: str, as_text: bool
+    api: Api, part: str, value: Any, member: str, as_text: bool
 ) -> None:
     given = json.dumps(value) if as_text and not isinstance(value, str) else value
     status, body = await api.post("operation/text/update", **(TEXT | {part: given}))
@@ -178,12 +182,12 @@ async def test_wrong_shape_is_refused_by_its_path(
         ("resultTexts", '{"success":"Paid ${amount}","other":1}'),
     ],
 )
-async def test_right_shape_is_kept_to_the_letter(api: Any, part: str, value: str) -> None:
+async def test_right_shape_is_kept_to_the_letter(api: Api, part: str, value: str) -> None:
     made = await api.ok("operation/text/update", **(TEXT | {part: value}))
     assert made[part] == value
 
 
-async def test_texts_are_listed_by_placeholder_and_language(api: Any) -> None:
+async def test_texts_are_listed_by_placeholder_and_language(api: Api) -> None:
     for placeholder, language in [("pay", "en"), ("login", "en"), ("login", "cs"), ("pay", "de")]:
         await api.ok("operation/text/update", **(TEXT | {"placeholder": placeholder, "language": language}))
 
@@ -198,7 +202,7 @@ async def test_texts_are_listed_by_placeholder_and_language(api: Any) -> None:
     assert await listed(placeholder="none") == []
 
 
-async def test_every_change_of_a_text_is_announced(api: Any, core: Any) -> None:
+async def test_every_change_of_a_text_is_announced(api: Api, core: Core) -> None:
     await core.relay.stop()
     await api.ok("operation/text/update", **TEXT)
     await api.ok("operation/text/update", **(TEXT | {"title": "New"}))
@@ -210,14 +214,14 @@ async def test_every_change_of_a_text_is_announced(api: Any, core: Any) -> None:
     assert events == [("operation_template.changed", {"placeholder": "login", "language": "en"})] * 3
 
 
-async def test_parallel_updates_of_a_text_leave_one_row(core: Any, api: Any) -> None:
+async def test_parallel_updates_of_a_text_leave_one_row(core: Core, api: Api) -> None:
     titles = [f"T{number}" for number in range(8)]
     await asyncio.gather(*[api.ok("operation/text/update", **(TEXT | {"title": title})) for title in titles])
     (row,) = (await api.ok("operation/text/list"))["texts"]
     assert row["title"] in titles
 
 
-async def test_the_door_revalidates_by_etag(api: Any, core: Any) -> None:
+async def test_the_door_revalidates_by_etag(api: Api, core: Core) -> None:
     async def read(etag: str | None = None, operation_type: str = "login") -> Any:
         return await applications.texts(core, TextsRequest(operation_type=operation_type, etag=etag))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from core_test_api import Api, NewApplication, TestApplication
+from core_test_phones import Activate, MakeDevice
 from core_test_rows import rewrite
 from sqlalchemy import select, update
 
@@ -18,7 +20,7 @@ from powerauth_protocol.common.errors import TokenFormatError
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import temporary_key
 from powerauth_protocol.v3.keys import export_public_key
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Call, Phone
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -29,7 +31,9 @@ async def _rows(core: Core) -> list[TemporaryKey]:
         return list((await session.execute(select(TemporaryKey))).scalars())
 
 
-async def test_application_scope_is_signed_by_the_master_key(core: Core, call: Any, make_device: Any) -> None:
+async def test_application_scope_is_signed_by_the_master_key(
+    core: Core, call: Call, make_device: MakeDevice
+) -> None:
     device: Phone = make_device()
     before = clock.now_ms()
     issued = await device.new_temporary_key(call, Scope.APPLICATION)
@@ -45,7 +49,7 @@ async def test_application_scope_is_signed_by_the_master_key(core: Core, call: A
 
 @pytest.mark.parametrize("status", [ActivationStatus.ACTIVE, ActivationStatus.BLOCKED])
 async def test_activation_scope_is_signed_by_the_server_key(
-    core: Core, call: Any, activate: Any, status: ActivationStatus
+    core: Core, call: Call, activate: Activate, status: ActivationStatus
 ) -> None:
     device = await activate(status)
     issued = await device.new_temporary_key(call, Scope.ACTIVATION)
@@ -56,7 +60,7 @@ async def test_activation_scope_is_signed_by_the_server_key(
 @pytest.mark.parametrize(
     "status", [ActivationStatus.CREATED, ActivationStatus.PENDING_COMMIT, ActivationStatus.REMOVED]
 )
-async def test_other_states_get_none(api: Any, activate: Any, status: ActivationStatus) -> None:
+async def test_other_states_get_none(api: Api, activate: Activate, status: ActivationStatus) -> None:
     device = await activate(status)
     if device.keys is None:
         device.keys = (await activate()).keys
@@ -64,7 +68,7 @@ async def test_other_states_get_none(api: Any, activate: Any, status: Activation
     assert await api.error("keystore/create", jwt=jwt) == "ERR0009"
 
 
-async def test_a_challenge_is_not_needed(call: Any, make_device: Any) -> None:
+async def test_a_challenge_is_not_needed(call: Call, make_device: MakeDevice) -> None:
     device = make_device()
     answer = await call(
         "keystore/create", {"jwt": device.temporary_key_request(Scope.APPLICATION, challenge=None)}
@@ -73,7 +77,9 @@ async def test_a_challenge_is_not_needed(call: Any, make_device: Any) -> None:
     assert issued.challenge is None
 
 
-async def test_what_proves_nothing_is_refused(api: Any, core: Core, make_device: Any, activate: Any) -> None:
+async def test_what_proves_nothing_is_refused(
+    api: Api, core: Core, make_device: MakeDevice, activate: Activate
+) -> None:
     device, active = make_device(), await activate()
     known = len(await _rows(core))
     secret = b64decode(device.app.secret)
@@ -106,7 +112,9 @@ async def test_what_proves_nothing_is_refused(api: Any, core: Core, make_device:
     assert len(await _rows(core)) == known
 
 
-async def test_an_unsupported_version_gets_none(api: Any, make_device: Any, application: Any) -> None:
+async def test_an_unsupported_version_gets_none(
+    api: Api, make_device: MakeDevice, application: TestApplication
+) -> None:
     device = make_device()
     await api.ok(
         "application/version/unsupport",
@@ -118,7 +126,7 @@ async def test_an_unsupported_version_gets_none(api: Any, make_device: Any, appl
 
 
 async def test_an_activation_of_another_application_or_protocol_gets_none(
-    api: Any, core: Core, activate: Any, new_application: Any
+    api: Api, core: Core, activate: Activate, new_application: NewApplication
 ) -> None:
     device = await activate()
     other = await new_application("other")
@@ -132,7 +140,7 @@ async def test_an_activation_of_another_application_or_protocol_gets_none(
 
 
 async def test_removing_is_confirmed_also_for_unknown_ids(
-    api: Any, core: Core, call: Any, make_device: Any
+    api: Api, core: Core, call: Call, make_device: MakeDevice
 ) -> None:
     issued = await make_device().new_temporary_key(call, Scope.APPLICATION)
     for key_id in (issued.key_id, issued.key_id, "unknown"):
@@ -140,7 +148,7 @@ async def test_removing_is_confirmed_also_for_unknown_ids(
     assert await _rows(core) == []
 
 
-async def test_the_job_deletes_expired_keys_only(core: Core, call: Any, make_device: Any) -> None:
+async def test_the_job_deletes_expired_keys_only(core: Core, call: Call, make_device: MakeDevice) -> None:
     device = make_device()
     kept = await device.new_temporary_key(call, Scope.APPLICATION)
     expired = await device.new_temporary_key(call, Scope.APPLICATION)
@@ -155,7 +163,7 @@ async def test_the_job_deletes_expired_keys_only(core: Core, call: Any, make_dev
 
 
 async def test_the_answer_cannot_be_mistaken_for_another_applications(
-    call: Any, make_device: Any, new_application: Any
+    call: Call, make_device: MakeDevice, new_application: NewApplication
 ) -> None:
     other = await new_application("other")
     stranger = other.app

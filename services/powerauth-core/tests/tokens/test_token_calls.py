@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from core_test_api import Api, NewApplication, StartCore, TestApplication
+from core_test_phones import Change, MakePhone, Stored
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.rest.tokens import ValidateTokenRequest
 from powerauth_core.audit.models import AuditLog
+from powerauth_core.container import Core
 from powerauth_core.replay.service import delete_expired
 from powerauth_core.tokens.models import Token
 from powerauth_core.tokens.views import validate_token
@@ -19,13 +22,13 @@ from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone, Sealed, token_request
+from powerauth_sdk.phone import Call, Phone, Sealed, token_request
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
-async def create(api: Any, call: Any, phone: Phone, **more: Any) -> tuple[str, bytes]:
+async def create(api: Api, call: Call, phone: Phone, **more: Any) -> tuple[str, bytes]:
     await phone.prepare_scope(call, Scope.ACTIVATION)
     sealed = phone.seal(SharedInfo1.CREATE_TOKEN, b"{}")
     answer = await api.ok("token/create", **(creation(phone, sealed) | more))
@@ -50,17 +53,19 @@ def header(
 
 
 @pytest_asyncio.fixture
-async def token(api, call, phone) -> tuple[str, bytes]:
+async def token(api: Api, call: Call, phone: Phone) -> tuple[str, bytes]:
     return await create(api, call, phone)
 
 
 @pytest_asyncio.fixture
-async def other_application(new_application) -> Any:
+async def other_application(new_application: NewApplication) -> TestApplication:
     return await new_application("other-application")
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
-async def test_token_of_every_version_is_created_and_validates(api, call, make_phone, version) -> None:
+async def test_token_of_every_version_is_created_and_validates(
+    api: Api, call: Call, make_phone: MakePhone, version: ProtocolVersion
+) -> None:
     phone = await make_phone(version=version)
     token = await create(api, call, phone)
     assert await api.ok("token/validate", **header(token, version)) == {
@@ -76,7 +81,9 @@ async def test_token_of_every_version_is_created_and_validates(api, call, make_p
     }
 
 
-async def test_secret_is_encrypted_at_rest_and_bound_to_its_row(api, call, phone, core) -> None:
+async def test_secret_is_encrypted_at_rest_and_bound_to_its_row(
+    api: Api, call: Call, phone: Phone, core: Core
+) -> None:
     first, second = await create(api, call, phone), await create(api, call, phone)
     async with core.database.transaction() as session:
         rows = {row.token_id: row for row in await session.scalars(select(Token))}
@@ -88,13 +95,13 @@ async def test_secret_is_encrypted_at_rest_and_bound_to_its_row(api, call, phone
 
 
 @pytest.fixture
-def unbound(core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def unbound(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     """As before `db encrypt`: secrets in clear are taken."""
     monkeypatch.setattr(core.cipher, "_reads_clear", True)
 
 
 @pytest.mark.usefixtures("unbound")
-async def test_adopted_plain_secret_is_read(api, token, core) -> None:
+async def test_adopted_plain_secret_is_read(api: Api, token: tuple[str, bytes], core: Core) -> None:
     async with core.database.transaction() as session:
         await session.execute(
             text("UPDATE pa_token SET token_secret = :secret, token_secret_encryption = 0"),
@@ -103,7 +110,9 @@ async def test_adopted_plain_secret_is_read(api, token, core) -> None:
     assert (await api.ok("token/validate", **header(token)))["tokenValid"]
 
 
-async def test_header_is_accepted_once_for_its_whole_life(api, token, monkeypatch, core) -> None:
+async def test_header_is_accepted_once_for_its_whole_life(
+    api: Api, token: tuple[str, bytes], monkeypatch: pytest.MonkeyPatch, core: Core
+) -> None:
     request = header(token)
     assert (await api.ok("token/validate", **request))["tokenValid"]
     assert await api.error("token/validate", **request) == "ERR0024"
@@ -113,13 +122,15 @@ async def test_header_is_accepted_once_for_its_whole_life(api, token, monkeypatc
     assert await api.error("token/validate", **request) == "ERR0024"
 
 
-async def test_header_is_accepted_once_of_many_at_the_same_time(api, token) -> None:
+async def test_header_is_accepted_once_of_many_at_the_same_time(api: Api, token: tuple[str, bytes]) -> None:
     request = header(token)
     answers = await asyncio.gather(*[api.post("token/validate", **request) for _ in range(10)])
     assert sum(status == 200 and body["responseObject"]["tokenValid"] for status, body in answers) == 1
 
 
-async def test_wrong_digest_is_no_error_and_does_not_use_the_nonce_up(api, token, stored, phone) -> None:
+async def test_wrong_digest_is_no_error_and_does_not_use_the_nonce_up(
+    api: Api, token: tuple[str, bytes], stored: Stored, phone: Phone
+) -> None:
     right = header(token)
     wrong = right | {"tokenDigest": b64encode(bytes(32))}
     answer = await api.ok("token/validate", **wrong)
@@ -132,7 +143,9 @@ async def test_wrong_digest_is_no_error_and_does_not_use_the_nonce_up(api, token
     ("offset", "code"),
     [(-7_200_100, "ERR0030"), (1_830_000, "ERR0044"), (-7_190_000, None), (1_700_000, None)],
 )
-async def test_timestamp_has_limits_on_both_sides(api, token, offset, code) -> None:
+async def test_timestamp_has_limits_on_both_sides(
+    api: Api, token: tuple[str, bytes], offset: int, code: str | None
+) -> None:
     request = header(token, timestamp=clock.now_ms() + offset)
     if code is None:
         assert (await api.ok("token/validate", **request))["tokenValid"]
@@ -151,18 +164,22 @@ async def test_timestamp_has_limits_on_both_sides(api, token, offset, code) -> N
         ({"timestamp": None}, "ERR0024"),
     ],
 )
-async def test_malformed_header_is_an_error(api, token, changes, code) -> None:
+async def test_malformed_header_is_an_error(
+    api: Api, token: tuple[str, bytes], changes: dict[str, Any], code: str
+) -> None:
     assert await api.error("token/validate", **(header(token) | changes)) == code
 
 
-async def test_unknown_token_and_one_out_of_scope_tell_nothing(api, token) -> None:
+async def test_unknown_token_and_one_out_of_scope_tell_nothing(api: Api, token: tuple[str, bytes]) -> None:
     for changes in ({"tokenId": "unknown"}, {"applicationIds": ["another"]}):
         answer = await api.ok("token/validate", **header(token, **changes))
         assert answer["tokenValid"] is False
         assert answer["userId"] is None
 
 
-async def test_token_of_an_inactive_activation_is_invalid(api, token, phone, change) -> None:
+async def test_token_of_an_inactive_activation_is_invalid(
+    api: Api, token: tuple[str, bytes], phone: Phone, change: Change
+) -> None:
     await change(phone, activation_status=ActivationStatus.BLOCKED, blocked_reason="LOST")
     answer = await api.ok("token/validate", **header(token))
     assert (answer["tokenValid"], answer["activationStatus"], answer["blockedReason"]) == (
@@ -172,7 +189,9 @@ async def test_token_of_an_inactive_activation_is_invalid(api, token, phone, cha
     )
 
 
-async def test_only_the_owners_call_removes_a_token(api, call, token, phone, make_phone) -> None:
+async def test_only_the_owners_call_removes_a_token(
+    api: Api, call: Call, token: tuple[str, bytes], phone: Phone, make_phone: MakePhone
+) -> None:
     other = await make_phone("mallory")
     stranger = await api.ok("token/remove", tokenId=token[0], activationId=other.activation_id)
     assert stranger == {"removed": False}
@@ -184,7 +203,9 @@ async def test_only_the_owners_call_removes_a_token(api, call, token, phone, mak
 
 
 @pytest.mark.parametrize("status", [s for s in ActivationStatus if s is not ActivationStatus.ACTIVE])
-async def test_inactive_activation_gets_no_token(api, call, phone, change, status) -> None:
+async def test_inactive_activation_gets_no_token(
+    api: Api, call: Call, phone: Phone, change: Change, status: ActivationStatus
+) -> None:
     await phone.prepare_scope(call, Scope.ACTIVATION)
     request = creation(phone, phone.seal(SharedInfo1.CREATE_TOKEN, b"{}"))
     await change(phone, activation_status=status)
@@ -192,7 +213,7 @@ async def test_inactive_activation_gets_no_token(api, call, phone, change, statu
 
 
 async def test_creation_is_refused_without_a_fitting_application_or_envelope(
-    api, call, phone, new_application
+    api: Api, call: Call, phone: Phone, new_application: NewApplication
 ) -> None:
     other = await new_application("other")
     await phone.prepare_scope(call, Scope.ACTIVATION)
@@ -213,7 +234,7 @@ async def test_creation_is_refused_without_a_fitting_application_or_envelope(
     assert await api.error("token/create", **request) == "ERR0024"
 
 
-async def test_unsupported_version_gets_no_token(api, call, phone) -> None:
+async def test_unsupported_version_gets_no_token(api: Api, call: Call, phone: Phone) -> None:
     await phone.prepare_scope(call, Scope.ACTIVATION)
     request = creation(phone, phone.seal(SharedInfo1.CREATE_TOKEN, b"{}"))
     await api.ok(
@@ -222,7 +243,9 @@ async def test_unsupported_version_gets_no_token(api, call, phone) -> None:
     assert await api.error("token/create", **request) == "ERR0015"
 
 
-async def test_creation_and_removal_are_audited_without_the_secret(api, token, phone, core) -> None:
+async def test_creation_and_removal_are_audited_without_the_secret(
+    api: Api, token: tuple[str, bytes], phone: Phone, core: Core
+) -> None:
     await api.ok("token/remove", tokenId=token[0], activationId=phone.activation_id)
     async with core.database.read() as session:
         rows = (await session.scalars(select(AuditLog).where(AuditLog.audit_type == "token"))).all()
@@ -234,7 +257,7 @@ async def test_creation_and_removal_are_audited_without_the_secret(api, token, p
 
 
 async def test_headers_of_one_batch_are_judged_each_for_itself(
-    api, call, make_phone, other_application
+    api: Api, call: Call, make_phone: MakePhone, other_application: TestApplication
 ) -> None:
     phones = [
         await make_phone("alice"),
@@ -264,7 +287,7 @@ async def test_headers_of_one_batch_are_judged_each_for_itself(
 
 
 @pytest.mark.usefixtures("unbound")
-async def test_rewritten_secret_is_read_again(api, token, core) -> None:
+async def test_rewritten_secret_is_read_again(api: Api, token: tuple[str, bytes], core: Core) -> None:
     assert (await api.ok("token/validate", **header(token)))["tokenValid"]
     for changed, expected in (
         ({"secret": b64encode(bytes(16))}, False),
@@ -277,14 +300,16 @@ async def test_rewritten_secret_is_read_again(api, token, core) -> None:
         assert (await api.ok("token/validate", **header(token)))["tokenValid"] is expected
 
 
-async def test_removed_token_is_unknown_though_it_was_used_before(api, phone, token) -> None:
+async def test_removed_token_is_unknown_though_it_was_used_before(
+    api: Api, phone: Phone, token: tuple[str, bytes]
+) -> None:
     assert (await api.ok("token/validate", **header(token)))["tokenValid"]
     await api.ok("token/remove", tokenId=token[0], activationId=phone.activation_id)
     assert (await api.ok("token/validate", **header(token)))["tokenValid"] is False
 
 
 async def test_headers_of_more_tokens_than_are_kept_in_memory_are_checked_together(
-    api, call, make_phone, start_core
+    api: Api, call: Call, make_phone: MakePhone, start_core: StartCore
 ) -> None:
     forgetful = await start_core(token_secret_cache_size=1)
     tokens = [await create(api, call, await make_phone(name)) for name in "abcdef"]

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from core_test_api import Api
+from core_test_phones import Activate
 from core_test_rows import rewrite
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.container import Core
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
+from powerauth_sdk.phone import Call
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
 async def test_every_activation_is_in_the_wrong_state_for_an_upgrade(
-    api: Any, core: Core, call: Any, activate: Any
+    api: Api, core: Core, call: Call, activate: Activate
 ) -> None:
     device = await activate()
     await device.prepare_scope(call, Scope.ACTIVATION)

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from core_test_api import Api, NewApplication, StartCore
+from core_test_phones import Audited, Change, MakePhone, Stored
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.rest.vault import UnlockVaultRequest
@@ -16,14 +18,14 @@ from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.vault import unwrap
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone
+from powerauth_sdk.phone import Call, Phone
 
 PLAIN = b'{"reason":"ADD_BIOMETRY"}'
 REFUSED = {"signatureValid": False, "encryptedData": None, "mac": None, "nonce": None, "timestamp": None}
 
 
 async def request_of(
-    call: Any,
+    call: Call,
     phone: Phone,
     plaintext: bytes = PLAIN,
     kind: SignatureType = SignatureType.POSSESSION_KNOWLEDGE,
@@ -45,7 +47,9 @@ async def request_of(
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
-async def test_right_signature_hands_out_the_vault_key(api, call, make_phone, audited, version) -> None:
+async def test_right_signature_hands_out_the_vault_key(
+    api: Api, call: Call, make_phone: MakePhone, audited: Audited, version: ProtocolVersion
+) -> None:
     phone = await make_phone(version=version)
     request, sealed = await request_of(call, phone)
     answer = await api.ok("vault/unlock", **request)
@@ -56,7 +60,9 @@ async def test_right_signature_hands_out_the_vault_key(api, call, make_phone, au
     assert info == [{"key": "VAULT_UNLOCKED_REASON", "value": "ADD_BIOMETRY"}]
 
 
-async def test_wrong_signature_is_counted_and_answered_without_a_key(api, call, phone, stored) -> None:
+async def test_wrong_signature_is_counted_and_answered_without_a_key(
+    api: Api, call: Call, phone: Phone, stored: Stored
+) -> None:
     request, sealed = await request_of(call, phone)
     answer = await api.ok("vault/unlock", **(request | {"signedData": "POST&&&"}))
     assert answer["signatureValid"] is False
@@ -64,14 +70,16 @@ async def test_wrong_signature_is_counted_and_answered_without_a_key(api, call, 
     assert (await stored(phone)).failed_attempts == 1
 
 
-async def test_missing_reason_is_audited_as_not_specified(api, call, phone, audited) -> None:
+async def test_missing_reason_is_audited_as_not_specified(
+    api: Api, call: Call, phone: Phone, audited: Audited
+) -> None:
     request, _ = await request_of(call, phone, b"{}")
     assert (await api.ok("vault/unlock", **request))["signatureValid"]
     assert "NOT_SPECIFIED" in str((await audited(phone))[0].additional_info)
 
 
 async def test_longest_reason_fits_the_audit_also_when_the_activation_is_blocked(
-    api, call, phone, change, audited
+    api: Api, call: Call, phone: Phone, change: Change, audited: Audited
 ) -> None:
     await change(phone, failed_attempts=4)
     request, _ = await request_of(call, phone, json.dumps({"reason": "R" * 255}).encode())
@@ -83,7 +91,7 @@ async def test_longest_reason_fits_the_audit_also_when_the_activation_is_blocked
 
 @pytest.mark.parametrize("reason", ["", "ab", "x" * 256, "with space", "\u00e1bc", 7, ["x"]], ids=repr)
 async def test_reason_of_another_form_is_refused_before_the_signature(
-    api, call, phone, stored, reason
+    api: Api, call: Call, phone: Phone, stored: Stored, reason: int | list[str] | str
 ) -> None:
     request, _ = await request_of(call, phone, json.dumps({"reason": reason}).encode())
     assert await api.error("vault/unlock", **request) == "ERR0011"
@@ -91,7 +99,7 @@ async def test_reason_of_another_form_is_refused_before_the_signature(
 
 
 async def test_unreadable_payload_is_an_invalid_signature_without_an_attempt(
-    api, call, phone, stored
+    api: Api, call: Call, phone: Phone, stored: Stored
 ) -> None:
     request, _ = await request_of(call, phone, b"not json")
     assert await api.ok("vault/unlock", **request) == REFUSED
@@ -99,13 +107,17 @@ async def test_unreadable_payload_is_an_invalid_signature_without_an_attempt(
 
 
 @pytest.mark.parametrize("kind", [k for k in SignatureType if k is not SignatureType.POSSESSION_KNOWLEDGE])
-async def test_other_types_do_not_open_the_vault(api, call, phone, stored, kind) -> None:
+async def test_other_types_do_not_open_the_vault(
+    api: Api, call: Call, phone: Phone, stored: Stored, kind: SignatureType
+) -> None:
     request, _ = await request_of(call, phone, kind=kind)
     assert await api.error("vault/unlock", **request) == "ERR0012"
     assert (await stored(phone)).counter == 0
 
 
-async def test_biometry_opens_the_vault_when_the_setting_allows(api, call, phone, start_core) -> None:
+async def test_biometry_opens_the_vault_when_the_setting_allows(
+    api: Api, call: Call, phone: Phone, start_core: StartCore
+) -> None:
     allowing = await start_core(secure_vault_enable_biometric_authentication=True)
     request, _ = await request_of(call, phone, kind=SignatureType.POSSESSION_BIOMETRY)
     assert (await unlock(allowing, UnlockVaultRequest.model_validate(request))).signature_valid
@@ -113,7 +125,7 @@ async def test_biometry_opens_the_vault_when_the_setting_allows(api, call, phone
 
 @pytest.mark.parametrize("status", [s for s in ActivationStatus if s is not ActivationStatus.ACTIVE])
 async def test_inactive_activation_is_refused_without_attempt_or_audit(
-    api, call, phone, change, audited, status
+    api: Api, call: Call, phone: Phone, change: Change, audited: Audited, status: ActivationStatus
 ) -> None:
     request, _ = await request_of(call, phone)
     await change(phone, activation_status=status)
@@ -122,7 +134,7 @@ async def test_inactive_activation_is_refused_without_attempt_or_audit(
 
 
 async def test_unknown_activation_and_unknown_or_foreign_application_are_refused_alike(
-    api, call, phone, new_application, stored
+    api: Api, call: Call, phone: Phone, new_application: NewApplication, stored: Stored
 ) -> None:
     other = await new_application("other")
     request, _ = await request_of(call, phone)
@@ -137,7 +149,7 @@ async def test_unknown_activation_and_unknown_or_foreign_application_are_refused
     assert (await api.ok("vault/unlock", **request))["signatureValid"]
 
 
-async def test_envelope_is_accepted_once_and_only_for_its_purpose(api, call, phone) -> None:
+async def test_envelope_is_accepted_once_and_only_for_its_purpose(api: Api, call: Call, phone: Phone) -> None:
     token, _ = await request_of(call, phone, sh1=SharedInfo1.CREATE_TOKEN)
     assert await api.error("vault/unlock", **token) == "ERR0018"
     request, _ = await request_of(call, phone)
@@ -145,7 +157,7 @@ async def test_envelope_is_accepted_once_and_only_for_its_purpose(api, call, pho
     assert await api.error("vault/unlock", **request) == "ERR0024"
 
 
-async def test_envelope_fields_must_fit_the_version(api, call, phone) -> None:
+async def test_envelope_fields_must_fit_the_version(api: Api, call: Call, phone: Phone) -> None:
     request, _ = await request_of(call, phone)
     for changes, code in (
         ({"nonce": None}, "ERR0024"),

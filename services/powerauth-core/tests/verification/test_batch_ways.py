@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from core_test_stores import fails, job_of, lost
+from core_test_audit import Audit
+from core_test_phones import Change, MakePhone, Stored
+from core_test_stores import Ways, fails, job_of, lost
 from sqlalchemy import event
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
+from powerauth_core.container import Core
 from powerauth_core.verification.jobs import NO_LOCK, VerificationJob, Verified
-from servicekit.database import DatabaseUnavailable
+from powerauth_sdk.phone import Phone
+from servicekit.database import DatabaseUnavailable, Dialect
 from servicekit.testing import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -37,7 +41,7 @@ class Action:
         return "refused"
 
 
-def wrong(phone: Any) -> VerificationJob:
+def wrong(phone: Phone) -> VerificationJob:
     return job_of(phone.sign(BODY), signed_data=("POST&&&",))
 
 
@@ -53,8 +57,11 @@ def locked(dialect: str) -> str:
     return "skipping" if dialect == "postgresql" else "waiting"
 
 
+Counted = Callable[[], AbstractAsyncContextManager[list[str]]]
+
+
 @pytest.fixture
-def counted(core: Any, dialect: str) -> Any:
+def counted(core: Core, dialect: str) -> Counted:
     """Statements of a block, on whichever way: ``async with counted() as statements``."""
 
     @asynccontextmanager
@@ -77,12 +84,14 @@ def counted(core: Any, dialect: str) -> Any:
     return count
 
 
-async def together(core: Any, jobs: list[VerificationJob]) -> list[Any]:
+async def together(core: Core, jobs: list[VerificationJob]) -> list[Any]:
     """Outcomes of jobs that share their first batch."""
     return await asyncio.gather(*[core.verifier.run(job) for job in jobs], return_exceptions=True)
 
 
-async def test_checks_alone_go_together_without_locks(core, ways, make_phone, first) -> None:
+async def test_checks_alone_go_together_without_locks(
+    core: Core, ways: Ways, make_phone: MakePhone, first: str
+) -> None:
     phones = [await make_phone(name) for name in "ab"]
     outcomes = await together(core, [job_of(phone.sign(BODY)) for phone in phones])
     assert [outcome.valid for outcome in outcomes] == [True, True]
@@ -90,7 +99,9 @@ async def test_checks_alone_go_together_without_locks(core, ways, make_phone, fi
 
 
 @pytest.mark.parametrize("valid", [True, False])
-async def test_an_action_is_taken_under_locks(core, ways, phone, locked, valid: bool) -> None:
+async def test_an_action_is_taken_under_locks(
+    core: Core, ways: Ways, phone: Phone, locked: str, valid: bool
+) -> None:
     job = job_of(phone.sign(BODY)) if valid else wrong(phone)
     job.action = Action()
     assert (await core.verifier.run(job)).answer == ("accepted" if valid else "refused")
@@ -98,7 +109,14 @@ async def test_an_action_is_taken_under_locks(core, ways, phone, locked, valid: 
 
 
 async def test_a_check_that_others_have_to_hear_of_is_done_again_under_locks(
-    core, ways, make_phone, change, stored, audit, first, locked
+    core: Core,
+    ways: Ways,
+    make_phone: MakePhone,
+    change: Change,
+    stored: Stored,
+    audit: Audit,
+    first: str,
+    locked: str,
 ) -> None:
     phone, neighbour = await make_phone("alice"), await make_phone("bob")
     await change(phone, failed_attempts=4)
@@ -124,7 +142,15 @@ async def test_a_check_that_others_have_to_hear_of_is_done_again_under_locks(
 )
 @pytest.mark.parametrize("alone", [True, False])
 async def test_what_changes_while_a_check_without_locks_decides_is_seen(
-    core, ways, make_phone, change, stored, audit, changed: dict[str, Any], valid: bool, alone: bool
+    core: Core,
+    ways: Ways,
+    make_phone: MakePhone,
+    change: Change,
+    stored: Stored,
+    audit: Audit,
+    changed: dict[str, Any],
+    valid: bool,
+    alone: bool,
 ) -> None:
     phones = [await make_phone("alice")] if alone else [await make_phone("alice"), await make_phone("bob")]
 
@@ -145,7 +171,7 @@ async def test_what_changes_while_a_check_without_locks_decides_is_seen(
 @pytest.mark.dialects("postgresql")
 @pytest.mark.parametrize("action", [True, False])
 async def test_a_check_whose_row_is_held_waits_for_it_apart_from_the_others(
-    core, ways, make_phone, audit, action: bool
+    core: Core, ways: Ways, make_phone: MakePhone, audit: Audit, action: bool
 ) -> None:
     """It is chained, refused, found held, and chained once more behind what others stored meanwhile."""
     held, free = await make_phone("held"), await make_phone("free")
@@ -173,7 +199,7 @@ async def test_a_check_whose_row_is_held_waits_for_it_apart_from_the_others(
 
 @pytest.mark.parametrize("moment", ["opening", "read", "writing"])
 async def test_a_batch_that_was_undone_is_done_once_more_as_it_is(
-    core, ways, make_phone, stored, first, moment: str
+    core: Core, ways: Ways, make_phone: MakePhone, stored: Stored, first: str, moment: str
 ) -> None:
     phones = [await make_phone(name) for name in "ab"]
     ways.at(moment, lost(repeatable=True))
@@ -195,7 +221,16 @@ async def test_a_batch_that_was_undone_is_done_once_more_as_it_is(
     ],
 )
 async def test_nobody_hears_valid_when_the_database_is_lost(
-    core, ways, make_phone, stored, first, locked, moment, fault, times: int, action: bool
+    core: Core,
+    ways: Ways,
+    make_phone: MakePhone,
+    stored: Stored,
+    first: str,
+    locked: str,
+    moment: str,
+    fault: Callable[..., Any],
+    times: int,
+    action: bool,
 ) -> None:
     phones = [await make_phone(f"user-{number}") for number in range(3)]
     signed = [phone.sign(BODY) for phone in phones]
@@ -211,7 +246,7 @@ async def test_nobody_hears_valid_when_the_database_is_lost(
 
 @pytest.mark.parametrize("moment", ["read", "writing"])
 async def test_a_check_that_fails_its_batch_fails_alone_and_leaves_no_gap(
-    core, ways, make_phone, stored, audit, first, moment: str
+    core: Core, ways: Ways, make_phone: MakePhone, stored: Stored, audit: Audit, first: str, moment: str
 ) -> None:
     phones = [await make_phone(name) for name in "abc"]
     # First all of them, then one by one.
@@ -227,7 +262,7 @@ async def test_a_check_that_fails_its_batch_fails_alone_and_leaves_no_gap(
 @pytest.mark.parametrize("action", [True, False])
 @pytest.mark.parametrize("arrived", [True, False])
 async def test_a_commit_without_an_answer_is_not_repeated_and_ends_the_chain(
-    core, ways, phone, stored, audit, action: bool, arrived: bool
+    core: Core, ways: Ways, phone: Phone, stored: Stored, audit: Audit, action: bool, arrived: bool
 ) -> None:
     assert (await core.verifier.run(job_of(phone.sign(BODY)))).valid
     ways.at(*(("ended", lost()) if arrived else ("writing", lost(sent=True))))
@@ -240,7 +275,9 @@ async def test_a_commit_without_an_answer_is_not_repeated_and_ends_the_chain(
 
 
 @pytest.mark.dialects("postgresql")
-async def test_what_the_database_refuses_is_undone_and_leaves_no_gap(core, ways, make_phone, audit) -> None:
+async def test_what_the_database_refuses_is_undone_and_leaves_no_gap(
+    core: Core, ways: Ways, make_phone: MakePhone, audit: Audit
+) -> None:
     """It says so itself: the chain goes on."""
     phones = [await make_phone(name) for name in "ab"]
     jobs = [job_of(phone.sign(BODY)) for phone in phones]
@@ -254,7 +291,7 @@ async def test_what_the_database_refuses_is_undone_and_leaves_no_gap(core, ways,
 
 @pytest.mark.parametrize("unknown", [True, False])
 async def test_a_batch_takes_a_fixed_number_of_statements(
-    core, make_phone, dialect, counted, unknown: bool
+    core: Core, make_phone: MakePhone, dialect: Dialect, counted: Counted, unknown: bool
 ) -> None:
     phones = [await make_phone(f"user-{number}") for number in range(4)]
     await core.relay.stop()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from core_test_api import Api
+from core_test_phones import Change
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode, b64encode
@@ -16,7 +20,7 @@ def by_device(phone: Phone) -> bytes:
     return ecdsa.sign(phone.pair.private, b"contract")
 
 
-async def test_device_signature_is_verified_in_both_formats(api, phone) -> None:
+async def test_device_signature_is_verified_in_both_formats(api: Api, phone: Phone) -> None:
     der = by_device(phone)
     for signature, form in ((der, None), (der, "DER"), (ecdsa.der_to_jose(der), "JOSE")):
         request = {"activationId": phone.activation_id, "data": DATA, "signature": b64encode(signature)}
@@ -25,7 +29,9 @@ async def test_device_signature_is_verified_in_both_formats(api, phone) -> None:
 
 
 @pytest.mark.parametrize("status", list(ActivationStatus))
-async def test_any_state_of_the_activation_is_good_for_verifying(api, phone, change, status) -> None:
+async def test_any_state_of_the_activation_is_good_for_verifying(
+    api: Api, phone: Phone, change: Change, status: ActivationStatus
+) -> None:
     await change(phone, activation_status=status)
     request = {
         "activationId": phone.activation_id,
@@ -45,7 +51,7 @@ async def test_any_state_of_the_activation_is_good_for_verifying(api, phone, cha
         {"applicationIds": []},
     ],
 )
-async def test_anything_else_is_an_invalid_signature(api, phone, changes) -> None:
+async def test_anything_else_is_an_invalid_signature(api: Api, phone: Phone, changes: dict[str, Any]) -> None:
     request = {
         "activationId": phone.activation_id,
         "data": DATA,
@@ -54,13 +60,15 @@ async def test_anything_else_is_an_invalid_signature(api, phone, changes) -> Non
     assert await api.ok("signature/ecdsa/verify", **(request | changes)) == {"signatureValid": False}
 
 
-async def test_activation_without_device_key_has_no_valid_signature(api, phone, change) -> None:
+async def test_activation_without_device_key_has_no_valid_signature(
+    api: Api, phone: Phone, change: Change
+) -> None:
     await change(phone, device_public_key_base64=None)
     request = {"activationId": phone.activation_id, "data": DATA, "signature": DATA}
     assert await api.ok("signature/ecdsa/verify", **request) == {"signatureValid": False}
 
 
-async def test_malformed_base64_and_fido2_are_refused(api, phone, change) -> None:
+async def test_malformed_base64_and_fido2_are_refused(api: Api, phone: Phone, change: Change) -> None:
     request = {"activationId": phone.activation_id, "data": DATA, "signature": DATA}
     for changes in ({"data": "%"}, {"signature": "%"}):
         assert await api.error("signature/ecdsa/verify", **(request | changes)) == "ERR0024"
@@ -69,13 +77,13 @@ async def test_malformed_base64_and_fido2_are_refused(api, phone, change) -> Non
     assert await api.error("signature/ecdsa/sign", activationId=phone.activation_id, data=DATA) == "ERR0024"
 
 
-async def test_server_signature_verifies_with_the_key_the_device_knows(api, phone) -> None:
+async def test_server_signature_verifies_with_the_key_the_device_knows(api: Api, phone: Phone) -> None:
     answer = await api.ok("signature/ecdsa/sign", activationId=phone.activation_id, data=DATA)
     assert phone.server_public_key is not None
     assert ecdsa.verify(phone.server_public_key, b"contract", b64decode(answer["signature"]))
 
 
-async def test_server_signs_only_for_an_active_activation(api, phone, change) -> None:
+async def test_server_signs_only_for_an_active_activation(api: Api, phone: Phone, change: Change) -> None:
     assert await api.error("signature/ecdsa/sign", activationId="unknown", data=DATA) == "ERR0009"
     await change(phone, activation_status=ActivationStatus.BLOCKED)
     assert await api.error("signature/ecdsa/sign", activationId=phone.activation_id, data=DATA) == "ERR0008"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from core_test_api import Api, TestApplication
+from core_test_phones import Audited, Stored
 
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.request_data import signature_base
@@ -25,7 +27,7 @@ def offline_data(otp: str | None = None) -> str:
     return signature_base("POST", "/operation/authorize/offline", NONCE, body)
 
 
-async def verify(api: Any, phone: Phone, code: str, **more: Any) -> dict[str, Any]:
+async def verify(api: Api, phone: Phone, code: str, **more: Any) -> dict[str, Any]:
     request = {
         "activationId": phone.activation_id,
         "data": offline_data(),
@@ -40,7 +42,7 @@ def otp_at(moment: int) -> str:
     return totp(b64decode(SEED), moment, 30, 8)
 
 
-async def test_personalised_payload_is_signed_by_the_activations_key(api, phone) -> None:
+async def test_personalised_payload_is_signed_by_the_activations_key(api: Api, phone: Phone) -> None:
     answer = await api.ok(
         "signature/offline/personalized/create", activationId=phone.activation_id, data=DATA
     )
@@ -52,7 +54,9 @@ async def test_personalised_payload_is_signed_by_the_activations_key(api, phone)
     assert b64encode(payload.nonce) == answer["nonce"]
 
 
-async def test_given_nonce_and_otp_are_in_the_payload(api, phone, monkeypatch) -> None:
+async def test_given_nonce_and_otp_are_in_the_payload(
+    api: Api, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(clock, "now_ms", lambda: 1_700_000_000_000)
     answer = await api.ok(
         "signature/offline/personalized/create",
@@ -66,7 +70,7 @@ async def test_given_nonce_and_otp_are_in_the_payload(api, phone, monkeypatch) -
     assert payload.totp == otp_at(1_700_000_000)
 
 
-async def test_non_personalised_payload_is_signed_by_the_master_key(api, phone) -> None:
+async def test_non_personalised_payload_is_signed_by_the_master_key(api: Api, phone: Phone) -> None:
     answer = await api.ok(
         "signature/offline/non-personalized/create", applicationId="test-application", data=DATA
     )
@@ -89,18 +93,22 @@ async def test_non_personalised_payload_is_signed_by_the_master_key(api, phone) 
         ),
     ],
 )
-async def test_payload_for_nothing_known_is_refused(api, application, path, request_object, code) -> None:
+async def test_payload_for_nothing_known_is_refused(
+    api: Api, application: TestApplication, path: str, request_object: dict[str, Any], code: str
+) -> None:
     assert await api.error(f"signature/offline/{path}/create", **request_object) == code
 
 
 @pytest.mark.parametrize("nonce", ["short", b64encode(b"123"), "%%%"])
-async def test_malformed_nonce_is_refused(api, phone, nonce) -> None:
+async def test_malformed_nonce_is_refused(api: Api, phone: Phone, nonce: str) -> None:
     request = {"activationId": phone.activation_id, "data": DATA, "nonce": nonce}
     assert await api.error("signature/offline/personalized/create", **request) == "ERR0024"
 
 
 @pytest.mark.parametrize("length", [4, 8])
-async def test_code_is_accepted_once_and_moves_the_counter(api, phone, stored, audited, length) -> None:
+async def test_code_is_accepted_once_and_moves_the_counter(
+    api: Api, phone: Phone, stored: Stored, audited: Audited, length: int
+) -> None:
     code = phone.code(offline_data(), KNOWLEDGE, offline=True, component_length=length)
     answer = await verify(api, phone, code, componentLength=length)
     assert (answer["signatureValid"], answer["signatureType"]) == (True, "POSSESSION_KNOWLEDGE")
@@ -112,7 +120,9 @@ async def test_code_is_accepted_once_and_moves_the_counter(api, phone, stored, a
     assert b64decode(rows[0].data_base64 or "").decode() == f"{offline_data()}&offline"
 
 
-async def test_biometry_needs_to_be_allowed_and_is_reported_on_failure(api, phone, audited) -> None:
+async def test_biometry_needs_to_be_allowed_and_is_reported_on_failure(
+    api: Api, phone: Phone, audited: Audited
+) -> None:
     code = phone.code(offline_data(), BIOMETRY, offline=True)
     refused = await verify(api, phone, code)
     assert (refused["signatureValid"], refused["signatureType"]) == (False, "POSSESSION_KNOWLEDGE")
@@ -123,7 +133,9 @@ async def test_biometry_needs_to_be_allowed_and_is_reported_on_failure(api, phon
     assert info == ["[]", "[]", '[{"key":"BIOMETRY_ALLOWED","value":"TRUE"}]']
 
 
-async def test_proximity_code_of_the_current_and_past_steps_is_accepted(api, phone, monkeypatch) -> None:
+async def test_proximity_code_of_the_current_and_past_steps_is_accepted(
+    api: Api, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = 1_700_000_000
     monkeypatch.setattr(clock, "now_ms", lambda: now * 1000)
     check = {"seed": SEED, "stepLength": 30, "stepCount": 1}
@@ -132,7 +144,9 @@ async def test_proximity_code_of_the_current_and_past_steps_is_accepted(api, pho
         assert (await verify(api, phone, code, proximityCheck=check))["signatureValid"] is valid, moment
 
 
-async def test_proximity_check_that_fails_at_every_step_counts_once(api, phone, stored) -> None:
+async def test_proximity_check_that_fails_at_every_step_counts_once(
+    api: Api, phone: Phone, stored: Stored
+) -> None:
     check = {"seed": SEED, "stepLength": 30, "stepCount": 5}
     code = phone.code(offline_data(), KNOWLEDGE, offline=True)
     answer = await verify(api, phone, code, proximityCheck=check)
@@ -140,18 +154,18 @@ async def test_proximity_check_that_fails_at_every_step_counts_once(api, phone, 
     assert (await stored(phone)).failed_attempts == 1
 
 
-async def test_offline_and_online_share_the_failed_attempts(api, phone) -> None:
+async def test_offline_and_online_share_the_failed_attempts(api: Api, phone: Phone) -> None:
     wrong = phone.sign(b"").request | {"data": "POST&&&"}
     await api.ok("signature/verify", **wrong)
     assert (await verify(api, phone, "12345678-12345678"))["remainingAttempts"] == 3
 
 
-async def test_unknown_activation_is_answered_as_removed(api, phone) -> None:
+async def test_unknown_activation_is_answered_as_removed(api: Api, phone: Phone) -> None:
     answer = await verify(api, phone, "1", activationId="unknown")
     assert (answer["signatureValid"], answer["activationStatus"]) == (False, "REMOVED")
 
 
 @pytest.mark.parametrize("length", [3, 9])
-async def test_component_length_out_of_range_is_refused(api, phone, length) -> None:
+async def test_component_length_out_of_range_is_refused(api: Api, phone: Phone, length: int) -> None:
     request = {"activationId": phone.activation_id, "data": "x", "signature": "1", "componentLength": length}
     assert await api.error("signature/offline/verify", **request) == "ERR0024"

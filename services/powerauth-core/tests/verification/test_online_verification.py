@@ -7,14 +7,18 @@ import json
 from typing import Any
 
 import pytest
+from core_test_api import Api, NewApplication, TestApplication
+from core_test_phones import Audited, Change, MakePhone, Stored
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.audit.models import AuditLog
+from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.v3.counter import advance
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -31,7 +35,7 @@ SHORT_INVALID: dict[str, Any] = {
 }
 
 
-async def verify(api: Any, signed: Any, **more: Any) -> dict[str, Any]:
+async def verify(api: Api, signed: Any, **more: Any) -> dict[str, Any]:
     answer: dict[str, Any] = await api.ok("signature/verify", **(signed.request | more))
     return answer
 
@@ -39,7 +43,7 @@ async def verify(api: Any, signed: Any, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("version", list(ProtocolVersion))
 @pytest.mark.parametrize("kind", [SignatureType.POSSESSION, SignatureType.POSSESSION_KNOWLEDGE_BIOMETRY])
 async def test_valid_signature_of_every_version_is_answered_in_full(
-    api, make_phone, stored, version, kind
+    api: Api, make_phone: MakePhone, stored: Stored, version: ProtocolVersion, kind: SignatureType
 ) -> None:
     phone = await make_phone(version=version)
     await api.ok("activation/flags/create", activationId=phone.activation_id, activationFlags=["VIP"])
@@ -61,7 +65,7 @@ async def test_valid_signature_of_every_version_is_answered_in_full(
     assert (row.counter, b64decode(row.ctr_data or "")) == (1, phone.ctr_data)
 
 
-async def test_counter_catches_up_within_the_lookahead(api, phone, stored) -> None:
+async def test_counter_catches_up_within_the_lookahead(api: Api, phone: Phone, stored: Stored) -> None:
     for _ in range(5):
         phone.sign(BODY)
     assert (await verify(api, phone.sign(BODY)))["signatureValid"]
@@ -69,7 +73,7 @@ async def test_counter_catches_up_within_the_lookahead(api, phone, stored) -> No
     assert (row.counter, b64decode(row.ctr_data or "")) == (6, phone.ctr_data)
 
 
-async def test_repeated_signature_is_refused_and_counted(api, phone) -> None:
+async def test_repeated_signature_is_refused_and_counted(api: Api, phone: Phone) -> None:
     signed = phone.sign(BODY)
     assert (await verify(api, signed))["signatureValid"]
     again = await verify(api, signed)
@@ -77,7 +81,9 @@ async def test_repeated_signature_is_refused_and_counted(api, phone) -> None:
     assert again["remainingAttempts"] == 4
 
 
-async def test_failures_block_at_the_maximum_with_history_event_and_full_answers(api, phone, core) -> None:
+async def test_failures_block_at_the_maximum_with_history_event_and_full_answers(
+    api: Api, phone: Phone, core: Core
+) -> None:
     await core.relay.stop()
     wrong = phone.sign(BODY)
     answers = [await verify(api, wrong, data="POST&&&") for _ in range(6)]
@@ -98,7 +104,9 @@ async def test_failures_block_at_the_maximum_with_history_event_and_full_answers
     assert last["blockedReason"] == "MAX_FAILED_ATTEMPTS"
 
 
-async def test_valid_signature_resets_failures_but_possession_does_not(api, phone, change, stored) -> None:
+async def test_valid_signature_resets_failures_but_possession_does_not(
+    api: Api, phone: Phone, change: Change, stored: Stored
+) -> None:
     await change(phone, failed_attempts=3)
     assert (await verify(api, phone.sign(BODY, kind=SignatureType.POSSESSION)))["remainingAttempts"] == 5
     assert (await stored(phone)).failed_attempts == 3
@@ -106,13 +114,17 @@ async def test_valid_signature_resets_failures_but_possession_does_not(api, phon
     assert (await stored(phone)).failed_attempts == 0
 
 
-async def test_unknown_activation_is_answered_as_removed_without_audit(api, core, phone) -> None:
+async def test_unknown_activation_is_answered_as_removed_without_audit(
+    api: Api, core: Core, phone: Phone
+) -> None:
     unknown = "00000000-0000-4000-8000-000000000000"
     answer = await verify(api, phone.sign(BODY), activationId=unknown)
     assert answer == SHORT_INVALID | {"activationStatus": "REMOVED", "activationId": unknown}
 
 
-async def test_activation_outside_the_callers_scope_is_answered_as_unknown(api, phone, stored) -> None:
+async def test_activation_outside_the_callers_scope_is_answered_as_unknown(
+    api: Api, phone: Phone, stored: Stored
+) -> None:
     signed = phone.sign(BODY)
     hidden = await verify(api, signed, applicationIds=["another"])
     assert hidden["activationStatus"] == "REMOVED"
@@ -122,7 +134,7 @@ async def test_activation_outside_the_callers_scope_is_answered_as_unknown(api, 
 
 @pytest.mark.parametrize("status", [s for s in ActivationStatus if s is not ActivationStatus.ACTIVE])
 async def test_inactive_activation_is_refused_by_a_right_signature_too(
-    api, phone, change, stored, audited, status
+    api: Api, phone: Phone, change: Change, stored: Stored, audited: Audited, status: ActivationStatus
 ) -> None:
     await change(phone, activation_status=status)
     answer = await verify(api, phone.sign(BODY))
@@ -133,7 +145,7 @@ async def test_inactive_activation_is_refused_by_a_right_signature_too(
 
 
 async def test_activation_before_its_key_exchange_is_refused_without_audit(
-    api, application, phone, audited
+    api: Api, application: TestApplication, phone: Phone, audited: Audited
 ) -> None:
     started = await api.ok("activation/init", userId="bob", applicationId=application.application_id)
     answer = await verify(api, phone.sign(BODY), activationId=started["activationId"])
@@ -142,7 +154,9 @@ async def test_activation_before_its_key_exchange_is_refused_without_audit(
     assert await audited(phone) == []
 
 
-async def test_unknown_application_key_is_audited_and_never_counts(api, phone, stored, audited) -> None:
+async def test_unknown_application_key_is_audited_and_never_counts(
+    api: Api, phone: Phone, stored: Stored, audited: Audited
+) -> None:
     unknown = b64encode(b"?" * 16)
     for _ in range(6):
         answer = await verify(api, phone.sign(BODY), applicationKey=unknown)
@@ -154,7 +168,7 @@ async def test_unknown_application_key_is_audited_and_never_counts(api, phone, s
 
 
 async def test_known_key_of_another_application_counts_and_blocks(
-    api, phone, new_application, stored
+    api: Api, phone: Phone, new_application: NewApplication, stored: Stored
 ) -> None:
     other = await new_application("other")
     answers = [await verify(api, phone.sign(BODY), applicationKey=other.application_key) for _ in range(5)]
@@ -162,7 +176,7 @@ async def test_known_key_of_another_application_counts_and_blocks(
     assert (await stored(phone)).failed_attempts == 5
 
 
-async def test_unsupported_version_counts(api, phone, stored) -> None:
+async def test_unsupported_version_counts(api: Api, phone: Phone, stored: Stored) -> None:
     await api.ok(
         "application/version/unsupport", applicationId="test-application", applicationVersionId="default"
     )
@@ -171,7 +185,9 @@ async def test_unsupported_version_counts(api, phone, stored) -> None:
 
 
 @pytest.mark.parametrize("version", ["2.1", "3.4", "4.0", "", "3"])
-async def test_unknown_signature_version_is_an_error_and_counts_nothing(api, phone, stored, version) -> None:
+async def test_unknown_signature_version_is_an_error_and_counts_nothing(
+    api: Api, phone: Phone, stored: Stored, version: str
+) -> None:
     signed = phone.sign(BODY)
     assert (
         await api.error("signature/verify", **(signed.request | {"signatureVersion": version})) == "ERR0013"
@@ -179,7 +195,9 @@ async def test_unknown_signature_version_is_an_error_and_counts_nothing(api, pho
     assert (await stored(phone)).failed_attempts == 0
 
 
-async def test_version_below_the_applications_minimum_is_like_an_unknown_one(api, make_phone) -> None:
+async def test_version_below_the_applications_minimum_is_like_an_unknown_one(
+    api: Api, make_phone: MakePhone
+) -> None:
     phone = await make_phone(version=ProtocolVersion.V3_1)
     await api.ok(
         "application/config/create",
@@ -190,12 +208,14 @@ async def test_version_below_the_applications_minimum_is_like_an_unknown_one(api
     assert await api.error("signature/verify", **phone.sign(BODY).request) == "ERR0013"
 
 
-async def test_fido2_activation_is_refused(api, phone, change) -> None:
+async def test_fido2_activation_is_refused(api: Api, phone: Phone, change: Change) -> None:
     await change(phone, protocol="fido2")
     assert await api.error("signature/verify", **phone.sign(BODY).request) == "ERR0024"
 
 
-async def test_activation_of_version_2_needs_the_forced_version(api, phone, change) -> None:
+async def test_activation_of_version_2_needs_the_forced_version(
+    api: Api, phone: Phone, change: Change
+) -> None:
     await change(phone, version=2)
     signed = phone.sign(BODY)
     assert await api.error("signature/verify", **signed.request) == "ERR0008"
@@ -206,7 +226,7 @@ async def test_activation_of_version_2_needs_the_forced_version(api, phone, chan
     "field",
     ["activationId", "applicationKey", "data", "signature", "signatureType", "signatureVersion"],
 )
-async def test_missing_field_is_an_invalid_request(api, phone, field) -> None:
+async def test_missing_field_is_an_invalid_request(api: Api, phone: Phone, field: str) -> None:
     request = phone.sign(BODY).request
     for changed in (
         {name: value for name, value in request.items() if name != field},
@@ -217,19 +237,21 @@ async def test_missing_field_is_an_invalid_request(api, phone, field) -> None:
         assert body["responseObject"]["message"] == f"requestObject.{field} - must not be null"
 
 
-async def test_lower_case_type_is_refused(api, phone) -> None:
+async def test_lower_case_type_is_refused(api: Api, phone: Phone) -> None:
     request = phone.sign(BODY).request | {"signatureType": "possession_knowledge"}
     status, body = await api.post("signature/verify", **request)
     assert (status, body["responseObject"]["code"]) == (400, "ERROR_HTTP_REQUEST")
 
 
 @pytest.mark.parametrize("signature", ["", "x" * 1000, "\u20ac" * 44, "=" * 44, "12345678-12345678"])
-async def test_signature_of_any_form_is_only_wrong(api, phone, signature) -> None:
+async def test_signature_of_any_form_is_only_wrong(api: Api, phone: Phone, signature: str) -> None:
     answer = await verify(api, phone.sign(BODY), signature=signature)
     assert (answer["signatureValid"], answer["remainingAttempts"]) == (False, 4)
 
 
-async def test_audit_holds_what_was_signed_without_the_secret(api, phone, audited, core) -> None:
+async def test_audit_holds_what_was_signed_without_the_secret(
+    api: Api, phone: Phone, audited: Audited, core: Core
+) -> None:
     ctr_data = phone.ctr_data
     signed = phone.sign(BODY, uri_id="/login")
     await verify(api, signed)
@@ -252,7 +274,9 @@ async def test_audit_holds_what_was_signed_without_the_secret(api, phone, audite
     assert await _holds_secret(core, phone.app.secret) is False
 
 
-async def test_general_audit_holds_neither_secret_nor_counter_data(api, phone, core) -> None:
+async def test_general_audit_holds_neither_secret_nor_counter_data(
+    api: Api, phone: Phone, core: Core
+) -> None:
     ctr_data = phone.ctr_data
     await verify(api, phone.sign(BODY))
     async with core.database.read() as session:
@@ -268,7 +292,7 @@ async def test_general_audit_holds_neither_secret_nor_counter_data(api, phone, c
     assert b64encode(ctr_data) not in str(rows[0].param)
 
 
-async def test_list_shows_the_data_with_the_secret_newest_first(api, phone) -> None:
+async def test_list_shows_the_data_with_the_secret_newest_first(api: Api, phone: Phone) -> None:
     signed = phone.sign(BODY)
     await verify(api, signed)
     await verify(api, signed)
@@ -284,7 +308,7 @@ async def test_list_shows_the_data_with_the_secret_newest_first(api, phone) -> N
         assert (await api.ok("signature/list", **request))["items"] == []
 
 
-async def _holds_secret(core: Any, secret: str) -> bool:
+async def _holds_secret(core: Core, secret: str) -> bool:
     """Whether the secret, plain or inside Base64 at any alignment, is anywhere in the audits."""
     inside = [base64.b64encode(b" " * shift + secret.encode())[4:-4].decode() for shift in range(3)]
     needles = [secret, *inside]

@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from core_test_api import StartCore
+from core_test_phones import Audited, Change, MakePhone, Stored
 from core_test_stores import job_of
 from sqlalchemy import func, select, text
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation, ActivationHistory
+from powerauth_core.container import Core
 from powerauth_core.verification.jobs import VerificationJob, Verified
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.v3.signature import SignatureType
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 from servicekit.testing import PATIENCE_SECONDS
 
@@ -27,11 +30,11 @@ pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 BODY = b"{}"
 
 
-def wrong(phone: Any) -> VerificationJob:
+def wrong(phone: Phone) -> VerificationJob:
     return job_of(phone.sign(BODY), signed_data=("POST&&&",))
 
 
-async def count_history(core: Any, activation_id: str, reason: str) -> int:
+async def count_history(core: Core, activation_id: str, reason: str) -> int:
     rows = select(func.count()).where(
         ActivationHistory.activation_id == activation_id, ActivationHistory.event_reason == reason
     )
@@ -39,7 +42,9 @@ async def count_history(core: Any, activation_id: str, reason: str) -> int:
         return int((await session.execute(rows)).scalar_one())
 
 
-async def test_one_signature_is_accepted_at_most_once_of_fifty(core, phone, stored, audited) -> None:
+async def test_one_signature_is_accepted_at_most_once_of_fifty(
+    core: Core, phone: Phone, stored: Stored, audited: Audited
+) -> None:
     signed = phone.sign(BODY, kind=SignatureType.POSSESSION)
     answers = await asyncio.gather(*[core.verifier.run(job_of(signed)) for _ in range(50)])
     assert sum(answer.valid for answer in answers) == 1
@@ -50,7 +55,7 @@ async def test_one_signature_is_accepted_at_most_once_of_fifty(core, phone, stor
 
 
 async def test_one_signature_is_accepted_at_most_once_by_two_replicas(
-    core, start_core, phone, stored, audited
+    core: Core, start_core: StartCore, phone: Phone, stored: Stored, audited: Audited
 ) -> None:
     other = await start_core()
     signed = phone.sign(BODY, kind=SignatureType.POSSESSION)
@@ -63,7 +68,7 @@ async def test_one_signature_is_accepted_at_most_once_by_two_replicas(
 
 
 async def test_distinct_signatures_of_one_phone_are_all_accepted_in_any_order_of_arrival(
-    core, phone, stored
+    core: Core, phone: Phone, stored: Stored
 ) -> None:
     requests = [job_of(phone.sign(BODY)) for _ in range(20)]
     answers = await asyncio.gather(*[core.verifier.run(request) for request in requests])
@@ -73,7 +78,7 @@ async def test_distinct_signatures_of_one_phone_are_all_accepted_in_any_order_of
 
 
 async def test_failures_count_exactly_and_block_once_at_the_maximum(
-    core, start_core, phone, stored, audited
+    core: Core, start_core: StartCore, phone: Phone, stored: Stored, audited: Audited
 ) -> None:
     other = await start_core()
     requests = [wrong(phone) for _ in range(40)]
@@ -95,7 +100,9 @@ async def test_failures_count_exactly_and_block_once_at_the_maximum(
     assert sum(int(info[0]["value"]) if info else 1 for info in infos) == 35
 
 
-async def test_a_right_signature_among_wrong_ones_never_unblocks(core, phone, stored) -> None:
+async def test_a_right_signature_among_wrong_ones_never_unblocks(
+    core: Core, phone: Phone, stored: Stored
+) -> None:
     right = job_of(phone.sign(BODY))
     answers = await asyncio.gather(
         *[core.verifier.run(wrong(phone)) for _ in range(5)],
@@ -109,7 +116,7 @@ async def test_a_right_signature_among_wrong_ones_never_unblocks(core, phone, st
 
 
 async def test_a_request_that_cannot_be_checked_does_not_fail_its_neighbours(
-    core, make_phone, change, stored
+    core: Core, make_phone: MakePhone, change: Change, stored: Stored
 ) -> None:
     phones = [await make_phone(f"user-{number}") for number in range(4)]
     await change(phones[1], server_private_key_base64="broken")
@@ -131,7 +138,9 @@ async def test_a_request_that_cannot_be_checked_does_not_fail_its_neighbours(
 
 
 @pytest.mark.dialects("postgresql")
-async def test_a_row_held_by_somebody_else_does_not_hold_up_the_others(core, make_phone) -> None:
+async def test_a_row_held_by_somebody_else_does_not_hold_up_the_others(
+    core: Core, make_phone: MakePhone
+) -> None:
     held, free = await make_phone("held"), await make_phone("free")
     async with core.database.transaction() as session:
         await session.get(Activation, held.activation_id, with_for_update=True)
@@ -144,7 +153,7 @@ async def test_a_row_held_by_somebody_else_does_not_hold_up_the_others(core, mak
     assert (await waiting).valid
 
 
-async def test_work_goes_on_when_the_caller_goes_away(core, phone, stored) -> None:
+async def test_work_goes_on_when_the_caller_goes_away(core: Core, phone: Phone, stored: Stored) -> None:
     call = asyncio.create_task(core.verifier.run(job_of(phone.sign(BODY))))
     await asyncio.sleep(0)
     call.cancel()
@@ -153,7 +162,7 @@ async def test_work_goes_on_when_the_caller_goes_away(core, phone, stored) -> No
     assert (await stored(phone)).counter == 1
 
 
-async def test_close_waits_for_accepted_requests(core, make_phone) -> None:
+async def test_close_waits_for_accepted_requests(core: Core, make_phone: MakePhone) -> None:
     phones = [await make_phone(f"user-{number}") for number in range(5)]
     calls = [asyncio.create_task(core.verifier.run(job_of(p.sign(BODY)))) for p in phones]
     await asyncio.sleep(0)
@@ -163,7 +172,7 @@ async def test_close_waits_for_accepted_requests(core, make_phone) -> None:
 
 
 @pytest.mark.dialects("postgresql")
-async def test_an_answer_about_an_unknown_activation_waits_for_a_commit_too(core, phone) -> None:
+async def test_an_answer_about_an_unknown_activation_waits_for_a_commit_too(core: Core, phone: Phone) -> None:
     async def last_writer() -> int:
         async with core.database.read() as session:
             return int(await session.scalar(text("SELECT max(xmin::text::bigint) FROM audit_chain")))

@@ -7,22 +7,25 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from core_test_stores import job_of
+from core_test_api import Api, Serve, StartCore, TestApplication
+from core_test_phones import Audited, Change, MakePhone
+from core_test_stores import Ways, job_of
 from sqlalchemy import text
 
 from powerauth_core.activations.models import BLOCKED_AS_UNSOUND, Activation
+from powerauth_core.container import Core
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Phone, token_request
+from powerauth_sdk.phone import Call, Phone, token_request
 from servicekit import clock
 
 BODY = b'{"amount":1}'
 
 
 @pytest.fixture
-def write(core: Any) -> Callable[..., Awaitable[None]]:
+def write(core: Core) -> Callable[..., Awaitable[None]]:
     """Change columns of a device's activation behind the core's back."""
 
     async def execute(device: Phone, **values: Any) -> None:
@@ -36,25 +39,27 @@ def write(core: Any) -> Callable[..., Awaitable[None]]:
     return execute
 
 
-async def stored(core: Any, device: Phone, *names: str) -> tuple[Any, ...]:
+async def stored(core: Core, device: Phone, *names: str) -> tuple[Any, ...]:
     async with core.database.read() as session:
         statement = text(f"SELECT {', '.join(names)} FROM pa_activation WHERE activation_id = :id")
         return tuple((await session.execute(statement, {"id": device.activation_id})).one())
 
 
-async def verified(api: Any, device: Phone) -> dict[str, Any]:
+async def verified(api: Api, device: Phone) -> dict[str, Any]:
     answer: dict[str, Any] = await api.ok("signature/verify", **device.sign(BODY).request)
     return answer
 
 
-async def sound(core: Any, device: Phone) -> bool:
+async def sound(core: Core, device: Phone) -> bool:
     async with core.database.read() as session:
         row = await session.get(Activation, device.activation_id)
         assert row is not None
         return bool(row.sound)
 
 
-async def test_replaced_keys_do_not_sign_as_the_user(core, api, make_phone, write, audited) -> None:
+async def test_replaced_keys_do_not_sign_as_the_user(
+    core: Core, api: Api, make_phone: MakePhone, write: Callable[..., Awaitable[None]], audited: Audited
+) -> None:
     """Alice's activation gets the keys and the counter of Mallory's, of whom everything is known."""
     alice, mallory = await make_phone("alice"), await make_phone("mallory")
     assert (await verified(api, alice))["signatureValid"]
@@ -81,7 +86,14 @@ async def test_replaced_keys_do_not_sign_as_the_user(core, api, make_phone, writ
         {"version": 4},
     ],
 )
-async def test_a_row_of_others_is_of_no_use(core, api, call, make_phone, write, values) -> None:
+async def test_a_row_of_others_is_of_no_use(
+    core: Core,
+    api: Api,
+    call: Call,
+    make_phone: MakePhone,
+    write: Callable[..., Awaitable[None]],
+    values: dict[str, Any],
+) -> None:
     phone = await make_phone("mallory")
     token = await token_of(api, call, phone)
     await phone.prepare_scope(call, Scope.ACTIVATION)
@@ -107,14 +119,16 @@ async def test_a_row_of_others_is_of_no_use(core, api, call, make_phone, write, 
     assert not await sound(core, phone)
 
 
-async def test_a_blocked_activation_cannot_be_unblocked_by_its_column(core, api, make_phone, write) -> None:
+async def test_a_blocked_activation_cannot_be_unblocked_by_its_column(
+    core: Core, api: Api, make_phone: MakePhone, write: Callable[..., Awaitable[None]]
+) -> None:
     phone = await make_phone()
     await api.ok("activation/block", activationId=phone.activation_id)
     await write(phone, activation_status=3)
     assert (await verified(api, phone))["activationStatus"] == "BLOCKED"
 
 
-async def test_blocking_by_failures_leaves_a_sound_row(core, api, make_phone) -> None:
+async def test_blocking_by_failures_leaves_a_sound_row(core: Core, api: Api, make_phone: MakePhone) -> None:
     """The one change of a bound column that the statements of a batch make."""
     phone = await make_phone()
     wrong = phone.sign(BODY).request | {"signature": phone.sign(b"other").request["signature"]}
@@ -136,7 +150,13 @@ async def test_blocking_by_failures_leaves_a_sound_row(core, api, make_phone) ->
     ],
 )
 async def test_who_joins_a_waiting_activation_is_not_for_others_to_say(
-    core, api, call, application, make_phone, write, values
+    core: Core,
+    api: Api,
+    call: Call,
+    application: TestApplication,
+    make_phone: MakePhone,
+    write: Callable[..., Awaitable[None]],
+    values: dict[str, Any],
 ) -> None:
     """By whose word a device joins (code, password, commit) is bound like the keys that it brings."""
     mallory = await make_phone("mallory")
@@ -160,7 +180,9 @@ async def test_who_joins_a_waiting_activation_is_not_for_others_to_say(
     ] == "BLOCKED"
 
 
-async def test_blocking_behind_a_right_signature_leaves_a_sound_row(core, ways, make_phone, change) -> None:
+async def test_blocking_behind_a_right_signature_leaves_a_sound_row(
+    core: Core, ways: Ways, make_phone: MakePhone, change: Change
+) -> None:
     """In one batch: what the first check leaves still tells the second one what the MAC covers."""
     phone = await make_phone()
     await change(phone, failed_attempts=4)
@@ -174,7 +196,13 @@ async def test_blocking_behind_a_right_signature_leaves_a_sound_row(core, ways, 
 
 
 async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(
-    start_core, serve, api, call, make_phone, core, write
+    start_core: StartCore,
+    serve: Serve,
+    api: Api,
+    call: Call,
+    make_phone: MakePhone,
+    core: Core,
+    write: Callable[..., Awaitable[None]],
 ) -> None:
     """Nobody but the command vouches for what was there before."""
     phone = await make_phone()
@@ -185,7 +213,7 @@ async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(
     assert await stored(core, phone, "row_mac") == (None,)
 
 
-async def token_of(api: Any, call: Any, phone: Phone) -> Callable[[], dict[str, Any]]:
+async def token_of(api: Api, call: Call, phone: Phone) -> Callable[[], dict[str, Any]]:
     """A token of the device: makes requests to check its header."""
     token = await phone.create_token(call)
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import StartCore
+from core_test_audit import Audit
 from core_test_parts import chain_keys_of
 
 from powerauth_core import jobs
 from powerauth_core.audit import retention
+from powerauth_core.container import Core
 from powerauth_core.tamper_check import checkpoints, service
 from servicekit import clock
+
+if TYPE_CHECKING:
+    from audit.chain.conftest import Chained
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -23,7 +30,7 @@ WriteRows = Callable[[], Awaitable[list[int]]]
 
 
 @pytest.fixture
-def old_and_new(audit: Any, chained: Any, monkeypatch: pytest.MonkeyPatch) -> WriteRows:
+def old_and_new(audit: Audit, chained: Chained, monkeypatch: pytest.MonkeyPatch) -> WriteRows:
     """Write five rows of a month that is over and two of this one: ids of the old ones."""
 
     async def write() -> list[int]:
@@ -40,7 +47,7 @@ def old_and_new(audit: Any, chained: Any, monkeypatch: pytest.MonkeyPatch) -> Wr
 
 @pytest.mark.parametrize("moved", [True, False])
 async def test_what_retention_drops_is_no_finding(
-    moved: bool, audit, old_and_new, start_core, monkeypatch
+    moved: bool, audit: Audit, old_and_new: WriteRows, start_core: StartCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From a partition of its own, and row by row in steps."""
     monkeypatch.setattr(retention, "_CHAIN_BATCH", 2)
@@ -58,7 +65,7 @@ async def test_what_retention_drops_is_no_finding(
 
 
 async def test_a_chain_is_verifiable_between_two_steps_of_retention(
-    audit, old_and_new, start_core, monkeypatch
+    audit: Audit, old_and_new: WriteRows, start_core: StartCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "_CHAIN_BATCH", 2)
     core = await start_core(signature_audit_retention_months=1)
@@ -81,7 +88,9 @@ async def test_a_chain_is_verifiable_between_two_steps_of_retention(
     assert (await audit.verify()).kinds == ["removed"]
 
 
-async def test_a_changed_chain_stays_a_finding_after_retention(audit, old_and_new, start_core) -> None:
+async def test_a_changed_chain_stays_a_finding_after_retention(
+    audit: Audit, old_and_new: WriteRows, start_core: StartCore
+) -> None:
     core = await start_core(signature_audit_retention_months=1)
     await old_and_new()
     await audit.execute("UPDATE audit_chain SET position = 4 WHERE number = 1")
@@ -89,7 +98,9 @@ async def test_a_changed_chain_stays_a_finding_after_retention(audit, old_and_ne
     assert set((await audit.verify()).kinds) == {"head changed"}
 
 
-async def test_a_row_in_a_dropped_part_is_a_finding(audit, old_and_new, start_core) -> None:
+async def test_a_row_in_a_dropped_part_is_a_finding(
+    audit: Audit, old_and_new: WriteRows, start_core: StartCore
+) -> None:
     core = await start_core(signature_audit_retention_months=1)
     await old_and_new()
     await retention.apply_retention(core)
@@ -100,7 +111,7 @@ async def test_a_row_in_a_dropped_part_is_a_finding(audit, old_and_new, start_co
     assert sorted((await audit.verify()).kinds) == ["inserted", "removed"]
 
 
-async def test_without_a_setting_nothing_is_dropped(audit, old_and_new, core) -> None:
+async def test_without_a_setting_nothing_is_dropped(audit: Audit, old_and_new: WriteRows, core: Core) -> None:
     await old_and_new()
     assert await jobs.run_job(core, "applyAuditRetention")
     assert (await audit.verify()).summary.rows == 7

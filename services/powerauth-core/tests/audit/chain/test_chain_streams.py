@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core_test_api import StartCore
+from core_test_audit import Audit
 from core_test_parts import chain_keys_of
+from core_test_phones import MakePhone
 from core_test_stores import Ways, job_of
 from pydantic_core import to_json
 
 from powerauth_core.audit.chain import reading, repository, streams
 from powerauth_core.audit.chain.keys import ChainKey
 from powerauth_core.audit.signatures import AUDIT_COLUMNS
+from powerauth_core.container import Core
 from powerauth_core.tamper_check.service import _Chain, accept_unchained, rebuild_registry
 from powerauth_sdk.phone import Phone
 from servicekit import clock
 from servicekit.testing import PATIENCE_SECONDS
+
+if TYPE_CHECKING:
+    from audit.chain.conftest import Chained
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 BODY = b"{}"
 
 
-def check(core: Any, phone: Any, **changes: Any) -> Any:
+def check(core: Core, phone: Any, **changes: Any) -> Any:
     return core.verifier.run(job_of(phone.sign(BODY), **changes))
 
 
@@ -58,7 +66,9 @@ def test_content_is_told_apart_column_by_column() -> None:
     assert key.row_mac(bytes(32), "c", 11, ()) != key.row_mac(bytes(32), "c1", 1, ())
 
 
-async def test_two_processes_and_concurrent_batches_verify(core, start_core, make_phone, audit) -> None:
+async def test_two_processes_and_concurrent_batches_verify(
+    core: Core, start_core: StartCore, make_phone: MakePhone, audit: Audit
+) -> None:
     other = await start_core()
     phones = [await make_phone(f"user-{number}") for number in range(6)]
     calls = [
@@ -75,7 +85,11 @@ async def test_two_processes_and_concurrent_batches_verify(core, start_core, mak
 
 
 async def test_a_verification_beside_running_cores_finds_nothing(
-    chained, start_core, make_phone, audit, monkeypatch
+    chained: Chained,
+    start_core: StartCore,
+    make_phone: MakePhone,
+    audit: Audit,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Chains grow while they are read, also after the reading has gone on to the next one."""
     monkeypatch.setattr(reading, "CHUNK", 3)
@@ -97,7 +111,9 @@ async def test_a_verification_beside_running_cores_finds_nothing(
     assert (await audit.verify()).summary.rows == 36
 
 
-async def test_what_came_after_a_chain_was_read_is_read_too(core, chained, audit) -> None:
+async def test_what_came_after_a_chain_was_read_is_read_too(
+    core: Core, chained: Chained, audit: Audit
+) -> None:
     ids = await chained(3)
     [[chain_id]] = await audit.rows("SELECT chain_id FROM audit_chain")
     async with core.database.read() as session:
@@ -110,7 +126,9 @@ async def test_what_came_after_a_chain_was_read_is_read_too(core, chained, audit
 
 
 @pytest.mark.dialects("postgresql")
-async def test_two_batches_in_flight_use_two_chains(start_core, make_phone, audit) -> None:
+async def test_two_batches_in_flight_use_two_chains(
+    start_core: StartCore, make_phone: MakePhone, audit: Audit
+) -> None:
     core = await start_core(verification_batches=2)
     phones = [await make_phone(f"user-{number}") for number in range(2)]
     first, both, chains = asyncio.Event(), asyncio.Barrier(2), set()
@@ -131,7 +149,9 @@ async def test_two_batches_in_flight_use_two_chains(start_core, make_phone, audi
     assert len(chains) == 2
 
 
-async def test_a_chain_ends_with_its_month_and_when_it_is_full(core, chained, audit, monkeypatch) -> None:
+async def test_a_chain_ends_with_its_month_and_when_it_is_full(
+    core: Core, chained: Chained, audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await chained(1)
     monkeypatch.setattr(streams, "UPDATES_PER_CHAIN", 2)
     await chained(3)
@@ -153,14 +173,18 @@ def test_a_stream_does_not_cross_a_month() -> None:
     assert not stream.fits(datetime(2026, 1, 31, 23, 59, 59))
 
 
-async def test_without_a_key_rows_are_stored_without_a_chain(core, chained, audit) -> None:
+async def test_without_a_key_rows_are_stored_without_a_chain(
+    core: Core, chained: Chained, audit: Audit
+) -> None:
     core.verifier._streams = streams.Streams(core.database, None)
     assert await chained(2) == []
     found = await audit.verify()
     assert (found.kinds, found.summary.unchained) == (["chain removed"], 2)
 
 
-async def test_a_damaged_registry_stops_no_check_but_is_found(audit, chained, start_core) -> None:
+async def test_a_damaged_registry_stops_no_check_but_is_found(
+    audit: Audit, chained: Chained, start_core: StartCore
+) -> None:
     await chained(1)
     for damage in ("UPDATE audit_chain_registry SET chains = 5", "UPDATE audit_chain SET number = 2"):
         async with audit.restored():
@@ -170,7 +194,9 @@ async def test_a_damaged_registry_stops_no_check_but_is_found(audit, chained, st
         assert {"head changed", "not chained"} <= set(found.kinds), damage
 
 
-async def test_after_the_registry_is_made_anew_rows_are_chained_again(audit, chained, start_core) -> None:
+async def test_after_the_registry_is_made_anew_rows_are_chained_again(
+    audit: Audit, chained: Chained, start_core: StartCore
+) -> None:
     await chained(1)
     core = audit.core
     keys = chain_keys_of(core)
@@ -185,7 +211,9 @@ async def test_after_the_registry_is_made_anew_rows_are_chained_again(audit, cha
         assert (await audit.verify()).findings == []
 
 
-async def test_rows_of_an_earlier_release_are_accepted_by_an_operator_once(audit, chained) -> None:
+async def test_rows_of_an_earlier_release_are_accepted_by_an_operator_once(
+    audit: Audit, chained: Chained
+) -> None:
     [first] = await chained(1)
     copied = ", ".join(AUDIT_COLUMNS)
 

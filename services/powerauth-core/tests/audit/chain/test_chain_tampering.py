@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
+from core_test_api import StartCore
+from core_test_audit import Audit
 from core_test_parts import chain_keys_of
+from core_test_phones import MakePhone
 
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.signatures import AUDIT_COLUMNS
 from powerauth_core.tamper_check import checkpoints, service
 from servicekit import clock
+
+if TYPE_CHECKING:
+    from audit.chain.conftest import Chained
+
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -25,7 +33,9 @@ OTHER_VALUES = {
 COPIED = ", ".join(AUDIT_COLUMNS)
 
 
-async def test_a_change_of_any_column_is_found_and_named(audit, chained, make_phone) -> None:
+async def test_a_change_of_any_column_is_found_and_named(
+    audit: Audit, chained: Chained, make_phone: MakePhone
+) -> None:
     ids = await chained(4)
     other = (await make_phone("bob")).activation_id
     for column, kind in AUDIT_COLUMNS.items():
@@ -38,7 +48,7 @@ async def test_a_change_of_any_column_is_found_and_named(audit, chained, make_ph
     assert (await audit.verify()).findings == []
 
 
-async def test_a_changed_mac_is_found_and_named(audit, chained) -> None:
+async def test_a_changed_mac_is_found_and_named(audit: Audit, chained: Chained) -> None:
     ids = await chained(4)
     await audit.execute(
         "UPDATE pa_signature_audit SET chain_mac ="
@@ -50,7 +60,7 @@ async def test_a_changed_mac_is_found_and_named(audit, chained) -> None:
     assert (found.kinds, found.rows, found.summary.rows) == (["changed"], {ids[1]}, 3)
 
 
-async def test_a_removed_row_is_a_gap(audit, chained) -> None:
+async def test_a_removed_row_is_a_gap(audit: Audit, chained: Chained) -> None:
     ids = await chained(5)
     for index in (0, 1, 3):
         async with audit.restored():
@@ -60,7 +70,7 @@ async def test_a_removed_row_is_a_gap(audit, chained) -> None:
         assert finding.row_id == ids[index + 1]
 
 
-async def test_a_row_changed_behind_a_gap_is_not_taken_for_genuine(audit, chained) -> None:
+async def test_a_row_changed_behind_a_gap_is_not_taken_for_genuine(audit: Audit, chained: Chained) -> None:
     ids = await chained(3)
     await audit.execute("DELETE FROM pa_signature_audit WHERE id = :id", id=ids[0])
     await audit.execute("UPDATE pa_signature_audit SET note = 'changed' WHERE id = :id", id=ids[2])
@@ -69,7 +79,7 @@ async def test_a_row_changed_behind_a_gap_is_not_taken_for_genuine(audit, chaine
     assert found.rows == {ids[1], ids[2]}
 
 
-async def test_a_removed_end_is_found(audit, chained) -> None:
+async def test_a_removed_end_is_found(audit: Audit, chained: Chained) -> None:
     ids = await chained(3)
     for row_id, first in ((ids[2], 3), (ids[1], 2), (ids[0], 1)):
         await audit.execute("DELETE FROM pa_signature_audit WHERE id = :id", id=row_id)
@@ -77,7 +87,7 @@ async def test_a_removed_end_is_found(audit, chained) -> None:
         assert (finding.kind.value, finding.position, finding.until) == ("removed", first, 3)
 
 
-async def test_an_inserted_row_is_found_wherever_it_claims_to_stand(audit, chained) -> None:
+async def test_an_inserted_row_is_found_wherever_it_claims_to_stand(audit: Audit, chained: Chained) -> None:
     ids = await chained(3)
     for position in (2, 4, 9):
         await audit.execute(
@@ -92,7 +102,7 @@ async def test_an_inserted_row_is_found_wherever_it_claims_to_stand(audit, chain
         await audit.execute("DELETE FROM pa_signature_audit WHERE id = 1000000")
 
 
-async def test_two_rows_that_changed_places_are_found(audit, chained) -> None:
+async def test_two_rows_that_changed_places_are_found(audit: Audit, chained: Chained) -> None:
     ids = await chained(5)
     swap = "UPDATE pa_signature_audit SET chain_position = 6 - chain_position WHERE id IN (:one, :two)"
     await audit.execute(swap, one=ids[1], two=ids[3])
@@ -102,7 +112,7 @@ async def test_two_rows_that_changed_places_are_found(audit, chained) -> None:
 
 
 async def test_a_row_moved_to_another_chain_is_missed_here_and_found_there(
-    audit, chained, start_core
+    audit: Audit, chained: Chained, start_core: StartCore
 ) -> None:
     await chained(3)
     await chained(3, await start_core())
@@ -119,7 +129,7 @@ async def test_a_row_moved_to_another_chain_is_missed_here_and_found_there(
     assert row_id in found.rows
 
 
-async def test_a_changed_head_is_found(audit, chained) -> None:
+async def test_a_changed_head_is_found(audit: Audit, chained: Chained) -> None:
     await chained(3)
     for change in (
         "position = position - 1",
@@ -134,7 +144,7 @@ async def test_a_changed_head_is_found(audit, chained) -> None:
             assert "head changed" in (await audit.verify()).kinds, change
 
 
-async def test_a_head_set_back_is_found_by_the_rows_behind_it(audit, chained) -> None:
+async def test_a_head_set_back_is_found_by_the_rows_behind_it(audit: Audit, chained: Chained) -> None:
     await chained(2)
     await audit.execute("CREATE TABLE kept AS SELECT * FROM audit_chain")
     ids = await chained(1)
@@ -147,7 +157,9 @@ async def test_a_head_set_back_is_found_by_the_rows_behind_it(audit, chained) ->
     assert (found.kinds, found.rows) == (["head changed"], {ids[-1]})
 
 
-async def test_a_head_and_rows_set_back_together_are_found_by_a_checkpoint_only(audit, chained) -> None:
+async def test_a_head_and_rows_set_back_together_are_found_by_a_checkpoint_only(
+    audit: Audit, chained: Chained
+) -> None:
     await chained(2)
     await audit.execute("CREATE TABLE kept AS SELECT * FROM audit_chain")
     ids = await chained(2)
@@ -167,7 +179,7 @@ async def test_a_head_and_rows_set_back_together_are_found_by_a_checkpoint_only(
     assert (await audit.verify(checkpoint=kept)).kinds == ["checkpoint"]
 
 
-async def test_a_whole_chain_cannot_vanish(audit, chained, start_core) -> None:
+async def test_a_whole_chain_cannot_vanish(audit: Audit, chained: Chained, start_core: StartCore) -> None:
     await chained(1)
     await chained(1, await start_core())
     [[one], _two] = await audit.rows("SELECT chain_id FROM audit_chain ORDER BY number")
@@ -178,7 +190,7 @@ async def test_a_whole_chain_cannot_vanish(audit, chained, start_core) -> None:
     assert "number 1 " in finding.text
 
 
-async def test_the_chains_themselves_cannot_be_taken_away(audit, chained) -> None:
+async def test_the_chains_themselves_cannot_be_taken_away(audit: Audit, chained: Chained) -> None:
     await chained(2)
     unchained = "chain_id = NULL, chain_position = NULL, chain_mac = NULL"
     for statement, kind in (
@@ -197,7 +209,7 @@ async def test_the_chains_themselves_cannot_be_taken_away(audit, chained) -> Non
             assert kind in (await audit.verify()).kinds, statement
 
 
-async def test_everything_taken_away_is_a_finding_too(audit, chained) -> None:
+async def test_everything_taken_away_is_a_finding_too(audit: Audit, chained: Chained) -> None:
     await chained(2)
     for table in ("audit_chain", "audit_chain_registry"):
         await audit.execute(f"DELETE FROM {table}")
@@ -208,7 +220,9 @@ async def test_everything_taken_away_is_a_finding_too(audit, chained) -> None:
     assert (found.kinds, found.summary.unchained) == (["chain removed"], 2)
 
 
-async def test_a_row_without_a_chain_is_known_only_from_before_the_first_chain(audit, chained) -> None:
+async def test_a_row_without_a_chain_is_known_only_from_before_the_first_chain(
+    audit: Audit, chained: Chained
+) -> None:
     [first] = await chained(1)
     [[boundary]] = await audit.rows("SELECT unchained_id FROM audit_chain_registry")
     for row_id, moment, found in (
@@ -230,14 +244,16 @@ async def test_a_row_without_a_chain_is_known_only_from_before_the_first_chain(a
         await audit.execute("DELETE FROM pa_signature_audit WHERE id = :id", id=row_id)
 
 
-async def test_another_key_is_told(audit, chained) -> None:
+async def test_another_key_is_told(audit: Audit, chained: Chained) -> None:
     await chained(2)
     found = await audit.verify(keys=ChainKeys([secrets.token_bytes(32)]))
     assert found.kinds == ["key", "key"]
     assert found.summary.rows == 0
 
 
-async def test_an_earlier_key_still_checks_its_chains(audit, chained, start_core) -> None:
+async def test_an_earlier_key_still_checks_its_chains(
+    audit: Audit, chained: Chained, start_core: StartCore
+) -> None:
     await chained(2)
     changed = await start_core(audit_chain_key="bmV3IGtleSBvZiB0aGUgY2hhaW4=")
     await chained(2, changed)
@@ -264,7 +280,9 @@ FORGET_USE = ("UPDATE pa_activation SET counter = 0",)
         (("DELETE FROM audit_chain_registry",), "chain removed"),
     ],
 )
-async def test_an_emptied_audit_is_found(audit, chained, emptied, kind) -> None:
+async def test_an_emptied_audit_is_found(
+    audit: Audit, chained: Chained, emptied: tuple[str, ...], kind: str
+) -> None:
     await chained(3)
     for statement in emptied:
         await audit.execute(statement)
@@ -276,7 +294,13 @@ async def test_an_emptied_audit_is_found(audit, chained, emptied, kind) -> None:
     [(EMPTY_LOG, "1 activations were used"), (FORGET_USE, "the general log tells of signatures")],
 )
 async def test_an_emptied_audit_is_found_when_new_rows_follow(
-    audit, chained, start_core, make_phone, monkeypatch, emptied, told_by
+    audit: Audit,
+    chained: Chained,
+    start_core: StartCore,
+    make_phone: MakePhone,
+    monkeypatch: pytest.MonkeyPatch,
+    emptied: tuple[str],
+    told_by: str,
 ) -> None:
     yesterday = clock.now() - timedelta(days=1)
     with monkeypatch.context() as patched:

@@ -96,7 +96,7 @@ async def LAYER_2(
     world: World, otp: str | None = None, plaintext: str | None = None, version: str = "3.3"
 ) -> dict[str, Any]:
     """Envelope members of a key exchange by a new device."""
-    device = world.device = Phone(world.app, ProtocolVersion(version))
+    device = world.device = Phone(world.app, ProtocolVersion.parse(version))
     said = None if plaintext is None else plaintext.encode()
     return device.env(await device.layer2(world.call, otp=otp, plaintext=said))
 
@@ -118,7 +118,7 @@ async def GENERIC(world: World, scope: str, version: str = "3.3") -> dict[str, A
     """What an edge asks a key for."""
     of = Scope(scope)
     device = Phone(world.app) if of is Scope.APPLICATION else await world.active()
-    device.version = ProtocolVersion(version)
+    device.version = ProtocolVersion.parse(version)
     await device.prepare_scope(world.call, of)
     fields = device.env(device.seal(SharedInfo1.generic(of), b"{}", of))
     if of is Scope.ACTIVATION:
