@@ -57,6 +57,7 @@ from core_test_phones import (  # noqa: F401 fixtures of every folder
     run_out_of_time,
     stored,
 )
+from core_test_snapshots import Snapshots
 from core_test_stores import ways  # noqa: F401 fixture of several folders
 
 MASTER_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="
@@ -202,10 +203,16 @@ async def serve(make_settings: MakeSettings) -> AsyncIterator[Serve]:
         yield start
 
 
+@pytest.fixture(scope="session")
+def snapshots() -> Snapshots:
+    """Rows of what many tests begin with."""
+    return Snapshots()
+
+
 @pytest_asyncio.fixture
-async def application(api: Api) -> TestApplication:
+async def application(api: Api, core: Core, snapshots: Snapshots) -> TestApplication:
     """An application in the core."""
-    return await create_test_application(api, "test-application")
+    return await snapshots.made(core, "application", lambda: create_test_application(api, "test-application"))
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from core_test_api import Api, TestApplication
 from core_test_rows import rewrite
+from core_test_snapshots import Snapshots
 from sqlalchemy import select, update
 
 from powerauth_contracts import moments
@@ -134,9 +136,12 @@ def make_phone(api: Api, call: Call, application: TestApplication) -> MakePhone:
 
 
 @pytest_asyncio.fixture
-async def phone(make_phone: MakePhone) -> Phone:
+async def phone(
+    make_phone: MakePhone, application: TestApplication, core: Core, snapshots: Snapshots
+) -> Phone:
     """A device of user ``alice`` with an ACTIVE activation, protocol 3.3."""
-    return await make_phone()
+    made = await snapshots.made(core, f"phone of {application.application_key}", make_phone)
+    return replace(made, temporary=dict(made.temporary))
 
 
 Stored = Callable[[Phone], Awaitable[Activation]]
