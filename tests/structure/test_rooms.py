@@ -45,17 +45,8 @@ DOORS = ("dmz", "edge")
 """Rooms whose handlers map the wire to the domain, as `routes` and `views` do elsewhere."""
 STILL_WIRE = {
     "activations.status",
-    "dmz.creation",
     "dmz.status",
-    "envelopes.handout",
-    "envelopes.service",
-    "exchange.key_exchange",
-    "exchange.offer",
-    "exchange.recovery",
-    "recovery.service",
     "temporary_keys.service",
-    "tokens.service",
-    "vault.service",
     "verification.ecdsa",
     "verification.offline",
     "verification.service",

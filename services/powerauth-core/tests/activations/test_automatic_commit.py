@@ -9,9 +9,8 @@ from core_test_api import Api, TestApplication
 from core_test_phones import InitActivation, MakeDevice
 
 from powerauth_core.container import Core
-from powerauth_core.envelopes.service import read_envelope
+from powerauth_core.envelopes.service import ClosedEnvelope
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.exchange.offer import ClosedOffer
 from powerauth_sdk.phone import Call, Phone, Sealed
 
 
@@ -26,10 +25,10 @@ async def with_recovery(api: Api, application: TestApplication) -> None:
     )
 
 
-def _closed(device: Phone, sealed: Sealed) -> ClosedOffer:
+def _closed(device: Phone, sealed: Sealed) -> ClosedEnvelope:
     members = device.env(sealed)
     version = members.pop("protocolVersion")
-    return ClosedOffer(device.app.key, read_envelope(members, version))
+    return ClosedEnvelope(device.app.key, version, members)
 
 
 async def _states(api: Api, activation_id: str) -> list[str]:
@@ -42,12 +41,9 @@ async def test_a_direct_activation_is_active_with_its_recovery_code(
 ) -> None:
     device = make_device()
     sealed = await device.layer2(call)
-    async with core.database.transaction() as session:
-        answer = await key_exchange.create(
-            core, session, user_id="user-1", closed=_closed(device, sealed), commit=True
-        )
+    answer = await key_exchange.create(core, user_id="user-1", closed=_closed(device, sealed), commit=True)
     assert answer.activation_status.value == "ACTIVE"
-    device.accept(sealed, answer.model_dump(mode="json"))
+    device.accept(sealed, answer.sealed.members)
     assert await _states(api, device.activation_id) == ["ACTIVE", "PENDING_COMMIT", "CREATED"]
     (code,) = (await api.ok("recovery/lookup", userId="user-1"))["recoveryCodes"]
     assert code["status"] == "ACTIVE"
@@ -55,10 +51,7 @@ async def test_a_direct_activation_is_active_with_its_recovery_code(
     successor = make_device()
     sealed = await successor.layer2(call)
     code, puk = device.open_recovery
-    async with core.database.transaction() as session:
-        replaced = await recovery.create(
-            core, session, code=code, puk=puk, closed=_closed(successor, sealed), commit=True
-        )
+    replaced = await recovery.create(core, code=code, puk=puk, closed=_closed(successor, sealed), commit=True)
     assert replaced.activation_status.value == "ACTIVE"
 
 
@@ -76,15 +69,13 @@ async def test_an_otp_for_the_commit_is_never_skipped(
 ) -> None:
     started, device = await init(**mode), make_device()
     sealed = await device.layer2(call)
-    async with core.database.transaction() as session:
-        answer = await key_exchange.prepare(
-            core,
-            session,
-            code=started["activationCode"],
-            closed=_closed(device, sealed),
-            generate_recovery_codes=False,
-            commit=True,
-        )
+    answer = await key_exchange.prepare(
+        core,
+        code=started["activationCode"],
+        closed=_closed(device, sealed),
+        generate_recovery_codes=False,
+        commit=True,
+    )
     assert answer.activation_status.value == expected
 
 
@@ -93,12 +84,10 @@ async def test_without_the_keyword_nothing_is_committed(
 ) -> None:
     started, device = await init(), make_device()
     sealed = await device.layer2(call)
-    async with core.database.transaction() as session:
-        answer = await key_exchange.prepare(
-            core,
-            session,
-            code=started["activationCode"],
-            closed=_closed(device, sealed),
-            generate_recovery_codes=False,
-        )
+    answer = await key_exchange.prepare(
+        core,
+        code=started["activationCode"],
+        closed=_closed(device, sealed),
+        generate_recovery_codes=False,
+    )
     assert answer.activation_status.value == "PENDING_COMMIT"

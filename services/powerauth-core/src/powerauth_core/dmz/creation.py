@@ -8,7 +8,7 @@ core. Nothing that the enrollment service says names a user or commits an activa
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.dmz.models import CreateActivationAnswer, CreateActivationRequest
 from powerauth_contracts.enums import ActivationStatus
-from powerauth_contracts.envelopes import SealedFields
-from powerauth_contracts.rest.exchange import KeyExchangeResponse
 from powerauth_core.activations import commit as commits
 from powerauth_core.activations import flags
 from powerauth_core.activations import repository as activations
@@ -27,9 +25,10 @@ from powerauth_core.applications import config_service
 from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.rules import commits_at_once
-from powerauth_core.envelopes.service import read_envelope
+from powerauth_core.envelopes.service import ClosedEnvelope
+from powerauth_core.envelopes.views import sealed_fields
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.exchange.offer import ClosedOffer
+from powerauth_core.exchange.key_exchange import Exchanged
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.providers import oidc
 from powerauth_core.providers import plug_ins as providers
@@ -56,15 +55,15 @@ _STAGES: dict[ActivationType, Stage] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Exchanged:
-    """A finished key exchange.
+class Finished:
+    """A key exchange with what its type goes on to do.
 
     :ivar kind: type as providers see it
     :ivar custom_attributes: for the answer
     :ivar status: state after a commit, if there was one
     """
 
-    response: KeyExchangeResponse = field(repr=False)
+    exchanged: Exchanged
     kind: ActivationType
     custom_attributes: dict[str, Any]
     status: ActivationStatus
@@ -78,67 +77,62 @@ async def create(ports: Ports, request: CreateActivationRequest) -> CreateActiva
     :raises ProviderFailed: there is no provider for the type, or it refused
     :raises CoreError: layer 2 does not open, or the activation cannot be created
     """
-    envelope = read_envelope(request.activation_data, request.protocol_version)
-    closed = ClosedOffer(request.application_key, envelope)
+    closed = ClosedEnvelope(request.application_key, request.protocol_version, request.activation_data)
+    closed.judged()
     by_oidc = request.type == "DIRECT" and request.identity_attributes.get("method") == OIDC
-    exchanged = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request, closed)
-    response = exchanged.response
+    finished = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request, closed)
+    exchanged = finished.exchanged
     context = ClaimsContext(
-        _STAGES[exchanged.kind], response.user_id, response.activation_id, response.application_id
+        _STAGES[finished.kind], exchanged.user_id, exchanged.activation_id, exchanged.application_id
     )
     return CreateActivationAnswer(
-        activation_data=SealedFields(
-            encrypted_data=response.encrypted_data,
-            mac=response.mac,
-            nonce=response.nonce,
-            timestamp=response.timestamp,
-        ),
-        custom_attributes=exchanged.custom_attributes,
+        activation_data=sealed_fields(exchanged.sealed),
+        custom_attributes=finished.custom_attributes,
         user_info=await providers.user_claims(ports.settings, ports.egress, context),
-        activation_id=response.activation_id,
-        application_id=response.application_id,
-        activation_status=exchanged.status,
+        activation_id=exchanged.activation_id,
+        application_id=exchanged.application_id,
+        activation_status=finished.status,
     )
 
 
-async def _by_code(ports: Ports, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
+async def _by_code(ports: Ports, request: CreateActivationRequest, closed: ClosedEnvelope) -> Finished:
     """The code was issued for a user; whether it needs a commit was said then."""
     code = _attribute(request, "code")
     provider = providers.activation_provider(ports)
     plan = await _plan(ports.settings, provider, request, "CODE")
-    async with ports.database.transaction() as session:
-        response = await key_exchange.prepare(
-            ports, session, code=code, closed=closed, generate_recovery_codes=plan.generate_recovery_codes
-        )
-    completed = await _completion(ports, provider, request, "CODE", response)
-    if response.activation_status is ActivationStatus.ACTIVE and provider is not None:
-        await providers.notify(ports.settings, provider.committed(_created(request, "CODE", response)))
-    return Exchanged(response, "CODE", completed.custom_attributes, response.activation_status)
+    exchanged = await key_exchange.prepare(
+        ports, code=code, closed=closed, generate_recovery_codes=plan.generate_recovery_codes
+    )
+    completed = await _completion(ports, provider, request, "CODE", exchanged)
+    if exchanged.activation_status is ActivationStatus.ACTIVE and provider is not None:
+        await providers.notify(ports.settings, provider.committed(_created(request, "CODE", exchanged)))
+    return Finished(exchanged, "CODE", completed.custom_attributes, exchanged.activation_status)
 
 
-async def _by_recovery(ports: Ports, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
+async def _by_recovery(ports: Ports, request: CreateActivationRequest, closed: ClosedEnvelope) -> Finished:
     """The PUK proves the user; the operator's provider says whether to commit, without one the
     configuration.
     """
     code, puk = _attribute(request, "recoveryCode"), _attribute(request, "puk")
     provider = providers.activation_provider(ports)
     plan = await _plan(ports.settings, provider, request, "RECOVERY")
-    async with ports.database.transaction() as session:
-        commit = provider is None and await _commits(ports, session, request, "RECOVERY", word=None)
-        response = await recovery.create(
-            ports,
-            session,
-            code=code,
-            puk=puk,
-            closed=closed,
-            max_failure_count=plan.max_failed_attempts,
-            generate_recovery_codes=plan.generate_recovery_codes,
-            commit=commit,
-        )
-    return await _finish(ports, provider, request, "RECOVERY", response)
+    commit = False
+    if provider is None:
+        async with ports.database.read() as session:
+            commit = await _commits(ports, session, request, "RECOVERY", word=None)
+    exchanged = await recovery.create(
+        ports,
+        code=code,
+        puk=puk,
+        closed=closed,
+        max_failure_count=plan.max_failed_attempts,
+        generate_recovery_codes=plan.generate_recovery_codes,
+        commit=commit,
+    )
+    return await _finish(ports, provider, request, "RECOVERY", exchanged)
 
 
-async def _by_provider(ports: Ports, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
+async def _by_provider(ports: Ports, request: CreateActivationRequest, closed: ClosedEnvelope) -> Finished:
     """The operator's provider says whose the credentials are, and whether to commit."""
     provider = providers.activation_provider(ports)
     if provider is None:
@@ -149,29 +143,26 @@ async def _by_provider(ports: Ports, request: CreateActivationRequest, closed: C
     expires = None
     if plan.validity_ms is not None:
         expires = clock.now() + timedelta(milliseconds=plan.validity_ms)
-    async with ports.database.transaction() as session:
-        response = await key_exchange.create(
-            ports,
-            session,
-            user_id=plan.user_id,
-            closed=closed,
-            expires=expires,
-            max_failure_count=plan.max_failed_attempts,
-            generate_recovery_codes=plan.generate_recovery_codes,
-        )
-    return await _finish(ports, provider, request, "CUSTOM", response)
+    exchanged = await key_exchange.create(
+        ports,
+        user_id=plan.user_id,
+        closed=closed,
+        expires=expires,
+        max_failure_count=plan.max_failed_attempts,
+        generate_recovery_codes=plan.generate_recovery_codes,
+    )
+    return await _finish(ports, provider, request, "CUSTOM", exchanged)
 
 
-async def _by_oidc(ports: Ports, request: CreateActivationRequest, closed: ClosedOffer) -> Exchanged:
+async def _by_oidc(ports: Ports, request: CreateActivationRequest, closed: ClosedEnvelope) -> Finished:
     """The identity provider names the user in an ID token that the core obtains itself; always committed."""
     user_id = await oidc.user_of(ports, request.application_key, request.identity_attributes)
-    async with ports.database.transaction() as session:
-        response = await key_exchange.create(ports, session, user_id=user_id, closed=closed, commit=True)
+    exchanged = await key_exchange.create(ports, user_id=user_id, closed=closed, commit=True)
     attributes = request.custom_attributes or {}
-    return Exchanged(response, "CUSTOM", attributes, response.activation_status)
+    return Finished(exchanged, "CUSTOM", attributes, exchanged.activation_status)
 
 
-_FLOWS: dict[str, Callable[[Ports, CreateActivationRequest, ClosedOffer], Awaitable[Exchanged]]] = {
+_FLOWS: dict[str, Callable[[Ports, CreateActivationRequest, ClosedEnvelope], Awaitable[Finished]]] = {
     "CODE": _by_code,
     "RECOVERY": _by_recovery,
     "CUSTOM": _by_provider,
@@ -206,15 +197,15 @@ async def _finish(
     provider: ActivationProvider | None,
     request: CreateActivationRequest,
     kind: ActivationType,
-    response: KeyExchangeResponse,
-) -> Exchanged:
+    exchanged: Exchanged,
+) -> Finished:
     """What the provider adds to a finished key exchange: attributes, flags, and its word on the commit."""
-    completed = await _complete_or_remove(ports, provider, request, kind, response)
-    status = response.activation_status
-    if provider is not None and await _commit(ports, request, kind, response, completed):
+    completed = await _complete_or_remove(ports, provider, request, kind, exchanged)
+    status = exchanged.activation_status
+    if provider is not None and await _commit(ports, request, kind, exchanged, completed):
         status = ActivationStatus.ACTIVE
-        await providers.notify(ports.settings, provider.committed(_created(request, kind, response)))
-    return Exchanged(response, kind, completed.custom_attributes, status)
+        await providers.notify(ports.settings, provider.committed(_created(request, kind, exchanged)))
+    return Finished(exchanged, kind, completed.custom_attributes, status)
 
 
 async def _complete_or_remove(
@@ -222,16 +213,16 @@ async def _complete_or_remove(
     provider: ActivationProvider | None,
     request: CreateActivationRequest,
     kind: ActivationType,
-    response: KeyExchangeResponse,
+    exchanged: Exchanged,
 ) -> _Completed:
     """A device that is told of a failure must not leave a usable activation behind (spec/enrollment-api.md
     §6.3).
     """
     try:
-        return await _completion(ports, provider, request, kind, response)
+        return await _completion(ports, provider, request, kind, exchanged)
     except CoreError:
         async with ports.database.transaction() as session:
-            activation = await activations.lock(session, response.activation_id)
+            activation = await activations.lock(session, exchanged.activation_id)
             if activation is not None:
                 await remove_locked(ports.changes, session, activation, revoke_recovery_codes=True)
         raise
@@ -242,13 +233,13 @@ async def _completion(
     provider: ActivationProvider | None,
     request: CreateActivationRequest,
     kind: ActivationType,
-    response: KeyExchangeResponse,
+    exchanged: Exchanged,
 ) -> _Completed:
     attributes = request.custom_attributes or {}
     if provider is None:
         return _Completed(attributes, commit=False)
     completion = await providers.ask(
-        ports.settings, provider.complete(_created(request, kind, response)), Completion
+        ports.settings, provider.complete(_created(request, kind, exchanged)), Completion
     )
     if any(is_blank(flag) for flag in completion.flags):
         raise ProviderFailed()
@@ -257,7 +248,7 @@ async def _completion(
             ports.database,
             ports.application_cache,
             flags.added,
-            activation_id=response.activation_id,
+            activation_id=exchanged.activation_id,
             flags=completion.flags,
         )
     if completion.custom_attributes is not None:
@@ -287,29 +278,27 @@ async def _commit(
     ports: Ports,
     request: CreateActivationRequest,
     kind: ActivationType,
-    response: KeyExchangeResponse,
+    exchanged: Exchanged,
     completed: _Completed,
 ) -> bool:
     async with ports.database.transaction() as session:
         if not await _commits(ports, session, request, kind, word=completed.commit):
             return False
-        activation = await activations.lock(session, response.activation_id)
+        activation = await activations.lock(session, exchanged.activation_id)
         if activation is None or not commits.commits_unasked(activation):
             return False
         await commits.commit_locked(ports.hashes, ports.changes, session, activation)
     return True
 
 
-def _created(
-    request: CreateActivationRequest, kind: ActivationType, response: KeyExchangeResponse
-) -> Created:
+def _created(request: CreateActivationRequest, kind: ActivationType, exchanged: Exchanged) -> Created:
     return Created(
         type=kind,
         identity_attributes=request.identity_attributes,
         custom_attributes=request.custom_attributes or {},
-        activation_id=response.activation_id,
-        user_id=response.user_id,
-        application_id=response.application_id,
+        activation_id=exchanged.activation_id,
+        user_id=exchanged.user_id,
+        application_id=exchanged.application_id,
     )
 
 

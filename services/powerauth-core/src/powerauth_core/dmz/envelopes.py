@@ -7,7 +7,7 @@ from __future__ import annotations
 from powerauth_contracts.dmz.models import EnvelopeKeysAnswer, EnvelopeKeysRequest
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.envelopes import handout
-from powerauth_core.envelopes.service import members_of, read_envelope
+from powerauth_core.envelopes.views import closed_envelope
 
 
 async def envelope_keys(ports: Ports, request: EnvelopeKeysRequest) -> EnvelopeKeysAnswer:
@@ -17,7 +17,7 @@ async def envelope_keys(ports: Ports, request: EnvelopeKeysRequest) -> EnvelopeK
     :raises InvalidApplication: unknown or unsupported version
     :raises CoreError: the MAC is wrong, or there is no key for the envelope
     """
-    envelope = read_envelope(members_of(request), request.protocol_version)
+    envelope = closed_envelope(request, request.application_key, request.protocol_version).judged()
     async with ports.database.transaction() as session:
         application = await handout.usable_application(
             ports.application_cache, session, request.application_key, None

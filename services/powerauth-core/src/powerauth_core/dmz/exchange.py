@@ -63,7 +63,7 @@ async def echo(ports: Ports, request: SealedRequest) -> SealedAnswer:
     received = await sealed.open_once(ports, sealed.sender_of(request), signed.read_body(request))
     data = _data(sealed.parse_members(received.plaintext))
     text = f"Server successfully decrypted signed data: {data}, scope: ACTIVATION_SCOPE"
-    return SealedAnswer(authenticated=True, envelope=received.opened.seal(json_bytes({"data": text})))
+    return SealedAnswer(authenticated=True, envelope=received.seal(json_bytes({"data": text})))
 
 
 def _echo_signed(
@@ -79,7 +79,7 @@ def _echo_signed(
             plaintext = answers(received.plaintext, received.activation.user_id)
         except InvalidRequest:
             return SealedAnswer(authenticated=True, refusal=REQUEST_INVALID)
-        return SealedAnswer(authenticated=True, envelope=received.opened.seal(plaintext))
+        return SealedAnswer(authenticated=True, envelope=received.seal(plaintext))
 
     return echoed
 

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
 from powerauth_contracts.dmz.table import RECOVERY_CONFIRM, TOKEN_CREATE, VAULT_UNLOCK
 from powerauth_contracts.enums import SignatureType
-from powerauth_contracts.envelopes import SealedFields
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.dmz import sealed, signed
 from powerauth_core.dmz.ports import Ports
+from powerauth_core.envelopes.service import Sealed
+from powerauth_core.envelopes.views import sealed_fields
 from powerauth_core.kernel.errors import InvalidApplication, InvalidRequest
 from powerauth_core.recovery import service as recovery
 from powerauth_core.tokens import service as tokens
@@ -45,7 +46,7 @@ class CreateToken(EnvelopeAction):
 
     async def accepted(
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> SealedFields:
+    ) -> Sealed:
         """The token, sealed for the device."""
         application, envelope = await self._request(session)
         return await tokens.create(
@@ -63,7 +64,7 @@ class ConfirmRecoveryCode(EnvelopeAction):
 
     async def accepted(
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> SealedFields:
+    ) -> Sealed:
         """Whether it was usable already, sealed for the device."""
         application, envelope = await self._request(session)
         entity = await signed.entity_of(session, activation)
@@ -141,4 +142,4 @@ async def start_upgrade(ports: Ports, request: SealedRequest) -> SealedAnswer:
 def _answer(verified: Verified | None) -> SealedAnswer:
     if verified is None or not verified.valid:
         return SealedAnswer(authenticated=False)
-    return SealedAnswer(authenticated=True, envelope=verified.answer)
+    return SealedAnswer(authenticated=True, envelope=sealed_fields(verified.answer))

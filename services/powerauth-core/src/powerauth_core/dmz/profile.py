@@ -108,13 +108,13 @@ async def user_info(ports: Ports, request: SealedRequest) -> SealedAnswer:
         Stage.USER_INFO, owner.user_id, owner.activation_id, received.application.application_id
     )
     claims = await providers.user_claims(ports.settings, ports.egress, context)
-    return SealedAnswer(authenticated=True, envelope=received.opened.seal(json_bytes(claims or {})))
+    return SealedAnswer(authenticated=True, envelope=received.seal(json_bytes(claims or {})))
 
 
 def _named(received: Received, name: str | None) -> SealedAnswer:
     named = NamedActivation(activation_id=received.activation.activation_id, activation_name=name)
     return SealedAnswer(
-        authenticated=True, envelope=received.opened.seal(to_json(ObjectResponse(response_object=named)))
+        authenticated=True, envelope=received.seal(to_json(ObjectResponse(response_object=named)))
     )
 
 

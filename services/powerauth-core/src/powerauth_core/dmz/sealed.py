@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_contracts.dmz.headers import ReceivedSignature
 from powerauth_contracts.dmz.models import SealedRequest
 from powerauth_contracts.dmz.purposes import Purpose
+from powerauth_contracts.envelopes import SealedFields
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.dmz import signed
@@ -22,6 +23,7 @@ from powerauth_core.dmz.ports import Ports
 from powerauth_core.envelopes import service as envelopes
 from powerauth_core.envelopes.handout import usable_activation, usable_application
 from powerauth_core.envelopes.service import Opened
+from powerauth_core.envelopes.views import sealed_fields
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.verification.jobs import EarlyEnd, LockedActivation, Verified
 from powerauth_protocol.common.json_text import JsonError, read_json
@@ -50,6 +52,13 @@ class Received:
     def plaintext(self) -> bytes:
         """What the device sent."""
         return self.opened.plaintext
+
+    def seal(self, plaintext: bytes) -> SealedFields:
+        """Encrypt the answer; once only.
+
+        :raises EncryptionFailed: as `Opened.seal`
+        """
+        return sealed_fields(self.opened.seal(plaintext))
 
     async def remember(self, session: AsyncSession) -> None:
         """Accept the envelope once.

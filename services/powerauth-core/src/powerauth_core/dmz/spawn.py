@@ -113,7 +113,7 @@ async def spawn(ports: Ports, request: SealedRequest) -> SealedAnswer:
         activation_code=answer.activation_code,
         activation_signature=answer.activation_signature,
     )
-    envelope = received.opened.seal(to_json(ObjectResponse(response_object=spawned)))
+    envelope = received.seal(to_json(ObjectResponse(response_object=spawned)))
     return SealedAnswer(authenticated=True, envelope=envelope)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol
-from powerauth_contracts.rest.envelopes import DecryptorRequest, DecryptorResponse
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
@@ -26,9 +25,8 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.replay import service as replay
 from powerauth_core.settings import CoreSettings
-from powerauth_protocol.common.encoding import b64decode, b64encode
-from powerauth_protocol.common.errors import EncodingError, ProtocolError
-from powerauth_protocol.groups import Envelope, Envelopes
+from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.groups import Envelope
 from servicekit import clock
 
 UNTIMED_MEMORY_MS = 24 * 3_600_000
@@ -54,37 +52,43 @@ async def hand_out_keys(
     return keys
 
 
-async def decryptor(ports: Ports, request: DecryptorRequest) -> DecryptorResponse:
+async def decryptor(
+    ports: Ports,
+    *,
+    envelope: Envelope,
+    application_key: str,
+    activation_id: str | None,
+    scope: ApplicationIds = None,
+) -> tuple[bytes, bytes]:
     """``ecies/decryptor``: envelope key and base for one request of an application of the caller.
 
+    :param envelope: without its body
+    :param activation_id: in activation scope
     :raises ActivationNotFound: unknown activation
     :raises IncorrectActivationState: the activation is not ACTIVE
     :raises InvalidApplication: unknown or unsupported version, or one of another application
-    :raises InvalidRequest: FIDO2 activation, malformed field, outside the time window, or accepted before
+    :raises InvalidRequest: FIDO2 activation, outside the time window, or accepted before
     :raises TemporaryKeyMissing: the temporary key is not for this envelope, or is gone
     :raises DecryptionFailed: version and fields do not fit together, or the ephemeral key is no point
     """
-    envelope = _without_body(request, service.read_version(request.protocol_version).envelopes)
     async with ports.database.transaction() as session:
-        activation = await usable_activation(session, request.activation_id, request.application_ids)
-        application = await usable_application(
-            ports.application_cache, session, request.application_key, activation
-        )
-        if request.application_ids is not None and application.application_id not in request.application_ids:
+        activation = await usable_activation(session, activation_id, scope)
+        application = await usable_application(ports.application_cache, session, application_key, activation)
+        if scope is not None and application.application_id not in scope:
             raise InvalidApplication()
         key = await service.key_of(ports, session, envelope, application, activation)
         secrets = service.secrets_of(ports, activation)
         try:
-            secret, base = envelope.lasting_keys(service.party_of(application, activation), secrets, key)
+            keys = envelope.lasting_keys(service.party_of(application, activation), secrets, key)
         except ProtocolError:
             raise DecryptionFailed() from None
         # Nothing to verify here: the caller has the ciphertext. The envelope is remembered all the same.
         if envelope.timestamp is not None:
-            value = envelope.replay_value(request.activation_id)
+            value = envelope.replay_value(activation_id)
             await replay.remember_timed(
                 ports.settings, session, replay.APPLICATION_SCOPE, value, envelope.timestamp
             )
-    return DecryptorResponse(secret_key=b64encode(secret), shared_info2=b64encode(base))
+    return keys
 
 
 async def _remember(settings: CoreSettings, session: AsyncSession, envelope: Envelope) -> None:
@@ -132,16 +136,3 @@ async def usable_application(
     if activation is not None and activation.application_id != application.application_rid:
         raise InvalidApplication()
     return application
-
-
-def _without_body(request: DecryptorRequest, envelopes: Envelopes) -> Envelope:
-    """The part of an envelope that the decryptor call carries."""
-    try:
-        return envelopes.read_without_body(
-            temporary_key_id=request.temporary_key_id,
-            ephemeral_public_key=b64decode(request.ephemeral_public_key),
-            nonce=None if request.nonce is None else b64decode(request.nonce),
-            timestamp=request.timestamp,
-        )
-    except EncodingError:
-        raise InvalidRequest() from None

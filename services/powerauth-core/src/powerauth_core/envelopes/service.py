@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.ports import Ports
@@ -30,6 +29,43 @@ from powerauth_protocol.groups import (
 from servicekit import clock
 
 
+@dataclass(slots=True)
+class ClosedEnvelope:
+    """An envelope as it came; whoever passes it on looks at none of its members.
+
+    :ivar version: the request's ``protocolVersion`` or ``signatureVersion``
+    :ivar members: as in its JSON object
+    """
+
+    application_key: str
+    version: str
+    members: Mapping[str, Any] = field(repr=False)
+    _judged: Envelope | None = field(default=None, init=False, repr=False)
+
+    def judged(self) -> Envelope:
+        """The same after a formal check, which is made once; nothing is decrypted.
+
+        :raises DecryptionFailed: unknown protocol version
+        :raises InvalidRequest: a member is missing, malformed, unknown or not allowed in this version
+        """
+        if self._judged is None:
+            try:
+                self._judged = read_version(self.version).envelopes.read(self.members)
+            except EnvelopeFormatError:
+                raise InvalidRequest() from None
+        return self._judged
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An answer that only the device can open.
+
+    :ivar members: of its JSON object
+    """
+
+    members: Mapping[str, Any] = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A decrypted request that waits for its one answer."""
@@ -41,41 +77,15 @@ class Opened:
         """What the device sent."""
         return self._envelope.plaintext
 
-    def seal(self, plaintext: bytes) -> SealedFields:
+    def seal(self, plaintext: bytes) -> Sealed:
         """Encrypt the answer; once only.
 
         :raises EncryptionFailed: it cannot be encrypted, or an answer was encrypted before
         """
         try:
-            return SealedFields.model_validate(self._envelope.seal(plaintext, clock.now_ms()))
+            return Sealed(self._envelope.seal(plaintext, clock.now_ms()))
         except ProtocolError:
             raise EncryptionFailed() from None
-
-
-def members_of(fields: EnvelopeFields) -> dict[str, Any]:
-    """The envelope in a request, as its JSON object would be."""
-    return {
-        "temporaryKeyId": fields.temporary_key_id,
-        "ephemeralPublicKey": fields.ephemeral_public_key,
-        "encryptedData": fields.encrypted_data,
-        "mac": fields.mac,
-        "nonce": fields.nonce,
-        "timestamp": fields.timestamp,
-    }
-
-
-def read_envelope(members: Mapping[str, Any], version: str) -> Envelope:
-    """Formal check of an envelope's members; nothing is decrypted.
-
-    :param version: the request's ``protocolVersion`` or ``signatureVersion``
-    :raises DecryptionFailed: unknown protocol version
-    :raises InvalidRequest: a member is missing, malformed, unknown or not allowed in this version
-    """
-    speaking = read_version(version)
-    try:
-        return speaking.envelopes.read(members)
-    except EnvelopeFormatError:
-        raise InvalidRequest() from None
 
 
 def read_version(version: str) -> Generation:

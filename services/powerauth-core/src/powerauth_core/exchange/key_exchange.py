@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationStatus, CommitPhase, RecoveryCodeStatus
-from powerauth_contracts.rest.exchange import (
-    CreateActivationRequest,
-    KeyExchangeResponse,
-    PrepareActivationRequest,
-)
 from powerauth_core.activations import otp, repository
 from powerauth_core.activations.commit import commit_locked, commits_unasked
 from powerauth_core.activations.expiry import expire_if_overdue
@@ -27,47 +23,44 @@ from powerauth_core.activations.rules import (
     status_after_key_exchange,
 )
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.service import members_of, read_envelope
-from powerauth_core.exchange.offer import ClosedOffer, Offer, accept, open_offer, seal_answer
+from powerauth_core.envelopes.service import ClosedEnvelope, Sealed
+from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import ActivationExpired, ActivationNotFound, InvalidApplication
 from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.recovery import lifecycle
 from powerauth_core.settings import CoreSettings
 from powerauth_core.transfers import service as transfers
-from powerauth_protocol.generation import version_of_members
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.activation import ActivationRecovery
 from servicekit import clock
 
 
-async def prepare_activation(ports: Ports, request: PrepareActivationRequest) -> KeyExchangeResponse:
-    """``activation/prepare``; raises as `read_envelope` and `prepare`."""
-    members = members_of(request)
-    # Clients older than that member tell no version (§2.2).
-    envelope = read_envelope(members, request.protocol_version or version_of_members(members))
-    async with ports.database.transaction() as session:
-        return await prepare(
-            ports,
-            session,
-            code=request.activation_code,
-            closed=ClosedOffer(request.application_key, envelope),
-            generate_recovery_codes=request.generate_recovery_codes,
-            application_ids=request.application_ids,
-        )
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """A finished key exchange.
+
+    :ivar sealed: layer 2 of the answer
+    :ivar activation_status: the state after it
+    """
+
+    sealed: Sealed = field(repr=False)
+    activation_id: str
+    user_id: str
+    application_id: str
+    activation_status: ActivationStatus
 
 
 async def prepare(
     ports: Ports,
-    session: AsyncSession,
     *,
     code: str,
-    closed: ClosedOffer,
+    closed: ClosedEnvelope,
     generate_recovery_codes: bool,
     application_ids: Sequence[str] | None = None,
     commit: bool = False,
-) -> KeyExchangeResponse:
-    """Exchange keys for an activation code.
+) -> Exchanged:
+    """``activation/prepare``: exchange keys for an activation code.
 
     The device's key is checked before the record is looked up, and an OTP that nobody asked for is ignored
     (spec/protocol-v3.md §4.3, ours).
@@ -79,61 +72,43 @@ async def prepare(
     :raises IncorrectActivationState: the activation that opened this one is not ACTIVE any more
     :raises CoreError: the envelope does not open, as `open_offer`
     """
-    application = await ports.application_cache.by_key(session, closed.application_key)
-    if application is None or not application.supported:
-        raise ActivationExpired()
-    offer = await open_offer(ports, session, application, closed)
-    if application_ids is not None and application.application_id not in application_ids:
-        raise ActivationNotFound()
-    activation_id, parent_id = await _waiting_for(session, application, code)
-    new_code = await _recovery_code(
-        ports.settings, ports.hashes, session, application, wanted=generate_recovery_codes
-    )
-    locked = await repository.lock_many(session, {activation_id, parent_id or activation_id})
-    activation = locked.get(activation_id)
-    if activation is None:
-        raise ActivationNotFound()
-    parent = locked.get(parent_id) if parent_id is not None else None
-    if await expire_if_overdue(ports.changes, session, activation):
-        raise ActivationExpired(keep_changes=True)
-    permits(Call.KEY_EXCHANGE, activation.activation_status)
-    await otp.validate(
-        ports.hashes, ports.changes, session, activation, CommitPhase.ON_KEY_EXCHANGE, offer.otp
-    )
-    await transfers.check_parent(ports.changes, session, activation, parent)
-    status = status_after_key_exchange(activation.activation_otp_validation, activation.commit_phase)
-    response = await exchange(
-        ports, session, application, activation, offer, status=status, new_code=new_code, commit=commit
-    )
-    await transfers.complete(ports.changes, session, activation, parent, application.application_id)
-    return response
-
-
-async def create_activation(ports: Ports, request: CreateActivationRequest) -> KeyExchangeResponse:
-    """``activation/create``; raises as `read_envelope` and `create`."""
-    check_expiration(request.timestamp_activation_expire, "creating activation")
-    envelope = read_envelope(members_of(request), request.protocol_version)
+    envelope = closed.judged()
     async with ports.database.transaction() as session:
-        return await create(
-            ports,
-            session,
-            user_id=request.user_id,
-            closed=ClosedOffer(request.application_key, envelope),
-            expires=request.timestamp_activation_expire,
-            max_failure_count=request.max_failure_count,
-            otp=request.activation_otp,
-            additional_data=request.additional_data,
-            generate_recovery_codes=request.generate_recovery_codes,
-            application_ids=request.application_ids,
+        application = await ports.application_cache.by_key(session, closed.application_key)
+        if application is None or not application.supported:
+            raise ActivationExpired()
+        offer = await open_offer(ports, session, application, envelope)
+        if application_ids is not None and application.application_id not in application_ids:
+            raise ActivationNotFound()
+        activation_id, parent_id = await _waiting_for(session, application, code)
+        new_code = await _recovery_code(
+            ports.settings, ports.hashes, session, application, wanted=generate_recovery_codes
         )
+        locked = await repository.lock_many(session, {activation_id, parent_id or activation_id})
+        activation = locked.get(activation_id)
+        if activation is None:
+            raise ActivationNotFound()
+        parent = locked.get(parent_id) if parent_id is not None else None
+        if await expire_if_overdue(ports.changes, session, activation):
+            raise ActivationExpired(keep_changes=True)
+        permits(Call.KEY_EXCHANGE, activation.activation_status)
+        await otp.validate(
+            ports.hashes, ports.changes, session, activation, CommitPhase.ON_KEY_EXCHANGE, offer.otp
+        )
+        await transfers.check_parent(ports.changes, session, activation, parent)
+        status = status_after_key_exchange(activation.activation_otp_validation, activation.commit_phase)
+        response = await exchange(
+            ports, session, application, activation, offer, status=status, new_code=new_code, commit=commit
+        )
+        await transfers.complete(ports.changes, session, activation, parent, application.application_id)
+        return response
 
 
 async def create(
     ports: Ports,
-    session: AsyncSession,
     *,
     user_id: str,
-    closed: ClosedOffer,
+    closed: ClosedEnvelope,
     expires: datetime | None = None,
     max_failure_count: int | None = None,
     otp: str | None = None,
@@ -141,8 +116,9 @@ async def create(
     generate_recovery_codes: bool = True,
     application_ids: Sequence[str] | None = None,
     commit: bool = False,
-) -> KeyExchangeResponse:
-    """Exchange keys for a user whom the caller has identified; every failure leaves nothing behind.
+) -> Exchanged:
+    """``activation/create``: exchange keys for a user whom the caller has identified; every failure leaves
+    nothing behind.
 
     :param commit: commit at once, as the configuration of the caller's activation type may say
     :raises InvalidApplication: the application version is unknown or unsupported
@@ -151,28 +127,30 @@ async def create(
         as `initialise`
     """
     check_expiration(expires, "creating activation")
-    application = await ports.application_cache.by_key(session, closed.application_key)
-    if application is None or not application.supported:
-        raise InvalidApplication()
-    if application_ids is not None and application.application_id not in application_ids:
-        raise InvalidApplication()
-    offer = await open_offer(ports, session, application, closed)
-    properties = Properties(
-        user_id=user_id,
-        expires=expires,
-        max_failure_count=max_failure_count,
-        otp_hash=await hash_otp(ports.hashes, user_id, otp),
-        additional_data=additional_data,
-    )
-    return await create_for(
-        ports,
-        session,
-        application,
-        properties,
-        offer,
-        generate_recovery_codes=generate_recovery_codes,
-        commit=commit,
-    )
+    envelope = closed.judged()
+    async with ports.database.transaction() as session:
+        application = await ports.application_cache.by_key(session, closed.application_key)
+        if application is None or not application.supported:
+            raise InvalidApplication()
+        if application_ids is not None and application.application_id not in application_ids:
+            raise InvalidApplication()
+        offer = await open_offer(ports, session, application, envelope)
+        properties = Properties(
+            user_id=user_id,
+            expires=expires,
+            max_failure_count=max_failure_count,
+            otp_hash=await hash_otp(ports.hashes, user_id, otp),
+            additional_data=additional_data,
+        )
+        return await create_for(
+            ports,
+            session,
+            application,
+            properties,
+            offer,
+            generate_recovery_codes=generate_recovery_codes,
+            commit=commit,
+        )
 
 
 async def create_for(
@@ -184,7 +162,7 @@ async def create_for(
     *,
     generate_recovery_codes: bool,
     commit: bool,
-) -> KeyExchangeResponse:
+) -> Exchanged:
     """Start an activation and exchange its keys in one go; it is PENDING_COMMIT afterwards.
 
     :param generate_recovery_codes: issue one, if the application offers recovery
@@ -218,7 +196,7 @@ async def exchange(
     status: ActivationStatus,
     new_code: lifecycle.NewCode | None,
     commit: bool,
-) -> KeyExchangeResponse:
+) -> Exchanged:
     """Store the device's key with a locked or new CREATED activation and answer with the server's.
 
     :param status: state after the exchange
@@ -236,12 +214,12 @@ async def exchange(
     if commit and commits_unasked(activation):
         await commit_locked(ports.hashes, ports.changes, session, activation)
     sealed = seal_answer(offer, activation, recovery)
-    return KeyExchangeResponse(
-        **dict(sealed),
-        activation_id=activation.activation_id,
-        user_id=activation.user_id,
-        application_id=application.application_id,
-        activation_status=activation.activation_status,
+    return Exchanged(
+        sealed,
+        activation.activation_id,
+        activation.user_id,
+        application.application_id,
+        activation.activation_status,
     )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.wire import checked_json
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.service import Opened, open_envelope
+from powerauth_core.envelopes.service import Opened, Sealed, open_envelope
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import (
     CryptographyFailed,
@@ -24,20 +23,9 @@ from powerauth_protocol.generation import Generation, generation_of
 from powerauth_protocol.groups import DeviceOffer, Envelope, EnvelopePurpose
 from powerauth_protocol.v3.activation import ActivationRecovery, DeviceKeyFormatError
 
-if TYPE_CHECKING:
-    from powerauth_contracts.envelopes import SealedFields
-
 UNKNOWN_PLATFORM = "unknown"
 _TEXT_LENGTH = 255
 _EXTRAS_LENGTH = 4000
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedOffer:
-    """Layer 2 as it came: of which application version, and its envelope, judged by its form only."""
-
-    application_key: str
-    envelope: Envelope = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +50,7 @@ async def open_offer(
     ports: Ports,
     session: AsyncSession,
     application: ApplicationFacts,
-    closed: ClosedOffer,
+    envelope: Envelope,
 ) -> Offer:
     """Decrypt and check layer 2 before any record is looked up (spec/protocol-v3.md §4.3 steps 3 to 5, 11).
 
@@ -74,12 +62,12 @@ async def open_offer(
     opened = await open_envelope(
         ports,
         session,
-        envelope=closed.envelope,
+        envelope=envelope,
         purpose=EnvelopePurpose.ACTIVATION_LAYER_2,
         application=application,
         activation=None,
     )
-    generation = generation_of(closed.envelope.version)
+    generation = generation_of(envelope.version)
     layer2 = _parsed(generation, opened.plaintext)
     _check_texts(layer2)
     try:
@@ -104,7 +92,7 @@ def accept(activation: Activation, offer: Offer) -> None:
     activation.ctr_data = b64encode(offer.generation.counter.first())
 
 
-def seal_answer(offer: Offer, activation: Activation, recovery: ActivationRecovery | None) -> SealedFields:
+def seal_answer(offer: Offer, activation: Activation, recovery: ActivationRecovery | None) -> Sealed:
     """Encrypt layer 2 of the answer.
 
     :raises CryptographyFailed: a stored column is not Base64

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
-from powerauth_contracts.rest.exchange import CreateActivationByRecoveryRequest, KeyExchangeResponse
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.initialisation import Properties, hash_otp
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
-from powerauth_core.envelopes.service import members_of, read_envelope
-from powerauth_core.exchange.key_exchange import create_for
-from powerauth_core.exchange.offer import ClosedOffer, open_offer
+from powerauth_core.envelopes.service import ClosedEnvelope
+from powerauth_core.exchange.key_exchange import Exchanged, create_for
+from powerauth_core.exchange.offer import open_offer
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import InvalidRecoveryCode, InvalidRequest, RecoveryPukMismatch
 from powerauth_core.kernel.hashing import PasswordHashes
@@ -26,37 +25,20 @@ from powerauth_core.recovery.rules import current_puk, wrong_guess
 from servicekit import clock
 
 
-async def create_activation(ports: Ports, request: CreateActivationByRecoveryRequest) -> KeyExchangeResponse:
-    """``activation/recovery/create``; raises as `read_envelope` and `create`."""
-    envelope = read_envelope(members_of(request), request.protocol_version)
-    async with ports.database.transaction() as session:
-        return await create(
-            ports,
-            session,
-            code=request.recovery_code,
-            puk=request.puk,
-            closed=ClosedOffer(request.application_key, envelope),
-            otp=request.activation_otp,
-            max_failure_count=request.max_failure_count,
-            generate_recovery_codes=request.generate_recovery_codes is not False,
-            application_ids=request.application_ids,
-        )
-
-
 async def create(
     ports: Ports,
-    session: AsyncSession,
     *,
     code: str,
     puk: str,
-    closed: ClosedOffer,
+    closed: ClosedEnvelope,
     otp: str | None = None,
     max_failure_count: int | None = None,
     generate_recovery_codes: bool = True,
     application_ids: Sequence[str] | None = None,
     commit: bool = False,
-) -> KeyExchangeResponse:
-    """Replace a lost activation: the right PUK removes the old one and exchanges keys for a new one.
+) -> Exchanged:
+    """``activation/recovery/create``, which replaces a lost activation: the right PUK removes the old one and
+    exchanges keys for a new one.
 
     Guesses take turns: first the old activation is locked, then the code, then the PUK is compared.
 
@@ -66,30 +48,32 @@ async def create(
     :raises InvalidRecoveryCode: wrong PUK, counted, and no PUK can be entered any more
     :raises CoreError: the envelope does not open, or the activation cannot be started
     """
-    application = await _application(
-        ports.application_cache, session, closed.application_key, application_ids
-    )
-    offer = await open_offer(ports, session, application, closed)
-    otp_hash = await hash_otp(ports.hashes, code, otp)
-    stored, bound = await _lock_code(session, application, code)
-    await _redeem(ports.cipher, ports.hashes, session, stored, puk)
-    if bound is not None:
-        await remove_locked(ports.changes, session, bound, revoke_recovery_codes=True)
-    properties = Properties(
-        user_id=stored.user_id,
-        max_failure_count=max_failure_count,
-        otp_hash=otp_hash,
-        flags=tuple(bound.flags or ()) if bound is not None else (),
-    )
-    return await create_for(
-        ports,
-        session,
-        application,
-        properties,
-        offer,
-        generate_recovery_codes=generate_recovery_codes,
-        commit=commit,
-    )
+    envelope = closed.judged()
+    async with ports.database.transaction() as session:
+        application = await _application(
+            ports.application_cache, session, closed.application_key, application_ids
+        )
+        offer = await open_offer(ports, session, application, envelope)
+        otp_hash = await hash_otp(ports.hashes, code, otp)
+        stored, bound = await _lock_code(session, application, code)
+        await _redeem(ports.cipher, ports.hashes, session, stored, puk)
+        if bound is not None:
+            await remove_locked(ports.changes, session, bound, revoke_recovery_codes=True)
+        properties = Properties(
+            user_id=stored.user_id,
+            max_failure_count=max_failure_count,
+            otp_hash=otp_hash,
+            flags=tuple(bound.flags or ()) if bound is not None else (),
+        )
+        return await create_for(
+            ports,
+            session,
+            application,
+            properties,
+            offer,
+            generate_recovery_codes=generate_recovery_codes,
+            commit=commit,
+        )
 
 
 async def _application(

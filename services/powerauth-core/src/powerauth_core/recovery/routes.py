@@ -2,6 +2,7 @@
 
 from powerauth_contracts.enums import RecoveryPukStatus
 from powerauth_contracts.rest import recovery as contract
+from powerauth_core.envelopes.views import closed_envelope
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.recovery import postcards, service
 from powerauth_core.recovery.ports import Ports
@@ -43,13 +44,11 @@ async def confirm_code(
     activation, sealed = await service.confirm_code(
         ports,
         activation_id=asked.activation_id,
-        application_key=asked.application_key,
-        envelope=asked,
-        protocol_version=asked.protocol_version,
+        closed=closed_envelope(asked, asked.application_key, asked.protocol_version),
         scope=asked.application_ids,
     )
     return contract.ConfirmRecoveryCodeResponse(
-        **dict(sealed), activation_id=activation.activation_id, user_id=activation.user_id
+        **sealed.members, activation_id=activation.activation_id, user_id=activation.user_id
     )
 
 

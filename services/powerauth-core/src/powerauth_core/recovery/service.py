@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, RecoveryCodeStatus, RecoveryPukStatus
-from powerauth_contracts.envelopes import EnvelopeFields, SealedFields
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
-from powerauth_core.envelopes.service import members_of, open_envelope, read_envelope
+from powerauth_core.envelopes.service import ClosedEnvelope, Sealed, open_envelope
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     InvalidApplication,
@@ -49,11 +48,9 @@ async def confirm_code(
     ports: Ports,
     *,
     activation_id: str,
-    application_key: str,
-    envelope: EnvelopeFields,
-    protocol_version: str,
+    closed: ClosedEnvelope,
     scope: Sequence[str] | None,
-) -> tuple[Activation, SealedFields]:
+) -> tuple[Activation, Sealed]:
     """``recovery/confirm``: the user has received the postcard.
 
     :return: the activation, and what `confirm` says
@@ -65,11 +62,11 @@ async def confirm_code(
         activation = await activations.find(session, activation_id, scope)
         if activation is None:
             raise ActivationNotFound()
-        closed = read_envelope(members_of(envelope), protocol_version)
-        application = await ports.application_cache.by_key(session, application_key)
+        envelope = closed.judged()
+        application = await ports.application_cache.by_key(session, closed.application_key)
         if application is None or application.application_rid != activation.application_id:
             raise InvalidApplication()
-        return activation, await confirm(ports, session, activation, application, closed)
+        return activation, await confirm(ports, session, activation, application, envelope)
 
 
 async def confirm(
@@ -78,7 +75,7 @@ async def confirm(
     activation: Activation,
     application: ApplicationFacts,
     envelope: Envelope,
-) -> SealedFields:
+) -> Sealed:
     """Make the code inside the envelope usable.
 
     :param application: a version of the activation's application

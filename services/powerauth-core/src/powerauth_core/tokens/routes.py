@@ -2,7 +2,7 @@
 
 from powerauth_contracts.envelopes import SealedFields
 from powerauth_contracts.rest import tokens as contract
-from powerauth_core.envelopes.service import members_of, read_envelope
+from powerauth_core.envelopes.views import closed_envelope, sealed_fields
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.tokens import service
 from powerauth_core.tokens.ports import Ports
@@ -13,14 +13,14 @@ router = CallRouter("Tokens")
 
 @router.answers(contract.CREATE)
 async def create(ports: Ports, request: contract.CreateTokenRequest) -> SealedFields:
-    return await service.create_token(
+    sealed = await service.create_token(
         ports,
         activation_id=request.activation_id,
         application_ids=request.application_ids,
-        application_key=request.application_key,
         signature_type=request.signature_type,
-        envelope=read_envelope(members_of(request), request.protocol_version),
+        closed=closed_envelope(request, request.application_key, request.protocol_version),
     )
+    return sealed_fields(sealed)
 
 
 @router.answers(contract.VALIDATE)

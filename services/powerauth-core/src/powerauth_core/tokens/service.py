@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, SignatureType
-from powerauth_contracts.envelopes import SealedFields
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts, ApplicationIdentity
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.envelopes.service import open_envelope
+from powerauth_core.envelopes.service import ClosedEnvelope, Sealed, open_envelope
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     CryptographyFailed,
@@ -40,20 +39,20 @@ async def create_token(
     *,
     activation_id: str,
     application_ids: Sequence[str] | None,
-    application_key: str,
     signature_type: SignatureType,
-    envelope: Envelope,
-) -> SealedFields:
+    closed: ClosedEnvelope,
+) -> Sealed:
     """``token/create`` for a caller that has verified a signature of the recorded type itself; as `create`.
 
     :raises ActivationNotFound: unknown activation
-    :raises InvalidApplication: unknown or unsupported version, or one of another application
+    :raises CoreError: the envelope has another form, as `ClosedEnvelope.judged`, or as `create`
     """
+    envelope = closed.judged()
     async with ports.database.transaction() as session:
         activation = await activations.lock(session, activation_id, application_ids)
         if activation is None:
             raise ActivationNotFound()
-        application = await ports.application_cache.by_key(session, application_key)
+        application = await ports.application_cache.by_key(session, closed.application_key)
         return await create(
             ports,
             session,
@@ -72,7 +71,7 @@ async def create(
     application: ApplicationFacts | None,
     signature_type: SignatureType,
     envelope: Envelope,
-) -> SealedFields:
+) -> Sealed:
     """Issue a token of a factor type; its id and secret leave only inside the envelope.
 
     :param activation: locked, so that it cannot be blocked or removed meanwhile

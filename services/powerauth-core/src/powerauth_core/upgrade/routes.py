@@ -1,7 +1,7 @@
 """HTTP side of the upgrade calls (spec/core-api.md §14)."""
 
 from powerauth_contracts.rest import upgrade as contract
-from powerauth_core.envelopes.service import members_of
+from powerauth_core.envelopes.views import closed_envelope
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.upgrade import service
 from powerauth_core.upgrade.ports import Ports
@@ -15,9 +15,7 @@ async def start_upgrade(ports: Ports, asked: contract.StartUpgradeRequest) -> co
         ports.database,
         ports.application_cache,
         activation_id=asked.activation_id,
-        application_key=asked.application_key,
-        version=asked.protocol_version,
-        members=members_of(asked),
+        closed=closed_envelope(asked, asked.application_key, asked.protocol_version),
         scope=asked.application_ids,
     )
 

@@ -6,8 +6,7 @@ removed, and like every other use of them the upgrade answers ERR0008.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,7 +14,7 @@ from powerauth_contracts.enums import ActivationProtocol
 from powerauth_core.activations import repository
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.applications.cache import ApplicationCache
-from powerauth_core.envelopes.service import read_envelope, require_version
+from powerauth_core.envelopes.service import ClosedEnvelope, require_version
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     DecryptionFailed,
@@ -31,26 +30,22 @@ async def start(
     application_cache: ApplicationCache,
     *,
     activation_id: str,
-    application_key: str,
-    version: str,
-    members: Mapping[str, Any],
+    closed: ClosedEnvelope,
     scope: ApplicationIds = None,
 ) -> NoReturn:
     """``upgrade/start``.
 
-    :param version: protocol version of the envelope
-    :param members: of the envelope
     :raises DecryptionFailed: the envelope does not fit its version, or the application does not accept that
     :raises ActivationNotFound: unknown
     :raises InvalidRequest: FIDO2
     :raises IncorrectActivationState: in all other cases
     """
     try:
-        envelope = read_envelope(members, version)
+        envelope = closed.judged()
     except InvalidRequest:
         raise DecryptionFailed() from None
     async with database.read() as session:
-        await refuse_start(application_cache, session, activation_id, application_key, envelope, scope)
+        await refuse_start(application_cache, session, activation_id, closed.application_key, envelope, scope)
 
 
 async def refuse_start(

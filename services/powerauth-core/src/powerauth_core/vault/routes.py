@@ -1,7 +1,7 @@
 """HTTP of the vault call (spec/core-api.md §10)."""
 
 from powerauth_contracts.rest import vault as contract
-from powerauth_core.envelopes.service import members_of
+from powerauth_core.envelopes.views import closed_envelope
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.vault import service
 from powerauth_core.vault.ports import Ports
@@ -14,13 +14,11 @@ async def unlock(ports: Ports, asked: contract.UnlockVaultRequest) -> contract.U
     unlocked = await service.unlock(
         ports,
         activation_id=asked.activation_id,
-        application_key=asked.application_key,
         signature_type=asked.signature_type.kind,
         signed_data=asked.signed_data,
         signature=asked.signature,
-        version=asked.signature_version,
-        members=members_of(asked),
+        closed=closed_envelope(asked, asked.application_key, asked.signature_version),
         scope=asked.application_ids,
     )
-    sealed = {} if unlocked.sealed is None else dict(unlocked.sealed)
+    sealed = {} if unlocked.sealed is None else unlocked.sealed.members
     return contract.UnlockVaultResponse(signature_valid=unlocked.valid, **sealed)

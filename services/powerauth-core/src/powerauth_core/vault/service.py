@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
-from powerauth_contracts.envelopes import SealedFields
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
-from powerauth_core.envelopes.service import Opened, open_envelope, read_envelope
+from powerauth_core.envelopes.service import ClosedEnvelope, Opened, Sealed, open_envelope
 from powerauth_core.kernel.errors import ActivationNotFound, InvalidRequest
 from powerauth_core.vault import rules
 from powerauth_core.vault.ports import Ports
@@ -73,14 +71,14 @@ class UnlockVault:
 
     async def accepted(
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> SealedFields:
+    ) -> Sealed:
         """Seal the vault key."""
         entity = await self._entity(session, activation)
         return self._seal(self.ports.activation_keys.keys_of(entity))
 
     async def refused(
         self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> SealedFields | None:
+    ) -> Sealed | None:
         """Seal the absence of a key."""
         return self._seal(None)
 
@@ -90,7 +88,7 @@ class UnlockVault:
             raise ActivationNotFound()
         return entity
 
-    def _seal(self, secrets: Secrets | None) -> SealedFields:
+    def _seal(self, secrets: Secrets | None) -> Sealed:
         assert self._opened is not None
         return self._opened.seal(generation_of(self.envelope.version).vault.answer(secrets))
 
@@ -103,25 +101,22 @@ class Unlocked:
     """
 
     valid: bool
-    sealed: SealedFields | None
+    sealed: Sealed | None
 
 
 async def unlock(
     ports: Ports,
     *,
     activation_id: str,
-    application_key: str,
     signature_type: SignatureType,
     signed_data: str,
     signature: str,
-    version: str,
-    members: Mapping[str, Any],
+    closed: ClosedEnvelope,
     scope: ApplicationIds = None,
 ) -> Unlocked:
     """Verify the signature and hand out the vault key, encrypted for the device.
 
-    :param version: protocol version of signature and envelope
-    :param members: of the envelope
+    :param closed: of the signature's protocol version
     :raises InvalidSignature: the signature type does not open the vault
     :raises InvalidInputFormat: the reason has another form
     :raises InvalidRequest: the envelope has wrong members or was accepted before, or a FIDO2 activation
@@ -130,7 +125,7 @@ async def unlock(
     rules.check_type(
         signature_type, biometry_allowed=ports.settings.secure_vault_enable_biometric_authentication
     )
-    envelope = read_envelope(members, version)
+    envelope = closed.judged()
     verified = await ports.verifier.run(
         VerificationJob(
             activation_id=activation_id,
@@ -138,12 +133,12 @@ async def unlock(
             signature=signature,
             types=(signature_type,),
             version=envelope.version,
-            application_key=application_key,
+            application_key=closed.application_key,
             application_ids=None if scope is None else frozenset(scope),
-            action=UnlockVault(ports, application_key, envelope),
+            action=UnlockVault(ports, closed.application_key, envelope),
         )
     )
     if verified.refusal is not None:
         raise verified.refusal
-    sealed: SealedFields | None = verified.answer
+    sealed: Sealed | None = verified.answer
     return Unlocked(sealed is not None and verified.valid, sealed)
