@@ -46,7 +46,6 @@ DOORS = ("dmz", "edge")
 STILL_WIRE = {
     "activations.status",
     "dmz.status",
-    "temporary_keys.service",
     "verification.ecdsa",
     "verification.offline",
     "verification.service",

@@ -4,19 +4,15 @@ from powerauth_contracts.rest import temporary_keys as contract
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.temporary_keys import service
 from powerauth_core.temporary_keys.ports import Ports
+from powerauth_core.temporary_keys.views import create_key
 
 router = CallRouter("Temporary keys")
-
-
-@router.answers(contract.CREATE)
-async def create_key(
-    ports: Ports, request: contract.CreateTemporaryKeyRequest
-) -> contract.CreateTemporaryKeyResponse:
-    return await service.create_temporary_key(ports, request)
+router.answers(contract.CREATE)(create_key)
 
 
 @router.answers(contract.REMOVE)
 async def remove_key(
-    ports: Ports, request: contract.RemoveTemporaryKeyRequest
+    ports: Ports, asked: contract.RemoveTemporaryKeyRequest
 ) -> contract.RemoveTemporaryKeyResponse:
-    return await service.remove_temporary_key(ports.database, request)
+    await service.remove(ports.database, asked.id)
+    return contract.RemoveTemporaryKeyResponse(id=asked.id, removed=True)

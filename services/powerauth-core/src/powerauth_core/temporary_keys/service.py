@@ -8,12 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts import moments
 from powerauth_contracts.enums import ActivationProtocol
-from powerauth_contracts.rest.temporary_keys import (
-    CreateTemporaryKeyRequest,
-    CreateTemporaryKeyResponse,
-    RemoveTemporaryKeyRequest,
-    RemoveTemporaryKeyResponse,
-)
 from powerauth_core.activations import repository as activations
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
@@ -35,7 +29,7 @@ from powerauth_protocol.common.errors import KeyFormatError, TokenFormatError
 from powerauth_protocol.common.scope import Party
 from powerauth_protocol.common.values import IssuedKey
 from powerauth_protocol.generation import generation_of, read_key_request
-from powerauth_protocol.groups import Envelope, EnvelopeKey
+from powerauth_protocol.groups import Envelope, EnvelopeKey, KeyRequest
 from servicekit import clock, metrics
 from servicekit.database import Database
 
@@ -46,33 +40,31 @@ _asked = metrics.counter(
 )
 
 
-async def create_temporary_key(
-    ports: Ports, request: CreateTemporaryKeyRequest
-) -> CreateTemporaryKeyResponse:
-    """``keystore/create``; raises as `create`."""
-    async with ports.database.transaction() as session:
-        return await create(ports, session, request)
+async def create(ports: Ports, *, jwt: str, scope: ApplicationIds = None) -> str:
+    """``keystore/create``: issue a temporary key to a device that proves to know the scope's secret.
 
-
-async def create(
-    ports: Ports, session: AsyncSession, request: CreateTemporaryKeyRequest
-) -> CreateTemporaryKeyResponse:
-    """Issue a temporary key to a device that proves to know the scope's secret.
-
+    :param jwt: of the device
+    :return: the JWT with the public key
     :raises InvalidRequest: the JWT is malformed, names nothing or has a wrong MAC
     :raises InvalidApplication: the application key is missing, unknown or unsupported
     :raises ActivationNotFound: no ACTIVE or BLOCKED activation of this application
     """
+    async with ports.database.transaction() as session:
+        return await _issue(ports, session, _key_request(jwt), scope)
+
+
+def _key_request(jwt: str) -> KeyRequest:
     try:
-        asked = read_key_request(request.jwt)
+        return read_key_request(jwt)
     except TokenFormatError:
         raise InvalidRequest() from None
+
+
+async def _issue(ports: Ports, session: AsyncSession, asked: KeyRequest, scope: ApplicationIds) -> str:
     if asked.application_key is None:
         raise InvalidRequest() if asked.activation_id is None else InvalidApplication()
-    application = await _supported_application(
-        ports.application_cache, session, asked.application_key, request.application_ids
-    )
-    activation = await _activation(session, asked.activation_id, application, request.application_ids)
+    application = await _supported_application(ports.application_cache, session, asked.application_key, scope)
+    activation = await _activation(session, asked.activation_id, application, scope)
     secrets = None if activation is None else ports.activation_keys.keys_of(activation)
     if not asked.is_proved(application.secret_bytes, secrets):
         _asked.labels(application.application_id, "refused").inc()
@@ -89,16 +81,13 @@ async def create(
     )
     party = Party(application.application_key, activation_id=asked.activation_id)
     session.add(_row(ports.cipher, key_id, party, issued, expires_at_ms))
-    return CreateTemporaryKeyResponse(jwt=issued.jwt)
+    return issued.jwt
 
 
-async def remove_temporary_key(
-    database: Database, request: RemoveTemporaryKeyRequest
-) -> RemoveTemporaryKeyResponse:
+async def remove(database: Database, key_id: str) -> None:
     """``keystore/remove``: delete the key if it is there."""
     async with database.transaction() as session:
-        await repository.remove(session, request.id)
-    return RemoveTemporaryKeyResponse(id=request.id, removed=True)
+        await repository.remove(session, key_id)
 
 
 async def find_key(
