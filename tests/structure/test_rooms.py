@@ -44,8 +44,6 @@ WIRE_VALUES = {
 DOORS = ("dmz", "edge")
 """Rooms whose handlers map the wire to the domain, as `routes` and `views` do elsewhere."""
 STILL_WIRE = {
-    "activations.status",
-    "dmz.status",
     "verification.ecdsa",
     "verification.offline",
     "verification.service",

@@ -6,7 +6,7 @@ from powerauth_contracts.rest import activations as contract
 from powerauth_core.activations import administration, flags, initialisation, listing, status
 from powerauth_core.activations import commit as committing
 from powerauth_core.activations.ports import Ports
-from powerauth_core.activations.views import activation_item, history_item
+from powerauth_core.activations.views import activation_item, history_item, status_answer
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.kernel.paging import wanted_page
 
@@ -64,9 +64,12 @@ async def update_otp(ports: Ports, asked: contract.UpdateOtpRequest) -> contract
 
 @router.answers(contract.STATUS)
 async def get_status(
-    ports: Ports, request: contract.ActivationStatusRequest
+    ports: Ports, asked: contract.ActivationStatusRequest
 ) -> contract.ActivationStatusResponse:
-    return await status.get_status(ports, request)
+    found = await status.find_status(
+        ports, activation_id=asked.activation_id, challenge=asked.challenge, scope=asked.application_ids
+    )
+    return status_answer(found, ports.settings.signature_max_failed_attempts)
 
 
 @router.answers(admin_contract.LIST)

@@ -1,10 +1,30 @@
-"""How activations look in listings (spec/core-api.md §2.3, §7.14)."""
+"""How activations look in listings (spec/core-api.md §2.3, §7.14) and one by one (§7.6)."""
 
 from __future__ import annotations
 
-from powerauth_contracts.enums import ActivationProtocol
+from datetime import datetime
+
+from powerauth_contracts.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
 from powerauth_contracts.rest.activation_administration import ActivationHistoryItem, ActivationItem
+from powerauth_contracts.rest.activations import ActivationStatusResponse
 from powerauth_core.activations.models import Activation, ActivationHistory
+from powerauth_core.activations.rules import CREATED, REMOVED
+from powerauth_core.activations.status import FoundStatus, Known
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.values import SealedStatus
+
+_UNKNOWN = "unknown"
+_EPOCH = datetime(1970, 1, 1)
+
+
+def status_answer(found: FoundStatus, max_failed_attempts: int) -> ActivationStatusResponse:
+    """Everything about one activation.
+
+    :param max_failed_attempts: of an unknown one
+    """
+    if found.known is None:
+        return _unknown(found, max_failed_attempts)
+    return _known(found.known, found.sealed)
 
 
 def activation_item(activation: Activation, application_id: str) -> ActivationItem:
@@ -47,3 +67,62 @@ def history_item(row: ActivationHistory) -> ActivationHistoryItem:
         timestamp_created=row.timestamp_created,
         version=row.activation_version,
     )
+
+
+def _known(known: Known, sealed: SealedStatus) -> ActivationStatusResponse:
+    activation, application = known.activation, known.application
+    created = activation.activation_status is CREATED
+    return ActivationStatusResponse(
+        activation_id=activation.activation_id,
+        activation_status=activation.activation_status,
+        activation_otp_validation=activation.activation_otp_validation,
+        commit_phase=activation.commit_phase or CommitPhase.ON_COMMIT,
+        blocked_reason=activation.blocked_reason,
+        activation_name=activation.activation_name,
+        user_id=activation.user_id,
+        extras=activation.extras,
+        protocol=ActivationProtocol(activation.protocol),
+        external_id=activation.external_id,
+        platform=activation.platform,
+        device_info=activation.device_info,
+        application_id=application.application_id,
+        failed_attempts=activation.failed_attempts,
+        max_failed_attempts=activation.max_failed_attempts,
+        timestamp_created=activation.timestamp_created,
+        timestamp_last_used=activation.timestamp_last_used,
+        timestamp_last_change=activation.timestamp_last_change,
+        encrypted_status_blob=b64encode(sealed.blob),
+        encrypted_status_blob_nonce=nonce_text(sealed),
+        activation_code=activation.activation_code if created else None,
+        activation_signature=known.code_signature,
+        device_public_key_fingerprint=known.fingerprint,
+        version=activation.version or 0,
+        activation_flags=list(activation.flags or ()),
+        application_roles=list(application.roles),
+        additional_data=activation.additional_data,
+        parent_activation_id=activation.parent_activation_id,
+        transfer_type=activation.transfer_type,
+    )
+
+
+def _unknown(found: FoundStatus, max_failed_attempts: int) -> ActivationStatusResponse:
+    return ActivationStatusResponse(
+        activation_id=found.activation_id,
+        activation_status=REMOVED,
+        activation_otp_validation=ActivationOtpValidation.NONE,
+        commit_phase=CommitPhase.ON_COMMIT,
+        activation_name=_UNKNOWN,
+        user_id=_UNKNOWN,
+        failed_attempts=0,
+        max_failed_attempts=max_failed_attempts,
+        timestamp_created=_EPOCH,
+        timestamp_last_used=_EPOCH,
+        encrypted_status_blob=b64encode(found.sealed.blob),
+        encrypted_status_blob_nonce=nonce_text(found.sealed),
+        version=0,
+    )
+
+
+def nonce_text(sealed: SealedStatus) -> str | None:
+    """Base64 of the nonce of a status that was challenged."""
+    return None if sealed.nonce is None else b64encode(sealed.nonce)

@@ -4,15 +4,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
+from powerauth_contracts import moments
 from powerauth_contracts.dmz.models import ActivationStatusAnswer, ActivationStatusRequest
-from powerauth_core.activations import status as statuses
+from powerauth_core.activations.status import Known, find_status
+from powerauth_core.activations.views import nonce_text
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.providers import plug_ins as providers
-
-if TYPE_CHECKING:
-    from powerauth_contracts.rest.activations import ActivationStatusResponse
+from powerauth_protocol.common.encoding import b64encode
 
 
 async def status(ports: Ports, request: ActivationStatusRequest) -> ActivationStatusAnswer:
@@ -21,37 +21,38 @@ async def status(ports: Ports, request: ActivationStatusRequest) -> ActivationSt
     :raises InvalidRequest: the challenge is not Base64 of 16 bytes
     :raises IncorrectActivationState: an activation of protocol version 2
     """
-    challenge = statuses.read_challenge(request.challenge)
-    found = await statuses.status(ports, request.activation_id, challenge)
+    found = await find_status(ports, activation_id=request.activation_id, challenge=request.challenge)
     return ActivationStatusAnswer(
         activation_id=request.activation_id,
-        encrypted_status_blob=found.encrypted_status_blob,
-        encrypted_status_blob_nonce=found.encrypted_status_blob_nonce,
-        custom_object=await _custom_object(ports, found),
+        encrypted_status_blob=b64encode(found.sealed.blob),
+        encrypted_status_blob_nonce=nonce_text(found.sealed),
+        custom_object=await _custom_object(ports, found.known),
     )
 
 
-async def _custom_object(ports: Ports, found: ActivationStatusResponse) -> dict[str, object] | None:
-    if found.application_id is None or not ports.settings.status_custom_object_url:
+async def _custom_object(ports: Ports, known: Known | None) -> dict[str, Any] | None:
+    if known is None or not ports.settings.status_custom_object_url:
         return None
-    members = found.model_dump(mode="json", by_alias=True)
-    shown = {name: members[name] for name in _SHOWN}
-    return await providers.custom_object(ports.settings, ports.egress, shown)
+    return await providers.custom_object(ports.settings, ports.egress, _told(known))
 
 
-_SHOWN = (
-    "activationId",
-    "activationName",
-    "activationFlags",
-    "activationStatus",
-    "blockedReason",
-    "applicationId",
-    "userId",
-    "version",
-    "timestampCreated",
-    "timestampLastUsed",
-    "timestampLastChange",
-    "platform",
-    "deviceInfo",
-    "extras",
-)
+def _told(known: Known) -> dict[str, Any]:
+    """What the operator is told of an activation, JSON."""
+    activation = known.activation
+    changed = activation.timestamp_last_change
+    return {
+        "activationId": activation.activation_id,
+        "activationName": activation.activation_name,
+        "activationFlags": list(activation.flags or ()),
+        "activationStatus": activation.activation_status.value,
+        "blockedReason": activation.blocked_reason,
+        "applicationId": known.application.application_id,
+        "userId": activation.user_id,
+        "version": activation.version or 0,
+        "timestampCreated": moments.isoformat_core(activation.timestamp_created),
+        "timestampLastUsed": moments.isoformat_core(activation.timestamp_last_used),
+        "timestampLastChange": None if changed is None else moments.isoformat_core(changed),
+        "platform": activation.platform,
+        "deviceInfo": activation.device_info,
+        "extras": activation.extras,
+    }
