@@ -15,7 +15,7 @@ from powerauth_core.dmz.use_cases import USE_CASES, UseCase
 from powerauth_core.kernel.answers import answer
 from powerauth_core.kernel.error_family import CORE_FAMILY
 from powerauth_core.tokens.views import validate_token
-from powerauth_core.verification import service as signatures
+from powerauth_core.verification.views import verify_signature
 from servicekit import units
 from servicekit.edge.bundles import Bundles
 from servicekit.edge.fast import Endpoints, ObjectCall
@@ -39,7 +39,7 @@ def _performing(use_case: UseCase) -> Any:
 
 _DOOR = _fast(USE_CASES)
 
-FAST_CALLS = _fast({signature_calls.VERIFY: signatures.verify, token_calls.VALIDATE: validate_token}) | _DOOR
+FAST_CALLS = _fast({signature_calls.VERIFY: verify_signature, token_calls.VALIDATE: validate_token}) | _DOOR
 """The hot calls of both doors, by path inside the service."""
 
 BUNDLES = Bundles(_DOOR, CORE_FAMILY)

@@ -138,7 +138,5 @@ async def unlock(
             action=UnlockVault(ports, closed.application_key, envelope),
         )
     )
-    if verified.refusal is not None:
-        raise verified.refusal
-    sealed: Sealed | None = verified.answer
+    sealed: Sealed | None = verified.checked().answer
     return Unlocked(sealed is not None and verified.valid, sealed)

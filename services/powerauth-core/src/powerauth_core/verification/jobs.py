@@ -162,6 +162,15 @@ class Verified:
         """The signature was accepted."""
         return self.decision is not None and self.decision.valid
 
+    def checked(self) -> Verified:
+        """The same, if the signature could be checked.
+
+        :raises ServiceError: it could not
+        """
+        if self.refusal is not None:
+            raise self.refusal
+        return self
+
 
 class EarlyEnd(Exception):
     """Raised by `SignedAction.prepare`: the job ends with this answer, the signature is not looked at."""
