@@ -14,32 +14,31 @@ from typing import Any
 from pydantic_core import to_json
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.activations.columns import stored_texts
-from powerauth_core.activations.models import BOUND_COLUMNS
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
-from powerauth_core.tokens.repository import FoundToken, judged_status
+from powerauth_core.tokens.repository import STORED, found_token
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
 from servicekit.batching import BatchFailed, Settled
 from servicekit.database import translate_error
 
-_SECRETS = """SELECT token_id, activation_id, token_secret, token_secret_encryption
+_SECRETS = """SELECT token_id, activation_id, token_secret AS secret, token_secret_encryption AS encryption
 FROM pa_token WHERE token_id = ANY($1::varchar[])"""
 
 # Values are inserted in their order, so that two batches never wait for each other crosswise.
-_BOUND = ", ".join([f"a.{name} AS bound_{name}" for name in BOUND_COLUMNS])
-_BOUND_NAMES = ", ".join([f"f.bound_{name}" for name in BOUND_COLUMNS])
+_TABLES = {"pa_token": "t", "pa_activation": "a", "pa_application": "p"}
+_FOUND = ", ".join(
+    [f"{_TABLES[column.table.name]}.{column.name} AS {name}" for name, column in STORED.items()]
+)
+_SHOWN = ", ".join([f"f.{name}" for name in STORED])
 _CHECK = f"""WITH asked AS MATERIALIZED (
     SELECT v->>0 AS token_id, v->>1 AS secret, v->>2 AS value, (v->>3)::timestamp AS expires,
         v->4 AS scope, number
     FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS q(v, number)
 ), found AS (
     SELECT q.number, q.value, q.expires, t.token_secret IS NOT DISTINCT FROM q.secret AS current,
-        t.token_id, t.token_secret, t.token_secret_encryption, t.signature_type,
-        a.activation_id, a.activation_status, a.blocked_reason, a.protocol, a.user_id, a.activation_name,
-        a.flags, p.name, p.roles, a.row_mac, {_BOUND}
+        {_FOUND}
     FROM asked q
     JOIN pa_token t ON t.token_id = q.token_id
     JOIN pa_activation a ON a.activation_id = t.activation_id
@@ -52,9 +51,7 @@ _CHECK = f"""WITH asked AS MATERIALIZED (
     ORDER BY value
     ON CONFLICT (unique_value) DO NOTHING RETURNING unique_value
 )
-SELECT f.number, f.current, r.unique_value IS NOT NULL, f.token_id, f.token_secret, f.token_secret_encryption,
-    f.signature_type, f.activation_id, f.activation_status, f.blocked_reason, f.protocol, f.user_id,
-    f.activation_name, f.flags, f.name, f.roles, f.row_mac, {_BOUND_NAMES}
+SELECT f.number, f.current, r.unique_value IS NOT NULL, {_SHOWN}
 FROM found f LEFT JOIN remembered r ON r.unique_value = f.value"""  # noqa: S608 only column names of ours
 _CONSTANTS = (
     UniqueValueType.MAC_TOKEN.code,
@@ -98,7 +95,7 @@ class _Held:
     async def fetch(self, driver: Any, token_ids: set[str]) -> None:
         """Read secrets; unknown tokens have none."""
         for row in await driver.fetch(_SECRETS, list(token_ids)):
-            stored = StoredSecret(*row)
+            stored = StoredSecret(**row)
             self.readable.pop(stored.token_id, None)
             self.unreadable.pop(stored.token_id, None)
             try:
@@ -171,15 +168,15 @@ async def _perform(
         for check, proof in zip(checks, proofs, strict=True)
     ]
     rows = await driver.fetch(_CHECK, to_json(asked).decode(), *_CONSTANTS)
-    return {row[0] - 1: row for row in rows}
+    return {number - 1: columns for number, *columns in rows}
 
 
 def _outcome(row: Any, proof: _Proof, macs: RowMacs, *, remembers: bool) -> Settled[Verdict] | None:
     """None if the stored secret is not the one that the header was checked with."""
     if row is None:
         return Settled(UNKNOWN)
-    _, current, is_new, *columns = row
-    token = _token(columns, macs)
+    current, is_new, *columns = row
+    token = found_token(columns, macs)
     try:
         if not may_be_used(token):
             return Settled(Verdict(token, False))
@@ -192,11 +189,3 @@ def _outcome(row: Any, proof: _Proof, macs: RowMacs, *, remembers: bool) -> Sett
     if proof.holds and remembers and not is_new:
         return Settled(error=replayed())
     return Settled(Verdict(token, proof.holds))
-
-
-def _token(columns: list[Any], macs: RowMacs) -> FoundToken:
-    """Out of the columns of a token in the order of `FoundToken`, then those of the MAC, all as stored."""
-    shown, mac, bound = columns[:13], columns[13], columns[14:]
-    shown[5] = judged_status(macs, bound, mac)
-    shown[10], shown[12] = stored_texts(shown[10]), stored_texts(shown[12])
-    return FoundToken(*shown)

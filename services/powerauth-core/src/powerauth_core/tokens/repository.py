@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from sqlalchemy import Column, CursorResult, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationStatus
-from powerauth_core.activations.columns import as_stored, stored_status
+from powerauth_core.activations.columns import as_stored, stored_status, stored_texts
 from powerauth_core.activations.models import BOUND_COLUMNS, Activation, status_as_unsound
 from powerauth_core.applications.models import Application
 from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.tokens.models import Token
 from servicekit.database import insert_ignore
-
-_TABLE = cast(Table, Token.__table__)
 
 
 # A value, never changed. Not frozen: that makes it five times as dear, and every check makes one.
@@ -43,67 +41,93 @@ class FoundToken:
     application_roles: tuple[str, ...]
 
 
-def judged_status(macs: RowMacs, bound: Sequence[Any], mac: str | None) -> ActivationStatus:
-    """The state of a token's activation, which is BLOCKED at best if its row is unsound (D32).
-
-    :param bound: values of `BOUND_COLUMNS` as stored
-    """
-    status = stored_status(bound[_BOUND_STATUS])
-    return status if macs.sound(_ACTIVATION, bound[0], tuple(bound), mac) else status_as_unsound(status)
-
-
-_ACTIVATION = Activation.__tablename__
-_SHOWN = len(fields(FoundToken))
-_BOUND_STATUS = BOUND_COLUMNS.index("activation_status")
-# Named apart from the same columns of the entity.
-_BOUND = [
-    as_stored(cast("Column[Any]", Activation.__table__.c[name])).label(f"bound_{name}")
-    for name in BOUND_COLUMNS
-]
-_FIND = (
-    select(
-        Token.token_id,
-        Token.token_secret,
-        Token.token_secret_encryption,
-        Token.signature_type,
-        Activation.activation_id,
-        Activation.activation_status,
-        Activation.blocked_reason,
-        Activation.protocol,
-        Activation.user_id,
-        Activation.activation_name,
-        Activation.flags,
-        Application.name,
-        Application.roles,
-        # As stored: the MAC covers numbers, not what the entity makes of them.
-        *_BOUND,
-        Activation.row_mac,
-    )
-    .join(Activation, Token.activation_id == Activation.activation_id)
-    .join(Application, Activation.application_id == Application.id)
+_TOKEN, _ACTIVATION, _APPLICATION = (
+    cast(Table, entity.__table__) for entity in (Token, Activation, Application)
 )
+STORED: dict[str, Column[Any]] = {
+    "token_id": _TOKEN.c.token_id,
+    "secret": _TOKEN.c.token_secret,
+    "secret_encryption": _TOKEN.c.token_secret_encryption,
+    "signature_type": _TOKEN.c.signature_type,
+    "activation_id": _ACTIVATION.c.activation_id,
+    "blocked_reason": _ACTIVATION.c.blocked_reason,
+    "protocol": _ACTIVATION.c.protocol,
+    "user_id": _ACTIVATION.c.user_id,
+    "activation_name": _ACTIVATION.c.activation_name,
+    "activation_flags": _ACTIVATION.c.flags,
+    "application_id": _APPLICATION.c.name,
+    "application_roles": _APPLICATION.c.roles,
+    "activation_status": _ACTIVATION.c.activation_status,
+    "row_mac": _ACTIVATION.c.row_mac,
+    **{f"bound_{name}": _ACTIVATION.c[name] for name in BOUND_COLUMNS},
+}
+"""Columns of a token, its activation and its application by the names that `found_token` gives them, in its
+order.
+"""
+_FIND = (
+    select(*[as_stored(column).label(name) for name, column in STORED.items()])
+    .select_from(_TOKEN)
+    .join(_ACTIVATION, _TOKEN.c.activation_id == _ACTIVATION.c.activation_id)
+    .join(_APPLICATION, _ACTIVATION.c.application_id == _APPLICATION.c.id)
+)
+
+
+def found_token(columns: Iterable[Any], macs: RowMacs) -> FoundToken:
+    """A token out of `STORED`; its activation is BLOCKED at best if that row is unsound (D32).
+
+    :param columns: as the database holds them
+    """
+    # Unpacked: a look-up by name for each makes reading a row of a hot call twice as dear.
+    (
+        token_id,
+        secret,
+        secret_encryption,
+        signature_type,
+        activation_id,
+        blocked_reason,
+        protocol,
+        user_id,
+        activation_name,
+        flags,
+        application_id,
+        roles,
+        code,
+        mac,
+        *bound,
+    ) = columns
+    status = stored_status(code)
+    sound = macs.sound(_ACTIVATION.name, activation_id, tuple(bound), mac)
+    return FoundToken(
+        token_id=token_id,
+        secret=secret,
+        secret_encryption=secret_encryption,
+        signature_type=signature_type,
+        activation_id=activation_id,
+        activation_status=status if sound else status_as_unsound(status),
+        blocked_reason=blocked_reason,
+        protocol=protocol,
+        user_id=user_id,
+        activation_name=activation_name,
+        activation_flags=stored_texts(flags),
+        application_id=application_id,
+        application_roles=stored_texts(roles),
+    )
 
 
 async def find(
     session: AsyncSession, macs: RowMacs, token_id: str, application_ids: Collection[str] | None
 ) -> FoundToken | None:
     """The token, unless it is outside the caller's scope (D21)."""
-    statement = _FIND.where(Token.token_id == token_id)
+    statement = _FIND.where(_TOKEN.c.token_id == token_id)
     if application_ids is not None:
-        statement = statement.where(Application.name.in_(application_ids))
+        statement = statement.where(_APPLICATION.c.name.in_(application_ids))
     row = (await session.execute(statement)).one_or_none()
-    if row is None:
-        return None
-    columns: list[Any] = list(row)
-    shown, bound, mac = columns[:_SHOWN], columns[_SHOWN:-1], columns[-1]
-    shown[5] = judged_status(macs, bound, mac)
-    shown[10], shown[12] = tuple(shown[10] or ()), tuple(shown[12] or ())
-    return FoundToken(*shown)
+    return None if row is None else found_token(row, macs)
 
 
 async def add(session: AsyncSession, values: dict[str, Any]) -> bool:
     """Insert a token; False if its id is taken."""
-    return await insert_ignore(session, _TABLE, values) == 1
+    return await insert_ignore(session, _TOKEN, values) == 1
 
 
 async def remove(session: AsyncSession, token_id: str, activation_id: str) -> bool:
