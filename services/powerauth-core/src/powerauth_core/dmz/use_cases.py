@@ -23,13 +23,13 @@ from powerauth_core.dmz import (
     status,
     tokens,
 )
-from powerauth_core.temporary_keys.views import create_key
+from powerauth_core.temporary_keys.views import create_temporary_key
 
 UseCase = Callable[[Any, Any], Awaitable[BaseModel]]
 """Takes the ports of its room and the request's model, and opens its own transaction."""
 
 USE_CASES: Mapping[Call[Any, Any], UseCase] = {
-    table.KEYSTORE_CREATE: create_key,
+    table.KEYSTORE_CREATE: create_temporary_key,
     table.ENVELOPE_KEYS: envelopes.envelope_keys,
     table.ACTIVATION_CREATE: creation.create,
     table.ACTIVATION_STATUS: status.status,

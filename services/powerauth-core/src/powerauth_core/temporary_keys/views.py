@@ -7,7 +7,7 @@ from powerauth_core.temporary_keys import service
 from powerauth_core.temporary_keys.ports import Ports
 
 
-async def create_key(ports: Ports, asked: CreateTemporaryKeyRequest) -> CreateTemporaryKeyResponse:
+async def create_temporary_key(ports: Ports, asked: CreateTemporaryKeyRequest) -> CreateTemporaryKeyResponse:
     """``keystore/create``; raises as `service.create`."""
     jwt = await service.create(ports, jwt=asked.jwt, scope=asked.application_ids)
     return CreateTemporaryKeyResponse(jwt=jwt)
