@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from cloud_private_api.errors import InvalidRequest, OtpInvalid, Violation
 from powerauth_contracts.cloud.registrations import (
     CommitPhase,
-    CreateRegistration,
     CurrentRegistration,
     OtpValidation,
     Registration,
@@ -31,6 +31,25 @@ A = TypeVar("A", bound=ActivationItem)
 _OTP = re.compile(r"[\x21-\x7e]{1,64}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRegistration:
+    """What a registration is started with.
+
+    :ivar app_id: its application; None = the caller's only one
+    :ivar otp: what the user will have to type
+    :ivar otp_validation: when the OTP is asked for, as older callers say it
+    :ivar expires: None = as the core is configured
+    """
+
+    user_id: str
+    app_id: str | None
+    otp: str | None
+    commit_phase: CommitPhase | None
+    flags: Sequence[str] | None
+    otp_validation: OtpValidation | None = None
+    expires: datetime | None = None
+
+
 def checked_otp(otp: str | None) -> str | None:
     """The OTP as it is, or None for none.
 
@@ -41,19 +60,18 @@ def checked_otp(otp: str | None) -> str | None:
     return otp
 
 
-def otp_and_phase(request: CreateRegistration) -> tuple[str | None, CommitPhase | None]:
+def otp_and_phase(wanted: NewRegistration) -> tuple[str | None, CommitPhase | None]:
     """OTP and commit phase for the core, the deprecated ``otpValidation`` translated (§3.1 step 2).
 
     :raises InvalidRequest: ``otpValidation`` contradicts the rest
     :raises OtpInvalid: the OTP has a wrong format
     """
-    otp = checked_otp(request.otp)
-    validation: OtpValidation | None = request.otp_validation
+    otp, validation = checked_otp(wanted.otp), wanted.otp_validation
     if validation is None:
-        return otp, request.commit_phase
+        return otp, wanted.commit_phase
     if validation == "NONE":
-        return None, request.commit_phase
-    if request.commit_phase is not None:
+        return None, wanted.commit_phase
+    if wanted.commit_phase is not None:
         raise InvalidRequest(Violation("otpValidation", "must not be combined with commitPhase", validation))
     if otp is None:
         raise InvalidRequest(Violation("otp", "must not be null"))

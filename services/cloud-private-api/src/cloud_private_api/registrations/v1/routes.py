@@ -10,6 +10,7 @@ from starlette.responses import Response
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdQuery, ExternalUserIdQuery, QueryBool, UserIdQuery
 from cloud_private_api.registrations.ports import Running
+from cloud_private_api.registrations.rules import NewRegistration
 from cloud_private_api.registrations.v1 import service
 from cloud_private_api.routing import CloudRouter, answer
 from powerauth_contracts.cloud import registrations as contract
@@ -33,9 +34,16 @@ async def create_registration(
     incomplete_status_check: Annotated[QueryBool, Query(alias="incompleteStatusCheck")] = False,
 ) -> Response:
     """Start the registration that will replace the user's others."""
+    wanted = NewRegistration(
+        user_id=request.user_id,
+        app_id=request.app_id,
+        otp=request.otp,
+        commit_phase=request.commit_phase,
+        flags=request.flags,
+    )
     return answer(
         await service.create(
-            ports.database, ports.core, caller, request, incomplete_status_check=incomplete_status_check
+            ports.database, ports.core, caller, wanted, incomplete_status_check=incomplete_status_check
         )
     )
 
@@ -53,7 +61,15 @@ async def commit_registration(
     ports: Running, caller: CallerDep, request: CommitSingleRegistration
 ) -> Response:
     """Make the current registration ACTIVE."""
-    await service.commit(ports.database, ports.core, caller, request)
+    await service.commit(
+        ports.database,
+        ports.core,
+        caller,
+        user_id=request.user_id,
+        app_id=request.app_id,
+        otp=request.otp,
+        external_user_id=request.external_user_id,
+    )
     return answer(_OK)
 
 
@@ -62,7 +78,14 @@ async def change_registration(
     ports: Running, caller: CallerDep, request: ChangeSingleRegistration
 ) -> Response:
     """Block or unblock the current registration."""
-    await service.change(ports.core, caller, request)
+    user_id, app_id, who = request.user_id, request.app_id, request.external_user_id
+    if request.change == "BLOCK":
+        reason = request.blocked_reason
+        await service.block(
+            ports.core, caller, user_id=user_id, app_id=app_id, reason=reason, external_user_id=who
+        )
+    else:
+        await service.unblock(ports.core, caller, user_id=user_id, app_id=app_id, external_user_id=who)
     return answer(_OK)
 
 

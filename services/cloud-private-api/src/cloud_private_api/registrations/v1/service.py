@@ -6,21 +6,15 @@ from collections.abc import Sequence
 
 from cloud_private_api.access.rules import Caller, one_application
 from cloud_private_api.core_client import CoreClient
-from cloud_private_api.core_errors import Area, CoreCode, in_area
+from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import RegistrationNotFound, RegistrationRefused
 from cloud_private_api.registrations import activations, repository, rules
 from cloud_private_api.registrations.ports import Ports
-from cloud_private_api.registrations.v2.service import refuse_second_in_progress
-from powerauth_contracts.cloud.registrations import (
-    ChangeSingleRegistration,
-    CommitSingleRegistration,
-    CreateSingleRegistration,
-    CurrentRegistration,
-    RegistrationCreated,
-)
+from cloud_private_api.registrations.rules import NewRegistration
+from cloud_private_api.registrations.v2.service import refuse_second_in_progress, start
+from powerauth_contracts.cloud.registrations import CurrentRegistration, RegistrationCreated
 from powerauth_contracts.rest import activation_administration as administration
 from powerauth_contracts.rest import activations as contract
-from powerauth_contracts.texts import CoreRefused
 from servicekit.bus import Event
 from servicekit.database import Database
 from servicekit.inbox import handle_once
@@ -36,31 +30,19 @@ async def create(
     database: Database,
     core: CoreClient,
     caller: Caller,
-    request: CreateSingleRegistration,
+    wanted: NewRegistration,
     *,
     incomplete_status_check: bool,
 ) -> RegistrationCreated:
     """Replace what is in progress by a new registration. What is in use stays until the new one is ACTIVE."""
-    app_id = one_application(caller, request.app_id, refusal=RegistrationRefused)
-    otp = rules.checked_otp(request.otp)
+    app_id = one_application(caller, wanted.app_id, refusal=RegistrationRefused)
+    otp, commit_phase = rules.otp_and_phase(wanted)
     if incomplete_status_check:
-        await refuse_second_in_progress(core, request.user_id, app_id)
-    await _finish_earlier(database, core, request.user_id, app_id)
-    try:
-        made = await core.ask(
-            contract.INIT,
-            user_id=request.user_id,
-            application_id=app_id,
-            activation_otp=otp,
-            commit_phase=request.commit_phase,
-            flags=request.flags,
-        )
-    except CoreRefused as refusal:
-        if refusal.code == CoreCode.ACTIVATION_REFUSED:
-            raise RegistrationRefused from None
-        raise
+        await refuse_second_in_progress(core, wanted.user_id, app_id)
+    await _finish_earlier(database, core, wanted.user_id, app_id)
+    made = await start(core, app_id, wanted, otp, commit_phase)
     async with database.transaction() as session:
-        repository.add(session, activation_id=made.activation_id, user_id=request.user_id, app_id=app_id)
+        repository.add(session, activation_id=made.activation_id, user_id=wanted.user_id, app_id=app_id)
     return rules.created(made, with_id=False)
 
 
@@ -92,46 +74,68 @@ async def current(
 
 @in_area(Area.REGISTRATIONS)
 async def commit(
-    database: Database, core: CoreClient, caller: Caller, request: CommitSingleRegistration
+    database: Database,
+    core: CoreClient,
+    caller: Caller,
+    *,
+    user_id: str,
+    app_id: str | None,
+    otp: str | None,
+    external_user_id: str | None,
 ) -> None:
     """Make the current registration ACTIVE, then remove the user's others."""
-    app_id = _application(caller, request.app_id)
-    item = await _newest(core, request.user_id, app_id)
+    application = _application(caller, app_id)
+    item = await _newest(core, user_id, application)
     await core.tell(
         contract.COMMIT,
         activation_id=item.activation_id,
-        application_ids=[app_id],
-        activation_otp=request.otp,
-        external_user_id=request.external_user_id,
+        application_ids=[application],
+        activation_otp=otp,
+        external_user_id=external_user_id,
     )
     async with database.read() as session:
         replaces = await repository.find(session, item.activation_id) is not None
     if replaces:
-        await _replace_others(core, request.user_id, app_id, item.activation_id)
+        await _replace_others(core, user_id, application, item.activation_id)
         async with database.transaction() as session:
             await repository.remove(session, [item.activation_id])
 
 
 @in_area(Area.REGISTRATIONS)
-async def change(core: CoreClient, caller: Caller, request: ChangeSingleRegistration) -> None:
-    """Block or unblock the current registration."""
-    app_id = _application(caller, request.app_id)
-    item = await _newest(core, request.user_id, app_id)
-    if request.change == "BLOCK":
-        await core.tell(
-            administration.BLOCK,
-            activation_id=item.activation_id,
-            application_ids=[app_id],
-            reason=request.blocked_reason,
-            external_user_id=request.external_user_id,
-        )
-    else:
-        await core.tell(
-            administration.UNBLOCK,
-            activation_id=item.activation_id,
-            application_ids=[app_id],
-            external_user_id=request.external_user_id,
-        )
+async def block(
+    core: CoreClient,
+    caller: Caller,
+    *,
+    user_id: str,
+    app_id: str | None,
+    reason: str | None,
+    external_user_id: str | None,
+) -> None:
+    """The current registration becomes BLOCKED."""
+    application = _application(caller, app_id)
+    item = await _newest(core, user_id, application)
+    await core.tell(
+        administration.BLOCK,
+        activation_id=item.activation_id,
+        application_ids=[application],
+        reason=reason,
+        external_user_id=external_user_id,
+    )
+
+
+@in_area(Area.REGISTRATIONS)
+async def unblock(
+    core: CoreClient, caller: Caller, *, user_id: str, app_id: str | None, external_user_id: str | None
+) -> None:
+    """The current registration becomes ACTIVE again."""
+    application = _application(caller, app_id)
+    item = await _newest(core, user_id, application)
+    await core.tell(
+        administration.UNBLOCK,
+        activation_id=item.activation_id,
+        application_ids=[application],
+        external_user_id=external_user_id,
+    )
 
 
 @in_area(Area.REGISTRATIONS)

@@ -23,6 +23,7 @@ from cloud_private_api.parameters import (
 from cloud_private_api.periods import period_of
 from cloud_private_api.queries import Repeatable
 from cloud_private_api.registrations.ports import Running
+from cloud_private_api.registrations.rules import NewRegistration
 from cloud_private_api.registrations.v2 import service
 from cloud_private_api.routing import CloudRouter, answer
 from powerauth_contracts.cloud import registrations as contract
@@ -51,8 +52,17 @@ async def create_registration(
     incomplete_status_check: Annotated[QueryBool, Query(alias="incompleteStatusCheck")] = False,
 ) -> Response:
     """Start a registration; answers what to show in the QR code."""
+    wanted = NewRegistration(
+        user_id=request.user_id,
+        app_id=request.app_id,
+        otp=request.otp,
+        commit_phase=request.commit_phase,
+        flags=request.flags,
+        otp_validation=request.otp_validation,
+        expires=request.timestamp_registration_expire,
+    )
     return answer(
-        await service.create(ports.core, caller, request, incomplete_status_check=incomplete_status_check)
+        await service.create(ports.core, caller, wanted, incomplete_status_check=incomplete_status_check)
     )
 
 
@@ -77,7 +87,18 @@ async def list_registrations(
 @router.answers(contract.LOOKUP_REGISTRATIONS)
 async def lookup_registrations(ports: Running, caller: CallerDep, request: LookupRegistrations) -> Response:
     """Registrations of several users by state, flags and last use."""
-    return answer(await service.lookup(ports.core, caller, request))
+    return answer(
+        await service.lookup(
+            ports.core,
+            caller,
+            user_ids=request.user_ids,
+            app_ids=request.app_ids,
+            status=request.registration_status,
+            flags=request.flags,
+            last_used_before=request.timestamp_last_used_before,
+            last_used_after=request.timestamp_last_used_after,
+        )
+    )
 
 
 @router.answers(contract.GET_REGISTRATION_V2)
@@ -96,7 +117,10 @@ async def commit_registration(
     request: CommitRegistration | None = None,
 ) -> Response:
     """Make a registration ACTIVE."""
-    await service.commit(ports.core, caller, registration_id, request or CommitRegistration())
+    given = request or CommitRegistration()
+    await service.commit(
+        ports.core, caller, registration_id, otp=given.otp, external_user_id=given.external_user_id
+    )
     return answer(_OK)
 
 
@@ -105,7 +129,13 @@ async def change_registration(
     ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: ChangeRegistration
 ) -> Response:
     """Block or unblock a registration."""
-    await service.change(ports.core, caller, registration_id, request)
+    who = request.external_user_id
+    if request.change == "BLOCK":
+        await service.block(
+            ports.core, caller, registration_id, reason=request.blocked_reason, external_user_id=who
+        )
+    else:
+        await service.unblock(ports.core, caller, registration_id, external_user_id=who)
     return answer(_OK)
 
 
@@ -133,7 +163,9 @@ async def update_registration_otp(
     ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: UpdateOtp
 ) -> Response:
     """Set the OTP that the commit will need."""
-    await service.update_otp(ports.core, caller, registration_id, request)
+    await service.update_otp(
+        ports.core, caller, registration_id, request.otp, external_user_id=request.external_user_id
+    )
     return answer(_OK)
 
 
@@ -142,7 +174,9 @@ async def update_registration_name(
     ports: Running, caller: CallerDep, registration_id: RegistrationIdPath, request: UpdateName
 ) -> Response:
     """Rename a registration."""
-    await service.update_name(ports.core, caller, registration_id, request)
+    await service.update_name(
+        ports.core, caller, registration_id, request.name, external_user_id=request.external_user_id
+    )
     return answer(_OK)
 
 

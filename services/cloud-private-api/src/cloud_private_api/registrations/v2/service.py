@@ -7,6 +7,7 @@ applications (D21).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from cloud_private_api.access.rules import Caller, narrowed, one_application
@@ -17,20 +18,16 @@ from cloud_private_api.parameters import is_core_id
 from cloud_private_api.periods import Period
 from cloud_private_api.registrations import activations, rules
 from cloud_private_api.registrations.ports import Ports
+from cloud_private_api.registrations.rules import NewRegistration
 from powerauth_contracts.calls import Call
 from powerauth_contracts.cloud.registrations import (
-    ChangeRegistration,
-    CommitRegistration,
-    CreateRegistration,
+    CommitPhase,
     Flags,
     History,
     HistoryItem,
-    LookupRegistrations,
     Registration,
     RegistrationCreated,
     Registrations,
-    UpdateName,
-    UpdateOtp,
 )
 from powerauth_contracts.rest import activation_administration as administration
 from powerauth_contracts.rest import activations as contract
@@ -40,31 +37,38 @@ from servicekit import clock
 
 @in_area(Area.REGISTRATIONS)
 async def create(
-    core: CoreClient, caller: Caller, request: CreateRegistration, *, incomplete_status_check: bool
+    core: CoreClient, caller: Caller, wanted: NewRegistration, *, incomplete_status_check: bool
 ) -> RegistrationCreated:
     """Start a registration; existing ones stay."""
-    app_id = one_application(caller, request.app_id, refusal=RegistrationRefused)
-    otp, commit_phase = rules.otp_and_phase(request)
-    expires = rules.checked_expiry(
-        request.timestamp_registration_expire, clock.now(), "timestampRegistrationExpire"
-    )
+    app_id = one_application(caller, wanted.app_id, refusal=RegistrationRefused)
+    otp, commit_phase = rules.otp_and_phase(wanted)
+    rules.checked_expiry(wanted.expires, clock.now(), "timestampRegistrationExpire")
     if incomplete_status_check:
-        await refuse_second_in_progress(core, request.user_id, app_id)
+        await refuse_second_in_progress(core, wanted.user_id, app_id)
+    return rules.created(await start(core, app_id, wanted, otp, commit_phase), with_id=True)
+
+
+async def start(
+    core: CoreClient, app_id: str, wanted: NewRegistration, otp: str | None, phase: CommitPhase | None
+) -> contract.InitActivationResponse:
+    """Have the core start a registration whose OTP and commit phase are checked.
+
+    :raises RegistrationRefused: the core allows none
+    """
     try:
-        answer = await core.ask(
+        return await core.ask(
             contract.INIT,
-            user_id=request.user_id,
+            user_id=wanted.user_id,
             application_id=app_id,
             activation_otp=otp,
-            commit_phase=commit_phase,
-            flags=request.flags,
-            timestamp_activation_expire=expires,
+            commit_phase=phase,
+            flags=wanted.flags,
+            timestamp_activation_expire=wanted.expires,
         )
     except CoreRefused as refusal:
         if refusal.code == CoreCode.ACTIVATION_REFUSED:
             raise RegistrationRefused from None
         raise
-    return rules.created(answer, with_id=True)
 
 
 async def refuse_second_in_progress(core: CoreClient, user_id: str, app_id: str) -> None:
@@ -136,36 +140,49 @@ async def detail(ports: Ports, caller: Caller, registration_id: str) -> Registra
 
 
 @in_area(Area.REGISTRATIONS)
-async def commit(core: CoreClient, caller: Caller, registration_id: str, request: CommitRegistration) -> None:
+async def commit(
+    core: CoreClient, caller: Caller, registration_id: str, *, otp: str | None, external_user_id: str | None
+) -> None:
     """PENDING_COMMIT becomes ACTIVE."""
     await core.tell(
         contract.COMMIT,
         activation_id=_checked(caller, registration_id),
         application_ids=caller.applications,
-        activation_otp=request.otp,
-        external_user_id=request.external_user_id,
+        activation_otp=otp,
+        external_user_id=external_user_id,
     )
 
 
 @in_area(Area.REGISTRATIONS)
-async def change(core: CoreClient, caller: Caller, registration_id: str, request: ChangeRegistration) -> None:
-    """Block or unblock."""
-    activation_id = _checked(caller, registration_id)
-    if request.change == "BLOCK":
-        await core.tell(
-            administration.BLOCK,
-            activation_id=activation_id,
-            application_ids=caller.applications,
-            reason=request.blocked_reason,
-            external_user_id=request.external_user_id,
-        )
-    else:
-        await core.tell(
-            administration.UNBLOCK,
-            activation_id=activation_id,
-            application_ids=caller.applications,
-            external_user_id=request.external_user_id,
-        )
+async def block(
+    core: CoreClient,
+    caller: Caller,
+    registration_id: str,
+    *,
+    reason: str | None,
+    external_user_id: str | None,
+) -> None:
+    """ACTIVE becomes BLOCKED."""
+    await core.tell(
+        administration.BLOCK,
+        activation_id=_checked(caller, registration_id),
+        application_ids=caller.applications,
+        reason=reason,
+        external_user_id=external_user_id,
+    )
+
+
+@in_area(Area.REGISTRATIONS)
+async def unblock(
+    core: CoreClient, caller: Caller, registration_id: str, *, external_user_id: str | None
+) -> None:
+    """BLOCKED becomes ACTIVE."""
+    await core.tell(
+        administration.UNBLOCK,
+        activation_id=_checked(caller, registration_id),
+        application_ids=caller.applications,
+        external_user_id=external_user_id,
+    )
 
 
 @in_area(Area.REGISTRATIONS)
@@ -188,28 +205,31 @@ async def remove(
 
 
 @in_area(Area.REGISTRATIONS)
-async def update_otp(core: CoreClient, caller: Caller, registration_id: str, request: UpdateOtp) -> None:
+async def update_otp(
+    core: CoreClient, caller: Caller, registration_id: str, otp: str, *, external_user_id: str | None
+) -> None:
     """Set the OTP that the commit will need."""
-    otp = rules.checked_otp(request.otp)
-    assert otp is not None
+    rules.checked_otp(otp)
     await core.tell(
         contract.OTP_UPDATE,
         activation_id=_checked(caller, registration_id),
         application_ids=caller.applications,
         activation_otp=otp,
-        external_user_id=request.external_user_id,
+        external_user_id=external_user_id,
     )
 
 
 @in_area(Area.REGISTRATIONS)
-async def update_name(core: CoreClient, caller: Caller, registration_id: str, request: UpdateName) -> None:
+async def update_name(
+    core: CoreClient, caller: Caller, registration_id: str, name: str, *, external_user_id: str | None
+) -> None:
     """Rename the registration."""
     await core.tell(
         administration.NAME_UPDATE,
         activation_id=_checked(caller, registration_id),
         application_ids=caller.applications,
-        activation_name=request.name,
-        external_user_id=request.external_user_id,
+        activation_name=name,
+        external_user_id=external_user_id,
     )
 
 
@@ -284,20 +304,30 @@ async def history(core: CoreClient, caller: Caller, registration_id: str, period
 
 
 @in_area(Area.REGISTRATIONS)
-async def lookup(core: CoreClient, caller: Caller, request: LookupRegistrations) -> Registrations:
+async def lookup(
+    core: CoreClient,
+    caller: Caller,
+    *,
+    user_ids: Sequence[str],
+    app_ids: Sequence[str] | None,
+    status: str | None,
+    flags: Sequence[str] | None,
+    last_used_before: datetime | None,
+    last_used_after: datetime | None,
+) -> Registrations:
     """Registrations of several users by further marks. Applications of others match nothing."""
-    named = set(caller.applications if request.app_ids is None else request.app_ids)
+    named = set(caller.applications if app_ids is None else app_ids)
     scope = [app_id for app_id in caller.applications if app_id in named]
     if not scope:
         return Registrations(registrations=[])
     found = await activations.look_up(
         core,
         scope,
-        user_ids=request.user_ids,
-        status=request.registration_status,
-        flags=request.flags,
-        last_used_before=request.timestamp_last_used_before,
-        last_used_after=request.timestamp_last_used_after,
+        user_ids=user_ids,
+        status=status,
+        flags=flags,
+        last_used_before=last_used_before,
+        last_used_after=last_used_after,
     )
     return Registrations(
         registrations=[rules.registration(item, with_user=True) for item in rules.newest_first(found)]
