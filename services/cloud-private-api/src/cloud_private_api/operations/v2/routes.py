@@ -124,4 +124,13 @@ async def reject_operation(
     ports: Running, caller: CallerDep, operation_id: OperationIdPath, request: RejectOperation
 ) -> Response:
     """Reject an operation for a user who asked the support desk to."""
-    return answer(await service.reject(ports, caller, operation_id, request))
+    return answer(
+        await service.reject(
+            ports,
+            caller,
+            operation_id,
+            user_id=request.user_id,
+            app_id=request.app_id,
+            additional_data=request.additional_data,
+        )
+    )

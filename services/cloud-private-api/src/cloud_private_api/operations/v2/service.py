@@ -20,11 +20,7 @@ from cloud_private_api.operations.ports import Ports
 from cloud_private_api.parameters import Page, is_core_id
 from cloud_private_api.registrations.rules import checked_expiry
 from cloud_private_api.registrations.v2.service import status_in_scope
-from powerauth_contracts.cloud.operations import (
-    Operation,
-    Operations,
-    RejectOperation,
-)
+from powerauth_contracts.cloud.operations import Operation, Operations
 from powerauth_contracts.rest import operations as contract
 from powerauth_contracts.texts import CoreRefused
 from servicekit import clock
@@ -210,7 +206,7 @@ async def give(
 
 @in_area(Area.OPERATIONS)
 async def fail(
-    ports: Ports, caller: Caller, operation_id: str, additional_data: dict[str, object] | None
+    ports: Ports, caller: Caller, operation_id: str, additional_data: Mapping[str, Any] | None
 ) -> Operation:
     """Count one failed attempt."""
     outcome = await ports.core.ask(
@@ -223,19 +219,27 @@ async def fail(
 
 
 @in_area(Area.OPERATIONS)
-async def reject(ports: Ports, caller: Caller, operation_id: str, request: RejectOperation) -> Operation:
+async def reject(
+    ports: Ports,
+    caller: Caller,
+    operation_id: str,
+    *,
+    user_id: str,
+    app_id: str,
+    additional_data: Mapping[str, Any] | None,
+) -> Operation:
     """Reject for a user who asked the support desk to."""
     operation = await find(ports, caller, operation_id)
-    if operation.user_id not in (None, request.user_id):
+    if operation.user_id not in (None, user_id):
         raise OperationNotFound
-    if request.app_id not in caller.applications or request.app_id not in operation.applications:
-        raise InvalidRequest(Violation("appId", "is not an application of the operation", request.app_id))
+    if app_id not in caller.applications or app_id not in operation.applications:
+        raise InvalidRequest(Violation("appId", "is not an application of the operation", app_id))
     outcome = await ports.core.ask(
         contract.REJECT,
         operation_id=operation.id,
         application_ids=caller.applications,
-        user_id=request.user_id,
-        application_id=request.app_id,
-        additional_data=request.additional_data,
+        user_id=user_id,
+        application_id=app_id,
+        additional_data=additional_data,
     )
     return rules.detail(outcome.operation)
