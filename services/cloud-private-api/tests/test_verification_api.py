@@ -9,6 +9,7 @@ import pytest
 from cloud_client import Client, Service
 from cloud_fake_core import BAD_CODE, GOOD_CODE, FakeCore, b64
 
+from cloud_private_api.verification.routes import signed_request
 from cloud_private_api.verification.rules import normalized_data
 from powerauth_contracts.cloud.verification import VerifySignature
 
@@ -230,7 +231,7 @@ async def test_allowed_types_are_checked_before_the_core_is_asked(
 )
 def test_signed_data(request_members: dict[str, Any], body: bytes) -> None:
     request = VerifySignature.model_validate({"uriId": "/x", "authHeader": "", **request_members})
-    assert normalized_data(request, NONCE) == "&".join(
+    assert normalized_data(signed_request(request), NONCE) == "&".join(
         (request.method, b64(b"/x"), NONCE, base64.b64encode(body).decode())
     )
 
@@ -239,7 +240,7 @@ def test_signed_data_of_the_example() -> None:
     request = VerifySignature.model_validate(
         {"method": "GET", "uriId": "/account/list", "authHeader": "", "queryParams": {"b": "2 x", "a": "ž"}}
     )
-    assert normalized_data(request, NONCE) == (
+    assert normalized_data(signed_request(request), NONCE) == (
         "GET&L2FjY291bnQvbGlzdA==&AAECAwQFBgcICQoLDA0ODw==&YT0lQzUlQkUmYj0yK3g="
     )
 

@@ -12,6 +12,7 @@ from cloud_private_api.parameters import is_core_id, is_storable
 from cloud_private_api.passwords import is_hash
 from cloud_private_api.registrations.rules import checked_otp
 from cloud_private_api.templates.rules import checked_language
+from cloud_private_api.verification.routes import signed_request
 from cloud_private_api.verification.rules import decoded, normalized_data, typed_code
 from powerauth_contracts.cloud.callbacks import SaveCallback
 from powerauth_contracts.cloud.operations import CreateOperation
@@ -31,7 +32,7 @@ CALLBACK = '{"name":"n","type":"OPERATION_STATUS_CHANGE","callbackUrl":"https://
 
 
 def _signed(text: str) -> str:
-    return normalized_data(VerifySignature.model_validate_json(text), NONCE)
+    return normalized_data(signed_request(VerifySignature.model_validate_json(text)), NONCE)
 
 
 def cloud_formats() -> list[WireFormat]:

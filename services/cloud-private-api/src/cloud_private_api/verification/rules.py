@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from cloud_private_api.errors import InvalidRequest, OtpInvalid, Violation
@@ -12,7 +13,6 @@ from powerauth_contracts.cloud.verification import (
     SignatureVerified,
     TokenVerified,
     Verified,
-    VerifySignature,
 )
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.rest.tokens import ValidateTokenResponse
@@ -30,6 +30,20 @@ COMPONENT_LENGTH = 8
 """Digits of an offline code's component."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRequest:
+    """The app's request that an authentication code covers.
+
+    :ivar body: Base64; not looked at for ``GET``, which signs the query
+    :ivar query: values by name; looked at for ``GET`` alone
+    """
+
+    method: str
+    uri_id: str
+    body: str | None = None
+    query: Mapping[str, Sequence[str]] | None = None
+
+
 def decoded(text: str, field: str, length: int | None = None) -> bytes:
     """Bytes of a Base64 property.
 
@@ -42,17 +56,17 @@ def decoded(text: str, field: str, length: int | None = None) -> bytes:
         raise InvalidRequest(Violation(field, hint, text)) from None
 
 
-def normalized_data(request: VerifySignature, nonce: str) -> str:
+def normalized_data(signed: SignedRequest, nonce: str) -> str:
     """The data that the app signed, without the application secret (§7.1).
 
     :param nonce: Base64 of 16 bytes, from the header
     :raises InvalidRequest: the request body is not Base64, or the query is too long
     """
-    if request.method == "GET":
-        body = _query(request.query_params or {})
+    if signed.method == "GET":
+        body = _query(signed.query or {})
     else:
-        body = decoded(request.request_body, "requestBody") if request.request_body else b""
-    return signature_base(request.method, request.uri_id, b64decode(nonce), body)
+        body = decoded(signed.body, "requestBody") if signed.body else b""
+    return signature_base(signed.method, signed.uri_id, b64decode(nonce), body)
 
 
 def _query(parameters: Mapping[str, Sequence[str]]) -> bytes:

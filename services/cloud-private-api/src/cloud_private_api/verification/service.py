@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cloud_private_api.access.rules import Caller, one_application
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, CoreCode, in_area
@@ -15,17 +17,13 @@ from cloud_private_api.errors import (
 from cloud_private_api.known import ApplicationFacts
 from cloud_private_api.registrations.v2.service import status_in_scope
 from cloud_private_api.verification import rules
+from cloud_private_api.verification.rules import SignedRequest
 from powerauth_contracts.cloud.verification import (
-    CreateOfflinePayload,
     EcdsaVerified,
     OfflinePayload,
     OtpVerified,
     SignatureVerified,
     TokenVerified,
-    VerifyEcdsaSignature,
-    VerifyOfflineSignature,
-    VerifySignature,
-    VerifyToken,
 )
 from powerauth_contracts.rest import tokens
 from powerauth_contracts.rest import verification as contract
@@ -40,11 +38,21 @@ _UNREADABLE_SIGNATURE = frozenset({CoreCode.CRYPTO_FAILED, CoreCode.KEY_INVALID,
 
 @in_area(Area.SIGNATURES)
 async def verify_signature(
-    core: CoreClient, applications: ApplicationFacts, caller: Caller, request: VerifySignature
+    core: CoreClient,
+    applications: ApplicationFacts,
+    caller: Caller,
+    signed: SignedRequest,
+    *,
+    auth_header: str,
+    allowed_types: Sequence[str] | None,
 ) -> SignatureVerified:
-    """Verify an online authentication code: one call to the core."""
-    header = _signature_header(request)
-    data = rules.normalized_data(request, header.nonce)
+    """Verify an online authentication code: one call to the core.
+
+    :param auth_header: of the app, which holds the code
+    :param allowed_types: None = every signature type
+    """
+    header = _signature_header(auth_header, allowed_types)
+    data = rules.normalized_data(signed, header.nonce)
     # Before the core is asked: another bank's backend must not use up a registration's attempts.
     if await applications.of_key(header.application_key) not in caller.applications:
         raise SignatureInvalid
@@ -53,12 +61,11 @@ async def verify_signature(
     )
 
 
-def _signature_header(request: VerifySignature) -> SignatureHeader:
+def _signature_header(auth_header: str, allowed: Sequence[str] | None) -> SignatureHeader:
     try:
-        header = read_authorization(parse_fields(request.auth_header))
+        header = read_authorization(parse_fields(auth_header))
     except HeaderError:
         raise SignatureInvalid from None
-    allowed = request.allowed_signature_types
     if allowed is not None and header.signature_type.upper() not in allowed:
         raise SignatureInvalid
     return header
@@ -93,10 +100,10 @@ async def _verify_online(
 
 
 @in_area(Area.TOKENS)
-async def verify_token(core: CoreClient, caller: Caller, request: VerifyToken) -> TokenVerified:
+async def verify_token(core: CoreClient, caller: Caller, auth_header: str) -> TokenVerified:
     """Verify a simple token."""
     try:
-        header = read_token(parse_fields(request.auth_header))
+        header = read_token(parse_fields(auth_header))
     except HeaderError:
         raise TokenInvalid from None
     if not caller.applications:
@@ -121,64 +128,87 @@ async def verify_token(core: CoreClient, caller: Caller, request: VerifyToken) -
 
 @in_area(Area.OPERATIONS)
 async def create_offline_payload(
-    core: CoreClient, caller: Caller, request: CreateOfflinePayload
+    core: CoreClient, caller: Caller, *, registration_id: str | None, app_id: str | None, data: str
 ) -> OfflinePayload:
     """Signed data for a QR code, for one registration or for any of an application."""
-    if request.registration_id is None:
-        app_id = one_application(caller, request.app_id)
-        made = await core.ask(
-            contract.OFFLINE_NON_PERSONALIZED_CREATE, application_id=app_id, data=request.data
-        )
-    elif request.app_id is not None:
-        raise InvalidRequest(Violation("appId", "must not be combined with registrationId", request.app_id))
+    if registration_id is None:
+        application = one_application(caller, app_id)
+        made = await core.ask(contract.OFFLINE_NON_PERSONALIZED_CREATE, application_id=application, data=data)
+    elif app_id is not None:
+        raise InvalidRequest(Violation("appId", "must not be combined with registrationId", app_id))
     elif not caller.applications:
         raise RegistrationNotFound
     else:
         made = await core.ask(
             contract.OFFLINE_PERSONALIZED_CREATE,
-            activation_id=request.registration_id,
+            activation_id=registration_id,
             application_ids=caller.applications,
-            data=request.data,
+            data=data,
         )
     return OfflinePayload(qr_code_data=made.offline_data, nonce=made.nonce)
 
 
 @in_area(Area.OPERATIONS)
 async def verify_offline_signature(
-    core: CoreClient, caller: Caller, request: VerifyOfflineSignature
+    core: CoreClient,
+    caller: Caller,
+    *,
+    registration_id: str,
+    uri_id: str,
+    data: str,
+    nonce: str,
+    otp: str,
+    allow_biometry: bool,
 ) -> OtpVerified:
     """Verify an offline code that belongs to no operation."""
-    code = rules.typed_code(request.otp, one_factor=True)
-    nonce = rules.decoded(request.nonce, "nonce", rules.NONCE_BYTES)
-    registration = await status_in_scope(core, caller.applications, request.registration_id)
+    code = rules.typed_code(otp, one_factor=True)
+    signed_nonce = rules.decoded(nonce, "nonce", rules.NONCE_BYTES)
+    registration = await status_in_scope(core, caller.applications, registration_id)
     answer = await core.ask(
         contract.OFFLINE_VERIFY,
         activation_id=registration.activation_id,
         application_ids=caller.applications,
-        data=rules.offline_data(request.uri_id, nonce, request.data),
+        data=rules.offline_data(uri_id, signed_nonce, data),
         signature=code,
         component_length=rules.COMPONENT_LENGTH,
-        allow_biometry=request.allow_biometry,
+        allow_biometry=allow_biometry,
     )
     return rules.otp_verified(answer)
 
 
 @in_area(Area.OPERATIONS)
 async def verify_ecdsa_signature(
-    core: CoreClient, caller: Caller, request: VerifyEcdsaSignature
+    core: CoreClient,
+    caller: Caller,
+    *,
+    registration_id: str,
+    data: str,
+    signature: str,
+    signature_format: str,
 ) -> EcdsaVerified:
-    """Verify a signature made by the device's private key. Attempts are not counted."""
-    rules.decoded(request.data, "data")
-    signature = rules.decoded(request.signature, "signature")
-    registration = await status_in_scope(core, caller.applications, request.registration_id)
+    """Verify a signature made by the device's private key. Attempts are not counted.
+
+    :param data: Base64, as ``signature``
+    :param signature_format: ``DER`` or ``JOSE``
+    """
+    rules.decoded(data, "data")
+    given = rules.decoded(signature, "signature")
+    registration = await status_in_scope(core, caller.applications, registration_id)
     verified = EcdsaVerified(
         signature_valid=False,
         registration_id=registration.activation_id,
         user_id=registration.user_id,
         registration_status=registration.activation_status,
     )
-    if registration.activation_status == "ACTIVE" and _readable(signature, request.signature_format):
-        verified.signature_valid = await _verify_ecdsa(core, caller, request)
+    if registration.activation_status == "ACTIVE" and _readable(given, signature_format):
+        verified.signature_valid = await _verify_ecdsa(
+            core,
+            activation_id=registration_id,
+            application_ids=caller.applications,
+            data=data,
+            signature=signature,
+            signature_format=signature_format,
+        )
     return verified
 
 
@@ -192,16 +222,9 @@ def _readable(signature: bytes, signature_format: str) -> bool:
     return True
 
 
-async def _verify_ecdsa(core: CoreClient, caller: Caller, request: VerifyEcdsaSignature) -> bool:
+async def _verify_ecdsa(core: CoreClient, **members: object) -> bool:
     try:
-        answer = await core.ask(
-            contract.ECDSA_VERIFY,
-            activation_id=request.registration_id,
-            application_ids=caller.applications,
-            data=request.data,
-            signature=request.signature,
-            signature_format=request.signature_format,
-        )
+        answer = await core.ask(contract.ECDSA_VERIFY, **members)
     except CoreRefused as refusal:
         if refusal.code in _UNREADABLE_SIGNATURE:
             return False
