@@ -383,7 +383,7 @@ async def test_an_administrator_who_lost_the_password(tmp_path: Path) -> None:
             bank = Bank(stack.cloud_url, user["username"], user["password"])
             assert await bank.call("GET", "/admin/users")
             await bank.close()
-        for verb, name in (("create", "second"), ("reset", "third")):
+        for verb, name in (("create", "second"), ("create", "no name"), ("reset", "third")):
             assert name in told(await asyncio.to_thread(powerauth, "admin", verb, name, *data), 1)[-1]
         callers = await asyncio.to_thread(powerauth, "integration", "list", *data)
         assert {one["name"] for one in answer_of(callers)} == {"cloud", "enrollment"}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from pydantic import TypeAdapter, ValidationError
+
 from cloud_private_api import app
 from cloud_private_api.access.rules import ROLE_ADMIN, Caller
 from cloud_private_api.container import Cloud
 from cloud_private_api.errors import InvalidRequest, NotFound
 from cloud_private_api.settings import CloudSettings
 from cloud_private_api.users import service as users
-from powerauth_contracts.cloud.users import CreateUser, SystemUser
+from powerauth_contracts.cloud.users import SystemUser, Username
 from servicekit import commands
 from servicekit.commands import Outcome
 
@@ -39,13 +41,15 @@ async def check(settings: CloudSettings) -> Outcome:
 async def create_administrator(settings: CloudSettings, username: str) -> SystemUser:
     """Make an administrator with a new password, which is in the answer and nowhere else.
 
-    :raises UserRefused: the name is taken
+    :raises UserRefused: the name is taken, or cannot be one
     """
+    try:
+        TypeAdapter(Username).validate_python(username)
+    except ValidationError:
+        raise UserRefused(f"{username!r} cannot be a user name") from None
     async with _offline(settings) as cloud:
         try:
-            return await users.create(
-                cloud.database, cloud.passwords, _OPERATOR, CreateUser(username=username, role=[ROLE_ADMIN])
-            )
+            return await users.create(cloud.database, cloud.passwords, _OPERATOR, username, role=[ROLE_ADMIN])
         except InvalidRequest:
             raise UserRefused(f"{username} exists already, nothing was changed") from None
 

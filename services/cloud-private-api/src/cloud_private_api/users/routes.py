@@ -24,7 +24,9 @@ UsernamePath = Annotated[str, Path(alias="username")]
 @router.answers(contract.CREATE_USER)
 async def create_user(ports: Running, caller: CallerDep, request: CreateUser) -> Response:
     """Make a user; the answer holds its password, once."""
-    return answer(await service.create(ports.database, ports.passwords, caller, request))
+    return answer(
+        await service.create(ports.database, ports.passwords, caller, request.username, role=request.role)
+    )
 
 
 @router.answers(contract.LIST_USERS)
@@ -44,7 +46,11 @@ async def update_user(
     ports: Running, caller: CallerDep, username: UsernamePath, request: UpdateUser
 ) -> Response:
     """Enable or disable a user, change its roles."""
-    return answer(await service.update(ports.database, ports.users, caller, username, request))
+    return answer(
+        await service.update(
+            ports.database, ports.users, caller, username, enabled=request.enabled, role=request.role
+        )
+    )
 
 
 @router.answers(contract.DELETE_USER)

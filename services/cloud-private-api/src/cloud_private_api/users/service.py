@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +16,7 @@ from cloud_private_api.parameters import is_storable
 from cloud_private_api.passwords import PasswordWorker, generate_password, is_hash
 from cloud_private_api.users import repository
 from cloud_private_api.users.ports import Ports
-from powerauth_contracts.cloud.users import CreateUser, SystemUser, SystemUsers, UpdateUser
+from powerauth_contracts.cloud.users import SystemUser, SystemUsers
 from powerauth_contracts.rest import applications
 from servicekit.database import Database
 from servicekit.logs import get_logger
@@ -51,17 +51,17 @@ async def _lock(database: Database, session: AsyncSession, username: str) -> Use
 
 
 async def create(
-    database: Database, passwords: PasswordWorker, caller: Caller, request: CreateUser
+    database: Database, passwords: PasswordWorker, caller: Caller, username: str, *, role: Sequence[str]
 ) -> SystemUser:
     """Make a user; its generated password is in this answer and nowhere else."""
     password = generate_password()
     password_hash = await passwords.hash(password)
     async with database.transaction() as session:
-        user = await repository.insert(session, request.username, password_hash)
+        user = await repository.insert(session, username, password_hash)
         if user is None:
-            raise InvalidRequest(Violation("username", "is already in use", request.username))
-        await repository.replace_authorities(session, user, request.role)
-        _audit(session, caller, "System user created", user.username, role=request.role)
+            raise InvalidRequest(Violation("username", "is already in use", username))
+        await repository.replace_authorities(session, user, role)
+        _audit(session, caller, "System user created", user.username, role=role)
         return _shown(await repository.record(session, user), password)
 
 
@@ -83,22 +83,25 @@ async def detail(database: Database, username: str) -> SystemUser:
 
 
 async def update(
-    database: Database, users: UserDirectory, caller: Caller, username: str, request: UpdateUser
+    database: Database,
+    users: UserDirectory,
+    caller: Caller,
+    username: str,
+    *,
+    enabled: bool | None,
+    role: Sequence[str] | None,
 ) -> SystemUser:
-    """Enable, disable, change roles."""
+    """Enable, disable, change roles; None = as it is."""
     async with database.transaction() as session:
-        loses_admin = request.enabled is False or (
-            request.role is not None and ROLE_ADMIN not in request.role
-        )
-        if loses_admin:
+        if enabled is False or (role is not None and ROLE_ADMIN not in role):
             await _keep_one_admin(database, session, username)
         user = await _lock(database, session, username)
         before = await repository.record(session, user)
         old: Mapping[str, object] = {"enabled": user.enabled, "role": before.authorities}
-        if request.enabled is not None:
-            user.enabled = request.enabled
-        if request.role is not None:
-            await repository.replace_authorities(session, user, request.role)
+        if enabled is not None:
+            user.enabled = enabled
+        if role is not None:
+            await repository.replace_authorities(session, user, role)
         await session.flush()
         after = await repository.record(session, user)
         new: Mapping[str, object] = {"enabled": user.enabled, "role": after.authorities}
