@@ -13,8 +13,8 @@ from cloud_private_api.applications.service import existing
 from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area, translated
-from cloud_private_api.errors import InvalidRequest, NotFound, Violation
-from powerauth_contracts.cloud.applications import ConfigItem, ConfigItems, OidcProvider, OidcProviders
+from cloud_private_api.errors import NotFound
+from powerauth_contracts.cloud.applications import ConfigItem, ConfigItems, OidcProviders
 from powerauth_contracts.rest import applications as contract
 from powerauth_contracts.texts import CoreRefused
 from servicekit.database import Database
@@ -59,34 +59,29 @@ async def providers(ports: Ports, app_id: str) -> OidcProviders:
 
 
 @in_area(Area.ADMIN)
-async def provider(ports: Ports, app_id: str, provider_id: str) -> dict[str, Any]:
+async def provider(ports: Ports, app_id: str, provider_id: str) -> rules.Provider:
     """One OIDC provider, its secret masked."""
     await existing(ports, app_id)
     for item in await _providers(ports.core, app_id):
         if item.get("providerId") == provider_id:
-            shown: dict[str, Any] = rules.masked(item)
+            shown: rules.Provider = rules.masked(item)
             return shown
     raise NotFound
 
 
 @in_area(Area.ADMIN)
-async def put_provider(
-    ports: Ports, caller: Caller, app_id: str, provider_id: str, request: OidcProvider
-) -> dict[str, Any]:
+async def put_provider(ports: Ports, caller: Caller, app_id: str, provider: rules.Provider) -> rules.Provider:
     """Insert or replace one OIDC provider; the others stay."""
-    if request.provider_id != provider_id:
-        raise InvalidRequest(Violation("providerId", "must be that of the path", request.provider_id))
-    members = request.model_dump(exclude_none=True)
-    check_uris(members, ports.settings.environment)
+    check_uris(provider, ports.settings.environment)
     await existing(ports, app_id)
     stored = await _providers(ports.core, app_id)
-    new = rules.with_stored_secret(members, stored)
-    others = [item for item in stored if item.get("providerId") != provider_id]
+    new = rules.with_stored_secret(provider, stored)
+    others = [item for item in stored if item.get("providerId") != provider["providerId"]]
     try:
         await _write(ports.database, ports.core, caller, app_id, rules.OAUTH2_PROVIDERS, [*others, new])
     except CoreRefused as refusal:
         raise translated(refusal, Area.ADMIN, inside=f"values.{len(others)}.") from None
-    shown: dict[str, Any] = rules.masked(new)
+    shown: rules.Provider = rules.masked(new)
     return shown
 
 
@@ -111,7 +106,7 @@ async def _config(core: CoreClient, app_id: str) -> list[contract.ConfigItem]:
     return (await core.ask(contract.CONFIG_DETAIL, application_id=app_id)).application_configs
 
 
-async def _providers(core: CoreClient, app_id: str) -> list[dict[str, Any]]:
+async def _providers(core: CoreClient, app_id: str) -> list[rules.Provider]:
     for item in await _config(core, app_id):
         if item.key == rules.OAUTH2_PROVIDERS:
             return [value for value in item.values if isinstance(value, dict)]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from cloud_private_api.applications import config_service, service
 from cloud_private_api.applications.ports import Running
 from cloud_private_api.callers import CallerDep
+from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.parameters import AppIdPath
 from cloud_private_api.routing import CloudRouter, answer
 from powerauth_contracts.cloud import applications as contract
@@ -35,7 +36,7 @@ Provider = RootModel[dict[str, Any]]
 @router.answers(contract.CREATE_APPLICATION)
 async def create_application(ports: Running, caller: CallerDep, request: CreateApplication) -> Response:
     """Make an application."""
-    return answer(await service.create(ports, caller, request))
+    return answer(await service.create(ports, caller, request.id, roles=request.roles))
 
 
 @router.answers(contract.LIST_APPLICATIONS)
@@ -75,13 +76,13 @@ async def update_version(
 @router.answers(contract.GET_APPLICATION_ROLES)
 async def get_roles(ports: Running, app_id: AppIdPath) -> Response:
     """The roles of an application."""
-    return answer(await service.roles(ports, app_id))
+    return answer(Roles(roles=await service.roles(ports, app_id)))
 
 
 @router.answers(contract.UPDATE_APPLICATION_ROLES)
 async def replace_roles(ports: Running, caller: CallerDep, app_id: AppIdPath, request: Roles) -> Response:
     """Give an application exactly these roles."""
-    return answer(await service.replace_roles(ports, caller, app_id, request.roles))
+    return answer(Roles(roles=await service.replace_roles(ports, caller, app_id, request.roles)))
 
 
 @router.answers(contract.GET_APPLICATION_CONFIG)
@@ -126,7 +127,10 @@ async def put_provider(
     request: OidcProvider,
 ) -> Response:
     """Insert or replace one OIDC provider."""
-    return answer(Provider(await config_service.put_provider(ports, caller, app_id, provider_id, request)))
+    if request.provider_id != provider_id:
+        raise InvalidRequest(Violation("providerId", "must be that of the path", request.provider_id))
+    provider = request.model_dump(exclude_none=True)
+    return answer(Provider(await config_service.put_provider(ports, caller, app_id, provider)))
 
 
 @router.answers(contract.REMOVE_OIDC_PROVIDER)

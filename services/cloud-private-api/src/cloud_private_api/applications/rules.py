@@ -74,6 +74,7 @@ def masked(provider: Any) -> Any:
 
 
 Provider = dict[str, Any]
+"""An OIDC provider as the core keeps it: members of the configuration's JSON, unknown ones too."""
 
 
 def with_stored_secret(provider: Provider, stored: Sequence[Provider]) -> Provider:

@@ -16,8 +16,6 @@ from powerauth_contracts.cloud.applications import (
     Application,
     ApplicationItem,
     Applications,
-    CreateApplication,
-    Roles,
     Version,
     Versions,
 )
@@ -46,15 +44,13 @@ async def _shown(database: Database, detail: contract.ApplicationDetail) -> Appl
 
 
 @in_area(Area.ADMIN)
-async def create(ports: Ports, caller: Caller, request: CreateApplication) -> Application:
+async def create(ports: Ports, caller: Caller, app_id: str, *, roles: Sequence[str] | None) -> Application:
     """Make an application with its first version and keys."""
-    await ports.core.tell(contract.CREATE, application_id=request.id)
-    await record_change(ports.database, caller.username, "Application created", {"application": request.id})
-    if request.roles:
-        await ports.core.ask(
-            contract.ROLES_CREATE, application_id=request.id, application_roles=request.roles
-        )
-    return await _shown(ports.database, await _detail(ports, request.id))
+    await ports.core.tell(contract.CREATE, application_id=app_id)
+    await record_change(ports.database, caller.username, "Application created", {"application": app_id})
+    if roles:
+        await ports.core.ask(contract.ROLES_CREATE, application_id=app_id, application_roles=roles)
+    return await _shown(ports.database, await _detail(ports, app_id))
 
 
 @in_area(Area.ADMIN)
@@ -123,16 +119,15 @@ async def _version(ports: Ports, app_id: str, name: str) -> Version:
 
 
 @in_area(Area.ADMIN)
-async def roles(ports: Ports, app_id: str) -> Roles:
+async def roles(ports: Ports, app_id: str) -> list[str]:
     """The roles of an application."""
     await existing(ports, app_id)
-    found = await ports.core.ask(contract.ROLES_LIST, application_id=app_id)
-    return Roles(roles=found.application_roles)
+    return (await ports.core.ask(contract.ROLES_LIST, application_id=app_id)).application_roles
 
 
 @in_area(Area.ADMIN)
-async def replace_roles(ports: Ports, caller: Caller, app_id: str, new: Sequence[str]) -> Roles:
-    """Give an application exactly these roles.
+async def replace_roles(ports: Ports, caller: Caller, app_id: str, new: Sequence[str]) -> list[str]:
+    """Give an application exactly these roles; returns what it has then.
 
     The core's replace refuses an empty list: then those present are removed.
     """
@@ -151,4 +146,4 @@ async def replace_roles(ports: Ports, caller: Caller, app_id: str, new: Sequence
         "Application roles changed",
         {"application": app_id, "old": old, "new": after},
     )
-    return Roles(roles=after)
+    return after
