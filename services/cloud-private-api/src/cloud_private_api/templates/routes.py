@@ -11,12 +11,9 @@ from cloud_private_api.callers import CallerDep
 from cloud_private_api.routing import CloudRouter, answer
 from cloud_private_api.templates import service
 from cloud_private_api.templates.ports import Running
+from cloud_private_api.templates.rules import TemplateContent
 from powerauth_contracts.cloud import templates as contract
-from powerauth_contracts.cloud.templates import (
-    SaveText,
-    Template,
-    UpdateTemplate,
-)
+from powerauth_contracts.cloud.templates import SaveText, Template, UpdateTemplate
 from powerauth_contracts.wire import StatusResponse
 
 router = CloudRouter("Operation Templates")
@@ -35,7 +32,7 @@ async def list_templates(ports: Running) -> Response:
 @router.answers(contract.CREATE_OPERATION_TEMPLATE)
 async def create_template(ports: Running, caller: CallerDep, request: Template) -> Response:
     """Make a template."""
-    return answer(await service.create(ports, caller, request))
+    return answer(await service.create(ports, caller, request.template_name, _content(request)))
 
 
 @router.answers(contract.GET_OPERATION_TEMPLATE)
@@ -49,7 +46,7 @@ async def update_template(
     ports: Running, caller: CallerDep, template_name: TemplateNamePath, request: UpdateTemplate
 ) -> Response:
     """Replace a template's content."""
-    return answer(await service.update(ports, caller, template_name, request))
+    return answer(await service.update(ports, caller, template_name, _content(request)))
 
 
 @router.answers(contract.REMOVE_OPERATION_TEMPLATE)
@@ -80,7 +77,20 @@ async def put_text(
     request: SaveText,
 ) -> Response:
     """Insert or replace a text."""
-    return answer(await service.put_text(ports, caller, operation_type, language, request))
+    parts = request.model_dump(exclude_none=True)
+    return answer(
+        await service.put_text(
+            ports,
+            caller,
+            operation_type,
+            language,
+            title=request.title,
+            message=request.message,
+            attributes=parts.get("attributes"),
+            ui=parts.get("ui"),
+            result_texts=parts.get("resultTexts"),
+        )
+    )
 
 
 @router.answers(contract.REMOVE_OPERATION_TEXT)
@@ -90,3 +100,15 @@ async def remove_text(
     """Remove a text."""
     await service.remove_text(ports, caller, operation_type, language)
     return answer(StatusResponse())
+
+
+def _content(request: UpdateTemplate) -> TemplateContent:
+    return TemplateContent(
+        operation_type=request.operation_type,
+        data_template=request.data_template,
+        signature_type=request.signature_type,
+        max_failure_count=request.max_failure_count,
+        expiration=request.expiration,
+        risk_flags=request.risk_flags,
+        proximity_check_enabled=request.proximity_check_enabled,
+    )

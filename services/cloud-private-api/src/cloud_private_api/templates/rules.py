@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cloud_private_api.errors import InvalidRequest, Violation
@@ -11,6 +13,19 @@ from powerauth_contracts.rest.templates import OperationTemplateDetailResponse, 
 from powerauth_protocol.common.json_text import read_json
 
 _LANGUAGE = re.compile(r"[a-z]{2,8}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateContent:
+    """Everything of a template but its name, in the core's words; ``expiration`` in seconds."""
+
+    operation_type: str
+    data_template: str
+    signature_type: Sequence[str]
+    max_failure_count: int
+    expiration: int
+    risk_flags: str | None
+    proximity_check_enabled: bool
 
 
 def checked_language(language: str) -> str:

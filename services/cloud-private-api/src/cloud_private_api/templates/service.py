@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.core_client import CoreClient
@@ -10,15 +14,8 @@ from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_storable
 from cloud_private_api.templates import rules
 from cloud_private_api.templates.ports import Ports
-from powerauth_contracts.cloud.templates import (
-    SaveText,
-    ShownTemplate,
-    Template,
-    Templates,
-    Text,
-    Texts,
-    UpdateTemplate,
-)
+from cloud_private_api.templates.rules import TemplateContent
+from powerauth_contracts.cloud.templates import ShownTemplate, Templates, Text, Texts
 from powerauth_contracts.rest import templates as contract
 from servicekit.database import Database
 
@@ -37,20 +34,20 @@ async def detail(ports: Ports, name: str) -> ShownTemplate:
 
 
 @in_area(Area.ADMIN)
-async def create(ports: Ports, caller: Caller, request: Template) -> ShownTemplate:
+async def create(ports: Ports, caller: Caller, name: str, content: TemplateContent) -> ShownTemplate:
     """Make a template."""
-    members = request.model_dump(by_alias=False, exclude_none=True)
-    made = rules.shown_template(await ports.core.ask(contract.TEMPLATE_CREATE, **members))
+    made = rules.shown_template(
+        await ports.core.ask(contract.TEMPLATE_CREATE, **asdict(content), template_name=name)
+    )
     await _audit(ports.database, caller, "Operation template created", new=made)
     return made
 
 
 @in_area(Area.ADMIN)
-async def update(ports: Ports, caller: Caller, name: str, request: UpdateTemplate) -> ShownTemplate:
+async def update(ports: Ports, caller: Caller, name: str, content: TemplateContent) -> ShownTemplate:
     """Replace a template's content; operations made from it keep theirs."""
     old = await _find(ports, name)
-    members = request.model_dump(by_alias=False, exclude_none=True)
-    after = rules.shown_template(await ports.core.ask(contract.TEMPLATE_UPDATE, id=old.id, **members))
+    after = rules.shown_template(await ports.core.ask(contract.TEMPLATE_UPDATE, id=old.id, **asdict(content)))
     await _audit(
         ports.database, caller, "Operation template changed", old=rules.shown_template(old), new=after
     )
@@ -102,22 +99,33 @@ async def _texts(core: CoreClient, operation_type: str | None = None) -> list[co
 
 @in_area(Area.ADMIN)
 async def put_text(
-    ports: Ports, caller: Caller, operation_type: str, language: str, request: SaveText
+    ports: Ports,
+    caller: Caller,
+    operation_type: str,
+    language: str,
+    *,
+    title: str,
+    message: str,
+    attributes: Sequence[Any] | None,
+    ui: Mapping[str, Any] | None,
+    result_texts: Mapping[str, Any] | None,
 ) -> Text:
-    """Insert or replace a text."""
+    """Insert or replace a text.
+
+    :param attributes: JSON for the app, kept as it is, like ``ui`` and ``result_texts``
+    """
     wanted = rules.checked_language(language)
     if not is_storable(operation_type):
         raise NotFound
-    parts = request.model_dump(exclude_none=True)
     saved = await ports.core.ask(
         contract.TEXT_UPDATE,
         placeholder=operation_type,
         language=wanted,
-        title=request.title,
-        message=request.message,
-        attributes=parts.get("attributes"),
-        ui=parts.get("ui"),
-        result_texts=parts.get("resultTexts"),
+        title=title,
+        message=message,
+        attributes=attributes,
+        ui=ui,
+        result_texts=result_texts,
     )
     ports.texts.forget(operation_type)
     await record_change(
