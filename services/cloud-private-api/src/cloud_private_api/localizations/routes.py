@@ -42,7 +42,11 @@ async def put_localization(
     request: SaveLocalization,
 ) -> Response:
     """Insert or replace a push text."""
-    return answer(await service.put(ports.database, caller, placeholder, language, request))
+    return answer(
+        await service.put(
+            ports.database, caller, placeholder, language, title=request.title, summary=request.summary
+        )
+    )
 
 
 @router.answers(contract.REMOVE_LOCALIZATION)

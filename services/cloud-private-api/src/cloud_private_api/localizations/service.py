@@ -11,7 +11,7 @@ from cloud_private_api.localizations import repository
 from cloud_private_api.localizations.models import Localization as Row
 from cloud_private_api.parameters import is_storable
 from cloud_private_api.templates.rules import checked_language
-from powerauth_contracts.cloud.localizations import Localization, Localizations, SaveLocalization
+from powerauth_contracts.cloud.localizations import Localization, Localizations
 from servicekit.database import Database
 
 
@@ -35,14 +35,14 @@ async def detail(database: Database, placeholder: str, language: str) -> Localiz
 
 
 async def put(
-    database: Database, caller: Caller, placeholder: str, language: str, request: SaveLocalization
+    database: Database, caller: Caller, placeholder: str, language: str, *, title: str, summary: str
 ) -> Localization:
     """Insert or replace a text."""
     wanted = checked_language(language)
     if not is_storable(placeholder):
         raise NotFound
     async with database.transaction() as session:
-        row = await repository.put(session, placeholder, wanted, request.title, request.summary)
+        row = await repository.put(session, placeholder, wanted, title, summary)
         _audit(session, caller, "Push text changed", placeholder, wanted)
         return _shown(row)
 

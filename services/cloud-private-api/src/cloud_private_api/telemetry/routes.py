@@ -16,4 +16,7 @@ router = CloudRouter("Telemetry")
 @router.answers(contract.TELEMETRY_REPORT)
 async def report(ports: Running, request: TelemetryRequest) -> Response:
     """How many users an application has."""
-    return answer(await service.report(ports.core, request))
+    about = request.parameters
+    return answer(
+        await service.report(ports.core, request.name, application=about.application, days=about.days)
+    )
