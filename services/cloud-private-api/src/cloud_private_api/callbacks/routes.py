@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from cloud_private_api.callbacks import service
 from cloud_private_api.callbacks.ports import Running
+from cloud_private_api.callbacks.rules import WantedCallback
 from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdPath
 from cloud_private_api.routing import CloudRouter, answer
@@ -26,7 +27,7 @@ async def create_callback(
     ports: Running, caller: CallerDep, app_id: AppIdPath, request: SaveCallback
 ) -> Response:
     """Register a callback URL."""
-    return answer(await service.create(ports.database, ports.core, caller, app_id, request))
+    return answer(await service.create(ports.database, ports.core, caller, app_id, _wanted(request)))
 
 
 @router.answers(contract.LIST_CALLBACKS)
@@ -46,7 +47,9 @@ async def update_callback(
     ports: Running, caller: CallerDep, app_id: AppIdPath, callback_id: CallbackIdPath, request: SaveCallback
 ) -> Response:
     """Replace a callback; secrets that are missing stay."""
-    return answer(await service.update(ports.database, ports.core, caller, app_id, callback_id, request))
+    return answer(
+        await service.update(ports.database, ports.core, caller, app_id, callback_id, _wanted(request))
+    )
 
 
 @router.answers(contract.REMOVE_CALLBACK)
@@ -56,3 +59,17 @@ async def remove_callback(
     """Remove a callback."""
     await service.remove(ports.database, ports.core, caller, app_id, callback_id)
     return answer(StatusResponse())
+
+
+def _wanted(request: SaveCallback) -> WantedCallback:
+    given = request.authentication
+    return WantedCallback(
+        name=request.name,
+        type=request.type,
+        callback_url=request.callback_url,
+        attributes=request.attributes,
+        authentication=None if given is None else given.model_dump(exclude_none=True),
+        max_attempts=request.max_attempts,
+        initial_backoff=request.initial_backoff,
+        retention_period=request.retention_period,
+    )

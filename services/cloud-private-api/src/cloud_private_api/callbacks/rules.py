@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.errors import InvalidRequest, Violation
-from powerauth_contracts.cloud.callbacks import Authentication, Callback, CallbackType, SaveCallback
+from powerauth_contracts.cloud.callbacks import Callback, CallbackType
 from powerauth_contracts.durations import format_duration
 from powerauth_contracts.rest.callbacks import CallbackUrlDetail
 from servicekit.kept_secrets import CALLBACK_SECRETS, HINT, to_be_given_anew
@@ -52,18 +53,41 @@ _ALWAYS = frozenset({"type", "activationId", "operationId"})
 _SET_FLAG = "Set"
 
 
-def checked_attributes(request: SaveCallback) -> list[str]:
+Authentication = Mapping[str, Mapping[str, Any]]
+"""How the core authenticates to a callback's URL: members by kind, in the core's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedCallback:
+    """A callback as it shall be.
+
+    :ivar attributes: None = all of the type
+    :ivar authentication: None = none, or what there was
+    :ivar initial_backoff: ISO-8601 duration, as ``retention_period``; None = as the core is configured
+    """
+
+    name: str
+    type: CallbackType
+    callback_url: str
+    attributes: Sequence[str] | None
+    authentication: Authentication | None = field(repr=False)
+    max_attempts: int | None
+    initial_backoff: str | None
+    retention_period: str | None
+
+
+def checked_attributes(wanted: WantedCallback) -> list[str]:
     """The attributes to send: those named, or all of the type.
 
     :raises InvalidRequest: an attribute that the type does not have
     """
-    known = ATTRIBUTES[request.type]
-    if request.attributes is None:
+    known = ATTRIBUTES[wanted.type]
+    if wanted.attributes is None:
         return list(known)
-    for name in request.attributes:
+    for name in wanted.attributes:
         if name not in known and name not in _ALWAYS:
             raise InvalidRequest(Violation("attributes", "is not an attribute of this type", name))
-    return [name for name in dict.fromkeys(request.attributes) if name in known]
+    return [name for name in dict.fromkeys(wanted.attributes) if name in known]
 
 
 def check_locations(caller: Caller, authentication: Authentication | None) -> None:
@@ -71,42 +95,30 @@ def check_locations(caller: Caller, authentication: Authentication | None) -> No
 
     :raises InvalidRequest: another caller names one
     """
-    certificate = authentication.certificate if authentication else None
-    if caller.is_admin or certificate is None:
-        return
-    for field, value in (
-        ("keyStoreLocation", certificate.key_store_location),
-        ("trustStoreLocation", certificate.trust_store_location),
-    ):
-        if value is not None:
+    certificate = (authentication or {}).get("certificate", {})
+    for name in ("keyStoreLocation", "trustStoreLocation"):
+        value = certificate.get(name)
+        if value is not None and not caller.is_admin:
             raise InvalidRequest(
-                Violation(f"authentication.certificate.{field}", "may be set by an administrator only", value)
+                Violation(f"authentication.certificate.{name}", "may be set by an administrator only", value)
             )
 
 
-def core_members(request: SaveCallback, authentication: Mapping[str, object] | None) -> Mapping[str, object]:
+def core_members(wanted: WantedCallback) -> Mapping[str, object]:
     """The callback in the core's words."""
     return {
-        "name": request.name,
-        "type": CORE_TYPES[request.type],
-        "callback_url": request.callback_url,
-        "attributes": checked_attributes(request),
-        "authentication": authentication,
-        "max_attempts": request.max_attempts,
-        "initial_backoff": request.initial_backoff,
-        "retention_period": request.retention_period,
+        "name": wanted.name,
+        "type": CORE_TYPES[wanted.type],
+        "callback_url": wanted.callback_url,
+        "attributes": checked_attributes(wanted),
+        "authentication": wanted.authentication,
+        "max_attempts": wanted.max_attempts,
+        "initial_backoff": wanted.initial_backoff,
+        "retention_period": wanted.retention_period,
     }
 
 
-def requested_authentication(request: SaveCallback) -> Mapping[str, object] | None:
-    """The authentication of a request in the core's words; None when the request has none."""
-    if request.authentication is None:
-        return None
-    members: Mapping[str, object] = request.authentication.model_dump(exclude_none=True)
-    return members
-
-
-def stored_authentication(stored: CallbackUrlDetail) -> Mapping[str, object]:
+def stored_authentication(stored: CallbackUrlDetail) -> Authentication:
     """The stored authentication without its secrets: sent back, the core keeps the secrets.
 
     An update without authentication would wipe what is stored.
@@ -127,10 +139,9 @@ def _sections(stored: CallbackUrlDetail) -> Mapping[str, Mapping[str, Any]]:
     return stored.authentication.model_dump()
 
 
-def check_kept_secrets(stored: CallbackUrlDetail, members: Mapping[str, object]) -> None:
+def check_kept_secrets(stored: CallbackUrlDetail, wanted: WantedCallback) -> None:
     """Secrets that are kept go to the address they were given for (D29).
 
-    :param members: the callback to write, in the core's words
     :raises InvalidRequest: names those that must be given anew
     """
     flagged = {
@@ -138,7 +149,7 @@ def check_kept_secrets(stored: CallbackUrlDetail, members: Mapping[str, object])
         for name, section in _sections(stored).items()
     }
     old = {"callbackUrl": stored.callback_url, "authentication": flagged}
-    new = {"callbackUrl": members["callback_url"], "authentication": members["authentication"]}
+    new = {"callbackUrl": wanted.callback_url, "authentication": wanted.authentication}
     names = to_be_given_anew(CALLBACK_SECRETS, old, new)
     if names:
         raise InvalidRequest(*[Violation(name, HINT) for name in names])

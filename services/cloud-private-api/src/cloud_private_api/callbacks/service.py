@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.applications.service import existing
 from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.callbacks import rules
 from cloud_private_api.callbacks.ports import Ports
+from cloud_private_api.callbacks.rules import WantedCallback
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_core_id, is_storable
-from powerauth_contracts.cloud.callbacks import Callback, Callbacks, SaveCallback
+from powerauth_contracts.cloud.callbacks import Callback, Callbacks
 from powerauth_contracts.rest import callbacks as contract
 from servicekit.database import Database
 
@@ -37,33 +39,36 @@ async def detail(core: CoreClient, app_id: str, callback_id: str) -> Callback:
 
 @in_area(Area.ADMIN)
 async def create(
-    database: Database, core: CoreClient, caller: Caller, app_id: str, request: SaveCallback
+    database: Database, core: CoreClient, caller: Caller, app_id: str, wanted: WantedCallback
 ) -> Callback:
     """Register a callback."""
     if not is_storable(app_id):
         raise NotFound
-    rules.check_locations(caller, request.authentication)
-    members = rules.core_members(request, rules.requested_authentication(request))
-    made = rules.shown(await core.ask(contract.CREATE, **_inside(app_id), **members))
+    rules.check_locations(caller, wanted.authentication)
+    made = rules.shown(await core.ask(contract.CREATE, **_inside(app_id), **rules.core_members(wanted)))
     await _audit(database, caller, "Callback created", app_id, new=made)
     return made
 
 
 @in_area(Area.ADMIN)
 async def update(
-    database: Database, core: CoreClient, caller: Caller, app_id: str, callback_id: str, request: SaveCallback
+    database: Database,
+    core: CoreClient,
+    caller: Caller,
+    app_id: str,
+    callback_id: str,
+    wanted: WantedCallback,
 ) -> Callback:
     """Replace a callback; secrets that are missing stay as they are, if their address does.
 
     :raises InvalidRequest: a secret would go to another address
     """
     old = await _find(core, app_id, callback_id)
-    rules.check_locations(caller, request.authentication)
-    authentication = rules.requested_authentication(request)
-    if authentication is None:
-        authentication = rules.stored_authentication(old)
-    members = rules.core_members(request, authentication)
-    rules.check_kept_secrets(old, members)
+    rules.check_locations(caller, wanted.authentication)
+    if wanted.authentication is None:
+        wanted = replace(wanted, authentication=rules.stored_authentication(old))
+    members = rules.core_members(wanted)
+    rules.check_kept_secrets(old, wanted)
     after = rules.shown(await core.ask(contract.UPDATE, **_inside(app_id), id=callback_id, **members))
     await _audit(database, caller, "Callback changed", app_id, old=rules.shown(old), new=after)
     return after
