@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, reduce
+from importlib import import_module
+from inspect import getsource
 
 import grimp
 import pytest
+
+from powerauth_contracts.wire import RequestModel
 
 SERVICES = ("powerauth_core", "cloud_private_api", "enrollment")
 ROLES = {
@@ -105,6 +110,24 @@ def passes_wire_models_on(module: str) -> bool:
     if room in DOORS:
         return room == "dmz" and any(name.startswith(f"{CONTRACTS}.rest.") for name in known)
     return any(name.startswith(f"{CONTRACTS}.") and name not in WIRE_VALUES for name in known)
+
+
+def test_use_cases_of_the_cloud_take_no_requests() -> None:
+    rooms = (module for module in graph().modules if module.startswith("cloud_private_api."))
+    inside = sorted(module for module in rooms if role(module) not in ("routes", "views"))
+    assert [(module, name) for module in inside for name in requests_named_in(module)] == []
+
+
+def requests_named_in(module: str) -> Iterator[str]:
+    """Models of requests that a module names, imported or as a member of what it imports."""
+    source = import_module(module)
+    known: object = source
+    for node in ast.walk(ast.parse(getsource(source))):
+        if isinstance(node, ast.Name | ast.Attribute):
+            name = ast.unparse(node)
+            found = reduce(lambda owner, part: getattr(owner, part, None), name.split("."), known)
+            if isinstance(found, type) and issubclass(found, RequestModel):
+                yield name
 
 
 @pytest.mark.parametrize("service", ["powerauth_core", "cloud_private_api"])
