@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from types import NoneType
 from typing import Any
 
+from powerauth_contracts.calls import Call
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.json_text import JsonError, read_json
 
@@ -21,6 +24,15 @@ class CoreRefused(Exception):
         self.code = code
         self.path = path
         self.details = details
+
+
+@cache
+def wire_names(call: Call[Any, Any]) -> Mapping[str, str]:
+    """The wire's name of each member of a call's request, by its name in the model and by itself."""
+    if call.request is NoneType:
+        return {}
+    aliases = {name: str(member.alias) for name, member in call.request.model_fields.items()}
+    return aliases | {alias: alias for alias in aliases.values()}
 
 
 def request_text(members: Mapping[str, object]) -> bytes:

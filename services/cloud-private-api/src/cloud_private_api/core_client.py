@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from types import NoneType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -14,7 +13,7 @@ from cloud_private_api.errors import UpstreamFailed
 from powerauth_contracts import moments
 from powerauth_contracts.calls import Call, Content
 from powerauth_contracts.rest import system
-from powerauth_contracts.texts import CoreRefused, refusal, request_text
+from powerauth_contracts.texts import CoreRefused, refusal, request_text, wire_names
 from powerauth_contracts.wire import JsonReader, ObjectResponse
 from servicekit.calls.client import RawAnswer, RemoteUnavailable, ServiceClient
 from servicekit.logs import get_logger
@@ -68,7 +67,7 @@ class CoreClient:
         await self._send(call, members)
 
     async def _send(self, call: Call[Any, Any], members: Mapping[str, object]) -> RawAnswer:
-        names = _wire_names(call)
+        names = wire_names(call)
         request = {names[name]: _written(value) for name, value in members.items() if value is not None}
         raw = await self._http.post_json(call.path, request_text(request))
         if raw.status == 200:
@@ -90,13 +89,6 @@ def _name(call: Call[Any, Any]) -> str:
 def _written(value: object) -> object:
     """A moment as epoch milliseconds, anything else as it is."""
     return moments.to_ms(value) if isinstance(value, datetime) else value
-
-
-@cache
-def _wire_names(call: Call[Any, Any]) -> Mapping[str, str]:
-    if call.request is NoneType:
-        return {}
-    return {name: str(member.alias) for name, member in call.request.model_fields.items()}
 
 
 @cache

@@ -6,7 +6,7 @@ failure; anything else, from a broken connection to an answer that cannot be rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from powerauth_contracts.dmz.models import (
 )
 from powerauth_contracts.dmz.purposes import SignatureTypes
 from powerauth_contracts.dmz.table import BUNDLE, DOOR, TEXTS, VERIFY, SignedCall, TokenCall
-from powerauth_contracts.texts import CoreRefused, refusal, request_text, response_object
+from powerauth_contracts.texts import CoreRefused, refusal, request_text, response_object, wire_names
 from powerauth_contracts.wire import WireModel
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
@@ -62,13 +62,14 @@ class CoreDoor:
         except CoreRefused:
             return
 
-    async def call(self, target: Call[Any, Answer], request: JsonObject) -> Answer:
+    async def call(self, target: Call[Any, Answer], /, **members: object) -> Answer:
         """Make an unauthenticated call.
 
+        :param members: of its request, by their names or the wire's; those that are None are left out
         :raises CoreRefused: with the core's code.
         :raises RemoteUnavailable: when there is no usable answer.
         """
-        return _typed(target.answer, await self._ask(target, request))
+        return _typed(target.answer, await self._ask(target, _named(target, members)))
 
     async def signed(
         self, target: SignedCall[SignedRequest, Answer], header: SignatureHeader, body: bytes
@@ -109,11 +110,11 @@ class CoreDoor:
         return _typed(target.answer, await self._ask(target, request))
 
     async def token(
-        self, target: TokenCall[TokenRequest, Answer], header: TokenHeader, request: JsonObject | None = None
+        self, target: TokenCall[TokenRequest, Answer], header: TokenHeader, /, **members: object
     ) -> Answer | None:
         """Have the core validate `header` and act, in one; None when not authenticated."""
-        members = {"header": members_of(header), **(request or {})}
-        return _if_authenticated(target.answer, await self._ask(target, members))
+        request = {"header": members_of(header), **_named(target, members)}
+        return _if_authenticated(target.answer, await self._ask(target, request))
 
     async def sealed(
         self,
@@ -143,6 +144,11 @@ class CoreDoor:
             _log.error("core answer unreadable", path=_name(target.path))
             raise RemoteUnavailable("the core's answer cannot be read")
         return content
+
+
+def _named(target: Call[Any, Any], members: Mapping[str, object]) -> JsonObject:
+    names = wire_names(target)
+    return {names[name]: value for name, value in members.items() if value is not None}
 
 
 @cache

@@ -96,7 +96,7 @@ async def _one_operation(
         incoming,
         InvalidRequest if operation_id is None else partial(core_error, Action.DETAIL),
         AuthenticationFailed,
-        {"id": operation_id or ""},
+        id=operation_id or "",
     )
     if operation_id is None:
         raise InvalidRequest

@@ -7,7 +7,7 @@ from enrollment.errors import ApplicationConfigurationFailed, EncryptionFailed
 from enrollment.pipeline import calls
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming
-from enrollment.wire import JsonObject, ok_object, text_member
+from enrollment.wire import ok_object, text_member
 from powerauth_contracts.dmz.table import APPLICATION_PUBLIC
 from powerauth_contracts.wire import json_bytes
 
@@ -25,6 +25,11 @@ async def provider_configuration(door: CoreDoor, incoming: Incoming) -> bytes:
         raise EncryptionFailed from None
     if provider_id is None:
         raise ApplicationConfigurationFailed
-    asked: JsonObject = {"applicationKey": envelope.application_key, "providerId": provider_id}
-    public = await calls.called(door, APPLICATION_PUBLIC, asked, ApplicationConfigurationFailed)
+    public = await calls.called(
+        door,
+        APPLICATION_PUBLIC,
+        ApplicationConfigurationFailed,
+        application_key=envelope.application_key,
+        provider_id=provider_id,
+    )
     return envelope.seal(json_bytes(ok_object(public)))

@@ -9,7 +9,7 @@ from enrollment.core_client import CoreDoor
 from enrollment.errors import SignatureInvalid
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
 from enrollment.pipeline.sealed import envelope_of
-from enrollment.wire import EnvelopeMembers, JsonObject
+from enrollment.wire import EnvelopeMembers
 from powerauth_contracts.calls import Call
 from powerauth_contracts.dmz.headers import Header
 from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest, SignedRequest, TokenRequest
@@ -23,10 +23,10 @@ Failure = type[ServiceError] | Callable[[CoreRefused], Exception]
 """What a refusal of the core is to a device: always the same, or found out from it."""
 
 
-async def called(door: CoreDoor, target: Call[Any, Answer], request: JsonObject, refused: Failure) -> Answer:
+async def called(door: CoreDoor, target: Call[Any, Answer], refused: Failure, /, **members: object) -> Answer:
     """Make a call that nobody signs."""
     try:
-        return await door.call(target, request)
+        return await door.call(target, **members)
     except CoreRefused as refusal:
         raise _error(refused, refusal) from None
 
@@ -59,12 +59,13 @@ async def by_token(
     incoming: Incoming,
     refused: Failure,
     unauthenticated: type[ServiceError] = SignatureInvalid,
-    request: JsonObject | None = None,
+    /,
+    **members: object,
 ) -> Answer:
-    """The same for a token; `request` has what the core is told beside it."""
+    """The same for a token; `members` are what the core is told beside it."""
     header = token_header(incoming, unauthenticated)
     try:
-        answer = await door.token(target, header, request)
+        answer = await door.token(target, header, **members)
     except CoreRefused as refusal:
         raise _error(refused, refusal) from None
     if answer is None:

@@ -94,13 +94,13 @@ async def open_application(door: CoreDoor, incoming: Incoming) -> OpenedEnvelope
         envelope = generation_of(header.version).envelopes.read(parse_json_object(incoming.body))
     except (MalformedJson, ProtocolError):
         raise EnvelopeRefused from None
-    call: JsonObject = {
-        "applicationKey": header.application_key,
-        "protocolVersion": header.version,
-        **envelope.members(),
-    }
     try:
-        keys = await door.call(ENVELOPE_KEYS, call)
+        keys = await door.call(
+            ENVELOPE_KEYS,
+            application_key=header.application_key,
+            protocol_version=header.version,
+            **envelope.members(),
+        )
     except CoreRefused:
         raise EnvelopeRefused from None
     try:

@@ -35,7 +35,7 @@ async def who_am_i(door: CoreDoor, incoming: Incoming, action: str) -> Caller:
 
     :raises SignatureInvalid: when not authenticated.
     """
-    answer = await calls.by_token(door, WHO_AM_I, incoming, SignatureInvalid, request={"audience": action})
+    answer = await calls.by_token(door, WHO_AM_I, incoming, SignatureInvalid, audience=action)
     return Caller(
         activation_id=told(answer.activation_id),
         user_id=told(answer.user_id),

@@ -46,12 +46,14 @@ async def create_activation(door: CoreDoor, limits: Limits, incoming: Incoming) 
         layer1 = check_layer1(envelope.plaintext_object())
     except EnvelopeRefused:
         raise ActivationFailed from None
-    request: JsonObject = {
-        "applicationKey": envelope.application_key,
-        "protocolVersion": envelope.version,
+    answer = await calls.called(
+        door,
+        ACTIVATION_CREATE,
+        _creation_failure,
+        application_key=envelope.application_key,
+        protocol_version=envelope.version,
         **layer1,
-    }
-    answer = await calls.called(door, ACTIVATION_CREATE, request, _creation_failure)
+    )
     limits.prove(incoming.network)
     members: JsonObject = {
         "activationData": answer.activation_data,
@@ -104,14 +106,13 @@ async def activation_status(door: CoreDoor, limits: Limits, incoming: Incoming) 
         raise ActivationFailed
     if not is_uuid(activation_id):
         return _random_status(activation_id, challenge)
-    asked: JsonObject = {"activationId": activation_id}
-    if challenge is not None:
-        asked["challenge"] = challenge
     key = f"{activation_id.lower()} {incoming.network}"
     turn = limits.turn(limits.status_per_activation, key, incoming.network, incoming.disconnected)
     async with turn:
         await limits.status_per_activation.count(key)
-        answer = await calls.called(door, ACTIVATION_STATUS, asked, ActivationFailed)
+        answer = await calls.called(
+            door, ACTIVATION_STATUS, ActivationFailed, activation_id=activation_id, challenge=challenge
+        )
     members = {
         "activationId": answer.activation_id,
         "encryptedStatusBlob": answer.encrypted_status_blob,

@@ -38,7 +38,7 @@ async def create_temporary_key(door: CoreDoor, limits: Limits, incoming: Incomin
 
 
 async def _forward(door: CoreDoor, jwt: str) -> JsonObject:
-    answer = await calls.called(door, KEYSTORE_CREATE, {"jwt": jwt}, TemporaryKeyFailed)
+    answer = await calls.called(door, KEYSTORE_CREATE, TemporaryKeyFailed, jwt=jwt)
     return {"jwt": answer.jwt}
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from enrollment.core_client import CoreDoor
 from enrollment.texts.rows import TextRow
-from enrollment.wire import JsonObject
 from powerauth_contracts.dmz.table import TEXTS
 from powerauth_contracts.texts import CoreRefused
 from servicekit.caching import Cache
@@ -75,11 +74,8 @@ class TextCache:
         return entry.confirmed_at is not None and self._now() - entry.confirmed_at < self._revalidate
 
     async def _refresh(self, operation_type: str, entry: _Entry) -> None:
-        request: JsonObject = {"operationType": operation_type}
-        if entry.etag is not None:
-            request["etag"] = entry.etag
         try:
-            answer = await self._door.call(TEXTS, request)
+            answer = await self._door.call(TEXTS, operation_type=operation_type, etag=entry.etag)
         except CoreRefused as refusal:
             raise RemoteUnavailable(f"the core refused to tell texts: {refusal.code}") from None
         except RemoteUnavailable:
