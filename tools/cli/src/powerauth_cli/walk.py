@@ -4,9 +4,9 @@ Core and cloud work on PostgreSQL, the services call each other over the network
 twice before it is traced, then it is traced seven times. A file is touched when a function of it runs in
 every one of the seven, so that a job which happens to run at the same time is no part of the trip; the other
 figures are medians. A move is a call whose caller of ours stands in another file; a coroutine that goes on is
-no new call. What the phone or the bank does itself is left out: a call is theirs when the SDK, or this
-module, is among its callers. What follows an answer (audit, outbox, events) belongs to the trip as long as it
-comes within `_AFTERMATH_SECONDS`.
+no new call, and what a dataclass generates for itself stands in no file. What the phone or the bank does
+itself is left out: a call is theirs when the SDK, or this module, is among its callers. What follows an
+answer (audit, outbox, events) belongs to the trip as long as it comes within `_AFTERMATH_SECONDS`.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ def _line(trip: str, traces: Sequence[Trace]) -> str:
 
 
 def _place(frame: FrameType) -> tuple[str, str] | None:
-    """Package and file of a function of the services; None for anybody else's."""
-    package = frame.f_globals.get("__name__", "").partition(".")[0]
-    return (package, frame.f_code.co_filename) if package in PACKAGES else None
+    """Package and file of a function of the services; None for anybody else's, and for what is in no file."""
+    package, file = frame.f_globals.get("__name__", "").partition(".")[0], frame.f_code.co_filename
+    return (package, file) if package in PACKAGES and file[0] != "<" else None
 
 
 def _goes_on(frame: FrameType) -> bool:
