@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 
 from servicekit import units
 from servicekit.database import DatabaseUnavailable
-from servicekit.units import RunAgain
+from servicekit.edge.middleware import RunAgain
 
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]
 

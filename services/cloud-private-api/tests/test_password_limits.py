@@ -16,7 +16,7 @@ from cloud_private_api import passwords
 from cloud_private_api.auth.limits import FailureLimit
 from cloud_private_api.auth.login import Login
 from cloud_private_api.errors import TooManyRequests, Unauthorized
-from servicekit.edge.clients import MAX_AHEAD, PatientReceive
+from servicekit.edge.middleware import MAX_AHEAD, PatientReceive
 
 LIST = "/v2/registrations?userId=u"
 HERE, THERE = "192.0.2.1", "198.51.100.1"

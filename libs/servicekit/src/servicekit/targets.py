@@ -51,8 +51,3 @@ def path_in_service(scope: Scope) -> str:
     """A request's path without the context path, which the edge wrote down where the path lies below it."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
-
-
-def is_below(path: str, root: str) -> bool:
-    """Whether a path is the context path or lies below it."""
-    return bool(root) and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/")

@@ -45,10 +45,10 @@ from servicekit.addresses import TrustedProxies
 from servicekit.bus import Bus, bus_from_url
 from servicekit.calls.client import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.database import Database
+from servicekit.edge.middleware import RunAgain
 from servicekit.jobs import Job, JobRunner
 from servicekit.schema_history import Schema
 from servicekit.startup import embedded_settings
-from servicekit.units import RunAgain
 
 NAME = "powerauth-cloud"
 MIGRATIONS = "cloud_private_api:migrations"

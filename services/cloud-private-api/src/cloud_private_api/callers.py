@@ -11,7 +11,7 @@ from cloud_private_api.access.rules import Caller
 from cloud_private_api.auth.authenticator import Authenticator
 from cloud_private_api.auth.login import Login
 from servicekit.addresses import TrustedProxies
-from servicekit.edge.clients import PatientReceive
+from servicekit.edge.middleware import PatientReceive
 
 
 class Ports(Protocol):

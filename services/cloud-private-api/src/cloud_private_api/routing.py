@@ -25,7 +25,7 @@ from cloud_private_api.queries import QueryReader
 from powerauth_contracts.calls import Endpoint
 from powerauth_protocol.common.json_text import read_first_json
 from servicekit.answers import JsonResponse
-from servicekit.edge.clients import PatientReceive
+from servicekit.edge.middleware import PatientReceive
 from servicekit.edge.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest
 from servicekit.errors import input_problems
 

@@ -20,7 +20,7 @@ from powerauth_core.settings import CoreSettings
 from servicekit.app import create_app as create_service
 from servicekit.bus import Bus
 from servicekit.edge.fast import FastEdge
-from servicekit.units import RunAgain
+from servicekit.edge.middleware import RunAgain
 
 
 def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:

@@ -2,13 +2,16 @@
 
 It bounds bodies, headers and targets (D28), carries the correlation id, sets the security headers, counts and
 logs each request, answers HEAD as GET without the body (RFC 9110 §9.3.2), and answers unexpected errors. One
-middleware, because each further one costs every request a set of wrappers.
+middleware, because each further one costs every request a set of wrappers. Beside it stand what else takes a
+request's messages in hand: `RunAgain` (D27), `PatientReceive` (D28).
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import Mapping
 from random import getrandbits
 
@@ -17,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from servicekit import logs, metrics
+from servicekit import logs, metrics, units
 from servicekit.edge.routing import METHODS, TEMPLATE_KEY, allow_header
 from servicekit.errors import UNREADABLE, ErrorContext, ErrorFamily, Shape, error_response, with_status
 from servicekit.settings import ServiceSettings
@@ -25,7 +28,6 @@ from servicekit.targets import (
     MAX_TARGET_BYTES,
     MalformedTarget,
     canonical_path,
-    is_below,
     path_in_service,
 )
 
@@ -45,6 +47,11 @@ MAX_HEADERS_BYTES = 64 * 1024
 
 _CLOSE = {"Connection": "close"}
 """A body that is not wanted is not read either: the connection cannot serve another request."""
+
+
+MAX_AHEAD = 64 * 1024
+"""Bytes of a body that are taken in before anybody asks for it."""
+_FIRST_FAILURE = 400
 
 
 class BodyTooLarge(HTTPException):
@@ -182,7 +189,7 @@ class _Exchange:
                 scope["path"] = canonical_path(raw_path)
             except MalformedTarget:
                 self.refusal = _unreadable(edge.family)
-        if edge.root_path and is_below(scope["path"], edge.root_path):
+        if edge.root_path and f"{scope['path']}/".startswith(f"{edge.root_path}/"):
             scope["root_path"] = edge.root_path
 
     async def run(self) -> None:
@@ -250,3 +257,76 @@ def _without_body(send: Send) -> Send:
         await send(message)
 
     return send_head
+
+
+class RunAgain:
+    """ASGI middleware right in front of the router: :func:`servicekit.units.repeated` for whole requests."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        unit, before = units.Unit(), dict(scope)
+        run = _FirstRun(unit, receive, send)
+        token = units.current.set(unit)
+        try:
+            await self._app(scope, run.receive, run.send)
+            if run.withheld:
+                scope.clear()
+                scope.update(before)
+                await self._app(scope, run.receive_again, send)
+        finally:
+            units.current.reset(token)
+
+
+class _FirstRun:
+    """Remembers what arrived, and withholds a failure that a second run may not have."""
+
+    __slots__ = ("_receive", "_received", "_send", "_unit", "withheld")
+
+    def __init__(self, unit: units.Unit, receive: Receive, send: Send) -> None:
+        self._unit = unit
+        self._receive = receive
+        self._send = send
+        self._received: deque[Message] = deque()
+        self.withheld = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._received.append(message)
+        return message
+
+    async def receive_again(self) -> Message:
+        return self._received.popleft() if self._received else await self._receive()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= _FIRST_FAILURE:
+            self.withheld = self._unit.may_run_again
+        if not self.withheld:
+            await self._send(message)
+
+
+class PatientReceive:
+    """An ASGI ``receive`` that notices the end of the connection before anybody asks for the body."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._kept: deque[Message] = deque()
+
+    async def __call__(self) -> Message:
+        """The next message, as the server gave it."""
+        return self._kept.popleft() if self._kept else await self._receive()
+
+    async def disconnected(self) -> None:
+        """Return when the client is gone; of a client that sends a long body it is not noticed."""
+        ahead = 0
+        while ahead <= MAX_AHEAD:
+            message = await self._receive()
+            self._kept.append(message)
+            if message["type"] == "http.disconnect":
+                return
+            ahead += len(message.get("body", b""))
+        await asyncio.Event().wait()

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from cloud_private_api.errors import Unauthorized
 from servicekit.addresses import TrustedProxies, limited_network
-from servicekit.edge.clients import PatientReceive
+from servicekit.edge.middleware import PatientReceive
 
 T = TypeVar("T")
 

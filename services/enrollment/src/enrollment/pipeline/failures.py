@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from enrollment.container import enrollment_of
-from servicekit.edge.clients import PatientReceive
+from servicekit.edge.middleware import PatientReceive
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

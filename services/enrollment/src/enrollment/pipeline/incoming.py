@@ -20,7 +20,7 @@ from powerauth_protocol.v3.http_headers import (
     TokenHeader,
     parse_fields,
 )
-from servicekit.edge.clients import PatientReceive
+from servicekit.edge.middleware import PatientReceive
 from servicekit.errors import ServiceError
 
 
