@@ -14,7 +14,7 @@ from powerauth_contracts.dmz import table
 from powerauth_contracts.dmz.headers import ReceivedSignature
 from powerauth_contracts.dmz.purposes import PK, P
 from powerauth_contracts.wire import JsonReader, ObjectRequest, ObjectResponse
-from powerauth_core.kernel.answers import answer
+from powerauth_core.kernel.call_routes import answer
 from powerauth_protocol.v3.http_headers import AUTHORIZATION_FIELDS, EncryptionHeader, TokenHeader
 from servicekit.calls.client import RawAnswer
 

@@ -12,7 +12,7 @@ import pytest
 from cloud_private_api.core_client import CoreClient
 from powerauth_contracts.rest.table import CALLS
 from powerauth_contracts.wire import JsonReader, ObjectRequest, ObjectResponse
-from powerauth_core.kernel.answers import answer
+from powerauth_core.kernel.call_routes import answer
 from servicekit.calls.client import RawAnswer
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "rest_door.json").read_text())

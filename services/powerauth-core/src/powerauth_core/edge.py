@@ -12,7 +12,7 @@ from powerauth_contracts.dmz.table import BUNDLE
 from powerauth_contracts.rest import tokens as token_calls
 from powerauth_contracts.rest import verification as signature_calls
 from powerauth_core.dmz.use_cases import USE_CASES, UseCase
-from powerauth_core.kernel.answers import answer
+from powerauth_core.kernel.call_routes import answer
 from powerauth_core.kernel.error_family import CORE_FAMILY
 from powerauth_core.tokens.views import validate_token
 from powerauth_core.verification.views import verify_signature

@@ -1,15 +1,15 @@
-"""Routes of the calls that a contract's table names."""
+"""Routes of the calls that a contract's table names, and the form of their answers (spec/core-api.md §1)."""
 
 from collections.abc import Awaitable, Callable
 from types import NoneType
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+from starlette.requests import Request as HttpRequest
 
 from powerauth_contracts.calls import Call, Content, Requested
-from powerauth_contracts.wire import ObjectRequest, ObjectResponse, StatusResponse
-from powerauth_core.kernel.answers import answer
-from powerauth_core.kernel.ports import running
+from powerauth_contracts.wire import ObjectRequest, ObjectResponse, StatusResponse, to_json
 from servicekit.answers import JsonResponse
 from servicekit.edge.routing import JsonRoute
 
@@ -18,7 +18,28 @@ Answer = TypeVar("Answer", bound=Content)
 Handler = Callable[[Any, Request], Awaitable[Answer]]
 """Takes the ports of its room and the request's model."""
 
-_Running = Annotated[Any, Depends(running)]
+_OK = b'{"status":"OK"}'
+_OPEN = b'{"status":"OK","responseObject":'
+_CLOSE = b"}"
+
+
+def answer(content: Content | BaseModel) -> JsonResponse:
+    """``{"status":"OK","responseObject":…}``: an object, members that are None written as ``null``, a bare
+    array, or for None no ``responseObject`` at all.
+    """
+    if isinstance(content, BaseModel):
+        return JsonResponse(_OPEN + to_json(content) + _CLOSE)
+    if content is None:
+        return JsonResponse(_OK)
+    return JsonResponse(_OPEN + b"[" + b",".join(map(to_json, content)) + b"]" + _CLOSE)
+
+
+async def _running(request: HttpRequest) -> Any:
+    # A coroutine, because plain dependencies run in a thread.
+    return request.app.state.core
+
+
+_Running = Annotated[Any, Depends(_running)]
 
 
 class CallRouter(APIRouter):

@@ -6,9 +6,7 @@ them; a running core (`powerauth_core.container`) has them all, and no room know
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-from fastapi import Request
+from typing import Protocol
 
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.egress import Egress
@@ -66,8 +64,3 @@ class WithListeners(Protocol):
 
     @property
     def listeners(self) -> Listeners: ...
-
-
-async def running(request: Request) -> Any:
-    """The running core behind a request; a coroutine, because plain dependencies run in a thread."""
-    return request.app.state.core
