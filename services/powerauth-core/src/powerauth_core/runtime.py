@@ -13,7 +13,7 @@ from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.adoption import service as adoption
 from powerauth_core.applications.cache import ApplicationCache
-from powerauth_core.audit import changes as audit
+from powerauth_core.audit import service as audit
 from powerauth_core.audit.row_alarms import RowAlarms
 from powerauth_core.callbacks.clients import CallbackClients
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
