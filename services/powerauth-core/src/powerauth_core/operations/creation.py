@@ -22,10 +22,10 @@ from powerauth_core.kernel.errors import (
 from powerauth_core.operations import proximity, repository, transitions
 from powerauth_core.operations.models import Operation
 from powerauth_core.operations.ports import Ports
-from powerauth_core.operations.rendering import has_forbidden_characters, missing_parameters, render
 from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.templates import repository as templates
 from powerauth_core.templates.models import OperationTemplate
+from powerauth_core.templates.rules import has_forbidden_characters, missing_parameters, render
 from servicekit import clock
 
 _LAST_MOMENT = datetime(9999, 12, 31)

@@ -1,9 +1,11 @@
-"""Checks of templates and texts, without input or output (spec/core-api.md §20, §25; enrollment-api §11)."""
+"""Checks of templates and texts, and operation data made of them, without input or output (spec/core-api.md
+§19.2, §20, §25; enrollment-api §11).
+"""
 
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from powerauth_contracts.enums import SignatureType
@@ -42,3 +44,51 @@ def parsed(text: str) -> Any:
         return read_json(text)
     except JsonError:
         return None
+
+
+# What is opened and never closed is one match, so that every character is passed over once.
+_EXPRESSION = re.compile(r"(?P<escape>\$\$\{)|\$\{(?P<expression>[^}]*)(?:(?P<closed>\})|\Z)")
+_DEFAULT_MARK = ":-"
+# 0x0A, the line feed, is the one control character that a value may contain.
+_FORBIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f]")
+
+
+def has_forbidden_characters(value: str) -> bool:
+    """Whether a parameter value contains a control character other than the line feed."""
+    return _FORBIDDEN.search(value) is not None
+
+
+def missing_parameters(template: str, parameters: Mapping[str, str | None]) -> list[str]:
+    """Names that the template wants and that have neither a value nor a default, in the template's order."""
+    names = dict.fromkeys(
+        match["expression"]
+        for match in _EXPRESSION.finditer(template)
+        if match["expression"] and _DEFAULT_MARK not in match["expression"]
+    )
+    return [name for name in names if parameters.get(name) is None]
+
+
+def escape_value(value: str) -> str:
+    r"""The value as it stands in operation data: ``\`` and ``*`` escaped, a line feed as ``\n``."""
+    return value.replace("\\", "\\\\").replace("*", "\\*").replace("\n", "\\n")
+
+
+def render(template: str, parameters: Mapping[str, str | None]) -> str:
+    """Operation data: the template with its placeholders replaced in a single pass.
+
+    ``${name}`` becomes the escaped value; without a value it becomes the default of ``${name:-default}`` or
+    stays as it is. ``$${name}`` stands for the literal ``${name}``. Values are never expanded again.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        if match["escape"]:
+            return "${"
+        if not match["closed"]:
+            return match[0]
+        name, mark, default = match["expression"].partition(_DEFAULT_MARK)
+        value = parameters.get(name)
+        if value is not None:
+            return escape_value(value)
+        return default if mark else match[0]
+
+    return _EXPRESSION.sub(replace, template)

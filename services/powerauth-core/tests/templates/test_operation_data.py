@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerauth_core.operations.rendering import escape_value, has_forbidden_characters, render
+from powerauth_core.templates.rules import escape_value, has_forbidden_characters, render
 
 ALLOWED = st.text(
     st.characters(codec="utf-8", exclude_characters=[chr(code) for code in range(0x20) if code != 0x0A])
