@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of
 from enrollment.exchange import service
-from enrollment.pipeline.failures import counting_failures
-from enrollment.pipeline.incoming import receive_json
+from enrollment.pipeline.incoming import counting_failures, receive_json
 from enrollment.wire import json_response
 from powerauth_contracts.dmz.models import SealedAnswer, SealedRequest
 from powerauth_contracts.dmz.table import (

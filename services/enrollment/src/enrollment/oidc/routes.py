@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of
 from enrollment.oidc import service
-from enrollment.pipeline.failures import counting_failures
-from enrollment.pipeline.incoming import receive_json
+from enrollment.pipeline.incoming import counting_failures, receive_json
 from enrollment.wire import json_response
 
 router = APIRouter(prefix="/api/config", tags=["Configuration"])

@@ -1,10 +1,15 @@
-"""Reading a request: content type, body, the PowerAuth headers (spec/enrollment-api.md §3, §4.1)."""
+"""Reading a request: content type, body, the PowerAuth headers (spec/enrollment-api.md §3, §4.1), and whose
+turn it is where strangers can try keys, codes and envelopes (D18).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import wraps
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Receive
 
 from enrollment.container import enrollment_of
@@ -22,6 +27,8 @@ from powerauth_protocol.v3.http_headers import (
 )
 from servicekit.edge.middleware import PatientReceive
 from servicekit.errors import ServiceError
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(slots=True)
@@ -104,6 +111,24 @@ async def _body(receive: Receive) -> bytes:
         if not message.get("more_body"):
             return b"".join((*chunks, body)) if chunks else body
         chunks.append(body)
+
+
+def counting_failures(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, whose failures count on the client's address; over the limit its requests wait in turn.
+
+    :raises TooManyRequests: when the queue of the address is full.
+    :raises ClientDisconnect: when the client did not wait for its turn.
+    """
+
+    @wraps(endpoint)
+    async def counted(request: Request) -> Response:
+        enrollment = enrollment_of(request)
+        receive = PatientReceive(request.receive)
+        network = enrollment.client_network(request)
+        async with enrollment.limits.counting_failures(network, receive.disconnected):
+            return await endpoint(Request(request.scope, receive))
+
+    return counted
 
 
 def signature_header(

@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from enrollment.container import enrollment_of
-from enrollment.pipeline.failures import counting_failures
-from enrollment.pipeline.incoming import receive_json
+from enrollment.pipeline.incoming import counting_failures, receive_json
 from enrollment.spawn import service
 from enrollment.wire import json_response
 from powerauth_contracts.wire import json_bytes

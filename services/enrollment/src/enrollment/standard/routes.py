@@ -11,15 +11,13 @@ from starlette.responses import Response
 
 from enrollment.container import enrollment_of
 from enrollment.core_client import CoreDoor
-from enrollment.pipeline.failures import counting_failures
-from enrollment.pipeline.incoming import Incoming, receive_any, receive_json
+from enrollment.pipeline.incoming import Endpoint, Incoming, counting_failures, receive_any, receive_json
 from enrollment.standard import activations, keystore, sealed, signatures, tokens, upgrade
 from enrollment.standard.user_info import user_info
 from enrollment.wire import json_response, ok_response
 from powerauth_contracts.wire import json_bytes
 from servicekit import clock
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 Forward = Callable[[CoreDoor, Incoming], Awaitable[Any]]
 """A use case that needs the core alone."""
 
