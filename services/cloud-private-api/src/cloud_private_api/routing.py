@@ -1,4 +1,4 @@
-"""The route class of this API: who calls comes first, then the body, then the endpoint.
+"""The route class of this API: who calls comes first, then query and body, then the endpoint.
 
 Every router uses it: no endpoint is reached without authentication and authorisation
 (spec/cloud-api.md §1.4).
@@ -6,10 +6,14 @@ Every router uses it: no endpoint is reached without authentication and authoris
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+import re
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, TypeVar, cast
+from urllib.parse import unquote_to_bytes
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -18,12 +22,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from cloud_private_api.access.rules import require, requirement_of
-from cloud_private_api.callers import authenticated
-from cloud_private_api.errors import CloudError, NotAcceptable, UnsupportedMediaType, invalid_request
-from cloud_private_api.queries import QueryReader
+from cloud_private_api.access.rules import Caller, require, requirement_of
+from cloud_private_api.auth.authenticator import Authenticator
+from cloud_private_api.auth.login import Login
+from cloud_private_api.errors import (
+    CloudError,
+    InvalidRequest,
+    NotAcceptable,
+    UnsupportedMediaType,
+    Violation,
+    invalid_request,
+)
 from powerauth_contracts.calls import Endpoint
 from powerauth_protocol.common.json_text import read_first_json
+from servicekit.addresses import TrustedProxies
 from servicekit.answers import JsonResponse
 from servicekit.edge.middleware import PatientReceive
 from servicekit.edge.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest
@@ -33,6 +45,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Answering = TypeVar("Answering", bound=Callable[..., Any])
 
 _ACCEPTABLE = frozenset({"application/json", "application/*", "*/*"})
+_MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class CloudRequest(JsonRequest):
@@ -141,3 +154,95 @@ async def _check_content_type(request: Request) -> None:
         return
     if await request.body():
         raise UnsupportedMediaType
+
+
+class _Ports(Protocol):
+    """What tells who calls."""
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+
+    @property
+    def proxies(self) -> TrustedProxies: ...
+
+
+async def authenticated(request: Request, receive: PatientReceive) -> Caller:
+    """Who makes a request whose messages come through ``receive``.
+
+    :raises Unauthorized: nobody known
+    :raises TooManyRequests: too many attempts
+    """
+    ports: _Ports = request.app.state.cloud
+    return await ports.authenticator.authenticate(Login.of(request, receive, ports.proxies))
+
+
+# A coroutine, because the framework runs plain functions in a thread.
+async def _caller(request: Request) -> Caller:
+    return cast(Caller, request.state.caller)
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+"""Parameter type of a route: who makes this request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """Annotation of a query parameter that is a list: it may be repeated.
+
+    :ivar separator: what separates values of one occurrence too, if anything; inside a value it is encoded
+    """
+
+    separator: bytes | None = None
+
+
+class QueryReader:
+    """Reads the query of one endpoint (spec/cloud-api.md §1.2).
+
+    The framework takes the last of several values in silence, and undecodable bytes for some character. Here
+    a parameter that is no list stands once, and what is no percent-encoded UTF-8 is refused.
+    """
+
+    def __init__(self, dependant: Dependant) -> None:
+        self._declared: Mapping[str, Repeatable | None] = {
+            parameter.alias: next(
+                (note for note in parameter.field_info.metadata if isinstance(note, Repeatable)), None
+            )
+            for parameter in dependant.query_params
+        }
+
+    def read(self, query: bytes) -> QueryParams:
+        """The declared parameters; others are ignored.
+
+        :raises InvalidRequest: a parameter stands twice that is no list, or is not percent-encoded UTF-8
+        """
+        pairs: list[tuple[str, str]] = []
+        seen: set[str] = set()
+        for item in query.split(b"&"):
+            raw_name, _, raw_value = item.partition(b"=")
+            name = _decoded(raw_name)
+            if name is None or name not in self._declared:
+                continue
+            repeatable = self._declared[name]
+            if name in seen and repeatable is None:
+                raise InvalidRequest(Violation(name, "must not be repeated", parameter=True))
+            seen.add(name)
+            pairs += ((name, value) for value in _values(name, repeatable, raw_value))
+        return QueryParams(pairs)
+
+
+def _values(name: str, repeatable: Repeatable | None, raw_value: bytes) -> Iterator[str]:
+    separator = None if repeatable is None else repeatable.separator
+    for part in [raw_value] if separator is None else raw_value.split(separator):
+        value = _decoded(part)
+        if value is None:
+            raise InvalidRequest(Violation(name, "must be percent-encoded UTF-8", parameter=True))
+        yield value
+
+
+def _decoded(raw: bytes) -> str | None:
+    if _MALFORMED.search(raw):
+        return None
+    try:
+        return unquote_to_bytes(raw.replace(b"+", b" ")).decode()
+    except UnicodeDecodeError:
+        return None

@@ -10,10 +10,9 @@ from starlette.responses import Response
 
 from cloud_private_api.applications import config_service, service
 from cloud_private_api.applications.ports import Running
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.parameters import AppIdPath
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import applications as contract
 from powerauth_contracts.cloud.applications import (
     ConfigValues,

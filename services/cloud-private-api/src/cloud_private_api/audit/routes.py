@@ -9,12 +9,10 @@ from starlette.responses import Response
 
 from cloud_private_api.audit import queries
 from cloud_private_api.audit.ports import Running
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.parameters import Page, QueryInt, QueryText, TimestampFromQuery, TimestampToQuery
 from cloud_private_api.periods import period_of
-from cloud_private_api.queries import Repeatable
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, Repeatable, answer
 from powerauth_contracts.cloud import audit as contract
 
 router = CloudRouter("Auditing")

@@ -10,9 +10,8 @@ from starlette.responses import Response
 from cloud_private_api.callbacks import service
 from cloud_private_api.callbacks.ports import Running
 from cloud_private_api.callbacks.rules import WantedCallback
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdPath
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import callbacks as contract
 from powerauth_contracts.cloud.callbacks import SaveCallback
 from powerauth_contracts.wire import StatusResponse

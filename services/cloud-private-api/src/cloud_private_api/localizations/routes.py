@@ -7,10 +7,9 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.localizations import service
 from cloud_private_api.localizations.ports import Running
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import localizations as contract
 from powerauth_contracts.cloud.localizations import SaveLocalization
 from powerauth_contracts.wire import StatusResponse

@@ -7,10 +7,9 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.properties import service
 from cloud_private_api.properties.ports import Running
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import properties as contract
 from powerauth_contracts.cloud.properties import PutProperty
 

@@ -7,8 +7,7 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from cloud_private_api.templates import service
 from cloud_private_api.templates.ports import Running
 from cloud_private_api.templates.rules import TemplateContent

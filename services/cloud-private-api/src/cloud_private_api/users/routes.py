@@ -7,9 +7,8 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdPath
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from cloud_private_api.users import service
 from cloud_private_api.users.ports import Running
 from powerauth_contracts.cloud import users as contract

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from cloud_private_api.verification import service
 from cloud_private_api.verification.ports import Running
 from cloud_private_api.verification.rules import SignedRequest

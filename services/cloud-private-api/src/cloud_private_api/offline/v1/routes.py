@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.offline.ports import Running
 from cloud_private_api.offline.v1 import service
 from cloud_private_api.parameters import AppIdQuery, LanguageQuery, OperationIdQuery
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import offline as contract
 from powerauth_contracts.cloud.offline import VerifySingleOfflineOtp
 

@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.offline.ports import Running
 from cloud_private_api.offline.v2 import service
 from cloud_private_api.parameters import REGISTRATION_ID, LanguageQuery, OperationIdPath
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import offline as contract
 from powerauth_contracts.cloud.offline import VerifyOfflineOtp
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.operations.ports import Running
 from cloud_private_api.operations.v1 import service
 from cloud_private_api.operations.v2 import service as operations
 from cloud_private_api.parameters import OperationIdQuery, StatusReasonQuery
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import operations as contract
 from powerauth_contracts.cloud.operations import CreateSingleOperation
 from powerauth_contracts.wire import StatusResponse

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.operations.ports import Running
 from cloud_private_api.operations.v2 import service
@@ -20,7 +19,7 @@ from cloud_private_api.parameters import (
     QueryText,
     StatusReasonQuery,
 )
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import operations as contract
 from powerauth_contracts.cloud.operations import (
     ClaimOperation,

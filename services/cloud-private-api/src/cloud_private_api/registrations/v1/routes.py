@@ -7,12 +7,11 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.parameters import AppIdQuery, ExternalUserIdQuery, QueryBool, UserIdQuery
 from cloud_private_api.registrations.ports import Running
 from cloud_private_api.registrations.rules import NewRegistration
 from cloud_private_api.registrations.v1 import service
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import registrations as contract
 from powerauth_contracts.cloud.registrations import (
     ChangeSingleRegistration,

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from cloud_private_api.callers import CallerDep
 from cloud_private_api.errors import InvalidRequest, Violation
 from cloud_private_api.parameters import (
     AppIdQuery,
@@ -21,11 +20,10 @@ from cloud_private_api.parameters import (
     UserIdQuery,
 )
 from cloud_private_api.periods import period_of
-from cloud_private_api.queries import Repeatable
 from cloud_private_api.registrations.ports import Running
 from cloud_private_api.registrations.rules import NewRegistration
 from cloud_private_api.registrations.v2 import service
-from cloud_private_api.routing import CloudRouter, answer
+from cloud_private_api.routing import CallerDep, CloudRouter, Repeatable, answer
 from powerauth_contracts.cloud import registrations as contract
 from powerauth_contracts.cloud.registrations import (
     AddFlags,
