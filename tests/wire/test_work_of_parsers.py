@@ -128,7 +128,6 @@ ELSEWHERE = {
     "is_uuid": "one regular expression",
     "offline_body": "joins two texts",
     "read": "`read_first_json` under the name that a request calls it by",
-    "render_json": "writes",
 }
 """Such names of functions that nobody outside reaches with a text of any length, and why."""
 

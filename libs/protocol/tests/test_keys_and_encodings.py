@@ -21,7 +21,6 @@ from powerauth_protocol.common.encoding import (
     concat,
     concat_strings,
     concat_with_sizes,
-    parse_json_object,
 )
 from powerauth_protocol.common.errors import DecryptionError, EncodingError, KeyFormatError, VersionError
 from powerauth_protocol.v3 import ecdsa, keys
@@ -295,13 +294,3 @@ def test_formats_of_texts_that_are_no_later_version() -> None:
 
 def test_base64_agrees_with_the_standard_library() -> None:
     assert b64encode(bytes(range(256))) == base64.b64encode(bytes(range(256))).decode()
-
-
-@pytest.mark.parametrize("text", ['{"a":"\\ud800"}', '{"\\uDBFF":1}', '{"a":"\ud800"}', '{"a":[NaN]}'])
-def test_json_that_cannot_be_written_again_is_refused(text: str) -> None:
-    with pytest.raises(EncodingError):
-        parse_json_object(text)
-
-
-def test_json_with_a_pair_of_surrogates_is_one_character() -> None:
-    assert parse_json_object('{"a":"\\ud83d\\udcb0"}') == {"a": "\U0001f4b0"}

@@ -23,12 +23,7 @@ from enrollment.texts.form_data import render_form_data
 from enrollment.texts.placeholders import substitute, substitute_json
 from enrollment.texts.rows import TextRow, TextsBroken
 from enrollment.texts.screens import render_ui
-from enrollment.wire import (
-    MalformedJson,
-    parse_json,
-    parse_json_object,
-    request_object,
-)
+from enrollment.wire import request_object
 from powerauth_contracts.dmz.models import (
     CreateActivationAnswer,
     EnvelopeKeysAnswer,
@@ -38,7 +33,7 @@ from powerauth_contracts.dmz.models import (
     WhoAmIAnswer,
 )
 from powerauth_contracts.wire import json_bytes
-from powerauth_protocol.common.json_text import write_json
+from powerauth_protocol.common.json_text import JsonError, read_json, read_json_object, write_json
 from servicekit.addresses import TrustedProxies, limited_network
 from servicekit.errors import RemoteUnavailable
 
@@ -130,8 +125,8 @@ def _requests() -> list[WireFormat]:
         WireFormat(
             "JSON",
             bodies,
-            lambda data: json_bytes(parse_json(data)),
-            (MalformedJson,),
+            lambda data: json_bytes(read_json(data)),
+            (JsonError,),
             lambda written: written,
             share=2,
         ),
@@ -139,8 +134,8 @@ def _requests() -> list[WireFormat]:
         WireFormat(
             "outer layer",
             [json.dumps(LAYER_1).encode()],
-            lambda data: check_layer1(parse_json_object(data)),
-            (MalformedJson, ActivationFailed),
+            lambda data: check_layer1(read_json_object(data)),
+            (JsonError, ActivationFailed),
             share=2,
         ),
         WireFormat(
@@ -221,7 +216,7 @@ def _answers() -> list[WireFormat]:
     """A core that answers nonsense is an outage, never a fault here."""
 
     def rendered(data: bytes) -> bytes:
-        operation = told(OperationDetailAnswer.model_validate(parse_json_object(data)).operation)
+        operation = told(OperationDetailAnswer.model_validate(read_json_object(data)).operation)
         row = TextRow("en", "T ${amount}", "M ${note}", ATTRIBUTES, UI, RESULT_TEXTS)
         return write_json(render_operation(operation, row, "en", ()))
 
@@ -229,8 +224,8 @@ def _answers() -> list[WireFormat]:
         return WireFormat(
             kind.__name__,
             [json.dumps(members).encode()],
-            lambda data: kind.model_validate(parse_json_object(data)),
-            (MalformedJson, ValidationError),
+            lambda data: kind.model_validate(read_json_object(data)),
+            (JsonError, ValidationError),
         )
 
     return [
@@ -238,7 +233,7 @@ def _answers() -> list[WireFormat]:
             "operation of the core",
             [json.dumps({"authenticated": True, "operation": OPERATION}).encode()],
             rendered,
-            (MalformedJson, ValidationError, TextsBroken, RemoteUnavailable),
+            (JsonError, ValidationError, TextsBroken, RemoteUnavailable),
             share=2,
         ),
         model(
@@ -260,8 +255,8 @@ def _answers() -> list[WireFormat]:
         WireFormat(
             "inbox message",
             [json.dumps(MESSAGE).encode()],
-            lambda data: message_detail(parse_json_object(data)),
-            (MalformedJson, ValueError),
+            lambda data: message_detail(read_json_object(data)),
+            (JsonError, ValueError),
         ),
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from wire_formats import WireFormat, vectors
 
-from powerauth_protocol.common import encoding, request_data
+from powerauth_protocol.common import encoding, json_text, request_data
 from powerauth_protocol.common.errors import (
     DecryptionError,
     EncodingError,
@@ -124,7 +124,7 @@ def _text(members: dict[str, Any]) -> str:
 
 
 def _read_envelope(kind: Any, version: ProtocolVersion, text: str) -> Any:
-    return kind.from_json_dict(encoding.parse_json_object(text), version)
+    return kind.from_json_dict(json_text.read_json_object(text), version)
 
 
 def _write_envelope(envelope: Any) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from powerauth_protocol.common.encoding import b64decode, b64encode, parse_json_object
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.json_text import read_json_object
 from powerauth_protocol.common.request_data import OFFLINE_SECRET, normalized_data, signature_base
 from powerauth_protocol.generation import NEWEST
 from powerauth_protocol.groups import ProtocolVersion
@@ -56,7 +57,7 @@ class Sealed:
 
     def open_json(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """Decrypt the answer and parse it."""
-        return parse_json_object(self.open(answer))
+        return read_json_object(self.open(answer))
 
 
 @dataclass(slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from enrollment.wire import JsonObject, MalformedJson, parse_json_object
+from enrollment.wire import JsonObject
 from powerauth_contracts.wire import json_bytes
+from powerauth_protocol.common.json_text import JsonError, read_json_object
 from servicekit.calls.client import RawAnswer, ServiceClient
 from servicekit.errors import RemoteUnavailable
 from servicekit.logs import get_logger
@@ -55,8 +56,8 @@ class PushClient:
 def _success(path: str, answer: RawAnswer) -> JsonObject:
     if answer.status == 200:
         try:
-            content = parse_json_object(answer.body)
-        except MalformedJson:
+            content = read_json_object(answer.body)
+        except JsonError:
             content = {}
         if content.get("status") == "OK":
             return content

@@ -1,8 +1,7 @@
 """JSON as this service reads and writes it (spec/enrollment-api.md §1.3).
 
-Bodies are parsed once, by a parser that refuses what could not be written again (lone surrogates, NaN,
-endless nesting). Answers are built as plain dictionaries: most of what passes through is not interpreted
-here.
+Bodies are read once, as at every door (D26). Answers are built as plain dictionaries: most of what passes
+through is not interpreted here.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from starlette.responses import Response
 
 from powerauth_contracts.moments import LATEST_MS
 from powerauth_contracts.wire import json_bytes
-from powerauth_protocol.common.json_text import JsonError, read_json
+from powerauth_protocol.common.json_text import JsonError, read_json_object
 from servicekit.answers import JsonResponse
 
 JsonObject = dict[str, object]
@@ -26,39 +25,11 @@ EnvelopeMembers = dict[str, Any]
 """The members of an encrypted answer exactly as the core wrote them; never opened here."""
 
 
-class MalformedJson(ValueError):
-    """The text is not JSON, or JSON of the wrong kind."""
-
-
-def parse_json(source: bytes | str) -> object:
-    """Parse JSON text; numbers keep their characters (D26).
-
-    :raises MalformedJson: for anything that is not JSON, including NaN, repeated members, lone surrogates
-        and very deep nesting.
-    """
-    try:
-        parsed: object = read_json(source)
-    except JsonError as error:
-        raise MalformedJson(str(error)) from None
-    return parsed
-
-
-def parse_json_object(source: bytes | str) -> JsonObject:
-    """Parse JSON text that must be an object.
-
-    :raises MalformedJson: for anything else.
-    """
-    parsed = parse_json(source)
-    if not isinstance(parsed, dict):
-        raise MalformedJson("not a JSON object")
-    return parsed
-
-
 def request_object(body: bytes) -> JsonObject | None:
     """Return the `requestObject` of a plain request; None when the body has none or is not JSON at all."""
     try:
-        inner = parse_json_object(body).get("requestObject")
-    except MalformedJson:
+        inner = read_json_object(body).get("requestObject")
+    except JsonError:
         return None
     return inner if isinstance(inner, dict) else None
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from running_core import Answer, RunningCore, Sequence, run_machine
 
-from powerauth_protocol.common.encoding import b64decode, b64encode, render_json
+from powerauth_protocol.common.encoding import b64decode, b64encode
+from powerauth_protocol.common.json_text import write_json
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import recovery as protocol
 from powerauth_protocol.v3.ecies import SharedInfo1
@@ -88,7 +89,7 @@ class RecoveryCodeLifeCycle(Sequence):
     def confirm(self) -> None:
         """The owner has received the code; an activation's code is confirmed like a postcard (§8.4)."""
         self.server.run(self.owner.prepare_scope(self.server.call, Scope.ACTIVATION))
-        sealed = self.owner.seal(SharedInfo1.CONFIRM_RECOVERY_CODE, render_json({"recoveryCode": self.code}))
+        sealed = self.owner.seal(SharedInfo1.CONFIRM_RECOVERY_CODE, write_json({"recoveryCode": self.code}))
         answer = self.server.post(
             "recovery/confirm",
             activationId=self.owner.activation_id,

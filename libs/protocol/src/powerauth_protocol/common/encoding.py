@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
-from typing import Any
 
 from powerauth_protocol.common.errors import EncodingError
-from powerauth_protocol.common.json_text import read_json, write_json
 
 
 def b64encode(data: bytes) -> str:
@@ -97,22 +94,3 @@ def concat_with_sizes(*items: bytes | None) -> bytes:
 def concat_strings(*texts: str) -> bytes:
     """`concat_with_sizes` over the UTF-8 bytes of the texts."""
     return concat_with_sizes(*[utf8(text) for text in texts])
-
-
-def parse_json_object(data: bytes | str) -> dict[str, Any]:
-    """Parse a JSON object from UTF-8 bytes or text, as `json_text.read_json` reads.
-
-    :raises EncodingError: not JSON, or not an object
-    """
-    value = read_json(data)
-    if not isinstance(value, dict):
-        raise EncodingError("not a JSON object")
-    return value
-
-
-def render_json(value: Mapping[str, Any]) -> bytes:
-    """Write compact JSON as UTF-8.
-
-    :raises EncodingError: a value cannot be written as JSON
-    """
-    return write_json(value)

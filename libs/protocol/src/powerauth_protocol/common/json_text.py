@@ -86,6 +86,17 @@ def read_json(source: bytes | str) -> Any:
     return _guarded(_DECODER.decode, source)
 
 
+def read_json_object(source: bytes | str) -> dict[str, Any]:
+    """The same for a text that must be an object.
+
+    :raises JsonError: also for any other value
+    """
+    value = read_json(source)
+    if not isinstance(value, dict):
+        raise JsonError("not a JSON object")
+    return value
+
+
 def read_first_json(source: bytes | str) -> Any:
     """The same for the first value of a text; whatever follows it is not looked at."""
     return _guarded(_first, source)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from powerauth_protocol.common.encoding import b64decode, b64encode, parse_json_object, render_json
+from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError
-from powerauth_protocol.common.json_text import characters
+from powerauth_protocol.common.json_text import characters, read_json_object, write_json
 from powerauth_protocol.v3.envelope import EciesRequest, EciesResponse
 from powerauth_protocol.v3.versions import ProtocolVersion
 
@@ -47,7 +47,7 @@ class ActivationLayer1Request:
         }
         if self.custom_attributes:
             members["customAttributes"] = dict(self.custom_attributes)
-        return render_json(members)
+        return write_json(members)
 
     @classmethod
     def from_json(cls, data: bytes, version: ProtocolVersion) -> ActivationLayer1Request:
@@ -57,7 +57,7 @@ class ActivationLayer1Request:
         :raises EncodingError: not JSON, or a member is missing or of a wrong type
         :raises EnvelopeFormatError: ``activationData`` does not fit the version
         """
-        members = parse_json_object(data)
+        members = read_json_object(data)
         try:
             activation_type = ActivationType(_required_text(members, "type"))
         except ValueError:
@@ -87,7 +87,7 @@ class ActivationLayer1Response:
 
     def to_json(self) -> bytes:
         """Write the plaintext; null members are written (D19)."""
-        return render_json(
+        return write_json(
             {
                 "activationData": self.activation_data.to_json_dict(),
                 "customAttributes": _copied(self.custom_attributes),
@@ -102,7 +102,7 @@ class ActivationLayer1Response:
         :raises EncodingError: not JSON, or a member is missing or of a wrong type
         :raises EnvelopeFormatError: ``activationData`` does not fit the version
         """
-        members = parse_json_object(data)
+        members = read_json_object(data)
         return cls(
             activation_data=EciesResponse.from_json_dict(_object(members, "activationData"), version),
             custom_attributes=_optional_object(members, "customAttributes"),
@@ -137,7 +137,7 @@ class ActivationLayer2Request:
             "platform": self.platform,
             "deviceInfo": self.device_info,
         }
-        return render_json({name: value for name, value in members.items() if value is not None})
+        return write_json({name: value for name, value in members.items() if value is not None})
 
     @classmethod
     def from_json(cls, data: bytes) -> ActivationLayer2Request:
@@ -151,7 +151,7 @@ class ActivationLayer2Request:
         :raises DeviceKeyFormatError: ``devicePublicKey`` is not Base64
         :raises EncodingError: not JSON, or a member is of a wrong type
         """
-        members = parse_json_object(data)
+        members = read_json_object(data)
         encoded = _optional_text(members, "devicePublicKey")
         return cls(
             device_public_key=_device_key(encoded) if encoded and encoded.strip() else b"",
@@ -188,7 +188,7 @@ class ActivationLayer2Response:
     def to_json(self) -> bytes:
         """Write the plaintext; a null ``activationRecovery`` is written (D19)."""
         recovery = self.activation_recovery
-        return render_json(
+        return write_json(
             {
                 "activationId": self.activation_id,
                 "serverPublicKey": b64encode(self.server_public_key),
@@ -205,7 +205,7 @@ class ActivationLayer2Response:
 
         :raises EncodingError: not JSON, or a member is missing, of a wrong type or of a wrong length
         """
-        members = parse_json_object(data)
+        members = read_json_object(data)
         recovery = _optional_object(members, "activationRecovery")
         return cls(
             activation_id=_required_text(members, "activationId"),

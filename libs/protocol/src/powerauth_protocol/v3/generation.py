@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from powerauth_protocol.common.encoding import b64encode, render_json
+from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.json_text import write_json
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.common.values import IssuedKey, SealedStatus, StatusFacts
 from powerauth_protocol.v3 import (
@@ -326,7 +327,7 @@ class Vault:
         """The vault key, encrypted once more with the transport key."""
         keys = None if secrets is None else secrets.factors
         wrapped = None if keys is None else b64encode(vault.wrap_vault_key(keys.transport, keys.vault))
-        return render_json({"encryptedVaultEncryptionKey": wrapped})
+        return write_json({"encryptedVaultEncryptionKey": wrapped})
 
 
 class V3:

@@ -7,15 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from powerauth_protocol.common.encoding import (
-    b64decode,
-    b64encode,
-    b64url_decode,
-    b64url_encode,
-    parse_json_object,
-    render_json,
-)
+from powerauth_protocol.common.encoding import b64decode, b64encode, b64url_decode, b64url_encode
 from powerauth_protocol.common.errors import EncodingError, KeyFormatError, TokenFormatError
+from powerauth_protocol.common.json_text import read_json_object, write_json
 from powerauth_protocol.common.kdf import kdf_internal
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import ecdsa
@@ -236,7 +230,7 @@ def verify_response_jwt(text: str, public_key: PublicKey) -> TemporaryKey:
 
 
 def _signing_input(header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
-    return f"{b64url_encode(render_json(header))}.{b64url_encode(render_json(claims))}"
+    return f"{b64url_encode(write_json(header))}.{b64url_encode(write_json(claims))}"
 
 
 def _split(text: str, algorithm: str) -> tuple[dict[str, Any], bytes, bytes]:
@@ -245,8 +239,8 @@ def _split(text: str, algorithm: str) -> tuple[dict[str, Any], bytes, bytes]:
     if len(parts) != 3:
         raise TokenFormatError("not a signed token")
     try:
-        header = parse_json_object(b64url_decode(parts[0]))
-        payload = parse_json_object(b64url_decode(parts[1]))
+        header = read_json_object(b64url_decode(parts[0]))
+        payload = read_json_object(b64url_decode(parts[1]))
         signature = b64url_decode(parts[2])
     except EncodingError:
         raise TokenFormatError("not a signed token") from None

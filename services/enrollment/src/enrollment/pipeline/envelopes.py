@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from enrollment.core_client import CoreDoor
 from enrollment.pipeline.incoming import Incoming
-from enrollment.wire import JsonObject, MalformedJson, parse_json_object
+from enrollment.wire import JsonObject
 from powerauth_contracts.dmz.models import EnvelopeKeysAnswer
 from powerauth_contracts.dmz.table import ENVELOPE_KEYS
 from powerauth_contracts.texts import CoreRefused
@@ -23,6 +23,7 @@ from powerauth_protocol.common.errors import (
     EnvelopeStateError,
     ProtocolError,
 )
+from powerauth_protocol.common.json_text import JsonError, read_json_object
 from powerauth_protocol.common.scope import Party, Scope
 from powerauth_protocol.generation import generation_of, read_encryption
 from powerauth_protocol.groups import EdgeEnvelope, ProtocolVersion
@@ -57,8 +58,8 @@ class OpenedEnvelope:
         if not self.plaintext:
             return {}
         try:
-            return parse_json_object(self.plaintext)
-        except MalformedJson:
+            return read_json_object(self.plaintext)
+        except JsonError:
             raise EnvelopeRefused from None
 
     def seal(self, plaintext: bytes) -> bytes:
@@ -78,8 +79,8 @@ class OpenedEnvelope:
 def is_envelope(source: bytes, version: str) -> bool:
     """Whether a body has the form of an envelope of the version; it stays closed."""
     try:
-        generation_of(version).envelopes.read(parse_json_object(source))
-    except (MalformedJson, ProtocolError):
+        generation_of(version).envelopes.read(read_json_object(source))
+    except ProtocolError:
         return False
     return True
 
@@ -91,8 +92,8 @@ async def open_application(door: CoreDoor, incoming: Incoming) -> OpenedEnvelope
     """
     try:
         header = read_encryption(parse_fields(incoming.encryption), Scope.APPLICATION)
-        envelope = generation_of(header.version).envelopes.read(parse_json_object(incoming.body))
-    except (MalformedJson, ProtocolError):
+        envelope = generation_of(header.version).envelopes.read(read_json_object(incoming.body))
+    except ProtocolError:
         raise EnvelopeRefused from None
     try:
         keys = await door.call(

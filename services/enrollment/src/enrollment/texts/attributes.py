@@ -10,7 +10,7 @@ from functools import lru_cache
 from enrollment.money import format_money
 from enrollment.texts.placeholders import Parameters, parameter_text
 from enrollment.texts.rows import TextsBroken
-from enrollment.wire import MalformedJson, parse_json
+from powerauth_protocol.common.json_text import JsonError, read_json
 from servicekit.logs import get_logger
 
 _log = get_logger(__name__)
@@ -74,8 +74,8 @@ def _render(element: AttributeTemplate, parameters: Parameters, language: str) -
 @lru_cache(maxsize=1024)
 def _templates(source: str) -> tuple[AttributeTemplate, ...]:
     try:
-        elements = parse_json(source)
-    except MalformedJson:
+        elements = read_json(source)
+    except JsonError:
         raise TextsBroken("attributes") from None
     if not isinstance(elements, list):
         raise TextsBroken("attributes")

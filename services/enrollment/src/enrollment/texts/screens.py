@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from enrollment.texts.placeholders import Parameters, substitute_json
 from enrollment.texts.rows import TextsBroken
-from enrollment.wire import MalformedJson, parse_json
+from powerauth_protocol.common.json_text import JsonError, read_json
 
 PRE_APPROVAL_TYPES = frozenset({"WARNING", "INFO", "QR_SCAN"})
 POST_APPROVAL_TYPES = frozenset({"REVIEW", "MERCHANT_REDIRECT", "GENERIC"})
@@ -59,8 +59,8 @@ def render_ui(
 def parse_object(text: str, part: str) -> dict[str, object]:
     """Parse JSON that must be an object; `part` names it in the TextsBroken raised otherwise."""
     try:
-        value = parse_json(text)
-    except MalformedJson:
+        value = read_json(text)
+    except JsonError:
         raise TextsBroken(part) from None
     if not isinstance(value, dict):
         raise TextsBroken(part)

@@ -24,8 +24,9 @@ from powerauth_core.verification.jobs import (
     VerificationJob,
     Verified,
 )
-from powerauth_protocol.common.encoding import b64decode, parse_json_object
+from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import EncodingError, EnvelopeFormatError
+from powerauth_protocol.common.json_text import read_json_object
 from powerauth_protocol.common.request_data import signature_base
 from powerauth_protocol.generation import generation_of
 from powerauth_protocol.groups import Envelope
@@ -136,7 +137,7 @@ def read_envelope(body: bytes, version: str) -> Envelope:
     :raises InvalidRequest: the body is not an envelope of this version
     """
     try:
-        return generation_of(version).envelopes.read(parse_json_object(body))
+        return generation_of(version).envelopes.read(read_json_object(body))
     except (EncodingError, EnvelopeFormatError):
         raise InvalidRequest() from None
 

@@ -23,8 +23,8 @@ from powerauth_core.recovery import lifecycle, repository
 from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
 from powerauth_core.recovery.ports import Ports
 from powerauth_core.recovery.rules import USABLE
-from powerauth_protocol.common.encoding import parse_json_object, render_json
 from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.json_text import read_json_object, write_json
 from powerauth_protocol.groups import Envelope, EnvelopePurpose
 from powerauth_protocol.v3 import activation_code
 from servicekit import clock
@@ -104,7 +104,7 @@ async def confirm(
     if not already:
         code.status = RecoveryCodeStatus.ACTIVE
         code.timestamp_last_change = clock.now()
-    return opened.seal(render_json({"alreadyConfirmed": already}))
+    return opened.seal(write_json({"alreadyConfirmed": already}))
 
 
 async def look_up_codes(
@@ -156,7 +156,7 @@ async def revoke_codes(database: Database, code_ids: Sequence[int], scope: Seque
 
 def _code_in(plaintext: bytes) -> str:
     try:
-        text = parse_json_object(plaintext).get("recoveryCode")
+        text = read_json_object(plaintext).get("recoveryCode")
     except EncodingError:
         raise InvalidRequest() from None
     if not isinstance(text, str) or not activation_code.validate(text):

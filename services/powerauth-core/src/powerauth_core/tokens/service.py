@@ -27,7 +27,8 @@ from powerauth_core.settings import CoreSettings
 from powerauth_core.tokens import repository
 from powerauth_core.tokens.checks import TokenCheck, Verdict
 from powerauth_core.tokens.ports import Ports
-from powerauth_protocol.common.encoding import b64encode, render_json
+from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.json_text import write_json
 from powerauth_protocol.generation import generation_of_activation
 from powerauth_protocol.groups import Envelope, EnvelopePurpose
 from servicekit import clock, units
@@ -108,7 +109,7 @@ async def create(
         "signatureType": signature_type.value,
     }
     await audit.record(session, AuditType.TOKEN, "Token created", params, activation.user_id)
-    return opened.seal(render_json({"tokenId": token_id, "tokenSecret": b64encode(secret)}))
+    return opened.seal(write_json({"tokenId": token_id, "tokenSecret": b64encode(secret)}))
 
 
 async def validate(ports: Ports, check: TokenCheck) -> Verdict:

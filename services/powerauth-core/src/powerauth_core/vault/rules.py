@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from powerauth_core.kernel.errors import InvalidInputFormat, InvalidSignature
-from powerauth_protocol.common.encoding import parse_json_object
 from powerauth_protocol.common.errors import EncodingError
+from powerauth_protocol.common.json_text import read_json_object
 from powerauth_protocol.v3.signature import SignatureType
 
 REASON_NOT_SPECIFIED = "NOT_SPECIFIED"
@@ -36,7 +36,7 @@ def reason_of(plaintext: bytes) -> str:
     :raises InvalidInputFormat: the reason is not a text of the allowed form
     """
     try:
-        reason = parse_json_object(plaintext).get("reason")
+        reason = read_json_object(plaintext).get("reason")
     except EncodingError:
         raise UnreadablePayload from None
     if reason is None:
