@@ -33,7 +33,7 @@ async def test_facts_of_a_key_name_application_version_and_decoded_keys(
     assert facts.application_id == "test-application"
     assert facts.secret == application.application_secret == b64encode(facts.secret_bytes)
     assert (facts.supported, facts.roles, facts.version_id) == (True, ("R",), "default")
-    assert facts.identity.minimum_protocol_version == "3.0"
+    assert facts.minimum_protocol_version == "3.0"
     master = facts.master_key()
     assert b64encode(export_public_key(master.private.public_key())) == application.master_public_key
 
@@ -55,7 +55,7 @@ async def test_unknown_names_are_looked_up_again(core: Core, api: Api) -> None:
     async with core.database.read() as session:
         identity = await core.application_cache.by_id(session, "later")
         assert identity is not None
-        again = await core.application_cache.by_rid(session, identity.rid)
+        again = await core.application_cache.by_rid(session, identity.application_rid)
     assert again is not None
     assert (identity.application_id, again.application_id) == ("later", "later")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.applications.cache import ApplicationFacts, ApplicationIdentity
+from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.kernel.errors import (
     IncorrectActivationState,
     InvalidKeyFormat,
@@ -87,8 +87,8 @@ def activation(**changes: Any) -> ActivationFacts:
 
 
 def application_of(rid: int, minimum: str = "3.0") -> ApplicationFacts:
-    identity = ApplicationIdentity(rid, f"application-{rid}", (), minimum, NoMasterKeyPair)
-    return ApplicationFacts(identity, 1, "default", "key", SECRET, b"secret", supported=True)
+    identity = (rid, f"application-{rid}", (), minimum, NoMasterKeyPair)
+    return ApplicationFacts(*identity, 1, "default", "key", SECRET, b"secret", supported=True)
 
 
 def code(

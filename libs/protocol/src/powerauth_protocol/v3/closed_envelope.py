@@ -76,20 +76,19 @@ class ClosedEnvelope:
     """A request's envelope, judged by its form only.
 
     :ivar version: of the header that it came with
+    :ivar temporary_key_id: that it was encrypted for; None for a long-term key
+    :ivar timestamp: when it was made, ms since the epoch; None before 3.2
     """
 
     version: ProtocolVersion
+    temporary_key_id: str | None
+    timestamp: int | None
     _request: EciesRequest = field(repr=False)
 
-    @property
-    def timestamp(self) -> int | None:
-        """When it was made, ms since the epoch; None before 3.2."""
-        return self._request.timestamp
-
-    @property
-    def temporary_key_id(self) -> str | None:
-        """The temporary key that it was encrypted for; None for a long-term key."""
-        return self._request.temporary_key_id
+    @classmethod
+    def of(cls, version: ProtocolVersion, request: EciesRequest) -> ClosedEnvelope:
+        """The envelope whose members have been read."""
+        return cls(version, request.temporary_key_id, request.timestamp, request)
 
     def members(self) -> dict[str, Any]:
         """The JSON members; absent ones are left out."""
@@ -183,7 +182,7 @@ class ClosedEnvelope:
             application_key=party.application_key,
             application_secret=party.application_secret,
             activation_id=party.activation_id,
-            temporary_key_id=self._request.temporary_key_id,
+            temporary_key_id=self.temporary_key_id,
         )
 
 

@@ -88,7 +88,7 @@ class Envelopes:
 
     def read(self, members: Mapping[str, Any]) -> ClosedEnvelope:
         """Null equals absent, unknown members are refused."""
-        return ClosedEnvelope(self.version, EciesRequest.from_json_dict(members, self.version))
+        return ClosedEnvelope.of(self.version, EciesRequest.from_json_dict(members, self.version))
 
     def read_without_body(
         self,
@@ -100,7 +100,7 @@ class Envelopes:
     ) -> ClosedEnvelope:
         """Not even the presence of its parts is judged yet."""
         request = EciesRequest(temporary_key_id, ephemeral_public_key, b"", b"", nonce, timestamp)
-        return ClosedEnvelope(self.version, request)
+        return ClosedEnvelope.of(self.version, request)
 
     def key(self, stored: bytes) -> PrivateKey:
         """The private key of the pair."""
@@ -111,17 +111,9 @@ class Envelopes:
 class KeyRequest:
     """`groups.KeyRequest`."""
 
+    application_key: str | None
+    activation_id: str | None
     _unverified: temporary_key.UnverifiedRequest
-
-    @property
-    def application_key(self) -> str | None:
-        """None if the claim is missing."""
-        return self._unverified.claims.application_key
-
-    @property
-    def activation_id(self) -> str | None:
-        """In activation scope only."""
-        return self._unverified.claims.activation_id
 
     def is_proved(self, application_secret: bytes, secrets: ActivationSecrets | None) -> bool:
         """HS256 with the application's secret, in activation scope with a key derived from both."""
@@ -133,13 +125,13 @@ class KeyRequest:
         self, key_id: str, *, issued_at_ms: int, expires_at_ms: int, signing_key: PrivateKey
     ) -> IssuedKey:
         """A new key pair; ES256."""
-        pair, claims = generate_key_pair(), self._unverified.claims
-        assert claims.application_key is not None
+        pair = generate_key_pair()
+        assert self.application_key is not None
         issued = temporary_key.TemporaryKey(
             key_id=key_id,
-            application_key=claims.application_key,
-            activation_id=claims.activation_id,
-            challenge=claims.challenge,
+            application_key=self.application_key,
+            activation_id=self.activation_id,
+            challenge=self._unverified.claims.challenge,
             public_key=pair.public,
             issued_at_ms=issued_at_ms,
             expires_at_ms=expires_at_ms,
@@ -153,7 +145,8 @@ class TemporaryKeys:
 
     def read(self, jwt: str) -> KeyRequest:
         """Only HS256 is accepted."""
-        return KeyRequest(temporary_key.parse_request_jwt(jwt))
+        unverified = temporary_key.parse_request_jwt(jwt)
+        return KeyRequest(unverified.claims.application_key, unverified.claims.activation_id, unverified)
 
 
 class ServerKeys:

@@ -129,7 +129,7 @@ async def initialise(
     """
     master_key = application.master_key()
     activation_id = await _unused_id(ports.settings, session)
-    code = await _unused_code(ports.settings, session, application.rid)
+    code = await _unused_code(ports.settings, session, application.application_rid)
     # It has no version before its key exchange.
     private, public = generation_of_activation(None).server_keys.new()
     pair = keys.encrypt_server_key(ports.cipher, private, public, properties.user_id, activation_id)
@@ -137,7 +137,7 @@ async def initialise(
     now = clock.now()
     activation = Activation(
         activation_id=activation_id,
-        application_id=application.rid,
+        application_id=application.application_rid,
         user_id=properties.user_id,
         activation_code=code,
         activation_status=CREATED,

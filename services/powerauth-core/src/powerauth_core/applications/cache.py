@@ -40,12 +40,12 @@ class MasterKey:
 class ApplicationIdentity:
     """What does not depend on the application's version.
 
-    :ivar rid: row id; never leaves the core
+    :ivar application_rid: row id; never leaves the core
     :ivar application_id: the public id
     :ivar minimum_protocol_version: the configured one; `accepts` judges by it
     """
 
-    rid: int
+    application_rid: int
     application_id: str
     roles: tuple[str, ...]
     minimum_protocol_version: str
@@ -67,43 +67,19 @@ class ApplicationIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplicationFacts:
-    """One application version, found by its application key.
+class ApplicationFacts(ApplicationIdentity):
+    """One version of an application, found by its application key.
 
     :ivar secret: the application secret as Base64 text, the form that signatures cover
     :ivar version_rid: row id of the version
     """
 
-    identity: ApplicationIdentity
     version_rid: int
     version_id: str | None
     application_key: str
     secret: str = field(repr=False)
     secret_bytes: bytes = field(repr=False)
     supported: bool
-
-    @property
-    def application_rid(self) -> int:
-        """Row id of the application."""
-        return self.identity.rid
-
-    @property
-    def application_id(self) -> str:
-        """Public id of the application."""
-        return self.identity.application_id
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """Roles of the application."""
-        return self.identity.roles
-
-    def accepts(self, version: ProtocolVersion) -> bool:
-        """As `ApplicationIdentity.accepts`."""
-        return self.identity.accepts(version)
-
-    def master_key(self) -> MasterKey:
-        """The application's newest master key pair; raises as `ApplicationIdentity.master_key`."""
-        return self.identity.master_key()
 
 
 class ApplicationCache:
@@ -174,7 +150,11 @@ class ApplicationCache:
     ) -> ApplicationFacts:
         secret = application_secret(self._cipher, version)
         return ApplicationFacts(
-            identity=identity,
+            application_rid=identity.application_rid,
+            application_id=identity.application_id,
+            roles=identity.roles,
+            minimum_protocol_version=identity.minimum_protocol_version,
+            _master=identity._master,
             version_rid=version.id,
             version_id=version.name,
             application_key=application_key,
@@ -189,7 +169,7 @@ class ApplicationCache:
         configured = None if config is None else config_values(self._cipher, application.name, config)
         minimum = configured[0] if configured else self._minimum_protocol_version
         return ApplicationIdentity(
-            rid=application.id,
+            application_rid=application.id,
             application_id=application.name,
             roles=tuple(application.roles or ()),
             minimum_protocol_version=minimum,

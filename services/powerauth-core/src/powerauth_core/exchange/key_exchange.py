@@ -171,7 +171,7 @@ async def create_for(
     new_code = await _recovery_code(
         ports.settings, ports.hashes, session, application, wanted=generate_recovery_codes
     )
-    activation = await initialise(ports, session, application.identity, properties)
+    activation = await initialise(ports, session, application, properties)
     if await expire_if_overdue(ports.changes, session, activation):
         raise ActivationExpired()
     return await exchange(

@@ -105,7 +105,7 @@ async def application_rids(
         identity = await application_cache.by_id(session, application_id)
         if identity is None or (scope is not None and application_id not in scope):
             raise InvalidApplication()
-        rids.append(identity.rid)
+        rids.append(identity.application_rid)
     return rids
 
 

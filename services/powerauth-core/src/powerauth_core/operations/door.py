@@ -181,7 +181,7 @@ async def _list(
     return await repository.page_of_user(
         session,
         actor.user_id,
-        [application.rid],
+        [application.application_rid],
         _NEWEST,
         seen_by=ActivationFilter(actor.activation_id, actor.activation_flags),
         pending_at=clock.now() if pending else None,

@@ -54,23 +54,23 @@ async def create_code(
     """
     async with ports.database.read() as session:
         application = await _application(ports.application_cache, session, application_id, scope)
-        config = await repository.find_config(session, application.rid)
+        config = await repository.find_config(session, application.application_rid)
         secret = _shared_secret(ports.cipher, application, _enabled(config))
         await _refuse_second_postcard(session, _enabled(config), user_id)
         generated = await lifecycle.generate_unused(
-            ports.settings, session, application.rid, secret, puk_count
+            ports.settings, session, application.application_rid, secret, puk_count
         )
     new = lifecycle.NewCode(generated, await lifecycle.hash_puks(ports.hashes, user_id, generated.puks))
     async with ports.database.transaction() as session:
         # The lock lets two requests for one user take turns.
-        locked = _enabled(await repository.lock_config(session, application.rid))
+        locked = _enabled(await repository.lock_config(session, application.application_rid))
         await _refuse_second_postcard(session, locked, user_id)
         code = await lifecycle.store(
             ports.settings,
             ports.cipher,
             session,
             new,
-            application_rid=application.rid,
+            application_rid=application.application_rid,
             user_id=user_id,
             activation_id=None,
             status=RecoveryCodeStatus.CREATED,
@@ -138,10 +138,10 @@ async def _application(
 
 async def _config(session: AsyncSession, application: ApplicationIdentity) -> RecoveryConfig:
     """The configuration under its lock, inserted if it is missing."""
-    found = await repository.lock_config(session, application.rid)
+    found = await repository.lock_config(session, application.application_rid)
     if found is None:
-        await repository.add_config(session, application.rid)
-        found = await repository.lock_config(session, application.rid)
+        await repository.add_config(session, application.application_rid)
+        found = await repository.lock_config(session, application.application_rid)
     if found is None:
         raise LookupError("the recovery configuration was deleted")
     return found
@@ -166,7 +166,7 @@ def _shared_secret(cipher: RecordCipher, application: ApplicationIdentity, confi
         raise RecoveryConfigurationIncomplete()
     plain = cipher.decrypt(
         config.postcard_priv_key_encryption,
-        postcard_key_parts(application.rid),
+        postcard_key_parts(application.application_rid),
         config.postcard_private_key_base64,
     )
     try:
@@ -184,7 +184,9 @@ def _remote_key(text: str) -> PublicKey:
 
 def _make_key_pair(cipher: RecordCipher, application: ApplicationIdentity, config: RecoveryConfig) -> None:
     pair = generate_key_pair()
-    mode, stored = cipher.encrypt(postcard_key_parts(application.rid), export_private_key(pair.private))
+    mode, stored = cipher.encrypt(
+        postcard_key_parts(application.application_rid), export_private_key(pair.private)
+    )
     config.postcard_private_key_base64 = stored
     config.postcard_priv_key_encryption = mode
     config.postcard_public_key_base64 = b64encode(export_public_key(pair.public))

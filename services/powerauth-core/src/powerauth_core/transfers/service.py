@@ -74,7 +74,9 @@ async def open_transfer(
     parent_id = source.activation_id
     if await repository.opened_since(session, parent_id, clock.now() - _DAY) >= destination.max_per_day:
         return None
-    for unused in await repository.lock_open(session, parent_id, destination.type, application.rid):
+    for unused in await repository.lock_open(
+        session, parent_id, destination.type, application.application_rid
+    ):
         await remove_locked(ports.changes, session, unused)
     facts = {
         "sourceApplicationId": source.application_id,
