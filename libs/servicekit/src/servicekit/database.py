@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
-from sqlalchemy import BigInteger, DateTime, Integer, Select, Table, text
+from sqlalchemy import BigInteger, DateTime, Integer, Select, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -93,7 +94,9 @@ class Database:
         self._renewed = 0.0
         try:
             if self.dialect == "postgresql":
-                self.engine = postgresql_engine(self.url, self.settings, application_name, self._usable_since)
+                self.engine = postgresql_engine(self.url, self.settings, application_name)
+                event.listen(self.engine.sync_engine, "connect", _note_age)
+                event.listen(self.engine.sync_engine, "checkout", self._refuse_useless)
             else:
                 self.engine = sqlite_engine(self.url, self.settings)
         except OSError as error:
@@ -182,6 +185,11 @@ class Database:
             return False
         self._drivers.append(held)
         return True
+
+    def _refuse_useless(self, dbapi_connection: Any, record: Any, _proxy: Any) -> None:
+        # The driver notices a server that went away; the pool then replaces the connection.
+        if dbapi_connection.driver_connection.is_closed() or record.info["opened"] < self._usable_since():
+            raise DisconnectionError
 
     def _usable_since(self) -> float:
         """Connections opened before this moment are not used again."""
@@ -274,6 +282,10 @@ class _Progress:
         """The end is about to be sent."""
         units.spent()
         self.sent = True
+
+
+def _note_age(_dbapi_connection: Any, record: Any) -> None:
+    record.info["opened"] = time.monotonic()
 
 
 @contextmanager

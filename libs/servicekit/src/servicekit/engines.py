@@ -1,15 +1,12 @@
-"""Engines of the two databases: how connections are opened, and which of them are used again."""
+"""Engines of the two databases: how connections are opened."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -61,14 +58,9 @@ def time_limits(settings: DatabaseSettings) -> dict[str, str]:
     }
 
 
-def postgresql_engine(
-    url: URL, settings: DatabaseSettings, application_name: str, usable_since: Callable[[], float]
-) -> AsyncEngine:
-    """An engine on PostgreSQL.
-
-    :param usable_since: moment of :func:`time.monotonic`; connections opened before are replaced
-    """
-    engine = create_async_engine(
+def postgresql_engine(url: URL, settings: DatabaseSettings, application_name: str) -> AsyncEngine:
+    """An engine on PostgreSQL."""
+    return create_async_engine(
         without_tls(url),
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_max_overflow,
@@ -77,18 +69,6 @@ def postgresql_engine(
         hide_parameters=True,
         connect_args=_connect_args(settings, application_name) | tls_arguments(url),
     )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def note_age(_dbapi_connection: Any, record: Any) -> None:
-        record.info["opened"] = time.monotonic()
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def refuse_useless(dbapi_connection: Any, record: Any, _proxy: Any) -> None:
-        # The driver notices a server that went away; the pool then replaces the connection.
-        if dbapi_connection.driver_connection.is_closed() or record.info["opened"] < usable_since():
-            raise DisconnectionError
-
-    return engine
 
 
 def _connect_args(settings: DatabaseSettings, application_name: str) -> dict[str, Any]:
