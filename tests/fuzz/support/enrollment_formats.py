@@ -34,7 +34,7 @@ from powerauth_contracts.dmz.models import (
 )
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.json_text import JsonError, read_json, read_json_object, write_json
-from servicekit.addresses import TrustedProxies, limited_network
+from servicekit.callers import TrustedProxies, limited_network
 from servicekit.errors import RemoteUnavailable
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8::/32"])

@@ -41,7 +41,7 @@ from cloud_private_api.verification.routes import router as verification_router
 from cloud_private_api.version import VERSION
 from servicekit import app as servicekit_app
 from servicekit import clock, inbox, migrations
-from servicekit.addresses import TrustedProxies
+from servicekit.callers import TrustedProxies
 from servicekit.bus import Bus, bus_from_url
 from servicekit.calls.client import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.database import Database

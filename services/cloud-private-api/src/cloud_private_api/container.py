@@ -10,7 +10,7 @@ from cloud_private_api.core_client import CoreClient
 from cloud_private_api.known import ApplicationFacts, OperationTexts
 from cloud_private_api.passwords import PasswordWorker
 from cloud_private_api.settings import CloudSettings
-from servicekit.addresses import TrustedProxies
+from servicekit.callers import TrustedProxies
 from servicekit.database import Database
 
 

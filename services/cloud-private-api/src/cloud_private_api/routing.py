@@ -35,7 +35,7 @@ from cloud_private_api.errors import (
 )
 from powerauth_contracts.calls import Endpoint
 from powerauth_protocol.common.json_text import read_first_json
-from servicekit.addresses import TrustedProxies
+from servicekit.callers import TrustedProxies
 from servicekit.answers import JsonResponse
 from servicekit.edge.middleware import PatientReceive
 from servicekit.edge.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest

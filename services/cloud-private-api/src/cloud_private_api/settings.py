@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from cloud_private_api.passwords import is_hash
 from cloud_private_api.start_rules import OAUTH2_RULES, RULES
-from servicekit.addresses import TrustedProxies
+from servicekit.callers import TrustedProxies
 from servicekit.database_urls import parsed_url
 from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
 from servicekit.start_rules import Rule, authority_of

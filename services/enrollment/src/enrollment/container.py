@@ -15,7 +15,7 @@ from enrollment.push_client import PushClient
 from enrollment.settings import EnrollmentSettings
 from enrollment.texts.cache import TextCache
 from enrollment.texts.formatters import OperationTextFormatter, installed_formatters
-from servicekit.addresses import TrustedProxies, limited_network
+from servicekit.callers import TrustedProxies, limited_network
 from servicekit.calls.client import ServiceClient
 
 USER_AGENT_LENGTH = 256

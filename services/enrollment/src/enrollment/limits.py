@@ -18,7 +18,7 @@ from enrollment.errors import TooManyRequests
 from enrollment.lanes import Disconnected, Lanes
 from enrollment.limit_storage import BoundedMemory, SharedCounts
 from enrollment.settings import EnrollmentSettings
-from servicekit.addresses import LOOPBACK
+from servicekit.callers import LOOPBACK
 from servicekit.caching import Cache
 from servicekit.errors import ServiceError
 

@@ -13,7 +13,7 @@ from pydantic_settings import SettingsConfigDict
 
 from enrollment.limit_storage import SHARED_SCHEMES
 from enrollment.start_rules import RULES, limit_rules
-from servicekit.addresses import TrustedProxies
+from servicekit.callers import TrustedProxies
 from servicekit.settings import Listed, ServiceSettings, ServiceUrl
 from servicekit.start_rules import Rule
 

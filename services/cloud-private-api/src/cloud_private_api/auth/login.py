@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from cloud_private_api.errors import Unauthorized
-from servicekit.addresses import TrustedProxies, limited_network
+from servicekit.callers import TrustedProxies, limited_network
 from servicekit.edge.middleware import PatientReceive
 
 T = TypeVar("T")

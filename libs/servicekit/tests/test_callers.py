@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicekit.addresses import LOOPBACK, TrustedProxies, limited_network
+from servicekit.callers import LOOPBACK, TrustedProxies, limited_network
 
 PROXIES = TrustedProxies(("10.0.0.0/8", "fd00::/8"))
 
