@@ -1,10 +1,13 @@
-"""The client's address, and the part of it that a rate limit counts.
+"""Who a request comes from: the client's address, the part of it that a rate limit counts, and HTTP Basic
+credentials (spec/core-api.md §1.1, spec/cloud-api.md §1.3).
 
 `X-Forwarded-For` is believed only as far as the configured proxies wrote it: spec/enrollment-api.md §10.9.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -83,3 +86,29 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+def parse_basic(header: str | None) -> tuple[str, str] | None:
+    """User and password of an ``Authorization`` header; ``None`` without readable Basic credentials.
+
+    The text is UTF-8 and is split at the first colon. A credential with NUL is unreadable: no store could
+    hold it.
+    """
+    if header is None:
+        return None
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    user, colon, password = text.partition(":")
+    if not colon or "\x00" in text:
+        return None
+    return user, password
+
+
+def basic_header(user: str, password: str) -> str:
+    """The value of an ``Authorization`` header carrying these credentials."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")

@@ -41,8 +41,8 @@ from cloud_private_api.verification.routes import router as verification_router
 from cloud_private_api.version import VERSION
 from servicekit import app as servicekit_app
 from servicekit import clock, inbox, migrations
-from servicekit.callers import TrustedProxies
 from servicekit.bus import Bus, bus_from_url
+from servicekit.callers import TrustedProxies
 from servicekit.calls.client import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.database import Database
 from servicekit.edge.middleware import RunAgain

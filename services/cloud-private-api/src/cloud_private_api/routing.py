@@ -35,8 +35,8 @@ from cloud_private_api.errors import (
 )
 from powerauth_contracts.calls import Endpoint
 from powerauth_protocol.common.json_text import read_first_json
-from servicekit.callers import TrustedProxies
 from servicekit.answers import JsonResponse
+from servicekit.callers import TrustedProxies
 from servicekit.edge.middleware import PatientReceive
 from servicekit.edge.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest
 from servicekit.errors import input_problems

@@ -18,8 +18,8 @@ from enrollment.errors import TooManyRequests
 from enrollment.lanes import Disconnected, Lanes
 from enrollment.limit_storage import BoundedMemory, SharedCounts
 from enrollment.settings import EnrollmentSettings
-from servicekit.callers import LOOPBACK
 from servicekit.caching import Cache
+from servicekit.callers import LOOPBACK
 from servicekit.errors import ServiceError
 
 KEYS_REMEMBERED = 100_000

@@ -18,7 +18,7 @@ from yarl import URL
 
 from powerauth_contracts.wire import to_json
 from servicekit import logs, units
-from servicekit.auth import basic_header
+from servicekit.callers import basic_header
 from servicekit.calls.http1 import RawHeaders
 from servicekit.calls.keepalive import ConnectionBroken, ConnectionPool, OnBody, Origin
 from servicekit.errors import RemoteUnavailable

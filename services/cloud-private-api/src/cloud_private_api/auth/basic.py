@@ -17,8 +17,8 @@ from cloud_private_api.auth.limits import FailureLimit
 from cloud_private_api.auth.login import Login
 from cloud_private_api.errors import REALM, TooManyRequests, Unauthorized
 from cloud_private_api.passwords import PasswordWorker, needs_upgrade
-from servicekit.auth import parse_basic
 from servicekit.caching import Cache
+from servicekit.callers import parse_basic
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.workers import Overloaded

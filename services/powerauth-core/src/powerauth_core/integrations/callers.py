@@ -14,8 +14,8 @@ from powerauth_core.integrations.secrets import digest, stored_digest
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher
 from servicekit import units
-from servicekit.auth import parse_basic
 from servicekit.caching import Cache
+from servicekit.callers import parse_basic
 from servicekit.database import Database
 from servicekit.errors import ErrorContext, ErrorFamily, Unavailable, error_response
 from servicekit.logs import get_logger

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicekit.auth import basic_header, parse_basic
+from servicekit.callers import basic_header, parse_basic
 
 
 def _encoded(text: bytes) -> str:
