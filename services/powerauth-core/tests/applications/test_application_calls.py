@@ -57,16 +57,6 @@ async def test_concurrent_creations_of_one_application_make_one(api: Api) -> Non
     assert codes == ["", "ERR0043", "ERR0043", "ERR0043"]
 
 
-async def test_version_lookup_by_key_also_finds_unsupported_versions(
-    api: Api, application: TestApplication
-) -> None:
-    names = {"applicationId": application.application_id, "applicationVersionId": "default"}
-    await api.ok("application/version/unsupport", **names)
-    found = await api.ok("application/detail/version", applicationKey=application.application_key)
-    assert found == {"applicationId": application.application_id}
-    assert await api.error("application/detail/version", applicationKey="AAAA") == "ERR0015"
-
-
 async def test_version_create_makes_a_key_and_secret_of_its_own(
     api: Api, application: TestApplication
 ) -> None:

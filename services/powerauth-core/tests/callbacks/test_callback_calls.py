@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from core_test_api import Api, NewApplication, Serve, TestApplication
+from core_test_api import Api, Serve, TestApplication
 from sqlalchemy import select, text
 
 from powerauth_core.callbacks.models import CallbackUrl
@@ -201,30 +201,6 @@ async def test_update_without_authentication_wipes_it(api: Api, wanted: Wanted) 
     assert [item["authentication"] for item in listed["callbackUrlList"]] == [SWITCHED_OFF]
 
 
-async def test_update_needs_a_callback_of_the_application(
-    api: Api, wanted: Wanted, new_application: NewApplication
-) -> None:
-    created = await api.ok("application/callback/create", **wanted())
-    other = await new_application("other")
-    path = "application/callback/update"
-    assert await api.error(path, id="unknown", **wanted()) == "ERR0024"
-    assert await api.error(path, id=created["id"], **wanted(applicationId=other.application_id)) == "ERR0024"
-    # An unknown callback is told before an unusable URL.
-    assert await api.error(path, id="unknown", **wanted(callbackUrl="x")) == "ERR0024"
-    await api.ok("application/callback/remove", id=created["id"])
-    assert await api.error(path, id=created["id"], **wanted()) == "ERR0024"
-
-
-async def test_remove_hides_the_callback_and_can_be_repeated(api: Api, core: Core, wanted: Wanted) -> None:
-    created = await api.ok("application/callback/create", **wanted())
-    for removed in (True, False):
-        answer = await api.ok("application/callback/remove", id=created["id"])
-        assert answer == {"id": created["id"], "removed": removed}
-    listed = await api.ok("application/callback/list", applicationId=wanted()["applicationId"])
-    assert listed == {"callbackUrlList": []}
-    assert (await stored(core)).enabled is False
-
-
 async def test_list_is_by_name_and_empty_for_an_unknown_application(api: Api, wanted: Wanted) -> None:
     for name in ("b", "a", "c"):
         await api.ok("application/callback/create", **wanted(name=name))
@@ -233,56 +209,47 @@ async def test_list_is_by_name_and_empty_for_an_unknown_application(api: Api, wa
     assert await api.ok("application/callback/list", applicationId="unknown") == {"callbackUrlList": []}
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"name": "x" * 256}, "ERR0024"),
-        ({"type": "OTHER"}, "ERROR_HTTP_REQUEST"),
-        ({"callbackUrl": "bank.example"}, "ERR0014"),
-        ({"callbackUrl": "ftp://bank.example"}, "ERR0014"),
-        ({"callbackUrl": "http://169.254.169.254/latest"}, "ERR0014"),
-        ({"callbackUrl": "http://10.0.0.1/"}, "ERR0014"),
-        ({"initialBackoff": "PT-1S"}, "ERR0024"),
-        ({"retentionPeriod": -1}, "ERR0024"),
-        ({"retentionPeriod": "1 day"}, "ERROR_HTTP_REQUEST"),
-        ({"attributes": ["x" * 1025]}, "ERR0024"),
-        ({"authentication": {"oauth2": {"enabled": True}}}, "ERR0024"),
-        ({"authentication": {"oauth2": {"enabled": True, "tokenUri": "http://127.1.1.1:80:1"}}}, "ERR0024"),
-        (
-            {
-                "authentication": {
-                    "certificate": {"enabled": True, "useCustomKeyStore": True, "keyStoreLocation": "a"}
-                }
-            },
-            "ERR0024",
-        ),
-    ],
-)
-async def test_unusable_callbacks_are_refused(
-    api: Api, wanted: Wanted, changes: dict[str, Any], code: str
-) -> None:
-    assert await api.error("application/callback/create", **wanted(**changes)) == code
+KEY_STORE = {"enabled": True, "useCustomKeyStore": True, "keyStoreLocation": "a"}
+UNUSABLE: list[tuple[dict[str, Any], str]] = [
+    ({"name": "x" * 256}, "ERR0024"),
+    ({"type": "OTHER"}, "ERROR_HTTP_REQUEST"),
+    ({"callbackUrl": "bank.example"}, "ERR0014"),
+    ({"callbackUrl": "ftp://bank.example"}, "ERR0014"),
+    ({"callbackUrl": "http://169.254.169.254/latest"}, "ERR0014"),
+    ({"callbackUrl": "http://10.0.0.1/"}, "ERR0014"),
+    ({"initialBackoff": "PT-1S"}, "ERR0024"),
+    ({"retentionPeriod": -1}, "ERR0024"),
+    ({"retentionPeriod": "1 day"}, "ERROR_HTTP_REQUEST"),
+    ({"attributes": ["x" * 1025]}, "ERR0024"),
+    ({"authentication": {"oauth2": {"enabled": True}}}, "ERR0024"),
+    ({"authentication": {"oauth2": {"enabled": True, "tokenUri": "http://127.1.1.1:80:1"}}}, "ERR0024"),
+    ({"authentication": {"certificate": KEY_STORE}}, "ERR0024"),
+]
 
 
-@pytest.mark.parametrize(
-    "location",
-    ["http://bank.example/a.p12", "classpath:a.p12", "../a.p12", "/etc/passwd", "file:/etc/passwd", "", None],
-)
+async def test_unusable_callbacks_are_refused(api: Api, wanted: Wanted) -> None:
+    for changes, code in UNUSABLE:
+        assert (changes, await api.error("application/callback/create", **wanted(**changes))) == (
+            changes,
+            code,
+        )
+
+
 async def test_stores_outside_the_configured_directory_are_refused(
-    serve: Serve, tmp_path: Path, location: str | None
+    serve: Serve, wanted: Wanted, tmp_path: Path
 ) -> None:
     api = await serve(callbacks_certificate_directory=tmp_path)
-    await api.ok("application/create", applicationId="bank")
-    certificate = {"enabled": True, "useCustomTrustStore": True, "trustStoreLocation": location}
-    code = await api.error(
-        "application/callback/create",
-        applicationId="bank",
-        name="n",
-        type="OPERATION_STATUS_CHANGE",
-        callbackUrl=URL,
-        authentication={"certificate": certificate},
-    )
-    assert code == "ERR0024"
+    elsewhere = [
+        "http://bank.example/a.p12",
+        "classpath:a.p12",
+        "../a.p12",
+        "/etc/passwd",
+        "file:/etc/passwd",
+    ]
+    for location in (*elsewhere, "", None):
+        certificate = {"enabled": True, "useCustomTrustStore": True, "trustStoreLocation": location}
+        request = wanted(authentication={"certificate": certificate})
+        assert await api.error("application/callback/create", **request) == "ERR0024", location
 
 
 async def test_secrets_do_not_reach_audit_or_outbox(api: Api, core: Core, wanted: Wanted) -> None:

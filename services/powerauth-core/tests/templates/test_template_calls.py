@@ -131,60 +131,45 @@ async def test_a_text_is_made_replaced_and_removed(api: Api) -> None:
     assert await api.ok("operation/text/list") == {"texts": []}
 
 
-@pytest.mark.parametrize("as_text", [False, True])
-@pytest.mark.parametrize(
-    ("part", "value", "member"),
-    [
-        ("attributes", ["foo"], "attributes.0"),
-        ("attributes", [{"id": "a"}], "attributes.0.type"),
-        ("attributes", [{"type": "BOX"}], "attributes.0.type"),
-        (
-            "attributes",
-            [{"type": "HEADING"}, {"type": "NOTE", "params": {"note": 1}}],
-            "attributes.1.params.note",
-        ),
-        ("attributes", [{"type": "HEADING", "text": 1}], "attributes.0.text"),
-        ("attributes", [{"type": "HEADING", "params": []}], "attributes.0.params"),
-        ("attributes", [{"type": "AMOUNT", "params": {"amount": "a"}}], "attributes.0"),
-        ("attributes", {"type": "NOTE", "params": {"note": "n"}}, "attributes"),
-        ("ui", {"flipButtons": "yes"}, "ui.flipButtons"),
-        ("ui", {"preApprovalScreen": {"heading": "h"}}, "ui.preApprovalScreen.type"),
-        ("ui", {"preApprovalScreen": {"type": "BIG"}}, "ui.preApprovalScreen.type"),
-        ("ui", {"preApprovalScreen": {"type": "INFO", "items": [1]}}, "ui.preApprovalScreen.items.0"),
-        (
-            "ui",
-            {"postApprovalScreen": {"type": "MERCHANT_REDIRECT", "payload": {"countdown": "5"}}},
-            "ui.postApprovalScreen.payload.countdown",
-        ),
-        ("ui", ["x"], "ui"),
-        ("resultTexts", {"success": 1}, "resultTexts.success"),
-        ("resultTexts", "text", "resultTexts"),
-    ],
-)
-async def test_wrong_shape_is_refused_by_its_path(
-    api: Api, part: str, value: Any, member: str, as_text: bool
-) -> None:
-    given = json.dumps(value) if as_text and not isinstance(value, str) else value
-    status, body = await api.post("operation/text/update", **(TEXT | {part: given}))
-    assert (status, body["responseObject"]["code"]) == (400, "ERR0024")
-    message = body["responseObject"]["message"]
-    assert message.startswith(f"requestObject.{member} - must ")
+REDIRECT = {"type": "MERCHANT_REDIRECT", "payload": {"countdown": "5"}}
+WRONG_SHAPES: list[tuple[str, Any, str]] = [
+    ("attributes", ["foo"], ".0"),
+    ("attributes", [{"id": "a"}], ".0.type"),
+    ("attributes", [{"type": "BOX"}], ".0.type"),
+    ("attributes", [{"type": "HEADING"}, {"type": "NOTE", "params": {"note": 1}}], ".1.params.note"),
+    ("attributes", [{"type": "HEADING", "text": 1}], ".0.text"),
+    ("attributes", [{"type": "HEADING", "params": []}], ".0.params"),
+    ("attributes", [{"type": "AMOUNT", "params": {"amount": "a"}}], ".0"),
+    ("attributes", {"type": "NOTE", "params": {"note": "n"}}, ""),
+    ("ui", {"flipButtons": "yes"}, ".flipButtons"),
+    ("ui", {"preApprovalScreen": {"heading": "h"}}, ".preApprovalScreen.type"),
+    ("ui", {"preApprovalScreen": {"type": "BIG"}}, ".preApprovalScreen.type"),
+    ("ui", {"preApprovalScreen": {"type": "INFO", "items": [1]}}, ".preApprovalScreen.items.0"),
+    ("ui", {"postApprovalScreen": REDIRECT}, ".postApprovalScreen.payload.countdown"),
+    ("ui", ["x"], ""),
+    ("resultTexts", {"success": 1}, ".success"),
+    ("resultTexts", "text", ""),
+]
+
+
+async def test_wrong_shape_is_refused_by_its_path(api: Api) -> None:
+    for part, value, member in WRONG_SHAPES:
+        for given in (value, value if isinstance(value, str) else json.dumps(value)):
+            status, body = await api.post("operation/text/update", **(TEXT | {part: given}))
+            assert (status, body["responseObject"]["code"]) == (400, "ERR0024"), (part, given)
+            assert body["responseObject"]["message"].startswith(f"requestObject.{part}{member} - must ")
     assert await api.ok("operation/text/list") == {"texts": []}
 
 
-@pytest.mark.parametrize(
-    ("part", "value"),
-    [
+async def test_right_shape_is_kept_to_the_letter(api: Api) -> None:
+    for part, value in (
         ("ui", '{"postApprovalScreen":{"type":"MERCHANT_REDIRECT","payload":{"countdown":${seconds}}}}'),
         ("ui", '{"preApprovalScreen":{"type":"${screen}","more":1},"templates":{}}'),
         ("attributes", '[{"type":"ALERT","id":null,"text":"Beware","own":{}}]'),
         ("attributes", "[]"),
         ("resultTexts", '{"success":"Paid ${amount}","other":1}'),
-    ],
-)
-async def test_right_shape_is_kept_to_the_letter(api: Api, part: str, value: str) -> None:
-    made = await api.ok("operation/text/update", **(TEXT | {part: value}))
-    assert made[part] == value
+    ):
+        assert (await api.ok("operation/text/update", **(TEXT | {part: value})))[part] == value
 
 
 async def test_texts_are_listed_by_placeholder_and_language(api: Api) -> None:

@@ -155,17 +155,3 @@ async def test_envelope_is_accepted_once_and_only_for_its_purpose(api: Api, call
     request, _ = await request_of(call, phone)
     assert (await api.ok("vault/unlock", **request))["signatureValid"]
     assert await api.error("vault/unlock", **request) == "ERR0024"
-
-
-async def test_envelope_fields_must_fit_the_version(api: Api, call: Call, phone: Phone) -> None:
-    request, _ = await request_of(call, phone)
-    for changes, code in (
-        ({"nonce": None}, "ERR0024"),
-        ({"temporaryKeyId": None}, "ERR0024"),
-        ({"signatureVersion": "3.2"}, "ERR0024"),
-        ({"signatureVersion": "8.0"}, "ERR0018"),
-        ({"temporaryKeyId": "unknown"}, "ERR0045"),
-        ({"mac": b64encode(bytes(32))}, "ERR0018"),
-        ({"signedData": None}, "ERR0024"),
-    ):
-        assert await api.error("vault/unlock", **(request | changes)) == code

@@ -68,22 +68,7 @@ async def test_activation_without_device_key_has_no_valid_signature(
     assert await api.ok("signature/ecdsa/verify", **request) == {"signatureValid": False}
 
 
-async def test_malformed_base64_and_fido2_are_refused(api: Api, phone: Phone, change: Change) -> None:
-    request = {"activationId": phone.activation_id, "data": DATA, "signature": DATA}
-    for changes in ({"data": "%"}, {"signature": "%"}):
-        assert await api.error("signature/ecdsa/verify", **(request | changes)) == "ERR0024"
-    await change(phone, protocol="fido2")
-    assert await api.error("signature/ecdsa/verify", **request) == "ERR0024"
-    assert await api.error("signature/ecdsa/sign", activationId=phone.activation_id, data=DATA) == "ERR0024"
-
-
 async def test_server_signature_verifies_with_the_key_the_device_knows(api: Api, phone: Phone) -> None:
     answer = await api.ok("signature/ecdsa/sign", activationId=phone.activation_id, data=DATA)
     assert phone.server_public_key is not None
     assert ecdsa.verify(phone.server_public_key, b"contract", b64decode(answer["signature"]))
-
-
-async def test_server_signs_only_for_an_active_activation(api: Api, phone: Phone, change: Change) -> None:
-    assert await api.error("signature/ecdsa/sign", activationId="unknown", data=DATA) == "ERR0009"
-    await change(phone, activation_status=ActivationStatus.BLOCKED)
-    assert await api.error("signature/ecdsa/sign", activationId=phone.activation_id, data=DATA) == "ERR0008"

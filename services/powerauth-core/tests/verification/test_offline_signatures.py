@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core_test_api import Api, TestApplication
+from core_test_api import Api
 from core_test_phones import Audited, Stored
 
 from powerauth_protocol.common.encoding import b64decode, b64encode
@@ -79,32 +79,6 @@ async def test_non_personalised_payload_is_signed_by_the_master_key(api: Api, ph
     assert payload.verify(phone.app.master_public_key)
 
 
-@pytest.mark.parametrize(
-    ("path", "request_object", "code"),
-    [
-        ("personalized", {"activationId": "unknown", "data": DATA}, "ERR0009"),
-        ("personalized", {"data": DATA}, "ERR0024"),
-        ("non-personalized", {"applicationId": "unknown", "data": DATA}, "ERR0015"),
-        ("non-personalized", {"applicationId": "test-application"}, "ERR0024"),
-        (
-            "non-personalized",
-            {"applicationId": "test-application", "data": DATA, "applicationIds": ["x"]},
-            "ERR0015",
-        ),
-    ],
-)
-async def test_payload_for_nothing_known_is_refused(
-    api: Api, application: TestApplication, path: str, request_object: dict[str, Any], code: str
-) -> None:
-    assert await api.error(f"signature/offline/{path}/create", **request_object) == code
-
-
-@pytest.mark.parametrize("nonce", ["short", b64encode(b"123"), "%%%"])
-async def test_malformed_nonce_is_refused(api: Api, phone: Phone, nonce: str) -> None:
-    request = {"activationId": phone.activation_id, "data": DATA, "nonce": nonce}
-    assert await api.error("signature/offline/personalized/create", **request) == "ERR0024"
-
-
 @pytest.mark.parametrize("length", [4, 8])
 async def test_code_is_accepted_once_and_moves_the_counter(
     api: Api, phone: Phone, stored: Stored, audited: Audited, length: int
@@ -158,14 +132,3 @@ async def test_offline_and_online_share_the_failed_attempts(api: Api, phone: Pho
     wrong = phone.sign(b"").request | {"data": "POST&&&"}
     await api.ok("signature/verify", **wrong)
     assert (await verify(api, phone, "12345678-12345678"))["remainingAttempts"] == 3
-
-
-async def test_unknown_activation_is_answered_as_removed(api: Api, phone: Phone) -> None:
-    answer = await verify(api, phone, "1", activationId="unknown")
-    assert (answer["signatureValid"], answer["activationStatus"]) == (False, "REMOVED")
-
-
-@pytest.mark.parametrize("length", [3, 9])
-async def test_component_length_out_of_range_is_refused(api: Api, phone: Phone, length: int) -> None:
-    request = {"activationId": phone.activation_id, "data": "x", "signature": "1", "componentLength": length}
-    assert await api.error("signature/offline/verify", **request) == "ERR0024"

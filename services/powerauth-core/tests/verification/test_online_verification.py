@@ -73,14 +73,6 @@ async def test_counter_catches_up_within_the_lookahead(api: Api, phone: Phone, s
     assert (row.counter, b64decode(row.ctr_data or "")) == (6, phone.ctr_data)
 
 
-async def test_repeated_signature_is_refused_and_counted(api: Api, phone: Phone) -> None:
-    signed = phone.sign(BODY)
-    assert (await verify(api, signed))["signatureValid"]
-    again = await verify(api, signed)
-    assert not again["signatureValid"]
-    assert again["remainingAttempts"] == 4
-
-
 async def test_failures_block_at_the_maximum_with_history_event_and_full_answers(
     api: Api, phone: Phone, core: Core
 ) -> None:
@@ -112,14 +104,6 @@ async def test_valid_signature_resets_failures_but_possession_does_not(
     assert (await stored(phone)).failed_attempts == 3
     assert (await verify(api, phone.sign(BODY)))["signatureValid"]
     assert (await stored(phone)).failed_attempts == 0
-
-
-async def test_unknown_activation_is_answered_as_removed_without_audit(
-    api: Api, core: Core, phone: Phone
-) -> None:
-    unknown = "00000000-0000-4000-8000-000000000000"
-    answer = await verify(api, phone.sign(BODY), activationId=unknown)
-    assert answer == SHORT_INVALID | {"activationStatus": "REMOVED", "activationId": unknown}
 
 
 async def test_activation_outside_the_callers_scope_is_answered_as_unknown(
@@ -195,6 +179,21 @@ async def test_unknown_signature_version_is_an_error_and_counts_nothing(
     assert (await stored(phone)).failed_attempts == 0
 
 
+async def test_activation_of_version_2_needs_the_forced_version(
+    api: Api, phone: Phone, change: Change
+) -> None:
+    await change(phone, version=2)
+    signed = phone.sign(BODY)
+    assert await api.error("signature/verify", **signed.request) == "ERR0008"
+    assert (await verify(api, signed, forcedSignatureVersion=3))["signatureValid"]
+
+
+async def test_lower_case_type_is_refused(api: Api, phone: Phone) -> None:
+    request = phone.sign(BODY).request | {"signatureType": "possession_knowledge"}
+    status, body = await api.post("signature/verify", **request)
+    assert (status, body["responseObject"]["code"]) == (400, "ERROR_HTTP_REQUEST")
+
+
 async def test_version_below_the_applications_minimum_is_like_an_unknown_one(
     api: Api, make_phone: MakePhone
 ) -> None:
@@ -206,41 +205,6 @@ async def test_version_below_the_applications_minimum_is_like_an_unknown_one(
         values=["3.2"],
     )
     assert await api.error("signature/verify", **phone.sign(BODY).request) == "ERR0013"
-
-
-async def test_fido2_activation_is_refused(api: Api, phone: Phone, change: Change) -> None:
-    await change(phone, protocol="fido2")
-    assert await api.error("signature/verify", **phone.sign(BODY).request) == "ERR0024"
-
-
-async def test_activation_of_version_2_needs_the_forced_version(
-    api: Api, phone: Phone, change: Change
-) -> None:
-    await change(phone, version=2)
-    signed = phone.sign(BODY)
-    assert await api.error("signature/verify", **signed.request) == "ERR0008"
-    assert (await verify(api, signed, forcedSignatureVersion=3))["signatureValid"]
-
-
-@pytest.mark.parametrize(
-    "field",
-    ["activationId", "applicationKey", "data", "signature", "signatureType", "signatureVersion"],
-)
-async def test_missing_field_is_an_invalid_request(api: Api, phone: Phone, field: str) -> None:
-    request = phone.sign(BODY).request
-    for changed in (
-        {name: value for name, value in request.items() if name != field},
-        request | {field: None},
-    ):
-        status, body = await api.post("signature/verify", **changed)
-        assert (status, body["responseObject"]["code"]) == (400, "ERR0024")
-        assert body["responseObject"]["message"] == f"requestObject.{field} - must not be null"
-
-
-async def test_lower_case_type_is_refused(api: Api, phone: Phone) -> None:
-    request = phone.sign(BODY).request | {"signatureType": "possession_knowledge"}
-    status, body = await api.post("signature/verify", **request)
-    assert (status, body["responseObject"]["code"]) == (400, "ERROR_HTTP_REQUEST")
 
 
 @pytest.mark.parametrize("signature", ["", "x" * 1000, "\u20ac" * 44, "=" * 44, "12345678-12345678"])

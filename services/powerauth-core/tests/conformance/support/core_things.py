@@ -37,9 +37,15 @@ async def APP_KEY(world: World) -> str:
     return world.app.key
 
 
+async def OTHER_APP(world: World, member: str = "application_id") -> str:
+    """The id of another application."""
+    other = await type(world).create(world.core, world.http, world.monkeypatch)
+    return str(getattr(other.app, member))
+
+
 async def OTHER_APP_KEY(world: World) -> str:
     """An application key of another application."""
-    return (await type(world).create(world.core, world.http, world.monkeypatch)).app.key
+    return await OTHER_APP(world, "key")
 
 
 async def NEW_NAME(_world: World) -> str:

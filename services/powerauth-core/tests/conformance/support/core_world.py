@@ -16,7 +16,7 @@ from core_cases import SHARED, Step
 from core_test_rows import rewrite
 from sqlalchemy import text
 
-from powerauth_contracts.enums import ActivationOtpValidation, CommitPhase
+from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from powerauth_protocol.v3.versions import ProtocolVersion
@@ -26,6 +26,7 @@ from powerauth_sdk.phone import Phone
 _REFERENCE = re.compile(r"\{(=?\w+)\}")
 _numbers = count(1)
 COLUMNS: dict[str, Callable[..., Any]] = {
+    "activation_status": ActivationStatus,
     "activation_otp_validation": ActivationOtpValidation,
     "commit_phase": CommitPhase,
 }
