@@ -24,10 +24,10 @@ PROVIDER = {
 }
 
 
-async def test_created_application_has_what_a_mobile_app_needs(admin: Client, core: FakeCore) -> None:
+async def test_created_application_has_what_a_mobile_app_needs(admin: Client) -> None:
     await admin.ok("PUT", "/admin/properties/service.base.url", {"value": "https://public.example"})
     made = await admin.ok("POST", APPLICATIONS, {"id": "app-1", "roles": ["R"]})
-    version = core.applications["app-1"]["versions"][0]
+    version = admin.core.applications["app-1"]["versions"][0]
     assert made == {
         "id": "app-1",
         "serviceBaseUrl": "https://public.example",
@@ -35,7 +35,7 @@ async def test_created_application_has_what_a_mobile_app_needs(admin: Client, co
         "roles": ["R"],
         "appKey": version["applicationKey"],
         "appSecret": version["applicationSecret"],
-        "masterServerPublicKey": core.applications["app-1"]["masterPublicKey"],
+        "masterServerPublicKey": admin.core.applications["app-1"]["masterPublicKey"],
     }
     assert await admin.ok("GET", f"{APPLICATIONS}/app-1") == made
     assert await admin.ok("GET", APPLICATIONS) == {"applications": [{"id": "app-1", "roles": ["R"]}]}
@@ -55,12 +55,10 @@ async def test_application_id_has_a_pattern(admin: Client, app_id: str | None) -
     assert await admin.violation("POST", APPLICATIONS, {"id": app_id}) == "id"
 
 
-async def test_application_is_shown_with_its_default_or_first_supported_version(
-    admin: Client, core: FakeCore
-) -> None:
-    versions = core.application("app-1")["versions"]
-    versions.insert(0, {**core.version("first"), "supported": False})
-    versions.append(core.version("third"))
+async def test_application_is_shown_with_its_default_or_first_supported_version(admin: Client) -> None:
+    versions = admin.core.application("app-1")["versions"]
+    versions.insert(0, {**admin.core.version("first"), "supported": False})
+    versions.append(admin.core.version("third"))
     assert (await admin.ok("GET", f"{APPLICATIONS}/app-1"))["appKey"] == versions[1]["applicationKey"]
     versions[1]["applicationVersionId"] = "other"
     assert (await admin.ok("GET", f"{APPLICATIONS}/app-1"))["appKey"] == versions[1]["applicationKey"]
@@ -69,8 +67,8 @@ async def test_application_is_shown_with_its_default_or_first_supported_version(
     assert "appKey" not in await admin.ok("GET", f"{APPLICATIONS}/app-1")
 
 
-async def test_versions(admin: Client, core: FakeCore) -> None:
-    core.application("app-1")
+async def test_versions(admin: Client) -> None:
+    admin.core.application("app-1")
     path = f"{APPLICATIONS}/app-1/versions"
     made = await admin.ok("POST", path, {"name": "2"})
     assert set(made) == {"name", "appKey", "appSecret", "mobileSdkConfig", "supported"}
@@ -84,8 +82,8 @@ async def test_versions(admin: Client, core: FakeCore) -> None:
     assert await admin.violation("PUT", f"{path}/2", {"supported": "no"}) == "supported"
 
 
-async def test_roles(admin: Client, core: FakeCore) -> None:
-    core.application("app-1", ["OLD"])
+async def test_roles(admin: Client) -> None:
+    admin.core.application("app-1", ["OLD"])
     path = f"{APPLICATIONS}/app-1/roles"
     assert await admin.ok("GET", path) == {"roles": ["OLD"]}
     assert await admin.ok("PUT", path, {"roles": ["B", "A", "B"]}) == {"roles": ["A", "B"]}
@@ -94,8 +92,8 @@ async def test_roles(admin: Client, core: FakeCore) -> None:
     assert await admin.violation("PUT", path, {"roles": [" "]}) == "roles.0"
 
 
-async def test_configuration(admin: Client, core: FakeCore) -> None:
-    core.application("app-1")["config"]["webauthn_api"] = [{"hidden": True}]
+async def test_configuration(admin: Client) -> None:
+    admin.core.application("app-1")["config"]["webauthn_api"] = [{"hidden": True}]
     path = f"{APPLICATIONS}/app-1/config"
     assert await admin.ok("GET", path) == {"items": []}
     made = await admin.ok("PUT", f"{path}/fido2_attestation_fmt_allowed", {"values": ["packed"]})
@@ -123,18 +121,16 @@ async def test_configuration(admin: Client, core: FakeCore) -> None:
     ],
 )
 async def test_configuration_refuses_what_it_cannot_use(
-    admin: Client, core: FakeCore, key: str, values: Any, field: str
+    admin: Client, key: str, values: Any, field: str
 ) -> None:
-    core.application("app-1")
+    admin.core.application("app-1")
     path = f"{APPLICATIONS}/app-1/config/{key}"
     assert await admin.violation("PUT", path, {"values": values}) == field
-    assert core.applications["app-1"]["config"] == {}
+    assert admin.core.applications["app-1"]["config"] == {}
 
 
-async def test_oidc_providers_are_a_view_on_the_configuration(
-    admin: Client, service: Service, core: FakeCore
-) -> None:
-    core.application("app-1")
+async def test_oidc_providers_are_a_view_on_the_configuration(admin: Client, service: Service) -> None:
+    admin.core.application("app-1")
     path = f"{APPLICATIONS}/app-1/oidc-providers"
     masked = {**PROVIDER, "clientSecret": "***"}
     assert await admin.ok("PUT", f"{path}/idp", PROVIDER) == masked
@@ -146,17 +142,19 @@ async def test_oidc_providers_are_a_view_on_the_configuration(
     renamed = {**masked, "clientId": "client-2", "pkceEnabled": True}
     await admin.ok("PUT", f"{path}/idp", renamed)
     await admin.ok("PUT", f"{path}/idp-2", {**PROVIDER, "providerId": "idp-2"})
-    stored = core.applications["app-1"]["config"]["oauth2_providers"]
+    stored = admin.core.applications["app-1"]["config"]["oauth2_providers"]
     assert stored == [
         {**PROVIDER, "clientId": "client-2", "pkceEnabled": True},
         {**PROVIDER, "providerId": "idp-2"},
     ]
     config_path = f"{APPLICATIONS}/app-1/config/oauth2_providers"
     await admin.ok("PUT", config_path, {"values": [{**masked, "providerId": "idp-2"}]})
-    assert core.applications["app-1"]["config"]["oauth2_providers"] == [{**PROVIDER, "providerId": "idp-2"}]
+    assert admin.core.applications["app-1"]["config"]["oauth2_providers"] == [
+        {**PROVIDER, "providerId": "idp-2"}
+    ]
 
     assert await admin.ok("DELETE", f"{path}/idp-2") == {"status": "OK"}
-    assert core.applications["app-1"]["config"] == {}
+    assert admin.core.applications["app-1"]["config"] == {}
     await admin.refused("DELETE", f"{path}/idp-2", status=404, code="ERROR_NOT_FOUND")
     await admin.refused("GET", f"{path}/idp", status=404, code="ERROR_NOT_FOUND")
     assert "s3cret" not in json.dumps([row.param for row in await service.audit()])
@@ -177,15 +175,13 @@ async def test_provider_that_could_never_be_called_is_refused_when_it_is_configu
     await admin.ok("PUT", f"{path}/oidc-providers/idp", PROVIDER)
 
 
-async def test_what_the_core_says_about_a_provider_names_the_member_of_the_request(
-    admin: Client, core: FakeCore
-) -> None:
-    core.application("app-1")
+async def test_what_the_core_says_about_a_provider_names_the_member_of_the_request(admin: Client) -> None:
+    admin.core.application("app-1")
     path = f"{APPLICATIONS}/app-1"
     await admin.ok("PUT", f"{path}/oidc-providers/other", {**PROVIDER, "providerId": "other"})
     message = "requestObject.values.1.issuerUri - cannot be called: not a port"
     answer = {"status": "ERROR", "responseObject": {"code": "ERR0024", "message": message}}
-    core.raw("application/config/create", 400, json.dumps(answer).encode())
+    admin.core.raw("application/config/create", 400, json.dumps(answer).encode())
     found = await admin.refused("PUT", f"{path}/oidc-providers/idp", PROVIDER, code="ERROR_REQUEST")
     assert found["violations"] == [{"fieldName": "issuerUri", "hint": "cannot be called: not a port"}]
     config = {"values": [{**PROVIDER, "providerId": "other"}, PROVIDER]}
@@ -193,8 +189,8 @@ async def test_what_the_core_says_about_a_provider_names_the_member_of_the_reque
     assert found["violations"][0]["fieldName"] == "values.1.issuerUri"
 
 
-async def test_masked_secret_needs_a_stored_one(admin: Client, core: FakeCore) -> None:
-    core.application("app-1")
+async def test_masked_secret_needs_a_stored_one(admin: Client) -> None:
+    admin.core.application("app-1")
     body = {**PROVIDER, "clientSecret": "***"}
     path = f"{APPLICATIONS}/app-1/oidc-providers/idp"
     assert await admin.violation("PUT", path, body) == "clientSecret"
@@ -210,14 +206,12 @@ async def test_masked_secret_needs_a_stored_one(admin: Client, core: FakeCore) -
         {"clientAuthenticationMethod": "client_secret_post"},
     ],
 )
-async def test_masked_secret_does_not_follow_a_new_address(
-    admin: Client, core: FakeCore, change: dict[str, str]
-) -> None:
-    core.application("app-1")
+async def test_masked_secret_does_not_follow_a_new_address(admin: Client, change: dict[str, str]) -> None:
+    admin.core.application("app-1")
     path = f"{APPLICATIONS}/app-1/oidc-providers/idp"
     await admin.ok("PUT", path, PROVIDER)
     moved = {**PROVIDER, **change}
-    with core.no_change():
+    with admin.core.no_change():
         assert await admin.violation("PUT", path, {**moved, "clientSecret": "***"}) == "clientSecret"
         config = f"{APPLICATIONS}/app-1/config/oauth2_providers"
         body = {"values": [{**moved, "clientSecret": "***"}]}
@@ -225,14 +219,14 @@ async def test_masked_secret_does_not_follow_a_new_address(
     await admin.ok("PUT", path, moved)
 
 
-async def test_provider_id_is_that_of_the_path(admin: Client, core: FakeCore) -> None:
-    core.application("app-1")
+async def test_provider_id_is_that_of_the_path(admin: Client) -> None:
+    admin.core.application("app-1")
     path = f"{APPLICATIONS}/app-1/oidc-providers/other"
     assert await admin.violation("PUT", path, PROVIDER) == "providerId"
 
 
-async def test_secret_is_masked_in_a_violation(admin: Client, core: FakeCore) -> None:
-    core.application("app-1")
+async def test_secret_is_masked_in_a_violation(admin: Client) -> None:
+    admin.core.application("app-1")
     path = f"{APPLICATIONS}/app-1/oidc-providers/idp"
     found = await admin.refused("PUT", path, {**PROVIDER, "clientSecret": ""}, code="ERROR_REQUEST")
     assert found["violations"][0]["invalidValue"] == "***"
@@ -305,13 +299,13 @@ async def test_templates(admin: Client) -> None:
     ],
 )
 async def test_template_refuses_what_it_cannot_use(
-    admin: Client, core: FakeCore, changed: dict[str, Any], field: str
+    admin: Client, changed: dict[str, Any], field: str
 ) -> None:
     assert await admin.violation("POST", TEMPLATES, {**TEMPLATE, **changed}) == field
-    assert core.templates == {}
+    assert admin.core.templates == {}
 
 
-async def test_texts_for_the_app(admin: Client, core: FakeCore) -> None:
+async def test_texts_for_the_app(admin: Client) -> None:
     path = f"{TEXTS}/authorize_payment/cs"
     body = {
         "title": "Platba",
@@ -324,7 +318,7 @@ async def test_texts_for_the_app(admin: Client, core: FakeCore) -> None:
     }
     shown = {**body, "operationType": "authorize_payment", "language": "cs"}
     assert await admin.ok("PUT", path, body) == shown
-    assert core.texts["authorize_payment", "cs"]["attributes"] == json.dumps(body["attributes"])
+    assert admin.core.texts["authorize_payment", "cs"]["attributes"] == json.dumps(body["attributes"])
     assert await admin.ok("GET", path) == shown
     assert await admin.ok("GET", TEXTS) == {"texts": [shown]}
     short = {"title": "Platba", "message": "x"}
@@ -357,11 +351,11 @@ async def test_texts_for_the_app(admin: Client, core: FakeCore) -> None:
     ],
 )
 async def test_text_of_wrong_shape_is_refused_by_its_path(
-    admin: Client, core: FakeCore, body: dict[str, Any], field: str
+    admin: Client, body: dict[str, Any], field: str
 ) -> None:
     whole = {"title": "t", "message": "m", **body}
     assert await admin.violation("PUT", f"{TEXTS}/login/en", whole) == field
-    assert core.texts == {}
+    assert admin.core.texts == {}
 
 
 def test_shape_of_texts_is_in_the_api_document(service: Service) -> None:
@@ -372,8 +366,8 @@ def test_shape_of_texts_is_in_the_api_document(service: Service) -> None:
     assert "AMOUNT amount, currency" in schemas["Attribute"]["properties"]["params"]["description"]
 
 
-async def test_text_with_placeholders_outside_of_strings_stays_text(admin: Client, core: FakeCore) -> None:
-    core.texts["login", "en"] = {
+async def test_text_with_placeholders_outside_of_strings_stays_text(admin: Client) -> None:
+    admin.core.texts["login", "en"] = {
         "placeholder": "login",
         "language": "en",
         "title": "t",
@@ -424,7 +418,7 @@ async def test_properties(admin: Client, service: Service) -> None:
     assert (changes[1]["old"], changes[1]["new"]) == ("https://a", "https://b")
 
 
-async def test_telemetry(admin: Client, core: FakeCore) -> None:
+async def test_telemetry(admin: Client) -> None:
     path = "/admin/telemetry/report"
     request = {"name": "USERS_IN_PAST_DAYS", "parameters": {"application": "app-1", "days": 7}}
     assert await admin.ok("POST", path, request) == {
@@ -439,7 +433,7 @@ async def test_telemetry(admin: Client, core: FakeCore) -> None:
     request |= {"name": "OTHER"}
     found = await admin.refused("POST", path, request, code="ERROR_REQUEST")
     assert found["violations"][0]["fieldName"] == "name"
-    core.refuse("telemetry/report", "ERROR_TELEMETRY")
+    admin.core.refuse("telemetry/report", "ERROR_TELEMETRY")
     request = {"name": "CURRENT_MAU", "parameters": {"application": "app-1"}}
     await admin.refused("POST", path, request, code="ERROR_REQUEST")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from cloud_client import Client, Service
-from cloud_fake_core import FakeCore, b64, iso
+from cloud_fake_core import b64, iso
 
 from cloud_private_api.audit.rules import event_data
 
@@ -103,12 +103,7 @@ async def test_negative_timestamp_is_the_violation_of_the_documentation(bank: Cl
 
 @pytest.mark.parametrize("path", [LOG, LOG_V2])
 @pytest.mark.parametrize(
-    "query",
-    [
-        {"userId": ""},
-        {"userId": "  "},
-        {"userId": "u", "timestampFrom": "2", "timestampTo": "1"},
-    ],
+    "query", [{"userId": ""}, {"userId": "  "}, {"userId": "u", "timestampFrom": "2", "timestampTo": "1"}]
 )
 async def test_unusable_query(bank: Client, path: str, query: dict[str, Any]) -> None:
     await bank.refused("GET", path, code="ERROR_AUDIT", **query)
@@ -144,8 +139,8 @@ def _record(app_id: str | None, number: int) -> dict[str, Any]:
     }
 
 
-async def test_general_log_shows_a_bank_its_own_applications(bank: Client, core: FakeCore) -> None:
-    core.audit_log += [_record("app-a", 3), _record("app-b", 2), _record(None, 1)]
+async def test_general_log_shows_a_bank_its_own_applications(bank: Client) -> None:
+    bank.core.audit_log += [_record("app-a", 3), _record("app-b", 2), _record(None, 1)]
     found = await bank.ok("GET", LOG_V2, subjectId="user-1")
     assert found == {
         "items": [
@@ -164,17 +159,17 @@ async def test_general_log_shows_a_bank_its_own_applications(bank: Client, core:
         "size": 100,
         "hasNext": False,
     }
-    assert core.last("audit/log/list")["applicationIds"] == ["app-a"]
+    assert bank.core.last("audit/log/list")["applicationIds"] == ["app-a"]
 
 
-async def test_general_log_shows_an_administrator_everything(admin: Client, core: FakeCore) -> None:
-    core.audit_log += [_record("app-a", 3), _record("app-b", 2), _record(None, 1)]
+async def test_general_log_shows_an_administrator_everything(admin: Client) -> None:
+    admin.core.audit_log += [_record("app-a", 3), _record("app-b", 2), _record(None, 1)]
     found = await admin.ok("GET", LOG_V2, userId="user-1", page="1", size="2")
     assert [item["id"] for item in found["items"]] == ["1"]
-    assert "applicationIds" not in core.last("audit/log/list")
+    assert "applicationIds" not in admin.core.last("audit/log/list")
 
 
-async def test_general_log_passes_every_condition(bank: Client, core: FakeCore) -> None:
+async def test_general_log_passes_every_condition(bank: Client) -> None:
     await bank.ok(
         "GET",
         LOG_V2,
@@ -184,7 +179,7 @@ async def test_general_log_passes_every_condition(bank: Client, core: FakeCore) 
         timestampFrom="1",
         timestampTo="2",
     )
-    assert core.last("audit/log/list") == {
+    assert bank.core.last("audit/log/list") == {
         "subjectId": "user-1",
         "applicationIds": ["app-a"],
         "types": ["activation", "token"],

@@ -10,7 +10,6 @@ from typing import Any
 import bcrypt
 import pytest
 from cloud_client import PASSWORD, Client, Service
-from cloud_fake_core import FakeCore
 from sqlalchemy import select, update
 
 from cloud_private_api.accounts.models import User
@@ -26,6 +25,7 @@ def _basic(text: str) -> str:
     return "Basic " + base64.b64encode(text.encode()).decode()
 
 
+@pytest.mark.usefixtures("bank")
 @pytest.mark.parametrize(
     "header",
     [
@@ -43,9 +43,7 @@ def _basic(text: str) -> str:
         "Bearer abc",
     ],
 )
-async def test_missing_and_wrong_credentials_look_alike(
-    service: Service, bank: Client, header: str | None
-) -> None:
+async def test_missing_and_wrong_credentials_look_alike(service: Service, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
     response = await service.anonymous(**headers).send("GET", LIST)
     assert response.status_code == 401
@@ -87,15 +85,15 @@ async def test_health_and_documentation_need_no_login(service: Service, path: st
     assert (await service.anonymous().send("GET", path)).status_code == 200
 
 
-async def test_admin_paths_need_the_admin_role(service: Service, bank: Client, admin: Client) -> None:
+async def test_admin_paths_need_the_admin_role(bank: Client, admin: Client) -> None:
     answer = await bank.refused("GET", "/admin/users", status=403, code="HTTP_403")
     assert answer == {"code": "HTTP_403", "message": "Forbidden"}
     await admin.ok("GET", "/admin/users")
 
 
-async def test_admin_role_gives_no_data(admin: Client, core: FakeCore) -> None:
-    core.application("app-a")
-    activation_id = core.activation("app-a")
+async def test_admin_role_gives_no_data(admin: Client) -> None:
+    admin.core.application("app-a")
+    activation_id = admin.core.activation("app-a")
     assert await admin.ok("GET", LIST) == {"registrations": []}
     await admin.refused("GET", f"/v2/registrations/{activation_id}", code="ERROR_REGISTRATION_NOT_FOUND")
 
@@ -107,7 +105,7 @@ async def test_user_without_any_role_may_do_nothing(service: Service) -> None:
 
 
 async def test_application_admin_paths_need_the_application_or_the_role(
-    service: Service, bank: Client, other_bank: Client, admin: Client
+    bank: Client, other_bank: Client, admin: Client
 ) -> None:
     path = "/v2/admin/applications/app-a/callbacks"
     await bank.ok("GET", path)
@@ -250,18 +248,21 @@ async def test_any_change_of_the_user_ends_the_memory_of_its_password(
     service: Service,
     bank: Client,
     admin: Client,
-    core: FakeCore,
     counted: list[str],
     change: tuple[str, str, Any],
     status: int,
     other_replica: bool,
 ) -> None:
-    core.application("app-b")
+    service.core.application("app-b")
     await bank.ok("GET", LIST)
     replica = service
     if other_replica:
-        cloud = build(service.cloud.settings, AsgiTransport(core))
-        replica = Service(create_app(service.cloud.settings, core_transport=AsgiTransport(core)), cloud, core)
+        cloud = build(service.cloud.settings, AsgiTransport(service.core))
+        replica = Service(
+            create_app(service.cloud.settings, core_transport=AsgiTransport(service.core)),
+            cloud,
+            service.core,
+        )
         replica.app.state.cloud = cloud
     await replica.client("admin").ok(*change)
     if other_replica:
@@ -289,7 +290,7 @@ async def test_failed_logins_are_recorded_once_a_minute_and_user(service: Servic
     assert "wrong" not in str([row.param for row in rows])
 
 
-async def test_core_is_called_with_the_services_own_credentials(bank: Client, core: FakeCore) -> None:
+async def test_core_is_called_with_the_services_own_credentials(bank: Client) -> None:
     await bank.ok("GET", LIST)
-    sent = core.calls[-1].headers["authorization"]
+    sent = bank.core.calls[-1].headers["authorization"]
     assert base64.b64decode(sent.removeprefix("Basic ")).decode() == "cloud:core-secret"

@@ -99,9 +99,9 @@ def issuer() -> Issuer:
 
 
 @pytest.fixture
-def connect(service: Service, core: FakeCore, issuer: Issuer) -> Connect:
+def connect(service: Service, issuer: Issuer) -> Connect:
     """A client with a token."""
-    core.application("app-a")
+    service.core.application("app-a")
     authenticator = service.cloud.authenticator
     assert isinstance(authenticator, BearerAuthenticator)
     authenticator._keys = issuer.source()
@@ -214,12 +214,10 @@ async def test_basic_does_not_work_beside_it(service: Service, connect: Connect)
     await service.anonymous().refused("GET", LIST, status=401, code="HTTP_401")
 
 
-async def test_user_of_that_name_brings_its_applications(
-    service: Service, connect: Connect, core: FakeCore
-) -> None:
+async def test_user_of_that_name_brings_its_applications(service: Service, connect: Connect) -> None:
     await service.user("bank", ["app-b"], roles=["ROLE_ADMIN"])
     await connect(_token()).ok("GET", LIST)
-    assert core.last("activation/list")["applicationIds"] == ["app-b"]
+    assert service.core.last("activation/list")["applicationIds"] == ["app-b"]
     await connect(_token()).refused("GET", "/admin/users", status=403, code="HTTP_403")
     await connect(_token(roles="USER ADMIN")).ok("GET", "/admin/users")
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from cloud_client import Client, Service
-from cloud_fake_core import FakeCore
 
 from cloud_private_api.callbacks.rules import ATTRIBUTES
 
@@ -20,20 +19,20 @@ CALLBACK: dict[str, Any] = {
 BASIC = {"httpBasic": {"enabled": True, "username": "u", "password": "s3cret"}}
 
 
-async def test_callback_without_attributes_gets_all_of_them(bank: Client, core: FakeCore) -> None:
+async def test_callback_without_attributes_gets_all_of_them(bank: Client) -> None:
     made = await bank.ok("POST", PATH, CALLBACK)
     assert made["attributes"] == list(ATTRIBUTES["OPERATION_STATUS_CHANGE"])
     assert (made["name"], made["type"], made["maxAttempts"]) == ("status", "OPERATION_STATUS_CHANGE", 1)
     made = await bank.ok("POST", PATH, {**CALLBACK, "type": "REGISTRATION_STATUS_CHANGE"})
     assert made["type"] == "REGISTRATION_STATUS_CHANGE"
-    assert core.last("application/callback/create")["type"] == "ACTIVATION_STATUS_CHANGE"
+    assert bank.core.last("application/callback/create")["type"] == "ACTIVATION_STATUS_CHANGE"
     assert "activationStatus" in made["attributes"]
 
 
-async def test_empty_attributes_mean_the_mandatory_ones(bank: Client, core: FakeCore) -> None:
+async def test_empty_attributes_mean_the_mandatory_ones(bank: Client) -> None:
     assert (await bank.ok("POST", PATH, {**CALLBACK, "attributes": []}))["attributes"] == []
     await bank.ok("POST", PATH, {**CALLBACK, "attributes": ["type", "operationId", "status", "status"]})
-    assert core.last("application/callback/create")["attributes"] == ["status"]
+    assert bank.core.last("application/callback/create")["attributes"] == ["status"]
 
 
 async def test_secrets_are_answered_as_flags(bank: Client, service: Service) -> None:
@@ -65,10 +64,10 @@ async def test_callback_is_read_changed_and_removed(bank: Client) -> None:
     assert await bank.ok("GET", PATH) == {"callbacks": []}
 
 
-async def test_change_keeps_secrets_that_are_missing(bank: Client, core: FakeCore) -> None:
+async def test_change_keeps_secrets_that_are_missing(bank: Client) -> None:
     made = await bank.ok("POST", PATH, {**CALLBACK, "authentication": BASIC})
     path = f"{PATH}/{made['id']}"
-    stored = core.applications["app-a"]["callbacks"]
+    stored = bank.core.applications["app-a"]["callbacks"]
     without_secret = {"httpBasic": {"enabled": True, "username": "v"}}
     await bank.ok("PUT", path, {**CALLBACK, "authentication": without_secret})
     assert stored[made["id"]]["authentication"]["httpBasic"] == {
@@ -83,12 +82,10 @@ async def test_change_keeps_secrets_that_are_missing(bank: Client, core: FakeCor
 
 
 @pytest.mark.parametrize("authentication", [None, {"httpBasic": {"enabled": True, "username": "u"}}])
-async def test_a_kept_secret_does_not_follow_a_new_address(
-    bank: Client, core: FakeCore, authentication: Any
-) -> None:
+async def test_a_kept_secret_does_not_follow_a_new_address(bank: Client, authentication: Any) -> None:
     made = await bank.ok("POST", PATH, {**CALLBACK, "authentication": BASIC})
     body = {**CALLBACK, "callbackUrl": "https://evil.example/", "authentication": authentication}
-    with core.no_change():
+    with bank.core.no_change():
         name = await bank.violation("PUT", f"{PATH}/{made['id']}", body)
     assert name == "authentication.httpBasic.password"
     await bank.ok("PUT", f"{PATH}/{made['id']}", {**body, "authentication": BASIC})
@@ -97,7 +94,7 @@ async def test_a_kept_secret_does_not_follow_a_new_address(
 
 @pytest.mark.parametrize("field", ["keyStoreLocation", "trustStoreLocation"])
 async def test_files_of_the_core_are_named_by_administrators_only(
-    bank: Client, admin: Client, core: FakeCore, field: str
+    bank: Client, admin: Client, field: str
 ) -> None:
     body = {**CALLBACK, "authentication": {"certificate": {"enabled": True, field: "store.p12"}}}
     name = await bank.violation("POST", PATH, body)
@@ -127,17 +124,15 @@ async def test_files_of_the_core_are_named_by_administrators_only(
         ({"authentication": {"httpBasic": {"enabled": "yes"}}}, "authentication.httpBasic.enabled"),
     ],
 )
-async def test_callback_refuses_what_it_cannot_use(
-    bank: Client, core: FakeCore, changed: dict[str, Any], field: str
-) -> None:
+async def test_callback_refuses_what_it_cannot_use(bank: Client, changed: dict[str, Any], field: str) -> None:
     assert await bank.violation("POST", PATH, {**CALLBACK, **changed}) == field
-    assert core.paths() == []
+    assert bank.core.paths() == []
 
 
-async def test_core_refusals(bank: Client, core: FakeCore) -> None:
-    core.refuse("application/callback/create", "ERR0014")
+async def test_core_refusals(bank: Client) -> None:
+    bank.core.refuse("application/callback/create", "ERR0014")
     assert await bank.violation("POST", PATH, CALLBACK) == "callbackUrl"
-    core.refuse("application/callback/create", "ERR0024")
+    bank.core.refuse("application/callback/create", "ERR0024")
     await bank.refused("POST", PATH, CALLBACK, code="ERROR_REQUEST")
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from cloud_client import Client, Service, Start
-from cloud_fake_core import FakeCore
 from fastapi import FastAPI
 
 from cloud_private_api.core_errors import Area, translated
@@ -57,9 +56,9 @@ async def _post(client: Client, content: bytes, **headers: str) -> tuple[int, An
         '\ufeff{"userId":"u"}'.encode(),
     ],
 )
-async def test_text_behind_the_first_value_is_ignored(bank: Client, core: FakeCore, content: bytes) -> None:
+async def test_text_behind_the_first_value_is_ignored(bank: Client, content: bytes) -> None:
     assert (await _post(bank, content))[0] == 200
-    assert core.last("activation/init")["userId"] == "u"
+    assert bank.core.last("activation/init")["userId"] == "u"
 
 
 @pytest.mark.parametrize(
@@ -79,10 +78,10 @@ async def test_text_behind_the_first_value_is_ignored(bank: Client, core: FakeCo
         b'{"a":' * 100_000,
     ],
 )
-async def test_unreadable_body_is_a_request_error(bank: Client, core: FakeCore, content: bytes) -> None:
+async def test_unreadable_body_is_a_request_error(bank: Client, content: bytes) -> None:
     status, body = await _post(bank, content)
     assert (status, body["responseObject"]["code"]) == (400, "ERROR_REQUEST")
-    assert core.paths() == []
+    assert bank.core.paths() == []
 
 
 @pytest.mark.parametrize("content", [b"1 2", b'{"a": 1}', b"[1]]"])
@@ -94,7 +93,7 @@ async def test_unknown_members_are_ignored(bank: Client) -> None:
     await bank.ok("POST", "/v2/registrations", {"userId": "u", "operationType": "x", "other": {"a": [None]}})
 
 
-async def test_body_of_another_type_is_refused(bank: Client, core: FakeCore) -> None:
+async def test_body_of_another_type_is_refused(bank: Client) -> None:
     status, body = await _post(bank, b"userId=u", **{"Content-Type": "application/x-www-form-urlencoded"})
     assert (status, body["responseObject"]["code"]) == (415, "HTTP_415")
     assert (await _post(bank, b'{"userId":"u"}', **{"Content-Type": "application/vnd.bank+json"}))[0] == 200
@@ -138,15 +137,15 @@ async def test_nothing_may_be_stored_on_the_way(bank: Client) -> None:
         assert "set-cookie" not in response.headers
 
 
-async def test_correlation_id_goes_back_and_on(bank: Client, core: FakeCore) -> None:
+async def test_correlation_id_goes_back_and_on(bank: Client) -> None:
     headers = {"X-Correlation-ID": "bank-call-0001"}
     response = await bank.http.get("/v2/registrations?userId=u", headers=headers)
     assert response.headers["x-correlation-id"] == "bank-call-0001"
-    assert core.calls[-1].headers["x-correlation-id"] == "bank-call-0001"
+    assert bank.core.calls[-1].headers["x-correlation-id"] == "bank-call-0001"
 
 
-async def test_path_variables_are_decoded_once(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a")
+async def test_path_variables_are_decoded_once(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a")
     encoded = activation_id.replace("-", "%2D")
     await bank.ok("GET", f"/v2/registrations/{encoded}")
     await bank.refused(
@@ -169,15 +168,15 @@ async def test_path_variables_are_decoded_once(bank: Client, core: FakeCore) -> 
         (500, b"{}"),
     ],
 )
-async def test_core_that_answers_nonsense(bank: Client, core: FakeCore, status: int, body: bytes) -> None:
-    core.raw("activation/list", status, body)
+async def test_core_that_answers_nonsense(bank: Client, status: int, body: bytes) -> None:
+    bank.core.raw("activation/list", status, body)
     answer = await bank.refused("GET", "/v2/registrations", userId="u", status=500, code="ERROR_INTERNAL_API")
     assert answer == {"code": "ERROR_INTERNAL_API", "message": "Unable to call upstream service"}
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-async def test_core_that_asks_to_come_again(bank: Client, core: FakeCore, status: int) -> None:
-    core.raw("activation/list", status, b"{}")
+async def test_core_that_asks_to_come_again(bank: Client, status: int) -> None:
+    bank.core.raw("activation/list", status, b"{}")
     await bank.refused("GET", "/v2/registrations", userId="u", status=503, code="ERROR_INTERNAL_API")
 
 
@@ -279,8 +278,8 @@ def test_what_the_core_refuses_names_member_and_reason(
     assert [(violation.field, violation.hint) for violation in error.violations] == violations
 
 
-async def test_core_codes_and_texts_never_come_out(bank: Client, core: FakeCore) -> None:
-    core.refuse("activation/list", "ERR0000")
+async def test_core_codes_and_texts_never_come_out(bank: Client) -> None:
+    bank.core.refuse("activation/list", "ERR0000")
     response = await bank.send("GET", "/v2/registrations?userId=u")
     assert "ERR0000" not in response.text
     assert "core text" not in response.text

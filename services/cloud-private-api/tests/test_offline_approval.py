@@ -125,50 +125,48 @@ def _otp(operation_id: str) -> str:
     return f"/v2/operations/{operation_id}/offline/otp"
 
 
-async def test_qr_code_is_made_for_one_registration(bank: Client, core: FakeCore, registration: str) -> None:
-    operation_id = core.operation("app-a")
+async def test_qr_code_is_made_for_one_registration(bank: Client, registration: str) -> None:
+    operation_id = bank.core.operation("app-a")
     made = await bank.ok("GET", _qr(operation_id), registrationId=registration)
-    sent = core.last("signature/offline/personalized/create")
+    sent = bank.core.last("signature/offline/personalized/create")
     assert sent == {
         "activationId": registration,
         "applicationIds": ["app-a"],
         "data": f"{operation_id}\nlogin\n\nA2\nB",
     }
     assert made["operationQrCodeData"] == f"{sent['data']}\n{made['nonce']}\n1MEUC"
-    assert "operation/claim" not in core.paths()
+    assert "operation/claim" not in bank.core.paths()
 
 
 async def test_operation_without_owner_becomes_the_registrations_users(
-    bank: Client, core: FakeCore, registration: str
+    bank: Client, registration: str
 ) -> None:
-    operation_id = core.operation("app-a", user_id=None)
+    operation_id = bank.core.operation("app-a", user_id=None)
     await bank.ok("GET", _qr(operation_id), registrationId=registration)
-    assert core.operations[operation_id]["userId"] == "user-1"
+    assert bank.core.operations[operation_id]["userId"] == "user-1"
 
 
-async def test_texts_for_the_app_win_in_the_asked_language(
-    bank: Client, core: FakeCore, registration: str
-) -> None:
+async def test_texts_for_the_app_win_in_the_asked_language(bank: Client, registration: str) -> None:
     for language, title in (("en", "Pay ${amount}"), ("cs", "Zaplatit ${amount}")):
-        core.texts["login", language] = {
+        bank.core.texts["login", language] = {
             "placeholder": "login",
             "language": language,
             "title": title,
             "message": "${unknown}",
         }
-    operation_id = core.operation("app-a", parameters={"amount": "5"})
+    operation_id = bank.core.operation("app-a", parameters={"amount": "5"})
     for language, title in (("cs", "Zaplatit 5"), ("CS", "Zaplatit 5"), ("en", "Pay 5"), ("de", "Pay 5")):
         await bank.ok("GET", _qr(operation_id), registrationId=registration, language=language)
-        lines = core.last("signature/offline/personalized/create")["data"].split("\n")
+        lines = bank.core.last("signature/offline/personalized/create")["data"].split("\n")
         assert lines[1:3] == [title, "${unknown}"]
-    assert core.paths().count("operation/text/list") == 1
+    assert bank.core.paths().count("operation/text/list") == 1
 
 
-async def test_push_texts_stand_in(bank: Client, admin: Client, core: FakeCore, registration: str) -> None:
+async def test_push_texts_stand_in(bank: Client, admin: Client, registration: str) -> None:
     await admin.ok("PUT", "/admin/localizations/login/en", {"title": "Sign in", "summary": "at ${shop}"})
-    operation_id = core.operation("app-a", parameters={"shop": "Corner"})
+    operation_id = bank.core.operation("app-a", parameters={"shop": "Corner"})
     await bank.ok("GET", _qr(operation_id), registrationId=registration, language="fr")
-    lines = core.last("signature/offline/personalized/create")["data"].split("\n")
+    lines = bank.core.last("signature/offline/personalized/create")["data"].split("\n")
     assert lines[1:3] == ["Sign in", "at Corner"]
 
 
@@ -186,16 +184,11 @@ async def test_push_texts_stand_in(bank: Client, admin: Client, core: FakeCore, 
     ],
 )
 async def test_operation_and_registration_must_fit(
-    bank: Client,
-    core: FakeCore,
-    method: str,
-    operation: dict[str, Any],
-    activation: dict[str, Any],
-    code: str,
+    bank: Client, method: str, operation: dict[str, Any], activation: dict[str, Any], code: str
 ) -> None:
-    registration = core.activation("app-a", **activation)
-    operation_id = core.operation("app-a", **operation)
-    with core.no_change():
+    registration = bank.core.activation("app-a", **activation)
+    operation_id = bank.core.operation("app-a", **operation)
+    with bank.core.no_change():
         if method == "GET":
             await bank.refused("GET", _qr(operation_id), registrationId=registration, code=code)
         else:
@@ -212,14 +205,14 @@ async def test_registration_must_be_of_an_application_of_the_operation(service: 
     )
 
 
-async def test_registration_with_the_flag_fits(bank: Client, core: FakeCore) -> None:
-    registration = core.activation("app-a", activationFlags=["F"])
-    operation_id = core.operation("app-a", activationFlag="F", activationId=registration)
+async def test_registration_with_the_flag_fits(bank: Client) -> None:
+    registration = bank.core.activation("app-a", activationFlags=["F"])
+    operation_id = bank.core.operation("app-a", activationFlag="F", activationId=registration)
     await bank.ok("GET", _qr(operation_id), registrationId=registration)
 
 
-async def test_right_code_approves(bank: Client, core: FakeCore, registration: str) -> None:
-    operation_id = core.operation("app-a")
+async def test_right_code_approves(bank: Client, registration: str) -> None:
+    operation_id = bank.core.operation("app-a")
     body = {"otp": "1234 5678 9012 3456", "nonce": NONCE, "registrationId": registration}
     assert await bank.ok("POST", _otp(operation_id), body) == {
         "otpValid": True,
@@ -232,7 +225,7 @@ async def test_right_code_approves(bank: Client, core: FakeCore, registration: s
         "flags": [],
         "applicationRoles": ["ROLE_A"],
     }
-    assert core.last("signature/offline/verify") == {
+    assert bank.core.last("signature/offline/verify") == {
         "activationId": registration,
         "applicationIds": ["app-a"],
         "data": offline_data("/operation/authorize/offline", base64.b64decode(NONCE), f"{operation_id}&A2"),
@@ -240,7 +233,7 @@ async def test_right_code_approves(bank: Client, core: FakeCore, registration: s
         "componentLength": 8,
         "allowBiometry": True,
     }
-    approved = core.operations[operation_id]
+    approved = bank.core.operations[operation_id]
     assert approved["status"] == "APPROVED"
     assert approved["additionalData"] == {
         "activationId": registration,
@@ -250,22 +243,20 @@ async def test_right_code_approves(bank: Client, core: FakeCore, registration: s
     await bank.refused("POST", _otp(operation_id), body, code="ERROR_OPERATION_STATE_CHANGE")
 
 
-async def test_wrong_code_counts_on_registration_and_operation(
-    bank: Client, core: FakeCore, registration: str
-) -> None:
-    operation_id = core.operation("app-a")
+async def test_wrong_code_counts_on_registration_and_operation(bank: Client, registration: str) -> None:
+    operation_id = bank.core.operation("app-a")
     body = {"otp": "0000000000000000", "nonce": NONCE, "registrationId": registration}
     answer = await bank.ok("POST", _otp(operation_id), body)
     assert (answer["otpValid"], answer["remainingAttempts"]) == (False, 4)
-    assert core.operations[operation_id]["failureCount"] == 1
-    assert core.operations[operation_id]["status"] == "PENDING"
+    assert bank.core.operations[operation_id]["failureCount"] == 1
+    assert bank.core.operations[operation_id]["status"] == "PENDING"
 
 
 async def test_code_of_a_registration_blocked_meanwhile_counts_nothing(
-    bank: Client, core: FakeCore, registration: str
+    bank: Client, registration: str
 ) -> None:
-    operation_id = core.operation("app-a")
-    core.script(
+    operation_id = bank.core.operation("app-a")
+    bank.core.script(
         "signature/offline/verify",
         {"signatureValid": False, "activationId": registration, "activationStatus": "BLOCKED"},
     )
@@ -275,26 +266,24 @@ async def test_code_of_a_registration_blocked_meanwhile_counts_nothing(
         "registrationId": registration,
         "registrationStatus": "BLOCKED",
     }
-    assert "operation/approve/fail" not in core.paths()
+    assert "operation/approve/fail" not in bank.core.paths()
 
 
 @pytest.mark.parametrize("result", ["APPROVAL_FAILED", "OPERATION_FAILED"])
 async def test_right_code_is_never_reported_without_the_approval(
-    bank: Client, core: FakeCore, registration: str, result: str
+    bank: Client, registration: str, result: str
 ) -> None:
-    operation_id = core.operation("app-a")
-    core.script("operation/approve", {"result": result, "operation": core.operations[operation_id]})
+    operation_id = bank.core.operation("app-a")
+    bank.core.script("operation/approve", {"result": result, "operation": bank.core.operations[operation_id]})
     body = {"otp": GOOD_OFFLINE_CODE, "nonce": NONCE, "registrationId": registration}
     await bank.refused("POST", _otp(operation_id), body, code="ERROR_OPERATION_STATE_CHANGE")
-    core.refuse("operation/approve", "ERR0037")
+    bank.core.refuse("operation/approve", "ERR0037")
     await bank.refused("POST", _otp(operation_id), body, code="ERROR_OPERATION_STATE_CHANGE")
 
 
-async def test_failure_on_an_operation_that_is_final_by_now(
-    bank: Client, core: FakeCore, registration: str
-) -> None:
-    operation_id = core.operation("app-a")
-    core.refuse("operation/approve/fail", "ERR0036")
+async def test_failure_on_an_operation_that_is_final_by_now(bank: Client, registration: str) -> None:
+    operation_id = bank.core.operation("app-a")
+    bank.core.refuse("operation/approve/fail", "ERR0036")
     body = {"otp": "0" * 16, "nonce": NONCE, "registrationId": registration}
     assert (await bank.ok("POST", _otp(operation_id), body))["otpValid"] is False
 
@@ -302,26 +291,24 @@ async def test_failure_on_an_operation_that_is_final_by_now(
 @pytest.mark.parametrize(
     "otp", ["", "1234", "1" * 15, "1" * 17, "12345678", "1234567a90123456", "\u0661" * 16]
 )
-async def test_code_has_sixteen_digits(bank: Client, core: FakeCore, registration: str, otp: str) -> None:
+async def test_code_has_sixteen_digits(bank: Client, registration: str, otp: str) -> None:
     body = {"otp": otp, "nonce": NONCE, "registrationId": registration}
-    await bank.refused("POST", _otp(core.operation("app-a")), body, code="ERROR_OTP_INVALID")
-    assert "signature/offline/verify" not in core.paths()
+    await bank.refused("POST", _otp(bank.core.operation("app-a")), body, code="ERROR_OTP_INVALID")
+    assert "signature/offline/verify" not in bank.core.paths()
 
 
-async def test_code_of_one_factor_has_eight_digits(bank: Client, core: FakeCore, registration: str) -> None:
-    operation_id = core.operation("app-a", signatureType=["POSSESSION"])
+async def test_code_of_one_factor_has_eight_digits(bank: Client, registration: str) -> None:
+    operation_id = bank.core.operation("app-a", signatureType=["POSSESSION"])
     body = {"otp": "1234-5678", "nonce": NONCE, "registrationId": registration}
     assert (await bank.ok("POST", _otp(operation_id), body))["otpValid"] is False
-    sent = core.last("signature/offline/verify")
+    sent = bank.core.last("signature/offline/verify")
     assert (sent["signature"], sent["allowBiometry"]) == ("12345678", False)
 
 
 @pytest.mark.parametrize("nonce", ["", "AA==", "not base64", NONCE.rstrip("="), NONCE[:-3] + "x=="])
-async def test_nonce_is_base64_of_sixteen_bytes(
-    bank: Client, core: FakeCore, registration: str, nonce: str
-) -> None:
+async def test_nonce_is_base64_of_sixteen_bytes(bank: Client, registration: str, nonce: str) -> None:
     body = {"otp": GOOD_OFFLINE_CODE, "nonce": nonce, "registrationId": registration}
-    assert await bank.violation("POST", _otp(core.operation("app-a")), body) == "nonce"
+    assert await bank.violation("POST", _otp(bank.core.operation("app-a")), body) == "nonce"
 
 
 async def test_proximity_check_uses_derived_nonce_and_seed(start: Start, core: FakeCore) -> None:
@@ -346,13 +333,13 @@ async def test_proximity_check_uses_derived_nonce_and_seed(start: Start, core: F
     assert core.last("operation/approve")["additionalData"]["proximity_otp"] == "87654321"
 
 
-async def test_proximity_check_needs_its_key(bank: Client, core: FakeCore, registration: str) -> None:
-    operation_id = core.operation("app-a", proximityOtp="87654321")
+async def test_proximity_check_needs_its_key(bank: Client, registration: str) -> None:
+    operation_id = bank.core.operation("app-a", proximityOtp="87654321")
     await bank.refused("GET", _qr(operation_id), registrationId=registration, code="ERROR_REQUEST")
 
 
-async def test_parameters_of_the_qr_code(bank: Client, core: FakeCore, registration: str) -> None:
-    path = _qr(core.operation("app-a"))
+async def test_parameters_of_the_qr_code(bank: Client, registration: str) -> None:
+    path = _qr(bank.core.operation("app-a"))
     assert await bank.violation("GET", path) == "getOfflineQrV2.registrationId"
     name = await bank.violation("GET", path, registrationId=registration, language="eng")
     assert name == "getOfflineQrV2.language"

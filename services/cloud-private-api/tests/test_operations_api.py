@@ -16,7 +16,7 @@ def _template(core: FakeCore) -> None:
     core.template("login")
 
 
-async def test_creation_answers_the_operation_without_additional_data(bank: Client, core: FakeCore) -> None:
+async def test_creation_answers_the_operation_without_additional_data(bank: Client) -> None:
     made = await bank.ok(
         "POST",
         PATH,
@@ -48,8 +48,8 @@ async def test_operation_is_made_in_all_applications_of_the_caller(service: Serv
     assert service.core.last("operation/create")["applications"] == ["app-b"]
 
 
-async def test_what_the_core_is_asked_to_create(bank: Client, core: FakeCore) -> None:
-    registration = core.activation("app-a")
+async def test_what_the_core_is_asked_to_create(bank: Client) -> None:
+    registration = bank.core.activation("app-a")
     await bank.ok(
         "POST",
         PATH,
@@ -64,7 +64,7 @@ async def test_what_the_core_is_asked_to_create(bank: Client, core: FakeCore) ->
             "registrationId": registration,
         },
     )
-    assert core.last("operation/create") == {
+    assert bank.core.last("operation/create") == {
         "applications": ["app-a"],
         "applicationIds": ["app-a"],
         "templateName": "login",
@@ -78,15 +78,15 @@ async def test_what_the_core_is_asked_to_create(bank: Client, core: FakeCore) ->
     }
 
 
-async def test_registration_brings_its_user(bank: Client, core: FakeCore) -> None:
-    registration = core.activation("app-a", "user-9")
+async def test_registration_brings_its_user(bank: Client) -> None:
+    registration = bank.core.activation("app-a", "user-9")
     made = await bank.ok("POST", PATH, {"template": "login", "registrationId": registration})
     assert made["userId"] == "user-9"
     assert made["registrationId"] == registration
 
 
-async def test_registration_must_be_the_users(bank: Client, core: FakeCore) -> None:
-    registration = core.activation("app-a", "user-9")
+async def test_registration_must_be_the_users(bank: Client) -> None:
+    registration = bank.core.activation("app-a", "user-9")
     body = {"userId": "user-1", "template": "login", "registrationId": registration}
     await bank.refused("POST", PATH, body, code="ERROR_REGISTRATION_NOT_FOUND")
 
@@ -117,8 +117,8 @@ async def test_creation_refuses_what_it_cannot_use(bank: Client, body: dict[str,
     assert await bank.violation("POST", PATH, body) == field
 
 
-async def test_missing_parameters_are_named(bank: Client, core: FakeCore) -> None:
-    core.template("payment", missing=["amount", "iban"])
+async def test_missing_parameters_are_named(bank: Client) -> None:
+    bank.core.template("payment", missing=["amount", "iban"])
     found = await bank.refused("POST", "/v2/operations", {"template": "payment"}, code="ERROR_REQUEST")
     assert found["message"] == "missing parameters: amount, iban"
     assert [item["fieldName"] for item in found["violations"]] == ["parameters.amount", "parameters.iban"]
@@ -126,14 +126,14 @@ async def test_missing_parameters_are_named(bank: Client, core: FakeCore) -> Non
 
 @pytest.mark.parametrize("path", ["/v2/operations", "/operations"])
 async def test_operation_without_texts_is_made_with_a_warning(
-    service: Service, bank: Client, core: FakeCore, path: str
+    service: Service, bank: Client, path: str
 ) -> None:
-    core.template("login")
+    service.core.template("login")
     made = await bank.ok("POST", path, {"template": "login", "userId": "user-1"})
     assert made["warnings"] == [
         f"there are no texts for operation type {made['operationType']}: the app cannot show the operation"
     ]
-    core.texts[made["operationType"], "en"] = {
+    service.core.texts[made["operationType"], "en"] = {
         "placeholder": made["operationType"],
         "language": "en",
         "title": "t",
@@ -149,35 +149,33 @@ async def test_caller_without_applications_can_create_nothing(service: Service) 
     assert service.core.paths() == []
 
 
-async def test_detail_has_additional_data_and_proximity_otp(bank: Client, core: FakeCore) -> None:
-    operation_id = core.operation("app-a", proximityOtp="12345678")
+async def test_detail_has_additional_data_and_proximity_otp(bank: Client) -> None:
+    operation_id = bank.core.operation("app-a", proximityOtp="12345678")
     found = await bank.ok("GET", f"{PATH}/{operation_id}")
     assert found["additionalData"] == {}
     assert found["proximityOtp"] == "12345678"
-    core.operations[operation_id] |= {"status": "EXPIRED", "additionalData": {"device": {"os": None}}}
+    bank.core.operations[operation_id] |= {"status": "EXPIRED", "additionalData": {"device": {"os": None}}}
     found = await bank.ok("GET", f"{PATH}/{operation_id}")
     assert found["status"] == "EXPIRED"
     assert found["additionalData"] == {"device": {"os": None}}
     assert "proximityOtp" not in found
 
 
-async def test_reading_does_not_claim(bank: Client, core: FakeCore) -> None:
-    operation_id = core.operation("app-a", user_id=None)
-    with core.no_change():
+async def test_reading_does_not_claim(bank: Client) -> None:
+    operation_id = bank.core.operation("app-a", user_id=None)
+    with bank.core.no_change():
         assert "userId" not in await bank.ok("GET", f"{PATH}/{operation_id}")
-    assert core.last("operation/detail") == {"operationId": operation_id, "applicationIds": ["app-a"]}
+    assert bank.core.last("operation/detail") == {"operationId": operation_id, "applicationIds": ["app-a"]}
 
 
-async def test_operation_of_several_applications_is_seen_by_each(
-    bank: Client, other_bank: Client, core: FakeCore
-) -> None:
-    operation_id = core.operation("app-a", "app-b")
+async def test_operation_of_several_applications_is_seen_by_each(bank: Client, other_bank: Client) -> None:
+    operation_id = bank.core.operation("app-a", "app-b")
     for caller in (bank, other_bank):
         await caller.ok("GET", f"{PATH}/{operation_id}")
 
 
-async def test_cancel_happens_once_and_keeps_its_reason(bank: Client, core: FakeCore) -> None:
-    operation_id = core.operation("app-a")
+async def test_cancel_happens_once_and_keeps_its_reason(bank: Client) -> None:
+    operation_id = bank.core.operation("app-a")
     path = f"{PATH}/{operation_id}"
     assert await bank.ok("DELETE", path, statusReason="X") == {"status": "OK"}
     found = await bank.ok("GET", path)
@@ -186,36 +184,38 @@ async def test_cancel_happens_once_and_keeps_its_reason(bank: Client, core: Fake
 
 
 @pytest.mark.parametrize("reason", ["", "a b", "x" * 33, "é"])
-async def test_status_reason_has_a_pattern(bank: Client, core: FakeCore, reason: str) -> None:
-    path = f"{PATH}/{core.operation('app-a')}"
+async def test_status_reason_has_a_pattern(bank: Client, reason: str) -> None:
+    path = f"{PATH}/{bank.core.operation('app-a')}"
     assert await bank.violation("DELETE", path, statusReason=reason) == "cancelOperationV2.statusReason"
 
 
-async def test_list_is_newest_first_without_passkeys_and_otp(bank: Client, core: FakeCore) -> None:
-    first = core.operation("app-a", additionalData={"allowCredentials": [1], "kept": 1}, proximityOtp="1" * 8)
-    second = core.operation("app-a", status="APPROVED")
-    core.operation("app-b")
-    core.operation("app-a", user_id=None)
+async def test_list_is_newest_first_without_passkeys_and_otp(bank: Client) -> None:
+    first = bank.core.operation(
+        "app-a", additionalData={"allowCredentials": [1], "kept": 1}, proximityOtp="1" * 8
+    )
+    second = bank.core.operation("app-a", status="APPROVED")
+    bank.core.operation("app-b")
+    bank.core.operation("app-a", user_id=None)
     listed = (await bank.ok("GET", PATH, userId="user-1"))["operations"]
     assert [item["operationId"] for item in listed] == [second, first]
     assert listed[1]["additionalData"] == {"kept": 1}
     assert "proximityOtp" not in listed[1]
     pending = (await bank.ok("GET", PATH, userId="user-1", pending="true", page="0", size="3"))["operations"]
     assert [item["operationId"] for item in pending] == [first]
-    assert core.last("operation/list/pending")["pageSize"] == 3
+    assert bank.core.last("operation/list/pending")["pageSize"] == 3
 
 
-async def test_list_by_external_id(bank: Client, core: FakeCore) -> None:
-    operation_id = core.operation("app-a", externalId="pay-7")
-    core.operation("app-a", externalId="pay-8")
+async def test_list_by_external_id(bank: Client) -> None:
+    operation_id = bank.core.operation("app-a", externalId="pay-7")
+    bank.core.operation("app-a", externalId="pay-8")
     listed = (await bank.ok("GET", PATH, externalId="pay-7"))["operations"]
     assert [item["operationId"] for item in listed] == [operation_id]
 
 
-async def test_list_for_a_registration(bank: Client, core: FakeCore) -> None:
-    registration = core.activation("app-a")
+async def test_list_for_a_registration(bank: Client) -> None:
+    registration = bank.core.activation("app-a")
     await bank.ok("GET", PATH, userId="user-1", registrationId=registration)
-    assert core.last("operation/list")["activationId"] == registration
+    assert bank.core.last("operation/list")["activationId"] == registration
 
 
 @pytest.mark.parametrize(
@@ -243,16 +243,16 @@ async def test_list_of_a_caller_without_applications_needs_no_core(service: Serv
     assert service.core.paths() == []
 
 
-async def test_claim_binds_an_operation_to_one_user(bank: Client, core: FakeCore) -> None:
-    operation_id = core.operation("app-a", user_id=None)
+async def test_claim_binds_an_operation_to_one_user(bank: Client) -> None:
+    operation_id = bank.core.operation("app-a", user_id=None)
     path = f"{PATH}/{operation_id}/claim"
     assert (await bank.ok("POST", path, {"userId": "user-1"}))["userId"] == "user-1"
     await bank.ok("POST", path, {"userId": "user-1"})
     await bank.refused("POST", path, {"userId": "user-2"}, code="ERROR_OPERATION_NOT_FOUND")
 
 
-async def test_fail_counts_up_to_the_limit(bank: Client, core: FakeCore) -> None:
-    operation_id = core.operation("app-a", maxFailureCount=2)
+async def test_fail_counts_up_to_the_limit(bank: Client) -> None:
+    operation_id = bank.core.operation("app-a", maxFailureCount=2)
     path = f"{PATH}/{operation_id}/fail"
     assert (await bank.ok("POST", path, {"additionalData": {"why": "x"}}))["failureCount"] == 1
     failed = await bank.ok("POST", path)
@@ -260,8 +260,8 @@ async def test_fail_counts_up_to_the_limit(bank: Client, core: FakeCore) -> None
     await bank.refused("POST", path, code="ERROR_OPERATION_STATE_CHANGE")
 
 
-async def test_reject_by_the_support_desk(bank: Client, core: FakeCore) -> None:
-    operation_id = core.operation("app-a")
+async def test_reject_by_the_support_desk(bank: Client) -> None:
+    operation_id = bank.core.operation("app-a")
     path = f"{PATH}/{operation_id}/reject"
     rejected = await bank.ok("POST", path, {"userId": "user-1", "appId": "app-a"})
     assert rejected["status"] == "REJECTED"
@@ -270,9 +270,9 @@ async def test_reject_by_the_support_desk(bank: Client, core: FakeCore) -> None:
     )
 
 
-async def test_reject_for_another_user_finds_nothing(bank: Client, core: FakeCore) -> None:
-    path = f"{PATH}/{core.operation('app-a')}/reject"
-    with core.no_change():
+async def test_reject_for_another_user_finds_nothing(bank: Client) -> None:
+    path = f"{PATH}/{bank.core.operation('app-a')}/reject"
+    with bank.core.no_change():
         await bank.refused(
             "POST", path, {"userId": "user-2", "appId": "app-a"}, code="ERROR_OPERATION_NOT_FOUND"
         )
@@ -285,6 +285,6 @@ async def test_reject_needs_an_application_of_the_operation(service: Service) ->
         assert await caller.violation("POST", path, {"userId": "user-1", "appId": app_id}) == "appId"
 
 
-async def test_server_side_approval_is_not_offered(bank: Client, core: FakeCore) -> None:
-    path = f"{PATH}/{core.operation('app-a')}/approve"
+async def test_server_side_approval_is_not_offered(bank: Client) -> None:
+    path = f"{PATH}/{bank.core.operation('app-a')}/approve"
     await bank.refused("POST", path, {}, status=404, code="ERROR_NOT_FOUND")

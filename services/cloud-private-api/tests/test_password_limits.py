@@ -34,9 +34,8 @@ async def _guess(service: Service, address: str, username: str, times: int) -> l
     return [(await client.send("GET", LIST)).status_code for _ in range(times)]
 
 
-async def test_guesses_for_one_name_from_one_address_end_before_the_hash(
-    service: Service, bank: Client, other_bank: Client
-) -> None:
+@pytest.mark.usefixtures("bank", "other_bank")
+async def test_guesses_for_one_name_from_one_address_end_before_the_hash(service: Service) -> None:
     limit = service.cloud.settings.security_auth_basic_failures_per_name
     assert await _guess(service, HERE, "bank", limit + 3) == [401] * limit + [429] * 3
     response = await _from(service, HERE, "bank").send("GET", LIST)
@@ -147,9 +146,8 @@ async def _busy(service: Service, held: _HeldHashes, guesses: int) -> list[async
     return tasks
 
 
-async def test_flood_of_guesses_for_one_name_waits_for_itself(
-    service: Service, bank: Client, other_bank: Client, held: _HeldHashes
-) -> None:
+@pytest.mark.usefixtures("bank", "other_bank")
+async def test_flood_of_guesses_for_one_name_waits_for_itself(service: Service, held: _HeldHashes) -> None:
     guesses = await _busy(service, held, 90)
     honest = asyncio.create_task(
         service.cloud.authenticator.authenticate(_login("other", PASSWORD, "bank", _stays))
@@ -164,9 +162,8 @@ async def test_flood_of_guesses_for_one_name_waits_for_itself(
     assert all(isinstance(error, Unauthorized) for error in refused)
 
 
-async def test_full_queue_refuses_the_name_with_most_guesses(
-    service: Service, bank: Client, other_bank: Client, held: _HeldHashes
-) -> None:
+@pytest.mark.usefixtures("bank", "other_bank")
+async def test_full_queue_refuses_the_name_with_most_guesses(service: Service, held: _HeldHashes) -> None:
     places = service.cloud.settings.security_auth_basic_waiting_hashes
     guesses = await _busy(service, held, places + passwords.HASHING_THREADS)
     authenticate = service.cloud.authenticator.authenticate
@@ -180,9 +177,8 @@ async def test_full_queue_refuses_the_name_with_most_guesses(
     assert [type(error) for error in refused].count(TooManyRequests) == 1
 
 
-async def test_waiting_hash_is_dropped_when_its_client_is_gone(
-    service: Service, bank: Client, held: _HeldHashes
-) -> None:
+@pytest.mark.usefixtures("bank")
+async def test_waiting_hash_is_dropped_when_its_client_is_gone(service: Service, held: _HeldHashes) -> None:
     guesses = await _busy(service, held, passwords.HASHING_THREADS)
     gone = asyncio.Event()
 

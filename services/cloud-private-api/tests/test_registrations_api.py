@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from cloud_client import Client, Service
-from cloud_fake_core import FakeCore, iso
+from cloud_fake_core import iso
 
 PATH = "/v2/registrations"
 
 
-async def test_creation_answers_a_qr_code_of_code_and_signature(bank: Client, core: FakeCore) -> None:
+async def test_creation_answers_a_qr_code_of_code_and_signature(bank: Client) -> None:
     made = await bank.ok("POST", PATH, {"userId": "user-1", "appId": "app-a"})
     assert made["activationQrCodeData"] == made["activationCode"] + "#" + made["activationCodeSignature"]
-    assert core.activations[made["registrationId"]]["userId"] == "user-1"
+    assert bank.core.activations[made["registrationId"]]["userId"] == "user-1"
     assert set(made) == {
         "activationQrCodeData",
         "activationCode",
@@ -24,9 +24,9 @@ async def test_creation_answers_a_qr_code_of_code_and_signature(bank: Client, co
     }
 
 
-async def test_the_only_application_need_not_be_named(bank: Client, core: FakeCore) -> None:
+async def test_the_only_application_need_not_be_named(bank: Client) -> None:
     await bank.ok("POST", PATH, {"userId": "user-1"})
-    assert core.last("activation/init")["applicationId"] == "app-a"
+    assert bank.core.last("activation/init")["applicationId"] == "app-a"
 
 
 async def test_one_of_several_applications_must_be_named(service: Service) -> None:
@@ -73,10 +73,10 @@ async def test_caller_without_applications_can_create_nothing(service: Service) 
     ],
 )
 async def test_what_the_core_is_asked_to_create(
-    bank: Client, core: FakeCore, body: dict[str, Any], sent: dict[str, Any]
+    bank: Client, body: dict[str, Any], sent: dict[str, Any]
 ) -> None:
     await bank.ok("POST", PATH, {"userId": "user-1", **body})
-    assert core.last("activation/init") == {"userId": "user-1", "applicationId": "app-a", **sent}
+    assert bank.core.last("activation/init") == {"userId": "user-1", "applicationId": "app-a", **sent}
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,9 @@ async def test_what_the_core_is_asked_to_create(
         ({"userId": "u", "timestampRegistrationExpire": 10**30}, "timestampRegistrationExpire"),
     ],
 )
-async def test_creation_refuses_what_it_cannot_use(
-    bank: Client, core: FakeCore, body: dict[str, Any], field: str
-) -> None:
+async def test_creation_refuses_what_it_cannot_use(bank: Client, body: dict[str, Any], field: str) -> None:
     assert await bank.violation("POST", PATH, body) == field
-    assert core.paths() == []
+    assert bank.core.paths() == []
 
 
 @pytest.mark.parametrize("otp", ["", "12 34", "1234\n", "é", "1" * 65])
@@ -113,10 +111,8 @@ async def test_otp_format_has_a_code_of_its_own(bank: Client, otp: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["CREATED", "PENDING_COMMIT"])
-async def test_registration_in_progress_is_told_only_if_asked(
-    bank: Client, core: FakeCore, status: str
-) -> None:
-    core.activation("app-a", status=status)
+async def test_registration_in_progress_is_told_only_if_asked(bank: Client, status: str) -> None:
+    bank.core.activation("app-a", status=status)
     await bank.refused(
         "POST",
         PATH,
@@ -127,16 +123,14 @@ async def test_registration_in_progress_is_told_only_if_asked(
     await bank.ok("POST", PATH, {"userId": "user-1"})
 
 
-async def test_check_for_registrations_in_progress_lets_stale_ones_expire(
-    bank: Client, core: FakeCore
-) -> None:
-    stale = core.activation("app-a", status="CREATED")
+async def test_check_for_registrations_in_progress_lets_stale_ones_expire(bank: Client) -> None:
+    stale = bank.core.activation("app-a", status="CREATED")
 
     def expire(request: dict[str, Any]) -> dict[str, Any]:
-        core.activations[stale]["activationStatus"] = "REMOVED"
-        return {**core.activations[stale], "activationFlags": []}
+        bank.core.activations[stale]["activationStatus"] = "REMOVED"
+        return {**bank.core.activations[stale], "activationFlags": []}
 
-    core.script("activation/status", expire)
+    bank.core.script("activation/status", expire)
     await bank.ok("POST", PATH, {"userId": "user-1"}, incompleteStatusCheck="true")
 
 
@@ -149,8 +143,8 @@ async def test_boolean_query_parameter_is_true_or_false(bank: Client) -> None:
     ("core_code", "code"),
     [("ERR0040", "ERROR_REGISTRATION"), ("ERR0015", "ERROR_REGISTRATION"), ("ERR0024", "ERROR_REQUEST")],
 )
-async def test_core_refusal_of_a_creation(bank: Client, core: FakeCore, core_code: str, code: str) -> None:
-    core.refuse("activation/init", core_code)
+async def test_core_refusal_of_a_creation(bank: Client, core_code: str, code: str) -> None:
+    bank.core.refuse("activation/init", core_code)
     await bank.refused("POST", PATH, {"userId": "u"}, code=code)
 
 
@@ -168,8 +162,8 @@ async def test_list_is_newest_first_and_hides_removed_ones(service: Service) -> 
     assert [item["registrationId"] for item in listed["registrations"]] == [removed, second, first]
 
 
-async def test_list_item_has_no_detail_and_no_nulls(bank: Client, core: FakeCore) -> None:
-    core.activation("app-a", status="CREATED")
+async def test_list_item_has_no_detail_and_no_nulls(bank: Client) -> None:
+    bank.core.activation("app-a", status="CREATED")
     (item,) = (await bank.ok("GET", PATH, userId="user-1"))["registrations"]
     assert set(item) == {
         "registrationId",
@@ -185,9 +179,9 @@ async def test_list_item_has_no_detail_and_no_nulls(bank: Client, core: FakeCore
     assert abs(item["timestampCreated"] - time.time() * 1000) < 60_000
 
 
-async def test_list_reads_all_pages_of_the_core(bank: Client, core: FakeCore) -> None:
+async def test_list_reads_all_pages_of_the_core(bank: Client) -> None:
     for _ in range(501):
-        core.activation("app-a")
+        bank.core.activation("app-a")
     listed = await bank.ok("GET", PATH, userId="user-1")
     assert len(listed["registrations"]) == 501
     page = await bank.ok("GET", PATH, userId="user-1", page="1", size="500")
@@ -208,8 +202,8 @@ async def test_list_of_a_caller_without_applications_needs_no_core(service: Serv
     assert service.core.paths() == []
 
 
-async def test_detail_of_a_created_registration_has_its_code(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a", status="CREATED")
+async def test_detail_of_a_created_registration_has_its_code(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a", status="CREATED")
     found = await bank.ok("GET", f"{PATH}/{activation_id}")
     assert found["activationQrCodeData"] == found["activationCode"] + "#" + found["activationCodeSignature"]
     assert "activationFingerprint" not in found
@@ -217,8 +211,8 @@ async def test_detail_of_a_created_registration_has_its_code(bank: Client, core:
     assert found["version"] == 0
 
 
-async def test_fingerprint_is_shown_while_pending_commit_only(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a", status="PENDING_COMMIT")
+async def test_fingerprint_is_shown_while_pending_commit_only(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a", status="PENDING_COMMIT")
     found = await bank.ok("GET", f"{PATH}/{activation_id}")
     assert found["activationFingerprint"] == "12345678"
     assert not {"activationCode", "activationQrCodeData", "activationCodeSignature"} & set(found)
@@ -228,40 +222,40 @@ async def test_fingerprint_is_shown_while_pending_commit_only(bank: Client, core
     assert "activationFingerprint" not in found
 
 
-async def test_blocked_reason_is_shown_while_blocked_only(bank: Client, core: FakeCore) -> None:
-    blocked = core.activation("app-a", status="BLOCKED", blockedReason="LOST")
-    removed = core.activation("app-a", status="REMOVED", blockedReason="LOST")
+async def test_blocked_reason_is_shown_while_blocked_only(bank: Client) -> None:
+    blocked = bank.core.activation("app-a", status="BLOCKED", blockedReason="LOST")
+    removed = bank.core.activation("app-a", status="REMOVED", blockedReason="LOST")
     assert (await bank.ok("GET", f"{PATH}/{blocked}"))["blockedReason"] == "LOST"
     assert "blockedReason" not in await bank.ok("GET", f"{PATH}/{removed}")
 
 
-async def test_commit_happens_once(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a", status="PENDING_COMMIT")
+async def test_commit_happens_once(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a", status="PENDING_COMMIT")
     path = f"{PATH}/{activation_id}/commit"
     assert await bank.ok("POST", path, {"externalUserId": "operator-1"}) == {"status": "OK"}
-    assert core.last("activation/commit")["externalUserId"] == "operator-1"
+    assert bank.core.last("activation/commit")["externalUserId"] == "operator-1"
     await bank.refused("POST", path, {}, code="ERROR_REGISTRATION_CHANGE")
 
 
-async def test_commit_needs_no_body(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a", status="PENDING_COMMIT")
+async def test_commit_needs_no_body(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a", status="PENDING_COMMIT")
     await bank.ok("POST", f"{PATH}/{activation_id}/commit")
 
 
-async def test_wrong_otp_at_commit(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a", status="PENDING_COMMIT", otp="1234")
+async def test_wrong_otp_at_commit(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a", status="PENDING_COMMIT", otp="1234")
     path = f"{PATH}/{activation_id}/commit"
     await bank.refused("POST", path, {"otp": "9999"}, code="ERROR_OTP_INVALID")
     await bank.ok("POST", path, {"otp": "1234"})
 
 
-async def test_commit_of_a_removed_registration(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a", status="REMOVED")
+async def test_commit_of_a_removed_registration(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a", status="REMOVED")
     await bank.refused("POST", f"{PATH}/{activation_id}/commit", {}, code="ERROR_REGISTRATION_CHANGE")
 
 
-async def test_block_and_unblock_may_be_repeated(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a")
+async def test_block_and_unblock_may_be_repeated(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a")
     path = f"{PATH}/{activation_id}"
     await bank.ok("PUT", path, {"change": "BLOCK", "blockedReason": "DEVICE_LOST"})
     await bank.ok("PUT", path, {"change": "BLOCK", "blockedReason": "OTHER"})
@@ -271,54 +265,54 @@ async def test_block_and_unblock_may_be_repeated(bank: Client, core: FakeCore) -
     assert (await bank.ok("GET", path))["registrationStatus"] == "ACTIVE"
 
 
-async def test_reason_is_another_name_of_blocked_reason(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a")
+async def test_reason_is_another_name_of_blocked_reason(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a")
     await bank.ok("PUT", f"{PATH}/{activation_id}", {"change": "BLOCK", "reason": "STOLEN"})
-    assert core.last("activation/block")["reason"] == "STOLEN"
+    assert bank.core.last("activation/block")["reason"] == "STOLEN"
 
 
 @pytest.mark.parametrize("change", ["BLOCK", "UNBLOCK"])
-async def test_block_needs_the_right_state(bank: Client, core: FakeCore, change: str) -> None:
-    activation_id = core.activation("app-a", status="CREATED")
+async def test_block_needs_the_right_state(bank: Client, change: str) -> None:
+    activation_id = bank.core.activation("app-a", status="CREATED")
     await bank.refused("PUT", f"{PATH}/{activation_id}", {"change": change}, code="ERROR_REGISTRATION_CHANGE")
 
 
-async def test_unknown_change_is_refused(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a")
+async def test_unknown_change_is_refused(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a")
     assert await bank.violation("PUT", f"{PATH}/{activation_id}", {"change": "block"}) == "change"
 
 
-async def test_removal_may_be_repeated(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a")
+async def test_removal_may_be_repeated(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a")
     path = f"{PATH}/{activation_id}"
     assert await bank.ok("DELETE", path) == {"status": "OK"}
-    assert core.last("activation/remove")["revokeRecoveryCodes"] is True
+    assert bank.core.last("activation/remove")["revokeRecoveryCodes"] is True
     await bank.ok("DELETE", path, externalUserId="op", revokeRecoveryCodes="false")
-    sent = core.last("activation/remove")
+    sent = bank.core.last("activation/remove")
     assert (sent["revokeRecoveryCodes"], sent["externalUserId"]) == (False, "op")
 
 
-async def test_otp_can_be_set_while_pending_commit(bank: Client, core: FakeCore) -> None:
-    pending = core.activation("app-a", status="PENDING_COMMIT")
-    active = core.activation("app-a")
+async def test_otp_can_be_set_while_pending_commit(bank: Client) -> None:
+    pending = bank.core.activation("app-a", status="PENDING_COMMIT")
+    active = bank.core.activation("app-a")
     await bank.ok("PUT", f"{PATH}/{pending}/otp", {"otp": "42"})
     await bank.refused("PUT", f"{PATH}/{active}/otp", {"otp": "42"}, code="ERROR_REGISTRATION_CHANGE")
     await bank.refused("PUT", f"{PATH}/{pending}/otp", {"otp": "4 2"}, code="ERROR_OTP_INVALID")
-    core.refuse("activation/otp/update", "ERR0032")
+    bank.core.refuse("activation/otp/update", "ERR0032")
     await bank.refused("PUT", f"{PATH}/{pending}/otp", {"otp": "42"}, code="ERROR_OTP_INVALID")
 
 
-async def test_name_can_be_changed(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a")
+async def test_name_can_be_changed(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a")
     await bank.ok("PUT", f"{PATH}/{activation_id}/name", {"name": "Můj telefon"})
-    assert core.activations[activation_id]["activationName"] == "Můj telefon"
+    assert bank.core.activations[activation_id]["activationName"] == "Můj telefon"
     assert await bank.violation("PUT", f"{PATH}/{activation_id}/name", {"name": " "}) == "name"
-    blocked = core.activation("app-a", status="BLOCKED")
+    blocked = bank.core.activation("app-a", status="BLOCKED")
     await bank.refused("PUT", f"{PATH}/{blocked}/name", {"name": "x"}, code="ERROR_REGISTRATION_CHANGE")
 
 
-async def test_flags_are_added_replaced_and_removed(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a")
+async def test_flags_are_added_replaced_and_removed(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a")
     path = f"{PATH}/{activation_id}/flags"
     assert await bank.ok("GET", path) == {"registrationId": activation_id, "flags": []}
     assert (await bank.ok("POST", path, {"flags": ["B", "A"]}))["flags"] == ["A", "B"]
@@ -337,24 +331,22 @@ async def test_flags_are_added_replaced_and_removed(bank: Client, core: FakeCore
         ("flags=EU,&flags=a+b,EU%2cCZ", ["CZ"]),
     ],
 )
-async def test_a_comma_inside_a_flag_is_encoded(
-    bank: Client, core: FakeCore, query: str, left: list[str]
-) -> None:
-    path = f"{PATH}/{core.activation('app-a')}/flags"
+async def test_a_comma_inside_a_flag_is_encoded(bank: Client, query: str, left: list[str]) -> None:
+    path = f"{PATH}/{bank.core.activation('app-a')}/flags"
     await bank.ok("PUT", path, {"flags": ["EU", "CZ", "EU,CZ", "a b"]})
     assert sorted((await bank.ok("DELETE", f"{path}?{query}"))["flags"]) == sorted(left)
 
 
-async def test_flags_to_add_or_remove_must_be_named(bank: Client, core: FakeCore) -> None:
-    path = f"{PATH}/{core.activation('app-a')}/flags"
+async def test_flags_to_add_or_remove_must_be_named(bank: Client) -> None:
+    path = f"{PATH}/{bank.core.activation('app-a')}/flags"
     assert await bank.violation("POST", path, {"flags": []}) == "flags"
     assert await bank.violation("DELETE", f"{path}?flags=,") == "removeRegistrationFlags.flags"
     assert await bank.violation("DELETE", path) == "removeRegistrationFlags.flags"
 
 
-async def test_history_covers_the_last_thirty_days_by_default(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a")
-    core.history.append(
+async def test_history_covers_the_last_thirty_days_by_default(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a")
+    bank.core.history.append(
         {
             "id": 1,
             "activationId": activation_id,
@@ -378,34 +370,34 @@ async def test_history_covers_the_last_thirty_days_by_default(bank: Client, core
             }
         ]
     }
-    sent = core.last("activation/history")
+    sent = bank.core.last("activation/history")
     assert sent["timestampTo"] - sent["timestampFrom"] == 30 * 86_400_000
 
 
-async def test_history_refuses_a_period_that_ends_before_it_starts(bank: Client, core: FakeCore) -> None:
-    path = f"{PATH}/{core.activation('app-a')}/history"
+async def test_history_refuses_a_period_that_ends_before_it_starts(bank: Client) -> None:
+    path = f"{PATH}/{bank.core.activation('app-a')}/history"
     name = await bank.violation("GET", path, timestampFrom="2", timestampTo="1")
     assert name == "getRegistrationHistory.timestampFrom"
 
 
-async def test_lookup_is_narrowed_to_the_callers_applications(bank: Client, core: FakeCore) -> None:
-    core.application("app-b")
-    mine = core.activation("app-a", activationFlags=["F"])
-    core.activation("app-b", activationFlags=["F"])
+async def test_lookup_is_narrowed_to_the_callers_applications(bank: Client) -> None:
+    bank.core.application("app-b")
+    mine = bank.core.activation("app-a", activationFlags=["F"])
+    bank.core.activation("app-b", activationFlags=["F"])
     request = {"userIds": ["user-1"], "appIds": ["app-a", "app-b"], "flags": ["F"]}
     found = await bank.ok("POST", f"{PATH}/lookup", request)
     assert [item["registrationId"] for item in found["registrations"]] == [mine]
     assert found["registrations"][0]["userId"] == "user-1"
-    assert core.last("activation/lookup")["applicationIds"] == ["app-a"]
+    assert bank.core.last("activation/lookup")["applicationIds"] == ["app-a"]
 
 
-async def test_lookup_without_a_common_application_needs_no_core(bank: Client, core: FakeCore) -> None:
+async def test_lookup_without_a_common_application_needs_no_core(bank: Client) -> None:
     request = {"userIds": ["user-1"], "appIds": ["app-b"]}
     assert await bank.ok("POST", f"{PATH}/lookup", request) == {"registrations": []}
-    assert core.paths() == []
+    assert bank.core.paths() == []
 
 
-async def test_lookup_passes_every_condition(bank: Client, core: FakeCore) -> None:
+async def test_lookup_passes_every_condition(bank: Client) -> None:
     request = {
         "userIds": ["user-1"],
         "registrationStatus": "ACTIVE",
@@ -413,7 +405,7 @@ async def test_lookup_passes_every_condition(bank: Client, core: FakeCore) -> No
         "timestampLastUsedAfter": "1970-01-01T00:00:01Z",
     }
     await bank.ok("POST", f"{PATH}/lookup", request)
-    assert core.last("activation/lookup") == {
+    assert bank.core.last("activation/lookup") == {
         "userIds": ["user-1"],
         "applicationIds": ["app-a"],
         "activationStatus": "ACTIVE",

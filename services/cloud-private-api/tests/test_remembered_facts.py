@@ -15,9 +15,9 @@ def _event(kind: str, **data: str) -> Event:
     return Event.create(kind, "/powerauth-core", "subject", data)
 
 
-async def _verify(bank: Client, core: FakeCore, activation_id: str) -> None:
+async def _verify(bank: Client, activation_id: str) -> None:
     header = (
-        f'PowerAuth pa_activation_id="{activation_id}", pa_application_key="{core.key_of("app-a")}", '
+        f'PowerAuth pa_activation_id="{activation_id}", pa_application_key="{bank.core.key_of("app-a")}", '
         f'pa_nonce="{NONCE}", pa_signature_type="possession", pa_signature="{GOOD_CODE}", pa_version="3.3"'
     )
     await bank.ok("POST", "/v2/signature/verify", {"method": "POST", "uriId": "/x", "authHeader": header})
@@ -33,13 +33,13 @@ async def test_changed_application_is_asked_for_again(start: Start, core: FakeCo
         return core.paths().count("application/detail/version")
 
     for _ in range(2):
-        await _verify(bank, core, activation_id)
+        await _verify(bank, activation_id)
     assert asked() == 1
     await bus.deliver(_event("application.changed", applicationId="app-b", part="config"))
-    await _verify(bank, core, activation_id)
+    await _verify(bank, activation_id)
     assert asked() == 1
     await bus.deliver(_event("application.changed", applicationId="app-a", part="version"))
-    await _verify(bank, core, activation_id)
+    await _verify(bank, activation_id)
     assert asked() == 2
 
 
@@ -64,9 +64,9 @@ async def test_changed_texts_are_asked_for_again(start: Start, core: FakeCore) -
     assert await title() == "New"
 
 
-async def test_unknown_key_is_not_remembered(service: Service, core: FakeCore) -> None:
+async def test_unknown_key_is_not_remembered(service: Service) -> None:
     assert await service.cloud.applications.of_key("new-key") is None
-    core.application("app-a")["versions"][0]["applicationKey"] = "new-key"
+    service.core.application("app-a")["versions"][0]["applicationKey"] = "new-key"
     assert await service.cloud.applications.of_key("new-key") == "app-a"
 
 

@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from cloud_client import Client, Service, settings_of
+from cloud_fake_core import FakeCore
 from sqlalchemy import Connection, text
 
 from cloud_private_api.app import MIGRATIONS, cleanup_jobs, create_app
@@ -71,7 +72,7 @@ async def test_service_brings_its_database_up_to_date_and_seeds_it(dialect: Dial
         for _ in range(2):
             app = create_app(settings)
             async with lifespan_of(app):
-                root = Client(app, ("root", "password"))
+                root = Client(app, FakeCore(), ("root", "password"))
                 properties = await root.ok("GET", "/admin/properties")
                 assert properties == {
                     "properties": [{"name": "service.base.url", "value": "https://public.example"}]

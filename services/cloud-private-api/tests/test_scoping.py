@@ -120,11 +120,10 @@ async def test_registration_of_others(
     await _answers_like_unknown(service, bank, endpoint, foreign)
 
 
+@pytest.mark.usefixtures("other_bank")
 @pytest.mark.parametrize("status", ["PENDING", "APPROVED", "REJECTED", "FAILED", "CANCELED", "EXPIRED"])
 @pytest.mark.parametrize("endpoint", OF_OPERATION, ids=_name)
-async def test_operation_of_others(
-    service: Service, bank: Client, other_bank: Client, endpoint: Endpoint, status: str
-) -> None:
+async def test_operation_of_others(service: Service, bank: Client, endpoint: Endpoint, status: str) -> None:
     foreign = service.core.operation("app-b", status=status)
     await _answers_like_unknown(service, bank, endpoint, foreign)
 

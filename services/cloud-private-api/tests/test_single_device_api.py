@@ -81,11 +81,11 @@ async def test_failed_commit_removes_nothing(service: Service, bank: Client) -> 
     assert len(await _rows(service)) == 1
 
 
-async def test_commit_of_a_registration_of_version_2_removes_nothing(bank: Client, core: FakeCore) -> None:
-    old = core.activation("app-a")
-    core.activation("app-a", status="PENDING_COMMIT")
+async def test_commit_of_a_registration_of_version_2_removes_nothing(bank: Client) -> None:
+    old = bank.core.activation("app-a")
+    bank.core.activation("app-a", status="PENDING_COMMIT")
     await bank.ok("POST", f"{PATH}/commit", {"userId": "user-1"})
-    assert _status(core, old) == "ACTIVE"
+    assert _status(bank.core, old) == "ACTIVE"
 
 
 def _event(activation_id: str, status: str = "ACTIVE") -> Event:
@@ -162,28 +162,28 @@ async def test_replacement_that_no_event_brought_is_done_before_the_next(
         ("BLOCKED", {"name", "platform", "deviceInfo"}),
     ],
 )
-async def test_current_registration(bank: Client, core: FakeCore, status: str, members: set[str]) -> None:
-    core.activation("app-a", status="ACTIVE")
-    core.activation("app-a", status=status)
-    core.activation("app-a", status="REMOVED")
+async def test_current_registration(bank: Client, status: str, members: set[str]) -> None:
+    bank.core.activation("app-a", status="ACTIVE")
+    bank.core.activation("app-a", status=status)
+    bank.core.activation("app-a", status="REMOVED")
     found = await bank.ok("GET", PATH, userId="user-1")
     assert found.pop("registration") == status
     assert set(found) == members
 
 
-async def test_no_registration(bank: Client, core: FakeCore) -> None:
-    core.activation("app-a", status="REMOVED")
-    core.activation("app-a", protocol="fido2")
+async def test_no_registration(bank: Client) -> None:
+    bank.core.activation("app-a", status="REMOVED")
+    bank.core.activation("app-a", protocol="fido2")
     assert await bank.ok("GET", PATH, userId="user-1") == {"registration": "NONE"}
 
 
-async def test_block_unblock_and_remove_the_current_one(bank: Client, core: FakeCore) -> None:
-    activation_id = core.activation("app-a")
+async def test_block_unblock_and_remove_the_current_one(bank: Client) -> None:
+    activation_id = bank.core.activation("app-a")
     await bank.ok("PUT", PATH, {"userId": "user-1", "change": "BLOCK", "blockedReason": "LOST"})
-    assert core.activations[activation_id]["blockedReason"] == "LOST"
+    assert bank.core.activations[activation_id]["blockedReason"] == "LOST"
     await bank.ok("PUT", PATH, {"userId": "user-1", "change": "UNBLOCK"})
     assert await bank.ok("DELETE", PATH, userId="user-1") == {"status": "OK"}
-    assert _status(core, activation_id) == "REMOVED"
+    assert _status(bank.core, activation_id) == "REMOVED"
     await bank.refused("DELETE", PATH, userId="user-1", code="ERROR_REGISTRATION_NOT_FOUND")
 
 
@@ -203,8 +203,8 @@ async def test_changes_need_a_current_registration(
     await nobody.refused(method, path, body, code="ERROR_REGISTRATION_NOT_FOUND", **query)
 
 
-async def test_wrong_state(bank: Client, core: FakeCore) -> None:
-    core.activation("app-a", status="CREATED")
+async def test_wrong_state(bank: Client) -> None:
+    bank.core.activation("app-a", status="CREATED")
     for method, path, body in (
         ("POST", f"{PATH}/commit", {"userId": "user-1"}),
         ("PUT", PATH, {"userId": "user-1", "change": "BLOCK"}),
@@ -224,8 +224,8 @@ async def test_application_of_others(bank: Client, other_bank: Client) -> None:
         await bank.refused(method, path, body, code="ERROR_REGISTRATION", **query)
 
 
-async def test_registration_in_progress_is_told_only_if_asked(bank: Client, core: FakeCore) -> None:
-    core.activation("app-a", status="CREATED")
+async def test_registration_in_progress_is_told_only_if_asked(bank: Client) -> None:
+    bank.core.activation("app-a", status="CREATED")
     await bank.refused(
         "POST",
         PATH,
@@ -235,8 +235,8 @@ async def test_registration_in_progress_is_told_only_if_asked(bank: Client, core
     )
 
 
-async def test_operation_of_version_1(bank: Client, core: FakeCore) -> None:
-    core.template("login")
+async def test_operation_of_version_1(bank: Client) -> None:
+    bank.core.template("login")
     made = await bank.ok(
         "POST", "/operations", {"userId": "user-1", "template": "login", "parameters": {"a": 1}}
     )
@@ -261,19 +261,19 @@ async def test_operation_of_version_1(bank: Client, core: FakeCore) -> None:
     await bank.refused("DELETE", "/operations", operationId=operation_id, code="ERROR_OPERATION_STATE_CHANGE")
 
 
-async def test_offline_approval_by_the_current_registration(bank: Client, core: FakeCore) -> None:
-    core.activation("app-a")
-    current = core.activation("app-a")
-    operation_id = core.operation("app-a")
+async def test_offline_approval_by_the_current_registration(bank: Client) -> None:
+    bank.core.activation("app-a")
+    current = bank.core.activation("app-a")
+    operation_id = bank.core.operation("app-a")
     made = await bank.ok("GET", "/operations/offline/qr", operationId=operation_id)
-    assert core.last("signature/offline/personalized/create")["activationId"] == current
+    assert bank.core.last("signature/offline/personalized/create")["activationId"] == current
     request = {"operationId": operation_id, "otp": GOOD_OFFLINE_CODE, "nonce": made["nonce"]}
     answer = await bank.ok("POST", "/operations/offline/otp", request)
     assert (answer["otpValid"], answer["registrationId"]) == (True, current)
 
 
-async def test_offline_approval_needs_a_current_registration(bank: Client, core: FakeCore) -> None:
-    for operation_id in (core.operation("app-a"), core.operation("app-a", user_id=None)):
+async def test_offline_approval_needs_a_current_registration(bank: Client) -> None:
+    for operation_id in (bank.core.operation("app-a"), bank.core.operation("app-a", user_id=None)):
         await bank.refused(
             "GET", "/operations/offline/qr", operationId=operation_id, code="ERROR_REGISTRATION_NOT_FOUND"
         )

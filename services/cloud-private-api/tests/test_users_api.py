@@ -9,7 +9,6 @@ from base64 import b64decode
 import bcrypt
 import pytest
 from cloud_client import Client, Service
-from cloud_fake_core import FakeCore
 
 from cloud_private_api.users.service import seed_first_admin
 from servicekit.testing import DIALECTS
@@ -47,13 +46,13 @@ async def test_roles_can_be_chosen(admin: Client) -> None:
     assert await admin.violation("POST", PATH, {"username": "x", "role": ["ROLE_ROOT"]}) == "role.0"
 
 
-async def test_applications_are_assigned_and_taken(admin: Client, service: Service, core: FakeCore) -> None:
+async def test_applications_are_assigned_and_taken(admin: Client, service: Service) -> None:
     bob = await service.user("bob")
-    core.application("app-a")
+    admin.core.application("app-a")
     path = f"{PATH}/bob/applications/app-a"
     assert (await admin.ok("POST", path))["applications"] == ["app-a"]
     assert (await admin.ok("POST", path))["applications"] == ["app-a"]
-    activation_id = core.activation("app-a")
+    activation_id = admin.core.activation("app-a")
     await bob.ok("GET", f"/v2/registrations/{activation_id}")
     taken = await admin.ok("DELETE", path)
     assert taken["applications"] == []
@@ -61,9 +60,9 @@ async def test_applications_are_assigned_and_taken(admin: Client, service: Servi
     await bob.refused("GET", f"/v2/registrations/{activation_id}", code="ERROR_REGISTRATION_NOT_FOUND")
 
 
-async def test_assignment_takes_an_empty_form(admin: Client, service: Service, core: FakeCore) -> None:
+async def test_assignment_takes_an_empty_form(admin: Client, service: Service) -> None:
     await service.user("bob")
-    core.application("app-a")
+    admin.core.application("app-a")
     response = await admin.http.post(
         f"{PATH}/bob/applications/app-a", headers={"Content-Type": "application/x-www-form-urlencoded"}
     )
@@ -73,11 +72,9 @@ async def test_assignment_takes_an_empty_form(admin: Client, service: Service, c
 @pytest.mark.parametrize(
     "path", ["nobody/applications/app-a", "bob/applications/app-x", "bob/applications/%00"]
 )
-async def test_assignment_needs_both_to_exist(
-    admin: Client, service: Service, core: FakeCore, path: str
-) -> None:
+async def test_assignment_needs_both_to_exist(admin: Client, service: Service, path: str) -> None:
     await service.user("bob")
-    core.application("app-a")
+    admin.core.application("app-a")
     await admin.refused("POST", f"{PATH}/{path}", status=404, code="ERROR_NOT_FOUND")
 
 
@@ -189,10 +186,8 @@ async def test_seed_refuses_a_password_in_clear(service: Service) -> None:
         await seed_first_admin(service.cloud.database, "root", "password")
 
 
-async def test_every_change_is_recorded_with_its_maker(
-    admin: Client, service: Service, core: FakeCore
-) -> None:
-    core.application("app-a")
+async def test_every_change_is_recorded_with_its_maker(admin: Client, service: Service) -> None:
+    admin.core.application("app-a")
     await admin.ok("POST", PATH, {"username": "bob"})
     await admin.ok("PUT", f"{PATH}/bob", {"role": []})
     await admin.ok("POST", f"{PATH}/bob/applications/app-a")

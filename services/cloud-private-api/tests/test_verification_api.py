@@ -42,8 +42,8 @@ def registration(core: FakeCore) -> str:
     return core.activation("app-a")
 
 
-async def test_right_code(bank: Client, core: FakeCore, registration: str) -> None:
-    assert await bank.ok("POST", VERIFY, _request(_header(core, registration))) == {
+async def test_right_code(bank: Client, registration: str) -> None:
+    assert await bank.ok("POST", VERIFY, _request(_header(bank.core, registration))) == {
         "signatureValid": True,
         "userId": "user-1",
         "registrationId": registration,
@@ -55,10 +55,10 @@ async def test_right_code(bank: Client, core: FakeCore, registration: str) -> No
         "applicationRoles": ["ROLE_A"],
         "version": "3.3",
     }
-    assert core.last("signature/verify") == {
+    assert bank.core.last("signature/verify") == {
         "activationId": registration,
         "applicationIds": ["app-a"],
-        "applicationKey": core.key_of("app-a"),
+        "applicationKey": bank.core.key_of("app-a"),
         "data": f"POST&L2xvZ2lu&{NONCE}&e30=",
         "signature": GOOD_CODE,
         "signatureType": "POSSESSION_KNOWLEDGE",
@@ -66,15 +66,15 @@ async def test_right_code(bank: Client, core: FakeCore, registration: str) -> No
     }
 
 
-async def test_hot_path_is_one_call_to_the_core(bank: Client, core: FakeCore, registration: str) -> None:
-    await bank.ok("POST", VERIFY, _request(_header(core, registration)))
-    core.calls.clear()
-    await bank.ok("POST", VERIFY, _request(_header(core, registration)))
-    assert core.paths() == ["signature/verify"]
+async def test_hot_path_is_one_call_to_the_core(bank: Client, registration: str) -> None:
+    await bank.ok("POST", VERIFY, _request(_header(bank.core, registration)))
+    bank.core.calls.clear()
+    await bank.ok("POST", VERIFY, _request(_header(bank.core, registration)))
+    assert bank.core.paths() == ["signature/verify"]
 
 
-async def test_five_wrong_codes_block(bank: Client, core: FakeCore, registration: str) -> None:
-    request = _request(_header(core, registration, pa_signature=BAD_CODE))
+async def test_five_wrong_codes_block(bank: Client, registration: str) -> None:
+    request = _request(_header(bank.core, registration, pa_signature=BAD_CODE))
     answers = [await bank.ok("POST", VERIFY, request) for _ in range(5)]
     assert [answer["remainingAttempts"] for answer in answers] == [4, 3, 2, 1, 0]
     assert [answer["signatureValid"] for answer in answers] == [False] * 5
@@ -88,8 +88,8 @@ async def test_five_wrong_codes_block(bank: Client, core: FakeCore, registration
     }
 
 
-async def test_unknown_registration(bank: Client, core: FakeCore, registration: str) -> None:
-    assert await bank.ok("POST", VERIFY, _request(_header(core, UNKNOWN))) == {
+async def test_unknown_registration(bank: Client, registration: str) -> None:
+    assert await bank.ok("POST", VERIFY, _request(_header(bank.core, UNKNOWN))) == {
         "signatureValid": False,
         "registrationId": UNKNOWN,
         "registrationStatus": "REMOVED",
@@ -97,27 +97,21 @@ async def test_unknown_registration(bank: Client, core: FakeCore, registration: 
 
 
 async def test_registration_of_others_looks_unknown_and_loses_no_attempt(
-    bank: Client, other_bank: Client, core: FakeCore
+    bank: Client, other_bank: Client
 ) -> None:
-    foreign = core.activation("app-b")
+    foreign = bank.core.activation("app-b")
     answers = []
     for _ in range(2):
-        with core.no_change():
-            request = _request(_header(core, foreign, pa_signature=BAD_CODE))
+        with bank.core.no_change():
+            request = _request(_header(bank.core, foreign, pa_signature=BAD_CODE))
             answers.append(await bank.ok("POST", VERIFY, request))
         # Its own bank verifies meanwhile, so that this service knows whose it is.
-        await other_bank.ok("POST", VERIFY, _request(_header(core, foreign, "app-b")))
+        await other_bank.ok("POST", VERIFY, _request(_header(bank.core, foreign, "app-b")))
     assert answers[0] == answers[1]
-    assert answers[0] == {
-        "signatureValid": False,
-        "registrationId": foreign,
-        "registrationStatus": "REMOVED",
-    }
+    assert answers[0] == {"signatureValid": False, "registrationId": foreign, "registrationStatus": "REMOVED"}
 
 
-async def test_core_that_answers_about_others_is_not_believed(
-    bank: Client, core: FakeCore, registration: str
-) -> None:
+async def test_core_that_answers_about_others_is_not_believed(bank: Client, registration: str) -> None:
     foreign = {
         "signatureValid": True,
         "activationId": registration,
@@ -125,21 +119,21 @@ async def test_core_that_answers_about_others_is_not_believed(
         "userId": "user-1",
         "applicationId": "app-b",
     }
-    core.script("signature/verify", foreign)
-    answer = await bank.ok("POST", VERIFY, _request(_header(core, registration)))
+    bank.core.script("signature/verify", foreign)
+    answer = await bank.ok("POST", VERIFY, _request(_header(bank.core, registration)))
     assert answer["signatureValid"] is False
     assert answer["registrationStatus"] == "REMOVED"
 
 
 @pytest.mark.parametrize("key", ["other", "unknown"])
 async def test_key_of_others_is_refused_before_the_core_verifies(
-    bank: Client, other_bank: Client, core: FakeCore, registration: str, key: str
+    bank: Client, other_bank: Client, registration: str, key: str
 ) -> None:
-    application_key = core.key_of("app-b") if key == "other" else b64(bytes(16))
-    header = _header(core, registration, pa_application_key=application_key, pa_signature=BAD_CODE)
-    with core.no_change():
+    application_key = bank.core.key_of("app-b") if key == "other" else b64(bytes(16))
+    header = _header(bank.core, registration, pa_application_key=application_key, pa_signature=BAD_CODE)
+    with bank.core.no_change():
         await bank.refused("POST", VERIFY, _request(header), code="ERROR_SIGNATURE_INVALID")
-    assert "signature/verify" not in core.paths()
+    assert "signature/verify" not in bank.core.paths()
 
 
 async def test_key_and_registration_of_two_own_applications_are_left_to_the_core(service: Service) -> None:
@@ -164,12 +158,10 @@ async def test_key_and_registration_of_two_own_applications_are_left_to_the_core
         {"pa_version": "4.0"},
     ],
 )
-async def test_malformed_header(
-    bank: Client, core: FakeCore, registration: str, changed: dict[str, Any]
-) -> None:
-    request = _request(_header(core, registration, **changed))
+async def test_malformed_header(bank: Client, registration: str, changed: dict[str, Any]) -> None:
+    request = _request(_header(bank.core, registration, **changed))
     await bank.refused("POST", VERIFY, request, code="ERROR_SIGNATURE_INVALID")
-    assert core.paths() == []
+    assert bank.core.paths() == []
 
 
 @pytest.mark.parametrize("header", ["", "PowerAuth", "Basic x", 'poweraUth pa_version="3.3"', "x" * 8_192])
@@ -193,9 +185,9 @@ async def test_text_that_is_no_header(bank: Client, header: str) -> None:
     ],
 )
 async def test_request_that_cannot_be_used(
-    bank: Client, core: FakeCore, registration: str, changed: dict[str, Any], field: str
+    bank: Client, registration: str, changed: dict[str, Any], field: str
 ) -> None:
-    request = _request(_header(core, registration), **changed)
+    request = _request(_header(bank.core, registration), **changed)
     found = await bank.refused("POST", VERIFY, request, code="ERROR_REQUEST")
     assert found["violations"][0]["fieldName"] == field
 
@@ -205,12 +197,10 @@ async def test_header_is_never_repeated_in_an_error(bank: Client) -> None:
     assert "secret" not in response.text
 
 
-async def test_allowed_types_are_checked_before_the_core_is_asked(
-    bank: Client, core: FakeCore, registration: str
-) -> None:
-    request = _request(_header(core, registration), allowedSignatureTypes=["POSSESSION_BIOMETRY"])
+async def test_allowed_types_are_checked_before_the_core_is_asked(bank: Client, registration: str) -> None:
+    request = _request(_header(bank.core, registration), allowedSignatureTypes=["POSSESSION_BIOMETRY"])
     await bank.refused("POST", VERIFY, request, code="ERROR_SIGNATURE_INVALID")
-    assert core.paths() == []
+    assert bank.core.paths() == []
     request["allowedSignatureTypes"].append("POSSESSION_KNOWLEDGE")
     await bank.ok("POST", VERIFY, request)
 
@@ -249,11 +239,11 @@ def test_signed_data_of_the_example() -> None:
     ("core_code", "answer"), [("ERR0024", "ERROR_SIGNATURE_INVALID"), ("ERR0022", "ERROR_INTERNAL_API")]
 )
 async def test_core_refusal_of_a_verification(
-    bank: Client, core: FakeCore, registration: str, core_code: str, answer: str
+    bank: Client, registration: str, core_code: str, answer: str
 ) -> None:
-    core.refuse("signature/verify", core_code)
+    bank.core.refuse("signature/verify", core_code)
     status = 500 if answer == "ERROR_INTERNAL_API" else 400
-    request = _request(_header(core, registration))
+    request = _request(_header(bank.core, registration))
     await bank.refused("POST", VERIFY, request, status=status, code=answer)
 
 
@@ -289,7 +279,7 @@ def token(core: FakeCore, registration: str) -> None:
     }
 
 
-async def test_right_token(bank: Client, core: FakeCore, registration: str, token: None) -> None:
+async def test_right_token(bank: Client, registration: str, token: None) -> None:
     assert await bank.ok("POST", TOKEN, _token()) == {
         "tokenValid": True,
         "userId": "user-1",
@@ -300,7 +290,7 @@ async def test_right_token(bank: Client, core: FakeCore, registration: str, toke
         "flags": ["F"],
         "applicationRoles": [],
     }
-    assert core.last("token/validate") == {
+    assert bank.core.last("token/validate") == {
         "tokenId": TOKEN_ID,
         "applicationIds": ["app-a"],
         "tokenDigest": GOOD_CODE,
@@ -315,28 +305,27 @@ async def test_wrong_digest_is_no_error(bank: Client, token: None) -> None:
     assert (answer["tokenValid"], answer["userId"]) == (False, "user-1")
 
 
-async def test_unknown_token_and_token_of_others_look_alike(
-    bank: Client, other_bank: Client, token: None
-) -> None:
+@pytest.mark.usefixtures("token")
+async def test_unknown_token_and_token_of_others_look_alike(bank: Client, other_bank: Client) -> None:
     assert await bank.ok("POST", TOKEN, _token(token_id=UNKNOWN)) == {"tokenValid": False}
     assert await other_bank.ok("POST", TOKEN, _token()) == {"tokenValid": False}
 
 
-async def test_core_that_validates_tokens_of_others_is_not_believed(
-    bank: Client, core: FakeCore, token: None
-) -> None:
-    core.script("token/validate", {**core.tokens[TOKEN_ID], "tokenValid": True, "applicationId": "app-b"})
+async def test_core_that_validates_tokens_of_others_is_not_believed(bank: Client, token: None) -> None:
+    bank.core.script(
+        "token/validate", {**bank.core.tokens[TOKEN_ID], "tokenValid": True, "applicationId": "app-b"}
+    )
     assert await bank.ok("POST", TOKEN, _token()) == {"tokenValid": False}
 
 
-async def test_replayed_nonce_is_no_error(bank: Client, core: FakeCore, token: None) -> None:
-    core.refuse("token/validate", "ERR0024")
+async def test_replayed_nonce_is_no_error(bank: Client, token: None) -> None:
+    bank.core.refuse("token/validate", "ERR0024")
     assert await bank.ok("POST", TOKEN, _token()) == {"tokenValid": False}
 
 
 @pytest.mark.parametrize("core_code", ["ERR0030", "ERR0044"])
-async def test_token_outside_of_its_time(bank: Client, core: FakeCore, token: None, core_code: str) -> None:
-    core.refuse("token/validate", core_code)
+async def test_token_outside_of_its_time(bank: Client, token: None, core_code: str) -> None:
+    bank.core.refuse("token/validate", core_code)
     await bank.refused("POST", TOKEN, _token(), code="ERROR_TOKEN_INVALID")
 
 
@@ -352,9 +341,9 @@ async def test_token_outside_of_its_time(bank: Client, core: FakeCore, token: No
         {"version": None},
     ],
 )
-async def test_malformed_token(bank: Client, core: FakeCore, changed: dict[str, str | None]) -> None:
+async def test_malformed_token(bank: Client, changed: dict[str, str | None]) -> None:
     await bank.refused("POST", TOKEN, _token(**changed), code="ERROR_TOKEN_INVALID")
-    assert core.paths() == []
+    assert bank.core.paths() == []
 
 
 # Offline and device signatures outside of operations
@@ -364,7 +353,7 @@ OFFLINE = "/v2/signature/offline/verify"
 ECDSA = "/v2/signature/ecdsa/verify"
 
 
-async def test_offline_payload_for_a_registration(bank: Client, core: FakeCore, registration: str) -> None:
+async def test_offline_payload_for_a_registration(bank: Client, registration: str) -> None:
     made = await bank.ok("POST", PAYLOAD, {"registrationId": registration, "data": "a\nb"})
     assert made["qrCodeData"] == f"a\nb\n{made['nonce']}\n1MEUC"
 
@@ -380,7 +369,7 @@ async def test_offline_payload_for_an_application(service: Service) -> None:
     assert await caller.violation("POST", PAYLOAD, both) == "appId"
 
 
-async def test_offline_code_outside_of_operations(bank: Client, core: FakeCore, registration: str) -> None:
+async def test_offline_code_outside_of_operations(bank: Client, registration: str) -> None:
     request = {
         "registrationId": registration,
         "data": "payload",
@@ -390,18 +379,16 @@ async def test_offline_code_outside_of_operations(bank: Client, core: FakeCore, 
         "uriId": "/custom",
     }
     assert (await bank.ok("POST", OFFLINE, request))["otpValid"] is True
-    sent = core.last("signature/offline/verify")
+    sent = bank.core.last("signature/offline/verify")
     assert sent["data"] == "&".join(("POST", b64(b"/custom"), NONCE, b64(b"payload")))
     assert sent["allowBiometry"] is True
-    assert not [path for path in core.paths() if path.startswith("operation/")]
+    assert not [path for path in bank.core.paths() if path.startswith("operation/")]
     request |= {"otp": "0" * 16}
     assert (await bank.ok("POST", OFFLINE, request))["remainingAttempts"] == 4
 
 
 @pytest.mark.parametrize(("signature", "valid"), [(b64(b"good"), True), (b64(b"bad"), False), ("", False)])
-async def test_device_signature(
-    bank: Client, core: FakeCore, registration: str, signature: str, valid: bool
-) -> None:
+async def test_device_signature(bank: Client, registration: str, signature: str, valid: bool) -> None:
     request = {"registrationId": registration, "data": b64(b"x"), "signature": signature}
     assert await bank.ok("POST", ECDSA, request) == {
         "signatureValid": valid,
@@ -411,20 +398,20 @@ async def test_device_signature(
     }
 
 
-async def test_device_signature_of_a_registration_that_is_not_active(bank: Client, core: FakeCore) -> None:
-    registration = core.activation("app-a", status="BLOCKED")
+async def test_device_signature_of_a_registration_that_is_not_active(bank: Client) -> None:
+    registration = bank.core.activation("app-a", status="BLOCKED")
     request = {"registrationId": registration, "data": b64(b"x"), "signature": b64(b"good")}
     answer = await bank.ok("POST", ECDSA, request)
     assert (answer["signatureValid"], answer["registrationStatus"]) == (False, "BLOCKED")
-    assert "signature/ecdsa/verify" not in core.paths()
+    assert "signature/ecdsa/verify" not in bank.core.paths()
 
 
-async def test_unreadable_device_signature_is_wrong(bank: Client, core: FakeCore, registration: str) -> None:
+async def test_unreadable_device_signature_is_wrong(bank: Client, registration: str) -> None:
     request = {"registrationId": registration, "data": b64(b"x"), "signature": b64(b"no")}
     jose = {**request, "signatureFormat": "JOSE"}
     assert (await bank.ok("POST", ECDSA, jose))["signatureValid"] is False
-    assert "signature/ecdsa/verify" not in core.paths()
-    core.refuse("signature/ecdsa/verify", "ERR0022")
+    assert "signature/ecdsa/verify" not in bank.core.paths()
+    bank.core.refuse("signature/ecdsa/verify", "ERR0022")
     assert (await bank.ok("POST", ECDSA, request))["signatureValid"] is False
 
 

@@ -64,7 +64,7 @@ def connect(core: FakeCore, push: FakePush) -> Connect:
         app = create_app(settings, core_transport=AsgiTransport(core), push_transport=AsgiTransport(push))
         # The metrics of this process are those of everything that its tests have started.
         transport = AsgiTransport(app, max_answer_bytes=64 * MEBIBYTE)
-        return PublicClient(ServiceClient(BASE_URL, transport=transport))
+        return PublicClient(ServiceClient(BASE_URL, transport=transport), core)
 
     return _connect
 

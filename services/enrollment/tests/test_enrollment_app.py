@@ -52,11 +52,7 @@ def test_settings_have_no_database_and_no_key() -> None:
         for name, field in EnrollmentSettings.model_fields.items()
         if field.annotation is SecretStr or "key" in name.split("_") or "database" in name
     }
-    assert secrets == {
-        "core_client_secret",
-        "push_client_secret",
-        "limit_storage_url",
-    }
+    assert secrets == {"core_client_secret", "push_client_secret", "limit_storage_url"}
 
 
 def test_the_door_is_the_agreed_one() -> None:
@@ -95,23 +91,21 @@ def test_the_door_is_the_agreed_one() -> None:
     } == DOOR_PATHS
 
 
-async def test_credentials_and_correlation_id_go_to_the_core(client: PublicClient, core: FakeCore) -> None:
-    core.script["keystore/create"] = {"jwt": "x"}
+async def test_credentials_and_correlation_id_go_to_the_core(client: PublicClient) -> None:
+    client.core.script["keystore/create"] = {"jwt": "x"}
     headers = {"X-Correlation-ID": "abcdefgh-1", "Authorization": "Basic b3duOm9uZQ=="}
     answer = await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": "a.b.c"}}, headers)
-    (call,) = core.calls
+    (call,) = client.core.calls
     assert b64decode(call.headers["authorization"].removeprefix("Basic ")) == b"enrollment:door-secret"
     assert call.headers["x-correlation-id"] == answer.headers["X-Correlation-ID"] == "abcdefgh-1"
 
 
-async def test_nothing_of_a_devices_headers_is_forwarded(
-    client: PublicClient, core: FakeCore, phone: Phone
-) -> None:
-    core.script["token/operation/list"] = {"authenticated": True, "operations": []}
+async def test_nothing_of_a_devices_headers_is_forwarded(client: PublicClient, phone: Phone) -> None:
+    client.core.script["token/operation/list"] = {"authenticated": True, "operations": []}
     await client.post(
         "/api/auth/token/app/operation/list", b"{}", phone.token() | {"Cookie": "a=b", "X-Odd": "1"}
     )
-    assert not {"cookie", "x-odd", "x-powerauth-token"} & set(core.calls[0].headers)
+    assert not {"cookie", "x-odd", "x-powerauth-token"} & set(client.core.calls[0].headers)
 
 
 NOT_FOUND = (404, "ERROR_NOT_FOUND", "Resource not found.")
@@ -142,10 +136,10 @@ async def test_wrong_method(client: PublicClient, method: str, path: str, allowe
 
 @pytest.mark.parametrize("path", ["/pa/v3/activation/create", "/api/auth/token/app/operation/list"])
 @pytest.mark.parametrize("declared", ["text/plain", "application/xml", "multipart/form-data; boundary=x"])
-async def test_wrong_content_type(client: PublicClient, core: FakeCore, path: str, declared: str) -> None:
+async def test_wrong_content_type(client: PublicClient, path: str, declared: str) -> None:
     answer = await client.send("POST", path, b"{}", {"Content-Type": declared})
     assert answer.error[:2] == (415, "ERROR_GENERIC")
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @pytest.mark.parametrize(
@@ -156,32 +150,26 @@ async def test_content_types_that_are_json(client: PublicClient, declared: str) 
     assert answer.error[:2] == (400, "ERR_ACTIVATION")
 
 
-async def test_signature_probe_takes_any_content_type(
-    client: PublicClient, core: FakeCore, phone: Phone
-) -> None:
-    core.script["signed/verify"] = {"authenticated": True, "activationId": ACTIVATION_ID}
+async def test_signature_probe_takes_any_content_type(client: PublicClient, phone: Phone) -> None:
+    client.core.script["signed/verify"] = {"authenticated": True, "activationId": ACTIVATION_ID}
     headers = phone.authorization() | {"Content-Type": "image/png"}
     assert (await client.send("PUT", "/pa/v3/signature/validate", b"\x89PNG", headers)).status == 200
 
 
-async def test_size_limits_are_checked_before_the_core_is_called(
-    client: PublicClient, core: FakeCore, phone: Phone
-) -> None:
+async def test_size_limits_are_checked_before_the_core_is_called(client: PublicClient, phone: Phone) -> None:
     path = "/pa/v3/activation/remove"
     answer = await client.post(path, b"x" * (1024 * 1024 + 1), phone.authorization())
     assert answer.error[:2] == (413, "ERROR_GENERIC")
     long_header = {"X-PowerAuth-Authorization": "PowerAuth " + "x" * 9000}
     assert (await client.post(path, b"{}", long_header)).error[:2] == (413, "ERROR_GENERIC")
-    assert core.calls == []
+    assert client.core.calls == []
 
 
-async def test_largest_signed_body_reaches_the_core(
-    client: PublicClient, core: FakeCore, phone: Phone
-) -> None:
-    core.script["signed/activation/remove"] = {"authenticated": True, "activationId": ACTIVATION_ID}
+async def test_largest_signed_body_reaches_the_core(client: PublicClient, phone: Phone) -> None:
+    client.core.script["signed/activation/remove"] = {"authenticated": True, "activationId": ACTIVATION_ID}
     body = b"x" * (1024 * 1024)
     assert (await client.post("/pa/v3/activation/remove", body, phone.authorization())).status == 200
-    assert b64decode(core.last("signed/activation/remove")["body"]) == body
+    assert b64decode(client.core.last("signed/activation/remove")["body"]) == body
 
 
 async def test_answers_are_not_cached_and_tell_no_version(client: PublicClient) -> None:
@@ -205,7 +193,7 @@ async def test_production_shows_strangers_nothing_but_that_it_lives(connect: Con
     assert len(core.calls) == before
 
 
-async def test_pages_of_other_origins_are_allowed_nothing(client: PublicClient, core: FakeCore) -> None:
+async def test_pages_of_other_origins_are_allowed_nothing(client: PublicClient) -> None:
     """There is no cross-origin sharing: a browser's question is answered, but no answer gives leave."""
     origin = {"Origin": "https://evil.example"}
     asked = {**origin, "Access-Control-Request-Method": "POST"}
@@ -214,7 +202,7 @@ async def test_pages_of_other_origins_are_allowed_nothing(client: PublicClient, 
     assert (question.status, question.headers["Allow"]) == (200, "OPTIONS, POST")
     for answer in answers:
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
-    assert core.paths == []
+    assert client.core.paths == []
 
 
 async def test_paths_are_the_same_with_and_without_the_context_path(core: FakeCore) -> None:
@@ -244,9 +232,9 @@ class TestReadiness:
         ],
     )
     async def test_needs_a_core_that_knows_the_credentials(
-        self, client: PublicClient, core: FakeCore, outcome: Any, status: int
+        self, client: PublicClient, outcome: Any, status: int
     ) -> None:
-        core.script["texts"] = outcome
+        client.core.script["texts"] = outcome
         assert (await client.send("GET", self.path)).status == status
         assert (await client.send("GET", "/actuator/health/liveness")).status == 200
 

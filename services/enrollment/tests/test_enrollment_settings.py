@@ -44,10 +44,7 @@ def test_everything_that_production_lacks_is_told_at_once() -> None:
 
 
 def test_production_takes_what_is_doubtful() -> None:
-    doubtful = {
-        "core_url": "http://core.example",
-        "limit_storage_url": "redis://redis.example",
-    } | {
+    doubtful = {"core_url": "http://core.example", "limit_storage_url": "redis://redis.example"} | {
         name: 0
         for name, field in EnrollmentSettings.model_fields.items()
         if name.startswith("limit_") and "burst" not in name and field.annotation is int and field.default

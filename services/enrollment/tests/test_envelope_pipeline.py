@@ -11,12 +11,7 @@ from enrollment_fakes import FakeCore, Phone
 from starlette.types import Message
 
 from enrollment.core_client import CoreDoor
-from enrollment.pipeline.envelopes import (
-    EnvelopeRefused,
-    OpenedEnvelope,
-    is_envelope,
-    open_application,
-)
+from enrollment.pipeline.envelopes import EnvelopeRefused, OpenedEnvelope, is_envelope, open_application
 from enrollment.pipeline.incoming import Incoming
 from powerauth_protocol.common.errors import EnvelopeStateError
 from powerauth_protocol.v3.ecies import Scope

@@ -11,7 +11,6 @@ from enrollment_fakes import (
     NO_HEADERS,
     REMOTE_FAILED,
     SIGNATURE_INVALID,
-    FakeCore,
     Phone,
     PublicClient,
     Raw,
@@ -41,18 +40,16 @@ each_signed = pytest.mark.parametrize("path", list(SIGNED))
     ("plaintext", "data"), [(b'{"data":"x"}', "x"), (b"", "''"), (b"{}", "''"), (b'{"data":7}', "''")]
 )
 async def test_application_scope_is_opened_here(
-    client: PublicClient, core: FakeCore, version: str, plaintext: bytes, data: str
+    client: PublicClient, version: str, plaintext: bytes, data: str
 ) -> None:
-    phone = Phone(core, version)
+    phone = Phone(client.core, version)
     sealed = phone.generic(plaintext)
     answer = await client.post(APPLICATION, sealed.fields, phone.encryption(Scope.APPLICATION))
     text = f"Server successfully decrypted signed data: {data}, scope: APPLICATION_SCOPE"
     assert sealed.open_json(answer.json) == {"data": text}
 
 
-async def test_unusable_envelope_of_the_application(
-    client: PublicClient, core: FakeCore, phone: Phone
-) -> None:
+async def test_unusable_envelope_of_the_application(client: PublicClient, phone: Phone) -> None:
     header = phone.encryption(Scope.APPLICATION)
     for plaintext in (b"[]", b"x"):
         request = phone.generic(plaintext).fields
@@ -62,45 +59,41 @@ async def test_unusable_envelope_of_the_application(
         assert (await client.post(APPLICATION, personal, headers)).error == ENCRYPTION_FAILED
 
 
-async def test_activation_scope_passes_closed(client: PublicClient, core: FakeCore, phone: Phone) -> None:
-    core.script[ACTIVATION_CALL] = CLOSED
+async def test_activation_scope_passes_closed(client: PublicClient, phone: Phone) -> None:
+    client.core.script[ACTIVATION_CALL] = CLOSED
     body = phone.closed(GENERIC)
     answer = await client.post(ACTIVATION, body, phone.encryption(Scope.ACTIVATION))
     assert answer.json == ENVELOPE
-    assert b64decode(core.last(ACTIVATION_CALL)["body"]) == body
-    assert core.last(ACTIVATION_CALL)["encryption"]["version"] == phone.version.value
-    core.script[ACTIVATION_CALL] = Refusal("ERR0018")
+    assert b64decode(client.core.last(ACTIVATION_CALL)["body"]) == body
+    assert client.core.last(ACTIVATION_CALL)["encryption"]["version"] == phone.version.value
+    client.core.script[ACTIVATION_CALL] = Refusal("ERR0018")
     answer = await client.post(ACTIVATION, body, phone.encryption(Scope.ACTIVATION))
     assert answer.error == ENCRYPTION_FAILED
-    core.calls.clear()
+    client.core.calls.clear()
     for headers in (NO_HEADERS, phone.encryption(Scope.APPLICATION)):
         assert (await client.post(ACTIVATION, body, headers)).error == ENCRYPTION_FAILED
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @each_signed
 @pytest.mark.parametrize(
     "kind", ["possession_knowledge", "possession_biometry", "possession_knowledge_biometry"]
 )
-async def test_signed_requests_pass_closed(
-    client: PublicClient, core: FakeCore, phone: Phone, path: str, kind: str
-) -> None:
-    core.script[SIGNED[path]] = CLOSED
+async def test_signed_requests_pass_closed(client: PublicClient, phone: Phone, path: str, kind: str) -> None:
+    client.core.script[SIGNED[path]] = CLOSED
     for body in (phone.closed(GENERIC), b"", b"{}", b"x" * 7000):
         answer = await client.post(path, body, phone.authorization(kind))
         assert answer.json == ENVELOPE
-        request = core.last(SIGNED[path])
+        request = client.core.last(SIGNED[path])
         assert b64decode(request["body"]) == body
         assert set(request) == {"authorization", "body"}
 
 
 @each_signed
-async def test_authentication_is_looked_at_first(
-    client: PublicClient, core: FakeCore, phone: Phone, path: str
-) -> None:
+async def test_authentication_is_looked_at_first(client: PublicClient, phone: Phone, path: str) -> None:
     for headers in (NO_HEADERS, phone.authorization("possession"), phone.encryption(Scope.ACTIVATION)):
         assert (await client.post(path, phone.closed(GENERIC), headers)).error == SIGNATURE_INVALID
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @each_signed
@@ -115,14 +108,9 @@ async def test_authentication_is_looked_at_first(
     ],
 )
 async def test_outcomes_of_the_core(
-    client: PublicClient,
-    core: FakeCore,
-    phone: Phone,
-    path: str,
-    outcome: Any,
-    expected: tuple[int, str, str],
+    client: PublicClient, phone: Phone, path: str, outcome: Any, expected: tuple[int, str, str]
 ) -> None:
-    core.script[SIGNED[path]] = outcome
+    client.core.script[SIGNED[path]] = outcome
     answer = await client.post(path, phone.closed(GENERIC), phone.authorization())
     assert answer.error == expected
 

@@ -100,8 +100,8 @@ EXPECTED = {
 
 
 class TestList:
-    async def test_success(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
-        core.script["token/operation/list"] = operations(PENDING)
+    async def test_success(self, client: PublicClient, phone: Phone) -> None:
+        client.core.script["token/operation/list"] = operations(PENDING)
         for body in (b"", b"{}", b"not json"):
             answer = await client.post(LIST, body, phone.token())
             assert (answer.status, answer.json) == (
@@ -112,43 +112,48 @@ class TestList:
                     "currentTimestamp": "2025-01-01T00:00:01+0000",
                 },
             )
-        assert set(core.last("token/operation/list")) == {"header"}
-        assert core.paths == ["token/operation/list", "texts", "token/operation/list", "token/operation/list"]
+        assert set(client.core.last("token/operation/list")) == {"header"}
+        assert client.core.paths == [
+            "token/operation/list",
+            "texts",
+            "token/operation/list",
+            "token/operation/list",
+        ]
 
-    async def test_an_empty_list_is_written(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
-        core.script["token/operation/list"] = operations()
+    async def test_an_empty_list_is_written(self, client: PublicClient, phone: Phone) -> None:
+        client.core.script["token/operation/list"] = operations()
         answer = await client.post(LIST, b"{}", phone.token())
         assert answer.json["responseObject"] == []
 
-    async def test_language_of_the_request(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
-        core.script["token/operation/list"] = operations(PENDING)
+    async def test_language_of_the_request(self, client: PublicClient, phone: Phone) -> None:
+        client.core.script["token/operation/list"] = operations(PENDING)
         headers = phone.token() | {"Accept-Language": "cs-CZ, en;q=0.5"}
         form_data = (await client.post(LIST, b"{}", headers)).json["responseObject"][0]["formData"]
         assert form_data["title"] == "Platba"
         assert form_data["attributes"][0]["valueFormatted"] == "13,70\u00a0€"
 
     async def test_operations_without_usable_texts_are_left_out(
-        self, client: PublicClient, core: FakeCore, phone: Phone
+        self, client: PublicClient, phone: Phone
     ) -> None:
-        core.script["token/operation/list"] = operations(
+        client.core.script["token/operation/list"] = operations(
             PENDING | {"operationType": "broken"}, PENDING, PENDING | {"operationType": "unknown"}
         )
         answer = await client.post(LIST, b"{}", phone.token())
         assert answer.json["responseObject"] == [EXPECTED]
 
     async def test_texts_of_many_operations_are_asked_for_once_a_type(
-        self, client: PublicClient, core: FakeCore, phone: Phone
+        self, client: PublicClient, phone: Phone
     ) -> None:
-        core.script["token/operation/list"] = operations(*[PENDING] * 100)
+        client.core.script["token/operation/list"] = operations(*[PENDING] * 100)
         answer = await client.post(LIST, b"{}", phone.token())
         assert len(answer.json["responseObject"]) == 100
-        assert core.paths == ["token/operation/list", "texts"]
+        assert client.core.paths == ["token/operation/list", "texts"]
 
     async def test_risk_flags_status_reason_and_exact_amount(
-        self, client: PublicClient, core: FakeCore, phone: Phone
+        self, client: PublicClient, phone: Phone
     ) -> None:
         parameters = {"amount": "0.567567567567567567567", "currency": "BTC", "name": "x"}
-        core.script["token/operation/list"] = operations(
+        client.core.script["token/operation/list"] = operations(
             PENDING | {"riskFlags": "X", "statusReason": "R", "parameters": parameters}
         )
         answer = await client.post(LIST, b"{}", phone.token())
@@ -172,16 +177,14 @@ class TestList:
         ],
     )
     async def test_outcomes(
-        self, client: PublicClient, core: FakeCore, phone: Phone, outcome: Any, expected: tuple[int, str, str]
+        self, client: PublicClient, phone: Phone, outcome: Any, expected: tuple[int, str, str]
     ) -> None:
-        core.script["token/operation/list"] = outcome
+        client.core.script["token/operation/list"] = outcome
         assert (await client.post(LIST, b"{}", phone.token())).error == expected
 
 
 @pytest.mark.parametrize("path", [LIST, DETAIL, CLAIM])
-async def test_token_header_missing_or_malformed(
-    client: PublicClient, core: FakeCore, phone: Phone, path: str
-) -> None:
+async def test_token_header_missing_or_malformed(client: PublicClient, phone: Phone, path: str) -> None:
     headers = [
         {},
         phone.authorization(),
@@ -194,7 +197,7 @@ async def test_token_header_missing_or_malformed(
     for header in headers:
         answer = await client.post(path, {"requestObject": {"id": OPERATION_ID}}, header)
         assert answer.error == AUTH_FAIL
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @dataclass(frozen=True)
@@ -217,16 +220,16 @@ class TestDetailAndClaim:
     body = json.dumps({"requestObject": {"id": OPERATION_ID}}).encode()
 
     async def test_success(
-        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call, monkeypatch: pytest.MonkeyPatch
+        self, client: PublicClient, phone: Phone, call: Call, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(clock, "now_ms", lambda: CREATED)
-        core.script[call.door] = {"authenticated": True, "operation": PENDING}
+        client.core.script[call.door] = {"authenticated": True, "operation": PENDING}
         answer = await client.post(call.path, self.body, phone.token())
         assert (answer.status, answer.json) == (
             200,
             {"status": "OK", "responseObject": EXPECTED, "currentTimestamp": "2025-01-01T00:00:00+0000"},
         )
-        assert core.last(call.door)["id"] == OPERATION_ID
+        assert client.core.last(call.door)["id"] == OPERATION_ID
 
     @pytest.mark.parametrize(
         ("status", "code"),
@@ -239,18 +242,22 @@ class TestDetailAndClaim:
         ],
     )
     async def test_operation_that_is_over(
-        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call, status: str, code: str
+        self, client: PublicClient, phone: Phone, call: Call, status: str, code: str
     ) -> None:
-        core.script[call.door] = {"authenticated": True, "operation": PENDING | {"status": status}}
+        client.core.script[call.door] = {"authenticated": True, "operation": PENDING | {"status": status}}
         assert (await client.post(call.path, self.body, phone.token())).error[:2] == (400, code)
 
-    async def test_texts_missing_or_broken(
-        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
-    ) -> None:
-        core.script[call.door] = {"authenticated": True, "operation": PENDING | {"operationType": "unknown"}}
+    async def test_texts_missing_or_broken(self, client: PublicClient, phone: Phone, call: Call) -> None:
+        client.core.script[call.door] = {
+            "authenticated": True,
+            "operation": PENDING | {"operationType": "unknown"},
+        }
         answer = await client.post(call.path, self.body, phone.token())
         assert answer.error == (400, "INVALID_REQUEST", "Template not found")
-        core.script[call.door] = {"authenticated": True, "operation": PENDING | {"operationType": "broken"}}
+        client.core.script[call.door] = {
+            "authenticated": True,
+            "operation": PENDING | {"operationType": "broken"},
+        }
         answer = await client.post(call.path, self.body, phone.token())
         assert answer.error == (500, "ERR_CONFIG", "Invalid JSON structure for the configuration.")
 
@@ -266,14 +273,14 @@ class TestDetailAndClaim:
         ],
     )
     async def test_token_is_judged_before_the_body(
-        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call, body: bytes
+        self, client: PublicClient, phone: Phone, call: Call, body: bytes
     ) -> None:
-        core.script[call.door] = {"authenticated": False}
+        client.core.script[call.door] = {"authenticated": False}
         assert (await client.post(call.path, body, phone.token())).error == AUTH_FAIL
         for outcome in (Refusal("ERR0024"), Refusal("ERR0034")):
-            core.script[call.door] = outcome
+            client.core.script[call.door] = outcome
             assert (await client.post(call.path, body, phone.token())).error == INVALID_REQUEST
-        assert core.last(call.door)["id"] == ""
+        assert client.core.last(call.door)["id"] == ""
 
     @pytest.mark.parametrize(
         ("outcome", "expected"),
@@ -289,20 +296,14 @@ class TestDetailAndClaim:
         ],
     )
     async def test_outcomes(
-        self,
-        client: PublicClient,
-        core: FakeCore,
-        phone: Phone,
-        call: Call,
-        outcome: Any,
-        expected: tuple[int, str, str],
+        self, client: PublicClient, phone: Phone, call: Call, outcome: Any, expected: tuple[int, str, str]
     ) -> None:
-        core.script[call.door] = outcome
+        client.core.script[call.door] = outcome
         assert (await client.post(call.path, self.body, phone.token())).error == expected
 
 
-async def test_one_time_password_is_never_shown(client: PublicClient, core: FakeCore, phone: Phone) -> None:
-    core.script["token/operation/list"] = operations(
+async def test_one_time_password_is_never_shown(client: PublicClient, phone: Phone) -> None:
+    client.core.script["token/operation/list"] = operations(
         PENDING | {"proximityOtp": "94287082", "otp": "94287082"}
     )
     answer = await client.post(LIST, b"{}", phone.token())
@@ -310,25 +311,25 @@ async def test_one_time_password_is_never_shown(client: PublicClient, core: Fake
 
 
 class TestHistory:
-    async def test_success(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
-        core.script["signed/operation/history"] = operations(PENDING | {"status": "REJECTED"})
+    async def test_success(self, client: PublicClient, phone: Phone) -> None:
+        client.core.script["signed/operation/history"] = operations(PENDING | {"status": "REJECTED"})
         for kind in ("possession_knowledge", "possession_biometry"):
             answer = await client.post(HISTORY, b"{}", phone.authorization(kind))
             assert answer.json == {"status": "OK", "responseObject": [EXPECTED | {"status": "REJECTED"}]}
-        assert base64.b64decode(core.last("signed/operation/history")["body"]) == b"{}"
+        assert base64.b64decode(client.core.last("signed/operation/history")["body"]) == b"{}"
 
     @pytest.mark.parametrize("kind", ["possession", "possession_knowledge_biometry"])
-    async def test_other_types(self, client: PublicClient, core: FakeCore, phone: Phone, kind: str) -> None:
+    async def test_other_types(self, client: PublicClient, phone: Phone, kind: str) -> None:
         assert (await client.post(HISTORY, b"{}", phone.authorization(kind))).error == AUTH_FAIL
-        assert core.calls == []
+        assert client.core.calls == []
 
-    async def test_outcomes(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
+    async def test_outcomes(self, client: PublicClient, phone: Phone) -> None:
         for outcome, expected in (
             ({"authenticated": False}, AUTH_FAIL),
             (Refusal("ERR0024"), (400, "INVALID_REQUEST", "Request validation error")),
             (Raw(500), REMOTE_FAILED),
         ):
-            core.script["signed/operation/history"] = outcome
+            client.core.script["signed/operation/history"] = outcome
             assert (await client.post(HISTORY, b"{}", phone.authorization())).error == expected
 
 
@@ -364,7 +365,7 @@ class TestDecisions:
         assert core.paths == [call.door]
 
     async def test_header_that_cannot_authenticate_touches_no_operation(
-        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
+        self, client: PublicClient, phone: Phone, call: Call
     ) -> None:
         headers = [
             {},
@@ -378,47 +379,39 @@ class TestDecisions:
             headers.append(phone.authorization("possession_knowledge"))
         for header in headers:
             assert (await client.post(call.path, BODY, header)).error == AUTH_FAIL
-        assert core.calls == []
+        assert client.core.calls == []
 
-    async def test_wrong_signature(
-        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
-    ) -> None:
-        core.script[call.door] = {"authenticated": False, "operationStatus": "PENDING"}
+    async def test_wrong_signature(self, client: PublicClient, phone: Phone, call: Call) -> None:
+        client.core.script[call.door] = {"authenticated": False, "operationStatus": "PENDING"}
         assert (await client.post(call.path, BODY, phone.authorization(call.kind))).error == AUTH_FAIL
-        core.script[call.door] = {"authenticated": False, "operationStatus": "FAILED"}
+        client.core.script[call.door] = {"authenticated": False, "operationStatus": "FAILED"}
         answer = await client.post(call.path, BODY, phone.authorization(call.kind))
         assert answer.error == (400, "OPERATION_ALREADY_FAILED", "Operation already failed")
 
-    async def test_refusal_and_outage(
-        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
-    ) -> None:
-        core.script[call.door] = Refusal("ERR0034")
+    async def test_refusal_and_outage(self, client: PublicClient, phone: Phone, call: Call) -> None:
+        client.core.script[call.door] = Refusal("ERR0034")
         assert (await client.post(call.path, BODY, phone.authorization(call.kind))).error[:2] == (
             400,
             "INVALID_OPERATION",
         )
         for outage in (Raw(500), Raw(503), Raw(200, b"{}"), Refusal("ERR0000")):
-            core.script[call.door] = outage
+            client.core.script[call.door] = outage
             assert (await client.post(call.path, BODY, phone.authorization(call.kind))).error == REMOTE_FAILED
 
-    async def test_request_without_object(
-        self, client: PublicClient, core: FakeCore, phone: Phone, call: Call
-    ) -> None:
-        core.script[call.door] = {"authenticated": True, "refusal": "REQUEST_INVALID"}
+    async def test_request_without_object(self, client: PublicClient, phone: Phone, call: Call) -> None:
+        client.core.script[call.door] = {"authenticated": True, "refusal": "REQUEST_INVALID"}
         for body in (b"", b"text", b"{}"):
             assert (await client.post(call.path, body, phone.authorization(call.kind))).error == AUTH_FAIL
 
 
-async def test_every_approving_factor(client: PublicClient, core: FakeCore, phone: Phone) -> None:
-    core.script["signed/operation/approve"] = {"authenticated": True, "result": "APPROVED"}
+async def test_every_approving_factor(client: PublicClient, phone: Phone) -> None:
+    client.core.script["signed/operation/approve"] = {"authenticated": True, "result": "APPROVED"}
     for kind in ("possession", "possession_knowledge", "possession_biometry"):
         assert (await client.post(AUTHORIZE, BODY, phone.authorization(kind))).status == 200
 
 
-async def test_failed_approval_of_a_pending_operation_is_401(
-    client: PublicClient, core: FakeCore, phone: Phone
-) -> None:
-    core.script["signed/operation/approve"] = {
+async def test_failed_approval_of_a_pending_operation_is_401(client: PublicClient, phone: Phone) -> None:
+    client.core.script["signed/operation/approve"] = {
         "authenticated": True,
         "result": "APPROVAL_FAILED",
         "operationStatus": "PENDING",

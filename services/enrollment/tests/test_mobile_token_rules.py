@@ -109,21 +109,13 @@ def test_outcome_of_a_rejection(
     assert told(rejection_error(outcome, request_object)) == expected
 
 
-NO_APPLICATION: Error = (
-    400,
-    "INVALID_APPLICATION",
-    "No application was found with the provided identifier.",
-)
+NO_APPLICATION: Error = (400, "INVALID_APPLICATION", "No application was found with the provided identifier.")
 NO_OPERATION: Error = (400, "INVALID_OPERATION", "No operation was found with the provided identifier.")
 UNEXPECTED: Error = (400, "INVALID_OPERATION", "Operation not found or is in an unexpected state.")
 UNEXPECTED_ON_CANCEL: Error = (400, "INVALID_OPERATION", "Operation not found or is in an unexpected state")
 
 TABLE: dict[str, dict[Action, Error]] = {
-    "ERR0015": {
-        Action.LIST: NO_APPLICATION,
-        Action.AUTHORIZE: NO_APPLICATION,
-        Action.CANCEL: NO_APPLICATION,
-    },
+    "ERR0015": {Action.LIST: NO_APPLICATION, Action.AUTHORIZE: NO_APPLICATION, Action.CANCEL: NO_APPLICATION},
     "ERR0024": dict.fromkeys(Action, VALIDATION),
     "ERROR_HTTP_REQUEST": dict.fromkeys(Action, VALIDATION),
     "ERR0034": {

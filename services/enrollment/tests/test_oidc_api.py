@@ -5,16 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from enrollment_fakes import (
-    ENCRYPTION_FAILED,
-    REMOTE_FAILED,
-    Answer,
-    FakeCore,
-    Phone,
-    PublicClient,
-    Raw,
-    Refusal,
-)
+from enrollment_fakes import ENCRYPTION_FAILED, REMOTE_FAILED, Answer, Phone, PublicClient, Raw, Refusal
 
 from powerauth_protocol.v3.ecies import Scope
 
@@ -36,33 +27,32 @@ async def ask(client: PublicClient, phone: Phone, plaintext: bytes) -> tuple[Ans
     return answer, sealed.open_json(answer.json) if answer.status == 200 else None
 
 
-async def test_public_fields_and_nothing_else(client: PublicClient, core: FakeCore, phone: Phone) -> None:
-    core.script["application/public"] = PUBLIC | {"clientSecret": "s", "tokenUri": "t", "jwkSetUri": "j"}
+async def test_public_fields_and_nothing_else(client: PublicClient, phone: Phone) -> None:
+    client.core.script["application/public"] = PUBLIC | {
+        "clientSecret": "s",
+        "tokenUri": "t",
+        "jwkSetUri": "j",
+    }
     _, opened = await ask(client, phone, b'{"providerId":"google"}')
     assert opened == {"status": "OK", "responseObject": PUBLIC}
-    assert core.last("application/public") == {
-        "applicationKey": phone.app.key,
-        "providerId": "google",
-    }
+    assert client.core.last("application/public") == {"applicationKey": phone.app.key, "providerId": "google"}
 
 
 @pytest.mark.parametrize("plaintext", [b"", b"{}", b'{"providerId":null}', b'{"providerId":5}'])
-async def test_without_a_provider(
-    client: PublicClient, core: FakeCore, phone: Phone, plaintext: bytes
-) -> None:
+async def test_without_a_provider(client: PublicClient, phone: Phone, plaintext: bytes) -> None:
     answer, _ = await ask(client, phone, plaintext)
     assert answer.error == FAILED
-    assert "application/public" not in core.paths
+    assert "application/public" not in client.core.paths
 
 
-async def test_failures(client: PublicClient, core: FakeCore, phone: Phone) -> None:
+async def test_failures(client: PublicClient, phone: Phone) -> None:
     assert (await client.post(PATH, {}, phone.encryption(Scope.APPLICATION))).error == ENCRYPTION_FAILED
     assert (await client.post(PATH, {})).error == ENCRYPTION_FAILED
     answer, _ = await ask(client, phone, b"text")
     assert answer.error == ENCRYPTION_FAILED
-    core.script["application/public"] = Refusal("ERR0015")
+    client.core.script["application/public"] = Refusal("ERR0015")
     answer, _ = await ask(client, phone, b'{"providerId":"google"}')
     assert answer.error == FAILED
-    core.script["application/public"] = Raw(500)
+    client.core.script["application/public"] = Raw(500)
     answer, _ = await ask(client, phone, b'{"providerId":"google"}')
     assert answer.error == REMOTE_FAILED

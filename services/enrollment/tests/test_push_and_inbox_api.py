@@ -72,7 +72,7 @@ REGISTRATION = {
 class TestRegistration:
     @pytest.mark.parametrize("path", REGISTER)
     async def test_ids_come_from_the_token(
-        self, client: PublicClient, core: FakeCore, push: FakePush, phone: Phone, path: str
+        self, client: PublicClient, push: FakePush, phone: Phone, path: str
     ) -> None:
         push.script["/push/device/create"] = {}
         answer = await client.post(path, REGISTRATION, phone.token())
@@ -85,7 +85,7 @@ class TestRegistration:
         }
         assert push.calls[0].headers["x-powerauth-statement"] == STATEMENT
         assert push.calls[0].headers["authorization"].startswith("Basic ")
-        assert core.paths == ["token/who-am-i"]
+        assert client.core.paths == ["token/who-am-i"]
 
     @pytest.mark.parametrize("platform", ["apns", "fcm", "hms", "ios", "android", "huawei"])
     @pytest.mark.parametrize("environment", [None, "development", "production"])
@@ -135,29 +135,25 @@ class TestRegistration:
 
 
 @pytest.mark.parametrize("path", REGISTER + INBOX)
-async def test_authentication(
-    client: PublicClient, core: FakeCore, push: FakePush, phone: Phone, path: str
-) -> None:
+async def test_authentication(client: PublicClient, push: FakePush, phone: Phone, path: str) -> None:
     for headers in (NO_HEADERS, phone.authorization(), phone.token(nonce="x")):
         assert (await client.post(path, b"{}", headers)).error == SIGNATURE_INVALID
-    assert core.calls == []
+    assert client.core.calls == []
     for outcome in ({"authenticated": False}, Refusal("ERR0024")):
-        core.script["token/who-am-i"] = outcome
+        client.core.script["token/who-am-i"] = outcome
         assert (await client.post(path, b"no json", phone.token())).error == SIGNATURE_INVALID
-    core.script["token/who-am-i"] = Raw(500)
+    client.core.script["token/who-am-i"] = Raw(500)
     assert (await client.post(path, b"{}", phone.token())).error == REMOTE_FAILED
     assert push.calls == []
 
 
 @pytest.mark.parametrize("path", REGISTER + INBOX)
-async def test_statement_is_for_the_action_alone(
-    client: PublicClient, core: FakeCore, phone: Phone, path: str
-) -> None:
+async def test_statement_is_for_the_action_alone(client: PublicClient, phone: Phone, path: str) -> None:
     body = REGISTRATION if path in REGISTER else {"requestObject": {"id": "ae64"}}
     await client.post(path, body, phone.token())
-    assert core.paths == ["token/who-am-i"]
+    assert client.core.paths == ["token/who-am-i"]
     action = path.removeprefix("/api/").removesuffix("/token")
-    assert core.last("token/who-am-i")["audience"] == action
+    assert client.core.last("token/who-am-i")["audience"] == action
 
 
 class TestInbox:

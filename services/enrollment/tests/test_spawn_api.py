@@ -39,15 +39,13 @@ async def test_it_does_not_exist_by_default(connect: Connect, phone: Phone, core
     assert core.calls == []
 
 
-async def test_body_and_answer_pass_through_closed(
-    client: PublicClient, phone: Phone, core: FakeCore
-) -> None:
-    core.script[CALL] = {"authenticated": True, "envelope": ENVELOPE | {"temporaryKeyId": None}}
+async def test_body_and_answer_pass_through_closed(client: PublicClient, phone: Phone) -> None:
+    client.core.script[CALL] = {"authenticated": True, "envelope": ENVELOPE | {"temporaryKeyId": None}}
     body = phone.closed("/pa/generic/activation")
     answer = await client.post(PATH, body, phone.authorization())
     assert answer.json == ENVELOPE
-    assert core.paths == [CALL]
-    assert b64decode(core.last(CALL)["body"]) == body
+    assert client.core.paths == [CALL]
+    assert b64decode(client.core.last(CALL)["body"]) == body
 
 
 @pytest.mark.parametrize(
@@ -62,43 +60,37 @@ async def test_body_and_answer_pass_through_closed(
     ],
 )
 async def test_outcomes_of_the_core(
-    client: PublicClient, phone: Phone, core: FakeCore, outcome: object, error: tuple[int, str, str]
+    client: PublicClient, phone: Phone, outcome: object, error: tuple[int, str, str]
 ) -> None:
-    core.script[CALL] = outcome  # type: ignore[assignment]
+    client.core.script[CALL] = outcome  # type: ignore[assignment]
     answer = await client.post(PATH, phone.closed("/pa/generic/activation"), phone.authorization())
     assert answer.error == error
 
 
 @pytest.mark.parametrize("kind", ["possession", "knowledge", "biometry", "possession_knowledge_biometry"])
-async def test_other_factors_never_reach_the_core(
-    client: PublicClient, phone: Phone, core: FakeCore, kind: str
-) -> None:
+async def test_other_factors_never_reach_the_core(client: PublicClient, phone: Phone, kind: str) -> None:
     answer = await client.post(PATH, phone.closed("/pa/generic/activation"), phone.authorization(kind))
     assert answer.error == SIGNATURE_INVALID
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-PowerAuth-Authorization": "PowerAuth nonsense"}])
-async def test_without_a_usable_header(
-    client: PublicClient, phone: Phone, core: FakeCore, headers: dict[str, str]
-) -> None:
+async def test_without_a_usable_header(client: PublicClient, phone: Phone, headers: dict[str, str]) -> None:
     answer = await client.post(PATH, phone.closed("/pa/generic/activation"), headers)
     assert answer.error == SIGNATURE_INVALID
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", PLAIN])
-async def test_a_body_that_is_no_envelope(
-    client: PublicClient, phone: Phone, core: FakeCore, body: bytes
-) -> None:
+async def test_a_body_that_is_no_envelope(client: PublicClient, phone: Phone, body: bytes) -> None:
     answer = await client.post(PATH, body, phone.authorization())
     assert answer.error == ENCRYPTION_FAILED
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @pytest.mark.parametrize("version", ["3.0", "3.1"])
-async def test_old_versions_do_not_have_it(client: PublicClient, core: FakeCore, version: str) -> None:
-    phone = Phone(core, version)
+async def test_old_versions_do_not_have_it(client: PublicClient, version: str) -> None:
+    phone = Phone(client.core, version)
     answer = await client.post(PATH, phone.closed("/pa/generic/activation"), phone.authorization())
     assert answer.error == SIGNATURE_INVALID
-    assert core.calls == []
+    assert client.core.calls == []

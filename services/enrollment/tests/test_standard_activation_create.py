@@ -57,50 +57,47 @@ def created(core: FakeCore) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_key_exchange(
-    client: PublicClient, core: FakeCore, created: dict[str, Any], version: str
-) -> None:
-    phone = Phone(core, version)
+async def test_key_exchange(client: PublicClient, created: dict[str, Any], version: str) -> None:
+    phone = Phone(client.core, version)
     sent = layer1(phone)
     answer, opened = await exchange(client, phone, json.dumps(sent).encode())
     assert answer.status == 200
     assert opened == {"activationData": SEALED, "customAttributes": {"b": 2}, "userInfo": None}
-    assert core.paths == ["envelope/keys", "activation/create"]
-    assert core.last("activation/create") == sent | {
+    assert client.core.paths == ["envelope/keys", "activation/create"]
+    assert client.core.last("activation/create") == sent | {
         "applicationKey": phone.app.key,
         "protocolVersion": version,
     }
 
 
 async def test_inner_layer_goes_to_the_core_untouched_and_its_keys_are_never_asked_for(
-    client: PublicClient, core: FakeCore, phone: Phone, created: dict[str, Any]
+    client: PublicClient, phone: Phone, created: dict[str, Any]
 ) -> None:
     sent = layer1(phone)
     await exchange(client, phone, json.dumps(sent).encode())
-    asked = core.last("envelope/keys")
+    asked = client.core.last("envelope/keys")
     assert not {"scope", "activationId", "sharedInfo1"} & set(asked)
     assert asked["ephemeralPublicKey"] != sent["activationData"]["ephemeralPublicKey"]
     assert "sharedInfo1" not in asked
-    assert core.last("activation/create")["activationData"] == sent["activationData"]
-    assert core.paths.count("envelope/keys") == 1
+    assert client.core.last("activation/create")["activationData"] == sent["activationData"]
+    assert client.core.paths.count("envelope/keys") == 1
 
 
 async def test_missing_custom_attributes_are_an_empty_object(
-    client: PublicClient, core: FakeCore, phone: Phone, created: dict[str, Any]
+    client: PublicClient, phone: Phone, created: dict[str, Any]
 ) -> None:
     created["userInfo"] = {"sub": "alice"}
     _, opened = await exchange(client, phone, json.dumps(layer1(phone, customAttributes=None)).encode())
-    assert core.last("activation/create")["customAttributes"] == {}
+    assert client.core.last("activation/create")["customAttributes"] == {}
     assert opened["userInfo"] == {"sub": "alice"}
 
 
+@pytest.mark.usefixtures("created")
 @pytest.mark.parametrize("activation_type", ["CODE", "CUSTOM", "DIRECT", "RECOVERY"])
-async def test_types(
-    client: PublicClient, core: FakeCore, phone: Phone, created: dict[str, Any], activation_type: str
-) -> None:
+async def test_types(client: PublicClient, phone: Phone, activation_type: str) -> None:
     answer, _ = await exchange(client, phone, json.dumps(layer1(phone, type=activation_type)).encode())
     assert answer.status == 200
-    assert core.last("activation/create")["type"] == activation_type
+    assert client.core.last("activation/create")["type"] == activation_type
 
 
 @pytest.mark.parametrize(
@@ -118,22 +115,20 @@ async def test_types(
         {"activationData": "text"},
     ],
 )
-async def test_unusable_outer_layer(
-    client: PublicClient, core: FakeCore, phone: Phone, changed: dict[str, Any]
-) -> None:
+async def test_unusable_outer_layer(client: PublicClient, phone: Phone, changed: dict[str, Any]) -> None:
     answer, _ = await exchange(client, phone, json.dumps(layer1(phone, **changed)).encode())
     assert answer.error == ACTIVATION_INVALID
-    assert core.paths == ["envelope/keys"]
+    assert client.core.paths == ["envelope/keys"]
 
 
 @pytest.mark.parametrize("inner", [{}, {"mac": None}, {"unknown": [1]}])
 async def test_the_inner_envelope_is_the_cores_to_judge(
-    client: PublicClient, core: FakeCore, phone: Phone, inner: dict[str, Any]
+    client: PublicClient, phone: Phone, inner: dict[str, Any]
 ) -> None:
-    core.script["activation/create"] = Refusal("ERR0024")
+    client.core.script["activation/create"] = Refusal("ERR0024")
     answer, _ = await exchange(client, phone, json.dumps(layer1(phone, activationData=inner)).encode())
     assert answer.error == ACTIVATION_INVALID
-    assert core.last("activation/create")["activationData"] == inner
+    assert client.core.last("activation/create")["activationData"] == inner
 
 
 @pytest.mark.parametrize("plaintext", [b"", b"{}", b"text", b"[]"])
@@ -144,15 +139,15 @@ async def test_plaintext_that_is_no_outer_layer(client: PublicClient, phone: Pho
 
 @pytest.mark.parametrize("code", ["ERR0009", "ERR0015", "ERR0024", "ERR0031", "ERR0018"])
 async def test_every_refusal_of_a_key_exchange_looks_alike(
-    client: PublicClient, core: FakeCore, phone: Phone, code: str
+    client: PublicClient, phone: Phone, code: str
 ) -> None:
-    core.script["activation/create"] = Refusal(code)
+    client.core.script["activation/create"] = Refusal(code)
     answer, _ = await exchange(client, phone, json.dumps(layer1(phone)).encode())
     assert answer.error == ACTIVATION_INVALID
 
 
-async def test_wrong_puk_tells_which_one_is_due(client: PublicClient, core: FakeCore, phone: Phone) -> None:
-    core.script["activation/create"] = Refusal("ERR_RECOVERY", extra={"currentRecoveryPukIndex": 2})
+async def test_wrong_puk_tells_which_one_is_due(client: PublicClient, phone: Phone) -> None:
+    client.core.script["activation/create"] = Refusal("ERR_RECOVERY", extra={"currentRecoveryPukIndex": 2})
     answer, _ = await exchange(client, phone, json.dumps(layer1(phone, type="RECOVERY")).encode())
     assert (answer.status, answer.json) == (
         400,
@@ -167,17 +162,15 @@ async def test_wrong_puk_tells_which_one_is_due(client: PublicClient, core: Fake
     )
 
 
-async def test_index_of_an_unreadable_request_is_not_told(
-    client: PublicClient, core: FakeCore, phone: Phone
-) -> None:
-    core.script["activation/create"] = Refusal("ERROR_HTTP_REQUEST", extra={"currentRecoveryPukIndex": 0})
+async def test_index_of_an_unreadable_request_is_not_told(client: PublicClient, phone: Phone) -> None:
+    client.core.script["activation/create"] = Refusal(
+        "ERROR_HTTP_REQUEST", extra={"currentRecoveryPukIndex": 0}
+    )
     answer, _ = await exchange(client, phone, json.dumps(layer1(phone, type="RECOVERY")).encode())
     assert answer.error == ACTIVATION_INVALID
 
 
-async def test_header_missing_malformed_or_of_another_scope(
-    client: PublicClient, core: FakeCore, phone: Phone
-) -> None:
+async def test_header_missing_malformed_or_of_another_scope(client: PublicClient, phone: Phone) -> None:
     body = phone.generic(json.dumps(layer1(phone)).encode()).fields
     headers: list[dict[str, str]] = [
         {},
@@ -191,31 +184,31 @@ async def test_header_missing_malformed_or_of_another_scope(
     ]
     for header in headers:
         assert (await client.post(PATH, body, header)).error == ACTIVATION_INVALID
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 async def test_a_signature_header_does_not_disturb_application_scope(
-    client: PublicClient, core: FakeCore, phone: Phone, created: dict[str, Any]
+    client: PublicClient, phone: Phone, created: dict[str, Any]
 ) -> None:
     body = phone.generic(json.dumps(layer1(phone)).encode()).fields
     headers = phone.encryption(Scope.APPLICATION) | phone.authorization()
     assert (await client.post(PATH, body, headers)).status == 200
-    assert "activationId" not in core.last("envelope/keys")
+    assert "activationId" not in client.core.last("envelope/keys")
 
 
-async def test_broken_outer_envelope(client: PublicClient, core: FakeCore, phone: Phone) -> None:
+async def test_broken_outer_envelope(client: PublicClient, phone: Phone) -> None:
     header = phone.encryption(Scope.APPLICATION)
     good = phone.generic(json.dumps(layer1(phone)).encode()).fields
     for body in (b"", b"text", b"[]", b"{}", good | {"unknown": 1}, good | {"nonce": None}):
         assert (await client.post(PATH, body, header)).error == ACTIVATION_INVALID
-    assert core.calls == []
+    assert client.core.calls == []
     for body in (good | {"mac": "A" * 43 + "="}, good | {"timestamp": 1}):
         assert (await client.post(PATH, body, header)).error == ACTIVATION_INVALID
-    assert core.paths == ["envelope/keys"] * 2
+    assert client.core.paths == ["envelope/keys"] * 2
 
 
 @pytest.mark.parametrize("path", ["envelope/keys", "activation/create"])
-async def test_outage(client: PublicClient, core: FakeCore, phone: Phone, path: str) -> None:
-    core.script[path] = Raw(500)
+async def test_outage(client: PublicClient, phone: Phone, path: str) -> None:
+    client.core.script[path] = Raw(500)
     answer, _ = await exchange(client, phone, json.dumps(layer1(phone)).encode())
     assert answer.error == REMOTE_FAILED

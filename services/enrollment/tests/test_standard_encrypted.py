@@ -15,7 +15,6 @@ from enrollment_fakes import (
     REQUEST_INVALID,
     SIGNATURE_INVALID,
     TOKEN_ID,
-    FakeCore,
     Phone,
     PublicClient,
     Raw,
@@ -41,11 +40,7 @@ USER_INFO_FAILED = (400, "ERR_USER_INFO", "POWER_AUTH_USER_INFO_ERROR")
 
 def encryption_of(phone: Phone) -> dict[str, str]:
     """The encryption header as the core gets it."""
-    return {
-        "application_key": phone.app.key,
-        "activation_id": ACTIVATION_ID,
-        "version": phone.version.value,
-    }
+    return {"application_key": phone.app.key, "activation_id": ACTIVATION_ID, "version": phone.version.value}
 
 
 class TestDetail:
@@ -53,38 +48,36 @@ class TestDetail:
         return phone.token() | phone.encryption(Scope.ACTIVATION)
 
     @pytest.mark.parametrize("version", ["3.0", "3.1", "3.2", "3.3"])
-    async def test_body_and_headers_pass_as_received(
-        self, client: PublicClient, core: FakeCore, version: str
-    ) -> None:
-        phone = Phone(core, version)
-        core.script[DETAIL_CALL] = NAMED
+    async def test_body_and_headers_pass_as_received(self, client: PublicClient, version: str) -> None:
+        phone = Phone(client.core, version)
+        client.core.script[DETAIL_CALL] = NAMED
         body = phone.closed(GENERIC)
         answer = await client.post(DETAIL, body, self.headers(phone))
         assert (answer.status, answer.json) == (200, {"encryptedData": "ANSWER", "mac": "MAC"})
-        (call,) = core.calls
+        (call,) = client.core.calls
         assert set(call.request) == {"body", "token", "encryption"}
         assert b64decode(call.request["body"]) == body
         assert call.request["token"]["token_id"] == TOKEN_ID
         assert call.request["encryption"] == encryption_of(phone)
 
     async def test_token_is_judged_first_whatever_the_envelope(
-        self, client: PublicClient, core: FakeCore, phone: Phone
+        self, client: PublicClient, phone: Phone
     ) -> None:
         for outcome, expected in (
             ({"authenticated": False}, SIGNATURE_INVALID),
             (Refusal("ERR0024"), ENCRYPTION_FAILED),
         ):
-            core.script[DETAIL_CALL] = outcome
+            client.core.script[DETAIL_CALL] = outcome
             for body in BODIES:
                 assert (await client.post(DETAIL, body, self.headers(phone))).error == expected
             for unusable in (NO_HEADERS, phone.encryption(Scope.APPLICATION)):
                 answer = await client.post(DETAIL, phone.closed(GENERIC), phone.token() | unusable)
                 assert answer.error == expected
-                assert set(core.calls[-1].request) == {"body", "token"}
-        core.calls.clear()
+                assert set(client.core.calls[-1].request) == {"body", "token"}
+        client.core.calls.clear()
         answer = await client.post(DETAIL, b"{}", phone.encryption(Scope.ACTIVATION))
         assert answer.error == SIGNATURE_INVALID
-        assert core.calls == []
+        assert client.core.calls == []
 
     @pytest.mark.parametrize(
         ("outcome", "expected"),
@@ -95,58 +88,54 @@ class TestDetail:
         ],
     )
     async def test_outcomes(
-        self, client: PublicClient, core: FakeCore, phone: Phone, outcome: Any, expected: tuple[int, str, str]
+        self, client: PublicClient, phone: Phone, outcome: Any, expected: tuple[int, str, str]
     ) -> None:
-        core.script[DETAIL_CALL] = outcome
+        client.core.script[DETAIL_CALL] = outcome
         answer = await client.post(DETAIL, phone.closed(GENERIC), self.headers(phone))
         assert answer.error == expected
 
 
 @pytest.mark.parametrize("body", BODIES)
 async def test_renaming_leaves_every_body_to_the_core(
-    client: PublicClient, core: FakeCore, phone: Phone, body: bytes
+    client: PublicClient, phone: Phone, body: bytes
 ) -> None:
-    core.script[RENAME_CALL] = {"authenticated": False}
+    client.core.script[RENAME_CALL] = {"authenticated": False}
     assert (await client.post(RENAME, body, phone.authorization())).error == SIGNATURE_INVALID
-    assert b64decode(core.last(RENAME_CALL)["body"]) == body
+    assert b64decode(client.core.last(RENAME_CALL)["body"]) == body
 
 
-async def test_renaming_without_a_name(client: PublicClient, core: FakeCore, phone: Phone) -> None:
-    core.script[RENAME_CALL] = {"authenticated": True, "refusal": "REQUEST_INVALID"}
+async def test_renaming_without_a_name(client: PublicClient, phone: Phone) -> None:
+    client.core.script[RENAME_CALL] = {"authenticated": True, "refusal": "REQUEST_INVALID"}
     answer = await client.post(RENAME, phone.closed(GENERIC), phone.authorization())
     assert answer.error == REQUEST_INVALID
 
 
 class TestUserInfo:
     @pytest.mark.parametrize("version", ["3.0", "3.1", "3.2", "3.3"])
-    async def test_body_and_header_pass_as_received(
-        self, client: PublicClient, core: FakeCore, version: str
-    ) -> None:
-        phone = Phone(core, version)
-        core.script[USER_INFO_CALL] = CLOSED
+    async def test_body_and_header_pass_as_received(self, client: PublicClient, version: str) -> None:
+        phone = Phone(client.core, version)
+        client.core.script[USER_INFO_CALL] = CLOSED
         body = phone.closed(GENERIC)
         answer = await client.post(USER_INFO, body, phone.encryption(Scope.ACTIVATION))
         assert (answer.status, answer.json) == (200, ENVELOPE)
-        (call,) = core.calls
+        (call,) = client.core.calls
         assert set(call.request) == {"body", "encryption"}
         assert b64decode(call.request["body"]) == body
         assert call.request["encryption"] == encryption_of(phone)
 
-    async def test_a_signature_header_supplies_the_context(
-        self, client: PublicClient, core: FakeCore, phone: Phone
-    ) -> None:
-        core.script[USER_INFO_CALL] = CLOSED
+    async def test_a_signature_header_supplies_the_context(self, client: PublicClient, phone: Phone) -> None:
+        client.core.script[USER_INFO_CALL] = CLOSED
         headers = phone.authorization() | phone.encryption(Scope.APPLICATION)
         answer = await client.post(USER_INFO, phone.closed(GENERIC), headers)
         assert answer.status == 200
-        assert set(core.last(USER_INFO_CALL)) == {"body", "authorization"}
+        assert set(client.core.last(USER_INFO_CALL)) == {"body", "authorization"}
 
-    async def test_without_a_usable_header(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
+    async def test_without_a_usable_header(self, client: PublicClient, phone: Phone) -> None:
         malformed = {"X-PowerAuth-Authorization": "PowerAuth x"} | phone.encryption(Scope.ACTIVATION)
         for headers in (NO_HEADERS, phone.encryption(Scope.APPLICATION), phone.token(), malformed):
             answer = await client.post(USER_INFO, phone.closed(GENERIC), headers)
             assert answer.error == ENCRYPTION_FAILED
-        assert core.calls == []
+        assert client.core.calls == []
 
     @pytest.mark.parametrize(
         ("outcome", "expected"),
@@ -160,8 +149,8 @@ class TestUserInfo:
         ],
     )
     async def test_outcomes(
-        self, client: PublicClient, core: FakeCore, phone: Phone, outcome: Any, expected: tuple[int, str, str]
+        self, client: PublicClient, phone: Phone, outcome: Any, expected: tuple[int, str, str]
     ) -> None:
-        core.script[USER_INFO_CALL] = outcome
+        client.core.script[USER_INFO_CALL] = outcome
         answer = await client.post(USER_INFO, phone.closed(GENERIC), phone.encryption(Scope.ACTIVATION))
         assert answer.error == expected

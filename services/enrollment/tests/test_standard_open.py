@@ -7,24 +7,14 @@ import json
 from typing import Any
 
 import pytest
-from enrollment_fakes import (
-    ACTIVATION_ID,
-    ACTIVATION_INVALID,
-    REMOTE_FAILED,
-    FakeCore,
-    PublicClient,
-    Raw,
-    Refusal,
-)
+from enrollment_fakes import ACTIVATION_ID, ACTIVATION_INVALID, REMOTE_FAILED, PublicClient, Raw, Refusal
 
 from servicekit import clock
 
 TEMPORARY_KEY_FAILURE = (400, "ERR_TEMPORARY_KEY", "POWER_AUTH_TEMPORARY_KEY_FAILURE")
 
 
-async def test_status_tells_time_and_name(
-    client: PublicClient, core: FakeCore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_status_tells_time_and_name(client: PublicClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now_ms", lambda: 1_735_689_600_123)
     for body in (b"", b"{}", b"not json"):
         answer = await client.post("/pa/v3/status", body)
@@ -36,17 +26,17 @@ async def test_status_tells_time_and_name(
                 "application": {"name": "enrollment-server", "version": "UNKNOWN"},
             },
         }
-    assert core.calls == []
+    assert client.core.calls == []
 
 
-async def test_key_request_passes_through_as_it_is(client: PublicClient, core: FakeCore) -> None:
-    core.script["keystore/create"] = {"jwt": "signed.answer.x"}
+async def test_key_request_passes_through_as_it_is(client: PublicClient) -> None:
+    client.core.script["keystore/create"] = {"jwt": "signed.answer.x"}
     answer = await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": "a.b.c", "other": 1}})
     assert (answer.status, answer.json) == (
         200,
         {"status": "OK", "responseObject": {"jwt": "signed.answer.x"}},
     )
-    assert core.last("keystore/create") == {"jwt": "a.b.c"}
+    assert client.core.last("keystore/create") == {"jwt": "a.b.c"}
 
 
 @pytest.mark.parametrize(
@@ -64,16 +54,14 @@ async def test_key_request_passes_through_as_it_is(client: PublicClient, core: F
         json.dumps({"requestObject": {"jwt": "x" * 8193}}).encode(),
     ],
 )
-async def test_unusable_key_request_never_reaches_the_core(
-    client: PublicClient, core: FakeCore, body: bytes
-) -> None:
+async def test_unusable_key_request_never_reaches_the_core(client: PublicClient, body: bytes) -> None:
     assert (await client.post("/pa/v3/keystore/create", body)).error == TEMPORARY_KEY_FAILURE
-    assert core.calls == []
+    assert client.core.calls == []
 
 
-async def test_every_refusal_of_a_key_looks_alike(client: PublicClient, core: FakeCore) -> None:
+async def test_every_refusal_of_a_key_looks_alike(client: PublicClient) -> None:
     for code in ("ERR0009", "ERR0015", "ERR0024", "ERROR_HTTP_REQUEST"):
-        core.script["keystore/create"] = Refusal(code)
+        client.core.script["keystore/create"] = Refusal(code)
         answer = await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": "a.b.c"}})
         assert answer.error == TEMPORARY_KEY_FAILURE
 
@@ -81,29 +69,27 @@ async def test_every_refusal_of_a_key_looks_alike(client: PublicClient, core: Fa
 BLOB = {"activationId": ACTIVATION_ID, "encryptedStatusBlob": "QUJD", "encryptedStatusBlobNonce": "bm9uY2U="}
 
 
-async def test_activation_status_passes_through(client: PublicClient, core: FakeCore) -> None:
-    core.script["activation/status"] = BLOB | {"customObject": None}
+async def test_activation_status_passes_through(client: PublicClient) -> None:
+    client.core.script["activation/status"] = BLOB | {"customObject": None}
     request = {"activationId": ACTIVATION_ID, "challenge": "Y2hhbGxlbmdl"}
     answer = await client.post("/pa/v3/activation/status", {"requestObject": request})
     assert answer.json == {
         "status": "OK",
         "responseObject": {"activationId": ACTIVATION_ID, "encryptedStatusBlob": "QUJD", "nonce": "bm9uY2U="},
     }
-    assert core.last("activation/status") == request
+    assert client.core.last("activation/status") == request
 
 
-async def test_activation_status_carries_the_applications_object(
-    client: PublicClient, core: FakeCore
-) -> None:
-    core.script["activation/status"] = BLOB | {"customObject": {"theme": "dark"}}
+async def test_activation_status_carries_the_applications_object(client: PublicClient) -> None:
+    client.core.script["activation/status"] = BLOB | {"customObject": {"theme": "dark"}}
     answer = await client.post("/pa/v3/activation/status", {"requestObject": {"activationId": ACTIVATION_ID}})
     assert answer.json["responseObject"]["customObject"] == {"theme": "dark"}
-    assert core.last("activation/status") == {"activationId": ACTIVATION_ID}
+    assert client.core.last("activation/status") == {"activationId": ACTIVATION_ID}
 
 
 @pytest.mark.parametrize("challenge", [None, "Y2hhbGxlbmdl"])
 async def test_an_id_that_cannot_exist_looks_like_an_unknown_one(
-    client: PublicClient, core: FakeCore, challenge: str | None
+    client: PublicClient, challenge: str | None
 ) -> None:
     request: dict[str, Any] = {"activationId": "not-a-uuid"}
     if challenge:
@@ -118,7 +104,7 @@ async def test_an_id_that_cannot_exist_looks_like_an_unknown_one(
     assert ("nonce" in first) == (challenge is not None)
     if challenge:
         assert len(base64.b64decode(first["nonce"])) == 16
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @pytest.mark.parametrize(
@@ -133,13 +119,13 @@ async def test_an_id_that_cannot_exist_looks_like_an_unknown_one(
         json.dumps({"requestObject": {"activationId": ACTIVATION_ID, "challenge": 5}}).encode(),
     ],
 )
-async def test_unusable_status_request(client: PublicClient, core: FakeCore, body: bytes) -> None:
+async def test_unusable_status_request(client: PublicClient, body: bytes) -> None:
     assert (await client.post("/pa/v3/activation/status", body)).error == ACTIVATION_INVALID
-    assert core.calls == []
+    assert client.core.calls == []
 
 
-async def test_refused_status(client: PublicClient, core: FakeCore) -> None:
-    core.script["activation/status"] = Refusal("ERR0024")
+async def test_refused_status(client: PublicClient) -> None:
+    client.core.script["activation/status"] = Refusal("ERR0024")
     answer = await client.post("/pa/v3/activation/status", {"requestObject": {"activationId": ACTIVATION_ID}})
     assert answer.error == ACTIVATION_INVALID
 
@@ -169,14 +155,14 @@ async def test_refused_status(client: PublicClient, core: FakeCore) -> None:
     ],
 )
 async def test_a_core_that_gives_no_usable_answer_is_an_outage(
-    client: PublicClient, core: FakeCore, path: str, request_object: object, door: str, outage: Raw | Refusal
+    client: PublicClient, path: str, request_object: object, door: str, outage: Raw | Refusal
 ) -> None:
-    core.script[door] = outage
+    client.core.script[door] = outage
     assert (await client.post(path, {"requestObject": request_object})).error == REMOTE_FAILED
 
 
-async def test_limits_of_the_core_are_passed_on(client: PublicClient, core: FakeCore) -> None:
-    core.script["keystore/create"] = Raw(429, b"{}", {"Retry-After": "7"})
+async def test_limits_of_the_core_are_passed_on(client: PublicClient) -> None:
+    client.core.script["keystore/create"] = Raw(429, b"{}", {"Retry-After": "7"})
     answer = await client.post("/pa/v3/keystore/create", {"requestObject": {"jwt": "a.b.c"}})
     assert answer.error == (429, "TOO_MANY_REQUESTS", "Too many requests.")
     assert answer.headers["Retry-After"] == "7"

@@ -17,7 +17,6 @@ from enrollment_fakes import (
     SIGNATURE_INVALID,
     TOKEN_ERROR,
     TOKEN_ID,
-    FakeCore,
     Phone,
     PublicClient,
     Raw,
@@ -140,16 +139,16 @@ each_endpoint = pytest.mark.parametrize("endpoint", list(ENDPOINTS.values()), id
 @each_endpoint
 @pytest.mark.parametrize("version", ["3.0", "3.1", "3.2", "3.3"])
 async def test_success_is_one_call_with_the_header_and_the_bytes_as_received(
-    client: PublicClient, core: FakeCore, endpoint: Endpoint, version: str
+    client: PublicClient, endpoint: Endpoint, version: str
 ) -> None:
-    phone = Phone(core, version)
-    core.script[endpoint.door] = endpoint.answer
+    phone = Phone(client.core, version)
+    client.core.script[endpoint.door] = endpoint.answer
     body = endpoint.make_body(phone)
     headers = phone.authorization(sorted(endpoint.types)[-1])
     answer = await client.post(endpoint.path, body, headers)
     assert (answer.status, answer.json) == (200, endpoint.expected)
-    assert core.paths == [endpoint.door]
-    request = core.last(endpoint.door)
+    assert client.core.paths == [endpoint.door]
+    request = client.core.last(endpoint.door)
     assert base64.b64decode(request["body"]) == body
     assert set(request) == {endpoint.header, "body"}
     assert set(request[endpoint.header]) == {
@@ -166,11 +165,11 @@ async def test_success_is_one_call_with_the_header_and_the_bytes_as_received(
 
 @each_endpoint
 async def test_allowed_types_and_no_others_reach_the_core(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint
+    client: PublicClient, phone: Phone, endpoint: Endpoint
 ) -> None:
-    core.script[endpoint.door] = endpoint.answer
+    client.core.script[endpoint.door] = endpoint.answer
     for signature_type in sorted(ALL_TYPES):
-        core.calls.clear()
+        client.core.calls.clear()
         answer = await client.post(
             endpoint.path, endpoint.make_body(phone), phone.authorization(signature_type)
         )
@@ -178,28 +177,28 @@ async def test_allowed_types_and_no_others_reach_the_core(
             assert answer.status == 200
         else:
             assert answer.error == SIGNATURE_INVALID
-            assert core.calls == []
+            assert client.core.calls == []
 
 
 @each_endpoint
 async def test_type_is_case_insensitive_and_passed_as_received(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint
+    client: PublicClient, phone: Phone, endpoint: Endpoint
 ) -> None:
-    core.script[endpoint.door] = endpoint.answer
+    client.core.script[endpoint.door] = endpoint.answer
     signature_type = sorted(endpoint.types)[0]
     headers = phone.authorization(signature_type, signature_type=signature_type.upper())
     assert (await client.post(endpoint.path, endpoint.make_body(phone), headers)).status == 200
-    assert core.last(endpoint.door)[endpoint.header]["pa_signature_type"] == signature_type.upper()
+    assert client.core.last(endpoint.door)[endpoint.header]["pa_signature_type"] == signature_type.upper()
 
 
 @each_endpoint
 async def test_missing_header_is_not_authenticated(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint
+    client: PublicClient, phone: Phone, endpoint: Endpoint
 ) -> None:
     for headers in (NO_HEADERS, phone.token(), phone.encryption(Scope.ACTIVATION)):
         answer = await client.post(endpoint.path, endpoint.make_body(phone), headers)
         assert answer.error == SIGNATURE_INVALID
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @each_endpoint
@@ -216,13 +215,13 @@ async def test_missing_header_is_not_authenticated(
     ],
 )
 async def test_malformed_header_never_reaches_the_core(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint, changed: dict[str, str]
+    client: PublicClient, phone: Phone, endpoint: Endpoint, changed: dict[str, str]
 ) -> None:
     headers = phone.authorization(sorted(endpoint.types)[0], **changed)
     answer = await client.post(endpoint.path, endpoint.make_body(phone), headers)
     expected = UPGRADE_FAILED if endpoint.path.endswith("upgrade/commit") else SIGNATURE_INVALID
     assert answer.error == expected
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 @each_endpoint
@@ -230,9 +229,9 @@ async def test_malformed_header_never_reaches_the_core(
     "answer", [{"authenticated": False}, {}, {"authenticated": "true"}, {"authenticated": 1}]
 )
 async def test_only_the_cores_word_authenticates(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint, answer: dict[str, Any]
+    client: PublicClient, phone: Phone, endpoint: Endpoint, answer: dict[str, Any]
 ) -> None:
-    core.script[endpoint.door] = {**endpoint.answer, "authenticated": None} | answer
+    client.core.script[endpoint.door] = {**endpoint.answer, "authenticated": None} | answer
     headers = phone.authorization(sorted(endpoint.types)[0])
     result = await client.post(endpoint.path, endpoint.make_body(phone), headers)
     assert result.error == SIGNATURE_INVALID
@@ -240,9 +239,9 @@ async def test_only_the_cores_word_authenticates(
 
 @each_endpoint
 async def test_refusal_is_the_endpoints_own_failure(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint
+    client: PublicClient, phone: Phone, endpoint: Endpoint
 ) -> None:
-    core.script[endpoint.door] = Refusal("ERR0008")
+    client.core.script[endpoint.door] = Refusal("ERR0008")
     headers = phone.authorization(sorted(endpoint.types)[0])
     result = await client.post(endpoint.path, endpoint.make_body(phone), headers)
     assert result.error == endpoint.refused
@@ -251,20 +250,18 @@ async def test_refusal_is_the_endpoints_own_failure(
 @each_endpoint
 @pytest.mark.parametrize("outage", [Raw(500), Raw(502), Raw(401), Raw(404), Raw(200, b"[]"), Raw(400, b"{}")])
 async def test_outage_is_never_an_authentication_failure(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint, outage: Raw
+    client: PublicClient, phone: Phone, endpoint: Endpoint, outage: Raw
 ) -> None:
-    core.script[endpoint.door] = outage
+    client.core.script[endpoint.door] = outage
     headers = phone.authorization(sorted(endpoint.types)[0])
     result = await client.post(endpoint.path, endpoint.make_body(phone), headers)
     assert result.error == REMOTE_FAILED
-    assert core.paths == [endpoint.door]
+    assert client.core.paths == [endpoint.door]
 
 
 @each_endpoint
-async def test_body_too_large_for_the_core(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint
-) -> None:
-    core.script[endpoint.door] = Raw(413)
+async def test_body_too_large_for_the_core(client: PublicClient, phone: Phone, endpoint: Endpoint) -> None:
+    client.core.script[endpoint.door] = Raw(413)
     headers = phone.authorization(sorted(endpoint.types)[0])
     result = await client.post(endpoint.path, endpoint.make_body(phone), headers)
     assert result.error[:2] == (413, "ERROR_GENERIC")
@@ -278,67 +275,65 @@ SEALED_ENDPOINTS = [
 @pytest.mark.parametrize("endpoint", SEALED_ENDPOINTS, ids=lambda endpoint: endpoint.path)
 @pytest.mark.parametrize("body", [b"", b"text", b"[]", b"{}", b'{"encryptedData":"AA=="}'])
 async def test_broken_envelope_is_told_only_to_who_signed_it(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint, body: bytes
+    client: PublicClient, phone: Phone, endpoint: Endpoint, body: bytes
 ) -> None:
     headers = phone.authorization(PK)
-    core.script[endpoint.door] = Refusal("ERR0024")
+    client.core.script[endpoint.door] = Refusal("ERR0024")
     assert (await client.post(endpoint.path, body, headers)).error == REQUEST_INVALID
     if endpoint.path.endswith("vault/unlock"):
-        assert core.calls == []
+        assert client.core.calls == []
         return
-    core.script[endpoint.door] = {"authenticated": False}
+    client.core.script[endpoint.door] = {"authenticated": False}
     assert (await client.post(endpoint.path, body, headers)).error == SIGNATURE_INVALID
 
 
 @pytest.mark.parametrize("endpoint", SEALED_ENDPOINTS, ids=lambda endpoint: endpoint.path)
-async def test_envelope_of_another_version_is_refused(
-    client: PublicClient, core: FakeCore, endpoint: Endpoint
-) -> None:
-    core.script[endpoint.door] = Refusal("ERR0024")
+async def test_envelope_of_another_version_is_refused(client: PublicClient, endpoint: Endpoint) -> None:
+    client.core.script[endpoint.door] = Refusal("ERR0024")
     assert endpoint.sealed
-    body = Phone(core, "3.2").closed(endpoint.sealed)
-    result = await client.post(endpoint.path, body, Phone(core, "3.3").authorization(PK))
+    body = Phone(client.core, "3.2").closed(endpoint.sealed)
+    result = await client.post(endpoint.path, body, Phone(client.core, "3.3").authorization(PK))
     assert result.error == REQUEST_INVALID
 
 
 @pytest.mark.parametrize("endpoint", SEALED_ENDPOINTS, ids=lambda endpoint: endpoint.path)
 async def test_closed_envelopes_pass_without_any_keys(
-    client: PublicClient, core: FakeCore, phone: Phone, endpoint: Endpoint
+    client: PublicClient, phone: Phone, endpoint: Endpoint
 ) -> None:
-    core.script[endpoint.door] = endpoint.answer | {"envelope": SEALED | {"nonce": None, "timestamp": None}}
+    client.core.script[endpoint.door] = endpoint.answer | {
+        "envelope": SEALED | {"nonce": None, "timestamp": None}
+    }
     answer = await client.post(endpoint.path, endpoint.make_body(phone), phone.authorization(PK))
     assert answer.json == {"encryptedData": "RQ==", "mac": "TQ=="}
-    assert "envelope/keys" not in core.paths
+    assert "envelope/keys" not in client.core.paths
 
 
 @pytest.mark.parametrize("body", [b"", b"text", b"{}", b'{"requestObject":null}', b'{"requestObject":{}}'])
-async def test_token_removal_without_a_token(
-    client: PublicClient, core: FakeCore, phone: Phone, body: bytes
-) -> None:
+async def test_token_removal_without_a_token(client: PublicClient, phone: Phone, body: bytes) -> None:
     for outcome in (
         Refusal("ERR0024"),
         {"authenticated": True, "tokenId": None, "removed": None, "refusal": "REQUEST_INVALID"},
         {"authenticated": True, "tokenId": None, "removed": None},
     ):
-        core.script["signed/token/remove"] = outcome
+        client.core.script["signed/token/remove"] = outcome
         answer = await client.post("/pa/v3/token/remove", body, phone.authorization())
         assert answer.error == REQUEST_INVALID
-    core.script["signed/token/remove"] = {"authenticated": False}
+    client.core.script["signed/token/remove"] = {"authenticated": False}
     assert (await client.post("/pa/v3/token/remove", body, phone.authorization())).error == SIGNATURE_INVALID
 
 
-async def test_activation_removal_signs_any_body(client: PublicClient, core: FakeCore, phone: Phone) -> None:
-    core.script["signed/activation/remove"] = {"authenticated": True, "activationId": ACTIVATION_ID}
+async def test_activation_removal_signs_any_body(client: PublicClient, phone: Phone) -> None:
+    client.core.script["signed/activation/remove"] = {"authenticated": True, "activationId": ACTIVATION_ID}
     for body in (b"", b"{}", b"plain text"):
         answer = await client.post("/pa/v3/activation/remove", body, phone.authorization())
         assert answer.status == 200
-        assert base64.b64decode(core.last("signed/activation/remove")["body"]) == body
+        assert base64.b64decode(client.core.last("signed/activation/remove")["body"]) == body
 
 
-async def test_upgrade_commit_needs_a_body(client: PublicClient, core: FakeCore, phone: Phone) -> None:
+async def test_upgrade_commit_needs_a_body(client: PublicClient, phone: Phone) -> None:
     answer = await client.post("/pa/v3/upgrade/commit", b"", phone.authorization("possession"))
     assert answer.error == UPGRADE_FAILED
-    assert core.calls == []
+    assert client.core.calls == []
 
 
 class TestUpgradeStart:
@@ -346,12 +341,12 @@ class TestUpgradeStart:
 
     path = "/pa/v3/upgrade/start"
 
-    async def test_success(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
-        core.script["sealed/upgrade/start"] = {"authenticated": True, "envelope": SEALED}
+    async def test_success(self, client: PublicClient, phone: Phone) -> None:
+        client.core.script["sealed/upgrade/start"] = {"authenticated": True, "envelope": SEALED}
         body = phone.closed("/pa/upgrade")
         answer = await client.post(self.path, body, phone.encryption(Scope.ACTIVATION))
         assert (answer.status, answer.json) == (200, SEALED)
-        assert core.last("sealed/upgrade/start") == {
+        assert client.core.last("sealed/upgrade/start") == {
             "body": base64.b64encode(body).decode(),
             "encryption": {
                 "application_key": phone.app.key,
@@ -360,7 +355,7 @@ class TestUpgradeStart:
             },
         }
 
-    async def test_failures(self, client: PublicClient, core: FakeCore, phone: Phone) -> None:
+    async def test_failures(self, client: PublicClient, phone: Phone) -> None:
         header = phone.encryption(Scope.ACTIVATION)
         old = {"X-PowerAuth-Encryption": header["X-PowerAuth-Encryption"].replace("3.3", "2.1")}
         body = phone.closed("/pa/upgrade")
@@ -370,10 +365,10 @@ class TestUpgradeStart:
         ).error == UPGRADE_FAILED
         assert (await client.post(self.path, body, old)).error == REQUEST_INVALID
         assert (await client.post(self.path, b"{}", header)).error == REQUEST_INVALID
-        assert core.calls == []
-        core.script["sealed/upgrade/start"] = Refusal("ERR0008")
+        assert client.core.calls == []
+        client.core.script["sealed/upgrade/start"] = Refusal("ERR0008")
         assert (await client.post(self.path, body, header)).error == UPGRADE_FAILED
-        core.script["sealed/upgrade/start"] = Raw(500)
+        client.core.script["sealed/upgrade/start"] = Raw(500)
         assert (await client.post(self.path, body, header)).error == REMOTE_FAILED
 
 
@@ -383,14 +378,12 @@ class TestSignatureValidate:
     path = "/pa/v3/signature/validate"
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-    async def test_body_is_signed(
-        self, client: PublicClient, core: FakeCore, phone: Phone, method: str
-    ) -> None:
-        core.script["signed/verify"] = {"authenticated": True, "activationId": ACTIVATION_ID}
+    async def test_body_is_signed(self, client: PublicClient, phone: Phone, method: str) -> None:
+        client.core.script["signed/verify"] = {"authenticated": True, "activationId": ACTIVATION_ID}
         body = bytes(range(256))
         answer = await client.send(method, f"{self.path}?a=b", body, phone.authorization())
         assert (answer.status, answer.json) == (200, {"status": "OK"})
-        request = core.last("signed/verify")
+        request = client.core.last("signed/verify")
         assert base64.b64decode(request["body"]) == body
         assert request["method"] == method
         assert request["uriId"] == "/pa/signature/validate"
@@ -408,27 +401,25 @@ class TestSignatureValidate:
         ],
     )
     async def test_get_signs_the_canonical_query_decoded_once(
-        self, client: PublicClient, core: FakeCore, phone: Phone, query: str, signed: bytes
+        self, client: PublicClient, phone: Phone, query: str, signed: bytes
     ) -> None:
-        core.script["signed/verify"] = {"authenticated": True, "activationId": ACTIVATION_ID}
+        client.core.script["signed/verify"] = {"authenticated": True, "activationId": ACTIVATION_ID}
         answer = await client.send("GET", self.path + query, headers=phone.authorization())
         assert answer.status == 200
-        assert base64.b64decode(core.last("signed/verify")["body"]) == signed
+        assert base64.b64decode(client.core.last("signed/verify")["body"]) == signed
 
-    async def test_broken_query_is_not_authenticated(
-        self, client: PublicClient, core: FakeCore, phone: Phone
-    ) -> None:
+    async def test_broken_query_is_not_authenticated(self, client: PublicClient, phone: Phone) -> None:
         answer = await client.send("GET", f"{self.path}?a=%zz", headers=phone.authorization())
         assert answer.error == SIGNATURE_INVALID
-        assert core.calls == []
+        assert client.core.calls == []
 
     @pytest.mark.parametrize("signature_type", ["knowledge", "biometry"])
     async def test_factors_alone_are_refused(
-        self, client: PublicClient, core: FakeCore, phone: Phone, signature_type: str
+        self, client: PublicClient, phone: Phone, signature_type: str
     ) -> None:
         answer = await client.post(self.path, b"", phone.authorization(signature_type))
         assert answer.error == SIGNATURE_INVALID
-        assert core.calls == []
+        assert client.core.calls == []
 
     @pytest.mark.parametrize(
         ("outcome", "expected"),
@@ -439,12 +430,7 @@ class TestSignatureValidate:
         ],
     )
     async def test_outcomes(
-        self,
-        client: PublicClient,
-        core: FakeCore,
-        phone: Phone,
-        outcome: Any,
-        expected: tuple[int, str, str],
+        self, client: PublicClient, phone: Phone, outcome: Any, expected: tuple[int, str, str]
     ) -> None:
-        core.script["signed/verify"] = outcome
+        client.core.script["signed/verify"] = outcome
         assert (await client.post(self.path, b"x", phone.authorization())).error == expected

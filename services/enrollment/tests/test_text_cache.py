@@ -114,5 +114,5 @@ async def test_number_of_operation_types_is_bounded(core: FakeCore, text_cache: 
     assert [call.request["operationType"] for call in core.calls] == ["login", "a", "b", "login"]
 
 
-async def test_rows_of_another_operation_type_are_not_taken(core: FakeCore, text_cache: TextCache) -> None:
+async def test_rows_of_another_operation_type_are_not_taken(text_cache: TextCache) -> None:
     assert await text_cache.rows("payment") == ()

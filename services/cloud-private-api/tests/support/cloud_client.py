@@ -23,9 +23,10 @@ PASSWORD = "s3cret:with colon é"
 
 
 class Client:
-    """A caller of the service."""
+    """A caller of the service; the core is the one behind the service."""
 
-    def __init__(self, app: FastAPI, auth: tuple[str, str] | None, **headers: str) -> None:
+    def __init__(self, app: FastAPI, core: FakeCore, auth: tuple[str, str] | None, **headers: str) -> None:
+        self.core = core
         credentials = None if auth is None else httpx2.BasicAuth(auth[0].encode(), auth[1].encode())
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app), base_url=BASE, auth=credentials, headers=headers
@@ -70,11 +71,11 @@ class Service:
 
     def client(self, username: str, password: str = PASSWORD, **headers: str) -> Client:
         """A client with these credentials, whether they are right or not."""
-        return Client(self.app, (username, password), **headers)
+        return Client(self.app, self.core, (username, password), **headers)
 
     def anonymous(self, **headers: str) -> Client:
         """A client without credentials."""
-        return Client(self.app, None, **headers)
+        return Client(self.app, self.core, None, **headers)
 
     async def user(
         self,

@@ -6,15 +6,7 @@ import json
 from collections.abc import Callable
 from uuid import uuid4
 
-from cloud_fake_state import (
-    GOOD_CODE,
-    GOOD_OFFLINE_CODE,
-    CoreState,
-    Members,
-    Refused,
-    b64,
-    iso,
-)
+from cloud_fake_state import GOOD_CODE, GOOD_OFFLINE_CODE, CoreState, Members, Refused, b64, iso
 
 
 class ActivationCalls(CoreState):

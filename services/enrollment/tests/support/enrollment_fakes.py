@@ -304,10 +304,10 @@ class Answer:
 
 
 class PublicClient:
-    """Calls the service as a device does."""
+    """Calls the service as a device does; the core is the one behind the service."""
 
-    def __init__(self, client: ServiceClient) -> None:
-        self._client = client
+    def __init__(self, client: ServiceClient, core: FakeCore | None = None) -> None:
+        self._client, self.core = client, core or FakeCore()
 
     async def post(self, path: str, body: object = b"", headers: Mapping[str, str] | None = None) -> Answer:
         """POST bytes as they are, or anything else as JSON, declared as JSON."""
