@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from secrets import token_urlsafe
 from typing import Any
 from uuid import uuid4
@@ -68,9 +67,6 @@ SPAWNING = pytest.mark.parametrize(
     "version", [ProtocolVersion.V3_2, ProtocolVersion.V3_3], indirect=True, ids=str
 )
 NEWEST = pytest.mark.parametrize("version", [ProtocolVersion.V3_3], indirect=True, ids=str)
-TOO_OLD = pytest.mark.parametrize(
-    "version", [ProtocolVersion.V3_0, ProtocolVersion.V3_1], indirect=True, ids=str
-)
 
 
 @SPAWNING
@@ -249,51 +245,3 @@ async def test_the_request_is_judged_only_when_signed_by_two_factors(
     for otp in ("x" * 15, " " * 16):
         assert await transfers.refused(target, otp) == (400, "INVALID_REQUEST")
     assert await transfers.refused(" ") == (400, "INVALID_REQUEST")
-
-
-@NEWEST
-async def test_a_body_that_is_not_encrypted_is_refused(customer: Customer, transfers: Transfers) -> None:
-    await customer.activate()
-    plain = json.dumps({"requestObject": {"applicationId": customer.application_id, "otp": "x" * 16}})
-    path = "/api/activation/code"
-    answer = await customer.phone.signed_call(path, uri_id=path, body=plain.encode(), pin=PIN)
-    assert (answer.status, json.loads(answer.body)["responseObject"]["code"]) == (400, "ERR_ENCRYPTION")
-    sealed = await customer.phone.signed_call(
-        path, uri_id=path, body=b'{"ephemeralPublicKey":"AA=="}', pin=PIN
-    )
-    assert sealed.status == 400
-
-
-@TOO_OLD
-async def test_versions_without_replay_protection_do_not_have_it(
-    customer: Customer, transfers: Transfers
-) -> None:
-    await customer.activate()
-    await transfers.allow({"type": "MOVE", "allowedTargetApplicationIds": [customer.application_id]})
-    assert await transfers.refused(customer.application_id) == (401, "ERR_AUTHENTICATION")
-
-
-@NEWEST
-@pytest.mark.parametrize(
-    "values",
-    [
-        [{"type": "TELEPORT", "allowedTargetApplicationIds": ["a"]}],
-        [{"type": "MOVE"}],
-        [{"type": "MOVE", "allowedTargetApplicationIds": []}],
-        [{"allowedTargetApplicationIds": ["a"]}],
-        ["MOVE"],
-        [
-            {"type": "MOVE", "allowedTargetApplicationIds": ["a", "b"]},
-            {"type": "SPAWN", "allowedTargetApplicationIds": ["b"]},
-        ],
-        [{"type": "MOVE", "allowedTargetApplicationIds": ["a", "a"]}],
-        [{"type": "MOVE", "allowedTargetApplicationIds": ["a"], "removeParentOn": "FIRST_AUTH"}],
-        [{"type": "MOVE", "allowedTargetApplicationIds": ["a"], "maxPerDay": 0}],
-        [{"type": "MOVE", "allowedTargetApplicationIds": ["a"], "initialFlags": ["F" * 255]}],
-    ],
-)
-async def test_a_configuration_that_does_not_make_sense_is_not_written(
-    transfers: Transfers, values: list[Any]
-) -> None:
-    with pytest.raises(RuntimeError, match="HTTP 400"):
-        await transfers.allow(*values)

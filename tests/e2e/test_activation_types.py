@@ -242,9 +242,8 @@ class TestRecovery:
         await third.activate_with_recovery_code(card.code, card.puks[1], PIN)
         await third.validate_signature(pin=PIN)
 
-    async def test_guessing_ends_the_code(
-        self, world: World, post_office: PostOffice, phone: Device, new_phone: NewPhone
-    ) -> None:
+    @pytest.mark.usefixtures("post_office")
+    async def test_guessing_ends_the_code(self, world: World, phone: Device, new_phone: NewPhone) -> None:
         result = await activated_by_code(world, phone, f"user-{uuid4().hex[:8]}")
         assert result.recovery is not None
         code = result.recovery.recovery_code
@@ -256,10 +255,6 @@ class TestRecovery:
         right = new_phone().activate_with_recovery_code(code, result.recovery.puk, PIN)
         assert await refusal(right) == REFUSED
         assert (await phone.status()).state == "ACTIVE"
-
-    async def test_an_unknown_code_says_nothing(self, post_office: PostOffice, phone: Device) -> None:
-        unknown = phone.activate_with_recovery_code("AAAAA-AAAAA-AAAAA-AAAAA", "0123456789", PIN)
-        assert await refusal(unknown) == REFUSED
 
 
 @pytest.fixture
@@ -297,16 +292,6 @@ def somebody(world: World, phone: Device, http: httpx2.AsyncClient) -> Iterator[
 class TestOpenIdConnect:
     """A login at an identity provider; the core redeems the code."""
 
-    async def test_the_public_configuration_holds_no_secret(self, world: World, somebody: Customer) -> None:
-        assert await somebody.configuration() == {
-            "providerId": PROVIDER_ID,
-            "clientId": CLIENT_ID,
-            "scopes": "openid",
-            "authorizeUri": f"{world.identity.url}/authorize",
-            "redirectUri": REDIRECT_URI,
-            "pkceEnabled": True,
-        }
-
     async def test_a_login_activates_at_once(self, world: World, somebody: Customer) -> None:
         await somebody.activate(await somebody.log_in())
         seen = await status_of(world, somebody.phone)
@@ -318,26 +303,6 @@ class TestOpenIdConnect:
         await somebody.activate(login)
         again = Customer(new_phone(), somebody.http)
         assert await refusal(again.activate(login)) == REFUSED
-
-    @pytest.mark.parametrize(
-        "claims",
-        [
-            {"aud": "another-client"},
-            {"aud": [CLIENT_ID, "another-client"]},
-            {"iss": "https://evil.example"},
-            {"exp": 1},
-            {"sub": ""},
-            {"nonce": "another-nonce"},
-        ],
-        ids=["audience", "two audiences", "issuer", "expired", "nobody", "nonce in token"],
-    )
-    async def test_an_id_token_for_something_else_is_refused(
-        self, world: World, somebody: Customer, claims: dict[str, Any]
-    ) -> None:
-        login = await somebody.log_in()
-        world.identity.overrides.update(claims)
-        assert await refusal(somebody.activate(login)) == REFUSED
-        assert not somebody.phone.activated
 
     async def test_a_wrong_nonce_or_verifier_is_refused(self, somebody: Customer) -> None:
         for wrong in ({"nonce": "of somebody else"}, {"code_verifier": "x" * 43}, {"code_verifier": None}):
@@ -361,13 +326,6 @@ class TestOpenIdConnect:
         world.identity.rotate(sign_with_old=True)
         assert await refusal(somebody.activate(await somebody.log_in())) == REFUSED
         world.identity.rotate()
-
-    async def test_an_unknown_provider_is_refused(self, somebody: Customer) -> None:
-        login = await somebody.log_in()
-        unknown = somebody.phone.activate_with_oidc(
-            provider_id="nobody", code=login.code, nonce=login.nonce, pin=PIN
-        )
-        assert await refusal(unknown) == REFUSED
 
     async def test_one_code_and_two_phones(self, somebody: Customer, new_phone: NewPhone) -> None:
         login = await somebody.log_in()

@@ -77,11 +77,7 @@ class Phone:
     async def _powerauth(self, *arguments: object, pin: str) -> subprocess.CompletedProcess[str]:
         """In a thread: the server may run in this test's own event loop."""
         return await asyncio.to_thread(
-            powerauth,
-            "device",
-            *arguments,
-            POWERAUTH_DEVICE_STATE=str(self._state),
-            POWERAUTH_DEVICE_PIN=pin,
+            powerauth, "device", *arguments, POWERAUTH_DEVICE_STATE=str(self._state), POWERAUTH_DEVICE_PIN=pin
         )
 
 

@@ -76,9 +76,8 @@ async def test_every_path_knows_its_methods(stack: AllInOne, http: httpx2.AsyncC
     assert walked > 150
 
 
-async def test_a_path_shows_its_methods_to_those_who_may_call_it(
-    stack: AllInOne, http: httpx2.AsyncClient
-) -> None:
+@pytest.mark.usefixtures("stack")
+async def test_a_path_shows_its_methods_to_those_who_may_call_it(http: httpx2.AsyncClient) -> None:
     for path in (f"{CLOUD}/v2/registrations", f"{CLOUD}/unknown", f"{CORE}/dmz/v1/keystore/create"):
         for method in ("OPTIONS", "PROPFIND"):
             assert (await http.request(method, path, auth=("nobody", "x"))).status_code == 401

@@ -65,10 +65,7 @@ async def bank(
     secret = hash_password("s3cret")
     customers.write_text(
         json.dumps(
-            {
-                "alice": {"secret": secret, "flags": ["ONLINE"], "commit": True},
-                "bob": {"secret": secret},
-            }
+            {"alice": {"secret": secret, "flags": ["ONLINE"], "commit": True}, "bob": {"secret": secret}}
         )
     )
     claims.write_text(json.dumps({"alice": CLAIMS}))

@@ -13,7 +13,7 @@ from e2e_customer import Customer
 
 from powerauth_cli.demo.bank import BankRefused
 from powerauth_protocol.v3.signature import SignatureType
-from powerauth_sdk import Device, Inbox, MobileToken, Operation, ServerRefused, register_for_push, vault
+from powerauth_sdk import Device, MobileToken, Operation, ServerRefused, vault
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
@@ -46,19 +46,6 @@ async def test_an_otp_at_key_exchange_activates_at_once_and_a_wrong_one_does_not
         await Device(customer.config).activate_with_code(registration["activationCode"], PIN, otp="111111")
     await customer.phone.activate_with_code(registration["activationCode"], PIN, otp="918273")
     assert (await customer.phone.status()).state == "ACTIVE"
-
-
-async def test_an_unrequested_otp_does_not_skip_the_commit(customer: Customer) -> None:
-    registration = await customer.register()
-    await customer.phone.activate_with_code(registration["activationCode"], PIN, otp="123456")
-    assert (await customer.phone.status()).state == "PENDING_COMMIT"
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "GET"])
-async def test_the_server_validates_signatures_of_every_method(customer: Customer, method: str) -> None:
-    await customer.activate()
-    body = b"b=2&a=1%20x" if method == "GET" else b'{"any":"body"}'
-    await customer.phone.validate_signature(method=method, body=body, pin=PIN)
 
 
 async def test_a_login_is_verified_once_and_never_with_another_body(customer: Customer) -> None:
@@ -163,29 +150,6 @@ async def test_an_operation_without_a_user_is_claimed_first(customer: Customer) 
     assert (seen["status"], seen["userId"]) == ("APPROVED", customer.user_id)
 
 
-async def test_a_proximity_check_needs_the_otp_that_the_bank_shows(customer: Customer) -> None:
-    await customer.activate()
-    created = await customer.operation("e2e-proximity")
-    operations = MobileToken(customer.phone)
-    operation = await operations.detail(str(created["operationId"]))
-    assert "proximityOtp" not in str(operation.content), "the phone never gets the OTP from the server"
-    with pytest.raises(ServerRefused):
-        await operations.approve(operation, PIN)
-    otp = (await customer.bank.operation(operation.id))["proximityOtp"]
-    await operations.approve(operation, PIN, proximity_check={"otp": otp, "type": "QR_CODE"})
-    assert await customer.status_of(operation.id) == "APPROVED"
-
-
-async def test_one_factor_is_not_enough_where_two_are_asked_for(customer: Customer) -> None:
-    await customer.activate()
-    created = await customer.operation()
-    operations = MobileToken(customer.phone)
-    operation = await operations.detail(str(created["operationId"]))
-    with pytest.raises(ServerRefused):
-        await operations.approve(operation, None, signature_type=SignatureType.POSSESSION)
-    assert await customer.status_of(operation.id) == "PENDING"
-
-
 async def test_guessing_the_pin_blocks_and_the_bank_unblocks(customer: Customer) -> None:
     result = await customer.activate()
     for left in (4, 3, 2, 1, 0):
@@ -249,16 +213,6 @@ async def test_the_vault_signs_statements_and_adds_biometry(customer: Customer) 
     assert first != await vault.encryption_key(customer.phone, 8, PIN)
 
 
-async def test_name_and_user_info_travel_encrypted(customer: Customer) -> None:
-    result = await customer.activate()
-    assert (await customer.phone.user_info())["sub"] == customer.user_id
-    renamed = await customer.phone.rename("Alice's new phone ☎", PIN)
-    assert renamed == {"activationId": result.activation_id, "activationName": "Alice's new phone ☎"}
-    detail = await customer.phone.detail("two-factor", SignatureType.POSSESSION_KNOWLEDGE, PIN)
-    assert detail["activationName"] == "Alice's new phone ☎"
-    assert (await customer.bank.registration(result.activation_id))["name"] == "Alice's new phone ☎"
-
-
 async def test_a_removed_token_opens_nothing(customer: Customer) -> None:
     await customer.activate()
     token = await customer.phone.token()
@@ -294,19 +248,3 @@ async def test_another_banks_user_sees_nothing(customer: Customer) -> None:
         with pytest.raises(RuntimeError, match="NOT_FOUND"):
             await bank.call("GET", path)
     await bank.close()
-
-
-async def test_without_a_push_service_there_is_neither_registration_nor_inbox(customer: Customer) -> None:
-    await customer.activate()
-    inbox = Inbox(customer.phone)
-    for attempt in (
-        register_for_push(customer.phone, "fcm", "token"),
-        inbox.count_unread(),
-        inbox.messages(),
-        inbox.message("x"),
-        inbox.mark_read("x"),
-        inbox.mark_all_read(),
-    ):
-        with pytest.raises(ServerRefused) as refused:
-            await attempt
-        assert (refused.value.http_status, refused.value.code) == (404, "ERROR_NOT_FOUND")

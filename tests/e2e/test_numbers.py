@@ -83,11 +83,7 @@ async def test_free_data_passes_all_hops_unchanged(customer: Customer) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoiled",
-    [
-        '{"id":"%s","id":"%s","data":%s}',
-        '{"id":7,"data":%s,"was":["%s","%s"]}',
-    ],
+    "spoiled", ['{"id":"%s","id":"%s","data":%s}', '{"id":7,"data":%s,"was":["%s","%s"]}']
 )
 async def test_a_signed_body_that_reads_in_two_ways_approves_nothing(
     customer: Customer, spoiled: str

@@ -37,11 +37,7 @@ from servicekit.serving import BackgroundServer
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
-P, PK, PB = (
-    SignatureType.POSSESSION,
-    SignatureType.POSSESSION_KNOWLEDGE,
-    SignatureType.POSSESSION_BIOMETRY,
-)
+P, PK, PB = (SignatureType.POSSESSION, SignatureType.POSSESSION_KNOWLEDGE, SignatureType.POSSESSION_BIOMETRY)
 TYPE = "walk"
 TEMPLATES: dict[str, dict[str, Any]] = {
     "two factors": {"signatureType": ["POSSESSION_KNOWLEDGE", "POSSESSION_BIOMETRY"]},
@@ -133,10 +129,7 @@ class Walk:
         user = f"user-{uuid4().hex[:8]}"
         device = Device(AppConfig.from_sdk_config(self.stack.enrollment, self.sdk_config, version))
         created = await self.stack.core.call(
-            "activation/init",
-            userId=user,
-            applicationId=self.application_id,
-            commitPhase="ON_KEY_EXCHANGE",
+            "activation/init", userId=user, applicationId=self.application_id, commitPhase="ON_KEY_EXCHANGE"
         )
         await device.activate_with_code(
             created["activationCode"], PIN, profile=DeviceProfile(name="Phone", biometry=True)
@@ -222,9 +215,7 @@ async def _provisioned(stack: Stack, push: PushService) -> Walk:
     admin = stack.bank()
     texts = {"title": "Pay ${shop}", "message": "${amount} ${currency}", "attributes": ATTRIBUTES}
     await admin.call(
-        "PUT",
-        f"/admin/operations/texts/{TYPE}/en",
-        {**texts, "ui": UI, "resultTexts": RESULT_TEXTS},
+        "PUT", f"/admin/operations/texts/{TYPE}/en", {**texts, "ui": UI, "resultTexts": RESULT_TEXTS}
     )
     await admin.call("PUT", f"/admin/operations/texts/{TYPE}/cs", {**texts, "title": "Platba ${shop}"})
     await admin.call("PUT", "/admin/operations/texts/bare/sk", {"title": "Len po slovensky", "message": "-"})
@@ -303,11 +294,7 @@ async def _encrypted_examples(phone: Device, user: str) -> None:
         ("", b'{"data":"x"}', None),
         ("/string", b'"text"', sentence.encode()),
         ("/raw", b"\x00\xff raw", b"\x00\xff raw"),
-        (
-            "/generics",
-            b'{"requestObject":{"data":"x"}}',
-            b'{"status":"OK","responseObject":{"data":"x"}}',
-        ),
+        ("/generics", b'{"requestObject":{"data":"x"}}', b'{"status":"OK","responseObject":{"data":"x"}}'),
     ):
         path = f"/exchange/v3/signed{part}"
         got = await phone.signed_then_encrypted_call(path, uri_id=path, plaintext=sent, pin=PIN)

@@ -29,15 +29,7 @@ from fault_consumer import (
     effects,
 )
 from fault_load import Answer, Caller, Http, approval_at_the_door, operation_of, set_up, under_load
-from fault_stack import (
-    NO_LIMITS,
-    connected,
-    outbox_is_empty,
-    running,
-    server,
-    until,
-    waiting_for_locks,
-)
+from fault_stack import NO_LIMITS, connected, outbox_is_empty, running, server, until, waiting_for_locks
 
 from powerauth_cli.bench.provision import BenchPhone, CoreApi, activate, verify_body
 from powerauth_cli.localservers import RabbitServer

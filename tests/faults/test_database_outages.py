@@ -23,21 +23,8 @@ from fault_calls import (
     object_of,
     world_of,
 )
-from fault_load import (
-    Answer,
-    Caller,
-    Http,
-    operation_of,
-    under_load,
-)
-from fault_stack import (
-    NO_LIMITS,
-    outbox_is_empty,
-    running,
-    server,
-    until,
-    waiting_for_locks,
-)
+from fault_load import Answer, Caller, Http, operation_of, under_load
+from fault_stack import NO_LIMITS, outbox_is_empty, running, server, until, waiting_for_locks
 
 from powerauth_cli.bench.provision import verify_body
 from powerauth_cli.localservers import PostgresServer

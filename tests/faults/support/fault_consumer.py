@@ -14,11 +14,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, Integer, MetaData, String, Table, insert, select
 
-from powerauth_core.events import (
-    ACTIVATION_STATUS_CHANGED,
-    OPERATION_CREATED,
-    OPERATION_STATUS_CHANGED,
-)
+from powerauth_core.events import ACTIVATION_STATUS_CHANGED, OPERATION_CREATED, OPERATION_STATUS_CHANGED
 from servicekit.bus import Bus, Event
 from servicekit.bus.rabbitmq import RabbitBus
 from servicekit.database import Database, UtcTimestamp

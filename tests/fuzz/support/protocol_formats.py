@@ -385,11 +385,7 @@ def _bytes() -> list[WireFormat]:
 
     return [
         WireFormat(
-            "Base64",
-            [*texts, "", "AA==", "AAA="],
-            encoding.b64decode,
-            (EncodingError,),
-            encoding.b64encode,
+            "Base64", [*texts, "", "AA==", "AAA="], encoding.b64decode, (EncodingError,), encoding.b64encode
         ),
         WireFormat(
             "Base64 of URLs",
