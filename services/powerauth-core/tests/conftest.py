@@ -48,7 +48,6 @@ from core_test_audit import audit  # noqa: F401 fixture of several folders
 from core_test_phones import (  # noqa: F401 fixtures of every folder
     activate,
     audited,
-    call,
     change,
     init,
     make_device,

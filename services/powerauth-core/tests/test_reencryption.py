@@ -9,6 +9,7 @@ import sys
 import pytest
 import pytest_asyncio
 from core_test_api import Api, Serve, StartCore
+from core_test_rows import execute
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
@@ -45,8 +46,7 @@ async def core(start_core: StartCore) -> Core:
 
 async def fill(serve: Serve, core: Core) -> Api:
     """A clear-text installation with something in most secret columns; its client."""
-    async with core.database.transaction() as session:
-        await session.execute(text("DELETE FROM master_key_record"))
+    await execute(core, text("DELETE FROM master_key_record"))
     api = await serve(master_encryption_key="")
     await api.ok("application/create", applicationId="bank")
     await api.ok("application/config/create", applicationId="bank", key="oauth2_providers", values=[{"a": 1}])
@@ -73,10 +73,7 @@ async def fill(serve: Serve, core: Core) -> Api:
         await session.flush()
         session.add(
             RecoveryPuk(
-                recovery_code_id=code.id,
-                puk="$argon2i$hash",
-                puk_index=1,
-                status=RecoveryPukStatus.VALID,
+                recovery_code_id=code.id, puk="$argon2i$hash", puk_index=1, status=RecoveryPukStatus.VALID
             )
         )
     return api
@@ -125,8 +122,7 @@ async def test_a_second_run_finds_nothing(serve: Serve, core: Core) -> None:
 
 async def test_an_unreadable_value_is_counted_and_left(serve: Serve, core: Core) -> None:
     await fill(serve, core)
-    async with core.database.transaction() as session:
-        await session.execute(text("UPDATE pa_application_version SET application_secret = '!'"))
+    await execute(core, text("UPDATE pa_application_version SET application_secret = '!'"))
     progress = await encrypt_stored_secrets(core)
     assert progress["pa_application_version.application_secret"].unreadable == 1
     async with core.database.read() as session:

@@ -12,7 +12,6 @@ from core_test_api import Api
 from core_test_phones import Activate, InitActivation, MakeDevice, RunOutOfTime
 
 from powerauth_contracts.enums import ActivationStatus
-from powerauth_sdk.phone import Call
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -27,11 +26,11 @@ async def _codes(*posts: Coroutine[Any, Any, tuple[int, dict[str, Any]]]) -> Cou
 
 
 async def test_one_of_several_devices_gets_the_activation(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
+    api: Api, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started = await init()
     devices = [make_device() for _ in range(CALLERS)]
-    sealed = [await device.layer2(call) for device in devices]
+    sealed = [await device.layer2(api.call) for device in devices]
     requests = [
         {"activationCode": started["activationCode"], "applicationKey": device.app.key} | device.env(envelope)
         for device, envelope in zip(devices, sealed, strict=True)
@@ -44,11 +43,9 @@ async def test_one_of_several_devices_gets_the_activation(
     assert [item["activationStatus"] for item in history["items"]] == ["PENDING_COMMIT", "CREATED"]
 
 
-async def test_one_of_several_copies_of_an_envelope_is_accepted(
-    api: Api, call: Call, make_device: MakeDevice
-) -> None:
+async def test_one_of_several_copies_of_an_envelope_is_accepted(api: Api, make_device: MakeDevice) -> None:
     device = make_device()
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     request = {"userId": "user-1", "applicationKey": device.app.key} | device.env(sealed)
     outcomes = await _codes(*[api.post("activation/create", **request) for _ in range(CALLERS)])
     assert outcomes == {"OK": 1, "ERR0024": CALLERS - 1}

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from core_test_api import Api
 from core_test_phones import Activate, InitActivation, MakeDevice, RunOutOfTime
+from core_test_rows import execute
 from sqlalchemy import update
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations import expiry
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_sdk.phone import Call
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -48,10 +48,7 @@ async def test_reading_the_status_removes_what_is_late(
 
 @pytest.mark.parametrize(
     ("path", "request_object", "code"),
-    [
-        ("activation/commit", {}, "ERR0007"),
-        ("activation/otp/update", {"activationOtp": "1"}, "ERR0008"),
-    ],
+    [("activation/commit", {}, "ERR0007"), ("activation/otp/update", {"activationOtp": "1"}, "ERR0008")],
 )
 async def test_a_late_call_removes_the_activation_and_keeps_that(
     api: Api,
@@ -69,11 +66,11 @@ async def test_a_late_call_removes_the_activation_and_keeps_that(
 
 
 async def test_a_late_key_exchange_finds_nothing(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, run_out_of_time: RunOutOfTime
+    api: Api, init: InitActivation, make_device: MakeDevice, run_out_of_time: RunOutOfTime
 ) -> None:
     started, device = await init(), make_device()
     await run_out_of_time(started["activationId"])
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     request = {"activationCode": started["activationCode"], "applicationKey": device.app.key}
     assert await api.error("activation/prepare", **request, **device.env(sealed)) == "ERR0009"
 
@@ -112,12 +109,12 @@ async def test_the_job_removes_all_that_ran_out_lately_in_batches(
         await run_out_of_time(activation_id)
     fresh = (await init())["activationId"]
     ancient = (await init())["activationId"]
-    async with core.database.transaction() as session:
-        await session.execute(
-            update(Activation)
-            .where(Activation.activation_id == ancient)
-            .values(timestamp_activation_expire=clock.now() - timedelta(hours=2))
-        )
+    await execute(
+        core,
+        update(Activation)
+        .where(Activation.activation_id == ancient)
+        .values(timestamp_activation_expire=clock.now() - timedelta(hours=2)),
+    )
     assert await expiry.expire_overdue(core) == 4
     for activation_id in (*late, pending):
         assert await _stored_status(core, activation_id) is ActivationStatus.REMOVED

@@ -12,7 +12,7 @@ from powerauth_contracts.enums import ActivationStatus
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Call, Phone
+from powerauth_sdk.phone import Phone
 
 CREATED, PENDING_COMMIT, ACTIVE, BLOCKED, REMOVED = ActivationStatus
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
@@ -25,11 +25,11 @@ async def _status(api: Api, activation_id: str | None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_a_device_joins_by_code_in_every_protocol_version(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
+    api: Api, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     started = await init()
     device: Phone = make_device(version)
-    answer = await device.join(call, started["activationCode"])
+    answer = await device.join(api.call, started["activationCode"])
     assert answer["activationStatus"] == "PENDING_COMMIT"
     assert (answer["userId"], answer["applicationId"]) == ("user-1", "test-application")
     assert device.activation_id == answer["activationId"] == started["activationId"]
@@ -46,17 +46,17 @@ async def test_a_device_joins_by_code_in_every_protocol_version(
         "activationId": device.activation_id,
         "activated": True,
     }
-    blob = await device.status(call)
+    blob = await device.status(api.call)
     assert blob.activation_status == ACTIVE.code
     assert (blob.failed_attempts, blob.max_failed_attempts) == (0, 5)
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_a_known_user_is_activated_directly(
-    api: Api, call: Call, make_device: MakeDevice, version: ProtocolVersion
+    api: Api, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     device: Phone = make_device(version)
-    answer = await device.create(call, "user-9", additionalData={"tier": 1})
+    answer = await device.create(api.call, "user-9", additionalData={"tier": 1})
     assert (answer["activationStatus"], answer["userId"]) == ("PENDING_COMMIT", "user-9")
     await api.ok("activation/commit", activationId=device.activation_id)
     found = await _status(api, device.activation_id)

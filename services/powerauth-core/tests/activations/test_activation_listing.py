@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from core_test_api import Api, NewApplication
 from core_test_phones import Activate, InitActivation, RunOutOfTime
+from core_test_rows import found
 from sqlalchemy import select, update
 
 from powerauth_contracts import moments
@@ -142,8 +143,7 @@ async def test_flags_are_added_sorted_replaced_sorted_and_removed_in_order(
         assert answer == {"activationId": device.activation_id, "activationFlags": expected}, path
     after = await api.ok("activation/status", **request)
     assert after["timestampLastChange"] == before["timestampLastChange"]
-    async with core.database.read() as session:
-        messages = (await session.execute(select(AuditLog.message))).scalars().all()
+    messages = await found(core, select(AuditLog.message))
     # The second "create" adds nothing and is not recorded.
     assert messages.count("Activation flags changed") == 3
 

@@ -16,7 +16,6 @@ from powerauth_core.audit.models import AuditLog
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.container import Core
 from powerauth_core.kernel.changes import Listeners
-from powerauth_sdk.phone import Call
 from servicekit.bus import Event
 
 CREATED, PENDING_COMMIT, ACTIVE = (
@@ -118,14 +117,14 @@ async def test_an_otp_update_is_called_back_without_a_change_of_state(
 
 
 async def test_direct_activation_reports_both_states_and_a_failure_none(
-    api: Api, core: Core, callback: None, call: Call, make_device: MakeDevice
+    api: Api, core: Core, callback: None, make_device: MakeDevice
 ) -> None:
     device = make_device()
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     broken = device.env(sealed) | {"mac": "A" * 43 + "="}
     await api.error("activation/create", userId="user-1", applicationKey=device.app.key, **broken)
     assert await _callback_states(core) == []
-    await device.create(call, "user-1")
+    await device.create(api.call, "user-1")
     assert await _callback_states(core) == ["CREATED", "PENDING_COMMIT"]
 
 
@@ -145,13 +144,7 @@ async def test_the_audit_tells_what_happened_without_secrets(
     records = [(row.subject_id, json.loads(row.param or "{}")) for row in rows]
     assert [params["status"] for _, params in records] == ["CREATED", "PENDING_COMMIT", "ACTIVE", "BLOCKED"]
     assert {subject for subject, _ in records} == {"user-1"}
-    assert records[0][1].keys() == {
-        "activationId",
-        "userId",
-        "applicationId",
-        "status",
-        "maxFailedAttempts",
-    }
+    assert records[0][1].keys() == {"activationId", "userId", "applicationId", "status", "maxFailedAttempts"}
     assert records[3][1] | {"activationId": ""} == {
         "activationId": "",
         "userId": "user-1",

@@ -12,7 +12,7 @@ from core_test_rows import rewrite
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_sdk.phone import Call, Phone
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -22,9 +22,9 @@ async def _state(api: Api, activation_id: str) -> tuple[str, int]:
     return found["activationStatus"], found["failedAttempts"]
 
 
-async def _try(api: Api, call: Call, device: Phone, code: str, otp: str | None) -> str:
+async def _try(api: Api, device: Phone, code: str, otp: str | None) -> str:
     """Key exchange with an OTP; the new state or the error code."""
-    sealed = await device.layer2(call, otp=otp)
+    sealed = await device.layer2(api.call, otp=otp)
     request = {"activationCode": code, "applicationKey": device.app.key} | device.env(sealed)
     _, body = await api.post("activation/prepare", **request)
     answer = body["responseObject"]
@@ -47,29 +47,29 @@ COMMIT_MODES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("mode", EXCHANGE_MODES)
 async def test_an_otp_for_the_key_exchange_activates_at_once(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, mode: dict[str, Any]
+    api: Api, init: InitActivation, make_device: MakeDevice, mode: dict[str, Any]
 ) -> None:
     started, device = await init(**mode), make_device()
     code, activation_id = started["activationCode"], started["activationId"]
     for missing in (None, "", "   "):
-        assert await _try(api, call, device, code, missing) == "ERR0031"
+        assert await _try(api, device, code, missing) == "ERR0031"
     assert await _state(api, activation_id) == ("CREATED", 0)
-    assert await _try(api, call, device, code, "000000") == "ERR0031"
+    assert await _try(api, device, code, "000000") == "ERR0031"
     assert await _state(api, activation_id) == ("CREATED", 1)
-    assert await _try(api, call, device, code, "918273") == "ACTIVE"
+    assert await _try(api, device, code, "918273") == "ACTIVE"
     assert await _state(api, activation_id) == ("ACTIVE", 0)
     assert await api.error("activation/commit", activationId=activation_id) == "ERR0008"
 
 
 @pytest.mark.parametrize("mode", COMMIT_MODES)
 async def test_an_otp_for_the_commit_guards_the_commit(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, mode: dict[str, Any]
+    api: Api, init: InitActivation, make_device: MakeDevice, mode: dict[str, Any]
 ) -> None:
     started, device = await init(**mode), make_device()
     code, activation_id = started["activationCode"], started["activationId"]
-    assert await _try(api, call, device, code, "918273") == "ERR0031"
+    assert await _try(api, device, code, "918273") == "ERR0031"
     assert await _state(api, activation_id) == ("CREATED", 0)
-    assert await _try(api, call, device, code, None) == "PENDING_COMMIT"
+    assert await _try(api, device, code, None) == "PENDING_COMMIT"
     for missing in (None, "", " "):
         assert (
             await api.error("activation/commit", activationId=activation_id, activationOtp=missing)
@@ -86,14 +86,14 @@ async def test_an_otp_for_the_commit_guards_the_commit(
 
 
 async def test_the_last_wrong_otp_removes_the_activation(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
+    api: Api, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started = await init(**EXCHANGE_MODES[0], maxFailureCount=2)
     device = make_device()
     for expected in (("CREATED", 1), ("REMOVED", 2)):
-        assert await _try(api, call, device, started["activationCode"], "000000") == "ERR0031"
+        assert await _try(api, device, started["activationCode"], "000000") == "ERR0031"
         assert await _state(api, started["activationId"]) == expected
-    assert await _try(api, call, device, started["activationCode"], "918273") == "ERR0009"
+    assert await _try(api, device, started["activationCode"], "918273") == "ERR0009"
     reasons = [
         item["eventReason"]
         for item in (await api.ok("activation/history", activationId=started["activationId"]))["items"]
@@ -135,11 +135,9 @@ async def test_an_updated_otp_replaces_the_first_and_is_asked_for_at_the_commit(
     await api.ok("activation/commit", **request, activationOtp="2222")
 
 
-async def test_direct_activation_accepts_an_otp_for_its_commit(
-    api: Api, call: Call, make_device: MakeDevice
-) -> None:
+async def test_direct_activation_accepts_an_otp_for_its_commit(api: Api, make_device: MakeDevice) -> None:
     device = make_device()
-    answer = await device.create(call, "user-1", activationOtp="4711")
+    answer = await device.create(api.call, "user-1", activationOtp="4711")
     assert answer["activationStatus"] == "PENDING_COMMIT"
     found = await api.ok("activation/status", activationId=device.activation_id)
     assert (found["activationOtpValidation"], found["commitPhase"]) == ("NONE", "ON_COMMIT")

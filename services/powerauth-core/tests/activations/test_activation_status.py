@@ -8,7 +8,7 @@ import os
 import pytest
 from core_test_api import Api, TestApplication
 from core_test_phones import Activate, InitActivation
-from core_test_rows import rewrite
+from core_test_rows import execute, rewrite
 from sqlalchemy import update
 
 from powerauth_contracts.enums import ActivationStatus
@@ -17,7 +17,6 @@ from powerauth_core.container import Core
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import DecryptionError
 from powerauth_protocol.v3.counter import advance, counter_hash
-from powerauth_sdk.phone import Call
 from servicekit.testing import PATIENCE_SECONDS
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
@@ -88,15 +87,14 @@ async def test_without_device_key_the_blob_is_random_with_a_nonce_for_a_challeng
 
 @pytest.mark.parametrize("status", [s for s in ActivationStatus if s is not ActivationStatus.CREATED])
 async def test_the_device_reads_its_state_and_counter(
-    core: Core, call: Call, activate: Activate, status: ActivationStatus
+    core: Core, api: Api, activate: Activate, status: ActivationStatus
 ) -> None:
     device = await activate(status)
     moved = advance(device.ctr_data, 300)
-    async with core.database.transaction() as session:
-        await session.execute(
-            update(Activation).values(counter=300, ctr_data=b64encode(moved), failed_attempts=258)
-        )
-    blob = await device.status(call)
+    await execute(
+        core, update(Activation).values(counter=300, ctr_data=b64encode(moved), failed_attempts=258)
+    )
+    blob = await device.status(api.call)
     assert blob.activation_status == status.code
     assert (blob.current_version, blob.upgrade_version) == (3, 3)
     assert (blob.ctr_byte, blob.failed_attempts, blob.max_failed_attempts) == (300 % 256, 2, 5)

@@ -11,7 +11,7 @@ from core_test_phones import InitActivation, MakeDevice
 from powerauth_core.container import Core
 from powerauth_core.envelopes.service import ClosedEnvelope
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_sdk.phone import Call, Phone, Sealed
+from powerauth_sdk.phone import Phone, Sealed
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ async def _states(api: Api, activation_id: str) -> list[str]:
 
 
 async def test_a_direct_activation_is_active_with_its_recovery_code(
-    api: Api, core: Core, call: Call, make_device: MakeDevice, with_recovery: None
+    api: Api, core: Core, make_device: MakeDevice, with_recovery: None
 ) -> None:
     device = make_device()
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     answer = await key_exchange.create(core, user_id="user-1", closed=_closed(device, sealed), commit=True)
     assert answer.activation_status.value == "ACTIVE"
     device.accept(sealed, answer.sealed.members)
@@ -49,7 +49,7 @@ async def test_a_direct_activation_is_active_with_its_recovery_code(
     assert code["status"] == "ACTIVE"
 
     successor = make_device()
-    sealed = await successor.layer2(call)
+    sealed = await successor.layer2(api.call)
     code, puk = device.open_recovery
     replaced = await recovery.create(core, code=code, puk=puk, closed=_closed(successor, sealed), commit=True)
     assert replaced.activation_status.value == "ACTIVE"
@@ -65,10 +65,10 @@ async def test_a_direct_activation_is_active_with_its_recovery_code(
     ],
 )
 async def test_an_otp_for_the_commit_is_never_skipped(
-    core: Core, call: Call, init: InitActivation, make_device: MakeDevice, mode: dict[str, Any], expected: str
+    core: Core, api: Api, init: InitActivation, make_device: MakeDevice, mode: dict[str, Any], expected: str
 ) -> None:
     started, device = await init(**mode), make_device()
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     answer = await key_exchange.prepare(
         core,
         code=started["activationCode"],
@@ -80,10 +80,10 @@ async def test_an_otp_for_the_commit_is_never_skipped(
 
 
 async def test_without_the_keyword_nothing_is_committed(
-    core: Core, call: Call, init: InitActivation, make_device: MakeDevice
+    core: Core, api: Api, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(), make_device()
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     answer = await key_exchange.prepare(
         core,
         code=started["activationCode"],

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from core_test_api import Api
 from core_test_original import MASTER_KEY, Original
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -21,10 +19,7 @@ from servicekit.testing import fresh_database
 
 HERE = Path(__file__).parent
 
-RELEASES = {
-    "1.9": ("original_1_9.sql",),
-    "1.10": ("original_1_9.sql", "original_1_10.sql", "liquibase.sql"),
-}
+RELEASES = {"1.9": ("original_1_9.sql",), "1.10": ("original_1_9.sql", "original_1_10.sql", "liquibase.sql")}
 Execute = Callable[..., Awaitable[None]]
 
 
@@ -128,17 +123,3 @@ async def database_url(adopted_template: str, tmp_path: Path) -> AsyncIterator[s
     """What the cores of these tests run on: an adopted database."""
     async with fresh_database("postgresql", tmp_path, template=adopted_template) as url:
         yield url
-
-
-Call = Callable[[str, Any], Awaitable[dict[str, Any]]]
-
-
-@pytest.fixture
-def call(api: Api) -> Call:
-    """The core as devices see it: path and request object in, response object out."""
-
-    async def post(path: str, request: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = await api.ok(path, **request)
-        return answer
-
-    return post

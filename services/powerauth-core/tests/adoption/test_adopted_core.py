@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 import pytest
 from core_test_api import Api
 from core_test_original import CALLBACK_PASSWORD, OTP, PUK, SEQUENCES, Original
+from core_test_rows import execute, found
 from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.applications import Starlette
@@ -28,10 +29,6 @@ from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone, token_request
 from servicekit import clock
 from servicekit.serving import BackgroundServer
-
-if TYPE_CHECKING:
-    from adoption.conftest import Call
-
 
 VERSIONS = list(ProtocolVersion)
 ALL_TIME = {"timestampFrom": "2000-01-01T00:00:00.000Z", "timestampTo": "2100-01-01T00:00:00.000Z"}
@@ -61,14 +58,14 @@ async def test_signatures_of_adopted_activations_are_verified(
     assert not (await api.ok("signature/verify", **forged))["signatureValid"]
 
 
-async def test_the_status_is_what_the_phone_knows(api: Api, call: Call, original: Original) -> None:
+async def test_the_status_is_what_the_phone_knows(api: Api, original: Original) -> None:
     expected = {"pending": 2, "sealed": 3, "clear": 3, "blocked": 4, "removed": 5}
     for name, status in expected.items():
         device = phone(original, name)
-        blob = await device.status(call)
+        blob = await device.status(api.call)
         assert blob.activation_status == ActivationStatus(status)
         assert (blob.current_version, blob.ctr_byte) == (3, 300 % 256)
-    clear = await phone(original, "clear").status(call)
+    clear = await phone(original, "clear").status(api.call)
     assert (clear.failed_attempts, clear.max_failed_attempts) == (2, 7)
 
 
@@ -84,11 +81,11 @@ async def test_an_adopted_token_is_valid_and_a_wrong_digest_is_not(api: Api, ori
     "version", [ProtocolVersion.V3_0, ProtocolVersion.V3_2, ProtocolVersion.V3_3], ids=str
 )
 async def test_envelopes_are_opened_with_adopted_keys(
-    api: Api, call: Call, original: Original, version: ProtocolVersion
+    api: Api, original: Original, version: ProtocolVersion
 ) -> None:
     """Server private keys and, before 3.3, master private keys of both lengths."""
     device = phone(original, "sealed", version)
-    await device.prepare_scope(call, Scope.ACTIVATION)
+    await device.prepare_scope(api.call, Scope.ACTIVATION)
     sealed = device.seal(SharedInfo1.CREATE_TOKEN, b"{}")
     answer = await api.ok(
         "token/create",
@@ -100,42 +97,36 @@ async def test_envelopes_are_opened_with_adopted_keys(
     assert set(sealed.open_json(answer)) == {"tokenId", "tokenSecret"}
 
 
-async def test_an_activation_begun_at_the_original_is_finished_here(
-    api: Api, call: Call, original: Original
-) -> None:
+async def test_an_activation_begun_at_the_original_is_finished_here(api: Api, original: Original) -> None:
     begun = original.devices["created"]
     device = Phone(begun.app, ProtocolVersion.V3_3, generate_key_pair())
-    await device.join(call, original.codes["created"], otp=OTP)
+    await device.join(api.call, original.codes["created"], otp=OTP)
     assert device.activation_id == begun.activation_id
-    assert (await device.status(call)).activation_status == ActivationStatus.ACTIVE
+    assert (await device.status(api.call)).activation_status == ActivationStatus.ACTIVE
     pending = phone(original, "pending")
     await api.ok("activation/commit", activationId=pending.activation_id)
     assert (await api.ok("signature/verify", **pending.sign(b"{}").request))["signatureValid"]
 
 
-async def test_an_adopted_recovery_code_opens_a_new_activation(
-    api: Api, call: Call, original: Original
-) -> None:
+async def test_an_adopted_recovery_code_opens_a_new_activation(api: Api, original: Original) -> None:
     lost = original.devices["clear"]
     for code, puk in ((original.recovery_code, PUK), (original.postcard_code, PUK)):
         device = Phone(lost.app, ProtocolVersion.V3_3, generate_key_pair())
-        sealed = await device.layer2(call)
+        sealed = await device.layer2(api.call)
         request = {"recoveryCode": code, "applicationKey": device.app.key, **device.env(sealed)}
         if code == original.postcard_code:
             # A postcard counts only after a phone has confirmed it.
             assert await api.error("activation/recovery/create", **request, puk=puk) == "ERR0024"
             continue
         device.accept(sealed, await api.ok("activation/recovery/create", **request, puk=puk))
-        assert (await device.status(call)).activation_status == ActivationStatus.PENDING_COMMIT
+        assert (await device.status(api.call)).activation_status == ActivationStatus.PENDING_COMMIT
     old = await api.ok("activation/status", activationId=lost.activation_id)
     assert old["activationStatus"] == "REMOVED"
 
 
-async def test_a_wrong_puk_is_counted_on_an_adopted_code(
-    api: Api, call: Call, original: Original, core: Core
-) -> None:
+async def test_a_wrong_puk_is_counted_on_an_adopted_code(api: Api, original: Original, core: Core) -> None:
     device = Phone(original.devices["clear"].app, ProtocolVersion.V3_3, generate_key_pair())
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     code = await api.error(
         "activation/recovery/create",
         recoveryCode=original.recovery_code,
@@ -158,11 +149,11 @@ async def test_a_callback_is_delivered_with_the_adopted_password(
 
     blocked = original.devices["sealed"].activation_id
     async with BackgroundServer(Starlette(routes=[Route("/callback", take, methods=["POST"])])) as server:
-        async with core.database.transaction() as session:
-            await session.execute(
-                text("UPDATE pa_application_callback SET callback_url = :url WHERE enabled"),
-                {"url": f"{server.url}/callback"},
-            )
+        await execute(
+            core,
+            text("UPDATE pa_application_callback SET callback_url = :url WHERE enabled"),
+            {"url": f"{server.url}/callback"},
+        )
         await api.ok("activation/block", activationId=blocked)
         await core.callbacks.idle()
     ((headers, body),) = received
@@ -300,5 +291,4 @@ async def test_the_clear_part_can_be_encrypted_and_goes_on_to_work(
 
 async def values(core: Core, query: str) -> list[Any]:
     """The first column of a query's rows."""
-    async with core.database.read() as session:
-        return list((await session.execute(text(query))).scalars())
+    return await found(core, text(query))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from core_test_api import Api, TestApplication
+from core_test_rows import execute
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -89,8 +90,7 @@ async def test_minimum_protocol_version_comes_from_the_configuration(
 async def test_a_missing_or_unreadable_master_key_is_an_error_only_when_used(
     core: Core, application: TestApplication, statement: str, error: type[Exception]
 ) -> None:
-    async with core.database.transaction() as session:
-        await session.execute(text(statement))
+    await execute(core, text(statement))
     core.application_cache.clear()
     async with core.database.read() as session:
         facts = await core.application_cache.by_key(session, application.application_key)

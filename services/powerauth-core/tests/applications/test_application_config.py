@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core_test_api import Api, Serve, TestApplication
+from core_test_rows import found
 from sqlalchemy import select
 
 from powerauth_core.applications import config_service
@@ -110,7 +111,6 @@ async def test_secrets_in_values_do_not_reach_the_audit(
         key="oauth2_providers",
         values=[PROVIDER],
     )
-    async with core.database.read() as session:
-        params = (await session.execute(select(AuditLog.param))).scalars().all()
+    params = await found(core, select(AuditLog.param))
     assert params
     assert not any("hidden" in str(param) for param in params)

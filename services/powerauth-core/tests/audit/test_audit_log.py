@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from core_test_api import Api, StartCore
+from core_test_rows import found
 from sqlalchemy import func, select
 
 from powerauth_contracts.enums import AuditLevel
@@ -88,11 +89,7 @@ async def test_newest_first_in_pages(api: Api, timeline: Timeline) -> None:
     assert await listed(api, pageSize=2) == ["4", "3"]
     assert await listed(api, pageNumber=2, pageSize=2) == ["0"]
     answer = await api.ok(
-        "audit/log/list",
-        subjectId="user",
-        timestampFrom=0,
-        timestampTo="2027-01-01T00:00:00Z",
-        pageSize=4,
+        "audit/log/list", subjectId="user", timestampFrom=0, timestampTo="2027-01-01T00:00:00Z", pageSize=4
     )
     assert answer["hasNext"] is True
 
@@ -159,8 +156,7 @@ async def test_old_records_are_deleted_by_the_job(core: Core, timeline: Timeline
         await timeline.add(days * 24 * 60, str(days))
     timeline.monkeypatch.setattr(clock, "now", lambda: NOW)
     assert await jobs.run_job(core, "cleanAuditLog")
-    async with core.database.read() as session:
-        kept = (await session.execute(select(AuditLog.message))).scalars().all()
+    kept = await found(core, select(AuditLog.message))
     assert sorted(kept) == ["-364", "0"]
 
 

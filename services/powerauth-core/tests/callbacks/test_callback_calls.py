@@ -73,13 +73,7 @@ SWITCHED_OFF: dict[str, Any] = {
         "trustStorePasswordSet": False,
     },
     "httpBasic": {"enabled": False, "username": None, "passwordSet": False},
-    "oauth2": {
-        "enabled": False,
-        "tokenUri": None,
-        "clientId": None,
-        "clientSecretSet": False,
-        "scope": None,
-    },
+    "oauth2": {"enabled": False, "tokenUri": None, "clientId": None, "clientSecretSet": False, "scope": None},
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,6 +14,7 @@ import pytest_asyncio
 from core_test_api import Api, NewApplication, StartCore, TestApplication
 from core_test_changes import operation_change, report_in
 from core_test_changes import report as change
+from core_test_rows import execute
 from sqlalchemy import select, update
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -39,7 +40,10 @@ pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 class Receiver:
     """A bank's endpoint that remembers what it got and answers as told."""
 
-    def __init__(self) -> None:
+    url: str
+
+    def __init__(self, api: Api, application_id: str) -> None:
+        self._api, self._application_id = api, application_id
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
         self.answers: list[int] = []
@@ -63,6 +67,18 @@ class Receiver:
         status, content = self.token_answer
         return JSONResponse(content, status)
 
+    async def configure(self, **changes: Any) -> str:
+        """Create a callback to here."""
+        fields = {
+            "applicationId": self._application_id,
+            "name": "callback",
+            "type": "ACTIVATION_STATUS_CHANGE",
+            "callbackUrl": f"{self.url}/callback",
+            "attributes": ["userId", "activationStatus"],
+        }
+        created: str = (await self._api.ok("application/callback/create", **fields | changes))["id"]
+        return created
+
     def app(self) -> Starlette:
         return Starlette(
             routes=[
@@ -72,36 +88,12 @@ class Receiver:
         )
 
 
-@pytest.fixture
-def receiver() -> Receiver:
-    return Receiver()
-
-
 @pytest_asyncio.fixture
-async def url(receiver: Receiver) -> AsyncGenerator[str]:
-    async with BackgroundServer(receiver.app()) as server:
-        yield server.url
-
-
-Configure = Callable[..., Awaitable[str]]
-
-
-@pytest.fixture
-def configure(api: Api, application: TestApplication, url: str) -> Configure:
-    """Create a callback to the receiver."""
-
-    async def create(**changes: Any) -> str:
-        fields = {
-            "applicationId": application.application_id,
-            "name": "callback",
-            "type": "ACTIVATION_STATUS_CHANGE",
-            "callbackUrl": f"{url}/callback",
-            "attributes": ["userId", "activationStatus"],
-        }
-        created: str = (await api.ok("application/callback/create", **fields | changes))["id"]
-        return created
-
-    return create
+async def receiver(api: Api, application: TestApplication) -> AsyncGenerator[Receiver]:
+    made = Receiver(api, application.application_id)
+    async with BackgroundServer(made.app()) as server:
+        made.url = server.url
+        yield made
 
 
 async def events(core: Core) -> list[CallbackUrlEvent]:
@@ -122,10 +114,8 @@ async def one_is_pending(core: Core) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_changes_of_one_subject_are_told_one_after_the_other(
-    core: Core, configure: Configure, receiver: Receiver
-) -> None:
-    await configure(attributes=["userId"])
+async def test_changes_of_one_subject_are_told_one_after_the_other(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(attributes=["userId"])
     receiver.gate = asyncio.Event()
     for number in range(3):
         await change(core, user_id=f"user-{number}")
@@ -142,14 +132,20 @@ async def test_changes_of_one_subject_are_told_one_after_the_other(
     assert {event.status for event in await events(core)} == {"COMPLETED"}
 
 
+async def told(core: Core, **facts: Any) -> None:
+    """A change, and whatever it is told to."""
+    await change(core, **facts)
+    await core.callbacks.idle()
+
+
 async def make_due(core: Core) -> None:
     """Let the waiting time of every PENDING event be over."""
-    async with core.database.transaction() as session:
-        await session.execute(
-            update(CallbackUrlEvent)
-            .where(CallbackUrlEvent.status == "PENDING")
-            .values(timestamp_next_call=clock.now() - timedelta(seconds=1))
-        )
+    await execute(
+        core,
+        update(CallbackUrlEvent)
+        .where(CallbackUrlEvent.status == "PENDING")
+        .values(timestamp_next_call=clock.now() - timedelta(seconds=1)),
+    )
 
 
 async def run(core: Core, job: str = "dispatchPendingCallbackUrlEvents") -> None:
@@ -157,12 +153,9 @@ async def run(core: Core, job: str = "dispatchPendingCallbackUrlEvents") -> None
     await core.callbacks.idle()
 
 
-async def test_a_change_is_delivered_after_its_commit(
-    core: Core, configure: Configure, receiver: Receiver
-) -> None:
-    await configure()
-    await change(core)
-    await core.callbacks.idle()
+async def test_a_change_is_delivered_after_its_commit(core: Core, receiver: Receiver) -> None:
+    await receiver.configure()
+    await told(core)
     assert receiver.bodies == [
         {"type": "ACTIVATION", "activationId": "a-1", "userId": "user", "activationStatus": "ACTIVE"}
     ]
@@ -175,10 +168,8 @@ async def test_a_change_is_delivered_after_its_commit(
     assert event.timestamp_delete_after - event.timestamp_created >= timedelta(days=30)
 
 
-async def test_a_change_rolled_back_sends_nothing(
-    core: Core, configure: Configure, receiver: Receiver
-) -> None:
-    await configure()
+async def test_a_change_rolled_back_sends_nothing(core: Core, receiver: Receiver) -> None:
+    await receiver.configure()
 
     async def fail() -> None:
         async with core.database.transaction() as session:
@@ -191,11 +182,9 @@ async def test_a_change_rolled_back_sends_nothing(
     assert (receiver.bodies, await events(core)) == ([], [])
 
 
-async def test_a_change_rolled_back_to_a_savepoint_sends_nothing(
-    core: Core, configure: Configure, receiver: Receiver
-) -> None:
+async def test_a_change_rolled_back_to_a_savepoint_sends_nothing(core: Core, receiver: Receiver) -> None:
     """The next event may get the number of the one that is gone."""
-    await configure()
+    await receiver.configure()
 
     async def fail(session: Any) -> None:
         async with session.begin_nested():
@@ -212,25 +201,24 @@ async def test_a_change_rolled_back_to_a_savepoint_sends_nothing(
 
 
 async def test_only_enabled_callbacks_of_the_application_and_type_hear(
-    api: Api, core: Core, configure: Configure, receiver: Receiver, new_application: NewApplication
+    api: Api, core: Core, receiver: Receiver, new_application: NewApplication
 ) -> None:
     await new_application("other")
-    await configure(type="OPERATION_STATUS_CHANGE")
-    await configure(applicationId="other")
-    removed = await configure()
+    await receiver.configure(type="OPERATION_STATUS_CHANGE")
+    await receiver.configure(applicationId="other")
+    removed = await receiver.configure()
     await api.ok("application/callback/remove", id=removed)
-    await change(core)
-    await core.callbacks.idle()
+    await told(core)
     assert receiver.bodies == []
 
 
 async def test_an_operation_is_reported_to_the_callbacks_of_all_its_applications(
-    core: Core, configure: Configure, receiver: Receiver, new_application: NewApplication
+    core: Core, receiver: Receiver, new_application: NewApplication
 ) -> None:
     await new_application("other")
     attributes = ["applications", "status", "additionalData", "timestampCreated"]
     for name in ("test-application", "other"):
-        await configure(applicationId=name, type="OPERATION_STATUS_CHANGE", attributes=attributes)
+        await receiver.configure(applicationId=name, type="OPERATION_STATUS_CHANGE", attributes=attributes)
     moment = moments.from_ms(1735689600123)
     told = {"userAgent": "PowerAuthNetworking/1.1.7 (en; wifi) App/1 (Apple; iOS/17.4, iPhone)"}
     change = operation_change(
@@ -253,25 +241,21 @@ async def test_an_operation_is_reported_to_the_callbacks_of_all_its_applications
 
 @pytest.mark.parametrize("status", [302, 404, 500])
 async def test_everything_but_2xx_is_a_failure_and_one_attempt_is_the_default(
-    core: Core, configure: Configure, receiver: Receiver, status: int
+    core: Core, receiver: Receiver, status: int
 ) -> None:
-    await configure()
+    await receiver.configure()
     receiver.answers = [status]
-    await change(core)
-    await core.callbacks.idle()
+    await told(core)
     event = await only_event(core)
     assert (event.status, event.attempts, event.timestamp_next_call) == ("FAILED", 1, None)
     assert event.timestamp_rerun_after is None
     assert len(receiver.bodies) == 1
 
 
-async def test_retries_carry_the_same_body_and_key_until_accepted(
-    core: Core, configure: Configure, receiver: Receiver
-) -> None:
-    await configure(maxAttempts=3)
+async def test_retries_carry_the_same_body_and_key_until_accepted(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(maxAttempts=3)
     receiver.answers = [500, 503, 200]
-    await change(core)
-    await core.callbacks.idle()
+    await told(core)
     first = await only_event(core)
     assert (first.status, first.attempts, first.timestamp_rerun_after) == ("PENDING", 1, None)
     assert first.timestamp_next_call is not None
@@ -288,13 +272,10 @@ async def test_retries_carry_the_same_body_and_key_until_accepted(
     assert len({headers["idempotency-key"] for headers in receiver.headers}) == 1
 
 
-async def test_the_last_failed_attempt_ends_the_event(
-    core: Core, configure: Configure, receiver: Receiver
-) -> None:
-    await configure(maxAttempts=2)
+async def test_the_last_failed_attempt_ends_the_event(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(maxAttempts=2)
     receiver.answers = [500, 500]
-    await change(core)
-    await core.callbacks.idle()
+    await told(core)
     await make_due(core)
     await run(core)
     event = await only_event(core)
@@ -302,41 +283,34 @@ async def test_the_last_failed_attempt_ends_the_event(
     assert event.timestamp_delete_after is not None
 
 
-async def test_an_unreachable_receiver_is_a_failure(core: Core, configure: Configure) -> None:
-    await configure(callbackUrl="http://127.0.0.1:1/callback")
-    await change(core)
-    await core.callbacks.idle()
+async def test_an_unreachable_receiver_is_a_failure(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(callbackUrl="http://127.0.0.1:1/callback")
+    await told(core)
     assert (await only_event(core)).status == "FAILED"
 
 
-async def test_no_answer_in_time_is_a_failure(
-    start_core: StartCore, configure: Configure, receiver: Receiver
-) -> None:
+async def test_no_answer_in_time_is_a_failure(start_core: StartCore, receiver: Receiver) -> None:
     receiver.gate = asyncio.Event()
-    await configure()
+    await receiver.configure()
     impatient = await start_core(http_response_timeout_ms=50, http_connection_timeout_ms=50)
-    await change(impatient)
-    await impatient.callbacks.idle()
+    await told(impatient)
     receiver.gate.set()
     assert (await only_event(impatient)).status == "FAILED"
 
 
 async def test_attempts_switched_off_make_no_event(
-    start_core: StartCore, core: Core, configure: Configure, receiver: Receiver
+    start_core: StartCore, core: Core, receiver: Receiver
 ) -> None:
-    await configure()
+    await receiver.configure()
     off = await start_core(callbacks_default_max_attempts=0)
     await change(off)
     assert (await events(core), receiver.bodies) == ([], [])
 
 
-async def test_a_removed_callback_ends_its_pending_events(
-    api: Api, core: Core, configure: Configure, receiver: Receiver
-) -> None:
-    callback = await configure(maxAttempts=5)
+async def test_a_removed_callback_ends_its_pending_events(api: Api, core: Core, receiver: Receiver) -> None:
+    callback = await receiver.configure(maxAttempts=5)
     receiver.answers = [500]
-    await change(core)
-    await core.callbacks.idle()
+    await told(core)
     await api.ok("application/callback/remove", id=callback)
     await make_due(core)
     await run(core)
@@ -344,19 +318,16 @@ async def test_a_removed_callback_ends_its_pending_events(
     assert len(receiver.bodies) == 1
 
 
-async def test_an_update_is_used_for_the_next_attempt(
-    api: Api, core: Core, configure: Configure, receiver: Receiver, url: str
-) -> None:
-    callback = await configure(maxAttempts=5, callbackUrl=f"{url}/unknown")
-    await change(core)
-    await core.callbacks.idle()
+async def test_an_update_is_used_for_the_next_attempt(api: Api, core: Core, receiver: Receiver) -> None:
+    callback = await receiver.configure(maxAttempts=5, callbackUrl=f"{receiver.url}/unknown")
+    await told(core)
     await api.ok(
         "application/callback/update",
         id=callback,
         applicationId="test-application",
         name="n",
         type="ACTIVATION_STATUS_CHANGE",
-        callbackUrl=f"{url}/callback",
+        callbackUrl=f"{receiver.url}/callback",
         maxAttempts=5,
     )
     await make_due(core)
@@ -366,29 +337,27 @@ async def test_an_update_is_used_for_the_next_attempt(
 
 
 async def test_an_open_circuit_stores_failed_events_until_a_success(
-    start_core: StartCore, configure: Configure, receiver: Receiver
+    start_core: StartCore, receiver: Receiver
 ) -> None:
     core = await start_core(callbacks_failure_threshold=2, callbacks_failure_reset_timeout_ms=3_600_000)
-    callback = await configure()
+    callback = await receiver.configure()
     receiver.answers = [500, 500]
     for _ in range(3):
-        await change(core)
-        await core.callbacks.idle()
+        await told(core)
     statuses = [(event.status, event.attempts) for event in await events(core)]
     assert statuses == [("FAILED", 1), ("FAILED", 1), ("FAILED", 0)]
     assert len(receiver.bodies) == 2
     core.callbacks.clients._entries[callback].breaker.last_failure = -1e9  # the timeout is over
     for _ in range(2):
-        await change(core)
-        await core.callbacks.idle()
+        await told(core)
     assert [event.status for event in await events(core)][3:] == ["COMPLETED", "COMPLETED"]
 
 
 async def test_what_does_not_fit_the_queue_waits_in_the_table(
-    start_core: StartCore, configure: Configure, receiver: Receiver
+    start_core: StartCore, receiver: Receiver
 ) -> None:
     core = await start_core(callbacks_concurrency=1, callbacks_queue_capacity=5)
-    await configure()
+    await receiver.configure()
     receiver.gate = asyncio.Event()
     for number in range(3):
         await change(core, user_id=str(number))
@@ -402,10 +371,10 @@ async def test_what_does_not_fit_the_queue_waits_in_the_table(
 
 
 async def test_stopping_puts_back_what_waits_and_finishes_what_is_under_way(
-    start_core: StartCore, configure: Configure, receiver: Receiver
+    start_core: StartCore, receiver: Receiver
 ) -> None:
     core = await start_core(callbacks_concurrency=1)
-    await configure(maxAttempts=2)
+    await receiver.configure(maxAttempts=2)
     receiver.gate = asyncio.Event()
     for number in range(2):
         await change(core, user_id=str(number))
@@ -422,10 +391,10 @@ async def test_stopping_puts_back_what_waits_and_finishes_what_is_under_way(
 
 
 async def test_two_replicas_share_pending_events_and_send_each_once(
-    start_core: StartCore, configure: Configure, receiver: Receiver
+    start_core: StartCore, receiver: Receiver
 ) -> None:
     replicas = [await start_core(callbacks_pending_dispatch_limit=5) for _ in range(2)]
-    await configure(maxAttempts=3)
+    await receiver.configure(maxAttempts=3)
     receiver.answers = [500] * 10
     for number in range(10):
         await change(replicas[0], user_id=str(number))
@@ -439,17 +408,15 @@ async def test_two_replicas_share_pending_events_and_send_each_once(
 
 
 async def set_processing(core: Core, **values: Any) -> None:
-    async with core.database.transaction() as session:
-        await session.execute(
-            update(CallbackUrlEvent).values(status="PROCESSING", timestamp_next_call=None, **values)
-        )
+    await execute(
+        core, update(CallbackUrlEvent).values(status="PROCESSING", timestamp_next_call=None, **values)
+    )
 
 
-async def test_a_lost_delivery_is_taken_over(core: Core, configure: Configure, receiver: Receiver) -> None:
-    await configure(maxAttempts=3)
+async def test_a_lost_delivery_is_taken_over(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(maxAttempts=3)
     receiver.answers = [500]
-    await change(core)
-    await core.callbacks.idle()
+    await told(core)
     await set_processing(core, timestamp_rerun_after=clock.now() - timedelta(seconds=1))
     await run(core, "rerunStaleCallbackUrlEvents")
     event = await only_event(core)
@@ -458,24 +425,20 @@ async def test_a_lost_delivery_is_taken_over(core: Core, configure: Configure, r
     assert (await only_event(core)).status == "COMPLETED"
 
 
-async def test_a_delivery_under_way_is_left_alone(
-    core: Core, configure: Configure, receiver: Receiver
-) -> None:
-    await configure(maxAttempts=3)
+async def test_a_delivery_under_way_is_left_alone(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(maxAttempts=3)
     receiver.answers = [500]
-    await change(core)
-    await core.callbacks.idle()
+    await told(core)
     await set_processing(core, timestamp_rerun_after=clock.now() + timedelta(seconds=60))
     await run(core, "rerunStaleCallbackUrlEvents")
     assert (await only_event(core)).status == "PROCESSING"
 
 
 async def test_a_lost_delivery_with_one_attempt_is_given_up_not_repeated(
-    core: Core, configure: Configure, receiver: Receiver
+    core: Core, receiver: Receiver
 ) -> None:
-    await configure()
-    await change(core)
-    await core.callbacks.idle()
+    await receiver.configure()
+    await told(core)
     await set_processing(core, timestamp_rerun_after=None, timestamp_delete_after=None)
     await run(core, "rerunStaleCallbackUrlEvents")
     assert (await only_event(core)).status == "PROCESSING"
@@ -488,39 +451,36 @@ async def test_a_lost_delivery_with_one_attempt_is_given_up_not_repeated(
 
 
 async def test_an_outcome_that_comes_after_the_take_over_is_not_written(
-    core: Core, configure: Configure, receiver: Receiver
+    core: Core, receiver: Receiver
 ) -> None:
-    await configure(maxAttempts=3)
+    await receiver.configure(maxAttempts=3)
     receiver.gate = asyncio.Event()
     await change(core)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await receiver.arrived.wait()
-    async with core.database.transaction() as session:
-        await session.execute(update(CallbackUrlEvent).values(status="PENDING"))
+    await execute(core, update(CallbackUrlEvent).values(status="PENDING"))
     receiver.gate.set()
     await core.callbacks.idle()
     assert ((await only_event(core)).status, (await only_event(core)).attempts) == ("PENDING", 0)
 
 
-async def test_finished_events_are_deleted_after_their_retention(
-    core: Core, configure: Configure, receiver: Receiver
-) -> None:
-    await configure(retentionPeriod=0)
-    await configure(name="keeps", retentionPeriod="P1D")
+async def test_finished_events_are_deleted_after_their_retention(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(retentionPeriod=0)
+    await receiver.configure(name="keeps", retentionPeriod="P1D")
     receiver.answers = [200, 500]
     await change(core)
-    await change(core)
-    await core.callbacks.idle()
+    await told(core)
     assert {event.status for event in await events(core)} == {"COMPLETED", "FAILED"}
     await run(core, "cleanCallbackUrlEvents")
     assert len(await events(core)) == 2
 
 
-async def test_http_basic_credentials_are_sent(core: Core, configure: Configure, receiver: Receiver) -> None:
-    await configure(authentication={"httpBasic": {"enabled": True, "username": "u", "password": "pä:s"}})
-    await configure(name="off", authentication={"httpBasic": {"enabled": False, "username": "u"}})
-    await change(core)
-    await core.callbacks.idle()
+async def test_http_basic_credentials_are_sent(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(
+        authentication={"httpBasic": {"enabled": True, "username": "u", "password": "pä:s"}}
+    )
+    await receiver.configure(name="off", authentication={"httpBasic": {"enabled": False, "username": "u"}})
+    await told(core)
     sent = {headers.get("authorization") for headers in receiver.headers}
     assert sent == {"Basic dTpww6Q6cw==", None}
 
@@ -537,13 +497,10 @@ def oauth2(url: str) -> dict[str, Any]:
     }
 
 
-async def test_oauth2_client_credentials_are_exchanged_once(
-    core: Core, configure: Configure, receiver: Receiver, url: str
-) -> None:
-    await configure(authentication=oauth2(url))
+async def test_oauth2_client_credentials_are_exchanged_once(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(authentication=oauth2(receiver.url))
     for _ in range(3):
-        await change(core)
-    await core.callbacks.idle()
+        await told(core)
     assert [headers["authorization"] for headers in receiver.headers] == ["Bearer t0ken"] * 3
     assert receiver.tokens == [
         {
@@ -553,20 +510,16 @@ async def test_oauth2_client_credentials_are_exchanged_once(
     ]
 
 
-async def test_an_expired_or_refused_token_is_replaced(
-    core: Core, configure: Configure, receiver: Receiver, url: str
-) -> None:
-    await configure(authentication=oauth2(url))
+async def test_an_expired_or_refused_token_is_replaced(core: Core, receiver: Receiver) -> None:
+    await receiver.configure(authentication=oauth2(receiver.url))
     receiver.answers = [401]
     for _ in range(2):
-        await change(core)
-        await core.callbacks.idle()
+        await told(core)
     assert len(receiver.tokens) == 2
     receiver.token_answer = (200, {"access_token": "short", "expires_in": 1})
     receiver.answers = [401]
     for _ in range(3):
-        await change(core)
-        await core.callbacks.idle()
+        await told(core)
     assert receiver.headers[-1]["authorization"] == "Bearer short"
     assert len(receiver.tokens) == 4
 
@@ -583,31 +536,29 @@ async def test_an_expired_or_refused_token_is_replaced(
     ],
 )
 async def test_without_a_token_nothing_is_sent(
-    core: Core, configure: Configure, receiver: Receiver, url: str, answer: tuple[int, Any]
+    core: Core, receiver: Receiver, answer: tuple[int, Any]
 ) -> None:
-    await configure(authentication=oauth2(url))
+    await receiver.configure(authentication=oauth2(receiver.url))
     receiver.token_answer = answer
-    await change(core)
-    await core.callbacks.idle()
+    await told(core)
     assert receiver.bodies == []
     assert (await only_event(core)).status == "FAILED"
 
 
 async def test_an_address_that_is_not_allowed_any_more_is_not_called(
-    start_core: StartCore, configure: Configure, receiver: Receiver
+    start_core: StartCore, receiver: Receiver
 ) -> None:
-    await configure()
+    await receiver.configure()
     strict = await start_core(egress_allowed_networks=[])
-    await change(strict)
-    await strict.callbacks.idle()
+    await told(strict)
     assert receiver.bodies == []
     assert (await only_event(strict)).status == "FAILED"
 
 
 async def test_a_callback_that_cannot_be_prepared_does_not_fail_the_change(
-    core: Core, configure: Configure, monkeypatch: pytest.MonkeyPatch
+    core: Core, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await configure()
+    await receiver.configure()
 
     def fail(*_arguments: Any) -> Any:
         raise RuntimeError

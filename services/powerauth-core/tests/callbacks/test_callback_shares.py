@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from core_test_api import Api, NewApplication, StartCore, TestApplication
 from core_test_changes import report
+from core_test_rows import execute, found
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
@@ -113,8 +114,7 @@ async def change(core: Core, application_id: str = APPLICATION, times: int = 1) 
 
 
 async def statuses(core: Core) -> list[str]:
-    async with core.database.read() as session:
-        return list((await session.execute(select(CallbackUrlEvent.status))).scalars())
+    return await found(core, select(CallbackUrlEvent.status))
 
 
 async def test_hanging_callbacks_delay_neither_other_applications_nor_other_targets(
@@ -169,11 +169,9 @@ async def test_backlog_of_a_hanging_callback_leaves_room_for_others(
     await change(off, "other")
     await change(off, times=30)
     await off.callbacks.idle()
-    async with core.database.transaction() as session:
-        # The job takes the newest first: what hangs comes before the other.
-        await session.execute(
-            update(CallbackUrlEvent).values(timestamp_next_call=CallbackUrlEvent.timestamp_created)
-        )
+    await execute(
+        core, update(CallbackUrlEvent).values(timestamp_next_call=CallbackUrlEvent.timestamp_created)
+    )
     await core.callbacks.dispatch_pending()
     await fast.has(1)
     assert hanging.requests <= 4

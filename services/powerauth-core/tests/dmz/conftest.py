@@ -28,11 +28,7 @@ from powerauth_sdk.signing import sign_token
 from servicekit import clock
 from servicekit.serving import BackgroundServer
 
-P, PK, PB = (
-    SignatureType.POSSESSION,
-    SignatureType.POSSESSION_KNOWLEDGE,
-    SignatureType.POSSESSION_BIOMETRY,
-)
+P, PK, PB = (SignatureType.POSSESSION, SignatureType.POSSESSION_KNOWLEDGE, SignatureType.POSSESSION_BIOMETRY)
 SIGNED = {
     "operation/approve": ("/operation/authorize", PK),
     "operation/reject": ("/operation/cancel", P),
@@ -52,6 +48,13 @@ SEALED = {
     "exchange/raw": ("/exchange/v3/signed/raw", PK),
     "exchange/generics": ("/exchange/v3/signed/generics", PK),
 }
+TEMPLATE = {
+    "operationType": "authorize_payment",
+    "dataTemplate": "A1*A${AMOUNT}",
+    "signatureType": ["POSSESSION", "POSSESSION_KNOWLEDGE", "POSSESSION_BIOMETRY"],
+    "maxFailureCount": 3,
+    "expiration": 300,
+}
 PURPOSES = SIGNED | SEALED
 """Resource id and a signature type of every action at the door that a device signs."""
 
@@ -62,10 +65,41 @@ def path_of(action: str) -> str:
 
 
 class Door:
-    """The door as the enrollment service uses it, and phones behind it."""
+    """The door as the enrollment service uses it, phones behind it, and what the bank asks them."""
 
-    def __init__(self, dmz: Any) -> None:
+    def __init__(self, dmz: Api, core: Core, bank: Api, application: TestApplication) -> None:
         self.api = dmz
+        self._core, self._bank, self._application = core, bank, application
+        self._template: str | None = None
+
+    async def operation(self, **members: Any) -> dict[str, Any]:
+        """An operation of user ``alice`` that P, PK or PB approve, and three failures end."""
+        if self._template is None:
+            self._template = "payment"
+            await self._bank.ok("operation/template/create", templateName=self._template, **TEMPLATE)
+        request = {
+            "userId": "alice",
+            "applications": [self._application.application_id],
+            "templateName": self._template,
+            "parameters": {"AMOUNT": "100CZK"},
+        }
+        made: dict[str, Any] = await self._bank.ok("operation/create", **(request | members))
+        return made
+
+    async def stored_operation(self, made: dict[str, Any]) -> Operation:
+        """The row of an operation."""
+        async with self._core.database.read() as session:
+            return await session.get_one(Operation, made["id"])
+
+    @staticmethod
+    def approval(made: dict[str, Any], **members: Any) -> bytes:
+        """Signed body of an approval: ``door.approval(made, data="other")``."""
+        return json.dumps({"requestObject": {"id": made["id"], "data": made["data"]} | members}).encode()
+
+    @staticmethod
+    def header(token: tuple[str, bytes], version: ProtocolVersion = ProtocolVersion.V3_3) -> dict[str, str]:
+        """Members of a fresh token header."""
+        return asdict(sign_token(*token, clock.now_ms(), version))
 
     def request(
         self, phone: Phone, action: str, body: bytes, kind: SignatureType | None = None
@@ -107,12 +141,8 @@ class Door:
     ) -> tuple[dict[str, Any], Any]:
         """The request object of a sealed action that nothing is signed for, and what opens the answer."""
         body, sealed = await self.sealed(phone, SharedInfo1.ACTIVATION_GENERIC, plaintext)
-        proof = {} if token is None else {"token": self.token_header(phone, token)}
+        proof = {} if token is None else {"token": self.header(token, phone.version)}
         return {"encryption": self.encryption(phone), "body": b64encode(body)} | proof, sealed
-
-    def token_header(self, phone: Phone, token: tuple[str, bytes]) -> dict[str, str]:
-        """Members of a fresh token header in the phone's version."""
-        return token_header(token, phone.version)
 
     def encryption(self, phone: Phone) -> dict[str, str | None]:
         """Members of the encryption header of activation scope."""
@@ -142,88 +172,14 @@ class Door:
 
     async def with_token(self, token: tuple[str, bytes], action: str, **more: Any) -> dict[str, Any]:
         """Call ``token/<action>`` with a fresh header."""
-        answer: dict[str, Any] = await self.api.ok(f"token/{action}", header=token_header(token), **more)
+        answer: dict[str, Any] = await self.api.ok(f"token/{action}", header=self.header(token), **more)
         return answer
 
 
-def token_header(token: tuple[str, bytes], version: ProtocolVersion = ProtocolVersion.V3_3) -> dict[str, str]:
-    """Members of a fresh token header."""
-    return asdict(sign_token(*token, clock.now_ms(), version))
-
-
 @pytest.fixture
-def door(dmz: Api) -> Door:
-    """The door of the enrollment service."""
-    return Door(dmz)
-
-
-@pytest_asyncio.fixture
-async def template(api: Api) -> str:
-    """Template ``payment``: P, PK or PB, three failures."""
-    await api.ok(
-        "operation/template/create",
-        templateName="payment",
-        operationType="authorize_payment",
-        dataTemplate="A1*A${AMOUNT}",
-        signatureType=["POSSESSION", "POSSESSION_KNOWLEDGE", "POSSESSION_BIOMETRY"],
-        maxFailureCount=3,
-        expiration=300,
-    )
-    return "payment"
-
-
-CreateOperation = Callable[..., Awaitable[dict[str, Any]]]
-
-
-@pytest.fixture
-def operation(api: Api, application: TestApplication, template: str) -> CreateOperation:
-    """Create an operation of user ``alice``: ``await operation(userId=None)``."""
-
-    async def create(**members: Any) -> dict[str, Any]:
-        request = {
-            "userId": "alice",
-            "applications": [application.application_id],
-            "templateName": template,
-            "parameters": {"AMOUNT": "100CZK"},
-        }
-        made: dict[str, Any] = await api.ok("operation/create", **(request | members))
-        return made
-
-    return create
-
-
-OperationRow = Callable[[dict[str, Any]], Awaitable[Operation]]
-
-
-@pytest.fixture
-def operation_row(core: Core) -> OperationRow:
-    """The stored operation: ``await operation_row(made)``."""
-
-    async def read(made: dict[str, Any]) -> Operation:
-        async with core.database.read() as session:
-            return await session.get_one(Operation, made["id"])
-
-    return read
-
-
-def approval(made: dict[str, Any], **members: Any) -> bytes:
-    """Signed body of an approval."""
-    return json.dumps({"requestObject": {"id": made["id"], "data": made["data"]} | members}).encode()
-
-
-@pytest.fixture
-def approval_of() -> Callable[..., bytes]:
-    """Body of an approval: ``approval_of(made, data="other")``."""
-    return approval
-
-
-HeaderOf = Callable[..., dict[str, str]]
-
-
-@pytest.fixture
-def header_of() -> HeaderOf:
-    """A fresh token header: ``header_of(token)``."""
-    return token_header
+def door(core: Core, api: Api, application: TestApplication, dmz: Api) -> Door:
+    """The door of the enrollment service, and the bank behind it."""
+    return Door(dmz, core, api, application)
 
 
 Handler = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]

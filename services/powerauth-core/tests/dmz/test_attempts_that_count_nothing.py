@@ -225,7 +225,7 @@ async def test_counts_are_written_when_the_core_stops(
 
 @pytest.mark.usefixtures("noon")
 async def test_many_addresses_share_a_row_and_memory_is_bounded(
-    core: Core, phone: Phone, stranger: Stranger, audited: Audited, monkeypatch: pytest.MonkeyPatch
+    core: Core, phone: Phone, stranger: Stranger, audited: Audited
 ) -> None:
     for number in range(samples.ADDRESSES + 10):
         await stranger.tries(1, f"198.51.100.{number}", **UNKNOWN_KEY)

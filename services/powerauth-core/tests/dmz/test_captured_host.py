@@ -43,10 +43,10 @@ from powerauth_protocol.v3.ecies import (
 from powerauth_protocol.v3.keys import export_private_key
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Call, Phone
+from powerauth_sdk.phone import Phone
 
 if TYPE_CHECKING:
-    from dmz.conftest import CreateOperation, Door
+    from dmz.conftest import Door
 
 
 pytestmark = pytest.mark.dialects("sqlite")
@@ -92,12 +92,7 @@ NewHost = Callable[[ProtocolVersion], Awaitable[Host]]
 
 @pytest_asyncio.fixture
 async def new_host(
-    api: Api,
-    call: Call,
-    door: Door,
-    make_phone: MakePhone,
-    operation: CreateOperation,
-    approval_of: Callable[..., bytes],
+    api: Api, door: Door, make_phone: MakePhone
 ) -> Callable[[ProtocolVersion], Awaitable[Host]]:
     """A host at the end of a phone's day: ``await new_host(version)``."""
 
@@ -120,17 +115,17 @@ async def new_host(
         started = await api.ok(
             "activation/init", userId="alice", applicationId="test-application", commitPhase="ON_KEY_EXCHANGE"
         )
-        await phone.join(call, started["activationCode"], generateRecoveryCodes=True)
+        await phone.join(api.call, started["activationCode"], generateRecoveryCodes=True)
         host = Host(door, phone)
         if version.facts.temporary_keys:
             await phone.new_temporary_key(host.call, Scope.ACTIVATION)
-        await _day(host, await operation(), approval_of)
+        await _day(host, await door.operation(), door)
         return host
 
     return live
 
 
-async def _day(host: Host, made: dict[str, Any], approval_of: Callable[..., bytes]) -> None:
+async def _day(host: Host, made: dict[str, Any], door: Door) -> None:
     """One request of every kind passes, and is answered."""
     phone, door = host.phone, host.door
     await phone.prepare_scope(host.call, Scope.APPLICATION)
@@ -147,9 +142,9 @@ async def _day(host: Host, made: dict[str, Any], approval_of: Callable[..., byte
         await host.inside("exchange/raw"),
         await host.unsigned("user-info"),
         await host.unsigned("activation/detail", secret),
-        await host.signed("operation/approve", approval_of(made)),
+        await host.signed("operation/approve", door.approval(made)),
         await host.signed("operation/history", b"{}"),
-        Passing("token/operation/list", {"header": door.token_header(phone, secret)}),
+        Passing("token/operation/list", {"header": door.header(secret, phone.version)}),
     ):
         assert (await host.forward(passing))["authenticated"], passing.path
 
@@ -250,12 +245,12 @@ async def test_a_key_that_leaks_is_found_and_opens(
 async def test_parts_of_requests_put_together_do_nothing(
     new_host: Callable[[ProtocolVersion], Awaitable[Host]],
     core: Core,
-    operation: CreateOperation,
+    door: Door,
     version: ProtocolVersion,
     held: bool,
 ) -> None:
     host = await new_host(version)
-    target = await operation(userId=None)
+    target = await door.operation(userId=None)
     waiting = []
     if held:
         waiting = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from core_test_api import Api, TestApplication
+from core_test_api import Api
 from core_test_phones import MakeDevice, MakePhone, Stored
 from sqlalchemy import func, select
 
@@ -292,17 +292,13 @@ async def test_providers_word_decides_where_the_application_allows_it(
 async def allow_commits(api: Api, types: list[str] | None) -> None:
     if types is not None:
         await api.ok(
-            "application/config/create",
-            applicationId="test-application",
-            key="automaticCommit",
-            values=types,
+            "application/config/create", applicationId="test-application", key="automaticCommit", values=types
         )
 
 
+@pytest.mark.usefixtures("application")
 @pytest.mark.parametrize("values", [["CODE"], ["OIDC"], ["recovery"], [7], [None], [["CUSTOM"]]])
-async def test_only_types_with_a_choice_can_be_configured(
-    api: Api, application: TestApplication, values: list[Any]
-) -> None:
+async def test_only_types_with_a_choice_can_be_configured(api: Api, values: list[Any]) -> None:
     request = {"applicationId": "test-application", "key": "automaticCommit", "values": values}
     assert await api.error("application/config/create", **request) == "ERR0024"
 
@@ -322,7 +318,7 @@ async def test_recovery_code_is_confirmed_by_a_signature_over_its_envelope(
 
 
 async def test_provider_names_the_user_and_commits(
-    door: Door, provider: Provider, make_device: MakeDevice, stored: Stored, core: Core
+    door: Door, provider: Provider, make_device: MakeDevice, stored: Stored
 ) -> None:
     provider.answers = {
         "plan": {
@@ -385,7 +381,7 @@ async def test_failing_provider_refuses_and_leaves_nothing_usable(
 
 
 async def test_captured_host_cannot_speak_for_the_provider(
-    door: Door, provider: Provider, make_device: MakeDevice, stored: Stored, core: Core
+    door: Door, provider: Provider, make_device: MakeDevice, stored: Stored
 ) -> None:
     """What the host adds reaches neither the plan nor the commit, and the provider does not see it."""
     provider.answers = {"plan": {"userId": "bob"}}

@@ -7,7 +7,6 @@ What an attacker makes of all that passed him is in `test_captured_host`.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +25,7 @@ from powerauth_protocol.v3.signature import SignatureType
 from powerauth_sdk.phone import Phone
 
 if TYPE_CHECKING:
-    from dmz.conftest import CreateOperation, Door, HeaderOf, OperationRow
+    from dmz.conftest import Door
 
 
 PK = SignatureType.POSSESSION_KNOWLEDGE
@@ -55,38 +54,28 @@ def host(door: Door) -> CapturedHost:
 
 
 @pytest_asyncio.fixture
-async def target(operation: Callable[..., Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+async def target(door: Door) -> dict[str, Any]:
     """A pending payment of ``alice`` that her phone has not signed."""
-    return await operation()
+    return await door.operation()
 
 
 async def test_stronger_factors_cannot_be_claimed(
-    host: CapturedHost,
-    door: Door,
-    phone: Phone,
-    target: dict[str, Any],
-    approval_of: Callable[..., bytes],
-    operation_row: OperationRow,
+    host: CapturedHost, door: Door, phone: Phone, target: dict[str, Any]
 ) -> None:
-    request = door.request(phone, "operation/approve", approval_of(target), SignatureType.POSSESSION)
+    request = door.request(phone, "operation/approve", door.approval(target), SignatureType.POSSESSION)
     for claimed in ("possession_knowledge", "possession_biometry"):
         forged = request | {"header": request["header"] | {"pa_signature_type": claimed}}
         assert not await host.gains("signed/operation/approve", forged)
-    assert (await operation_row(target)).status is OperationStatus.PENDING
+    assert (await door.stored_operation(target)).status is OperationStatus.PENDING
 
 
 async def test_another_users_signature_does_not_approve(
-    host: CapturedHost,
-    door: Door,
-    make_phone: MakePhone,
-    target: dict[str, Any],
-    approval_of: Callable[..., bytes],
-    operation_row: OperationRow,
+    host: CapturedHost, door: Door, make_phone: MakePhone, target: dict[str, Any]
 ) -> None:
     mallory = await make_phone("mallory")
-    request = door.request(mallory, "operation/approve", approval_of(target))
+    request = door.request(mallory, "operation/approve", door.approval(target))
     assert not await host.gains("signed/operation/approve", request)
-    row = await operation_row(target)
+    row = await door.stored_operation(target)
     assert (row.status, row.failure_count) == (OperationStatus.PENDING, 0)
 
 
@@ -96,26 +85,19 @@ async def test_phone_of_another_application_does_not_approve(
     make_phone: MakePhone,
     new_application: NewApplication,
     target: dict[str, Any],
-    approval_of: Callable[..., bytes],
-    operation_row: OperationRow,
 ) -> None:
     foreign = await make_phone("alice", of=await new_application("other"))
-    request = door.request(foreign, "operation/approve", approval_of(target))
+    request = door.request(foreign, "operation/approve", door.approval(target))
     assert not await host.gains("signed/operation/approve", request)
     request["header"]["pa_application_key"] = (await new_application("third")).application_key
     assert not await host.gains("signed/operation/approve", request)
-    assert (await operation_row(target)).status is OperationStatus.PENDING
+    assert (await door.stored_operation(target)).status is OperationStatus.PENDING
 
 
 async def test_host_cannot_add_what_decides(
-    host: CapturedHost,
-    door: Door,
-    phone: Phone,
-    target: dict[str, Any],
-    approval_of: Callable[..., bytes],
-    operation_row: OperationRow,
+    host: CapturedHost, door: Door, phone: Phone, target: dict[str, Any]
 ) -> None:
-    request = door.request(phone, "operation/approve", approval_of(target, data="A1*A1CZK"))
+    request = door.request(phone, "operation/approve", door.approval(target, data="A1*A1CZK"))
     forged = request | {
         "data": target["data"],
         "operationId": target["id"],
@@ -126,7 +108,7 @@ async def test_host_cannot_add_what_decides(
     }
     answer = await host.api.ok("signed/operation/approve", **forged)
     assert answer["result"] == "APPROVAL_FAILED"
-    assert ((await operation_row(target)).additional_data or {}).get("proximity_otp") is None
+    assert ((await door.stored_operation(target)).additional_data or {}).get("proximity_otp") is None
 
 
 async def test_header_that_failed_once_is_not_good_again(
@@ -150,12 +132,7 @@ async def test_status_tells_no_activation_code(
 ) -> None:
     started = await api.ok("activation/init", userId="bob", applicationId=application.application_id)
     answer = await host.api.ok("activation/status", activationId=started["activationId"])
-    assert set(answer) == {
-        "activationId",
-        "encryptedStatusBlob",
-        "encryptedStatusBlobNonce",
-        "customObject",
-    }
+    assert set(answer) == {"activationId", "encryptedStatusBlob", "encryptedStatusBlobNonce", "customObject"}
     assert started["activationCode"] not in json.dumps(answer)
 
 
@@ -232,7 +209,7 @@ async def test_code_that_passed_by_needs_its_commit(
 
 
 async def test_token_header_is_good_for_one_call_of_any_kind(
-    host: CapturedHost, door: Door, phone: Phone, header_of: HeaderOf, target: dict[str, Any]
+    host: CapturedHost, door: Door, phone: Phone, target: dict[str, Any]
 ) -> None:
     token = await door.token(phone, PK)
     for first, more in (
@@ -241,36 +218,34 @@ async def test_token_header_is_good_for_one_call_of_any_kind(
         ("operation/claim", {"id": target["id"]}),
         ("who-am-i", {"audience": "inbox/count"}),
     ):
-        header = header_of(token)
+        header = door.header(token)
         assert await host.gains(f"token/{first}", {"header": header, **more})
         for second, again in (("operation/list", {}), ("who-am-i", {"audience": "inbox/count"})):
             assert not await host.gains(f"token/{second}", {"header": header, **again})
 
 
 async def test_token_header_cannot_probe_for_operations(
-    host: CapturedHost, door: Door, phone: Phone, header_of: HeaderOf, target: dict[str, Any]
+    host: CapturedHost, door: Door, phone: Phone, target: dict[str, Any]
 ) -> None:
     token = await door.token(phone)
-    header = header_of(token)
+    header = door.header(token)
     assert await host.api.error("token/operation/detail", header=header, id="unknown") == "ERR0034"
     assert not await host.gains("token/operation/detail", {"header": header, "id": target["id"]})
 
 
 async def test_token_opens_only_what_concerns_its_activation(
-    host: CapturedHost,
-    door: Door,
-    make_phone: MakePhone,
-    header_of: HeaderOf,
-    operation: CreateOperation,
-    operation_row: OperationRow,
+    host: CapturedHost, door: Door, make_phone: MakePhone
 ) -> None:
     mallory = await make_phone("mallory")
     token = await door.token(mallory)
-    for made in (await operation(), await operation(activationId=(await make_phone()).activation_id)):
+    for made in (
+        await door.operation(),
+        await door.operation(activationId=(await make_phone()).activation_id),
+    ):
         for action in ("operation/detail", "operation/claim"):
-            request = {"header": header_of(token), "id": made["id"]}
+            request = {"header": door.header(token), "id": made["id"]}
             assert await host.api.error(f"token/{action}", **request) == "ERR0034"
-        assert (await operation_row(made)).user_id == "alice"
+        assert (await door.stored_operation(made)).user_id == "alice"
 
 
 @pytest.mark.parametrize(
@@ -285,10 +260,10 @@ async def test_token_opens_only_what_concerns_its_activation(
     ],
 )
 async def test_changed_token_header_opens_nothing(
-    host: CapturedHost, door: Door, phone: Phone, header_of: HeaderOf, changes: dict[str, Any]
+    host: CapturedHost, door: Door, phone: Phone, changes: dict[str, Any]
 ) -> None:
     token = await door.token(phone)
-    assert not await host.gains("token/operation/list", {"header": header_of(token) | changes})
+    assert not await host.gains("token/operation/list", {"header": door.header(token) | changes})
 
 
 async def test_key_store_needs_the_scopes_secret(host: CapturedHost, door: Door, phone: Phone) -> None:

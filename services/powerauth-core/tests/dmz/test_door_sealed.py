@@ -39,10 +39,7 @@ versions = pytest.mark.parametrize("version", list(ProtocolVersion))
 
 
 def named(phone: Phone, name: str) -> dict[str, Any]:
-    return {
-        "status": "OK",
-        "responseObject": {"activationId": phone.activation_id, "activationName": name},
-    }
+    return {"status": "OK", "responseObject": {"activationId": phone.activation_id, "activationName": name}}
 
 
 # -- sign-then-encrypt -------------------------------------------------------------------------------------

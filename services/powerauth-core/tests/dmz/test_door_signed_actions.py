@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from core_test_api import Api
 from core_test_phones import Audited, Change, MakePhone, Stored
+from core_test_rows import found
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import ActivationStatus, OperationStatus
@@ -23,7 +23,7 @@ from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone
 
 if TYPE_CHECKING:
-    from dmz.conftest import CreateOperation, Door, OperationRow
+    from dmz.conftest import Door
 
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -135,70 +135,48 @@ async def test_plain_verification_is_not_for_actions(
 
 
 @pytest.mark.parametrize("kind", [P, PK, PB])
-async def test_approval_does_what_the_phone_signed(
-    door: Door,
-    phone: Phone,
-    operation: CreateOperation,
-    operation_row: OperationRow,
-    approval_of: Callable[..., bytes],
-    kind: SignatureType,
-) -> None:
-    made = await operation()
+async def test_approval_does_what_the_phone_signed(door: Door, phone: Phone, kind: SignatureType) -> None:
+    made = await door.operation()
     answer = await door.signed(
         phone,
         "operation/approve",
-        approval_of(made, mobileTokenData={"risk": [1, 2]}),
+        door.approval(made, mobileTokenData={"risk": [1, 2]}),
         kind,
         clientAddress="10.0.0.7",
         userAgent="PowerAuthNetworking/1.2.0",
     )
     assert told(answer) == {"authenticated": True, "result": "APPROVED", "operationStatus": "APPROVED"}
-    row = await operation_row(made)
+    row = await door.stored_operation(made)
     assert row.status is OperationStatus.APPROVED
-    assert (
-        json.loads(row.additional_data)
-        if isinstance(row.additional_data, str)
-        else row.additional_data
-        == {
-            "activationId": phone.activation_id,
-            "applicationId": "test-application",
-            "ipAddress": "10.0.0.7",
-            "userAgent": "PowerAuthNetworking/1.2.0",
-            "authFactor": kind.value.lower(),
-            "mobileTokenData": {"risk": [1, 2]},
-        }
-    )
+    assert row.additional_data == {
+        "activationId": phone.activation_id,
+        "applicationId": "test-application",
+        "ipAddress": "10.0.0.7",
+        "userAgent": "PowerAuthNetworking/1.2.0",
+        "authFactor": kind.value.lower(),
+        "mobileTokenData": {"risk": [1, 2]},
+    }
 
 
 async def test_wrong_data_counts_on_the_operation_and_the_counter_stays_moved(
-    door: Door,
-    phone: Phone,
-    operation: CreateOperation,
-    operation_row: OperationRow,
-    approval_of: Callable[..., bytes],
-    stored: Stored,
+    door: Door, phone: Phone, stored: Stored
 ) -> None:
-    made = await operation()
+    made = await door.operation()
     for expected in ("APPROVAL_FAILED", "APPROVAL_FAILED", "OPERATION_FAILED"):
-        answer = await door.signed(phone, "operation/approve", approval_of(made, data="A1*A1CZK"))
+        answer = await door.signed(phone, "operation/approve", door.approval(made, data="A1*A1CZK"))
         assert answer["result"] == expected
     assert answer["operationStatus"] == "FAILED"
-    assert (await operation_row(made)).failure_count == 3
+    assert (await door.stored_operation(made)).failure_count == 3
     row = await stored(phone)
     assert (row.counter, row.failed_attempts) == (3, 0)
 
 
 async def test_wrong_signature_counts_on_activation_and_operation(
-    door: Door,
-    phone: Phone,
-    operation: CreateOperation,
-    operation_row: OperationRow,
-    approval_of: Callable[..., bytes],
-    stored: Stored,
+    door: Door, phone: Phone, stored: Stored
 ) -> None:
-    made = await operation()
+    made = await door.operation()
     request = door.request(phone, "operation/approve", b"something else")
-    request["body"] = b64encode(approval_of(made))
+    request["body"] = b64encode(door.approval(made))
     answers = [await door.api.ok("signed/operation/approve", **request) for _ in range(3)]
     assert [told(answer) for answer in answers] == [
         {"authenticated": False, "operationStatus": "PENDING"},
@@ -212,14 +190,7 @@ async def test_wrong_signature_counts_on_activation_and_operation(
     "case", ["unassigned", "other user", "other activation", "inactive", "unknown key", "type"]
 )
 async def test_wrong_signature_counts_only_on_an_operation_that_fits(
-    door: Door,
-    phone: Phone,
-    make_phone: MakePhone,
-    operation: CreateOperation,
-    operation_row: OperationRow,
-    approval_of: Callable[..., bytes],
-    change: Change,
-    case: str,
+    door: Door, phone: Phone, make_phone: MakePhone, change: Change, case: str
 ) -> None:
     members: dict[str, Any] = {}
     if case == "unassigned":
@@ -228,9 +199,9 @@ async def test_wrong_signature_counts_only_on_an_operation_that_fits(
         members = {"userId": "bob"}
     if case == "other activation":
         members = {"activationId": (await make_phone()).activation_id}
-    made = await operation(**members)
+    made = await door.operation(**members)
     request = door.request(phone, "operation/approve", b"something else")
-    request["body"] = b64encode(approval_of(made))
+    request["body"] = b64encode(door.approval(made))
     if case == "inactive":
         await change(phone, activation_status=ActivationStatus.BLOCKED)
     if case == "unknown key":
@@ -239,25 +210,19 @@ async def test_wrong_signature_counts_only_on_an_operation_that_fits(
         request["header"]["pa_signature_type"] = "knowledge"
     answer = await door.api.ok("signed/operation/approve", **request)
     assert told(answer) == UNAUTHENTICATED
-    assert (await operation_row(made)).failure_count == 0
+    assert (await door.stored_operation(made)).failure_count == 0
 
 
 async def test_operation_of_somebody_else_is_like_an_unknown_one(
-    door: Door,
-    make_phone: MakePhone,
-    phone: Phone,
-    operation: CreateOperation,
-    operation_row: OperationRow,
-    approval_of: Callable[..., bytes],
-    stored: Stored,
+    door: Door, make_phone: MakePhone, phone: Phone, stored: Stored
 ) -> None:
-    made = await operation(userId="bob")
-    bound = await operation(activationId=(await make_phone()).activation_id)
+    made = await door.operation(userId="bob")
+    bound = await door.operation(activationId=(await make_phone()).activation_id)
     for target in (made, bound, {"id": "unknown", "data": "x"}):
-        request = door.request(phone, "operation/approve", approval_of(target))
+        request = door.request(phone, "operation/approve", door.approval(target))
         assert await door.api.error("signed/operation/approve", **request) == "ERR0034"
-    assert (await operation_row(made)).failure_count == 0
-    assert (await operation_row(bound)).failure_count == 0
+    assert (await door.stored_operation(made)).failure_count == 0
+    assert (await door.stored_operation(bound)).failure_count == 0
     row = await stored(phone)
     assert (row.counter, row.failed_attempts) == (3, 0)
 
@@ -273,11 +238,9 @@ async def test_failing_action_keeps_counter_step_and_audit(
     assert told(await door.api.ok("signed/operation/approve", **request)) == UNAUTHENTICATED
 
 
-async def test_flags_of_the_activation_forbid_an_approval(
-    api: Api, door: Door, phone: Phone, operation: CreateOperation, approval_of: Callable[..., bytes]
-) -> None:
-    made = await operation(activationFlag="LIMITED")
-    missing = await door.signed(phone, "operation/approve", approval_of(made))
+async def test_flags_of_the_activation_forbid_an_approval(api: Api, door: Door, phone: Phone) -> None:
+    made = await door.operation(activationFlag="LIMITED")
+    missing = await door.signed(phone, "operation/approve", door.approval(made))
     assert told(missing) == {
         "authenticated": True,
         "operationStatus": "PENDING",
@@ -285,11 +248,9 @@ async def test_flags_of_the_activation_forbid_an_approval(
         "requiredActivationFlag": "LIMITED",
     }
     await api.ok(
-        "activation/flags/create",
-        activationId=phone.activation_id,
-        activationFlags=["VERIFICATION_PENDING"],
+        "activation/flags/create", activationId=phone.activation_id, activationFlags=["VERIFICATION_PENDING"]
     )
-    verifying = await door.signed(phone, "operation/approve", approval_of(await operation()))
+    verifying = await door.signed(phone, "operation/approve", door.approval(await door.operation()))
     assert told(verifying) == {"authenticated": True, "refusal": "VERIFICATION_PENDING"}
 
 
@@ -306,10 +267,8 @@ async def test_unusable_signed_body_is_refused_after_authentication(
         assert (await stored(phone)).counter == number
 
 
-async def test_rejection_and_history(
-    door: Door, phone: Phone, operation: CreateOperation, operation_row: OperationRow
-) -> None:
-    made = await operation()
+async def test_rejection_and_history(door: Door, phone: Phone) -> None:
+    made = await door.operation()
     body = json.dumps({"requestObject": {"id": made["id"], "reason": "UNEXPECTED_OPERATION"}}).encode()
     answer = await door.signed(phone, "operation/reject", body)
     assert told(answer) == {"authenticated": True, "result": "REJECTED", "operationStatus": "REJECTED"}
@@ -320,42 +279,36 @@ async def test_rejection_and_history(
     assert "proximityOtp" not in json.dumps(history)
 
 
-async def test_proximity_code_comes_from_the_signed_body(
-    door: Door, phone: Phone, operation: CreateOperation, approval_of: Callable[..., bytes]
-) -> None:
-    made = await operation(proximityCheckEnabled=True)
-    without = await door.signed(phone, "operation/approve", approval_of(made))
+async def test_proximity_code_comes_from_the_signed_body(door: Door, phone: Phone) -> None:
+    made = await door.operation(proximityCheckEnabled=True)
+    without = await door.signed(phone, "operation/approve", door.approval(made))
     assert without["result"] == "APPROVAL_FAILED"
     check = {"otp": made["proximityOtp"], "type": "QR_CODE", "timestampReceived": "2025-01-01T00:00:00Z"}
-    right = await door.signed(phone, "operation/approve", approval_of(made, proximityCheck=check))
+    right = await door.signed(phone, "operation/approve", door.approval(made, proximityCheck=check))
     assert right["result"] == "APPROVED"
 
 
 async def test_one_operation_is_approved_once_by_many_phones_at_the_same_time(
-    door: Door,
-    make_phone: MakePhone,
-    operation: CreateOperation,
-    operation_row: OperationRow,
-    approval_of: Callable[..., bytes],
+    door: Door, make_phone: MakePhone
 ) -> None:
-    made = await operation()
+    made = await door.operation()
     phones = [await make_phone() for _ in range(6)]
     answers = await asyncio.gather(
-        *[door.signed(phone, "operation/approve", approval_of(made)) for phone in phones]
+        *[door.signed(phone, "operation/approve", door.approval(made)) for phone in phones]
     )
     assert [answer["result"] for answer in answers].count("APPROVED") == 1
     assert all(answer["operationStatus"] == "APPROVED" for answer in answers)
 
 
 async def test_two_phones_approving_two_operations_crosswise_do_not_wait_in_a_ring(
-    door: Door, make_phone: MakePhone, operation: CreateOperation, approval_of: Callable[..., bytes]
+    door: Door, make_phone: MakePhone
 ) -> None:
     phones = [await make_phone() for _ in range(8)]
-    made = [await operation() for _ in range(8)]
+    made = [await door.operation() for _ in range(8)]
     calls = []
     for number, phone in enumerate(phones):
         target = made[(-number) % 8]
-        calls.append(door.signed(phone, "operation/approve", approval_of(target)))
+        calls.append(door.signed(phone, "operation/approve", door.approval(target)))
     answers = await asyncio.gather(*calls)
     assert [answer["result"] for answer in answers] == ["APPROVED"] * 8
 
@@ -365,14 +318,13 @@ async def test_two_phones_approving_two_operations_crosswise_do_not_wait_in_a_ri
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
 async def test_token_is_created_for_the_type_that_signed(
-    api: Api, door: Door, make_phone: MakePhone, core: Core, version: ProtocolVersion
+    door: Door, make_phone: MakePhone, core: Core, version: ProtocolVersion
 ) -> None:
     phone = await make_phone(version=version)
     body, sealed = await door.sealed(phone, SharedInfo1.CREATE_TOKEN)
     answer = await door.signed(phone, "token/create", body, PB)
     opened = sealed.open_json(answer["envelope"])
-    async with core.database.read() as session:
-        token = (await session.scalars(select(Token))).one()
+    [token] = await found(core, select(Token))
     assert (token.token_id, token.signature_type) == (opened["tokenId"], "POSSESSION_BIOMETRY")
     assert token.activation_id == phone.activation_id
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from core_test_api import Api
 from core_test_phones import Stored
+from core_test_rows import found
 from sqlalchemy import func, select
 
 from powerauth_contracts.enums import ActivationStatus
@@ -106,19 +107,19 @@ def call(api: Api) -> Call:
 
 
 @pytest.fixture
-def refused_call(api: Api, call: Call) -> Call:
+def refused_call(api: Api) -> Call:
     """Like `call`, but the key exchange is refused; its code is the text of the error."""
 
     async def post(path: str, request: Mapping[str, Any]) -> dict[str, Any]:
         if path == "activation/prepare":
             raise PermissionError(await api.error(path, **request))
-        return await call(path, request)
+        return await api.call(path, request)
 
     return post
 
 
 async def test_child_remembers_its_parent_and_a_move_is_told(
-    spawner: Spawner, own: dict[str, Any], api: Api, phone: Phone, call: Call
+    spawner: Spawner, own: dict[str, Any], api: Api, phone: Phone
 ) -> None:
     await spawner.allow(own | {"initialFlags": ["MOVED"]})
     spawned = await spawner.spawn()
@@ -131,7 +132,7 @@ async def test_child_remembers_its_parent_and_a_move_is_told(
         "ON_KEY_EXCHANGE",
     )
     assert child["activationCode"] == spawned["activationCode"]
-    joined = await spawner.join(call, spawned["activationCode"])
+    joined = await spawner.join(api.call, spawned["activationCode"])
     assert joined["activationStatus"] == "ACTIVE"
     parent = await api.ok("activation/status", activationId=phone.activation_id)
     assert parent["activationStatus"] == "REMOVED"
@@ -141,13 +142,12 @@ async def test_child_remembers_its_parent_and_a_move_is_told(
 
 
 async def test_transfer_is_audited_with_both_ids_and_without_secrets(
-    spawner: Spawner, own: dict[str, Any], call: Call, core: Core, phone: Phone
+    spawner: Spawner, own: dict[str, Any], api: Api, core: Core, phone: Phone
 ) -> None:
     await spawner.allow(own)
     spawned = await spawner.spawn()
-    await spawner.join(call, spawned["activationCode"])
-    async with core.database.read() as session:
-        rows = list((await session.execute(select(AuditLog))).scalars())
+    await spawner.join(api.call, spawned["activationCode"])
+    rows = await found(core, select(AuditLog))
     told = {row.message: json.loads(row.param or "") for row in rows if "transfer" in row.message.lower()}
     params = told["Activation transfer completed"]
     assert params["activationId"] == spawned["activationId"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from core_test_api import Api, StartCore
 from core_test_phones import Change
+from core_test_rows import execute
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import text
@@ -22,21 +23,15 @@ from powerauth_sdk.phone import Phone
 from servicekit import clock
 
 if TYPE_CHECKING:
-    from dmz.conftest import CreateOperation, Door, HeaderOf, OperationRow
+    from dmz.conftest import Door
 
 
-P, PK, PB = (
-    SignatureType.POSSESSION,
-    SignatureType.POSSESSION_KNOWLEDGE,
-    SignatureType.POSSESSION_BIOMETRY,
-)
+P, PK, PB = (SignatureType.POSSESSION, SignatureType.POSSESSION_KNOWLEDGE, SignatureType.POSSESSION_BIOMETRY)
 
 
-async def test_list_shows_pending_operations_without_their_otp(
-    door: Door, phone: Phone, operation: CreateOperation
-) -> None:
-    made = await operation(proximityCheckEnabled=True)
-    await operation(userId="bob")
+async def test_list_shows_pending_operations_without_their_otp(door: Door, phone: Phone) -> None:
+    made = await door.operation(proximityCheckEnabled=True)
+    await door.operation(userId="bob")
     answer = await door.with_token(await door.token(phone), "operation/list")
     assert answer["authenticated"] is True
     assert abs(answer["timestamp"] - clock.now_ms()) < 60_000
@@ -57,16 +52,14 @@ async def test_list_shows_pending_operations_without_their_otp(
     assert made["proximityOtp"] not in str(answer)
 
 
-async def test_detail_and_claim(
-    door: Door, phone: Phone, operation: CreateOperation, operation_row: OperationRow
-) -> None:
-    made = await operation(userId=None)
+async def test_detail_and_claim(door: Door, phone: Phone) -> None:
+    made = await door.operation(userId=None)
     token = await door.token(phone)
     detail = await door.with_token(token, "operation/detail", id=made["id"])
     assert detail["operation"]["id"] == made["id"]
-    assert (await operation_row(made)).user_id is None
+    assert (await door.stored_operation(made)).user_id is None
     await door.with_token(token, "operation/claim", id=made["id"])
-    assert (await operation_row(made)).user_id == "alice"
+    assert (await door.stored_operation(made)).user_id == "alice"
 
 
 async def test_token_of_an_inactive_activation_opens_nothing(
@@ -111,16 +104,14 @@ async def test_key_of_others_is_not_published_for_statements(core: Core, api: Ap
     """Whoever writes a public key into the table must not sign for every device with it."""
     [published] = (await api.ok("statement/keys"))["keys"]
     foreign = b64encode(export_public_key(generate_key_pair().public))
-    async with core.database.transaction() as session:
-        await session.execute(text("UPDATE statement_key SET public_key_base64 = :key"), {"key": foreign})
+    await execute(core, text("UPDATE statement_key SET public_key_base64 = :key"), {"key": foreign})
     assert (await api.ok("statement/keys"))["keys"] == [published]
     copied = (
         "INSERT INTO statement_key (id, key_id, private_key_base64, private_key_encryption,"
         " public_key_base64, timestamp_created) SELECT 2, 'other', private_key_base64,"
         " private_key_encryption, public_key_base64, timestamp_created FROM statement_key"
     )
-    async with core.database.transaction() as session:
-        await session.execute(text(copied))
+    await execute(core, text(copied))
     assert await api.error("statement/keys") == "ERR0010"
 
 
@@ -135,8 +126,8 @@ async def test_published_key_verifies_statements_of_every_replica(core: Core, st
 
 @pytest.mark.parametrize("audience", ["", "push", "inbox", "inbox/message/delete"])
 async def test_statement_is_for_an_action_that_the_core_knows(
-    door: Door, phone: Phone, header_of: HeaderOf, audience: str
+    door: Door, phone: Phone, audience: str
 ) -> None:
     token = await door.token(phone)
-    code = await door.api.error("token/who-am-i", header=header_of(token), audience=audience)
+    code = await door.api.error("token/who-am-i", header=door.header(token), audience=audience)
     assert code == "ERROR_HTTP_REQUEST"

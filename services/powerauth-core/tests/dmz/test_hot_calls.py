@@ -28,7 +28,7 @@ from servicekit.edge.fast import FastEdge
 from servicekit.edge.routing import declared
 
 if TYPE_CHECKING:
-    from dmz.conftest import CreateOperation, Door
+    from dmz.conftest import Door
 
 
 ROOT = "/powerauth-java-server"
@@ -135,10 +135,10 @@ async def send(api: Api, *calls: BundledCall) -> list[BundledAnswer]:
 
 @pytest.mark.dialects("sqlite", "postgresql")
 async def test_every_call_gets_the_answer_it_would_get_alone(
-    dmz: Api, make_phone: MakePhone, stored: Stored, operation: CreateOperation, door: Door
+    dmz: Api, make_phone: MakePhone, stored: Stored, door: Door
 ) -> None:
     phones = [await make_phone(name) for name in ("alice", "bob", "carol")]
-    made = await operation()
+    made = await door.operation()
     approval = json.dumps({"requestObject": {"id": made["id"], "data": made["data"]}}).encode()
     repeated = login(phones[1])
     answers = await send(

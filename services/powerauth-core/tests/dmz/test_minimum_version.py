@@ -16,10 +16,10 @@ from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Call, Phone
+from powerauth_sdk.phone import Phone
 
 if TYPE_CHECKING:
-    from dmz.conftest import CreateOperation, Door
+    from dmz.conftest import Door
 
 
 pytestmark = pytest.mark.dialects("sqlite")
@@ -36,14 +36,10 @@ Request = dict[str, Any]
 class Doors:
     """A request of every kind that carries a version, each by a phone of its own."""
 
-    def __init__(
-        self, api: Api, door: Door, call: Call, make_phone: MakePhone, operation: CreateOperation
-    ) -> None:
+    def __init__(self, api: Api, door: Door, make_phone: MakePhone) -> None:
         self.api = api
         self.door = door
-        self.call = call
         self.make_phone = make_phone
-        self.operation = operation
         self.version = ProtocolVersion.V3_3
 
     async def phone(self) -> Phone:
@@ -52,7 +48,7 @@ class Doors:
 
     async def rest_exchange(self) -> Request:
         phone = await self.phone()
-        sealed = await phone.layer2(self.call)
+        sealed = await phone.layer2(self.api.call)
         return {"applicationKey": phone.app.key, **phone.env(sealed)}
 
     async def prepare(self) -> Request:
@@ -65,14 +61,14 @@ class Doors:
     async def recover(self) -> Request:
         started = await self.api.ok("activation/init", userId="carol", applicationId="test-application")
         lost = Phone((await self.phone()).app, self.version)
-        await lost.join(self.call, started["activationCode"], generateRecoveryCodes=True)
+        await lost.join(self.api.call, started["activationCode"], generateRecoveryCodes=True)
         await self.api.ok("activation/commit", activationId=lost.activation_id)
         assert lost.recovery is not None
         return {"recoveryCode": lost.recovery[0], "puk": lost.recovery[1], **await self.rest_exchange()}
 
     async def personal(self, sh1: SharedInfo1, plaintext: bytes = b"{}") -> Request:
         phone = await self.phone()
-        await phone.prepare_scope(self.call, Scope.ACTIVATION)
+        await phone.prepare_scope(self.api.call, Scope.ACTIVATION)
         ids = {"activationId": phone.activation_id, "applicationKey": phone.app.key}
         return ids | phone.env(phone.seal(sh1, plaintext))
 
@@ -81,7 +77,7 @@ class Doors:
 
     async def confirm(self) -> Request:
         phone = await self.recoverable()
-        await phone.prepare_scope(self.call, Scope.ACTIVATION)
+        await phone.prepare_scope(self.api.call, Scope.ACTIVATION)
         plaintext = json.dumps({"recoveryCode": phone.open_recovery[0]}).encode()
         ids = {"activationId": phone.activation_id, "applicationKey": phone.app.key}
         return ids | phone.env(phone.seal(SharedInfo1.CONFIRM_RECOVERY_CODE, plaintext))
@@ -91,12 +87,12 @@ class Doors:
             "activation/init", userId="dave", applicationId="test-application", commitPhase="ON_KEY_EXCHANGE"
         )
         phone = Phone((await self.phone()).app, self.version)
-        await phone.join(self.call, started["activationCode"], generateRecoveryCodes=True)
+        await phone.join(self.api.call, started["activationCode"], generateRecoveryCodes=True)
         return phone
 
     async def vault(self) -> Request:
         phone = await self.phone()
-        await phone.prepare_scope(self.call, Scope.ACTIVATION)
+        await phone.prepare_scope(self.api.call, Scope.ACTIVATION)
         sealed = phone.seal(SharedInfo1.VAULT_UNLOCK, b"{}")
         signed = phone.sign(b"{}").request
         data = signed.pop("data")
@@ -104,7 +100,7 @@ class Doors:
 
     async def rest_keys(self, scope: Scope) -> Request:
         phone = await self.phone()
-        await phone.prepare_scope(self.call, scope)
+        await phone.prepare_scope(self.api.call, scope)
         sealed = phone.env(phone.seal(SharedInfo1.generic(scope), b"{}", scope))
         fields = {name: value for name, value in sealed.items() if name not in ("encryptedData", "mac")}
         scoped = {"activationId": phone.activation_id} if scope is Scope.ACTIVATION else {}
@@ -112,7 +108,7 @@ class Doors:
 
     async def envelope_keys(self) -> Request:
         phone = await self.phone()
-        await phone.prepare_scope(self.call, Scope.APPLICATION)
+        await phone.prepare_scope(self.api.call, Scope.APPLICATION)
         sealed = phone.seal(SharedInfo1.APPLICATION_GENERIC, b"{}", Scope.APPLICATION)
         return {"applicationKey": phone.app.key, **phone.env(sealed)}
 
@@ -133,7 +129,7 @@ class Doors:
         return request
 
     async def decide(self, action: str) -> Request:
-        made = await self.operation()
+        made = await self.door.operation()
         return await self.signed(
             action, json.dumps({"requestObject": {"id": made["id"], "data": made["data"]}}).encode()
         )
@@ -167,11 +163,11 @@ class Doors:
 
     async def token(self, **more: Any) -> Request:
         phone = await self.phone()
-        header = self.door.token_header(phone, await self.door.token(phone))
+        header = self.door.header(await self.door.token(phone), phone.version)
         return {"header": header} | more
 
     async def with_operation(self) -> Request:
-        return await self.token(id=(await self.operation())["id"])
+        return await self.token(id=(await self.door.operation())["id"])
 
     async def validate(self) -> Request:
         header = (await self.token())["header"]
@@ -245,8 +241,8 @@ _ENVELOPE = ("temporaryKeyId", "ephemeralPublicKey", "encryptedData", "mac", "no
 
 
 @pytest.fixture
-def doors(api: Api, door: Door, call: Call, make_phone: MakePhone, operation: CreateOperation) -> Doors:
-    return Doors(api, door, call, make_phone, operation)
+def doors(api: Api, door: Door, make_phone: MakePhone) -> Doors:
+    return Doors(api, door, make_phone)
 
 
 def test_table_has_every_call_that_carries_a_version(doors: Doors, shared_app: FastAPI) -> None:

@@ -294,7 +294,7 @@ async def test_captured_host_gets_no_provider_secret(door: Door, device: Phone, 
     assert "s3cret-of-client" not in json.dumps(answers)
 
 
-async def test_app_is_told_only_the_public_part(api: Api, door: Door, device: Phone, issuer: Issuer) -> None:
+async def test_app_is_told_only_the_public_part(door: Door, device: Phone, issuer: Issuer) -> None:
     answer = await door.api.ok("application/public", applicationKey=device.app.key, providerId="bank-login")
     assert answer == {
         "providerId": "bank-login",

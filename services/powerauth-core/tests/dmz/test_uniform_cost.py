@@ -25,7 +25,7 @@ from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone
 
 if TYPE_CHECKING:
-    from dmz.conftest import Door, HeaderOf
+    from dmz.conftest import Door
 
 
 pytestmark = pytest.mark.dialects("sqlite")
@@ -89,8 +89,8 @@ async def test_status(door: Door, phones: Phones, counted: Count) -> None:
     assert len(shapes) == 1
 
 
-async def test_token(door: Door, phones: Phones, counted: Count, header_of: HeaderOf) -> None:
-    headers = {state: header_of(token, ProtocolVersion.V3_2) for state, (_, token) in phones.items()}
+async def test_token(door: Door, phones: Phones, counted: Count) -> None:
+    headers = {state: door.header(token, ProtocolVersion.V3_2) for state, (_, token) in phones.items()}
     headers["unknown"] = headers["active"] | {"token_id": UNKNOWN}
     headers["active"]["token_digest"] = b64encode(bytes(32))
     work = {}

@@ -17,22 +17,17 @@ from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import DecryptionError
 from powerauth_protocol.common.scope import Party, Scope
 from powerauth_protocol.generation import generation_of
-from powerauth_protocol.v3.ecies import (
-    EciesContext,
-    EciesRequest,
-    ServerEnvelope,
-    SharedInfo1,
-)
+from powerauth_protocol.v3.ecies import EciesContext, EciesRequest, ServerEnvelope, SharedInfo1
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Call, Phone, Sealed
+from powerauth_sdk.phone import Phone, Sealed
 from servicekit import clock
 
 SCOPES = (Scope.APPLICATION, Scope.ACTIVATION)
 ACTIVE = ActivationStatus.ACTIVE
 
 
-async def _sealed(call: Call, device: Phone, scope: Scope, sh1: SharedInfo1 | None = None) -> Any:
-    await device.prepare_scope(call, scope)
+async def _sealed(api: Api, device: Phone, scope: Scope, sh1: SharedInfo1 | None = None) -> Any:
+    await device.prepare_scope(api.call, scope)
     return device.seal(sh1 or SharedInfo1.generic(scope), b'{"a":1}', scope)
 
 
@@ -59,15 +54,15 @@ def _edge(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_the_edge_opens_and_answers_a_generic_envelope(
-    api: Api, call: Call, activate: Activate, version: ProtocolVersion
+    api: Api, activate: Activate, version: ProtocolVersion
 ) -> None:
     device = await activate(ACTIVE, version)
     for scope in SCOPES:
-        await _check_edge(api, call, device, scope)
+        await _check_edge(api, device, scope)
 
 
-async def _check_edge(api: Api, call: Call, device: Phone, scope: Scope) -> None:
-    sealed = await _sealed(call, device, scope)
+async def _check_edge(api: Api, device: Phone, scope: Scope) -> None:
+    sealed = await _sealed(api, device, scope)
     request = _request(device, scope, sealed)
     envelope, encrypted = _edge(device, scope, sealed, await api.ok("ecies/decryptor", **request))
     assert envelope.decrypt(encrypted) == b'{"a":1}'
@@ -80,11 +75,11 @@ async def _check_edge(api: Api, call: Call, device: Phone, scope: Scope) -> None
     "sh1", [SharedInfo1.CREATE_TOKEN, SharedInfo1.VAULT_UNLOCK, SharedInfo1.ACTIVATION_LAYER_2]
 )
 async def test_the_handed_out_key_does_not_open_what_is_not_generic(
-    api: Api, call: Call, activate: Activate, sh1: SharedInfo1
+    api: Api, activate: Activate, sh1: SharedInfo1
 ) -> None:
     device = await activate()
     scope = Scope.APPLICATION if sh1 is SharedInfo1.ACTIVATION_LAYER_2 else Scope.ACTIVATION
-    sealed = await _sealed(call, device, scope, sh1)
+    sealed = await _sealed(api, device, scope, sh1)
     answer = await api.ok("ecies/decryptor", **_request(device, scope, sealed))
     envelope, encrypted = _edge(device, scope, sealed, answer)
     with pytest.raises(DecryptionError):
@@ -92,10 +87,10 @@ async def test_the_handed_out_key_does_not_open_what_is_not_generic(
 
 
 async def test_state_and_application_are_checked_before_the_value_is_remembered(
-    api: Api, core: Core, call: Call, activate: Activate, new_application: NewApplication
+    api: Api, core: Core, activate: Activate, new_application: NewApplication
 ) -> None:
     device, other = await activate(), await new_application("other")
-    request = _request(device, Scope.ACTIVATION, await _sealed(call, device, Scope.ACTIVATION))
+    request = _request(device, Scope.ACTIVATION, await _sealed(api, device, Scope.ACTIVATION))
     refused: list[tuple[dict[str, Any], str]] = [
         ({"activationId": "unknown"}, "ERR0009"),
         ({"applicationKey": "unknown"}, "ERR0015"),
@@ -128,10 +123,10 @@ async def test_state_and_application_are_checked_before_the_value_is_remembered(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_keys_are_handed_out_once_and_finished_after_the_mac_was_verified(
-    core: Core, call: Call, activate: Activate, version: ProtocolVersion
+    core: Core, api: Api, activate: Activate, version: ProtocolVersion
 ) -> None:
     device = await activate(ACTIVE, version)
-    sealed = await _sealed(call, device, Scope.APPLICATION)
+    sealed = await _sealed(api, device, Scope.APPLICATION)
     envelope = generation_of(version).envelopes.read(sealed.fields)
     opened = envelope.open_at_edge(Party(device.app.key), await _hand_out(core, device, sealed.fields))
     assert opened.plaintext == b'{"a":1}'
@@ -146,12 +141,12 @@ async def test_keys_are_handed_out_once_and_finished_after_the_mac_was_verified(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_no_key_is_handed_out_for_a_wrong_mac_another_purpose_or_an_activation(
-    core: Core, call: Call, activate: Activate, version: ProtocolVersion
+    core: Core, api: Api, activate: Activate, version: ProtocolVersion
 ) -> None:
     device = await activate(ACTIVE, version)
-    good = await _sealed(call, device, Scope.APPLICATION)
-    special = await _sealed(call, device, Scope.APPLICATION, SharedInfo1.ACTIVATION_LAYER_2)
-    personal = await _sealed(call, device, Scope.ACTIVATION)
+    good = await _sealed(api, device, Scope.APPLICATION)
+    special = await _sealed(api, device, Scope.APPLICATION, SharedInfo1.ACTIVATION_LAYER_2)
+    personal = await _sealed(api, device, Scope.ACTIVATION)
     tampered = good.fields | {"encryptedData": special.fields["encryptedData"]}
     for fields in (tampered, special.fields, personal.fields):
         with pytest.raises((DecryptionFailed, TemporaryKeyMissing)):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from core_test_api import Api, NewApplication, TestApplication
 from core_test_phones import Activate, InitActivation, MakeDevice
+from core_test_rows import execute
 from sqlalchemy import select, update
 from sqlalchemy import text as sql
 
@@ -23,7 +24,7 @@ from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import compress_public_key, export_public_key, generate_key_pair
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Call, Phone, Sealed
+from powerauth_sdk.phone import Phone, Sealed
 from servicekit import clock
 
 
@@ -66,14 +67,13 @@ BAD_OFFERS: list[tuple[bytes, str]] = [
 
 
 async def test_a_bad_offer_changes_nothing_not_even_the_otp_counter(
-    api: Api, core: Core, call: Call, init: InitActivation, make_device: MakeDevice
+    api: Api, core: Core, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started = await init(commitPhase="ON_KEY_EXCHANGE", activationOtp="1234")
-    async with core.database.transaction() as session:
-        await session.execute(update(Activation).values(failed_attempts=2))
+    await execute(core, update(Activation).values(failed_attempts=2))
     device: Phone = make_device()
     for plaintext, code in BAD_OFFERS:
-        sealed = await device.layer2(call, plaintext=plaintext)
+        sealed = await device.layer2(api.call, plaintext=plaintext)
         assert await _prepare(api, device, sealed, started["activationCode"]) == code, plaintext
     row = await _row(core, started["activationId"])
     assert (row.activation_status.value, row.failed_attempts) == ("CREATED", 2)
@@ -81,14 +81,14 @@ async def test_a_bad_offer_changes_nothing_not_even_the_otp_counter(
 
 
 async def test_the_device_key_is_stored_uncompressed_and_texts_normalised(
-    core: Core, call: Call, init: InitActivation, make_device: MakeDevice
+    core: Core, api: Api, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(), make_device()
     sealed = await device.layer2(
-        call,
+        api.call,
         plaintext=_layer2(devicePublicKey=b64encode(compress_public_key(device.pair.public)), unknown=1),
     )
-    answer = await call(
+    answer = await api.call(
         "activation/prepare",
         {"activationCode": started["activationCode"], "applicationKey": device.app.key} | device.env(sealed),
     )
@@ -103,11 +103,11 @@ async def test_the_server_key_is_encrypted_for_its_row_at_rest(core: Core, activ
     first, second = await activate(), await activate()
     rows = [await _row(core, device.activation_id) for device in (first, second)]
     assert [row.server_private_key_encryption for row in rows] == [1, 1]
-    async with core.database.transaction() as session:
-        await session.execute(
-            sql("UPDATE pa_activation SET server_private_key_base64 = :other WHERE activation_id = :id"),
-            {"other": rows[1].server_private_key_base64, "id": first.activation_id},
-        )
+    await execute(
+        core,
+        sql("UPDATE pa_activation SET server_private_key_base64 = :other WHERE activation_id = :id"),
+        {"other": rows[1].server_private_key_base64, "id": first.activation_id},
+    )
     moved = await _row(core, first.activation_id)
     assert _scalar(core, rows[1]) is not None
     assert _scalar(core, moved) != _scalar(core, rows[1])
@@ -122,42 +122,42 @@ def _scalar(core: Core, row: Activation) -> int | None:
 
 
 async def test_unknown_and_malformed_codes_are_answered_alike(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
+    api: Api, init: InitActivation, make_device: MakeDevice
 ) -> None:
     await init()
     device = make_device()
     for code in ("AAAAA-AAAAA-AAAAA-AAAAA", "AAAAA-AAAAA-AAAAA-AAAAB", "nonsense", "x" * 300):
-        assert await _prepare(api, device, await device.layer2(call), code) == "ERR0009", code
-    assert await _prepare(api, device, await device.layer2(call), "") == "ERR0024"
+        assert await _prepare(api, device, await device.layer2(api.call), code) == "ERR0009", code
+    assert await _prepare(api, device, await device.layer2(api.call), "") == "ERR0024"
 
 
 async def test_a_code_works_once_and_only_in_its_application(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, new_application: NewApplication
+    api: Api, init: InitActivation, make_device: MakeDevice, new_application: NewApplication
 ) -> None:
     started = await init()
     other = await new_application("other")
     stranger = Phone(other.app)
-    sealed = await stranger.layer2(call)
+    sealed = await stranger.layer2(api.call)
     assert await _prepare(api, stranger, sealed, started["activationCode"]) == "ERR0009"
-    await make_device().join(call, started["activationCode"])
+    await make_device().join(api.call, started["activationCode"])
     late = make_device()
-    assert await _prepare(api, late, await late.layer2(call), started["activationCode"]) == "ERR0009"
+    assert await _prepare(api, late, await late.layer2(api.call), started["activationCode"]) == "ERR0009"
 
 
 async def test_an_activation_of_another_protocol_does_not_exchange_keys(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
+    api: Api, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(protocol="fido2"), make_device()
-    assert await _prepare(api, device, await device.layer2(call), started["activationCode"]) == "ERR0009"
+    assert await _prepare(api, device, await device.layer2(api.call), started["activationCode"]) == "ERR0009"
 
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_tampering_with_any_part_is_a_decryption_failure(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
+    api: Api, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     started, device = await init(), make_device(version)
-    sealed = await device.layer2(call)
-    other = await device.layer2(call)
+    sealed = await device.layer2(api.call)
+    other = await device.layer2(api.call)
     for name in ("ephemeralPublicKey", "encryptedData", "mac", "nonce"):
         # 3.0 and 3.1 do not cover the nonce; there it changes the plaintext, which then is no layer 2.
         if name in sealed.fields and (name != "nonce" or version.facts.associated_data):
@@ -174,10 +174,10 @@ async def test_tampering_with_any_part_is_a_decryption_failure(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_the_fields_must_be_those_of_the_version(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
+    api: Api, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     started, device = await init(), make_device(version)
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     extra = {"temporaryKeyId": "id", "nonce": b64encode(bytes(16)), "timestamp": clock.now_ms()}
     for name in ("temporaryKeyId", "ephemeralPublicKey", "encryptedData", "mac", "nonce", "timestamp"):
         changed = {name: None if name in sealed.fields else extra[name]}
@@ -194,7 +194,7 @@ async def test_the_fields_must_be_those_of_the_version(
 
 
 async def test_a_version_below_the_applications_minimum_is_like_an_unknown_one(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, application: TestApplication
+    api: Api, init: InitActivation, make_device: MakeDevice, application: TestApplication
 ) -> None:
     await api.ok(
         "application/config/create",
@@ -204,7 +204,7 @@ async def test_a_version_below_the_applications_minimum_is_like_an_unknown_one(
     )
     for version, expected in ((ProtocolVersion.V3_1, "ERR0018"), (ProtocolVersion.V3_2, None)):
         started, device = await init(), make_device(version)
-        sealed = await device.layer2(call)
+        sealed = await device.layer2(api.call)
         request = {"activationCode": started["activationCode"], "applicationKey": device.app.key}
         _, body = await api.post("activation/prepare", **request, **device.env(sealed))
         assert body["responseObject"].get("code") == expected
@@ -212,10 +212,10 @@ async def test_a_version_below_the_applications_minimum_is_like_an_unknown_one(
 
 @pytest.mark.parametrize("version", [ProtocolVersion.V3_2, ProtocolVersion.V3_3])
 async def test_an_envelope_is_accepted_once(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
+    api: Api, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     first, second, device = await init(), await init(), make_device(version)
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     request = {"applicationKey": device.app.key} | device.env(sealed)
     await api.ok("activation/prepare", activationCode=first["activationCode"], **request)
     for code in (first["activationCode"], second["activationCode"]):
@@ -226,14 +226,14 @@ async def test_an_envelope_is_accepted_once(
 
 
 async def test_a_tampered_envelope_does_not_use_up_the_real_one(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice
+    api: Api, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(), make_device()
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     assert (
         await _prepare(api, device, sealed, started["activationCode"], mac=b64encode(bytes(32))) == "ERR0018"
     )
-    answer = await call(
+    answer = await api.call(
         "activation/prepare",
         {"activationCode": started["activationCode"], "applicationKey": device.app.key} | device.env(sealed),
     )
@@ -242,10 +242,10 @@ async def test_a_tampered_envelope_does_not_use_up_the_real_one(
 
 @pytest.mark.parametrize("offset", [-61_000, 61_000])
 async def test_an_envelope_outside_the_time_window_is_refused(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, offset: int
+    api: Api, init: InitActivation, make_device: MakeDevice, offset: int
 ) -> None:
     started, device = await init(), make_device()
-    await device.prepare_scope(call, Scope.APPLICATION)
+    await device.prepare_scope(api.call, Scope.APPLICATION)
     sealed = device.seal(
         SharedInfo1.ACTIVATION_LAYER_2, _layer2(), Scope.APPLICATION, timestamp=clock.now_ms() + offset
     )
@@ -255,19 +255,18 @@ async def test_an_envelope_outside_the_time_window_is_refused(
 async def test_temporary_keys_are_bound_to_scope_application_and_time(
     api: Api,
     core: Core,
-    call: Call,
     init: InitActivation,
     make_device: MakeDevice,
     activate: Activate,
     new_application: NewApplication,
 ) -> None:
     active = await activate()
-    await active.prepare_scope(call, Scope.ACTIVATION)
+    await active.prepare_scope(api.call, Scope.ACTIVATION)
     other = await new_application("other")
     stranger = Phone(other.app)
-    await stranger.prepare_scope(call, Scope.APPLICATION)
+    await stranger.prepare_scope(api.call, Scope.APPLICATION)
     started, device = await init(), make_device()
-    await device.prepare_scope(call, Scope.APPLICATION)
+    await device.prepare_scope(api.call, Scope.APPLICATION)
     own = device.temporary[Scope.APPLICATION]
 
     for taken in (
@@ -276,26 +275,26 @@ async def test_temporary_keys_are_bound_to_scope_application_and_time(
         ("no-id", own[1]),
     ):
         device.temporary[Scope.APPLICATION] = taken
-        sealed = await device.layer2(call)
+        sealed = await device.layer2(api.call)
         assert await _prepare(api, device, sealed, started["activationCode"]) == "ERR0045"
 
     device.temporary[Scope.APPLICATION] = own
-    async with core.database.transaction() as session:
-        await session.execute(
-            update(TemporaryKey)
-            .where(TemporaryKey.id == own[0])
-            .values(timestamp_expires=moments.from_ms(clock.now_ms() - 1))
-        )
-    sealed = await device.layer2(call)
+    await execute(
+        core,
+        update(TemporaryKey)
+        .where(TemporaryKey.id == own[0])
+        .values(timestamp_expires=moments.from_ms(clock.now_ms() - 1)),
+    )
+    sealed = await device.layer2(api.call)
     assert await _prepare(api, device, sealed, started["activationCode"]) == "ERR0045"
 
 
 async def test_a_failed_direct_activation_leaves_nothing_behind(
-    api: Api, core: Core, call: Call, make_device: MakeDevice
+    api: Api, core: Core, make_device: MakeDevice
 ) -> None:
     device = make_device()
     request = {"userId": "user-1", "applicationKey": device.app.key}
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     broken = device.env(sealed) | {"mac": b64encode(bytes(32))}
     assert await api.error("activation/create", **request, **broken) == "ERR0018"
     for past in ({"maxFailureCount": 0}, {"timestampActivationExpire": 1_000}):
@@ -321,17 +320,14 @@ async def test_an_activation_code_is_unique_by_its_first_half(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_older_clients_need_not_tell_the_protocol_version(
-    api: Api, call: Call, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
+    api: Api, init: InitActivation, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     started = await init()
     device: Phone = make_device(version)
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     env = {name: value for name, value in device.env(sealed).items() if name != "protocolVersion"}
     exchanged = await api.ok(
-        "activation/prepare",
-        activationCode=started["activationCode"],
-        applicationKey=device.app.key,
-        **env,
+        "activation/prepare", activationCode=started["activationCode"], applicationKey=device.app.key, **env
     )
     assert exchanged["activationStatus"] == "PENDING_COMMIT"
     assert (exchanged["nonce"] is not None, exchanged["timestamp"] is not None) == (

@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx2
 import pytest
 from core_test_api import Api, MakeSettings, StartCore
+from core_test_rows import execute, found
 from fastapi import FastAPI
 from sqlalchemy import select, text
 
@@ -131,8 +132,7 @@ async def test_a_dmz_secret_is_stored_as_a_hash_only_and_another_encrypted(
     core: Core, kind: IntegrationKind, encryption: int, start: str
 ) -> None:
     credentials = await ensure_integration(core, "edge", kind)
-    async with core.database.read() as session:
-        row = (await session.execute(select(Integration))).scalar_one()
+    [row] = await found(core, select(Integration))
     assert row.client_secret.startswith(start)
     assert credentials.client_secret not in row.client_secret
     assert row.client_secret_encryption == encryption
@@ -143,21 +143,20 @@ async def test_an_adopted_integration_with_a_clear_secret_is_accepted_until_rows
     start_core: StartCore, app: FastAPI, required: bool | None, status: int
 ) -> None:
     core = app.state.core = await start_core(require_bound_rows=required)
-    async with core.database.transaction() as session:
-        await session.execute(
-            text(
-                "INSERT INTO pa_integration (id, name, client_token, client_secret)"
-                " VALUES ('i', 'old', 'token', 'clear')"
-            )
-        )
+    await execute(
+        core,
+        text(
+            "INSERT INTO pa_integration (id, name, client_token, client_secret)"
+            " VALUES ('i', 'old', 'token', 'clear')"
+        ),
+    )
     assert (await call(app, "/rest/v3/status", basic("token", "clear"))).status_code == status
 
 
 async def test_a_hash_is_no_password(core: Core, app: FastAPI) -> None:
     """Whoever reads the table of the dmz integrations cannot call with what stands there."""
     credentials = await ensure_integration(core, "edge", IntegrationKind.DMZ)
-    async with core.database.read() as session:
-        row = (await session.execute(select(Integration))).scalar_one()
+    [row] = await found(core, select(Integration))
     path = "/dmz/v1/unknown"
     assert (await call(app, path, basic(row.client_token, row.client_secret))).status_code == 401
     assert (await call(app, path, basic(row.client_token, credentials.client_secret))).status_code == 404
@@ -187,7 +186,6 @@ async def test_an_unreachable_database_is_not_a_refusal(
 
 async def test_secrets_stay_out_of_the_audit(api: Api, core: Core) -> None:
     created = await api.ok("integration/create", name="bank")
-    async with core.database.read() as session:
-        params = (await session.execute(text("SELECT param FROM audit_log"))).scalars().all()
+    params = await found(core, text("SELECT param FROM audit_log"))
     assert any(json.loads(param)["integrationId"] == created["id"] for param in params)
     assert not any(created["clientSecret"] in param or created["clientToken"] in param for param in params)

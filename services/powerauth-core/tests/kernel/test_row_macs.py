@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from core_test_api import Api, TestApplication
-from core_test_rows import unsound
+from core_test_rows import execute, found, unsound
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Integer, insert, select, text, update
@@ -147,10 +147,9 @@ def other_values(table: type[BoundRow], column: str, stored: Any) -> set[Any]:
     return {77 if isinstance(kind, Integer) else column}
 
 
+@pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("table", BOUND_TABLES, ids=table_of)
-async def test_a_change_of_any_bound_column_is_noticed(
-    core: Core, filled: str, table: type[BoundRow]
-) -> None:
+async def test_a_change_of_any_bound_column_is_noticed(core: Core, table: type[BoundRow]) -> None:
     name, refused = table_of(table), set()
     assert await unsound(core) == set()
     async with core.database.transaction() as session:
@@ -170,8 +169,7 @@ async def test_a_change_of_any_bound_column_is_noticed(
 async def test_configuration_of_others_is_not_used_and_can_be_replaced(
     api: Api, core: Core, filled: str
 ) -> None:
-    async with core.database.transaction() as session:
-        await session.execute(text("UPDATE pa_application_config SET row_mac = NULL"))
+    await execute(core, text("UPDATE pa_application_config SET row_mac = NULL"))
     detail = {"applicationId": filled}
     assert await api.error("application/config/detail", **detail) == "ERR0010"
     created = {"applicationId": filled, "key": "oauth2_providers", "values": [{"b": 2}]}
@@ -185,10 +183,7 @@ async def test_configuration_of_others_is_not_used_and_can_be_replaced(
 async def test_a_callback_of_others_is_shown_without_secrets_never_called_and_can_be_removed(
     api: Api, core: Core, filled: str
 ) -> None:
-    async with core.database.transaction() as session:
-        await session.execute(
-            text("UPDATE pa_application_callback SET callback_url = 'https://evil.example/'")
-        )
+    await execute(core, text("UPDATE pa_application_callback SET callback_url = 'https://evil.example/'"))
     [shown] = (await api.ok("application/callback/list", applicationId=filled))["callbackUrlList"]
     assert shown["authentication"]["httpBasic"]["passwordSet"] is False
     changed = {
@@ -231,15 +226,12 @@ async def test_an_unsound_row_is_counted_logged_and_audited_once_an_hour(
             metrics.REGISTRY.get_sample_value("powerauth_unsound_rows_total", {"table": "pa_activation"}) or 0
         )
 
-    async with core.database.transaction() as session:
-        await session.execute(text("UPDATE pa_activation SET user_id = 'mallory'"))
+    await execute(core, text("UPDATE pa_activation SET user_id = 'mallory'"))
     before = counted()
     for _ in range(2):
-        async with core.database.read() as session:
-            [row] = await session.scalars(select(Activation))
+        [row] = await found(core, select(Activation))
     await core.row_alarms.stop()
     assert counted() == before + 2
-    async with core.database.read() as session:
-        [record] = await session.scalars(select(AuditLog).where(AuditLog.audit_type == "integrity"))
+    [record] = await found(core, select(AuditLog).where(AuditLog.audit_type == "integrity"))
     assert (record.audit_level, row.activation_id in (record.param or "")) == ("ERROR", True)
     assert capsys.readouterr().out.count("unsound_row") == 1

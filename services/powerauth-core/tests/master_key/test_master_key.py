@@ -42,10 +42,9 @@ async def forget(core: Core) -> None:
     )
 
 
+@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("key", [OTHER_KEY, ""])
-async def test_a_core_starts_with_the_key_of_its_database_only(
-    core: Core, start_core: StartCore, key: str
-) -> None:
+async def test_a_core_starts_with_the_key_of_its_database_only(start_core: StartCore, key: str) -> None:
     with pytest.raises(MasterKeyRefused) as refused:
         await start_core(master_encryption_key=key)
     assert str(refused.value).startswith("CORE_MASTER_ENCRYPTION_KEY: is ")
@@ -77,9 +76,7 @@ async def test_what_the_key_has_encrypted_tells_where_nothing_is_recorded(
     assert (record.key_check, record.row_binding) == (rules.key_check(core.settings.master_key), "off")
 
 
-async def test_a_database_in_clear_is_served_without_a_key_and_takes_one_later(
-    start_core: StartCore, database_url: str
-) -> None:
+async def test_a_database_in_clear_is_served_without_a_key_and_takes_one_later(start_core: StartCore) -> None:
     clear = await start_core(master_encryption_key="")
     assert await record_of(clear) is None
     await start_core()

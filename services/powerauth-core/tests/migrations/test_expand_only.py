@@ -46,7 +46,7 @@ REBUILT = {
         "drops or empties something by a statement",
         "makes a column NOT NULL by a statement",
         "renames something by a statement",
-    },
+    }
 }
 """What revisions do that rebuild a table in its place, looked at one by one."""
 

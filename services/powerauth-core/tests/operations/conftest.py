@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from core_test_api import Api
+from core_test_rows import execute
 from sqlalchemy import select, text, update
 
 from powerauth_contracts import moments
@@ -92,8 +93,7 @@ class Bank:
 
     async def change(self, operation: dict[str, Any], **values: Any) -> None:
         """Write columns of the operation behind the core's back."""
-        async with self.core.database.transaction() as session:
-            await session.execute(update(Operation).where(Operation.id == operation["id"]).values(**values))
+        await execute(self.core, update(Operation).where(Operation.id == operation["id"]).values(**values))
 
     async def let_expire(self, *operations: dict[str, Any]) -> None:
         """Put the expiry of operations into the past."""

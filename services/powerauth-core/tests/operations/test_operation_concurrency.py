@@ -125,10 +125,7 @@ async def test_parallel_failures_stop_exactly_at_the_maximum(bank: Bank, events:
         [
             action
             for _ in range(PARALLEL // 2)
-            for action in (
-                approve(bank, created, "wrong"),
-                fail(bank, created),
-            )
+            for action in (approve(bank, created, "wrong"), fail(bank, created))
         ]
     )
     assert (found["APPROVAL_FAILED"], found["OPERATION_FAILED"]) == (2, 1)

@@ -272,11 +272,7 @@ async def test_history_shows_every_state_and_at_most_the_newest_hundred(bank: Ba
     approved, expired, pending = [await bank.create() for _ in range(3)]
     await bank.approve(approved)
     await bank.let_expire(expired)
-    assert [operation.status for operation in await device.history()] == [
-        "PENDING",
-        "EXPIRED",
-        "APPROVED",
-    ]
+    assert [operation.status for operation in await device.history()] == ["PENDING", "EXPIRED", "APPROVED"]
     assert [operation.id for operation in await device.pending()] == [pending["id"]]
     made = [await bank.create(templateName="login") for _ in range(101)]
     newest = [operation["id"] for operation in reversed(made)][:100]

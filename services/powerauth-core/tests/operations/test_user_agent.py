@@ -45,10 +45,7 @@ IPHONE = "PowerAuthNetworking/1.5.1 (en; cellular) com.example.app/13.0.1 (Apple
             "PowerAuthNetworking/1.0.0 com.example/2.0",
             ("1.0.0", None, None, "com.example", "2.0", None, None, None, None),
         ),
-        (
-            "PowerAuthNetworking/1.0.0 (cs; wifi)",
-            ("1.0.0", "cs", "wifi", None, None, None, None, None, None),
-        ),
+        ("PowerAuthNetworking/1.0.0 (cs; wifi)", ("1.0.0", "cs", "wifi", None, None, None, None, None, None)),
         ("PowerAuthNetworking/1.10.22", ("1.10.22", *[None] * 8)),
         ("PowerAuthNetworking/1.0.0  two spaces", ("1.0.0", *[None] * 8)),
     ],

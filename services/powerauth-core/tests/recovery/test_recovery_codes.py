@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from core_test_api import Api, TestApplication
 from core_test_phones import Activate, InitActivation, MakeDevice, RunOutOfTime
+from core_test_rows import execute, found
 from sqlalchemy import select, update
 
 from powerauth_contracts.enums import RecoveryCodeStatus
@@ -21,7 +22,7 @@ from powerauth_protocol.v3 import recovery as protocol
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import KeyPair, ecdh, export_public_key, generate_key_pair, import_public_key
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Call, Phone
+from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -44,18 +45,18 @@ async def printer(api: Api, application: TestApplication) -> KeyPair:
 
 
 @pytest.fixture
-async def owner(api: Api, call: Call, printer: KeyPair, make_device: MakeDevice) -> Phone:
+async def owner(api: Api, printer: KeyPair, make_device: MakeDevice) -> Phone:
     """A device whose activation has a recovery code that can be used."""
     device: Phone = make_device()
-    await device.create(call, "user-1")
+    await device.create(api.call, "user-1")
     await api.ok("activation/commit", activationId=device.activation_id)
     await api.ok("activation/flags/create", activationId=device.activation_id, activationFlags=["VIP"])
     return device
 
 
-async def _recover(api: Api, call: Call, device: Phone, code: str, puk: str, **more: Any) -> dict[str, Any]:
+async def _recover(api: Api, device: Phone, code: str, puk: str, **more: Any) -> dict[str, Any]:
     """Try to recover with a new device; the response object, or the error's."""
-    sealed = await device.layer2(call)
+    sealed = await device.layer2(api.call)
     request = {"recoveryCode": code, "puk": puk, "applicationKey": device.app.key}
     _, body = await api.post("activation/recovery/create", **request, **device.env(sealed), **more)
     answer: dict[str, Any] = body["responseObject"]
@@ -70,10 +71,10 @@ async def _codes(api: Api, **request: Any) -> list[tuple[str, list[str]]]:
 
 
 async def test_a_recovery_code_comes_with_the_activation_and_lives_with_it(
-    api: Api, call: Call, printer: KeyPair, init: InitActivation, make_device: MakeDevice
+    api: Api, printer: KeyPair, init: InitActivation, make_device: MakeDevice
 ) -> None:
     device = make_device()
-    await device.join(call, (await init())["activationCode"], generateRecoveryCodes=True)
+    await device.join(api.call, (await init())["activationCode"], generateRecoveryCodes=True)
     code, puk = device.open_recovery
     assert activation_code.validate(code)
     assert len(puk) == 10
@@ -88,42 +89,32 @@ async def test_a_recovery_code_comes_with_the_activation_and_lives_with_it(
 
 
 async def test_an_activation_that_is_active_at_once_has_an_active_code(
-    api: Api, call: Call, printer: KeyPair, init: InitActivation, make_device: MakeDevice
+    api: Api, printer: KeyPair, init: InitActivation, make_device: MakeDevice
 ) -> None:
     started, device = await init(commitPhase="ON_KEY_EXCHANGE"), make_device()
-    await device.join(call, started["activationCode"], generateRecoveryCodes=True)
+    await device.join(api.call, started["activationCode"], generateRecoveryCodes=True)
     assert await _codes(api, activationId=device.activation_id) == [("ACTIVE", ["VALID"])]
 
 
 async def test_no_code_is_issued_unless_asked_for_and_offered(
-    api: Api,
-    call: Call,
-    printer: KeyPair,
-    init: InitActivation,
-    make_device: MakeDevice,
-    application: TestApplication,
+    api: Api, printer: KeyPair, init: InitActivation, make_device: MakeDevice, application: TestApplication
 ) -> None:
     device = make_device()
-    await device.join(call, (await init())["activationCode"])
+    await device.join(api.call, (await init())["activationCode"])
     assert device.recovery is None
-    await device.create(call, "user-1", generateRecoveryCodes=False)
+    await device.create(api.call, "user-1", generateRecoveryCodes=False)
     assert device.recovery is None
     await _switch(api, application, recovery=False)
-    await device.create(call, "user-1")
+    await device.create(api.call, "user-1")
     assert device.recovery is None
 
 
 @pytest.mark.parametrize("ending", ["activation/remove", "expiry"])
 async def test_codes_of_an_unfinished_activation_are_revoked_with_it(
-    api: Api,
-    call: Call,
-    printer: KeyPair,
-    make_device: MakeDevice,
-    run_out_of_time: RunOutOfTime,
-    ending: str,
+    api: Api, printer: KeyPair, make_device: MakeDevice, run_out_of_time: RunOutOfTime, ending: str
 ) -> None:
     device: Phone = make_device()
-    await device.create(call, "user-1")
+    await device.create(api.call, "user-1")
     if ending == "expiry":
         await run_out_of_time(device.activation_id)
         await api.ok("activation/status", activationId=device.activation_id)
@@ -134,10 +125,10 @@ async def test_codes_of_an_unfinished_activation_are_revoked_with_it(
 
 @pytest.mark.parametrize("version", ProtocolVersion)
 async def test_the_right_puk_replaces_the_activation(
-    api: Api, call: Call, owner: Phone, make_device: MakeDevice, version: ProtocolVersion
+    api: Api, owner: Phone, make_device: MakeDevice, version: ProtocolVersion
 ) -> None:
     device = make_device(version)
-    answer = await _recover(api, call, device, *owner.open_recovery, maxFailureCount=7)
+    answer = await _recover(api, device, *owner.open_recovery, maxFailureCount=7)
     assert (answer["activationStatus"], answer["userId"]) == ("PENDING_COMMIT", "user-1")
     old = await api.ok("activation/status", activationId=owner.activation_id)
     assert old["activationStatus"] == "REMOVED"
@@ -145,31 +136,26 @@ async def test_the_right_puk_replaces_the_activation(
     assert (new["activationFlags"], new["maxFailedAttempts"]) == (["VIP"], 7)
     assert await _codes(api, activationId=owner.activation_id) == [("REVOKED", ["USED"])]
     assert await _codes(api, activationId=device.activation_id) == [("CREATED", ["VALID"])]
-    again = await _recover(api, call, make_device(), *owner.open_recovery)
+    again = await _recover(api, make_device(), *owner.open_recovery)
     assert again["code"] == "ERR0024"
 
 
 async def test_parallel_guesses_do_not_pass_the_limit(
-    api: Api, core: Core, call: Call, owner: Phone, make_device: MakeDevice
+    api: Api, core: Core, owner: Phone, make_device: MakeDevice
 ) -> None:
     code, _ = owner.open_recovery
     answers = await asyncio.gather(
-        *[_recover(api, call, make_device(), code, f"{guess:010d}") for guess in range(9)],
+        *[_recover(api, make_device(), code, f"{guess:010d}") for guess in range(9)],
         api.ok("activation/remove", activationId=owner.activation_id),
     )
     codes = [answer["code"] for answer in answers[:-1]]
     assert sorted(codes) == ["ERR0024"] * 4 + ["ERR0028"] + ["ERR_RECOVERY"] * 4
-    async with core.database.read() as session:
-        (row,) = (await session.execute(select(RecoveryCode))).scalars()
+    (row,) = await found(core, select(RecoveryCode))
     assert (row.status, row.failed_attempts) == (RecoveryCodeStatus.BLOCKED, 5)
 
 
-async def test_one_of_several_recoveries_wins(
-    api: Api, call: Call, owner: Phone, make_device: MakeDevice
-) -> None:
-    answers = await asyncio.gather(
-        *[_recover(api, call, make_device(), *owner.open_recovery) for _ in range(4)]
-    )
+async def test_one_of_several_recoveries_wins(api: Api, owner: Phone, make_device: MakeDevice) -> None:
+    answers = await asyncio.gather(*[_recover(api, make_device(), *owner.open_recovery) for _ in range(4)])
     assert sorted(answer.get("code", "OK") for answer in answers) == ["ERR0024"] * 3 + ["OK"]
 
 
@@ -183,12 +169,7 @@ async def test_puks_are_stored_hashed_and_encrypted_for_their_row(core: Core, ow
 
 
 async def test_a_postcard_is_derived_again_by_the_printing_centre(
-    api: Api,
-    call: Call,
-    printer: KeyPair,
-    application: TestApplication,
-    make_device: MakeDevice,
-    activate: Activate,
+    api: Api, printer: KeyPair, application: TestApplication, make_device: MakeDevice, activate: Activate
 ) -> None:
     answer = await api.ok(
         "recovery/create", applicationId=application.application_id, userId="user-1", pukCount=3
@@ -201,18 +182,18 @@ async def test_a_postcard_is_derived_again_by_the_printing_centre(
     assert (answer["status"], [puk["pukIndex"] for puk in answer["puks"]]) == ("CREATED", [1, 2, 3])
 
     # It has to be confirmed by one of the user's devices before it can be used.
-    assert (await _recover(api, call, make_device(), printed.code, printed.puks[0]))["code"] == "ERR0024"
+    assert (await _recover(api, make_device(), printed.code, printed.puks[0]))["code"] == "ERR0024"
     owner = await activate()
-    assert await _confirm(api, call, owner, printed.code) == {"alreadyConfirmed": False}
-    assert await _confirm(api, call, owner, printed.code) == {"alreadyConfirmed": True}
+    assert await _confirm(api, owner, printed.code) == {"alreadyConfirmed": False}
+    assert await _confirm(api, owner, printed.code) == {"alreadyConfirmed": True}
 
     for number, puk in enumerate(printed.puks):
         later = printed.puks[(number + 1) % 3]
-        wrong = await _recover(api, call, make_device(), printed.code, later)
+        wrong = await _recover(api, make_device(), printed.code, later)
         assert (wrong["code"], wrong["currentRecoveryPukIndex"]) == ("ERR_RECOVERY", number + 1)
-        done = await _recover(api, call, make_device(), printed.code, puk, generateRecoveryCodes=False)
+        done = await _recover(api, make_device(), printed.code, puk, generateRecoveryCodes=False)
         assert done["activationStatus"] == "PENDING_COMMIT"
-    exhausted = await _recover(api, call, make_device(), printed.code, printed.puks[0])
+    exhausted = await _recover(api, make_device(), printed.code, printed.puks[0])
     assert exhausted["code"] == "ERR0028"
     status = await api.ok("activation/status", activationId=owner.activation_id)
     assert status["activationStatus"] == "ACTIVE"
@@ -233,8 +214,8 @@ async def test_a_user_has_one_postcard_unless_more_are_allowed(
     await api.ok("recovery/create", **request)
 
 
-async def _confirm(api: Api, call: Call, device: Phone, code: str) -> Any:
-    await device.prepare_scope(call, Scope.ACTIVATION)
+async def _confirm(api: Api, device: Phone, code: str) -> Any:
+    await device.prepare_scope(api.call, Scope.ACTIVATION)
     sealed = device.seal(SharedInfo1.CONFIRM_RECOVERY_CODE, json.dumps({"recoveryCode": code}).encode())
     request = {"activationId": device.activation_id, "applicationKey": device.app.key}
     _, body = await api.post("recovery/confirm", **request, **device.env(sealed))
@@ -246,22 +227,16 @@ async def _confirm(api: Api, call: Call, device: Phone, code: str) -> Any:
 
 
 async def test_only_the_users_own_usable_codes_are_confirmed(
-    api: Api,
-    core: Core,
-    call: Call,
-    printer: KeyPair,
-    activate: Activate,
-    make_device: MakeDevice,
+    api: Api, core: Core, printer: KeyPair, activate: Activate, make_device: MakeDevice
 ) -> None:
     device, stranger = await activate(), make_device()
-    await stranger.create(call, "user-2")
-    assert await _confirm(api, call, device, stranger.open_recovery[0]) == "ERR0024"
-    await device.create(call, "user-1")
+    await stranger.create(api.call, "user-2")
+    assert await _confirm(api, device, stranger.open_recovery[0]) == "ERR0024"
+    await device.create(api.call, "user-1")
     await api.ok("activation/commit", activationId=device.activation_id)
     for status in (RecoveryCodeStatus.BLOCKED, RecoveryCodeStatus.REVOKED):
-        async with core.database.transaction() as session:
-            await session.execute(update(RecoveryCode).values(status=status))
-        assert await _confirm(api, call, device, device.open_recovery[0]) == "ERR0024"
+        await execute(core, update(RecoveryCode).values(status=status))
+        assert await _confirm(api, device, device.open_recovery[0]) == "ERR0024"
 
 
 async def test_lookup_filters_by_user_activation_application_and_states(

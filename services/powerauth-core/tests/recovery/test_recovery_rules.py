@@ -21,11 +21,7 @@ def test_only_the_last_group_of_a_recovery_code_is_shown() -> None:
 
 
 def test_the_current_puk_is_the_valid_one_with_the_lowest_index() -> None:
-    puks = [
-        Puk(3, RecoveryPukStatus.VALID),
-        Puk(1, RecoveryPukStatus.USED),
-        Puk(2, RecoveryPukStatus.VALID),
-    ]
+    puks = [Puk(3, RecoveryPukStatus.VALID), Puk(1, RecoveryPukStatus.USED), Puk(2, RecoveryPukStatus.VALID)]
     assert current_puk(puks) is puks[2]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from core_test_api import StartCore
+from core_test_api import Api, StartCore
 from core_test_phones import MakeDevice
+from core_test_rows import execute, found
 from sqlalchemy import func, select, update
 
 from powerauth_contracts import moments
@@ -14,7 +15,6 @@ from powerauth_core.container import Core
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.replay import service
 from powerauth_core.replay.models import UniqueValue
-from powerauth_sdk.phone import Call
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -61,19 +61,17 @@ async def test_a_rolled_back_request_may_come_again(core: Core) -> None:
 async def test_a_token_header_is_remembered_as_long_as_it_would_be_accepted(core: Core, age_ms: int) -> None:
     timestamp = clock.now_ms() - age_ms
     await _remember(core, timestamp=timestamp)
-    async with core.database.read() as session:
-        (row,) = (await session.execute(select(UniqueValue))).scalars()
+    (row,) = await found(core, select(UniqueValue))
     assert row.type is UniqueValueType.MAC_TOKEN
     assert moments.to_ms(row.timestamp_expires) >= timestamp + 7_200_000
 
 
 async def test_an_envelope_is_remembered_as_long_as_it_would_be_accepted(
-    core: Core, call: Call, make_device: MakeDevice
+    core: Core, api: Api, make_device: MakeDevice
 ) -> None:
     device = make_device()
-    await device.create(call, "user-1")
-    async with core.database.read() as session:
-        (row,) = (await session.execute(select(UniqueValue))).scalars()
+    await device.create(api.call, "user-1")
+    (row,) = await found(core, select(UniqueValue))
     assert row.type is UniqueValueType.ENVELOPE_APPLICATION_SCOPE
     # The furthest timestamp that is accepted is 60 s ahead, and it stays acceptable for 60 s more.
     assert moments.to_ms(row.timestamp_expires) > clock.now_ms() + 60_000
@@ -81,10 +79,7 @@ async def test_an_envelope_is_remembered_as_long_as_it_would_be_accepted(
 
 async def test_the_job_deletes_what_cannot_be_replayed_any_more(core: Core) -> None:
     await _remember(core)
-    async with core.database.transaction() as session:
-        await session.execute(
-            update(UniqueValue).values(timestamp_expires=moments.from_ms(clock.now_ms() - 1))
-        )
+    await execute(core, update(UniqueValue).values(timestamp_expires=moments.from_ms(clock.now_ms() - 1)))
     await _remember(core, b"\x01" * 16)
     assert await service.delete_expired(core.database) == 1
     assert await _count(core) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +39,11 @@ class Api:
         status, body = await self.post(path, **request_object)
         assert (status, body["status"]) == (200, "OK"), body
         return body.get("responseObject")
+
+    async def call(self, path: str, request_object: Mapping[str, Any]) -> dict[str, Any]:
+        """The core as devices see it: path and request object in, response object out."""
+        answer: dict[str, Any] = await self.ok(path, **request_object)
+        return answer
 
     async def error(self, path: str, /, **request_object: Any) -> str:
         """Call, expect a refusal by the core, return its code."""

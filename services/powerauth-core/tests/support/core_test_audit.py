@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from core_test_parts import chain_keys_of
+from core_test_rows import execute
 from core_test_stores import job_of
 from sqlalchemy import text
 
@@ -53,8 +54,7 @@ class Audit:
         return (await (core or self.core).verifier.run(job_of(phone.sign(BODY)))).valid
 
     async def execute(self, statement: str, **values: Any) -> None:
-        async with self.core.database.transaction() as session:
-            await session.execute(text(statement), values)
+        await execute(self.core, text(statement), values)
 
     async def rows(self, statement: str, **values: Any) -> list[Any]:
         async with self.core.database.read() as session:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from core_test_api import Api, TestApplication
-from core_test_rows import rewrite
+from core_test_rows import execute, rewrite
 from core_test_snapshots import Snapshots
 from sqlalchemy import select, update
 
@@ -19,23 +19,12 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.audit.signatures import SignatureAudit
 from powerauth_core.container import Core
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Call, Phone
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 
 MakePhone = Callable[..., Awaitable[Phone]]
 MakeDevice = Callable[..., Phone]
 Activate = Callable[..., Awaitable[Phone]]
-
-
-@pytest.fixture
-def call(api: Api) -> Call:
-    """The core as devices see it: path and request object in, response object out."""
-
-    async def post(path: str, request: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = await api.ok(path, **request)
-        return answer
-
-    return post
 
 
 @pytest.fixture
@@ -65,7 +54,7 @@ def init(api: Api, application: TestApplication) -> InitActivation:
 
 
 @pytest.fixture
-def activate(api: Api, call: Call, init: InitActivation, make_device: MakeDevice) -> Activate:
+def activate(api: Api, init: InitActivation, make_device: MakeDevice) -> Activate:
     """A device with an activation in a state: ``await activate(ActivationStatus.BLOCKED)``."""
 
     async def make(
@@ -78,7 +67,7 @@ def activate(api: Api, call: Call, init: InitActivation, make_device: MakeDevice
         device.activation_id = started["activationId"]
         if status is ActivationStatus.CREATED:
             return device
-        await device.join(call, started["activationCode"])
+        await device.join(api.call, started["activationCode"])
         if status is not ActivationStatus.PENDING_COMMIT:
             await api.ok("activation/commit", activationId=device.activation_id)
         if status is ActivationStatus.BLOCKED:
@@ -99,25 +88,22 @@ def run_out_of_time(core: Core) -> RunOutOfTime:
 
     async def expire(activation_id: str) -> None:
         past = moments.from_ms(clock.now_ms() - 1)
-        async with core.database.transaction() as session:
-            await session.execute(
-                update(Activation)
-                .where(Activation.activation_id == activation_id)
-                .values(timestamp_activation_expire=past)
-            )
+        await execute(
+            core,
+            update(Activation)
+            .where(Activation.activation_id == activation_id)
+            .values(timestamp_activation_expire=past),
+        )
 
     return expire
 
 
 @pytest.fixture
-def make_phone(api: Api, call: Call, application: TestApplication) -> MakePhone:
+def make_phone(api: Api, application: TestApplication) -> MakePhone:
     """A device with an ACTIVE activation: ``await make_phone("alice", version=ProtocolVersion.V3_1)``."""
 
     async def make(
-        user_id: str = "alice",
-        version: ProtocolVersion = ProtocolVersion.V3_3,
-        of: Any = None,
-        **more: Any,
+        user_id: str = "alice", version: ProtocolVersion = ProtocolVersion.V3_3, of: Any = None, **more: Any
     ) -> Phone:
         chosen = of or application
         app = chosen.app
@@ -129,7 +115,7 @@ def make_phone(api: Api, call: Call, application: TestApplication) -> MakePhone:
             **more,
         )
         device = Phone(app, version)
-        await device.join(call, started["activationCode"])
+        await device.join(api.call, started["activationCode"])
         return device
 
     return make

@@ -1,16 +1,29 @@
-"""Changing rows behind the calls of the core, with their MACs (D32)."""
+"""Reading and changing rows behind the calls of the core; activations with their MACs (D32)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Executable, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
 from powerauth_core.kernel.row_macs import table_of
 from powerauth_core.master_key.repository import BOUND_TABLES
+
+
+async def found(core: Core, statement: Executable) -> list[Any]:
+    """The entities, or the values of the one column, that a query finds."""
+    async with core.database.read() as session:
+        return list((await session.execute(statement)).scalars())
+
+
+async def execute(core: Core, statement: Executable, values: Mapping[str, Any] | None = None) -> None:
+    """Execute a statement in a transaction of its own."""
+    async with core.database.transaction() as session:
+        await session.execute(statement, values)
 
 
 async def rewrite(core: Core, *conditions: ColumnElement[bool], **values: Any) -> None:

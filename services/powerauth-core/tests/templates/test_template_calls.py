@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from core_test_api import Api
+from core_test_rows import found
 from sqlalchemy import text
 
 from powerauth_contracts.dmz.models import TextsRequest
@@ -104,8 +105,7 @@ async def test_template_changes_are_audited(api: Api, core: Core) -> None:
     await api.ok("operation/template/update", **(TEMPLATE | {"id": created["id"]}))
     await api.ok("operation/template/remove", id=created["id"])
     statement = text("SELECT message FROM audit_log WHERE audit_type = 'template' ORDER BY timestamp_created")
-    async with core.database.read() as session:
-        messages = (await session.scalars(statement)).all()
+    messages = await found(core, statement)
     assert messages == [f"Operation template {done}" for done in ("created", "updated", "removed")]
 
 
@@ -199,7 +199,7 @@ async def test_every_change_of_a_text_is_announced(api: Api, core: Core) -> None
     assert events == [("operation_template.changed", {"placeholder": "login", "language": "en"})] * 3
 
 
-async def test_parallel_updates_of_a_text_leave_one_row(core: Core, api: Api) -> None:
+async def test_parallel_updates_of_a_text_leave_one_row(api: Api) -> None:
     titles = [f"T{number}" for number in range(8)]
     await asyncio.gather(*[api.ok("operation/text/update", **(TEXT | {"title": title})) for title in titles])
     (row,) = (await api.ok("operation/text/list"))["texts"]

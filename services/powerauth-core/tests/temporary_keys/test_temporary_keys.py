@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from core_test_api import Api, NewApplication, TestApplication
 from core_test_phones import Activate, MakeDevice
-from core_test_rows import rewrite
+from core_test_rows import execute, found, rewrite
 from sqlalchemy import select, update
 
 from powerauth_contracts import moments
@@ -20,23 +20,22 @@ from powerauth_protocol.common.errors import TokenFormatError
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import temporary_key
 from powerauth_protocol.v3.keys import export_public_key
-from powerauth_sdk.phone import Call, Phone
+from powerauth_sdk.phone import Phone
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
 async def _rows(core: Core) -> list[TemporaryKey]:
-    async with core.database.read() as session:
-        return list((await session.execute(select(TemporaryKey))).scalars())
+    return await found(core, select(TemporaryKey))
 
 
 async def test_application_scope_is_signed_by_the_master_key(
-    core: Core, call: Call, make_device: MakeDevice
+    core: Core, api: Api, make_device: MakeDevice
 ) -> None:
     device: Phone = make_device()
     before = clock.now_ms()
-    issued = await device.new_temporary_key(call, Scope.APPLICATION)
+    issued = await device.new_temporary_key(api.call, Scope.APPLICATION)
     assert (issued.application_key, issued.activation_id) == (device.app.key, None)
     assert issued.challenge == "Y2hhbGxlbmdl"
     assert before <= issued.issued_at_ms <= clock.now_ms()
@@ -49,10 +48,10 @@ async def test_application_scope_is_signed_by_the_master_key(
 
 @pytest.mark.parametrize("status", [ActivationStatus.ACTIVE, ActivationStatus.BLOCKED])
 async def test_activation_scope_is_signed_by_the_server_key(
-    core: Core, call: Call, activate: Activate, status: ActivationStatus
+    core: Core, api: Api, activate: Activate, status: ActivationStatus
 ) -> None:
     device = await activate(status)
-    issued = await device.new_temporary_key(call, Scope.ACTIVATION)
+    issued = await device.new_temporary_key(api.call, Scope.ACTIVATION)
     assert issued.activation_id == device.activation_id
     assert issued.key_id in {row.id for row in await _rows(core) if row.activation_id == device.activation_id}
 
@@ -68,9 +67,9 @@ async def test_other_states_get_none(api: Api, activate: Activate, status: Activ
     assert await api.error("keystore/create", jwt=jwt) == "ERR0009"
 
 
-async def test_a_challenge_is_not_needed(call: Call, make_device: MakeDevice) -> None:
+async def test_a_challenge_is_not_needed(api: Api, make_device: MakeDevice) -> None:
     device = make_device()
-    answer = await call(
+    answer = await api.call(
         "keystore/create", {"jwt": device.temporary_key_request(Scope.APPLICATION, challenge=None)}
     )
     issued = temporary_key.verify_response_jwt(answer["jwt"], device.app.master_public_key)
@@ -140,33 +139,32 @@ async def test_an_activation_of_another_application_or_protocol_gets_none(
 
 
 async def test_removing_is_confirmed_also_for_unknown_ids(
-    api: Api, core: Core, call: Call, make_device: MakeDevice
+    api: Api, core: Core, make_device: MakeDevice
 ) -> None:
-    issued = await make_device().new_temporary_key(call, Scope.APPLICATION)
+    issued = await make_device().new_temporary_key(api.call, Scope.APPLICATION)
     for key_id in (issued.key_id, issued.key_id, "unknown"):
         assert await api.ok("keystore/remove", id=key_id) == {"id": key_id, "removed": True}
     assert await _rows(core) == []
 
 
-async def test_the_job_deletes_expired_keys_only(core: Core, call: Call, make_device: MakeDevice) -> None:
+async def test_the_job_deletes_expired_keys_only(core: Core, api: Api, make_device: MakeDevice) -> None:
     device = make_device()
-    kept = await device.new_temporary_key(call, Scope.APPLICATION)
-    expired = await device.new_temporary_key(call, Scope.APPLICATION)
-    async with core.database.transaction() as session:
-        await session.execute(
-            update(TemporaryKey)
-            .where(TemporaryKey.id == expired.key_id)
-            .values(timestamp_expires=moments.from_ms(clock.now_ms() - 1))
-        )
+    kept = await device.new_temporary_key(api.call, Scope.APPLICATION)
+    expired = await device.new_temporary_key(api.call, Scope.APPLICATION)
+    await execute(
+        core,
+        update(TemporaryKey)
+        .where(TemporaryKey.id == expired.key_id)
+        .values(timestamp_expires=moments.from_ms(clock.now_ms() - 1)),
+    )
     assert await service.delete_expired(core.database) == 1
     assert [row.id for row in await _rows(core)] == [kept.key_id]
 
 
 async def test_the_answer_cannot_be_mistaken_for_another_applications(
-    call: Call, make_device: MakeDevice, new_application: NewApplication
+    api: Api, make_device: MakeDevice, new_application: NewApplication
 ) -> None:
     other = await new_application("other")
-    stranger = other.app
-    answer = await call("keystore/create", {"jwt": make_device().temporary_key_request(Scope.APPLICATION)})
+    answer = await api.ok("keystore/create", jwt=make_device().temporary_key_request(Scope.APPLICATION))
     with pytest.raises(TokenFormatError):
-        temporary_key.verify_response_jwt(answer["jwt"], stranger.master_public_key)
+        temporary_key.verify_response_jwt(answer["jwt"], other.app.master_public_key)

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from core_test_api import Api, NewApplication, StartCore, TestApplication
 from core_test_phones import Change, MakePhone, Stored
+from core_test_rows import execute, found
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import ActivationStatus
@@ -22,14 +23,14 @@ from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Call, Phone, Sealed, token_request
+from powerauth_sdk.phone import Phone, Sealed, token_request
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
-async def create(api: Api, call: Call, phone: Phone, **more: Any) -> tuple[str, bytes]:
-    await phone.prepare_scope(call, Scope.ACTIVATION)
+async def create(api: Api, phone: Phone, **more: Any) -> tuple[str, bytes]:
+    await phone.prepare_scope(api.call, Scope.ACTIVATION)
     sealed = phone.seal(SharedInfo1.CREATE_TOKEN, b"{}")
     answer = await api.ok("token/create", **(creation(phone, sealed) | more))
     opened = sealed.open_json(answer)
@@ -53,8 +54,8 @@ def header(
 
 
 @pytest_asyncio.fixture
-async def token(api: Api, call: Call, phone: Phone) -> tuple[str, bytes]:
-    return await create(api, call, phone)
+async def token(api: Api, phone: Phone) -> tuple[str, bytes]:
+    return await create(api, phone)
 
 
 @pytest_asyncio.fixture
@@ -64,10 +65,10 @@ async def other_application(new_application: NewApplication) -> TestApplication:
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
 async def test_token_of_every_version_is_created_and_validates(
-    api: Api, call: Call, make_phone: MakePhone, version: ProtocolVersion
+    api: Api, make_phone: MakePhone, version: ProtocolVersion
 ) -> None:
     phone = await make_phone(version=version)
-    token = await create(api, call, phone)
+    token = await create(api, phone)
     assert await api.ok("token/validate", **header(token, version)) == {
         "tokenValid": True,
         "activationId": phone.activation_id,
@@ -81,10 +82,8 @@ async def test_token_of_every_version_is_created_and_validates(
     }
 
 
-async def test_secret_is_encrypted_at_rest_and_bound_to_its_row(
-    api: Api, call: Call, phone: Phone, core: Core
-) -> None:
-    first, second = await create(api, call, phone), await create(api, call, phone)
+async def test_secret_is_encrypted_at_rest_and_bound_to_its_row(api: Api, phone: Phone, core: Core) -> None:
+    first, second = await create(api, phone), await create(api, phone)
     async with core.database.transaction() as session:
         rows = {row.token_id: row for row in await session.scalars(select(Token))}
         assert rows[first[0]].token_secret_encryption == 1
@@ -102,11 +101,11 @@ def unbound(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("unbound")
 async def test_adopted_plain_secret_is_read(api: Api, token: tuple[str, bytes], core: Core) -> None:
-    async with core.database.transaction() as session:
-        await session.execute(
-            text("UPDATE pa_token SET token_secret = :secret, token_secret_encryption = 0"),
-            {"secret": b64encode(token[1])},
-        )
+    await execute(
+        core,
+        text("UPDATE pa_token SET token_secret = :secret, token_secret_encryption = 0"),
+        {"secret": b64encode(token[1])},
+    )
     assert (await api.ok("token/validate", **header(token)))["tokenValid"]
 
 
@@ -165,8 +164,8 @@ async def test_token_of_an_inactive_activation_is_invalid(
     )
 
 
-async def test_a_refused_creation_does_not_use_the_envelope_up(api: Api, call: Call, phone: Phone) -> None:
-    await phone.prepare_scope(call, Scope.ACTIVATION)
+async def test_a_refused_creation_does_not_use_the_envelope_up(api: Api, phone: Phone) -> None:
+    await phone.prepare_scope(api.call, Scope.ACTIVATION)
     request = creation(phone, phone.seal(SharedInfo1.CREATE_TOKEN, b"{}"))
     for changed, code in (
         ({"applicationKey": "unknown"}, "ERR0015"),
@@ -180,8 +179,7 @@ async def test_creation_and_removal_are_audited_without_the_secret(
     api: Api, token: tuple[str, bytes], phone: Phone, core: Core
 ) -> None:
     await api.ok("token/remove", tokenId=token[0], activationId=phone.activation_id)
-    async with core.database.read() as session:
-        rows = (await session.scalars(select(AuditLog).where(AuditLog.audit_type == "token"))).all()
+    rows = await found(core, select(AuditLog).where(AuditLog.audit_type == "token"))
     assert sorted((row.message, row.subject_id) for row in rows) == [
         ("Token created", "alice"),
         ("Token removed", "alice"),
@@ -190,14 +188,14 @@ async def test_creation_and_removal_are_audited_without_the_secret(
 
 
 async def test_headers_of_one_batch_are_judged_each_for_itself(
-    api: Api, call: Call, make_phone: MakePhone, other_application: TestApplication
+    api: Api, make_phone: MakePhone, other_application: TestApplication
 ) -> None:
     phones = [
         await make_phone("alice"),
         await make_phone("bob"),
         await make_phone("carol", of=other_application),
     ]
-    tokens = [await create(api, call, phone) for phone in phones]
+    tokens = [await create(api, phone) for phone in phones]
     good, repeated, outside = [header(token) for token in tokens]
     wrong = header(tokens[0]) | {"tokenDigest": b64encode(bytes(32))}
     unknown = good | {"tokenId": "7c3e2f5a-0000-4000-8000-000000000000"}
@@ -226,18 +224,17 @@ async def test_rewritten_secret_is_read_again(api: Api, token: tuple[str, bytes]
         ({"secret": b64encode(bytes(16))}, False),
         ({"secret": b64encode(token[1])}, True),
     ):
-        async with core.database.transaction() as session:
-            await session.execute(
-                text("UPDATE pa_token SET token_secret = :secret, token_secret_encryption = 0"), changed
-            )
+        await execute(
+            core, text("UPDATE pa_token SET token_secret = :secret, token_secret_encryption = 0"), changed
+        )
         assert (await api.ok("token/validate", **header(token)))["tokenValid"] is expected
 
 
 async def test_headers_of_more_tokens_than_are_kept_in_memory_are_checked_together(
-    api: Api, call: Call, make_phone: MakePhone, start_core: StartCore
+    api: Api, make_phone: MakePhone, start_core: StartCore
 ) -> None:
     forgetful = await start_core(token_secret_cache_size=1)
-    tokens = [await create(api, call, await make_phone(name)) for name in "abcdef"]
+    tokens = [await create(api, await make_phone(name)) for name in "abcdef"]
     requests = [ValidateTokenRequest.model_validate(header(token)) for token in tokens]
     answers = await asyncio.gather(*[validate_token(forgetful, request) for request in requests])
     assert [answer.token_valid for answer in answers] == [True] * 6

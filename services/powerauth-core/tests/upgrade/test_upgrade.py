@@ -13,16 +13,15 @@ from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.container import Core
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3.ecies import SharedInfo1
-from powerauth_sdk.phone import Call
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
 
 async def test_every_activation_is_in_the_wrong_state_for_an_upgrade(
-    api: Api, core: Core, call: Call, activate: Activate
+    api: Api, core: Core, activate: Activate
 ) -> None:
     device = await activate()
-    await device.prepare_scope(call, Scope.ACTIVATION)
+    await device.prepare_scope(api.call, Scope.ACTIVATION)
     ids = {"activationId": device.activation_id, "applicationKey": device.app.key}
     start = ids | device.env(device.seal(SharedInfo1.UPGRADE, b"{}"))
     for values in ({"version": 3}, {"version": 2}, {"activation_status": ActivationStatus.BLOCKED}):

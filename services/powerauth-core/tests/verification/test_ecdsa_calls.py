@@ -33,11 +33,7 @@ async def test_any_state_of_the_activation_is_good_for_verifying(
     api: Api, phone: Phone, change: Change, status: ActivationStatus
 ) -> None:
     await change(phone, activation_status=status)
-    request = {
-        "activationId": phone.activation_id,
-        "data": DATA,
-        "signature": b64encode(by_device(phone)),
-    }
+    request = {"activationId": phone.activation_id, "data": DATA, "signature": b64encode(by_device(phone))}
     assert await api.ok("signature/ecdsa/verify", **request) == {"signatureValid": True}
 
 
@@ -52,11 +48,7 @@ async def test_any_state_of_the_activation_is_good_for_verifying(
     ],
 )
 async def test_anything_else_is_an_invalid_signature(api: Api, phone: Phone, changes: dict[str, Any]) -> None:
-    request = {
-        "activationId": phone.activation_id,
-        "data": DATA,
-        "signature": b64encode(by_device(phone)),
-    }
+    request = {"activationId": phone.activation_id, "data": DATA, "signature": b64encode(by_device(phone))}
     assert await api.ok("signature/ecdsa/verify", **(request | changes)) == {"signatureValid": False}
 
 

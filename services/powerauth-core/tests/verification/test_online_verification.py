@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from core_test_api import Api, NewApplication, TestApplication
 from core_test_phones import Audited, Change, MakePhone, Stored
+from core_test_rows import found
 from sqlalchemy import select, text
 
 from powerauth_contracts.enums import ActivationStatus
@@ -81,10 +82,7 @@ async def test_failures_block_at_the_maximum_with_history_event_and_full_answers
     answers = [await verify(api, wrong, data="POST&&&") for _ in range(6)]
     assert [answer["remainingAttempts"] for answer in answers] == [4, 3, 2, 1, 0, None]
     assert answers[4] | {"activationStatus": "BLOCKED", "blockedReason": "MAX_FAILED_ATTEMPTS"} == answers[4]
-    assert answers[5] == SHORT_INVALID | {
-        "activationStatus": "BLOCKED",
-        "activationId": phone.activation_id,
-    }
+    assert answers[5] == SHORT_INVALID | {"activationStatus": "BLOCKED", "activationId": phone.activation_id}
     history = await api.ok("activation/history", activationId=phone.activation_id)
     assert history["items"][0]["eventReason"] == "MAX_FAILED_ATTEMPTS"
     async with core.database.read() as session:
@@ -243,8 +241,7 @@ async def test_general_audit_holds_neither_secret_nor_counter_data(
 ) -> None:
     ctr_data = phone.ctr_data
     await verify(api, phone.sign(BODY))
-    async with core.database.read() as session:
-        rows = list(await session.scalars(select(AuditLog).where(AuditLog.audit_type == "signature")))
+    rows = await found(core, select(AuditLog).where(AuditLog.audit_type == "signature"))
     assert len(rows) == 1
     parameters = json.loads(rows[0].param or "")
     assert rows[0].subject_id == "alice"

@@ -263,12 +263,7 @@ def test_several_types_are_tried_at_each_counter_and_failure_counts_once() -> No
         (WRONG_PIN, 0, (TWO_FACTORS,), True),
         (WRONG_PIN, LOOKAHEAD - 1, (TWO_FACTORS,), True),
         (WRONG_FINGER, 3, (SignatureType.POSSESSION_BIOMETRY,), True),
-        (
-            WRONG_PIN,
-            0,
-            (TWO_FACTORS, SignatureType.POSSESSION_BIOMETRY),
-            True,
-        ),
+        (WRONG_PIN, 0, (TWO_FACTORS, SignatureType.POSSESSION_BIOMETRY), True),
         (WRONG_PIN, 0, (SignatureType.KNOWLEDGE,), True),
         # Somebody who knows the activation's id, even one who knows the PIN.
         (ANOTHER_PHONE, 0, (TWO_FACTORS,), False),

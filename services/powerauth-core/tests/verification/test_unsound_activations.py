@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from core_test_api import Api, Serve, StartCore, TestApplication
+from core_test_api import Api, Serve, TestApplication
 from core_test_phones import Audited, Change, MakePhone
+from core_test_rows import execute
 from core_test_stores import Ways, job_of
 from sqlalchemy import text
 
@@ -18,7 +19,7 @@ from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk.phone import Call, Phone, token_request
+from powerauth_sdk.phone import Phone, token_request
 from servicekit import clock
 
 BODY = b'{"amount":1}'
@@ -28,15 +29,15 @@ BODY = b'{"amount":1}'
 def write(core: Core) -> Callable[..., Awaitable[None]]:
     """Change columns of a device's activation behind the core's back."""
 
-    async def execute(device: Phone, **values: Any) -> None:
+    async def change(device: Phone, **values: Any) -> None:
         assignments = ", ".join(f"{name} = :{name}" for name in values)
-        async with core.database.transaction() as session:
-            await session.execute(
-                text(f"UPDATE pa_activation SET {assignments} WHERE activation_id = :id"),
-                {"id": device.activation_id, **values},
-            )
+        await execute(
+            core,
+            text(f"UPDATE pa_activation SET {assignments} WHERE activation_id = :id"),
+            {"id": device.activation_id, **values},
+        )
 
-    return execute
+    return change
 
 
 async def stored(core: Core, device: Phone, *names: str) -> tuple[Any, ...]:
@@ -87,16 +88,11 @@ async def test_replaced_keys_do_not_sign_as_the_user(
     ],
 )
 async def test_a_row_of_others_is_of_no_use(
-    core: Core,
-    api: Api,
-    call: Call,
-    make_phone: MakePhone,
-    write: Callable[..., Awaitable[None]],
-    values: dict[str, Any],
+    core: Core, api: Api, make_phone: MakePhone, write: Callable[..., Awaitable[None]], values: dict[str, Any]
 ) -> None:
     phone = await make_phone("mallory")
-    token = await token_of(api, call, phone)
-    await phone.prepare_scope(call, Scope.ACTIVATION)
+    token = await token_of(api, phone)
+    await phone.prepare_scope(api.call, Scope.ACTIVATION)
     await write(phone, **values)
     assert (await api.ok("token/validate", **token()))["tokenValid"] is False
     ids = {"activationId": phone.activation_id}
@@ -120,7 +116,7 @@ async def test_a_row_of_others_is_of_no_use(
 
 
 async def test_a_blocked_activation_cannot_be_unblocked_by_its_column(
-    core: Core, api: Api, make_phone: MakePhone, write: Callable[..., Awaitable[None]]
+    api: Api, make_phone: MakePhone, write: Callable[..., Awaitable[None]]
 ) -> None:
     phone = await make_phone()
     await api.ok("activation/block", activationId=phone.activation_id)
@@ -152,7 +148,6 @@ async def test_blocking_by_failures_leaves_a_sound_row(core: Core, api: Api, mak
 async def test_who_joins_a_waiting_activation_is_not_for_others_to_say(
     core: Core,
     api: Api,
-    call: Call,
     application: TestApplication,
     make_phone: MakePhone,
     write: Callable[..., Awaitable[None]],
@@ -170,7 +165,7 @@ async def test_who_joins_a_waiting_activation_is_not_for_others_to_say(
     waiting = Phone(mallory.app, ProtocolVersion.V3_3)
     waiting.activation_id = started["activationId"]
     await write(waiting, **values)
-    sealed = await waiting.layer2(call)
+    sealed = await waiting.layer2(api.call)
     code = values.get("activation_code", started["activationCode"])
     prepare = {"activationCode": code, "applicationKey": waiting.app.key, **waiting.env(sealed)}
     assert await api.error("activation/prepare", **prepare) == "ERR0007"
@@ -196,13 +191,7 @@ async def test_blocking_behind_a_right_signature_leaves_a_sound_row(
 
 
 async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(
-    start_core: StartCore,
-    serve: Serve,
-    api: Api,
-    call: Call,
-    make_phone: MakePhone,
-    core: Core,
-    write: Callable[..., Awaitable[None]],
+    serve: Serve, make_phone: MakePhone, core: Core, write: Callable[..., Awaitable[None]]
 ) -> None:
     """Nobody but the command vouches for what was there before."""
     phone = await make_phone()
@@ -213,9 +202,9 @@ async def test_a_row_without_a_mac_stays_one_until_rows_are_bound(
     assert await stored(core, phone, "row_mac") == (None,)
 
 
-async def token_of(api: Api, call: Call, phone: Phone) -> Callable[[], dict[str, Any]]:
+async def token_of(api: Api, phone: Phone) -> Callable[[], dict[str, Any]]:
     """A token of the device: makes requests to check its header."""
-    token = await phone.create_token(call)
+    token = await phone.create_token(api.call)
 
     def header() -> dict[str, Any]:
         return token_request(token, clock.now_ms())

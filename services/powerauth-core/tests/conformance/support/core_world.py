@@ -13,7 +13,7 @@ import core_things
 import httpx2
 import pytest
 from core_cases import SHARED, Step
-from core_test_rows import rewrite
+from core_test_rows import execute, rewrite
 from sqlalchemy import text
 
 from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
@@ -149,8 +149,7 @@ class World:
 
     async def sql(self, statement: str, **values: Any) -> None:
         """Execute a statement; ``:app`` is the application's name."""
-        async with self.core.database.transaction() as session:
-            await session.execute(text(statement), {"app": self.app.application_id} | values)
+        await execute(self.core, text(statement), {"app": self.app.application_id} | values)
         self.core.application_cache.clear()
 
     async def activation(self, status: str, **init: Any) -> Phone:
