@@ -49,13 +49,7 @@ def test_layer_1_requests_round_trip(
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.builds(
-        ActivationLayer2Request,
-        st.binary(min_size=1, max_size=65),
-        *[st.none() | texts] * 6,
-    )
-)
+@given(st.builds(ActivationLayer2Request, st.binary(min_size=1, max_size=65), *[st.none() | texts] * 6))
 def test_layer_2_requests_round_trip(request: ActivationLayer2Request) -> None:
     assert ActivationLayer2Request.from_json(request.to_json()) == request
 

@@ -30,9 +30,7 @@ def test_absent_parts_keep_their_separators() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(pairs)
-def test_the_canonical_form_does_not_depend_on_order_or_encoding(
-    items: list[tuple[str, str]],
-) -> None:
+def test_the_canonical_form_does_not_depend_on_order_or_encoding(items: list[tuple[str, str]]) -> None:
     shuffled = sorted(items, key=lambda item: (item[1], item[0]))
     percent = "&".join(
         "=".join("".join(f"%{byte:02x}" for byte in text.encode()) for text in item) for item in shuffled

@@ -183,11 +183,7 @@ def test_type_names_are_case_insensitive_but_ascii() -> None:
             SignatureType.parse(wrong)
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=64))
 def test_two_counters_give_two_codes(data: bytes) -> None:
     ctr = os.urandom(16)

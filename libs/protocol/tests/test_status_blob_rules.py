@@ -138,8 +138,7 @@ def test_a_blob_has_thirty_two_bytes(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"failed_attempts": 256}, {"ctr_byte": -1}, {"ctr_data_hash": b""}, {"reserved": bytes(6)}],
+    "change", [{"failed_attempts": 256}, {"ctr_byte": -1}, {"ctr_data_hash": b""}, {"reserved": bytes(6)}]
 )
 def test_fields_that_do_not_fit_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(EncodingError):

@@ -145,10 +145,7 @@ TOO_MUCH = connections.MAX_HEAD_BYTES + 1
         (b"POST /length" + HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nab", 400),
         (b"POST /length" + HEAD + b"Content-Length: 2, 2\r\n\r\nab", 400),
         (b"POST /length" + HEAD + b"Content-Length: +2\r\n\r\nab", 400),
-        (
-            b"POST /length" + HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            400,
-        ),
+        (b"POST /length" + HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST /length" + HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n", 400),
         (CHUNKED + b"x\r\n", 400),
         (CHUNKED + b"1\r\na\r\n0\r\nX-PowerAuth-Authorization: PowerAuth\r\n\r\n", 400),

@@ -108,11 +108,7 @@ def fast(make_app: MakeApp, client_of: ClientOf, family: ErrorFamily, seen: list
     plain = _plain()
     app = make_app(plain, _modelled(), max_body_bytes=4096)
     bundles = Bundles({"/wish": CALL}, family)
-    endpoints = {
-        **endpoints_of([plain]),
-        ("POST", "/wish"): CALL.answer,
-        ("POST", "/bundle"): bundles.answer,
-    }
+    endpoints = {**endpoints_of([plain]), ("POST", "/wish"): CALL.answer, ("POST", "/bundle"): bundles.answer}
     app.user_middleware += [
         Middleware(FastEdge, family=family, endpoints=endpoints),
         Middleware(Behind, seen=seen),

@@ -112,8 +112,7 @@ def test_without_a_length_the_end_of_the_connection_ends_a_body() -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"HTTP/1.1 2", OK, SIZED[:-1], CHUNKED + b"2\r\nok\r\n", CHUNKED + b"2\r\nok\r\n0\r\n"],
+    "data", [b"", b"HTTP/1.1 2", OK, SIZED[:-1], CHUNKED + b"2\r\nok\r\n", CHUNKED + b"2\r\nok\r\n0\r\n"]
 )
 def test_an_answer_that_is_cut_off_is_none(data: bytes) -> None:
     assert read([data])[0].complete is False

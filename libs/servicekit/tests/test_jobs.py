@@ -221,8 +221,7 @@ async def test_a_lease_is_renewed_while_the_work_goes_on(postgres: Database, unt
 
 
 @pytest.mark.parametrize(
-    "loss",
-    ["UPDATE job_lease SET owner = 'somebody else'", "DELETE FROM job_lease", "DROP TABLE job_lease"],
+    "loss", ["UPDATE job_lease SET owner = 'somebody else'", "DELETE FROM job_lease", "DROP TABLE job_lease"]
 )
 async def test_a_lost_lease_stops_the_work(postgres: Database, loss: str) -> None:
     lease = await Leases(postgres, seconds=0.5).take("work")

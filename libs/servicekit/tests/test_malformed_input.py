@@ -131,11 +131,7 @@ async def test_malformed_queries_are_never_a_500(client: httpx2.AsyncClient, que
     assert (await client.get(f"/search?{query}")).status_code in (200, 400)
 
 
-@settings(
-    suppress_health_check=list(HealthCheck),
-    max_examples=150,
-    deadline=None,
-)
+@settings(suppress_health_check=list(HealthCheck), max_examples=150, deadline=None)
 @given(
     body=st.binary(max_size=200)
     | st.recursive(

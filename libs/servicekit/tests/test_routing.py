@@ -121,9 +121,7 @@ async def test_routes_added_before_the_first_request_are_known(app: FastAPI, cli
     assert probe.asked == 0
 
 
-async def test_a_path_that_only_starts_with_the_context_path_is_unknown(
-    app: FastAPI, client_of: ClientOf
-) -> None:
+async def test_a_path_that_only_starts_with_the_context_path_is_unknown(app: FastAPI) -> None:
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/powerauth-test/outer/same")).status_code == 200

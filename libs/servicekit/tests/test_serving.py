@@ -127,12 +127,7 @@ PROGRAM = """
 async def test_a_process_finishes_its_requests_on_sigterm_and_ends_well() -> None:
     port, management_port = free_port(), free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        dedent(PROGRAM),
-        str(port),
-        str(management_port),
-        stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-c", dedent(PROGRAM), str(port), str(management_port), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     url = f"http://127.0.0.1:{port}"

@@ -73,9 +73,7 @@ def test_impossible_values_stop_the_start(values: dict[str, object]) -> None:
         ServiceSettings(**values)  # type: ignore[arg-type]
 
 
-def test_migrations_do_not_go_through_a_pooler(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_migrations_do_not_go_through_a_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLE_DATABASE_URL", "postgresql://pooler/x")
     assert SampleSettings().migrate_url == "postgresql://pooler/x"
     monkeypatch.setenv("SAMPLE_DATABASE_TRANSACTION_POOLER", "true")

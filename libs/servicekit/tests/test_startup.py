@@ -67,7 +67,7 @@ def warned(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     return {line["variable"]: line["meaning"] for line in lines if line["event"] == "setting"}
 
 
-def test_everything_wrong_is_told_at_once_without_its_value(environment: SetAll, tmp_path: Path) -> None:
+def test_everything_wrong_is_told_at_once_without_its_value(environment: SetAll) -> None:
     environment(
         SAMPLE_PORT="ninety",
         SAMPLE_SECRET="hunter2hunter2",

@@ -49,9 +49,8 @@ def test_what_cannot_be_adopted_is_refused(database: str, options: tuple[str, ..
     assert (status, "PostgreSQL only" in output) == (1, True)
 
 
-def test_secrets_are_encrypted_with_the_configured_key(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("database")
+def test_secrets_are_encrypted_with_the_configured_key(monkeypatch: pytest.MonkeyPatch) -> None:
     run("db", "migrate")
     status, output = run("db", "encrypt")
     assert (status, "No master encryption key is configured." in output) == (1, True)
@@ -105,9 +104,8 @@ def test_the_audit_is_verified_against_a_checkpoint(
     assert output.endswith("1 rows are not chained, 1 findings\n")
 
 
-def test_a_database_that_is_not_there_is_told_without_a_traceback(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("database")
+def test_a_database_that_is_not_there_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORE_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/x")
     for arguments in (("db", "check"), ("job", "run", "expireTemporaryKeys")):
         status, output = run(*arguments)
