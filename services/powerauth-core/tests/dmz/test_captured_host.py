@@ -91,9 +91,7 @@ NewHost = Callable[[ProtocolVersion], Awaitable[Host]]
 
 
 @pytest_asyncio.fixture
-async def new_host(
-    api: Api, door: Door, make_phone: MakePhone
-) -> Callable[[ProtocolVersion], Awaitable[Host]]:
+async def new_host(api: Api, door: Door, make_phone: MakePhone) -> NewHost:
     """A host at the end of a phone's day: ``await new_host(version)``."""
 
     async def live(version: ProtocolVersion) -> Host:
@@ -179,7 +177,7 @@ def secrets_of(phone: Phone) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("version", list(ProtocolVersion))
 async def test_no_part_of_what_passed_is_a_key_a_secret_or_a_base(
-    new_host: Callable[[ProtocolVersion], Awaitable[Host]], version: ProtocolVersion
+    new_host: NewHost, version: ProtocolVersion
 ) -> None:
     host = await new_host(version)
     assert host.reads(*host.passed) == []
@@ -194,7 +192,7 @@ async def test_no_part_of_what_passed_is_a_key_a_secret_or_a_base(
 @pytest.mark.parametrize("version", list(ProtocolVersion))
 @pytest.mark.parametrize("leak", ["finished value", "answer's finished value", "base", "transport key"])
 async def test_a_base_that_leaks_in_any_form_is_found_and_forges(
-    new_host: Callable[[ProtocolVersion], Awaitable[Host]], version: ProtocolVersion, leak: str
+    new_host: NewHost, version: ProtocolVersion, leak: str
 ) -> None:
     """The attack above works: it finds what is there."""
     host = await new_host(version)
@@ -224,7 +222,7 @@ KEY_LEAKS = [
 
 @pytest.mark.parametrize(("version", "leak"), KEY_LEAKS)
 async def test_a_key_that_leaks_is_found_and_opens(
-    new_host: Callable[[ProtocolVersion], Awaitable[Host]], core: Core, version: ProtocolVersion, leak: str
+    new_host: NewHost, core: Core, version: ProtocolVersion, leak: str
 ) -> None:
     host = await new_host(version)
     passing = host.keep(await host.inside("exchange/raw"))
@@ -243,11 +241,7 @@ async def test_a_key_that_leaks_is_found_and_opens(
 @pytest.mark.parametrize("held", [False, True], ids=["after it passed", "before it passes"])
 @pytest.mark.parametrize("version", list(ProtocolVersion))
 async def test_parts_of_requests_put_together_do_nothing(
-    new_host: Callable[[ProtocolVersion], Awaitable[Host]],
-    core: Core,
-    door: Door,
-    version: ProtocolVersion,
-    held: bool,
+    new_host: NewHost, core: Core, door: Door, version: ProtocolVersion, held: bool
 ) -> None:
     host = await new_host(version)
     target = await door.operation(userId=None)
@@ -356,7 +350,7 @@ async def state_of(core: Core) -> list[Any]:
 @pytest.mark.parametrize("version", [ProtocolVersion.V3_2, ProtocolVersion.V3_3])
 @pytest.mark.parametrize("leaks", [False, True], ids=["as it is", "were keys handed out"])
 async def test_a_spawn_that_is_held_back_gives_its_code_to_nobody_else(
-    new_host: Callable[[ProtocolVersion], Awaitable[Host]], version: ProtocolVersion, leaks: bool
+    new_host: NewHost, version: ProtocolVersion, leaks: bool
 ) -> None:
     """The host seals the passing request anew under the phone's signature header and sends that first."""
     host = await new_host(version)
@@ -390,11 +384,7 @@ async def test_a_spawn_that_is_held_back_gives_its_code_to_nobody_else(
 
 @pytest.mark.parametrize("kind", ["CODE", "RECOVERY"])
 async def test_an_activation_that_the_host_makes_of_a_passing_proof_is_told_at_once(
-    api: Api,
-    core: Core,
-    new_host: Callable[[ProtocolVersion], Awaitable[Host]],
-    monkeypatch: pytest.MonkeyPatch,
-    kind: str,
+    api: Api, core: Core, new_host: NewHost, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """By an event with its user, for the user's other activations, and by a callback of the bank."""
     host = await new_host(ProtocolVersion.V3_3)
