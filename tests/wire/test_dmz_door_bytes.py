@@ -55,8 +55,8 @@ SEALED: dict[Any, list[TokenHeader | EncryptionHeader]] = {
 }
 
 
-def _of(method: Callable[..., Awaitable[object]], *arguments: Any) -> Ask:
-    return lambda door: method(door, *arguments)
+def _of(method: Callable[..., Awaitable[object]], *arguments: Any, **members: object) -> Ask:
+    return lambda door: method(door, *arguments, **members)
 
 
 def _asked() -> dict[Any, Ask]:
@@ -76,15 +76,15 @@ def _asked() -> dict[Any, Ask]:
         table.APPLICATION_PUBLIC: {"applicationKey": B16, "providerId": "idp"},
         table.TEXTS: {"operationType": "login", "etag": "e1"},
     }
-    tokens: dict[Any, dict[str, Any] | None] = {
-        table.OPERATION_LIST: None,
+    tokens: dict[Any, dict[str, Any]] = {
+        table.OPERATION_LIST: {},
         table.OPERATION_DETAIL: {"id": "op-1"},
         table.OPERATION_CLAIM: {"id": "op-1"},
         table.WHO_AM_I: {"audience": "inbox/count"},
     }
     asked: dict[Any, Ask] = {
-        **{call: _of(CoreDoor.call, call, request) for call, request in plain.items()},
-        **{call: _of(CoreDoor.token, call, TOKEN, request) for call, request in tokens.items()},
+        **{call: _of(CoreDoor.call, call, **request) for call, request in plain.items()},
+        **{call: _of(CoreDoor.token, call, TOKEN, **request) for call, request in tokens.items()},
         **{
             call: _of(CoreDoor.sealed, call, BODY, SEALED.get(call, [SIGNATURE]))
             for call in CALLS.values()

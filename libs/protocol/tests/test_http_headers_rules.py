@@ -13,14 +13,12 @@ from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError, HeaderError
 from powerauth_protocol.common.request_data import normalized_data, signature_base
 from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.generation import read_authorization, read_encryption, read_token
 from powerauth_protocol.v3.http_headers import (
     EncryptionHeader,
     SignatureHeader,
     TokenHeader,
-    parse_encryption_header,
     parse_fields,
-    parse_signature_header,
-    parse_token_header,
 )
 from powerauth_protocol.v3.keys import MasterSecret, derive_factor_keys
 from powerauth_protocol.v3.signature import (
@@ -53,20 +51,20 @@ codes = st.one_of(
 @settings(max_examples=50, deadline=None)
 @given(st.builds(SignatureHeader, uuids, base64_16, base64_16, kinds, codes, versions))
 def test_a_built_signature_header_parses_back(header: SignatureHeader) -> None:
-    assert parse_signature_header(header.build()) == header
+    assert read_authorization(parse_fields(header.build())) == header
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.builds(TokenHeader, uuids, base64_32, base64_16, st.integers(10**8, 10**15 - 1).map(str), versions))
 def test_a_built_token_header_parses_back(header: TokenHeader) -> None:
-    assert parse_token_header(header.build()) == header
+    assert read_token(parse_fields(header.build())) == header
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.builds(EncryptionHeader, base64_16, st.none() | uuids, versions))
 def test_a_built_encryption_header_parses_back(header: EncryptionHeader) -> None:
     scope = Scope.APPLICATION if header.activation_id is None else Scope.ACTIVATION
-    assert parse_encryption_header(header.build(), scope) == header
+    assert read_encryption(parse_fields(header.build()), scope) == header
 
 
 def _signed_header() -> SignatureHeader:
@@ -80,7 +78,7 @@ def _signed_header() -> SignatureHeader:
 def _accepts(text: str) -> bool:
     """A server that knows one activation, one application key and the data of one request."""
     try:
-        header = parse_signature_header(text)
+        header = read_authorization(parse_fields(text))
     except HeaderError:
         return False
     if header.activation_id != UUID or header.application_key != APP_KEY:
@@ -104,7 +102,7 @@ def test_every_flipped_bit_of_a_signature_header_is_refused_or_without_meaning(
             continue
         # What still passes says the same: another separator, other case of the type, another version with the
         # same format of codes.
-        parsed = asdict(parse_signature_header(candidate))
+        parsed = asdict(read_authorization(parse_fields(candidate)))
         parsed["signature_type"] = parsed["signature_type"].lower()
         parsed["version"] = ProtocolVersion.parse(parsed["version"]).facts.signature_format
         assert parsed == meaning
@@ -118,7 +116,7 @@ def test_every_flipped_bit_of_a_token_header_is_refused_or_without_meaning(
     header = TokenHeader(UUID, b64encode(digest), b64encode(nonce), str(moment), "3.3")
     for changed in bit_flips(header.build().encode()):
         try:
-            parsed = parse_token_header(changed.decode("latin-1"))
+            parsed = read_token(parse_fields(changed.decode("latin-1")))
         except HeaderError:
             continue
         valid = parsed.token_id == UUID and verify_token_digest(
@@ -148,7 +146,7 @@ def test_the_first_failed_check_of_a_signature_header_is_named(first: int) -> No
         fields[name] = "?"
     _, wire_name, code = SIGNATURE_ORDER[first]
     with pytest.raises(HeaderError) as caught:
-        parse_signature_header(SignatureHeader(**fields).build())
+        read_authorization(parse_fields(SignatureHeader(**fields).build()))
     assert (caught.value.field, caught.value.code) == (wire_name, f"{code}_INVALID")
 
 
@@ -163,15 +161,14 @@ def test_missing_fields_of_a_token_header_are_named_in_order() -> None:
     for name in pairs:
         present = ", ".join(f'{key}="{value}"' for key, value in pairs.items() if key != name)
         with pytest.raises(HeaderError) as caught:
-            parse_token_header(f"PowerAuth {present}")
+            read_token(parse_fields(f"PowerAuth {present}"))
         assert caught.value.code == f"POWER_AUTH_TOKEN_{name.upper().removeprefix('TOKEN_')}_EMPTY"
 
 
 def test_an_activation_id_in_application_scope_is_refused_even_if_empty() -> None:
+    text = f'PowerAuth application_key="{APP_KEY}", activation_id="", version="3.3"'
     with pytest.raises(HeaderError) as caught:
-        parse_encryption_header(
-            f'PowerAuth application_key="{APP_KEY}", activation_id="", version="3.3"', Scope.APPLICATION
-        )
+        read_encryption(parse_fields(text), Scope.APPLICATION)
     assert caught.value.code == "POWER_AUTH_ENCRYPTION_ACTIVATION_ID_NOT_EXPECTED"
 
 
@@ -187,7 +184,7 @@ def test_without_prefix_or_pairs_all_fields_are_missing(text: str | None) -> Non
 def test_upper_case_of_letters_outside_ascii_is_no_signature_type() -> None:
     fields = {**asdict(_signed_header()), "signature_type": "possession_\u212anowledge"}
     with pytest.raises(HeaderError):
-        parse_signature_header(SignatureHeader(**fields).build())
+        read_authorization(parse_fields(SignatureHeader(**fields).build()))
 
 
 @pytest.mark.parametrize("digits", ["١٧٠٠٠٠٠٠٠٠٠٠٠", "1700000000000\n", " 1700000000000"])  # noqa: RUF001
@@ -195,7 +192,7 @@ def test_timestamps_are_ascii_digits(digits: str) -> None:
     text = f'PowerAuth token_id="{UUID}", token_digest="{b64encode(bytes(32))}", '
     text += f'nonce="{b64encode(bytes(16))}", timestamp="{digits}", version="3.3"'
     with pytest.raises(HeaderError):
-        parse_token_header(text)
+        read_token(parse_fields(text))
 
 
 @pytest.mark.parametrize("value", ['a"b', "a\nb", "a\rb", "\x00"])

@@ -9,8 +9,9 @@ import pytest
 
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import ProtocolError
+from powerauth_protocol.generation import read_authorization
 from powerauth_protocol.v3 import activation_code, offline
-from powerauth_protocol.v3.http_headers import AUTHORIZATION_HEADER, parse_signature_header
+from powerauth_protocol.v3.http_headers import AUTHORIZATION_HEADER, parse_fields
 from powerauth_protocol.v3.keys import (
     KeyPair,
     KnowledgeKey,
@@ -150,7 +151,8 @@ async def test_concurrent_signatures_never_share_a_counter() -> None:
     headers = await asyncio.gather(
         *[device.signed_header(method="POST", uri_id="/x", body=b"", pin=PIN) for _ in range(8)]
     )
-    signatures = {parse_signature_header(header[AUTHORIZATION_HEADER]).signature for header in headers}
+    texts = [header[AUTHORIZATION_HEADER] for header in headers]
+    signatures = {read_authorization(parse_fields(text)).signature for text in texts}
     assert len(signatures) == 8
 
 

@@ -24,6 +24,7 @@ from powerauth_protocol.common.errors import (
 from powerauth_protocol.common.password_hash import verify_password
 from powerauth_protocol.common.record_encryption import EncryptionMode, decrypt_record, encrypt_record
 from powerauth_protocol.common.sdk_config import MobileSdkConfig
+from powerauth_protocol.generation import read_authorization, read_encryption, read_token
 from powerauth_protocol.v3 import activation_code, ecdsa, offline, status_blob
 from powerauth_protocol.v3 import temporary_key as keys_for_a_while
 from powerauth_protocol.v3.activation import (
@@ -44,10 +45,8 @@ from powerauth_protocol.v3.ecies import (
 )
 from powerauth_protocol.v3.ecies_derivation import EnvelopeKey
 from powerauth_protocol.v3.http_headers import (
-    parse_encryption_header,
+    EncryptionHeader,
     parse_fields,
-    parse_signature_header,
-    parse_token_header,
 )
 from powerauth_protocol.v3.keys import (
     TransportKey,
@@ -66,6 +65,10 @@ MAC_KEY = bytes(range(16))
 CHEAP_HASH = "$argon2i$v=19$m=8,t=1,p=1$AAECAwQFBgcICQoLDA0ODw$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 
 
+def _read_encryption(scope: Scope, text: Any) -> EncryptionHeader:
+    return read_encryption(parse_fields(text), scope)
+
+
 def _headers() -> list[WireFormat]:
     by_name: dict[str, list[str]] = {}
     for given, _ in vectors("http_header_parse"):
@@ -79,19 +82,24 @@ def _headers() -> list[WireFormat]:
         WireFormat(
             "signature header",
             samples["X-PowerAuth-Authorization"],
-            parse_signature_header,
+            lambda text: read_authorization(parse_fields(text)),
             (HeaderError,),
             build,
             share=3,
         ),
         WireFormat(
-            "token header", samples["X-PowerAuth-Token"], parse_token_header, (HeaderError,), build, share=2
+            "token header",
+            samples["X-PowerAuth-Token"],
+            lambda text: read_token(parse_fields(text)),
+            (HeaderError,),
+            build,
+            share=2,
         ),
         *(
             WireFormat(
                 f"encryption header, {scope.value}",
                 encryption,
-                partial(parse_encryption_header, scope=scope),
+                partial(_read_encryption, scope),
                 (HeaderError,),
                 build,
             )

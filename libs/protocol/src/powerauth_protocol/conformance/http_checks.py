@@ -11,6 +11,7 @@ from powerauth_protocol.common.errors import HeaderError, ProtocolError
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.conformance.signature_checks import sign_and_verify
 from powerauth_protocol.conformance.values import Check, Input, Output, data, optional_data, require
+from powerauth_protocol.generation import read_authorization, read_encryption, read_token
 from powerauth_protocol.v3 import http_headers, temporary_key
 from powerauth_protocol.v3.keys import TransportKey, import_public_key
 from powerauth_protocol.v3.versions import ProtocolVersion
@@ -32,10 +33,10 @@ _CLASSES: dict[str, Callable[..., Header]] = {
 def parse_header(name: str, value: str | None, scope: str) -> Header:
     """Parse and validate a header by its name; the scope matters for the encryption header only."""
     if name == http_headers.AUTHORIZATION_HEADER:
-        return http_headers.parse_signature_header(value)
+        return read_authorization(http_headers.parse_fields(value))
     if name == http_headers.TOKEN_HEADER:
-        return http_headers.parse_token_header(value)
-    return http_headers.parse_encryption_header(value, Scope(scope))
+        return read_token(http_headers.parse_fields(value))
+    return read_encryption(http_headers.parse_fields(value), Scope(scope))
 
 
 def _signature_base(values: Input) -> Output:
@@ -94,7 +95,9 @@ def _signed_request(values: Input) -> Output:
         signature=code,
         version=version.value,
     )
-    require(http_headers.parse_signature_header(header.build()) == header, "the server reads the header")
+    require(
+        read_authorization(http_headers.parse_fields(header.build())) == header, "the server reads the header"
+    )
     return {
         "normalized_data": signed.decode("utf-8"),
         "signature": code,

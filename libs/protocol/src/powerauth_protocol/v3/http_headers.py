@@ -188,30 +188,6 @@ def parse_fields(text: str | None) -> dict[str, str]:
     return {name: quoted or plain for name, value, quoted, plain in words if value}
 
 
-def parse_signature_header(text: str | None) -> SignatureHeader:
-    """Parse and validate ``X-PowerAuth-Authorization``; the first failed check stops.
-
-    :raises HeaderError: with the name of the failed check
-    """
-    return SignatureHeader.of(parse_fields(text))
-
-
-def parse_encryption_header(text: str | None, scope: Scope) -> EncryptionHeader:
-    """Parse and validate ``X-PowerAuth-Encryption`` for a scope; the first failed check stops.
-
-    :raises HeaderError: with the name of the failed check
-    """
-    return EncryptionHeader.of(parse_fields(text), scope)
-
-
-def parse_token_header(text: str | None) -> TokenHeader:
-    """Parse and validate ``X-PowerAuth-Token``; the first failed check stops.
-
-    :raises HeaderError: with the name of the failed check
-    """
-    return TokenHeader.of(parse_fields(text))
-
-
 def is_uuid(text: str) -> bool:
     """True for a UUID of version 1 to 5 in any case, as identifiers in headers must be."""
     return _UUID.fullmatch(text) is not None
