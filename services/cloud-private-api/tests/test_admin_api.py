@@ -348,6 +348,8 @@ async def test_texts_for_the_app(admin: Client) -> None:
             "ui.postApprovalScreen",
         ),
         ({"resultTexts": {"success": ["x"]}}, "resultTexts.success"),
+        ({"ui": {"preApprovalScreen": {"type": "INFO", "\0": 1}}}, "ui.preApprovalScreen"),
+        ({"ui": {"more": {"deep": "\0"}}}, "ui"),
     ],
 )
 async def test_text_of_wrong_shape_is_refused_by_its_path(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from types import NoneType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.cloud.verification import SignatureTypeName
-from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel
+from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel, checked_json
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 
@@ -84,6 +84,11 @@ class Part(RequestModel):
     """An object of a text that is passed on with all that it holds."""
 
     model_config = ConfigDict(extra="allow", strict=True)
+
+    @model_validator(mode="after")
+    def _rest_can_be_stored(self) -> Self:
+        checked_json(self.model_extra)
+        return self
 
 
 class Attribute(Part):
