@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 
 from rich.console import Console
 
@@ -16,7 +17,7 @@ from powerauth_cli.demo.bank import Bank
 from powerauth_protocol.common.encoding import b64encode
 
 
-class _CloudLoad:
+class _CloudLoad(ABC):
     """A caller of the cloud API for the measured application, with one connection a client.
 
     :param user: credentials, which `admit` has made
@@ -34,9 +35,9 @@ class _CloudLoad:
         """Close the connections."""
         self.clients.close()
 
+    @abstractmethod
     async def one(self, number: int) -> bool:
         """One request of a client."""
-        raise NotImplementedError
 
     async def create(self, number: int) -> dict[str, str] | None:
         """Create one operation for a client's user; None if refused."""
