@@ -181,3 +181,16 @@ class AuditLevel(StrEnum):
         """The names of this level and of the more severe ones."""
         names = [level.value for level in AuditLevel]
         return names[: names.index(self.value) + 1]
+
+
+class AttributeType(StrEnum):
+    """How an attribute of an operation's text is shown."""
+
+    AMOUNT = "AMOUNT"
+    AMOUNT_CONVERSION = "AMOUNT_CONVERSION"
+    HEADING = "HEADING"
+    KEY_VALUE = "KEY_VALUE"
+    NOTE = "NOTE"
+    ALERT = "ALERT"
+    IMAGE = "IMAGE"
+    PARTY_INFO = "PARTY_INFO"

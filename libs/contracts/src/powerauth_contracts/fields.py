@@ -1,9 +1,12 @@
 """Members that requests of several domains share (spec/core-api.md §31.1)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
+from powerauth_contracts.enums import AttributeType
 from powerauth_contracts.wire import INT64_MAX
 
 RequiredText = Annotated[str, Field(pattern=r"\S")]
@@ -62,3 +65,28 @@ def is_nested_deeper_than(value: Any, levels: int) -> bool:
         if not level:
             return False
     return any(isinstance(value, dict | list) for value in level)
+
+
+NEEDED_SLOTS: dict[AttributeType, tuple[str, ...]] = {
+    AttributeType.AMOUNT: ("amount", "currency"),
+    AttributeType.AMOUNT_CONVERSION: ("sourceAmount", "sourceCurrency", "targetAmount", "targetCurrency"),
+    AttributeType.KEY_VALUE: ("value",),
+    AttributeType.NOTE: ("note",),
+    AttributeType.IMAGE: ("thumbnailUrl",),
+}
+"""Slots without which the app never shows an attribute of the type (spec/enrollment-api.md §11.4)."""
+
+
+def check_slots(kind: AttributeType, params: Mapping[str, str | None]) -> None:
+    """See that an attribute of an operation's text can be shown.
+
+    :param params: the operation's parameter for each slot
+    :raises PydanticCustomError: a slot that the type needs has none
+    """
+    missing = [slot for slot in NEEDED_SLOTS.get(kind, ()) if not params.get(slot)]
+    if missing:
+        raise PydanticCustomError(
+            "missing_slots",
+            "must name parameters for {slots} in params",
+            {"slots": ", ".join(missing)},
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from types import NoneType
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.cloud.verification import SignatureTypeName
+from powerauth_contracts.enums import AttributeType
+from powerauth_contracts.fields import NEEDED_SLOTS, check_slots
 from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel, checked_json
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
@@ -57,29 +58,6 @@ class Templates(WireModel):
     templates: list[ShownTemplate]
 
 
-class AttributeType(StrEnum):
-    """How an attribute is shown."""
-
-    AMOUNT = "AMOUNT"
-    AMOUNT_CONVERSION = "AMOUNT_CONVERSION"
-    HEADING = "HEADING"
-    KEY_VALUE = "KEY_VALUE"
-    NOTE = "NOTE"
-    ALERT = "ALERT"
-    IMAGE = "IMAGE"
-    PARTY_INFO = "PARTY_INFO"
-
-
-NEEDED_SLOTS: dict[AttributeType, tuple[str, ...]] = {
-    AttributeType.AMOUNT: ("amount", "currency"),
-    AttributeType.AMOUNT_CONVERSION: ("sourceAmount", "sourceCurrency", "targetAmount", "targetCurrency"),
-    AttributeType.KEY_VALUE: ("value",),
-    AttributeType.NOTE: ("note",),
-    AttributeType.IMAGE: ("thumbnailUrl",),
-}
-"""Slots without which the app never shows an attribute of the type (spec/enrollment-api.md §11.4)."""
-
-
 class Part(RequestModel):
     """An object of a text that is passed on with all that it holds."""
 
@@ -106,14 +84,7 @@ class Attribute(Part):
 
     @model_validator(mode="after")
     def _can_be_shown(self) -> Attribute:
-        params = self.params or {}
-        missing = [slot for slot in NEEDED_SLOTS.get(self.type, ()) if not params.get(slot)]
-        if missing:
-            raise PydanticCustomError(
-                "missing_slots",
-                "must name parameters for {slots} in params",
-                {"slots": ", ".join(missing)},
-            )
+        check_slots(self.type, self.params or {})
         return self
 
 

@@ -5,7 +5,6 @@ A part is judged when it is written: what is stored with a wrong shape would hid
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import (
@@ -20,28 +19,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-
-class AttributeType(StrEnum):
-    """How an attribute is shown."""
-
-    AMOUNT = "AMOUNT"
-    AMOUNT_CONVERSION = "AMOUNT_CONVERSION"
-    HEADING = "HEADING"
-    KEY_VALUE = "KEY_VALUE"
-    NOTE = "NOTE"
-    ALERT = "ALERT"
-    IMAGE = "IMAGE"
-    PARTY_INFO = "PARTY_INFO"
-
-
-NEEDED_SLOTS: dict[AttributeType, tuple[str, ...]] = {
-    AttributeType.AMOUNT: ("amount", "currency"),
-    AttributeType.AMOUNT_CONVERSION: ("sourceAmount", "sourceCurrency", "targetAmount", "targetCurrency"),
-    AttributeType.KEY_VALUE: ("value",),
-    AttributeType.NOTE: ("note",),
-    AttributeType.IMAGE: ("thumbnailUrl",),
-}
-"""Slots without which an attribute of the type is never shown."""
+from powerauth_contracts.enums import AttributeType
+from powerauth_contracts.fields import check_slots
 
 
 class Part(BaseModel):
@@ -60,14 +39,7 @@ class Attribute(Part):
 
     @model_validator(mode="after")
     def _can_be_shown(self) -> Attribute:
-        params = self.params or {}
-        missing = [slot for slot in NEEDED_SLOTS.get(self.type, ()) if not params.get(slot)]
-        if missing:
-            raise PydanticCustomError(
-                "missing_slots",
-                "must name parameters for {slots} in params",
-                {"slots": ", ".join(missing)},
-            )
+        check_slots(self.type, self.params or {})
         return self
 
 
