@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -84,6 +84,19 @@ class Measured:
     database: float = 0.0
 
 
+@contextlib.contextmanager
+def _stocked(load: Load, seconds: float) -> Iterator[None]:
+    """A load with what a round of this length needs, which is forgotten afterwards."""
+    if not isinstance(load, StockedLoad):
+        yield
+        return
+    load.stock_up(seconds)
+    try:
+        yield
+    finally:
+        load.put_back()
+
+
 class Measurement:
     """A target with its prepared devices."""
 
@@ -120,23 +133,16 @@ class Measurement:
 
     async def round(self, load: Load, title: str) -> LoadResult:
         """One round of a load, with the CPU time of the services."""
-        if isinstance(load, StockedLoad):
-            load.stock_up(self.plan.seconds)
-        before = self.target.cpu()
-        result = await run_load(self.plan.clients, self.plan.seconds, load.one, title)
-        used = self.target.cpu() - before
-        if isinstance(load, StockedLoad):
-            load.put_back()
-        return replace(result, cpu=used)
+        seconds = self.plan.seconds
+        with _stocked(load, seconds):
+            before = self.target.cpu()
+            result = await run_load(self.plan.clients, seconds, load.one, title)
+            return replace(result, cpu=self.target.cpu() - before)
 
     async def _paced(self, load: Load, title: str, full: float) -> LoadResult:
         seconds = self.plan.seconds * self.plan.rounds
-        if isinstance(load, StockedLoad):
-            load.stock_up(seconds)
-        result = await run_paced(self.plan.clients, seconds, _BUSY * full, load.one, f"{title} at 80 %")
-        if isinstance(load, StockedLoad):
-            load.put_back()
-        return result
+        with _stocked(load, seconds):
+            return await run_paced(self.plan.clients, seconds, _BUSY * full, load.one, f"{title} at 80 %")
 
     @contextlib.asynccontextmanager
     async def _opened(self, factory: LoadFactory, title: str) -> AsyncIterator[Load]:
