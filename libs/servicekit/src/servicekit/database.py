@@ -77,6 +77,9 @@ class UtcTimestamp(TypeDecorator[datetime]):
         return value
 
 
+_DATABASE = "database"
+
+
 class Database:
     """Connections to one database, and the two ways to use them: :meth:`transaction` and :meth:`read`."""
 
@@ -105,8 +108,17 @@ class Database:
         self.writer = self.engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._turn = asyncio.Lock() if self.dialect == "sqlite" else None
         self._drivers: list[_HeldDriver] = []
-        self.session_info: dict[str, Any] = {}
+        self.address = str(self.url)
+        """The URL without its password: tells databases apart."""
+        self.session_info: dict[str, Any] = {_DATABASE: self}
         """What every session carries in its ``info``, for listeners of the mapper."""
+
+    @classmethod
+    def of(cls, session: AsyncSession) -> Database:
+        """The database that a session came from."""
+        found = session.info[_DATABASE]
+        assert isinstance(found, cls)
+        return found
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:

@@ -7,16 +7,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Column, MetaData, String, Table, Text, column, delete, insert, literal_column, select
+from sqlalchemy import Column, MetaData, String, Table, Text, column, delete, literal_column, select
 from sqlalchemy import table as sql_table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_protocol.common.json_text import read_json, write_json
 from servicekit import clock, logs, metrics
+from servicekit.additions import Additions, Target
 from servicekit.bus import Bus, BusUnavailable, Event
-from servicekit.database import BigIntPk, Database, UtcTimestamp, after_commit, for_update
+from servicekit.database import BigIntPk, Database, UtcTimestamp, for_update
 from servicekit.errors import Unavailable
 
 _log = logs.get_logger(__name__)
@@ -44,9 +45,17 @@ _outbox = sql_table(
     column("timestamp_created", UtcTimestamp()),
 )
 
-_ADD = insert(_outbox)
+_COLUMNS = {
+    "id": "varchar",
+    "type": "varchar",
+    "source": "varchar",
+    "subject": "varchar",
+    "data": "text",
+    "timestamp_created": "timestamp",
+}
+_ADDED = Target(TABLE_NAME, _COLUMNS)
 # Delivered at commit, to the relays of all replicas.
-_ADD_AND_NOTIFY: Any = _ADD.returning(literal_column(f"pg_notify('{CHANNEL}', '')"))
+_ADDED_AND_NOTIFIED = Target(TABLE_NAME, _COLUMNS, effect=f"pg_notify('{CHANNEL}', '')")
 
 # Relays of this process, by database URL: a commit here wakes them without a round trip.
 _relays: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -69,22 +78,21 @@ def outbox_table(metadata: MetaData) -> Table:
 
 async def add_event(session: AsyncSession, event: Event) -> None:
     """Write the event into the session's transaction; it is published after the commit, or never."""
-    connection = await session.connection()
-    url = str(connection.engine.url)
-    row = {
-        "id": event.id,
-        "type": event.type,
-        "source": event.source,
-        "subject": event.subject,
-        "data": write_json(event.data).decode(),
-        "timestamp_created": event.time,
-    }
-    relay_is_near = bool(_relays.get(url))
-    # A notification holds a lock that all notifying commits share: only for those that nobody here publishes.
-    notifies = connection.dialect.name == "postgresql" and not relay_is_near
-    await connection.execute(_ADD_AND_NOTIFY if notifies else _ADD, row)
-    if relay_is_near:
-        after_commit(session, lambda: _wake(url))
+    additions = Additions.of(session)
+    put_event(additions, event)
+    await additions.write(session)
+
+
+def put_event(additions: Additions, event: Event) -> None:
+    """The same for a transaction that adds more."""
+    url = additions.database.address
+    row = (event.id, event.type, event.source, event.subject, write_json(event.data).decode(), event.time)
+    if _relays.get(url):
+        additions.add(_ADDED, row)
+        additions.after_commit(lambda: _wake(url))
+    else:
+        # It holds a lock that all notifying commits share: only for what nobody here publishes.
+        additions.add(_ADDED_AND_NOTIFIED, row)
 
 
 def _wake(url: str) -> None:
@@ -143,14 +151,14 @@ class OutboxRelay:
         """Publish in the background."""
         self._stopping.clear()
         self._wake.set()
-        _relays[str(self._database.url)].add(self._wake)
+        _relays[self._database.address].add(self._wake)
         self._tasks = [asyncio.create_task(self._publish_forever(), name="outbox relay")]
         if self._listen:
             self._tasks.append(asyncio.create_task(self._listen_forever(), name="outbox listener"))
 
     async def stop(self) -> None:
         """Finish the batch at hand and stop."""
-        _relays[str(self._database.url)].discard(self._wake)
+        _relays[self._database.address].discard(self._wake)
         self._stopping.set()
         self._wake.set()
         if self._tasks:

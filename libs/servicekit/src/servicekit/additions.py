@@ -1,0 +1,164 @@
+"""Rows that a change leaves in tables that are only ever added to: collected, and written by one statement.
+
+On PostgreSQL they may also go in with a statement of somebody else's, as its further parts: a batch of
+changes and all that it leaves behind are then one round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import ColumnClause, DateTime, Insert, column, insert, table
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from servicekit.database import Database, after_commit
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A table that rows are added to. What no row gives is left to the table's defaults.
+
+    :ivar columns: those that every row gives, in its order, with their types on PostgreSQL
+    :ivar constants: columns that hold the same text in every row
+    :ivar returning: columns that whoever adds a row wants to know afterwards
+    :ivar effect: an expression that PostgreSQL evaluates for each new row
+    """
+
+    table: str
+    columns: Mapping[str, str]
+    constants: Mapping[str, str] = field(default_factory=dict)
+    returning: tuple[str, ...] = ()
+    effect: str | None = None
+
+    def insert_rows_of(self, parameter: int) -> str:
+        """The insert of what a parameter of a statement on PostgreSQL holds."""
+        literals = ["'" + value.replace("'", "''") + "'" for value in self.constants.values()]
+        named = ", ".join((*self.columns, *self.constants))
+        cells = ", ".join((*json_cells(self.columns.values()), *literals))
+        wanted = ", ".join((*self.returning, *([self.effect] if self.effect else ())))
+        returning = f" RETURNING {wanted}" if wanted else ""
+        rows = f"SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v"  # noqa: S608 our names
+        return f"INSERT INTO {self.table} ({named}) {rows}{returning}"
+
+    @cached_property
+    def on_sqlite(self) -> Insert:
+        """The insert of one row."""
+        names = (*self.columns, *self.constants, *self.returning)
+        types = {name: DateTime() for name, kind in self.columns.items() if kind == "timestamp"}
+        columns = [column(name, types.get(name)) for name in dict.fromkeys(names)]
+        return insert(table(self.table, *columns))
+
+    def values(self, row: Sequence[Any]) -> dict[str, Any]:
+        """A row by the names of its columns."""
+        return {**dict(zip(self.columns, row, strict=True)), **self.constants}
+
+
+class Additions:
+    """What one transaction adds."""
+
+    def __init__(self, database: Database) -> None:
+        """
+        :param database: the one that they go to
+        """
+        self.database = database
+        self._rows: dict[Target, list[Sequence[Any]]] = {}
+        self._returned: dict[Target, list[Sequence[Any]]] = {}
+        self._callbacks: list[Callable[[], None]] = []
+
+    @classmethod
+    def of(cls, session: AsyncSession) -> Additions:
+        """Those to the database of a session."""
+        return cls(Database.of(session))
+
+    def add(self, target: Target, row: Sequence[Any]) -> None:
+        """Add a row.
+
+        :param row: values in the order of the target's columns; a moment is naive UTC
+        """
+        self._rows.setdefault(target, []).append(row)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Run ``callback``, which must not block, once the rows have committed."""
+        self._callbacks.append(callback)
+
+    def returned(self, target: Target) -> Sequence[Sequence[Any]]:
+        """What the rows of a target were given, as its ``returning`` names it; known after the commit."""
+        return self._returned.get(target, ())
+
+    async def write(self, session: AsyncSession) -> None:
+        """Write what was added, in the transaction of a session."""
+        connection = await session.connection()
+        if self.database.dialect == "postgresql":
+            await self._write_at_once(connection)
+        else:
+            await self._write_by_table(connection)
+        after_commit(session, self.committed)
+
+    def parts(self, first: int) -> tuple[str, str, list[str]]:
+        """The rows as parts of a statement on PostgreSQL.
+
+        :param first: number of the first free parameter
+        :return: what stands in its ``WITH``, an expression whose value `take` is to be given, and the
+            values of the parameters
+        """
+        parts, returned = _parts(tuple(self._rows), first)
+        return parts, returned, [json_rows(rows) for rows in self._rows.values()]
+
+    def take(self, returned: str | None) -> None:
+        """Take what the database has given the rows."""
+        if returned is not None:
+            targets = [target for target in self._rows if target.returning]
+            self._returned = dict(zip(targets, from_json(returned), strict=True))
+
+    def committed(self) -> None:
+        """Tell those who wait for the commit."""
+        for callback in self._callbacks:
+            callback()
+
+    async def _write_at_once(self, connection: AsyncConnection) -> None:
+        if self._rows:
+            parts, returned, values = self.parts(1)
+            result = await connection.exec_driver_sql(f"WITH {parts} SELECT {returned}", tuple(values))
+            self.take(result.scalar_one())
+
+    async def _write_by_table(self, connection: AsyncConnection) -> None:
+        for target, rows in self._rows.items():
+            statement, values = target.on_sqlite, [target.values(row) for row in rows]
+            if target.returning:
+                columns: list[ColumnClause[Any]] = [column(name) for name in target.returning]
+                result = await connection.execute(statement.returning(*columns), values)
+                self._returned[target] = [tuple(row) for row in result]
+            else:
+                await connection.execute(statement, values)
+
+
+def json_cells(kinds: Iterable[str]) -> list[str]:
+    """Expressions for the elements of ``v``, an array out of `json_rows`, by their types on PostgreSQL."""
+    return [
+        f"decode(v->>{number}, 'hex')" if kind == "bytea" else f"(v->>{number})::{kind}"
+        for number, kind in enumerate(kinds)
+    ]
+
+
+def json_rows(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as one JSON array of arrays: an array of PostgreSQL for each column costs the driver five times as
+    much.
+    """
+    return to_json(list(rows), bytes_mode="hex").decode()
+
+
+@lru_cache(maxsize=1_000)
+def _parts(targets: tuple[Target, ...], first: int) -> tuple[str, str]:
+    parts, returned = [], []
+    for number, target in enumerate(targets):
+        name = f"added_{number}"
+        parts.append(f"{name} AS ({target.insert_rows_of(first + number)})")
+        if target.returning:
+            row = ", ".join(target.returning)
+            found = f"SELECT json_agg(json_build_array({row})) FROM {name}"  # noqa: S608 our names
+            returned.append(f"({found})")
+    return ", ".join(parts), f"json_build_array({', '.join(returned)})::text" if returned else "NULL"
