@@ -37,9 +37,9 @@ def written(core: Core) -> Write:
     return write
 
 
-async def test_activation_status_changed(written: Write) -> None:
+async def test_activation_status_changed(core: Core, written: Write) -> None:
     row = await written(
-        events.activation_changed, activation_change(previous_status=ActivationStatus.PENDING_COMMIT)
+        core.listeners.activation_changed, activation_change(previous_status=ActivationStatus.PENDING_COMMIT)
     )
     assert row == (
         "activation.status_changed",
@@ -57,9 +57,11 @@ async def test_activation_status_changed(written: Write) -> None:
     )
 
 
-async def test_a_blocked_activation_tells_why_and_a_new_one_has_no_previous_status(written: Write) -> None:
+async def test_a_blocked_activation_tells_why_and_a_new_one_has_no_previous_status(
+    core: Core, written: Write
+) -> None:
     blocked = activation_change(status=ActivationStatus.BLOCKED, blocked_reason="LOST")
-    *_, data = await written(events.activation_changed, blocked)
+    *_, data = await written(core.listeners.activation_changed, blocked)
     assert (data["blockedReason"], data["previousStatus"]) == ("LOST", None)
 
 
@@ -69,9 +71,9 @@ async def test_activation_flags_changed(written: Write) -> None:
     assert data == {"activationId": "a-1", "applicationId": "bank", "userId": "u-1", "flags": ["F"]}
 
 
-async def test_operation_created_names_all_applications(written: Write) -> None:
+async def test_operation_created_names_all_applications(core: Core, written: Write) -> None:
     kind, _source, subject, data = await written(
-        events.operation_changed,
+        core.listeners.operation_changed,
         operation_change(applications=("a", "b"), user_id="u-1", activation_flag="F"),
     )
     assert (kind, subject) == ("operation.created", "o-1")
@@ -86,7 +88,7 @@ async def test_operation_created_names_all_applications(written: Write) -> None:
     }
 
 
-async def test_operation_status_changed_tells_reason_failures_and_end(written: Write) -> None:
+async def test_operation_status_changed_tells_reason_failures_and_end(core: Core, written: Write) -> None:
     ended = operation_change(
         step=OperationStep.CANCELED,
         status=OperationStatus.CANCELED,
@@ -94,7 +96,7 @@ async def test_operation_status_changed_tells_reason_failures_and_end(written: W
         finalized=MOMENT,
         activation_id="a-1",
     )
-    kind, _source, _subject, data = await written(events.operation_changed, ended)
+    kind, _source, _subject, data = await written(core.listeners.operation_changed, ended)
     assert kind == "operation.status_changed"
     assert data == {
         "operationId": "o-1",

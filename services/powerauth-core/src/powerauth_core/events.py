@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts import moments
 from powerauth_core.kernel.changes import ActivationChanged, OperationChanged, OperationStep
+from servicekit import outbox
+from servicekit.additions import Additions
 from servicekit.bus import Event
-from servicekit.outbox import add_event
 
 SOURCE = "/powerauth-core"
 
@@ -24,10 +25,53 @@ OPERATION_TEMPLATE_CHANGED = "operation_template.changed"
 ApplicationPart = Literal["application", "version", "roles", "config", "policy", "key"]
 
 
-async def activation_changed(session: AsyncSession, change: ActivationChanged) -> None:
-    """Announce an activation's new status; other changes are not announced."""
-    if change.status is change.previous_status:
-        return
+class Keeper:
+    """Announces changes."""
+
+    def activation_changed(self, additions: Additions, change: ActivationChanged) -> None:
+        """Announce an activation's new status; other changes are not announced."""
+        if change.status is not change.previous_status:
+            data = _activation_data(change)
+            outbox.put_event(additions, _event(ACTIVATION_STATUS_CHANGED, change.activation_id, data))
+
+    def operation_changed(self, additions: Additions, change: OperationChanged) -> None:
+        """Announce a new operation, or an operation's new status (D20)."""
+        data = _operation_data(change)
+        if change.step is OperationStep.CREATED:
+            outbox.put_event(additions, _event(OPERATION_CREATED, change.operation_id, data))
+        elif change.step.changes_status:
+            finalized = None if change.finalized is None else moments.to_ms(change.finalized)
+            optional = {"statusReason": change.status_reason, "timestampFinalized": finalized}
+            data |= {"failureCount": change.failure_count} | _present(optional)
+            outbox.put_event(additions, _event(OPERATION_STATUS_CHANGED, change.operation_id, data))
+
+
+async def activation_flags_changed(
+    session: AsyncSession, activation_id: str, application_id: str, user_id: str, flags: Sequence[str]
+) -> None:
+    """Announce the flags that an activation has now."""
+    data = {
+        "activationId": activation_id,
+        "applicationId": application_id,
+        "userId": user_id,
+        "flags": list(flags),
+    }
+    await outbox.add_event(session, _event(ACTIVATION_FLAGS_CHANGED, activation_id, data))
+
+
+async def application_changed(session: AsyncSession, application_id: str, part: ApplicationPart) -> None:
+    """Tell every process to forget what it knows about the application."""
+    data = {"applicationId": application_id, "part": part}
+    await outbox.add_event(session, _event(APPLICATION_CHANGED, application_id, data))
+
+
+async def operation_template_changed(session: AsyncSession, placeholder: str, language: str) -> None:
+    """Tell every cloud process to forget the texts of an operation type in a language."""
+    data = {"placeholder": placeholder, "language": language}
+    await outbox.add_event(session, _event(OPERATION_TEMPLATE_CHANGED, placeholder, data))
+
+
+def _activation_data(change: ActivationChanged) -> dict[str, Any]:
     data = {
         "activationId": change.activation_id,
         "applicationId": change.application_id,
@@ -42,43 +86,7 @@ async def activation_changed(session: AsyncSession, change: ActivationChanged) -
         "parentActivationId": change.parent_activation_id,
         "transferType": change.transfer_type,
     }
-    await _add(session, ACTIVATION_STATUS_CHANGED, change.activation_id, data | _present(optional))
-
-
-async def activation_flags_changed(
-    session: AsyncSession, activation_id: str, application_id: str, user_id: str, flags: Sequence[str]
-) -> None:
-    """Announce the flags that an activation has now."""
-    data = {
-        "activationId": activation_id,
-        "applicationId": application_id,
-        "userId": user_id,
-        "flags": list(flags),
-    }
-    await _add(session, ACTIVATION_FLAGS_CHANGED, activation_id, data)
-
-
-async def operation_changed(session: AsyncSession, change: OperationChanged) -> None:
-    """Announce a new operation, or an operation's new status (D20)."""
-    if change.step is OperationStep.CREATED:
-        await _add(session, OPERATION_CREATED, change.operation_id, _operation_data(change))
-    elif change.step.changes_status:
-        data = _operation_data(change) | {"failureCount": change.failure_count}
-        finalized = None if change.finalized is None else moments.to_ms(change.finalized)
-        optional = {"statusReason": change.status_reason, "timestampFinalized": finalized}
-        await _add(session, OPERATION_STATUS_CHANGED, change.operation_id, data | _present(optional))
-
-
-async def application_changed(session: AsyncSession, application_id: str, part: ApplicationPart) -> None:
-    """Tell every process to forget what it knows about the application."""
-    data = {"applicationId": application_id, "part": part}
-    await _add(session, APPLICATION_CHANGED, application_id, data)
-
-
-async def operation_template_changed(session: AsyncSession, placeholder: str, language: str) -> None:
-    """Tell every cloud process to forget the texts of an operation type in a language."""
-    data = {"placeholder": placeholder, "language": language}
-    await _add(session, OPERATION_TEMPLATE_CHANGED, placeholder, data)
+    return data | _present(optional)
 
 
 def _operation_data(change: OperationChanged) -> dict[str, Any]:
@@ -101,5 +109,5 @@ def _present(members: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-async def _add(session: AsyncSession, event_type: str, subject: str, data: Mapping[str, Any]) -> None:
-    await add_event(session, Event.create(event_type, SOURCE, subject, data))
+def _event(event_type: str, subject: str, data: Mapping[str, Any]) -> Event:
+    return Event.create(event_type, SOURCE, subject, data)

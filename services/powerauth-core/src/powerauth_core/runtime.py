@@ -136,7 +136,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         seconds=settings.application_cache_seconds,
         minimum_protocol_version=settings.minimum_protocol_version,
     )
-    listeners = _listeners(CallbackOutbox(settings, callbacks))
+    listeners = _listeners(callbacks)
     core = Core(
         settings=settings,
         database=database,
@@ -161,16 +161,12 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
     return core
 
 
-def _listeners(callbacks: CallbackOutbox) -> Listeners:
+def _listeners(callbacks: CallbackDispatcher) -> Listeners:
     """Who hears of changes, in the order in which they are told."""
     return Listeners(
-        activations=(
-            recovery.activation_changed,
-            audit.activation_changed,
-            events.activation_changed,
-            callbacks.activation_changed,
-        ),
-        operations=(audit.operation_changed, events.operation_changed, callbacks.operation_changed),
+        activations=(recovery.activation_changed,),
+        keepers=(audit.Keeper(), events.Keeper(), CallbackOutbox(callbacks)),
+        subscriptions=callbacks.subscriptions,
     )
 
 
@@ -179,7 +175,7 @@ async def _follow_changes(core: Core) -> None:
 
     async def forget(_event: Event) -> None:
         core.application_cache.clear()
-        core.callbacks.clients.recheck()
+        core.callbacks.recheck()
 
     await core.bus.subscribe_broadcast([events.APPLICATION_CHANGED], forget)
 

@@ -15,7 +15,7 @@ from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.container import Core
-from powerauth_core.kernel.changes import Listeners
+from servicekit.additions import Additions
 from servicekit.bus import Event
 
 CREATED, PENDING_COMMIT, ACTIVE = (
@@ -30,10 +30,10 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
     """Events written to the outbox while the test runs."""
     written: list[Event] = []
 
-    async def remember(_session: Any, event: Event) -> None:
+    def remember(_additions: Additions, event: Event) -> None:
         written.append(event)
 
-    monkeypatch.setattr("powerauth_core.events.add_event", remember)
+    monkeypatch.setattr("servicekit.outbox.put_event", remember)
     return written
 
 
@@ -176,7 +176,7 @@ async def test_a_change_that_a_listener_cannot_take_does_not_happen(
     async def fail(*_args: Any, **_kwargs: Any) -> None:
         raise RuntimeError("the last listener is broken")
 
-    listeners = Listeners((*core.listeners.activations, fail), core.listeners.operations)
+    listeners = replace(core.listeners, activations=(*core.listeners.activations, fail))
     monkeypatch.setattr(core, "changes", replace(core.changes, listeners=listeners))
     status, body = await api.post("activation/block", activationId=device.activation_id)
     assert (status, body["responseObject"]["code"]) == (500, "ERR0000")

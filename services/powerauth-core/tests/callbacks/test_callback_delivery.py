@@ -26,7 +26,6 @@ from powerauth_contracts.enums import OperationStatus
 from powerauth_core import jobs
 from powerauth_core.callbacks import rules
 from powerauth_core.callbacks.models import CallbackUrlEvent
-from powerauth_core.callbacks.service import CallbackOutbox
 from powerauth_core.container import Core
 from powerauth_core.kernel.changes import OperationStep
 from powerauth_core.operations.user_agent import with_device
@@ -229,7 +228,7 @@ async def test_an_operation_is_reported_to_the_callbacks_of_all_its_applications
         created=moment,
     )
     async with core.database.transaction() as session:
-        await CallbackOutbox(core.settings, core.callbacks).operation_changed(session, change)
+        await core.listeners.operation_changed(session, change)
     await core.callbacks.idle()
     assert len(receiver.bodies) == 2
     body = receiver.bodies[0]

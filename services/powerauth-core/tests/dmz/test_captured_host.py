@@ -44,6 +44,7 @@ from powerauth_protocol.v3.keys import export_private_key
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.phone import Phone
+from servicekit.additions import Additions
 
 if TYPE_CHECKING:
     from dmz.conftest import Door
@@ -393,13 +394,13 @@ async def test_an_activation_that_the_host_makes_of_a_passing_proof_is_told_at_o
     await api.ok("application/callback/create", **callback, **ids)
     told: list[Any] = []
 
-    async def remember(_session: Any, event: Any) -> None:
+    def remember(_additions: Additions, event: Any) -> None:
         told.append(event)
 
     started = await api.ok("activation/init", userId="alice", applicationId="test-application")
     code, puk = host.phone.open_recovery
     proofs = {"CODE": {"code": started["activationCode"]}, "RECOVERY": {"recoveryCode": code, "puk": puk}}
-    monkeypatch.setattr("powerauth_core.events.add_event", remember)
+    monkeypatch.setattr("servicekit.outbox.put_event", remember)
     thief = Phone(host.phone.app)
     sealed = await thief.layer2(host.door.call)
     answer = await host.door.api.ok(

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus, OperationStatus
-from powerauth_core.callbacks.service import CallbackOutbox
 from powerauth_core.container import Core
 from powerauth_core.kernel.changes import ActivationChanged, Cause, OperationChanged, OperationStep
 
@@ -58,12 +57,11 @@ def operation_change(**facts: Any) -> OperationChanged:
 
 
 async def report(core: Core, **facts: Any) -> None:
-    """Let callbacks hear of a change of an activation, in a transaction of its own."""
+    """Let all listeners hear of a change of an activation, in a transaction of its own."""
     async with core.database.transaction() as session:
         await report_in(core, session, **facts)
 
 
 async def report_in(core: Core, session: AsyncSession, **facts: Any) -> None:
-    """Let callbacks hear of a change of an activation."""
-    outbox = CallbackOutbox(core.settings, core.callbacks)
-    await outbox.activation_changed(session, activation_change(**facts))
+    """Let all listeners hear of a change of an activation."""
+    await core.listeners.activation_changed(session, activation_change(**facts))

@@ -12,6 +12,20 @@ from powerauth_core.activations.rules import BLOCKED
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.changes import ActivationChanged, Cause, Listeners
 from servicekit import clock
+from servicekit.additions import Additions, Target
+
+HISTORY = Target(
+    ActivationHistory.__tablename__,
+    {
+        "activation_id": "varchar",
+        "activation_status": "int",
+        "event_reason": "varchar",
+        "external_user_id": "varchar",
+        "timestamp_created": "timestamp",
+        "activation_version": "int",
+        "activation_name": "varchar",
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +79,26 @@ class ActivationChanges:
             parent_activation_id=activation.parent_activation_id,
             transfer_type=activation.transfer_type,
         )
-        session.add(
-            ActivationHistory(
-                activation_id=change.activation_id,
-                activation_status=change.status,
-                event_reason=change.reason,
-                external_user_id=external_user_id,
-                timestamp_created=change.changed,
-                activation_version=change.version,
-                activation_name=change.name,
-            )
-        )
+        additions = Additions.of(session)
+        keep_history(additions, change)
         await session.flush()
-        await self.listeners.activation_changed(session, change)
+        await self.listeners.activation_changed(session, change, additions)
+
+
+def keep_history(additions: Additions, change: ActivationChanged) -> None:
+    """Add an activation's change to its history."""
+    additions.add(
+        HISTORY,
+        (
+            change.activation_id,
+            change.status.code,
+            change.reason,
+            change.external_user_id,
+            change.changed,
+            change.version,
+            change.name,
+        ),
+    )
 
 
 async def application_id_of(

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts import moments
@@ -23,6 +22,7 @@ from powerauth_core.kernel.changes import PROXIMITY_OTP, ActivationChanged, Oper
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.kernel.paging import Page
 from servicekit import clock
+from servicekit.additions import Additions, Target
 from servicekit.database import Database
 
 APPLICATION_NAME = "powerauth-core"
@@ -30,32 +30,43 @@ _CALLER = "powerauth_core"
 _SUBJECT_LENGTH = 256
 
 
-def row(
+LOG = Target(
+    AuditLog.__tablename__,
+    {
+        "audit_log_id": "varchar",
+        "audit_level": "varchar",
+        "audit_type": "varchar",
+        "timestamp_created": "timestamp",
+        "message": "text",
+        "param": "text",
+        "subject_id": "varchar",
+    },
+    {
+        "application_name": APPLICATION_NAME,
+        "calling_class": _CALLER,
+        "thread_name": _CALLER,
+        "version": __version__,
+    },
+)
+
+
+def put(
+    additions: Additions,
     audit_type: AuditType,
     message: str,
     params: Mapping[str, Any],
     subject_id: str | None,
     level: AuditLevel = AuditLevel.INFO,
-) -> dict[str, Any]:
-    """Column values of one audit record, for callers that insert many at once.
+) -> None:
+    """Add one audit record.
 
     :param params: JSON members without any secret, PIN, OTP or counter data; name the application as
         ``applicationId`` or ``applications``, by which readers are restricted
     :param subject_id: the user the record is about
     """
-    return {
-        "audit_log_id": str(uuid.uuid4()),
-        "application_name": APPLICATION_NAME,
-        "audit_level": level.value,
-        "audit_type": audit_type.value,
-        "timestamp_created": clock.now(),
-        "message": message,
-        "param": json_text(dict(params)),
-        "calling_class": _CALLER,
-        "thread_name": _CALLER,
-        "version": __version__,
-        "subject_id": None if subject_id is None else subject_id[:_SUBJECT_LENGTH],
-    }
+    subject = None if subject_id is None else subject_id[:_SUBJECT_LENGTH]
+    record_id, now, text = str(uuid.uuid4()), clock.now(), json_text(dict(params))
+    additions.add(LOG, (record_id, level.value, audit_type.value, now, message, text, subject))
 
 
 async def record(
@@ -66,20 +77,23 @@ async def record(
     subject_id: str | None,
     level: AuditLevel = AuditLevel.INFO,
 ) -> None:
-    """Write one audit record in the caller's transaction; parameters as in `row`."""
-    await session.execute(insert(AuditLog), [row(audit_type, message, params, subject_id, level)])
+    """Write one audit record in the caller's transaction; parameters as in `put`."""
+    additions = Additions.of(session)
+    put(additions, audit_type, message, params, subject_id, level)
+    await additions.write(session)
 
 
-async def activation_changed(session: AsyncSession, change: ActivationChanged) -> None:
-    """Record an activation's change."""
-    message = f"Activation status: {change.status.value}"
-    await record(session, AuditType.ACTIVATION, message, _activation_params(change), change.user_id)
+class Keeper:
+    """Keeps changes in the audit log."""
 
+    def activation_changed(self, additions: Additions, change: ActivationChanged) -> None:
+        """Record an activation's change."""
+        message = f"Activation status: {change.status.value}"
+        put(additions, AuditType.ACTIVATION, message, _activation_params(change), change.user_id)
 
-async def operation_changed(session: AsyncSession, change: OperationChanged) -> None:
-    """Record an operation's change, without the proximity code."""
-    params = _operation_params(change)
-    await record(session, AuditType.OPERATION, change.step.value, params, change.user_id)
+    def operation_changed(self, additions: Additions, change: OperationChanged) -> None:
+        """Record an operation's change, without the proximity code."""
+        put(additions, AuditType.OPERATION, change.step.value, _operation_params(change), change.user_id)
 
 
 def _activation_params(change: ActivationChanged) -> dict[str, Any]:

@@ -223,4 +223,4 @@ async def _announce(
     }
     await audit.record(session, AuditType.CALLBACK, message, params, None)
     await events.application_changed(session, application_id, "config")
-    after_commit(session, callbacks.clients.recheck)
+    after_commit(session, callbacks.recheck)

@@ -32,6 +32,7 @@ from powerauth_core.callbacks.clients import (
 from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
 from powerauth_core.callbacks.rules import RetryPolicy
 from powerauth_core.callbacks.shares import FairSlots, Flow, Shares
+from powerauth_core.callbacks.subscriptions import KnownSubscriptions
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.json_text import read_json
 from servicekit import clock, metrics
@@ -90,6 +91,7 @@ class CallbackDispatcher:
 
     def __init__(self, settings: CoreSettings, database: Database, clients: CallbackClients) -> None:
         self.clients = clients
+        self.subscriptions = KnownSubscriptions(settings)
         self._settings = settings
         self._database = database
         self._slots = FairSlots(settings.callbacks_concurrency)
@@ -106,6 +108,11 @@ class CallbackDispatcher:
     def free(self) -> int:
         """How many deliveries can be accepted now; a flow that has many already can have fewer."""
         return 0 if self._stopping else self._places.free
+
+    def recheck(self) -> None:
+        """Read every callback again before it is needed next; called when any of them changed."""
+        self.clients.recheck()
+        self.subscriptions.forget()
 
     def submit(self, deliveries: Iterable[Delivery]) -> None:
         """Deliver in the background; what does not fit goes back to PENDING."""

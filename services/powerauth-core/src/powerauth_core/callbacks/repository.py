@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.enums import CallbackUrlType
 from powerauth_core.applications.models import Application
 from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
 from powerauth_core.kernel.enums import CallbackUrlEventStatus
@@ -67,26 +66,16 @@ async def list_of_application(session: AsyncSession, rid: int) -> Sequence[Callb
 
 
 async def recipients(
-    session: AsyncSession, application_ids: Collection[str], callback_type: CallbackUrlType
-) -> Sequence[CallbackUrl]:
-    """The enabled callbacks of these applications for one kind of change, by name."""
+    session: AsyncSession, application_ids: Collection[str]
+) -> Sequence[tuple[str, CallbackUrl]]:
+    """The enabled callbacks of these applications with the applications' public ids, by name."""
     statement = (
-        select(CallbackUrl)
-        .join(Application, Application.id == CallbackUrl.application_id)
-        .where(
-            Application.name.in_(set(application_ids)),
-            CallbackUrl.type == callback_type.value,
-            CallbackUrl.enabled,
-        )
+        select(Application.name, CallbackUrl)
+        .join(CallbackUrl, Application.id == CallbackUrl.application_id)
+        .where(Application.name.in_(set(application_ids)), CallbackUrl.enabled)
         .order_by(CallbackUrl.name, CallbackUrl.id)
     )
-    return (await session.execute(statement)).scalars().all()
-
-
-async def add_events(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> Sequence[CallbackUrlEvent]:
-    """Insert deliveries and return them with their ids."""
-    statement = insert(CallbackUrlEvent).returning(CallbackUrlEvent, sort_by_parameter_order=True)
-    return (await session.execute(statement, [dict(row) for row in rows])).scalars().all()
+    return [(name, callback) for name, callback in await session.execute(statement)]
 
 
 async def claim_due(

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from powerauth_contracts.enums import CallbackUrlType
-from powerauth_core.callbacks import repository, rules
-from powerauth_core.callbacks.clients import retry_policy
+from powerauth_core.callbacks import rules
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher, Delivery
-from powerauth_core.callbacks.models import CallbackUrl
-from powerauth_core.callbacks.rules import RetryPolicy
+from powerauth_core.callbacks.models import CallbackUrlEvent
+from powerauth_core.callbacks.subscriptions import Subscription
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.changes import ActivationChanged, OperationChanged, OperationStep
-from powerauth_core.kernel.enums import CallbackUrlEventStatus
-from powerauth_core.settings import CoreSettings
 from servicekit import clock
-from servicekit.database import after_commit
+from servicekit.additions import Additions, Target
 from servicekit.logs import get_logger
 
 log = get_logger(__name__)
+
+EVENTS = Target(
+    CallbackUrlEvent.__tablename__,
+    {
+        "application_callback_id": "varchar",
+        "callback_data": "text",
+        "idempotency_key": "varchar",
+        "status": "varchar",
+        "attempts": "int",
+        "timestamp_created": "timestamp",
+        "timestamp_last_call": "timestamp",
+        "timestamp_next_call": "timestamp",
+        "timestamp_delete_after": "timestamp",
+        "timestamp_rerun_after": "timestamp",
+    },
+    returning=("id", "idempotency_key"),
+)
 
 Payload = Callable[[Collection[str]], dict[str, Any]]
 
@@ -32,79 +46,76 @@ Payload = Callable[[Collection[str]], dict[str, Any]]
 class CallbackOutbox:
     """Hears of changes and reports them to the callbacks of the applications concerned."""
 
-    settings: CoreSettings
     dispatcher: CallbackDispatcher
 
-    async def activation_changed(self, session: AsyncSession, change: ActivationChanged) -> None:
+    def activation_changed(self, additions: Additions, change: ActivationChanged) -> None:
         """Report an activation's change that callbacks may hear of."""
         if change.notify:
-            await self._enqueue(
-                session,
+            self._report(
+                additions,
                 [change.application_id],
                 CallbackUrlType.ACTIVATION_STATUS_CHANGE,
+                change.activation_id,
                 lambda attributes: rules.activation_payload(change, attributes),
             )
 
-    async def operation_changed(self, session: AsyncSession, change: OperationChanged) -> None:
+    def operation_changed(self, additions: Additions, change: OperationChanged) -> None:
         """Report an operation's change to the callbacks of all its applications."""
         if change.step is not OperationStep.CLAIMED:
-            await self._enqueue(
-                session,
+            self._report(
+                additions,
                 change.applications,
                 CallbackUrlType.OPERATION_STATUS_CHANGE,
+                change.operation_id,
                 lambda attributes: rules.operation_payload(change, attributes),
             )
 
-    async def _enqueue(
+    def _report(
         self,
-        session: AsyncSession,
+        additions: Additions,
         application_ids: Sequence[str],
-        callback_type: CallbackUrlType,
+        kind: CallbackUrlType,
+        subject: str,
         payload: Payload,
     ) -> None:
-        rows: list[dict[str, Any]] = []
-        told: dict[str, tuple[CallbackUrl, RetryPolicy]] = {}
-        for callback in await repository.recipients(session, application_ids, callback_type):
-            policy = retry_policy(self.settings, callback)
-            row = self._event_row(callback, policy, payload) if policy.max_attempts > 0 else None
-            if row is not None:
-                rows.append(row)
-                told[callback.id] = callback, policy
-        if not rows:
-            return
-        events = await repository.add_events(session, rows)
-        deliveries = [
-            Delivery.of(event, *told[event.application_callback_id])
-            for event in events
-            if event.status == CallbackUrlEventStatus.PROCESSING.value
-        ]
-        after_commit(session, lambda: self.dispatcher.submit(deliveries))
+        for subscription in self.dispatcher.subscriptions.of(application_ids, kind):
+            # A body that cannot be made never fails the change.
+            try:
+                body = json_text(payload(subscription.attributes))
+            except Exception:
+                log.exception("callback not prepared", callback=subscription.callback_id)
+            else:
+                self._put(additions, subscription, subject, body)
 
-    def _event_row(
-        self, callback: CallbackUrl, policy: RetryPolicy, payload: Payload
-    ) -> dict[str, Any] | None:
-        """Column values of a new event; None if its body cannot be made: that never fails the change."""
-        try:
-            body = json_text(payload(frozenset(callback.attributes or ())))
-        except Exception:
-            log.exception("callback not prepared", callback=callback.id)
-            return None
-        now = clock.now()
-        allowed = self.dispatcher.clients.allows(callback.id)
-        state = rules.started(policy, now) if allowed else rules.given_up(policy, 0, now)
-        return (
-            {
-                "timestamp_last_call": now,
-                "timestamp_next_call": None,
-                "timestamp_delete_after": None,
-                "timestamp_rerun_after": None,
-                "attempts": 0,
-            }
-            | state
-            | {
-                "application_callback_id": callback.id,
-                "callback_data": body,
-                "timestamp_created": now,
-                "idempotency_key": str(uuid.uuid4()),
-            }
-        )
+    def _put(self, additions: Additions, subscription: Subscription, subject: str, body: str) -> None:
+        policy, now, key = subscription.policy, clock.now(), str(uuid.uuid4())
+        is_started = self.dispatcher.clients.allows(subscription.callback_id)
+        state = rules.started(policy, now) if is_started else rules.given_up(policy, 0, now)
+        values = {
+            "attempts": 0,
+            "timestamp_last_call": now,
+            **state,
+            "application_callback_id": subscription.callback_id,
+            "callback_data": body,
+            "timestamp_created": now,
+            "idempotency_key": key,
+        }
+        additions.add(EVENTS, [values.get(name) for name in EVENTS.columns])
+        if is_started:
+            delivery = partial(
+                Delivery,
+                callback_id=subscription.callback_id,
+                subject=subject,
+                body=body.encode(),
+                idempotency_key=key,
+                attempts=0,
+                last_call=now,
+                policy=policy,
+                flow=subscription.flow,
+                let_through=time.monotonic(),
+            )
+            additions.after_commit(lambda: self._submit(additions, key, delivery))
+
+    def _submit(self, additions: Additions, key: str, delivery: Callable[..., Delivery]) -> None:
+        ids = {key: event_id for event_id, key in additions.returned(EVENTS)}
+        self.dispatcher.submit([delivery(event_id=ids[key])])

@@ -2,20 +2,21 @@
 
 A room that changes something knows nobody who wants to know: it tells the listeners, a table made at start
 (`powerauth_core.runtime`). They are told one after another in the transaction of the change, and what one of
-them raises undoes the change.
+them raises undoes the change. Most of them only keep something: they add rows, which are written together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus, OperationStatus
+from servicekit.additions import Additions
 
 PROXIMITY_OTP = "proximity_otp"
 """Member of an operation's additional data that no audit keeps."""
@@ -124,22 +125,73 @@ class OperationChanged:
 
 
 ActivationListener = Callable[[AsyncSession, ActivationChanged], Awaitable[None]]
-OperationListener = Callable[[AsyncSession, OperationChanged], Awaitable[None]]
+"""Does something of its own to what belongs to an activation, which is locked."""
+
+
+class Keeper(Protocol):
+    """Keeps something of changes, in tables that are only ever added to."""
+
+    def activation_changed(self, additions: Additions, change: ActivationChanged) -> None:
+        """Add what is to be kept of an activation's change."""
+        ...
+
+    def operation_changed(self, additions: Additions, change: OperationChanged) -> None:
+        """Add what is to be kept of an operation's change."""
+        ...
+
+
+class Subscriptions(Protocol):
+    """What a keeper must have read before it hears of changes."""
+
+    def knows(self, application_ids: Collection[str]) -> bool:
+        """Whether what it knows of these applications is fresh."""
+        ...
+
+    async def learn(self, session: AsyncSession, application_ids: Collection[str]) -> None:
+        """Read what it does not know of these applications."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who hears of a change, in this order."""
+    """Who hears of a change, in this order.
+
+    :ivar activations: those who act on changes of activations
+    :ivar keepers: those who keep something of a change
+    :ivar subscriptions: to be known before the keepers are told
+    """
 
     activations: tuple[ActivationListener, ...]
-    operations: tuple[OperationListener, ...]
+    keepers: tuple[Keeper, ...]
+    subscriptions: Subscriptions
 
-    async def activation_changed(self, session: AsyncSession, change: ActivationChanged) -> None:
-        """Tell everybody of an activation's change."""
+    async def activation_changed(
+        self, session: AsyncSession, change: ActivationChanged, additions: Additions | None = None
+    ) -> None:
+        """Tell everybody of an activation's change.
+
+        :param additions: what else goes with it
+        """
         for listener in self.activations:
             await listener(session, change)
+        await self.subscriptions.learn(session, [change.application_id])
+        additions = additions or Additions.of(session)
+        self.keep_activation_change(additions, change)
+        await additions.write(session)
 
     async def operation_changed(self, session: AsyncSession, change: OperationChanged) -> None:
         """Tell everybody of an operation's change."""
-        for listener in self.operations:
-            await listener(session, change)
+        await self.subscriptions.learn(session, change.applications)
+        additions = Additions.of(session)
+        self.keep_operation_change(additions, change)
+        await additions.write(session)
+
+    def keep_activation_change(self, additions: Additions, change: ActivationChanged) -> None:
+        """Tell the keepers of an activation's change; the subscriptions of its application are known."""
+        for keeper in self.keepers:
+            keeper.activation_changed(additions, change)
+
+    def keep_operation_change(self, additions: Additions, change: OperationChanged) -> None:
+        """Tell the keepers of an operation's change; the subscriptions of its applications are known."""
+        for keeper in self.keepers:
+            keeper.operation_changed(additions, change)

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from pydantic_core import to_json
-
 from powerauth_contracts.enums import ActivationProtocol
 from powerauth_core.activations.columns import stored_status, stored_texts
 from powerauth_core.activations.models import BOUND_COLUMNS, Activation
@@ -22,6 +20,7 @@ from powerauth_core.verification.jobs import ActivationFacts, Decision, LockedAc
 from powerauth_core.verification.store import Left
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.generation import generation_of_activation
+from servicekit.additions import json_cells, json_rows
 
 _TABLE = Activation.__tablename__
 _COLUMNS = (
@@ -104,15 +103,7 @@ _LEFT = {
 
 
 def _rows(columns: Sequence[tuple[str, str]], parameter: int) -> str:
-    """Rows out of a JSON array of arrays: an array of PostgreSQL for each column costs the driver five times
-    as much.
-    """
-    cells = ", ".join(
-        [
-            f"decode(v->>{number}, 'hex')" if kind == "bytea" else f"(v->>{number})::{kind}"
-            for number, (_, kind) in enumerate(columns)
-        ]
-    )
+    cells = ", ".join(json_cells([kind for _, kind in columns]))
     names = ", ".join([name for name, _ in columns])
     return f"({names}) AS MATERIALIZED (SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v)"  # noqa: S608 our names
 
@@ -165,8 +156,8 @@ def left_behind(
     ]
     head = left.chained.head
     return (
-        _json(activations),
-        _json(rows),
+        json_rows(activations),
+        json_rows(rows),
         turn.now,
         None if patience_ms is None else str(patience_ms),
         *_CONSTANTS,
@@ -186,7 +177,3 @@ def _moved(decision: Decision, macs: RowMacs, versions: Mapping[str, int]) -> tu
         renewed_mac(macs, after),
         versions.get(after.activation_id),
     )
-
-
-def _json(rows: Sequence[tuple[Any, ...]]) -> str:
-    return to_json(rows, bytes_mode="hex").decode()
