@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from powerauth_core.kernel.row_macs import RowMacs
     from powerauth_core.providers.discovery import DiscoveryCache
     from powerauth_core.settings import CoreSettings
+    from powerauth_core.templates.cache import TemplateCache
     from powerauth_core.tokens.validator import TokenValidator
     from powerauth_core.verification.engine import Verifier
     from servicekit.bus import Bus
@@ -35,6 +36,7 @@ class Core:
     :ivar row_macs: MACs of rows that nobody else may write (D32)
     :ivar row_alarms: tells of those that somebody has
     :ivar application_cache: applications by key and id, master keys decoded
+    :ivar template_cache: operation templates by name
     :ivar activation_keys: decoded keys of activations; never counters or state
     :ivar hashes: password hashes, bounded in number
     :ivar egress: outgoing HTTP under the address policy
@@ -54,6 +56,7 @@ class Core:
     row_macs: RowMacs
     row_alarms: RowAlarms
     application_cache: ApplicationCache
+    template_cache: TemplateCache
     activation_keys: ActivationKeyCache
     callers: CallerCache
     hashes: PasswordHashes

@@ -9,11 +9,13 @@ from starlette.responses import Response
 
 from powerauth_contracts.calls import Call
 from powerauth_contracts.dmz.table import BUNDLE
+from powerauth_contracts.rest import operations as operation_calls
 from powerauth_contracts.rest import tokens as token_calls
 from powerauth_contracts.rest import verification as signature_calls
 from powerauth_core.dmz.use_cases import USE_CASES, UseCase
 from powerauth_core.kernel.call_routes import answer
 from powerauth_core.kernel.error_family import CORE_FAMILY
+from powerauth_core.operations.views import create_operation
 from powerauth_core.tokens.views import validate_token
 from powerauth_core.verification.views import verify_signature
 from servicekit import units
@@ -39,7 +41,12 @@ def _performing(use_case: UseCase) -> Any:
 
 _DOOR = _fast(USE_CASES)
 
-FAST_CALLS = _fast({signature_calls.VERIFY: verify_signature, token_calls.VALIDATE: validate_token}) | _DOOR
+_REST: Mapping[Call[Any, Any], UseCase] = {
+    signature_calls.VERIFY: verify_signature,
+    token_calls.VALIDATE: validate_token,
+    operation_calls.CREATE: create_operation,
+}
+FAST_CALLS = _fast(_REST) | _DOOR
 """The hot calls of both doors, by path inside the service."""
 
 BUNDLES = Bundles(_DOOR, CORE_FAMILY)

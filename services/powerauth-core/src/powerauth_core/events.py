@@ -21,6 +21,7 @@ OPERATION_CREATED = "operation.created"
 OPERATION_STATUS_CHANGED = "operation.status_changed"
 APPLICATION_CHANGED = "application.changed"
 OPERATION_TEMPLATE_CHANGED = "operation_template.changed"
+TEMPLATE_CHANGED = "template.changed"
 
 ApplicationPart = Literal["application", "version", "roles", "config", "policy", "key"]
 
@@ -87,6 +88,11 @@ def _activation_data(change: ActivationChanged) -> dict[str, Any]:
         "transferType": change.transfer_type,
     }
     return data | _present(optional)
+
+
+async def template_changed(session: AsyncSession, name: str) -> None:
+    """Tell every process of the core to forget what operations are made from."""
+    await outbox.add_event(session, _event(TEMPLATE_CHANGED, name, {"templateName": name}))
 
 
 def _operation_data(change: OperationChanged) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.providers.discovery import DiscoveryCache
 from powerauth_core.recovery import lifecycle as recovery
 from powerauth_core.settings import CoreSettings
+from powerauth_core.templates.cache import TemplateCache
 from powerauth_core.tokens.validator import TokenValidator
 from powerauth_core.verification.engine import Stores, Verifier
 from servicekit import migrations
@@ -146,6 +147,9 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         row_macs=macs,
         row_alarms=alarms,
         application_cache=applications,
+        template_cache=TemplateCache(
+            capacity=settings.application_cache_size, seconds=settings.application_cache_seconds
+        ),
         activation_keys=ActivationKeyCache(cipher, settings.activation_key_cache_size),
         callers=CallerCache(database, cipher, settings.caller_cache_seconds),
         hashes=PasswordHashes(settings.waiting_hashes),
@@ -173,11 +177,15 @@ def _listeners(callbacks: CallbackDispatcher) -> Listeners:
 async def _follow_changes(core: Core) -> None:
     """Forget what other processes changed."""
 
-    async def forget(_event: Event) -> None:
+    async def forget_applications(_event: Event) -> None:
         core.application_cache.clear()
         core.callbacks.recheck()
 
-    await core.bus.subscribe_broadcast([events.APPLICATION_CHANGED], forget)
+    async def forget_templates(_event: Event) -> None:
+        core.template_cache.clear()
+
+    await core.bus.subscribe_broadcast([events.APPLICATION_CHANGED], forget_applications)
+    await core.bus.subscribe_broadcast([events.TEMPLATE_CHANGED], forget_templates)
 
 
 @cache

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_contracts.enums import OperationStatus, SignatureType
 from powerauth_core.operations import rules
 from powerauth_core.operations.rules import Actor, ApprovalAttempt, OperationFacts, ProximityResult
 
@@ -94,21 +94,21 @@ def test_exhausted_failures_fail_the_approval(failures: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "maximum", "expected", "status", "result"),
+    ("count", "maximum", "expected", "status"),
     [
-        (0, 1, 1, OperationStatus.FAILED, UserActionResult.OPERATION_FAILED),
-        (0, 2, 1, PENDING, UserActionResult.APPROVAL_FAILED),
-        (1, 2, 2, OperationStatus.FAILED, UserActionResult.OPERATION_FAILED),
-        (3, 5, 4, PENDING, UserActionResult.APPROVAL_FAILED),
-        (4, 5, 5, OperationStatus.FAILED, UserActionResult.OPERATION_FAILED),
-        (9, 5, 5, OperationStatus.FAILED, UserActionResult.OPERATION_FAILED),
+        (0, 1, 1, OperationStatus.FAILED),
+        (0, 2, 1, PENDING),
+        (1, 2, 2, OperationStatus.FAILED),
+        (3, 5, 4, PENDING),
+        (4, 5, 5, OperationStatus.FAILED),
+        (9, 5, 5, OperationStatus.FAILED),
     ],
 )
 def test_the_last_allowed_failure_is_final(
-    count: int, maximum: int, expected: int, status: OperationStatus, result: UserActionResult
+    count: int, maximum: int, expected: int, status: OperationStatus
 ) -> None:
     counted = rules.count_failure(count, maximum)
-    assert (counted.failure_count, counted.status, counted.result) == (expected, status, result)
+    assert (counted.failure_count, counted.status) == (expected, status)
 
 
 @given(maximum=st.integers(1, 50))

@@ -7,16 +7,19 @@ import json
 from typing import Any
 
 import pytest
-from core_test_api import Api
+from core_test_api import Api, StartCore
 from core_test_rows import found
 from sqlalchemy import text
 
 from powerauth_contracts.dmz.models import TextsRequest
 from powerauth_contracts.enums import SignatureType
+from powerauth_core import events
 from powerauth_core.container import Core
 from powerauth_core.dmz import applications
 from powerauth_core.kernel.errors import TemplateExists
 from powerauth_core.templates import service
+from powerauth_core.templates.cache import Template
+from servicekit.bus import Event
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 
@@ -95,18 +98,51 @@ async def test_a_template_name_is_taken_once(api: Api, core: Core) -> None:
         with_proximity=False,
     )
     made = await asyncio.gather(
-        *[service.create(core.database, "raced", content) for _ in range(8)], return_exceptions=True
+        *[service.create(core, "raced", content) for _ in range(8)], return_exceptions=True
     )
     assert sum(isinstance(outcome, TemplateExists) for outcome in made) == 7
 
 
-async def test_template_changes_are_audited(api: Api, core: Core) -> None:
+async def test_template_changes_are_audited_and_announced(api: Api, core: Core) -> None:
+    await core.relay.stop()
     created = await api.ok("operation/template/create", **TEMPLATE)
     await api.ok("operation/template/update", **(TEMPLATE | {"id": created["id"]}))
     await api.ok("operation/template/remove", id=created["id"])
     statement = text("SELECT message FROM audit_log WHERE audit_type = 'template' ORDER BY timestamp_created")
     messages = await found(core, statement)
     assert messages == [f"Operation template {done}" for done in ("created", "updated", "removed")]
+    announced = await found(core, text("SELECT data FROM outbox_event WHERE type = 'template.changed'"))
+    assert announced == ['{"templateName":"payment"}'] * 3
+
+
+async def test_what_a_process_knows_of_templates_is_as_new_as_their_last_change(
+    api: Api, core: Core, start_core: StartCore
+) -> None:
+    """Here with the commit; elsewhere as soon as the event arrives."""
+
+    async def known(to: Core) -> Template | None:
+        async with to.database.read() as session:
+            return await to.template_cache.by_name(session, "payment")
+
+    assert await known(core) is None
+    created = await api.ok("operation/template/create", **TEMPLATE)
+    first = await known(core)
+    assert first is await known(core) is core.template_cache.known("payment")
+    for operation_type in ("second", "third"):
+        await api.ok(
+            "operation/template/update",
+            **(TEMPLATE | {"id": created["id"], "operationType": operation_type}),
+        )
+        found = await known(core)
+        assert found is not None
+        assert found.operation_type == operation_type
+    other = await start_core()
+    await known(other)
+    await other.bus.publish(Event.create(events.TEMPLATE_CHANGED, events.SOURCE, "payment", {}))
+    await other.bus.drain()
+    assert other.template_cache.known("payment") is None
+    await api.ok("operation/template/remove", id=created["id"])
+    assert await known(core) is None
 
 
 async def test_a_text_is_made_replaced_and_removed(api: Api) -> None:
@@ -195,8 +231,8 @@ async def test_every_change_of_a_text_is_announced(api: Api, core: Core) -> None
     await api.ok("operation/text/remove", placeholder="login", language="en")
     statement = text("SELECT type, data FROM outbox_event WHERE type LIKE 'operation%' ORDER BY seq")
     async with core.database.read() as session:
-        events = [(kind, json.loads(data)) for kind, data in await session.execute(statement)]
-    assert events == [("operation_template.changed", {"placeholder": "login", "language": "en"})] * 3
+        told = [(kind, json.loads(data)) for kind, data in await session.execute(statement)]
+    assert told == [("operation_template.changed", {"placeholder": "login", "language": "en"})] * 3
 
 
 async def test_parallel_updates_of_a_text_leave_one_row(api: Api) -> None:

@@ -163,6 +163,7 @@ CREATE = Call(
     OperationCreateRequest,
     OperationDetailResponse,
     "Make an operation from a template.",
+    fast=True,
 )
 DETAIL = Call(
     "/rest/v3/operation/detail", OperationDetailRequest, OperationDetailResponse, "Show one operation."

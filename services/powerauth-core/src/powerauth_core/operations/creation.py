@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core.activations import repository as activations
-from powerauth_core.applications.cache import ApplicationCache
+from powerauth_core.applications.cache import ApplicationCache, ApplicationIdentity
 from powerauth_core.kernel.errors import (
     InvalidApplication,
     InvalidRequest,
@@ -20,13 +20,13 @@ from powerauth_core.kernel.errors import (
     TokenNotGenerated,
 )
 from powerauth_core.operations import proximity, repository, transitions
-from powerauth_core.operations.models import Operation
-from powerauth_core.operations.ports import Ports
-from powerauth_core.operations.stored import StoredOperation
-from powerauth_core.templates import repository as templates
-from powerauth_core.templates.models import OperationTemplate
+from powerauth_core.operations.ports import CreationPorts
+from powerauth_core.operations.stored import OperationRow, StoredOperation
+from powerauth_core.settings import ProtocolSettings
+from powerauth_core.templates.cache import Template
 from powerauth_core.templates.rules import has_forbidden_characters, missing_parameters, render
 from servicekit import clock
+from servicekit.database import Database
 
 _LAST_MOMENT = datetime(9999, 12, 31)
 
@@ -53,7 +53,24 @@ class NewOperation:
     activation_id: str | None
 
 
-async def create(ports: Ports, wanted: NewOperation, scope: Sequence[str] | None) -> StoredOperation:
+@dataclass(slots=True)
+class Creation:
+    """A new operation that is to be stored.
+
+    :ivar operation: under an id that may be taken
+    :ivar application_rids: row ids of its applications
+    """
+
+    operation: StoredOperation
+    application_rids: Sequence[int]
+
+    def under_another_id(self) -> Creation:
+        """The same, with a fresh id."""
+        row = replace(self.operation.row, id=str(uuid.uuid4()))
+        return Creation(StoredOperation(row, self.operation.applications), self.application_rids)
+
+
+async def create(ports: CreationPorts, wanted: NewOperation, scope: Sequence[str] | None) -> StoredOperation:
     """``operation/create``.
 
     :param scope: the applications that the caller may touch, None = all
@@ -63,28 +80,23 @@ async def create(ports: Ports, wanted: NewOperation, scope: Sequence[str] | None
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     :raises TokenNotGenerated: every generated id was taken
     """
+    user_id = await _owner(ports.database, wanted, scope)
+    template, applications = await _foundations(ports, wanted)
+    creation = _creation(ports.settings, wanted, user_id, template, applications, scope)
+    return await _store(ports, creation)
+
+
+async def _store(ports: CreationPorts, creation: Creation) -> StoredOperation:
     async with ports.database.transaction() as session:
-        now = clock.now()
-        user_id = await _owner(session, wanted, scope)
-        _check_parameters(wanted.parameters)
-        if wanted.expires is not None and wanted.expires < now:
-            raise InvalidRequest("requestObject.timestampExpires - must not be in the past")
-        template = await templates.find_by_name(session, wanted.template_name)
-        if template is None:
-            raise TemplateNotFound()
-        rids = await application_rids(ports.application_cache, session, wanted.applications, scope)
-        if ports.settings.require_operation_parameters:
-            _check_completeness(template.data_template, wanted.parameters)
-        operation = _new(wanted, template, user_id, now)
         for _ in range(ports.settings.generate_operation_id_iterations):
-            operation.id = str(uuid.uuid4())
-            if await repository.add(session, operation, rids):
+            if await repository.add(session, creation.operation.row, creation.application_rids):
                 break
+            creation = creation.under_another_id()
         else:
             raise TokenNotGenerated()
-        stored = StoredOperation(operation, tuple(sorted(wanted.applications)))
-        await transitions.created(ports.listeners, session, stored)
-    return stored
+        created = transitions.created(creation.operation)
+        await ports.listeners.operation_changed(session, created.change)
+    return creation.operation
 
 
 async def application_rids(
@@ -98,24 +110,71 @@ async def application_rids(
     :param scope: the applications that the caller may touch, None = all
     :raises InvalidApplication: one is unknown, out of scope or named twice
     """
+    found = [await application_cache.by_id(session, each) for each in application_ids]
+    return _rids(application_ids, found, scope)
+
+
+def _rids(
+    application_ids: Sequence[str],
+    found: Sequence[ApplicationIdentity | None],
+    scope: Sequence[str] | None,
+) -> list[int]:
     if len(set(application_ids)) != len(application_ids):
         raise InvalidApplication()
-    rids = []
-    for application_id in application_ids:
-        identity = await application_cache.by_id(session, application_id)
-        if identity is None or (scope is not None and application_id not in scope):
-            raise InvalidApplication()
-        rids.append(identity.application_rid)
+    if scope is not None and not set(application_ids) <= set(scope):
+        raise InvalidApplication()
+    rids = [each.application_rid for each in found if each is not None]
+    if len(rids) != len(application_ids):
+        raise InvalidApplication()
     return rids
 
 
-async def _owner(session: AsyncSession, wanted: NewOperation, scope: Sequence[str] | None) -> str | None:
+async def _foundations(
+    ports: CreationPorts, wanted: NewOperation
+) -> tuple[Template | None, Sequence[ApplicationIdentity | None]]:
+    """Template and applications as far as they exist, read only if they are not known."""
+    template = ports.template_cache.known(wanted.template_name)
+    applications = [ports.application_cache.known_by_id(each) for each in wanted.applications]
+    if template is not None and None not in applications:
+        return template, applications
+    async with ports.database.read() as session:
+        template = await ports.template_cache.by_name(session, wanted.template_name)
+        # Each of them once, however often it is named.
+        ids = dict.fromkeys(wanted.applications)
+        found = {each: await ports.application_cache.by_id(session, each) for each in ids}
+    return template, [found[each] for each in wanted.applications]
+
+
+async def _owner(database: Database, wanted: NewOperation, scope: Sequence[str] | None) -> str | None:
     if wanted.activation_id is None:
         return wanted.user_id
-    activation = await activations.find(session, wanted.activation_id, scope)
+    async with database.read() as session:
+        activation = await activations.find(session, wanted.activation_id, scope)
     if activation is None or wanted.user_id not in (None, activation.user_id):
         raise InvalidRequest("requestObject.activationId - must belong to the user")
     return activation.user_id
+
+
+def _creation(
+    settings: ProtocolSettings,
+    wanted: NewOperation,
+    user_id: str | None,
+    template: Template | None,
+    applications: Sequence[ApplicationIdentity | None],
+    scope: Sequence[str] | None,
+) -> Creation:
+    """The checks, in the order of §19.2, and what is to be stored; without I/O."""
+    now = clock.now()
+    _check_parameters(wanted.parameters)
+    if wanted.expires is not None and wanted.expires < now:
+        raise InvalidRequest("requestObject.timestampExpires - must not be in the past")
+    if template is None:
+        raise TemplateNotFound()
+    rids = _rids(wanted.applications, applications, scope)
+    if settings.require_operation_parameters:
+        _check_completeness(template.data_template, wanted.parameters)
+    row = _new(wanted, template, user_id, now)
+    return Creation(StoredOperation(row, tuple(sorted(wanted.applications))), rids)
 
 
 def _check_parameters(parameters: Mapping[str, str | None]) -> None:
@@ -133,16 +192,17 @@ def _check_completeness(template: str, parameters: Mapping[str, str | None]) -> 
         )
 
 
-def _new(wanted: NewOperation, template: OperationTemplate, user_id: str | None, now: datetime) -> Operation:
+def _new(wanted: NewOperation, template: Template, user_id: str | None, now: datetime) -> OperationRow:
     with_proximity = wanted.with_proximity
     if with_proximity is None:
-        with_proximity = template.proximity_check_enabled
-    return Operation(
+        with_proximity = template.with_proximity
+    return OperationRow(
+        id=str(uuid.uuid4()),
         user_id=user_id,
         external_id=wanted.external_id,
         activation_flag=wanted.activation_flag,
         operation_type=template.operation_type,
-        template_name=template.template_name,
+        template_name=template.name,
         data=render(template.data_template, wanted.parameters),
         parameters=dict(wanted.parameters),
         additional_data=wanted.additional_data,
@@ -152,9 +212,11 @@ def _new(wanted: NewOperation, template: OperationTemplate, user_id: str | None,
         max_failure_count=template.max_failure_count,
         timestamp_created=now,
         timestamp_expires=wanted.expires or _after(now, template.expiration),
+        timestamp_finalized=None,
         risk_flags=template.risk_flags,
         totp_seed=proximity.new_seed() if with_proximity else None,
         activation_id=wanted.activation_id,
+        status_reason=None,
     )
 
 

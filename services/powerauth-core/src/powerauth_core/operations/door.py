@@ -23,6 +23,7 @@ from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.rules import Actor, ApprovalAttempt
 from powerauth_core.operations.stored import ActivationFilter, StoredOperation
+from powerauth_core.operations.writing import write
 from servicekit import clock
 from servicekit.database import Database
 
@@ -80,10 +81,9 @@ async def approve(
         signature_type=signature_type,
         proximity=proximity.check(ports.settings, operation.row.totp_seed, additional_data),
     )
-    result = await transitions.attempt_approval(
-        ports.listeners, session, operation, attempt, additional_data, clock.now()
-    )
-    return DoorOutcome(result, operation.row.status)
+    attempted = transitions.approval_attempted(operation, attempt, additional_data, clock.now())
+    operation = await write(ports.listeners, session, attempted)
+    return DoorOutcome(attempted.result, operation.row.status)
 
 
 async def fail_approval(
@@ -106,8 +106,8 @@ async def fail_approval(
         return None
     if not _is_pending(operation):
         return None
-    await transitions.count_failure(listeners, session, operation, additional_data, clock.now())
-    return operation.row.status
+    counted = transitions.failure_counted(operation, additional_data, clock.now())
+    return (await write(listeners, session, counted)).row.status
 
 
 async def reject(
@@ -129,8 +129,9 @@ async def reject(
     left_alone = _left_alone(operation, actor)
     if left_alone is not None:
         return left_alone
-    await transitions.reject(listeners, session, operation, actor.user_id, additional_data, clock.now())
-    return DoorOutcome(UserActionResult.REJECTED, operation.row.status)
+    rejected = transitions.rejected(operation, actor.user_id, additional_data, clock.now())
+    operation = await write(listeners, session, rejected)
+    return DoorOutcome(rejected.result, operation.row.status)
 
 
 async def list_pending(
@@ -167,9 +168,8 @@ async def claim(ports: Ports, session: AsyncSession, *, actor: Actor, operation_
     :raises OperationNotFound: unknown to this activation
     """
     operation = await _lock(ports.database, session, operation_id, actor)
-    if _is_pending(operation):
-        await transitions.claim(ports.listeners, session, operation, actor.user_id)
-    return operation
+    taken = transitions.claimed(operation, actor.user_id) if _is_pending(operation) else None
+    return operation if taken is None else await write(ports.listeners, session, taken)
 
 
 async def _list(

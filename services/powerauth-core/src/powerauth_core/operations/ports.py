@@ -6,7 +6,12 @@ from typing import Protocol
 
 from powerauth_core.applications.ports import WithApplications
 from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithSettings
+from powerauth_core.templates.ports import WithTemplates
 
 
 class Ports(WithDatabase, WithSettings, WithListeners, WithApplications, Protocol):
     """What use cases of this room take."""
+
+
+class CreationPorts(Ports, WithTemplates, Protocol):
+    """What making an operation takes."""

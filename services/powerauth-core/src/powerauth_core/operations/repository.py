@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, case, exists, insert, select
+from sqlalchemy import JSON, ColumnElement, Row, Select, case, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -16,7 +16,13 @@ from powerauth_contracts.enums import OperationStatus
 from powerauth_core.applications.models import Application
 from powerauth_core.kernel.paging import Page
 from powerauth_core.operations.models import Operation, OperationApplication
-from powerauth_core.operations.stored import ActivationFilter, StoredOperation
+from powerauth_core.operations.stored import (
+    CHANGING_COLUMNS,
+    OPERATION_COLUMNS,
+    ActivationFilter,
+    OperationRow,
+    StoredOperation,
+)
 from servicekit.database import Dialect, for_update, insert_ignore
 
 _OPERATIONS = Operation.__table__
@@ -67,8 +73,7 @@ async def lock(
 
     Locks go in this order everywhere: activations by id, operations by id, recovery codes (D9).
     """
-    statement = for_update(_by_id(operation_id, scope), dialect, of=Operation)
-    return await _one(session, statement.execution_options(populate_existing=True))
+    return await _one(session, for_update(_by_id(operation_id, scope), dialect, of=Operation))
 
 
 async def lock_overdue(
@@ -80,7 +85,6 @@ async def lock_overdue(
         .where(Operation.status == OperationStatus.PENDING, Operation.timestamp_expires < now)
         .order_by(Operation.timestamp_expires)
         .limit(limit)
-        .execution_options(populate_existing=True)
     )
     return await _all(session, for_update(statement, dialect, skip_locked=True, of=Operation))
 
@@ -117,9 +121,9 @@ async def page_of_external_id(
     return await _all(session, _page(statement, application_rids, page))
 
 
-async def add(session: AsyncSession, operation: Operation, application_rids: Collection[int]) -> bool:
+async def add(session: AsyncSession, operation: OperationRow, application_rids: Collection[int]) -> bool:
     """Insert the operation and its links; False if the id is taken."""
-    values = {column.key: getattr(operation, column.key) for column in _OPERATIONS.columns}
+    values = {name: getattr(operation, name) for name in OPERATION_COLUMNS}
     if await insert_ignore(session, Operation.__table__, values) == 0:  # type: ignore[arg-type]
         return False
     links = [{"application_id": rid, "operation_id": operation.id} for rid in application_rids]
@@ -127,11 +131,17 @@ async def add(session: AsyncSession, operation: Operation, application_rids: Col
     return True
 
 
-def _select() -> Select[tuple[Operation, Any]]:
-    return select(Operation, _APPLICATION_IDS)
+async def update_changed(session: AsyncSession, operation: OperationRow) -> None:
+    """Write the columns of a locked operation that its transitions change."""
+    values = {name: getattr(operation, name) for name in CHANGING_COLUMNS}
+    await session.execute(update(Operation).where(Operation.id == operation.id).values(values))
 
 
-def _by_id(operation_id: str, scope: Sequence[str] | None) -> Select[tuple[Operation, Any]]:
+def _select() -> Select[Any]:
+    return select(*[_OPERATIONS.c[name] for name in OPERATION_COLUMNS], _APPLICATION_IDS)
+
+
+def _by_id(operation_id: str, scope: Sequence[str] | None) -> Select[Any]:
     statement = _select().where(Operation.id == operation_id)
     if scope is None:
         return statement
@@ -139,9 +149,7 @@ def _by_id(operation_id: str, scope: Sequence[str] | None) -> Select[tuple[Opera
     return statement.where(_linked(_LINKS.c.application_id.in_(rids)))
 
 
-def _page(
-    statement: Select[tuple[Operation, Any]], application_rids: Collection[int], page: Page
-) -> Select[tuple[Operation, Any]]:
+def _page(statement: Select[Any], application_rids: Collection[int], page: Page) -> Select[Any]:
     return (
         statement.where(_linked(_LINKS.c.application_id.in_(application_rids)))
         .order_by(Operation.timestamp_created.desc(), Operation.id)
@@ -163,15 +171,17 @@ def _visible(seen_by: ActivationFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-async def _one(session: AsyncSession, statement: Select[tuple[Operation, Any]]) -> StoredOperation | None:
+async def _one(session: AsyncSession, statement: Select[Any]) -> StoredOperation | None:
     found = (await session.execute(statement)).one_or_none()
-    return None if found is None else _stored(*found)
+    return None if found is None else _stored(found)
 
 
-async def _all(session: AsyncSession, statement: Select[tuple[Operation, Any]]) -> list[StoredOperation]:
+async def _all(session: AsyncSession, statement: Select[Any]) -> list[StoredOperation]:
     rows = await session.execute(statement)
-    return [_stored(*row) for row in rows]
+    return [_stored(row) for row in rows]
 
 
-def _stored(row: Operation, applications: list[str] | None) -> StoredOperation:
-    return StoredOperation(row, tuple(sorted(applications or ())))
+def _stored(row: Row[Any]) -> StoredOperation:
+    columns: list[Any] = list(row)
+    applications = columns.pop()
+    return StoredOperation(OperationRow(*columns), tuple(sorted(applications or ())))

@@ -5,31 +5,20 @@ from datetime import datetime
 from powerauth_contracts.rest import operations as contract
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.kernel.paging import wanted_page
-from powerauth_core.operations import creation, proximity, service
-from powerauth_core.operations.ports import Ports
+from powerauth_core.operations import service
+from powerauth_core.operations.ports import CreationPorts, Ports
 from powerauth_core.operations.stored import StoredOperation
-from powerauth_core.operations.views import detail_view
+from powerauth_core.operations.views import create_operation, detail_view, shown_code
 from servicekit import clock
 
 router = CallRouter("Operations")
 
 
 @router.answers(contract.CREATE)
-async def create(ports: Ports, asked: contract.OperationCreateRequest) -> contract.OperationDetailResponse:
-    new = creation.NewOperation(
-        template_name=asked.template_name,
-        applications=asked.applications,
-        user_id=asked.user_id,
-        external_id=asked.external_id,
-        activation_flag=asked.activation_flag,
-        parameters=asked.parameters or {},
-        additional_data=asked.additional_data,
-        expires=asked.timestamp_expires,
-        with_proximity=asked.proximity_check_enabled,
-        activation_id=asked.activation_id,
-    )
-    operation = await creation.create(ports, new, asked.application_ids)
-    return detail_view(operation, proximity_otp=_code(ports, operation))
+async def create(
+    ports: CreationPorts, asked: contract.OperationCreateRequest
+) -> contract.OperationDetailResponse:
+    return await create_operation(ports, asked)
 
 
 @router.answers(contract.DETAIL)
@@ -37,7 +26,7 @@ async def detail(ports: Ports, asked: contract.OperationDetailRequest) -> contra
     operation = await service.detail(
         ports.database, operation_id=asked.operation_id, user_id=asked.user_id, scope=asked.application_ids
     )
-    return detail_view(operation, proximity_otp=_code(ports, operation), device=True)
+    return detail_view(operation, proximity_otp=shown_code(ports, operation), device=True)
 
 
 @router.answers(contract.CLAIM)
@@ -65,7 +54,7 @@ async def list_pending(
     ports: Ports, request: contract.OperationListRequest
 ) -> list[contract.OperationDetailResponse]:
     found = await _listed(ports, request, clock.now())
-    return [detail_view(one, proximity_otp=_code(ports, one)) for one in found]
+    return [detail_view(one, proximity_otp=shown_code(ports, one)) for one in found]
 
 
 @router.answers(contract.LIST_EXTERNAL)
@@ -153,10 +142,6 @@ async def _listed(
         scope=asked.application_ids,
         pending_at=pending_at,
     )
-
-
-def _code(ports: Ports, operation: StoredOperation) -> str | None:
-    return proximity.current_otp(ports.settings, operation.row.totp_seed)
 
 
 def _acted(acted: service.Acted) -> contract.OperationUserActionResponse:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_contracts.enums import OperationStatus, SignatureType
 
 # An activation with one of these is still being verified and must not approve (enrollment-api §10.6 step 3).
 VERIFICATION_FLAGS = frozenset({"VERIFICATION_PENDING", "VERIFICATION_IN_PROGRESS"})
@@ -50,11 +50,10 @@ class ApprovalAttempt:
 
 @dataclass(frozen=True, slots=True)
 class CountedFailure:
-    """The operation's counter, state and answer after one more failed approval."""
+    """The operation's counter and state after one more failed approval."""
 
     failure_count: int
     status: OperationStatus
-    result: UserActionResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,5 +130,5 @@ def belongs_to(facts: OperationFacts, user_id: str, application_id: str) -> bool
 def count_failure(failure_count: int, max_failure_count: int) -> CountedFailure:
     """One more failed approval: the last allowed one makes the operation FAILED (§19.7 step 4, §23.3)."""
     if failure_count + 1 < max_failure_count:
-        return CountedFailure(failure_count + 1, OperationStatus.PENDING, UserActionResult.APPROVAL_FAILED)
-    return CountedFailure(max_failure_count, OperationStatus.FAILED, UserActionResult.OPERATION_FAILED)
+        return CountedFailure(failure_count + 1, OperationStatus.PENDING)
+    return CountedFailure(max_failure_count, OperationStatus.FAILED)

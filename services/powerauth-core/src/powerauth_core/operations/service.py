@@ -25,6 +25,8 @@ from powerauth_core.operations.creation import application_rids
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.rules import ApprovalAttempt
 from powerauth_core.operations.stored import ActivationFilter, StoredOperation
+from powerauth_core.operations.transitions import Transition
+from powerauth_core.operations.writing import write
 from servicekit import clock
 from servicekit.database import Database
 
@@ -35,6 +37,11 @@ class Acted:
 
     result: UserActionResult
     operation: StoredOperation
+
+    @classmethod
+    def by(cls, transition: Transition) -> Acted:
+        """What a transition came to."""
+        return cls(transition.result, transition.operation)
 
 
 async def detail(
@@ -64,9 +71,8 @@ async def claim(
         if operation is None:
             raise OperationNotFound()
         _refuse_other_owner(operation, user_id)
-        if _is_pending(operation):
-            await transitions.claim(listeners, session, operation, user_id)
-    return operation
+        taken = transitions.claimed(operation, user_id) if _is_pending(operation) else None
+        return operation if taken is None else await write(listeners, session, taken)
 
 
 async def list_of_user(
@@ -147,10 +153,9 @@ async def approve(
             signature_type=signature_type,
             proximity=proximity.check(ports.settings, operation.row.totp_seed, additional_data),
         )
-        result = await transitions.attempt_approval(
-            ports.listeners, session, operation, attempt, additional_data, clock.now()
-        )
-    return Acted(result, operation)
+        attempted = transitions.approval_attempted(operation, attempt, additional_data, clock.now())
+        await write(ports.listeners, session, attempted)
+    return Acted.by(attempted)
 
 
 async def fail_approval(
@@ -168,8 +173,9 @@ async def fail_approval(
     """
     async with database.transaction() as session:
         operation = await _lock_pending(database, session, operation_id, scope)
-        result = await transitions.count_failure(listeners, session, operation, additional_data, clock.now())
-    return Acted(result, operation)
+        counted = transitions.failure_counted(operation, additional_data, clock.now())
+        await write(listeners, session, counted)
+    return Acted.by(counted)
 
 
 async def reject(
@@ -195,8 +201,9 @@ async def reject(
             raise InvalidApplication()
         if not rules.belongs_to(operation.facts(), user_id, application_id):
             raise OperationNotRejectable()
-        await transitions.reject(ports.listeners, session, operation, user_id, additional_data, clock.now())
-    return Acted(UserActionResult.REJECTED, operation)
+        rejected = transitions.rejected(operation, user_id, additional_data, clock.now())
+        await write(ports.listeners, session, rejected)
+    return Acted.by(rejected)
 
 
 async def cancel(
@@ -215,8 +222,8 @@ async def cancel(
     """
     async with database.transaction() as session:
         operation = await _lock_pending(database, session, operation_id, scope)
-        await transitions.cancel(listeners, session, operation, additional_data, status_reason)
-    return operation
+        canceled = transitions.canceled(operation, additional_data, status_reason)
+        return await write(listeners, session, canceled)
 
 
 async def expire_operations(database: Database, listeners: Listeners, limit: int) -> int:
@@ -229,7 +236,7 @@ async def expire_operations(database: Database, listeners: Listeners, limit: int
     async with database.transaction() as session:
         overdue = await repository.lock_overdue(session, database.dialect, clock.now(), limit)
         for operation in overdue:
-            await transitions.expire(listeners, session, operation)
+            await write(listeners, session, transitions.expired(operation))
     return len(overdue)
 
 

@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Any
 
 from powerauth_contracts.enums import OperationStatus, SignatureType
-from powerauth_core.operations.models import Operation
 from powerauth_core.operations.rules import OperationFacts, status_at
 from powerauth_core.templates.rules import signature_types
 
 
-@dataclass(frozen=True, slots=True)
+# Values, never changed. Not frozen: that makes them five times as dear.
+@dataclass(slots=True)
+class OperationRow:
+    """The columns of a stored operation (`operations.models.Operation`)."""
+
+    id: str
+    user_id: str | None
+    external_id: str | None
+    activation_flag: str | None
+    operation_type: str
+    template_name: str | None
+    data: str
+    parameters: dict[str, str | None] | None
+    additional_data: dict[str, Any] | None
+    status: OperationStatus
+    signature_type: str
+    failure_count: int
+    max_failure_count: int
+    timestamp_created: datetime
+    timestamp_expires: datetime
+    timestamp_finalized: datetime | None
+    risk_flags: str | None
+    totp_seed: str | None = field(repr=False)
+    activation_id: str | None
+    status_reason: str | None
+
+
+OPERATION_COLUMNS = tuple([each.name for each in fields(OperationRow)])
+CHANGING_COLUMNS = (
+    "user_id",
+    "additional_data",
+    "status",
+    "failure_count",
+    "timestamp_finalized",
+    "status_reason",
+)
+"""Those that transitions change."""
+
+
+@dataclass(slots=True)
 class StoredOperation:
     """An operation's row and the public ids of its applications in alphabetical order."""
 
-    row: Operation
+    row: OperationRow
     applications: tuple[str, ...]
 
     @property

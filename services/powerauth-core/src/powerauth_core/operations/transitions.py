@@ -1,156 +1,155 @@
-"""Transitions of a locked operation, each with audit record, event and callbacks (spec/core-api.md §23.1)."""
+"""Transitions of an operation: what it is afterwards and what others hear of it, decided from values alone
+(spec/core-api.md §23.1).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from powerauth_contracts.enums import OperationStatus, UserActionResult
-from powerauth_core.kernel.changes import Listeners, OperationChanged, OperationStep
+from powerauth_core.kernel.changes import OperationChanged, OperationStep
 from powerauth_core.operations import rules
 from powerauth_core.operations.rules import ApprovalAttempt, ProximityResult
-from powerauth_core.operations.stored import StoredOperation
+from powerauth_core.operations.stored import OperationRow, StoredOperation
 from powerauth_core.operations.user_agent import with_device
 
 AdditionalData = Mapping[str, Any] | None
 
 
-async def created(listeners: Listeners, session: AsyncSession, operation: StoredOperation) -> None:
-    """Announce a new operation."""
-    await listeners.operation_changed(session, _change(operation, OperationStep.CREATED))
+@dataclass(slots=True)
+class Transition:
+    """A change of an operation.
+
+    :ivar operation: as it is afterwards
+    :ivar change: what others hear of it
+    """
+
+    operation: StoredOperation
+    change: OperationChanged
+
+    @property
+    def result(self) -> UserActionResult:
+        """How an approval, a failed one or a rejection is answered."""
+        return _RESULTS[self.change.step]
 
 
-async def claim(
-    listeners: Listeners, session: AsyncSession, operation: StoredOperation, user_id: str
-) -> None:
-    """Make the user the owner of an operation without one."""
-    if operation.row.user_id is None:
-        operation.row.user_id = user_id
-        await _announce(listeners, session, operation, OperationStep.CLAIMED)
+_RESULTS = {
+    OperationStep.APPROVED: UserActionResult.APPROVED,
+    OperationStep.APPROVAL_FAILED: UserActionResult.APPROVAL_FAILED,
+    OperationStep.FAILED: UserActionResult.OPERATION_FAILED,
+    OperationStep.REJECTED: UserActionResult.REJECTED,
+}
 
 
-async def attempt_approval(
-    listeners: Listeners,
-    session: AsyncSession,
-    operation: StoredOperation,
-    attempt: ApprovalAttempt,
-    additional_data: AdditionalData,
-    now: datetime,
-) -> UserActionResult:
-    """Approve the pending operation, or count a failure (§19.7 steps 2 to 4)."""
+def created(operation: StoredOperation) -> Transition:
+    """A new operation."""
+    return Transition(operation, _change(operation, OperationStep.CREATED))
+
+
+def claimed(operation: StoredOperation, user_id: str) -> Transition | None:
+    """The user becomes the owner of an operation without one; None if it has one."""
+    if operation.row.user_id is not None:
+        return None
+    return _transition(operation, OperationStep.CLAIMED, user_id=user_id)
+
+
+def approval_attempted(
+    operation: StoredOperation, attempt: ApprovalAttempt, additional_data: AdditionalData, now: datetime
+) -> Transition:
+    """The pending operation is approved, or a failure counts (§19.7 steps 2 to 4)."""
     facts = operation.facts()
     matches = rules.activation_fits(facts, attempt.activation_id)
     if not rules.approval_succeeds(facts, attempt):
-        return await count_failure(
-            listeners,
-            session,
-            operation,
-            additional_data,
-            now,
-            proximity=attempt.proximity,
-            activation_id_matches=matches,
+        return failure_counted(
+            operation, additional_data, now, proximity=attempt.proximity, activation_id_matches=matches
         )
-    row = operation.row
-    row.user_id = attempt.user_id
-    _finish(operation, OperationStatus.APPROVED, now)
-    _merge(operation, additional_data)
-    await _announce(
-        listeners,
-        session,
+    return _transition(
         operation,
         OperationStep.APPROVED,
         attempt.proximity,
         activation_id_matches=matches,
+        user_id=attempt.user_id,
+        status=OperationStatus.APPROVED,
+        timestamp_finalized=now,
+        additional_data=_merged(operation.row, additional_data),
     )
-    return UserActionResult.APPROVED
 
 
-async def count_failure(
-    listeners: Listeners,
-    session: AsyncSession,
+def failure_counted(
     operation: StoredOperation,
     additional_data: AdditionalData,
     now: datetime,
     *,
     proximity: ProximityResult | None = None,
     activation_id_matches: bool | None = None,
-) -> UserActionResult:
-    """Count one failed approval of the pending operation; the last allowed one makes it FAILED (§23.3)."""
+) -> Transition:
+    """One more failed approval of the pending operation; the last allowed one makes it FAILED (§23.3)."""
     row = operation.row
     counted = rules.count_failure(row.failure_count, row.max_failure_count)
-    row.failure_count = counted.failure_count
-    _merge(operation, additional_data)
     final = counted.status is OperationStatus.FAILED
-    if final:
-        _finish(operation, OperationStatus.FAILED, now)
-    step = OperationStep.FAILED if final else OperationStep.APPROVAL_FAILED
-    await _announce(
-        listeners, session, operation, step, proximity, activation_id_matches=activation_id_matches
+    return _transition(
+        operation,
+        OperationStep.FAILED if final else OperationStep.APPROVAL_FAILED,
+        proximity,
+        activation_id_matches=activation_id_matches,
+        failure_count=counted.failure_count,
+        status=counted.status,
+        timestamp_finalized=now if final else row.timestamp_finalized,
+        additional_data=_merged(row, additional_data),
     )
-    return counted.result
 
 
-async def reject(
-    listeners: Listeners,
-    session: AsyncSession,
-    operation: StoredOperation,
-    user_id: str,
-    additional_data: AdditionalData,
-    now: datetime,
-) -> None:
-    """Reject the pending operation for its user."""
-    operation.row.user_id = user_id
-    _finish(operation, OperationStatus.REJECTED, now)
-    _merge(operation, additional_data)
-    await _announce(listeners, session, operation, OperationStep.REJECTED)
+def rejected(
+    operation: StoredOperation, user_id: str, additional_data: AdditionalData, now: datetime
+) -> Transition:
+    """The pending operation is rejected for its user."""
+    return _transition(
+        operation,
+        OperationStep.REJECTED,
+        user_id=user_id,
+        status=OperationStatus.REJECTED,
+        timestamp_finalized=now,
+        additional_data=_merged(operation.row, additional_data),
+    )
 
 
-async def cancel(
-    listeners: Listeners,
-    session: AsyncSession,
-    operation: StoredOperation,
-    additional_data: AdditionalData,
-    status_reason: str | None,
-) -> None:
-    """Cancel the pending operation; ``timestampFinalized`` stays empty, as callers know it (§33 item 8)."""
-    operation.row.status = OperationStatus.CANCELED
-    operation.row.status_reason = status_reason
-    _merge(operation, additional_data)
-    await _announce(listeners, session, operation, OperationStep.CANCELED)
+def canceled(
+    operation: StoredOperation, additional_data: AdditionalData, status_reason: str | None
+) -> Transition:
+    """The pending operation is cancelled; ``timestampFinalized`` stays empty (§33 no. 8)."""
+    return _transition(
+        operation,
+        OperationStep.CANCELED,
+        status=OperationStatus.CANCELED,
+        status_reason=status_reason,
+        additional_data=_merged(operation.row, additional_data),
+    )
 
 
-async def expire(listeners: Listeners, session: AsyncSession, operation: StoredOperation) -> None:
-    """Store that the pending operation has expired; ``timestampFinalized`` stays empty (§23.1)."""
-    operation.row.status = OperationStatus.EXPIRED
-    await _announce(listeners, session, operation, OperationStep.EXPIRED)
+def expired(operation: StoredOperation) -> Transition:
+    """The pending operation has expired; ``timestampFinalized`` stays empty (§23.1)."""
+    return _transition(operation, OperationStep.EXPIRED, status=OperationStatus.EXPIRED)
 
 
-def _finish(operation: StoredOperation, status: OperationStatus, now: datetime) -> None:
-    operation.row.status = status
-    operation.row.timestamp_finalized = now
+def _merged(row: OperationRow, additional_data: AdditionalData) -> dict[str, Any] | None:
+    return {**(row.additional_data or {}), **additional_data} if additional_data else row.additional_data
 
 
-def _merge(operation: StoredOperation, additional_data: AdditionalData) -> None:
-    if additional_data:
-        operation.row.additional_data = {**(operation.row.additional_data or {}), **additional_data}
-
-
-async def _announce(
-    listeners: Listeners,
-    session: AsyncSession,
+def _transition(
     operation: StoredOperation,
     step: OperationStep,
     proximity: ProximityResult | None = None,
     *,
     activation_id_matches: bool | None = None,
-) -> None:
-    """Write the change and tell everybody."""
-    await session.flush()
-    change = _change(operation, step, proximity, activation_id_matches=activation_id_matches)
-    await listeners.operation_changed(session, change)
+    **changed: Any,
+) -> Transition:
+    """The operation with the changed columns."""
+    after = StoredOperation(replace(operation.row, **changed), operation.applications)
+    change = _change(after, step, proximity, activation_id_matches=activation_id_matches)
+    return Transition(after, change)
 
 
 def _change(

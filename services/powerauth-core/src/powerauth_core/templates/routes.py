@@ -15,14 +15,14 @@ router = CallRouter("Operation templates")
 async def create(
     ports: Ports, asked: contract.OperationTemplateCreateRequest
 ) -> contract.OperationTemplateDetailResponse:
-    return template_view(await service.create(ports.database, asked.template_name, _content(asked)))
+    return template_view(await service.create(ports, asked.template_name, _content(asked)))
 
 
 @router.answers(contract.TEMPLATE_UPDATE)
 async def update(
     ports: Ports, asked: contract.OperationTemplateUpdateRequest
 ) -> contract.OperationTemplateDetailResponse:
-    return template_view(await service.update(ports.database, asked.id, _content(asked)))
+    return template_view(await service.update(ports, asked.id, _content(asked)))
 
 
 @router.answers(contract.TEMPLATE_DETAIL)
@@ -39,7 +39,7 @@ async def list_all(ports: Ports, _: None) -> list[contract.OperationTemplateDeta
 
 @router.answers(contract.TEMPLATE_REMOVE)
 async def remove(ports: Ports, request: contract.OperationTemplateRemoveRequest) -> None:
-    await service.remove(ports.database, request.id)
+    await service.remove(ports, request.id)
 
 
 @router.answers(contract.TEXT_LIST)

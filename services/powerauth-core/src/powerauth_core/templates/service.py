@@ -9,13 +9,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import SignatureType
+from powerauth_core import events
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.errors import TemplateExists, TemplateNotFound
 from powerauth_core.templates import repository
+from powerauth_core.templates.cache import TemplateCache
 from powerauth_core.templates.models import OperationTemplate
+from powerauth_core.templates.ports import Ports
 from powerauth_core.templates.rules import signature_type_column, signature_types
-from servicekit.database import Database
+from servicekit.database import Database, after_commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +34,14 @@ class Content:
     with_proximity: bool
 
 
-async def create(database: Database, name: str, content: Content) -> OperationTemplate:
+async def create(ports: Ports, name: str, content: Content) -> OperationTemplate:
     """``operation/template/create``.
 
     :raises TemplateExists: the name is taken
     """
     template = OperationTemplate(template_name=name)
     _fill(template, content)
-    async with database.transaction() as session:
+    async with ports.database.transaction() as session:
         if await repository.find_by_name(session, name) is not None:
             raise TemplateExists()
         session.add(template)
@@ -47,22 +50,22 @@ async def create(database: Database, name: str, content: Content) -> OperationTe
         except IntegrityError:
             # Somebody else took the name in the meantime.
             raise TemplateExists() from None
-        await _record(session, "Operation template created", template)
+        await _announce(ports.template_cache, session, "Operation template created", template)
     return template
 
 
-async def update(database: Database, template_id: int, content: Content) -> OperationTemplate:
+async def update(ports: Ports, template_id: int, content: Content) -> OperationTemplate:
     """``operation/template/update``.
 
     :raises TemplateNotFound: unknown id
     """
-    async with database.transaction() as session:
-        template = await repository.lock(session, database.dialect, template_id)
+    async with ports.database.transaction() as session:
+        template = await repository.lock(session, ports.database.dialect, template_id)
         if template is None:
             raise TemplateNotFound()
         _fill(template, content)
         await session.flush()
-        await _record(session, "Operation template updated", template)
+        await _announce(ports.template_cache, session, "Operation template updated", template)
     return template
 
 
@@ -84,18 +87,18 @@ async def list_all(database: Database) -> Sequence[OperationTemplate]:
         return await repository.list_all(session)
 
 
-async def remove(database: Database, template_id: int) -> None:
+async def remove(ports: Ports, template_id: int) -> None:
     """``operation/template/remove``.
 
     :raises TemplateNotFound: unknown id
     """
-    async with database.transaction() as session:
-        template = await repository.lock(session, database.dialect, template_id)
+    async with ports.database.transaction() as session:
+        template = await repository.lock(session, ports.database.dialect, template_id)
         if template is None:
             raise TemplateNotFound()
         await session.delete(template)
         await session.flush()
-        await _record(session, "Operation template removed", template)
+        await _announce(ports.template_cache, session, "Operation template removed", template)
 
 
 def _fill(template: OperationTemplate, content: Content) -> None:
@@ -108,7 +111,10 @@ def _fill(template: OperationTemplate, content: Content) -> None:
     template.proximity_check_enabled = content.with_proximity
 
 
-async def _record(session: AsyncSession, message: str, template: OperationTemplate) -> None:
+async def _announce(
+    known: TemplateCache, session: AsyncSession, message: str, template: OperationTemplate
+) -> None:
+    """Audit the change, and let everybody forget what they know of the template."""
     params = {
         "id": template.id,
         "templateName": template.template_name,
@@ -121,3 +127,5 @@ async def _record(session: AsyncSession, message: str, template: OperationTempla
         "proximityCheckEnabled": template.proximity_check_enabled,
     }
     await audit.record(session, AuditType.TEMPLATE, message, params, None)
+    await events.template_changed(session, template.template_name)
+    after_commit(session, known.clear)
