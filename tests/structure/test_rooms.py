@@ -20,6 +20,7 @@ ROLES = {
     "schemas": "schemas",
     "rules": "rules",
     "steps": "rules",
+    "reads": "repository",
     "repository": "repository",
     "models": "models",
     "ports": "ports",

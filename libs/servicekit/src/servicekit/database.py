@@ -25,6 +25,7 @@ from servicekit import units
 from servicekit.database_errors import DatabaseUnavailable, connection_failed, judge, translate_error
 from servicekit.engines import BEGIN_OPTION, normalised_url, postgresql_engine, sqlite_engine
 from servicekit.errors import ServiceError
+from servicekit.reads import Read, Row, SharedReads
 from servicekit.settings import DatabaseSettings
 from servicekit.start_rules import Finding, StartRefused
 
@@ -81,7 +82,9 @@ _DATABASE = "database"
 
 
 class Database:
-    """Connections to one database, and the two ways to use them: :meth:`transaction` and :meth:`read`."""
+    """Connections to one database, and the ways to use them: :meth:`transaction`, :meth:`read`, and for hot
+    statements :meth:`fetch` and :meth:`driver`.
+    """
 
     def __init__(
         self, url: str, settings: DatabaseSettings | None = None, *, application_name: str = "powerauth"
@@ -108,6 +111,7 @@ class Database:
         self.writer = self.engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._turn = asyncio.Lock() if self.dialect == "sqlite" else None
         self._drivers: list[_HeldDriver] = []
+        self._shared = SharedReads(lambda: self._driver(undone=True))
         self.address = str(self.url)
         """The URL without its password: tells databases apart."""
         self.session_info: dict[str, Any] = {_DATABASE: self}
@@ -157,6 +161,24 @@ class Database:
         :raises DataRefused: as :meth:`transaction`
         """
         units.spent()
+        async with self._driver(undone=False) as driver:
+            yield driver
+
+    async def fetch(self, read: Read, *values: Any) -> Sequence[Row]:
+        """The rows of a hot read, as it is committed now; not inside a session's block.
+
+        :raises DatabaseUnavailable: as :meth:`read`
+        """
+        if self.dialect == "postgresql":
+            return await self._shared.fetch(read, values)
+        async with self.read() as session:
+            connection = await session.connection()
+            found = await connection.exec_driver_sql(read.on_sqlite, read.sqlite_arguments(values))
+            return cast("Sequence[Row]", found.all())
+
+    @asynccontextmanager
+    async def _driver(self, *, undone: bool) -> AsyncGenerator[Any]:
+        """:param undone: whether what is done leaves nothing behind"""
         held: _HeldDriver | None = None
         try:
             held = await self._take_driver()
@@ -164,7 +186,7 @@ class Database:
         except Exception as error:
             if self._is_useless(error) and held is not None:
                 held.useless = True
-            translated = translate_error(error)
+            translated = translate_error(error, undone=undone)
             if translated is None:
                 raise
             raise translated from error

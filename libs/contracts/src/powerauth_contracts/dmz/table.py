@@ -84,6 +84,7 @@ ACTIVATION_STATUS = Call(
     ActivationStatusRequest,
     ActivationStatusAnswer,
     "Encrypted status of an activation.",
+    fast=True,
 )
 APPLICATION_PUBLIC = Call(
     f"{DOOR}/application/public",

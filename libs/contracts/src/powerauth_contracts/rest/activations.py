@@ -143,4 +143,5 @@ STATUS = Call(
     ActivationStatusRequest,
     ActivationStatusResponse,
     "Everything about one activation.",
+    fast=True,
 )

@@ -51,7 +51,15 @@ def counter_hash(transport_key: TransportKey, ctr_data: bytes) -> bytes:
     :raises EncodingError: the counter is not 16 bytes
     :raises KeyFormatError: the key is not 16 bytes
     """
-    return kdf_internal(transport_ctr_key(transport_key), require_length(ctr_data, CTR_DATA_LENGTH))
+    return keyed_hash(transport_ctr_key(transport_key), ctr_data)
+
+
+def keyed_hash(counter_key: bytes, ctr_data: bytes) -> bytes:
+    """`counter_hash` with a key that was derived before.
+
+    :raises EncodingError: the counter is not 16 bytes
+    """
+    return kdf_internal(counter_key, require_length(ctr_data, CTR_DATA_LENGTH))
 
 
 def hash_distance(

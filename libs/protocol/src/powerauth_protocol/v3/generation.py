@@ -36,6 +36,7 @@ from powerauth_protocol.v3.keys import (
     ActivationSecrets,
     KeyPair,
     PrivateKey,
+    StatusKeys,
     derive_factor_keys,
     export_private_key,
     export_public_key,
@@ -175,7 +176,8 @@ class Secrets:
     def read(self, server_key: bytes, device_key: bytes) -> ActivationSecrets:
         """Everything is derived from the two keys."""
         private, public = import_private_key(server_key), import_public_key(device_key)
-        return ActivationSecrets(private, public, derive_factor_keys(master_secret(private, public)))
+        factors = derive_factor_keys(master_secret(private, public))
+        return ActivationSecrets(private, public, factors, StatusKeys.of(factors.transport))
 
     def fingerprint(self, device_key: bytes, server_key: bytes, activation_id: str) -> str:
         """Over the X coordinates of both."""
@@ -254,19 +256,21 @@ class Status:
 
     def seal(self, facts: StatusFacts, secrets: ActivationSecrets, challenge: bytes | None) -> SealedStatus:
         """A device of 3.0, which sends no challenge, gets no counter either."""
-        transport, ctr_data = secrets.factors.transport, facts.ctr_data
+        transport, keys, ctr_data = secrets.factors.transport, secrets.status, facts.ctr_data
         blob = status_blob.StatusBlob(
             activation_status=facts.state,
             failed_attempts=facts.failed_attempts & 0xFF,
             max_failed_attempts=facts.max_failed_attempts & 0xFF,
             ctr_byte=facts.counter & 0xFF,
             ctr_look_ahead=facts.look_ahead,
-            ctr_data_hash=_NO_COUNTER if ctr_data is None else counter.counter_hash(transport, ctr_data),
+            ctr_data_hash=_NO_COUNTER if ctr_data is None else counter.keyed_hash(keys.counter, ctr_data),
         )
         if challenge is None:
             return SealedStatus(blob.without_counter().encrypt(transport), None)
         nonce = os.urandom(status_blob.NONCE_LENGTH)
-        return SealedStatus(blob.encrypt(transport, challenge, nonce), nonce)
+        return SealedStatus(
+            blob.encrypt_from(transport, status_blob.keyed_iv(keys.iv, challenge, nonce)), nonce
+        )
 
     def random(self, *, challenged: bool) -> SealedStatus:
         """32 bytes, and a nonce exactly where a real status has one."""

@@ -60,17 +60,39 @@ class ActivationKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusKeys:
+    """The keys of the status blob, derived from the transport key (spec/protocol-v3.md §9.1), 16 bytes each.
+
+    :ivar iv: derives initialisation vectors
+    :ivar counter: hashes counters
+    """
+
+    iv: bytes = field(repr=False)
+    counter: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, transport_key: TransportKey) -> StatusKeys:
+        """Derive both.
+
+        :raises KeyFormatError: the key is not 16 bytes
+        """
+        return cls(*kdf_many(transport_key, (INDEX_TRANSPORT_IV, INDEX_TRANSPORT_CTR)))
+
+
+@dataclass(frozen=True, slots=True)
 class ActivationSecrets:
     """What a server keeps of an activation after its key exchange; none of it ever changes.
 
     :ivar server_private: the activation's server private key
     :ivar device_public: the device's public key
     :ivar factors: factor, transport and vault keys derived from both
+    :ivar status: keys of the status blob
     """
 
     server_private: PrivateKey = field(repr=False)
     device_public: PublicKey
     factors: ActivationKeys = field(repr=False)
+    status: StatusKeys = field(repr=False)
 
 
 def generate_key_pair() -> KeyPair:

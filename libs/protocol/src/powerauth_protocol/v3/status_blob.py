@@ -91,7 +91,13 @@ class StatusBlob:
         :return: 32 bytes
         :raises EncodingError: challenge, nonce or a field has a wrong length
         """
-        iv = status_iv(transport_key, challenge, nonce)
+        return self.encrypt_from(transport_key, status_iv(transport_key, challenge, nonce))
+
+    def encrypt_from(self, transport_key: TransportKey, iv: bytes) -> bytes:
+        """`encrypt` with the initialisation vector that `status_iv` or `keyed_iv` gives.
+
+        :raises EncodingError: a field has a wrong length
+        """
         return encrypt_cbc_unpadded(transport_key, iv, self.encode())
 
     def without_counter(self) -> StatusBlob:
@@ -168,5 +174,13 @@ def status_iv(transport_key: TransportKey, challenge: bytes | None, nonce: bytes
         return ZERO_IV
     if challenge is None or nonce is None:
         raise EncodingError("challenge and nonce belong together")
+    return keyed_iv(transport_iv_key(transport_key), challenge, nonce)
+
+
+def keyed_iv(iv_key: bytes, challenge: bytes, nonce: bytes) -> bytes:
+    """`status_iv` of a challenge, with a key that was derived before.
+
+    :raises EncodingError: challenge or nonce is not 16 bytes
+    """
     index = require_length(challenge, CHALLENGE_LENGTH) + require_length(nonce, NONCE_LENGTH)
-    return kdf_internal(transport_iv_key(transport_key), index)
+    return kdf_internal(iv_key, index)

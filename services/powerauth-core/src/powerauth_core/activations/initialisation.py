@@ -174,14 +174,14 @@ def started(application: ApplicationIdentity, activation: Activation) -> Started
     return StartedActivation(
         activation.activation_id,
         activation.activation_code or "",
-        sign_code(application.master_key(), activation),
+        sign_code(application.master_key(), activation.activation_code),
     )
 
 
-def sign_code(master_key: MasterKey, activation: Activation) -> str:
+def sign_code(master_key: MasterKey, activation_code: str | None) -> str:
     """Base64 of the signature over the activation code; random, so it differs on every call."""
     signatures = generation_of_application().data_signatures
-    return b64encode(signatures.sign(master_key.private, (activation.activation_code or "").encode()))
+    return b64encode(signatures.sign(master_key.private, (activation_code or "").encode()))
 
 
 async def hash_otp(hashes: PasswordHashes, share: str, otp: str | None) -> str | None:

@@ -42,6 +42,13 @@ class StoredKeys(Protocol):
     def sound(self) -> bool: ...
 
 
+class ExchangedKeys(StoredKeys, Protocol):
+    """With the public key that the device was told."""
+
+    @property
+    def server_public_key_base64(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoredKeyPair:
     """A server key pair as its columns hold it.
@@ -67,6 +74,7 @@ class ActivationKeyCache:
     def __init__(self, cipher: RecordCipher, capacity: int) -> None:
         self._cipher = cipher
         self._entries: Cache[tuple[str, str, str], Secrets] = Cache(capacity)
+        self._fingerprints: Cache[tuple[str, str, str], str] = Cache(capacity)
 
     def __len__(self) -> int:
         """Number of activations whose keys are kept."""
@@ -104,12 +112,36 @@ class ActivationKeyCache:
             return self.keys_of(activation).server_private
         return read_server_key(self._cipher, activation)
 
+    def fingerprint(self, activation: ExchangedKeys) -> str:
+        """What both sides show of the public keys of an activation that has exchanged them.
+
+        :raises InvalidKeyFormat: there is no device key, or a stored key cannot be read
+        """
+        device_public = activation.device_public_key_base64
+        if device_public is None:
+            raise InvalidKeyFormat()
+        name = (activation.activation_id, activation.server_public_key_base64, device_public)
+        known = self._fingerprints.get(name)
+        if known is None:
+            known = _fingerprint(activation, device_public)
+            self._fingerprints.put(name, known)
+        return known
+
     def _decode(self, activation: StoredKeys, device_public: str) -> Secrets:
         secrets = generation_of_activation(activation.version).secrets
         try:
             return secrets.read(_server_key(self._cipher, activation), b64decode(device_public))
         except (EncodingError, KeyFormatError):
             raise InvalidKeyFormat() from None
+
+
+def _fingerprint(activation: ExchangedKeys, device_public: str) -> str:
+    secrets = generation_of_activation(activation.version).secrets
+    server_public = b64decode(activation.server_public_key_base64)
+    try:
+        return secrets.fingerprint(b64decode(device_public), server_public, activation.activation_id)
+    except (EncodingError, KeyFormatError):
+        raise InvalidKeyFormat() from None
 
 
 def encrypt_server_key(

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
-from powerauth_core.activations import repository
+from powerauth_core.activations import reads, repository
 from powerauth_core.activations.expiry import expire_ids, overdue
 from powerauth_core.activations.models import Activation, ActivationHistory
-from powerauth_core.activations.ports import Ports
-from powerauth_core.activations.repository import ApplicationIds
+from powerauth_core.activations.ports import ReadingPorts
+from powerauth_core.activations.reads import ApplicationIds, StoredActivation
 from powerauth_core.kernel.paging import Page
 from servicekit.database import Database
 
-Found = list[tuple[Activation, str]]
+Found = Sequence[tuple[Activation | StoredActivation, str]]
 """Activations, each with the public id of its application."""
 
 
 async def list_activations(
-    ports: Ports,
+    ports: ReadingPorts,
     *,
     user_id: str,
     application_id: str | None,
@@ -37,15 +37,14 @@ async def list_activations(
     """
     if application_id is not None:
         scope = [application_id] if scope is None or application_id in scope else []
-    async with ports.database.read() as session:
-        found = await repository.page_of_user(session, user_id, scope, statuses, page)
+    found = await reads.page_of_user(ports.database, ports.row_macs, user_id, scope, statuses, page)
     late = [activation.activation_id for activation, _ in found if overdue(activation)]
     if late:
         async with ports.database.transaction() as session:
             await expire_ids(ports.changes, session, late)
-            # Those of the page, not the page: what expired may not match the requested states any more.
-            fresh = await repository.lock_many(session, late)
-        found = [(fresh.get(row.activation_id, row), name) for row, name in found]
+        # Those of the page, not the page: what expired may not match the requested states any more.
+        fresh = {each: await reads.find(ports.database, ports.row_macs, each) for each in late}
+        found = [(fresh.get(row.activation_id) or row, name) for row, name in found]
     wanted = {protocol.value for protocol in protocols}
     return [(row, name) for row, name in found if row.protocol in wanted]
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.applications.ports import WithApplications
-from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithSettings
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithRowMacs, WithSettings
 
 
 class WithChanges(Protocol):
@@ -35,3 +35,7 @@ class Ports(
     Protocol,
 ):
     """What use cases of this room take."""
+
+
+class ReadingPorts(Ports, WithRowMacs, Protocol):
+    """The same for hot reads."""

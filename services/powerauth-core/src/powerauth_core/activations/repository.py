@@ -13,7 +13,6 @@ from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.activations.rules import CREATED, PENDING_COMMIT
 from powerauth_core.applications.models import Application
-from powerauth_core.kernel.paging import Page
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -89,30 +88,6 @@ async def find_created_by_code(
     )
     found = (await session.execute(statement.limit(1))).one_or_none()
     return None if found is None else (found[0], found[1])
-
-
-async def page_of_user(
-    session: AsyncSession,
-    user_id: str,
-    application_ids: ApplicationIds,
-    statuses: Sequence[ActivationStatus],
-    page: Page,
-) -> list[tuple[Activation, str]]:
-    """Activations of a user with their application ids, newest first."""
-    statement = (
-        select(Activation, Application.name)
-        .join(Application, Activation.application_id == Application.id)
-        .where(Activation.user_id == user_id)
-        .order_by(Activation.timestamp_created.desc(), Activation.activation_id)
-        .limit(page.size)
-        .offset(page.number * page.size)
-        .execution_options(populate_existing=True)
-    )
-    if application_ids is not None:
-        statement = statement.where(Application.name.in_(application_ids))
-    if statuses:
-        statement = statement.where(Activation.activation_status.in_(statuses))
-    return [(activation, name) for activation, name in await session.execute(statement)]
 
 
 async def look_up(

@@ -5,7 +5,7 @@ from powerauth_contracts.rest import activation_administration as admin_contract
 from powerauth_contracts.rest import activations as contract
 from powerauth_core.activations import administration, flags, initialisation, listing, status
 from powerauth_core.activations import commit as committing
-from powerauth_core.activations.ports import Ports
+from powerauth_core.activations.ports import Ports, ReadingPorts
 from powerauth_core.activations.views import activation_item, history_item, status_answer
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.kernel.paging import wanted_page
@@ -64,7 +64,7 @@ async def update_otp(ports: Ports, asked: contract.UpdateOtpRequest) -> contract
 
 @router.answers(contract.STATUS)
 async def get_status(
-    ports: Ports, asked: contract.ActivationStatusRequest
+    ports: ReadingPorts, asked: contract.ActivationStatusRequest
 ) -> contract.ActivationStatusResponse:
     found = await status.find_status(
         ports, activation_id=asked.activation_id, challenge=asked.challenge, scope=asked.application_ids
@@ -74,7 +74,7 @@ async def get_status(
 
 @router.answers(admin_contract.LIST)
 async def list_activations(
-    ports: Ports, asked: admin_contract.ListActivationsRequest
+    ports: ReadingPorts, asked: admin_contract.ListActivationsRequest
 ) -> admin_contract.ListActivationsResponse:
     found = await listing.list_activations(
         ports,

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from powerauth_core.activations import repository
+from powerauth_core.activations import reads, repository
 from powerauth_core.activations.expiry import expire_if_overdue, overdue
 from powerauth_core.activations.initialisation import sign_code
 from powerauth_core.activations.keys import ActivationKeyCache
-from powerauth_core.activations.models import Activation
-from powerauth_core.activations.ports import Ports
-from powerauth_core.activations.repository import ApplicationIds
+from powerauth_core.activations.ports import ReadingPorts
+from powerauth_core.activations.reads import ApplicationIds, StoredActivation
 from powerauth_core.activations.rules import CREATED
 from powerauth_core.applications.cache import ApplicationIdentity
 from powerauth_core.kernel.errors import (
     CryptographyFailed,
     IncorrectActivationState,
-    InvalidKeyFormat,
     InvalidRequest,
 )
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64decode
-from powerauth_protocol.common.errors import EncodingError, KeyFormatError
+from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.common.values import SealedStatus, StatusFacts
 from powerauth_protocol.generation import generation_of_activation, makes_codes
 
@@ -38,7 +34,7 @@ class Known:
     :ivar fingerprint: of both public keys, once they were exchanged
     """
 
-    activation: Activation
+    activation: StoredActivation
     application: ApplicationIdentity
     code_signature: str | None
     fingerprint: str | None
@@ -58,7 +54,7 @@ class FoundStatus:
 
 
 async def find_status(
-    ports: Ports, *, activation_id: str, challenge: str | None, scope: ApplicationIds = None
+    ports: ReadingPorts, *, activation_id: str, challenge: str | None, scope: ApplicationIds = None
 ) -> FoundStatus:
     """``activation/status``; an activation whose time is up is removed first.
 
@@ -70,15 +66,36 @@ async def find_status(
     :raises CoreError: stored keys cannot be read, or there is no master key pair to sign the code with
     """
     challenged = _challenge(challenge)
-    async with ports.database.read() as session:
-        activation = await repository.find(session, activation_id, scope)
-        if activation is None or not overdue(activation):
-            return await _described(ports, session, activation_id, activation, challenged)
+    activation = await reads.find(ports.database, ports.row_macs, activation_id)
+    application = None if activation is None else await _application(ports, activation)
+    if activation is None or application is None or not _is_in(scope, application):
+        return FoundStatus(activation_id, _random_status(challenged), None)
+    if overdue(activation):
+        await _expire(ports, activation_id)
+        activation = await reads.find(ports.database, ports.row_macs, activation_id) or activation
+    return FoundStatus(
+        activation_id,
+        _sealed_status(ports.settings, ports.activation_keys, activation, challenged),
+        _known(ports.activation_keys, activation, application),
+    )
+
+
+def _is_in(scope: ApplicationIds, application: ApplicationIdentity) -> bool:
+    return scope is None or application.application_id in scope
+
+
+async def _expire(ports: ReadingPorts, activation_id: str) -> None:
     async with ports.database.transaction() as session:
-        activation = await repository.lock(session, activation_id, scope)
+        activation = await repository.lock(session, activation_id)
         if activation is not None:
             await expire_if_overdue(ports.changes, session, activation)
-        return await _described(ports, session, activation_id, activation, challenged)
+
+
+async def _application(ports: ReadingPorts, activation: StoredActivation) -> ApplicationIdentity:
+    application = await ports.application_cache.of_row(ports.database, activation.application_id)
+    if application is None:
+        raise LookupError("an activation without application")
+    return application
 
 
 def _challenge(text: str | None) -> bytes | None:
@@ -90,30 +107,22 @@ def _challenge(text: str | None) -> bytes | None:
         raise InvalidRequest() from None
 
 
-async def _described(
-    ports: Ports,
-    session: AsyncSession,
-    activation_id: str,
-    activation: Activation | None,
-    challenge: bytes | None,
-) -> FoundStatus:
-    if activation is None:
-        return FoundStatus(activation_id, _random_status(challenge), None)
-    application = await ports.application_cache.by_rid(session, activation.application_id)
-    if application is None:
-        raise LookupError("an activation without application")
-    sealed = _sealed_status(ports.settings, ports.activation_keys, activation, challenge)
+def _known(
+    activation_keys: ActivationKeyCache, activation: StoredActivation, application: ApplicationIdentity
+) -> Known:
     created = activation.activation_status is CREATED
-    signature = sign_code(application.master_key(), activation) if created else None
-    return FoundStatus(
-        activation_id, sealed, Known(activation, application, signature, _fingerprint(activation))
+    return Known(
+        activation,
+        application,
+        code_signature=sign_code(application.master_key(), activation.activation_code) if created else None,
+        fingerprint=None if _device_key(activation) is None else activation_keys.fingerprint(activation),
     )
 
 
 def _sealed_status(
     settings: CoreSettings,
     activation_keys: ActivationKeyCache,
-    activation: Activation,
+    activation: StoredActivation,
     challenge: bytes | None,
 ) -> SealedStatus:
     if _device_key(activation) is None:
@@ -140,20 +149,7 @@ def _random_status(challenge: bytes | None) -> SealedStatus:
     return _UNKNOWN_GENERATION.status.random(challenged=challenge is not None)
 
 
-def _device_key(activation: Activation) -> str | None:
+def _device_key(activation: StoredActivation) -> str | None:
     """The stored device key, once keys were exchanged and as long as it is known to be the device's."""
     exchanged = activation.activation_status is not CREATED and activation.sound
     return activation.device_public_key_base64 if exchanged else None
-
-
-def _fingerprint(activation: Activation) -> str | None:
-    device_key = _device_key(activation)
-    if device_key is None:
-        return None
-    secrets = generation_of_activation(activation.version).secrets
-    try:
-        return secrets.fingerprint(
-            b64decode(device_key), b64decode(activation.server_public_key_base64), activation.activation_id
-        )
-    except (EncodingError, KeyFormatError):
-        raise InvalidKeyFormat() from None

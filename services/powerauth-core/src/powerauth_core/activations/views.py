@@ -8,6 +8,7 @@ from powerauth_contracts.enums import ActivationOtpValidation, ActivationProtoco
 from powerauth_contracts.rest.activation_administration import ActivationHistoryItem, ActivationItem
 from powerauth_contracts.rest.activations import ActivationStatusResponse
 from powerauth_core.activations.models import Activation, ActivationHistory
+from powerauth_core.activations.reads import StoredActivation
 from powerauth_core.activations.rules import CREATED, REMOVED
 from powerauth_core.activations.status import FoundStatus, Known
 from powerauth_protocol.common.encoding import b64encode
@@ -27,7 +28,7 @@ def status_answer(found: FoundStatus, max_failed_attempts: int) -> ActivationSta
     return _known(found.known, found.sealed)
 
 
-def activation_item(activation: Activation, application_id: str) -> ActivationItem:
+def activation_item(activation: Activation | StoredActivation, application_id: str) -> ActivationItem:
     """One activation in a listing."""
     return ActivationItem(
         activation_id=activation.activation_id,
@@ -76,7 +77,7 @@ def _known(known: Known, sealed: SealedStatus) -> ActivationStatusResponse:
         activation_id=activation.activation_id,
         activation_status=activation.activation_status,
         activation_otp_validation=activation.activation_otp_validation,
-        commit_phase=activation.commit_phase or CommitPhase.ON_COMMIT,
+        commit_phase=activation.commit_phase,
         blocked_reason=activation.blocked_reason,
         activation_name=activation.activation_name,
         user_id=activation.user_id,

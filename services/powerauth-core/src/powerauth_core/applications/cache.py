@@ -21,6 +21,7 @@ from powerauth_protocol.common.errors import EncodingError, KeyFormatError
 from powerauth_protocol.generation import generation_of_application, is_at_least
 from powerauth_protocol.groups import ProtocolVersion, ServerKey
 from servicekit.caching import Cache
+from servicekit.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,14 @@ class ApplicationCache:
             return None if found is None else await self._identity(session, found)
 
         return await self._by_rid.load(rid, load)
+
+    async def of_row(self, database: Database, rid: int) -> ApplicationIdentity | None:
+        """`by_rid` for who has no session: opens one only if it has to be read."""
+        known = self._by_rid.get(rid)
+        if known is not None:
+            return known
+        async with database.read() as session:
+            return await self.by_rid(session, rid)
 
     def clear(self) -> None:
         """Forget everything; called when any application changed."""

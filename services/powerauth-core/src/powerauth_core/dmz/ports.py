@@ -12,6 +12,7 @@ from powerauth_core.kernel.ports import (
     WithEgress,
     WithHashes,
     WithListeners,
+    WithRowMacs,
     WithSettings,
 )
 from powerauth_core.providers.ports import WithDiscovery
@@ -23,6 +24,7 @@ class Ports(
     WithDatabase,
     WithSettings,
     WithCipher,
+    WithRowMacs,
     WithHashes,
     WithEgress,
     WithListeners,

@@ -43,11 +43,15 @@ _Running = Annotated[Any, Depends(_running)]
 
 
 class CallRouter(APIRouter):
-    """Routes of one subject."""
+    """Routes of one subject.
+
+    :ivar handlers: what answers each of its calls
+    """
 
     def __init__(self, tag: str) -> None:
         """:param tag: under which the documentation lists them"""
         super().__init__(tags=[tag], route_class=JsonRoute)
+        self.handlers: dict[Call[Any, Any], Handler[Any, Any]] = {}
 
     def answers(
         self, call: Call[Request, Answer]
@@ -55,6 +59,7 @@ class CallRouter(APIRouter):
         """Serve a call with the function that this decorates."""
 
         def serve(handler: Handler[Request, Answer]) -> Handler[Request, Answer]:
+            self.handlers[call] = handler
             self.add_api_route(
                 call.path,
                 _endpoint(call, handler),
