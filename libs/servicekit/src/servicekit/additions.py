@@ -98,6 +98,11 @@ class Additions:
             await self._write_by_table(connection)
         after_commit(session, self.committed)
 
+    async def write_by(self, driver: Any) -> None:
+        """Write what was added, by the driver's own connection to PostgreSQL; call `committed` after it."""
+        parts, returned, values = self.parts(1)
+        self.take(await driver.fetchval(f"WITH {parts} SELECT {returned}", *values))
+
     def parts(self, first: int) -> tuple[str, str, list[str]]:
         """The rows as parts of a statement on PostgreSQL.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from powerauth_core.kernel.hashing import PasswordHashes
     from powerauth_core.kernel.records import RecordCipher
     from powerauth_core.kernel.row_macs import RowMacs
+    from powerauth_core.operations.creator import OperationCreator
     from powerauth_core.providers.discovery import DiscoveryCache
     from powerauth_core.settings import CoreSettings
     from powerauth_core.templates.cache import TemplateCache
@@ -44,6 +45,7 @@ class Core:
     :ivar callbacks: delivery of callbacks
     :ivar listeners: who hears of changes of activations and operations
     :ivar changes: saves changes of activations and tells the listeners
+    :ivar operation_creator: stores new operations, several at once
     :ivar verifier: checks of signatures, several in one transaction
     :ivar token_validator: checks of token headers, several in one transaction
     """
@@ -66,6 +68,7 @@ class Core:
     listeners: Listeners
     changes: ActivationChanges
     # These are made of the parts above.
+    operation_creator: OperationCreator = field(init=False)
     verifier: Verifier = field(init=False)
     token_validator: TokenValidator = field(init=False)
     jobs: JobRunner = field(init=False)

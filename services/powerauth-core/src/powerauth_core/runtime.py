@@ -29,6 +29,7 @@ from powerauth_core.kernel.row_macs import SESSION_KEY, RowMacs
 from powerauth_core.master_key import service as master_key
 from powerauth_core.master_key.repository import binding_in
 from powerauth_core.migrations import SCRIPT_LOCATION
+from powerauth_core.operations.creator import OperationCreator
 from powerauth_core.providers.discovery import DiscoveryCache
 from powerauth_core.recovery import lifecycle as recovery
 from powerauth_core.settings import CoreSettings
@@ -77,6 +78,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         await core.relay.start()
         stack.push_async_callback(core.relay.stop)
         stack.push_async_callback(core.callbacks.stop)
+        stack.push_async_callback(core.operation_creator.close)
         stack.push_async_callback(core.verifier.close)
         stack.push_async_callback(core.token_validator.close)
         if settings.jobs_enabled:
@@ -159,6 +161,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         listeners=listeners,
         changes=ActivationChanges(applications, listeners),
     )
+    core.operation_creator = OperationCreator(core)
     core.verifier = Verifier(core, Stores.of(core))
     core.token_validator = TokenValidator(core)
     core.jobs = jobs.scheduled_jobs(core)

@@ -75,8 +75,8 @@ class VerificationSettings(ServiceSettings):
 
     verification_batch_size: int = Field(default=64, ge=1)
     verification_batches: int = Field(default=1, ge=1)
-    """Batches of checks in progress at the same time in one process; each holds one database connection.
-    Fewer batches are larger ones, and cost less a check."""
+    """Batches of checks in progress at the same time in one process, and of new operations; each holds one
+    database connection. Fewer batches are larger ones, and cost less a check."""
     verification_action_batches: int = Field(default=2, ge=1)
     """The same for checks with an action (an approval, a vault unlock)."""
     count_only_own_device: bool | None = None

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from core_test_api import NewApplication, Serve
 
-from powerauth_core.operations import creation
+from powerauth_core.operations import creator
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.totp import totp
 from servicekit import clock
@@ -291,8 +291,8 @@ async def test_taken_ids_are_tried_again_and_then_given_up(
     taken = (await bank.create())["id"]
     free = "00000000-0000-4000-8000-000000000000"
     ids = iter([taken] * 9 + [free])
-    monkeypatch.setattr(creation, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))
+    monkeypatch.setattr(creator, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))
     assert (await bank.create())["id"] == free
-    monkeypatch.setattr(creation, "uuid", SimpleNamespace(uuid4=lambda: taken))
+    monkeypatch.setattr(creator, "uuid", SimpleNamespace(uuid4=lambda: taken))
     request = {"applications": ["bank"], "templateName": "login"}
     assert await bank.api.error("operation/create", **request) == "ERR0019"

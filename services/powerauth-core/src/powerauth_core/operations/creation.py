@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,9 +16,9 @@ from powerauth_core.kernel.errors import (
     InvalidApplication,
     InvalidRequest,
     TemplateNotFound,
-    TokenNotGenerated,
 )
-from powerauth_core.operations import proximity, repository, transitions
+from powerauth_core.operations import proximity
+from powerauth_core.operations.creator import Creation, new_id
 from powerauth_core.operations.ports import CreationPorts
 from powerauth_core.operations.stored import OperationRow, StoredOperation
 from powerauth_core.settings import ProtocolSettings
@@ -53,23 +52,6 @@ class NewOperation:
     activation_id: str | None
 
 
-@dataclass(slots=True)
-class Creation:
-    """A new operation that is to be stored.
-
-    :ivar operation: under an id that may be taken
-    :ivar application_rids: row ids of its applications
-    """
-
-    operation: StoredOperation
-    application_rids: Sequence[int]
-
-    def under_another_id(self) -> Creation:
-        """The same, with a fresh id."""
-        row = replace(self.operation.row, id=str(uuid.uuid4()))
-        return Creation(StoredOperation(row, self.operation.applications), self.application_rids)
-
-
 async def create(ports: CreationPorts, wanted: NewOperation, scope: Sequence[str] | None) -> StoredOperation:
     """``operation/create``.
 
@@ -82,21 +64,9 @@ async def create(ports: CreationPorts, wanted: NewOperation, scope: Sequence[str
     """
     user_id = await _owner(ports.database, wanted, scope)
     template, applications = await _foundations(ports, wanted)
-    creation = _creation(ports.settings, wanted, user_id, template, applications, scope)
-    return await _store(ports, creation)
-
-
-async def _store(ports: CreationPorts, creation: Creation) -> StoredOperation:
-    async with ports.database.transaction() as session:
-        for _ in range(ports.settings.generate_operation_id_iterations):
-            if await repository.add(session, creation.operation.row, creation.application_rids):
-                break
-            creation = creation.under_another_id()
-        else:
-            raise TokenNotGenerated()
-        created = transitions.created(creation.operation)
-        await ports.listeners.operation_changed(session, created.change)
-    return creation.operation
+    return await ports.operation_creator.store(
+        _creation(ports.settings, wanted, user_id, template, applications, scope)
+    )
 
 
 async def application_rids(
@@ -197,7 +167,7 @@ def _new(wanted: NewOperation, template: Template, user_id: str | None, now: dat
     if with_proximity is None:
         with_proximity = template.with_proximity
     return OperationRow(
-        id=str(uuid.uuid4()),
+        id=new_id(),
         user_id=user_id,
         external_id=wanted.external_id,
         activation_flag=wanted.activation_flag,

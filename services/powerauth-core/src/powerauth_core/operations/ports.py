@@ -6,6 +6,7 @@ from typing import Protocol
 
 from powerauth_core.applications.ports import WithApplications
 from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithSettings
+from powerauth_core.operations.creator import OperationCreator
 from powerauth_core.templates.ports import WithTemplates
 
 
@@ -15,3 +16,6 @@ class Ports(WithDatabase, WithSettings, WithListeners, WithApplications, Protoco
 
 class CreationPorts(Ports, WithTemplates, Protocol):
     """What making an operation takes."""
+
+    @property
+    def operation_creator(self) -> OperationCreator: ...

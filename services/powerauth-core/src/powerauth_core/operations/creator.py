@@ -1,0 +1,113 @@
+"""Stores new operations: on PostgreSQL those that come at the same time go together, in one statement."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from powerauth_core.kernel.errors import TokenNotGenerated
+from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithSettings
+from powerauth_core.operations import repository, transitions
+from powerauth_core.operations.statements import put_new
+from powerauth_core.operations.stored import StoredOperation
+from servicekit.additions import Additions
+from servicekit.batching import MicroBatcher, Settled
+from servicekit.errors import DataRefused
+
+
+def new_id() -> str:
+    """An id for an operation; it may be taken."""
+    return str(uuid.uuid4())
+
+
+# A value, never changed. Not frozen: that makes it five times as dear.
+@dataclass(slots=True)
+class Creation:
+    """A new operation that is to be stored.
+
+    :ivar operation: under an id that may be taken
+    :ivar application_rids: row ids of its applications
+    """
+
+    operation: StoredOperation
+    application_rids: Sequence[int]
+
+    @property
+    def key(self) -> str:
+        """The id of the operation."""
+        return self.operation.id
+
+    def under_another_id(self) -> Creation:
+        """The same, with a fresh id."""
+        row = replace(self.operation.row, id=new_id())
+        return replace(self, operation=replace(self.operation, row=row))
+
+
+class Parts(WithDatabase, WithSettings, WithListeners, Protocol):
+    """What storing operations uses of a running core."""
+
+
+class OperationCreator:
+    """Front of the micro-batches of one process; every new operation goes through `store`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._database = parts.database
+        self._listeners = parts.listeners
+        settings = parts.settings
+        self._iterations = settings.generate_operation_id_iterations
+        self._batcher: MicroBatcher[Creation, StoredOperation] = MicroBatcher(
+            self._together, max_size=settings.verification_batch_size, in_flight=settings.verification_batches
+        )
+
+    async def store(self, creation: Creation) -> StoredOperation:
+        """Store a new operation, tell everybody, and return it after the commit.
+
+        :raises TokenNotGenerated: every generated id was taken
+        :raises DataRefused: a value does not fit, or an application or the activation has gone
+        :raises Unavailable: the database cannot be reached, or its outcome is unknown
+        """
+        if self._database.dialect == "sqlite":
+            return await self._store_alone(creation)
+        applications, subscriptions = creation.operation.applications, self._listeners.subscriptions
+        if not subscriptions.knows(applications):
+            async with self._database.read() as session:
+                await subscriptions.learn(session, applications)
+        return await self._batcher.submit(creation)
+
+    async def close(self) -> None:
+        """Wait for the operations that were accepted."""
+        await self._batcher.close()
+
+    async def _together(self, creations: Sequence[Creation]) -> Sequence[Settled[StoredOperation]]:
+        additions = Additions(self._database)
+        for creation in creations:
+            put_new(additions, creation.operation.row, creation.application_rids)
+            self._listeners.keep_operation_change(additions, transitions.created(creation.operation).change)
+        try:
+            async with self._database.driver() as driver:
+                await additions.write_by(driver)
+        except DataRefused:
+            # An id is taken, an application has gone: one by one it turns out whose.
+            return [await self._settle(creation) for creation in creations]
+        additions.committed()
+        return [Settled(creation.operation) for creation in creations]
+
+    async def _settle(self, creation: Creation) -> Settled[StoredOperation]:
+        try:
+            return Settled(await self._store_alone(creation))
+        except Exception as error:
+            return Settled(error=error)
+
+    async def _store_alone(self, creation: Creation) -> StoredOperation:
+        async with self._database.transaction() as session:
+            for _ in range(self._iterations):
+                if await repository.add(session, creation.operation.row, creation.application_rids):
+                    break
+                creation = creation.under_another_id()
+            else:
+                raise TokenNotGenerated()
+            created = transitions.created(creation.operation)
+            await self._listeners.operation_changed(session, created.change)
+        return creation.operation
