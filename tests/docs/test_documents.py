@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from cloud_private_api.settings import CloudSettings
 from enrollment.settings import EnrollmentSettings
@@ -99,7 +99,7 @@ def unknown_part(words: str) -> str | None:
     """The first word of a command that names neither a command nor an argument's choice; `a|b` names both."""
     commands: list[Any] = [typer.main.get_command(app)]
     for word in words.split():
-        groups = [command for command in commands if isinstance(command, click.Group)]
+        groups = [command for command in commands if isinstance(command, TyperGroup)]
         if not groups:
             return None
         found = [group.commands.get(part) for part in word.split("|") for group in groups]

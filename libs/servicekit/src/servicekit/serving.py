@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import socket
 import sys
@@ -16,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from servicekit import heap
 from servicekit.edge.connections import protocol_for
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
@@ -45,16 +45,6 @@ def server_options(settings: ServiceSettings) -> dict[str, Any]:
         "limit_concurrency": settings.max_concurrent_requests,
         "backlog": 2048,
     }
-
-
-def settle_heap() -> None:
-    """Tell the garbage collector that what is loaded now stays: it need not look at it again and again.
-
-    Requests leave few cycles behind, so it may also come less often.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
 
 
 def free_port() -> int:
@@ -117,7 +107,7 @@ class _ProcessServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """What is loaded by now stays."""
         await super().startup(sockets)
-        settle_heap()
+        heap.settle()
 
 
 def serve_until_told(app: Any, settings: ServiceSettings) -> None:

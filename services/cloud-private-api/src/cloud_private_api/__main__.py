@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from cloud_private_api import commands
-from cloud_private_api.app import NAME, create_app
-from cloud_private_api.settings import CloudSettings
-from servicekit.app import serve
-from servicekit.commands import finish
-from servicekit.startup import command_settings, serving_settings, told_without_traceback
+from servicekit.heap import loading
+
+with loading():
+    from cloud_private_api import commands
+    from cloud_private_api.app import NAME, create_app
+    from cloud_private_api.settings import CloudSettings
+    from servicekit.app import serve
+    from servicekit.commands import finish
+    from servicekit.startup import command_settings, serving_settings, told_without_traceback
 
 _COMMANDS = {"migrate": commands.migrate, "check": commands.check}
 

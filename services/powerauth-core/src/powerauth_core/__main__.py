@@ -24,12 +24,15 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from powerauth_core import commands
-from powerauth_core.app import create_app
-from powerauth_core.settings import CoreSettings
-from servicekit.app import serve
-from servicekit.commands import Outcome, finish
-from servicekit.startup import command_settings, serving_settings, told_without_traceback
+from servicekit.heap import loading
+
+with loading():
+    from powerauth_core import commands
+    from powerauth_core.app import create_app
+    from powerauth_core.settings import CoreSettings
+    from servicekit.app import serve
+    from servicekit.commands import Outcome, finish
+    from servicekit.startup import command_settings, serving_settings, told_without_traceback
 
 NAME = "powerauth-core"
 

@@ -1,6 +1,9 @@
 """`python -m powerauth_cli` is `powerauth`."""
 
-from powerauth_cli.main import app
+from servicekit.heap import loading
+
+with loading():
+    from powerauth_cli.main import app
 
 if __name__ == "__main__":
     app()

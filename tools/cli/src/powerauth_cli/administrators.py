@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     Change = Callable[[CloudSettings, str], Coroutine[Any, Any, SystemUser]]
 
-app = typer.Typer(no_args_is_help=True, help="Administrators of the private API (cloud).")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Administrators of the private API (cloud)."
+)
 
 
 @app.command()

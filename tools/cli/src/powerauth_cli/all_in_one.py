@@ -33,11 +33,12 @@ from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_passwo
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations.service import Credentials, ensure_integration
 from powerauth_core.settings import CoreSettings
+from servicekit import heap
 from servicekit.bus.memory import InMemoryBus
 from servicekit.calls.client import AsgiTransport, Transport
 from servicekit.logs import configure_logging
 from servicekit.private_files import closed_to_others, private_folder, write_private
-from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server, settle_heap
+from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server
 from servicekit.start_rules import Finding, StartRefused, is_loopback
 from servicekit.startup import embedded_settings, judge_settings
 from servicekit.targets import MAX_TARGET_BYTES
@@ -361,7 +362,7 @@ async def _serve(host: str, port: int, folder: Path) -> None:
             flush=True,
         )
     async with services as stack:
-        settle_heap()
+        heap.settle()
         print(f"serving, data in {folder}")
         for url in (stack.cloud_url, stack.enrollment_url, stack.core_url):
             print(f"  {url}/swagger-ui/index.html", flush=True)

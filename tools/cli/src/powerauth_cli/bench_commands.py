@@ -26,7 +26,7 @@ from powerauth_cli.bench.verification import (
 )
 from powerauth_cli.localservers import ProgramMissing
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 Clients = Annotated[int, typer.Option(min=1, help="Concurrent clients, each with a device of its own.")]
 Seconds = Annotated[float, typer.Option(min=1, help="Measured seconds of one round.")]

@@ -12,8 +12,12 @@ import typer
 
 from powerauth_cli.folders import DataFolder, core_settings
 
-job = typer.Typer(no_args_is_help=True, help="The core's scheduled jobs.")
-audit = typer.Typer(no_args_is_help=True, help="The chains that make the signature audit tamper-evident.")
+job = typer.Typer(add_completion=False, no_args_is_help=True, help="The core's scheduled jobs.")
+audit = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="The chains that make the signature audit tamper-evident.",
+)
 
 
 @job.command("list")

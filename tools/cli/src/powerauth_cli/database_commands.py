@@ -16,7 +16,11 @@ import typer
 
 from powerauth_cli.folders import DataFolder, cloud_settings, core_settings
 
-app = typer.Typer(no_args_is_help=True, help="The databases of the services: CORE_DATABASE_URL, CLOUD_…")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="The databases of the services: CORE_DATABASE_URL, CLOUD_…",
+)
 
 _DATABASES: dict[str, tuple[str, Callable[[Path | None], Any]]] = {
     "core": ("powerauth_core.commands", core_settings),

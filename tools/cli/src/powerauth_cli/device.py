@@ -33,7 +33,7 @@ from powerauth_sdk import (
 )
 from powerauth_sdk.spawn import activation_code_for
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 token_app = typer.Typer(no_args_is_help=True, help="MAC tokens for reading calls.")
 operation_app = typer.Typer(no_args_is_help=True, help="Operations that wait for the user.")
 vault_app = typer.Typer(no_args_is_help=True, help="The secure vault.")

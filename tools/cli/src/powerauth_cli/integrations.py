@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-app = typer.Typer(no_args_is_help=True, help="Callers of the core and their credentials.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Callers of the core and their credentials."
+)
 
 
 class Door(StrEnum):

@@ -2,37 +2,62 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from powerauth_cli import (
-    administrators,
-    bench_commands,
-    core_commands,
-    database_commands,
-    device,
-    integrations,
-    vectors,
-)
-from powerauth_protocol.generation import GENERATIONS, NEWEST
+from servicekit.heap import loading
+
+_ELSEWHERE = {
+    "demo": "powerauth_cli.demo.command:app",
+    "device": "powerauth_cli.device:app",
+    "vectors": "powerauth_cli.vectors:app",
+    "bench": "powerauth_cli.bench_commands:app",
+    "db": "powerauth_cli.database_commands:app",
+    "job": "powerauth_cli.core_commands:job",
+    "audit": "powerauth_cli.core_commands:audit",
+    "integration": "powerauth_cli.integrations:app",
+    "admin": "powerauth_cli.administrators:app",
+}
+
+
+class _ByName(UserDict[str, Any]):
+    """Commands by name. Those of other modules are loaded when they are looked up."""
+
+    def __getitem__(self, name: str) -> Any:
+        command = self.data[name]
+        if isinstance(command, str):
+            with loading():
+                self.data[name] = command = typer.main.get_command(resolve_name(command))
+            command.name = name
+        return command
 
 
 class _Commands(TyperGroup):
     """What an operator can mend is told in a line, not in a traceback."""
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        from servicekit.errors import Unavailable
-        from servicekit.startup import told_without_traceback
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _ByName({**self.commands, **_ELSEWHERE})
 
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
+            return super().invoke(ctx)
+        except typer.Exit:
+            raise
+        except Exception as error:
+            from servicekit.errors import Unavailable
+            from servicekit.startup import told_without_traceback
+
             with told_without_traceback():
-                return super().invoke(ctx)
-        except Unavailable as error:
+                if not isinstance(error, Unavailable):
+                    raise
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
 
@@ -43,14 +68,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Phone-based strong customer authentication: services, demo, simulated devices, measurements.",
 )
-app.add_typer(device.app, name="device")
-app.add_typer(vectors.app, name="vectors", help="Reference test vectors.")
-app.add_typer(bench_commands.app, name="bench")
-app.add_typer(database_commands.app, name="db")
-app.add_typer(core_commands.job, name="job")
-app.add_typer(core_commands.audit, name="audit")
-app.add_typer(integrations.app, name="integration")
-app.add_typer(administrators.app, name="admin")
 
 
 class Service(StrEnum):
@@ -77,16 +94,6 @@ def _options(
 
 
 @app.command()
-def demo(
-    protocol: Annotated[str, typer.Option(help=f"Protocol version: {', '.join(GENERATIONS)}.")] = NEWEST,
-) -> None:
-    """Run the main job once, over real HTTP on free ports, and show every step."""
-    from powerauth_cli.demo.command import run_demo
-
-    raise typer.Exit(run_demo(protocol))
-
-
-@app.command()
 def run(
     host: Annotated[str, typer.Option(envvar="POWERAUTH_HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="POWERAUTH_PORT", min=0, max=65535)] = 8080,
@@ -95,7 +102,8 @@ def run(
     ] = Path("data"),
 ) -> None:
     """Serve everything in one process on one port, with SQLite and the in-memory bus."""
-    from powerauth_cli.all_in_one import serve_all
+    with loading():
+        from powerauth_cli.all_in_one import serve_all
 
     serve_all(host, port, data)
 
@@ -103,7 +111,8 @@ def run(
 @app.command()
 def serve(service: Service) -> None:
     """Serve one service, configured by environment variables (CORE_…, ENROLLMENT_…, CLOUD_…)."""
-    from powerauth_cli.services import serve_one
+    with loading():
+        from powerauth_cli.services import serve_one
 
     serve_one(service.value)
 
@@ -111,6 +120,7 @@ def serve(service: Service) -> None:
 @app.command()
 def openapi(service: Service) -> None:
     """Print a service's OpenAPI document."""
-    from powerauth_cli.services import openapi_document
+    with loading():
+        from powerauth_cli.services import openapi_document
 
     print(openapi_document(service.value))

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from servicekit.app import serve
+from servicekit.heap import loading
 from servicekit.settings import ServiceSettings
 from servicekit.startup import command_settings, serving_settings
 
@@ -21,14 +22,16 @@ class _Service:
     settings_class: str
 
     def settings(self) -> type[ServiceSettings]:
-        chosen: type[ServiceSettings] = getattr(
-            import_module(f"{self.package}.settings"), self.settings_class
-        )
+        chosen: type[ServiceSettings] = self._part("settings", self.settings_class)
         return chosen
 
     def create_app(self) -> Callable[[Any], Any]:
-        create: Callable[[Any], Any] = import_module(f"{self.package}.app").create_app
+        create: Callable[[Any], Any] = self._part("app", "create_app")
         return create
+
+    def _part(self, module: str, name: str) -> Any:
+        with loading():
+            return getattr(import_module(f"{self.package}.{module}"), name)
 
 
 SERVICES = {

@@ -9,12 +9,12 @@ import typer
 
 from powerauth_protocol.conformance import FileResult, run_directory
 
-app = typer.Typer(no_args_is_help=True, help="Reference vectors of the protocol.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Reference test vectors.")
 
 
 @app.callback()
 def _group() -> None:
-    """Reference vectors of the protocol."""
+    """Reference test vectors."""
 
 
 @app.command()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
+import typer
 import uvloop
 from rich.console import Console
 
@@ -14,13 +16,23 @@ from powerauth_cli.demo.bank import BankRefused
 from powerauth_cli.demo.scenario import Addresses, Scenario
 from powerauth_cli.demo.transcript import Transcript, Unexpected
 from powerauth_protocol.common.errors import ProtocolError
-from powerauth_protocol.generation import GENERATIONS, generation_of
+from powerauth_protocol.generation import GENERATIONS, NEWEST, generation_of
 from powerauth_protocol.groups import ProtocolVersion
 from powerauth_sdk import SdkError
 from servicekit.logs import configure_logging
 
+app = typer.Typer(add_completion=False)
 
-def run_demo(protocol: str) -> int:
+
+@app.command()
+def demo(
+    protocol: Annotated[str, typer.Option(help=f"Protocol version: {', '.join(GENERATIONS)}.")] = NEWEST,
+) -> None:
+    """Run the main job once, over real HTTP on free ports, and show every step."""
+    raise typer.Exit(_run_demo(protocol))
+
+
+def _run_demo(protocol: str) -> int:
     """Run the main job in a temporary folder.
 
     :param protocol: version text
