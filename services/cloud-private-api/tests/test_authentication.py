@@ -9,9 +9,12 @@ from typing import Any
 
 import bcrypt
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 from cloud_client import PASSWORD, Client, Service
 from sqlalchemy import select, update
 
+from cloud_private_api import passwords
 from cloud_private_api.accounts.models import User
 from cloud_private_api.app import build, create_app
 from cloud_private_api.passwords import PasswordWorker, hash_now, needs_upgrade, verify_now
@@ -191,6 +194,18 @@ def test_long_password_is_cut_for_bcrypt_as_by_the_original() -> None:
 def test_new_hash_needs_no_upgrade() -> None:
     assert not needs_upgrade(hash_now("password"))
     assert needs_upgrade(_bcrypt("password"))
+
+
+async def test_the_hash_of_nobody_costs_as_much_as_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(passwords, "verify_now", lambda stored, _password: compared.append(stored))
+    worker = PasswordWorker(1)
+    await worker.verify("nobody", None, PASSWORD)
+    worker.close()
+    (stored,) = compared
+    assert not needs_upgrade(stored)
+    with pytest.raises(VerifyMismatchError):
+        PasswordHasher().verify(stored, PASSWORD)
 
 
 @pytest.fixture

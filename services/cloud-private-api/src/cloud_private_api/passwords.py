@@ -72,13 +72,23 @@ def needs_upgrade(stored: str) -> bool:
     return not stored.startswith("$argon2id$") or _hasher.check_needs_rehash(stored)
 
 
+def _nobodys_hash() -> str:
+    """What no password has: its digest is random. A comparison with it costs as much as with a new hash."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(size)).decode("ascii").rstrip("=")
+        for size in (_hasher.salt_len, _hasher.hash_len)
+    )
+    cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${digest}"
+
+
 class PasswordWorker:
     """Hashes and verifies off the event loop; each user name has its own share of the queue."""
 
     def __init__(self, waiting: int) -> None:
         """:param waiting: hashes that may wait for a thread"""
         self._threads = FairThreads(HASHING_THREADS, waiting, "password")
-        self._dummy = hash_now(generate_password())
+        self._dummy = _nobodys_hash()
 
     async def hash(self, password: str) -> str:
         """The argon2id hash of a password.
