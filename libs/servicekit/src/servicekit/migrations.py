@@ -4,15 +4,20 @@ A service's ``migrations/env.py`` is two lines::
 
     from servicekit.migrations import run_migrations
     run_migrations(Base.metadata)
+
+Revisions have names that sort in their order (``0001_initial``). So a start on a schema that is current reads
+a row and these names; Alembic is loaded where there is something to migrate.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +43,8 @@ logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 # Alembic's ``context`` is a global of the process: one run at a time.
 _one_at_a_time = asyncio.Lock()
+
+_REVISION = re.compile(r'^revision = "(.+)"$', re.MULTILINE)
 
 _SETTINGS = DatabaseSettings(
     database_pool_size=1,
@@ -76,27 +83,30 @@ class Migrator:
 
         :raises SchemaRefused: the history is that of another service, or of another program
         """
-        if not await self._is_known():
+        if not await self._is_behind():
             return
 
         def run(config: Config) -> None:
-            from alembic import command  # noqa: PLC0415 - heavy, needed at start only
+            from alembic import command  # noqa: PLC0415 - heavy, needed where there is something to migrate
 
             command.upgrade(config, target)
 
         await self._run(run)
 
-    async def _is_known(self) -> bool:
-        """Whether the database's revision is one of ours.
+    async def _is_behind(self) -> bool:
+        """Whether the database's revision is older than the newest of ours.
 
-        :raises SchemaRefused: it is not, nor that of a later release
+        :raises SchemaRefused: it is none of ours, nor that of a later release
         """
         revision = await self.current()
-        if revision is None or revision in history(self.script_location):
+        *earlier, last = history(self.script_location)
+        if revision is None or revision in earlier:
             return True
+        if revision == last:
+            return False
         applied = await self.connection.run_sync(schema_history.applied)
         await self.end()
-        if newest(self.script_location) in applied:
+        if last in applied:
             return False
         meaning = f"the schema is of revision {revision}, which is none of this service: another's database?"
         raise schema_history.SchemaRefused(Finding("DATABASE_URL", meaning))
@@ -171,20 +181,20 @@ async def head(script_location: str | Path) -> str:
 
 
 def newest(script_location: str | Path) -> str:
-    """The same; reads files."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-
-    found = ScriptDirectory.from_config(_config(script_location)).get_current_head()
-    assert found is not None
-    return found
+    """The same; looks at files."""
+    return history(script_location)[-1]
 
 
-def history(script_location: str | Path) -> set[str]:
-    """All revisions that the code knows."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+def history(script_location: str | Path) -> list[str]:
+    """All revisions that the code knows, in their order."""
+    texts = (script.read_text("utf-8") for script in (folder_of(script_location) / "versions").glob("*.py"))
+    return sorted(name for text in texts for name in _REVISION.findall(text))
 
-    scripts = ScriptDirectory.from_config(_config(script_location))
-    return {script.revision for script in scripts.walk_revisions()}
+
+def folder_of(script_location: str | Path) -> Path:
+    """Where ``env.py`` and ``versions`` are."""
+    package, _, folder = str(script_location).rpartition(":")
+    return Path(str(files(package))) / folder if package else Path(script_location)
 
 
 def run_migrations(metadata: MetaData, **options: Any) -> None:
@@ -231,9 +241,10 @@ def _remember(
 
 
 def _read_revision(connection: Connection) -> str | None:
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
-
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 @asynccontextmanager
