@@ -83,7 +83,7 @@ async def deployment(
             yield Deployment(request.param, processes.enrollment_url, processes.cloud_url, processes.admin)
 
 
-@pytest.fixture(scope="session", params=list(ProtocolVersion), ids=lambda version: version.value)
+@pytest.fixture(params=list(ProtocolVersion), ids=lambda version: version.value)
 def version(request: pytest.FixtureRequest) -> ProtocolVersion:
     """Each protocol version."""
     chosen: ProtocolVersion = request.param
