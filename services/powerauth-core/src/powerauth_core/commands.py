@@ -12,7 +12,6 @@ from pathlib import Path
 from powerauth_core import jobs
 from powerauth_core.adoption import service
 from powerauth_core.audit.chain.keys import ChainKeys
-from powerauth_core.kernel.enums import RowBinding
 from powerauth_core.master_key.service import Bound, bind_rows
 from powerauth_core.master_key.service import accept_rows as bind_accepted_rows
 from powerauth_core.reencryption import encrypt_stored_secrets
@@ -23,6 +22,7 @@ from powerauth_core.tamper_check import service as chain
 from powerauth_core.tamper_check.checkpoints import CheckpointUnusable
 from servicekit.bus import bus_from_url
 from servicekit.commands import Outcome
+from servicekit.row_macs import RowBinding
 
 NEEDS = ("database_url",)
 """The settings that every command works with."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from powerauth_core.kernel.egress import Egress
     from powerauth_core.kernel.hashing import PasswordHashes
     from powerauth_core.kernel.records import RecordCipher
-    from powerauth_core.kernel.row_macs import RowMacs
     from powerauth_core.operations.creator import OperationCreator
     from powerauth_core.providers.discovery import DiscoveryCache
     from powerauth_core.settings import CoreSettings
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from servicekit.database import Database
     from servicekit.jobs import JobRunner
     from servicekit.outbox import OutboxRelay
+    from servicekit.row_macs import RowMacs
 
 
 @dataclass(slots=True, kw_only=True)

@@ -22,10 +22,8 @@ from powerauth_core.container import Core
 from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.egress import Egress
-from powerauth_core.kernel.enums import RowBinding
 from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.kernel.records import RecordCipher
-from powerauth_core.kernel.row_macs import SESSION_KEY, RowMacs
 from powerauth_core.master_key import service as master_key
 from powerauth_core.master_key.repository import binding_in
 from powerauth_core.migrations import SCRIPT_LOCATION
@@ -42,6 +40,7 @@ from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.outbox import OutboxRelay
+from servicekit.row_macs import SESSION_KEY, RowBinding, RowMacs
 from servicekit.schema_history import Schema
 from servicekit.start_rules import Finding, StartRefused
 

@@ -13,13 +13,13 @@ from sqlalchemy import text
 
 from powerauth_core.audit import partitions, retention
 from powerauth_core.audit.rules import first_of_month, months_before, months_from
-from powerauth_core.kernel.enums import RowBinding
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import build_core, running_core
 from powerauth_core.settings import CoreSettings
 from servicekit import clock, migrations
 from servicekit.bus.memory import InMemoryBus
 from servicekit.database import Database, Dialect
+from servicekit.row_macs import RowBinding
 from servicekit.testing import fresh_database
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")

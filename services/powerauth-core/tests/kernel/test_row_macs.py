@@ -26,10 +26,9 @@ from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.container import Core
 from powerauth_core.integrations.models import Integration
 from powerauth_core.kernel.base import Base, EnumCode
-from powerauth_core.kernel.enums import RowBinding
-from powerauth_core.kernel.row_macs import BoundRow, RowMacs, table_of
 from powerauth_core.master_key.repository import BOUND_TABLES
 from servicekit import metrics
+from servicekit.row_macs import BoundRow, RowBinding, RowMacs, table_of
 from servicekit.testing import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")

@@ -9,12 +9,11 @@ from sqlalchemy import select, text
 from powerauth_core import commands
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_core.kernel.enums import RowBinding
-from powerauth_core.kernel.row_macs import table_of
 from powerauth_core.master_key import rules
 from powerauth_core.master_key.models import MasterKeyRecord
 from powerauth_core.master_key.repository import BOUND_TABLES
 from powerauth_core.master_key.service import MasterKeyRefused
+from servicekit.row_macs import RowBinding, table_of
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
 

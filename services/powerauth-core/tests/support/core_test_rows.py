@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_core.kernel.row_macs import table_of
 from powerauth_core.master_key.repository import BOUND_TABLES
+from servicekit.row_macs import table_of
 
 
 async def found(core: Core, statement: Executable) -> list[Any]:

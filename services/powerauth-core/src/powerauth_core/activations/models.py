@@ -15,7 +15,7 @@ from powerauth_contracts.enums import (
 )
 from powerauth_core.kernel.base import Base, EnumCode, JsonString, JsonText, LongId, Timestamp, sequence_id
 from powerauth_core.kernel.errors import IncorrectActivationState
-from powerauth_core.kernel.row_macs import BoundRow
+from servicekit.row_macs import BoundRow
 
 BLOCKED_AS_UNSOUND = "RECORD_CHANGED"
 """Blocked reason of an activation whose row somebody else has written (D32)."""

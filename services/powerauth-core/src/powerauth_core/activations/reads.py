@@ -16,10 +16,10 @@ from powerauth_core.activations.models import (
     status_as_unsound,
 )
 from powerauth_core.kernel.paging import Page
-from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_protocol.common.json_text import read_json
 from servicekit.database import Database
 from servicekit.reads import LIST, Read, Row, moment
+from servicekit.row_macs import RowMacs
 
 ApplicationIds = Sequence[str] | None
 """Public ids of the applications a caller may see; None = all (D21)."""

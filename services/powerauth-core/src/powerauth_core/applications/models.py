@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.kernel.base import Base, JsonString, Timestamp, sequence_id
-from powerauth_core.kernel.row_macs import BoundRow
+from servicekit.row_macs import BoundRow
 
 
 class Application(Base):

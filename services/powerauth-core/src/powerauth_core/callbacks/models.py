@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from powerauth_contracts.enums import CallbackUrlType
 from powerauth_core.kernel.base import Base, JsonString, LongId, Timestamp, sequence_id
 from powerauth_core.kernel.errors import UnsoundRecord
-from powerauth_core.kernel.row_macs import BoundRow
+from servicekit.row_macs import BoundRow
 
 
 class CallbackUrl(BoundRow, Base):

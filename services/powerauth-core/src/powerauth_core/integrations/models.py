@@ -5,7 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.kernel.base import Base
-from powerauth_core.kernel.row_macs import BoundRow
+from servicekit.row_macs import BoundRow
 
 
 class Integration(BoundRow, Base):

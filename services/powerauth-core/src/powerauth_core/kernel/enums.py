@@ -20,14 +20,3 @@ class UniqueValueType(CodedEnum):
     MAC_TOKEN = "MAC_TOKEN", 0
     ENVELOPE_APPLICATION_SCOPE = "ENVELOPE_APPLICATION_SCOPE", 1
     ENVELOPE_ACTIVATION_SCOPE = "ENVELOPE_ACTIVATION_SCOPE", 2
-
-
-class RowBinding(StrEnum):
-    """How far the rows of a database are bound by their MACs (D32)."""
-
-    OFF = "off"
-    """Rows are written without a MAC, as before: a release that knows none may run beside."""
-    FILLING = "filling"
-    """New rows have one, those of before are being given one."""
-    COMPLETE = "complete"
-    """A row without one is none of ours."""

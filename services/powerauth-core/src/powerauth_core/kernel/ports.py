@@ -12,9 +12,9 @@ from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.egress import Egress
 from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.kernel.records import RecordCipher
-from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.settings import CoreSettings
 from servicekit.database import Database
+from servicekit.row_macs import RowMacs
 
 
 class WithDatabase(Protocol):

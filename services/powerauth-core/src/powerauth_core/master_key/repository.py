@@ -13,13 +13,12 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import ApplicationConfig, MasterKeyPair
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.integrations.models import Integration
-from powerauth_core.kernel.enums import RowBinding
-from powerauth_core.kernel.row_macs import BoundRow
 from powerauth_core.master_key import rules
 from powerauth_core.master_key.models import MasterKeyRecord
 from powerauth_core.statements.models import StatementKey
 from powerauth_protocol.common.record_encryption import EncryptionMode
 from servicekit.database import insert_ignore
+from servicekit.row_macs import BoundRow, RowBinding
 
 BOUND_TABLES: Sequence[type[BoundRow]] = (Activation, ApplicationConfig, CallbackUrl, Integration)
 """Every table whose rows carry a MAC."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from powerauth_core.kernel.enums import RowBinding
-from powerauth_core.kernel.row_macs import derived_key
+from servicekit.row_macs import RowBinding, derived_key
 
 _CHECK_LABEL = b"powerauth-core key check value 1"
 _SEAL_LABEL = b"powerauth-core master key record 1"

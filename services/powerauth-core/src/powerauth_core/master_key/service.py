@@ -11,10 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.keys import read_server_key
-from powerauth_core.kernel.enums import RowBinding
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher, master_key_parts
-from powerauth_core.kernel.row_macs import SESSION_KEY, BoundRow, RowMacs, give_mac, table_of
 from powerauth_core.master_key import repository, rules
 from powerauth_core.master_key.models import MasterKeyRecord
 from powerauth_protocol.common.encoding import b64encode
@@ -23,6 +21,7 @@ from powerauth_protocol.generation import generation_of_application
 from powerauth_protocol.groups import ServerKey
 from servicekit import clock
 from servicekit.database import Database
+from servicekit.row_macs import SESSION_KEY, BoundRow, RowBinding, RowMacs, give_mac, table_of
 from servicekit.start_rules import Finding, StartRefused
 
 VARIABLE = "CORE_MASTER_ENCRYPTION_KEY"

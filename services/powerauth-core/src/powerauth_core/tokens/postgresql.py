@@ -16,12 +16,12 @@ from pydantic_core import to_json
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.kernel.enums import UniqueValueType
 from powerauth_core.kernel.errors import CoreError
-from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
 from powerauth_core.tokens.repository import STORED, found_token
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
 from servicekit.batching import BatchFailed, Settled
 from servicekit.database import translate_error
+from servicekit.row_macs import RowMacs
 
 _SECRETS = """SELECT token_id, activation_id, token_secret AS secret, token_secret_encryption AS encryption
 FROM pa_token WHERE token_id = ANY($1::varchar[])"""

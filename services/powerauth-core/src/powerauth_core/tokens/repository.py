@@ -13,9 +13,9 @@ from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.columns import as_stored, stored_status, stored_texts
 from powerauth_core.activations.models import BOUND_COLUMNS, Activation, status_as_unsound
 from powerauth_core.applications.models import Application
-from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.tokens.models import Token
 from servicekit.database import insert_ignore
+from servicekit.row_macs import RowMacs
 
 
 # A value, never changed. Not frozen: that makes it five times as dear, and every check makes one.

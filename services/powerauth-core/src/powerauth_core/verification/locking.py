@@ -20,7 +20,6 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.audit.chain.models import AuditChain
 from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.audit.signatures import LOG_COLUMNS, LOG_CONSTANTS
-from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.verification.jobs import Decision, EarlyEnd, LockedActivation
 from powerauth_core.verification.statements import (
     LEAVE_BEHIND,
@@ -39,6 +38,7 @@ from servicekit.batching import Settled
 from servicekit.database import Database, translate_error
 from servicekit.database_errors import judge
 from servicekit.errors import ServiceError
+from servicekit.row_macs import RowMacs
 
 _TOUCH = text(f"{TOUCH}:chain_id")
 

@@ -13,13 +13,13 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit.chain.streams import Turn
-from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.verification.jobs import LockedActivation
 from powerauth_core.verification.statements import LEAVE_BEHIND, READ, TOUCH, activations, left_behind
 from powerauth_core.verification.store import Left
 from servicekit.batching import Settled
 from servicekit.database import Database
 from servicekit.database_errors import judge
+from servicekit.row_macs import RowMacs
 
 PATIENCE_MS = 100
 """How long a batch that holds no locks waits for a row that somebody else changes."""

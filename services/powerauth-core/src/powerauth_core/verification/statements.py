@@ -15,12 +15,12 @@ from powerauth_core.activations.columns import stored_status, stored_texts
 from powerauth_core.activations.models import BOUND_COLUMNS, Activation
 from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.audit.signatures import AUDIT_COLUMNS, CHAIN_COLUMNS, LOG_COLUMNS, LOG_CONSTANTS
-from powerauth_core.kernel.row_macs import RowMacs
 from powerauth_core.verification.jobs import ActivationFacts, Decision, LockedActivation
 from powerauth_core.verification.store import Left
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.generation import generation_of_activation
 from servicekit.additions import json_cells, json_rows
+from servicekit.row_macs import RowMacs
 
 _TABLE = Activation.__tablename__
 _COLUMNS = (

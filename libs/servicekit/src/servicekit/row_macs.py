@@ -1,4 +1,4 @@
-"""Rows that only this core can have written: each has a MAC under a key derived from the master key (D32).
+"""Rows that only this service can have written: each has a MAC under a key derived from the master key (D32).
 
 Somebody who can write to the database but does not have the master key can change such a row, but not so that
 it is used. The MAC is computed where the mapper writes a row and checked where it reads one, so no caller has
@@ -11,8 +11,10 @@ right one by accident; what an unsound row means is for its model to say.
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum, StrEnum
 from typing import Any, ClassVar
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -22,17 +24,24 @@ from sqlalchemy import Connection, String, event
 from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, mapped_column, object_session
 from sqlalchemy.sql.elements import ColumnElement
 
-from powerauth_contracts.enums import CodedEnum
-from powerauth_core.kernel.enums import RowBinding
-from powerauth_protocol.common.encoding import b64encode
-
 SESSION_KEY = "row_macs"
 """Under which a session's ``info`` holds the `RowMacs`; without, rows are neither checked nor given a MAC."""
 
 MAC_TEXT = 64
 _CAPACITY = 20_000
 _KEY_BYTES = 32
-_LABEL = b"powerauth-core row mac 1"
+_LABEL = b"powerauth-core row mac 1"  # as the first rows were bound; a MAC also names its table
+
+
+class RowBinding(StrEnum):
+    """How far the rows of a database are bound by their MACs (D32)."""
+
+    OFF = "off"
+    """Rows are written without a MAC, as before: a release that knows none may run beside."""
+    FILLING = "filling"
+    """New rows have one, those of before are being given one."""
+    COMPLETE = "complete"
+    """A row without one is none of ours."""
 
 
 class RowMacs:
@@ -70,10 +79,11 @@ class RowMacs:
     def mac(self, table: str, content: Sequence[Any]) -> str:
         """Base64 of HMAC-SHA-256 over the compact JSON array of the table's name and the bound values."""
         assert self._key is not None
-        return b64encode(hmac.digest(self._key, to_json((table, *content)), "sha256"))
+        digest = hmac.digest(self._key, to_json((table, *content)), "sha256")
+        return base64.b64encode(digest).decode("ascii")
 
     def fits(self, table: str, content: Sequence[Any], mac: str | None) -> bool:
-        """Whether a row is as this core left it; a row without a MAC is, unless it has to have one."""
+        """Whether a row is as this service left it; a row without a MAC is, unless it has to have one."""
         if self._key is None:
             return True
         if mac is None:
@@ -113,7 +123,7 @@ class BoundRow:
     :cvar BOUND_COLUMNS: what the MAC covers, in its order; the first one is the row's name in alarms
     :cvar LATER_COLUMNS: covered too, each only where it is set: what a later release adds leaves the MACs of
         rows without it as they are
-    :ivar sound: the row is as this core left it; False only for one that was read otherwise
+    :ivar sound: the row is as this service left it; False only for one that was read otherwise
     """
 
     BOUND_COLUMNS: ClassVar[tuple[str, ...]]
@@ -132,8 +142,8 @@ class BoundRow:
 
     def _stored(self, name: str) -> Any:
         value = getattr(self, name)
-        if isinstance(value, CodedEnum):
-            return value.code
+        if isinstance(value, Enum):
+            return getattr(value, "code", value.value)
         # SQL's own NULL stands where a column's default must not be taken.
         return None if isinstance(value, ColumnElement) else value
 
