@@ -17,6 +17,7 @@ from cloud_private_api.settings import CloudSettings
 from enrollment.settings import EnrollmentSettings
 from powerauth_cli.main import app
 from powerauth_core.settings import CoreSettings
+from powerauth_push.settings import PushSettings
 from servicekit.settings import ServiceSettings
 from servicekit.start_rules import FILE_SUFFIX
 
@@ -28,7 +29,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 COMMAND = re.compile(r"(?<![\w./-])powerauth((?: [a-z][a-z|-]*(?![\w./:=]))+)")
-VARIABLE = re.compile(r"(?<![\w…])(CORE|CLOUD|ENROLLMENT)_([A-Z0-9_]*[A-Z0-9])(?![\w=*]*…)")
+VARIABLE = re.compile(r"(?<![\w…])(CORE|CLOUD|ENROLLMENT|PUSH)_([A-Z0-9_]*[A-Z0-9])(?![\w=*]*…)")
 ROW = re.compile(r"^\| ([^|]+) \|", re.MULTILINE)
 REQUIREMENT = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -36,6 +37,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "CORE": CoreSettings,
     "CLOUD": CloudSettings,
     "ENROLLMENT": EnrollmentSettings,
+    "PUSH": PushSettings,
 }
 NO_SETTINGS = {
     "CORE_DATABSE_URL": "misspelt, as an example",
@@ -49,9 +51,10 @@ OWN = {
     "powerauth-core",
     "enrollment",
     "cloud-private-api",
+    "powerauth-push",
 }
 """Packages of this workspace."""
-NAMED_WITHOUT_PREFIX = {"cloud-private-api": "CLOUD", "enrollment": "ENROLLMENT"}
+NAMED_WITHOUT_PREFIX = {"cloud-private-api": "CLOUD", "enrollment": "ENROLLMENT", "push": "PUSH"}
 """READMEs whose table of settings leaves the prefix out."""
 
 

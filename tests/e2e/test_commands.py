@@ -169,6 +169,7 @@ def test_the_demo_names_an_unknown_protocol() -> None:
         ("core", "/rest/v3/signature/verify"),
         ("enrollment", "/pa/v3/activation/create"),
         ("cloud", "/v2/registrations"),
+        ("push", "/push/message/send"),
     ],
 )
 def test_each_service_describes_itself(service: str, path: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from powerauth_contracts.wire import RequestModel
 
-SERVICES = ("powerauth_core", "cloud_private_api", "enrollment")
+SERVICES = ("powerauth_core", "cloud_private_api", "enrollment", "powerauth_push")
 ROLES = {
     "routes": "routes",
     "views": "views",
@@ -131,7 +131,7 @@ def requests_named_in(module: str) -> Iterator[str]:
                 yield name
 
 
-@pytest.mark.parametrize("service", ["powerauth_core", "cloud_private_api"])
+@pytest.mark.parametrize("service", ["powerauth_core", "cloud_private_api", "powerauth_push"])
 def test_no_room_knows_the_container(service: str) -> None:
     knowing = graph().find_modules_that_directly_import(f"{service}.container")
     assert {module.split(".")[1] for module in knowing} <= set(RUNTIME)

@@ -76,6 +76,7 @@ class Service(StrEnum):
     CORE = "core"
     ENROLLMENT = "enrollment"
     CLOUD = "cloud"
+    PUSH = "push"
 
 
 def _tell_version(wanted: bool) -> None:

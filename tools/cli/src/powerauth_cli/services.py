@@ -38,6 +38,7 @@ SERVICES = {
     "core": _Service("powerauth_core", "CoreSettings"),
     "enrollment": _Service("enrollment", "EnrollmentSettings"),
     "cloud": _Service("cloud_private_api", "CloudSettings"),
+    "push": _Service("powerauth_push", "PushSettings"),
 }
 
 

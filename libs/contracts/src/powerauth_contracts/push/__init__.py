@@ -1,0 +1,1 @@
+"""The push service's door (spec/push-api.md)."""

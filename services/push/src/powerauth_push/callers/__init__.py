@@ -1,0 +1,1 @@
+"""Callers of this service and their authentication."""

@@ -1,0 +1,1 @@
+"""One message to many users (spec/push-api.md §15)."""

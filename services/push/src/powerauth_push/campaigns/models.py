@@ -1,0 +1,53 @@
+"""Campaigns and their users (spec/push-api.md §19)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, Integer, String, false, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from powerauth_push.base import Base, sequence_id
+from servicekit.database import UtcTimestamp
+
+
+class Campaign(Base):
+    """One message to many users of an application.
+
+    :ivar app_id: `AppCredentials.id`
+    :ivar message: JSON of the body
+    :ivar state: a `CampaignState`
+    :ivar last_registration_id: the registrations up to this one have been queued
+    :ivar queued_count: messages that were queued; those whose outcome is known are in the other counts
+    """
+
+    __tablename__ = "push_campaign"
+    __table_args__ = (Index("push_campaign_sent", "is_sent"), Index("push_campaign_state", "state"))
+
+    id: Mapped[int] = sequence_id("push_campaign_seq")
+    app_id: Mapped[int] = mapped_column(Integer)
+    message: Mapped[str] = mapped_column(String(4000))
+    is_sent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
+    timestamp_sent: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    timestamp_completed: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    state: Mapped[str] = mapped_column(String(16), default="CREATED", server_default="CREATED")
+    last_registration_id: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    sent_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    failed_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    queued_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+
+
+class CampaignUser(Base):
+    """A user whom a campaign is for."""
+
+    __tablename__ = "push_campaign_user"
+    __table_args__ = (
+        Index("push_campaign_user_once", "campaign_id", "user_id", unique=True),
+        Index("push_campaign_user_detail", "user_id"),
+    )
+
+    id: Mapped[int] = sequence_id("push_campaign_user_seq")
+    campaign_id: Mapped[int] = mapped_column(Integer)
+    user_id: Mapped[str] = mapped_column(String(255))
+    timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)

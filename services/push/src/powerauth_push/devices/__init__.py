@@ -1,0 +1,1 @@
+"""Registrations of devices (spec/push-api.md §6)."""

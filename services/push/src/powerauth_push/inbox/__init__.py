@@ -1,0 +1,1 @@
+"""Stored messages that users read in the app (spec/push-api.md §16)."""

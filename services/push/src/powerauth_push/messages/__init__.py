@@ -1,0 +1,1 @@
+"""Sending of messages (spec/push-api.md §8, §9)."""

@@ -1,0 +1,139 @@
+"""Settings of this service, read from ``PUSH_*`` variables (spec/push-api.md §21). Names carry their unit."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import ClassVar
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from powerauth_push.start_rules import RULES
+from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings, ServiceUrl
+from servicekit.start_rules import Rule
+
+MASTER_KEY_BYTES = 16
+
+
+class StatusSettings(ServiceSettings):
+    """What the status endpoint tells about this installation (§18)."""
+
+    application_name: str = "powerauth-push"
+    application_display_name: str = "PowerAuth Push Server"
+    application_environment: str = ""
+
+
+class CoreConnectionSettings(ServiceSettings):
+    """Where the core is and how to call it. Durations in seconds."""
+
+    core_url: ServiceUrl = "http://localhost:8080/powerauth-java-server"
+    core_username: str = ""
+    core_password: SecretStr = SecretStr("")
+    http_connect_timeout: float = Field(default=5.0, gt=0)
+    http_response_timeout: float = Field(default=60.0, gt=0)
+    http_max_connections: int = Field(default=100, ge=1)
+
+
+class RegistrationSettings(ServiceSettings):
+    """Registration of devices (§6)."""
+
+    registration_multiple_activations_enabled: bool = False
+    """Whether several activations may be registered for one token in one call."""
+    registration_retry_max_attempts: int = Field(default=2, ge=1, le=10)
+    """Attempts in total when registrations of one device collide."""
+    registration_retry_backoff_ms: int = Field(default=100, ge=0)
+
+
+class SendingSettings(ServiceSettings):
+    """How messages are sent, and what happens to those that cannot be sent at once (§8, §20)."""
+
+    apns_use_development: bool = True
+    """Which of Apple's services is used for an application that does not say (§10.1)."""
+    clients_cache_refresh_seconds: float = Field(default=300.0, gt=0)
+    """How long another replica may go on with the old credentials of an application."""
+    send_deadline_seconds: float = Field(default=30.0, gt=0)
+    """How long a synchronous call waits for providers; what is not known then counts as pending."""
+    sends_per_provider: int = Field(default=200, ge=1)
+    """Messages under way to one provider in one process."""
+    delivery_lease_seconds: float = Field(default=120.0, gt=0)
+    """After so long a message whose process is gone is sent by another one; longer than any send takes."""
+    delivery_poll_seconds: float = Field(default=1.0, gt=0)
+    """How often a process looks for due messages when nothing tells of one."""
+    retry_initial_seconds: float = Field(default=5.0, gt=0)
+    retry_longest_seconds: float = Field(default=900.0, gt=0)
+    retry_multiplier: float = Field(default=2.0, ge=1)
+    message_default_validity_seconds: int = Field(default=0, ge=0)
+    """Validity of a message that does not say; 0: the providers' own (§10.3)."""
+    message_retry_seconds: int = Field(default=3_600, ge=0)
+    """For how long a message without an end of its own is tried again."""
+    message_storage_enabled: bool = False
+    """Keep a row of every message to every device (§19)."""
+    message_retention_days: int = Field(default=30, ge=0)
+    """Age after which such rows are deleted; 0 keeps them for ever."""
+    event_max_age_seconds: int = Field(default=600, ge=1)
+    """An older event changes registrations but sends nothing (§7.1)."""
+
+
+class CampaignSettings(ServiceSettings):
+    """How campaigns are sent (§15). Rates in messages per second, 0: no limit."""
+
+    campaign_page_size: int = Field(default=500, ge=1, le=10_000)
+    """Registrations that are queued in one transaction."""
+    campaign_queue_size: int = Field(default=2_000, ge=1)
+    """Messages of one campaign that wait in the queue at most."""
+    campaign_rate_apns: float = Field(default=0, ge=0)
+    campaign_rate_fcm: float = Field(default=0, ge=0)
+    campaign_rate_hms: float = Field(default=0, ge=0)
+
+
+class PushSettings(
+    StatusSettings,
+    CoreConnectionSettings,
+    RegistrationSettings,
+    SendingSettings,
+    CampaignSettings,
+    DatabaseSettings,
+    BusSettings,
+):
+    """All settings. Secrets are also read from the files named by ``PUSH_…_FILE`` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="PUSH_")
+    start_rules: ClassVar[tuple[Rule, ...]] = RULES
+
+    root_path: str = "/powerauth-push-server"
+    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/push.sqlite3")
+    migrate_on_start: bool | None = None
+    """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""
+    jobs_enabled: bool = True
+    """Whether this process sends queued messages and campaigns, and cleans up."""
+    restrict_access: bool = True
+    """Callers need credentials (D3; the original knows none)."""
+    caller_cache_seconds: float = Field(default=30.0, ge=0)
+    """How long a removed caller may still be accepted by another process."""
+    master_encryption_key: SecretStr = SecretStr("")
+    """Base64 of 16 bytes that encrypt and bind credentials at rest; empty: they are stored in clear."""
+
+    @field_validator("master_encryption_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        _decode_key(value)
+        return value
+
+    @property
+    def master_key(self) -> bytes | None:
+        """The 16 bytes of the master encryption key, or None."""
+        return _decode_key(self.master_encryption_key)
+
+
+def _decode_key(value: SecretStr) -> bytes | None:
+    text = value.get_secret_value().strip()
+    if not text:
+        return None
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("the master encryption key is not Base64") from None
+    if len(key) != MASTER_KEY_BYTES:
+        raise ValueError("the master encryption key must be Base64 of 16 bytes")
+    return key

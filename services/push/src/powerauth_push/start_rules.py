@@ -1,0 +1,54 @@
+"""What the settings must be before the push service serves, and what an operator is told about (D3, D5)."""
+
+from __future__ import annotations
+
+from servicekit.start_rules import SECRET_LENGTH, Rule, Weight, is_unprotected, is_weak_key
+
+_CREDENTIALS = "the answer of `powerauth integration create push --door rest`"
+_RANDOM_KEY = "the output of `openssl rand -base64 16`"
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "core_url",
+        lambda settings: "core_url" not in settings.model_fields_set,
+        "where the core is must be said",
+        "https://core.internal/powerauth-java-server",
+    ),
+    Rule(
+        "core_url",
+        lambda settings: is_unprotected(settings.core_url),
+        "credentials and customer data go through the network unencrypted",
+        "https://core.internal/powerauth-java-server",
+        Weight.NEVER,
+    ),
+    Rule(
+        "core_username",
+        lambda settings: not settings.core_username,
+        "the core answers only callers with credentials",
+        _CREDENTIALS,
+    ),
+    Rule(
+        "core_password",
+        lambda settings: len(settings.core_password.get_secret_value()) < SECRET_LENGTH,
+        f"missing, or shorter than {SECRET_LENGTH} characters",
+        _CREDENTIALS,
+    ),
+    Rule(
+        "master_encryption_key",
+        lambda settings: settings.master_key is None,
+        "without it the keys of the push providers lie in the database in clear",
+        _RANDOM_KEY,
+    ),
+    Rule(
+        "master_encryption_key",
+        lambda settings: is_weak_key(settings.master_key),
+        "the key is no random one",
+        _RANDOM_KEY,
+    ),
+    Rule(
+        "restrict_access",
+        lambda settings: not settings.restrict_access,
+        "open access is not for production: everybody in the network could send messages",
+        "true",
+    ),
+)

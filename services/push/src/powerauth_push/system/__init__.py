@@ -1,0 +1,1 @@
+"""What the service tells about itself (spec/push-api.md §18)."""

@@ -1,0 +1,5 @@
+"""The version of this service."""
+
+from importlib.metadata import version
+
+VERSION = version("powerauth-push")

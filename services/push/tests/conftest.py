@@ -1,0 +1,89 @@
+"""Fixtures: the service on a database of its own, with a scripted core in the same process.
+
+Tests run on SQLite. Those that are about the database ask for both dialects:
+``pytestmark = pytest.mark.parametrize("dialect", DIALECTS, indirect=True)``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from push_client import Client, Service, settings_of
+from push_fake_core import FakeCore
+
+from powerauth_push.app import build, create_app
+from powerauth_push.migrations import SCRIPT_LOCATION
+from servicekit import migrations
+from servicekit.calls.client import AsgiTransport
+from servicekit.database import Dialect
+from servicekit.testing import fresh_database
+
+TemplateOf = Callable[[Dialect], Awaitable[str]]
+
+
+@pytest.fixture
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    """SQLite, unless the test is parametrised."""
+    chosen: Dialect = getattr(request, "param", "sqlite")
+    return chosen
+
+
+@pytest_asyncio.fixture(scope="session")
+async def migrated(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[TemplateOf]:
+    """A migrated database of each dialect, to be copied by every test."""
+    made: dict[Dialect, str] = {}
+    async with AsyncExitStack() as stack:
+
+        async def template_of(dialect: Dialect) -> str:
+            if dialect not in made:
+                url = await stack.enter_async_context(
+                    fresh_database(dialect, tmp_path_factory.mktemp("template"))
+                )
+                await migrations.upgrade(url, SCRIPT_LOCATION)
+                made[dialect] = url
+            return made[dialect]
+
+        yield template_of
+
+
+@pytest_asyncio.fixture
+async def database_url(dialect: Dialect, migrated: TemplateOf, tmp_path: Path) -> AsyncGenerator[str]:
+    """A database with the service's tables."""
+    async with fresh_database(dialect, tmp_path, await migrated(dialect)) as url:
+        yield url
+
+
+@pytest.fixture
+def core() -> FakeCore:
+    """A fresh core."""
+    return FakeCore()
+
+
+@pytest.fixture(scope="session")
+def shared_app() -> FastAPI:
+    """The application without its parts: making one takes longer than most tests."""
+    return create_app(settings_of("sqlite://"))
+
+
+@pytest_asyncio.fixture
+async def service(core: FakeCore, database_url: str, shared_app: FastAPI) -> AsyncGenerator[Service]:
+    """The service with default settings; nothing runs beside the requests."""
+    push = build(settings_of(database_url), AsgiTransport(core))
+    shared_app.state.push = push
+    yield Service(shared_app, push, core)
+    await push.database.dispose()
+
+
+@pytest_asyncio.fixture
+async def cloud(service: Service) -> Client:
+    """A caller that may do what the cloud service may."""
+    return await service.caller("cloud")
