@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from powerauth_push.cipher import SecretCipher
 from powerauth_push.core_client import CoreClient
 from powerauth_push.settings import PushSettings
 from servicekit.database import Database
@@ -31,3 +32,10 @@ class WithCore(Protocol):
 
     @property
     def core(self) -> CoreClient: ...
+
+
+class WithCipher(Protocol):
+    """Has `cipher`."""
+
+    @property
+    def cipher(self) -> SecretCipher: ...

@@ -58,7 +58,7 @@ class PushMessage(RequestModel):
     """A message to a user, or to one of the user's activations."""
 
     user_id: Id
-    activation_id: str | None = None
+    activation_id: Annotated[str, Field(max_length=37)] | None = None
     priority: Priority = Priority.HIGH
     attributes: MessageAttributes = Field(default_factory=MessageAttributes)
     body: MessageBody

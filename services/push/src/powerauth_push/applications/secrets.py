@@ -1,0 +1,85 @@
+"""The secrets of an application's row, and what is made of them (D5)."""
+
+from __future__ import annotations
+
+from powerauth_push.applications.models import AppCredentials
+from powerauth_push.applications.rules import apns_credentials
+from powerauth_push.cipher import SecretCipher, SecretUnreadable
+from powerauth_push.providers import credentials
+from powerauth_push.providers.credentials import ApnsCredentials, FcmCredentials, HmsCredentials
+
+APNS, FCM, HMS = "apns", "fcm", "hms"
+PROVIDERS = (APNS, FCM, HMS)
+Credentials = ApnsCredentials | FcmCredentials | HmsCredentials
+
+
+def store_apns_key(cipher: SecretCipher, row: AppCredentials, key: bytes) -> None:
+    """Write a key at Apple."""
+    mode, row.apns_private_key = cipher.encrypt(_parts(row, APNS), key)
+    row.apns_private_key_encryption = mode
+
+
+def store_fcm_key(cipher: SecretCipher, row: AppCredentials, key: bytes) -> None:
+    """Write a service account of Google."""
+    mode, row.fcm_private_key = cipher.encrypt(_parts(row, FCM), key)
+    row.fcm_private_key_encryption = mode
+
+
+def store_hms_secret(cipher: SecretCipher, row: AppCredentials, secret: str) -> None:
+    """Write a client secret at Huawei."""
+    mode, stored = cipher.encrypt(_parts(row, HMS), secret.encode())
+    row.hms_client_secret, row.hms_client_secret_encryption = stored.decode(), mode
+
+
+def configured(row: AppCredentials) -> dict[str, bool]:
+    """Which providers an application has credentials of."""
+    return {
+        APNS: row.apns_private_key is not None,
+        FCM: row.fcm_private_key is not None,
+        HMS: row.hms_client_id is not None and row.hms_client_secret is not None,
+    }
+
+
+def credentials_of(cipher: SecretCipher, row: AppCredentials, provider: str) -> Credentials:
+    """The credentials of a configured provider, ready for use.
+
+    An old installation's may name a token endpoint of its own, which was not looked at when it was stored.
+
+    :raises SecretUnreadable: others have written the row, or the secret cannot be read
+    :raises CredentialsRefused: they can never work
+    """
+    if not row.sound:
+        raise SecretUnreadable("others have written the row")
+    if provider == APNS:
+        key = _secret(cipher, row, APNS, row.apns_private_key, row.apns_private_key_encryption)
+        return apns_credentials(
+            row.apns_bundle or "",
+            row.apns_team_id or "",
+            row.apns_key_id or "",
+            row.apns_environment,
+            key,
+        )
+    if provider == FCM:
+        file = _secret(cipher, row, FCM, row.fcm_private_key, row.fcm_private_key_encryption)
+        return credentials.fcm_account(row.fcm_project_id or "", file, any_token_url=True)
+    stored = None if row.hms_client_secret is None else row.hms_client_secret.encode()
+    secret = _secret(cipher, row, HMS, stored, row.hms_client_secret_encryption)
+    return credentials.hms_client(row.hms_project_id or "", row.hms_client_id or "", secret.decode())
+
+
+def protect(cipher: SecretCipher, row: AppCredentials) -> None:
+    """Encrypt what stands in clear."""
+    if row.apns_private_key is not None and not row.apns_private_key_encryption:
+        store_apns_key(cipher, row, row.apns_private_key)
+    if row.fcm_private_key is not None and not row.fcm_private_key_encryption:
+        store_fcm_key(cipher, row, row.fcm_private_key)
+    if row.hms_client_secret is not None and not row.hms_client_secret_encryption:
+        store_hms_secret(cipher, row, row.hms_client_secret)
+
+
+def _secret(cipher: SecretCipher, row: AppCredentials, kind: str, stored: bytes | None, mode: int) -> bytes:
+    return b"" if stored is None else cipher.decrypt(mode, _parts(row, kind), stored)
+
+
+def _parts(row: AppCredentials, kind: str) -> tuple[str, ...]:
+    return "push-credentials", kind, row.app_id
