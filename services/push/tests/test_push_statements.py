@@ -1,0 +1,90 @@
+"""What enrollment asks for phones: only with the core's statement, and only once (D1 rule 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from push_client import Client, Service
+from push_fake_core import FakeCore
+from push_phones import application
+from sqlalchemy import select
+
+from powerauth_push.callers.rules import Scope
+from powerauth_push.devices.models import DeviceRegistration
+
+CREATE = "/push/device/create"
+ACTION = "push/device/register"
+DEVICE = {"appId": "app-1", "token": "token", "platform": "ios", "activationId": "a"}
+
+
+async def enrollment(service: Service, cloud: Client) -> Client:
+    await application(cloud)
+    service.core.activation("a")
+    service.core.activation("b", "user-2")
+    return await service.caller("enrollment", Scope.ENROLLMENT)
+
+
+async def test_a_statement_says_whose_the_token_is_and_is_good_once(service: Service, cloud: Client) -> None:
+    client = await enrollment(service, cloud)
+    headers = service.core.statement("a", ACTION)
+    await client.ok("POST", CREATE, DEVICE | {"userId": "somebody", "activationStatus": "ACTIVE"}, headers)
+    async with service.push.database.read() as session:
+        assert await session.scalar(select(DeviceRegistration.user_id)) == "user-1"
+    assert "activation/status" not in service.core.asked
+    assert await client.refused("POST", CREATE, DEVICE, headers) == (403, "HTTP_403")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "inbox/count"},
+        {"exp": 1},
+        {"iss": "/somebody"},
+        {"exp": 99_999_999_999},
+        {"jti": None},
+        {"userId": None},
+        {"activationId": "b"},
+        {"applicationId": "app-2"},
+    ],
+    ids=lambda claims: next(iter(claims)),
+)
+async def test_another_statement_is_refused(service: Service, cloud: Client, claims: dict[str, Any]) -> None:
+    client = await enrollment(service, cloud)
+    headers = service.core.statement("a", ACTION, **claims)
+    assert await client.refused("POST", CREATE, DEVICE, headers) == (403, "HTTP_403")
+
+
+async def test_forged_and_missing_statements_are_refused_and_new_keys_learnt(
+    service: Service, cloud: Client
+) -> None:
+    client = await enrollment(service, cloud)
+    forged = service.core.statement("a", ACTION, key=FakeCore().key)
+    assert await client.refused("POST", CREATE, DEVICE, forged) == (403, "HTTP_403")
+    assert await client.refused("POST", CREATE, DEVICE) == (403, "HTTP_403")
+    garbage = {"X-PowerAuth-Statement": "a.b.c"}
+    assert await client.refused("POST", CREATE, DEVICE, garbage) == (403, "HTTP_403")
+    assert service.core.asked.count("statement/keys") == 1, "a stranger's key asks the core once in a while"
+    await client.ok("POST", CREATE, DEVICE, service.core.statement("a", ACTION))
+
+
+async def test_the_credential_of_the_dmz_opens_nothing_else(service: Service, cloud: Client) -> None:
+    client = await enrollment(service, cloud)
+    headers = service.core.statement("a", ACTION)
+    for method, path in (
+        ("POST", "/push/message/send"),
+        ("GET", "/admin/app/list"),
+        ("GET", "/push/campaign/list"),
+        ("POST", "/inbox/messages"),
+        ("POST", "/push/device/delete"),
+        ("GET", "/push/service/status"),
+        ("GET", "/push/nothing"),
+    ):
+        assert await client.refused(method, path, {}, headers) == (403, "HTTP_403"), path
+
+
+async def test_strangers_learn_nothing(service: Service) -> None:
+    for auth in (service.anonymous(), Client(service.app, ("nobody", "secret"))):
+        for path in ("/push/service/status", "/push/nothing", "/admin/app/list"):
+            assert await auth.refused("GET", path) == (401, "HTTP_401")
+    assert (await service.anonymous().send("GET", "/nothing")).status_code == 404
