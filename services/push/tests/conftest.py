@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from push_client import Client, Service, settings_of
 from push_fake_core import FakeCore
+from push_fake_providers import FakeProviders
 
 from powerauth_push.app import build, create_app
 from powerauth_push.migrations import SCRIPT_LOCATION
@@ -68,6 +69,12 @@ def core() -> FakeCore:
     return FakeCore()
 
 
+@pytest.fixture
+def providers() -> FakeProviders:
+    """Fresh providers."""
+    return FakeProviders()
+
+
 @pytest.fixture(scope="session")
 def shared_app() -> FastAPI:
     """The application without its parts: making one takes longer than most tests."""
@@ -75,11 +82,15 @@ def shared_app() -> FastAPI:
 
 
 @pytest_asyncio.fixture
-async def service(core: FakeCore, database_url: str, shared_app: FastAPI) -> AsyncGenerator[Service]:
+async def service(
+    core: FakeCore, providers: FakeProviders, database_url: str, shared_app: FastAPI
+) -> AsyncGenerator[Service]:
     """The service with default settings; nothing runs beside the requests."""
-    push = build(settings_of(database_url), AsgiTransport(core))
+    push = build(settings_of(database_url), AsgiTransport(core), providers)
     shared_app.state.push = push
-    yield Service(shared_app, push, core)
+    yield Service(shared_app, push, core, providers)
+    await push.dispatcher.stop()
+    await push.senders.close()
     await push.database.dispose()
 
 

@@ -6,16 +6,29 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import cache, partial
+from uuid import UUID
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
+from powerauth_push.applications.known import ApplicationNumbers
+from powerauth_push.applications.routes import router as applications_router
+from powerauth_push.applications.secrets import Credentials
 from powerauth_push.callers.door import CallerAuthentication
 from powerauth_push.callers.service import CallerCache
+from powerauth_push.campaigns import repository as campaigns
+from powerauth_push.cipher import SecretCipher
 from powerauth_push.container import Push
 from powerauth_push.core_client import CoreClient
+from powerauth_push.devices.routes import router as devices_router
+from powerauth_push.dispatch import repository as messages
+from powerauth_push.dispatch.dispatcher import Dispatcher
+from powerauth_push.dispatch.senders import Sender, SenderFactory, Senders
 from powerauth_push.errors import PUSH_FAMILY
+from powerauth_push.messages.routes import router as messages_router
 from powerauth_push.migrations import SCRIPT_LOCATION
+from powerauth_push.providers.messages import Device, Message
+from powerauth_push.providers.outcomes import Outcome, failed
 from powerauth_push.settings import PushSettings
 from powerauth_push.statements import repository as statements
 from powerauth_push.statements.service import Statements
@@ -36,7 +49,12 @@ NAME = "powerauth-push"
 CLEANUP_SECONDS = 6 * 3600.0
 STATEMENT_CLEANUP_SECONDS = 60.0
 
-ROUTERS: tuple[APIRouter, ...] = (system_router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    devices_router,
+    messages_router,
+    applications_router,
+    system_router,
+)
 
 
 def create_app(
@@ -44,14 +62,16 @@ def create_app(
     *,
     core_transport: Transport | None = None,
     bus: Bus | None = None,
+    factory: SenderFactory | None = None,
 ) -> FastAPI:
     """The application.
 
     :param core_transport: how to reach the core, by default over the network
     :param bus: a bus that others share and manage, by default one of our own by its URL
+    :param factory: makes what sends, by default to the real providers
     """
     settings = settings or embedded_settings(PushSettings)
-    push = build(settings, core_transport)
+    push = build(settings, core_transport, factory)
 
     async def database_is_usable() -> None:
         await needed_schema().confirm(app.state.push.database)
@@ -80,7 +100,11 @@ def create_app(
     return app
 
 
-def build(settings: PushSettings, core_transport: Transport | None = None) -> Push:
+def build(
+    settings: PushSettings,
+    core_transport: Transport | None = None,
+    factory: SenderFactory | None = None,
+) -> Push:
     """The parts of the service, connected but not started."""
     database = open_database(settings)
     core = CoreClient(
@@ -91,10 +115,18 @@ def build(settings: PushSettings, core_transport: Transport | None = None) -> Pu
             transport=core_transport or NetworkTransport(max_connections=settings.http_max_connections),
         )
     )
+    cipher = SecretCipher(settings.master_key)
+    senders = Senders(
+        database, cipher, factory or provider_factory(settings), settings.clients_cache_refresh_seconds
+    )
     return Push(
         settings=settings,
         database=database,
         core=core,
+        cipher=cipher,
+        applications=ApplicationNumbers(database),
+        senders=senders,
+        dispatcher=Dispatcher(settings, database, senders, campaigns.count),
         callers=CallerCache(database, settings.caller_cache_seconds),
         statements=Statements(database, core),
     )
@@ -127,6 +159,7 @@ async def running(push: Push, shared_bus: Bus | None) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(push.database.dispose)
         stack.push_async_callback(push.core.close)
+        stack.push_async_callback(push.senders.close)
         if _migrates_on_start(push):
             await migrations.upgrade(push.settings.migrate_url, SCRIPT_LOCATION)
         await needed_schema().require(push.database)
@@ -134,7 +167,9 @@ async def running(push: Push, shared_bus: Bus | None) -> AsyncGenerator[None]:
         if shared_bus is None:
             await bus.start()
             stack.push_async_callback(bus.close)
+        stack.push_async_callback(push.dispatcher.stop)
         if push.settings.jobs_enabled:
+            push.dispatcher.start()
             jobs = JobRunner(push.database, scheduled(push))
             await jobs.start()
             stack.push_async_callback(jobs.stop)
@@ -153,6 +188,7 @@ def scheduled(push: Push) -> list[Job]:
     return [
         Job("inbox-cleanup", CLEANUP_SECONDS, partial(_forget_events, push)),
         Job("statement-cleanup", STATEMENT_CLEANUP_SECONDS, partial(_forget_statements, push)),
+        Job("message-cleanup", CLEANUP_SECONDS, partial(_forget_messages, push)),
     ]
 
 
@@ -161,6 +197,38 @@ async def _forget_events(push: Push) -> None:
         await inbox.forget_before(session, clock.now() - inbox.RETENTION)
 
 
+async def _forget_messages(push: Push) -> None:
+    days = push.settings.message_retention_days
+    if not days:
+        return
+    deleted = 1
+    while deleted:
+        async with push.database.transaction() as session:
+            deleted = await messages.forget_records_before(session, clock.now() - timedelta(days=days))
+
+
 async def _forget_statements(push: Push) -> None:
     async with push.database.transaction() as session:
         await statements.forget_before(session, clock.now() - timedelta(minutes=1))
+
+
+def provider_factory(settings: PushSettings) -> SenderFactory:
+    """What sends to the real providers."""
+    return Unconnected()
+
+
+class Unconnected:
+    """Sends nothing: there is no way to a provider."""
+
+    def make(self, application: str, provider: str, credentials: Credentials) -> Sender:
+        """A sender whose messages fail."""
+        return self
+
+    async def deliver(
+        self, message: Message, device: Device, delivery: UUID, attempts_before: int = 0
+    ) -> Outcome:
+        """It fails."""
+        return failed("no provider")
+
+    async def close(self, grace_seconds: float = 0.0) -> None:
+        """There is nothing to close."""

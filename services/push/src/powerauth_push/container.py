@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from powerauth_push.applications.known import ApplicationNumbers
 from powerauth_push.callers.service import CallerCache
+from powerauth_push.cipher import SecretCipher
 from powerauth_push.core_client import CoreClient
+from powerauth_push.dispatch.dispatcher import Dispatcher
+from powerauth_push.dispatch.senders import Senders
 from powerauth_push.settings import PushSettings
 from powerauth_push.statements.service import Statements
 from servicekit.database import Database
@@ -18,5 +22,9 @@ class Push:
     settings: PushSettings
     database: Database
     core: CoreClient
+    cipher: SecretCipher
+    applications: ApplicationNumbers
+    senders: Senders
+    dispatcher: Dispatcher
     callers: CallerCache
     statements: Statements

@@ -96,11 +96,15 @@ class PushRouter(APIRouter):
                     response_model=_documented(call.answer),
                     description=call.meaning,
                     name=handler.__name__,
-                    operation_id=f"{handler.__name__}_{method.lower()}",
+                    operation_id=_operation_id(method, call.path),
                 )
             return handler
 
         return serve
+
+
+def _operation_id(method: str, path: str) -> str:
+    return method.lower() + path.replace("/", "_").replace("{id}", "id").replace("-", "_")
 
 
 def _documented(content: Any) -> Any:

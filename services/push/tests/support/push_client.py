@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 from push_fake_core import ROOT, SECRET, USER, FakeCore
+from push_fake_providers import FakeProviders
 from pydantic import SecretStr
 
 from powerauth_push.callers import service as callers
@@ -68,6 +69,7 @@ class Service:
     app: FastAPI
     push: Push
     core: FakeCore
+    providers: FakeProviders
 
     def anonymous(self, **headers: str) -> Client:
         """A client without credentials."""

@@ -99,4 +99,5 @@ _STATUS = {
     "timestampCreated": 0,
     "timestampLastUsed": 0,
     "encryptedStatusBlob": "",
+    "version": 3,
 }

@@ -60,8 +60,6 @@ class Delivery(Base):
     message_id: Mapped[int | None] = mapped_column(Integer)
     campaign_id: Mapped[int | None] = mapped_column(Integer)
     message: Mapped[str] = mapped_column(Text)
-    is_personal: Mapped[bool]
-    valid_until: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(32))
     timestamp_due: Mapped[datetime] = mapped_column(UtcTimestamp)

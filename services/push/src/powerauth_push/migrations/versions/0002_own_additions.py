@@ -106,8 +106,6 @@ def _messages() -> None:
         sa.Column("message_id", sa.Integer),
         sa.Column("campaign_id", sa.Integer),
         sa.Column("message", sa.Text, nullable=False),
-        sa.Column("is_personal", sa.Boolean, nullable=False),
-        sa.Column("valid_until", TS),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("lease_owner", sa.String(32)),
         sa.Column("timestamp_due", TS, nullable=False),

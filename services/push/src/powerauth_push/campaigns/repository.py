@@ -1,0 +1,182 @@
+"""Queries for campaigns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Integer, Table, bindparam, delete, exists, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from powerauth_contracts.push.campaigns import CampaignState
+from powerauth_push.applications.models import AppCredentials
+from powerauth_push.campaigns.models import Campaign, CampaignUser
+from powerauth_push.devices.models import DeviceRegistration
+from powerauth_push.dispatch.models import Delivery
+from servicekit.database import Dialect, for_update
+
+_CAMPAIGN = cast(Table, Campaign.__table__)
+_USERS = cast(Table, CampaignUser.__table__)
+_SLICE = 1_000
+
+
+async def find(session: AsyncSession, number: int) -> tuple[Campaign, str] | None:
+    """A campaign and the id of its application."""
+    statement = (
+        select(Campaign, AppCredentials.app_id)
+        .join(AppCredentials, AppCredentials.id == Campaign.app_id)
+        .where(Campaign.id == number)
+    )
+    found = (await session.execute(statement)).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
+async def lock(session: AsyncSession, dialect: Dialect, number: int) -> Campaign | None:
+    """A campaign, locked until the end of the transaction."""
+    statement = select(Campaign).where(Campaign.id == number)
+    return await session.scalar(for_update(statement, dialect))
+
+
+async def list_all(session: AsyncSession, *, sent_too: bool) -> Sequence[tuple[Campaign, str]]:
+    """Campaigns with the ids of their applications, oldest first."""
+    statement = (
+        select(Campaign, AppCredentials.app_id)
+        .join(AppCredentials, AppCredentials.id == Campaign.app_id)
+        .order_by(Campaign.id)
+    )
+    if not sent_too:
+        statement = statement.where(Campaign.is_sent.is_(False))
+    return [(row, app_id) for row, app_id in (await session.execute(statement)).all()]
+
+
+async def running(session: AsyncSession) -> Sequence[int]:
+    """The campaigns that are being sent."""
+    statement = select(Campaign.id).where(Campaign.state == CampaignState.RUNNING).order_by(Campaign.id)
+    return (await session.scalars(statement)).all()
+
+
+async def remove(session: AsyncSession, number: int) -> bool:
+    """Delete a campaign with its users and what is queued of it; whether there was one."""
+    await session.execute(delete(CampaignUser).where(CampaignUser.campaign_id == number))
+    await drop_queued(session, number)
+    deleted = await session.execute(delete(Campaign).where(Campaign.id == number).returning(Campaign.id))
+    return deleted.first() is not None
+
+
+async def add_users(
+    session: AsyncSession, dialect: Dialect, number: int, users: Collection[str], now: datetime
+) -> None:
+    """Add users, each once."""
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    rows = [{"campaign_id": number, "user_id": user, "timestamp_created": now} for user in users]
+    connection = await session.connection()
+    statement = insert(_USERS).on_conflict_do_nothing(index_elements=["campaign_id", "user_id"])
+    for start in range(0, len(rows), _SLICE):
+        await connection.execute(statement, rows[start : start + _SLICE])
+
+
+async def remove_users(session: AsyncSession, number: int, users: Sequence[str]) -> None:
+    """Remove users."""
+    for start in range(0, len(users), _SLICE):
+        some = users[start : start + _SLICE]
+        await session.execute(
+            delete(CampaignUser).where(CampaignUser.campaign_id == number, CampaignUser.user_id.in_(some))
+        )
+
+
+async def users(session: AsyncSession, number: int, offset: int, limit: int) -> Sequence[str]:
+    """Users of a campaign, in the order in which they were added."""
+    statement = (
+        select(CampaignUser.user_id)
+        .where(CampaignUser.campaign_id == number)
+        .order_by(CampaignUser.id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def next_devices(
+    session: AsyncSession, campaign: Campaign, limit: int
+) -> tuple[Sequence[DeviceRegistration], int | None]:
+    """The active registrations of the campaign's users behind the last one, in the order of their numbers.
+
+    A token gets one message, however many activations are registered at it. Also the number up to which the
+    campaign has come then; None: there are no more.
+    """
+    page = await session.scalars(_of_users(campaign).order_by(DeviceRegistration.id).limit(limit))
+    rows = page.all()
+    return rows, rows[-1].id if rows else None
+
+
+def _of_users(campaign: Campaign) -> Any:
+    device, earlier = DeviceRegistration, aliased(DeviceRegistration)
+    is_addressed = exists().where(
+        CampaignUser.campaign_id == campaign.id, CampaignUser.user_id == device.user_id
+    )
+    earlier_is_addressed = exists().where(
+        CampaignUser.campaign_id == campaign.id, CampaignUser.user_id == earlier.user_id
+    )
+    has_earlier = exists().where(
+        earlier.app_id == device.app_id,
+        earlier.push_token_digest == device.push_token_digest,
+        earlier.platform == device.platform,
+        earlier.is_active,
+        earlier.id < device.id,
+        earlier_is_addressed,
+    )
+    return select(device).where(
+        device.app_id == campaign.app_id,
+        device.id > campaign.last_registration_id,
+        device.is_active,
+        is_addressed,
+        ~has_earlier,
+    )
+
+
+async def queued(session: AsyncSession, number: int) -> int:
+    """How many messages of a campaign are in the queue."""
+    statement = select(func.count(Delivery.id)).where(Delivery.campaign_id == number)
+    return int(await session.scalar(statement) or 0)
+
+
+async def set_due(session: AsyncSession, number: int, due: datetime) -> None:
+    """Move what nobody is sending of a campaign."""
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.campaign_id == number, Delivery.lease_owner.is_(None))
+        .values(timestamp_due=due)
+    )
+
+
+async def drop_queued(session: AsyncSession, number: int) -> int:
+    """Take what nobody is sending of a campaign out of the queue; how many."""
+    dropped = await session.execute(
+        delete(Delivery)
+        .where(Delivery.campaign_id == number, Delivery.lease_owner.is_(None))
+        .returning(Delivery.id)
+    )
+    return len(dropped.all())
+
+
+async def count(session: AsyncSession, counts: Mapping[int, Counter[str]]) -> None:
+    """Add to the counts of campaigns."""
+    if not counts:
+        return
+    connection = await session.connection()
+    await connection.execute(
+        update(_CAMPAIGN)
+        .where(_CAMPAIGN.c.id == bindparam("number"))
+        .values(
+            sent_count=_CAMPAIGN.c.sent_count + bindparam("sent", type_=Integer),
+            failed_count=_CAMPAIGN.c.failed_count + bindparam("failed", type_=Integer),
+        ),
+        [
+            {"number": number, "sent": counted["sent"], "failed": counted["failed"]}
+            for number, counted in sorted(counts.items())
+        ],
+    )

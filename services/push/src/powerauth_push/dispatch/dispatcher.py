@@ -1,0 +1,267 @@
+"""Sends what is queued (spec/push-api.md §8, §20).
+
+Any number of processes send at the same time. Whoever takes a message over writes itself into its row, with
+the moment from which others may take it: a killed process delays what it had under way and loses nothing, and
+that alone may be sent twice. A campaign's message is not sent again when nobody knows what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from powerauth_push.applications.secrets import PROVIDERS
+from powerauth_push.devices.models import DeviceRegistration
+from powerauth_push.dispatch import repository, rules
+from powerauth_push.dispatch.repository import Claimed
+from powerauth_push.dispatch.rules import Outgoing
+from powerauth_push.dispatch.senders import Senders
+from powerauth_push.dispatch.settlement import CountCampaigns, Settled, settle
+from powerauth_push.dispatch.stored import read_message
+from powerauth_push.providers.messages import Device, Environment
+from powerauth_push.providers.outcomes import Outcome, Verdict
+from powerauth_push.settings import PushSettings
+from servicekit import clock, metrics
+from servicekit.batching import BatchQueue
+from servicekit.database import Database
+from servicekit.errors import Unavailable
+from servicekit.logs import get_logger
+
+_log = get_logger(__name__)
+
+_SETTLED_TOGETHER = 200
+_SHORTEST_WAIT_SECONDS = 0.01
+_DATABASE_PAUSE_SECONDS = 1.0
+
+
+class Dispatcher:
+    """Sends, a bounded number of messages to each provider at a time, and writes the outcomes."""
+
+    def __init__(
+        self, settings: PushSettings, database: Database, senders: Senders, count: CountCampaigns
+    ) -> None:
+        """:param count: adds to the counts of campaigns"""
+        self._count = count
+        self._settings = settings
+        self._database = database
+        self._senders = senders
+        self.owner = secrets.token_hex(16)
+        self._wakes = {provider: asyncio.Event() for provider in PROVIDERS}
+        self._under_way: dict[str, set[asyncio.Task[None]]] = {provider: set() for provider in PROVIDERS}
+        self._settling = BatchQueue(_several, self._settle, in_flight=1)
+        self._loops: list[asyncio.Task[None]] = []
+        self._kept: set[asyncio.Task[Outcome]] = set()
+        self._stopping = asyncio.Event()
+        self._look = asyncio.Event()
+        self._outcomes = metrics.counter("push_messages", "Messages to devices", ["provider", "outcome"])
+
+    def start(self) -> None:
+        """Send what is queued from now on."""
+        self._loops = [
+            asyncio.create_task(self._serve(provider), name=f"push to {provider}") for provider in PROVIDERS
+        ]
+        self._loops.append(asyncio.create_task(self._watch(), name="push queue"))
+
+    async def stop(self) -> None:
+        """Take nothing more, let what is under way end within the grace period, and write its outcomes."""
+        self._stopping.set()
+        self._look.set()
+        self.wake(*PROVIDERS)
+        await asyncio.gather(*self._loops)
+        tasks: set[asyncio.Task[Any]] = set(self._kept).union(*self._under_way.values())
+        if tasks:
+            _done, late = await asyncio.wait(tasks, timeout=self._settings.graceful_shutdown_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        while self._settling.workers:
+            await asyncio.gather(*self._settling.workers)
+
+    def wake(self, *providers: str) -> None:
+        """Something may be due."""
+        for provider in providers:
+            self._wakes[provider].set()
+
+    async def attempt(self, item: Outgoing) -> Outcome:
+        """Send a message and write what becomes of it; one that may be tried again is in the queue then.
+
+        :raises Unavailable: that could not be written
+        """
+        settled = Settled(item, await self._outcome(item), asyncio.get_running_loop().create_future())
+        self._settling.put(settled)
+        await settled.written
+        return settled.outcome
+
+    def keep(self, tasks: Iterable[asyncio.Task[Outcome]]) -> None:
+        """Let attempts end that nobody waits for any more."""
+        for task in tasks:
+            self._kept.add(task)
+            task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Outcome]) -> None:
+        self._kept.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("outcome not written", reason=type(error).__name__)
+
+    async def run_due(self) -> int:
+        """Send all that is due now and wait for it; how many messages were taken."""
+        total = 0
+        for provider in PROVIDERS:
+            while taken := await self._claim(provider, self._settings.sends_per_provider):
+                await asyncio.gather(*(self.attempt(_outgoing(claimed)) for claimed in taken))
+                total += len(taken)
+        return total
+
+    async def _serve(self, provider: str) -> None:
+        wake, tasks = self._wakes[provider], self._under_way[provider]
+        while not self._stopping.is_set():
+            wake.clear()
+            free = self._settings.sends_per_provider - len(tasks)
+            taken = await self._taken(provider, free) if free else []
+            for claimed in taken:
+                task = asyncio.create_task(self._send(_outgoing(claimed)))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            if free and len(taken) == free:
+                wake.set()  # there may be more
+                if tasks:
+                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                continue
+            await wake.wait()
+
+    async def _send(self, item: Outgoing) -> None:
+        with suppress(Unavailable):
+            await self.attempt(item)
+
+    async def _taken(self, provider: str, limit: int) -> list[Claimed]:
+        try:
+            return await self._claim(provider, limit)
+        except Unavailable as error:
+            _log.warning("push queue not read", reason=str(error))
+            await self._pause(_DATABASE_PAUSE_SECONDS)
+            return []
+
+    async def _claim(self, provider: str, limit: int) -> list[Claimed]:
+        now = clock.now()
+        until = now + timedelta(seconds=self._settings.delivery_lease_seconds)
+        async with self._database.transaction() as session:
+            return await repository.claim(
+                session, self._database.dialect, provider, self.owner, now, until, limit
+            )
+
+    async def _watch(self) -> None:
+        """Wake the providers whose messages become due, those of other processes too."""
+        longest = self._settings.delivery_poll_seconds
+        while not self._stopping.is_set():
+            self._look.clear()
+            wait = longest
+            try:
+                async with self._database.read() as session:
+                    due = await repository.next_due(session, PROVIDERS)
+            except Unavailable as error:
+                _log.warning("push queue not read", reason=str(error))
+                due = {}
+            for provider, moment in due.items():
+                left = (moment - clock.now()).total_seconds()
+                if left <= 0:
+                    self.wake(provider)
+                else:
+                    wait = min(wait, max(left, _SHORTEST_WAIT_SECONDS))
+            await _first_of(self._look, wait)
+
+    async def _pause(self, seconds: float) -> None:
+        await _first_of(self._stopping, seconds)
+
+    async def _outcome(self, item: Outgoing) -> Outcome:
+        refusal = rules.refusal(item, clock.now())
+        if refusal is not None:
+            return refusal
+        assert item.device is not None
+        try:
+            sender = await self._senders.of(item.app_number, item.provider)
+            if isinstance(sender, Outcome):
+                return sender
+            return await sender.deliver(item.message, item.device, item.key, item.attempts)
+        except Unavailable as error:
+            _log.warning("message put off", provider=item.provider, reason=str(error))
+            return Outcome(Verdict.LATER, "unavailable")
+        except Exception:
+            _log.exception("message not sent", provider=item.provider)
+            return Outcome(Verdict.LATER, "unexpected", uncertain=True)
+
+    async def _settle(self, batch: list[Settled]) -> None:
+        """Write outcomes, and go on trying while the database is away: what is not written is sent again."""
+        for settled in batch:
+            self._outcomes.labels(settled.item.provider, settled.outcome.verdict.value).inc()
+        while True:
+            try:
+                async with self._database.transaction() as session:
+                    await settle(session, self.owner, self._settings, batch, self._count)
+                break
+            except Unavailable as error:
+                _log.warning("outcomes not written", reason=str(error), messages=len(batch))
+                if self._stopping.is_set():
+                    _fail(batch, error)
+                    return
+                await self._pause(_DATABASE_PAUSE_SECONDS)
+            except Exception as error:
+                _log.exception("outcomes not written", messages=len(batch))
+                _fail(batch, error)
+                return
+        for settled in batch:
+            if not settled.written.done():
+                settled.written.set_result(None)
+        if any(settled.outcome.verdict is Verdict.LATER for settled in batch):
+            self._look.set()
+
+
+async def _first_of(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def _several(waiting: deque[Settled]) -> list[Settled]:
+    return [waiting.popleft() for _ in range(min(len(waiting), _SETTLED_TOGETHER))]
+
+
+def _fail(batch: Iterable[Settled], error: Exception) -> None:
+    for settled in batch:
+        if not settled.written.done():
+            settled.written.set_exception(error)
+
+
+def _outgoing(claimed: Claimed) -> Outgoing:
+    row, registration = claimed.row, claimed.registration
+    return Outgoing(
+        key=UUID(row.delivery_key),
+        provider=row.provider,
+        app_number=row.app_id,
+        registration=row.device_registration_id,
+        device=None if registration is None else device_of(registration),
+        active=registration is not None and registration.is_active,
+        message=read_message(row.message),
+        text=row.message,
+        created=row.timestamp_created,
+        row=row.id,
+        record=row.message_id,
+        campaign=row.campaign_id,
+        attempts=row.attempts,
+        lost=claimed.lost,
+    )
+
+
+def device_of(registration: DeviceRegistration) -> Device:
+    """The phone of a registration; an environment that is none counts as not given."""
+    known = {item.value: item for item in Environment}
+    return Device(
+        token=registration.push_token,
+        environment=known.get((registration.environment or "").lower()),
+        registered_at=registration.timestamp_last_registered,
+    )

@@ -1,0 +1,135 @@
+"""Queries of the queue and the log."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, Table, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_push.devices.models import DeviceRegistration
+from powerauth_push.dispatch.models import Delivery, MessageRecord
+from powerauth_push.dispatch.rules import MessageStatus
+from servicekit.database import Dialect, for_update
+
+_CLEANUP_BATCH = 1_000
+_DELIVERY = cast(Table, Delivery.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A row of the queue that this process sends now.
+
+    :ivar registration: None: it is gone
+    :ivar lost: somebody had it and was not heard of any more
+    """
+
+    row: Delivery
+    registration: DeviceRegistration | None
+    lost: bool
+
+
+async def add(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Queue messages."""
+    if rows:
+        await session.execute(insert(_DELIVERY), [dict(row) for row in rows])
+
+
+async def claim(
+    session: AsyncSession,
+    dialect: Dialect,
+    provider: str,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    limit: int,
+) -> list[Claimed]:
+    """Take due messages over, the ones due longest first; what another process holds is passed over.
+
+    :param until: when others may take them over again
+    """
+    statement = (
+        select(Delivery)
+        .where(Delivery.provider == provider, Delivery.timestamp_due <= now)
+        .order_by(Delivery.timestamp_due, Delivery.id)
+        .limit(limit)
+    )
+    rows = (await session.scalars(for_update(statement, dialect, skip_locked=True))).all()
+    if not rows:
+        return []
+    ids = [row.device_registration_id for row in rows]
+    registered = await session.scalars(select(DeviceRegistration).where(DeviceRegistration.id.in_(ids)))
+    registrations = {found.id: found for found in registered}
+    await session.execute(
+        update(_DELIVERY)
+        .where(_DELIVERY.c.id.in_([row.id for row in rows]))
+        .values(lease_owner=owner, timestamp_due=until, attempts=_DELIVERY.c.attempts + 1)
+    )
+    return [
+        Claimed(row, registrations.get(row.device_registration_id), row.lease_owner is not None)
+        for row in rows
+    ]
+
+
+async def next_due(session: AsyncSession, providers: Sequence[str]) -> dict[str, datetime]:
+    """When the next message to each of the providers is due, if there is one."""
+    first = func.min(Delivery.timestamp_due)
+    probes = [select(first).where(Delivery.provider == provider).scalar_subquery() for provider in providers]
+    found = (await session.execute(select(*probes))).one()
+    return {provider: due for provider, due in zip(providers, found, strict=True) if due is not None}
+
+
+async def finish(session: AsyncSession, owner: str, ids: Collection[int]) -> set[int]:
+    """Take messages out of the queue; those that were this owner's still."""
+    if not ids:
+        return set()
+    statement = (
+        delete(Delivery).where(Delivery.id.in_(ids), Delivery.lease_owner == owner).returning(Delivery.id)
+    )
+    return set((await session.execute(statement)).scalars())
+
+
+async def postpone(session: AsyncSession, owner: str, due: Mapping[int, datetime]) -> None:
+    """Let messages wait until they are due, unless somebody else has taken them over."""
+    if not due:
+        return
+    connection = await session.connection()
+    await connection.execute(
+        update(_DELIVERY)
+        .where(_DELIVERY.c.id == bindparam("row"), _DELIVERY.c.lease_owner == owner)
+        .values(lease_owner=None, timestamp_due=bindparam("due")),
+        [{"row": row, "due": moment} for row, moment in due.items()],
+    )
+
+
+async def add_records(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Write into the log; the numbers of the rows, in their order."""
+    if not rows:
+        return []
+    statement = insert(MessageRecord).returning(MessageRecord.id, sort_by_parameter_order=True)
+    return list((await session.execute(statement, [dict(row) for row in rows])).scalars())
+
+
+async def set_status(session: AsyncSession, status: MessageStatus, records: Collection[int]) -> None:
+    """Write what became of messages into the log."""
+    if records:
+        await session.execute(
+            update(MessageRecord).where(MessageRecord.id.in_(records)).values(status=status.value)
+        )
+
+
+async def forget_registrations(session: AsyncSession, which: Collection[tuple[int, str]]) -> None:
+    """Delete registrations, each only while it is still at the token of this digest."""
+    if which:
+        key = tuple_(DeviceRegistration.id, DeviceRegistration.push_token_digest)
+        await session.execute(delete(DeviceRegistration).where(key.in_(list(which))))
+
+
+async def forget_records_before(session: AsyncSession, moment: datetime) -> int:
+    """Delete one batch of old rows of the log; how many."""
+    old = select(MessageRecord.id).where(MessageRecord.timestamp_created < moment).limit(_CLEANUP_BATCH)
+    result = await session.execute(delete(MessageRecord).where(MessageRecord.id.in_(old)))
+    return cast(CursorResult[Any], result).rowcount

@@ -1,0 +1,122 @@
+"""What becomes of a message after an attempt to send it (spec/push-api.md §8, §20)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Protocol
+from uuid import UUID
+
+from powerauth_push.providers.messages import Device, Message
+from powerauth_push.providers.outcomes import Outcome, Verdict, failed
+
+EXPIRED = failed("expired")
+NOT_ACTIVE = failed("activation not active")
+REGISTRATION_GONE = failed("registration gone")
+NOT_CONFIGURED = failed("provider not configured")
+OUTCOME_UNKNOWN = failed("outcome unknown")
+
+_LONGEST_POWER = 32
+_UNIT = 2**32
+
+
+class MessageStatus(int, Enum):
+    """Of a row of the log."""
+
+    PENDING = 0
+    SENT = 1
+    FAILED = -1
+
+
+class Fate(Enum):
+    """How it goes on with a message."""
+
+    SENT = auto()
+    FAILED = auto()
+    LATER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message on its way to one device.
+
+    :ivar key: the same in every attempt
+    :ivar device: None: the registration is gone
+    :ivar active: whether personal messages go to it
+    :ivar registration: its row
+    :ivar row: of the queue; None: it was not queued
+    :ivar record: of the log
+    :ivar attempts: before this one
+    :ivar lost: nobody knows what became of an earlier attempt
+    """
+
+    key: UUID
+    provider: str
+    app_number: int
+    registration: int
+    device: Device | None
+    active: bool
+    message: Message
+    text: str = field(repr=False)
+    created: datetime
+    row: int | None = None
+    record: int | None = None
+    campaign: int | None = None
+    attempts: int = 0
+    lost: bool = False
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """When it is worth nothing any more."""
+        return self.message.content.valid_until
+
+
+class Retries(Protocol):
+    """How often and for how long a message is tried again. Seconds."""
+
+    @property
+    def retry_initial_seconds(self) -> float: ...
+    @property
+    def retry_longest_seconds(self) -> float: ...
+    @property
+    def retry_multiplier(self) -> float: ...
+    @property
+    def message_retry_seconds(self) -> int: ...
+
+
+def refusal(item: Outgoing, now: datetime) -> Outcome | None:
+    """Why a message is not sent at all; None: it is."""
+    if item.device is None:
+        return REGISTRATION_GONE
+    if item.message.personal and not item.active:
+        return NOT_ACTIVE
+    if item.valid_until is not None and item.valid_until <= now:
+        return EXPIRED
+    if item.campaign is not None and item.lost:
+        return OUTCOME_UNKNOWN
+    return None
+
+
+def fate(item: Outgoing, outcome: Outcome, retries: Retries, now: datetime) -> tuple[Fate, datetime]:
+    """How it goes on, and when it is tried again if it is.
+
+    A campaign's message is sent at most once, so nothing is tried again that may have come through.
+    """
+    if outcome.verdict is Verdict.SENT:
+        return Fate.SENT, now
+    if outcome.verdict is not Verdict.LATER or (item.campaign is not None and outcome.uncertain):
+        return Fate.FAILED, now
+    due = now + timedelta(seconds=_pause(item.attempts, outcome, retries))
+    end = item.valid_until or item.created + timedelta(seconds=retries.message_retry_seconds)
+    return (Fate.LATER, due) if due < end else (Fate.FAILED, now)
+
+
+def _pause(attempts: int, outcome: Outcome, retries: Retries) -> float:
+    """What the provider asked for, or longer each time, never the same for all."""
+    if outcome.retry_after is not None:
+        return outcome.retry_after
+    factor = retries.retry_multiplier ** min(attempts, _LONGEST_POWER)
+    longest = min(retries.retry_initial_seconds * factor, retries.retry_longest_seconds)
+    return longest * (0.5 + secrets.randbelow(_UNIT) / _UNIT / 2)

@@ -1,0 +1,115 @@
+"""Writes what became of messages: many in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_push.devices.rules import token_digest
+from powerauth_push.dispatch import repository, rules
+from powerauth_push.dispatch.rules import Fate, MessageStatus, Outgoing, Retries
+from powerauth_push.providers.outcomes import Outcome
+from servicekit import clock
+
+_STATUS: Mapping[Fate, MessageStatus] = {
+    Fate.SENT: MessageStatus.SENT,
+    Fate.FAILED: MessageStatus.FAILED,
+}
+
+
+CountCampaigns = Callable[[AsyncSession, Mapping[int, Counter[str]]], Awaitable[None]]
+"""Adds to the counts ``sent`` and ``failed`` of campaigns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A message with what became of an attempt to send it.
+
+    :ivar written: done once that is in the database
+    """
+
+    item: Outgoing
+    outcome: Outcome
+    written: asyncio.Future[None]
+
+
+async def settle(
+    session: AsyncSession, owner: str, retries: Retries, batch: Sequence[Settled], count: CountCampaigns
+) -> None:
+    """Take what is finished out of the queue, let the rest wait, and note it where it is counted.
+
+    What another process has taken over meanwhile is that one's to settle.
+
+    :param count: adds to the counts of campaigns
+    """
+    now = clock.now()
+    fates = [(one, *rules.fate(one.item, one.outcome, retries, now)) for one in batch]
+    finished = {one.item.row for one, fate, _ in fates if one.item.row is not None and fate is not Fate.LATER}
+    ours = await repository.finish(session, owner, {row for row in finished if row is not None})
+    await repository.postpone(session, owner, _waiting(fates))
+    await repository.add(session, [_queued(one.item, due) for one, due in _newly_waiting(fates)])
+    counted = [(one, fate) for one, fate, _ in fates if one.item.row is None or one.item.row in ours]
+    await _log(session, counted)
+    gone = {
+        (one.item.registration, token_digest(one.item.device.token))
+        for one, _fate in counted
+        if one.outcome.ends_registration and one.item.device is not None
+    }
+    await repository.forget_registrations(session, gone)
+    await count(session, _counts(counted))
+
+
+Fated = Sequence[tuple[Settled, Fate, datetime]]
+
+
+def _waiting(fates: Fated) -> dict[int, datetime]:
+    return {one.item.row: due for one, fate, due in fates if fate is Fate.LATER and one.item.row is not None}
+
+
+def _newly_waiting(fates: Fated) -> list[tuple[Settled, datetime]]:
+    return [(one, due) for one, fate, due in fates if fate is Fate.LATER and one.item.row is None]
+
+
+def _queued(item: Outgoing, due: datetime) -> dict[str, Any]:
+    return queued(item, due) | {"attempts": item.attempts + 1}
+
+
+def queued(item: Outgoing, due: datetime) -> dict[str, Any]:
+    """The row of a message that waits."""
+    return {
+        "delivery_key": str(item.key),
+        "provider": item.provider,
+        "app_id": item.app_number,
+        "device_registration_id": item.registration,
+        "message_id": item.record,
+        "campaign_id": item.campaign,
+        "message": item.text,
+        "attempts": 0,
+        "lease_owner": None,
+        "timestamp_due": due,
+        "timestamp_created": item.created,
+    }
+
+
+async def _log(session: AsyncSession, counted: Sequence[tuple[Settled, Fate]]) -> None:
+    records: defaultdict[MessageStatus, list[int]] = defaultdict(list)
+    for one, fate in counted:
+        if one.item.record is not None and fate in _STATUS:
+            records[_STATUS[fate]].append(one.item.record)
+    for status, which in records.items():
+        await repository.set_status(session, status, which)
+
+
+def _counts(counted: Sequence[tuple[Settled, Fate]]) -> dict[int, Counter[str]]:
+    """Sent and failed messages of each campaign."""
+    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for one, fate in counted:
+        if one.item.campaign is not None and fate is not Fate.LATER:
+            counts[one.item.campaign]["sent" if fate is Fate.SENT else "failed"] += 1
+    return counts

@@ -1,0 +1,251 @@
+"""Sending and the queue (spec/push-api.md §8, §20): counted, tried again, nothing lost, nothing late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from push_client import Client, Service
+from push_phones import application, message, phone, sending
+from sqlalchemy import select, update
+
+from powerauth_push.campaigns import repository as campaigns
+from powerauth_push.devices.models import DeviceRegistration
+from powerauth_push.dispatch.dispatcher import Dispatcher
+from powerauth_push.dispatch.models import Delivery, MessageRecord
+from powerauth_push.providers.outcomes import Outcome, Verdict, failed
+from servicekit import clock
+from servicekit.testing import DIALECTS
+
+SEND, BATCH = "/push/message/send", "/push/message/batch/send"
+LATER = Outcome(Verdict.LATER, "busy", retry_after=60)
+
+
+def counters(sent: int = 0, failed: int = 0, pending: int = 0) -> dict[str, int]:
+    return {"sent": sent, "failed": failed, "pending": pending, "total": sent + failed + pending}
+
+
+async def queue(service: Service) -> list[Delivery]:
+    async with service.push.database.read() as session:
+        return list(await session.scalars(select(Delivery).order_by(Delivery.id)))
+
+
+async def tokens(service: Service) -> list[str]:
+    async with service.push.database.read() as session:
+        return list(await session.scalars(select(DeviceRegistration.push_token)))
+
+
+async def make_due(service: Service) -> None:
+    async with service.push.database.transaction() as session:
+        await session.execute(update(Delivery).values(timestamp_due=clock.now()))
+
+
+def another(service: Service) -> Dispatcher:
+    """Another process on the same database."""
+    push = service.push
+    return Dispatcher(push.settings, push.database, push.senders, campaigns.count)
+
+
+@asynccontextmanager
+async def at_work(dispatcher: Dispatcher) -> AsyncGenerator[None]:
+    dispatcher.start()
+    try:
+        yield
+    finally:
+        await dispatcher.stop()
+
+
+async def test_each_device_is_counted_once_with_its_provider(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    for name, platform in (("a", "ios"), ("b", "android"), ("c", "hms"), ("d", "fcm"), ("e", "apns")):
+        await phone(service, cloud, name, platform=platform)
+    service.providers.answers |= {"token-d": failed("no"), "token-e": LATER}
+    assert await cloud.ok("POST", SEND, sending()) == {
+        "mode": "SYNCHRONOUS",
+        "apns": counters(sent=1, pending=1),
+        "fcm": counters(sent=1, failed=1),
+        "hms": counters(sent=1),
+    }
+    (waiting,) = await queue(service)
+    assert (waiting.attempts, waiting.lease_owner) == (1, None)
+    first = next(one.key for one in service.providers.sent if one.token == "token-e")
+    del service.providers.answers["token-e"]
+    await make_due(service)
+    assert await service.push.dispatcher.run_due() == 1
+    again = service.providers.sent[-1]
+    assert (again.token, again.key, again.attempts_before) == ("token-e", first, 1)
+    assert await queue(service) == []
+
+
+async def test_a_batch_is_sent_to_each_addressee_and_activation(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    await phone(service, cloud, "b", user="user-2")
+    await phone(service, cloud, "c", user="user-2")
+    batch = [
+        message(),
+        message("user-2", activationId="c"),
+        message("nobody"),
+        message("user-1", activationId="c"),
+    ]
+    answer = await cloud.ok("POST", BATCH, {"appId": "app-1", "batch": batch})
+    assert answer["apns"] == counters(sent=2)
+    assert sorted(service.providers.tokens()) == ["token-a", "token-c"]
+
+
+async def test_personal_messages_go_to_active_devices_only(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a", status="BLOCKED")
+    personal = sending(attributes={"personal": True, "silent": None})
+    assert (await cloud.ok("POST", SEND, personal))["apns"] == counters()
+    assert (await cloud.ok("POST", SEND, sending()))["apns"] == counters(sent=1)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNREGISTERED, Verdict.WRONG_TOKEN, Verdict.BAD_CREDENTIALS])
+async def test_only_what_the_provider_does_not_know_is_forgotten(
+    service: Service, cloud: Client, verdict: Verdict
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    service.providers.answers["token-a"] = Outcome(verdict, "said so")
+    assert (await cloud.ok("POST", SEND, sending()))["apns"] == counters(failed=1)
+    assert await tokens(service) == (["token-a"] if verdict is Verdict.BAD_CREDENTIALS else [])
+
+
+async def test_a_token_that_was_registered_again_meanwhile_stays(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    service.providers.answers["token-a"] = Outcome(Verdict.UNREGISTERED)
+    service.providers.hold.clear()
+    sent = asyncio.create_task(cloud.ok("POST", SEND, sending()))
+    await service.providers.arrived(1)
+    device = {"appId": "app-1", "token": "new", "platform": "apns", "activationId": "a"}
+    await cloud.ok("POST", "/push/device/create", device)
+    service.providers.hold.set()
+    await sent
+    assert await tokens(service) == ["new"]
+
+
+async def test_what_is_late_is_pending_and_settled_all_the_same(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    object.__setattr__(service.push.settings, "send_deadline_seconds", 0.01)
+    service.providers.hold.clear()
+    service.providers.answers["token-a"] = Outcome(Verdict.UNREGISTERED)
+    assert (await cloud.ok("POST", SEND, sending()))["apns"] == counters(pending=1)
+    service.providers.hold.set()
+    await service.push.dispatcher.stop()
+    assert await tokens(service) == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_queued_messages_are_sent_by_whoever_comes_first(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    for name in "abcdefgh":
+        await phone(service, cloud, name)
+    assert await cloud.ok("POST", SEND, sending("ASYNCHRONOUS")) == {"mode": "ASYNCHRONOUS"}
+    assert (len(await queue(service)), service.providers.sent) == (8, [])
+    taken = await asyncio.gather(service.push.dispatcher.run_due(), another(service).run_due())
+    assert sum(taken) == 8
+    assert len(set(service.providers.tokens())) == len(service.providers.sent) == 8
+    assert await queue(service) == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_a_running_service_sends_at_once_and_in_its_time(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    answers = iter([Outcome(Verdict.LATER, retry_after=0.01), Outcome(Verdict.SENT)])
+    service.providers.answers["token-a"] = lambda: next(answers)
+    async with at_work(service.push.dispatcher):
+        await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+        await service.providers.arrived(2)
+    assert [one.attempts_before for one in service.providers.sent] == [0, 1]
+    assert await queue(service) == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_what_a_killed_process_had_under_way_is_sent_by_another(
+    service: Service, cloud: Client
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    async with service.push.database.transaction() as session:
+        taken = {"lease_owner": "killed", "timestamp_due": clock.now() + timedelta(minutes=1), "attempts": 1}
+        await session.execute(update(Delivery).values(taken))
+    assert await service.push.dispatcher.run_due() == 0, "the other one may be sending it"
+    await make_due(service)
+    assert await service.push.dispatcher.run_due() == 1
+    assert (service.providers.tokens(), await queue(service)) == (["token-a"], [])
+
+
+async def test_the_same_key_is_sent_once(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    for key in ("one", "one", "two"):
+        await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"), {"Idempotency-Key": key})
+    assert len(await queue(service)) == 2
+
+
+async def test_nothing_is_sent_late_or_for_ever(
+    service: Service, cloud: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    ends = (clock.now() + timedelta(seconds=30)).isoformat() + "Z"
+    service.providers.answers["token-a"] = LATER
+    soon = sending(body={"validUntil": ends})
+    assert (await cloud.ok("POST", SEND, soon))["apns"] == counters(pending=1)
+    assert await queue(service) == [], "the provider wants a longer pause than it is worth"
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS", body={"validUntil": ends}))
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(seconds=31))
+    await service.push.dispatcher.run_due()
+    assert (len(service.providers.sent), await queue(service)) == (1, [])
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    await service.push.dispatcher.run_due()
+    assert len(await queue(service)) == 1
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(hours=2))
+    await service.push.dispatcher.run_due()
+    assert await queue(service) == [], "without an end of its own it is tried for an hour"
+
+
+async def test_the_log_tells_what_became_of_each_message(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    object.__setattr__(service.push.settings, "message_storage_enabled", True)
+    for name in "abc":
+        await phone(service, cloud, name)
+    service.providers.answers |= {"token-b": failed("no"), "token-c": LATER}
+    await cloud.ok("POST", SEND, sending())
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS", activationId="a"))
+    await service.push.dispatcher.run_due()
+    async with service.push.database.read() as session:
+        rows = list(await session.scalars(select(MessageRecord).order_by(MessageRecord.id)))
+    assert [row.status for row in rows] == [1, -1, 0, 1]
+    assert {row.message_body for row in rows} == {'{"title":"Hello"}'}
+    assert [row.activation_id for row in rows] == [None, None, None, "a"]
+
+
+async def test_all_of_a_message_arrives_as_it_was_written(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    body: dict[str, Any] = {
+        "titleLocKey": "t",
+        "titleLocArgs": ["1"],
+        "badge": 3,
+        "collapseKey": "k",
+        "validUntil": 4_102_444_800,
+        "extras": {"n": 1.5, "deep": {"list": [True, None]}},
+    }
+    for mode in ("SYNCHRONOUS", "ASYNCHRONOUS"):
+        await cloud.ok("POST", SEND, sending(mode, body=body, priority="NORMAL", attributes={"silent": True}))
+        await service.push.dispatcher.run_due()
+    direct, queued = (one.message for one in service.providers.sent)
+    assert direct.content.extras["deep"] == queued.content.extras["deep"] == {"list": [True, None]}
+    assert (direct.content.badge, direct.silent, direct.priority) == (3, True, "NORMAL")
+    assert str(direct) == str(queued)
