@@ -25,6 +25,7 @@ from powerauth_push.dispatch import repository as messages
 from powerauth_push.dispatch.dispatcher import Dispatcher
 from powerauth_push.dispatch.senders import Sender, SenderFactory, Senders
 from powerauth_push.errors import PUSH_FAMILY
+from powerauth_push.inbox.routes import router as inbox_router
 from powerauth_push.messages.routes import router as messages_router
 from powerauth_push.migrations import SCRIPT_LOCATION
 from powerauth_push.providers.messages import Device, Message
@@ -52,6 +53,7 @@ STATEMENT_CLEANUP_SECONDS = 60.0
 ROUTERS: tuple[APIRouter, ...] = (
     devices_router,
     messages_router,
+    inbox_router,
     applications_router,
     system_router,
 )

@@ -62,20 +62,17 @@ class InboxMessageDetail(InboxMessageItem):
     applications: list[str]
 
 
-def _separated(value: object) -> object:
-    return value.split(",") if isinstance(value, str) else value
-
-
 class ListInboxQuery(PageQuery):
-    """``inbox/messages/list``; ``applications`` is one text, separated by commas."""
+    """``inbox/messages/list``; ``applications`` are separated by commas."""
 
     user_id: Id
-    applications: Annotated[
-        list[str],
-        BeforeValidator(_separated, json_schema_input_type=str),
-        Field(max_length=MOST_APPLICATIONS),
-    ]
+    applications: Annotated[str, Field(min_length=1, max_length=4_096)]
     only_unread: Switch = False
+
+    @property
+    def application_ids(self) -> list[str]:
+        """The applications."""
+        return self.applications.split(",")
 
 
 class CountInboxQuery(RequestModel):
