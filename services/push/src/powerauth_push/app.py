@@ -17,6 +17,8 @@ from powerauth_push.applications.secrets import Credentials
 from powerauth_push.callers.door import CallerAuthentication
 from powerauth_push.callers.service import CallerCache
 from powerauth_push.campaigns import repository as campaigns
+from powerauth_push.campaigns.routes import router as campaigns_router
+from powerauth_push.campaigns.stream import CampaignStream
 from powerauth_push.cipher import SecretCipher
 from powerauth_push.container import Push
 from powerauth_push.core_client import CoreClient
@@ -53,6 +55,7 @@ STATEMENT_CLEANUP_SECONDS = 60.0
 ROUTERS: tuple[APIRouter, ...] = (
     devices_router,
     messages_router,
+    campaigns_router,
     inbox_router,
     applications_router,
     system_router,
@@ -121,6 +124,7 @@ def build(
     senders = Senders(
         database, cipher, factory or provider_factory(settings), settings.clients_cache_refresh_seconds
     )
+    dispatcher = Dispatcher(settings, database, senders, campaigns.count)
     return Push(
         settings=settings,
         database=database,
@@ -128,7 +132,8 @@ def build(
         cipher=cipher,
         applications=ApplicationNumbers(database),
         senders=senders,
-        dispatcher=Dispatcher(settings, database, senders, campaigns.count),
+        dispatcher=dispatcher,
+        stream=CampaignStream(settings, database, dispatcher),
         callers=CallerCache(database, settings.caller_cache_seconds),
         statements=Statements(database, core),
     )
@@ -172,6 +177,8 @@ async def running(push: Push, shared_bus: Bus | None) -> AsyncGenerator[None]:
         stack.push_async_callback(push.dispatcher.stop)
         if push.settings.jobs_enabled:
             push.dispatcher.start()
+            push.stream.start()
+            stack.push_async_callback(push.stream.stop)
             jobs = JobRunner(push.database, scheduled(push))
             await jobs.start()
             stack.push_async_callback(jobs.stop)

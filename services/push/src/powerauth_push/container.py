@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from powerauth_push.applications.known import ApplicationNumbers
 from powerauth_push.callers.service import CallerCache
+from powerauth_push.campaigns.stream import CampaignStream
 from powerauth_push.cipher import SecretCipher
 from powerauth_push.core_client import CoreClient
 from powerauth_push.dispatch.dispatcher import Dispatcher
@@ -26,5 +27,6 @@ class Push:
     applications: ApplicationNumbers
     senders: Senders
     dispatcher: Dispatcher
+    stream: CampaignStream
     callers: CallerCache
     statements: Statements

@@ -52,8 +52,8 @@ class CampaignDetail(WireModel):
 class CampaignProgress(WireModel):
     """How far a campaign has come, in messages to devices; ours.
 
-    ``queued`` is what was queued so far, and of it ``pending`` what has no outcome yet. ``rate``: outcomes a
-    second since the start.
+    ``queued`` is what was queued so far, and of it ``pending`` what has no outcome yet. ``rate``: whole
+    outcomes a second since the start.
     """
 
     id: int
@@ -62,7 +62,7 @@ class CampaignProgress(WireModel):
     sent: int
     failed: int
     pending: int
-    rate: str
+    rate: int
     timestamp_sent: CoreDateTime | None = None
     timestamp_completed: CoreDateTime | None = None
 

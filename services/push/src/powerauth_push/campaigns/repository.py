@@ -15,11 +15,13 @@ from sqlalchemy.orm import aliased
 from powerauth_contracts.push.campaigns import CampaignState
 from powerauth_push.applications.models import AppCredentials
 from powerauth_push.campaigns.models import Campaign, CampaignUser
+from powerauth_push.campaigns.rules import FAR_FUTURE
 from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.dispatch.models import Delivery
 from servicekit.database import Dialect, for_update
 
 _CAMPAIGN = cast(Table, Campaign.__table__)
+_DELIVERY = cast(Table, Delivery.__table__)
 _USERS = cast(Table, CampaignUser.__table__)
 _SLICE = 1_000
 
@@ -100,17 +102,14 @@ async def users(session: AsyncSession, number: int, offset: int, limit: int) -> 
     return (await session.scalars(statement)).all()
 
 
-async def next_devices(
-    session: AsyncSession, campaign: Campaign, limit: int
-) -> tuple[Sequence[DeviceRegistration], int | None]:
+async def next_devices(session: AsyncSession, campaign: Campaign, limit: int) -> Sequence[DeviceRegistration]:
     """The active registrations of the campaign's users behind the last one, in the order of their numbers.
 
-    A token gets one message, however many activations are registered at it. Also the number up to which the
-    campaign has come then; None: there are no more.
+    A token gets one message, however many activations are registered at it.
     """
     page = await session.scalars(_of_users(campaign).order_by(DeviceRegistration.id).limit(limit))
-    rows = page.all()
-    return rows, rows[-1].id if rows else None
+    found: Sequence[DeviceRegistration] = page.all()
+    return found
 
 
 def _of_users(campaign: Campaign) -> Any:
@@ -144,21 +143,41 @@ async def queued(session: AsyncSession, number: int) -> int:
     return int(await session.scalar(statement) or 0)
 
 
-async def set_due(session: AsyncSession, number: int, due: datetime) -> None:
-    """Move what nobody is sending of a campaign."""
+async def hold(session: AsyncSession, number: int) -> None:
+    """Let what nobody is sending of a campaign wait until it is given a moment again."""
     await session.execute(
         update(Delivery)
         .where(Delivery.campaign_id == number, Delivery.lease_owner.is_(None))
-        .values(timestamp_due=due)
+        .values(timestamp_due=FAR_FUTURE)
     )
 
 
+async def held(session: AsyncSession, number: int) -> Sequence[tuple[int, str]]:
+    """What waits so: rows and their providers."""
+    statement = (
+        select(Delivery.id, Delivery.provider)
+        .where(Delivery.campaign_id == number, Delivery.timestamp_due == FAR_FUTURE)
+        .order_by(Delivery.id)
+    )
+    return [(row, provider) for row, provider in (await session.execute(statement)).all()]
+
+
+async def set_due(session: AsyncSession, due: Mapping[int, datetime]) -> None:
+    """Give rows of the queue their moments."""
+    if due:
+        connection = await session.connection()
+        await connection.execute(
+            update(_DELIVERY)
+            .where(_DELIVERY.c.id == bindparam("row"))
+            .values(timestamp_due=bindparam("due")),
+            [{"row": row, "due": moment} for row, moment in due.items()],
+        )
+
+
 async def drop_queued(session: AsyncSession, number: int) -> int:
-    """Take what nobody is sending of a campaign out of the queue; how many."""
+    """Take a campaign out of the queue; how many messages. What is under way ends and is not tried again."""
     dropped = await session.execute(
-        delete(Delivery)
-        .where(Delivery.campaign_id == number, Delivery.lease_owner.is_(None))
-        .returning(Delivery.id)
+        delete(Delivery).where(Delivery.campaign_id == number).returning(Delivery.id)
     )
     return len(dropped.all())
 

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from powerauth_contracts.push.campaigns import CampaignState
-
-STARTED = frozenset({CampaignState.RUNNING, CampaignState.PAUSED})
 FAR_FUTURE = datetime(9999, 1, 1)
 """When what waits for its campaign to go on is due."""
 

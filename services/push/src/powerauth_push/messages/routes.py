@@ -8,12 +8,10 @@ from datetime import timedelta
 
 from powerauth_contracts.push import messages as contract
 from powerauth_contracts.push.messages import MessageBody, Mode
-from powerauth_push.dispatch.stored import body_text, content_of, message_text
 from powerauth_push.errors import PushError
 from powerauth_push.messages import service
+from powerauth_push.messages.addressing import NewMessage, new_message
 from powerauth_push.messages.ports import Ports
-from powerauth_push.messages.service import NewMessage
-from powerauth_push.providers.messages import Message, Priority
 from powerauth_push.routing import Asked, PushRouter
 from powerauth_push.settings import PushSettings
 from servicekit import clock
@@ -50,17 +48,15 @@ async def _send(
 
 
 def _new(settings: PushSettings, message: contract.PushMessage) -> NewMessage:
-    attributes, body = message.attributes, _with_end(settings, message.body)
-    text = message_text(
-        body, priority=message.priority.value, silent=attributes.silent, personal=attributes.personal
-    )
-    made = Message(
-        content=content_of(body),
-        priority=Priority(message.priority.value),
+    attributes = message.attributes
+    return new_message(
+        _with_end(settings, message.body),
+        message.user_id,
+        message.activation_id,
+        priority=message.priority.value,
         silent=attributes.silent,
         personal=attributes.personal,
     )
-    return NewMessage(message.user_id, message.activation_id, made, text, body_text(body))
 
 
 def _with_end(settings: PushSettings, body: MessageBody) -> MessageBody:

@@ -6,50 +6,26 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_push.devices import repository as devices
-from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.devices.rules import PROVIDERS
 from powerauth_push.dispatch import repository
-from powerauth_push.dispatch.dispatcher import Dispatcher, device_of
-from powerauth_push.dispatch.rules import MessageStatus, Outgoing
+from powerauth_push.dispatch.dispatcher import Dispatcher
+from powerauth_push.dispatch.rules import Outgoing
 from powerauth_push.dispatch.settlement import queued
+from powerauth_push.messages.addressing import NewMessage, address
 from powerauth_push.messages.ports import Ports
-from powerauth_push.providers.messages import Message
 from powerauth_push.providers.outcomes import Verdict
-from powerauth_push.settings import PushSettings
 from servicekit import clock
 from servicekit.bus import Event
 from servicekit.database import after_commit
 from servicekit.errors import Unavailable
 from servicekit.inbox import handle_once
-from servicekit.logs import get_logger
-
-_log = get_logger(__name__)
 
 _SENDING = "message"
 _EVENT_ID_LENGTH = 36
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A message to a user.
-
-    :ivar activation_id: only to this one's device
-    :ivar text: the message as the queue holds it
-    :ivar body: its body as the log holds it
-    """
-
-    user_id: str
-    activation_id: str | None
-    message: Message
-    text: str = field(repr=False)
-    body: str = field(repr=False)
 
 
 Counts = Mapping[str, Counter[str]]
@@ -87,54 +63,6 @@ async def put(session: AsyncSession, dispatcher: Dispatcher, items: Sequence[Out
     await repository.add(session, [queued(item, now) for item in items])
     providers = {item.provider for item in items}
     after_commit(session, lambda: dispatcher.wake(*providers))
-
-
-async def address(
-    session: AsyncSession, settings: PushSettings, app_number: int, messages: Sequence[NewMessage]
-) -> list[Outgoing]:
-    """The messages to the devices that they go to, noted in the log if there is one.
-
-    Personal ones do not go to devices of activations that are not active.
-    """
-    found: list[tuple[NewMessage, DeviceRegistration]] = []
-    for message in messages:
-        rows = await devices.of_user(session, app_number, message.user_id, message.activation_id)
-        if not rows:
-            _log.warning("no device to send to", application=app_number)
-        found += [(message, row) for row in rows if row.is_active or not message.message.personal]
-    records: Sequence[int | None] = [None] * len(found)
-    if settings.message_storage_enabled:
-        records = await repository.add_records(session, [_record(*pair) for pair in found])
-    return [outgoing(*pair, record) for pair, record in zip(found, records, strict=True)]
-
-
-def outgoing(message: NewMessage, row: DeviceRegistration, record: int | None = None) -> Outgoing:
-    """A message to one device."""
-    return Outgoing(
-        key=uuid4(),
-        provider=PROVIDERS[row.platform],
-        app_number=row.app_id,
-        registration=row.id,
-        device=device_of(row),
-        active=row.is_active,
-        message=message.message,
-        text=message.text,
-        created=clock.now(),
-        record=record,
-    )
-
-
-def _record(message: NewMessage, row: DeviceRegistration) -> dict[str, Any]:
-    return {
-        "device_registration_id": row.id,
-        "user_id": message.user_id,
-        "activation_id": message.activation_id,
-        "is_silent": message.message.silent,
-        "is_personal": message.message.personal,
-        "message_body": message.body,
-        "timestamp_created": clock.now(),
-        "status": MessageStatus.PENDING.value,
-    }
 
 
 async def _sent(dispatcher: Dispatcher, items: Sequence[Outgoing], deadline: float) -> Counts:

@@ -1,0 +1,179 @@
+"""Campaigns (spec/push-api.md §15): each device once, whatever happens in between."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from push_client import Client, Service
+from push_phones import application, phone
+from sqlalchemy import select, update
+
+from powerauth_push.campaigns.rules import Pacer
+from powerauth_push.campaigns.stream import CampaignStream
+from powerauth_push.dispatch.models import Delivery
+from powerauth_push.providers.outcomes import Outcome, Verdict, failed
+from servicekit import clock
+from servicekit.testing import DIALECTS
+
+CREATE = "/push/campaign/create"
+
+
+async def campaign(service: Service, cloud: Client, phones: int) -> int:
+    """A campaign to as many users, each with a phone."""
+    await application(cloud)
+    for number in range(phones):
+        await phone(service, cloud, f"{number:02}", user=f"user-{number}")
+    created = await cloud.ok("POST", CREATE, {"appId": "app-1", "message": {"title": "News"}})
+    made: int = created["id"]
+    users = [f"user-{number}" for number in range(phones)]
+    await cloud.ok("PUT", f"/push/campaign/{made}/user/add", [*users, "nobody", "user-0"])
+    return made
+
+
+async def act(cloud: Client, number: int, action: str) -> None:
+    path = f"send/live/{number}" if action == "live" else f"{number}/{action}"
+    await cloud.ok("POST", f"/push/campaign/{path}")
+
+
+async def progress(cloud: Client, number: int) -> dict[str, Any]:
+    found: dict[str, Any] = await cloud.ok("GET", f"/push/campaign/{number}/progress")
+    return {name: found[name] for name in ("state", "queued", "sent", "failed", "pending")}
+
+
+async def finish(service: Service, number: int) -> None:
+    """Queue and send until nothing is left to do."""
+    while await service.push.stream.advance(number) or await service.push.dispatcher.run_due():
+        pass
+
+
+def small_pages(service: Service, page: int, queue: int) -> None:
+    object.__setattr__(service.push.settings, "campaign_page_size", page)
+    object.__setattr__(service.push.settings, "campaign_queue_size", queue)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_each_device_gets_it_once_over_kills_and_pauses(service: Service, cloud: Client) -> None:
+    number = await campaign(service, cloud, 9)
+    small_pages(service, 2, 4)
+    await act(cloud, number, "live")
+    push = service.push
+    assert await push.stream.advance(number)
+    await push.dispatcher.run_due()
+    assert await push.stream.advance(number)
+    # The process is killed; another one goes on.
+    other = CampaignStream(push.settings, push.database, push.dispatcher)
+    assert await other.advance(number)
+    assert not await other.advance(number), "the queue is full"
+    await act(cloud, number, "pause")
+    assert not await other.advance(number)
+    assert await push.dispatcher.run_due() == 0
+    assert await progress(cloud, number) == {
+        "state": "PAUSED", "queued": 6, "sent": 2, "failed": 0, "pending": 4
+    }  # fmt: skip
+    await act(cloud, number, "resume")
+    await finish(service, number)
+    assert service.providers.tokens() == [f"token-{one:02}" for one in range(9)]
+    assert (await cloud.ok("GET", f"/push/campaign/{number}/detail"))["sent"] is True
+    done = {"state": "COMPLETED", "queued": 9, "sent": 9, "failed": 0, "pending": 0}
+    assert await progress(cloud, number) == done
+    assert await cloud.refused("POST", f"/push/campaign/send/live/{number}") == (400, "ERROR_GENERIC")
+
+
+async def test_what_a_killed_process_was_sending_is_not_sent_again(service: Service, cloud: Client) -> None:
+    number = await campaign(service, cloud, 2)
+    await act(cloud, number, "live")
+    await service.push.stream.advance(number)
+    async with service.push.database.transaction() as session:
+        first = select(Delivery.id).order_by(Delivery.id).limit(1).scalar_subquery()
+        killed = update(Delivery).where(Delivery.id == first).values(lease_owner="killed", attempts=1)
+        await session.execute(killed.execution_options(synchronize_session=False))
+    await finish(service, number)
+    assert service.providers.tokens() == ["token-01"]
+    expected = {"state": "COMPLETED", "queued": 2, "sent": 1, "failed": 1, "pending": 0}
+    assert await progress(cloud, number) == expected
+
+
+async def test_only_what_cannot_have_arrived_is_tried_again(
+    service: Service, cloud: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await campaign(service, cloud, 3)
+    service.providers.answers |= {
+        "token-00": Outcome(Verdict.LATER, "reset", uncertain=True),
+        "token-01": Outcome(Verdict.LATER, "busy", retry_after=5),
+        "token-02": failed("no"),
+    }
+    await act(cloud, number, "live")
+    await service.push.stream.advance(number)
+    await service.push.dispatcher.run_due()
+    assert (await progress(cloud, number))["pending"] == 1
+    del service.providers.answers["token-01"]
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(seconds=6))
+    await finish(service, number)
+    assert await progress(cloud, number) == {
+        "state": "COMPLETED", "queued": 3, "sent": 1, "failed": 2, "pending": 0
+    }  # fmt: skip
+
+
+async def test_other_applications_tokens_and_inactive_activations_are_left_out(
+    service: Service, cloud: Client
+) -> None:
+    number = await campaign(service, cloud, 1)
+    await application(cloud, "app-2")
+    await phone(service, cloud, "elsewhere", user="user-0", app="app-2")
+    await phone(service, cloud, "blocked", user="user-0", status="BLOCKED")
+    service.core.activation("twice", "user-0")
+    object.__setattr__(service.push.settings, "registration_multiple_activations_enabled", True)
+    both = {"appId": "app-1", "token": "token-00", "platform": "apns", "activationIds": ["00", "twice"]}
+    await cloud.ok("POST", "/push/device/create/multi", both)
+    await act(cloud, number, "live")
+    await finish(service, number)
+    assert service.providers.tokens() == ["token-00"]
+
+
+async def test_a_canceled_campaign_sends_no_more(service: Service, cloud: Client) -> None:
+    number = await campaign(service, cloud, 4)
+    small_pages(service, 2, 4)
+    await act(cloud, number, "live")
+    await service.push.stream.advance(number)
+    await act(cloud, number, "cancel")
+    await finish(service, number)
+    assert service.providers.sent == []
+    assert (await progress(cloud, number))["state"] == "CANCELED"
+    assert await cloud.refused("POST", f"/push/campaign/{number}/resume") == (400, "ERROR_GENERIC")
+    assert await cloud.ok("DELETE", f"/push/campaign/{number}/delete") == {"deleted": True}
+    assert await cloud.ok("DELETE", f"/push/campaign/{number}/delete") == {"deleted": False}
+
+
+async def test_a_test_goes_to_one_user_and_leaves_the_campaign_as_it_is(
+    service: Service, cloud: Client
+) -> None:
+    number = await campaign(service, cloud, 2)
+    await cloud.ok("POST", f"/push/campaign/send/test/{number}", {"userId": "user-1"})
+    assert service.providers.tokens() == ["token-01"]
+    assert [found["id"] for found in await cloud.ok("GET", "/push/campaign/list")] == [number]
+    assert (await progress(cloud, number))["state"] == "CREATED"
+
+
+async def test_a_running_service_sends_campaigns_by_itself(service: Service, cloud: Client) -> None:
+    number = await campaign(service, cloud, 5)
+    push = service.push
+    push.dispatcher.start()
+    push.stream.start()
+    await act(cloud, number, "live")
+    await service.providers.arrived(5)
+    await push.stream.stop()
+    await push.dispatcher.stop()
+    assert sorted(service.providers.tokens()) == [f"token-{one:02}" for one in range(5)]
+
+
+def test_each_provider_has_its_rate() -> None:
+    now = clock.now()
+    pacer = Pacer({"apns": 10, "fcm": 0, "hms": 1})
+    moments = [pacer.due("apns", now) for _ in range(3)]
+    assert [round((moment - now).total_seconds(), 3) for moment in moments] == [0, 0.1, 0.2]
+    assert pacer.due("fcm", now) == pacer.due("hms", now) == now
+    later = now + timedelta(seconds=9)
+    assert pacer.due("apns", later) == later, "what was not used is not made up for"
