@@ -27,6 +27,7 @@ from powerauth_push.dispatch import repository as messages
 from powerauth_push.dispatch.dispatcher import Dispatcher
 from powerauth_push.dispatch.senders import Sender, SenderFactory, Senders
 from powerauth_push.errors import PUSH_FAMILY
+from powerauth_push.events import service as events
 from powerauth_push.inbox.routes import router as inbox_router
 from powerauth_push.messages.routes import router as messages_router
 from powerauth_push.migrations import SCRIPT_LOCATION
@@ -171,6 +172,7 @@ async def running(push: Push, shared_bus: Bus | None) -> AsyncGenerator[None]:
             await migrations.upgrade(push.settings.migrate_url, SCRIPT_LOCATION)
         await needed_schema().require(push.database)
         bus = shared_bus or bus_from_url(push.settings.bus_url.get_secret_value())
+        await events.subscribe(push, bus)
         if shared_bus is None:
             await bus.start()
             stack.push_async_callback(bus.close)

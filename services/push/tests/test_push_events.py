@@ -1,0 +1,134 @@
+"""Events of the core (spec/push-api.md §7.1): registrations follow, phones are told once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from push_client import Client, Service
+from push_phones import application, phone
+from sqlalchemy import select
+
+from powerauth_push.devices.models import DeviceRegistration
+from powerauth_push.events import service as events
+from servicekit import clock
+from servicekit.bus import Event
+from servicekit.bus.memory import InMemoryBus
+from servicekit.testing import DIALECTS
+
+
+def operation(**changed: Any) -> Event:
+    data = {
+        "operationId": "op-1",
+        "operationType": "payment",
+        "userId": "user-1",
+        "applications": ["app-1", "unknown"],
+        "status": "APPROVED",
+    } | changed
+    return Event.create("operation.status_changed", "/powerauth-core", "op-1", data)
+
+
+def activation(status: str, activation_id: str = "a") -> Event:
+    data = {"activationId": activation_id, "applicationId": "app-1", "activationStatus": status}
+    return Event.create("activation.status_changed", "/powerauth-core", activation_id, data)
+
+
+async def told(service: Service, *heard: Event) -> list[tuple[str, dict[str, Any]]]:
+    """To which tokens what is sent after these events."""
+    for event in heard:
+        await events.on_event(service.push, event)
+    await service.push.dispatcher.run_due()
+    sent, service.providers.sent = service.providers.sent, []
+    assert all(one.message.silent for one in sent)
+    return [(one.token, dict(one.message.content.extras)) for one in sent]
+
+
+async def is_active(service: Service) -> bool:
+    async with service.push.database.read() as session:
+        return bool(await session.scalar(select(DeviceRegistration.is_active)))
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        ("APPROVED", "authentication.success"),
+        ("REJECTED", "operation.canceled"),
+        ("CANCELED", "operation.canceled"),
+        ("FAILED", "authentication.fail"),
+        ("EXPIRED", "operation.timeout"),
+    ],
+)
+async def test_the_users_active_phones_hear_of_the_end(
+    service: Service, cloud: Client, status: str, result: str
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    await phone(service, cloud, "b", status="BLOCKED")
+    extras = {
+        "messageType": "mtoken.operationFinished",
+        "operationId": "op-1",
+        "operationName": "payment",
+        "mtokenOperationResult": result,
+    }
+    assert await told(service, operation(status=status)) == [("token-a", extras)]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_an_event_counts_once_and_a_bound_operation_is_of_one_phone(
+    service: Service, cloud: Client
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    await phone(service, cloud, "b")
+    event = operation(activationId="b")
+    ((token, extras),) = await told(service, event, event)
+    assert (token, extras["activationId"]) == ("token-b", "b")
+
+
+async def test_nothing_is_told_of_what_is_pending_anonymous_old_or_unreadable(
+    service: Service, cloud: Client
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    old = replace(operation(), time=clock.now() - timedelta(minutes=11))
+    broken = Event.create("activation.status_changed", "/powerauth-core", "a", {"activationId": 7})
+    heard = (operation(status="PENDING"), operation(userId=None), operation(applications="x"), old, broken)
+    assert await told(service, *heard) == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_registrations_follow_the_core_and_blocked_phones_are_told(
+    service: Service, cloud: Client
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    service.core.activation("a", status="BLOCKED")
+    extras = {"messageType": "mtoken.statusChange", "activationId": "a"}
+    assert await told(service, activation("BLOCKED")) == [("token-a", extras)]
+    assert not await is_active(service)
+    service.core.activation("a", status="ACTIVE")
+    assert await told(service, activation("BLOCKED")) == [], "the event is older than what the core says"
+    assert await is_active(service)
+
+
+async def test_while_the_core_is_away_the_event_has_to_do(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    service.core.down = True
+    late = replace(activation("REMOVED"), time=clock.now() - timedelta(hours=1))
+    assert await told(service, late) == []
+    assert not await is_active(service)
+
+
+async def test_the_service_hears_its_bus(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    bus = InMemoryBus()
+    await events.subscribe(service.push, bus)
+    await bus.start()
+    service.push.dispatcher.start()
+    await bus.publish(operation())
+    await service.providers.arrived(1)
+    await bus.close()
