@@ -91,7 +91,7 @@ def _validation(context: ErrorContext, problems: Sequence[InputProblem]) -> Erro
     if any(problem.kind == _STORED and not problem.location for problem in problems):
         return ErrorAnswer(409, envelope(DataConflict.code, DataConflict.message))
     undeclared = context.path not in _DECLARING
-    if undeclared and all(problem.source == "body" and not problem.unreadable for problem in problems):
+    if undeclared and not any(map(_unreadable, problems)):
         told = ", ".join(sorted(f"{_path(problem)} {problem.message}" for problem in problems))
         if any(problem.kind == "string_too_long" for problem in problems):
             return ErrorAnswer(409, envelope(DataConflict.code, told))
@@ -100,6 +100,12 @@ def _validation(context: ErrorContext, problems: Sequence[InputProblem]) -> Erro
     message = INVALID_PARAMETER if violations else "; ".join(problem.message for problem in problems)
     told_too: dict[str, object] = {"violations": violations} if violations else {}
     return ErrorAnswer(400, envelope("ERROR_REQUEST", message, **told_too))
+
+
+def _unreadable(problem: InputProblem) -> bool:
+    """Whether the request itself is at fault; a null where something is required is only not enough."""
+    whole_body = problem.kind in ("json_invalid", "body_unreadable")
+    return whole_body or problem.source != "body" or (problem.unreadable and problem.value is not None)
 
 
 def _violation(problem: InputProblem) -> dict[str, object]:
