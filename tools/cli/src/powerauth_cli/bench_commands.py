@@ -10,7 +10,8 @@ import uvloop
 from rich.console import Console
 
 from powerauth_cli.bench import run
-from powerauth_cli.bench.activations import ActivateLoad, PhoneStatusLoad, StatusLoad, bare_cryptography_ms
+from powerauth_cli.bench.activations import ActivateLoad, PhoneStatusLoad, StatusLoad
+from powerauth_cli.bench.cryptography import activation_ms
 from powerauth_cli.bench.operations import CreateLoad, ListLoad, OperationLoad
 from powerauth_cli.bench.report import show
 from powerauth_cli.bench.run import WITH_ENROLLMENT, Measured, Plan
@@ -102,7 +103,7 @@ def activate(
     console, target = Console(stderr=as_json), _target(core_url, enrollment_url, user, password)
     plan = Plan(clients, seconds, rounds, target, activations, paced=paced)
     measured = _finish(run.measure(console, plan, {"activate": ActivateLoad}, services=WITH_ENROLLMENT))
-    bare, used = bare_cryptography_ms(), measured.loads["activate"].cpu_ms()
+    bare, used = activation_ms(), measured.loads["activate"].cpu_ms()
     extra = {"bare_cryptography_ms": round(bare, 3), "ratio_to_cryptography": round(used / bare, 2)}
     _show(measured, extra, as_json=as_json)
 

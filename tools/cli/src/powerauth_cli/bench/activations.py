@@ -1,4 +1,4 @@
-"""Loads around activations, and what the cryptography of one costs by itself."""
+"""Loads around activations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import os
 import time
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from powerauth_cli.bench.load import Clients
 from powerauth_cli.bench.prepared import APPLICATION, Prepared
 from powerauth_cli.bench.target import Target
@@ -17,8 +14,6 @@ from powerauth_protocol.common.encoding import b64encode
 from powerauth_sdk import AppConfig, Device, DeviceProfile, HttpTransport
 
 _ACTIVE = b'"activationStatus":"ACTIVE"'
-_CURVE = ec.SECP256R1()
-_CRYPTOGRAPHY_ROUNDS = 400
 
 
 class ActivateLoad:
@@ -107,19 +102,3 @@ class PhoneStatusLoad:
     def close(self) -> None:
         """Close the connections."""
         self._clients.close()
-
-
-def bare_cryptography_ms() -> float:
-    """CPU milliseconds of the operations on curves that the servers do in one activation in protocol 3.3.
-
-    Two key pairs (temporary key, server key), the signature of the temporary key, and three key agreements
-    (outer and inner envelope, shared secret), by the library that the services use.
-    """
-    peer = ec.generate_private_key(_CURVE)
-    begin = time.process_time()
-    for _ in range(_CRYPTOGRAPHY_ROUNDS):
-        temporary, server = ec.generate_private_key(_CURVE), ec.generate_private_key(_CURVE)
-        peer.sign(b"temporary key", ec.ECDSA(hashes.SHA256()))
-        for private in (temporary, temporary, server):
-            private.exchange(ec.ECDH(), peer.public_key())
-    return (time.process_time() - begin) * 1000 / _CRYPTOGRAPHY_ROUNDS
