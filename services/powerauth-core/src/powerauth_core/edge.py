@@ -1,4 +1,4 @@
-"""The calls that a phone's login, payment or token make: answered by the shortest way (design §8)."""
+"""The calls of a login, a payment, a token or an activation: answered by the shortest way (design §8)."""
 
 from __future__ import annotations
 

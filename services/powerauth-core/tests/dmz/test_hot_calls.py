@@ -160,7 +160,7 @@ async def test_every_call_gets_the_answer_it_would_get_alone(
     assert (await stored(phones[1])).failed_attempts == 1
 
 
-@pytest.mark.parametrize("path", [f"{DOOR}/activation/create", f"{DOOR}/bundle", VERIFY_SIGNATURE])
+@pytest.mark.parametrize("path", [f"{DOOR}/texts", f"{DOOR}/bundle", VERIFY_SIGNATURE])
 async def test_only_hot_calls_of_the_door_come_in_bundles(dmz: Api, phone: Phone, path: str) -> None:
     answers = await send(dmz, call(0, {"activationId": "a"}, path), call(1, login(phone)))
     assert [answer.status for answer in answers] == [0, 200]

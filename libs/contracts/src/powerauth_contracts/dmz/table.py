@@ -72,12 +72,21 @@ KEYSTORE_CREATE = Call(
     CreateTemporaryKeyRequest,
     CreateTemporaryKeyResponse,
     "Issue a temporary key.",
+    fast=True,
 )
 ENVELOPE_KEYS = Call(
-    f"{DOOR}/envelope/keys", EnvelopeKeysRequest, EnvelopeKeysAnswer, "Keys of one generic envelope."
+    f"{DOOR}/envelope/keys",
+    EnvelopeKeysRequest,
+    EnvelopeKeysAnswer,
+    "Keys of one generic envelope.",
+    fast=True,
 )
 ACTIVATION_CREATE = Call(
-    f"{DOOR}/activation/create", CreateActivationRequest, CreateActivationAnswer, "Create an activation."
+    f"{DOOR}/activation/create",
+    CreateActivationRequest,
+    CreateActivationAnswer,
+    "Create an activation.",
+    fast=True,
 )
 ACTIVATION_STATUS = Call(
     f"{DOOR}/activation/status",

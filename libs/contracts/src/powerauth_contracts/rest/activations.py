@@ -125,12 +125,14 @@ INIT = Call(
     InitActivationRequest,
     InitActivationResponse,
     "Start an activation that a device joins by its code.",
+    fast=True,
 )
 COMMIT = Call(
     "/rest/v3/activation/commit",
     CommitActivationRequest,
     CommitActivationResponse,
     "Make an activation ACTIVE after its key exchange.",
+    fast=True,
 )
 OTP_UPDATE = Call(
     "/rest/v3/activation/otp/update",

@@ -61,7 +61,7 @@ def _temporary_key(peers: Peers) -> None:
 
 
 def _outer_envelope(peers: Peers) -> None:
-    """The core derives its key and checks its MAC; enrollment checks it too, opens it and seals the answer."""
+    """The core derives its key and checks its MAC; enrollment checks that too, opens it, seals the answer."""
     _agree(peers)
     _mac(_OUTER)
     _open(_OUTER)
