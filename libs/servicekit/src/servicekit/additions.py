@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import ColumnClause, DateTime, Insert, column, insert, table
+from sqlalchemy import DateTime, Executable, bindparam, column, insert, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from servicekit.database import Database, after_commit
@@ -34,8 +34,8 @@ class Target:
     returning: tuple[str, ...] = ()
     effect: str | None = None
 
-    def insert_rows_of(self, parameter: int) -> str:
-        """The insert of what a parameter of a statement on PostgreSQL holds."""
+    def on_postgresql(self, parameter: int) -> str:
+        """The insert of what a parameter of a statement holds."""
         literals = ["'" + value.replace("'", "''") + "'" for value in self.constants.values()]
         named = ", ".join((*self.columns, *self.constants))
         cells = ", ".join((*json_cells(self.columns.values()), *literals))
@@ -45,28 +45,74 @@ class Target:
         return f"INSERT INTO {self.table} ({named}) {rows}{returning}"
 
     @cached_property
-    def on_sqlite(self) -> Insert:
+    def on_sqlite(self) -> Executable:
         """The insert of one row."""
         names = (*self.columns, *self.constants, *self.returning)
-        types = {name: DateTime() for name, kind in self.columns.items() if kind == "timestamp"}
+        types = _moments(self.columns)
         columns = [column(name, types.get(name)) for name in dict.fromkeys(names)]
-        return insert(table(self.table, *columns))
+        statement = insert(table(self.table, *columns))
+        if not self.returning:
+            return statement
+        return statement.returning(*[column(name) for name in self.returning])
 
     def values(self, row: Sequence[Any]) -> dict[str, Any]:
         """A row by the names of its columns."""
         return {**dict(zip(self.columns, row, strict=True)), **self.constants}
 
 
+@dataclass(frozen=True, eq=False)
+class Alteration:
+    """Rows that change by what is added beside them: of each row that is given, those that `where` finds.
+
+    :ivar columns: what a row gives, with the types on PostgreSQL; SQL of `assigned` and `where` names it so
+    :ivar assigned: values by the table's columns
+    """
+
+    table: str
+    columns: Mapping[str, str]
+    assigned: Mapping[str, str]
+    where: str
+    returning: ClassVar[tuple[str, ...]] = ()
+
+    def on_postgresql(self, parameter: int) -> str:
+        """The update by what a parameter of a statement holds."""
+        cells = zip(self.columns, json_cells(self.columns.values()), strict=True)
+        given = {name: f"({cell})" for name, cell in cells}
+        change = f"UPDATE {self.table} SET {self._assignments(given)}"  # noqa: S608 our names
+        return f"{change} FROM jsonb_array_elements(${parameter}::jsonb) v WHERE {self.where.format(**given)}"
+
+    @cached_property
+    def on_sqlite(self) -> Executable:
+        """The update by one row."""
+        given = {name: f":{name}" for name in self.columns}
+        found = self.where.format(**given)
+        statement = text(f"UPDATE {self.table} SET {self._assignments(given)} WHERE {found}")  # noqa: S608 our names
+        return statement.bindparams(
+            *[bindparam(name, type_=kind) for name, kind in _moments(self.columns).items()]
+        )
+
+    def values(self, row: Sequence[Any]) -> dict[str, Any]:
+        """What a row gives, by name."""
+        return dict(zip(self.columns, row, strict=True))
+
+    def _assignments(self, given: Mapping[str, str]) -> str:
+        return ", ".join([f"{name} = {value.format(**given)}" for name, value in self.assigned.items()])
+
+
+def _moments(columns: Mapping[str, str]) -> dict[str, DateTime]:
+    return {name: DateTime() for name, kind in columns.items() if kind == "timestamp"}
+
+
 class Additions:
-    """What one transaction adds."""
+    """What one transaction adds, and alters by it."""
 
     def __init__(self, database: Database) -> None:
         """
         :param database: the one that they go to
         """
         self.database = database
-        self._rows: dict[Target, list[Sequence[Any]]] = {}
-        self._returned: dict[Target, list[Sequence[Any]]] = {}
+        self._rows: dict[Target | Alteration, list[Sequence[Any]]] = {}
+        self._returned: dict[Target | Alteration, list[Sequence[Any]]] = {}
         self._callbacks: list[Callable[[], None]] = []
 
     @classmethod
@@ -74,8 +120,8 @@ class Additions:
         """Those to the database of a session."""
         return cls(Database.of(session))
 
-    def add(self, target: Target, row: Sequence[Any]) -> None:
-        """Add a row.
+    def add(self, target: Target | Alteration, row: Sequence[Any]) -> None:
+        """Add a row, or alter rows by it.
 
         :param row: values in the order of the target's columns; a moment is naive UTC
         """
@@ -134,8 +180,7 @@ class Additions:
         for target, rows in self._rows.items():
             statement, values = target.on_sqlite, [target.values(row) for row in rows]
             if target.returning:
-                columns: list[ColumnClause[Any]] = [column(name) for name in target.returning]
-                result = await connection.execute(statement.returning(*columns), values)
+                result = await connection.execute(statement, values)
                 self._returned[target] = [tuple(row) for row in result]
             else:
                 await connection.execute(statement, values)
@@ -157,11 +202,11 @@ def json_rows(rows: Iterable[Sequence[Any]]) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def _parts(targets: tuple[Target, ...], first: int) -> tuple[str, str]:
+def _parts(targets: tuple[Target | Alteration, ...], first: int) -> tuple[str, str]:
     parts, returned = [], []
     for number, target in enumerate(targets):
         name = f"added_{number}"
-        parts.append(f"{name} AS ({target.insert_rows_of(first + number)})")
+        parts.append(f"{name} AS ({target.on_postgresql(first + number)})")
         if target.returning:
             row = ", ".join(target.returning)
             found = f"SELECT json_agg(json_build_array({row})) FROM {name}"  # noqa: S608 our names

@@ -108,6 +108,16 @@ class RowMacs:
         self._report(table, row_id)
         return False
 
+    @property
+    def binds(self) -> bool:
+        """Whether a row that is inserted now gets a MAC, as far as this process has heard."""
+        return self._key is not None and self.binding is not RowBinding.OFF
+
+    @property
+    def knows_binding(self) -> bool:
+        """Whether `binds` is certain without asking the database: binding begins once and never ends."""
+        return self._key is None or self.binding is not RowBinding.OFF
+
     def binds_new_rows(self, connection: Connection) -> bool:
         """Whether a row that is inserted now gets a MAC."""
         if self._key is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from powerauth_core.activations.history import ActivationChanges
     from powerauth_core.activations.keys import ActivationKeyCache
+    from powerauth_core.activations.writing import ActivationWriter
     from powerauth_core.applications.cache import ApplicationCache
     from powerauth_core.audit.row_alarms import RowAlarms
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
@@ -46,6 +47,7 @@ class Core:
     :ivar listeners: who hears of changes of activations and operations
     :ivar changes: saves changes of activations and tells the listeners
     :ivar operation_creator: stores new operations, several at once
+    :ivar activation_writer: writes changes of activations, several in one statement
     :ivar verifier: checks of signatures, several in one transaction
     :ivar token_validator: checks of token headers, several in one transaction
     """
@@ -69,6 +71,7 @@ class Core:
     changes: ActivationChanges
     # These are made of the parts above.
     operation_creator: OperationCreator = field(init=False)
+    activation_writer: ActivationWriter = field(init=False)
     verifier: Verifier = field(init=False)
     token_validator: TokenValidator = field(init=False)
     jobs: JobRunner = field(init=False)

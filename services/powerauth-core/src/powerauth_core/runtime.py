@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from powerauth_core import __version__, events, jobs
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.keys import ActivationKeyCache
+from powerauth_core.activations.writing import ActivationWriter
 from powerauth_core.adoption import service as adoption
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.audit import service as audit
@@ -78,6 +79,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         stack.push_async_callback(core.relay.stop)
         stack.push_async_callback(core.callbacks.stop)
         stack.push_async_callback(core.operation_creator.close)
+        stack.push_async_callback(core.activation_writer.close)
         stack.push_async_callback(core.verifier.close)
         stack.push_async_callback(core.token_validator.close)
         if settings.jobs_enabled:
@@ -161,6 +163,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         changes=ActivationChanges(applications, listeners),
     )
     core.operation_creator = OperationCreator(core)
+    core.activation_writer = ActivationWriter(core)
     core.verifier = Verifier(core, Stores.of(core))
     core.token_validator = TokenValidator(core)
     core.jobs = jobs.scheduled_jobs(core)
@@ -171,7 +174,7 @@ def _listeners(callbacks: CallbackDispatcher) -> Listeners:
     """Who hears of changes, in the order in which they are told."""
     return Listeners(
         activations=(recovery.activation_changed,),
-        keepers=(audit.Keeper(), events.Keeper(), CallbackOutbox(callbacks)),
+        keepers=(recovery.Keeper(), audit.Keeper(), events.Keeper(), CallbackOutbox(callbacks)),
         subscriptions=callbacks.subscriptions,
     )
 

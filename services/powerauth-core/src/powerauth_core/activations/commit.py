@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_contracts.enums import ActivationOtpValidation, CommitPhase
 from powerauth_core.activations import otp as otps
 from powerauth_core.activations import repository
-from powerauth_core.activations.expiry import expire_if_overdue
-from powerauth_core.activations.history import ActivationChanges
+from powerauth_core.activations.expiry import expire_if_overdue, overdue
+from powerauth_core.activations.history import ActivationChanges, changed
 from powerauth_core.activations.initialisation import hash_otp
 from powerauth_core.activations.models import Activation
-from powerauth_core.activations.ports import Ports
+from powerauth_core.activations.ports import Ports, WritingPorts
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import (
     ACTIVE,
@@ -23,6 +23,8 @@ from powerauth_core.activations.rules import (
     otp_check,
     permits,
 )
+from powerauth_core.activations.stored import AnyActivation, FoundActivation
+from powerauth_core.activations.writing import Write
 from powerauth_core.kernel.changes import Cause
 from powerauth_core.kernel.errors import (
     ActivationExpired,
@@ -34,7 +36,12 @@ from powerauth_core.kernel.hashing import PasswordHashes
 
 
 async def commit_activation(
-    ports: Ports, *, activation_id: str, otp: str | None, external_user_id: str | None, scope: ApplicationIds
+    ports: WritingPorts,
+    *,
+    activation_id: str,
+    otp: str | None,
+    external_user_id: str | None,
+    scope: ApplicationIds,
 ) -> None:
     """``activation/commit``: make an activation ACTIVE after its key exchange.
 
@@ -43,6 +50,19 @@ async def commit_activation(
     :raises IncorrectActivationState: it is not PENDING_COMMIT, or is not committed by this call
     :raises OtpMismatch: the OTP is wrong, missing or unexpected; counted failures are kept
     """
+    if ports.activation_writer.writes:
+        found = await ports.activation_writer.find(activation_id)
+        if found is not None and _may_commit_at_once(found, otp, scope):
+            found.row.activation_status = ACTIVE
+            change = changed(
+                found.row,
+                found.application_id,
+                previous_status=PENDING_COMMIT,
+                cause=Cause.COMMIT,
+                external_user_id=external_user_id,
+            )
+            if await ports.activation_writer.write(Write(found, change)):
+                return
     async with ports.database.transaction() as session:
         activation = await _lock_unexpired(ports.changes, session, activation_id, scope)
         if activation.activation_status is REMOVED:
@@ -56,6 +76,16 @@ async def commit_activation(
             supplied_otp=otp,
             external_user_id=external_user_id,
         )
+
+
+def _may_commit_at_once(found: FoundActivation, otp: str | None, scope: ApplicationIds) -> bool:
+    """Whether it is waiting for this call alone: nothing has to be refused, counted or expired."""
+    return (
+        (scope is None or found.application_id in scope)
+        and not overdue(found.row)
+        and commits_without(otp, found.row)
+        and (found.row.commit_phase or CommitPhase.ON_COMMIT) is CommitPhase.ON_COMMIT
+    )
 
 
 async def commit_locked(
@@ -92,11 +122,19 @@ async def commit_locked(
     )
 
 
-def commits_unasked(activation: Activation) -> bool:
+def commits_unasked(activation: AnyActivation) -> bool:
     """Whether a commit needs nothing of the user, so that it can follow the key exchange at once."""
+    return commits_without(None, activation)
+
+
+def commits_without(otp: str | None, activation: AnyActivation) -> bool:
+    """Whether it can be committed, whatever it is told as OTP not being looked at.
+
+    :param otp: of the request
+    """
     check = otp_check(
         CommitPhase.ON_COMMIT,
-        None,
+        otp,
         activation.activation_otp,
         activation.activation_otp_validation,
         activation.commit_phase,

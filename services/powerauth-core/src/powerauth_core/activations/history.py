@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.activations.rules import BLOCKED
+from powerauth_core.activations.stored import AnyActivation
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.changes import ActivationChanged, Cause, Listeners
 from servicekit import clock
@@ -49,40 +50,66 @@ class ActivationChanges:
         """Stamp the change that was made to ``activation``, write its history and tell the listeners, in the
         caller's transaction.
 
-        :param activation: locked by this transaction or new in it, with its new values
-        :param previous_status: status before the change, None for a new activation
-        :param reason: event reason; of a BLOCKED activation its blocked reason is recorded instead
-        :param external_user_id: who asked for the change, None for the user or the system
-        :param notify: whether callbacks hear of it (spec/core-api.md §22.1)
+        :param activation: locked by this transaction or new in it, with its new values; the rest as `changed`
         """
-        activation.timestamp_last_change = clock.now()
-        change = ActivationChanged(
-            activation_id=activation.activation_id,
-            application_id=await application_id_of(self.applications, session, activation),
-            user_id=activation.user_id,
-            protocol=ActivationProtocol(activation.protocol),
-            status=activation.activation_status,
+        change = changed(
+            activation,
+            await application_id_of(self.applications, session, activation),
             previous_status=previous_status,
             cause=cause,
-            reason=activation.blocked_reason if activation.activation_status is BLOCKED else reason,
+            reason=reason,
             external_user_id=external_user_id,
             notify=notify,
-            changed=activation.timestamp_last_change,
-            blocked_reason=activation.blocked_reason,
-            name=activation.activation_name,
-            platform=activation.platform,
-            device_info=activation.device_info,
-            flags=tuple(activation.flags or ()),
-            version=activation.version,
-            failed_attempts=activation.failed_attempts,
-            max_failed_attempts=activation.max_failed_attempts,
-            parent_activation_id=activation.parent_activation_id,
-            transfer_type=activation.transfer_type,
         )
         additions = Additions.of(session)
         keep_history(additions, change)
         await session.flush()
         await self.listeners.activation_changed(session, change, additions)
+
+
+def changed(
+    activation: AnyActivation,
+    application_id: str,
+    *,
+    previous_status: ActivationStatus | None,
+    cause: Cause = Cause.OTHER,
+    reason: str | None = None,
+    external_user_id: str | None = None,
+    notify: bool = True,
+) -> ActivationChanged:
+    """Stamp the change that was made to an activation, and say what it is.
+
+    :param activation: with its new values
+    :param application_id: public id of its application
+    :param previous_status: status before the change, None for a new activation
+    :param reason: event reason; of a BLOCKED activation its blocked reason is recorded instead
+    :param external_user_id: who asked for the change, None for the user or the system
+    :param notify: whether callbacks hear of it (spec/core-api.md §22.1)
+    """
+    now = activation.timestamp_last_change = clock.now()
+    return ActivationChanged(
+        activation_id=activation.activation_id,
+        application_id=application_id,
+        user_id=activation.user_id,
+        protocol=ActivationProtocol(activation.protocol),
+        status=activation.activation_status,
+        previous_status=previous_status,
+        cause=cause,
+        reason=activation.blocked_reason if activation.activation_status is BLOCKED else reason,
+        external_user_id=external_user_id,
+        notify=notify,
+        changed=now,
+        blocked_reason=activation.blocked_reason,
+        name=activation.activation_name,
+        platform=activation.platform,
+        device_info=activation.device_info,
+        flags=tuple(activation.flags or ()),
+        version=activation.version,
+        failed_attempts=activation.failed_attempts,
+        max_failed_attempts=activation.max_failed_attempts,
+        parent_activation_id=activation.parent_activation_id,
+        transfer_type=activation.transfer_type,
+    )
 
 
 def keep_history(additions: Additions, change: ActivationChanged) -> None:

@@ -13,10 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase, TransferType
 from powerauth_core.activations import keys, repository
+from powerauth_core.activations.history import changed
 from powerauth_core.activations.models import Activation
-from powerauth_core.activations.ports import Ports
+from powerauth_core.activations.ports import Ports, WritingPorts
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import CREATED, is_blank
+from powerauth_core.activations.stored import ActivationRow, AnyActivation
+from powerauth_core.activations.writing import Write
 from powerauth_core.applications.cache import ApplicationIdentity, MasterKey
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.errors import (
@@ -73,7 +76,7 @@ class StartedActivation:
 
 
 async def init_activation(
-    ports: Ports,
+    ports: WritingPorts,
     *,
     user_id: str,
     application_id: str,
@@ -94,8 +97,7 @@ async def init_activation(
     :raises CoreError: no usable master key pair, or no unused id or code was found
     """
     check_expiration(expires, "initiating activation")
-    async with ports.database.read() as session:
-        application = await ports.application_cache.by_id(session, application_id)
+    application = await ports.application_cache.identity(ports.database, application_id)
     if application is None or (scope is not None and application_id not in scope):
         raise InvalidApplication()
     validation = otp_validation or ActivationOtpValidation.NONE
@@ -112,9 +114,14 @@ async def init_activation(
         flags=flags,
         additional_data=additional_data,
     )
+    if ports.activation_writer.writes:
+        code = activation_code.generate()
+        activation = _new(ports, application, properties, str(uuid.uuid4()), code)
+        change = changed(activation, application_id, previous_status=None)
+        if await ports.activation_writer.write(Write(activation, change)):
+            return started(application, activation)
     async with ports.database.transaction() as session:
-        activation = await initialise(ports, session, application, properties)
-    return started(application, activation)
+        return started(application, await initialise(ports, session, application, properties))
 
 
 async def initialise(
@@ -127,15 +134,25 @@ async def initialise(
     :raises ActivationIdNotGenerated: every generated id was taken
     :raises ActivationCodeNotGenerated: every generated code was taken
     """
-    master_key = application.master_key()
     activation_id = await _unused_id(ports.settings, session)
     code = await _unused_code(ports.settings, session, application.application_rid)
-    # It has no version before its key exchange.
+    new = _new(ports, application, properties, activation_id, code)
+    # The column of the version has a default of 2.
+    activation = Activation(**new.columns() | {"version": null()})
+    session.add(activation)
+    await session.flush()
+    await ports.changes.record(session, activation, previous_status=None)
+    return activation
+
+
+def _new(
+    ports: Ports, application: ApplicationIdentity, properties: Properties, activation_id: str, code: str
+) -> ActivationRow:
+    """An activation in state CREATED; raises as `initialise`. It has no version before its key exchange."""
+    master_key, settings, now = application.master_key(), ports.settings, clock.now()
     private, public = generation_of_activation(None).server_keys.new()
     pair = keys.encrypt_server_key(ports.cipher, private, public, properties.user_id, activation_id)
-    settings = ports.settings
-    now = clock.now()
-    activation = Activation(
+    return ActivationRow(
         activation_id=activation_id,
         application_id=application.application_rid,
         user_id=properties.user_id,
@@ -144,8 +161,6 @@ async def initialise(
         activation_otp=properties.otp_hash,
         activation_otp_validation=properties.otp_validation,
         commit_phase=properties.commit_phase,
-        counter=0,
-        failed_attempts=0,
         max_failed_attempts=properties.max_failure_count or settings.signature_max_failed_attempts,
         server_private_key_base64=pair.private_key,
         server_private_key_encryption=pair.encryption,
@@ -155,21 +170,15 @@ async def initialise(
         timestamp_activation_expire=properties.expires
         or now + timedelta(milliseconds=settings.activation_validity_ms),
         master_keypair_id=master_key.rid,
-        # The column has a default of 2.
-        version=null(),
         protocol=properties.protocol.value,
         flags=list(properties.flags),
         additional_data=properties.additional_data,
         parent_activation_id=properties.parent_activation_id,
         transfer_type=properties.transfer_type,
     )
-    session.add(activation)
-    await session.flush()
-    await ports.changes.record(session, activation, previous_status=None)
-    return activation
 
 
-def started(application: ApplicationIdentity, activation: Activation) -> StartedActivation:
+def started(application: ApplicationIdentity, activation: AnyActivation) -> StartedActivation:
     """The new activation with the signature that its code is shown with."""
     return StartedActivation(
         activation.activation_id,

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.keys import ActivationKeyCache
+from powerauth_core.activations.writing import ActivationWriter
 from powerauth_core.applications.ports import WithApplications
 from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithRowMacs, WithSettings
 
@@ -24,6 +25,13 @@ class WithActivationKeys(Protocol):
     def activation_keys(self) -> ActivationKeyCache: ...
 
 
+class WithActivationWriter(Protocol):
+    """Has `activation_writer`."""
+
+    @property
+    def activation_writer(self) -> ActivationWriter: ...
+
+
 class Ports(
     WithDatabase,
     WithSettings,
@@ -39,3 +47,7 @@ class Ports(
 
 class ReadingPorts(Ports, WithRowMacs, Protocol):
     """The same for hot reads."""
+
+
+class WritingPorts(Ports, WithActivationWriter, Protocol):
+    """The same for hot writes."""

@@ -5,7 +5,7 @@ from powerauth_contracts.rest import activation_administration as admin_contract
 from powerauth_contracts.rest import activations as contract
 from powerauth_core.activations import administration, flags, initialisation, listing, status
 from powerauth_core.activations import commit as committing
-from powerauth_core.activations.ports import Ports, ReadingPorts
+from powerauth_core.activations.ports import Ports, ReadingPorts, WritingPorts
 from powerauth_core.activations.views import activation_item, history_item, status_answer
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.kernel.paging import wanted_page
@@ -14,7 +14,7 @@ router = CallRouter("Activations")
 
 
 @router.answers(contract.INIT)
-async def init(ports: Ports, asked: contract.InitActivationRequest) -> contract.InitActivationResponse:
+async def init(ports: WritingPorts, asked: contract.InitActivationRequest) -> contract.InitActivationResponse:
     started = await initialisation.init_activation(
         ports,
         user_id=asked.user_id,
@@ -39,7 +39,9 @@ async def init(ports: Ports, asked: contract.InitActivationRequest) -> contract.
 
 
 @router.answers(contract.COMMIT)
-async def commit(ports: Ports, asked: contract.CommitActivationRequest) -> contract.CommitActivationResponse:
+async def commit(
+    ports: WritingPorts, asked: contract.CommitActivationRequest
+) -> contract.CommitActivationResponse:
     await committing.commit_activation(
         ports,
         activation_id=asked.activation_id,

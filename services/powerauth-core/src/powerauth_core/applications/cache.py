@@ -111,6 +111,22 @@ class ApplicationCache:
         """The application with this public id, if it need not be read."""
         return self._by_id.get(application_id)
 
+    async def facts(self, database: Database, application_key: str) -> ApplicationFacts | None:
+        """As `by_key`, not inside a session's block."""
+        known = self.known(application_key)
+        if known is not None:
+            return known
+        async with database.read() as session:
+            return await self.by_key(session, application_key)
+
+    async def identity(self, database: Database, application_id: str) -> ApplicationIdentity | None:
+        """As `by_id`, not inside a session's block."""
+        known = self.known_by_id(application_id)
+        if known is not None:
+            return known
+        async with database.read() as session:
+            return await self.by_id(session, application_id)
+
     async def by_id(self, session: AsyncSession, application_id: str) -> ApplicationIdentity | None:
         """The application with this public id; None if there is none."""
 

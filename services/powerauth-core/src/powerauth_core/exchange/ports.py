@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from powerauth_core.activations.ports import WithActivationKeys, WithChanges
+from powerauth_core.activations.ports import WithActivationKeys, WithActivationWriter, WithChanges
 from powerauth_core.applications.ports import WithApplications
 from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithSettings
 
@@ -17,6 +17,7 @@ class Ports(
     WithChanges,
     WithApplications,
     WithActivationKeys,
+    WithActivationWriter,
     Protocol,
 ):
     """What use cases of this room take."""

@@ -125,11 +125,11 @@ class OperationChanged:
 
 
 ActivationListener = Callable[[AsyncSession, ActivationChanged], Awaitable[None]]
-"""Does something of its own to what belongs to an activation, which is locked."""
+"""Does something of its own to what belongs to an activation that ends, and that is locked."""
 
 
 class Keeper(Protocol):
-    """Keeps something of changes, in tables that are only ever added to."""
+    """Keeps something of changes: adds rows, or alters some by what they are."""
 
     def activation_changed(self, additions: Additions, change: ActivationChanged) -> None:
         """Add what is to be kept of an activation's change."""
@@ -156,7 +156,7 @@ class Subscriptions(Protocol):
 class Listeners:
     """Who hears of a change, in this order.
 
-    :ivar activations: those who act on changes of activations
+    :ivar activations: those who act on the ends of activations
     :ivar keepers: those who keep something of a change
     :ivar subscriptions: to be known before the keepers are told
     """

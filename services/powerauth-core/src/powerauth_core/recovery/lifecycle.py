@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_contracts.enums import RecoveryCodeStatus, RecoveryPukStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import is_pending
-from powerauth_core.kernel.changes import ActivationChanged, Cause
+from powerauth_core.kernel.changes import ActivationChanged, Cause, OperationChanged
 from powerauth_core.kernel.errors import RecoveryCodeNotGenerated
 from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.kernel.records import RecordCipher, recovery_puk_parts
@@ -21,12 +21,19 @@ from powerauth_core.recovery.models import RecoveryCode, RecoveryPuk
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.v3 import recovery as protocol
 from servicekit import clock
+from servicekit.additions import Additions, Alteration
 
 if TYPE_CHECKING:
     from powerauth_core.kernel.hashing import PasswordHashes
 
 
 _ENDS = (Cause.GIVEN_UP, Cause.REMOVAL_WITH_CODES)
+_USABLE_FROM_NOW_ON = Alteration(
+    RecoveryCode.__tablename__,
+    {"activation_id": "varchar", "now": "timestamp"},
+    {"status": str(RecoveryCodeStatus.ACTIVE.code), "timestamp_last_change": "{now}"},
+    f"activation_id = {{activation_id}} AND status = {RecoveryCodeStatus.CREATED.code}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,27 +155,29 @@ async def issue(
     )
 
 
+class Keeper:
+    """Makes the new codes of an activation usable when it is committed."""
+
+    def activation_changed(self, additions: Additions, change: ActivationChanged) -> None:
+        """The activation is locked."""
+        if change.cause is Cause.COMMIT:
+            additions.add(_USABLE_FROM_NOW_ON, (change.activation_id, change.changed))
+
+    def operation_changed(self, additions: Additions, change: OperationChanged) -> None:
+        """Nothing of a code depends on operations."""
+
+
 async def activation_changed(session: AsyncSession, change: ActivationChanged) -> None:
-    """A commit makes the activation's new codes usable; its end may be theirs. The activation is locked.
+    """The end of an activation may be that of its codes. The activation is locked.
 
     Codes of an unfinished activation are revoked with it in any case.
     """
-    if change.cause is Cause.COMMIT:
-        await _activate_of_activation(session, change.activation_id)
-    elif change.cause in _ENDS or (change.cause is Cause.REMOVAL and _was_pending(change)):
+    if change.cause in _ENDS or (change.cause is Cause.REMOVAL and _was_pending(change)):
         await revoke(session, await repository.lock_of_activation(session, change.activation_id))
 
 
 def _was_pending(change: ActivationChanged) -> bool:
     return change.previous_status is not None and is_pending(change.previous_status)
-
-
-async def _activate_of_activation(session: AsyncSession, activation_id: str) -> None:
-    now = clock.now()
-    for code in await repository.lock_of_activation(session, activation_id):
-        if code.status is RecoveryCodeStatus.CREATED:
-            code.status = RecoveryCodeStatus.ACTIVE
-            code.timestamp_last_change = now
 
 
 async def revoke(session: AsyncSession, codes: Sequence[RecoveryCode]) -> bool:

@@ -1,0 +1,158 @@
+"""Activations past the entities, on PostgreSQL: read by one statement; what is new or changed is written by
+another, together with all that is kept of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple, TypeAlias
+
+from sqlalchemy import DateTime, Dialect, Integer
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeDecorator
+
+from powerauth_core.activations.models import Activation
+from powerauth_core.activations.stored import COLUMNS, ActivationRow, FoundActivation
+from powerauth_core.kernel.row_macs import RowMacs
+from servicekit.additions import Additions, json_cells, json_rows
+
+Row: TypeAlias = tuple[Any, ...]
+
+_TABLE = Activation.__tablename__
+_TYPES = {name: Activation.__table__.columns[name].type for name in COLUMNS}
+_DECORATED = {name: kind for name, kind in _TYPES.items() if isinstance(kind, TypeDecorator)}
+"""Of the columns whose values the database holds in another form."""
+_DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def _kind(name: str) -> str:
+    """PostgreSQL's type of a column, without its length: a cast to one with a length cuts what is longer."""
+    kind = _TYPES[name]
+    plain = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+    if isinstance(plain, Integer):
+        return "int"
+    return "timestamp" if isinstance(plain, DateTime) else "varchar"
+
+
+# `xmin` is the transaction that wrote this version of the row.
+SELECTED = (
+    f"{', '.join([f'a.{name}' for name in COLUMNS])}, p.name AS application_name, a.xmin AS row_version"
+)
+FOUND = "FROM pa_activation a JOIN pa_application p ON p.id = a.application_id"
+FIND = f"SELECT {SELECTED} {FOUND} WHERE a.activation_id = $1"
+
+
+def found_activation(row: Mapping[str, Any], macs: RowMacs) -> FoundActivation | None:
+    """The activation in a row of such a statement; None if somebody else has written it."""
+    values = {name: row[name] for name in COLUMNS}
+    if not macs.sound(_TABLE, values["activation_id"], _bound(tuple(values.values())), values["row_mac"]):
+        return None
+    for name, kind in _DECORATED.items():
+        values[name] = kind.process_result_value(values[name], _DIALECT)
+    return FoundActivation(ActivationRow(**values), row["application_name"], row["row_version"])
+
+
+class Once(NamedTuple):
+    """What must not have been accepted before.
+
+    :ivar value: as `powerauth_core.replay` stores it
+    :ivar kind: number of its type
+    """
+
+    value: str
+    kind: int
+    expires: datetime
+
+
+_ONCE = {"unique_value": "varchar", "type": "int", "timestamp_expires": "timestamp"}
+_CHANGEABLE = (
+    "activation_name",
+    "activation_status",
+    "ctr_data",
+    "device_public_key_base64",
+    "extras",
+    "platform",
+    "device_info",
+    "timestamp_last_change",
+    "version",
+    "external_id",
+    "row_mac",
+)
+"""What a key exchange or a commit changes."""
+_CHANGED = {"activation_id": "varchar", **{name: _kind(name) for name in _CHANGEABLE}, "row_version": "xid"}
+_NEW = {name: _kind(name) for name in COLUMNS}
+
+_values: Callable[[ActivationRow], Row] = attrgetter(*COLUMNS)
+_bound: Callable[[Row], Row] = itemgetter(*[COLUMNS.index(name) for name in Activation.BOUND_COLUMNS])
+_changed: Callable[[Row], Row] = itemgetter(*[COLUMNS.index(name) for name in list(_CHANGED)[:-1]])
+_CODECS = [(COLUMNS.index(name), kind.process_bind_param) for name, kind in _DECORATED.items()]
+_MAC = COLUMNS.index("row_mac")
+
+
+def new_row(activation: ActivationRow, macs: RowMacs) -> Row:
+    """A row of the parameter of new activations."""
+    return _row(activation, macs, is_bound=macs.binds)
+
+
+def changed_row(found: FoundActivation, macs: RowMacs) -> Row:
+    """A row of the parameter of changed ones."""
+    row = _row(found.row, macs, is_bound=found.row.row_mac is not None)
+    return (*_changed(row), found.row_version)
+
+
+def _row(activation: ActivationRow, macs: RowMacs, *, is_bound: bool) -> Row:
+    """The values as the database holds them, with a MAC that fits."""
+    values = list(_values(activation))
+    for number, encode in _CODECS:
+        values[number] = encode(values[number], _DIALECT)
+    values[_MAC] = macs.mac(_TABLE, _bound(tuple(values))) if is_bound else None
+    return tuple(values)
+
+
+def _rows(name: str, columns: Mapping[str, str], parameter: int) -> str:
+    cells = ", ".join(json_cells(columns.values()))
+    rows = f"SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v"  # noqa: S608 our names
+    return f"{name} ({', '.join(columns)}) AS MATERIALIZED ({rows})"
+
+
+_ALL = ", ".join(COLUMNS)
+_SET = ", ".join([f"{name} = v.{name}" for name in _CHANGEABLE])
+_REMEMBERED = ", ".join(_ONCE)
+# All codes have one shape, ABCDE-FGHIJ-KLMNO-PQRST over 2-7 and A-Z; their first halves tell them apart.
+_WRITTEN = f"""WITH {_rows("fresh", _NEW, 1)}, {_rows("changed", _CHANGED, 2)}, {_rows("once", _ONCE, 3)},
+patience AS (SELECT set_config('lock_timeout', $4::varchar, true)),
+inserted AS (INSERT INTO pa_activation ({_ALL})
+    SELECT {_ALL} FROM fresh n WHERE NOT EXISTS (SELECT FROM pa_activation a
+        WHERE a.application_id = n.application_id AND a.activation_code BETWEEN
+            left(n.activation_code, 11) || '-22222-22222' AND left(n.activation_code, 11) || '-ZZZZZ-ZZZZZ')
+    RETURNING activation_id),
+moved AS (UPDATE pa_activation a SET {_SET} FROM changed v, patience
+    WHERE a.activation_id = v.activation_id AND a.xmin = v.row_version RETURNING a.activation_id),
+remembered AS (INSERT INTO pa_unique_value ({_REMEMBERED}) SELECT {_REMEMBERED} FROM once
+    ORDER BY unique_value ON CONFLICT DO NOTHING RETURNING unique_value)"""  # noqa: S608 our names
+_UNDO_UNLESS_ALL = """SELECT 1 / ((SELECT count(*) FROM inserted) = (SELECT count(*) FROM fresh)
+    AND (SELECT count(*) FROM moved) = (SELECT count(*) FROM changed)
+    AND (SELECT count(*) FROM remembered) = (SELECT count(*) FROM once))::int"""
+"""Fails as a division by zero, which undoes the statement."""
+_FIRST_FREE = 5
+
+
+@lru_cache(maxsize=1_000)
+def _write(parts: str, returned: str) -> str:
+    return f"{_WRITTEN}, {parts} {_UNDO_UNLESS_ALL}, {returned}"
+
+
+def write(
+    new: Iterable[Row], changed: Iterable[Row], once: Iterable[Once], additions: Additions, patience_ms: int
+) -> tuple[str, tuple[str, ...]]:
+    """The statement that writes all of it, or fails, and its arguments. The second column of its one row is
+    what the additions are to take.
+
+    :param patience_ms: how long to wait for the row of an activation
+    """
+    parts, returned, added = additions.parts(_FIRST_FREE)
+    rows = (json_rows(new), json_rows(changed), json_rows(once))
+    return _write(parts, returned), (*rows, str(patience_ms), *added)

@@ -1,0 +1,130 @@
+"""Writes changes of activations by the driver: those that come together go together, each with all that is
+kept of it, in one statement (design §8).
+
+It writes what was read and decided without a lock, and only if that still holds. Who is told that it does not
+takes the way through a session, which waits and decides anew; on SQLite that is the only way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import asyncpg
+
+from powerauth_core.activations import statements
+from powerauth_core.activations.history import keep_history
+from powerauth_core.activations.statements import Once
+from powerauth_core.activations.stored import ActivationRow, FoundActivation
+from powerauth_core.kernel.changes import ActivationChanged
+from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithRowMacs, WithSettings
+from servicekit.additions import Additions
+from servicekit.batching import MicroBatcher, Settled
+
+PATIENCE_MS = 100
+"""How long a statement that holds no locks waits for a row that somebody else changes."""
+_ANOTHER_NOW = (
+    asyncpg.DivisionByZeroError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.UniqueViolationError,
+)
+
+
+class Parts(WithDatabase, WithSettings, WithRowMacs, WithListeners, Protocol):
+    """What writing uses of a running core."""
+
+
+@dataclass(slots=True)
+class Write:
+    """A change on its way, after which nobody acts on what belongs to the activation (`kernel.changes`).
+
+    :ivar written: a new activation, or one that was read and has its new values
+    :ivar once: what must not have been accepted before
+    """
+
+    written: ActivationRow | FoundActivation
+    change: ActivationChanged
+    once: Once | None = None
+
+    @property
+    def key(self) -> str:
+        """Changes of one activation go one after another."""
+        return self.change.activation_id
+
+
+class ActivationWriter:
+    """Front of the batches of one process."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        settings = parts.settings
+        self._batcher: MicroBatcher[Write, bool] = MicroBatcher(
+            self._write, max_size=settings.verification_batch_size, in_flight=settings.verification_batches
+        )
+
+    @property
+    def writes(self) -> bool:
+        """Whether this database is written by the driver."""
+        return self._parts.database.dialect == "postgresql" and self._parts.row_macs.knows_binding
+
+    async def find(self, activation_id: str) -> FoundActivation | None:
+        """The activation as it is now; None if there is none, or somebody else has written its row."""
+        return await self.find_by(statements.FIND, activation_id)
+
+    async def find_by(self, statement: str, *arguments: object) -> FoundActivation | None:
+        """The same by a statement that selects `statements.SELECTED`."""
+        async with self._parts.database.driver() as driver:
+            row = await driver.fetchrow(statement, *arguments)
+        return None if row is None else statements.found_activation(row, self._parts.row_macs)
+
+    async def write(self, write: Write) -> bool:
+        """Write a change and return after the commit.
+
+        :return: False if it is not as it was when it was read, and nothing is written
+        :raises Unavailable: the database cannot be reached, or its outcome is unknown
+        """
+        return await self._batcher.submit(write)
+
+    async def close(self) -> None:
+        """Wait for the changes that were accepted."""
+        await self._batcher.close()
+
+    async def _write(self, writes: Sequence[Write]) -> Sequence[Settled[bool]]:
+        await self._learn([write.change.application_id for write in writes])
+        additions = Additions(self._parts.database)
+        for write in writes:
+            keep_history(additions, write.change)
+            self._parts.listeners.keep_activation_change(additions, write.change)
+        if await self._execute(writes, additions):
+            additions.committed()
+            return [Settled(True)] * len(writes)
+        if len(writes) > 1:
+            raise _AnotherNow  # they are tried one by one
+        return [Settled(False)]
+
+    async def _learn(self, application_ids: Sequence[str]) -> None:
+        subscriptions = self._parts.listeners.subscriptions
+        if not subscriptions.knows(application_ids):
+            async with self._parts.database.read() as session:
+                await subscriptions.learn(session, application_ids)
+
+    async def _execute(self, writes: Sequence[Write], additions: Additions) -> bool:
+        macs = self._parts.row_macs
+        each = [write.written for write in writes]
+        new = [statements.new_row(one, macs) for one in each if isinstance(one, ActivationRow)]
+        changed = [statements.changed_row(one, macs) for one in each if isinstance(one, FoundActivation)]
+        once = [write.once for write in writes if write.once is not None]
+        statement, arguments = statements.write(new, changed, once, additions, PATIENCE_MS)
+        async with self._parts.database.driver() as driver:
+            try:
+                row = await driver.fetchrow(statement, *arguments)
+            except _ANOTHER_NOW:
+                return False
+        additions.take(row[1])
+        return True
+
+
+class _AnotherNow(Exception):
+    """Not all of a batch is as it was when it was read."""
