@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from powerauth_core.applications.cache import ApplicationCache
     from powerauth_core.audit.row_alarms import RowAlarms
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
+    from powerauth_core.envelopes.spending import EnvelopeSpending
     from powerauth_core.integrations.callers import CallerCache
     from powerauth_core.kernel.changes import Listeners
     from powerauth_core.kernel.egress import Egress
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from powerauth_core.providers.discovery import DiscoveryCache
     from powerauth_core.settings import CoreSettings
     from powerauth_core.templates.cache import TemplateCache
+    from powerauth_core.temporary_keys.memory import TemporaryKeys
     from powerauth_core.tokens.validator import TokenValidator
     from powerauth_core.verification.engine import Verifier
     from servicekit.bus import Bus
@@ -48,6 +50,8 @@ class Core:
     :ivar changes: saves changes of activations and tells the listeners
     :ivar operation_creator: stores new operations, several at once
     :ivar activation_writer: writes changes of activations, several in one statement
+    :ivar temporary_keys: temporary keys, stored and in memory
+    :ivar envelope_spending: remembers envelopes, several in one statement
     :ivar verifier: checks of signatures, several in one transaction
     :ivar token_validator: checks of token headers, several in one transaction
     """
@@ -72,6 +76,8 @@ class Core:
     # These are made of the parts above.
     operation_creator: OperationCreator = field(init=False)
     activation_writer: ActivationWriter = field(init=False)
+    temporary_keys: TemporaryKeys = field(init=False)
+    envelope_spending: EnvelopeSpending = field(init=False)
     verifier: Verifier = field(init=False)
     token_validator: TokenValidator = field(init=False)
     jobs: JobRunner = field(init=False)

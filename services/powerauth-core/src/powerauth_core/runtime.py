@@ -20,6 +20,7 @@ from powerauth_core.callbacks.clients import CallbackClients
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
 from powerauth_core.callbacks.service import CallbackOutbox
 from powerauth_core.container import Core
+from powerauth_core.envelopes.spending import EnvelopeSpending
 from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.egress import Egress
@@ -33,6 +34,7 @@ from powerauth_core.providers.discovery import DiscoveryCache
 from powerauth_core.recovery import lifecycle as recovery
 from powerauth_core.settings import CoreSettings
 from powerauth_core.templates.cache import TemplateCache
+from powerauth_core.temporary_keys.memory import TemporaryKeys
 from powerauth_core.tokens.validator import TokenValidator
 from powerauth_core.verification.engine import Stores, Verifier
 from servicekit import migrations
@@ -80,6 +82,8 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         stack.push_async_callback(core.callbacks.stop)
         stack.push_async_callback(core.operation_creator.close)
         stack.push_async_callback(core.activation_writer.close)
+        stack.push_async_callback(core.temporary_keys.close)
+        stack.push_async_callback(core.envelope_spending.close)
         stack.push_async_callback(core.verifier.close)
         stack.push_async_callback(core.token_validator.close)
         if settings.jobs_enabled:
@@ -164,6 +168,8 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
     )
     core.operation_creator = OperationCreator(core)
     core.activation_writer = ActivationWriter(core)
+    core.temporary_keys = TemporaryKeys(core)
+    core.envelope_spending = EnvelopeSpending(core)
     core.verifier = Verifier(core, Stores.of(core))
     core.token_validator = TokenValidator(core)
     core.jobs = jobs.scheduled_jobs(core)

@@ -228,6 +228,7 @@ class CoreSettings(
     application_cache_size: int = Field(default=10_000, ge=1)
     activation_key_cache_size: int = Field(default=20_000, ge=1)
     token_secret_cache_size: int = Field(default=20_000, ge=1)
+    temporary_key_cache_size: int = Field(default=10_000, ge=1)
     master_encryption_key: SecretStr = SecretStr("")
     """Base64 of 16 bytes for encryption at rest (§24); empty: new records are stored unencrypted."""
     require_bound_rows: bool | None = None

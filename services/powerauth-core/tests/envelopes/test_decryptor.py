@@ -157,9 +157,7 @@ async def test_no_key_is_handed_out_for_a_wrong_mac_another_purpose_or_an_activa
 
 async def _hand_out(core: Core, device: Phone, members: dict[str, Any]) -> dict[str, Any]:
     envelope = generation_of(device.version).envelopes.read(members)
-    async with core.database.transaction() as session:
-        application = await handout.usable_application(core.application_cache, session, device.app.key, None)
-        return await handout.hand_out_keys(core, session, envelope=envelope, application=application)
+    return await handout.hand_out_keys(core, envelope=envelope, application_key=device.app.key)
 
 
 async def _set(core: Core, **values: Any) -> None:

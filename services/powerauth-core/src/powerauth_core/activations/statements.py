@@ -4,11 +4,10 @@ another, together with all that is kept of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import DateTime, Dialect, Integer
 from sqlalchemy.dialects import postgresql
@@ -16,8 +15,10 @@ from sqlalchemy.types import TypeDecorator
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.stored import COLUMNS, ActivationRow, FoundActivation
-from powerauth_core.kernel.row_macs import RowMacs
+from powerauth_core.replay.rules import Once
 from servicekit.additions import Additions, json_cells, json_rows
+from servicekit.reads import Read
+from servicekit.row_macs import RowMacs
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -42,29 +43,18 @@ SELECTED = (
     f"{', '.join([f'a.{name}' for name in COLUMNS])}, p.name AS application_name, a.xmin AS row_version"
 )
 FOUND = "FROM pa_activation a JOIN pa_application p ON p.id = a.application_id"
-FIND = f"SELECT {SELECTED} {FOUND} WHERE a.activation_id = $1"
+FIND = Read(f"SELECT {SELECTED} {FOUND} WHERE a.activation_id = $1", ("varchar",))
 
 
-def found_activation(row: Mapping[str, Any], macs: RowMacs) -> FoundActivation | None:
-    """The activation in a row of such a statement; None if somebody else has written it."""
-    values = {name: row[name] for name in COLUMNS}
-    if not macs.sound(_TABLE, values["activation_id"], _bound(tuple(values.values())), values["row_mac"]):
+def found_activation(row: Sequence[Any], macs: RowMacs) -> FoundActivation | None:
+    """The activation in a row of such a read; None if somebody else has written it."""
+    *columns, application_id, row_version = row
+    if not macs.sound(_TABLE, columns[_ID], _bound(columns), columns[_MAC]):
         return None
+    values = dict(zip(COLUMNS, columns, strict=True))
     for name, kind in _DECORATED.items():
         values[name] = kind.process_result_value(values[name], _DIALECT)
-    return FoundActivation(ActivationRow(**values), row["application_name"], row["row_version"])
-
-
-class Once(NamedTuple):
-    """What must not have been accepted before.
-
-    :ivar value: as `powerauth_core.replay` stores it
-    :ivar kind: number of its type
-    """
-
-    value: str
-    kind: int
-    expires: datetime
+    return FoundActivation(ActivationRow(**values), application_id, row_version)
 
 
 _ONCE = {"unique_value": "varchar", "type": "int", "timestamp_expires": "timestamp"}
@@ -86,10 +76,12 @@ _CHANGED = {"activation_id": "varchar", **{name: _kind(name) for name in _CHANGE
 _NEW = {name: _kind(name) for name in COLUMNS}
 
 _values: Callable[[ActivationRow], Row] = attrgetter(*COLUMNS)
-_bound: Callable[[Row], Row] = itemgetter(*[COLUMNS.index(name) for name in Activation.BOUND_COLUMNS])
+_bound: Callable[[Sequence[Any]], Row] = itemgetter(
+    *[COLUMNS.index(name) for name in Activation.BOUND_COLUMNS]
+)
 _changed: Callable[[Row], Row] = itemgetter(*[COLUMNS.index(name) for name in list(_CHANGED)[:-1]])
 _CODECS = [(COLUMNS.index(name), kind.process_bind_param) for name, kind in _DECORATED.items()]
-_MAC = COLUMNS.index("row_mac")
+_ID, _MAC = COLUMNS.index("activation_id"), COLUMNS.index("row_mac")
 
 
 def new_row(activation: ActivationRow, macs: RowMacs) -> Row:
@@ -108,7 +100,7 @@ def _row(activation: ActivationRow, macs: RowMacs, *, is_bound: bool) -> Row:
     values = list(_values(activation))
     for number, encode in _CODECS:
         values[number] = encode(values[number], _DIALECT)
-    values[_MAC] = macs.mac(_TABLE, _bound(tuple(values))) if is_bound else None
+    values[_MAC] = macs.mac(_TABLE, _bound(values)) if is_bound else None
     return tuple(values)
 
 
@@ -154,5 +146,5 @@ def write(
     :param patience_ms: how long to wait for the row of an activation
     """
     parts, returned, added = additions.parts(_FIRST_FREE)
-    rows = (json_rows(new), json_rows(changed), json_rows(once))
+    rows = (json_rows(new), json_rows(changed), json_rows([each.row for each in once]))
     return _write(parts, returned), (*rows, str(patience_ms), *added)

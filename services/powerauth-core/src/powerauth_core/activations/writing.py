@@ -15,12 +15,13 @@ import asyncpg
 
 from powerauth_core.activations import statements
 from powerauth_core.activations.history import keep_history
-from powerauth_core.activations.statements import Once
 from powerauth_core.activations.stored import ActivationRow, FoundActivation
 from powerauth_core.kernel.changes import ActivationChanged
 from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithRowMacs, WithSettings
+from powerauth_core.replay.rules import Once
 from servicekit.additions import Additions
 from servicekit.batching import MicroBatcher, Settled
+from servicekit.reads import Read
 
 PATIENCE_MS = 100
 """How long a statement that holds no locks waits for a row that somebody else changes."""
@@ -73,11 +74,10 @@ class ActivationWriter:
         """The activation as it is now; None if there is none, or somebody else has written its row."""
         return await self.find_by(statements.FIND, activation_id)
 
-    async def find_by(self, statement: str, *arguments: object) -> FoundActivation | None:
-        """The same by a statement that selects `statements.SELECTED`."""
-        async with self._parts.database.driver() as driver:
-            row = await driver.fetchrow(statement, *arguments)
-        return None if row is None else statements.found_activation(row, self._parts.row_macs)
+    async def find_by(self, read: Read, *arguments: object) -> FoundActivation | None:
+        """The same by a read of what `statements.SELECTED` names."""
+        rows = await self._parts.database.fetch(read, *arguments)
+        return statements.found_activation(rows[0], self._parts.row_macs) if rows else None
 
     async def write(self, write: Write) -> bool:
         """Write a change and return after the commit.
@@ -85,6 +85,7 @@ class ActivationWriter:
         :return: False if it is not as it was when it was read, and nothing is written
         :raises Unavailable: the database cannot be reached, or its outcome is unknown
         """
+        await self._learn(write.change.application_id)
         return await self._batcher.submit(write)
 
     async def close(self) -> None:
@@ -92,7 +93,6 @@ class ActivationWriter:
         await self._batcher.close()
 
     async def _write(self, writes: Sequence[Write]) -> Sequence[Settled[bool]]:
-        await self._learn([write.change.application_id for write in writes])
         additions = Additions(self._parts.database)
         for write in writes:
             keep_history(additions, write.change)
@@ -104,11 +104,11 @@ class ActivationWriter:
             raise _AnotherNow  # they are tried one by one
         return [Settled(False)]
 
-    async def _learn(self, application_ids: Sequence[str]) -> None:
+    async def _learn(self, application_id: str) -> None:
         subscriptions = self._parts.listeners.subscriptions
-        if not subscriptions.knows(application_ids):
+        if not subscriptions.knows([application_id]):
             async with self._parts.database.read() as session:
-                await subscriptions.learn(session, application_ids)
+                await subscriptions.learn(session, [application_id])
 
     async def _execute(self, writes: Sequence[Write], additions: Additions) -> bool:
         macs = self._parts.row_macs

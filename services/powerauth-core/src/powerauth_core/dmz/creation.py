@@ -28,7 +28,7 @@ from powerauth_core.dmz.rules import commits_at_once
 from powerauth_core.envelopes.service import ClosedEnvelope
 from powerauth_core.envelopes.views import sealed_fields
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.exchange.key_exchange import Exchanged
+from powerauth_core.exchange.exchanged import Exchanged
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.providers import oidc
 from powerauth_core.providers import plug_ins as providers

@@ -18,9 +18,6 @@ async def envelope_keys(ports: Ports, request: EnvelopeKeysRequest) -> EnvelopeK
     :raises CoreError: the MAC is wrong, or there is no key for the envelope
     """
     envelope = closed_envelope(request, request.application_key, request.protocol_version).judged()
-    async with ports.database.transaction() as session:
-        application = await handout.usable_application(
-            ports.application_cache, session, request.application_key, None
-        )
-        keys = await handout.hand_out_keys(ports, session, envelope=envelope, application=application)
-    return EnvelopeKeysAnswer(**keys)
+    return EnvelopeKeysAnswer(
+        **await handout.hand_out_keys(ports, envelope=envelope, application_key=request.application_key)
+    )

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from powerauth_core.activations.ports import WithActivationKeys, WithActivationWriter, WithChanges
 from powerauth_core.applications.ports import WithApplications
+from powerauth_core.envelopes.ports import WithEnvelopeSpending
 from powerauth_core.kernel.ports import (
     WithCipher,
     WithDatabase,
@@ -16,6 +17,7 @@ from powerauth_core.kernel.ports import (
     WithSettings,
 )
 from powerauth_core.providers.ports import WithDiscovery
+from powerauth_core.temporary_keys.ports import WithTemporaryKeys
 from powerauth_core.tokens.ports import WithTokenValidator
 from powerauth_core.verification.ports import WithVerifier
 
@@ -35,6 +37,8 @@ class Ports(
     WithDiscovery,
     WithVerifier,
     WithTokenValidator,
+    WithTemporaryKeys,
+    WithEnvelopeSpending,
     Protocol,
 ):
     """What use cases of this room take."""

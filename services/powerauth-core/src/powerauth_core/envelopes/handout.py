@@ -16,7 +16,8 @@ from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes import service
-from powerauth_core.envelopes.ports import Ports
+from powerauth_core.envelopes.ports import HandoutPorts, Ports
+from powerauth_core.envelopes.spending import Spent
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     DecryptionFailed,
@@ -24,6 +25,7 @@ from powerauth_core.kernel.errors import (
     InvalidRequest,
 )
 from powerauth_core.replay import service as replay
+from powerauth_core.replay.rules import Once
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.groups import Envelope
@@ -33,22 +35,23 @@ UNTIMED_MEMORY_MS = 24 * 3_600_000
 """How long an envelope without a timestamp is remembered (D1)."""
 
 
-async def hand_out_keys(
-    ports: Ports, session: AsyncSession, *, envelope: Envelope, application: ApplicationFacts
-) -> dict[str, Any]:
+async def hand_out_keys(ports: HandoutPorts, *, envelope: Envelope, application_key: str) -> dict[str, Any]:
     """The keys of one generic envelope of application scope, after it was verified and remembered.
 
-    The caller has checked the application with `usable_application`.
-
     :return: values of ``EnvelopeKeysAnswer``, for one request and its one answer (D1)
+    :raises InvalidApplication: unknown or unsupported version
     :raises CoreError: as `powerauth_core.envelopes.service.open_envelope`
     """
-    key = await service.key_of(ports, session, envelope, application, None)
+    application = await ports.application_cache.facts(ports.database, application_key)
+    if application is None or not application.supported:
+        raise InvalidApplication()
+    key = await service.application_key_of(ports, envelope, application)
     try:
         keys = envelope.edge_keys(service.party_of(application, None), key, clock.now_ms())
     except ProtocolError:
         raise DecryptionFailed() from None
-    await _remember(ports.settings, session, envelope)
+    once = _once(ports.settings, envelope)
+    await ports.envelope_spending.spend(Spent(envelope.temporary_key_id, once))
     return keys
 
 
@@ -91,13 +94,12 @@ async def decryptor(
     return keys
 
 
-async def _remember(settings: CoreSettings, session: AsyncSession, envelope: Envelope) -> None:
+def _once(settings: CoreSettings, envelope: Envelope) -> Once | None:
     """One envelope, one set of keys."""
     if envelope.timestamp is not None:
-        await service.remember(settings, session, envelope, None)
-        return
+        return service.once_of(settings, envelope, None)
     until_ms = clock.now_ms() + UNTIMED_MEMORY_MS
-    await replay.remember(settings, session, replay.APPLICATION_SCOPE, envelope.replay_value(None), until_ms)
+    return replay.once_of(settings, replay.APPLICATION_SCOPE, envelope.replay_value(None), until_ms)
 
 
 async def usable_activation(

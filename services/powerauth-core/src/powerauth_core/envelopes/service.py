@@ -13,8 +13,8 @@ from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.ports import Ports
 from powerauth_core.kernel.errors import DecryptionFailed, EncryptionFailed, InvalidRequest
 from powerauth_core.replay import service as replay
+from powerauth_core.replay.rules import Once
 from powerauth_core.settings import CoreSettings
-from powerauth_core.temporary_keys import service as temporary_keys
 from powerauth_protocol.common.errors import EnvelopeFormatError, ProtocolError, VersionError
 from powerauth_protocol.common.scope import Party
 from powerauth_protocol.generation import Generation, generation_of
@@ -129,11 +129,20 @@ async def remember(
 
     :raises InvalidRequest: accepted before
     """
-    if envelope.timestamp is not None:
-        activation_id = None if activation is None else activation.activation_id
-        kind = replay.APPLICATION_SCOPE if activation is None else replay.ACTIVATION_SCOPE
-        value = envelope.replay_value(activation_id)
-        await replay.remember_timed(settings, session, kind, value, envelope.timestamp)
+    activation_id = None if activation is None else activation.activation_id
+    await replay.remember_once(session, once_of(settings, envelope, activation_id))
+
+
+def once_of(settings: CoreSettings, envelope: Envelope, activation_id: str | None) -> Once | None:
+    """What `remember` remembers of an envelope; None: nothing.
+
+    :param activation_id: in activation scope
+    """
+    if envelope.timestamp is None:
+        return None
+    kind = replay.APPLICATION_SCOPE if activation_id is None else replay.ACTIVATION_SCOPE
+    value = envelope.replay_value(activation_id)
+    return replay.timed_once(settings, kind, value, envelope.timestamp)
 
 
 async def decrypt_envelope(
@@ -158,9 +167,24 @@ async def decrypt_envelope(
     :raises DecryptionFailed: anything else is wrong, also a version below the application's minimum
     """
     key = await key_of(ports, session, envelope, application, activation)
-    secrets = secrets_of(ports, activation)
+    return _opened(envelope, purpose, party_of(application, activation), secrets_of(ports, activation), key)
+
+
+async def decrypt_application_envelope(
+    ports: Ports, envelope: Envelope, purpose: EnvelopePurpose, application: ApplicationFacts
+) -> Opened:
+    """The same in application scope, not inside a session's block: whoever acts on it remembers it, if its
+    temporary key is still there.
+    """
+    key = await application_key_of(ports, envelope, application)
+    return _opened(envelope, purpose, party_of(application, None), None, key)
+
+
+def _opened(
+    envelope: Envelope, purpose: EnvelopePurpose, party: Party, secrets: Secrets | None, key: EnvelopeKey
+) -> Opened:
     try:
-        return Opened(envelope.open(purpose, party_of(application, activation), secrets, key))
+        return Opened(envelope.open(purpose, party, secrets, key))
     except ProtocolError:
         raise DecryptionFailed() from None
 
@@ -184,16 +208,31 @@ async def key_of(
     """Check version and time of an envelope, and find the key that it was encrypted for
     (spec/protocol-v3.md §5.2); raises as `decrypt_envelope`.
     """
-    require_version(application, envelope.version)
-    if envelope.timestamp is not None:
-        replay.check_time(ports.settings, envelope.timestamp)
+    check_age(ports.settings, envelope, application)
     if envelope.temporary_key_id is not None:
-        return await temporary_keys.find_key(
-            ports.cipher, session, envelope, party_of(application, activation)
-        )
+        return await ports.temporary_keys.key_in(session, envelope, party_of(application, activation))
     if activation is not None:
         return ports.activation_keys.keys_of(activation).server_private
     return application.master_key().private
+
+
+async def application_key_of(ports: Ports, envelope: Envelope, application: ApplicationFacts) -> EnvelopeKey:
+    """The same in application scope, not inside a session's block; its temporary key may have gone."""
+    check_age(ports.settings, envelope, application)
+    if envelope.temporary_key_id is not None:
+        return await ports.temporary_keys.key(envelope, party_of(application, None))
+    return application.master_key().private
+
+
+def check_age(settings: CoreSettings, envelope: Envelope, application: ApplicationFacts) -> None:
+    """Refuse an envelope of another time (spec/protocol-v3.md §5.2).
+
+    :raises DecryptionFailed: its version is below the application's minimum
+    :raises InvalidRequest: it is outside the time window
+    """
+    require_version(application, envelope.version)
+    if envelope.timestamp is not None:
+        replay.check_time(settings, envelope.timestamp)
 
 
 def secrets_of(ports: Ports, activation: Activation | None) -> Secrets | None:

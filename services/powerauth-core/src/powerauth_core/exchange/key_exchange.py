@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +22,9 @@ from powerauth_core.activations.rules import (
     status_after_key_exchange,
 )
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.service import ClosedEnvelope, Sealed
+from powerauth_core.envelopes.service import ClosedEnvelope
+from powerauth_core.exchange import optimistic
+from powerauth_core.exchange.exchanged import Exchanged
 from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import ActivationExpired, ActivationNotFound, InvalidApplication
@@ -34,21 +35,6 @@ from powerauth_core.transfers import service as transfers
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.activation import ActivationRecovery
 from servicekit import clock
-
-
-@dataclass(frozen=True, slots=True)
-class Exchanged:
-    """A finished key exchange.
-
-    :ivar sealed: layer 2 of the answer
-    :ivar activation_status: the state after it
-    """
-
-    sealed: Sealed = field(repr=False)
-    activation_id: str
-    user_id: str
-    application_id: str
-    activation_status: ActivationStatus
 
 
 async def prepare(
@@ -73,6 +59,12 @@ async def prepare(
     :raises CoreError: the envelope does not open, as `open_offer`
     """
     envelope = closed.judged()
+    if ports.activation_writer.writes and not commit:
+        exchanged = await optimistic.prepare(
+            ports, code, closed, generate_recovery_codes=generate_recovery_codes, scope=application_ids
+        )
+        if exchanged is not None:
+            return exchanged
     async with ports.database.transaction() as session:
         application = await ports.application_cache.by_key(session, closed.application_key)
         if application is None or not application.supported:
@@ -213,14 +205,7 @@ async def exchange(
         recovery = ActivationRecovery(new_code.generated.code, new_code.generated.puks[0])
     if commit and commits_unasked(activation):
         await commit_locked(ports.hashes, ports.changes, session, activation)
-    sealed = seal_answer(offer, activation, recovery)
-    return Exchanged(
-        sealed,
-        activation.activation_id,
-        activation.user_id,
-        application.application_id,
-        activation.activation_status,
-    )
+    return Exchanged.of(activation, application, seal_answer(offer, activation, recovery))
 
 
 async def _recovery_code(

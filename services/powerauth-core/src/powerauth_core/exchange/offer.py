@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.wire import checked_json
-from powerauth_core.activations.models import Activation
+from powerauth_core.activations.stored import AnyActivation
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.service import Opened, Sealed, open_envelope
+from powerauth_core.envelopes.service import Opened, Sealed, decrypt_application_envelope, open_envelope
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import (
     CryptographyFailed,
@@ -24,6 +24,7 @@ from powerauth_protocol.groups import DeviceOffer, Envelope, EnvelopePurpose
 from powerauth_protocol.v3.activation import ActivationRecovery, DeviceKeyFormatError
 
 UNKNOWN_PLATFORM = "unknown"
+_PURPOSE = EnvelopePurpose.ACTIVATION_LAYER_2
 _TEXT_LENGTH = 255
 _EXTRAS_LENGTH = 4000
 
@@ -60,13 +61,19 @@ async def open_offer(
     :raises CoreError: the envelope does not open
     """
     opened = await open_envelope(
-        ports,
-        session,
-        envelope=envelope,
-        purpose=EnvelopePurpose.ACTIVATION_LAYER_2,
-        application=application,
-        activation=None,
+        ports, session, envelope=envelope, purpose=_PURPOSE, application=application, activation=None
     )
+    return _offer(envelope, opened)
+
+
+async def open_unremembered_offer(ports: Ports, application: ApplicationFacts, envelope: Envelope) -> Offer:
+    """The same, not inside a session's block: whoever stores what comes of it remembers the envelope, if its
+    temporary key is still there.
+    """
+    return _offer(envelope, await decrypt_application_envelope(ports, envelope, _PURPOSE, application))
+
+
+def _offer(envelope: Envelope, opened: Opened) -> Offer:
     generation = generation_of(envelope.version)
     layer2 = _parsed(generation, opened.plaintext)
     _check_texts(layer2)
@@ -79,7 +86,7 @@ async def open_offer(
     return Offer(generation, layer2, device_key, opened)
 
 
-def accept(activation: Activation, offer: Offer) -> None:
+def accept(activation: AnyActivation, offer: Offer) -> None:
     """Store the device's key and description and the first counter value with a locked activation."""
     layer2 = offer.layer2
     activation.device_public_key_base64 = b64encode(offer.device_key)
@@ -92,7 +99,7 @@ def accept(activation: Activation, offer: Offer) -> None:
     activation.ctr_data = b64encode(offer.generation.counter.first())
 
 
-def seal_answer(offer: Offer, activation: Activation, recovery: ActivationRecovery | None) -> Sealed:
+def seal_answer(offer: Offer, activation: AnyActivation, recovery: ActivationRecovery | None) -> Sealed:
     """Encrypt layer 2 of the answer.
 
     :raises CryptographyFailed: a stored column is not Base64

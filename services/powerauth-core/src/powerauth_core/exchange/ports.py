@@ -7,6 +7,7 @@ from typing import Protocol
 from powerauth_core.activations.ports import WithActivationKeys, WithActivationWriter, WithChanges
 from powerauth_core.applications.ports import WithApplications
 from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithSettings
+from powerauth_core.temporary_keys.ports import WithTemporaryKeys
 
 
 class Ports(
@@ -18,6 +19,7 @@ class Ports(
     WithApplications,
     WithActivationKeys,
     WithActivationWriter,
+    WithTemporaryKeys,
     Protocol,
 ):
     """What use cases of this room take."""

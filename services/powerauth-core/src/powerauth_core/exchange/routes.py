@@ -3,6 +3,7 @@
 from powerauth_contracts.rest import exchange as contract
 from powerauth_core.envelopes.views import closed_envelope
 from powerauth_core.exchange import key_exchange, recovery
+from powerauth_core.exchange.exchanged import Exchanged
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.call_routes import CallRouter
 
@@ -58,7 +59,7 @@ async def create_by_recovery_code(
     )
 
 
-def _answer(exchanged: key_exchange.Exchanged) -> contract.KeyExchangeResponse:
+def _answer(exchanged: Exchanged) -> contract.KeyExchangeResponse:
     return contract.KeyExchangeResponse(
         **exchanged.sealed.members,
         activation_id=exchanged.activation_id,

@@ -37,7 +37,14 @@ async def remember_timed(
 
     :param timestamp_ms: ms since the epoch, of the envelope
     """
-    await remember(settings, session, kind, value, timestamp_ms + settings.request_expiration_ms)
+    await remember_once(session, timed_once(settings, kind, value, timestamp_ms))
+
+
+def timed_once(
+    settings: CoreSettings, kind: UniqueValueType, value: bytes, timestamp_ms: int
+) -> rules.Once | None:
+    """What `remember_timed` stores, as `once_of`."""
+    return once_of(settings, kind, value, timestamp_ms + settings.request_expiration_ms)
 
 
 def token_value(
@@ -79,11 +86,27 @@ async def remember(
     :param acceptable_until_ms: ms since the epoch until which the request's own timestamp would be accepted
     :raises InvalidRequest: the value is stored already
     """
-    if not is_enabled(settings):
-        return
-    stored = rules.stored_value(value)
-    if not await repository.add(session, stored, kind, _expires(acceptable_until_ms)):
+    await remember_once(session, once_of(settings, kind, value, acceptable_until_ms))
+
+
+async def remember_once(session: AsyncSession, once: rules.Once | None) -> None:
+    """The same for what `once_of` gave."""
+    if once is not None and not await store(session, once):
         raise InvalidRequest()
+
+
+async def store(session: AsyncSession, once: rules.Once) -> bool:
+    """Store what may be accepted once; False if it was accepted before."""
+    return await repository.add(session, once.value, once.kind, once.expires)
+
+
+def once_of(
+    settings: CoreSettings, kind: UniqueValueType, value: bytes, acceptable_until_ms: int
+) -> rules.Once | None:
+    """What `remember` stores, for statements that go past the entities; None: requests are not remembered."""
+    if not is_enabled(settings):
+        return None
+    return rules.Once(rules.stored_value(value), kind, _expires(acceptable_until_ms))
 
 
 async def delete_expired(database: Database) -> int:

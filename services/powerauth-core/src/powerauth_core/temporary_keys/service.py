@@ -1,35 +1,26 @@
-"""Temporary keys: issue, use, remove (spec/core-api.md §13, spec/protocol-v3.md §6)."""
+"""Temporary keys: issue, remove (spec/core-api.md §13, spec/protocol-v3.md §6)."""
 
 from __future__ import annotations
 
 import uuid
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from powerauth_contracts import moments
 from powerauth_contracts.enums import ActivationProtocol
-from powerauth_core.activations import repository as activations
-from powerauth_core.activations.models import Activation
-from powerauth_core.activations.repository import ApplicationIds
+from powerauth_core.activations import reads as activations
+from powerauth_core.activations.reads import ApplicationIds, StoredActivation
 from powerauth_core.activations.rules import Call, permits
-from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
+from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     InvalidApplication,
-    InvalidKeyFormat,
     InvalidRequest,
-    TemporaryKeyMissing,
 )
-from powerauth_core.kernel.records import RecordCipher, temporary_key_parts
 from powerauth_core.temporary_keys import repository
-from powerauth_core.temporary_keys.models import TemporaryKey
 from powerauth_core.temporary_keys.ports import Ports
-from powerauth_protocol.common.encoding import b64encode
-from powerauth_protocol.common.errors import KeyFormatError, TokenFormatError
+from powerauth_protocol.common.errors import TokenFormatError
 from powerauth_protocol.common.scope import Party
-from powerauth_protocol.common.values import IssuedKey
-from powerauth_protocol.generation import generation_of, read_key_request
-from powerauth_protocol.groups import Envelope, EnvelopeKey, KeyRequest
+from powerauth_protocol.generation import read_key_request
+from powerauth_protocol.groups import KeyRequest, ServerKey
 from servicekit import clock, metrics
 from servicekit.database import Database
 
@@ -49,8 +40,16 @@ async def create(ports: Ports, *, jwt: str, scope: ApplicationIds = None) -> str
     :raises InvalidApplication: the application key is missing, unknown or unsupported
     :raises ActivationNotFound: no ACTIVE or BLOCKED activation of this application
     """
-    async with ports.database.transaction() as session:
-        return await _issue(ports, session, _key_request(jwt), scope)
+    asked = _key_request(jwt)
+    application = await _supported_application(ports, asked, scope)
+    activation = await _activation(ports, asked.activation_id, application)
+    secrets = None if activation is None else ports.activation_keys.keys_of(activation)
+    if not asked.is_proved(application.secret_bytes, secrets):
+        _asked.labels(application.application_id, "refused").inc()
+        raise InvalidRequest()
+    _asked.labels(application.application_id, "issued").inc()
+    signing_key = application.master_key().private if secrets is None else secrets.server_private
+    return await _issue(ports, asked, application, signing_key)
 
 
 def _key_request(jwt: str) -> KeyRequest:
@@ -60,27 +59,14 @@ def _key_request(jwt: str) -> KeyRequest:
         raise InvalidRequest() from None
 
 
-async def _issue(ports: Ports, session: AsyncSession, asked: KeyRequest, scope: ApplicationIds) -> str:
-    if asked.application_key is None:
-        raise InvalidRequest() if asked.activation_id is None else InvalidApplication()
-    application = await _supported_application(ports.application_cache, session, asked.application_key, scope)
-    activation = await _activation(session, asked.activation_id, application, scope)
-    secrets = None if activation is None else ports.activation_keys.keys_of(activation)
-    if not asked.is_proved(application.secret_bytes, secrets):
-        _asked.labels(application.application_id, "refused").inc()
-        raise InvalidRequest()
-    _asked.labels(application.application_id, "issued").inc()
-
+async def _issue(
+    ports: Ports, asked: KeyRequest, application: ApplicationFacts, signing_key: ServerKey
+) -> str:
     key_id, now_ms = str(uuid.uuid4()), clock.now_ms()
     expires_at_ms = now_ms + ports.settings.temporary_key_validity_ms
-    issued = asked.answer(
-        key_id,
-        issued_at_ms=now_ms,
-        expires_at_ms=expires_at_ms,
-        signing_key=application.master_key().private if secrets is None else secrets.server_private,
-    )
+    issued = asked.answer(key_id, issued_at_ms=now_ms, expires_at_ms=expires_at_ms, signing_key=signing_key)
     party = Party(application.application_key, activation_id=asked.activation_id)
-    session.add(_row(ports.cipher, key_id, party, issued, expires_at_ms))
+    await ports.temporary_keys.add(key_id, party, issued, moments.from_ms(expires_at_ms))
     return issued.jwt
 
 
@@ -88,32 +74,6 @@ async def remove(database: Database, key_id: str) -> None:
     """``keystore/remove``: delete the key if it is there."""
     async with database.transaction() as session:
         await repository.remove(session, key_id)
-
-
-async def find_key(
-    cipher: RecordCipher, session: AsyncSession, envelope: Envelope, party: Party
-) -> EnvelopeKey:
-    """The temporary key that an envelope names.
-
-    :param party: whose envelope it is
-    :raises TemporaryKeyMissing: unknown, expired, or issued for something else
-    :raises InvalidKeyFormat: the stored key cannot be read
-    """
-    key_id = envelope.temporary_key_id
-    found = None if key_id is None else await repository.find(session, key_id)
-    if (
-        found is None
-        or found.timestamp_expires < clock.now()
-        or found.application_key != party.application_key
-        or found.activation_id != party.activation_id
-    ):
-        raise TemporaryKeyMissing()
-    parts = temporary_key_parts(found.id, found.application_key, found.activation_id)
-    stored = cipher.decrypt(found.private_key_encryption, parts, found.private_key_base64)
-    try:
-        return generation_of(envelope.version).envelopes.key(stored)
-    except KeyFormatError:
-        raise InvalidKeyFormat() from None
 
 
 async def delete_expired(database: Database) -> int:
@@ -126,12 +86,11 @@ async def delete_expired(database: Database) -> int:
 
 
 async def _supported_application(
-    application_cache: ApplicationCache,
-    session: AsyncSession,
-    application_key: str,
-    application_ids: ApplicationIds,
+    ports: Ports, asked: KeyRequest, application_ids: ApplicationIds
 ) -> ApplicationFacts:
-    application = await application_cache.by_key(session, application_key)
+    if asked.application_key is None:
+        raise InvalidRequest() if asked.activation_id is None else InvalidApplication()
+    application = await ports.application_cache.facts(ports.database, asked.application_key)
     if application is None or not application.supported:
         raise InvalidApplication()
     if application_ids is not None and application.application_id not in application_ids:
@@ -140,14 +99,11 @@ async def _supported_application(
 
 
 async def _activation(
-    session: AsyncSession,
-    activation_id: str | None,
-    application: ApplicationFacts,
-    application_ids: ApplicationIds,
-) -> Activation | None:
+    ports: Ports, activation_id: str | None, application: ApplicationFacts
+) -> StoredActivation | None:
     if activation_id is None:
         return None
-    activation = await activations.find(session, activation_id, application_ids)
+    activation = await activations.find(ports.database, ports.row_macs, activation_id)
     if (
         activation is None
         or activation.protocol != ActivationProtocol.POWERAUTH
@@ -156,19 +112,3 @@ async def _activation(
         raise ActivationNotFound()
     permits(Call.CREATE_TEMPORARY_KEY, activation.activation_status)
     return activation
-
-
-def _row(
-    cipher: RecordCipher, key_id: str, party: Party, issued: IssuedKey, expires_at_ms: int
-) -> TemporaryKey:
-    parts = temporary_key_parts(key_id, party.application_key, party.activation_id)
-    mode, stored = cipher.encrypt(parts, issued.private)
-    return TemporaryKey(
-        id=key_id,
-        application_key=party.application_key,
-        activation_id=party.activation_id,
-        private_key_encryption=mode,
-        private_key_base64=stored,
-        public_key_base64=b64encode(issued.public),
-        timestamp_expires=moments.from_ms(expires_at_ms),
-    )

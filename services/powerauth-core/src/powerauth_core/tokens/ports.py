@@ -7,6 +7,7 @@ from typing import Protocol
 from powerauth_core.activations.ports import WithActivationKeys
 from powerauth_core.applications.ports import WithApplications
 from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithSettings
+from powerauth_core.temporary_keys.ports import WithTemporaryKeys
 from powerauth_core.tokens.validator import TokenValidator
 
 
@@ -18,6 +19,13 @@ class WithTokenValidator(Protocol):
 
 
 class Ports(
-    WithDatabase, WithSettings, WithCipher, WithApplications, WithActivationKeys, WithTokenValidator, Protocol
+    WithDatabase,
+    WithSettings,
+    WithCipher,
+    WithApplications,
+    WithActivationKeys,
+    WithTokenValidator,
+    WithTemporaryKeys,
+    Protocol,
 ):
     """What use cases of this room take."""

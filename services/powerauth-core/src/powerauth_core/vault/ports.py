@@ -7,10 +7,18 @@ from typing import Protocol
 from powerauth_core.activations.ports import WithActivationKeys
 from powerauth_core.applications.ports import WithApplications
 from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithSettings
+from powerauth_core.temporary_keys.ports import WithTemporaryKeys
 from powerauth_core.verification.ports import WithVerifier
 
 
 class Ports(
-    WithDatabase, WithSettings, WithCipher, WithApplications, WithActivationKeys, WithVerifier, Protocol
+    WithDatabase,
+    WithSettings,
+    WithCipher,
+    WithApplications,
+    WithActivationKeys,
+    WithVerifier,
+    WithTemporaryKeys,
+    Protocol,
 ):
     """What use cases of this room take."""
