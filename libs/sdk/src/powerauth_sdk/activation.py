@@ -146,6 +146,40 @@ async def exchange_keys(
     :raises ProtocolError: an answer is not authentic
     """
     device = generate_key_pair()
+    exchanged, answer = await exchange(
+        config,
+        encryption,
+        device,
+        activation_type=activation_type,
+        identity_attributes=identity_attributes,
+        custom_attributes=custom_attributes,
+        otp=otp,
+        profile=profile,
+    )
+    return _new_state(device, exchanged, pin, profile), ActivationResult(
+        activation_id=exchanged.activation_id,
+        fingerprint=exchanged.fingerprint,
+        recovery=exchanged.recovery,
+        custom_attributes=answer.custom_attributes,
+        user_info=answer.user_info,
+    )
+
+
+async def exchange(
+    config: AppConfig,
+    encryption: Encryption,
+    device: KeyPair,
+    *,
+    activation_type: ActivationType,
+    identity_attributes: Mapping[str, str],
+    custom_attributes: Mapping[str, Any],
+    otp: str | None,
+    profile: DeviceProfile,
+) -> tuple[Exchanged, ActivationLayer1Response]:
+    """The key exchange alone: nothing is kept; raises as `exchange_keys`.
+
+    :param device: the key pair that is offered
+    """
     layer2 = await encryption.encryptor(Scope.APPLICATION, SharedInfo1.ACTIVATION_LAYER_2)
     inner = layer2_request(device, profile, otp)
     timestamp = encryption.now_ms() if config.version.facts.timestamp else None
@@ -159,14 +193,7 @@ async def exchange_keys(
         ACTIVATION_PATH, Scope.APPLICATION, SharedInfo1.APPLICATION_GENERIC, outer.to_json()
     )
     outer_answer = ActivationLayer1Response.from_json(plaintext, config.version)
-    exchanged = Exchanged.read(device, layer2.decrypt(outer_answer.activation_data))
-    return _new_state(device, exchanged, pin, profile), ActivationResult(
-        activation_id=exchanged.activation_id,
-        fingerprint=exchanged.fingerprint,
-        recovery=exchanged.recovery,
-        custom_attributes=outer_answer.custom_attributes,
-        user_info=outer_answer.user_info,
-    )
+    return Exchanged.read(device, layer2.decrypt(outer_answer.activation_data)), outer_answer
 
 
 def _new_state(device: KeyPair, exchanged: Exchanged, pin: str, profile: DeviceProfile) -> ActivationState:

@@ -5,40 +5,57 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from powerauth_cli.bench.load import Clients
 from powerauth_cli.bench.prepared import APPLICATION, Prepared
 from powerauth_cli.bench.target import Target
 from powerauth_protocol.common.encoding import b64encode
-from powerauth_sdk import AppConfig, Device, DeviceProfile, HttpTransport
+from powerauth_protocol.v3.activation import ActivationType
+from powerauth_protocol.v3.keys import generate_key_pair
+from powerauth_sdk import AppConfig, DeviceProfile
+from powerauth_sdk.activation import exchange
+from powerauth_sdk.encryption import Encryption
+from powerauth_sdk.transport import JSON_HEADERS, Answer
 
 _ACTIVE = b'"activationStatus":"ACTIVE"'
 
 
 class ActivateLoad:
-    """A whole activation: init at the core, key exchange through enrollment in 3.3, commit at the core."""
+    """A whole activation: init at the core, key exchange through enrollment in 3.3, commit at the core.
+
+    What a device keeps afterwards, under a key derived from its PIN, would cost the client more than all that the
+    servers do: it is left out.
+    """
 
     def __init__(self, target: Target, prepared: Prepared) -> None:
         self._clients_wanted = len(prepared.devices)
         self._bank = Clients(target.core, target.core_auth)
-        self._transport = HttpTransport(target.enrollment)
+        self._phones = Clients(target.enrollment)
         self._config = AppConfig.from_sdk_config(target.enrollment, prepared.application.sdk_config)
 
     async def open(self) -> None:
-        """Open the bank's connections."""
+        """Open the connections of the bank and of the phones."""
         await self._bank.open(self._clients_wanted)
+        await self._phones.open(self._clients_wanted)
 
     async def one(self, number: int) -> bool:
         """Activate one new device."""
         created = await self._call(
             number, "activation/init", userId=f"bench-user-{number}", applicationId=APPLICATION
         )
-        device = Device(self._config, self._transport)
-        result = await device.activate_with_code(
-            created["activationCode"], "1234", profile=DeviceProfile(name=f"bench {time.time_ns()}")
+        exchanged, _ = await exchange(
+            self._config,
+            Encryption(self._config, _Phone(self._phones, number)),
+            generate_key_pair(),
+            activation_type=ActivationType.CODE,
+            identity_attributes={"code": created["activationCode"]},
+            custom_attributes={},
+            otp=None,
+            profile=DeviceProfile(name=f"bench {time.time_ns()}"),
         )
-        answer = await self._call(number, "activation/commit", activationId=result.activation_id)
+        answer = await self._call(number, "activation/commit", activationId=exchanged.activation_id)
         return answer["activated"] is True
 
     async def _call(self, number: int, path: str, **request: str) -> dict[str, Any]:
@@ -50,8 +67,23 @@ class ActivateLoad:
         return content
 
     def close(self) -> None:
-        """Close the bank's connections."""
+        """Close the connections."""
         self._bank.close()
+        self._phones.close()
+
+
+class _Phone:
+    """`Transport` of one client's phone."""
+
+    def __init__(self, clients: Clients, number: int) -> None:
+        self._clients = clients
+        self._number = number
+
+    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        assert method == "POST"
+        added = {name: value for name, value in headers.items() if name not in JSON_HEADERS}
+        lines = "".join([f"{name}: {value}\r\n" for name, value in added.items()])
+        return Answer(*await self._clients.post(self._number, path, body, lines))
 
 
 class StatusLoad:
