@@ -17,7 +17,7 @@ from powerauth_protocol.common.json_text import read_json, write_json
 from servicekit import clock, logs, metrics
 from servicekit.additions import Additions, Target
 from servicekit.bus import Bus, BusUnavailable, Event
-from servicekit.database import BigIntPk, Database, UtcTimestamp, for_update
+from servicekit.database import BigIntPk, Database, UtcTimestamp
 from servicekit.errors import Unavailable
 
 _log = logs.get_logger(__name__)
@@ -56,6 +56,10 @@ _COLUMNS = {
 _ADDED = Target(TABLE_NAME, _COLUMNS)
 # Delivered at commit, to the relays of all replicas.
 _ADDED_AND_NOTIFIED = Target(TABLE_NAME, _COLUMNS, effect=f"pg_notify('{CHANNEL}', '')")
+
+_CLAIM = f"""SELECT seq, id, type, source, subject, data, timestamp_created FROM {TABLE_NAME}
+ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED"""  # noqa: S608 our name
+_DELETE = f"DELETE FROM {TABLE_NAME} WHERE seq = ANY($1::bigint[])"  # noqa: S608 our name
 
 # Relays of this process, by database URL: a commit here wakes them without a round trip.
 _relays: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -173,28 +177,33 @@ class OutboxRelay:
 
         :raises BusUnavailable: at least one event was not confirmed; the confirmed ones are deleted
         """
-        if self._database.dialect == "sqlite":
-            # The one writer's place must not be held while the broker takes its time.
-            async with self._database.read() as session:
-                rows = await self._claim(session)
+        on_postgresql = self._database.dialect == "postgresql"
+        rows, confirmed = await (self._by_driver() if on_postgresql else self._by_session())
+        if confirmed < rows:
+            raise BusUnavailable(f"{rows - confirmed} of {rows} events not confirmed")
+        return confirmed
+
+    async def _by_driver(self) -> tuple[int, int]:
+        """Number of events claimed and confirmed, in one transaction. Past SQLAlchemy: this runs as often as
+        anything changes.
+        """
+        async with self._database.driver() as driver, driver.transaction():
+            rows = [_Row(*row) for row in await driver.fetch(_CLAIM, self._batch)]
             confirmed = await self._publish(rows)
             if confirmed:
-                async with self._database.transaction() as session:
-                    await _delete(session, confirmed)
-        else:
-            async with self._database.transaction() as session:
-                rows = await self._claim(session)
-                confirmed = await self._publish(rows)
-                if confirmed:
-                    await _delete(session, confirmed)
-        if len(confirmed) < len(rows):
-            raise BusUnavailable(f"{len(rows) - len(confirmed)} of {len(rows)} events not confirmed")
-        return len(confirmed)
+                await driver.execute(_DELETE, confirmed)
+        return len(rows), len(confirmed)
 
-    async def _claim(self, session: AsyncSession) -> Sequence[_Row]:
+    async def _by_session(self) -> tuple[int, int]:
+        """The same on SQLite, whose one writer's place must not be held while the broker takes its time."""
         statement = select(*_outbox.c).order_by(_outbox.c.seq).limit(self._batch)
-        rows = await session.execute(for_update(statement, self._database.dialect, skip_locked=True))
-        return [_Row(*row) for row in rows]
+        async with self._database.read() as session:
+            rows = [_Row(*row) for row in await session.execute(statement)]
+        confirmed = await self._publish(rows)
+        if confirmed:
+            async with self._database.transaction() as session:
+                await session.execute(delete(_outbox).where(_outbox.c.seq.in_(confirmed)))
+        return len(rows), len(confirmed)
 
     async def _publish(self, rows: Sequence[_Row]) -> list[int]:
         """Publish in order, wait for the confirmations together; the ``seq`` of what was confirmed."""
@@ -284,10 +293,6 @@ class OutboxRelay:
                     await closed.wait()
         finally:
             await connection.close(timeout=2)
-
-
-async def _delete(session: AsyncSession, sequence_numbers: Sequence[int]) -> None:
-    await session.execute(delete(_outbox).where(_outbox.c.seq.in_(sequence_numbers)))
 
 
 async def pending(database: Database) -> int:

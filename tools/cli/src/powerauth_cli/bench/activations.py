@@ -25,8 +25,8 @@ _ACTIVE = b'"activationStatus":"ACTIVE"'
 class ActivateLoad:
     """A whole activation: init at the core, key exchange through enrollment in 3.3, commit at the core.
 
-    What a device keeps afterwards, under a key derived from its PIN, would cost the client more than all that the
-    servers do: it is left out.
+    What a device keeps afterwards, under a key derived from its PIN, would cost the client more than all that
+    the servers do: it is left out.
     """
 
     def __init__(self, target: Target, prepared: Prepared) -> None:
