@@ -188,7 +188,7 @@ def test_the_version_is_told() -> None:
     assert re.fullmatch(r"powerauth \d+\.\d+\.\d+\n", powerauth("--version").stdout)
 
 
-@pytest.mark.parametrize("service", ["core", "cloud"])
+@pytest.mark.parametrize("service", ["core", "cloud", "push"])
 def test_without_a_database_in_the_settings_that_of_the_all_in_one_is_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
 ) -> None:
@@ -205,7 +205,7 @@ def test_in_production_no_caller_gets_a_secret_that_is_stored_in_clear() -> None
         assert [line.partition(":")[0] for line in lines] == ["CORE_MASTER_ENCRYPTION_KEY"]
 
 
-@pytest.mark.parametrize("service", ["core", "cloud"])
+@pytest.mark.parametrize("service", ["core", "cloud", "push"])
 def test_an_operator_sets_up_a_database(tmp_path: Path, service: str) -> None:
     url = {f"{service.upper()}_DATABASE_URL": f"sqlite:///{tmp_path / 'new' / 'database.sqlite3'}"}
     assert told(powerauth("db", "check", service, **url), 1)[-1] == "The database is empty: migrate."
@@ -273,7 +273,7 @@ def test_a_wrong_setting_is_a_line(command: str) -> None:
     assert "hunter2" not in line
 
 
-@pytest.mark.parametrize("service", ["core", "cloud"])
+@pytest.mark.parametrize("service", ["core", "cloud", "push"])
 def test_a_service_that_is_started_before_its_database_ends_so_that_it_is_started_again(service: str) -> None:
     port = free_port()
     name = service.upper()

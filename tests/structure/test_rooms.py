@@ -38,6 +38,10 @@ FACTS = {
     "powerauth_core.templates.shapes",
     "powerauth_core.verification.audit",
     "powerauth_core.verification.jobs",
+    "powerauth_push.providers.credentials",
+    "powerauth_push.providers.messages",
+    "powerauth_push.providers.network",
+    "powerauth_push.providers.outcomes",
 }
 """Values, columns and formats that rules, tables and queries share: no use cases."""
 

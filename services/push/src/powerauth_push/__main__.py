@@ -2,7 +2,9 @@
 
 serve             serve until told to stop (the default)
 migrate           bring the database to the current schema
+adopt [--check]   take over a database of the original; --check: only say whether it goes
 check             say whether the schema is the current one
+encrypt           encrypt credentials that stand in clear, and bind the rows that nobody has bound
 callers           list the callers and what they may do
 caller create NAME [--scopes device,message,…]
                   make a caller and show its credentials once; unless scopes are named, all that the cloud
@@ -33,8 +35,9 @@ def main(arguments: list[str]) -> int:
         prog="powerauth_push", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     named = parser.add_subparsers(dest="command")
-    for name in ("serve", "migrate", "check", "callers"):
+    for name in ("serve", "migrate", "check", "encrypt", "callers"):
         named.add_parser(name)
+    named.add_parser("adopt").add_argument("--check", action="store_true")
     caller = named.add_parser("caller").add_subparsers(dest="caller", required=True)
     creating = caller.add_parser("create")
     creating.add_argument("name")
@@ -46,7 +49,8 @@ def main(arguments: list[str]) -> int:
             settings = serving_settings(PushSettings, NAME)
             serve(create_app(settings), settings)
             return 0
-        needs = commands.NEEDS_OF_SECRETS if given.command == "caller" else commands.NEEDS
+        stores_secrets = given.command in ("caller", "encrypt")
+        needs = commands.NEEDS_OF_SECRETS if stores_secrets else commands.NEEDS
         return finish(_work(command_settings(PushSettings, NAME, needs), given))
 
 
@@ -60,6 +64,10 @@ def _work(settings: PushSettings, given: argparse.Namespace) -> Coroutine[Any, A
             return commands.migrate(settings)
         case "check":
             return commands.check(settings)
+        case "adopt":
+            return commands.adopt(settings, check_only=given.check)
+        case "encrypt":
+            return commands.encrypt(settings)
         case "callers":
             return commands.list_callers(settings)
     if given.caller == "create":

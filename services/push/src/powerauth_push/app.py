@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
+from powerauth_push import adoption
 from powerauth_push.applications.known import ApplicationNumbers
 from powerauth_push.applications.routes import router as applications_router
 from powerauth_push.applications.secrets import Credentials
@@ -47,6 +48,7 @@ from servicekit.edge.middleware import RunAgain
 from servicekit.jobs import Job, JobRunner
 from servicekit.row_macs import SESSION_KEY, RowBinding, RowMacs
 from servicekit.schema_history import Schema
+from servicekit.start_rules import Finding, StartRefused
 from servicekit.startup import embedded_settings
 
 NAME = "powerauth-push"
@@ -157,7 +159,7 @@ def _core_credentials(settings: PushSettings) -> tuple[str, str] | None:
 def needed_schema() -> Schema:
     """What this release needs of its database."""
     return Schema(
-        migrations.newest(SCRIPT_LOCATION), VERSION, "python -m powerauth_push migrate", "PUSH_DATABASE_URL"
+        migrations.newest(SCRIPT_LOCATION), VERSION, "powerauth db migrate push", "PUSH_DATABASE_URL"
     )
 
 
@@ -169,7 +171,9 @@ async def running(push: Push, shared_bus: Bus | None) -> AsyncGenerator[None]:
         stack.push_async_callback(push.core.close)
         stack.push_async_callback(push.senders.close)
         if _migrates_on_start(push):
-            await migrations.upgrade(push.settings.migrate_url, SCRIPT_LOCATION)
+            outcome = await adoption.migrate(push.settings.migrate_url)
+            if not outcome.ok:
+                raise StartRefused(Finding("PUSH_DATABASE_URL", outcome.text))
         await needed_schema().require(push.database)
         bus = shared_bus or bus_from_url(push.settings.bus_url.get_secret_value())
         await events.subscribe(push, bus)

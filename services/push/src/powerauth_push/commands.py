@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 
+from powerauth_push import adoption
 from powerauth_push.app import open_database
+from powerauth_push.applications import service as applications
 from powerauth_push.callers import service as callers
 from powerauth_push.callers.rules import EVERYTHING, Scope, scopes_text
+from powerauth_push.cipher import SecretCipher
 from powerauth_push.migrations import SCRIPT_LOCATION
 from powerauth_push.settings import PushSettings
 from servicekit import commands
@@ -21,8 +24,23 @@ NEEDS_OF_SECRETS = (*NEEDS, "master_encryption_key")
 
 
 async def migrate(settings: PushSettings) -> Outcome:
-    """Bring the database to the current schema."""
-    return await commands.migrate(settings.migrate_url, SCRIPT_LOCATION)
+    """Bring the database to the current schema; one of the original is left as it is."""
+    return await adoption.migrate(settings.migrate_url)
+
+
+async def adopt(settings: PushSettings, *, check_only: bool = False) -> Outcome:
+    """Take over a database of the original, or only say whether it could be."""
+    return await adoption.adopt(settings.migrate_url, check_only=check_only)
+
+
+async def encrypt(settings: PushSettings) -> Outcome:
+    """Encrypt credentials that stand in clear, and bind the rows that nobody has bound."""
+    if settings.master_key is None:
+        return Outcome(False, "PUSH_MASTER_ENCRYPTION_KEY is not set.")
+    async with _offline(settings) as database:
+        bound = await applications.protect_all(database, SecretCipher(settings.master_key))
+        bound += await callers.bind_all(database)
+    return Outcome(True, f"{bound} rows encrypted and bound.")
 
 
 async def check(settings: PushSettings) -> Outcome:

@@ -1,7 +1,7 @@
 """`powerauth db`: the databases of the services.
 
-Every service that has one brings ``commands.migrate`` and ``commands.check``; adoption and encryption are
-the core's.
+Every service that has one brings ``commands.migrate`` and ``commands.check``; the core and push adopt the
+original's and encrypt.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from powerauth_cli.folders import DataFolder, cloud_settings, core_settings
+from powerauth_cli.folders import DataFolder, cloud_settings, core_settings, push_settings
 
 app = typer.Typer(
     add_completion=False,
@@ -25,6 +25,7 @@ app = typer.Typer(
 _DATABASES: dict[str, tuple[str, Callable[[Path | None], Any]]] = {
     "core": ("powerauth_core.commands", core_settings),
     "cloud": ("cloud_private_api.commands", cloud_settings),
+    "push": ("powerauth_push.commands", push_settings),
 }
 
 
@@ -33,9 +34,18 @@ class Owner(StrEnum):
 
     CORE = "core"
     CLOUD = "cloud"
+    PUSH = "push"
+
+
+class Adopter(StrEnum):
+    """A service that takes over the original's database, and keeps secrets in its own."""
+
+    CORE = "core"
+    PUSH = "push"
 
 
 Whose = Annotated[Owner, typer.Argument(help="Whose database.")]
+WhoseOriginal = Annotated[Adopter, typer.Argument(help="Whose database.")]
 
 
 @app.command()
@@ -52,18 +62,19 @@ def check(service: Whose = Owner.CORE, data: DataFolder = None) -> None:
 
 @app.command()
 def adopt(
+    service: WhoseOriginal = Adopter.CORE,
     check_only: Annotated[
         bool, typer.Option("--check", help="Only report what is missing or different; change nothing.")
     ] = False,
 ) -> None:
-    """Take over a core database of the original server, release 1.9 or 1.10, with everything in it."""
-    _run(Owner.CORE, "adopt", None, check_only=check_only)
+    """Take over a database of the original: its core of release 1.9 or 1.10, or its push server of 1.10."""
+    _run(service, "adopt", None, check_only=check_only)
 
 
 @app.command()
-def encrypt(data: DataFolder = None) -> None:
-    """Encrypt what the core's database holds in clear, with CORE_MASTER_ENCRYPTION_KEY, and bind all rows."""
-    _run(Owner.CORE, "encrypt", data)
+def encrypt(service: WhoseOriginal = Adopter.CORE, data: DataFolder = None) -> None:
+    """Encrypt what a database holds in clear, with …_MASTER_ENCRYPTION_KEY, and bind all its rows."""
+    _run(service, "encrypt", data)
 
 
 @app.command("accept-rows")
@@ -72,7 +83,7 @@ def accept_rows(data: DataFolder = None) -> None:
     _run(Owner.CORE, "accept_rows", data)
 
 
-def _run(service: Owner, name: str, data: DataFolder, **options: Any) -> None:
+def _run(service: Owner | Adopter, name: str, data: DataFolder, **options: Any) -> None:
     """Do what the service's command of this name does and print its outcome; exit status 1 if it failed."""
     from servicekit.commands import finish  # noqa: PLC0415 - heavy, needed when a command runs
 

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from cloud_private_api.settings import CloudSettings
     from powerauth_core.settings import CoreSettings
+    from powerauth_push.settings import PushSettings
     from servicekit.settings import DatabaseSettings
 
 DataFolder = Annotated[
@@ -57,6 +58,21 @@ def cloud_settings(folder: Path | None) -> CloudSettings:
 
     Secrets.kept(folder)
     return command_settings(CloudSettings, "powerauth-cloud", NEEDS, **cloud_values(folder))
+
+
+def push_settings(folder: Path | None, *, stores_secrets: bool = False) -> PushSettings:
+    """The push service's settings for a command; raises as `core_settings`."""
+    from powerauth_push.commands import NEEDS, NEEDS_OF_SECRETS  # noqa: PLC0415
+    from powerauth_push.settings import PushSettings  # noqa: PLC0415
+    from servicekit.startup import command_settings  # noqa: PLC0415
+
+    needs = NEEDS_OF_SECRETS if stores_secrets else NEEDS
+    if folder is None:
+        settings = command_settings(PushSettings, "powerauth-push", needs)
+        _tell_unless_chosen("PUSH_DATABASE_URL", settings)
+        return settings
+    url = f"sqlite+aiosqlite:///{folder / 'push.sqlite3'}"
+    return command_settings(PushSettings, "powerauth-push", needs, database_url=url)
 
 
 def _tell_unless_chosen(variable: str, settings: DatabaseSettings) -> None:

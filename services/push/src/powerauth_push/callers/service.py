@@ -15,6 +15,7 @@ from servicekit import clock, units
 from servicekit.caching import Cache
 from servicekit.database import Database
 from servicekit.logs import get_logger
+from servicekit.row_macs import SESSION_KEY, RowMacs, give_mac
 
 _log = get_logger(__name__)
 
@@ -96,6 +97,17 @@ async def list_all(database: Database) -> Sequence[Integration]:
     """All callers; their secrets cannot be read."""
     async with database.read() as session:
         return await repository.list_all(session)
+
+
+async def bind_all(database: Database) -> int:
+    """Bind the rows that nobody has bound; how many."""
+    macs: RowMacs = database.session_info[SESSION_KEY]
+    async with database.transaction() as session:
+        rows = [row for row in await repository.list_all(session) if row.row_mac is None]
+        for row in rows:
+            row.sound = True
+            give_mac(macs, row)
+    return len(rows)
 
 
 def _digest(secret: str) -> str:

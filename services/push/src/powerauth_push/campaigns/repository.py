@@ -17,6 +17,7 @@ from powerauth_push.applications.models import AppCredentials
 from powerauth_push.campaigns.models import Campaign, CampaignUser
 from powerauth_push.campaigns.rules import FAR_FUTURE
 from powerauth_push.devices.models import DeviceRegistration
+from powerauth_push.devices.rules import PROVIDERS
 from powerauth_push.dispatch.models import Delivery
 from servicekit.database import Dialect, for_update
 
@@ -132,6 +133,7 @@ def _of_users(campaign: Campaign) -> Any:
         device.app_id == campaign.app_id,
         device.id > campaign.last_registration_id,
         device.is_active,
+        device.platform.in_(PROVIDERS),
         is_addressed,
         ~has_earlier,
     )

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_push.devices.models import DeviceRegistration
+from powerauth_push.devices.rules import PROVIDERS
 from servicekit.database import Dialect, for_update
 
 _ROW = DeviceRegistration
@@ -61,8 +62,15 @@ async def forget_token(session: AsyncSession, app_number: int, digest: str) -> i
 async def of_user(
     session: AsyncSession, app_number: int, user_id: str, activation_id: str | None = None
 ) -> Sequence[DeviceRegistration]:
-    """The registrations of a user in an application, or only that of one of the user's activations."""
-    statement = select(_ROW).where(_ROW.user_id == user_id, _ROW.app_id == app_number).order_by(_ROW.id)
+    """The registrations of a user in an application, or only that of one of the user's activations.
+
+    One of a platform that nobody delivers to, which others have written, is passed over.
+    """
+    statement = (
+        select(_ROW)
+        .where(_ROW.user_id == user_id, _ROW.app_id == app_number, _ROW.platform.in_(PROVIDERS))
+        .order_by(_ROW.id)
+    )
     if activation_id is not None:
         statement = statement.where(_ROW.activation_id == activation_id)
     return (await session.scalars(statement.limit(_MANY))).all()

@@ -1,0 +1,125 @@
+"""A database of the original is taken over with its rows (spec/push-api.md §19)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from push_client import Client, Service, settings_of
+from push_fake_core import FakeCore
+from push_fake_providers import FakeProviders
+from push_keys import KEY_ID, PROJECT, TEAM_ID, account, p8
+from push_phones import sending
+from sqlalchemy import text
+
+from powerauth_push import adoption, commands
+from powerauth_push.app import create_app
+from powerauth_push.migrations import BASELINE, SCRIPT_LOCATION
+from servicekit import migrations
+from servicekit.calls.client import AsgiTransport
+from servicekit.database import Database
+from servicekit.serving import lifespan_of
+from servicekit.start_rules import StartRefused
+from servicekit.testing import fresh_database
+
+ROWS = (
+    "INSERT INTO push_app_credentials (id, app_id, apns_private_key, apns_team_id, apns_key_id, apns_bundle,"
+    " apns_environment, fcm_private_key, fcm_project_id, hms_project_id, hms_client_id, hms_client_secret,"
+    " timestamp_created) VALUES (nextval('push_credentials_seq'), 'app-1', :p8, :team, :key, 'com.bank.app',"
+    " 'production', :account, :project, '1', '2', 'in clear', now())",
+    "INSERT INTO push_device_registration VALUES (nextval('push_device_registration_seq'), 'a', 'user-1', 1,"
+    " 'ios', 'token-a', null, now(), true), (nextval('push_device_registration_seq'), 'b', 'user-1', 1,"
+    " 'windows', 'token-b', null, now(), null), (nextval('push_device_registration_seq'), 'c', 'user-1', 1,"
+    " 'android', 'token-ü', null, now(), true)",
+    "INSERT INTO push_campaign VALUES (nextval('push_campaign_seq'), 1,"
+    ' \'{ "title" : "Old",\n  "validUntil" : 1700000000.000000000 }\', true, now(), now(), now())',
+    "INSERT INTO push_campaign_user VALUES (nextval('push_campaign_user_seq'), 1, 'user-1', now()),"
+    " (nextval('push_campaign_user_seq'), 1, 'user-1', now())",
+    "INSERT INTO push_inbox VALUES (nextval('push_inbox_seq'), 'b9b0a1a2-0000-4000-8000-000000000001',"
+    " 'user-1', 'text', 'A subject', 'A summary', 'The body', false, now(), null)",
+    "INSERT INTO push_inbox_app VALUES (1, 1)",
+)
+SECRETS = {"p8": p8(), "team": TEAM_ID, "key": KEY_ID, "account": account(), "project": PROJECT}
+
+
+@pytest_asyncio.fixture
+async def original(tmp_path: Path) -> AsyncGenerator[str]:
+    """A database as the original leaves it: no history of ours."""
+    async with fresh_database("postgresql", tmp_path) as url:
+        await migrations.upgrade(url, SCRIPT_LOCATION, BASELINE)
+        await run(url, "DROP TABLE alembic_version", "DROP TABLE IF EXISTS pa_schema_history", *ROWS)
+        yield url
+
+
+async def run(url: str, *statements: str) -> None:
+    database = Database(url)
+    async with database.transaction() as session:
+        for statement in statements:
+            names = {name: value for name, value in SECRETS.items() if f":{name}" in statement}
+            await session.execute(text(statement.replace(" : ", " \\: ")), names)
+    await database.dispose()
+
+
+async def test_rows_of_the_original_go_on_to_work(original: str) -> None:
+    settings = settings_of(original, restrict_access=False)
+    assert (await commands.adopt(settings, check_only=True)).text == "The database can be adopted."
+    for _ in range(2):
+        adopted = await commands.adopt(settings)
+        assert adopted.ok, adopted.text
+    assert (await commands.encrypt(settings)).text == "1 rows encrypted and bound."
+    providers, core = FakeProviders(), FakeCore()
+    app = create_app(settings, core_transport=AsgiTransport(core), factory=providers)
+    async with lifespan_of(app):
+        service = Service(app, app.state.push, core, providers)
+        client: Client = service.anonymous()
+        counted = await client.ok("POST", "/push/message/send", sending())
+        assert (counted["apns"]["sent"], counted["fcm"]["sent"]) == (1, 1)
+        assert sorted(providers.tokens()) == ["token-a", "token-ü"]
+        campaign = await client.ok("GET", "/push/campaign/1/detail")
+        assert (campaign["sent"], campaign["message"]["title"]) == (True, "Old")
+        assert await client.ok("GET", "/push/campaign/1/user/list") == {"campaignId": 1, "users": ["user-1"]}
+        listed = await client.ok("GET", "/inbox/messages/list", userId="user-1", applications="app-1")
+        assert [item["subject"] for item in listed] == ["A subject"]
+        moved = {
+            "appId": "app-1",
+            "token": "token-ü",
+            "platform": "fcm",
+            "activationId": core.activation("d"),
+        }
+        await client.ok("POST", "/push/device/create", moved)
+        await client.ok("POST", "/admin/app/create", {"appId": "app-2"})
+
+
+async def test_what_is_missing_or_double_is_told_and_nothing_changed(original: str) -> None:
+    await run(
+        original,
+        "ALTER TABLE push_inbox DROP COLUMN is_read",
+        "DROP TABLE push_campaign",
+        "DROP SEQUENCE push_message_seq",
+    )
+    told = await adoption.adopt(original)
+    assert not told.ok
+    for problem in ("push_inbox.is_read", "push_campaign is missing", "push_message_seq is missing"):
+        assert problem in told.text
+    assert await migrations.current(original) is None
+
+
+async def test_duplicates_are_told(original: str) -> None:
+    await run(
+        original,
+        "DROP INDEX push_device_activation",
+        "DROP INDEX push_device_activation_token",
+        "UPDATE push_device_registration SET activation_id = 'a'",
+    )
+    told = await adoption.adopt(original, check_only=True)
+    assert "1 values of push_device_registration.activation_id stand in several rows" in told.text
+
+
+async def test_a_service_does_not_start_on_it_before(original: str) -> None:
+    app = create_app(settings_of(original, migrate_on_start=True), factory=FakeProviders())
+    with pytest.raises(StartRefused, match="adopt"):
+        async with lifespan_of(app):
+            pass
+    assert not (await commands.migrate(settings_of(original))).ok
