@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from powerauth_core.kernel.hashing import PasswordHashes
     from powerauth_core.kernel.records import RecordCipher
     from powerauth_core.operations.creator import OperationCreator
+    from powerauth_core.operations.records import OperationRecords
     from powerauth_core.providers.discovery import DiscoveryCache
     from powerauth_core.settings import CoreSettings
     from powerauth_core.templates.cache import TemplateCache
@@ -48,6 +49,7 @@ class Core:
     :ivar callbacks: delivery of callbacks
     :ivar listeners: who hears of changes of activations and operations
     :ivar changes: saves changes of activations and tells the listeners
+    :ivar operation_records: operations as batches of checks read and write them
     :ivar operation_creator: stores new operations, several at once
     :ivar activation_writer: writes changes of activations, several in one statement
     :ivar temporary_keys: temporary keys, stored and in memory
@@ -73,6 +75,7 @@ class Core:
     callbacks: CallbackDispatcher
     listeners: Listeners
     changes: ActivationChanges
+    operation_records: OperationRecords
     # These are made of the parts above.
     operation_creator: OperationCreator = field(init=False)
     activation_writer: ActivationWriter = field(init=False)

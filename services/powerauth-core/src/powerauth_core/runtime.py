@@ -30,6 +30,7 @@ from powerauth_core.master_key import service as master_key
 from powerauth_core.master_key.repository import binding_in
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.operations.creator import OperationCreator
+from powerauth_core.operations.records import OperationRecords
 from powerauth_core.providers.discovery import DiscoveryCache
 from powerauth_core.recovery import lifecycle as recovery
 from powerauth_core.settings import CoreSettings
@@ -165,12 +166,13 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         callbacks=callbacks,
         listeners=listeners,
         changes=ActivationChanges(applications, listeners),
+        operation_records=OperationRecords(database, listeners),
     )
     core.operation_creator = OperationCreator(core)
     core.activation_writer = ActivationWriter(core)
     core.temporary_keys = TemporaryKeys(core)
     core.envelope_spending = EnvelopeSpending(core)
-    core.verifier = Verifier(core, Stores.of(core))
+    core.verifier = Verifier(core, Stores.of(core, core.operation_records))
     core.token_validator = TokenValidator(core)
     core.jobs = jobs.scheduled_jobs(core)
     return core

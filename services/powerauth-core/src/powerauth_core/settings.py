@@ -78,7 +78,7 @@ class VerificationSettings(ServiceSettings):
     """Batches of checks in progress at the same time in one process, and of new operations; each holds one
     database connection. Fewer batches are larger ones, and cost less a check."""
     verification_action_batches: int = Field(default=2, ge=1)
-    """The same for checks with an action (an approval, a vault unlock)."""
+    """The same for checks with an action that needs a session (a new token, a vault unlock)."""
     count_only_own_device: bool | None = None
     """Whether a failed code counts only if its possession component is that of the activation's device (D14);
     unset: in production yes, elsewhere no, as in the original."""

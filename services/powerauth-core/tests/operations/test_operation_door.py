@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +18,7 @@ from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable,
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.rules import Actor
+from powerauth_core.verification.jobs import Plan
 
 if TYPE_CHECKING:
     from operations.conftest import Bank, ReadEvents
@@ -41,30 +44,35 @@ class Door:
         async with self.core.database.transaction() as session:
             return await function(*parts_of(self.core, function), session, **arguments)
 
+    async def _act(self, plan: Callable[..., Plan], operation: dict[str, Any], **arguments: Any) -> Any:
+        """What the door does with a checked signature."""
+        records = self.core.operation_records
+        async with self.core.database.transaction() as session:
+            planned = plan(await records.lock(session, operation["id"]), **arguments)
+            if planned.change is not None:
+                await records.write(session, planned.change)
+        return planned.answer
+
     async def approve(self, operation: dict[str, Any], actor: Actor = ACTOR, **changed: Any) -> DoorOutcome:
         arguments: dict[str, Any] = {
-            "operation_id": operation["id"],
             "data": operation.get("data", "A2"),
             "signature_type": SignatureType.POSSESSION_KNOWLEDGE,
             "additional_data": {"authFactor": "possession_knowledge"},
         }
-        outcome: DoorOutcome = await self._call(door.approve, actor=actor, **(arguments | changed))
+        plan = partial(door.approve, self.core.settings)
+        outcome: DoorOutcome = await self._act(plan, operation, actor=actor, **(arguments | changed))
         return outcome
 
     async def fail(self, operation: dict[str, Any], actor: Actor = ACTOR) -> OperationStatus | None:
-        counted: OperationStatus | None = await self._call(
-            door.fail_approval,
-            actor=actor,
-            operation_id=operation["id"],
-            additional_data={"ipAddress": "::1"},
+        data = {"ipAddress": "::1"}
+        counted: OperationStatus | None = await self._act(
+            door.fail_approval, operation, actor=actor, additional_data=data
         )
         return counted
 
     async def reject(self, operation: dict[str, Any], actor: Actor = ACTOR) -> DoorOutcome:
         data = {"rejectReason": "INCORRECT_DATA"}
-        outcome: DoorOutcome = await self._call(
-            door.reject, actor=actor, operation_id=operation["id"], additional_data=data
-        )
+        outcome: DoorOutcome = await self._act(door.reject, operation, actor=actor, additional_data=data)
         return outcome
 
     async def detail(self, operation: dict[str, Any], actor: Actor = ACTOR) -> Any:

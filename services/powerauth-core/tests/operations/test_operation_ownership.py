@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from core_test_api import NewApplication
-from core_test_parts import parts_of
 
 from powerauth_contracts.enums import OperationStatus, SignatureType
 from powerauth_core.kernel.errors import OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.rules import Actor
+from powerauth_core.verification.jobs import Plan
 from servicekit import clock
 
 if TYPE_CHECKING:
@@ -42,15 +44,7 @@ REST: list[tuple[str, dict[str, Any]]] = [
         for call in ("detail", "claim", "approve", "approve/fail", "reject", "cancel")
     ),
 ]
-DOOR: list[tuple[Any, dict[str, Any]]] = [
-    (door.detail, {}),
-    (door.claim, {}),
-    (door.reject, {"additional_data": {}}),
-    (
-        door.approve,
-        {"data": "A2", "signature_type": SignatureType.POSSESSION_KNOWLEDGE, "additional_data": {}},
-    ),
-]
+APPROVAL: dict[str, Any] = {"data": "A2", "signature_type": SignatureType.POSSESSION_KNOWLEDGE}
 
 
 async def _operation(bank: Bank, state: OperationStatus | str) -> dict[str, Any]:
@@ -89,20 +83,16 @@ async def test_foreign_operation_looks_like_an_unknown_one_to_a_device(
     before = await bank.detail(created)
     for actor in STRANGERS:
         async with bank.core.database.transaction() as session:
-            for function, arguments in DOOR:
-                parts = parts_of(bank.core, function)
+            for call in (door.detail, door.claim):
                 with pytest.raises(OperationNotFound):
-                    await function(*parts, session, actor=actor, operation_id=created["id"], **arguments)
-            counted = await door.fail_approval(
-                bank.core.database,
-                bank.core.listeners,
-                session,
-                actor=actor,
-                operation_id=created["id"],
-                additional_data={},
-            )
-            listed = await door.list_all(bank.core.application_cache, session, actor=actor)
-            assert (counted, listed) == (None, [])
+                    await call(bank.core, session, actor=actor, operation_id=created["id"])
+            operation = await bank.core.operation_records.lock(session, created["id"])
+            approve: Callable[..., Plan] = partial(door.approve, bank.core.settings, **APPROVAL)
+            for plan in (approve, door.reject):
+                with pytest.raises(OperationNotFound):
+                    plan(operation, actor=actor, additional_data={})
+            assert door.fail_approval(operation, actor=actor, additional_data={}) == Plan(None)
+            assert await door.list_all(bank.core.application_cache, session, actor=actor) == []
     assert await bank.detail(created) == before
 
 

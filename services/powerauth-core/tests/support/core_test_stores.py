@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.container import Core
 from powerauth_core.verification.engine import Stores, Verifier
-from powerauth_core.verification.jobs import LockedActivation, VerificationJob
-from powerauth_core.verification.store import Held, Left, Store
+from powerauth_core.verification.jobs import LockedActivation, SignedAction, VerificationJob
+from powerauth_core.verification.store import Acting, Held, Left, Store
 from powerauth_sdk.phone import Signed
 from servicekit.batching import Settled
 from servicekit.database import DatabaseUnavailable
@@ -35,7 +34,7 @@ class Ways:
         """
         self.taken: list[str] = []
         self._events: defaultdict[str, list[Event]] = defaultdict(list)
-        core.verifier = Verifier(core, self._through(Stores.of(core)))
+        core.verifier = Verifier(core, self._through(Stores.of(core, core.operation_records)))
 
     def at(self, moment: str, event: Event, times: int = 1) -> None:
         """Let something happen the next times that a batch gets there.
@@ -90,12 +89,12 @@ class _FaultyHeld:
     def skipped(self) -> Collection[str]:
         return self.inner.skipped
 
-    async def write(self, left: Left) -> bool:
-        await self.ways.reach("writing", self.turn)
-        return await self.inner.write(left)
+    async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
+        return await self.inner.prepare(action, activation)
 
-    async def step(self, work: Callable[[AsyncSession], Awaitable[Any]]) -> Settled[Any]:
-        return await self.inner.step(work)
+    async def write(self, left: Left, acting: Sequence[Acting]) -> Sequence[Settled[Any]] | None:
+        await self.ways.reach("writing", self.turn)
+        return await self.inner.write(left, acting)
 
 
 def fails(error: Exception) -> Event:

@@ -18,7 +18,7 @@ from powerauth_contracts.dmz.models import (
     SignedRequest,
 )
 from powerauth_contracts.dmz.table import OPERATION_APPROVE, OPERATION_HISTORY, OPERATION_REJECT
-from powerauth_contracts.enums import OperationStatus, SignatureType
+from powerauth_contracts.enums import SignatureType
 from powerauth_contracts.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
 from powerauth_core.dmz import signed
 from powerauth_core.dmz.ports import Ports
@@ -26,7 +26,15 @@ from powerauth_core.dmz.views import operation_view
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.stored import StoredOperation
-from powerauth_core.verification.jobs import NO_LOCK, Decision, LockedActivation, Verified
+from powerauth_core.settings import CoreSettings
+from powerauth_core.verification.jobs import (
+    NO_LOCK,
+    Decision,
+    LockedActivation,
+    Plan,
+    PlannedAction,
+    Verified,
+)
 
 OTP_KEY = "proximity_otp"
 
@@ -67,48 +75,35 @@ class Connection:
         return {name: value for name, value in found.items() if value is not None}
 
 
-class ApproveOperation(signed.DoorAction):
+class ApproveOperation(PlannedAction):
     """Approves the operation that the signed body names, or counts the failure on it (D14)."""
 
-    def __init__(self, ports: Ports, body: ApprovalBody | None, connection: Connection) -> None:
+    def __init__(self, settings: CoreSettings, body: ApprovalBody | None, connection: Connection) -> None:
         """
         :param body: None if the signed bytes are not a request
         """
-        self.ports = ports
+        self.settings = settings
         self.body = body
         self.connection = connection
         self.lock_key = NO_LOCK if body is None else body.id
 
-    async def accepted(
-        self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> DoorOutcome | None:
-        """Approve; None if the body is unusable."""
-        body = self.body
-        if body is None:
-            return None
-        return await door.approve(
-            self.ports,
-            session,
-            actor=signed.actor_of(activation),
-            operation_id=body.id,
+    def is_idle(self, decision: Decision) -> bool:
+        """The body is unusable, or the failure does not count as an attempt of an ACTIVE activation."""
+        return self.body is None or not (decision.valid or decision.counted)
+
+    def plan(self, record: StoredOperation | None, activation: LockedActivation, decision: Decision) -> Plan:
+        """As `door.approve` or `door.fail_approval`."""
+        body, actor = self.body, signed.actor_of(activation)
+        assert body is not None
+        if not decision.valid:
+            return door.fail_approval(record, actor=actor, additional_data=self.connection.members())
+        return door.approve(
+            self.settings,
+            record,
+            actor=actor,
             data=body.data,
             signature_type=SignatureType.of(decision.signature_type),
             additional_data=self._additional_data(body, activation, decision),
-        )
-
-    async def refused(
-        self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> OperationStatus | None:
-        """Count the failure on the operation, if it counted as an attempt of an ACTIVE activation."""
-        if self.body is None or not decision.counted:
-            return None
-        return await door.fail_approval(
-            self.ports.database,
-            self.ports.listeners,
-            session,
-            actor=signed.actor_of(activation),
-            operation_id=self.body.id,
-            additional_data=self.connection.members(),
         )
 
     def _additional_data(
@@ -126,38 +121,31 @@ class ApproveOperation(signed.DoorAction):
         return found
 
 
-class RejectOperation(signed.DoorAction):
+class RejectOperation(PlannedAction):
     """Rejects the operation that the signed body names."""
 
-    def __init__(self, ports: Ports, body: RejectionBody | None, connection: Connection) -> None:
+    def __init__(self, body: RejectionBody | None, connection: Connection) -> None:
         """
         :param body: None if the signed bytes are not a request
         """
-        self.ports = ports
         self.body = body
         self.connection = connection
         self.lock_key = NO_LOCK if body is None else body.id
 
-    async def accepted(
-        self, session: AsyncSession, activation: LockedActivation, decision: Decision
-    ) -> DoorOutcome | None:
-        """Reject; None if the body is unusable."""
+    def is_idle(self, decision: Decision) -> bool:
+        """The body is unusable, or the signature wrong."""
+        return self.body is None or not decision.valid
+
+    def plan(self, record: StoredOperation | None, activation: LockedActivation, decision: Decision) -> Plan:
+        """As `door.reject`."""
         body = self.body
-        if body is None:
-            return None
+        assert body is not None
         additional = {**_identity(activation), **self.connection.members()}
         if body.reason is not None:
             additional["rejectReason"] = body.reason
         if body.mobile_token_data is not None:
             additional["mobileTokenData"] = body.mobile_token_data
-        return await door.reject(
-            self.ports.database,
-            self.ports.listeners,
-            session,
-            actor=signed.actor_of(activation),
-            operation_id=body.id,
-            additional_data=additional,
-        )
+        return door.reject(record, actor=signed.actor_of(activation), additional_data=additional)
 
 
 class ListOperations(signed.DoorAction):
@@ -180,7 +168,7 @@ async def approve(ports: Ports, request: SignedOperationRequest) -> OperationAct
     :raises OperationNotApprovable: nobody has claimed it and the setting `require_claim` is on
     """
     body = signed.read_body(request)
-    action = ApproveOperation(ports, _approval(body), _connection(request))
+    action = ApproveOperation(ports.settings, _approval(body), _connection(request))
     header = request.header.header()
     verified = await signed.check(ports.verifier, header, body, OPERATION_APPROVE.purpose, action)
     if verified is None or not verified.valid:
@@ -195,7 +183,7 @@ async def reject(ports: Ports, request: SignedOperationRequest) -> OperationActi
     :raises OperationNotFound: no operation of this activation has the signed id
     """
     body = signed.read_body(request)
-    action = RejectOperation(ports, _rejection(body), _connection(request))
+    action = RejectOperation(_rejection(body), _connection(request))
     header = request.header.header()
     verified = await signed.check(ports.verifier, header, body, OPERATION_REJECT.purpose, action)
     if verified is None or not verified.valid:

@@ -20,6 +20,7 @@ from powerauth_core.verification.jobs import (
     NO_LOCK,
     Decision,
     LockedActivation,
+    PlannedAction,
     SignedAction,
     VerificationJob,
     Verified,
@@ -67,7 +68,7 @@ async def check(
     header: ReceivedSignature | None,
     body: bytes,
     purpose: Purpose,
-    action: SignedAction | None = None,
+    action: SignedAction | PlannedAction | None = None,
     *,
     force_hash_counter: bool = False,
 ) -> Verified | None:

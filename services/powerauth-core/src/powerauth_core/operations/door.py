@@ -1,6 +1,7 @@
-"""What a device does with operations through the dmz door, inside the door's transaction (D1, D14).
+"""What a device does with operations through the dmz door (D1, D14).
 
-The door has verified the device's signature or token and, if it writes, holds the lock of its activation.
+The door has verified the device's signature or token. What a signature does is said from values alone: it is
+written in the transaction of the check.
 An operation that does not concern the activation is answered like an unknown id (enrollment-api §10.2 to
 §10.6, §10.10).
 """
@@ -16,16 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
 from powerauth_contracts.fields import MAX_NESTING, is_nested_deeper_than
 from powerauth_core.applications.cache import ApplicationCache
-from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.kernel.paging import Page
 from powerauth_core.operations import proximity, repository, rules, transitions
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.rules import Actor, ApprovalAttempt
 from powerauth_core.operations.stored import ActivationFilter, StoredOperation
+from powerauth_core.operations.transitions import Transition
 from powerauth_core.operations.writing import write
+from powerauth_core.settings import CoreSettings
+from powerauth_core.verification.jobs import Plan
 from servicekit import clock
-from servicekit.database import Database
 
 _NEWEST = Page(number=0, size=100)
 
@@ -46,32 +48,33 @@ class DoorOutcome:
     required_activation_flag: str | None = None
 
 
-async def approve(
-    ports: Ports,
-    session: AsyncSession,
+def approve(
+    settings: CoreSettings,
+    operation: StoredOperation | None,
     *,
     actor: Actor,
-    operation_id: str,
     data: str,
     signature_type: SignatureType,
     additional_data: Mapping[str, Any],
-) -> DoorOutcome:
+) -> Plan:
     """Approve an operation with a valid signature; wrong data, factor or proximity code count as a failure.
 
+    :param operation: with the signed id; None if there is none
     :param data: the operation data that the device signed
     :param additional_data: stored with the operation; ``proximity_otp`` in it is checked
+    :return: answers a `DoorOutcome`
     :raises InvalidRequest: the additional data is nested too deep
     :raises OperationNotFound: unknown to this activation
     :raises OperationNotApprovable: nobody has claimed it and the setting `require_claim` is on
     """
     _check_nesting(additional_data)
     if rules.is_under_verification(actor):
-        return DoorOutcome(refusal=Refusal.VERIFICATION_PENDING)
-    operation = await _lock(ports.database, session, operation_id, actor)
+        return Plan(DoorOutcome(refusal=Refusal.VERIFICATION_PENDING))
+    operation = _known(operation, actor)
     left_alone = _left_alone(operation, actor)
     if left_alone is not None:
-        return left_alone
-    if ports.settings.require_claim and not rules.has_claimed(operation.facts(), actor.user_id):
+        return Plan(left_alone)
+    if settings.require_claim and not rules.has_claimed(operation.facts(), actor.user_id):
         raise OperationNotApprovable()
     attempt = ApprovalAttempt(
         user_id=actor.user_id,
@@ -79,59 +82,47 @@ async def approve(
         activation_id=actor.activation_id,
         data=data,
         signature_type=signature_type,
-        proximity=proximity.check(ports.settings, operation.row.totp_seed, additional_data),
+        proximity=proximity.check(settings, operation.row.totp_seed, additional_data),
     )
-    attempted = transitions.approval_attempted(operation, attempt, additional_data, clock.now())
-    operation = await write(ports.listeners, session, attempted)
-    return DoorOutcome(attempted.result, operation.row.status)
+    return _acted(transitions.approval_attempted(operation, attempt, additional_data, clock.now()))
 
 
-async def fail_approval(
-    database: Database,
-    listeners: Listeners,
-    session: AsyncSession,
-    *,
-    actor: Actor,
-    operation_id: str,
-    additional_data: Mapping[str, Any],
-) -> OperationStatus | None:
+def fail_approval(
+    operation: StoredOperation | None, *, actor: Actor, additional_data: Mapping[str, Any]
+) -> Plan:
     """Count an approval whose signature was wrong (D14); only for an activation ACTIVE at the check.
 
+    :param operation: with the signed id; None if there is none
     :param actor: the activation that the header names
-    :return: state of the operation afterwards; None if nothing was counted: the operation is not pending,
-        has no owner, or does not concern this activation
+    :return: answers the state of the operation afterwards; None if nothing is counted: it is not pending, has
+        no owner, or does not concern this activation
     """
-    operation = await repository.lock(session, database.dialect, operation_id)
     if operation is None or not rules.counts_failed_signature(operation.facts(), actor):
-        return None
+        return Plan(None)
     if not _is_pending(operation):
-        return None
+        return Plan(None)
     counted = transitions.failure_counted(operation, additional_data, clock.now())
-    return (await write(listeners, session, counted)).row.status
+    return Plan(counted.operation.row.status, counted)
 
 
-async def reject(
-    database: Database,
-    listeners: Listeners,
-    session: AsyncSession,
-    *,
-    actor: Actor,
-    operation_id: str,
-    additional_data: Mapping[str, Any],
-) -> DoorOutcome:
+def reject(operation: StoredOperation | None, *, actor: Actor, additional_data: Mapping[str, Any]) -> Plan:
     """Reject an operation with a valid signature. An activation under verification may reject.
 
+    :param operation: with the signed id; None if there is none
+    :return: answers a `DoorOutcome`
     :raises InvalidRequest: the additional data is nested too deep
     :raises OperationNotFound: unknown to this activation
     """
     _check_nesting(additional_data)
-    operation = await _lock(database, session, operation_id, actor)
+    operation = _known(operation, actor)
     left_alone = _left_alone(operation, actor)
     if left_alone is not None:
-        return left_alone
-    rejected = transitions.rejected(operation, actor.user_id, additional_data, clock.now())
-    operation = await write(listeners, session, rejected)
-    return DoorOutcome(rejected.result, operation.row.status)
+        return Plan(left_alone)
+    return _acted(transitions.rejected(operation, actor.user_id, additional_data, clock.now()))
+
+
+def _acted(transition: Transition) -> Plan:
+    return Plan(DoorOutcome(transition.result, transition.operation.row.status), transition)
 
 
 async def list_pending(
@@ -156,10 +147,7 @@ async def detail(ports: Ports, session: AsyncSession, *, actor: Actor, operation
 
     :raises OperationNotFound: unknown to this activation
     """
-    operation = await repository.find(session, operation_id)
-    if operation is None or not rules.concerns(operation.facts(), actor):
-        raise OperationNotFound()
-    return operation
+    return _known(await repository.find(session, operation_id), actor)
 
 
 async def claim(ports: Ports, session: AsyncSession, *, actor: Actor, operation_id: str) -> StoredOperation:
@@ -167,7 +155,8 @@ async def claim(ports: Ports, session: AsyncSession, *, actor: Actor, operation_
 
     :raises OperationNotFound: unknown to this activation
     """
-    operation = await _lock(ports.database, session, operation_id, actor)
+    found = await repository.lock(session, ports.database.dialect, operation_id)
+    operation = _known(found, actor)
     taken = transitions.claimed(operation, actor.user_id) if _is_pending(operation) else None
     return operation if taken is None else await write(ports.listeners, session, taken)
 
@@ -188,10 +177,7 @@ async def _list(
     )
 
 
-async def _lock(
-    database: Database, session: AsyncSession, operation_id: str, actor: Actor
-) -> StoredOperation:
-    operation = await repository.lock(session, database.dialect, operation_id)
+def _known(operation: StoredOperation | None, actor: Actor) -> StoredOperation:
     if operation is None or not rules.concerns(operation.facts(), actor):
         raise OperationNotFound()
     return operation

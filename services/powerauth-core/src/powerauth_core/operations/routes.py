@@ -5,10 +5,10 @@ from datetime import datetime
 from powerauth_contracts.rest import operations as contract
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.kernel.paging import wanted_page
-from powerauth_core.operations import service
+from powerauth_core.operations import creation, service
 from powerauth_core.operations.ports import CreationPorts, Ports
 from powerauth_core.operations.stored import StoredOperation
-from powerauth_core.operations.views import create_operation, detail_view, shown_code
+from powerauth_core.operations.views import detail_view, shown_code
 from servicekit import clock
 
 router = CallRouter("Operations")
@@ -18,7 +18,20 @@ router = CallRouter("Operations")
 async def create(
     ports: CreationPorts, asked: contract.OperationCreateRequest
 ) -> contract.OperationDetailResponse:
-    return await create_operation(ports, asked)
+    wanted = creation.NewOperation(
+        template_name=asked.template_name,
+        applications=asked.applications,
+        user_id=asked.user_id,
+        external_id=asked.external_id,
+        activation_flag=asked.activation_flag,
+        parameters=asked.parameters or {},
+        additional_data=asked.additional_data,
+        expires=asked.timestamp_expires,
+        with_proximity=asked.proximity_check_enabled,
+        activation_id=asked.activation_id,
+    )
+    operation = await creation.create(ports, wanted, asked.application_ids)
+    return detail_view(operation, proximity_otp=shown_code(ports, operation))
 
 
 @router.answers(contract.DETAIL)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from powerauth_contracts.enums import OperationStatus
 from powerauth_core.kernel.base import json_text
 from powerauth_core.operations.models import Operation, OperationApplication
-from powerauth_core.operations.stored import OPERATION_COLUMNS, OperationRow
-from servicekit.additions import Additions, Target
+from powerauth_core.operations.stored import (
+    CHANGING_COLUMNS,
+    OPERATION_COLUMNS,
+    OperationRow,
+    StoredOperation,
+)
+from powerauth_protocol.common.json_text import read_json
+from servicekit.additions import Additions, Target, json_cells
 
 _KINDS = {
     "data": "text",
@@ -27,12 +35,64 @@ _NEW_LINKS = Target(
     OperationApplication.__tablename__, {"application_id": "bigint", "operation_id": "varchar"}
 )
 
+_SELECTED = ", ".join([f"o.{name}" for name in OPERATION_COLUMNS])
+# `xmin` is the transaction that wrote this version of the row: it tells whether the row is still the same.
+READ = f"""SELECT {_SELECTED}, o.xmin AS row_version, ARRAY(
+    SELECT p.name FROM pa_operation_application l JOIN pa_application p ON p.id = l.application_id
+    WHERE l.operation_id = o.id) AS applications
+FROM pa_operation o WHERE o.id = ANY($1::varchar[])"""  # noqa: S608 our names
+"""The operations with these ids (PostgreSQL)."""
+
+_CHANGE = {
+    "id": "varchar",
+    **{name: _COLUMNS[name] for name in CHANGING_COLUMNS},
+    "row_version": "xid",
+}
+_STATUS = OPERATION_COLUMNS.index("status")
+_JSON = tuple([OPERATION_COLUMNS.index(name) for name in ("parameters", "additional_data")])
+_STATUSES = {status.code: status for status in OperationStatus}
+
 
 def put_new(additions: Additions, operation: OperationRow, application_rids: Iterable[int]) -> None:
     """Add a new operation and its links; refused with all the others if its id is taken."""
     additions.add(_NEW, [_written(operation, name) for name in OPERATION_COLUMNS])
     for rid in application_rids:
         additions.add(_NEW_LINKS, (rid, operation.id))
+
+
+@cache
+def update(parameter: int, after: str) -> str:
+    """As `verification.planned.Records.update`."""
+    assigned = ", ".join([f"{name} = v.{name}" for name in CHANGING_COLUMNS])
+    cells = ", ".join(json_cells(_CHANGE.values()))
+    return (
+        f"change ({', '.join(_CHANGE)}) AS MATERIALIZED ("  # noqa: S608 our names
+        f"SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v), "
+        f"changed AS (UPDATE pa_operation o SET {assigned} "
+        f"FROM change v, (SELECT count(*) FROM {after}) before "
+        "WHERE o.id = v.id AND o.xmin = v.row_version RETURNING o.id)"
+    )
+
+
+def changed_row(operation: OperationRow, version: int) -> Sequence[Any]:
+    """A row of the parameter of `update`.
+
+    :param version: of the row that it replaces
+    """
+    return [operation.id, *[_written(operation, name) for name in CHANGING_COLUMNS], version]
+
+
+def stored(row: Mapping[str, Any]) -> StoredOperation:
+    """An operation in a row of `READ`."""
+    *columns, _, applications = row.values()
+    for number in _JSON:
+        columns[number] = _json(columns[number])
+    columns[_STATUS] = _STATUSES[columns[_STATUS]]
+    return StoredOperation(OperationRow(*columns), tuple(sorted(applications)))
+
+
+def _json(text: str | None) -> Any:
+    return read_json(text) if text and text.strip() else None
 
 
 def _written(operation: OperationRow, name: str) -> Any:

@@ -1,31 +1,13 @@
-"""What callers inside the network ask of operations, and how they see them (spec/core-api.md §19)."""
+"""How operations look to callers inside the network (spec/core-api.md §19.1)."""
 
 from __future__ import annotations
 
-from powerauth_contracts.rest.operations import OperationCreateRequest, OperationDetailResponse
-from powerauth_core.operations import creation, proximity
-from powerauth_core.operations.ports import CreationPorts, Ports
+from powerauth_contracts.rest.operations import OperationDetailResponse
+from powerauth_core.operations import proximity
+from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.operations.user_agent import with_device
 from servicekit import clock
-
-
-async def create_operation(ports: CreationPorts, asked: OperationCreateRequest) -> OperationDetailResponse:
-    """``operation/create``; raises as `creation.create`."""
-    wanted = creation.NewOperation(
-        template_name=asked.template_name,
-        applications=asked.applications,
-        user_id=asked.user_id,
-        external_id=asked.external_id,
-        activation_flag=asked.activation_flag,
-        parameters=asked.parameters or {},
-        additional_data=asked.additional_data,
-        expires=asked.timestamp_expires,
-        with_proximity=asked.proximity_check_enabled,
-        activation_id=asked.activation_id,
-    )
-    operation = await creation.create(ports, wanted, asked.application_ids)
-    return detail_view(operation, proximity_otp=shown_code(ports, operation))
 
 
 def shown_code(ports: Ports, operation: StoredOperation) -> str | None:

@@ -13,12 +13,13 @@ from powerauth_core.verification.jobs import (
     EarlyEnd,
     LockedActivation,
     Outcome,
+    PlannedAction,
     VerificationJob,
     Verified,
 )
 from powerauth_core.verification.samples import Samples
 from powerauth_core.verification.steps import Means, decide
-from powerauth_core.verification.store import Held, Left
+from powerauth_core.verification.store import Acting, Held, Left
 from servicekit.batching import Settled
 from servicekit.errors import ServiceError
 
@@ -52,9 +53,9 @@ class Batch:
         self._prepared: dict[int, Sequence[tuple[str, str]]] = {}
 
     async def perform(self) -> bool:
-        """Decide, write what is left, and run the actions.
+        """Decide, write what is left, and do the actions.
 
-        :return: as `Held.write`
+        :return: False if the store cannot do it now, and nothing is written
         """
         actions = self._actions()
         for index in actions:
@@ -62,12 +63,19 @@ class Batch:
         for index in range(len(self._jobs)):
             if index not in self.outcomes:
                 self._decide(index)
-        nobody_is_answered = all(outcome.held for outcome in self.outcomes.values())
-        if not nobody_is_answered and not await self._held.write(self._left()):
+        if all(outcome.held for outcome in self.outcomes.values()):
+            return True  # nobody is answered
+        decided = [index for index in actions if index in self._decided]
+        acting = [self._acting(index) for index in decided]
+        settled = await self._held.write(self._left(), acting)
+        if settled is None:
             return False
-        for index in actions:
-            if index in self._decided:
-                await self._act(index)
+        for index, each, outcome in zip(decided, acting, settled, strict=True):
+            self.outcomes[index] = (
+                Settled(Verified(each.activation, each.decision, outcome.result))
+                if outcome.error is None
+                else Settled(error=outcome.error)
+            )
         return True
 
     def _actions(self) -> list[int]:
@@ -80,9 +88,9 @@ class Batch:
     async def _prepare(self, index: int) -> None:
         job = self._jobs[index]
         activation, action = self._visible(job), job.action
-        if activation is None or action is None:
+        if activation is None or action is None or isinstance(action, PlannedAction):
             return
-        settled = await self._held.step(lambda session: action.prepare(session, activation))
+        settled = await self._held.prepare(action, activation)
         if settled.error is None:
             self._prepared[index] = tuple(settled.result or ())
         elif isinstance(settled.error, EarlyEnd):
@@ -144,13 +152,7 @@ class Batch:
         row = self._held.rows.get(job.activation_id)
         return row if row is not None and job.may_see(row) else None
 
-    async def _act(self, index: int) -> None:
+    def _acting(self, index: int) -> Acting:
         action, decision = self._jobs[index].action, self._decided[index]
-        activation = self._held.rows[decision.after.activation_id]
         assert action is not None
-        handler = action.accepted if decision.valid else action.refused
-        settled = await self._held.step(lambda session: handler(session, activation, decision))
-        if settled.error is None:
-            self.outcomes[index] = Settled(Verified(activation, decision, settled.result))
-        else:
-            self.outcomes[index] = Settled(error=settled.error)
+        return Acting(action, self._held.rows[decision.after.activation_id], decision)

@@ -1,11 +1,12 @@
 """Runs signature checks: concurrent ones share a transaction, each with its own guarantees (D9).
 
 One batch: find the activations, decide one after another per activation, write what is left of each
-activation together with its audit, run the actions each in a savepoint, commit. Nobody is told "valid" before
-the commit.
+activation together with its audit, do the actions, each of which fails for itself, commit. Nobody is told
+"valid" before the commit.
 
-Most batches have nothing but checks to do. On PostgreSQL they take no locks; when a row changes meanwhile, or
-others have to hear of what a check does, the batch is done again with locks.
+Most batches have nothing to do but checks, and actions that plan. On PostgreSQL they take no locks; when a
+row changes meanwhile, or others have to hear of what a check does, the batch is done again with locks.
+Actions that need a session, each under a savepoint of its own, have batches of their own.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from powerauth_core.audit.chain.streams import Streams, Turn
 from powerauth_core.kernel.ports import WithDatabase, WithRowMacs, WithSettings
 from powerauth_core.verification import metrics
 from powerauth_core.verification.batch import Batch
-from powerauth_core.verification.jobs import LockedActivation, VerificationJob, Verified
+from powerauth_core.verification.jobs import LockedActivation, PlannedAction, VerificationJob, Verified
 from powerauth_core.verification.limits import AttemptLimit
 from powerauth_core.verification.locking import LockingStore
 from powerauth_core.verification.optimistic import OptimisticStore
+from powerauth_core.verification.planned import Records
 from powerauth_core.verification.repeated import RepeatedAttempts
 from powerauth_core.verification.steps import Means, every_failure, of_own_device
 from powerauth_core.verification.store import Store
@@ -35,7 +37,7 @@ from servicekit.batching import BatchFailed, MicroBatcher, Settled
 from servicekit.errors import Unavailable
 
 ACTIONS_PER_BATCH = 8
-"""Actions run one after another while all locks of the batch are held."""
+"""Actions that need a session run one after another while all locks of the batch are held."""
 
 
 class Parts(
@@ -48,8 +50,8 @@ class Parts(
 class Stores:
     """The ways through the database; a batch goes the first one that can write it.
 
-    :ivar checks: of batches without an action
-    :ivar actions: of batches with one
+    :ivar checks: of batches of checks and actions that plan
+    :ivar actions: of batches with actions that need a session
     :ivar apart: of jobs whose row somebody else holds: it waits
     """
 
@@ -58,15 +60,18 @@ class Stores:
     apart: Store
 
     @classmethod
-    def of(cls, parts: Parts) -> Stores:
-        """Those of this database."""
+    def of(cls, parts: Parts, records: Records) -> Stores:
+        """Those of this database.
+
+        :param records: of actions that plan
+        """
         database, macs, changes = parts.database, parts.row_macs, parts.changes
-        waiting = LockingStore(database, macs, changes)
+        waiting = LockingStore(database, macs, changes, records)
         if database.dialect == "sqlite":
             return cls((waiting,), (waiting,), waiting)
         # Rows that somebody else holds must not keep the others waiting.
-        skipping = LockingStore(database, macs, changes, waits=False)
-        return cls((OptimisticStore(database, macs), skipping), (skipping,), waiting)
+        skipping = LockingStore(database, macs, changes, records, waits=False)
+        return cls((OptimisticStore(database, macs, records), skipping), (skipping,), waiting)
 
 
 class Verifier:
@@ -87,7 +92,7 @@ class Verifier:
         self._streams = Streams(parts.database, ChainKeys.of(settings.chain_secrets))
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
         self.repeated = RepeatedAttempts(self._streams, stores.apart)
-        # Checks alone take another way through the database than checks with an action: they never mix.
+        # The two take other ways through the database: they never mix.
         self._checks = self._batcher(stores.checks, stores.apart, settings.verification_batches)
         self._actions = self._batcher(stores.actions, stores.apart, settings.verification_action_batches)
 
@@ -125,7 +130,7 @@ class Verifier:
         return verified
 
     async def _submit(self, job: VerificationJob) -> Verified:
-        batcher = self._checks if job.action is None else self._actions
+        batcher = self._actions if _needs_session(job) else self._checks
         verified = await batcher.submit(job)
         metrics.count(verified.decision)
         self.repeated.wake()
@@ -186,10 +191,14 @@ class Verifier:
         return self._parts.activation_keys.keys_of(activation).factors
 
 
+def _needs_session(job: VerificationJob) -> bool:
+    return job.action is not None and not isinstance(job.action, PlannedAction)
+
+
 def _fits(chosen: Sequence[VerificationJob], job: VerificationJob) -> bool:
     """At most one action per activation in a batch, since it may change what the next check has to see."""
     if job.action is None:
         return not any(other.action is not None and other.key == job.key for other in chosen)
     if any(other.key == job.key for other in chosen):
         return False
-    return sum(other.action is not None for other in chosen) < ACTIONS_PER_BATCH
+    return not _needs_session(job) or len(chosen) < ACTIONS_PER_BATCH

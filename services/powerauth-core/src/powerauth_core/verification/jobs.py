@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -181,7 +182,7 @@ class EarlyEnd(Exception):
 
 
 class SignedAction(Protocol):
-    """What happens under the activation's lock in the transaction of the check (D9).
+    """What happens under the activation's lock in the transaction of the check, and needs its session (D9).
 
     Each method runs inside its own savepoint: a `ServiceError` undoes only the method's own changes (none of
     them with ``keep_changes``), never the counter step and the audit row. A method may run again after a
@@ -204,6 +205,39 @@ class SignedAction(Protocol):
     async def refused(self, session: AsyncSession, activation: LockedActivation, decision: Decision) -> Any:
         """Run after an invalid signature; the result is the job's answer."""
         ...
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an action does.
+
+    :ivar answer: that of the job
+    :ivar change: what becomes of the record, as `planned.Records` know it; None: it stays as it is
+    """
+
+    answer: Any
+    change: Any = None
+
+
+class PlannedAction(ABC):
+    """What happens to one record together with the check of a signature, said from values alone (D9).
+
+    :ivar lock_key: id of the record, by which the further locks of a batch are ordered; `NO_LOCK`: none
+    """
+
+    lock_key: str = NO_LOCK
+
+    @abstractmethod
+    def is_idle(self, decision: Decision) -> bool:
+        """Whether it does nothing after this decision, whatever the record; the answer is None then."""
+
+    @abstractmethod
+    def plan(self, record: Any, activation: LockedActivation, decision: Decision) -> Plan:
+        """Decide; without I/O, and again if the batch has to be done again.
+
+        :param record: as it stands; None if there is none
+        :raises ServiceError: the answer; the record stays as it is, counter step and audit row are stored
+        """
 
 
 @dataclass(slots=True)
@@ -234,7 +268,7 @@ class VerificationJob:
     audit_info: tuple[tuple[str, str], ...] = ()
     failure_info: tuple[tuple[str, str], ...] = ()
     application_ids: frozenset[str] | None = None
-    action: SignedAction | None = None
+    action: SignedAction | PlannedAction | None = None
     force_hash_counter: bool = False
     address: str | None = None
     over_limit: bool = False

@@ -20,19 +20,27 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.audit.chain.models import AuditChain
 from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.audit.signatures import LOG_COLUMNS, LOG_CONSTANTS
-from powerauth_core.verification.jobs import Decision, EarlyEnd, LockedActivation
+from powerauth_core.verification.jobs import (
+    NO_LOCK,
+    Decision,
+    EarlyEnd,
+    LockedActivation,
+    PlannedAction,
+    SignedAction,
+)
+from powerauth_core.verification.planned import Records
 from powerauth_core.verification.statements import (
-    LEAVE_BEHIND,
     LOCK,
     LOCK_FREE_ONES,
     PLACED_COLUMNS,
     READ_ON_SQLITE,
     TOUCH,
     activations,
+    leave_behind,
     left_behind,
     renewed_mac,
 )
-from powerauth_core.verification.store import Left
+from powerauth_core.verification.store import Acting, Left
 from powerauth_protocol.common.encoding import b64encode
 from servicekit.batching import Settled
 from servicekit.database import Database, translate_error
@@ -47,15 +55,23 @@ class LockingStore:
     """`Store` of any batch."""
 
     def __init__(
-        self, database: Database, macs: RowMacs, changes: ActivationChanges, *, waits: bool = True
+        self,
+        database: Database,
+        macs: RowMacs,
+        changes: ActivationChanges,
+        records: Records,
+        *,
+        waits: bool = True,
     ) -> None:
         """
         :param changes: hear of activations that get blocked
+        :param records: of planned actions
         :param waits: for rows that somebody else holds, instead of skipping them
         """
         self._database = database
         self._macs = macs
         self._changes = changes
+        self._records = records
         self._waits = waits
 
     @asynccontextmanager
@@ -65,7 +81,7 @@ class LockingStore:
             rows = await self._lock(session, activation_ids) if activation_ids else {}
             skipped = () if self._waits else set(activation_ids) - rows.keys()
             write = _in_one_statement if self._database.dialect == "postgresql" else _row_by_row
-            yield _Locked(session, turn, self._macs, self._changes, write, rows, skipped)
+            yield _Locked(session, turn, self._macs, self._changes, self._records, write, rows, skipped)
             turn.sending()
 
     async def _lock(
@@ -89,11 +105,16 @@ class _Locked:
     turn: Turn
     macs: RowMacs
     changes: ActivationChanges
+    records: Records
     leave_behind: Callable[[AsyncSession, Left, Turn, RowMacs], Awaitable[None]]
     rows: dict[str, LockedActivation]
     skipped: Collection[str]
 
-    async def write(self, left: Left) -> bool:
+    async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
+        """See `Held.prepare`."""
+        return await self._step(lambda session: action.prepare(session, activation))
+
+    async def write(self, left: Left, acting: Sequence[Acting]) -> Sequence[Settled[Any]]:
         """See `Held.write`."""
         if left:
             await self.leave_behind(self.session, left, self.turn, self.macs)
@@ -101,7 +122,30 @@ class _Locked:
             await self.session.execute(_TOUCH, {"chain_id": self.turn.chain_id})
         if left.blocked:
             await self._tell(left.blocked)
-        return True
+        return [await self._act(each) for each in acting]
+
+    async def _act(self, acting: Acting) -> Settled[Any]:
+        action, activation, decision = acting.action, acting.activation, acting.decision
+        if isinstance(action, PlannedAction):
+            if action.is_idle(decision):
+                return Settled()
+            return await self._step(lambda session: self._carry_out(session, action, activation, decision))
+        handler = action.accepted if decision.valid else action.refused
+        return await self._step(lambda session: handler(session, activation, decision))
+
+    async def _carry_out(
+        self,
+        session: AsyncSession,
+        action: PlannedAction,
+        activation: LockedActivation,
+        decision: Decision,
+    ) -> Any:
+        has_record = action.lock_key != NO_LOCK
+        record = await self.records.lock(session, action.lock_key) if has_record else None
+        plan = action.plan(record, activation, decision)
+        if plan.change is not None:
+            await self.records.write(session, plan.change)
+        return plan.answer
 
     async def _tell(self, blocked: Sequence[Decision]) -> None:
         """History, event and callbacks of activations that got blocked (spec/core-api.md §22.5)."""
@@ -116,8 +160,8 @@ class _Locked:
                 reason=decision.after.blocked_reason,
             )
 
-    async def step(self, work: Callable[[AsyncSession], Awaitable[Any]]) -> Settled[Any]:
-        """See `Held.step`."""
+    async def _step(self, work: Callable[[AsyncSession], Awaitable[Any]]) -> Settled[Any]:
+        """Run one step of an action so that its failure undoes only itself."""
         session = self.session
         savepoint = await session.begin_nested()
         try:
@@ -150,7 +194,7 @@ async def _in_one_statement(session: AsyncSession, left: Left, turn: Turn, macs:
     assert driver is not None
     try:
         # Past the dialect, in the transaction that has begun: it would look at each value once more.
-        await driver.execute(LEAVE_BEHIND, *left_behind(left, turn, macs, {}, None))
+        await driver.execute(leave_behind(), *left_behind(left, turn, macs, {}, None))
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # The form in which the database layer translates errors.
         lost = driver.is_closed()

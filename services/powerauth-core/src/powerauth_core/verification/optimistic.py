@@ -1,37 +1,54 @@
-"""The way of checks alone on PostgreSQL, without locks: read, decide, and write in one statement that does
-nothing unless every activation is still as it was read.
+"""The way of checks, and of actions that plan, on PostgreSQL, without locks: read, decide, and write in one
+statement that does nothing unless every row is still as it was read.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit.chain.streams import Turn
-from powerauth_core.verification.jobs import LockedActivation
-from powerauth_core.verification.statements import LEAVE_BEHIND, READ, TOUCH, activations, left_behind
-from powerauth_core.verification.store import Left
+from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, PlannedAction, SignedAction
+from powerauth_core.verification.planned import Checked, Found, Planned, Records, plan_all
+from powerauth_core.verification.statements import (
+    FIRST_FREE,
+    MOVED,
+    READ,
+    TOUCH,
+    activations,
+    leave_behind,
+    left_behind,
+)
+from powerauth_core.verification.store import Acting, Left
+from servicekit.additions import Additions, json_rows
 from servicekit.batching import Settled
 from servicekit.database import Database
 from servicekit.database_errors import judge
 from servicekit.row_macs import RowMacs
+from servicekit.sqlstate import OURS, Verdict
 
 PATIENCE_MS = 100
 """How long a batch that holds no locks waits for a row that somebody else changes."""
+_ALL_CHANGED = "(SELECT count(*) FROM changed) = (SELECT count(*) FROM change)"
 _CHANGED = (asyncpg.DivisionByZeroError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
 class OptimisticStore:
-    """`Store` of batches that nobody else has to hear of; each statement is a transaction of its own."""
+    """`Store` of batches that nobody else has to hear of but by what their actions plan; each statement is a
+    transaction of its own.
+    """
 
-    def __init__(self, database: Database, macs: RowMacs) -> None:
+    def __init__(self, database: Database, macs: RowMacs, records: Records) -> None:
+        """
+        :param records: of planned actions
+        """
         self._database = database
         self._macs = macs
+        self._records = records
 
     @asynccontextmanager
     async def open(self, turn: Turn, activation_ids: Collection[str]) -> AsyncGenerator[_Read]:
@@ -39,7 +56,15 @@ class OptimisticStore:
         async with self._database.driver() as driver:
             rows = await driver.fetch(READ, list(activation_ids))
             versions = {row["activation_id"]: row["row_version"] for row in rows}
-            yield _Read(driver, turn, self._macs, versions, activations(rows, self._macs))
+            yield _Read(
+                driver,
+                turn,
+                self._macs,
+                versions,
+                activations(rows, self._macs),
+                self._records,
+                self._database,
+            )
 
 
 @dataclass(slots=True)
@@ -54,39 +79,78 @@ class _Read:
     macs: RowMacs
     versions: dict[str, int]
     rows: dict[str, LockedActivation]
+    records: Records
+    database: Database
     skipped: Collection[str] = ()
 
-    async def write(self, left: Left) -> bool:
-        """See `Held.write`; False if a row is not as it was read, somebody is changing it, or others have to
-        hear of this.
+    async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
+        """See `Held.prepare`; without locks nothing is found, and `write` will not do such an action."""
+        return Settled()
+
+    async def write(self, left: Left, acting: Sequence[Acting]) -> Sequence[Settled[Any]] | None:
+        """See `Held.write`; None if a row is not as it was read, somebody is changing it, others have to hear
+        of a check, or an action needs locks.
         """
-        if left.blocked:
-            return False
-        if not left:
-            if self.turn.chain_id is not None:
-                await self.driver.execute(f"{TOUCH}$1", self.turn.chain_id)
-            return True
-        values = left_behind(left, self.turn, self.macs, self.versions, PATIENCE_MS)
+        checked = [
+            (each.action, each.activation, each.decision)
+            for each in acting
+            if isinstance(each.action, PlannedAction)
+        ]
+        if left.blocked or len(checked) < len(acting):
+            return None
+        found = await self._find(checked)
+        planned = plan_all(checked, self.records, found)
+        if left or planned.changes:
+            return planned.outcomes if await self._leave(left, planned, found) else None
+        if self.turn.chain_id is not None:
+            await self.driver.execute(f"{TOUCH}$1", self.turn.chain_id)
+        return planned.outcomes
+
+    async def _find(self, checked: Sequence[Checked]) -> Found:
+        ids = {action.lock_key for action, _, _ in checked} - {NO_LOCK}
+        return await self.records.read(self.driver, ids) if ids else Found({}, {})
+
+    async def _leave(self, left: Left, planned: Planned, found: Found) -> bool:
+        additions = Additions(self.database)
+        for change in planned.changes:
+            self.records.tell(additions, change)
+        statement, values = self._statement(left, planned, found, additions)
         self.turn.sending()
         try:
-            await self.driver.execute(LEAVE_BEHIND, *values)
+            _, returned = await self.driver.fetchrow(statement, *values)
         except _CHANGED:
             self.turn.refused()
             return False
         except Exception as error:
-            if self._is_refusal(error):
-                self.turn.refused()
+            verdict = self._refusal(error)
+            if verdict is None:
+                raise
+            self.turn.refused()
+            # What an action wrote does not fit: under locks that undoes nothing but the action.
+            if planned.changes and verdict.refuses:
+                return False
             raise
+        additions.take(returned)
+        additions.committed()
         return True
 
-    async def step(self, work: Callable[[AsyncSession], Awaitable[Any]]) -> Settled[Any]:
-        """There are no locks that an action could rely on."""
-        raise NotImplementedError
+    def _statement(
+        self, left: Left, planned: Planned, found: Found, additions: Additions
+    ) -> tuple[str, tuple[Any, ...]]:
+        values = left_behind(left, self.turn, self.macs, self.versions, PATIENCE_MS)
+        if not planned.changes:
+            return leave_behind(), values
+        update = self.records.update(FIRST_FREE, MOVED)
+        rows = self.records.rows(planned.after.values(), found.versions)
+        parts, returned, added = additions.parts(FIRST_FREE + 1)
+        statement = leave_behind((update, *([parts] if parts else ())), _ALL_CHANGED, returned)
+        return statement, (*values, json_rows(rows), *added)
 
-    def _is_refusal(self, error: Exception) -> bool:
-        """Whether the statement is certainly undone."""
+    def _refusal(self, error: Exception) -> Verdict | None:
+        """Why the statement is certainly undone, if it is."""
         if isinstance(error, asyncpg.PostgresError):
             verdict = judge(error)
-            return verdict is not None and verdict.certain
+            return verdict if verdict is not None and verdict.certain else None
         # The driver's own complaint about a value, before anything was sent.
-        return isinstance(error, asyncpg.InterfaceError) and not self.driver.is_closed()
+        own = isinstance(error, asyncpg.InterfaceError) and not self.driver.is_closed()
+        return OURS if own else None

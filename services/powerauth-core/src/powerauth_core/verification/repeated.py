@@ -60,7 +60,7 @@ class RepeatedAttempts:
             records = [audit.repeated_record(row, turn.now) for row in rows]
             chained = turn.chain([record.signature for record in records])
             async with self._store.open(turn, ()) as held:
-                await held.write(Left([], records, chained))
+                await held.write(Left([], records, chained), ())
             turn.committed()
 
     async def _write_later(self) -> None:

@@ -7,6 +7,7 @@ Written in SQL, since compiling and binding them row by row would cost more than
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -114,9 +115,26 @@ _CONSTANTS = tuple(LOG_CONSTANTS.values())
 _FIRST_CONSTANT = 5
 _FIRST_OF_HEAD = _FIRST_CONSTANT + len(_CONSTANTS)
 _NO_HEAD = (None,) * 4
-_UNDO_UNLESS_ALL_MOVED = "SELECT 1 / ((SELECT count(*) FROM moved) = (SELECT count(*) FROM activation))::int"
-"""Fails as a division by zero, which undoes the statement."""
-LEAVE_BEHIND = f"""WITH
+FIRST_FREE = _FIRST_OF_HEAD + len(_NO_HEAD)
+"""Number of the first parameter that `leave_behind` leaves to others."""
+MOVED = "moved"
+"""Part of the statement that updates the activations."""
+
+
+@lru_cache(maxsize=1_000)
+def leave_behind(further: tuple[str, ...] = (), condition: str = "true", returned: str = "NULL") -> str:
+    """One round trip for all that a batch leaves behind (PostgreSQL); it fails as a division by zero, and is
+    undone, unless all activations are as they had been read.
+
+    $1: the activations, $2: the audit, $3: the moment, $4: how long to wait for a row, in ms, NULL for as
+    long as usual.
+
+    :param further: more parts
+    :param condition: what else must have come true, or it fails
+    :param returned: an expression that is its second column
+    """
+    parts = "".join([f",\n{part}" for part in further])
+    return f"""WITH
 activation {_rows(tuple(_LEFT.items()), 1)},
 record {_rows(_CELLS, 2)},
 audit AS (INSERT INTO pa_signature_audit ({", ".join(PLACED_COLUMNS)})
@@ -127,17 +145,16 @@ log AS (INSERT INTO audit_log ({", ".join([*LOG_COLUMNS, *LOG_CONSTANTS])})
 head AS (UPDATE audit_chain SET position = ${_FIRST_OF_HEAD + 1}, mac = ${_FIRST_OF_HEAD + 2},
     timestamp_last = $3, seal = ${_FIRST_OF_HEAD + 3} WHERE chain_id = ${_FIRST_OF_HEAD}),
 patience AS (SELECT set_config('lock_timeout', coalesce($4::varchar, current_setting('lock_timeout')), true)),
-moved AS (UPDATE pa_activation a
+{MOVED} AS (UPDATE pa_activation a
     SET activation_status = v.activation_status, blocked_reason = v.blocked_reason, counter = v.counter,
         ctr_data = v.ctr_data, failed_attempts = v.failed_attempts, row_mac = coalesce(v.row_mac, a.row_mac),
         timestamp_last_used = $3
     FROM activation v, patience
     WHERE a.activation_id = v.activation_id AND a.xmin = coalesce(v.row_version, a.xmin)
-    RETURNING a.activation_id)
-{_UNDO_UNLESS_ALL_MOVED}"""  # noqa: S608 only names of ours
-"""One round trip for all that a batch leaves behind (PostgreSQL). $1: the activations, $2: the audit, $3: the
-moment, $4: how long to wait for a row, in ms, NULL for as long as usual.
-"""
+    RETURNING a.activation_id){parts}
+SELECT 1 / ((SELECT count(*) FROM {MOVED}) = (SELECT count(*) FROM activation) AND {condition})::int,
+    {returned}"""  # noqa: S608 only names of ours
+
 
 TOUCH = "UPDATE audit_chain SET position = position WHERE chain_id = "
 
@@ -145,7 +162,7 @@ TOUCH = "UPDATE audit_chain SET position = position WHERE chain_id = "
 def left_behind(
     left: Left, turn: Turn, macs: RowMacs, versions: Mapping[str, int], patience_ms: int | None
 ) -> tuple[Any, ...]:
-    """Arguments of `LEAVE_BEHIND`.
+    """Arguments of `leave_behind`.
 
     :param versions: of the rows that must be as they were read, by id of the activation
     """

@@ -4,16 +4,14 @@ to the database.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from powerauth_core.audit.chain.streams import Chained, Turn
 from powerauth_core.verification.audit import AuditRecord
-from powerauth_core.verification.jobs import Decision, LockedActivation
+from powerauth_core.verification.jobs import Decision, LockedActivation, PlannedAction, SignedAction
 from servicekit.batching import Settled
 
 
@@ -37,6 +35,16 @@ class Left:
         return bool(self.decisions or self.records)
 
 
+# Not frozen, as every value that each check makes.
+@dataclass(slots=True)
+class Acting:
+    """An action after its check."""
+
+    action: SignedAction | PlannedAction
+    activation: LockedActivation
+    decision: Decision
+
+
 class Held(Protocol):
     """The activations of one batch, from when they are read until its end."""
 
@@ -50,18 +58,20 @@ class Held(Protocol):
         """Ids that somebody else may hold, or that are not there: only waiting for them tells."""
         ...
 
-    async def write(self, left: Left) -> bool:
-        """Write what is left; it stands when the store is closed.
-
-        If that is nothing, write all the same without changing anything: an answer that leaves nothing behind
-        waits for a commit like the others, so that the time it takes does not tell an unknown activation.
-
-        :return: False if this store cannot do it now, and nothing is written: another one has to
-        """
+    async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
+        """What an action finds before the check."""
         ...
 
-    async def step(self, work: Callable[[AsyncSession], Awaitable[Any]]) -> Settled[Any]:
-        """Run one step of an action so that its failure undoes only itself (D9). Only under locks."""
+    async def write(self, left: Left, acting: Sequence[Acting]) -> Sequence[Settled[Any]] | None:
+        """Write what is left, and do the actions, of which each fails for itself (D9); all of it stands when
+        the store is closed.
+
+        If nothing is left, write all the same without changing anything: an answer that leaves nothing behind
+        waits for a commit like the others, so that the time it takes does not tell an unknown activation.
+
+        :return: what each action answers; None if this store cannot do it now, and nothing is written:
+            another one has to
+        """
         ...
 
 

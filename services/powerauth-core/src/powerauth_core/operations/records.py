@@ -1,0 +1,64 @@
+"""Operations as the batches of signature checks read and write them (`verification.planned.Records`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.kernel.changes import Listeners
+from powerauth_core.operations import repository, statements
+from powerauth_core.operations.stored import StoredOperation
+from powerauth_core.operations.transitions import Transition
+from powerauth_core.operations.writing import write
+from powerauth_core.verification.planned import Found
+from servicekit.additions import Additions
+from servicekit.database import Database
+
+
+class OperationRecords:
+    """Operations that devices approve or reject."""
+
+    def __init__(self, database: Database, listeners: Listeners) -> None:
+        self._database = database
+        self._listeners = listeners
+
+    async def lock(self, session: AsyncSession, record_id: str) -> StoredOperation | None:
+        """See `Records.lock`."""
+        return await repository.lock(session, self._database.dialect, record_id)
+
+    async def write(self, session: AsyncSession, change: Transition) -> None:
+        """See `Records.write`."""
+        await write(self._listeners, session, change)
+
+    async def read(self, driver: Any, record_ids: Collection[str]) -> Found:
+        """See `Records.read`."""
+        rows = await driver.fetch(statements.READ, list(record_ids))
+        found = Found(
+            {row["id"]: statements.stored(row) for row in rows},
+            {row["id"]: row["row_version"] for row in rows},
+        )
+        applications = {each for operation in found.records.values() for each in operation.applications}
+        if not self._listeners.subscriptions.knows(applications):
+            async with self._database.read() as session:
+                await self._listeners.subscriptions.learn(session, applications)
+        return found
+
+    def after(self, change: Transition) -> StoredOperation:
+        """See `Records.after`."""
+        return change.operation
+
+    def tell(self, additions: Additions, change: Transition) -> None:
+        """See `Records.tell`."""
+        self._listeners.keep_operation_change(additions, change.change)
+
+    def update(self, parameter: int, after: str) -> str:
+        """See `Records.update`."""
+        return statements.update(parameter, after)
+
+    def rows(
+        self, records: Iterable[StoredOperation], versions: Mapping[str, int]
+    ) -> Sequence[Sequence[Any]]:
+        """See `Records.rows`."""
+        return [statements.changed_row(each.row, versions[each.id]) for each in records]

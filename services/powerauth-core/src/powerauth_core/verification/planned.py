@@ -1,0 +1,103 @@
+"""What actions that plan need of a batch: it reads the records of all of them at once, and writes what
+becomes of these together with what is left of its checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_core.verification.jobs import Decision, LockedActivation, Plan, PlannedAction
+from servicekit.additions import Additions
+from servicekit.batching import Settled
+
+
+@dataclass(slots=True)
+class Found:
+    """Records as they are committed.
+
+    :ivar records: by id
+    :ivar versions: of their rows, by id
+    """
+
+    records: Mapping[str, Any]
+    versions: Mapping[str, int]
+
+
+class Records(Protocol):
+    """The records that planned actions change, of one kind."""
+
+    async def lock(self, session: AsyncSession, record_id: str) -> Any:
+        """The record, locked until the end of the transaction; None if there is none."""
+        ...
+
+    async def write(self, session: AsyncSession, change: Any) -> None:
+        """Store a change of a locked record and tell everybody."""
+        ...
+
+    async def read(self, driver: Any, record_ids: Collection[str]) -> Found:
+        """The records as they are now, without locks (PostgreSQL); whoever is told of changes is ready."""
+        ...
+
+    def after(self, change: Any) -> Any:
+        """The record after a change."""
+        ...
+
+    def tell(self, additions: Additions, change: Any) -> None:
+        """Add what is kept of a change."""
+        ...
+
+    def update(self, parameter: int, after: str) -> str:
+        """Parts ``change`` and ``changed`` of a statement (PostgreSQL): the records that a parameter holds,
+        and those of them that were as they had been read, and are updated now.
+
+        :param after: part of the statement that must be done before
+        """
+        ...
+
+    def rows(self, records: Iterable[Any], versions: Mapping[str, int]) -> Sequence[Sequence[Any]]:
+        """What the parameter of `update` holds.
+
+        :param records: as they are to be
+        :param versions: of their rows as they were read, by id
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Planned:
+    """What the actions of a batch do.
+
+    :ivar outcomes: their answers, in their order
+    :ivar changes: in the order in which they happen
+    :ivar after: the changed records, by id
+    """
+
+    outcomes: list[Settled[Any]] = field(default_factory=list)
+    changes: list[Any] = field(default_factory=list)
+    after: dict[str, Any] = field(default_factory=dict)
+
+
+Checked = tuple[PlannedAction, LockedActivation, Decision]
+"""An action and the outcome of its check."""
+
+
+def plan_all(checked: Iterable[Checked], records: Records, found: Found) -> Planned:
+    """Let actions plan one after another, each on what those before it leave."""
+    planned = Planned()
+    for action, activation, decision in checked:
+        key = action.lock_key
+        record = planned.after.get(key) or found.records.get(key)
+        try:
+            plan = Plan(None) if action.is_idle(decision) else action.plan(record, activation, decision)
+        except Exception as error:
+            planned.outcomes.append(Settled(error=error))
+            continue
+        planned.outcomes.append(Settled(plan.answer))
+        if plan.change is not None:
+            planned.changes.append(plan.change)
+            planned.after[key] = records.after(plan.change)
+    return planned
