@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 NO_BREAK_SPACE = "\u00a0"
 
 _DECIMAL_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _LONGEST_NUMBER = 100
+_LONGEST_KEPT = 64
 _LARGEST_EXPONENT = 100
 
 # Minor units of ISO 4217 where they are not two. The locale data has other numbers for several currencies,
@@ -47,6 +49,13 @@ def format_money(amount: str, currency: str, language: str) -> FormattedMoney:
     The fraction has at least the currency's minor units (none for an unknown code) and at most 18 digits,
     rounded toward zero. Text that is not a number is shown as it is.
     """
+    short = len(amount) + len(currency) <= _LONGEST_KEPT
+    return (_formatted if short else _formatted.__wrapped__)(amount, currency, language)
+
+
+# Whoever waits for an answer sees the same amounts again and again, and locale data is slow.
+@lru_cache(maxsize=4096)
+def _formatted(amount: str, currency: str, language: str) -> FormattedMoney:
     from enrollment import cldr  # noqa: PLC0415 - locale data is loaded with the first amount
 
     formats = cldr.formats_of(language)

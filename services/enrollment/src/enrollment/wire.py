@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from starlette.responses import Response
@@ -67,4 +68,10 @@ def wire_date(moment_ms: int) -> str:
     """
     if not 0 <= moment_ms <= LATEST_MS:
         raise ValueError("no such date")
-    return datetime.fromtimestamp(moment_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
+    return _date(moment_ms // 1000)
+
+
+@lru_cache(maxsize=4096)
+def _date(seconds: int) -> str:
+    # A phone that waits for an answer shows the same moments again and again.
+    return f"{datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()}+0000"

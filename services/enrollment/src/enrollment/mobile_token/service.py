@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -167,18 +166,18 @@ async def _render_all(
     ports: WithTexts, operations: Sequence[DoorOperation], language: str
 ) -> list[JsonObject]:
     """Operations without texts or with broken ones are left out of a list, and only those."""
-    await asyncio.gather(*map(ports.texts.rows, {operation.operation_type for operation in operations}))
+    found = await ports.texts.rows_of({operation.operation_type for operation in operations})
+    chosen = {kind: choose_row(rows, language) for kind, rows in found.items()}
     rendered: list[JsonObject] = []
     for operation in operations:
-        try:
-            members = await _render(ports, operation, language)
-        except TextsBroken as broken:
-            _log_broken(operation, broken)
-            continue
-        if members is None:
+        row = chosen[operation.operation_type]
+        if row is None:
             _log.warning("operation without texts", operation_type=operation.operation_type)
             continue
-        rendered.append(members)
+        try:
+            rendered.append(render_operation(operation, row, language, ports.formatters))
+        except TextsBroken as broken:
+            _log_broken(operation, broken)
     return rendered
 
 

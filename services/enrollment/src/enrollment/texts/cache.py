@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from enrollment.core_client import CoreDoor
@@ -62,6 +62,17 @@ class TextCache:
                 if not self._is_fresh(entry):
                     await self._refresh(operation_type, entry)
         return entry.rows
+
+    async def rows_of(self, operation_types: Collection[str]) -> Mapping[str, tuple[TextRow, ...]]:
+        """The same for several types; what has to be asked for is asked for at once.
+
+        :raises RemoteUnavailable: as `rows`
+        """
+        fresh = {each: entry.rows for each in operation_types if self._is_fresh(entry := self._entry(each))}
+        stale = [each for each in operation_types if each not in fresh]
+        if not stale:
+            return fresh
+        return fresh | dict(zip(stale, await asyncio.gather(*map(self.rows, stale)), strict=True))
 
     def _entry(self, operation_type: str) -> _Entry:
         entry = self._entries.get(operation_type)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from powerauth_protocol.common.json_text import write_json
 
@@ -36,16 +38,37 @@ def _substitute(text: str, parameters: Parameters, escape: Callable[[str], str])
     """One pass: inserted values are never expanded again, so a value cannot name another parameter."""
     if not parameters:
         return text
+    return "".join(
+        [part if isinstance(part, str) else part.filled(parameters, escape) for part in _parts(text)]
+    )
 
-    def replacement(match: re.Match[str]) -> str:
-        escaped, name, default, closed = match.groups()
-        if not closed:
-            return match.group()
-        if escaped:
-            return match.group()[1:]
-        value = parameter_text(parameters, name)
+
+@dataclass(frozen=True, slots=True)
+class _Placeholder:
+    """One ``${name:-default}``, and how it is written."""
+
+    written: str
+    name: str
+    default: str | None
+
+    def filled(self, parameters: Parameters, escape: Callable[[str], str]) -> str:
+        value = parameter_text(parameters, self.name)
         if value is not None:
             return escape(value)
-        return default if default is not None else match.group()
+        return self.written if self.default is None else self.default
 
-    return _PLACEHOLDER.sub(replacement, text)
+
+@lru_cache(maxsize=1024)
+def _parts(text: str) -> tuple[str | _Placeholder, ...]:
+    """A text taken apart: there are few, shown again and again."""
+    parts: list[str | _Placeholder] = []
+    end = 0
+    for match in _PLACEHOLDER.finditer(text):
+        escaped, name, default, closed = match.groups()
+        parts.append(text[end : match.start()])
+        end = match.end()
+        if closed and not escaped:
+            parts.append(_Placeholder(match.group(), name, default))
+        else:
+            parts.append(match.group()[1 if closed else 0 :])
+    return (*parts, text[end:])
