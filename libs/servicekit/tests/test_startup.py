@@ -306,3 +306,24 @@ def test_what_stops_a_start_later_is_told_in_the_same_way(start: str, status: in
     assert done.returncode == status
     assert told in done.stdout + done.stderr
     assert ("Traceback" in done.stdout + done.stderr) is ("fault of ours" in start)
+
+
+@pytest.mark.parametrize(
+    ("variables", "meaning"),
+    [
+        ({"SAMPLE_BUS_URL": "amqp://bus/"}, "an SQLite database belongs to one process"),
+        ({"SAMPLE_DATABASE_URL": "postgresql://db/x"}, "without a message bus the processes hear"),
+    ],
+)
+def test_several_workers_need_a_database_and_a_bus_that_they_can_share(
+    environment: SetAll, variables: dict[str, str], meaning: str
+) -> None:
+    environment(**variables)
+    assert serving_settings(SampleSettings, "sample").workers == 1
+    with pytest.raises(StartRefused) as caught:
+        serving_settings(SampleSettings, "sample", workers=2)
+    assert str(caught.value).startswith(f"SAMPLE_WORKERS: {meaning}")
+    environment(SAMPLE_WORKERS="2")
+    assert refused() == str(caught.value).splitlines()
+    environment(SAMPLE_BUS_URL="amqp://bus/", SAMPLE_DATABASE_URL="postgresql://db/x")
+    assert serving_settings(SampleSettings, "sample").workers == 2

@@ -16,7 +16,7 @@ from servicekit.documentation import add_documentation
 from servicekit.edge.middleware import EdgeMiddleware
 from servicekit.edge.routing import RouteTable, answer_without_route
 from servicekit.errors import ErrorFamily, install_error_handlers
-from servicekit.health import Check
+from servicekit.health import Check, ProcessVitals, Vitals
 from servicekit.management import API_DOCS, Management, document_elsewhere, management_routers
 from servicekit.settings import ServiceSettings
 
@@ -100,7 +100,8 @@ def create_app(
     :param name: the service's name in ``/actuator/info`` and in metrics; ``title`` when absent
     """
     name = name or title
-    managed = management_routers(name, version, settings, health, readiness)
+    managed = management_routers(name, version, settings)
+    vitals = ProcessVitals(health, readiness, settings.health_cache_seconds)
     documented = API_DOCS if settings.swagger_enabled and settings.management_on_service_port else None
     app = _Service(
         title=title,
@@ -114,21 +115,24 @@ def create_app(
         app.include_router(router)
     if documented:
         add_documentation(app, API_DOCS)
-    _complete(app, name, settings, family)
+    _complete(app, name, settings, family, vitals)
     if settings.management_port is not None:
         management = _Service(title=title, version=version, openapi_url=None, **_FRAMEWORK)
         for router in managed:
             management.include_router(router)
         if settings.swagger_enabled:
             document_elsewhere(management, app, settings.root_path)
-        _complete(management, name, settings, family)
+        _complete(management, name, settings, family, vitals)
         host = settings.management_host or settings.host
         app.state.management = Management(management, host, settings.management_port, settings)
     return app
 
 
-def _complete(app: FastAPI, name: str, settings: ServiceSettings, family: ErrorFamily) -> None:
+def _complete(
+    app: FastAPI, name: str, settings: ServiceSettings, family: ErrorFamily, vitals: Vitals
+) -> None:
     """What every application has around and in front of its routes."""
+    app.state.vitals = vitals
     install_error_handlers(app, family)
     app.router.default = answer_without_route
     app.router.routes.insert(0, RouteTable(app))
@@ -136,7 +140,8 @@ def _complete(app: FastAPI, name: str, settings: ServiceSettings, family: ErrorF
 
 
 def serve(app: Any, settings: ServiceSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests in progress within the grace period.
+    """Serve until SIGTERM or SIGINT, then finish the requests in progress within the grace period; in this
+    process, or in as many as the settings want.
 
     Returns after such a stop, so that the process can end with status 0.
 
@@ -144,6 +149,11 @@ def serve(app: Any, settings: ServiceSettings) -> None:
     :raises SystemExit: the application did not start
     """
     # An application that a test imports, or that another process embeds, needs no server.
-    from servicekit.serving import serve_until_told  # noqa: PLC0415
+    if settings.workers > 1:
+        from servicekit.prefork.supervisor import supervise  # noqa: PLC0415
 
-    serve_until_told(app, settings)
+        supervise(app, settings)
+    else:
+        from servicekit.serving import serve_until_told  # noqa: PLC0415
+
+        serve_until_told(app, settings)

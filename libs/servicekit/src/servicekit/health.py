@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
 from starlette.responses import Response
 
-from servicekit import logs
+from servicekit import logs, metrics
 from servicekit.answers import JsonResponse
 
 _log = logs.get_logger(__name__)
@@ -71,33 +73,80 @@ async def _passes(check: Check) -> bool:
         return False
 
 
-def router(
-    name: str, version: str, health: Sequence[Check], readiness: Sequence[Check], seconds: float
-) -> APIRouter:
-    """``/actuator/health``, its ``/liveness`` and ``/readiness``, and ``/actuator/info``.
+class Vitals(Protocol):
+    """What a service says about itself, in one process or in several."""
 
-    :param health: checks of what the service owns (its database)
-    :param readiness: checks of what it needs beside that to serve
-    :param seconds: how long the outcome of a check is told again
+    async def alive(self) -> bool:
+        """Whether the process answers."""
+        ...
+
+    async def healthy(self) -> bool:
+        """Whether the service and what it owns work."""
+        ...
+
+    async def ready(self) -> bool:
+        """Whether the service can serve requests now."""
+        ...
+
+    async def figures(self) -> list[metrics.Family]:
+        """Its metrics."""
+        ...
+
+
+class ProcessVitals:
+    """`Vitals` of this process."""
+
+    def __init__(self, health: Sequence[Check], readiness: Sequence[Check], seconds: float) -> None:
+        """
+        :param health: checks of what the service owns (its database)
+        :param readiness: checks of what it needs beside that to serve
+        :param seconds: how long the outcome of a check is told again
+        """
+        self._own = [Shared(check, seconds) for check in health]
+        self._needed = [*self._own, *(Shared(check, seconds) for check in readiness)]
+
+    async def alive(self) -> bool:
+        """It does if this is run."""
+        return True
+
+    async def healthy(self) -> bool:
+        """Whether the checks of what the service owns pass."""
+        return await all_pass(self._own)
+
+    async def ready(self) -> bool:
+        """Whether all checks pass."""
+        return await all_pass(self._needed)
+
+    async def figures(self) -> list[metrics.Family]:
+        """The metrics of this process."""
+        return metrics.families()
+
+
+def vitals_of(app: FastAPI) -> Vitals:
+    """What an application's service says about itself."""
+    return cast(Vitals, app.state.vitals)
+
+
+def router(name: str, version: str) -> APIRouter:
+    """``/actuator/health``, its ``/liveness`` and ``/readiness``, and ``/actuator/info``: `vitals_of` the
+    application.
     """
     routes = APIRouter(prefix="/actuator", tags=["Health"])
-    own = [Shared(check, seconds) for check in health]
-    ready = [*own, *(Shared(check, seconds) for check in readiness)]
 
     @routes.get("/health")
-    async def get_health() -> Response:
+    async def get_health(request: Request) -> Response:
         """Whether the service and what it owns work."""
-        return _answer(await all_pass(own))
+        return _answer(await vitals_of(request.app).healthy())
 
     @routes.get("/health/liveness")
-    async def get_liveness() -> Response:
+    async def get_liveness(request: Request) -> Response:
         """Whether the process answers."""
-        return _answer(True)
+        return _answer(await vitals_of(request.app).alive())
 
     @routes.get("/health/readiness")
-    async def get_readiness() -> Response:
+    async def get_readiness(request: Request) -> Response:
         """Whether the service can serve requests now."""
-        return _answer(await all_pass(ready))
+        return _answer(await vitals_of(request.app).ready())
 
     @routes.get("/info")
     async def get_info() -> dict[str, dict[str, str]]:

@@ -15,6 +15,9 @@ import structlog
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 """The id that ties the log lines and the onward calls of one request together."""
 
+_worker: int | None = None
+"""Which of a service's processes this is."""
+
 MASK = "***"
 
 _CREDENTIALS = {
@@ -80,6 +83,18 @@ def _add_correlation_id(
     return event
 
 
+def _add_worker(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if _worker is not None:
+        event["worker"] = _worker
+    return event
+
+
+def name_worker(number: int) -> None:
+    """Let every line of this process say which of the service's processes writes it."""
+    global _worker  # noqa: PLW0603 - of the process, as its logs are
+    _worker = number
+
+
 def configure_logging(
     service: str, level: str = "INFO", json: bool = True, stream: TextIO | None = None
 ) -> None:
@@ -100,6 +115,7 @@ def configure_logging(
         structlog.stdlib.add_log_level,
         _add_correlation_id,
         add_service,
+        _add_worker,
         _redact_event,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -7,34 +7,40 @@ only tells that the process answers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from servicekit import health as health_routes
 from servicekit import metrics
 from servicekit.documentation import add_documentation
-from servicekit.health import Check
+from servicekit.health import vitals_of
 from servicekit.settings import ServiceSettings
 
 API_DOCS = "/v3/api-docs"
 
 
-def management_routers(
-    name: str, version: str, settings: ServiceSettings, health: Sequence[Check], readiness: Sequence[Check]
-) -> list[APIRouter]:
-    """Health, and metrics where they are enabled.
-
-    :param health: checks of what the service owns
-    :param readiness: checks of what it needs beside that
-    """
-    routers = [health_routes.router(name, version, health, readiness, settings.health_cache_seconds)]
+def management_routers(name: str, version: str, settings: ServiceSettings) -> list[APIRouter]:
+    """Health, and metrics where they are enabled."""
+    routers = [health_routes.router(name, version)]
     if settings.metrics_enabled:
-        routers.append(metrics.router())
+        routers.append(_metrics_router())
     return routers
+
+
+def _metrics_router() -> APIRouter:
+    """``/metrics`` and ``/actuator/prometheus``, both in Prometheus' text form."""
+    routes = APIRouter()
+
+    @routes.get("/metrics", include_in_schema=False)
+    @routes.get("/actuator/prometheus", include_in_schema=False)
+    async def scrape(request: Request) -> Response:
+        content = metrics.exposition(await vitals_of(request.app).figures())
+        return Response(content, headers={"content-type": metrics.CONTENT_TYPE})
+
+    return routes
 
 
 def document_elsewhere(management: FastAPI, service: FastAPI, root_path: str) -> None:

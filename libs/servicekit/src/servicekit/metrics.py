@@ -1,4 +1,4 @@
-"""Prometheus metrics of this process, in one registry of our own.
+"""Prometheus metrics of this process, in one registry of our own; and those of several processes together.
 
 Metrics are made once per name, so that the four services of the all-in-one process share them; what belongs
 to one service carries a label saying so. Labels never hold ids, names or anything a caller chose freely; the
@@ -7,10 +7,10 @@ one exception is the name of an application, which an administrator chose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from fastapi import APIRouter
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -23,7 +23,11 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics import MetricWrapperBase
-from starlette.responses import Response
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+"""Of `exposition`."""
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -64,13 +68,79 @@ def histogram(
     return _get(Histogram, name, description, labels, buckets=tuple(buckets))
 
 
-def router() -> APIRouter:
-    """``/metrics`` and ``/actuator/prometheus``, both in Prometheus' text form."""
-    routes = APIRouter()
+Sample = tuple[str, dict[str, str], float]
+"""Name, labels, value."""
 
-    @routes.get("/metrics", include_in_schema=False)
-    @routes.get("/actuator/prometheus", include_in_schema=False)
-    async def scrape() -> Response:
-        return Response(generate_latest(REGISTRY), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    return routes
+@dataclass(slots=True)
+class Family:
+    """A metric with its samples, as data that one process can give to another."""
+
+    name: str
+    kind: str
+    description: str
+    samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it counts what happened, so that it must never become less."""
+        return self.kind in ("counter", "histogram")
+
+
+def families() -> list[Family]:
+    """The metrics of this process."""
+    return [
+        Family(
+            metric.name,
+            metric.type,
+            metric.documentation,
+            [(sample.name, sample.labels, sample.value) for sample in metric.samples],
+        )
+        for metric in REGISTRY.collect()
+    ]
+
+
+def merged(processes: Iterable[Sequence[Family]]) -> list[Family]:
+    """The metrics of several processes as those of one: counts and sizes are added up; of moments the first
+    counts, of other gauges the largest.
+    """
+    found: dict[str, tuple[Family, dict[tuple[str, tuple[tuple[str, str], ...]], float]]] = {}
+    for family in (family for process in processes for family in process):
+        known = found.setdefault(family.name, (Family(family.name, family.kind, family.description), {}))
+        for name, labels, value in family.samples:
+            key = (name, tuple(labels.items()))
+            values = known[1]
+            values[key] = _together(family, name)((values[key], value)) if key in values else value
+    for family, values in found.values():
+        family.samples = [(name, dict(labels), value) for (name, labels), value in values.items()]
+    return [family for family, _ in found.values()]
+
+
+def _together(family: Family, sample: str) -> Callable[[Iterable[float]], float]:
+    if sample.endswith(("_created", "_start_time_seconds")):
+        return min
+    if family.lasts or sample in _ADDED_GAUGES:
+        return sum
+    return max
+
+
+_ADDED_GAUGES = frozenset(
+    {"process_virtual_memory_bytes", "process_resident_memory_bytes", "process_open_fds"}
+)
+
+
+class _Merged(Collector):
+    def __init__(self, content: Sequence[Family]) -> None:
+        self._content = content
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._content:
+            metric = Metric(family.name, family.description, family.kind)
+            for sample in family.samples:
+                metric.add_sample(*sample)
+            yield metric
+
+
+def exposition(content: Sequence[Family]) -> bytes:
+    """Metrics in Prometheus' text form."""
+    return generate_latest(_Merged(content))

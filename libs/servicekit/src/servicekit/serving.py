@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -91,7 +91,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-class _ProcessServer(uvicorn.Server):
+class ProcessServer(uvicorn.Server):
     """uvicorn raises a signal again after it has shut down, and so ends as if it had been killed."""
 
     @contextmanager
@@ -112,26 +112,48 @@ class _ProcessServer(uvicorn.Server):
 
 def serve_until_told(app: Any, settings: ServiceSettings) -> None:
     """Serve in this process; see :func:`servicekit.app.serve`."""
-    # The lifespan is run around the server, so that what stops a start is known here by its type.
-    config = uvicorn.Config(app, loop="uvloop", **server_options(settings) | {"lifespan": "off"})
-    server = _ProcessServer(config)
+    server = ProcessServer(process_config(app, settings))
+    with (
+        failed_start_told(lambda: server.started),
+        bound_socket(settings.host, settings.port) as listener,
+    ):
+        run_in_new_loop(server, _serve(server, app, listener))
+
+
+def process_config(app: Any, settings: ServiceSettings) -> uvicorn.Config:
+    """What uvicorn is told where a process belongs to a service.
+
+    The lifespan is run around the server, so that what stops a start is known here by its type.
+    """
+    return uvicorn.Config(app, loop="uvloop", **server_options(settings) | {"lifespan": "off"})
+
+
+def run_in_new_loop(server: uvicorn.Server, work: Coroutine[Any, Any, None]) -> None:
+    """Run in an event loop of the kind that the server wants."""
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(work)
+
+
+@contextmanager
+def failed_start_told(has_started: Callable[[], bool]) -> Generator[None]:
+    """Around a process that serves: what keeps it from starting is a line in the log, and status 3.
+
+    :raises StartRefused: that is told by the command
+    :raises SystemExit: something else kept it from starting
+    """
     try:
-        with (
-            bound_socket(settings.host, settings.port) as listener,
-            asyncio.Runner(loop_factory=config.get_loop_factory()) as runner,
-        ):
-            runner.run(_serve(server, app, listener))
+        yield
     except StartRefused:
         raise
     except Exception as error:
-        if server.started:
+        if has_started():
             raise
         expected = isinstance(error, Unavailable)
         log.error("not started", reason=str(error), exc_info=not expected)
         sys.exit(_NOT_STARTED)
 
 
-async def _serve(server: _ProcessServer, app: FastAPI, listener: socket.socket) -> None:
+async def _serve(server: ProcessServer, app: FastAPI, listener: socket.socket) -> None:
     management = management_server(app)
     with server.capture_signals():
         async with AsyncExitStack() as stack:
@@ -142,7 +164,9 @@ async def _serve(server: _ProcessServer, app: FastAPI, listener: socket.socket) 
             await server.serve(sockets=[listener])
 
 
-class _Server(uvicorn.Server):
+class EmbeddedServer(uvicorn.Server):
+    """A server in an event loop that has other work too."""
+
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         """Signals belong to the process we are embedded in."""
@@ -162,6 +186,19 @@ def management_server(app: FastAPI) -> BackgroundServer | None:
     if management is None:
         return None
     return BackgroundServer(management.app, management.host, management.port, settings=management.settings)
+
+
+async def started_beside(server: EmbeddedServer, listeners: list[socket.socket]) -> asyncio.Task[None]:
+    """Start a server beside what else the event loop does; the task ends when the server has stopped.
+
+    :raises RuntimeError: when the application's start-up failed
+    """
+    task = asyncio.create_task(server.serve(sockets=listeners))
+    while not server.started:
+        if task.done():
+            task.result()
+        await asyncio.sleep(0.01)
+    return task
 
 
 class BackgroundServer:
@@ -188,7 +225,7 @@ class BackgroundServer:
         self._host = host
         self.port = port
         options = server_options(settings or ServiceSettings(graceful_shutdown_seconds=5))
-        self._server = _Server(uvicorn.Config(app, loop="none", **options))
+        self._server = EmbeddedServer(uvicorn.Config(app, loop="none", **options))
         self._listener: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -214,12 +251,11 @@ class BackgroundServer:
         if self._listener is None:
             self.bind()
         assert self._listener is not None
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
-        while not self._server.started:
-            if self._task.done():
-                self._listener.close()
-                self._task.result()
-            await asyncio.sleep(0.01)
+        try:
+            self._task = await started_beside(self._server, [self._listener])
+        except BaseException:
+            self._listener.close()
+            raise
         return self
 
     async def stop(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -158,6 +159,13 @@ class ServiceSettings(BaseSettings):
             Weight.ALWAYS,
         ),
         Rule(
+            "workers",
+            lambda settings: settings.workers > 1 and sys.platform != "linux",
+            "several processes on one port need Linux",
+            "1",
+            Weight.ALWAYS,
+        ),
+        Rule(
             "log_level",
             lambda settings: settings.log_level == "DEBUG",
             "DEBUG tells more about customers than production logs should hold",
@@ -166,12 +174,17 @@ class ServiceSettings(BaseSettings):
         ),
     )
     """What this class asks of its settings before a service may serve with them."""
+    imported_at_start: ClassVar[tuple[str, ...]] = ()
+    """Modules that a start imports when it comes to them, and before workers are forked: these share them."""
 
     environment: Literal["development", "test", "production"] = "development"
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     root_path: str = ""
     """The context path, for instance ``/powerauth-java-server``."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that serve on the one port, each with pools, caches and limits of its own; as many as there
+    are cores use a machine up (docs/operations.md)."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool = True
@@ -225,6 +238,11 @@ class ServiceSettings(BaseSettings):
         return tuple(rule for part in cls.__mro__ for rule in part.__dict__.get("start_rules", ()))
 
     @classmethod
+    def all_imported_at_start(cls) -> tuple[str, ...]:
+        """The modules that this class and all that it is made of name."""
+        return tuple(name for part in cls.__mro__ for name in part.__dict__.get("imported_at_start", ()))
+
+    @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
@@ -255,7 +273,16 @@ class DatabaseSettings(BaseSettings):
             "postgresql://user:password@host/database?sslmode=verify-full&sslrootcert=/path",
             Weight.NEVER,
         ),
+        Rule(
+            "workers",
+            lambda settings: settings.workers > 1 and settings.effective_database_url.startswith("sqlite"),
+            "an SQLite database belongs to one process; several need PostgreSQL",
+            "1",
+            Weight.ALWAYS,
+        ),
     )
+
+    imported_at_start: ClassVar[tuple[str, ...]] = ("asyncpg", "alembic.command")
 
     database_url: SecretStr = Field(
         default=SecretStr("sqlite+aiosqlite:///./data/service.sqlite3"),
@@ -326,6 +353,13 @@ class BusSettings(BaseSettings):
             "amqps://user:password@host/",
         ),
         Rule(
+            "workers",
+            lambda settings: settings.workers > 1 and not settings.bus_url.get_secret_value(),
+            "without a message bus the processes hear of no change that another one made",
+            "1",
+            Weight.ALWAYS,
+        ),
+        Rule(
             "bus_url",
             lambda settings: is_unprotected(settings.bus_url.get_secret_value(), "amqp"),
             "credentials and events go through the network unencrypted",
@@ -333,6 +367,8 @@ class BusSettings(BaseSettings):
             Weight.NEVER,
         ),
     )
+
+    imported_at_start: ClassVar[tuple[str, ...]] = ("servicekit.bus.rabbitmq",)
 
     bus_url: SecretStr = Field(default=SecretStr(""), examples=["amqps://user:password@host/"])
 

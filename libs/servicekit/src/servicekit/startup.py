@@ -48,13 +48,15 @@ def told_without_traceback() -> Generator[None]:
         raise SystemExit(os.EX_CONFIG) from None
 
 
-def serving_settings(settings_class: type[S], name: str) -> S:
+def serving_settings(settings_class: type[S], name: str, workers: int | None = None) -> S:
     """The settings of a service that is about to serve; its logs go to standard output from now on.
 
     :param name: of the service, in its log lines
+    :param workers: how many processes the command line wants; None: what the environment says
     :raises StartRefused: they cannot be read, or break a rule
     """
-    settings, doubts = _judged(settings_class)
+    given: dict[str, Any] = {} if workers is None else {"workers": workers}
+    settings, doubts = _judged(settings_class, **given)
     configure_logging(name, settings.log_level, json=settings.log_json)
     if "environment" not in settings.model_fields_set:
         variable = variable_of(settings_class, "environment")

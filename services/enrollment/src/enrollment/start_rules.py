@@ -96,6 +96,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "limit_storage_url",
+        lambda settings: settings.workers > 1 and not settings.limit_storage_url.get_secret_value(),
+        "each worker counts the limits for itself, so that they hold as many times as there are workers",
+        "rediss://:password@host/",
+        Weight.NEVER,
+    ),
+    Rule(
+        "limit_storage_url",
         lambda settings: is_unprotected(settings.limit_storage_url.get_secret_value(), "redis"),
         "credentials go through the network unencrypted",
         "rediss://:password@host/",

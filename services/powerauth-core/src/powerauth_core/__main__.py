@@ -1,6 +1,7 @@
 """``python -m powerauth_core``: serve, and the work of an operator beside it.
 
-serve             serve until told to stop (the default)
+serve [--workers N]
+                  serve until told to stop (the default), in N processes on one port
 migrate           bring the database to the current schema
 adopt [--check]   take over a database of the original, release 1.9 or 1.10; --check: only say whether it goes
 check             say whether the schema is the current one
@@ -43,7 +44,8 @@ def main() -> int:
         prog="powerauth_core", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     named = parser.add_subparsers(dest="command")
-    for name in ("serve", "migrate", "check", "jobs", "encrypt", "accept-rows"):
+    named.add_parser("serve").add_argument("--workers", type=int)
+    for name in ("migrate", "check", "jobs", "encrypt", "accept-rows"):
         named.add_parser(name)
     named.add_parser("adopt").add_argument("--check", action="store_true")
     named.add_parser("job").add_argument("name")
@@ -55,7 +57,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with told_without_traceback():
         if arguments.command in (None, "serve"):
-            settings = serving_settings(CoreSettings, NAME)
+            settings = serving_settings(CoreSettings, NAME, getattr(arguments, "workers", None))
             serve(create_app(settings), settings)
             return 0
         return finish(_work(command_settings(CoreSettings, NAME, commands.NEEDS), arguments))

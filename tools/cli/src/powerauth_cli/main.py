@@ -110,12 +110,17 @@ def run(
 
 
 @app.command()
-def serve(service: Service) -> None:
+def serve(
+    service: Service,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes on its port; without it …_WORKERS, or one.")
+    ] = None,
+) -> None:
     """Serve one service, configured by environment variables (CORE_…, ENROLLMENT_…, CLOUD_…)."""
     with loading():
         from powerauth_cli.services import serve_one
 
-    serve_one(service.value)
+    serve_one(service.value, workers)
 
 
 @app.command()

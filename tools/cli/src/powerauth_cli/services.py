@@ -42,10 +42,13 @@ SERVICES = {
 }
 
 
-def serve_one(name: str) -> None:
-    """Serve a service until it is told to stop."""
+def serve_one(name: str, workers: int | None) -> None:
+    """Serve a service until it is told to stop.
+
+    :param workers: processes; None: what the environment says
+    """
     service = SERVICES[name]
-    settings = serving_settings(service.settings(), name)
+    settings = serving_settings(service.settings(), name, workers)
     serve(service.create_app()(settings), settings)
 
 
