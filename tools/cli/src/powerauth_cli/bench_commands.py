@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -43,6 +43,9 @@ AgainstPgbench = Annotated[
 Paced = Annotated[bool, typer.Option(help="Then once more with requests that come by chance, at 80 %.")]
 Activations = Annotated[int, typer.Option(min=0, help="Fill the database up to so many activations first.")]
 Operations = Annotated[int, typer.Option(min=0, help="Fill the database with so many operations first.")]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Processes of the core: each load in turn with one and with so many.")
+]
 
 Result = TypeVar("Result")
 
@@ -59,6 +62,7 @@ def verify(
     paced: Paced = False,
     activations: Activations = 0,
     operations: Operations = 0,
+    workers: Workers = 1,
     core_url: CoreUrl = None,
     user: User = "",
     password: Password = "",
@@ -68,22 +72,30 @@ def verify(
     if (against_pgbench or against_memory) and core_url:
         raise typer.BadParameter("a comparison needs servers of its own, so no --core-url")
     console, target = Console(stderr=as_json), _target(core_url, None, user, password)
-    plan = Plan(clients, seconds, rounds, target, activations, operations, paced)
+    plan = Plan(clients, seconds, rounds, target, activations, operations, paced, workers)
     if against_memory:
         measured = _finish(run.verify_with_rabbitmq(console, plan))
         _show(measured, {"ratio_to_memory": _ratio(measured, "RabbitMQ", "in memory")}, as_json=as_json)
         return
     work = VERIFY if against_pgbench else None
-    measured = _finish(run.measure(console, plan, {"verify": VerifyLoad}, work=work))
-    _show(measured, _against(measured), as_json=as_json)
+    loads: dict[str, run.LoadFactory] = {"verify": VerifyLoad}
+    measured = _finish(run.measure(console, plan, loads, work=work))
+    _show(measured, _against(measured) | _by_workers(measured, plan, loads), as_json=as_json)
 
 
 @app.command()
-def token(clients: Clients = 32, seconds: Seconds = 5, rounds: Rounds = 2, as_json: Json = False) -> None:
+def token(
+    clients: Clients = 32,
+    seconds: Seconds = 5,
+    rounds: Rounds = 2,
+    workers: Workers = 1,
+    as_json: Json = False,
+) -> None:
     """Token validation at the core, in turn with signature verification."""
     loads: dict[str, run.LoadFactory] = {"token": TokenLoad, "verify": VerifyLoad}
-    measured = _finish(run.measure(Console(stderr=as_json), Plan(clients, seconds, rounds), loads))
-    _show(measured, {"ratio_to_verify": _ratio(measured, "token", "verify")}, as_json=as_json)
+    plan = Plan(clients, seconds, rounds, workers=workers)
+    measured = _finish(run.measure(Console(stderr=as_json), plan, loads))
+    _show(measured, _to_verify(measured, plan, loads), as_json=as_json)
 
 
 @app.command()
@@ -93,6 +105,7 @@ def activate(
     rounds: Rounds = 1,
     paced: Paced = False,
     activations: Activations = 0,
+    workers: Workers = 1,
     core_url: CoreUrl = None,
     enrollment_url: EnrollmentUrl = None,
     user: User = "",
@@ -101,11 +114,12 @@ def activate(
 ) -> None:
     """Whole activations, protocol 3.3: init, key exchange through enrollment, commit."""
     console, target = Console(stderr=as_json), _target(core_url, enrollment_url, user, password)
-    plan = Plan(clients, seconds, rounds, target, activations, paced=paced)
-    measured = _finish(run.measure(console, plan, {"activate": ActivateLoad}, services=WITH_ENROLLMENT))
-    bare, used = activation_ms(), measured.loads["activate"].cpu_ms()
+    plan = Plan(clients, seconds, rounds, target, activations, paced=paced, workers=workers)
+    loads: dict[str, run.LoadFactory] = {"activate": ActivateLoad}
+    measured = _finish(run.measure(console, plan, loads, services=WITH_ENROLLMENT))
+    bare, used = activation_ms(), next(iter(measured.loads.values())).cpu_ms()
     extra = {"bare_cryptography_ms": round(bare, 3), "ratio_to_cryptography": round(used / bare, 2)}
-    _show(measured, extra, as_json=as_json)
+    _show(measured, extra | _by_workers(measured, plan, loads), as_json=as_json)
 
 
 @app.command()
@@ -117,6 +131,7 @@ def operation(
     paced: Paced = False,
     activations: Activations = 0,
     operations: Operations = 0,
+    workers: Workers = 1,
     core_url: CoreUrl = None,
     enrollment_url: EnrollmentUrl = None,
     user: User = "",
@@ -125,11 +140,11 @@ def operation(
 ) -> None:
     """Payment operations: created at the core, approved by the phone through enrollment."""
     console, target = Console(stderr=as_json), _target(core_url, enrollment_url, user, password)
-    plan = Plan(clients, seconds, rounds, target, activations, operations, paced)
+    plan = Plan(clients, seconds, rounds, target, activations, operations, paced, workers)
     work = OPERATION if against_pgbench else None
     loads: dict[str, run.LoadFactory] = {"create and approve": OperationLoad, "create": CreateLoad}
     measured = _finish(run.measure(console, plan, loads, services=WITH_ENROLLMENT, work=work))
-    _show(measured, _against(measured), as_json=as_json)
+    _show(measured, _against(measured) | _by_workers(measured, plan, loads), as_json=as_json)
 
 
 @app.command()
@@ -139,16 +154,14 @@ def status(
     rounds: Rounds = 2,
     paced: Paced = False,
     activations: Activations = 0,
+    workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
     """The status of an activation, for the bank at the core and for the phone through enrollment."""
-    plan = Plan(clients, seconds, rounds, None, activations, paced=paced)
+    plan = Plan(clients, seconds, rounds, None, activations, paced=paced, workers=workers)
     loads: dict[str, run.LoadFactory] = {"bank": StatusLoad, "phone": PhoneStatusLoad}
-    _show(
-        _finish(run.measure(Console(stderr=as_json), plan, loads, services=WITH_ENROLLMENT)),
-        {},
-        as_json=as_json,
-    )
+    measured = _finish(run.measure(Console(stderr=as_json), plan, loads, services=WITH_ENROLLMENT))
+    _show(measured, _by_workers(measured, plan, loads), as_json=as_json)
 
 
 @app.command(name="list")
@@ -158,13 +171,14 @@ def list_pending(
     rounds: Rounds = 2,
     paced: Paced = False,
     operations: Operations = 0,
+    workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
     """A phone's list of ten pending operations, with a token, in turn with signature verification."""
-    plan = Plan(clients, seconds, rounds, None, 0, operations, paced)
+    plan = Plan(clients, seconds, rounds, None, 0, operations, paced, workers)
     loads: dict[str, run.LoadFactory] = {"list": ListLoad, "verify": VerifyLoad}
     measured = _finish(run.measure(Console(stderr=as_json), plan, loads, services=WITH_ENROLLMENT))
-    _show(measured, {"ratio_to_verify": _ratio(measured, "list", "verify")}, as_json=as_json)
+    _show(measured, _to_verify(measured, plan, loads), as_json=as_json)
 
 
 @app.command()
@@ -206,6 +220,25 @@ def _against(measured: Measured) -> dict[str, object]:
     return {
         "pgbench_per_second": round(measured.database, 1),
         "ratio_to_pgbench": round(first.per_second / measured.database, 3),
+    }
+
+
+def _to_verify(measured: Measured, plan: Plan, loads: Collection[str]) -> dict[str, object]:
+    """How the first load compares with verification, or each load with itself at a core of more workers."""
+    if plan.workers > 1:
+        return _by_workers(measured, plan, loads)
+    return {"ratio_to_verify": _ratio(measured, next(iter(loads)), "verify")}
+
+
+def _by_workers(measured: Measured, plan: Plan, loads: Collection[str]) -> dict[str, object]:
+    """What each load costs and reaches with more workers, compared with one."""
+    if plan.workers == 1:
+        return {}
+    names = [(load, run.with_workers(load, plan.workers), run.with_workers(load, 1)) for load in loads]
+    return {
+        f"{figure} {load} {plan.workers} workers to 1": ratio(measured, several, one)
+        for load, several, one in names
+        for figure, ratio in (("cpu_ratio", _cpu_ratio), ("rate_ratio", _ratio))
     }
 
 

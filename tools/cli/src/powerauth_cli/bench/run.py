@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from rich.console import Console
 
@@ -49,6 +50,8 @@ class StockedLoad(Load, Protocol):
         """Forget what was not used."""
 
 
+Key = TypeVar("Key", bound=Hashable)
+
 LoadFactory = Callable[[Target, Prepared], Load]
 
 
@@ -61,6 +64,7 @@ class Plan:
     :ivar activations: stored activations to fill the database with first, 0 for none
     :ivar operations: stored operations, each with two audit records, 0 for none
     :ivar paced: then each load once more, with requests that arrive by chance at 80 % of the found rate
+    :ivar workers: processes of the core; more than one: each load in turn at a core of one and of so many
     """
 
     clients: int
@@ -70,6 +74,7 @@ class Plan:
     activations: int = 0
     operations: int = 0
     paced: bool = False
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,26 +190,60 @@ async def measure(
     services: tuple[str, ...] = CORE,
     work: Work | None = None,
 ) -> Measured:
-    """Loads in turn against one target."""
+    """Loads in turn against one target, or against cores of one and of several workers."""
+    if plan.workers > 1:
+        return await _with_one_and_more_workers(console, plan, factories, services)
     async with measurement(console, plan, services) as run:
         return await run.run(factories, work)
 
 
 async def verify_with_rabbitmq(console: Console, plan: Plan) -> Measured:
     """Verifications at a core with its events in RabbitMQ, and at one that keeps them, in turn."""
-    totals: dict[str, LoadResult] = {}
     with RabbitServer() as broker:
-        async with contextlib.AsyncExitStack() as stack:
-            runs = {}
-            for name, bus_url in (("in memory", ""), ("RabbitMQ", broker.url)):
-                target = await stack.enter_async_context(own_target(bus_url=bus_url))
-                own = replace(plan, target=target, rounds=1)
-                runs[name] = await stack.enter_async_context(measurement(console, own))
-            for _ in range(plan.rounds):
-                for name, run in runs.items():
-                    _add(totals, name, (await run.run({name: VerifyLoad})).loads[name])
-    return Measured(totals)
+        targets = {"in memory": own_target(), "RabbitMQ": own_target(bus_url=broker.url)}
+        measured = await _in_turn(console, plan, targets, {"verify": VerifyLoad}, CORE)
+    return Measured({name: result for (_, name), result in measured.items()})
 
 
-def _add(totals: dict[str, LoadResult], name: str, result: LoadResult) -> None:
+def with_workers(load: str, workers: int) -> str:
+    """The name of a load at a core of so many workers."""
+    return f"{load}, {workers} worker{'s' if workers > 1 else ''}"
+
+
+async def _with_one_and_more_workers(
+    console: Console, plan: Plan, factories: Mapping[str, LoadFactory], services: tuple[str, ...]
+) -> Measured:
+    with RabbitServer() as broker:
+        targets = {
+            count: own_target(services, bus_url=broker.url, workers=count) for count in (1, plan.workers)
+        }
+        measured = await _in_turn(console, plan, targets, factories, services)
+    return Measured({with_workers(load, count): result for (load, count), result in measured.items()})
+
+
+async def _in_turn(
+    console: Console,
+    plan: Plan,
+    targets: Mapping[Key, AbstractAsyncContextManager[Target]],
+    factories: Mapping[str, LoadFactory],
+    services: tuple[str, ...],
+) -> dict[tuple[str, Key], LoadResult]:
+    """Each load once a round at each target.
+
+    :return: by load and target
+    """
+    totals: dict[tuple[str, Key], LoadResult] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        runs = {}
+        for name, starting in targets.items():
+            own = replace(plan, target=await stack.enter_async_context(starting), rounds=1)
+            runs[name] = await stack.enter_async_context(measurement(console, own, services))
+        for _ in range(plan.rounds):
+            for name, run in runs.items():
+                for load, result in (await run.run(factories)).loads.items():
+                    _add(totals, (load, name), result)
+    return totals
+
+
+def _add(totals: dict[Key, LoadResult], name: Key, result: LoadResult) -> None:
     totals[name] = totals[name].merged(result) if name in totals else result

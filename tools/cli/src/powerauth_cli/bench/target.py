@@ -48,25 +48,33 @@ class Target:
 
 
 def cpu_seconds(process: int) -> float:
-    """CPU time that a process has used, in seconds; 0 where the system does not tell."""
+    """CPU time that a process and its workers have used, in seconds; 0 where the system does not tell."""
     stat = Path(f"/proc/{process}/stat")
     if not stat.exists():
         return 0.0
     fields = stat.read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    workers = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return own + sum(cpu_seconds(int(worker)) for worker in workers)
 
 
 @contextlib.asynccontextmanager
-async def own_target(services: tuple[str, ...] = ("core",), *, bus_url: str = "") -> AsyncIterator[Target]:
-    """Start PostgreSQL with durable commits and the services, one process each; stop all at the end.
+async def own_target(
+    services: tuple[str, ...] = ("core",), *, bus_url: str = "", workers: int = 1
+) -> AsyncIterator[Target]:
+    """Start PostgreSQL with durable commits and the services; stop all at the end.
 
     :param bus_url: AMQP URL; empty: events stay in each process
+    :param workers: processes of the core, which need a bus if there are several; the others have one each
     """
     with PostgresServer(durable=True) as postgres:
         # Records are encrypted and the signature audit is chained, as in production.
-        key = {"CORE_MASTER_ENCRYPTION_KEY": b64encode(os.urandom(16)).decode()}
+        core = {
+            "CORE_MASTER_ENCRYPTION_KEY": b64encode(os.urandom(16)).decode(),
+            "CORE_WORKERS": str(workers),
+        }
         async with SeparateProcesses(
-            postgres.url, bus_url=bus_url, services=services, settings=_NO_LIMITS | key
+            postgres.url, bus_url=bus_url, services=services, settings=_NO_LIMITS | core
         ) as running:
             yield Target(
                 core=running.core_url,
