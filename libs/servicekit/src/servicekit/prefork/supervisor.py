@@ -20,11 +20,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from servicekit import heap
 from servicekit.logs import get_logger
 from servicekit.management import management_of
 from servicekit.prefork.board import Board, Place
 from servicekit.prefork.worker import CONNECTION, READY, Post, work
-from servicekit.serving import bound_socket, failed_start_told, settle_heap
+from servicekit.serving import bound_socket, failed_start_told
 from servicekit.settings import ServiceSettings
 
 BACKLOG = 2048
@@ -119,7 +120,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve; the exit status."""
-        settle_heap()
+        heap.settle()
         with self._hearing_signals():
             # Alone at first: it brings the schema up to date, and shows whether a start succeeds at all.
             self._start(self._workers[0])
