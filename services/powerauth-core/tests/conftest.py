@@ -20,11 +20,11 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from powerauth_contracts.enums import IntegrationKind
+from powerauth_core import runtime
 from powerauth_core.app import create_app
 from powerauth_core.container import Core
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
-from powerauth_core.schema import metadata, pa_schema_history
 from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import Database, Dialect
@@ -45,6 +45,7 @@ from core_test_api import (
     create_test_application,
 )
 from core_test_audit import audit  # noqa: F401 fixture of several folders
+from core_test_databases import LastingDatabases
 from core_test_phones import (  # noqa: F401 fixtures of every folder
     activate,
     audited,
@@ -101,25 +102,32 @@ async def template_of(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerato
 
 @pytest_asyncio.fixture(scope="session")
 async def migrated(dialect: Dialect, template_of: TemplateOf) -> str:
-    """URL of a database with the current schema; on SQLite a template to copy."""
+    """URL of a database with the current schema, a template to copy."""
     return await template_of(dialect)
 
 
+@pytest_asyncio.fixture(scope="session", autouse=True)
+async def databases(
+    template_of: TemplateOf, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[LastingDatabases]:
+    """The databases that tests have in turns, and what opens them for cores."""
+    async with AsyncExitStack() as stack:
+
+        async def copy(dialect: Dialect) -> str:
+            folder, template = tmp_path_factory.mktemp("lasting"), await template_of(dialect)
+            return await stack.enter_async_context(fresh_database(dialect, folder, template))
+
+        lasting = LastingDatabases(copy)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runtime, "Database", lasting.open)
+            yield lasting
+        await lasting.close()
+
+
 @pytest_asyncio.fixture
-async def database_url(dialect: Dialect, migrated: str, tmp_path: Path) -> AsyncGenerator[str]:
+async def database_url(dialect: Dialect, databases: LastingDatabases) -> str:
     """URL of a database with the current schema and empty tables."""
-    if dialect == "sqlite":
-        async with fresh_database(dialect, tmp_path, template=migrated) as url:
-            yield url
-        return
-    database = Database(migrated)
-    # For a handful of rows much faster than TRUNCATE, which makes new files for every table and index.
-    tables = [table for table in metadata.sorted_tables if table is not pa_schema_history]
-    deletions = " ".join(f'DELETE FROM "{table.name}";' for table in reversed(tables))
-    async with database.transaction() as session:
-        await session.execute(text(f"DO $$ BEGIN {deletions} END $$"))
-    await database.dispose()
-    yield migrated
+    return await databases.emptied(dialect)
 
 
 @pytest.fixture
