@@ -22,6 +22,7 @@ SOURCES = sorted(
         "services/enrollment",
         "services/powerauth-core",
         "services/cloud-private-api",
+        "services/push",
     )
     for path in (ROOT / folder / "src").rglob("*.py")
     if "conformance" not in path.parts

@@ -20,10 +20,11 @@ from enrollment.spawn.routes import router as spawn
 from enrollment.standard.routes import standard_router
 from powerauth_contracts.wire import RequestModel, checked_json
 from powerauth_core.routing import ROUTERS as CORE_ROUTERS
+from powerauth_push.app import ROUTERS as PUSH_ROUTERS
 from servicekit.edge.fast import endpoints_of
 
 ENROLLMENT_ROUTERS = (exchange, inbox, mobile_token, oidc, push, spawn, standard_router("/pa/v3"))
-ROUTERS = (*CORE_ROUTERS, *CLOUD_ROUTERS, *ENROLLMENT_ROUTERS)
+ROUTERS = (*CORE_ROUTERS, *CLOUD_ROUTERS, *PUSH_ROUTERS, *ENROLLMENT_ROUTERS)
 _SKIPPED = frozenset({"serialization", "metadata", "json_schema_input_schema", "cls", "config"})
 _SIZED = frozenset({"list", "tuple", "set", "frozenset", "dict", "generator", "str", "bytes"})
 _NUMBERS_WITHOUT_BOUND = frozenset({"float", "decimal", "complex"})

@@ -121,3 +121,22 @@ CLOUD = Family(
     challenge=True,
 )
 """spec/cloud-api.md §1.2, §1.5, §1.6."""
+
+PUSH = Family(
+    codes={
+        400: frozenset({"ERROR_GENERIC", "ERROR_REQUEST", "ERROR_APP_NOT_FOUND", "ERROR_MESSAGE_NOT_FOUND"}),
+        401: frozenset({"HTTP_401"}),
+        403: frozenset({"HTTP_403"}),
+        404: frozenset({"HTTP_404"}),
+        405: frozenset({"HTTP_405"}),
+        409: frozenset({"ERROR_DATA_INTEGRITY"}),
+        413: frozenset({"ERROR_REQUEST"}),
+        414: frozenset({"ERROR_REQUEST"}),
+        415: frozenset({"HTTP_415"}),
+        431: frozenset({"ERROR_REQUEST"}),
+        501: frozenset({"HTTP_501"}),
+    },
+    members=frozenset({"violations"}),
+    challenge=True,
+)
+"""spec/push-api.md §3."""

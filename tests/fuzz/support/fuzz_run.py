@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Protocol
 
 import requests
 import schemathesis
 from asgi_client import Answer, Request
 from generated_requests import Amounts, Known, Operation, generated_requests
 from judge import Family, report
-from running_stack import RunningStack
 
 Dress = Callable[[Request, Random], Awaitable[Request]]
 Prepare = Callable[[], Awaitable[Known]]
@@ -35,11 +35,18 @@ class Findings:
         assert self.statuses, "nothing was sent"
 
 
+class Stack(Protocol):
+    """Whatever takes requests for a service."""
+
+    async def send(self, service: str, request: Request) -> Answer:
+        """Send a request whose target lies below the service's context path."""
+
+
 @dataclass(frozen=True, slots=True)
 class FuzzRun:
     """How to reach one service and what it may answer."""
 
-    stack: RunningStack
+    stack: Stack
     service: str
     family: Family
     amounts: Amounts

@@ -12,7 +12,8 @@ from asgi_client import Answer
 _INSIDE = re.compile(
     r"Traceback|File \\?\"|site-packages|\.py\b|line \d+, in |0x[0-9a-f]{8,}|[a-z]Error\b|Exception"
     r"|sqlalchemy|sqlite|asyncpg|psycopg|pydantic|starlette|fastapi|uvicorn|hypothesis|cryptography\.(?:hazmat|exceptions)"
-    r"|powerauth_core|powerauth_protocol|servicekit|cloud_private_api|SELECT |INSERT INTO|UPDATE |errors\."
+    r"|powerauth_core|powerauth_protocol|powerauth_push|servicekit|cloud_private_api"
+    r"|SELECT |INSERT INTO|UPDATE |errors\."
 )
 _EDGE_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
