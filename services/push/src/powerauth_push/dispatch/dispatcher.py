@@ -38,6 +38,7 @@ _log = get_logger(__name__)
 _SETTLED_TOGETHER = 200
 _SHORTEST_WAIT_SECONDS = 0.01
 _DATABASE_PAUSE_SECONDS = 1.0
+_ENVIRONMENTS = {item.value: item for item in Environment}
 
 
 class Dispatcher:
@@ -259,9 +260,8 @@ def _outgoing(claimed: Claimed) -> Outgoing:
 
 def device_of(registration: DeviceRegistration) -> Device:
     """The phone of a registration; an environment that is none counts as not given."""
-    known = {item.value: item for item in Environment}
     return Device(
         token=registration.push_token,
-        environment=known.get((registration.environment or "").lower()),
+        environment=_ENVIRONMENTS.get((registration.environment or "").lower()),
         registered_at=registration.timestamp_last_registered,
     )
