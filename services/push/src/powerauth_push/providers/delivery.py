@@ -1,0 +1,134 @@
+"""Sending again what may be sent again, in time, and no more than does good."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import random
+from time import monotonic
+from uuid import UUID
+
+from powerauth_push.providers.gate import Gate
+from powerauth_push.providers.messages import Device, Message
+from powerauth_push.providers.outcomes import Outcome, Verdict, failed
+from powerauth_push.providers.payloads.validity import is_over
+from powerauth_push.providers.provider import Provider
+from servicekit import clock, metrics
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
+
+EXPIRED = failed("expired")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and when. Seconds.
+
+    :ivar attempts: in one delivery
+    :ivar patience_seconds: the longest pause that a delivery waits out itself; whoever keeps the message
+        comes again after a longer one
+    """
+
+    attempts: int = 3
+    first_seconds: float = 0.5
+    longest_seconds: float = 900.0
+    patience_seconds: float = 5.0
+
+    def pause(self, attempt: int, outcome: Outcome, jitter: Callable[[], float] = random) -> float:
+        """Seconds before the next attempt: doubled each time, and never less than was asked for.
+
+        :param attempt: how many there have been, from 1
+        """
+        own = min(self.first_seconds * 2.0 ** min(attempt - 1, 32), self.longest_seconds)
+        asked = outcome.retry_after
+        return own * (0.5 + jitter() / 2) if asked is None else max(asked, own / 2) * (1 + jitter() / 10)
+
+
+class Courier:
+    """Delivers for one application through one provider.
+
+    :param application: its name, for logs and the gate's metric
+    """
+
+    def __init__(self, provider: Provider, application: str, policy: RetryPolicy, gate: Gate) -> None:
+        self._provider = provider
+        self._application = application
+        self._policy = policy
+        self._gate = gate
+        self._outcomes = metrics.counter(
+            "push_provider_outcomes", "Attempts to send to a provider", ["provider", "verdict"]
+        )
+        self._seconds = metrics.histogram(
+            "push_provider_seconds", "Time of an attempt until its outcome", ["provider"]
+        )
+        self._held = metrics.gauge(
+            "push_provider_held", "1 while nothing is sent for an application", ["provider", "application"]
+        )
+        self._held.labels(provider.name, application).set(0)
+
+    async def deliver(
+        self,
+        message: Message,
+        device: Device,
+        delivery: UUID,
+        *,
+        attempts_before: int = 0,
+        at_most_once: bool = False,
+    ) -> Outcome:
+        """Send a message, again where that does good and is worth waiting for.
+
+        :param delivery: of this message to this device, the same each time that it is tried
+        :param attempts_before: of earlier deliveries of it; pauses grow with all
+        :param at_most_once: what may have arrived is not sent again
+        :return: with `LATER` always a `retry_after`; `uncertain` if any attempt was
+        """
+        content = message.content
+        uncertain = False
+        attempt = attempts_before
+        while True:
+            if is_over(content, clock.now()):
+                return replace(EXPIRED, uncertain=uncertain)
+            outcome = await self._attempt(message, device, delivery)
+            uncertain = uncertain or outcome.uncertain
+            if outcome.verdict is not Verdict.LATER or (uncertain and at_most_once):
+                return replace(outcome, uncertain=uncertain)
+            attempt += 1
+            pause = self._policy.pause(attempt, outcome)
+            if is_over(content, _after(pause)):
+                return replace(EXPIRED, uncertain=uncertain)
+            if attempt - attempts_before >= self._policy.attempts or pause > self._policy.patience_seconds:
+                return replace(outcome, retry_after=pause, uncertain=uncertain)
+            await asyncio.sleep(pause)
+
+    async def close(self, grace_seconds: float = 0.0) -> None:
+        """Close the client."""
+        await self._provider.close(grace_seconds)
+
+    async def _attempt(self, message: Message, device: Device, delivery: UUID) -> Outcome:
+        begun = monotonic()
+        refusal = self._gate.refusal(begun)
+        if refusal is not None:
+            return refusal
+        outcome = await self._provider.send(message, device, delivery)
+        now = monotonic()
+        name = self._provider.name
+        self._outcomes.labels(name, outcome.verdict.value).inc()
+        self._seconds.labels(name).observe(now - begun)
+        if self._gate.settle(outcome, begun, now):
+            self._alarm(outcome)
+        self._held.labels(name, self._application).set(self._gate.why is not None)
+        return outcome
+
+    def _alarm(self, outcome: Outcome) -> None:
+        names = {"provider": self._provider.name, "application": self._application, "reason": outcome.reason}
+        if outcome.verdict is Verdict.BAD_CREDENTIALS:
+            log.error("push credentials refused", **names)
+        else:
+            log.warning("push provider held", **names)
+
+
+def _after(seconds: float) -> datetime:
+    return clock.now() + timedelta(seconds=seconds)

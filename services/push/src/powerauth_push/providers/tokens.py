@@ -1,0 +1,138 @@
+"""Tokens by which a provider knows us: one renewal at a time, whoever waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+
+from servicekit import clock
+
+RENEW_AFTER_MS = 45 * 60 * 1000
+"""Apple refuses a token after 60 minutes."""
+KEEP_MS = 20 * 60 * 1000
+"""Apple refuses a new one sooner than that."""
+_GOOGLE_SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
+_ASSERTION_SECONDS = 3600
+_MARGIN_MS = 120_000
+SHORTEST_LIFE_SECONDS = 60
+"""A token endpoint that hands out shorter lives is not asked more often."""
+
+
+class ApnsTokens:
+    """The provider token of one key, for all connections and applications (spec/push-api.md §10.2)."""
+
+    def __init__(self, team_id: str, key_id: str, key: ec.EllipticCurvePrivateKey) -> None:
+        self._team_id = team_id
+        self._key_id = key_id
+        self._key = ECKey.import_key(_pem(key))
+        self._token = b""
+        self._made_ms = 0
+
+    def current(self) -> bytes:
+        """The value of `authorization`; a new one when the last is 45 minutes old, or is from the future."""
+        if not 0 <= self._age_ms() < RENEW_AFTER_MS or not self._token:
+            self._make()
+        return self._token
+
+    def refused(self, token: bytes) -> bool:
+        """Apple says that a token has expired: make a new one unless it would be one too many.
+
+        :return: whether there is another token now
+        """
+        if token == self._token and (not 0 <= self._age_ms() < KEEP_MS):
+            self._make()
+        return token != self._token
+
+    def _age_ms(self) -> int:
+        return clock.now_ms() - self._made_ms
+
+    def _make(self) -> None:
+        self._made_ms = clock.now_ms()
+        header = {"alg": "ES256", "kid": self._key_id}
+        claims = {"iss": self._team_id, "iat": self._made_ms // 1000}
+        self._token = b"bearer " + jwt.encode(header, claims, self._key, algorithms=["ES256"]).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What a token endpoint handed out.
+
+    :ivar value: of `Authorization`
+    :ivar good_until_ms: since the epoch
+    """
+
+    value: str = field(repr=False)
+    good_until_ms: int
+
+    @classmethod
+    def lasting(cls, token: str, seconds: float) -> AccessToken:
+        """A bearer token that was handed out now."""
+        life = max(seconds, SHORTEST_LIFE_SECONDS) * 1000
+        return cls(f"Bearer {token}", clock.now_ms() + round(life))
+
+
+class RenewedToken:
+    """An access token that is fetched anew before it ends, by one request however many wait for it."""
+
+    def __init__(self, fetch: Callable[[], Awaitable[AccessToken]]) -> None:
+        self._fetch = fetch
+        self._token: AccessToken | None = None
+        self._renewal: asyncio.Task[AccessToken] | None = None
+
+    async def current(self) -> AccessToken:
+        """The token to use now. Whoever waits may be cancelled without disturbing the others.
+
+        :raises Exception: what `fetch` raises, for all who waited for it
+        """
+        token = self._token
+        if token is not None and clock.now_ms() < token.good_until_ms - _MARGIN_MS:
+            return token
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._renew(), name="renew access token")
+        return await asyncio.shield(self._renewal)
+
+    def refused(self, token: AccessToken) -> None:
+        """The provider does not take a token: the next call fetches another."""
+        if token is self._token:
+            self._token = None
+
+    async def close(self) -> None:
+        """End a renewal that is under way."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+
+    async def _renew(self) -> AccessToken:
+        try:
+            self._token = await self._fetch()
+        except Exception:
+            # Asked for early, so the last one may still do.
+            if self._token is None or clock.now_ms() >= self._token.good_until_ms:
+                raise
+        finally:
+            self._renewal = None
+        return self._token
+
+
+def google_assertion(account: str, key_id: str, key: rsa.RSAPrivateKey, audience: str) -> str:
+    """What a service account shows for an access token (spec/push-api.md §11.1)."""
+    now = clock.now_ms() // 1000
+    claims = {
+        "iss": account,
+        "scope": _GOOGLE_SCOPE,
+        "aud": audience,
+        "iat": now,
+        "exp": now + _ASSERTION_SECONDS,
+    }
+    header = {"alg": "RS256", "kid": key_id}
+    return jwt.encode(header, claims, RSAKey.import_key(_pem(key)), algorithms=["RS256"])
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
