@@ -1,5 +1,6 @@
-"""The sender against a server that does wrong what the protocol allows: every request ends, and none is done twice
-unless nobody could know (spec/push-api.md §10.6, §28.2).
+"""The sender against a server that does wrong what the protocol allows (spec/push-api.md §10.6, §28.2).
+
+Every request ends, and none is done twice unless nobody could know.
 """
 
 from __future__ import annotations
@@ -67,8 +68,7 @@ async def test_goodbye_while_answers_are_slow(server: Http2Server, sender: Sende
     server.faults.slow_seconds = 0.1
     server.faults.plan(*[Fault.SLOW] * 10)
     sending = asyncio.create_task(sender.send_all(numbered(10)))
-    while sum(echo.bodies.values()) < 10:
-        await asyncio.sleep(0.001)
+    await eventually(lambda: len(echo.bodies) == 10)
     server.goodbye()
     assert answered(await sending) == numbered(10), "streams below the last one still get their answer"
     assert answered([await sender.send(b"after")]) == [b"after"]
@@ -212,7 +212,7 @@ async def test_a_server_that_is_away_is_not_asked_all_the_time(
     connections = server.seen.connections
     assert isinstance(await sender.outcome(b"y"), Unsent), "the pause is not over"
     assert server.seen.connections == connections
-    while isinstance(await sender.outcome(b"z"), NoAnswer):
+    while isinstance(await sender.outcome(b"z"), NoAnswer):  # noqa: ASYNC110 - the pause has no event
         await asyncio.sleep(0.05)
     await sender.close()
 

@@ -1,4 +1,4 @@
-"""Messages in the words of each provider, against the specification's examples (spec/push-api.md §10 to §13)."""
+"""Messages in the words of each provider: the specification's examples (spec/push-api.md §10 to §13)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -69,7 +70,14 @@ class HmsOptions:
 class Clients:
     """Makes clients. Connections to Google and Huawei serve all applications; Apple's belong to one each."""
 
-    def __init__(self, apns: ApnsOptions, fcm: FcmOptions, hms: HmsOptions) -> None:
+    def __init__(
+        self,
+        apns: ApnsOptions,
+        fcm: FcmOptions,
+        hms: HmsOptions,
+        make_sender: Callable[[Origin, ssl.SSLContext, Route], Http2Sender] = Http2Sender,
+    ) -> None:
+        self._make_sender = make_sender
         self._apns = apns
         self._fcm = fcm
         self._hms = hms
@@ -85,7 +93,7 @@ class Clients:
         if options.use_development or credentials.environment is Environment.DEVELOPMENT:
             served.append(Environment.DEVELOPMENT)
         senders = {
-            environment: Http2Sender(Origin.of(options.url(environment)), tls, options.route)
+            environment: self._make_sender(Origin.of(options.url(environment)), tls, options.route)
             for environment in served
         }
         return ApnsClient(
@@ -101,7 +109,9 @@ class Clients:
         options = self._fcm
         url = options.send_url.replace(_PLACE_OF_PROJECT, credentials.project_id)
         if self._fcm_sender is None:
-            self._fcm_sender = Http2Sender(Origin.of(url), http2_tls(options.route.ca_file), options.route)
+            self._fcm_sender = self._make_sender(
+                Origin.of(url), http2_tls(options.route.ca_file), options.route
+            )
         token_url = options.token_url or credentials.token_url
         http = self._http(options.route)
 

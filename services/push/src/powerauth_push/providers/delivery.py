@@ -58,24 +58,26 @@ class Courier:
         self._application = application
         self._policy = policy
         self._gate = gate
-        self._outcomes = metrics.counter(
+        name = provider.name
+        outcomes = metrics.counter(
             "push_provider_outcomes", "Attempts to send to a provider", ["provider", "verdict"]
         )
+        self._outcomes = {verdict: outcomes.labels(name, verdict.value) for verdict in Verdict}
         self._seconds = metrics.histogram(
             "push_provider_seconds", "Time of an attempt until its outcome", ["provider"]
-        )
+        ).labels(name)
         self._held = metrics.gauge(
             "push_provider_held", "1 while nothing is sent for an application", ["provider", "application"]
-        )
-        self._held.labels(provider.name, application).set(0)
+        ).labels(name, application)
+        self._held.set(0)
 
     async def deliver(
         self,
         message: Message,
         device: Device,
         delivery: UUID,
-        *,
         attempts_before: int = 0,
+        *,
         at_most_once: bool = False,
     ) -> Outcome:
         """Send a message, again where that does good and is worth waiting for.
@@ -89,12 +91,12 @@ class Courier:
         uncertain = False
         attempt = attempts_before
         while True:
-            if is_over(content, clock.now()):
+            if content.valid_until is not None and is_over(content, clock.now()):
                 return replace(EXPIRED, uncertain=uncertain)
             outcome = await self._attempt(message, device, delivery)
             uncertain = uncertain or outcome.uncertain
             if outcome.verdict is not Verdict.LATER or (uncertain and at_most_once):
-                return replace(outcome, uncertain=uncertain)
+                return replace(outcome, uncertain=True) if uncertain else outcome
             attempt += 1
             pause = self._policy.pause(attempt, outcome)
             if is_over(content, _after(pause)):
@@ -114,12 +116,13 @@ class Courier:
             return refusal
         outcome = await self._provider.send(message, device, delivery)
         now = monotonic()
-        name = self._provider.name
-        self._outcomes.labels(name, outcome.verdict.value).inc()
-        self._seconds.labels(name).observe(now - begun)
+        self._outcomes[outcome.verdict].inc()
+        self._seconds.observe(now - begun)
+        held = self._gate.why is not None
         if self._gate.settle(outcome, begun, now):
             self._alarm(outcome)
-        self._held.labels(name, self._application).set(self._gate.why is not None)
+        if held is not (self._gate.why is not None):
+            self._held.set(not held)
         return outcome
 
     def _alarm(self, outcome: Outcome) -> None:

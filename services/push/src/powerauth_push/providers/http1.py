@@ -12,8 +12,9 @@ from powerauth_push.providers.http2.connection import MAX_ANSWER_BYTES
 from powerauth_push.providers.http2.exchange import Answer, Overdue, Unanswered, Unsent
 from powerauth_push.providers.network import Route, plain_tls
 
-# The library logs every URL that it calls.
-logging.getLogger("httpx2").setLevel(logging.WARNING)
+# What these libraries tell of their work holds addresses and headers.
+for _library in ("httpx2", "httpcore2"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 _NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 

@@ -30,15 +30,17 @@ class Http2Manners:
     :ivar streams: requests at a time that it allows
     :ivar first_streams: so many until a request has shown who the client is; None: as many as ever
     :ivar window: bytes of a body before the server has to give leave for more
+    :ivar spare_window: bytes that all bodies of a connection may have more than the protocol's 64 KiB
     :ivar reading: whether it gives leave
-    :ivar settings_seconds: pause before its settings; None: they never come
     :ivar pings: whether it answers a ping
+    :ivar silent: it takes connections and says nothing
     :ivar most_requests: on one connection, then it says good-bye; None: any number
     """
 
     streams: int = 1000
     first_streams: int | None = None
     window: int = 65_535
+    spare_window: int = 0
     reading: bool = True
     pings: bool = True
     silent: bool = False
@@ -163,6 +165,8 @@ class ServerConnection(asyncio.Protocol):
             },
         )
         self._h2.initiate_connection()
+        if manners.spare_window:
+            self._h2.increment_flow_control_window(manners.spare_window)
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -188,7 +192,7 @@ class ServerConnection(asyncio.Protocol):
         self._flush_soon()
 
     def change_settings(self, changed: Mapping[SettingCodes | int, int]) -> None:
-        """Tell the client of other settings, once it has taken the first ones, which h2 would mix them up with."""
+        """Tell the client of other settings, once it has taken the first: h2 would mix them up."""
         if self._settled:
             self._h2.update_settings(dict(changed))
             self._flush()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-
-from powerauth_protocol.common.json_text import JsonError, read_json_object
 
 LONGEST_PAUSE_SECONDS = 3600.0
 """However long a provider wants to be left alone: it may be wrong, and one request an hour is nothing."""
@@ -17,9 +16,10 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 def json_object(body: bytes) -> dict[str, Any]:
     """The members of an answer; none if it is no JSON object."""
     try:
-        return read_json_object(body)
-    except JsonError:
+        members = json.loads(body)
+    except (ValueError, RecursionError):
         return {}
+    return members if isinstance(members, dict) else {}
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

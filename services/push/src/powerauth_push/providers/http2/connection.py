@@ -6,14 +6,17 @@ last stream. Therefore frames are told apart here, a GOAWAY is read here, and h2
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.exceptions import H2Error
+from h2.exceptions import FlowControlError, FrameTooLargeError, H2Error
 from h2.settings import SettingCodes, Settings
 
 from powerauth_push.providers.http2.exchange import (
@@ -26,9 +29,13 @@ from powerauth_push.providers.http2.exchange import (
     Unsent,
 )
 
+# The library tells every header that it writes, device tokens and authorizations too.
+logging.getLogger("hpack").setLevel(logging.WARNING)
+
 MAX_ANSWER_BYTES = 32 * 1024
 """Of one body; a provider's answers are some hundred bytes."""
 _MAX_FRAME_BYTES = 16_384
+_STATUS = re.compile(rb"[1-9][0-9]{2}")
 _FRAME_HEAD = 9
 _GOAWAY = 7
 _STREAM_BITS = 0x7FFF_FFFF
@@ -55,19 +62,19 @@ class _Stream:
     rest: memoryview | None = None
     status: int = 0
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    pieces: list[bytes] = field(default_factory=list)
-    size: int = 0
+    body: bytes = b""
 
     def answer(self) -> Answer | NoAnswer:
         if not self.status:
             return Unanswered("answer without status")
-        return Answer(self.status, self.headers, b"".join(self.pieces))
+        return Answer(self.status, self.headers, self.body)
 
 
 class ClientConnection:
     """Requests out, answers in.
 
     :param most_streams: requests at a time, however many more the server allows
+    :ivar settled: whether the server's settings are known
     :ivar accepting: whether the server still takes requests here
     :ivar answered: whether it has answered one
     """
@@ -77,8 +84,9 @@ class ClientConnection:
         self._most = most_streams
         self._streams: dict[int, _Stream] = {}
         self._blocked: list[int] = []
-        self._received = bytearray()
-        self._settled = False
+        self._rest = b""
+        self._allowed = 0
+        self.settled = False
         self._overdue = 0
         self.accepting = True
         self.answered = False
@@ -100,20 +108,14 @@ class ClientConnection:
         either while a body waits for the server's window, since it would only be followed by others that
         wait.
         """
-        if not self.accepting or not self._settled or self._blocked:
+        if not self.accepting or self._blocked:
             return 0
-        allowed = min(self._most, self._h2.remote_settings.max_concurrent_streams)
-        return max(0, allowed - len(self._streams))
+        return max(0, self._allowed - len(self._streams))
 
     @property
     def under_way(self) -> int:
         """How many requests wait for their answer."""
         return len(self._streams)
-
-    @property
-    def settled(self) -> bool:
-        """Whether the server's settings are known."""
-        return self._settled
 
     def start(self) -> None:
         """Make our side's opening."""
@@ -131,9 +133,12 @@ class ClientConnection:
         self._h2.send_headers(number, request.headers, end_stream=not body)
         stream = self._streams[number] = _Stream()
         if body:
-            stream.rest = memoryview(body)
-            if not self._push(number, stream):
+            try:
+                self._h2.send_data(number, body, end_stream=True)
+            except (FlowControlError, FrameTooLargeError):
+                stream.rest = memoryview(body)
                 self._blocked.append(number)
+                self._unblock()
         return number
 
     def cancel(self, number: int) -> NoAnswer | None:
@@ -169,17 +174,19 @@ class ClientConnection:
 
         :raises ConnectionUnusable: after the requests that had ended before
         """
-        self._received += data
-        for kind, frame in self._frames():
-            if kind == _GOAWAY:
-                yield from self._leave(frame)
+        for frames, is_goaway in self._complete(data):
+            if is_goaway:
+                yield from self._leave(frames)
                 continue
             try:
-                happened = self._h2.receive_data(frame)
+                happened = self._h2.receive_data(frames)
             except (H2Error, ValueError) as error:
                 raise ConnectionUnusable(type(error).__name__) from None
             for event in happened:
-                yield from self._handle(event)
+                handler = _HANDLERS.get(type(event))
+                ended = handler(self, event) if handler is not None else None
+                if ended is not None:
+                    yield ended
 
     def lose(self, reason: str) -> Iterator[Ended]:
         """The connection is gone; what is known of the requests that were under way."""
@@ -189,19 +196,25 @@ class ClientConnection:
         for number, stream in streams.items():
             yield number, _given_up(stream, reason)
 
-    def _frames(self) -> Iterator[tuple[int, bytes]]:
-        received = self._received
-        at = 0
+    def _complete(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
+        """Whole frames, as many together as stand between one GOAWAY and another."""
+        received = self._rest + data if self._rest else data
+        start = at = 0
         while len(received) - at >= _FRAME_HEAD:
-            length = int.from_bytes(received[at : at + 3], "big")
-            if length > _MAX_FRAME_BYTES:
+            end = at + _FRAME_HEAD + (received[at] << 16 | received[at + 1] << 8 | received[at + 2])
+            if end - at > _FRAME_HEAD + _MAX_FRAME_BYTES:
                 raise ConnectionUnusable("frame too large")
-            end = at + _FRAME_HEAD + length
-            if len(received) < end:
+            if end > len(received):
                 break
-            yield received[at + 3], bytes(received[at:end])
+            if received[at + 3] == _GOAWAY:
+                if start < at:
+                    yield received[start:at], False
+                yield received[at:end], True
+                start = end
             at = end
-        del received[:at]
+        self._rest = received[at:]
+        if start < at:
+            yield received[start:at], False
 
     def _leave(self, frame: bytes) -> Iterator[Ended]:
         """GOAWAY: requests above the last stream were not worked on, those up to it still get an answer."""
@@ -213,65 +226,60 @@ class ClientConnection:
             self._forget(number)
             yield number, Unsent("connection is being closed")
 
-    def _handle(self, event: events.Event) -> Iterator[Ended]:
-        match event:
-            case events.ResponseReceived(stream_id=int(number)):
-                self._begin_answer(number, event)
-            case events.DataReceived(stream_id=int(number)):
-                yield from self._take(number, event)
-            case events.StreamEnded(stream_id=int(number)):
-                yield from self._end(number)
-            case events.StreamReset(stream_id=int(number)):
-                yield from self._was_reset(number, event)
-            case events.WindowUpdated():
-                self._unblock()
-            case events.RemoteSettingsChanged():
-                self._settled = True
-                self._unblock()
-            case events.PingAckReceived():
-                self.pinged = False
-
-    def _begin_answer(self, number: int, event: events.ResponseReceived) -> None:
-        stream = self._streams.get(number)
+    def _begin_answer(self, event: events.ResponseReceived) -> None:
+        stream = self._streams.get(event.stream_id)
         if stream is None:
             return
-        for name, value in event.headers or ():
+        for name, value in event.headers:
             if name == b":status":
-                stream.status = int(value)
+                stream.status = int(value) if _STATUS.fullmatch(value) else 0
             else:
                 stream.headers.append((name, value))
 
-    def _take(self, number: int, event: events.DataReceived) -> Iterator[Ended]:
-        self._h2.acknowledge_received_data(event.flow_controlled_length or 0, number)
+    def _take(self, event: events.DataReceived) -> Ended | None:
+        number = event.stream_id
+        self._h2.acknowledge_received_data(event.flow_controlled_length, number)
         stream = self._streams.get(number)
         if stream is None:
-            return
-        stream.pieces.append(event.data or b"")
-        stream.size += len(event.data or b"")
-        if stream.size > MAX_ANSWER_BYTES:
-            del self._streams[number]
-            self._reset(number)
-            yield number, Unanswered("answer too large")
+            return None
+        stream.body += event.data
+        if len(stream.body) <= MAX_ANSWER_BYTES:
+            return None
+        self._forget(number)
+        self._reset(number)
+        return number, Unanswered("answer too large")
 
-    def _end(self, number: int) -> Iterator[Ended]:
+    def _end(self, event: events.StreamEnded) -> Ended | None:
+        number = event.stream_id
         stream = self._streams.pop(number, None)
         if stream is None:
-            return
+            return None
         if stream.rest is not None:
             # Answered before it had the whole body, which it does not want then.
             self._reset(number)
         self.answered = True
         self._overdue = 0
-        yield number, stream.answer()
+        return number, stream.answer()
 
-    def _was_reset(self, number: int, event: events.StreamReset) -> Iterator[Ended]:
+    def _was_reset(self, event: events.StreamReset) -> Ended | None:
+        number = event.stream_id
         stream = self._forget(number)
         if stream is None:
-            return
+            return None
         if event.error_code == ErrorCodes.REFUSED_STREAM:
-            yield number, Refused("stream refused")
-        else:
-            yield number, _given_up(stream, "stream reset")
+            return number, Refused("stream refused")
+        return number, _given_up(stream, "stream reset")
+
+    def _widen(self, _event: events.Event) -> None:
+        self._unblock()
+
+    def _settle(self, _event: events.Event) -> None:
+        self.settled = True
+        self._allowed = min(self._most, self._h2.remote_settings.max_concurrent_streams)
+        self._unblock()
+
+    def _was_ponged(self, _event: events.Event) -> None:
+        self.pinged = False
 
     def _forget(self, number: int) -> _Stream | None:
         if number in self._blocked:
@@ -305,18 +313,30 @@ class ClientConnection:
         return True
 
 
+_HANDLERS: Mapping[type[events.Event], Callable[[ClientConnection, Any], Ended | None]] = {
+    events.ResponseReceived: ClientConnection._begin_answer,
+    events.DataReceived: ClientConnection._take,
+    events.StreamEnded: ClientConnection._end,
+    events.StreamReset: ClientConnection._was_reset,
+    events.WindowUpdated: ClientConnection._widen,
+    events.RemoteSettingsChanged: ClientConnection._settle,
+    events.PingAckReceived: ClientConnection._was_ponged,
+}
+
+
 def _given_up(stream: _Stream, reason: str) -> NoAnswer:
     # Nobody acts on half a message.
     return Unanswered(reason) if stream.rest is None else Unsent(reason)
 
 
 def _configuration() -> H2Configuration:
-    # Our requests are made by code that writes them rightly. Normalising would also keep the authorization
-    # out of the header table, so that its 200 characters would be compressed and sent anew with each request;
-    # Apple asks for it there.
+    # Our requests are made by code that writes them rightly, and of answers three headers are read.
+    # Normalising would also keep the authorization out of the header table, so that its 200 characters would
+    # be compressed and sent anew with each request; Apple asks for it there.
     return H2Configuration(
         client_side=True,
         header_encoding=None,
+        validate_inbound_headers=False,
         validate_outbound_headers=False,
         normalize_outbound_headers=False,
     )

@@ -10,7 +10,7 @@ from hpack import HeaderTuple
 Header = tuple[bytes, bytes] | HeaderTuple
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """What is sent. Nothing of it is shown: it holds tokens.
 
@@ -22,7 +22,7 @@ class Request:
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What came back.
 

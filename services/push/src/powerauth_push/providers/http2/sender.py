@@ -81,8 +81,7 @@ class Http2Sender:
         timer = loop.call_later(self._route.send_seconds, self._expire, sending)
         self._sending.add(sending)
         try:
-            self._waiting.append(sending)
-            self._pump()
+            self._send(sending)
             return await sending.done
         finally:
             timer.cancel()
@@ -100,6 +99,16 @@ class Http2Sender:
         self._fail_waiting("sender is closed")
         for connection in [*self._connections, *self._leaving]:
             connection.close()
+
+    def _send(self, sending: _Sending) -> None:
+        """Send at once if there is room and nobody waits, else wait for it."""
+        if not self._waiting:
+            for connection in self._connections:
+                if connection.capacity:
+                    self._begin(connection, sending)
+                    return
+        self._waiting.append(sending)
+        self._pump()
 
     def _pump(self) -> None:
         """Send what waits as far as there is room, and make room."""

@@ -70,5 +70,7 @@ def _apns(message: Message) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     """Values of `data` are texts; what is none is written as JSON."""
+    if isinstance(value, str):
+        return value
     plain = characters(value)
     return plain if isinstance(plain, str) else write_json(value).decode()
