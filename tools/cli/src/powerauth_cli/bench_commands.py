@@ -13,6 +13,7 @@ from powerauth_cli.bench import run
 from powerauth_cli.bench.activations import ActivateLoad, PhoneStatusLoad, StatusLoad
 from powerauth_cli.bench.cryptography import activation_ms
 from powerauth_cli.bench.operations import CreateLoad, ListLoad, OperationLoad
+from powerauth_cli.bench.pushing import measure_push
 from powerauth_cli.bench.report import show
 from powerauth_cli.bench.run import WITH_ENROLLMENT, Measured, Plan
 from powerauth_cli.bench.scripts import OPERATION, VERIFY
@@ -205,6 +206,21 @@ def forwarding(
     measured = _finish(run.measure(Console(stderr=as_json), plan, loads, services=WITH_ENROLLMENT))
     ratio = _cpu_ratio(measured, "through enrollment", "core directly")
     _show(measured, {"cpu_ratio": ratio}, as_json=as_json)
+
+
+@app.command()
+def push(clients: Clients = 100, seconds: Seconds = 5, rounds: Rounds = 2, as_json: Json = False) -> None:
+    """Messages through each provider's client, in turn with a bare loop of h2, to the fake providers."""
+    measured = _finish(measure_push(Console(stderr=True), Plan(clients, seconds, rounds)))
+    ratios = {
+        f"{figure}_{name}": value
+        for name in ("apns", "fcm")
+        for figure, value in (
+            ("ratio_to_bare_h2", _ratio(measured, name, f"{name} bare h2")),
+            ("cpu_ratio_to_bare_h2", _cpu_ratio(measured, name, f"{name} bare h2")),
+        )
+    }
+    _show(measured, ratios, as_json=as_json)
 
 
 @app.command()

@@ -128,7 +128,7 @@ class Measurement:
             totals: dict[str, LoadResult] = {}
             for _ in range(self.plan.rounds):
                 for name, load in loads.items():
-                    _add(totals, name, await self.round(load, name))
+                    add(totals, name, await self.round(load, name))
                 if work is not None:
                     rates.append(await database.run(self.plan.clients, self.plan.seconds))
             if self.plan.paced:
@@ -241,9 +241,9 @@ async def _in_turn(
         for _ in range(plan.rounds):
             for name, run in runs.items():
                 for load, result in (await run.run(factories)).loads.items():
-                    _add(totals, (load, name), result)
+                    add(totals, (load, name), result)
     return totals
 
 
-def _add(totals: dict[Key, LoadResult], name: Key, result: LoadResult) -> None:
+def add(totals: dict[Key, LoadResult], name: Key, result: LoadResult) -> None:
     totals[name] = totals[name].merged(result) if name in totals else result

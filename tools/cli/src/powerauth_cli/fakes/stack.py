@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -61,19 +62,19 @@ class FakeProviders:
     apns_key: bytes
     fcm_file: bytes
 
-    def environment(self) -> dict[str, str]:
-        """What tells a push service to use them."""
-        ca_file = str(self.authority.ca_file)
+    def environment(self, ca_file: Path) -> dict[str, str]:
+        """What tells a push service to use them.
+
+        :param ca_file: a copy of the authority's certificate
+        """
         return {
+            "PUSH_PROVIDERS_CA_FILE": str(ca_file),
             "PUSH_APNS_PRODUCTION_URL": self.production.url,
             "PUSH_APNS_DEVELOPMENT_URL": self.development.url,
-            "PUSH_APNS_CA_FILE": ca_file,
             "PUSH_FCM_SEND_MESSAGE_URL": f"{self.fcm.url}/v1/projects/%s/messages:send",
             "PUSH_FCM_TOKEN_URL": self.google.token_url,
-            "PUSH_FCM_CA_FILE": ca_file,
             "PUSH_HMS_SEND_MESSAGE_URL": f"{self.hms.url}/v2/%s/messages:send",
             "PUSH_HMS_TOKEN_URL": f"{self.hms.url}{TOKEN_PATH}",
-            "PUSH_HMS_CA_FILE": ca_file,
         }
 
 
@@ -89,7 +90,7 @@ async def fake_providers(
     ports = ports or Ports()
     phones = Phones(on_shown, keep)
     apns_key = ec.generate_private_key(ec.SECP256R1())
-    account_key = rsa.generate_private_key(65537, 2048)
+    account_key = _account_key()
     google = Google(phones, {PROJECT}, {ACCOUNT: RSAKey.import_key(_pem(account_key))})
     huawei = Huawei(phones, {HMS_PROJECT}, {HMS_CLIENT: HMS_SECRET})
     known = {(TEAM, KEY): ECKey.import_key(_pem(apns_key))}
@@ -113,6 +114,12 @@ async def fake_providers(
             apns_key=_pem(apns_key),
             fcm_file=_account_file(account_key, google.token_url),
         )
+
+
+@cache
+def _account_key() -> rsa.RSAPrivateKey:
+    """Making one takes a tenth of a second; one serves a process."""
+    return rsa.generate_private_key(65537, 2048)
 
 
 def _account_file(key: rsa.RSAPrivateKey, token_url: str) -> bytes:
