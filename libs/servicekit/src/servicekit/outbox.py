@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,6 +34,9 @@ POOLED_POLL_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 LINGER_SECONDS = 0.01
 """Events that commit so soon after the first are published with it."""
+LONGEST_LINGER_SECONDS = 0.05
+LINGER_PER_WORK = 4
+"""A relay that is busy lingers for so many times as long as its last batch took: more events go together."""
 
 _outbox = sql_table(
     TABLE_NAME,
@@ -144,6 +148,7 @@ class OutboxRelay:
         self._listen = listen and database.dialect == "postgresql" and not pooled
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._linger = LINGER_SECONDS
         self._tasks: list[asyncio.Task[None]] = []
         self._published = metrics.counter("outbox_published", "Events confirmed by the broker", ["type"])
         self._failures = metrics.counter("outbox_failures", "Batches that could not be published")
@@ -225,8 +230,7 @@ class OutboxRelay:
             try:
                 if self._bus.connected:
                     self._wake.clear()
-                    while await self.run_once() >= self._batch and not self._stopping.is_set():
-                        pass
+                    await self._publish_all()
                     self._oldest.set(0)
                 else:
                     await self._observe_age()
@@ -245,6 +249,13 @@ class OutboxRelay:
                 self._wake.clear()
             await self._sleep(pause)
 
+    async def _publish_all(self) -> None:
+        started = time.monotonic()
+        while await self.run_once() >= self._batch and not self._stopping.is_set():
+            started = time.monotonic()
+        took = time.monotonic() - started
+        self._linger = min(max(LINGER_SECONDS, LINGER_PER_WORK * took), LONGEST_LINGER_SECONDS)
+
     async def _observe_age(self) -> None:
         oldest = select(_outbox.c.timestamp_created).order_by(_outbox.c.seq).limit(1)
         async with self._database.read() as session:
@@ -258,7 +269,7 @@ class OutboxRelay:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
                 if not self._stopping.is_set():
-                    await asyncio.sleep(LINGER_SECONDS)
+                    await asyncio.sleep(self._linger)
 
     async def _listen_forever(self) -> None:
         """Keep one connection outside the pool that hears of the other processes' commits."""
