@@ -27,7 +27,7 @@ note = Table(
     Column("topic", String(10)),
 )
 NOTES = Read(
-    "SELECT n.id, n.written, (SELECT json_agg(m.id) FROM note m WHERE m.owner = n.owner) FROM note n"
+    "SELECT n.id, n.written, (SELECT json_agg(m.id)::text FROM note m WHERE m.owner = n.owner) FROM note n"
     " WHERE n.owner = $1 AND n.written >= $2"
     " AND ($3 IS NULL OR n.topic IN (SELECT value FROM jsonb_array_elements_text($3)))"
     " ORDER BY n.written DESC, n.id LIMIT $4",

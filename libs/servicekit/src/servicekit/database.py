@@ -37,6 +37,7 @@ __all__ = [
     "Dialect",
     "UtcTimestamp",
     "after_commit",
+    "fetch_within",
     "for_update",
     "insert_ignore",
     "normalised_url",
@@ -164,7 +165,7 @@ class Database:
         async with self._driver(undone=False) as driver:
             yield driver
 
-    async def fetch(self, read: Read, *values: Any) -> Sequence[Row]:
+    async def fetch(self, read: Read, /, *values: Any) -> Sequence[Row]:
         """The rows of a hot read, as it is committed now; not inside a session's block.
 
         :raises DatabaseUnavailable: as :meth:`read`
@@ -172,9 +173,7 @@ class Database:
         if self.dialect == "postgresql":
             return await self._shared.fetch(read, values)
         async with self.read() as session:
-            connection = await session.connection()
-            found = await connection.exec_driver_sql(read.on_sqlite, read.sqlite_arguments(values))
-            return cast("Sequence[Row]", found.all())
+            return await fetch_within(session, read, *values)
 
     @asynccontextmanager
     async def _driver(self, *, undone: bool) -> AsyncGenerator[Any]:
@@ -386,6 +385,16 @@ def for_update(
     if dialect == "sqlite":
         return statement
     return statement.with_for_update(skip_locked=skip_locked, nowait=nowait, of=of)
+
+
+async def fetch_within(session: AsyncSession, read: Read, /, *values: Any) -> Sequence[Row]:
+    """The rows of a hot read as a transaction sees them."""
+    connection = await session.connection()
+    if connection.dialect.name == "postgresql":
+        found = await connection.exec_driver_sql(read.alone, tuple(read.arguments(values)))
+    else:
+        found = await connection.exec_driver_sql(read.on_sqlite, read.sqlite_arguments(values))
+    return cast("Sequence[Row]", found.all())
 
 
 async def insert_ignore(

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_core import to_json
 
@@ -26,7 +26,8 @@ from servicekit.database_errors import DatabaseUnavailable
 
 MOST_TOGETHER = 32
 """Reads in one statement."""
-_IN_FLIGHT = 2
+_IN_FLIGHT = 1
+"""Statements of one kind at a time: fewer are larger ones, and cost less a read."""
 
 Row = Sequence[Any]
 """Columns in the order of the statement."""
@@ -68,7 +69,7 @@ class Read:
         )
         read = _PARAMETER.sub(r"q.a\1", self.sql)
         return (
-            f"SELECT q.number, r.* FROM (SELECT number, {cells} "  # noqa: S608 our own statement
+            f"SELECT q.number, r.* FROM (SELECT number, {cells} "
             "FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e(v, number)) q "
             f"CROSS JOIN LATERAL ({read}) r"
         )
@@ -92,6 +93,28 @@ class Read:
         """Arguments of `on_sqlite`."""
         arguments = enumerate(self.arguments(values), 1)
         return {str(number): _as_sqlite_stores(value) for number, value in arguments}
+
+
+class Fetch(Protocol):
+    """Performs reads: `Database.fetch`, or within a transaction."""
+
+    async def __call__(self, read: Read, /, *values: Any) -> Sequence[Row]: ...
+
+
+def reading(
+    columns: Sequence[str], readers: Mapping[str, Callable[[Any], Any]]
+) -> Callable[[Row], list[Any]]:
+    """What turns columns as a database gives them into values: some by a function, unless they are NULL."""
+    read = [(columns.index(name), reader) for name, reader in readers.items() if name in columns]
+
+    def values(row: Row) -> list[Any]:
+        found = list(row)
+        for index, reader in read:
+            if found[index] is not None:
+                found[index] = reader(found[index])
+        return found
+
+    return values
 
 
 def moment(stored: datetime | str) -> datetime:

@@ -13,12 +13,13 @@ from core_test_parts import parts_of
 
 from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
 from powerauth_core.container import Core
-from powerauth_core.dmz.views import operation_view
+from powerauth_core.dmz.views import operation_view, shown_view
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.rules import Actor
 from powerauth_core.verification.jobs import Plan
+from servicekit import clock
 
 if TYPE_CHECKING:
     from operations.conftest import Bank, ReadEvents
@@ -42,7 +43,7 @@ class Door:
 
     async def _call(self, function: Any, **arguments: Any) -> Any:
         async with self.core.database.transaction() as session:
-            return await function(*parts_of(self.core, function), session, **arguments)
+            return await function(*parts_of(self.core, function, session), **arguments)
 
     async def _act(self, plan: Callable[..., Plan], operation: dict[str, Any], **arguments: Any) -> Any:
         """What the door does with a checked signature."""
@@ -82,7 +83,8 @@ class Door:
         return operation_view(await self._call(door.claim, actor=actor, operation_id=operation["id"]))
 
     async def pending(self, actor: Actor = ACTOR) -> list[Any]:
-        return [operation_view(found) for found in await self._call(door.list_pending, actor=actor)]
+        found = await self._call(door.list_pending, actor=actor)
+        return [shown_view(operation, clock.now()) for operation in found]
 
     async def history(self, actor: Actor = ACTOR) -> list[Any]:
         return [operation_view(found) for found in await self._call(door.list_all, actor=actor)]

@@ -1,4 +1,4 @@
-"""Parts of a running core that a use case takes before its session."""
+"""Parts of a running core that a use case takes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.container import Core
 
 
-def parts_of(core: Core, use_case: Callable[..., Any]) -> list[Any]:
-    """``await use_case(*parts_of(core, use_case), session, …)``, whichever parts it takes."""
-    names = list(signature(use_case).parameters)
-    return [core if name == "ports" else getattr(core, name) for name in names[: names.index("session")]]
+def parts_of(core: Core, use_case: Callable[..., Any], session: AsyncSession) -> list[Any]:
+    """``await use_case(*parts_of(core, use_case, session), name=…)``, whichever parts it takes."""
+    own = {"ports": core, "session": session}
+    taken = [
+        each.name for each in signature(use_case).parameters.values() if each.kind is not each.KEYWORD_ONLY
+    ]
+    return [own[name] if name in own else getattr(core, name) for name in taken]
 
 
 def chain_keys_of(core: Core) -> ChainKeys:

@@ -207,7 +207,11 @@ class FlagsResponse(WireModel):
 
 
 LIST = Call(
-    "/rest/v3/activation/list", ListActivationsRequest, ListActivationsResponse, "Activations of a user."
+    "/rest/v3/activation/list",
+    ListActivationsRequest,
+    ListActivationsResponse,
+    "Activations of a user.",
+    fast=True,
 )
 LOOKUP = Call(
     "/rest/v3/activation/lookup",

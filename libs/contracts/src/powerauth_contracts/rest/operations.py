@@ -166,7 +166,11 @@ CREATE = Call(
     fast=True,
 )
 DETAIL = Call(
-    "/rest/v3/operation/detail", OperationDetailRequest, OperationDetailResponse, "Show one operation."
+    "/rest/v3/operation/detail",
+    OperationDetailRequest,
+    OperationDetailResponse,
+    "Show one operation.",
+    fast=True,
 )
 CLAIM = Call(
     "/rest/v3/operation/claim",
@@ -175,13 +179,18 @@ CLAIM = Call(
     "Give a pending operation without owner to a user.",
 )
 LIST = Call(
-    "/rest/v3/operation/list", OperationListRequest, list[OperationDetailResponse], "Operations of a user."
+    "/rest/v3/operation/list",
+    OperationListRequest,
+    list[OperationDetailResponse],
+    "Operations of a user.",
+    fast=True,
 )
 LIST_PENDING = Call(
     "/rest/v3/operation/list/pending",
     OperationListRequest,
     list[OperationDetailResponse],
     "Pending operations of a user.",
+    fast=True,
 )
 LIST_EXTERNAL = Call(
     "/rest/v3/operation/list/external",

@@ -37,13 +37,13 @@ async def list_activations(
     """
     if application_id is not None:
         scope = [application_id] if scope is None or application_id in scope else []
-    found = await reads.page_of_user(ports.database, ports.row_macs, user_id, scope, statuses, page)
+    found = await reads.page_of_user(ports.database.fetch, ports.row_macs, user_id, scope, statuses, page)
     late = [activation.activation_id for activation, _ in found if overdue(activation)]
     if late:
         async with ports.database.transaction() as session:
             await expire_ids(ports.changes, session, late)
         # Those of the page, not the page: what expired may not match the requested states any more.
-        fresh = {each: await reads.find(ports.database, ports.row_macs, each) for each in late}
+        fresh = {each: await reads.find(ports.database.fetch, ports.row_macs, each) for each in late}
         found = [(fresh.get(row.activation_id) or row, name) for row, name in found]
     wanted = {protocol.value for protocol in protocols}
     return [(row, name) for row, name in found if row.protocol in wanted]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +17,7 @@ from powerauth_core.activations.models import (
 )
 from powerauth_core.kernel.paging import Page
 from powerauth_protocol.common.json_text import read_json
-from servicekit.database import Database
-from servicekit.reads import LIST, Read, Row, moment
+from servicekit.reads import LIST, Fetch, Read, Row, moment, reading
 from servicekit.row_macs import RowMacs
 
 ApplicationIds = Sequence[str] | None
@@ -48,7 +47,7 @@ class StoredActivation:
     timestamp_last_used: datetime
     timestamp_last_change: datetime | None
     external_id: str | None
-    flags: tuple[str, ...]
+    flags: tuple[str, ...] | None
     additional_data: dict[str, Any] | None
     parent_activation_id: str | None
     transfer_type: str | None
@@ -62,17 +61,20 @@ class StoredActivation:
     server_private_key_base64: str = field(repr=False)
     server_private_key_encryption: int
     activation_code: str | None = field(repr=False)
+    activation_otp: str | None = field(repr=False)
     activation_otp_validation: ActivationOtpValidation
-    commit_phase: CommitPhase
-    sound: bool
+    commit_phase: CommitPhase | None
+    sound: bool = True
 
 
-_PLAIN_COLUMNS = tuple(StoredActivation.__slots__)[: StoredActivation.__slots__.index("activation_id")]
-_COLUMNS = ", ".join([f"a.{name}" for name in (*_PLAIN_COLUMNS, "row_mac", *BOUND_COLUMNS)])
+_NAMES = tuple([each.name for each in fields(StoredActivation)][:-1])
+_BOUND = len(_NAMES) - len(BOUND_COLUMNS)
+assert _NAMES[_BOUND:] == BOUND_COLUMNS
+_COLUMNS = ", ".join([f"a.{name}" for name in (*_NAMES, "row_mac")])
 
-FIND = Read(f"SELECT {_COLUMNS} FROM pa_activation a WHERE a.activation_id = $1", ("varchar",))  # noqa: S608 our names
+FIND = Read(f"SELECT {_COLUMNS} FROM pa_activation a WHERE a.activation_id = $1", ("varchar",))
 PAGE_OF_USER = Read(
-    f"SELECT p.name, {_COLUMNS} FROM pa_activation a JOIN pa_application p ON p.id = a.application_id"  # noqa: S608
+    f"SELECT p.name, {_COLUMNS} FROM pa_activation a JOIN pa_application p ON p.id = a.application_id"
     " WHERE a.user_id = $1"
     " AND ($2 IS NULL OR p.name IN (SELECT value FROM jsonb_array_elements_text($2)))"
     " AND ($3 IS NULL OR a.activation_status IN (SELECT value::int FROM jsonb_array_elements_text($3)))"
@@ -80,20 +82,33 @@ PAGE_OF_USER = Read(
     ("varchar", LIST, LIST, "bigint", "bigint"),
 )
 
-_SHOWN = _PLAIN_COLUMNS.index("parent_activation_id")
 _TABLE = Activation.__tablename__
 _OTP_VALIDATIONS = {each.code: each for each in ActivationOtpValidation}
 _COMMIT_PHASES = {each.code: each for each in CommitPhase}
+_READERS = reading(
+    _NAMES,
+    {
+        "activation_status": stored_status,
+        "activation_otp_validation": lambda code: _OTP_VALIDATIONS.get(code, ActivationOtpValidation.NONE),
+        "commit_phase": lambda code: _COMMIT_PHASES.get(code, CommitPhase.ON_COMMIT),
+        "timestamp_activation_expire": moment,
+        "timestamp_created": moment,
+        "timestamp_last_used": moment,
+        "timestamp_last_change": moment,
+        "flags": stored_texts,
+        "additional_data": lambda stored: read_json(stored) if stored.strip() else None,
+    },
+)
 
 
-async def find(database: Database, macs: RowMacs, activation_id: str) -> StoredActivation | None:
+async def find(fetch: Fetch, macs: RowMacs, activation_id: str) -> StoredActivation | None:
     """The activation as it is committed now."""
-    rows = await database.fetch(FIND, activation_id)
+    rows = await fetch(FIND, activation_id)
     return _activation(rows[0], macs) if rows else None
 
 
 async def page_of_user(
-    database: Database,
+    fetch: Fetch,
     macs: RowMacs,
     user_id: str,
     application_ids: ApplicationIds,
@@ -106,37 +121,17 @@ async def page_of_user(
     """
     codes = [status.code for status in statuses] or None
     offset = page.number * page.size
-    rows = await database.fetch(PAGE_OF_USER, user_id, application_ids, codes, page.size, offset)
+    rows = await fetch(PAGE_OF_USER, user_id, application_ids, codes, page.size, offset)
     return [(_activation(columns, macs), name) for name, *columns in rows]
 
 
 def _activation(row: Row, macs: RowMacs) -> StoredActivation:
-    # Unpacked: a look-up by name for each makes reading a row of a hot call twice as dear.
-    plain, bound = row[: -len(BOUND_COLUMNS)], tuple(row[-len(BOUND_COLUMNS) :])
-    *texts, expires, created, last_used, last_change, external_id, flags, additional_data = plain[:_SHOWN]
-    *whose, code, device_key, private_key, encryption, activation_code, _, otp_validation, phase = bound
-    status, sound = stored_status(code), macs.sound(_TABLE, bound[0], bound, plain[-1])
-    values: tuple[Any, ...] = (
-        *texts,
-        moment(expires),
-        moment(created),
-        moment(last_used),
-        None if last_change is None else moment(last_change),
-        external_id,
-        stored_texts(flags),
-        read_json(additional_data) if additional_data and additional_data.strip() else None,
-        *plain[_SHOWN:-1],
-        *whose,
-        status if sound else status_as_unsound(status),
-        device_key,
-        private_key,
-        encryption,
-        activation_code,
-        _OTP_VALIDATIONS.get(otp_validation, ActivationOtpValidation.NONE),
-        _COMMIT_PHASES.get(phase, CommitPhase.ON_COMMIT),
-        sound,
-    )
-    found = StoredActivation(*values)
-    if not sound:
+    # What a generation adds to the MAC has to be added here too.
+    *columns, mac = row
+    bound = tuple(columns[_BOUND:])
+    found = StoredActivation(*_READERS(columns))
+    found.sound = macs.sound(_TABLE, found.activation_id, bound, mac)
+    if not found.sound:
+        found.activation_status = status_as_unsound(found.activation_status)
         found.blocked_reason = BLOCKED_AS_UNSOUND
     return found

@@ -66,13 +66,13 @@ async def find_status(
     :raises CoreError: stored keys cannot be read, or there is no master key pair to sign the code with
     """
     challenged = _challenge(challenge)
-    activation = await reads.find(ports.database, ports.row_macs, activation_id)
+    activation = await reads.find(ports.database.fetch, ports.row_macs, activation_id)
     application = None if activation is None else await _application(ports, activation)
     if activation is None or application is None or not _is_in(scope, application):
         return FoundStatus(activation_id, _random_status(challenged), None)
     if overdue(activation):
         await _expire(ports, activation_id)
-        activation = await reads.find(ports.database, ports.row_macs, activation_id) or activation
+        activation = await reads.find(ports.database.fetch, ports.row_macs, activation_id) or activation
     return FoundStatus(
         activation_id,
         _sealed_status(ports.settings, ports.activation_keys, activation, challenged),

@@ -77,7 +77,7 @@ def _known(known: Known, sealed: SealedStatus) -> ActivationStatusResponse:
         activation_id=activation.activation_id,
         activation_status=activation.activation_status,
         activation_otp_validation=activation.activation_otp_validation,
-        commit_phase=activation.commit_phase,
+        commit_phase=activation.commit_phase or CommitPhase.ON_COMMIT,
         blocked_reason=activation.blocked_reason,
         activation_name=activation.activation_name,
         user_id=activation.user_id,

@@ -147,8 +147,16 @@ class ApplicationCache:
 
         return await self._by_rid.load(rid, load)
 
+    async def of_id(self, database: Database, application_id: str) -> ApplicationIdentity | None:
+        """`by_id` for who has no session: opens one only if it has to be read."""
+        known = self._by_id.get(application_id)
+        if known is not None:
+            return known
+        async with database.read() as session:
+            return await self.by_id(session, application_id)
+
     async def of_row(self, database: Database, rid: int) -> ApplicationIdentity | None:
-        """`by_rid` for who has no session: opens one only if it has to be read."""
+        """The same for `by_rid`."""
         known = self._by_rid.get(rid)
         if known is not None:
             return known

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
+from powerauth_contracts import moments
 from powerauth_contracts.dmz.models import (
     OperationDetailAnswer,
     OperationListAnswer,
@@ -15,11 +14,10 @@ from powerauth_contracts.dmz.models import (
 )
 from powerauth_contracts.dmz.table import ANY_TYPE, WHO_AM_I
 from powerauth_core.dmz.ports import Ports
-from powerauth_core.dmz.views import operation_view
+from powerauth_core.dmz.views import operation_view, shown_view
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.operations import door
 from powerauth_core.operations.rules import Actor
-from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.statements import service as statements
 from powerauth_core.tokens import service
 from powerauth_core.tokens.checks import TokenCheck
@@ -62,10 +60,10 @@ async def list_operations(ports: Ports, request: TokenRequest) -> OperationListA
     token = await authenticate(ports, request.header)
     if token is None:
         return OperationListAnswer(authenticated=False)
-    async with ports.database.read() as session:
-        found = await door.list_pending(ports.application_cache, session, actor=_actor(token))
-    operations = [operation_view(operation) for operation in found]
-    return OperationListAnswer(authenticated=True, operations=operations, timestamp=clock.now_ms())
+    found = await door.list_pending(ports, actor=_actor(token))
+    now = clock.now()
+    operations = [shown_view(operation, now) for operation in found]
+    return OperationListAnswer(authenticated=True, operations=operations, timestamp=moments.to_ms(now))
 
 
 async def operation_detail(ports: Ports, request: TokenOperationRequest) -> OperationDetailAnswer:
@@ -73,7 +71,11 @@ async def operation_detail(ports: Ports, request: TokenOperationRequest) -> Oper
 
     :raises OperationNotFound: unknown to this activation
     """
-    return await _with_operation(ports, request, door.detail)
+    token = await authenticate(ports, request.header)
+    if token is None:
+        return OperationDetailAnswer(authenticated=False)
+    operation = await door.detail(ports.database, actor=_actor(token), operation_id=request.id)
+    return OperationDetailAnswer(authenticated=True, operation=operation_view(operation))
 
 
 async def claim_operation(ports: Ports, request: TokenOperationRequest) -> OperationDetailAnswer:
@@ -81,7 +83,12 @@ async def claim_operation(ports: Ports, request: TokenOperationRequest) -> Opera
 
     :raises OperationNotFound: unknown to this activation
     """
-    return await _with_operation(ports, request, door.claim)
+    token = await authenticate(ports, request.header)
+    if token is None:
+        return OperationDetailAnswer(authenticated=False)
+    async with ports.database.transaction() as session:
+        operation = await door.claim(ports, session, actor=_actor(token), operation_id=request.id)
+    return OperationDetailAnswer(authenticated=True, operation=operation_view(operation))
 
 
 async def who_am_i(ports: Ports, request: WhoAmIRequest) -> WhoAmIAnswer:
@@ -98,17 +105,6 @@ async def who_am_i(ports: Ports, request: WhoAmIRequest) -> WhoAmIAnswer:
         signature_type=token.signature_type.lower(),
         statement=await statements.sign(ports.database, ports.cipher, subject, request.audience),
     )
-
-
-async def _with_operation(
-    ports: Ports, request: TokenOperationRequest, find: Callable[..., Awaitable[StoredOperation]]
-) -> OperationDetailAnswer:
-    token = await authenticate(ports, request.header)
-    if token is None:
-        return OperationDetailAnswer(authenticated=False)
-    async with ports.database.transaction() as session:
-        operation = await find(ports, session, actor=_actor(token), operation_id=request.id)
-    return OperationDetailAnswer(authenticated=True, operation=operation_view(operation))
 
 
 def _actor(token: FoundToken) -> Actor:

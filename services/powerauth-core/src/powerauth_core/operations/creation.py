@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core.activations import repository as activations
-from powerauth_core.applications.cache import ApplicationCache, ApplicationIdentity
+from powerauth_core.applications.cache import ApplicationIdentity
 from powerauth_core.kernel.errors import (
     InvalidApplication,
     InvalidRequest,
@@ -69,26 +67,17 @@ async def create(ports: CreationPorts, wanted: NewOperation, scope: Sequence[str
     )
 
 
-async def application_rids(
-    application_cache: ApplicationCache,
-    session: AsyncSession,
-    application_ids: Sequence[str],
-    scope: Sequence[str] | None,
-) -> list[int]:
-    """Row ids of the named applications.
-
-    :param scope: the applications that the caller may touch, None = all
-    :raises InvalidApplication: one is unknown, out of scope or named twice
-    """
-    found = [await application_cache.by_id(session, each) for each in application_ids]
-    return _rids(application_ids, found, scope)
-
-
-def _rids(
+def rids_of(
     application_ids: Sequence[str],
     found: Sequence[ApplicationIdentity | None],
     scope: Sequence[str] | None,
 ) -> list[int]:
+    """Row ids of named applications.
+
+    :param found: what is known by each of the names
+    :param scope: the applications that the caller may touch, None = all
+    :raises InvalidApplication: one is unknown, out of scope or named twice
+    """
     if len(set(application_ids)) != len(application_ids):
         raise InvalidApplication()
     if scope is not None and not set(application_ids) <= set(scope):
@@ -140,7 +129,7 @@ def _creation(
         raise InvalidRequest("requestObject.timestampExpires - must not be in the past")
     if template is None:
         raise TemplateNotFound()
-    rids = _rids(wanted.applications, applications, scope)
+    rids = rids_of(wanted.applications, applications, scope)
     if settings.require_operation_parameters:
         _check_completeness(template.data_template, wanted.parameters)
     row = _new(wanted, template, user_id, now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,17 +20,18 @@ from powerauth_contracts.fields import MAX_NESTING, is_nested_deeper_than
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.kernel.paging import Page
-from powerauth_core.operations import proximity, repository, rules, transitions
+from powerauth_core.operations import proximity, reads, repository, rules, transitions
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.rules import Actor, ApprovalAttempt
-from powerauth_core.operations.stored import ActivationFilter, StoredOperation
+from powerauth_core.operations.stored import ActivationFilter, ShownOperation, StoredOperation
 from powerauth_core.operations.transitions import Transition
 from powerauth_core.operations.writing import write
 from powerauth_core.settings import CoreSettings
 from powerauth_core.verification.jobs import Plan
 from servicekit import clock
+from servicekit.database import Database, fetch_within
 
-_NEWEST = Page(number=0, size=100)
+_NEWEST = Page(number=0, size=reads.MOST_SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,29 +127,42 @@ def _acted(transition: Transition) -> Plan:
     return Plan(DoorOutcome(transition.result, transition.operation.row.status), transition)
 
 
-async def list_pending(
-    application_cache: ApplicationCache, session: AsyncSession, *, actor: Actor
-) -> list[StoredOperation]:
+async def list_pending(ports: Ports, *, actor: Actor) -> list[ShownOperation]:
     """The newest 100 pending operations that the activation may approve.
 
     Unlike inside, an activation without flags sees no flagged operation: approval would refuse it.
     """
-    return await _list(application_cache, session, actor, pending=True)
+    application = await ports.application_cache.of_id(ports.database, actor.application_id)
+    if application is None:
+        return []
+    seen_by = ActivationFilter(actor.activation_id, actor.activation_flags)
+    return await reads.shown_to(
+        ports.database.fetch, actor.user_id, application.application_rid, seen_by, clock.now()
+    )
 
 
 async def list_all(
     application_cache: ApplicationCache, session: AsyncSession, *, actor: Actor
 ) -> list[StoredOperation]:
     """The newest 100 operations of any state that the activation may see."""
-    return await _list(application_cache, session, actor, pending=False)
+    application = await application_cache.by_id(session, actor.application_id)
+    if application is None:
+        return []
+    return await reads.page_of_user(
+        partial(fetch_within, session),
+        actor.user_id,
+        [application.application_rid],
+        _NEWEST,
+        seen_by=ActivationFilter(actor.activation_id, actor.activation_flags),
+    )
 
 
-async def detail(ports: Ports, session: AsyncSession, *, actor: Actor, operation_id: str) -> StoredOperation:
+async def detail(database: Database, *, actor: Actor, operation_id: str) -> StoredOperation:
     """One operation, of any state.
 
     :raises OperationNotFound: unknown to this activation
     """
-    return _known(await repository.find(session, operation_id), actor)
+    return _known(await reads.find(database.fetch, operation_id), actor)
 
 
 async def claim(ports: Ports, session: AsyncSession, *, actor: Actor, operation_id: str) -> StoredOperation:
@@ -159,22 +174,6 @@ async def claim(ports: Ports, session: AsyncSession, *, actor: Actor, operation_
     operation = _known(found, actor)
     taken = transitions.claimed(operation, actor.user_id) if _is_pending(operation) else None
     return operation if taken is None else await write(ports.listeners, session, taken)
-
-
-async def _list(
-    application_cache: ApplicationCache, session: AsyncSession, actor: Actor, *, pending: bool
-) -> list[StoredOperation]:
-    application = await application_cache.by_id(session, actor.application_id)
-    if application is None:
-        return []
-    return await repository.page_of_user(
-        session,
-        actor.user_id,
-        [application.application_rid],
-        _NEWEST,
-        seen_by=ActivationFilter(actor.activation_id, actor.activation_flags),
-        pending_at=clock.now() if pending else None,
-    )
 
 
 def _known(operation: StoredOperation | None, actor: Actor) -> StoredOperation:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Row, Select, case, exists, insert, select, update
+from sqlalchemy import JSON, ColumnElement, Row, Select, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -14,12 +14,10 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core.applications.models import Application
-from powerauth_core.kernel.paging import Page
 from powerauth_core.operations.models import Operation, OperationApplication
 from powerauth_core.operations.stored import (
     CHANGING_COLUMNS,
     OPERATION_COLUMNS,
-    ActivationFilter,
     OperationRow,
     StoredOperation,
 )
@@ -59,13 +57,6 @@ _APPLICATION_IDS = (
 )
 
 
-async def find(
-    session: AsyncSession, operation_id: str, scope: Sequence[str] | None = None
-) -> StoredOperation | None:
-    """The operation without a lock; None if unknown or outside the scope."""
-    return await _one(session, _by_id(operation_id, scope))
-
-
 async def lock(
     session: AsyncSession, dialect: Dialect, operation_id: str, scope: Sequence[str] | None = None
 ) -> StoredOperation | None:
@@ -87,38 +78,6 @@ async def lock_overdue(
         .limit(limit)
     )
     return await _all(session, for_update(statement, dialect, skip_locked=True, of=Operation))
-
-
-async def page_of_user(
-    session: AsyncSession,
-    user_id: str,
-    application_rids: Collection[int],
-    page: Page,
-    *,
-    seen_by: ActivationFilter | None = None,
-    pending_at: datetime | None = None,
-) -> list[StoredOperation]:
-    """Operations of a user in any of the applications, newest first.
-
-    :param pending_at: only those that are pending at this moment
-    """
-    statement = _page(_select().where(Operation.user_id == user_id), application_rids, page)
-    if pending_at is not None:
-        # Not a plain comparison: by statistics older than the newest operations it is almost never true, and
-        # the planner would then read every pending operation of the system by (status, timestamp_expires).
-        alive = case((Operation.timestamp_expires >= pending_at, 1), else_=0) == 1
-        statement = statement.where(Operation.status == OperationStatus.PENDING, alive)
-    if seen_by is not None:
-        statement = statement.where(*_visible(seen_by))
-    return await _all(session, statement)
-
-
-async def page_of_external_id(
-    session: AsyncSession, external_id: str, application_rids: Collection[int], page: Page
-) -> list[StoredOperation]:
-    """Operations with this external id in any of the applications, newest first."""
-    statement = _select().where(Operation.external_id == external_id)
-    return await _all(session, _page(statement, application_rids, page))
 
 
 async def add(session: AsyncSession, operation: OperationRow, application_rids: Collection[int]) -> bool:
@@ -149,26 +108,8 @@ def _by_id(operation_id: str, scope: Sequence[str] | None) -> Select[Any]:
     return statement.where(_linked(_LINKS.c.application_id.in_(rids)))
 
 
-def _page(statement: Select[Any], application_rids: Collection[int], page: Page) -> Select[Any]:
-    return (
-        statement.where(_linked(_LINKS.c.application_id.in_(application_rids)))
-        .order_by(Operation.timestamp_created.desc(), Operation.id)
-        .limit(page.size)
-        .offset(page.number * page.size)
-    )
-
-
 def _linked(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(_LINKS.c.operation_id == _OPERATIONS.c.id, condition).correlate(_OPERATIONS)
-
-
-def _visible(seen_by: ActivationFilter) -> list[ColumnElement[bool]]:
-    bound = Operation.activation_id
-    conditions: list[ColumnElement[bool]] = [bound.is_(None) | (bound == seen_by.activation_id)]
-    if seen_by.flags is not None:
-        flag = Operation.activation_flag
-        conditions.append(flag.is_(None) | flag.in_(seen_by.flags))
-    return conditions
 
 
 async def _one(session: AsyncSession, statement: Select[Any]) -> StoredOperation | None:

@@ -6,7 +6,7 @@ from powerauth_contracts.rest import operations as contract
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.kernel.paging import wanted_page
 from powerauth_core.operations import creation, service
-from powerauth_core.operations.ports import CreationPorts, Ports
+from powerauth_core.operations.ports import CreationPorts, Ports, ReadingPorts
 from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.operations.views import detail_view, shown_code
 from servicekit import clock
@@ -57,14 +57,14 @@ async def claim(ports: Ports, asked: contract.OperationClaimRequest) -> contract
 
 @router.answers(contract.LIST)
 async def list_all(
-    ports: Ports, request: contract.OperationListRequest
+    ports: ReadingPorts, request: contract.OperationListRequest
 ) -> list[contract.OperationDetailResponse]:
     return [detail_view(found) for found in await _listed(ports, request)]
 
 
 @router.answers(contract.LIST_PENDING)
 async def list_pending(
-    ports: Ports, request: contract.OperationListRequest
+    ports: ReadingPorts, request: contract.OperationListRequest
 ) -> list[contract.OperationDetailResponse]:
     found = await _listed(ports, request, clock.now())
     return [detail_view(one, proximity_otp=shown_code(ports, one)) for one in found]
@@ -144,7 +144,7 @@ async def cancel(ports: Ports, asked: contract.OperationCancelRequest) -> contra
 
 
 async def _listed(
-    ports: Ports, asked: contract.OperationListRequest, pending_at: datetime | None = None
+    ports: ReadingPorts, asked: contract.OperationListRequest, pending_at: datetime | None = None
 ) -> list[StoredOperation]:
     return await service.list_of_user(
         ports,

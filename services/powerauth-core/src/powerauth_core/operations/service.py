@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_core.activations import repository as activations
+from powerauth_core.activations import reads as activations
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.errors import (
     InvalidApplication,
@@ -20,9 +20,9 @@ from powerauth_core.kernel.errors import (
     OperationWrongState,
 )
 from powerauth_core.kernel.paging import Page
-from powerauth_core.operations import proximity, repository, rules, transitions
-from powerauth_core.operations.creation import application_rids
-from powerauth_core.operations.ports import Ports
+from powerauth_core.operations import proximity, reads, repository, rules, transitions
+from powerauth_core.operations.creation import rids_of
+from powerauth_core.operations.ports import Ports, ReadingPorts
 from powerauth_core.operations.rules import ApprovalAttempt
 from powerauth_core.operations.stored import ActivationFilter, StoredOperation
 from powerauth_core.operations.transitions import Transition
@@ -51,8 +51,7 @@ async def detail(
 
     :raises OperationNotFound: unknown, out of scope, or of another user than the one given
     """
-    async with database.read() as session:
-        operation = await repository.find(session, operation_id, scope)
+    operation = await reads.find(database.fetch, operation_id, scope)
     if operation is None:
         raise OperationNotFound()
     _refuse_other_owner(operation, user_id)
@@ -76,7 +75,7 @@ async def claim(
 
 
 async def list_of_user(
-    ports: Ports,
+    ports: ReadingPorts,
     *,
     user_id: str,
     applications: Sequence[str],
@@ -91,16 +90,14 @@ async def list_of_user(
     :param pending_at: only those that are pending at this moment
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     """
-    async with ports.database.read() as session:
-        rids = await application_rids(ports.application_cache, session, applications, scope)
-        return await repository.page_of_user(
-            session,
-            user_id,
-            rids,
-            page,
-            seen_by=await _filter(session, activation_id, scope),
-            pending_at=pending_at,
-        )
+    return await reads.page_of_user(
+        ports.database.fetch,
+        user_id,
+        await _rids(ports, applications, scope),
+        page,
+        seen_by=await _filter(ports, activation_id, scope),
+        pending_at=pending_at,
+    )
 
 
 async def list_external(
@@ -110,9 +107,8 @@ async def list_external(
 
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     """
-    async with ports.database.read() as session:
-        rids = await application_rids(ports.application_cache, session, applications, scope)
-        return await repository.page_of_external_id(session, external_id, rids, page)
+    rids = await _rids(ports, applications, scope)
+    return await reads.page_of_external_id(ports.database.fetch, external_id, rids, page)
 
 
 async def approve(
@@ -240,15 +236,23 @@ async def expire_operations(database: Database, listeners: Listeners, limit: int
     return len(overdue)
 
 
+async def _rids(ports: Ports, application_ids: Sequence[str], scope: Sequence[str] | None) -> list[int]:
+    found = [await ports.application_cache.of_id(ports.database, each) for each in application_ids]
+    return rids_of(application_ids, found, scope)
+
+
 async def _filter(
-    session: AsyncSession, activation_id: str | None, scope: Sequence[str] | None
+    ports: ReadingPorts, activation_id: str | None, scope: Sequence[str] | None
 ) -> ActivationFilter | None:
     """An activation without flags, or an unknown one, sees operations with any flag (§19.6)."""
     if activation_id is None:
         return None
-    activation = await activations.find(session, activation_id, scope)
-    flags = tuple(activation.flags or ()) if activation is not None else ()
-    return ActivationFilter(activation_id, flags or None)
+    activation = await activations.find(ports.database.fetch, ports.row_macs, activation_id)
+    if activation is not None and scope is not None:
+        application = await ports.application_cache.of_row(ports.database, activation.application_id)
+        if application is None or application.application_id not in scope:
+            activation = None
+    return ActivationFilter(activation_id, (activation.flags if activation is not None else None) or None)
 
 
 async def _lock_pending(

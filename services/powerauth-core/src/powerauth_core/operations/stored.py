@@ -88,6 +88,30 @@ class StoredOperation:
         )
 
 
+@dataclass(slots=True)
+class ShownOperation:
+    """What a device may see of an operation, by the names of its columns.
+
+    :ivar has_proximity_check: there is a code to scan
+    """
+
+    id: str
+    operation_type: str
+    data: str
+    status: OperationStatus
+    status_reason: str | None
+    parameters: dict[str, str | None] | None
+    risk_flags: str | None
+    signature_type: str
+    timestamp_created: datetime
+    timestamp_expires: datetime
+    activation_flag: str | None
+    has_proximity_check: bool
+
+
+SHOWN_COLUMNS = tuple([each.name for each in fields(ShownOperation)][:-1])
+
+
 @dataclass(frozen=True, slots=True)
 class ActivationFilter:
     """Which operations an activation may see (§19.6).

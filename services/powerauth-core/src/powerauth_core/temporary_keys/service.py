@@ -103,7 +103,7 @@ async def _activation(
 ) -> StoredActivation | None:
     if activation_id is None:
         return None
-    activation = await activations.find(ports.database, ports.row_macs, activation_id)
+    activation = await activations.find(ports.database.fetch, ports.row_macs, activation_id)
     if (
         activation is None
         or activation.protocol != ActivationProtocol.POWERAUTH
