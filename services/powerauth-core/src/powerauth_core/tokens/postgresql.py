@@ -23,7 +23,7 @@ from servicekit.batching import BatchFailed, Settled
 from servicekit.database import translate_error
 from servicekit.row_macs import RowMacs
 
-_SECRETS = """SELECT token_id, activation_id, token_secret AS secret, token_secret_encryption AS encryption
+SECRETS = """SELECT token_id, activation_id, token_secret AS secret, token_secret_encryption AS encryption
 FROM pa_token WHERE token_id = ANY($1::varchar[])"""
 
 # Values are inserted in their order, so that two batches never wait for each other crosswise.
@@ -32,7 +32,7 @@ _FOUND = ", ".join(
     [f"{_TABLES[column.table.name]}.{column.name} AS {name}" for name, column in STORED.items()]
 )
 _SHOWN = ", ".join([f"f.{name}" for name in STORED])
-_CHECK = f"""WITH asked AS MATERIALIZED (
+CHECK = f"""WITH asked AS MATERIALIZED (
     SELECT v->>0 AS token_id, v->>1 AS secret, v->>2 AS value, (v->>3)::timestamp AS expires,
         v->4 AS scope, number
     FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS q(v, number)
@@ -94,7 +94,7 @@ class _Held:
 
     async def fetch(self, driver: Any, token_ids: set[str]) -> None:
         """Read secrets; unknown tokens have none."""
-        for row in await driver.fetch(_SECRETS, list(token_ids)):
+        for row in await driver.fetch(SECRETS, list(token_ids)):
             stored = StoredSecret(**row)
             self.readable.pop(stored.token_id, None)
             self.unreadable.pop(stored.token_id, None)
@@ -167,7 +167,7 @@ async def _perform(
         )
         for check, proof in zip(checks, proofs, strict=True)
     ]
-    rows = await driver.fetch(_CHECK, to_json(asked).decode(), *_CONSTANTS)
+    rows = await driver.fetch(CHECK, to_json(asked).decode(), *_CONSTANTS)
     return {number - 1: columns for number, *columns in rows}
 
 

@@ -1,0 +1,195 @@
+"""What hot statements cost does not grow with what is stored: every one of them is index probes (design §8).
+
+A room adds its statements to `HOT`. Each is planned on full tables, for its arguments and for any: the server
+takes either plan, as it likes. A new `Read` that is not listed fails.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import AsyncGenerator, Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import powerauth_core
+from powerauth_core.activations import reads as activations
+from powerauth_core.operations import reads as operations
+from powerauth_core.tokens import postgresql as tokens
+from powerauth_core.verification import statements as verification
+from servicekit.database import Database
+from servicekit.reads import Read
+from servicekit.testing import fresh_database
+
+if TYPE_CHECKING:
+    from conftest import TemplateOf
+
+PAGE = 100
+"""Rows that a statement may sort, and that a table may have that is read as a whole."""
+
+NOW = "2026-03-01 12:00:00"
+ARRAY = "{id-7,id-8,unknown}"
+BUSY, USUAL = "busy", "user-7"
+"""A user with a fifth of all operations, and one like all others."""
+
+
+class Hot(NamedTuple):
+    """A statement, and what it is asked.
+
+    :ivar values: arguments; lists as JSON, arrays in PostgreSQL's form
+    """
+
+    name: str
+    sql: str
+    values: tuple[Any, ...]
+
+
+READS: dict[str, tuple[Read, list[tuple[Any, ...]]]] = {
+    "activation": (activations.FIND, [("id-7",)]),
+    "activations of a user": (
+        activations.PAGE_OF_USER,
+        [(USUAL, None, None, 100, 0), (USUAL, ["app-1"], [3, 4], 100, 0)],
+    ),
+    "operation": (operations.FIND, [("id-7", None), ("id-7", ["app-1"])]),
+    "operations of a user": (
+        operations.PAGE_OF_USER,
+        [(user, [1, 2], "id-7", ["FLAG"], 100, 0) for user in (BUSY, USUAL)],
+    ),
+    "pending operations of a user": (
+        operations.PENDING_OF_USER,
+        [(user, [1], None, None, NOW, 100, 0) for user in (BUSY, USUAL)],
+    ),
+    "pending operations for a phone": (
+        operations.SHOWN_TO_ACTIVATION,
+        [(user, 1, "id-7", ["FLAG"], NOW) for user in (BUSY, USUAL)],
+    ),
+    "operations by external id": (operations.PAGE_OF_EXTERNAL_ID, [("external-7", [1], 100, 0)]),
+}
+HOT = [
+    Hot("batch of checks, read", verification.READ, (ARRAY,)),
+    Hot("batch of checks, locked", verification.LOCK, (ARRAY,)),
+    Hot("batch of checks, what is free", verification.LOCK_FREE_ONES, (ARRAY,)),
+    Hot("batch of checks, written", verification.LEAVE_BEHIND, ("[]", "[]", NOW, *(None,) * 50)),
+    Hot("secrets of tokens", tokens.SECRETS, (ARRAY,)),
+    Hot(
+        "batch of tokens", tokens.CHECK, (json.dumps([["id-7", "c", "value", NOW, None]]), 1, 3, "powerauth")
+    ),
+]
+
+
+def statements() -> Iterator[Hot]:
+    """What is planned: a read alone and together with others."""
+    yield from HOT
+    for name, (read, asked) in READS.items():
+        for values in asked:
+            yield Hot(f"{name}, alone", read.alone, values)
+        yield Hot(f"{name}, together", read.together, (json.dumps(asked),))
+
+
+# Nothing but what statements look for. As many links, tokens and audit rows as operations and activations.
+FILL = f"""
+INSERT INTO pa_application (id, name) SELECT n, 'app-' || n FROM generate_series(1, 3) n;
+INSERT INTO pa_activation (activation_id, application_id, user_id, activation_code, activation_status,
+    counter, failed_attempts, server_private_key_base64, server_public_key_base64,
+    timestamp_activation_expire, timestamp_created, timestamp_last_used)
+  SELECT 'id-' || n, 1, 'user-' || n % 20000, 'code-' || n, 3, 0, 0, 'a', 'b', m, m, m
+  FROM generate_series(1, 40000) n, LATERAL (SELECT timestamp '{NOW}' - n * interval '1 min') AS t(m);
+INSERT INTO pa_operation (id, user_id, external_id, operation_type, data, status, signature_type,
+    failure_count, max_failure_count, timestamp_created, timestamp_expires)
+  SELECT 'id-' || n, CASE WHEN n % 5 = 0 THEN '{BUSY}' ELSE 'user-' || n % 20000 END, 'external-' || n,
+    'payment', 'A2', CASE WHEN n % 100 = 0 THEN 1 ELSE 4 END, 'possession', 0, 5, m, m + interval '5 min'
+  FROM generate_series(1, 40000) n, LATERAL (SELECT timestamp '{NOW}' - n * interval '1 min') AS t(m);
+INSERT INTO pa_operation_application (application_id, operation_id)
+  SELECT 1, 'id-' || n FROM generate_series(1, 40000) n;
+INSERT INTO pa_token (token_id, token_secret, activation_id, signature_type, timestamp_created)
+  SELECT 'id-' || n, 'c', 'id-' || n, 'POSSESSION', timestamp '{NOW}' FROM generate_series(1, 40000) n;
+INSERT INTO pa_unique_value (unique_value, type, timestamp_expires)
+  SELECT 'value-' || n, 1, timestamp '{NOW}' FROM generate_series(1, 40000) n;
+ANALYZE
+"""
+
+
+@pytest_asyncio.fixture(scope="module")
+async def full(template_of: TemplateOf, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Database]:
+    """A database with many rows."""
+    template = await template_of("postgresql")
+    folder: Path = tmp_path_factory.mktemp("full")
+    async with fresh_database("postgresql", folder, template=template) as url:
+        database = Database(url)
+        async with database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            for statement in FILL.split(";"):
+                await connection.execute(text(statement))
+        yield database
+        await database.dispose()
+
+
+async def plans(connection: AsyncConnection, hot: Hot) -> list[dict[str, Any]]:
+    """The plan for any arguments and the one for these."""
+    name = f"hot_{next(_NUMBERS)}"
+    await connection.exec_driver_sql(f"PREPARE {name} AS {hot.sql}")
+    query = f"SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = '{name}'"
+    parameters = (await connection.exec_driver_sql(query)).scalar_one()
+    values = ", ".join([literal(value) for value in hot.values[:parameters]])
+    found = []
+    for mode in ("generic", "custom"):
+        await connection.exec_driver_sql(f"SET plan_cache_mode = force_{mode}_plan")
+        explained = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) EXECUTE {name}({values})")
+        found.append(explained.scalar_one()[0]["Plan"])
+    return found
+
+
+_NUMBERS = count()
+
+
+def literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    written = json.dumps(value) if isinstance(value, list) else str(value)
+    return "'" + written.replace("'", "''") + "'"
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+def faults(plan: dict[str, Any], large: set[str]) -> list[str]:
+    """What makes a statement cost more the more is stored."""
+    found = []
+    for node in nodes(plan):
+        if node["Node Type"] in ("Seq Scan", "Bitmap Index Scan") and node.get("Relation Name") in large:
+            found.append(f"{node['Node Type']} of {node['Relation Name']}")
+        if node["Node Type"] == "Sort" and node["Plan Rows"] > PAGE:
+            found.append(f"Sort of {node['Plan Rows']} rows by {node['Sort Key']}")
+    return found
+
+
+@pytest.mark.parametrize("hot", list(statements()), ids=lambda hot: hot.name)
+async def test_hot_statements_probe_indexes(full: Database, hot: Hot) -> None:
+    async with full.engine.connect() as connection:
+        query = f"SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND reltuples > {PAGE}"
+        large = set((await connection.exec_driver_sql(query)).scalars())
+        assert {"pa_activation", "pa_operation", "pa_token"} <= large
+        for plan in await plans(connection, hot):
+            assert faults(plan, large) == [], json.dumps(plan, indent=1)
+
+
+def test_every_read_is_listed() -> None:
+    listed = {id(read) for read, _ in READS.values()}
+    rooms = pkgutil.iter_modules(powerauth_core.__path__)
+    for room in [each.name for each in rooms if each.ispkg]:
+        name = f"powerauth_core.{room}.reads"
+        if importlib.util.find_spec(name) is not None:
+            known = vars(importlib.import_module(name))
+            assert [
+                key for key, value in known.items() if isinstance(value, Read) and id(value) not in listed
+            ] == []
