@@ -274,8 +274,12 @@ async def test_messages_and_tokens_go_through_the_proxy(
     through = Proxy("127.0.0.1", proxy.port, "user", "pa ss:wörd")
     bank = bank_of(fakes, replace(PATIENT, proxy=through))
     assert await send(getattr(bank, name)) == SENT
-    wanted = {"apns": [fakes.production], "fcm": [fakes.token, fakes.fcm], "hms": [fakes.hms]}[name]
-    assert set(proxy.connected) == {f"127.0.0.1:{server.port}" for server in wanted}
+    wanted = {
+        "apns": [fakes.production.port],
+        "fcm": [fakes.token.port, fakes.fcm.port],
+        "hms": [fakes.hms.port],
+    }[name]
+    assert set(proxy.connected) == {f"127.0.0.1:{port}" for port in wanted}
     await bank.close()
 
 

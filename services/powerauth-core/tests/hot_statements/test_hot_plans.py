@@ -76,7 +76,7 @@ HOT = [
     Hot("batch of checks, read", verification.READ, (ARRAY,)),
     Hot("batch of checks, locked", verification.LOCK, (ARRAY,)),
     Hot("batch of checks, what is free", verification.LOCK_FREE_ONES, (ARRAY,)),
-    Hot("batch of checks, written", verification.LEAVE_BEHIND, ("[]", "[]", NOW, *(None,) * 50)),
+    Hot("batch of checks, written", verification.leave_behind(), ("[]", "[]", NOW, *(None,) * 50)),
     Hot("secrets of tokens", tokens.SECRETS, (ARRAY,)),
     Hot(
         "batch of tokens", tokens.CHECK, (json.dumps([["id-7", "c", "value", NOW, None]]), 1, 3, "powerauth")
