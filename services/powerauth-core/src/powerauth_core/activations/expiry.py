@@ -11,7 +11,6 @@ from powerauth_core.activations import repository
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.ports import Ports
-from powerauth_core.activations.reads import StoredActivation
 from powerauth_core.activations.rules import REMOVED, is_overdue
 from powerauth_core.activations.stored import AnyActivation
 from powerauth_core.kernel.changes import Cause
@@ -21,7 +20,7 @@ BATCH = 100
 """Activations that the job expires in one transaction."""
 
 
-def overdue(activation: AnyActivation | StoredActivation) -> bool:
+def overdue(activation: AnyActivation) -> bool:
     """Whether the activation has to be removed because its time is up."""
     return is_overdue(activation.activation_status, activation.timestamp_activation_expire, clock.now())
 

@@ -8,13 +8,14 @@ from datetime import datetime
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations import reads, repository
 from powerauth_core.activations.expiry import expire_ids, overdue
-from powerauth_core.activations.models import Activation, ActivationHistory
+from powerauth_core.activations.models import ActivationHistory
 from powerauth_core.activations.ports import ReadingPorts
-from powerauth_core.activations.reads import ApplicationIds, StoredActivation
+from powerauth_core.activations.reads import ApplicationIds
+from powerauth_core.activations.stored import AnyActivation
 from powerauth_core.kernel.paging import Page
 from servicekit.database import Database
 
-Found = Sequence[tuple[Activation | StoredActivation, str]]
+Found = Sequence[tuple[AnyActivation, str]]
 """Activations, each with the public id of its application."""
 
 

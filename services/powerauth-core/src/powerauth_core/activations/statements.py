@@ -14,7 +14,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.activations.stored import COLUMNS, ActivationRow, FoundActivation
+from powerauth_core.activations.reads import activation_row
+from powerauth_core.activations.stored import COLUMNS, ActivationRow, FoundActivation, bound_content
 from powerauth_core.replay.rules import Once
 from servicekit.additions import Additions, json_cells, json_rows
 from servicekit.reads import Read
@@ -49,12 +50,8 @@ FIND = Read(f"SELECT {SELECTED} {FOUND} WHERE a.activation_id = $1", ("varchar",
 def found_activation(row: Sequence[Any], macs: RowMacs) -> FoundActivation | None:
     """The activation in a row of such a read; None if somebody else has written it."""
     *columns, application_id, row_version = row
-    if not macs.sound(_TABLE, columns[_ID], _bound(columns), columns[_MAC]):
-        return None
-    values = dict(zip(COLUMNS, columns, strict=True))
-    for name, kind in _DECORATED.items():
-        values[name] = kind.process_result_value(values[name], _DIALECT)
-    return FoundActivation(ActivationRow(**values), application_id, row_version)
+    found = activation_row(columns, macs)
+    return FoundActivation(found, application_id, row_version) if found.sound else None
 
 
 _ONCE = {"unique_value": "varchar", "type": "int", "timestamp_expires": "timestamp"}
@@ -76,12 +73,9 @@ _CHANGED = {"activation_id": "varchar", **{name: _kind(name) for name in _CHANGE
 _NEW = {name: _kind(name) for name in COLUMNS}
 
 _values: Callable[[ActivationRow], Row] = attrgetter(*COLUMNS)
-_bound: Callable[[Sequence[Any]], Row] = itemgetter(
-    *[COLUMNS.index(name) for name in Activation.BOUND_COLUMNS]
-)
 _changed: Callable[[Row], Row] = itemgetter(*[COLUMNS.index(name) for name in list(_CHANGED)[:-1]])
 _CODECS = [(COLUMNS.index(name), kind.process_bind_param) for name, kind in _DECORATED.items()]
-_ID, _MAC = COLUMNS.index("activation_id"), COLUMNS.index("row_mac")
+_MAC = COLUMNS.index("row_mac")
 
 
 def new_row(activation: ActivationRow, macs: RowMacs) -> Row:
@@ -100,7 +94,7 @@ def _row(activation: ActivationRow, macs: RowMacs, *, is_bound: bool) -> Row:
     values = list(_values(activation))
     for number, encode in _CODECS:
         values[number] = encode(values[number], _DIALECT)
-    values[_MAC] = macs.mac(_TABLE, _bound(values)) if is_bound else None
+    values[_MAC] = macs.mac(_TABLE, bound_content(values)) if is_bound else None
     return tuple(values)
 
 

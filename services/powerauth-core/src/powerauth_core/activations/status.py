@@ -9,8 +9,9 @@ from powerauth_core.activations.expiry import expire_if_overdue, overdue
 from powerauth_core.activations.initialisation import sign_code
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.ports import ReadingPorts
-from powerauth_core.activations.reads import ApplicationIds, StoredActivation
+from powerauth_core.activations.reads import ApplicationIds
 from powerauth_core.activations.rules import CREATED
+from powerauth_core.activations.stored import ActivationRow
 from powerauth_core.applications.cache import ApplicationIdentity
 from powerauth_core.kernel.errors import (
     CryptographyFailed,
@@ -34,7 +35,7 @@ class Known:
     :ivar fingerprint: of both public keys, once they were exchanged
     """
 
-    activation: StoredActivation
+    activation: ActivationRow
     application: ApplicationIdentity
     code_signature: str | None
     fingerprint: str | None
@@ -91,7 +92,7 @@ async def _expire(ports: ReadingPorts, activation_id: str) -> None:
             await expire_if_overdue(ports.changes, session, activation)
 
 
-async def _application(ports: ReadingPorts, activation: StoredActivation) -> ApplicationIdentity:
+async def _application(ports: ReadingPorts, activation: ActivationRow) -> ApplicationIdentity:
     application = await ports.application_cache.of_row(ports.database, activation.application_id)
     if application is None:
         raise LookupError("an activation without application")
@@ -108,7 +109,7 @@ def _challenge(text: str | None) -> bytes | None:
 
 
 def _known(
-    activation_keys: ActivationKeyCache, activation: StoredActivation, application: ApplicationIdentity
+    activation_keys: ActivationKeyCache, activation: ActivationRow, application: ApplicationIdentity
 ) -> Known:
     created = activation.activation_status is CREATED
     return Known(
@@ -122,7 +123,7 @@ def _known(
 def _sealed_status(
     settings: CoreSettings,
     activation_keys: ActivationKeyCache,
-    activation: StoredActivation,
+    activation: ActivationRow,
     challenge: bytes | None,
 ) -> SealedStatus:
     if _device_key(activation) is None:
@@ -149,7 +150,7 @@ def _random_status(challenge: bytes | None) -> SealedStatus:
     return _UNKNOWN_GENERATION.status.random(challenged=challenge is not None)
 
 
-def _device_key(activation: StoredActivation) -> str | None:
+def _device_key(activation: ActivationRow) -> str | None:
     """The stored device key, once keys were exchanged and as long as it is known to be the device's."""
     exchanged = activation.activation_status is not CREATED and activation.sound
     return activation.device_public_key_base64 if exchanged else None

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
-from powerauth_core.activations.models import Activation
+from powerauth_core.activations.models import BOUND_COLUMNS, Activation
 
 
 # Not frozen, as the entity is not.
 @dataclass(slots=True, kw_only=True)
 class ActivationRow:
-    """The columns of `Activation`, by the same names and with the same values."""
+    """The columns of `Activation`, by the same names and with the same values.
+
+    :ivar sound: the row is as this core left it; one that is not reads as BLOCKED at best (D32)
+    """
 
     activation_id: str
     application_id: int
@@ -49,13 +54,19 @@ class ActivationRow:
     parent_activation_id: str | None = None
     transfer_type: str | None = None
     row_mac: str | None = None
+    sound: bool = True
 
     def columns(self) -> dict[str, Any]:
         """The values by their columns."""
         return {name: getattr(self, name) for name in COLUMNS}
 
 
-COLUMNS = tuple([each.name for each in fields(ActivationRow)])
+COLUMNS = tuple([each.name for each in fields(ActivationRow)][:-1])
+
+bound_content: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(
+    *[COLUMNS.index(name) for name in BOUND_COLUMNS]
+)
+"""What the MAC covers, out of `COLUMNS` as the database holds them; what a generation adds belongs here."""
 
 AnyActivation: TypeAlias = Activation | ActivationRow
 """In a session, or outside of one."""

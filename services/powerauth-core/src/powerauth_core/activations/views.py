@@ -7,10 +7,10 @@ from datetime import datetime
 from powerauth_contracts.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
 from powerauth_contracts.rest.activation_administration import ActivationHistoryItem, ActivationItem
 from powerauth_contracts.rest.activations import ActivationStatusResponse
-from powerauth_core.activations.models import Activation, ActivationHistory
-from powerauth_core.activations.reads import StoredActivation
+from powerauth_core.activations.models import ActivationHistory
 from powerauth_core.activations.rules import CREATED, REMOVED
 from powerauth_core.activations.status import FoundStatus, Known
+from powerauth_core.activations.stored import AnyActivation
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.values import SealedStatus
 
@@ -28,7 +28,7 @@ def status_answer(found: FoundStatus, max_failed_attempts: int) -> ActivationSta
     return _known(found.known, found.sealed)
 
 
-def activation_item(activation: Activation | StoredActivation, application_id: str) -> ActivationItem:
+def activation_item(activation: AnyActivation, application_id: str) -> ActivationItem:
     """One activation in a listing."""
     return ActivationItem(
         activation_id=activation.activation_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -140,9 +140,14 @@ _WHOLE_READERS = reading(OPERATION_COLUMNS, _READERS)
 _SHOWN_READERS = reading((*SHOWN_COLUMNS, _HAS_CODE), {**_READERS, _HAS_CODE: bool})
 
 
+def stored_operation(columns: Row, applications: Iterable[str]) -> StoredOperation:
+    """The operation in `OPERATION_COLUMNS` as the database holds them."""
+    return StoredOperation(OperationRow(*_WHOLE_READERS(columns)), tuple(sorted(applications)))
+
+
 def _stored(row: Row) -> StoredOperation:
     *columns, applications = row
-    return StoredOperation(OperationRow(*_WHOLE_READERS(columns)), tuple(sorted(stored_texts(applications))))
+    return stored_operation(columns, stored_texts(applications))
 
 
 def _shown(row: Row) -> ShownOperation:

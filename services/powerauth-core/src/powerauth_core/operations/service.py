@@ -252,7 +252,8 @@ async def _filter(
         application = await ports.application_cache.of_row(ports.database, activation.application_id)
         if application is None or application.application_id not in scope:
             activation = None
-    return ActivationFilter(activation_id, (activation.flags if activation is not None else None) or None)
+    flags = tuple(activation.flags or ()) if activation is not None else ()
+    return ActivationFilter(activation_id, flags or None)
 
 
 async def _lock_pending(

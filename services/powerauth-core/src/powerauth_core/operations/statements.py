@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from powerauth_contracts.enums import OperationStatus
 from powerauth_core.kernel.base import json_text
 from powerauth_core.operations.models import Operation, OperationApplication
+from powerauth_core.operations.reads import stored_operation
 from powerauth_core.operations.stored import (
     CHANGING_COLUMNS,
     OPERATION_COLUMNS,
     OperationRow,
     StoredOperation,
 )
-from powerauth_protocol.common.json_text import read_json
 from servicekit.additions import Additions, Target, json_cells
 
 _KINDS = {
@@ -48,9 +47,6 @@ _CHANGE = {
     **{name: _COLUMNS[name] for name in CHANGING_COLUMNS},
     "row_version": "xid",
 }
-_STATUS = OPERATION_COLUMNS.index("status")
-_JSON = tuple([OPERATION_COLUMNS.index(name) for name in ("parameters", "additional_data")])
-_STATUSES = {status.code: status for status in OperationStatus}
 
 
 def put_new(additions: Additions, operation: OperationRow, application_rids: Iterable[int]) -> None:
@@ -85,14 +81,7 @@ def changed_row(operation: OperationRow, version: int) -> Sequence[Any]:
 def stored(row: Mapping[str, Any]) -> StoredOperation:
     """An operation in a row of `READ`."""
     *columns, _, applications = row.values()
-    for number in _JSON:
-        columns[number] = _json(columns[number])
-    columns[_STATUS] = _STATUSES[columns[_STATUS]]
-    return StoredOperation(OperationRow(*columns), tuple(sorted(applications)))
-
-
-def _json(text: str | None) -> Any:
-    return read_json(text) if text and text.strip() else None
+    return stored_operation(columns, applications)
 
 
 def _written(operation: OperationRow, name: str) -> Any:

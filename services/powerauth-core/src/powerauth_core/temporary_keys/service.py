@@ -7,8 +7,9 @@ import uuid
 from powerauth_contracts import moments
 from powerauth_contracts.enums import ActivationProtocol
 from powerauth_core.activations import reads as activations
-from powerauth_core.activations.reads import ApplicationIds, StoredActivation
+from powerauth_core.activations.reads import ApplicationIds
 from powerauth_core.activations.rules import Call, permits
+from powerauth_core.activations.stored import ActivationRow
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
@@ -100,7 +101,7 @@ async def _supported_application(
 
 async def _activation(
     ports: Ports, activation_id: str | None, application: ApplicationFacts
-) -> StoredActivation | None:
+) -> ActivationRow | None:
     if activation_id is None:
         return None
     activation = await activations.find(ports.database.fetch, ports.row_macs, activation_id)
