@@ -121,13 +121,12 @@ async def test_what_a_process_knows_of_templates_is_as_new_as_their_last_change(
     """Here with the commit; elsewhere as soon as the event arrives."""
 
     async def known(to: Core) -> Template | None:
-        async with to.database.read() as session:
-            return await to.template_cache.by_name(session, "payment")
+        return await to.template_cache.of_name(to.database, "payment")
 
     assert await known(core) is None
     created = await api.ok("operation/template/create", **TEMPLATE)
     first = await known(core)
-    assert first is await known(core) is core.template_cache.known("payment")
+    assert first is await known(core)
     for operation_type in ("second", "third"):
         await api.ok(
             "operation/template/update",
@@ -137,10 +136,10 @@ async def test_what_a_process_knows_of_templates_is_as_new_as_their_last_change(
         assert found is not None
         assert found.operation_type == operation_type
     other = await start_core()
-    await known(other)
+    before = await known(other)
     await other.bus.publish(Event.create(events.TEMPLATE_CHANGED, events.SOURCE, "payment", {}))
     await other.bus.drain()
-    assert other.template_cache.known("payment") is None
+    assert (await known(other), await known(other) is before) == (before, False)
     await api.ok("operation/template/remove", id=created["id"])
     assert await known(core) is None
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from powerauth_contracts.enums import OperationStatus
-from powerauth_core.activations import repository as activations
-from powerauth_core.applications.cache import ApplicationIdentity
+from powerauth_core.activations import reads as activations
+from powerauth_core.activations.stored import ActivationRow
 from powerauth_core.kernel.errors import (
     InvalidApplication,
     InvalidRequest,
@@ -17,13 +17,11 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.operations import proximity
 from powerauth_core.operations.creator import Creation, new_id
-from powerauth_core.operations.ports import CreationPorts
+from powerauth_core.operations.ports import CreationPorts, Ports, ReadingPorts
 from powerauth_core.operations.stored import OperationRow, StoredOperation
-from powerauth_core.settings import ProtocolSettings
 from powerauth_core.templates.cache import Template
 from powerauth_core.templates.rules import has_forbidden_characters, missing_parameters, render
 from servicekit import clock
-from servicekit.database import Database
 
 _LAST_MOMENT = datetime(9999, 12, 31)
 
@@ -60,80 +58,57 @@ async def create(ports: CreationPorts, wanted: NewOperation, scope: Sequence[str
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     :raises TokenNotGenerated: every generated id was taken
     """
-    user_id = await _owner(ports.database, wanted, scope)
-    template, applications = await _foundations(ports, wanted)
-    return await ports.operation_creator.store(
-        _creation(ports.settings, wanted, user_id, template, applications, scope)
-    )
-
-
-def rids_of(
-    application_ids: Sequence[str],
-    found: Sequence[ApplicationIdentity | None],
-    scope: Sequence[str] | None,
-) -> list[int]:
-    """Row ids of named applications.
-
-    :param found: what is known by each of the names
-    :param scope: the applications that the caller may touch, None = all
-    :raises InvalidApplication: one is unknown, out of scope or named twice
-    """
-    if len(set(application_ids)) != len(application_ids):
-        raise InvalidApplication()
-    if scope is not None and not set(application_ids) <= set(scope):
-        raise InvalidApplication()
-    rids = [each.application_rid for each in found if each is not None]
-    if len(rids) != len(application_ids):
-        raise InvalidApplication()
-    return rids
-
-
-async def _foundations(
-    ports: CreationPorts, wanted: NewOperation
-) -> tuple[Template | None, Sequence[ApplicationIdentity | None]]:
-    """Template and applications as far as they exist, read only if they are not known."""
-    template = ports.template_cache.known(wanted.template_name)
-    applications = [ports.application_cache.known_by_id(each) for each in wanted.applications]
-    if template is not None and None not in applications:
-        return template, applications
-    async with ports.database.read() as session:
-        template = await ports.template_cache.by_name(session, wanted.template_name)
-        # Each of them once, however often it is named.
-        ids = dict.fromkeys(wanted.applications)
-        found = {each: await ports.application_cache.by_id(session, each) for each in ids}
-    return template, [found[each] for each in wanted.applications]
-
-
-async def _owner(database: Database, wanted: NewOperation, scope: Sequence[str] | None) -> str | None:
-    if wanted.activation_id is None:
-        return wanted.user_id
-    async with database.read() as session:
-        activation = await activations.find(session, wanted.activation_id, scope)
-    if activation is None or wanted.user_id not in (None, activation.user_id):
-        raise InvalidRequest("requestObject.activationId - must belong to the user")
-    return activation.user_id
-
-
-def _creation(
-    settings: ProtocolSettings,
-    wanted: NewOperation,
-    user_id: str | None,
-    template: Template | None,
-    applications: Sequence[ApplicationIdentity | None],
-    scope: Sequence[str] | None,
-) -> Creation:
-    """The checks, in the order of §19.2, and what is to be stored; without I/O."""
+    user_id = await _owner(ports, wanted, scope)
     now = clock.now()
     _check_parameters(wanted.parameters)
     if wanted.expires is not None and wanted.expires < now:
         raise InvalidRequest("requestObject.timestampExpires - must not be in the past")
+    template = await ports.template_cache.of_name(ports.database, wanted.template_name)
     if template is None:
         raise TemplateNotFound()
-    rids = rids_of(wanted.applications, applications, scope)
-    if settings.require_operation_parameters:
+    rids = await rids_of(ports, wanted.applications, scope)
+    if ports.settings.require_operation_parameters:
         _check_completeness(template.data_template, wanted.parameters)
-    row = _new(wanted, template, user_id, now)
-    return Creation(StoredOperation(row, tuple(sorted(wanted.applications))), rids)
+    operation = StoredOperation(_new(wanted, template, user_id, now), tuple(sorted(wanted.applications)))
+    return await ports.operation_creator.store(Creation(operation, rids))
+
+
+async def rids_of(ports: Ports, application_ids: Sequence[str], scope: Sequence[str] | None) -> list[int]:
+    """Row ids of named applications.
+
+    :param scope: the applications that the caller may touch, None = all
+    :raises InvalidApplication: one is unknown, out of scope or named twice
+    """
+    names = set(application_ids)
+    if len(names) != len(application_ids) or (scope is not None and not names.issubset(scope)):
+        raise InvalidApplication()
+    rids = []
+    for application_id in application_ids:
+        application = await ports.application_cache.of_id(ports.database, application_id)
+        if application is None:
+            raise InvalidApplication()
+        rids.append(application.application_rid)
+    return rids
+
+
+async def activation_in_scope(
+    ports: ReadingPorts, activation_id: str, scope: Sequence[str] | None
+) -> ActivationRow | None:
+    """The activation as it is now; None if it is unknown or out of scope."""
+    activation = await activations.find(ports.database.fetch, ports.row_macs, activation_id)
+    if activation is None or scope is None:
+        return activation
+    application = await ports.application_cache.of_row(ports.database, activation.application_id)
+    return activation if application is not None and application.application_id in scope else None
+
+
+async def _owner(ports: ReadingPorts, wanted: NewOperation, scope: Sequence[str] | None) -> str | None:
+    if wanted.activation_id is None:
+        return wanted.user_id
+    activation = await activation_in_scope(ports, wanted.activation_id, scope)
+    if activation is None or wanted.user_id not in (None, activation.user_id):
+        raise InvalidRequest("requestObject.activationId - must belong to the user")
+    return activation.user_id
 
 
 def _check_parameters(parameters: Mapping[str, str | None]) -> None:

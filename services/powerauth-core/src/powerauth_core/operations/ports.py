@@ -18,7 +18,7 @@ class ReadingPorts(Ports, WithRowMacs, Protocol):
     """What hot reads take."""
 
 
-class CreationPorts(Ports, WithTemplates, Protocol):
+class CreationPorts(ReadingPorts, WithTemplates, Protocol):
     """What making an operation takes."""
 
     @property

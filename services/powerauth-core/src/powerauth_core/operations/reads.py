@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,7 +27,9 @@ _APPLICATIONS = (
     "(SELECT json_agg(p.name)::text FROM pa_operation_application l JOIN pa_application p"
     " ON p.id = l.application_id WHERE l.operation_id = o.id)"
 )
-_WHOLE = f"SELECT {', '.join([f'o.{name}' for name in OPERATION_COLUMNS])}, {_APPLICATIONS} {_FROM}"
+WHOLE = f"{', '.join([f'o.{name}' for name in OPERATION_COLUMNS])}, {_APPLICATIONS}"
+"""What `stored` takes of ``pa_operation o``."""
+_WHOLE = f"SELECT {WHOLE} {_FROM}"
 _SHOWN = f"SELECT {', '.join([f'o.{name}' for name in SHOWN_COLUMNS])}, o.totp_seed IS NOT NULL {_FROM}"
 _LINKED = "EXISTS (SELECT 1 FROM pa_operation_application l WHERE l.operation_id = o.id AND l.application_id"
 _IN_ANY = f"{_LINKED} IN (SELECT value::bigint FROM jsonb_array_elements_text($2)))"
@@ -69,7 +71,7 @@ PAGE_OF_EXTERNAL_ID = Read(
 async def find(fetch: Fetch, operation_id: str, scope: Sequence[str] | None = None) -> StoredOperation | None:
     """The operation without a lock; None if unknown or outside the scope."""
     rows = await fetch(FIND, operation_id, scope)
-    return _stored(rows[0]) if rows else None
+    return stored(rows[0]) if rows else None
 
 
 async def page_of_user(
@@ -91,7 +93,7 @@ async def page_of_user(
         rows = await fetch(PAGE_OF_USER, *found, *_limits(page))
     else:
         rows = await fetch(PENDING_OF_USER, *found, pending_at, *_limits(page))
-    return [_stored(row) for row in rows]
+    return [stored(row) for row in rows]
 
 
 async def shown_to(
@@ -107,23 +109,23 @@ async def page_of_external_id(
 ) -> list[StoredOperation]:
     """Operations with this external id in any of the applications, newest first."""
     rows = await fetch(PAGE_OF_EXTERNAL_ID, external_id, list(application_rids), *_limits(page))
-    return [_stored(row) for row in rows]
+    return [stored(row) for row in rows]
 
 
 def _limits(page: Page) -> tuple[int, int]:
     return page.size, page.number * page.size
 
 
-def _parameters(stored: str) -> dict[str, str | None] | None:
+def _parameters(text: str) -> dict[str, str | None] | None:
     """Texts, and nothing else since this core writes them; the original may have left numbers."""
-    found = from_json(stored) if stored.strip() else None
+    found = from_json(text) if text.strip() else None
     if found is None or set(map(type, found.values())) <= {str}:
         return found
-    return {name: characters(value) for name, value in read_json(stored).items()}  # type: ignore[misc]
+    return {name: characters(value) for name, value in read_json(text).items()}  # type: ignore[misc]
 
 
-def _json(stored: str) -> Any:
-    return read_json(stored) if stored.strip() else None
+def _json(text: str) -> Any:
+    return read_json(text) if text.strip() else None
 
 
 _STATUS = {each.code: each for each in OperationStatus}
@@ -140,14 +142,10 @@ _WHOLE_READERS = reading(OPERATION_COLUMNS, _READERS)
 _SHOWN_READERS = reading((*SHOWN_COLUMNS, _HAS_CODE), {**_READERS, _HAS_CODE: bool})
 
 
-def stored_operation(columns: Row, applications: Iterable[str]) -> StoredOperation:
-    """The operation in `OPERATION_COLUMNS` as the database holds them."""
-    return StoredOperation(OperationRow(*_WHOLE_READERS(columns)), tuple(sorted(applications)))
-
-
-def _stored(row: Row) -> StoredOperation:
+def stored(row: Row) -> StoredOperation:
+    """The operation in a row of `WHOLE`."""
     *columns, applications = row
-    return stored_operation(columns, stored_texts(applications))
+    return StoredOperation(OperationRow(*_WHOLE_READERS(columns)), tuple(sorted(stored_texts(applications))))
 
 
 def _shown(row: Row) -> ShownOperation:

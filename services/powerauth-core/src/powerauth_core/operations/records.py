@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.kernel.changes import Listeners
-from powerauth_core.operations import repository, statements
+from powerauth_core.operations import reads, repository, statements
 from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.operations.transitions import Transition
 from powerauth_core.operations.writing import write
@@ -35,10 +35,10 @@ class OperationRecords:
     async def read(self, driver: Any, record_ids: Collection[str]) -> Found:
         """See `Records.read`."""
         rows = await driver.fetch(statements.READ, list(record_ids))
-        found = Found(
-            {row["id"]: statements.stored(row) for row in rows},
-            {row["id"]: row["row_version"] for row in rows},
-        )
+        found = Found({}, {})
+        for version, *columns in rows:
+            operation = reads.stored(columns)
+            found.records[operation.id], found.versions[operation.id] = operation, version
         applications = {each for operation in found.records.values() for each in operation.applications}
         if not self._listeners.subscriptions.knows(applications):
             async with self._database.read() as session:

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
-from powerauth_core.activations import reads as activations
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.errors import (
     InvalidApplication,
@@ -21,7 +20,7 @@ from powerauth_core.kernel.errors import (
 )
 from powerauth_core.kernel.paging import Page
 from powerauth_core.operations import proximity, reads, repository, rules, transitions
-from powerauth_core.operations.creation import rids_of
+from powerauth_core.operations.creation import activation_in_scope, rids_of
 from powerauth_core.operations.ports import Ports, ReadingPorts
 from powerauth_core.operations.rules import ApprovalAttempt
 from powerauth_core.operations.stored import ActivationFilter, StoredOperation
@@ -93,7 +92,7 @@ async def list_of_user(
     return await reads.page_of_user(
         ports.database.fetch,
         user_id,
-        await _rids(ports, applications, scope),
+        await rids_of(ports, applications, scope),
         page,
         seen_by=await _filter(ports, activation_id, scope),
         pending_at=pending_at,
@@ -107,7 +106,7 @@ async def list_external(
 
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     """
-    rids = await _rids(ports, applications, scope)
+    rids = await rids_of(ports, applications, scope)
     return await reads.page_of_external_id(ports.database.fetch, external_id, rids, page)
 
 
@@ -236,24 +235,14 @@ async def expire_operations(database: Database, listeners: Listeners, limit: int
     return len(overdue)
 
 
-async def _rids(ports: Ports, application_ids: Sequence[str], scope: Sequence[str] | None) -> list[int]:
-    found = [await ports.application_cache.of_id(ports.database, each) for each in application_ids]
-    return rids_of(application_ids, found, scope)
-
-
 async def _filter(
     ports: ReadingPorts, activation_id: str | None, scope: Sequence[str] | None
 ) -> ActivationFilter | None:
     """An activation without flags, or an unknown one, sees operations with any flag (§19.6)."""
     if activation_id is None:
         return None
-    activation = await activations.find(ports.database.fetch, ports.row_macs, activation_id)
-    if activation is not None and scope is not None:
-        application = await ports.application_cache.of_row(ports.database, activation.application_id)
-        if application is None or application.application_id not in scope:
-            activation = None
-    flags = tuple(activation.flags or ()) if activation is not None else ()
-    return ActivationFilter(activation_id, flags or None)
+    activation = await activation_in_scope(ports, activation_id, scope)
+    return ActivationFilter(activation_id, (activation.flags if activation is not None else None) or None)
 
 
 async def _lock_pending(

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 from powerauth_core.kernel.base import json_text
 from powerauth_core.operations.models import Operation, OperationApplication
-from powerauth_core.operations.reads import stored_operation
-from powerauth_core.operations.stored import (
-    CHANGING_COLUMNS,
-    OPERATION_COLUMNS,
-    OperationRow,
-    StoredOperation,
-)
+from powerauth_core.operations.reads import WHOLE
+from powerauth_core.operations.stored import CHANGING_COLUMNS, OPERATION_COLUMNS, OperationRow
 from servicekit.additions import Additions, Target, json_cells
 
 _KINDS = {
@@ -34,13 +29,9 @@ _NEW_LINKS = Target(
     OperationApplication.__tablename__, {"application_id": "bigint", "operation_id": "varchar"}
 )
 
-_SELECTED = ", ".join([f"o.{name}" for name in OPERATION_COLUMNS])
 # `xmin` is the transaction that wrote this version of the row: it tells whether the row is still the same.
-READ = f"""SELECT {_SELECTED}, o.xmin AS row_version, ARRAY(
-    SELECT p.name FROM pa_operation_application l JOIN pa_application p ON p.id = l.application_id
-    WHERE l.operation_id = o.id) AS applications
-FROM pa_operation o WHERE o.id = ANY($1::varchar[])"""  # noqa: S608 our names
-"""The operations with these ids (PostgreSQL)."""
+READ = f"SELECT o.xmin, {WHOLE} FROM pa_operation o WHERE o.id = ANY($1::varchar[])"  # noqa: S608 our names
+"""Version and columns of operations (PostgreSQL)."""
 
 _CHANGE = {
     "id": "varchar",
@@ -76,12 +67,6 @@ def changed_row(operation: OperationRow, version: int) -> Sequence[Any]:
     :param version: of the row that it replaces
     """
     return [operation.id, *[_written(operation, name) for name in CHANGING_COLUMNS], version]
-
-
-def stored(row: Mapping[str, Any]) -> StoredOperation:
-    """An operation in a row of `READ`."""
-    *columns, _, applications = row.values()
-    return stored_operation(columns, applications)
 
 
 def _written(operation: OperationRow, name: str) -> Any:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.templates import repository
 from powerauth_core.templates.models import OperationTemplate
 from servicekit.caching import Cache
+from servicekit.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +43,6 @@ class TemplateCache:
         """
         self._by_name: Cache[str, Template] = Cache(capacity, seconds)
 
-    def known(self, name: str) -> Template | None:
-        """The template with this name, if it need not be read."""
-        return self._by_name.get(name)
-
     async def by_name(self, session: AsyncSession, name: str) -> Template | None:
         """The template with this name; None if there is none."""
 
@@ -54,6 +51,14 @@ class TemplateCache:
             return None if found is None else _template(found)
 
         return await self._by_name.load(name, load)
+
+    async def of_name(self, database: Database, name: str) -> Template | None:
+        """`by_name` for who has no session: opens one only if it has to be read."""
+        known = self._by_name.get(name)
+        if known is not None:
+            return known
+        async with database.read() as session:
+            return await self.by_name(session, name)
 
     def clear(self) -> None:
         """Forget everything; called when any template changed."""

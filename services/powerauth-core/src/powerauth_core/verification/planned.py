@@ -23,8 +23,8 @@ class Found:
     :ivar versions: of their rows, by id
     """
 
-    records: Mapping[str, Any]
-    versions: Mapping[str, int]
+    records: dict[str, Any]
+    versions: dict[str, int]
 
 
 class Records(Protocol):
