@@ -242,7 +242,8 @@ async def _filter(
     if activation_id is None:
         return None
     activation = await activation_in_scope(ports, activation_id, scope)
-    return ActivationFilter(activation_id, (activation.flags if activation is not None else None) or None)
+    flags = () if activation is None else tuple(activation.flags or ())
+    return ActivationFilter(activation_id, flags or None)
 
 
 async def _lock_pending(
