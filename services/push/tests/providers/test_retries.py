@@ -101,6 +101,9 @@ class Scripted:
         self.deliveries: list[UUID] = []
         self.closed = False
 
+    def lane(self, device: Device) -> str:
+        return device.token
+
     async def send(self, message: Message, device: Device, delivery: UUID) -> Outcome:
         self.deliveries.append(delivery)
         return self.outcomes.popleft()
@@ -151,6 +154,15 @@ async def test_nothing_is_sent_after_its_end_nor_kept_for_then() -> None:
     assert await courier.deliver(over, DEVICE, uuid4()) == delivery.EXPIRED
     assert provider.deliveries == []
     assert await courier.deliver(ends_soon, DEVICE, uuid4()) == delivery.EXPIRED
+
+
+async def test_trouble_with_one_service_of_a_provider_holds_up_no_other() -> None:
+    provider = Scripted(bad_credentials("BadEnvironmentKeyIdInToken"), SENT)
+    courier = Courier(provider, "bank", AT_ONCE, Gate())
+    for device, verdict in (("sandbox", Verdict.BAD_CREDENTIALS), ("production", Verdict.SENT)):
+        assert (await courier.deliver(MESSAGE, Device(device), uuid4())).verdict is verdict
+    assert (await courier.deliver(MESSAGE, Device("sandbox"), uuid4())).verdict is Verdict.BAD_CREDENTIALS
+    assert not provider.outcomes
 
 
 async def test_bad_credentials_are_told_once_and_cause_no_storm(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,11 +47,13 @@ class ApnsClient:
         self._topic = (b"apns-topic", bundle.encode())
         self._heads = {environment: _head(sender) for environment, sender in senders.items()}
 
+    def lane(self, device: Device) -> str:
+        """See `Provider.lane`; a key can be good for one of Apple's services alone."""
+        return str(self._environment_of(device))
+
     async def send(self, message: Message, device: Device, delivery: UUID) -> Outcome:
         """See `Provider.send`; `apns-id` names the delivery."""
-        environment = resolved_environment(
-            device.environment, self._environment, use_development=self._use_development
-        )
+        environment = self._environment_of(device)
         token = payloads.hexadecimal(device.token)
         if environment is None or environment not in self._senders:
             return failed("environment not served")
@@ -70,6 +72,11 @@ class ApnsClient:
         """See `Provider.close`."""
         for sender in self._senders.values():
             await sender.close(grace_seconds)
+
+    def _environment_of(self, device: Device) -> Environment | None:
+        return resolved_environment(
+            device.environment, self._environment, use_development=self._use_development
+        )
 
     async def _send(self, sender: Http2Sender, headers: list[Header], body: bytes, device: Device) -> Outcome:
         authorization = self._tokens.current() if self._tokens is not None else None

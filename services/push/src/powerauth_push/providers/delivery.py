@@ -111,7 +111,8 @@ class Courier:
 
     async def _attempt(self, message: Message, device: Device, delivery: UUID) -> Outcome:
         begun = monotonic()
-        refusal = self._gate.refusal(begun)
+        lane = self._provider.lane(device)
+        refusal = self._gate.refusal(begun, lane)
         if refusal is not None:
             return refusal
         outcome = await self._provider.send(message, device, delivery)
@@ -119,7 +120,7 @@ class Courier:
         self._outcomes[outcome.verdict].inc()
         self._seconds.observe(now - begun)
         held = self._gate.why is not None
-        if self._gate.settle(outcome, begun, now):
+        if self._gate.settle(outcome, begun, now, lane):
             self._alarm(outcome)
         if held is not (self._gate.why is not None):
             self._held.set(not held)

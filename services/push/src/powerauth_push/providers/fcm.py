@@ -39,6 +39,10 @@ class FcmClient:
             (b"content-type", b"application/json"),
         ]
 
+    def lane(self, device: Device) -> str:
+        """See `Provider.lane`; there is one."""
+        return ""
+
     async def send(self, message: Message, device: Device, delivery: UUID) -> Outcome:
         """See `Provider.send`; Google knows no name for a delivery."""
         now = clock.now()

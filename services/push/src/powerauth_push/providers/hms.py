@@ -33,6 +33,10 @@ class HmsClient:
         self._style = style
         self._proven = False
 
+    def lane(self, device: Device) -> str:
+        """See `Provider.lane`; there is one."""
+        return ""
+
     async def send(self, message: Message, device: Device, delivery: UUID) -> Outcome:
         """See `Provider.send`; Huawei knows no name for a delivery."""
         now = clock.now()

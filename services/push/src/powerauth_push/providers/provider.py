@@ -18,6 +18,10 @@ class Provider(Protocol):
 
     name: str
 
+    def lane(self, device: Device) -> str:
+        """Which of the provider's services a device is reached by: each has troubles of its own."""
+        ...
+
     async def send(self, message: Message, device: Device, delivery: UUID) -> Outcome:
         """Try once; ends in time, and never raises for what the other side does.
 
