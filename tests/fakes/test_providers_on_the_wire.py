@@ -31,7 +31,7 @@ from powerauth_cli.fakes.wire import Fault, Reply
 from powerauth_push.providers.credentials import ApnsCredentials, apns_key, fcm_account, hms_client
 from powerauth_push.providers.delivery import Courier, RetryPolicy
 from powerauth_push.providers.gate import Gate, GatePolicy
-from powerauth_push.providers.messages import Device, Environment, Message, Priority
+from powerauth_push.providers.messages import Content, Device, Environment, Message, Priority
 from powerauth_push.providers.network import ClientCertificate, Proxy
 from powerauth_push.providers.outcomes import SENT, Outcome, Verdict
 from servicekit import clock
@@ -131,6 +131,23 @@ async def test_what_is_no_business_of_a_provider_is_not_sent(bank: Bank, fakes: 
 async def test_too_large_for_the_others_too(bank: Bank, name: str) -> None:
     large = replace(MESSAGE, content=replace(MESSAGE.content, extras={"x": "y" * 4096}))
     assert await verdict(bank, name, message=large) is Verdict.FAILED
+
+
+NASTY = (" a", "a ", "a\r\nb: c", "\x00", "\t", "\x7f", "é", "\u2028", "😀" * 20, "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_text_costs_more_than_its_message(bank: Bank, fakes: FakeProviders, name: str) -> None:
+    for text in NASTY:
+        content = Content(
+            *(text, text, (text,), text, text, (text,), text, 1, text, text, text), extras={text: text}
+        )
+        for message in (Message(content), Message(content, silent=True)):
+            device = Device(f"{TOKEN}{text}" if name == "apns" else TOKEN, Environment.PRODUCTION)
+            outcome = await send(getattr(bank, name), message, device)
+            assert outcome.verdict in (Verdict.SENT, Verdict.FAILED), (text, outcome)
+    assert fakes.production.seen.broken == fakes.fcm.seen.broken == []
+    assert fakes.production.seen.connections + fakes.fcm.seen.connections <= 1
 
 
 async def test_one_provider_token_for_all_connections_and_applications(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from servicekit import clock
 
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 _DEFAULT_SECONDS = 3600
+_TOKEN = re.compile(r"[!-~]{1,8192}")
 _REFUSALS = {
     "invalid_client",
     "invalid_grant",
@@ -43,7 +45,7 @@ async def fetch_token(http: Http1Client, url: str, form: Mapping[str, str]) -> A
         raise NoToken(_later(f"token endpoint: {failure.reason}")) from None
     members = json_object(answer.body)
     token, seconds = members.get("access_token"), members.get("expires_in", _DEFAULT_SECONDS)
-    if 200 <= answer.status < 300 and isinstance(token, str) and token.isascii() and token.isprintable():
+    if 200 <= answer.status < 300 and isinstance(token, str) and _TOKEN.fullmatch(token):
         whole = isinstance(seconds, int) and not isinstance(seconds, bool)
         return AccessToken.lasting(token, seconds if whole else _DEFAULT_SECONDS)
     raise NoToken(_refusal(answer, members.get("error")))

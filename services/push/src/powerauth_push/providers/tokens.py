@@ -95,6 +95,7 @@ class RenewedToken:
             return token
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew(), name="renew access token")
+            self._renewal.add_done_callback(_heard)
         return await asyncio.shield(self._renewal)
 
     def refused(self, token: AccessToken) -> None:
@@ -118,6 +119,12 @@ class RenewedToken:
         finally:
             self._renewal = None
         return self._token
+
+
+def _heard(renewal: asyncio.Task[AccessToken]) -> None:
+    """Whoever waited for it may be gone."""
+    if not renewal.cancelled():
+        renewal.exception()
 
 
 def google_assertion(account: str, key_id: str, key: rsa.RSAPrivateKey, audience: str) -> str:

@@ -12,6 +12,8 @@ from powerauth_push.providers.messages import Content, Message, Priority
 MAX_PAYLOAD_BYTES = 4096
 MAX_COLLAPSE_ID_BYTES = 64
 _IMMEDIATELY, _POWER_SAVING = "10", "5"
+_HEADER = re.compile("[!-~]+(?: +[!-~]+)*")
+"""What may stand in a header: a blank at either end would cost the connection."""
 _NOT_HEXADECIMAL = re.compile("[^0-9a-fA-F]+")
 _APS = "aps"
 
@@ -39,7 +41,7 @@ def expiration(content: Content) -> str:
 def collapse_id(content: Content) -> str | None:
     """`apns-collapse-id`; None without one that Apple takes."""
     key = content.collapse_key
-    return key if key and len(key.encode()) <= MAX_COLLAPSE_ID_BYTES and key.isprintable() else None
+    return key if key and len(key) <= MAX_COLLAPSE_ID_BYTES and _HEADER.fullmatch(key) else None
 
 
 def aps(message: Message, *, empty_alert: bool = False) -> dict[str, Any]:
