@@ -141,6 +141,7 @@ async def test_a_stall_ends_in_time_and_nothing_was_done(
     results = await sender.send_all(numbered(30, 3000))
     assert {type(result) for result in results} == {Unsent}
     assert not echo.bodies
+    assert server.seen.most_at_a_time == 1, "no others were begun that could only wait"
     server.manners.window, server.manners.reading = 65_535, True
     await eventually(lambda: not server.connections)
     await sender.close()

@@ -58,7 +58,7 @@ def test_gate_closes_again_by_a_single_failure() -> None:
 def test_gate_closes_at_once_for_what_concerns_all(outcome: Outcome, seconds: float) -> None:
     closed = gate()
     assert closed.settle(outcome, 100, 100)
-    assert closed.refusal(101) == replace(outcome, retry_after=seconds - 1)
+    assert closed.refusal(101) == replace(outcome, verdict=Verdict.LATER, retry_after=seconds - 1)
 
 
 def test_gate_stays_open_for_what_concerns_one_message_or_device() -> None:
@@ -161,14 +161,17 @@ async def test_trouble_with_one_service_of_a_provider_holds_up_no_other() -> Non
     courier = Courier(provider, "bank", AT_ONCE, Gate())
     for device, verdict in (("sandbox", Verdict.BAD_CREDENTIALS), ("production", Verdict.SENT)):
         assert (await courier.deliver(MESSAGE, Device(device), uuid4())).verdict is verdict
-    assert (await courier.deliver(MESSAGE, Device("sandbox"), uuid4())).verdict is Verdict.BAD_CREDENTIALS
+    assert (await courier.deliver(MESSAGE, Device("sandbox"), uuid4())).verdict is Verdict.LATER
     assert not provider.outcomes
 
 
 async def test_bad_credentials_are_told_once_and_cause_no_storm(capsys: pytest.CaptureFixture[str]) -> None:
     provider = Scripted(bad_credentials("InvalidProviderToken"))
     courier = Courier(provider, "bank", AT_ONCE, Gate())
-    verdicts = {(await courier.deliver(MESSAGE, DEVICE, uuid4())).verdict for _ in range(50)}
-    assert verdicts == {Verdict.BAD_CREDENTIALS}
+    assert (await courier.deliver(MESSAGE, DEVICE, uuid4())).verdict is Verdict.BAD_CREDENTIALS
+    waiting = [await courier.deliver(MESSAGE, DEVICE, uuid4()) for _ in range(50)]
+    assert {(outcome.verdict, outcome.reason) for outcome in waiting} == {
+        (Verdict.LATER, "InvalidProviderToken")
+    }
     assert len(provider.deliveries) == 1
     assert capsys.readouterr().out.count("push credentials refused") == 1

@@ -67,7 +67,9 @@ class Courier:
             "push_provider_seconds", "Time of an attempt until its outcome", ["provider"]
         ).labels(name)
         self._held = metrics.gauge(
-            "push_provider_held", "1 while nothing is sent for an application", ["provider", "application"]
+            "push_provider_held",
+            "1 while a provider, or one of its services, is left alone for an application",
+            ["provider", "application"],
         ).labels(name, application)
         self._held.set(0)
 
@@ -85,7 +87,7 @@ class Courier:
         :param delivery: of this message to this device, the same each time that it is tried
         :param attempts_before: of earlier deliveries of it; pauses grow with all
         :param at_most_once: what may have arrived is not sent again
-        :return: with `LATER` always a `retry_after`; `uncertain` if any attempt was
+        :return: `uncertain` if any attempt was; with `LATER` a `retry_after`, unless that would be twice
         """
         content = message.content
         uncertain = False

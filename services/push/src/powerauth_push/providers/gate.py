@@ -60,12 +60,16 @@ class Gate:
         return next((lane.why for lane in self._lanes.values() if lane.why is not None), None)
 
     def refusal(self, now: float, lane: str = "") -> Outcome | None:
-        """What becomes of a message that is not sent; None: it may be. After that, tell the outcome."""
+        """What becomes of a message that is not sent; None: it may be. After that, tell the outcome.
+
+        It is to come again, also when credentials were refused: they may be mended before its end.
+        """
         known = self._lanes[lane]
         if known.why is None:
             return None
         if now < known.until:
-            return replace(known.why, retry_after=known.until - now, uncertain=False)
+            left = known.until - now
+            return replace(known.why, verdict=Verdict.LATER, retry_after=left, uncertain=False)
         known.until = now + self._pause(self.policy.pause_seconds)
         return None
 

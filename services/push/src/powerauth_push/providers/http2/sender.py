@@ -113,12 +113,10 @@ class Http2Sender:
     def _pump(self) -> None:
         """Send what waits as far as there is room, and make room."""
         for connection in self._connections:
-            room = connection.capacity if self._waiting else 0
-            while room and self._waiting:
+            while self._waiting and connection.capacity:
                 sending = self._waiting.popleft()
                 if not sending.done.done():
                     self._begin(connection, sending)
-                    room -= 1
         if self._waiting:
             self._make_room()
 

@@ -88,6 +88,7 @@ class Http2Transport(asyncio.Protocol):
     def abort(self, reason: str) -> None:
         """Close at once."""
         self._reason = reason
+        self._connection.accepting = False
         if self._socket is not None:
             self._socket.abort()
 
