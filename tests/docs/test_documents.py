@@ -124,7 +124,8 @@ def test_every_command_that_is_named_exists() -> None:
 
 
 def exists(prefix: str, name: str) -> bool:
-    return name.removesuffix(FILE_SUFFIX).lower() in SETTINGS[prefix].model_fields
+    known = SETTINGS[prefix].model_fields
+    return name.lower() in known or name.removesuffix(FILE_SUFFIX).lower() in known
 
 
 def test_every_variable_that_is_named_is_a_setting() -> None:

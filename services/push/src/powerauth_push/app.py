@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import cache, partial
-from uuid import UUID
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
@@ -14,7 +13,6 @@ from starlette.middleware import Middleware
 from powerauth_push import adoption
 from powerauth_push.applications.known import ApplicationNumbers
 from powerauth_push.applications.routes import router as applications_router
-from powerauth_push.applications.secrets import Credentials
 from powerauth_push.callers.door import CallerAuthentication
 from powerauth_push.callers.service import CallerCache
 from powerauth_push.campaigns import repository as campaigns
@@ -23,17 +21,16 @@ from powerauth_push.campaigns.stream import CampaignStream
 from powerauth_push.cipher import SecretCipher
 from powerauth_push.container import Push
 from powerauth_push.core_client import CoreClient
+from powerauth_push.couriers import Couriers
 from powerauth_push.devices.routes import router as devices_router
 from powerauth_push.dispatch import repository as messages
 from powerauth_push.dispatch.dispatcher import Dispatcher
-from powerauth_push.dispatch.senders import Sender, SenderFactory, Senders
+from powerauth_push.dispatch.senders import SenderFactory, Senders
 from powerauth_push.errors import PUSH_FAMILY
 from powerauth_push.events import service as events
 from powerauth_push.inbox.routes import router as inbox_router
 from powerauth_push.messages.routes import router as messages_router
 from powerauth_push.migrations import SCRIPT_LOCATION
-from powerauth_push.providers.messages import Device, Message
-from powerauth_push.providers.outcomes import Outcome, failed
 from powerauth_push.settings import PushSettings
 from powerauth_push.statements import repository as statements
 from powerauth_push.statements.service import Statements
@@ -124,9 +121,7 @@ def build(
         )
     )
     cipher = SecretCipher(settings.master_key)
-    senders = Senders(
-        database, cipher, factory or provider_factory(settings), settings.clients_cache_refresh_seconds
-    )
+    senders = Senders(database, cipher, factory or Couriers(settings), settings.clients_cache_refresh_seconds)
     dispatcher = Dispatcher(settings, database, senders, campaigns.count)
     return Push(
         settings=settings,
@@ -225,25 +220,3 @@ async def _forget_messages(push: Push) -> None:
 async def _forget_statements(push: Push) -> None:
     async with push.database.transaction() as session:
         await statements.forget_before(session, clock.now() - timedelta(minutes=1))
-
-
-def provider_factory(settings: PushSettings) -> SenderFactory:
-    """What sends to the real providers."""
-    return Unconnected()
-
-
-class Unconnected:
-    """Sends nothing: there is no way to a provider."""
-
-    def make(self, application: str, provider: str, credentials: Credentials) -> Sender:
-        """A sender whose messages fail."""
-        return self
-
-    async def deliver(
-        self, message: Message, device: Device, delivery: UUID, attempts_before: int = 0
-    ) -> Outcome:
-        """It fails."""
-        return failed("no provider")
-
-    async def close(self, grace_seconds: float = 0.0) -> None:
-        """There is nothing to close."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from powerauth_push.start_rules import RULES
+from powerauth_push.providers.network import Proxy
+from powerauth_push.start_rules import PROVIDER_RULES, RULES
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings, ServiceUrl
 from servicekit.start_rules import Rule
 
@@ -75,6 +77,61 @@ class SendingSettings(ServiceSettings):
     """An older event changes registrations but sends nothing (§7.1)."""
 
 
+class ProviderSettings(ServiceSettings):
+    """How Apple, Google and Huawei are reached (§21, §22). Durations in seconds."""
+
+    start_rules: ClassVar[tuple[Rule, ...]] = PROVIDER_RULES
+
+    providers_ca_file: Path | None = None
+    """Trust anchors (PEM) for all providers in place of the platform's; for tests."""
+    provider_send_timeout: float = Field(default=30.0, gt=0)
+    """From the wish to send a message to its answer."""
+    apns_production_url: ServiceUrl = "https://api.push.apple.com"
+    apns_development_url: ServiceUrl = "https://api.sandbox.push.apple.com"
+    apns_connect_timeout: float = Field(default=5.0, gt=0)
+    apns_idle_ping_interval: float = Field(default=60.0, gt=0)
+    apns_concurrent_connections: int = Field(default=1, ge=1, le=20)
+    """For each application and environment."""
+    apns_proxy_enabled: bool = False
+    apns_proxy_host: str = "127.0.0.1"
+    apns_proxy_port: int = Field(default=8080, ge=1, le=65_535)
+    apns_proxy_username: str = ""
+    apns_proxy_password: SecretStr = SecretStr("")
+    fcm_send_message_url: ServiceUrl = "https://fcm.googleapis.com/v1/projects/%s/messages:send"
+    """With ``%s`` for the project."""
+    fcm_token_url: ServiceUrl = ""
+    """Where access tokens are got; empty: as the service account's file says."""
+    fcm_data_notification_only: bool = False
+    fcm_connect_timeout: float = Field(default=5.0, gt=0)
+    fcm_proxy_enabled: bool = False
+    fcm_proxy_host: str = "127.0.0.1"
+    fcm_proxy_port: int = Field(default=8080, ge=1, le=65_535)
+    fcm_proxy_username: str = ""
+    fcm_proxy_password: SecretStr = SecretStr("")
+    hms_send_message_url: ServiceUrl = "https://push-api.cloud.huawei.com/v2/%s/messages:send"
+    """With ``%s`` for the project."""
+    hms_token_url: ServiceUrl = "https://oauth-login.cloud.huawei.com/oauth2/v3/token"  # noqa: S105 - an address
+    hms_connect_timeout: float = Field(default=5.0, gt=0)
+    hms_badge_class: str = ""
+    """Entry activity of the app, which some launchers need for its badge (§12.2)."""
+    hms_high_importance: bool = False
+    """The apps have Huawei's permission for messages of importance HIGH."""
+    hms_proxy_enabled: bool = False
+    hms_proxy_host: str = "127.0.0.1"
+    hms_proxy_port: int = Field(default=8080, ge=1, le=65_535)
+    hms_proxy_username: str = ""
+    hms_proxy_password: SecretStr = SecretStr("")
+
+    def proxy_of(self, provider: str) -> Proxy | None:
+        """The proxy of ``apns``, ``fcm`` or ``hms``; None: it is reached without."""
+        if not getattr(self, f"{provider}_proxy_enabled"):
+            return None
+        host, port, username, password = (
+            getattr(self, f"{provider}_proxy_{name}") for name in ("host", "port", "username", "password")
+        )
+        return Proxy(host, port, username, password.get_secret_value())
+
+
 class CampaignSettings(ServiceSettings):
     """How campaigns are sent (§15). Rates in messages per second, 0: no limit."""
 
@@ -92,6 +149,7 @@ class PushSettings(
     CoreConnectionSettings,
     RegistrationSettings,
     SendingSettings,
+    ProviderSettings,
     CampaignSettings,
     DatabaseSettings,
     BusSettings,

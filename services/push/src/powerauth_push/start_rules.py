@@ -2,10 +2,47 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from servicekit.start_rules import SECRET_LENGTH, Rule, Weight, is_unprotected, is_weak_key
 
 _CREDENTIALS = "the answer of `powerauth integration create push --door rest`"
 _RANDOM_KEY = "the output of `openssl rand -base64 16`"
+
+_PROVIDERS = (
+    "apns_production_url",
+    "apns_development_url",
+    "fcm_send_message_url",
+    "fcm_token_url",
+    "hms_send_message_url",
+    "hms_token_url",
+)
+
+
+def _is_no_https(setting: str, settings: Any) -> bool:
+    url = getattr(settings, setting)
+    return bool(url) and not url.startswith("https://")
+
+
+PROVIDER_RULES: tuple[Rule, ...] = (
+    *(
+        Rule(
+            setting,
+            partial(_is_no_https, setting),
+            "providers are reached over https only",
+            "https://127.0.0.1:8443",
+            Weight.ALWAYS,
+        )
+        for setting in _PROVIDERS
+    ),
+    Rule(
+        "providers_ca_file",
+        lambda settings: settings.providers_ca_file is not None,
+        "who holds a key of these trust anchors can read messages and take credentials",
+        weight=Weight.NEVER,
+    ),
+)
 
 RULES: tuple[Rule, ...] = (
     Rule(

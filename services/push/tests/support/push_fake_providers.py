@@ -75,7 +75,13 @@ class FakeSender:
     provider: str
 
     async def deliver(
-        self, message: Message, device: Device, delivery: UUID, attempts_before: int = 0
+        self,
+        message: Message,
+        device: Device,
+        delivery: UUID,
+        attempts_before: int = 0,
+        *,
+        at_most_once: bool = False,
     ) -> Outcome:
         """Write it down."""
         providers = self.providers

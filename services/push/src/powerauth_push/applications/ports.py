@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from powerauth_push.applications.known import ApplicationNumbers
-from powerauth_push.parts import WithCipher, WithCore, WithDatabase
+from powerauth_push.parts import WithCipher, WithCore, WithDatabase, WithSettings
 
 
 class CredentialsListener(Protocol):
@@ -22,7 +22,7 @@ class WithApplications(Protocol):
     def applications(self) -> ApplicationNumbers: ...
 
 
-class Ports(WithDatabase, WithCipher, WithCore, WithApplications, Protocol):
+class Ports(WithDatabase, WithSettings, WithCipher, WithCore, WithApplications, Protocol):
     """What use cases of this room take."""
 
     @property

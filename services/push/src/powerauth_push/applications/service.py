@@ -90,7 +90,7 @@ async def set_fcm(ports: Ports, app_id: str, project_id: str, key: str) -> None:
     """
     try:
         file = rules.decoded(key)
-        fcm_account(project_id, file)
+        fcm_account(project_id, file, any_token_url=bool(ports.settings.fcm_token_url))
     except CredentialsRefused as refused:
         raise InvalidMember(_KEY, str(refused)) from None
     async with _changed(ports, app_id) as row:

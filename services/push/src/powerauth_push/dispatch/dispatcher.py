@@ -188,7 +188,13 @@ class Dispatcher:
             sender = await self._senders.of(item.app_number, item.provider)
             if isinstance(sender, Outcome):
                 return sender
-            return await sender.deliver(item.message, item.device, item.key, item.attempts)
+            return await sender.deliver(
+                item.message,
+                item.device,
+                item.key,
+                item.attempts,
+                at_most_once=item.campaign is not None,
+            )
         except Unavailable as error:
             _log.warning("message put off", provider=item.provider, reason=str(error))
             return Outcome(Verdict.LATER, "unavailable")

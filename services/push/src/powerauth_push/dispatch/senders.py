@@ -33,12 +33,19 @@ class Sender(Protocol):
     """Sends for one application through one provider."""
 
     async def deliver(
-        self, message: Message, device: Device, delivery: UUID, attempts_before: int = 0
+        self,
+        message: Message,
+        device: Device,
+        delivery: UUID,
+        attempts_before: int = 0,
+        *,
+        at_most_once: bool = False,
     ) -> Outcome:
         """Send a message; ends in time, and never raises for what the other side does.
 
         :param delivery: of this message to this device, the same each time that it is tried
         :param attempts_before: that were made of it
+        :param at_most_once: what may have arrived is not sent again
         """
 
     async def close(self, grace_seconds: float = 0.0) -> None:
