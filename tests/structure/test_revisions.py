@@ -7,8 +7,10 @@ from alembic.script import ScriptDirectory
 
 from servicekit import migrations
 
+SERVICES = ("powerauth_core:migrations", "cloud_private_api:migrations", "powerauth_push:migrations")
 
-@pytest.mark.parametrize("location", ["powerauth_core:migrations", "cloud_private_api:migrations"])
+
+@pytest.mark.parametrize("location", SERVICES)
 def test_revisions_are_known_in_their_order(location: str) -> None:
     scripts = ScriptDirectory(str(migrations.folder_of(location)))
     assert [script.revision for script in scripts.walk_revisions()][::-1] == migrations.history(location)
