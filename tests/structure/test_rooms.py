@@ -28,6 +28,7 @@ ROLES = {
 RUNTIME = ("app", "routing", "runtime", "jobs", "commands", "reencryption", "container", "__main__", "schema")
 FACTS = {
     "powerauth_core.activations.columns",
+    "powerauth_core.activations.stored",
     "powerauth_core.adoption.report",
     "powerauth_core.adoption.shapes",
     "powerauth_core.audit.chain.keys",
