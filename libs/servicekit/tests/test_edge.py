@@ -18,6 +18,7 @@ from starlette.responses import StreamingResponse
 from powerauth_contracts.wire import ObjectRequest, ObjectResponse, WireModel
 from servicekit import logs, metrics
 from servicekit.answers import JsonResponse
+from servicekit.edge.routing import LateRoute
 from servicekit.errors import ErrorFamily, RemoteUnavailable, ServiceError, Unavailable, fixed
 from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
@@ -38,7 +39,7 @@ class Teapot(ServiceError):
 
 
 def _router() -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=LateRoute)
 
     @router.post("/echo")
     async def echo(request: ObjectRequest[Echo]) -> ObjectResponse[Echo]:

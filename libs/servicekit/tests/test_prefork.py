@@ -141,7 +141,7 @@ async def test_a_killed_worker_is_replaced_and_what_was_counted_stays() -> None:
         assert await service.calls() == 3 * WORKERS
         os.kill(killed := min(pids), signal.SIGKILL)
         await service.becomes(ready=False)
-        assert {await service.pid() for _ in range(WORKERS)} == pids - {killed}
+        assert killed not in {await service.pid() for _ in range(WORKERS)}
         assert await service.calls() == 4 * WORKERS
         await service.becomes(ready=True)
         after = {await service.pid() for _ in range(3 * WORKERS)}

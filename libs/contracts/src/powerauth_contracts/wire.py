@@ -231,6 +231,8 @@ class WireModel(BaseModel):
         extra="ignore",
         allow_inf_nan=False,
         hide_input_in_errors=True,
+        # What reads and writes a model is built when it is needed: many are only parts of others.
+        defer_build=True,
     )
     default_bounds: ClassVar[Mapping[str, int]] = {}
     """Most items or characters by kind of node, where a member says nothing else."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -45,7 +45,6 @@ _FRAMEWORK: dict[str, Any] = {
     "redoc_url": None,
     "swagger_ui_oauth2_redirect_url": None,
     "redirect_slashes": False,
-    "strict_content_type": False,
     # The framework's own would put what callers sent into records of failed requests.
     "telemetry": {"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
 }
@@ -111,21 +110,26 @@ def create_app(
         openapi_tags=openapi_tags,
         **_FRAMEWORK,
     )
-    for router in (*routers, *(managed if settings.management_on_service_port else [health_routes.alive()])):
-        app.include_router(router)
+    beside = managed if settings.management_on_service_port else [health_routes.alive()]
+    _take_routes(app, [*routers, *beside])
     if documented:
         add_documentation(app, API_DOCS)
     _complete(app, name, settings, family, vitals)
     if settings.management_port is not None:
         management = _Service(title=title, version=version, openapi_url=None, **_FRAMEWORK)
-        for router in managed:
-            management.include_router(router)
+        _take_routes(management, managed)
         if settings.swagger_enabled:
             document_elsewhere(management, app, settings.root_path)
         _complete(management, name, settings, family, vitals)
         host = settings.management_host or settings.host
         app.state.management = Management(management, host, settings.management_port, settings)
     return app
+
+
+def _take_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
+    """The routes as they are: the framework's own way makes each anew for every application."""
+    for router in routers:
+        app.router.routes.extend(router.routes)
 
 
 def _complete(

@@ -15,7 +15,6 @@ from urllib.parse import unquote_to_bytes
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
@@ -38,7 +37,7 @@ from powerauth_protocol.common.json_text import read_first_json
 from servicekit.answers import JsonResponse
 from servicekit.callers import TrustedProxies
 from servicekit.edge.middleware import PatientReceive
-from servicekit.edge.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest
+from servicekit.edge.routing import ALLOWED_KEY, TEMPLATE_KEY, JsonRequest, LateRoute
 from servicekit.errors import input_problems
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -67,7 +66,7 @@ class CloudRequest(JsonRequest):
         return read_first_json(body)
 
 
-class CloudRoute(APIRoute):
+class CloudRoute(LateRoute):
     """One endpoint: content negotiation, authentication, authorisation, then FastAPI's own handling."""
 
     def get_route_handler(self) -> Handler:

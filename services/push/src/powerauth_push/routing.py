@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import NoneType
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -81,23 +82,24 @@ class PushRouter(APIRouter):
 
     def __init__(self, tag: str) -> None:
         """:param tag: under which the documentation lists them"""
-        super().__init__(tags=[tag], route_class=JsonRoute)
+        super().__init__(tags=[tag])
 
     def answers(self, call: PushCall[Any, Any]) -> Callable[[Handler], Handler]:
         """Serve a call with the function that this decorates."""
 
         def serve(handler: Handler) -> Handler:
-            endpoint = _endpoint(call, handler)
             for method in call.methods:
-                self.add_api_route(
+                route = JsonRoute(
                     call.path,
-                    endpoint,
+                    handler,
+                    late=partial(_of_models, call, handler),
                     methods=[method],
-                    response_model=_documented(call.answer),
+                    tags=self.tags,
                     description=call.meaning,
                     name=handler.__name__,
                     operation_id=_operation_id(method, call.path),
                 )
+                self.routes.append(route)
             return handler
 
         return serve
@@ -105,6 +107,10 @@ class PushRouter(APIRouter):
 
 def _operation_id(method: str, path: str) -> str:
     return method.lower() + path.replace("/", "_").replace("{id}", "id").replace("-", "_")
+
+
+def _of_models(call: PushCall[Any, Any], handler: Handler) -> dict[str, Any]:
+    return {"endpoint": _endpoint(call, handler), "response_model": _documented(call.answer)}
 
 
 def _documented(content: Any) -> Any:

@@ -13,14 +13,16 @@ import json
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from powerauth_protocol.common.json_text import JsonError, read_json
 from servicekit.targets import name_of, path_in_service
@@ -36,8 +38,9 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    app: ASGIApp
-    route: BaseRoute
+    route: Any
+    """With an ``app``."""
+    original: BaseRoute
     child_scope: dict[str, Any]
     names: tuple[tuple[int, str], ...]
     """Which segments are parameters."""
@@ -69,8 +72,52 @@ class JsonRequest(Request):
         return read_json(body)
 
 
-class JsonRoute(APIRoute):
-    """A route of the framework that reads its JSON body as at every door."""
+class LateRoute(APIRoute):
+    """A route of the framework that is analysed at its first request, or for the API's document.
+
+    To analyse a function and build its models is most of what a route costs, in time and memory, and a
+    service has hundreds of them.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        late: Callable[[], Mapping[str, Any]] = dict,
+        **declared: Any,
+    ) -> None:
+        """
+        :param late: gives more of what is declared, if that is made of models too
+        :param declared: as of the framework's route
+        """
+        self.path = path
+        self.endpoint = endpoint
+        self.methods = set(declared.get("methods") or ["GET"])
+        # What is no JSON is found out by whoever reads it.
+        declared |= {"path": path, "endpoint": endpoint, "strict_content_type": False}
+        self._declare: Callable[[], dict[str, Any]] | None = lambda: {**declared, **late()}
+
+    def __getattr__(self, name: str) -> Any:
+        # Asked for what is not there yet.
+        declare = self.__dict__.get("_declare")
+        if declare is None:
+            raise AttributeError(name)
+        self._declare = None
+        self._analyse(declare())
+        return getattr(self, name)
+
+    def _analyse(self, declared: Mapping[str, Any]) -> None:
+        super().__init__(**declared)
+        if self.body_field is not None:
+            with catch_warnings():
+                # The framework ignores it while it makes a field; those of our models are built at first use.
+                simplefilter("ignore", UnsupportedFieldAttributeWarning)
+                self.body_field.validate(None)
+
+
+class JsonRoute(LateRoute):
+    """A route that reads its JSON body as at every door."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""
@@ -148,7 +195,7 @@ class RouteTable(BaseRoute):
 
     def _without_route(self, allowed: Mapping[str, _Target], parts: list[str]) -> Scope:
         scope: dict[str, Any] = {
-            ALLOWED_KEY: {method: target.route for method, target in allowed.items()},
+            ALLOWED_KEY: {method: target.original for method, target in allowed.items()},
             _HANDLER_KEY: self._app.router.default,
         }
         for target in allowed.values():
@@ -203,16 +250,15 @@ def declared(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 def _child_scope(target: _Target, values: dict[str, str]) -> Scope:
     # The framework puts path parameters and state in there: each request gets its own.
-    return {**target.child_scope, "path_params": values, _HANDLER_KEY: target.app}
+    return {**target.child_scope, "path_params": values, _HANDLER_KEY: target.route.app}
 
 
 def _targets(app: FastAPI) -> Iterator[tuple[str, str, _Target]]:
     """Every route as path, method and target, in the order of declaration; HEAD is GET's."""
-    for route in _effective_routes(app):
-        original = getattr(route, "original_route", route)
+    for route, original in _effective_routes(app):
         scope = {"endpoint": route.endpoint, "route": original, TEMPLATE_KEY: route.path}
         names = tuple(_parameters(route.path))
-        target = _Target(route.app, original, scope, names)
+        target = _Target(route, original, scope, names)
         for method in sorted(set(route.methods or ()) - {"HEAD"}):
             yield route.path, method, target
 
@@ -229,10 +275,11 @@ def _parameters(path: str) -> Iterator[tuple[int, str]]:
             yield index, part[1:-1]
 
 
-def _effective_routes(app: FastAPI) -> Iterator[Any]:
+def _effective_routes(app: FastAPI) -> Iterator[tuple[Any, BaseRoute]]:
+    """What serves, and the route that was declared: another one inside a router within a router only."""
     for route in app.router.routes:
-        contexts = getattr(route, "effective_route_contexts", None)
-        if contexts is not None:
-            yield from (context.starlette_route or context for context in contexts())
-        elif isinstance(route, Route):
-            yield route
+        if isinstance(route, Route):
+            yield route, route
+            continue
+        contexts = getattr(route, "effective_route_contexts", tuple)
+        yield from ((context.starlette_route or context, context.original_route) for context in contexts())

@@ -1,6 +1,7 @@
 """Routes of the calls that a contract's table names, and the form of their answers (spec/core-api.md §1)."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import NoneType
 from typing import Annotated, Any, TypeVar
 
@@ -50,7 +51,7 @@ class CallRouter(APIRouter):
 
     def __init__(self, tag: str) -> None:
         """:param tag: under which the documentation lists them"""
-        super().__init__(tags=[tag], route_class=JsonRoute)
+        super().__init__(tags=[tag])
         self.handlers: dict[Call[Any, Any], Handler[Any, Any]] = {}
 
     def answers(
@@ -60,17 +61,23 @@ class CallRouter(APIRouter):
 
         def serve(handler: Handler[Request, Answer]) -> Handler[Request, Answer]:
             self.handlers[call] = handler
-            self.add_api_route(
+            route = JsonRoute(
                 call.path,
-                _endpoint(call, handler),
+                handler,
+                late=partial(_of_models, call, handler),
                 methods=["POST"],
-                response_model=_written(call.answer),
+                tags=self.tags,
                 description=call.meaning,
                 name=handler.__name__,
             )
+            self.routes.append(route)
             return handler
 
         return serve
+
+
+def _of_models(call: Call[Any, Any], handler: Handler[Any, Any]) -> dict[str, Any]:
+    return {"endpoint": _endpoint(call, handler), "response_model": _written(call.answer)}
 
 
 def _written(content: Any) -> Any:
