@@ -10,6 +10,7 @@ import servicekit
 
 EXTRAS = {"sqlalchemy", "asyncpg", "aiosqlite", "alembic", "aio_pika", "aiormq"}
 NEED_DATABASE = {
+    "additions",
     "commands",
     "database",
     "database_errors",
@@ -21,6 +22,8 @@ NEED_DATABASE = {
     "migrations",
     "outbox",
     "pooler",
+    "reads",
+    "row_macs",
     "schema_history",
     "testing",
 }

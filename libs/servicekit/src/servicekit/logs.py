@@ -10,7 +10,10 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TextIO
 
-import structlog
+from servicekit.loading import without
+
+with without("rich"):  # which would print tracebacks in colours; ours are plain text
+    import structlog
 
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 """The id that ties the log lines and the onward calls of one request together."""

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from servicekit import heap
+from servicekit import loading
 from servicekit.edge.connections import protocol_for
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
@@ -107,7 +107,7 @@ class ProcessServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """What is loaded by now stays."""
         await super().startup(sockets)
-        heap.settle()
+        loading.settle()
 
 
 def serve_until_told(app: Any, settings: ServiceSettings) -> None:

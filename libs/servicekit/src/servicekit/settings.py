@@ -282,7 +282,7 @@ class DatabaseSettings(BaseSettings):
         ),
     )
 
-    imported_at_start: ClassVar[tuple[str, ...]] = ("asyncpg", "alembic.command")
+    imported_at_start: ClassVar[tuple[str, ...]] = ("asyncpg",)
 
     database_url: SecretStr = Field(
         default=SecretStr("sqlite+aiosqlite:///./data/service.sqlite3"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from servicekit.heap import loading
+from servicekit.loading import loading
 
 with loading():
     from cloud_private_api import commands

@@ -25,7 +25,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from servicekit.heap import loading
+from servicekit.loading import loading
 
 with loading():
     from powerauth_core import commands

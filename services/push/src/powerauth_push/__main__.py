@@ -20,13 +20,16 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from powerauth_push import commands
-from powerauth_push.app import NAME, create_app
-from powerauth_push.callers.rules import Scope
-from powerauth_push.settings import PushSettings
-from servicekit.app import serve
-from servicekit.commands import Outcome, finish
-from servicekit.startup import command_settings, serving_settings, told_without_traceback
+from servicekit.loading import loading
+
+with loading():
+    from powerauth_push import commands
+    from powerauth_push.app import NAME, create_app
+    from powerauth_push.callers.rules import Scope
+    from powerauth_push.settings import PushSettings
+    from servicekit.app import serve
+    from servicekit.commands import Outcome, finish
+    from servicekit.startup import command_settings, serving_settings, told_without_traceback
 
 
 def main(arguments: list[str]) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from servicekit import heap
+from servicekit import loading
 from servicekit.logs import get_logger
 from servicekit.management import management_of
 from servicekit.prefork.board import Board, Place
@@ -120,7 +120,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve; the exit status."""
-        heap.settle()
+        loading.settle()
         with self._hearing_signals():
             # Alone at first: it brings the schema up to date, and shows whether a start succeeds at all.
             self._start(self._workers[0])

@@ -6,7 +6,6 @@ from cloud_private_api.accounts.directory import UserDirectory
 from cloud_private_api.audit_log.logins import FailedLogins
 from cloud_private_api.auth.authenticator import Authenticator
 from cloud_private_api.auth.basic import BasicAuthenticator
-from cloud_private_api.auth.bearer import BearerAuthenticator
 from cloud_private_api.auth.limits import FailureLimit
 from cloud_private_api.passwords import PasswordWorker
 from cloud_private_api.settings import CloudSettings
@@ -18,6 +17,8 @@ def authenticator(
 ) -> Authenticator:
     """The configured way."""
     if settings.security_auth_type == "OAUTH2":
+        from cloud_private_api.auth.bearer import BearerAuthenticator  # noqa: PLC0415 - heavy, one of two
+
         return BearerAuthenticator(settings, directory)
     return BasicAuthenticator(
         directory,

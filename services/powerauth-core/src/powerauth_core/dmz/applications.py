@@ -9,7 +9,6 @@ from powerauth_contracts.dmz.models import (
     TextsRequest,
 )
 from powerauth_core.dmz.ports import Ports
-from powerauth_core.providers import oidc
 from powerauth_core.templates.rules import etag_of
 from powerauth_core.templates.texts import list_texts
 from powerauth_core.templates.views import text_row
@@ -21,6 +20,8 @@ async def public(ports: Ports, request: ApplicationPublicRequest) -> Application
     :raises InvalidApplication: unknown or unsupported application version
     :raises InvalidRequest: the application has no such provider
     """
+    from powerauth_core.providers import oidc  # noqa: PLC0415 - heavy, where devices log in by a provider
+
     start = await oidc.login_start(ports, request.application_key, request.provider_id)
     return ApplicationPublicAnswer(
         provider_id=start.provider.provider_id,

@@ -30,7 +30,6 @@ from powerauth_core.envelopes.views import sealed_fields
 from powerauth_core.exchange import key_exchange, recovery
 from powerauth_core.exchange.exchanged import Exchanged
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
-from powerauth_core.providers import oidc
 from powerauth_core.providers import plug_ins as providers
 from powerauth_core.providers.plug_ins import (
     ActivationProvider,
@@ -156,6 +155,8 @@ async def _by_provider(ports: Ports, request: CreateActivationRequest, closed: C
 
 async def _by_oidc(ports: Ports, request: CreateActivationRequest, closed: ClosedEnvelope) -> Finished:
     """The identity provider names the user in an ID token that the core obtains itself; always committed."""
+    from powerauth_core.providers import oidc  # noqa: PLC0415 - heavy, where devices log in by a provider
+
     user_id = await oidc.user_of(ports, request.application_key, request.identity_attributes)
     exchanged = await key_exchange.create(ports, user_id=user_id, closed=closed, commit=True)
     attributes = request.custom_attributes or {}

@@ -8,8 +8,6 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, cast
 
-from joserfc import jwt
-from joserfc.jwk import ECKey
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,6 +50,9 @@ async def sign(database: Database, cipher: RecordCipher, subject: Subject, audie
     :return: compact JWS, ES256, key id in the header
     :raises InvalidKeyFormat: the stored key cannot be read
     """
+    from joserfc import jwt  # noqa: PLC0415 - heavy, for the push of an installation that has it
+    from joserfc.jwk import ECKey  # noqa: PLC0415
+
     row = await _current_key(database, cipher)
     issued = clock.now_ms() // 1000
     claims = {
@@ -126,6 +127,8 @@ def _private_key(cipher: RecordCipher, row: StatementKey) -> PrivateKey:
 
 
 def _public_jwk(cipher: RecordCipher, row: StatementKey) -> dict[str, Any]:
+    from joserfc.jwk import ECKey  # noqa: PLC0415
+
     public = _private_key(cipher, row).public_key()
     jwk = dict(ECKey.import_key(public).as_dict(private=False))
     return jwk | {"kid": row.key_id, "alg": ALGORITHM, "use": "sig"}

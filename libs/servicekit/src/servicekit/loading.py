@@ -1,4 +1,4 @@
-"""The garbage collector around a start.
+"""What the import of modules costs a start, which is most of it.
 
 What a process loads is there to stay. To search it for garbage again and again while it grows is a fifth of
 what a start costs, and later searches would look at it once more.
@@ -7,6 +7,7 @@ what a start costs, and later searches would look at it once more.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -22,6 +23,20 @@ def loading() -> Generator[None]:
         gc.freeze()
         if worked:
             gc.enable()
+
+
+@contextmanager
+def without(name: str) -> Generator[None]:
+    """Around the import of a library that loads another one, where it is installed, for nothing used here."""
+    if name in sys.modules:
+        yield
+        return
+    # How Python is told that there is none.
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def settle() -> None:
