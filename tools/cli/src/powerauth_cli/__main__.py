@@ -1,6 +1,6 @@
 """`python -m powerauth_cli` is `powerauth`."""
 
-from servicekit.heap import loading
+from servicekit.loading import loading
 
 with loading():
     from powerauth_cli.main import app

@@ -33,7 +33,7 @@ from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_passwo
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations.service import Credentials, ensure_integration
 from powerauth_core.settings import CoreSettings
-from servicekit import heap
+from servicekit import loading
 from servicekit.bus.memory import InMemoryBus
 from servicekit.calls.client import AsgiTransport, Transport
 from servicekit.logs import configure_logging
@@ -362,7 +362,7 @@ async def _serve(host: str, port: int, folder: Path) -> None:
             flush=True,
         )
     async with services as stack:
-        heap.settle()
+        loading.settle()
         print(f"serving, data in {folder}")
         for url in (stack.cloud_url, stack.enrollment_url, stack.core_url):
             print(f"  {url}/swagger-ui/index.html", flush=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from servicekit.heap import loading
+from servicekit.loading import loading
 
 _ELSEWHERE = {
     "demo": "powerauth_cli.demo.command:app",

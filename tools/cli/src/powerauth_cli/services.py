@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from servicekit.app import serve
-from servicekit.heap import loading
+from servicekit.loading import loading
 from servicekit.settings import ServiceSettings
 from servicekit.startup import command_settings, serving_settings
 
