@@ -110,7 +110,8 @@ class ActivationLayer1Response:
         )
 
 
-@dataclass(frozen=True, slots=True)
+# Values, never changed. Not frozen: that makes them five times as dear.
+@dataclass(slots=True)
 class ActivationLayer2Request:
     """Layer 2 request, decrypted by the core.
 
@@ -172,7 +173,8 @@ class ActivationRecovery:
     puk: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen either.
+@dataclass(slots=True)
 class ActivationLayer2Response:
     """Layer 2 response.
 

@@ -25,7 +25,8 @@ from powerauth_protocol.v3.keys import ActivationSecrets, PrivateKey
 from powerauth_protocol.v3.versions import ProtocolVersion
 
 
-@dataclass(frozen=True, slots=True)
+# Values, never changed. Not frozen: that makes them five times as dear.
+@dataclass(slots=True)
 class OpenedEnvelope:
     """A decrypted request that waits for its one answer."""
 
@@ -43,7 +44,8 @@ class OpenedEnvelope:
         return response.to_json_dict()
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen either.
+@dataclass(slots=True)
 class EdgeEnvelope:
     """A request that was opened with handed-out keys, and what its one answer is sealed with."""
 
@@ -71,7 +73,8 @@ class EdgeEnvelope:
         ).to_json_dict()
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen either.
+@dataclass(slots=True)
 class ClosedEnvelope:
     """A request's envelope, judged by its form only.
 

@@ -40,7 +40,8 @@ class SharedInfo1(StrEnum):
         return cls.APPLICATION_GENERIC if scope is Scope.APPLICATION else cls.ACTIVATION_GENERIC
 
 
-@dataclass(frozen=True, slots=True)
+# A value, never changed. Not frozen: that makes it five times as dear.
+@dataclass(slots=True)
 class EciesContext:
     """What both sides know about an envelope.
 

@@ -43,7 +43,8 @@ FLAGS_LENGTH = 255
 """Characters of the flags' column, JSON syntax included."""
 
 
-@dataclass(frozen=True, slots=True)
+# Values, never changed. Not frozen: that makes them five times as dear.
+@dataclass(slots=True)
 class Properties:
     """What the caller decides about a new activation.
 
@@ -66,7 +67,8 @@ class Properties:
     transfer_type: TransferType | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen either.
+@dataclass(slots=True)
 class StartedActivation:
     """A new activation that waits for its device; the signature is Base64 of DER over the code."""
 

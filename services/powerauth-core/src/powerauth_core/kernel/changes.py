@@ -36,7 +36,8 @@ class Cause(Enum):
     OTHER = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# A value, never changed. Not frozen: that makes it five times as dear.
+@dataclass(slots=True, kw_only=True)
 class ActivationChanged:
     """An activation as it is after a change.
 
