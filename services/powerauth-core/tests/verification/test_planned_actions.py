@@ -184,12 +184,18 @@ async def test_a_batch_is_three_statements(
     core: Core, ways: Ways, make_phone: MakePhone, make_operation: MakeOperation
 ) -> None:
     phones = [await make_phone(name) for name in "abcd"]
-    await core.verifier.run(job_of(phones[0].sign(BODY)))  # the application is known, a chain is open
-    jobs = [job_of(phone.sign(BODY), action=Count(await make_operation())) for phone in phones]
+    operations = [await make_operation() for _ in phones]
+
+    async def count_all() -> list[Any]:
+        pairs = zip(phones, operations, strict=True)
+        return await together(core, *[job_of(one.sign(BODY), action=Count(each)) for one, each in pairs])
+
+    # The application gets known, a chain opened, and the connection learns PostgreSQL's types.
+    assert await count_all() == [1] * 4
     statements: list[str] = []
     async with core.database.driver() as driver:  # it is kept for the next one
         driver.add_query_logger(lambda record: statements.append(record.query))
-    assert await together(core, *jobs) == [1] * 4
+    assert await count_all() == [2] * 4
     assert len(statements) == 3  # activations, operations, and all that is left
 
 
