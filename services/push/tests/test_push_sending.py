@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from powerauth_push.campaigns import repository as campaigns
 from powerauth_push.devices.models import DeviceRegistration
-from powerauth_push.dispatch.dispatcher import Dispatcher
+from powerauth_push.dispatch.dispatcher import Dispatcher, NotWritten
 from powerauth_push.dispatch.models import Delivery, MessageRecord
 from powerauth_push.providers.outcomes import Outcome, Verdict, failed
 from servicekit import clock
@@ -249,3 +249,23 @@ async def test_all_of_a_message_arrives_as_it_was_written(service: Service, clou
     assert direct.content.extras["deep"] == queued.content.extras["deep"] == {"list": [True, None]}
     assert (direct.content.badge, direct.silent, direct.priority) == (3, True, "NORMAL")
     assert str(direct) == str(queued)
+
+
+async def test_an_outcome_that_cannot_be_written_holds_up_no_other(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    async with service.push.database.transaction() as session:
+        first = select(Delivery.id).order_by(Delivery.id).limit(1).scalar_subquery()
+        await session.execute(update(Delivery).where(Delivery.id == first).values(campaign_id=1))
+
+    async def refuse(_session: object, counts: Mapping[int, object]) -> None:
+        assert not counts
+
+    push = service.push
+    dispatcher = Dispatcher(push.settings, push.database, push.senders, refuse)
+    with pytest.raises(NotWritten):
+        await dispatcher.run_due()
+    await dispatcher.stop()
+    assert [row.campaign_id for row in await queue(service)] == [1]

@@ -12,7 +12,7 @@ import secrets
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,8 +37,13 @@ _log = get_logger(__name__)
 
 _SETTLED_TOGETHER = 200
 _SHORTEST_WAIT_SECONDS = 0.01
+_LONGEST_WAIT_SECONDS = 1.0
 _DATABASE_PAUSE_SECONDS = 1.0
 _ENVIRONMENTS = {item.value: item for item in Environment}
+
+
+class NotWritten(Unavailable):
+    """What became of a message is not in the database; it is sent again when its lease is over."""
 
 
 class Dispatcher:
@@ -57,7 +62,7 @@ class Dispatcher:
         self._under_way: dict[str, set[asyncio.Task[None]]] = {provider: set() for provider in PROVIDERS}
         self._settling = BatchQueue(_several, self._settle, in_flight=1)
         self._loops: list[asyncio.Task[None]] = []
-        self._kept: set[asyncio.Task[Outcome]] = set()
+        self._begun: set[asyncio.Task[Outcome]] = set()
         self._stopping = asyncio.Event()
         self._look = asyncio.Event()
         self._outcomes = metrics.counter("push_messages", "Messages to devices", ["provider", "outcome"])
@@ -75,7 +80,7 @@ class Dispatcher:
         self._look.set()
         self.wake(*PROVIDERS)
         await asyncio.gather(*self._loops)
-        tasks: set[asyncio.Task[Any]] = set(self._kept).union(*self._under_way.values())
+        tasks: set[asyncio.Task[Any]] = set(self._begun).union(*self._under_way.values())
         if tasks:
             _done, late = await asyncio.wait(tasks, timeout=self._settings.graceful_shutdown_seconds)
             for task in late:
@@ -99,62 +104,70 @@ class Dispatcher:
         await settled.written
         return settled.outcome
 
-    def keep(self, tasks: Iterable[asyncio.Task[Outcome]]) -> None:
-        """Let attempts end that nobody waits for any more."""
-        for task in tasks:
-            self._kept.add(task)
-            task.add_done_callback(self._forget)
+    def begin(self, item: Outgoing) -> asyncio.Task[Outcome]:
+        """An attempt that goes on whether or not anybody waits for it; raises as `attempt`."""
+        task = asyncio.create_task(self.attempt(item))
+        self._begun.add(task)
+        task.add_done_callback(self._forget)
+        return task
 
     def _forget(self, task: asyncio.Task[Outcome]) -> None:
-        self._kept.discard(task)
+        self._begun.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.warning("outcome not written", reason=type(error).__name__)
+            _log.warning("outcome not written", reason=str(error))
 
     async def run_due(self) -> int:
         """Send all that is due now and wait for it; how many messages were taken."""
         total = 0
         for provider in PROVIDERS:
             while taken := await self._claim(provider, self._settings.sends_per_provider):
-                await asyncio.gather(*(self.attempt(_outgoing(claimed)) for claimed in taken))
+                await asyncio.gather(*map(self.attempt, taken))
                 total += len(taken)
         return total
 
     async def _serve(self, provider: str) -> None:
         wake, tasks = self._wakes[provider], self._under_way[provider]
         while not self._stopping.is_set():
+            free = await self._room(tasks)
             wake.clear()
-            free = self._settings.sends_per_provider - len(tasks)
-            taken = await self._taken(provider, free) if free else []
-            for claimed in taken:
-                task = asyncio.create_task(self._send(_outgoing(claimed)))
+            taken = await self._taken(provider, free)
+            for item in taken:
+                task = asyncio.create_task(self._send(item))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-            if free and len(taken) == free:
-                wake.set()  # there may be more
-                if tasks:
-                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                continue
-            await wake.wait()
+            if len(taken) < free:
+                await wake.wait()
+
+    async def _room(self, tasks: set[asyncio.Task[None]]) -> int:
+        """Wait until another message may be under way; how many may."""
+        limit = self._settings.sends_per_provider
+        while len(tasks) >= limit and not self._stopping.is_set():
+            await asyncio.wait(tasks, timeout=_LONGEST_WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(_SHORTEST_WAIT_SECONDS)  # others end at the same time: one claim for all
+        return max(limit - len(tasks), 1)
 
     async def _send(self, item: Outgoing) -> None:
         with suppress(Unavailable):
             await self.attempt(item)
 
-    async def _taken(self, provider: str, limit: int) -> list[Claimed]:
+    async def _taken(self, provider: str, limit: int) -> list[Outgoing]:
         try:
             return await self._claim(provider, limit)
         except Unavailable as error:
             _log.warning("push queue not read", reason=str(error))
-            await self._pause(_DATABASE_PAUSE_SECONDS)
-            return []
+        except Exception:
+            _log.exception("push queue not read")
+        await self._pause(_DATABASE_PAUSE_SECONDS)
+        return []
 
-    async def _claim(self, provider: str, limit: int) -> list[Claimed]:
+    async def _claim(self, provider: str, limit: int) -> list[Outgoing]:
         now = clock.now()
         until = now + timedelta(seconds=self._settings.delivery_lease_seconds)
         async with self._database.transaction() as session:
-            return await repository.claim(
+            taken = await repository.claim(
                 session, self._database.dialect, provider, self.owner, now, until, limit
             )
+        return [_outgoing(claimed) for claimed in taken]
 
     async def _watch(self) -> None:
         """Wake the providers whose messages become due, those of other processes too."""
@@ -162,19 +175,23 @@ class Dispatcher:
         while not self._stopping.is_set():
             self._look.clear()
             wait = longest
-            try:
-                async with self._database.read() as session:
-                    due = await repository.next_due(session, PROVIDERS)
-            except Unavailable as error:
-                _log.warning("push queue not read", reason=str(error))
-                due = {}
-            for provider, moment in due.items():
+            for provider, moment in (await self._next_due()).items():
                 left = (moment - clock.now()).total_seconds()
                 if left <= 0:
                     self.wake(provider)
                 else:
                     wait = min(wait, max(left, _SHORTEST_WAIT_SECONDS))
             await _first_of(self._look, wait)
+
+    async def _next_due(self) -> dict[str, datetime]:
+        try:
+            async with self._database.read() as session:
+                return await repository.next_due(session, PROVIDERS)
+        except Unavailable as error:
+            _log.warning("push queue not read", reason=str(error))
+        except Exception:
+            _log.exception("push queue not read")
+        return {}
 
     async def _pause(self, seconds: float) -> None:
         await _first_of(self._stopping, seconds)
@@ -204,8 +221,6 @@ class Dispatcher:
 
     async def _settle(self, batch: list[Settled]) -> None:
         """Write outcomes, and go on trying while the database is away: what is not written is sent again."""
-        for settled in batch:
-            self._outcomes.labels(settled.item.provider, settled.outcome.verdict.value).inc()
         while True:
             try:
                 async with self._database.transaction() as session:
@@ -214,18 +229,22 @@ class Dispatcher:
             except Unavailable as error:
                 _log.warning("outcomes not written", reason=str(error), messages=len(batch))
                 if self._stopping.is_set():
-                    _fail(batch, error)
-                    return
+                    return _fail(batch)
                 await self._pause(_DATABASE_PAUSE_SECONDS)
-            except Exception as error:
-                _log.exception("outcomes not written", messages=len(batch))
-                _fail(batch, error)
-                return
+            except Exception:
+                if len(batch) == 1:
+                    _log.exception("outcome not written")
+                    return _fail(batch)
+                for settled in batch:  # one must not fail its neighbours
+                    await self._settle([settled])
+                return None
         for settled in batch:
+            self._outcomes.labels(settled.item.provider, settled.outcome.verdict.value).inc()
             if not settled.written.done():
                 settled.written.set_result(None)
         if any(settled.outcome.verdict is Verdict.LATER for settled in batch):
             self._look.set()
+        return None
 
 
 async def _first_of(event: asyncio.Event, seconds: float) -> None:
@@ -238,10 +257,10 @@ def _several(waiting: deque[Settled]) -> list[Settled]:
     return [waiting.popleft() for _ in range(min(len(waiting), _SETTLED_TOGETHER))]
 
 
-def _fail(batch: Iterable[Settled], error: Exception) -> None:
+def _fail(batch: Iterable[Settled]) -> None:
     for settled in batch:
         if not settled.written.done():
-            settled.written.set_exception(error)
+            settled.written.set_exception(NotWritten("the outcome of a message is not written"))
 
 
 def _outgoing(claimed: Claimed) -> Outgoing:

@@ -69,10 +69,9 @@ async def put(session: AsyncSession, dispatcher: Dispatcher, items: Sequence[Out
 async def _sent(dispatcher: Dispatcher, items: Sequence[Outgoing], deadline: float) -> Counts:
     """Every device has exactly one outcome; those that come too late are written all the same."""
     counts = {provider: Counter[str]() for provider in set(PROVIDERS.values())}
-    tasks = {asyncio.create_task(dispatcher.attempt(item)): item for item in items}
+    tasks = {dispatcher.begin(item): item for item in items}
     if tasks:
-        _done, late = await asyncio.wait(tasks, timeout=deadline)
-        dispatcher.keep(late)
+        await asyncio.wait(tasks, timeout=deadline)
     for task, item in tasks.items():
         counts[item.provider][_counted(task)] += 1
     return counts
