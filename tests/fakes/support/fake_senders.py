@@ -86,6 +86,11 @@ class Sender:
         except NoAnswer as failure:
             return failure
 
+    async def warm(self) -> None:
+        """Requests until one is answered, however long that takes."""
+        while not isinstance(await self.outcome(b"warm"), Answer):  # noqa: ASYNC110 - a pause has no event
+            await asyncio.sleep(0.02)
+
     async def send_all(self, bodies: Iterable[bytes]) -> list[Answer | NoAnswer]:
         """Many at a time."""
         return await asyncio.gather(*[self.outcome(body) for body in bodies])

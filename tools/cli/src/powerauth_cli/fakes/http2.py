@@ -54,6 +54,7 @@ class Seen:
     connections: int = 0
     requests: int = 0
     cancelled: int = 0
+    pings: int = 0
     most_at_a_time: int = 0
     broken: list[str] = field(default_factory=list)
 
@@ -242,6 +243,8 @@ class ServerConnection(asyncio.Protocol):
                     self._incoming[number].pieces.append(event.data or b"")
             case events.StreamEnded(stream_id=int(number)):
                 self._serve(number)
+            case events.PingReceived():
+                self._server.seen.pings += 1
             case events.SettingsAcknowledged():
                 self._settled = True
             case events.WindowUpdated():
