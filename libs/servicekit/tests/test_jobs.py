@@ -293,3 +293,22 @@ async def test_job_names_are_checked(database: Database) -> None:
         JobRunner(database, [Job("same", 1, nothing), Job("same", 1, nothing)])
     with pytest.raises(KeyError):
         await JobRunner(database, []).run_once("unknown")
+
+
+async def test_workers_share_the_runs_of_a_period(
+    database: Database, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds: list[tuple[float, float]] = []
+
+    def earliest(low: float, high: float) -> float:
+        bounds.append((low, high))
+        return low / 1_000_000
+
+    async def nothing() -> None: ...
+
+    monkeypatch.setattr("random.uniform", earliest)
+    runner = JobRunner(database, [Job("shared", 20, nothing)], workers=3)
+    await runner.start()
+    await until(lambda: len(bounds) >= 2)
+    await runner.stop()
+    assert bounds[0] == (0, 60)

@@ -35,14 +35,16 @@ _process_locks: dict[tuple[str, str], asyncio.Lock] = {}
 class JobRunner:
     """Runs the jobs of one service on one database."""
 
-    def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
+    def __init__(self, database: Database, jobs: Sequence[Job], *, workers: int = 1) -> None:
         """
+        :param workers: processes of this service that share its jobs: each comes as many times less often
         :raises ValueError: when two jobs have one name
         """
         self._database = database
         self._jobs = {job.name: job for job in jobs}
         if len(self._jobs) != len(jobs):
             raise ValueError("two jobs of one name")
+        self._workers = workers
         self._leases = Leases(database) if database.dialect == "postgresql" else None
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -78,10 +80,11 @@ class JobRunner:
         return True
 
     async def _repeat(self, job: Job) -> None:
-        await self._pause(random.uniform(0, job.period_seconds))  # noqa: S311 - spreads load, guards nothing
+        period = job.period_seconds * self._workers
+        await self._pause(random.uniform(0, period))  # noqa: S311 - spreads load, guards nothing
         while not self._stopping.is_set():
             await self._attempt(job)
-            await self._pause(job.period_seconds * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+            await self._pause(period * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
     async def _attempt(self, job: Job) -> None:
         try:

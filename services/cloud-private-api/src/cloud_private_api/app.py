@@ -189,7 +189,7 @@ class _Runtime:
         await seed(cloud)
         bus = self._shared_bus or bus_from_url(cloud.settings.bus_url.get_secret_value())
         await events.subscribe(cloud, bus)
-        jobs = JobRunner(cloud.database, cleanup_jobs(cloud))
+        jobs = JobRunner(cloud.database, cleanup_jobs(cloud), workers=cloud.settings.workers)
         if self._shared_bus is None:
             await bus.start()
         await jobs.start()

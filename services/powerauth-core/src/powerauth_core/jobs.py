@@ -39,7 +39,8 @@ def all_jobs(core: Core) -> list[Job]:
 
 def scheduled_jobs(core: Core) -> JobRunner:
     """The runner of the jobs that have a period."""
-    return JobRunner(core.database, [job for job in all_jobs(core) if job.period_seconds > 0])
+    scheduled = [job for job in all_jobs(core) if job.period_seconds > 0]
+    return JobRunner(core.database, scheduled, workers=core.settings.workers)
 
 
 async def run_job(core: Core, name: str) -> bool:

@@ -180,7 +180,7 @@ async def running(push: Push, shared_bus: Bus | None) -> AsyncGenerator[None]:
             push.dispatcher.start()
             push.stream.start()
             stack.push_async_callback(push.stream.stop)
-            jobs = JobRunner(push.database, scheduled(push))
+            jobs = JobRunner(push.database, scheduled(push), workers=push.settings.workers)
             await jobs.start()
             stack.push_async_callback(jobs.stop)
         yield
