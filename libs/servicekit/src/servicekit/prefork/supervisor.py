@@ -50,8 +50,9 @@ def supervise(app: FastAPI, settings: ServiceSettings) -> None:
     """
     with failed_start_told(lambda: False):
         supervisor = Supervisor(app, settings)
-        for name in settings.all_imported_at_start():
-            import_module(name)
+        with heap.loading():
+            for name in settings.all_imported_at_start():
+                import_module(name)
     status = supervisor.run()
     if status:
         raise SystemExit(status)
