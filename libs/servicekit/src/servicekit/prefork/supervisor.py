@@ -50,7 +50,7 @@ def supervise(app: FastAPI, settings: ServiceSettings) -> None:
     """
     with failed_start_told(lambda: False):
         supervisor = Supervisor(app, settings)
-        with heap.loading():
+        with loading.loading():
             for name in settings.all_imported_at_start():
                 import_module(name)
     status = supervisor.run()
