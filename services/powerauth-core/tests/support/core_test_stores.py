@@ -89,6 +89,9 @@ class _FaultyHeld:
     def skipped(self) -> Collection[str]:
         return self.inner.skipped
 
+    async def find(self, record_ids: Collection[str]) -> Collection[str]:
+        return await self.inner.find(record_ids)
+
     async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
         return await self.inner.prepare(action, activation)
 

@@ -232,19 +232,20 @@ async def test_what_changes_while_actions_plan_is_seen(
 
 @pytest.mark.dialects("postgresql")
 @pytest.mark.parametrize("held", [Activation, Operation])
-async def test_an_action_waits_for_rows_that_others_hold(
+async def test_an_action_waits_for_rows_that_others_hold_apart_from_the_others(
     core: Core,
     ways: Ways,
     phone: Phone,
+    make_phone: MakePhone,
     make_operation: MakeOperation,
     held: type[Activation] | type[Operation],
 ) -> None:
-    operation = await make_operation()
-    under_locks = asyncio.Event()
+    operation, other, free = await make_operation(), await make_operation(), await make_phone("free")
+    apart = asyncio.Event()
 
     async def reached(_: Any) -> None:
-        if ways.taken[-1] != "optimistic":
-            under_locks.set()
+        if ways.taken[-1] == "waiting":
+            apart.set()
 
     ways.at("opening", reached, times=3)
     async with core.database.transaction() as session:
@@ -252,11 +253,12 @@ async def test_an_action_waits_for_rows_that_others_hold(
         await session.get(held, key, with_for_update=True)
         call = asyncio.create_task(core.verifier.run(job_of(phone.sign(BODY), action=Count(operation))))
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await under_locks.wait()
+            await apart.wait()
+            assert (await core.verifier.run(job_of(free.sign(BODY), action=Count(other)))).answer == 1
         assert not call.done()
     assert (await call).answer == 1
-    assert ways.taken[:2] == ["optimistic", "skipping"]
-    assert await failures(core, operation) == [1]
+    assert ways.taken == ["optimistic", "skipping", "waiting", "optimistic"]
+    assert await failures(core, operation, other) == [1, 1]
 
 
 async def test_an_action_of_a_check_that_blocks_is_done_with_it_under_locks(

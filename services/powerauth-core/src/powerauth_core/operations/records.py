@@ -28,6 +28,10 @@ class OperationRecords:
         """See `Records.lock`."""
         return await repository.lock(session, self._database.dialect, record_id)
 
+    async def lock_free_ones(self, session: AsyncSession, record_ids: Collection[str]) -> set[str]:
+        """See `Records.lock_free_ones`."""
+        return await repository.lock_free_ones(session, self._database.dialect, record_ids)
+
     async def write(self, session: AsyncSession, change: Transition) -> None:
         """See `Records.write`."""
         await write(self._listeners, session, change)
@@ -35,7 +39,7 @@ class OperationRecords:
     async def read(self, driver: Any, record_ids: Collection[str]) -> Found:
         """See `Records.read`."""
         rows = await driver.fetch(statements.READ, list(record_ids))
-        found = Found({}, {})
+        found = Found()
         for version, *columns in rows:
             operation = reads.stored(columns)
             found.records[operation.id], found.versions[operation.id] = operation, version

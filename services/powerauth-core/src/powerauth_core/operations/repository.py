@@ -67,6 +67,12 @@ async def lock(
     return await _one(session, for_update(_by_id(operation_id, scope), dialect, of=Operation))
 
 
+async def lock_free_ones(session: AsyncSession, dialect: Dialect, operation_ids: Collection[str]) -> set[str]:
+    """Lock those of the operations that nobody else holds, in the order of their ids (D9); their ids."""
+    statement = select(Operation.id).where(Operation.id.in_(operation_ids)).order_by(Operation.id)
+    return set(await session.scalars(for_update(statement, dialect, skip_locked=True)))
+
+
 async def lock_overdue(
     session: AsyncSession, dialect: Dialect, now: datetime, limit: int
 ) -> list[StoredOperation]:

@@ -81,7 +81,9 @@ class LockingStore:
             rows = await self._lock(session, activation_ids) if activation_ids else {}
             skipped = () if self._waits else set(activation_ids) - rows.keys()
             write = _in_one_statement if self._database.dialect == "postgresql" else _row_by_row
-            yield _Locked(session, turn, self._macs, self._changes, self._records, write, rows, skipped)
+            yield _Locked(
+                session, turn, self._macs, self._changes, self._records, write, rows, skipped, self._waits
+            )
             turn.sending()
 
     async def _lock(
@@ -109,6 +111,13 @@ class _Locked:
     leave_behind: Callable[[AsyncSession, Left, Turn, RowMacs], Awaitable[None]]
     rows: dict[str, LockedActivation]
     skipped: Collection[str]
+    waits: bool
+
+    async def find(self, record_ids: Collection[str]) -> Collection[str]:
+        """See `Held.find`; who waits for them locks each when its turn comes."""
+        if self.waits or not record_ids:
+            return ()
+        return set(record_ids) - await self.records.lock_free_ones(self.session, record_ids)
 
     async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
         """See `Held.prepare`."""

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 
 from powerauth_core.audit.chain.streams import Turn
-from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, PlannedAction, SignedAction
-from powerauth_core.verification.planned import Checked, Found, Planned, Records, plan_all
+from powerauth_core.verification.jobs import LockedActivation, PlannedAction, SignedAction
+from powerauth_core.verification.planned import Found, Planned, Records, plan_all
 from powerauth_core.verification.statements import (
     FIRST_FREE,
     MOVED,
@@ -72,6 +72,7 @@ class _Read:
     """`Held` by nobody.
 
     :ivar versions: of the rows that were read, by id
+    :ivar found: records of the actions
     """
 
     driver: Any
@@ -81,7 +82,14 @@ class _Read:
     rows: dict[str, LockedActivation]
     records: Records
     database: Database
+    found: Found = field(default_factory=Found)
     skipped: Collection[str] = ()
+
+    async def find(self, record_ids: Collection[str]) -> Collection[str]:
+        """See `Held.find`."""
+        if record_ids:
+            self.found = await self.records.read(self.driver, record_ids)
+        return ()
 
     async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
         """See `Held.prepare`; without locks nothing is found, and `write` will not do such an action."""
@@ -98,23 +106,18 @@ class _Read:
         ]
         if left.blocked or len(checked) < len(acting):
             return None
-        found = await self._find(checked)
-        planned = plan_all(checked, self.records, found)
+        planned = plan_all(checked, self.records, self.found)
         if left or planned.changes:
-            return planned.outcomes if await self._leave(left, planned, found) else None
+            return planned.outcomes if await self._leave(left, planned) else None
         if self.turn.chain_id is not None:
             await self.driver.execute(f"{TOUCH}$1", self.turn.chain_id)
         return planned.outcomes
 
-    async def _find(self, checked: Sequence[Checked]) -> Found:
-        ids = {action.lock_key for action, _, _ in checked} - {NO_LOCK}
-        return await self.records.read(self.driver, ids) if ids else Found({}, {})
-
-    async def _leave(self, left: Left, planned: Planned, found: Found) -> bool:
+    async def _leave(self, left: Left, planned: Planned) -> bool:
         additions = Additions(self.database)
         for change in planned.changes:
             self.records.tell(additions, change)
-        statement, values = self._statement(left, planned, found, additions)
+        statement, values = self._statement(left, planned, additions)
         self.turn.sending()
         try:
             _, returned = await self.driver.fetchrow(statement, *values)
@@ -134,14 +137,12 @@ class _Read:
         additions.committed()
         return True
 
-    def _statement(
-        self, left: Left, planned: Planned, found: Found, additions: Additions
-    ) -> tuple[str, tuple[Any, ...]]:
+    def _statement(self, left: Left, planned: Planned, additions: Additions) -> tuple[str, tuple[Any, ...]]:
         values = left_behind(left, self.turn, self.macs, self.versions, PATIENCE_MS)
         if not planned.changes:
             return leave_behind(), values
         update = self.records.update(FIRST_FREE, MOVED)
-        rows = self.records.rows(planned.after.values(), found.versions)
+        rows = self.records.rows(planned.after.values(), self.found.versions)
         parts, returned, added = additions.parts(FIRST_FREE + 1)
         statement = leave_behind((update, *([parts] if parts else ())), _ALL_CHANGED, returned)
         return statement, (*values, json_rows(rows), *added)

@@ -23,8 +23,8 @@ class Found:
     :ivar versions: of their rows, by id
     """
 
-    records: dict[str, Any]
-    versions: dict[str, int]
+    records: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
 
 
 class Records(Protocol):
@@ -32,6 +32,10 @@ class Records(Protocol):
 
     async def lock(self, session: AsyncSession, record_id: str) -> Any:
         """The record, locked until the end of the transaction; None if there is none."""
+        ...
+
+    async def lock_free_ones(self, session: AsyncSession, record_ids: Collection[str]) -> set[str]:
+        """Lock those that nobody else holds, in the order of their ids (D9); their ids."""
         ...
 
     async def write(self, session: AsyncSession, change: Any) -> None:

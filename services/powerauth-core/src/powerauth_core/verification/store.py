@@ -58,6 +58,13 @@ class Held(Protocol):
         """Ids that somebody else may hold, or that are not there: only waiting for them tells."""
         ...
 
+    async def find(self, record_ids: Collection[str]) -> Collection[str]:
+        """Find the records of the actions that plan; before anything is decided.
+
+        :return: ids of those that somebody else may hold, or that are not there: only waiting tells
+        """
+        ...
+
     async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
         """What an action finds before the check."""
         ...
