@@ -20,11 +20,13 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import quote
 
-import httpcore2
-import httpx2
-
 from powerauth_core.settings import EgressSettings
 from servicekit import units
+from servicekit.loading import without
+
+with without("h2"):  # HTTP/2, which the core speaks with nobody
+    import httpcore2
+    import httpx2
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
