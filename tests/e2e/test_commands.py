@@ -86,17 +86,15 @@ def phone_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("phones")
 
 
-@pytest.mark.parametrize("version", ["3.3"], indirect=False)
+@pytest.mark.parametrize("deployment", ["separate processes"], indirect=True)
 async def test_a_developers_first_day(
-    deployment: Deployment, backend: tuple[Bank, Bank, str, str], phone_folder: Path, version: str
+    deployment: Deployment, backend: tuple[Bank, Bank, str, str], phone_folder: Path
 ) -> None:
     _admin, bank, application_id, sdk_config = backend
     user_id = f"cli-{uuid4().hex[:8]}"
     phone = Phone(phone_folder)
     assert "configure" in await phone.fail("status")
-    await phone.run(
-        "configure", "--url", deployment.enrollment, "--sdk-config", sdk_config, "--version", version
-    )
+    await phone.run("configure", "--url", deployment.enrollment, "--sdk-config", sdk_config)
     registration = await bank.call("POST", "/v2/registrations", {"userId": user_id, "appId": application_id})
     activated = await phone.run("activate", "--code", registration["activationQrCodeData"])
     seen = await bank.registration(registration["registrationId"])
