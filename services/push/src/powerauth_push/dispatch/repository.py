@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Table,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_push.devices.models import DeviceRegistration
@@ -30,6 +44,13 @@ class Claimed:
     row: Delivery
     registration: DeviceRegistration | None
     lost: bool
+
+
+def _among(session: AsyncSession, column: Any, ids: Collection[int]) -> ColumnElement[bool]:
+    """Whether a column is one of many; on PostgreSQL one parameter and one statement for any number."""
+    if session.get_bind().dialect.name == "postgresql":
+        return cast(ColumnElement[bool], column == any_(literal(list(ids), ARRAY(column.type))))
+    return cast(ColumnElement[bool], column.in_(ids))
 
 
 async def add(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -61,11 +82,13 @@ async def claim(
     if not rows:
         return []
     ids = [row.device_registration_id for row in rows]
-    registered = await session.scalars(select(DeviceRegistration).where(DeviceRegistration.id.in_(ids)))
+    registered = await session.scalars(
+        select(DeviceRegistration).where(_among(session, DeviceRegistration.id, ids))
+    )
     registrations = {found.id: found for found in registered}
     await session.execute(
         update(_DELIVERY)
-        .where(_DELIVERY.c.id.in_([row.id for row in rows]))
+        .where(_among(session, _DELIVERY.c.id, [row.id for row in rows]))
         .values(lease_owner=owner, timestamp_due=until, attempts=_DELIVERY.c.attempts + 1)
     )
     return [
@@ -87,7 +110,9 @@ async def finish(session: AsyncSession, owner: str, ids: Collection[int]) -> set
     if not ids:
         return set()
     statement = (
-        delete(Delivery).where(Delivery.id.in_(ids), Delivery.lease_owner == owner).returning(Delivery.id)
+        delete(Delivery)
+        .where(_among(session, Delivery.id, ids), Delivery.lease_owner == owner)
+        .returning(Delivery.id)
     )
     return set((await session.execute(statement)).scalars())
 
@@ -117,7 +142,10 @@ async def set_status(session: AsyncSession, status: MessageStatus, records: Coll
     """Write what became of messages into the log."""
     if records:
         await session.execute(
-            update(MessageRecord).where(MessageRecord.id.in_(records)).values(status=status.value)
+            update(MessageRecord)
+            .where(_among(session, MessageRecord.id, records))
+            .values(status=status.value)
+            .execution_options(synchronize_session=False)
         )
 
 
