@@ -4,6 +4,7 @@ them, costs more than what most tests do with them: so the next core goes on whe
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class LastingDatabases:
 
     make: Callable[[Dialect], Awaitable[str]]
     _urls: dict[Dialect, str] = field(default_factory=dict)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _idle: defaultdict[str, list[_LastingDatabase]] = field(default_factory=lambda: defaultdict(list))
 
     async def emptied(self, dialect: Dialect) -> str:
@@ -48,8 +50,10 @@ class LastingDatabases:
         return url
 
     def open(self, url: str, settings: DatabaseSettings | None = None, **more: Any) -> Database:
-        """In place of `Database(...)`; the connections to other databases are closed with their core."""
-        if url not in self._urls.values():
+        """In place of `Database(...)`. What another database, or a server with an event loop of its own, opens
+        is closed with its core.
+        """
+        if url not in self._urls.values() or asyncio.get_running_loop() is not self._loop:
             return Database(url, settings, **more)
         facts = (settings or DatabaseSettings()).model_dump(include=set(DatabaseSettings.model_fields))
         idle = self._idle[f"{url} {facts} {more}"]
