@@ -50,7 +50,7 @@ class LastingDatabases:
         return url
 
     def open(self, url: str, settings: DatabaseSettings | None = None, **more: Any) -> Database:
-        """In place of `Database(...)`. What another database, or a server with an event loop of its own, opens
+        """In place of `Database(...)`. What another database opens, or a server with its own event loop,
         is closed with its core.
         """
         if url not in self._urls.values() or asyncio.get_running_loop() is not self._loop:
