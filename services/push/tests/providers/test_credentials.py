@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -85,6 +86,8 @@ def test_good_ones_are_read_and_their_secrets_are_not_shown(tmp_path: Path) -> N
         (BUNDLE, "TEAM123456", "KEY1234567", pem(ec.generate_private_key(ec.SECP384R1())), "P-256"),
         (BUNDLE, "TEAM123456", "KEY1234567", pem(RSA), "P-256"),
     ],
+    # Keys are new in each process, and so would be the names of the tests.
+    ids=itertools.count(),
 )
 def test_apns_keys(bundle: str, team: str, key_id: str, key: bytes, reason: str) -> None:
     with pytest.raises(CredentialsRefused, match=reason):
