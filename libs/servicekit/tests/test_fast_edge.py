@@ -46,6 +46,12 @@ class Wish(RequestModel):
     text: str = Field(max_length=20)
 
 
+async def named(request: Request) -> JsonResponse:
+    return JsonResponse(
+        request.path_params["name"].encode(), headers={"X-Template": route_template(request.scope)}
+    )
+
+
 async def fulfil(_app: object, wish: Wish) -> Response:
     if wish.text in FAILURES:
         raise FAILURES[wish.text]
@@ -108,7 +114,12 @@ def fast(make_app: MakeApp, client_of: ClientOf, family: ErrorFamily, seen: list
     plain = _plain()
     app = make_app(plain, _modelled(), max_body_bytes=4096)
     bundles = Bundles({"/wish": CALL}, family)
-    endpoints = {**endpoints_of([plain]), ("POST", "/wish"): CALL.answer, ("POST", "/bundle"): bundles.answer}
+    endpoints = {
+        **endpoints_of([plain]),
+        ("POST", "/wish"): CALL.answer,
+        ("POST", "/bundle"): bundles.answer,
+        ("GET", "/named/{name}"): named,
+    }
     app.user_middleware += [
         Middleware(FastEdge, family=family, endpoints=endpoints),
         Middleware(Behind, seen=seen),
@@ -134,6 +145,15 @@ async def test_what_stands_in_the_table_is_answered_at_once(
     assert (await fast.get("/plain/mirror")).status_code == 200
     assert (await fast.post("/wish", json={"requestObject": {"text": "a"}})).json() == "a"
     assert seen == []
+
+
+async def test_the_last_segment_may_be_a_parameter(fast: httpx2.AsyncClient, seen: list[str]) -> None:
+    answer = await fast.get("/named/a%2Fb%25")
+    assert (answer.content, answer.headers["X-Template"]) == (b"a/b%", "/named/{name}")
+    assert seen == []
+    for method, path in (("GET", "/named/"), ("GET", "/named"), ("GET", "/named/a/b"), ("POST", "/named/a")):
+        assert (await fast.request(method, path)).status_code == 404
+    assert len(seen) == 4
 
 
 async def test_everything_else_goes_on_to_the_framework(fast: httpx2.AsyncClient, seen: list[str]) -> None:

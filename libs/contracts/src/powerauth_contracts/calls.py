@@ -44,6 +44,7 @@ class Endpoint(Generic[Request_co, Answer_co]):
 
     :ivar name: operation id in the API's document
     :ivar path: with its parameters in braces
+    :ivar fast: hot enough for the fast edge
     """
 
     name: str
@@ -51,3 +52,4 @@ class Endpoint(Generic[Request_co, Answer_co]):
     path: str
     request: type[Request_co]
     answer: type[Answer_co]
+    fast: bool = False

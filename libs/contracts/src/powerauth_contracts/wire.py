@@ -272,20 +272,24 @@ class RequestModel(WireModel):
 class JsonReader(Generic[T]):
     """Reads JSON texts as one type of model."""
 
-    def __init__(self, model: type[T]) -> None:
+    def __init__(self, model: type[T], parse: Callable[[Any], Any] = read_json) -> None:
+        """
+        :param parse: gives the value of a text, or raises `JsonError`
+        """
         self._validate = TypeAdapter(model).validate_python
         self._name = getattr(model, "__name__", "body")
+        self._parse = parse
 
     def __call__(self, source: bytes) -> T:
         """
         :raises ValidationError: not JSON, or not such a model
         """
-        return self._validate(_parsed(self._name, source))
+        return self._validate(_parsed(self._name, source, self._parse))
 
 
-def _parsed(title: str, source: bytes | str) -> Any:
+def _parsed(title: str, source: bytes | str, parse: Callable[[Any], Any] = read_json) -> Any:
     try:
-        return read_json(source)
+        return parse(source)
     except JsonError as error:
         problem = PydanticCustomError("json_invalid", "{reason}", {"reason": str(error)})
         details = InitErrorDetails(type=problem, loc=(), input=None)

@@ -19,6 +19,7 @@ from cloud_private_api.auth.factory import authenticator
 from cloud_private_api.callbacks.routes import router as callbacks_router
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreClient
+from cloud_private_api.edge import fast_endpoints
 from cloud_private_api.errors import cloud_errors
 from cloud_private_api.known import ApplicationFacts, OperationTexts
 from cloud_private_api.localizations.routes import router as localizations_router
@@ -45,6 +46,7 @@ from servicekit.bus import Bus, bus_from_url
 from servicekit.callers import TrustedProxies
 from servicekit.calls.client import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.database import Database
+from servicekit.edge.fast import FastEdge
 from servicekit.edge.middleware import RunAgain
 from servicekit.jobs import Job, JobRunner
 from servicekit.schema_history import Schema
@@ -88,6 +90,7 @@ def create_app(
     settings = settings or embedded_settings(CloudSettings)
     cloud = build(settings, core_transport)
     runtime = _Runtime(cloud, bus)
+    family = cloud_errors(cloud.authenticator.challenge)
 
     async def database_is_usable() -> None:
         await needed_schema().confirm(app.state.cloud.database)
@@ -96,14 +99,17 @@ def create_app(
         title="PowerAuth Cloud",
         version=VERSION,
         settings=settings,
-        family=cloud_errors(cloud.authenticator.challenge),
+        family=family,
         lifespan=runtime.lifespan,
         routers=ROUTERS,
         health=[database_is_usable],
         readiness=[cloud.core.check],
         name=NAME,
     )
-    app.user_middleware.append(Middleware(RunAgain))
+    app.user_middleware += [
+        Middleware(FastEdge, family=family, endpoints=fast_endpoints(ROUTERS)),
+        Middleware(RunAgain),
+    ]
     app.state.cloud = cloud
     guard_paths_without_route(app)
     openapi.install(app, settings.security_auth_type)

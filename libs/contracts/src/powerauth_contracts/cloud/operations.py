@@ -133,9 +133,13 @@ class RejectOperation(RequestModel):
 CREATE_OPERATION = Endpoint("createOperation", "POST", "/operations", CreateSingleOperation, SingleOperation)
 GET_OPERATION = Endpoint("getOperation", "GET", "/operations", NoneType, SingleOperation)
 CANCEL_OPERATION = Endpoint("cancelOperation", "DELETE", "/operations", NoneType, StatusResponse)
-CREATE_OPERATION_V2 = Endpoint("createOperationV2", "POST", "/v2/operations", CreateOperation, Operation)
+CREATE_OPERATION_V2 = Endpoint(
+    "createOperationV2", "POST", "/v2/operations", CreateOperation, Operation, fast=True
+)
 LIST_OPERATIONS_V2 = Endpoint("listOperationsV2", "GET", "/v2/operations", NoneType, Operations)
-GET_OPERATION_V2 = Endpoint("getOperationV2", "GET", "/v2/operations/{operationId}", NoneType, Operation)
+GET_OPERATION_V2 = Endpoint(
+    "getOperationV2", "GET", "/v2/operations/{operationId}", NoneType, Operation, fast=True
+)
 CANCEL_OPERATION_V2 = Endpoint(
     "cancelOperationV2", "DELETE", "/v2/operations/{operationId}", NoneType, StatusResponse
 )

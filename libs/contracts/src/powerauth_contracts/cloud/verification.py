@@ -121,9 +121,9 @@ class EcdsaVerified(WireModel):
 
 
 VERIFY_SIGNATURE_V2 = Endpoint(
-    "verifySignatureV2", "POST", "/v2/signature/verify", VerifySignature, SignatureVerified
+    "verifySignatureV2", "POST", "/v2/signature/verify", VerifySignature, SignatureVerified, fast=True
 )
-VERIFY_TOKEN_V2 = Endpoint("verifyTokenV2", "POST", "/v2/token/verify", VerifyToken, TokenVerified)
+VERIFY_TOKEN_V2 = Endpoint("verifyTokenV2", "POST", "/v2/token/verify", VerifyToken, TokenVerified, fast=True)
 CREATE_OFFLINE_PAYLOAD = Endpoint(
     "createOfflinePayload", "POST", "/v2/signature/offline/payload", CreateOfflinePayload, OfflinePayload
 )

@@ -6,7 +6,7 @@ They stay ordinary routes, which document them and serve whatever the fast edge 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
@@ -18,12 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from powerauth_contracts.wire import JsonReader, ObjectRequest
 from servicekit.edge.routing import TEMPLATE_KEY
 from servicekit.errors import EXPECTED_ERRORS, ErrorFamily, ErrorHandlers
-from servicekit.targets import path_in_service
+from servicekit.targets import name_of, path_in_service
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 """Takes a request and gives its answer, nothing else."""
 Endpoints = Mapping[tuple[str, str], Endpoint]
-"""By method and path inside the service."""
+"""By method and path inside the service; its last segment may be a parameter, in braces."""
 Perform = Callable[[Any, Any], Awaitable[Response]]
 """Gives the answer of an application to what a request's model holds."""
 
@@ -52,16 +52,13 @@ class FastEdge:
         self._app = app
         self._handlers = ErrorHandlers(family)
         self._endpoints = endpoints
+        self._templates = _templates(endpoints)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = None
-        if scope["type"] == "http":
-            path = path_in_service(scope)
-            endpoint = self._endpoints.get((scope["method"], path))
+        endpoint = self._find(scope) if scope["type"] == "http" else None
         if endpoint is None:
             await self._app(scope, receive, send)
             return
-        scope[TEMPLATE_KEY] = path
         request = Request(scope, receive)
         answer: ASGIApp
         try:
@@ -71,6 +68,36 @@ class FastEdge:
         except EXPECTED_ERRORS as error:
             answer = await self._handlers.answer(request, error)
         await answer(scope, receive, send)
+
+    def _find(self, scope: Scope) -> Endpoint | None:
+        method, path = scope["method"], path_in_service(scope)
+        endpoint = self._endpoints.get((method, path))
+        if endpoint is not None:
+            scope[TEMPLATE_KEY] = path
+            return endpoint
+        parent, _, last = path.rpartition("/")
+        template = self._templates.get((method, parent))
+        if template is None or not last:
+            return None
+        scope[TEMPLATE_KEY] = template.path
+        scope["path_params"] = {template.name: name_of(last)}
+        return template.endpoint
+
+
+class _Template(NamedTuple):
+    path: str
+    name: str
+    endpoint: Endpoint
+
+
+def _templates(endpoints: Endpoints) -> Mapping[tuple[str, str], _Template]:
+    """What is below a path, by method and path."""
+    found = {}
+    for (method, path), endpoint in endpoints.items():
+        parent, _, last = path.rpartition("/")
+        if last.startswith("{"):
+            found[method, parent] = _Template(path, last[1:-1], endpoint)
+    return found
 
 
 class ObjectCall:
@@ -99,13 +126,13 @@ class ObjectCall:
         :raises LeftToRoute: the body is not such an object; the route says why
         """
         scope, receive = request.scope, request.receive
-        if not _is_json(scope):
+        if not is_json(scope):
             raise LeftToRoute(receive)
         body = await _whole_body(receive)
         try:
             wanted = self._read(body).request_object
         except ValidationError:
-            raise LeftToRoute(_again(body, receive)) from None
+            raise LeftToRoute(again(body, receive)) from None
         return await self.perform(scope["app"], wanted)
 
 
@@ -126,7 +153,8 @@ def endpoints_of(routers: Iterable[APIRouter]) -> Endpoints:
     return endpoints
 
 
-def _is_json(scope: Scope) -> bool:
+def is_json(scope: Scope) -> bool:
+    """Whether a request says that its body is JSON; the route judges other words for it."""
     for name, value in scope["headers"]:
         if name == b"content-type":
             return bool(value[: len(_JSON)] == _JSON)
@@ -148,7 +176,7 @@ async def _whole_body(receive: Receive) -> bytes:
     return body
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def again(body: bytes, receive: Receive) -> Receive:
     """`receive` as it was before the body was read."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
