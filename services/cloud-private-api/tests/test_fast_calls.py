@@ -46,7 +46,7 @@ HEADERS: list[dict[str, str]] = [
     {},
 ]
 
-_MADE = re.compile(rb'"(operationId|timestamp\w+)":("[^"]*"|\d+),')
+_MADE = re.compile(rb'"(operationId|timestamp\w+|activation\w+)":("[^"]*"|\d+),')
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ async def _assert_alike(pair: tuple[Service, Service], user: str, *request: Any,
 async def test_what_arrives_is_judged_alike(pair: tuple[Service, Service], bank: Client, call: Any) -> None:
     await bank.ok("POST", "/v2/operations", OPERATION)  # what the service remembers of the core
     bank.core.calls.clear()
-    path = call.path.format(operationId="no%2Fsuch")
+    path = re.sub(r"{\w+}", "no%2Fsuch", call.path)
     bodies = BODIES if call.method == "POST" else [b""]
     statuses = {
         await _assert_alike(pair, "bank", call.method, path, content=body, headers=headers)
@@ -122,6 +122,10 @@ async def test_what_is_found_is_told_alike(pair: tuple[Service, Service], bank: 
         path = f"/v2/operations/{made['operationId']}{suffix}"
         assert await _assert_alike(pair, "bank", "GET", path) == status
     assert await _assert_alike(pair, "bank", "GET", "/v2/operations/") == 404
+    started = await bank.ok("POST", "/v2/registrations", {"userId": "u1"})
+    bank.core.calls.clear()
+    path = f"/v2/registrations/{started['registrationId']}"
+    assert await _assert_alike(pair, "bank", "GET", path) == 200
 
 
 async def test_failures_of_the_core_are_told_alike(pair: tuple[Service, Service], bank: Client) -> None:

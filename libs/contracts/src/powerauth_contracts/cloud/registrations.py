@@ -196,7 +196,7 @@ LOOKUP_REGISTRATIONS = Endpoint(
     "lookupRegistrations", "POST", "/v2/registrations/lookup", LookupRegistrations, Registrations
 )
 GET_REGISTRATION_V2 = Endpoint(
-    "getRegistrationV2", "GET", "/v2/registrations/{registrationId}", NoneType, Registration
+    "getRegistrationV2", "GET", "/v2/registrations/{registrationId}", NoneType, Registration, fast=True
 )
 COMMIT_REGISTRATION_V2 = Endpoint(
     "commitRegistrationV2",

@@ -12,7 +12,6 @@ from powerauth_contracts.cloud.verification import (
     OtpVerified,
     SignatureVerified,
     TokenVerified,
-    Verified,
 )
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.rest.tokens import ValidateTokenResponse
@@ -133,15 +132,18 @@ def token_verified(answer: ValidateTokenResponse, applications: Sequence[str]) -
 
 
 def _registration_facts(answer: VerifySignatureResponse | ValidateTokenResponse) -> dict[str, object]:
-    facts = Verified(
-        registration_id=answer.activation_id,
-        registration_status=answer.activation_status,
-        blocked_reason=answer.blocked_reason,
-    )
+    """Members of `Verified`."""
+    facts: dict[str, object] = {
+        "registration_id": answer.activation_id,
+        "registration_status": answer.activation_status,
+        "blocked_reason": answer.blocked_reason,
+    }
     if answer.user_id is not None:
-        facts.user_id = answer.user_id
-        facts.signature_type = answer.signature_type
-        facts.application_id = answer.application_id
-        facts.flags = answer.activation_flags
-        facts.application_roles = answer.application_roles
-    return facts.model_dump(by_alias=False)
+        facts |= {
+            "user_id": answer.user_id,
+            "signature_type": answer.signature_type,
+            "application_id": answer.application_id,
+            "flags": answer.activation_flags,
+            "application_roles": answer.application_roles,
+        }
+    return facts
