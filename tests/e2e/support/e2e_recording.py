@@ -18,6 +18,7 @@ from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.transport import Answer, HttpTransport
+from servicekit.bundles import CONTENT_TYPE, AnswerReader, read_calls
 from servicekit.testing import PATIENCE_SECONDS
 
 _PERSONAL = {
@@ -117,9 +118,20 @@ class RecordingProxy:
         body, path = await request.body(), request.url.path
         headers = {name: request.headers[name] for name in ("authorization", "content-type")}
         answer = await self._core.post(path.lstrip("/"), content=body, headers=headers)
+        if headers["content-type"] == CONTENT_TYPE:
+            self._record_bundle(body, answer.content)
+        else:
+            self._record(path, body, answer.content)
+        return Response(answer.content, answer.status_code, media_type=answer.headers["content-type"])
+
+    def _record_bundle(self, body: bytes, content: bytes) -> None:
+        answers = {answer.number: answer.body for answer in AnswerReader().feed(content)}
+        for call in read_calls(body):
+            self._record(call.path, call.body, answers[call.number])
+
+    def _record(self, path: str, body: bytes, answer: bytes) -> None:
         self._recording.to_core.append((path, json.loads(body)))
-        self._recording.from_core.append((path, json.loads(answer.content)))
-        return Response(answer.content, answer.status_code, media_type="application/json")
+        self._recording.from_core.append((path, json.loads(answer)))
 
 
 class RecordingTransport(HttpTransport):
