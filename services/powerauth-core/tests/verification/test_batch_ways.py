@@ -170,11 +170,13 @@ async def test_what_changes_while_a_check_without_locks_decides_is_seen(
 
 @pytest.mark.dialects("postgresql")
 @pytest.mark.parametrize("action", [True, False])
+@pytest.mark.parametrize("blocks", [True, False])
 async def test_a_check_whose_row_is_held_waits_for_it_apart_from_the_others(
-    core: Core, ways: Ways, make_phone: MakePhone, audit: Audit, action: bool
+    core: Core, ways: Ways, make_phone: MakePhone, change: Change, audit: Audit, action: bool, blocks: bool
 ) -> None:
     """It is chained, refused, found held, and chained once more behind what others stored meanwhile."""
     held, free = await make_phone("held"), await make_phone("free")
+    await change(held, failed_attempts=4)
     apart = asyncio.Event()
 
     async def reached(_: Any) -> None:
@@ -184,17 +186,19 @@ async def test_a_check_whose_row_is_held_waits_for_it_apart_from_the_others(
     ways.at("opening", reached, times=4)
     async with core.database.transaction() as session:
         await session.get(Activation, held.activation_id, with_for_update=True)
-        job = job_of(held.sign(BODY), action=Action() if action else None)
+        job = wrong(held) if blocks else job_of(held.sign(BODY))
+        job.action = Action() if action else None
         call = asyncio.create_task(core.verifier.run(job))
         async with asyncio.timeout(PATIENCE_SECONDS):
             await apart.wait()
             assert (await core.verifier.run(job_of(free.sign(BODY)))).valid
         assert not call.done()
-    assert (await call).valid
+    assert (await call).valid is not blocks
+    assert (await core.verifier.run(job_of(free.sign(BODY)))).valid
     way = ["skipping"] if action else ["optimistic", "skipping"]
-    assert ways.taken == [*way, "waiting", "optimistic"]
+    assert ways.taken == [*way, "waiting", "optimistic", "optimistic"]
     found = await audit.verify()
-    assert (found.findings, found.summary.rows) == ([], 2)
+    assert (found.findings, found.summary.rows) == ([], 3)
 
 
 @pytest.mark.parametrize("moment", ["opening", "read", "writing"])

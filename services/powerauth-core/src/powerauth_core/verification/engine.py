@@ -173,6 +173,7 @@ class Verifier:
             if written:
                 turn.committed()
                 return [batch.outcomes[index] for index in range(len(jobs))]
+            turn.refused()
         raise RuntimeError("no store took the batch")
 
     async def _applications_of(self, jobs: Sequence[VerificationJob]) -> dict[str, ApplicationFacts | None]:
