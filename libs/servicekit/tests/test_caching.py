@@ -27,6 +27,20 @@ def test_a_value_goes_stale_and_is_fresh_again_once_put_again() -> None:
     assert cache.get("a") == 2
 
 
+def test_what_nobody_asks_for_goes_when_something_comes_after_its_time() -> None:
+    clock = Clock()
+    cache: Cache[str, int] = Cache(10, 5.0, clock=clock)
+    cache.put("a", 1)
+    clock.now = 4.0
+    cache.put("b", 1)
+    clock.now = 5.0
+    cache.put("c", 1)
+    assert len(cache) == 2
+    clock.now = 10.0
+    cache.put("d", 1)
+    assert len(cache) == 1
+
+
 def test_without_a_lifetime_values_stay() -> None:
     clock = Clock()
     cache: Cache[str, int] = Cache(10, clock=clock)

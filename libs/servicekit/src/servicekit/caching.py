@@ -13,7 +13,8 @@ V = TypeVar("V")
 
 
 class Cache(Generic[K, V]):
-    """At most so many values, each at most so old; the least recently used goes first. For one thread.
+    """At most so many values, each at most so old; the least recently used goes first. What is too old
+    stays for its time once more at most. For one thread.
 
     :param seconds: after this age a value is as if it were not there; of 0 seconds nothing is kept
     """
@@ -26,6 +27,7 @@ class Cache(Generic[K, V]):
         self._clock = clock
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._cleared = 0
+        self._swept = clock()
 
     def __len__(self) -> int:
         """Values that are kept, too old ones among them."""
@@ -46,7 +48,10 @@ class Cache(Generic[K, V]):
         """Keep a value from now on."""
         if self._seconds <= 0:
             return
-        self._entries[key] = (self._clock() + self._seconds, value)
+        now = self._clock()
+        if now - self._swept >= self._seconds:
+            self._sweep(now)
+        self._entries[key] = (now + self._seconds, value)
         self._entries.move_to_end(key)
         if len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
@@ -71,6 +76,11 @@ class Cache(Generic[K, V]):
     def drop_where(self, unwanted: Callable[[K, V], bool]) -> None:
         """Forget the values that ``unwanted`` says so of."""
         for key in [key for key, (_, value) in self._entries.items() if unwanted(key, value)]:
+            del self._entries[key]
+
+    def _sweep(self, now: float) -> None:
+        self._swept = now
+        for key in [key for key, (until, _) in self._entries.items() if until <= now]:
             del self._entries[key]
 
     def clear(self) -> None:

@@ -153,6 +153,10 @@ class TemporaryKeys:
         )
         return _usable(held, envelope, party)
 
+    def forget(self, key_id: str) -> None:
+        """Let go of a key that was removed."""
+        self._memory.drop(key_id)
+
     async def close(self) -> None:
         """Wait for the keys that are on their way."""
         await self._batcher.close()
@@ -169,7 +173,8 @@ class TemporaryKeys:
         parts = temporary_key_parts(key_id, application_key, activation_id)
         private = self._cipher.decrypt(mode, parts, stored)
         held = _Held(application_key, activation_id, private, moment(expires))
-        self._memory.put(key_id, held)
+        if held.expires >= clock.now():
+            self._memory.put(key_id, held)
         return held
 
     async def _insert(self, keys: Sequence[_Issued]) -> Sequence[Settled[None]]:

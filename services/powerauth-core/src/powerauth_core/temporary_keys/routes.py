@@ -20,5 +20,5 @@ async def create_key(
 async def remove_key(
     ports: Ports, asked: contract.RemoveTemporaryKeyRequest
 ) -> contract.RemoveTemporaryKeyResponse:
-    await service.remove(ports.database, asked.id)
+    await service.remove(ports.database, ports.temporary_keys, asked.id)
     return contract.RemoveTemporaryKeyResponse(id=asked.id, removed=True)

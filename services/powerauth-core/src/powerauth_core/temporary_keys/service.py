@@ -17,6 +17,7 @@ from powerauth_core.kernel.errors import (
     InvalidRequest,
 )
 from powerauth_core.temporary_keys import repository
+from powerauth_core.temporary_keys.memory import TemporaryKeys
 from powerauth_core.temporary_keys.ports import Ports
 from powerauth_protocol.common.errors import TokenFormatError
 from powerauth_protocol.common.scope import Party
@@ -71,10 +72,11 @@ async def _issue(
     return issued.jwt
 
 
-async def remove(database: Database, key_id: str) -> None:
+async def remove(database: Database, keys: TemporaryKeys, key_id: str) -> None:
     """``keystore/remove``: delete the key if it is there."""
     async with database.transaction() as session:
         await repository.remove(session, key_id)
+    keys.forget(key_id)
 
 
 async def delete_expired(database: Database) -> int:
