@@ -24,8 +24,8 @@ async def find_by_name(session: AsyncSession, name: str) -> Application | None:
 
 
 async def lock_by_name(session: AsyncSession, name: str) -> Application | None:
-    """The same, locked until the end of the transaction."""
-    statement = select(Application).where(Application.name == name).with_for_update()
+    """The same, locked until the end of the transaction; others may go on inserting what belongs to it."""
+    statement = select(Application).where(Application.name == name).with_for_update(key_share=True)
     return (await session.execute(statement)).scalar_one_or_none()
 
 
