@@ -60,9 +60,11 @@ async def _store(
     accept(row, offer)
     row.activation_status = status_after_key_exchange(row.activation_otp_validation, row.commit_phase)
     change = changed(row, application.application_id, previous_status=CREATED)
+    # Before the write: whose answer cannot be sealed has not exchanged keys.
+    answer = seal_answer(offer, row, None)
     if not await ports.activation_writer.write(Write(found, change, once_of(ports.settings, envelope, None))):
         return None
-    return Exchanged.of(row, application, seal_answer(offer, row, None))
+    return Exchanged.of(row, application, answer)
 
 
 def _is_in(scope: Sequence[str] | None, application: ApplicationFacts) -> bool:
