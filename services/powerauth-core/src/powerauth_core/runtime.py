@@ -19,6 +19,7 @@ from powerauth_core.audit.row_alarms import RowAlarms
 from powerauth_core.callbacks.clients import CallbackClients
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
 from powerauth_core.callbacks.service import CallbackOutbox
+from powerauth_core.callbacks.subscriptions import KnownSubscriptions
 from powerauth_core.container import Core
 from powerauth_core.envelopes.spending import EnvelopeSpending
 from powerauth_core.integrations.callers import CallerCache
@@ -138,7 +139,12 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
     database.session_info[SESSION_KEY] = macs
     cipher = RecordCipher(settings.master_key, reads_clear=not macs.required)
     egress = Egress(settings)
-    callbacks = CallbackDispatcher(settings, database, CallbackClients(settings, database, cipher, egress))
+
+    def hears_others() -> bool:
+        return bus.connected
+
+    clients = CallbackClients(settings, database, cipher, egress)
+    callbacks = CallbackDispatcher(settings, database, clients, KnownSubscriptions(settings, hears_others))
     applications = ApplicationCache(
         cipher,
         capacity=settings.application_cache_size,
@@ -156,7 +162,9 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         row_alarms=alarms,
         application_cache=applications,
         template_cache=TemplateCache(
-            capacity=settings.application_cache_size, seconds=settings.application_cache_seconds
+            capacity=settings.application_cache_size,
+            seconds=settings.application_cache_seconds,
+            hears=hears_others,
         ),
         activation_keys=ActivationKeyCache(cipher, settings.activation_key_cache_size),
         callers=CallerCache(database, cipher, settings.caller_cache_seconds),

@@ -89,9 +89,15 @@ class Delivery:
 class CallbackDispatcher:
     """Delivers what is submitted, a bounded number at a time, and writes the outcomes."""
 
-    def __init__(self, settings: CoreSettings, database: Database, clients: CallbackClients) -> None:
+    def __init__(
+        self,
+        settings: CoreSettings,
+        database: Database,
+        clients: CallbackClients,
+        subscriptions: KnownSubscriptions,
+    ) -> None:
         self.clients = clients
-        self.subscriptions = KnownSubscriptions(settings)
+        self.subscriptions = subscriptions
         self._settings = settings
         self._database = database
         self._slots = FairSlots(settings.callbacks_concurrency)

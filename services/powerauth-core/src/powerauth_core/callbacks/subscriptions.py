@@ -1,14 +1,14 @@
 """Which callbacks want to hear of changes in which application: read once, for every change needs it.
 
-What it knows is read again after any ``application.changed`` event and at the age of
-``application_cache_seconds``. What is sent, and with which secrets, is read before each delivery
-(`callbacks.clients`).
+What it knows is read again after any ``application.changed`` event, at the age of
+``application_cache_seconds``, and for every change while no events come. What is sent, and with which
+secrets, is read before each delivery (`callbacks.clients`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,13 +47,19 @@ class _Known:
 class KnownSubscriptions:
     """The subscriptions of applications. Belongs to one event loop."""
 
-    def __init__(self, settings: CoreSettings) -> None:
+    def __init__(self, settings: CoreSettings, hears: Callable[[], bool]) -> None:
+        """
+        :param hears: whether events of other processes come
+        """
         self._settings = settings
+        self._hears = hears
         self._known: dict[str, _Known] = {}
         self._forgotten = 0
 
     def knows(self, application_ids: Collection[str]) -> bool:
         """Whether what is known of these applications is fresh."""
+        if not self._hears():
+            return False
         now = time.monotonic()
         found = [self._known.get(application_id) for application_id in application_ids]
         return all(known is not None and now < known.fresh_until for known in found)
@@ -72,7 +78,9 @@ class KnownSubscriptions:
         is_fresh = forgotten == self._forgotten
         until = time.monotonic() + self._settings.application_cache_seconds if is_fresh else 0.0
         for application_id, subscriptions in found.items():
-            self._known[application_id] = _Known(subscriptions, until)
+            # Somebody who began later may have read the change.
+            if is_fresh or not self.knows([application_id]):
+                self._known[application_id] = _Known(subscriptions, until)
 
     def of(self, application_ids: Sequence[str], kind: CallbackUrlType) -> Iterator[Subscription]:
         """The callbacks of these applications, which are known, for one kind of change.

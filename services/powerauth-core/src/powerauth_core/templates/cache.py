@@ -1,11 +1,13 @@
 """Operation templates as creating an operation needs them: read once (design §8).
 
 Dropped whole by any ``template.changed`` event, in the process that changes one with the change's commit, and
-at the age of ``application_cache_seconds``, so that a missed event does no lasting harm.
+at the age of ``application_cache_seconds``, so that a missed event does no lasting harm; while no
+events come, templates are read each time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,10 +39,12 @@ class Template:
 class TemplateCache:
     """Templates by name. Belongs to one event loop."""
 
-    def __init__(self, *, capacity: int, seconds: float) -> None:
+    def __init__(self, *, capacity: int, seconds: float, hears: Callable[[], bool]) -> None:
         """
         :param seconds: after this age a template is read again
+        :param hears: whether events of other processes come
         """
+        self._hears = hears
         self._by_name: Cache[str, Template] = Cache(capacity, seconds)
 
     async def by_name(self, session: AsyncSession, name: str) -> Template | None:
@@ -50,11 +54,11 @@ class TemplateCache:
             found = await repository.find_by_name(session, name)
             return None if found is None else _template(found)
 
-        return await self._by_name.load(name, load)
+        return await self._by_name.load(name, load) if self._hears() else await load()
 
     async def of_name(self, database: Database, name: str) -> Template | None:
         """`by_name` for who has no session: opens one only if it has to be read."""
-        known = self._by_name.get(name)
+        known = self._by_name.get(name) if self._hears() else None
         if known is not None:
             return known
         async with database.read() as session:
