@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from core_test_api import Api, TestApplication
 from core_test_phones import Activate, InitActivation, MakeDevice
-from core_test_rows import execute, found, unsound
+from core_test_rows import execute, found, statements_of_the_driver, unsound
 from sqlalchemy import delete, select
 
 from powerauth_contracts.enums import ActivationStatus
@@ -46,9 +46,7 @@ async def test_changes_that_come_together_are_one_statement(core: Core, api: Api
     """Also those of several kinds; each with its history and audit."""
     devices = [await activate(PENDING_COMMIT) for _ in range(TOGETHER)]
     commits = [committed(await read(core, device)) for device in devices]
-    statements: list[str] = []
-    async with core.database.driver() as driver:  # it is kept for the next one
-        driver.add_query_logger(lambda record: statements.append(record.query))
+    statements = await statements_of_the_driver(core)
     assert (
         await asyncio.gather(*[core.activation_writer.write(each) for each in commits]) == [True] * TOGETHER
     )

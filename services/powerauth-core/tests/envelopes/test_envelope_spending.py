@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from core_test_api import Api
 from core_test_phones import MakeDevice
-from core_test_rows import execute
+from core_test_rows import execute, statements_of_the_driver
 from sqlalchemy import update
 
 from powerauth_core.container import Core
@@ -60,9 +60,7 @@ async def test_envelopes_that_come_together_are_one_statement(
 ) -> None:
     device = make_device()
     envelopes = [await sealed(api, device) for _ in range(TOGETHER)]
-    statements: list[str] = []
-    async with core.database.driver() as driver:  # it is kept for the next one
-        driver.add_query_logger(lambda record: statements.append(record.query))
+    statements = await statements_of_the_driver(core)
     assert await outcomes(core, device, envelopes) == [dict] * TOGETHER
     assert statements == [SPEND]
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from core_test_rows import found
+from core_test_rows import found, statements_of_the_driver
 from sqlalchemy import select
 
 from powerauth_contracts.enums import OperationStatus
@@ -70,9 +70,7 @@ async def test_operations_that_come_together_are_one_statement(
     bank: Bank, events: ReadEvents, callbacks: ReadCallbacks
 ) -> None:
     await bank.create()  # the callbacks are known
-    statements: list[str] = []
-    async with bank.core.database.driver() as driver:  # it is kept for the next one
-        driver.add_query_logger(lambda record: statements.append(record.query))
+    statements = await statements_of_the_driver(bank.core)
     made = await together(bank, [await creation(bank) for _ in range(TOGETHER)])
     assert len(statements) == 1
     ids = {operation.id for operation in made}

@@ -20,6 +20,15 @@ async def found(core: Core, statement: Executable) -> list[Any]:
         return list((await session.execute(statement)).scalars())
 
 
+async def statements_of_the_driver(core: Core) -> list[str]:
+    """The statements that the driver is given from now on (PostgreSQL), but for those that publish events."""
+    await core.relay.stop()
+    statements: list[str] = []
+    async with core.database.driver() as driver:  # it is kept for the next one
+        driver.add_query_logger(lambda record: statements.append(record.query))
+    return statements
+
+
 async def execute(core: Core, statement: Executable, values: Mapping[str, Any] | None = None) -> None:
     """Execute a statement in a transaction of its own."""
     async with core.database.transaction() as session:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from core_test_audit import Audit
 from core_test_phones import Change, MakePhone, Stored
+from core_test_rows import statements_of_the_driver
 from core_test_stores import Ways, fails, job_of, lost
 from sqlalchemy import event
 
@@ -66,12 +67,11 @@ def counted(core: Core, dialect: str) -> Counted:
 
     @asynccontextmanager
     async def count() -> AsyncGenerator[list[str]]:
-        statements: list[str] = []
         if dialect == "postgresql":
-            async with core.database.driver() as driver:  # it is kept for the next one
-                driver.add_query_logger(lambda record: statements.append(record.query))
-            yield statements
+            yield await statements_of_the_driver(core)
             return
+        await core.relay.stop()
+        statements: list[str] = []
 
         def seen(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
             if not statement.startswith("BEGIN"):

@@ -12,7 +12,7 @@ import pytest_asyncio
 from core_test_api import Api
 from core_test_audit import Audit
 from core_test_phones import Change, MakePhone, Stored
-from core_test_rows import execute, found
+from core_test_rows import execute, found, statements_of_the_driver
 from core_test_stores import Ways, job_of, lost
 from sqlalchemy import select, update
 
@@ -192,9 +192,7 @@ async def test_a_batch_is_three_statements(
 
     # The application gets known, a chain opened, and the connection learns PostgreSQL's types.
     assert await count_all() == [1] * 4
-    statements: list[str] = []
-    async with core.database.driver() as driver:  # it is kept for the next one
-        driver.add_query_logger(lambda record: statements.append(record.query))
+    statements = await statements_of_the_driver(core)
     assert await count_all() == [2] * 4
     assert len(statements) == 3  # activations, operations, and all that is left
 
