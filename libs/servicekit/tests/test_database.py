@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
@@ -324,6 +325,20 @@ async def test_a_database_in_memory_serves_one_after_the_other() -> None:
     async with database.read() as session:
         assert await session.scalar(select(func.count()).select_from(account)) == 10
     await database.dispose()
+
+
+async def test_opening_a_file_once_more_takes_no_lock_of_it_away(tmp_path: Path) -> None:
+    """Another process that comes and goes must see that it is not the last one: it would remove the log."""
+    url, log = f"sqlite:///{tmp_path}/x.sqlite3", tmp_path / "x.sqlite3-wal"
+    first = Database(url)
+    async with first.transaction() as session:
+        await session.execute(text("CREATE TABLE t (n INTEGER)"))
+    second = Database(url)
+    visit = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM t'); c.close()"
+    visitor = await asyncio.create_subprocess_exec(sys.executable, "-c", visit, str(tmp_path / "x.sqlite3"))
+    assert (await visitor.wait(), log.exists()) == (0, True)
+    await first.dispose()
+    await second.dispose()
 
 
 async def test_sqlite_runs_durably_and_with_its_constraints_on(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from errno import EISDIR
 from pathlib import Path
 
 FOLDER_MODE = 0o700
@@ -18,9 +19,16 @@ def private_folder(folder: Path) -> None:
 def private_file(path: Path) -> None:
     """Make an empty file for its owner alone; one that exists stays as it is.
 
-    SQLite gives the files that it puts beside a database the database's mode.
+    SQLite gives the files that it puts beside a database the database's mode. A database that is in use must
+    not even be opened here: closing it would drop all locks that this process holds on it (POSIX).
+
+    :raises OSError: it cannot be made, or is none
     """
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE))
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE))
+    except FileExistsError:
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path)) from None
 
 
 def write_private(path: Path, text: str) -> None:
