@@ -63,5 +63,6 @@ async def report(core: Core, **facts: Any) -> None:
 
 
 async def report_in(core: Core, session: AsyncSession, **facts: Any) -> None:
-    """Let all listeners hear of a change of an activation."""
+    """Let all listeners hear of a change of an activation, of a core that has heard of every callback."""
+    core.callbacks.recheck()  # cores of a test do not share a bus
     await core.listeners.activation_changed(session, activation_change(**facts))
