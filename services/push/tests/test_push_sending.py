@@ -130,6 +130,20 @@ async def test_a_token_that_was_registered_again_meanwhile_stays(service: Servic
     assert await tokens(service) == ["new"]
 
 
+async def test_a_queued_message_does_not_follow_a_registration_to_another_activation(
+    service: Service, cloud: Client
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    service.core.activation("b", "user-2", "app-1", "ACTIVE")
+    taken_over = {"appId": "app-1", "token": "token-a", "platform": "apns", "activationId": "b"}
+    await cloud.ok("POST", "/push/device/create", taken_over)
+    assert await service.push.dispatcher.run_due() == 1
+    assert (service.providers.sent, await queue(service)) == ([], [])
+    assert await tokens(service) == ["token-a"]
+
+
 async def test_what_is_late_is_pending_and_settled_all_the_same(service: Service, cloud: Client) -> None:
     await application(cloud)
     await phone(service, cloud, "a")

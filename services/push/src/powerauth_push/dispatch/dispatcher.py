@@ -270,6 +270,7 @@ def _outgoing(claimed: Claimed) -> Outgoing:
         provider=row.provider,
         app_number=row.app_id,
         registration=row.device_registration_id,
+        activation=row.activation_id,
         device=None if registration is None else device_of(registration),
         active=registration is not None and registration.is_active,
         message=read_message(row.message),

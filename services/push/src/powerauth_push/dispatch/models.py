@@ -41,6 +41,7 @@ class Delivery(Base):
     over if nothing is heard of it any more.
 
     :ivar delivery_key: UUID of the message at the provider, the same in every attempt
+    :ivar activation_id: whose registration it was; another one's at the same row does not get it
     :ivar message_id: of its `MessageRecord`
     :ivar campaign_id: sent to a device at most once, even if that means not at all
     :ivar message: JSON, as `dispatch.stored` writes it
@@ -57,6 +58,7 @@ class Delivery(Base):
     provider: Mapped[str] = mapped_column(String(8))
     app_id: Mapped[int] = mapped_column(Integer)
     device_registration_id: Mapped[int] = mapped_column(Integer)
+    activation_id: Mapped[str | None] = mapped_column(String(37))
     message_id: Mapped[int | None] = mapped_column(Integer)
     campaign_id: Mapped[int | None] = mapped_column(Integer)
     message: Mapped[str] = mapped_column(Text)

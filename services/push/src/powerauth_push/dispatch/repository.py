@@ -37,7 +37,7 @@ _DELIVERY = cast(Table, Delivery.__table__)
 class Claimed:
     """A row of the queue that this process sends now.
 
-    :ivar registration: None: it is gone
+    :ivar registration: None: it is gone, or is another activation's now
     :ivar lost: somebody had it and was not heard of any more
     """
 
@@ -85,14 +85,18 @@ async def claim(
     registered = await session.scalars(
         select(DeviceRegistration).where(_among(session, DeviceRegistration.id, ids))
     )
-    registrations = {found.id: found for found in registered}
+    registrations = {(found.id, found.activation_id): found for found in registered}
     await session.execute(
         update(_DELIVERY)
         .where(_among(session, _DELIVERY.c.id, [row.id for row in rows]))
         .values(lease_owner=owner, timestamp_due=until, attempts=_DELIVERY.c.attempts + 1)
     )
     return [
-        Claimed(row, registrations.get(row.device_registration_id), row.lease_owner is not None)
+        Claimed(
+            row,
+            registrations.get((row.device_registration_id, row.activation_id)),
+            row.lease_owner is not None,
+        )
         for row in rows
     ]
 

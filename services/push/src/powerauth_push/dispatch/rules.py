@@ -43,7 +43,8 @@ class Outgoing:
     """A message on its way to one device.
 
     :ivar key: the same in every attempt
-    :ivar device: None: the registration is gone
+    :ivar activation: whose registration it is
+    :ivar device: None: the registration is gone, or is another activation's now
     :ivar active: whether personal messages go to it
     :ivar registration: its row
     :ivar row: of the queue; None: it was not queued
@@ -56,6 +57,7 @@ class Outgoing:
     provider: str
     app_number: int
     registration: int
+    activation: str | None
     device: Device | None
     active: bool
     message: Message

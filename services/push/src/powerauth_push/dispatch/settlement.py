@@ -87,6 +87,7 @@ def queued(item: Outgoing, due: datetime) -> dict[str, Any]:
         "provider": item.provider,
         "app_id": item.app_number,
         "device_registration_id": item.registration,
+        "activation_id": item.activation,
         "message_id": item.record,
         "campaign_id": item.campaign,
         "message": item.text,

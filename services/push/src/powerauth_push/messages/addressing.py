@@ -82,6 +82,7 @@ def outgoing(message: NewMessage, row: DeviceRegistration, record: int | None = 
         provider=PROVIDERS[row.platform],
         app_number=row.app_id,
         registration=row.id,
+        activation=row.activation_id,
         device=device_of(row),
         active=row.is_active,
         message=message.message,

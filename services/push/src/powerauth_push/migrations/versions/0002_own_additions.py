@@ -103,6 +103,7 @@ def _messages() -> None:
         sa.Column("provider", sa.String(8), nullable=False),
         sa.Column("app_id", sa.Integer, nullable=False),
         sa.Column("device_registration_id", sa.Integer, nullable=False),
+        sa.Column("activation_id", sa.String(37)),
         sa.Column("message_id", sa.Integer),
         sa.Column("campaign_id", sa.Integer),
         sa.Column("message", sa.Text, nullable=False),
