@@ -95,7 +95,7 @@ def test_apns_tells_whether_all_devices_are_concerned() -> None:
 @pytest.mark.parametrize("body", [b"", b"no", b"[]", b'{"reason":7}', b'{"reason":"<secret>"}', b"\xff"])
 def test_others_words_are_not_repeated(body: bytes) -> None:
     assert apns.outcome(400, body, None, DEVICE, NOW) == Outcome(FAILED, "status 400")
-    assert fcm.outcome(400, body, None, NOW) == Outcome(FAILED, "status 400")
+    assert fcm.outcome(400, body, None, NOW, proven=True) == Outcome(FAILED, "status 400")
     assert hms.outcome(400, body, None, NOW, proven=True) == Outcome(FAILED, "status 400")
 
 
@@ -103,10 +103,12 @@ FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 
 
-def google(status: int, code: str | None = None, *details: Any, pause: str | None = None) -> Outcome:
+def google(
+    status: int, code: str | None = None, *details: Any, pause: str | None = None, proven: bool = False
+) -> Outcome:
     named = [{"@type": FCM_ERROR, "errorCode": code}] if code else []
     body = json.dumps({"error": {"details": [*named, *details]}}).encode()
-    return fcm.outcome(status, body, pause, NOW)
+    return fcm.outcome(status, body, pause, NOW, proven=proven)
 
 
 def violation(field: str) -> Any:
@@ -117,7 +119,8 @@ def violation(field: str) -> Any:
     ("outcome", "verdict", "pause"),
     [
         (google(404, "UNREGISTERED"), GONE, None),
-        (google(400, "INVALID_ARGUMENT"), WRONG, None),
+        (google(400, "INVALID_ARGUMENT"), FAILED, None),
+        (google(400, "INVALID_ARGUMENT", proven=True), WRONG, None),
         (google(400, "INVALID_ARGUMENT", violation("message.token")), WRONG, None),
         (google(400, "INVALID_ARGUMENT", violation("message.data[0].value")), FAILED, None),
         (google(400, "INVALID_ARGUMENT", {"@type": BAD_REQUEST, "fieldViolations": 7}), FAILED, None),
@@ -149,7 +152,7 @@ def test_fcm(outcome: Outcome, verdict: Verdict, pause: float | None) -> None:
     ],
 )
 def test_fcm_success_has_a_name(body: Any, verdict: Verdict) -> None:
-    assert fcm.outcome(200, json.dumps(body).encode(), None, NOW).verdict is verdict
+    assert fcm.outcome(200, json.dumps(body).encode(), None, NOW, proven=False).verdict is verdict
 
 
 @pytest.mark.parametrize(

@@ -49,17 +49,27 @@ class FcmClient:
         try:
             body = payloads.body(message, device.token, now, data_only=self._data_only)
             answer = await self._exchange(body)
+            proven = answers.is_doubtful(answer.body) and await self._is_wrong(device.token)
         except EncodingError:
             return failed("extras are not JSON")
+        except payloads.NotTaken as fault:
+            return failed(str(fault))
         except NoToken as missing:
             return missing.outcome
         except NoAnswer as failure:
             return without_answer(failure)
-        return answers.outcome(answer.status, answer.body, answer.header(b"retry-after"), now)
+        return answers.outcome(answer.status, answer.body, answer.header(b"retry-after"), now, proven=proven)
 
     async def close(self, grace_seconds: float = 0.0) -> None:
         """See `Provider.close`."""
         await self._tokens.close()
+
+    async def _is_wrong(self, token: str) -> bool:
+        """Whether Google refuses the token with whatever is sent: else the message was at fault."""
+        try:
+            return answers.is_doubtful((await self._exchange(payloads.question(token))).body)
+        except (NoToken, NoAnswer):
+            return False
 
     async def _exchange(self, body: bytes) -> Answer:
         """Send, once more with a new token where the last one is not taken."""

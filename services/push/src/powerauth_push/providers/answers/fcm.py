@@ -28,10 +28,16 @@ def error_code(body: bytes) -> str | None:
     return None
 
 
-def outcome(status: int, body: bytes, pause: str | None, now: datetime) -> Outcome:
+def is_doubtful(body: bytes) -> bool:
+    """Whether an answer blames an argument and does not say which: the token, or something of the message."""
+    return error_code(body) == "INVALID_ARGUMENT" and len(_details(body)) == 1
+
+
+def outcome(status: int, body: bytes, pause: str | None, now: datetime, *, proven: bool) -> Outcome:
     """What an answer means for the message and its device; after a 401 a new token comes first.
 
     :param pause: the `Retry-After` header
+    :param proven: where the answer `is_doubtful`, whether it is the token
     """
     if 200 <= status < 300:
         name = json_object(body).get("name")
@@ -41,7 +47,7 @@ def outcome(status: int, body: bytes, pause: str | None, now: datetime) -> Outco
         case "UNREGISTERED":
             return Outcome(Verdict.UNREGISTERED, code)
         case "INVALID_ARGUMENT":
-            return Outcome(Verdict.WRONG_TOKEN, code) if _blames_token(body) else failed(code)
+            return Outcome(Verdict.WRONG_TOKEN, code) if proven or _blames_token(body) else failed(code)
         case "SENDER_ID_MISMATCH":
             return failed(code)
     if code in _BAD_CREDENTIALS:
@@ -63,10 +69,9 @@ def _without_verdict(status: int, code: str | None, asked: float | None) -> Outc
 
 def _blames_token(body: bytes) -> bool:
     """Whether the token is the argument that is invalid, and not the message."""
-    details = _details(body)
-    if [detail.get("@type") for detail in details] == [_ERROR_TYPE]:
-        return True
-    blamed = [detail.get("fieldViolations") for detail in details if detail.get("@type") == _BAD_REQUEST_TYPE]
+    blamed = [
+        detail.get("fieldViolations") for detail in _details(body) if detail.get("@type") == _BAD_REQUEST_TYPE
+    ]
     violations = [violation for some in blamed if isinstance(some, list) for violation in some]
     return any(isinstance(one, dict) and one.get("field") == _TOKEN_FIELD for one in violations)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +14,15 @@ from powerauth_push.providers.payloads.validity import seconds_left
 
 MAX_TTL_SECONDS = 2_419_200
 """Four weeks."""
+MAX_PAYLOAD_BYTES = 4096
+_RESERVED = ("from", "message_type")
+_RESERVED_PREFIXES = ("google", "gcm")
 NOTIFICATION_IN_DATA = "_notification"
 _PRIORITIES = {"HIGH": "PRIORITY_HIGH", "NORMAL": "PRIORITY_DEFAULT"}
+
+
+class NotTaken(Exception):
+    """Google would refuse a message, whoever it is for; the text is out of a short list."""
 
 
 def body(message: Message, token: str, now: datetime, *, data_only: bool = False) -> bytes:
@@ -22,17 +30,31 @@ def body(message: Message, token: str, now: datetime, *, data_only: bool = False
 
     :param data_only: what is to be shown goes to the app as data, whichever way it then shows it
     :raises EncodingError: an extra is no JSON
+    :raises NotTaken: Google would refuse it
     """
     content = message.content
     sent: dict[str, Any] = {"token": token}
     data = {name: _text(value) for name, value in content.extras.items() if value is not None}
+    if any(name in _RESERVED or name.startswith(_RESERVED_PREFIXES) for name in data):
+        raise NotTaken("extras with a reserved name")
     if data_only:
         data[NOTIFICATION_IN_DATA] = write_json(_notification(message)).decode()
     if data:
         sent["data"] = data
-    sent["android"] = _android(message, now, shown=not message.silent and not data_only)
+    android = sent["android"] = _android(message, now, shown=not message.silent and not data_only)
+    if _size(data) + len(write_json(android.get("notification", {}))) > MAX_PAYLOAD_BYTES:
+        raise NotTaken("PayloadTooLarge")
     sent["apns"] = _apns(message)
     return write_json({"message": sent})
+
+
+def question(token: str) -> bytes:
+    """A request that delivers nothing and can be refused for nothing but its token."""
+    return write_json({"validate_only": True, "message": {"token": token, "data": {"question": "1"}}})
+
+
+def _size(data: Mapping[str, str]) -> int:
+    return sum(len(name.encode()) + len(value.encode()) for name, value in data.items())
 
 
 def _android(message: Message, now: datetime, *, shown: bool) -> dict[str, Any]:
