@@ -198,6 +198,24 @@ async def test_what_a_killed_process_had_under_way_is_sent_by_another(
     assert (service.providers.tokens(), await queue(service)) == (["token-a"], [])
 
 
+async def test_a_service_with_all_its_hands_full_stops(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    object.__setattr__(service.push.settings, "sends_per_provider", 1)
+    service.providers.hold.clear()
+    for _ in range(2):
+        await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    dispatcher = another(service)
+    dispatcher.start()
+    await service.providers.arrived(1)
+    stopped = asyncio.create_task(dispatcher.stop())
+    await asyncio.sleep(0)
+    service.providers.hold.set()
+    async with asyncio.timeout(10):
+        await stopped
+    assert len(service.providers.sent) == 1, "nothing more is taken"
+
+
 async def test_the_same_key_is_sent_once(service: Service, cloud: Client) -> None:
     await application(cloud)
     await phone(service, cloud, "a")

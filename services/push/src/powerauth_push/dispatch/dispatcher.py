@@ -129,6 +129,8 @@ class Dispatcher:
         wake, tasks = self._wakes[provider], self._under_way[provider]
         while not self._stopping.is_set():
             free = await self._room(tasks)
+            if self._stopping.is_set():
+                return  # before the wake is forgotten that told of it
             wake.clear()
             taken = await self._taken(provider, free)
             for item in taken:
