@@ -173,6 +173,7 @@ async def test_queued_messages_are_sent_by_whoever_comes_first(service: Service,
 async def test_a_running_service_sends_at_once_and_in_its_time(service: Service, cloud: Client) -> None:
     await application(cloud)
     await phone(service, cloud, "a")
+    object.__setattr__(service.push.settings, "retry_initial_seconds", 0.01)
     answers = iter([Outcome(Verdict.LATER, retry_after=0.01), Outcome(Verdict.SENT)])
     service.providers.answers["token-a"] = lambda: next(answers)
     async with at_work(service.push.dispatcher):
@@ -245,6 +246,25 @@ async def test_nothing_is_sent_late_or_for_ever(
     monkeypatch.setattr(clock, "now", lambda: now + timedelta(hours=2))
     await service.push.dispatcher.run_due()
     assert await queue(service) == [], "without an end of its own it is tried for an hour"
+
+
+async def test_what_a_closed_gate_keeps_is_tried_until_its_end(
+    service: Service, cloud: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    service.providers.answers["token-a"] = Outcome(Verdict.LATER, "down", 300, held=True)
+    now = clock.now()
+    ends = (now + timedelta(seconds=1000)).isoformat() + "Z"
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS", body={"validUntil": ends}))
+    tries, moment = 0, now
+    while waiting := await queue(service):
+        assert waiting[0].attempts == 0, "nothing was sent"
+        moment = max(moment, waiting[0].timestamp_due)
+        monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
+        tries += await service.push.dispatcher.run_due()
+    assert tries >= 5
+    assert round((moment - now).total_seconds()) == 999, "a last time before it is over"
 
 
 async def test_the_log_tells_what_became_of_each_message(service: Service, cloud: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from datetime import timedelta
+from time import monotonic
 from uuid import UUID, uuid4
 
 import pytest
@@ -37,9 +38,9 @@ def gate(*outcomes: Outcome, at: float = 100.0) -> Gate:
 def test_gate_closes_after_failures_in_a_row_and_lets_one_through_when_its_time_is_over() -> None:
     assert gate(DOWN, DOWN, SENT, DOWN, DOWN).refusal(100) is None
     closed = gate(DOWN, DOWN, DOWN)
-    assert closed.refusal(105) == replace(DOWN, retry_after=5.0)
+    assert closed.refusal(105) == replace(DOWN, retry_after=5.0, held=True)
     assert closed.refusal(110) is None
-    assert closed.refusal(110) == replace(DOWN, retry_after=10.0), "only one"
+    assert closed.refusal(110) == replace(DOWN, retry_after=10.0, held=True), "only one"
     closed.settle(SENT, 110, 111)
     assert closed.why is None
     assert closed.refusal(111) is None
@@ -49,7 +50,7 @@ def test_gate_closes_again_by_a_single_failure() -> None:
     closed = gate(DOWN, DOWN, DOWN)
     assert closed.refusal(110) is None
     assert not closed.settle(DOWN, 110, 112), "no new alarm"
-    assert closed.refusal(121) == replace(DOWN, retry_after=1.0)
+    assert closed.refusal(121) == replace(DOWN, retry_after=1.0, held=True)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_gate_closes_again_by_a_single_failure() -> None:
 def test_gate_closes_at_once_for_what_concerns_all(outcome: Outcome, seconds: float) -> None:
     closed = gate()
     assert closed.settle(outcome, 100, 100)
-    assert closed.refusal(101) == replace(outcome, verdict=Verdict.LATER, retry_after=seconds - 1)
+    assert closed.refusal(101) == replace(outcome, verdict=Verdict.LATER, retry_after=seconds - 1, held=True)
 
 
 def test_gate_stays_open_for_what_concerns_one_message_or_device() -> None:
@@ -137,12 +138,21 @@ async def test_what_may_have_arrived_is_not_sent_again_where_once_is_the_most() 
 
 
 @pytest.mark.parametrize("outcomes", [[DOWN] * 4, [BUSY]])
-async def test_a_delivery_is_given_back_with_its_pause(outcomes: list[Outcome]) -> None:
+async def test_a_delivery_is_given_back_with_what_was_asked_for(outcomes: list[Outcome]) -> None:
     provider = Scripted(*outcomes)
     given_back = await Courier(provider, "bank", AT_ONCE, Gate()).deliver(MESSAGE, DEVICE, uuid4())
-    assert given_back.verdict is Verdict.LATER
-    assert given_back.retry_after is not None
+    assert given_back == outcomes[-1]
     assert not provider.outcomes
+
+
+async def test_a_closed_gate_is_no_attempt_and_lengthens_no_pause() -> None:
+    held = replace(DOWN, retry_after=10.0, held=True)
+    assert RetryPolicy().pause(20, held, lambda: 0.0) == 10.0
+    closed = gate(DOWN, DOWN, DOWN, at=monotonic())
+    soon = Message(Content(valid_until=clock.now() + timedelta(seconds=5)))
+    outcome = await Courier(Scripted(), "bank", AT_ONCE, closed).deliver(soon, Device(""), uuid4(), 20)
+    assert outcome.held, "it is not over yet"
+    assert outcome.verdict is Verdict.LATER
 
 
 async def test_nothing_is_sent_after_its_end_nor_kept_for_then() -> None:

@@ -46,6 +46,14 @@ class Claimed:
     lost: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """When a message is tried again, and how often it has been."""
+
+    due: datetime
+    attempts: int
+
+
 def _among(session: AsyncSession, column: Any, ids: Collection[int]) -> ColumnElement[bool]:
     """Whether a column is one of many; on PostgreSQL one parameter and one statement for any number."""
     if session.get_bind().dialect.name == "postgresql":
@@ -121,16 +129,16 @@ async def finish(session: AsyncSession, owner: str, ids: Collection[int]) -> set
     return set((await session.execute(statement)).scalars())
 
 
-async def postpone(session: AsyncSession, owner: str, due: Mapping[int, datetime]) -> None:
+async def postpone(session: AsyncSession, owner: str, waiting: Mapping[int, Waiting]) -> None:
     """Let messages wait until they are due, unless somebody else has taken them over."""
-    if not due:
+    if not waiting:
         return
     connection = await session.connection()
     await connection.execute(
         update(_DELIVERY)
         .where(_DELIVERY.c.id == bindparam("row"), _DELIVERY.c.lease_owner == owner)
-        .values(lease_owner=None, timestamp_due=bindparam("due")),
-        [{"row": row, "due": moment} for row, moment in due.items()],
+        .values(lease_owner=None, timestamp_due=bindparam("due"), attempts=bindparam("tried")),
+        [{"row": row, "due": one.due, "tried": one.attempts} for row, one in waiting.items()],
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
+from powerauth_push.providers.delivery import RetryPolicy
 from powerauth_push.providers.messages import Device, Message
 from powerauth_push.providers.outcomes import Outcome, Verdict, failed
 
@@ -18,8 +18,8 @@ REGISTRATION_GONE = failed("registration gone")
 NOT_CONFIGURED = failed("provider not configured")
 OUTCOME_UNKNOWN = failed("outcome unknown")
 
-_LONGEST_POWER = 32
-_UNIT = 2**32
+_LAST_TRY = timedelta(seconds=1)
+"""Before its end."""
 
 
 class MessageStatus(int, Enum):
@@ -104,21 +104,28 @@ def refusal(item: Outgoing, now: datetime) -> Outcome | None:
 def fate(item: Outgoing, outcome: Outcome, retries: Retries, now: datetime) -> tuple[Fate, datetime]:
     """How it goes on, and when it is tried again if it is.
 
-    A campaign's message is sent at most once, so nothing is tried again that may have come through.
+    A campaign's message is sent at most once, so nothing is tried again that may have come through. A pause
+    of ours does not outlast the message: it is tried once more before its end.
     """
     if outcome.verdict is Verdict.SENT:
         return Fate.SENT, now
     if outcome.verdict is not Verdict.LATER or (item.campaign is not None and outcome.uncertain):
         return Fate.FAILED, now
-    due = now + timedelta(seconds=_pause(item.attempts, outcome, retries))
+    due = now + timedelta(seconds=_policy(retries).pause(attempts_with(item, outcome), outcome))
     end = item.valid_until or item.created + timedelta(seconds=retries.message_retry_seconds)
-    return (Fate.LATER, due) if due < end else (Fate.FAILED, now)
+    if due >= end and (outcome.held or outcome.retry_after is None):
+        due = end - _LAST_TRY
+    return (Fate.LATER, due) if now < due < end else (Fate.FAILED, now)
 
 
-def _pause(attempts: int, outcome: Outcome, retries: Retries) -> float:
-    """What the provider asked for, or longer each time, never the same for all."""
-    if outcome.retry_after is not None:
-        return outcome.retry_after
-    factor = retries.retry_multiplier ** min(attempts, _LONGEST_POWER)
-    longest = min(retries.retry_initial_seconds * factor, retries.retry_longest_seconds)
-    return longest * (0.5 + secrets.randbelow(_UNIT) / _UNIT / 2)
+def attempts_with(item: Outgoing, outcome: Outcome) -> int:
+    """How many attempts there have been; where nothing was sent there was none."""
+    return item.attempts + (not outcome.held)
+
+
+def _policy(retries: Retries) -> RetryPolicy:
+    return RetryPolicy(
+        first_seconds=retries.retry_initial_seconds,
+        longest_seconds=retries.retry_longest_seconds,
+        multiplier=retries.retry_multiplier,
+    )

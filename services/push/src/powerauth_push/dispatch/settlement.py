@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_push.devices.rules import token_digest
 from powerauth_push.dispatch import repository, rules
+from powerauth_push.dispatch.repository import Waiting
 from powerauth_push.dispatch.rules import Fate, MessageStatus, Outgoing, Retries
 from powerauth_push.providers.outcomes import Outcome
 from servicekit import clock
@@ -53,7 +54,7 @@ async def settle(
     finished = {one.item.row for one, fate, _ in fates if one.item.row is not None and fate is not Fate.LATER}
     ours = await repository.finish(session, owner, {row for row in finished if row is not None})
     await repository.postpone(session, owner, _waiting(fates))
-    await repository.add(session, [_queued(one.item, due) for one, due in _newly_waiting(fates)])
+    await repository.add(session, [_queued(one, due) for one, due in _newly_waiting(fates)])
     counted = [(one, fate) for one, fate, _ in fates if one.item.row is None or one.item.row in ours]
     await _log(session, counted)
     gone = {
@@ -68,16 +69,20 @@ async def settle(
 Fated = Sequence[tuple[Settled, Fate, datetime]]
 
 
-def _waiting(fates: Fated) -> dict[int, datetime]:
-    return {one.item.row: due for one, fate, due in fates if fate is Fate.LATER and one.item.row is not None}
+def _waiting(fates: Fated) -> dict[int, Waiting]:
+    return {
+        one.item.row: Waiting(due, rules.attempts_with(one.item, one.outcome))
+        for one, fate, due in fates
+        if fate is Fate.LATER and one.item.row is not None
+    }
 
 
 def _newly_waiting(fates: Fated) -> list[tuple[Settled, datetime]]:
     return [(one, due) for one, fate, due in fates if fate is Fate.LATER and one.item.row is None]
 
 
-def _queued(item: Outgoing, due: datetime) -> dict[str, Any]:
-    return queued(item, due) | {"attempts": item.attempts + 1}
+def _queued(one: Settled, due: datetime) -> dict[str, Any]:
+    return queued(one.item, due) | {"attempts": rules.attempts_with(one.item, one.outcome)}
 
 
 def queued(item: Outgoing, due: datetime) -> dict[str, Any]:

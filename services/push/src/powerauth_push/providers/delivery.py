@@ -11,7 +11,7 @@ from time import monotonic
 from uuid import UUID
 
 from powerauth_push.providers.gate import Gate
-from powerauth_push.providers.messages import Device, Message
+from powerauth_push.providers.messages import Content, Device, Message
 from powerauth_push.providers.outcomes import Outcome, Verdict, failed
 from powerauth_push.providers.payloads.validity import is_over
 from powerauth_push.providers.provider import Provider
@@ -21,6 +21,7 @@ from servicekit.logs import get_logger
 log = get_logger(__name__)
 
 EXPIRED = failed("expired")
+_LONGEST_POWER = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class RetryPolicy:
     """How often and when. Seconds.
 
     :ivar attempts: in one delivery
+    :ivar multiplier: by which each pause is longer than the last
     :ivar patience_seconds: the longest pause that a delivery waits out itself; whoever keeps the message
         comes again after a longer one
     """
@@ -35,15 +37,19 @@ class RetryPolicy:
     attempts: int = 3
     first_seconds: float = 0.5
     longest_seconds: float = 900.0
+    multiplier: float = 2.0
     patience_seconds: float = 5.0
 
     def pause(self, attempt: int, outcome: Outcome, jitter: Callable[[], float] = random) -> float:
-        """Seconds before the next attempt: doubled each time, and never less than was asked for.
+        """Seconds before the next attempt: more each time, and never less than was asked for.
 
         :param attempt: how many there have been, from 1
         """
-        own = min(self.first_seconds * 2.0 ** min(attempt - 1, 32), self.longest_seconds)
+        growth = self.multiplier ** min(max(attempt - 1, 0), _LONGEST_POWER)
+        own = min(self.first_seconds * growth, self.longest_seconds)
         asked = outcome.retry_after
+        if outcome.held and asked is not None:
+            return asked * (1 + jitter() / 10)
         return own * (0.5 + jitter() / 2) if asked is None else max(asked, own / 2) * (1 + jitter() / 10)
 
 
@@ -87,25 +93,26 @@ class Courier:
         :param delivery: of this message to this device, the same each time that it is tried
         :param attempts_before: of earlier deliveries of it; pauses grow with all
         :param at_most_once: what may have arrived is not sent again
-        :return: `uncertain` if any attempt was; with `LATER` a `retry_after`, unless that would be twice
+        :return: `uncertain` if any attempt was; `LATER` if that is not for a delivery to wait for
         """
         content = message.content
         uncertain = False
         attempt = attempts_before
-        while True:
+        for left in reversed(range(self._policy.attempts)):
             if content.valid_until is not None and is_over(content, clock.now()):
                 return replace(EXPIRED, uncertain=uncertain)
             outcome = await self._attempt(message, device, delivery)
             uncertain = uncertain or outcome.uncertain
             if outcome.verdict is not Verdict.LATER or (uncertain and at_most_once):
                 return replace(outcome, uncertain=True) if uncertain else outcome
-            attempt += 1
-            pause = self._policy.pause(attempt, outcome)
-            if is_over(content, _after(pause)):
+            attempt += not outcome.held
+            if _asks_too_much(content, outcome):
                 return replace(EXPIRED, uncertain=uncertain)
-            if attempt - attempts_before >= self._policy.attempts or pause > self._policy.patience_seconds:
-                return replace(outcome, retry_after=pause, uncertain=uncertain)
+            pause = self._policy.pause(attempt, outcome)
+            if not left or pause > self._policy.patience_seconds or is_over(content, _after(pause)):
+                break
             await asyncio.sleep(pause)
+        return replace(outcome, uncertain=uncertain)
 
     async def close(self, grace_seconds: float = 0.0) -> None:
         """Close the client."""
@@ -134,6 +141,12 @@ class Courier:
             log.error("push credentials refused", **names)
         else:
             log.warning("push provider held", **names)
+
+
+def _asks_too_much(content: Content, outcome: Outcome) -> bool:
+    """Whether the provider itself wants a longer pause than the message is worth."""
+    asked = outcome.retry_after
+    return asked is not None and not outcome.held and is_over(content, _after(asked))
 
 
 def _after(seconds: float) -> datetime:

@@ -69,7 +69,7 @@ class Gate:
             return None
         if now < known.until:
             left = known.until - now
-            return replace(known.why, verdict=Verdict.LATER, retry_after=left, uncertain=False)
+            return replace(known.why, verdict=Verdict.LATER, retry_after=left, uncertain=False, held=True)
         known.until = now + self._pause(self.policy.pause_seconds)
         return None
 
