@@ -217,6 +217,32 @@ async def test_a_service_with_all_its_hands_full_stops(service: Service, cloud: 
     assert len(service.providers.sent) == 1, "nothing more is taken"
 
 
+async def test_a_campaign_and_a_hanging_application_leave_room_for_others(
+    service: Service, cloud: Client
+) -> None:
+    object.__setattr__(service.push.settings, "sends_per_provider", 8)
+    for app in ("app-1", "app-2"):
+        await application(cloud, app)
+        await phone(service, cloud, app, app=app)
+    for _ in range(20):
+        await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    async with service.push.database.transaction() as session:
+        half = select(Delivery.id).order_by(Delivery.id).limit(10).scalar_subquery()
+        await session.execute(update(Delivery).where(Delivery.id.in_(half)).values(campaign_id=1))
+    service.providers.hold.clear()
+    async with at_work(another(service)):
+        await service.providers.arrived(6)
+        await cloud.ok("POST", SEND, sending("ASYNCHRONOUS", app="app-2"))
+        async with asyncio.timeout(10):
+            await service.providers.arrived(7)
+        assert service.providers.tokens() == ["token-app-1"] * 6 + ["token-app-2"]
+        under_way = [row.campaign_id for row in await queue(service) if row.lease_owner]
+        assert under_way.count(1) == 0, "single messages go before campaigns"
+        service.providers.hold.set()
+        async with asyncio.timeout(10):
+            await service.providers.arrived(21)
+
+
 async def test_the_same_key_is_sent_once(service: Service, cloud: Client) -> None:
     await application(cloud)
     await phone(service, cloud, "a")

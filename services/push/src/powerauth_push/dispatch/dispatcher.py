@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from powerauth_push.dispatch.repository import Claimed
 from powerauth_push.dispatch.rules import Outgoing
 from powerauth_push.dispatch.senders import Senders
 from powerauth_push.dispatch.settlement import CountCampaigns, Settled, settle
+from powerauth_push.dispatch.shares import Shares
 from powerauth_push.dispatch.stored import read_message
 from powerauth_push.providers.messages import Device, Environment
 from powerauth_push.providers.outcomes import Outcome, Verdict
@@ -60,8 +62,10 @@ class Dispatcher:
         self.owner = secrets.token_hex(16)
         self._wakes = {provider: asyncio.Event() for provider in PROVIDERS}
         self._under_way: dict[str, set[asyncio.Task[None]]] = {provider: set() for provider in PROVIDERS}
+        self._shares = {provider: Shares(settings.sends_per_provider) for provider in PROVIDERS}
         self._settling = BatchQueue(_several, self._settle, in_flight=1)
         self._loops: list[asyncio.Task[None]] = []
+        self._crowded: set[str] = set()
         self._begun: set[asyncio.Task[Outcome]] = set()
         self._stopping = asyncio.Event()
         self._look = asyncio.Event()
@@ -120,41 +124,53 @@ class Dispatcher:
         """Send all that is due now and wait for it; how many messages were taken."""
         total = 0
         for provider in PROVIDERS:
-            while taken := await self._claim(provider, self._settings.sends_per_provider):
+            limit = self._settings.sends_per_provider
+            while taken := await self._claim(provider, limit, Shares(limit)):
                 await asyncio.gather(*map(self.attempt, taken))
                 total += len(taken)
         return total
 
     async def _serve(self, provider: str) -> None:
-        wake, tasks = self._wakes[provider], self._under_way[provider]
+        wake, tasks, shares = self._wakes[provider], self._under_way[provider], self._shares[provider]
         while not self._stopping.is_set():
-            free = await self._room(tasks)
+            await self._room(tasks)
             if self._stopping.is_set():
                 return  # before the wake is forgotten that told of it
             wake.clear()
-            taken = await self._taken(provider, free)
+            if shares.full or not shares.takes_campaigns:
+                self._crowded.add(provider)
+            wanted = shares.next_take
+            taken = await self._taken(provider, wanted, shares)
             for item in taken:
+                shares.take(item)
                 task = asyncio.create_task(self._send(item))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-            if len(taken) < free:
+                task.add_done_callback(partial(self._give_back, item))
+            if len(taken) < wanted and not self._stopping.is_set():
                 await wake.wait()
 
-    async def _room(self, tasks: set[asyncio.Task[None]]) -> int:
-        """Wait until another message may be under way; how many may."""
+    def _give_back(self, item: Outgoing, _task: asyncio.Task[None]) -> None:
+        self._shares[item.provider].give_back(item)
+        if item.provider in self._crowded:
+            self._crowded.discard(item.provider)
+            # Others end at the same time: one claim for all.
+            asyncio.get_running_loop().call_later(_SHORTEST_WAIT_SECONDS, self.wake, item.provider)
+
+    async def _room(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Wait until another message may be under way."""
         limit = self._settings.sends_per_provider
         while len(tasks) >= limit and not self._stopping.is_set():
             await asyncio.wait(tasks, timeout=_LONGEST_WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(_SHORTEST_WAIT_SECONDS)  # others end at the same time: one claim for all
-        return max(limit - len(tasks), 1)
 
     async def _send(self, item: Outgoing) -> None:
         with suppress(Unavailable):
             await self.attempt(item)
 
-    async def _taken(self, provider: str, limit: int) -> list[Outgoing]:
+    async def _taken(self, provider: str, limit: int, shares: Shares) -> list[Outgoing]:
         try:
-            return await self._claim(provider, limit)
+            return await self._claim(provider, limit, shares)
         except Unavailable as error:
             _log.warning("push queue not read", reason=str(error))
         except Exception:
@@ -162,13 +178,18 @@ class Dispatcher:
         await self._pause(_DATABASE_PAUSE_SECONDS)
         return []
 
-    async def _claim(self, provider: str, limit: int) -> list[Outgoing]:
+    async def _claim(self, provider: str, limit: int, shares: Shares) -> list[Outgoing]:
+        """Messages to single users go before those of campaigns."""
         now = clock.now()
         until = now + timedelta(seconds=self._settings.delivery_lease_seconds)
+        taken: list[Claimed] = []
         async with self._database.transaction() as session:
-            taken = await repository.claim(
-                session, self._database.dialect, provider, self.owner, now, until, limit
+            claim = partial(
+                repository.claim, session, self._database.dialect, provider, self.owner, now, until
             )
+            for campaigns in (False, True) if shares.takes_campaigns else (False,):
+                if len(taken) < limit:
+                    taken += await claim(limit - len(taken), campaigns=campaigns, without=shares.full)
         return [_outgoing(claimed) for claimed in taken]
 
     async def _watch(self) -> None:

@@ -75,14 +75,24 @@ async def claim(
     now: datetime,
     until: datetime,
     limit: int,
+    *,
+    campaigns: bool,
+    without: Collection[int] = (),
 ) -> list[Claimed]:
     """Take due messages over, the ones due longest first; what another process holds is passed over.
 
     :param until: when others may take them over again
+    :param campaigns: those of campaigns, or all others
+    :param without: applications whose messages wait
     """
+    which: list[ColumnElement[bool]] = [
+        Delivery.campaign_id.is_not(None) if campaigns else Delivery.campaign_id.is_(None)
+    ]
+    if without:
+        which.append(~_among(session, Delivery.app_id, without))
     statement = (
         select(Delivery)
-        .where(Delivery.provider == provider, Delivery.timestamp_due <= now)
+        .where(Delivery.provider == provider, Delivery.timestamp_due <= now, *which)
         .order_by(Delivery.timestamp_due, Delivery.id)
         .limit(limit)
     )
