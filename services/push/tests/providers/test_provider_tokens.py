@@ -12,7 +12,8 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey
 
 from powerauth_push.providers import tokens
-from powerauth_push.providers.tokens import AccessToken, ApnsTokens, RenewedToken
+from powerauth_push.providers.outcomes import Verdict
+from powerauth_push.providers.tokens import AccessToken, ApnsTokens, NoToken, RenewedToken
 from servicekit import clock
 
 MINUTE_MS = 60_000
@@ -113,6 +114,24 @@ async def test_one_renewal_serves_all_who_wait_and_none_disturbs_the_others(time
     assert {token.value for token in await asyncio.gather(*waiting)} == {"Bearer t1"}
     assert endpoint.asked == 1
     await renewed.close()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_who_waits_for_a_token_has_an_outcome_when_it_is_given_up(time: Time, answers: bool) -> None:
+    endpoint = Endpoint()
+    renewed = RenewedToken(endpoint)
+    waiting = asyncio.create_task(renewed.current())
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(renewed.close(60.0 if answers else 0.0))
+    await asyncio.sleep(0)
+    if answers:
+        endpoint.answering.set()
+        assert (await waiting).value == "Bearer t1"
+    else:
+        with pytest.raises(NoToken) as given_up:
+            await waiting
+        assert given_up.value.outcome.verdict is Verdict.LATER
+    await closing
 
 
 async def test_access_token_is_renewed_before_its_end_and_when_it_is_refused(time: Time) -> None:

@@ -78,7 +78,7 @@ async def _sent(dispatcher: Dispatcher, items: Sequence[Outgoing], deadline: flo
 
 
 def _counted(task: asyncio.Task[Any]) -> str:
-    if not task.done() or isinstance(task.exception(), Unavailable):
+    if not task.done() or task.cancelled() or isinstance(task.exception(), Unavailable):
         return "pending"
     verdict = task.result().verdict
     if verdict is Verdict.SENT:

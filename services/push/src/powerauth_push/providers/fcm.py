@@ -9,11 +9,10 @@ from powerauth_push.providers.answers import fcm as answers
 from powerauth_push.providers.http2.exchange import Answer, NoAnswer, Request
 from powerauth_push.providers.http2.sender import Http2Sender
 from powerauth_push.providers.messages import Device, Message
-from powerauth_push.providers.oauth import NoToken
 from powerauth_push.providers.outcomes import Outcome, failed
 from powerauth_push.providers.payloads import fcm as payloads
 from powerauth_push.providers.provider import without_answer
-from powerauth_push.providers.tokens import RenewedToken
+from powerauth_push.providers.tokens import NoToken, RenewedToken
 from servicekit import clock
 
 
@@ -62,7 +61,7 @@ class FcmClient:
 
     async def close(self, grace_seconds: float = 0.0) -> None:
         """See `Provider.close`."""
-        await self._tokens.close()
+        await self._tokens.close(grace_seconds)
 
     async def _is_wrong(self, token: str) -> bool:
         """Whether Google refuses the token with whatever is sent: else the message was at fault."""

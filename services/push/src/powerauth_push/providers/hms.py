@@ -9,12 +9,11 @@ from powerauth_push.providers.answers import hms as answers
 from powerauth_push.providers.http1 import Http1Client
 from powerauth_push.providers.http2.exchange import Answer, NoAnswer
 from powerauth_push.providers.messages import Device, Message
-from powerauth_push.providers.oauth import NoToken
 from powerauth_push.providers.outcomes import Outcome, Verdict, failed
 from powerauth_push.providers.payloads import hms as payloads
 from powerauth_push.providers.payloads.hms import HmsStyle
 from powerauth_push.providers.provider import without_answer
-from powerauth_push.providers.tokens import RenewedToken
+from powerauth_push.providers.tokens import NoToken, RenewedToken
 from servicekit import clock
 
 
@@ -59,7 +58,7 @@ class HmsClient:
 
     async def close(self, grace_seconds: float = 0.0) -> None:
         """See `Provider.close`."""
-        await self._tokens.close()
+        await self._tokens.close(grace_seconds)
 
     async def _exchange(self, body: bytes) -> Answer:
         """Send, once more with a new token where the last one is not taken."""

@@ -10,7 +10,7 @@ from powerauth_push.providers.answers.reading import json_object, retry_after
 from powerauth_push.providers.http1 import Http1Client
 from powerauth_push.providers.http2.exchange import Answer, NoAnswer
 from powerauth_push.providers.outcomes import Outcome, Verdict, bad_credentials
-from powerauth_push.providers.tokens import AccessToken
+from powerauth_push.providers.tokens import AccessToken, NoToken
 from servicekit import clock
 
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -24,14 +24,6 @@ _REFUSALS = {
     "unauthorized_client",
     "unsupported_grant_type",
 }
-
-
-class NoToken(Exception):
-    """There is no access token, and this is what it means for the message."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.reason)
-        self.outcome = outcome
 
 
 async def fetch_token(http: Http1Client, url: str, form: Mapping[str, str]) -> AccessToken:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
+from powerauth_push.providers.outcomes import Outcome, Verdict
 from servicekit import clock
 
 RENEW_AFTER_MS = 45 * 60 * 1000
@@ -77,6 +78,14 @@ class AccessToken:
         return cls(f"Bearer {token}", clock.now_ms() + round(life))
 
 
+class NoToken(Exception):
+    """There is no access token, and this is what it means for the message."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
 class RenewedToken:
     """An access token that is fetched anew before it ends, by one request however many wait for it."""
 
@@ -88,6 +97,7 @@ class RenewedToken:
     async def current(self) -> AccessToken:
         """The token to use now. Whoever waits may be cancelled without disturbing the others.
 
+        :raises NoToken: the renewal was given up
         :raises Exception: what `fetch` raises, for all who waited for it
         """
         token = self._token
@@ -96,18 +106,24 @@ class RenewedToken:
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew(), name="renew access token")
             self._renewal.add_done_callback(_heard)
-        return await asyncio.shield(self._renewal)
+        renewal = self._renewal
+        await asyncio.wait([renewal])  # which a waiter's end leaves alone
+        if renewal.cancelled():
+            raise NoToken(Outcome(Verdict.LATER, "token renewal given up"))
+        return renewal.result()
 
     def refused(self, token: AccessToken) -> None:
         """The provider does not take a token: the next call fetches another."""
         if token is self._token:
             self._token = None
 
-    async def close(self) -> None:
-        """End a renewal that is under way."""
-        if self._renewal is not None:
-            self._renewal.cancel()
-            await asyncio.gather(self._renewal, return_exceptions=True)
+    async def close(self, grace_seconds: float = 0.0) -> None:
+        """Let a renewal that is under way end in time."""
+        renewal = self._renewal
+        if renewal is not None:
+            await asyncio.wait([renewal], timeout=grace_seconds)
+            renewal.cancel()
+            await asyncio.wait([renewal])
 
     async def _renew(self) -> AccessToken:
         try:
