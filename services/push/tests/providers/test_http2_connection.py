@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
 
 from powerauth_push.providers.http2.connection import ClientConnection, ConnectionUnusable, Ended
 from powerauth_push.providers.http2.exchange import Answer, NoAnswer, Request, Unanswered, Unsent
@@ -61,6 +63,30 @@ def test_answers_come_in_pieces_of_any_size(pair: Pair, size: int) -> None:
     assert ended == {1: Answer, 3: Answer, 5: Answer, 7: Unsent, 9: Unsent}
     assert not pair.client.accepting
     assert pair.client.capacity == 0
+
+
+@pytest.mark.parametrize("by_settings", [True, False])
+def test_a_window_that_comes_along_with_a_reset_costs_one_request(by_settings: bool) -> None:
+    server = H2Connection(H2Configuration(client_side=False))
+    client = ClientConnection(most_streams=10)
+    client.start()
+    server.initiate_connection()
+    server.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 10})
+    server.receive_data(client.data_to_send())
+    assert told(client.receive(server.data_to_send())) == {}
+    server.receive_data(client.data_to_send())
+    small, large = (client.submit(Request(HEADERS, b"x" * size)) for size in (5, 50))
+    server.receive_data(client.data_to_send())
+    if by_settings:
+        server.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1000})
+    else:
+        server.increment_flow_control_window(1000, large)
+    server.reset_stream(large, ErrorCodes.INTERNAL_ERROR)
+    assert told(client.receive(server.data_to_send())) == {large: Unsent}
+    assert (client.under_way, client.capacity > 0) == (1, True)
+    server.receive_data(client.data_to_send())
+    server.send_headers(small, [(":status", "200")], end_stream=True)
+    assert told(client.receive(server.data_to_send())) == {small: Answer}
 
 
 def test_a_connection_that_is_lost_leaves_what_was_not_answered_uncertain(pair: Pair) -> None:

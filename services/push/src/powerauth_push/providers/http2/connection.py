@@ -295,7 +295,14 @@ class ClientConnection:
             return  # the other side closed it at the same time
 
     def _unblock(self) -> None:
-        self._blocked = [number for number in self._blocked if not self._push(number, self._streams[number])]
+        self._blocked = [number for number in self._blocked if not self._is_through(number)]
+
+    def _is_through(self, number: int) -> bool:
+        """Whether nothing of a request's body waits any more, after another try."""
+        try:
+            return self._push(number, self._streams[number])
+        except H2Error:
+            return True  # it was reset by what came along with the window, of which we hear next
 
     def _push(self, number: int, stream: _Stream) -> bool:
         """Send as much of a body as both windows allow; whether all of it is sent."""
