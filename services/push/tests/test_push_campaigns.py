@@ -133,6 +133,27 @@ async def test_other_applications_tokens_and_inactive_activations_are_left_out(
     assert service.providers.tokens() == ["token-00"]
 
 
+async def test_a_token_gets_it_once_whatever_becomes_of_its_activations(
+    service: Service, cloud: Client
+) -> None:
+    number = await campaign(service, cloud, 2)
+    small_pages(service, 1, 4)
+    service.core.activation("twice", "user-0")
+    object.__setattr__(service.push.settings, "registration_multiple_activations_enabled", True)
+    both = {"appId": "app-1", "token": "token-00", "platform": "apns", "activationIds": ["00", "twice"]}
+    await cloud.ok("POST", "/push/device/create/multi", both)
+    await act(cloud, number, "live")
+    assert await service.push.stream.advance(number)
+    service.core.activation("00", "user-0", status="BLOCKED")
+    blocked = {"activationId": "00", "activationStatus": "BLOCKED"}
+    await cloud.send("POST", "/push/device/status/update", blocked)
+    service.core.activation("late", "user-1")
+    await cloud.ok("POST", "/push/device/delete", {"appId": "app-1", "token": "token-01"})
+    await phone(service, cloud, "late", user="user-1")
+    await finish(service, number)
+    assert service.providers.tokens() == ["token-00"], "it began before the other one was registered"
+
+
 async def test_a_canceled_campaign_sends_no_more(service: Service, cloud: Client) -> None:
     number = await campaign(service, cloud, 4)
     small_pages(service, 2, 4)

@@ -18,6 +18,7 @@ class Campaign(Base):
     :ivar message: JSON of the body
     :ivar state: a `CampaignState`
     :ivar last_registration_id: the registrations up to this one have been queued
+    :ivar highest_registration_id: the last one that there was when it began; later ones do not get it
     :ivar queued_count: messages that were queued; those whose outcome is known are in the other counts
     """
 
@@ -33,6 +34,7 @@ class Campaign(Base):
     timestamp_completed: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     state: Mapped[str] = mapped_column(String(16), default="CREATED", server_default="CREATED")
     last_registration_id: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    highest_registration_id: Mapped[int | None] = mapped_column(Integer)
     sent_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     failed_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     queued_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))

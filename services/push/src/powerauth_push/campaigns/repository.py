@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Integer, Table, bindparam, delete, exists, func, select, update
+from sqlalchemy import Integer, Table, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -106,7 +106,8 @@ async def users(session: AsyncSession, number: int, offset: int, limit: int) -> 
 async def next_devices(session: AsyncSession, campaign: Campaign, limit: int) -> Sequence[DeviceRegistration]:
     """The active registrations of the campaign's users behind the last one, in the order of their numbers.
 
-    A token gets one message, however many activations are registered at it.
+    A token gets one message, however many activations are registered at it, and whether or not they are
+    active still when it is the turn of the next.
     """
     page = await session.scalars(_of_users(campaign).order_by(DeviceRegistration.id).limit(limit))
     found: Sequence[DeviceRegistration] = page.all()
@@ -125,18 +126,25 @@ def _of_users(campaign: Campaign) -> Any:
         earlier.app_id == device.app_id,
         earlier.push_token_digest == device.push_token_digest,
         earlier.platform == device.platform,
-        earlier.is_active,
+        or_(earlier.is_active, earlier.id <= campaign.last_registration_id),
         earlier.id < device.id,
         earlier_is_addressed,
     )
     return select(device).where(
         device.app_id == campaign.app_id,
         device.id > campaign.last_registration_id,
+        device.id <= campaign.highest_registration_id,
         device.is_active,
         device.platform.in_(PROVIDERS),
         is_addressed,
         ~has_earlier,
     )
+
+
+async def highest_registration(session: AsyncSession, app_number: int) -> int:
+    """The last registration of an application."""
+    statement = select(func.max(DeviceRegistration.id)).where(DeviceRegistration.app_id == app_number)
+    return await session.scalar(statement) or 0
 
 
 async def queued(session: AsyncSession, number: int) -> int:

@@ -112,6 +112,7 @@ async def send_live(ports: Ports, number: int) -> None:
     """
     async with _in_state(ports.database, number, CampaignState.CREATED) as (session, campaign):
         campaign.state, campaign.timestamp_sent = CampaignState.RUNNING.value, clock.now()
+        campaign.highest_registration_id = await repository.highest_registration(session, campaign.app_id)
         after_commit(session, ports.stream.wake)
 
 

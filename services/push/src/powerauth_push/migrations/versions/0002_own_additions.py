@@ -127,6 +127,7 @@ def _campaigns() -> None:
         table.add_column(sa.Column("state", sa.String(16), nullable=False, server_default="CREATED"))
         for name in ("last_registration_id", "sent_count", "failed_count", "queued_count"):
             table.add_column(sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0")))
+        table.add_column(sa.Column("highest_registration_id", sa.Integer))
     op.execute("UPDATE push_campaign SET state = 'COMPLETED' WHERE is_sent")
     op.create_index("push_campaign_state", "push_campaign", ["state"])
 
