@@ -151,9 +151,25 @@ async def test_what_is_late_is_pending_and_settled_all_the_same(service: Service
     service.providers.hold.clear()
     service.providers.answers["token-a"] = Outcome(Verdict.UNREGISTERED)
     assert (await cloud.ok("POST", SEND, sending()))["apns"] == counters(pending=1)
+    assert await another(service).run_due() == 0, "it is under way"
     service.providers.hold.set()
     await service.push.dispatcher.stop()
-    assert await tokens(service) == []
+    assert (await tokens(service), await queue(service)) == ([], [])
+
+
+async def test_what_is_late_is_sent_although_its_process_is_killed(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    object.__setattr__(service.push.settings, "send_deadline_seconds", 0.01)
+    object.__setattr__(service.push.settings, "graceful_shutdown_seconds", 0.01)
+    service.providers.hold.clear()
+    assert (await cloud.ok("POST", SEND, sending()))["apns"] == counters(pending=1)
+    await service.push.dispatcher.stop()
+    service.providers.hold.set()
+    await make_due(service)
+    assert await another(service).run_due() == 1
+    first, again = service.providers.sent
+    assert (again.key, await queue(service)) == (first.key, [])
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, indirect=True)

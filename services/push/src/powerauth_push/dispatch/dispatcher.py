@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from powerauth_push.dispatch import repository, rules
 from powerauth_push.dispatch.repository import Claimed
 from powerauth_push.dispatch.rules import Outgoing
 from powerauth_push.dispatch.senders import Senders
-from powerauth_push.dispatch.settlement import CountCampaigns, Settled, settle
+from powerauth_push.dispatch.settlement import CountCampaigns, Settled, settle, taken
 from powerauth_push.dispatch.shares import Shares
 from powerauth_push.dispatch.stored import read_message
 from powerauth_push.providers.messages import Device, Environment
@@ -66,6 +67,8 @@ class Dispatcher:
         self._settling = BatchQueue(_several, self._settle, in_flight=1)
         self._loops: list[asyncio.Task[None]] = []
         self._crowded: set[str] = set()
+        self._sending: set[UUID] = set()
+        self._kept: dict[UUID, asyncio.Task[dict[UUID, int]]] = {}
         self._begun: set[asyncio.Task[Outcome]] = set()
         self._stopping = asyncio.Event()
         self._look = asyncio.Event()
@@ -103,7 +106,15 @@ class Dispatcher:
 
         :raises Unavailable: that could not be written
         """
-        settled = Settled(item, await self._outcome(item), asyncio.get_running_loop().create_future())
+        self._sending.add(item.key)
+        try:
+            outcome = await self._outcome(item)
+        finally:
+            self._sending.discard(item.key)
+            kept = self._kept.pop(item.key, None)
+        if kept is not None:
+            item = replace(item, row=(await asyncio.shield(kept)).get(item.key))
+        settled = Settled(item, outcome, asyncio.get_running_loop().create_future())
         self._settling.put(settled)
         await settled.written
         return settled.outcome
@@ -115,6 +126,27 @@ class Dispatcher:
         task.add_done_callback(self._forget)
         return task
 
+    async def keep(self, items: Iterable[Outgoing]) -> None:
+        """Write those of the messages that are being sent into the queue, lest they end with this process."""
+        sending = [item for item in items if item.key in self._sending]
+        if sending:
+            kept = asyncio.create_task(self._write_taken(sending))
+            self._kept.update(dict.fromkeys((item.key for item in sending), kept))
+            await asyncio.shield(kept)
+
+    async def _write_taken(self, items: Sequence[Outgoing]) -> dict[UUID, int]:
+        until = clock.now() + timedelta(seconds=self._settings.delivery_lease_seconds)
+        try:
+            async with self._database.transaction() as session:
+                rows = await repository.add_taken(session, [taken(item, self.owner, until) for item in items])
+        except Unavailable as error:
+            _log.warning("messages under way not written", reason=str(error), messages=len(items))
+            return {}
+        except Exception:
+            _log.exception("messages under way not written")
+            return {}
+        return {item.key: row for item, row in zip(items, rows, strict=True)}
+
     def _forget(self, task: asyncio.Task[Outcome]) -> None:
         self._begun.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -125,9 +157,9 @@ class Dispatcher:
         total = 0
         for provider in PROVIDERS:
             limit = self._settings.sends_per_provider
-            while taken := await self._claim(provider, limit, Shares(limit)):
-                await asyncio.gather(*map(self.attempt, taken))
-                total += len(taken)
+            while claimed := await self._claim(provider, limit, Shares(limit)):
+                await asyncio.gather(*map(self.attempt, claimed))
+                total += len(claimed)
         return total
 
     async def _serve(self, provider: str) -> None:
@@ -140,14 +172,14 @@ class Dispatcher:
             if shares.full or not shares.takes_campaigns:
                 self._crowded.add(provider)
             wanted = shares.next_take
-            taken = await self._taken(provider, wanted, shares)
-            for item in taken:
+            claimed = await self._taken(provider, wanted, shares)
+            for item in claimed:
                 shares.take(item)
                 task = asyncio.create_task(self._send(item))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 task.add_done_callback(partial(self._give_back, item))
-            if len(taken) < wanted and not self._stopping.is_set():
+            if len(claimed) < wanted and not self._stopping.is_set():
                 await wake.wait()
 
     def _give_back(self, item: Outgoing, _task: asyncio.Task[None]) -> None:
@@ -182,15 +214,15 @@ class Dispatcher:
         """Messages to single users go before those of campaigns."""
         now = clock.now()
         until = now + timedelta(seconds=self._settings.delivery_lease_seconds)
-        taken: list[Claimed] = []
+        found: list[Claimed] = []
         async with self._database.transaction() as session:
             claim = partial(
                 repository.claim, session, self._database.dialect, provider, self.owner, now, until
             )
             for campaigns in (False, True) if shares.takes_campaigns else (False,):
-                if len(taken) < limit:
-                    taken += await claim(limit - len(taken), campaigns=campaigns, without=shares.full)
-        return [_outgoing(claimed) for claimed in taken]
+                if len(found) < limit:
+                    found += await claim(limit - len(found), campaigns=campaigns, without=shares.full)
+        return [_outgoing(claimed) for claimed in found]
 
     async def _watch(self) -> None:
         """Wake the providers whose messages become due, those of other processes too."""

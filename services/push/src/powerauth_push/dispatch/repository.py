@@ -67,6 +67,12 @@ async def add(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
         await session.execute(insert(_DELIVERY), [dict(row) for row in rows])
 
 
+async def add_taken(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Queue messages that somebody is sending already; the numbers of the rows, in their order."""
+    statement = insert(Delivery).returning(Delivery.id, sort_by_parameter_order=True)
+    return list((await session.execute(statement, [dict(row) for row in rows])).scalars())
+
+
 async def claim(
     session: AsyncSession,
     dialect: Dialect,

@@ -85,6 +85,11 @@ def _queued(one: Settled, due: datetime) -> dict[str, Any]:
     return queued(one.item, due) | {"attempts": rules.attempts_with(one.item, one.outcome)}
 
 
+def taken(item: Outgoing, owner: str, until: datetime) -> dict[str, Any]:
+    """The row of a message that this process is sending."""
+    return queued(item, until) | {"attempts": item.attempts + 1, "lease_owner": owner}
+
+
 def queued(item: Outgoing, due: datetime) -> dict[str, Any]:
     """The row of a message that waits."""
     return {

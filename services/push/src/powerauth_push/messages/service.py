@@ -67,11 +67,12 @@ async def put(session: AsyncSession, dispatcher: Dispatcher, items: Sequence[Out
 
 
 async def _sent(dispatcher: Dispatcher, items: Sequence[Outgoing], deadline: float) -> Counts:
-    """Every device has exactly one outcome; those that come too late are written all the same."""
+    """Every device has exactly one outcome; those that come too late are in the queue by then."""
     counts = {provider: Counter[str]() for provider in set(PROVIDERS.values())}
     tasks = {dispatcher.begin(item): item for item in items}
     if tasks:
-        await asyncio.wait(tasks, timeout=deadline)
+        _done, late = await asyncio.wait(tasks, timeout=deadline)
+        await dispatcher.keep([tasks[task] for task in late])
     for task, item in tasks.items():
         counts[item.provider][_counted(task)] += 1
     return counts
