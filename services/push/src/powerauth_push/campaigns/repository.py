@@ -62,12 +62,14 @@ async def running(session: AsyncSession) -> Sequence[int]:
     return (await session.scalars(statement)).all()
 
 
-async def remove(session: AsyncSession, number: int) -> bool:
+async def remove(session: AsyncSession, dialect: Dialect, number: int) -> bool:
     """Delete a campaign with its users and what is queued of it; whether there was one."""
+    if await lock(session, dialect, number) is None:
+        return False
     await session.execute(delete(CampaignUser).where(CampaignUser.campaign_id == number))
     await drop_queued(session, number)
-    deleted = await session.execute(delete(Campaign).where(Campaign.id == number).returning(Campaign.id))
-    return deleted.first() is not None
+    await session.execute(delete(Campaign).where(Campaign.id == number))
+    return True
 
 
 async def add_users(

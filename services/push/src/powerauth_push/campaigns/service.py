@@ -52,7 +52,7 @@ async def create(ports: Ports, app_id: str, message: str) -> int:
 async def delete(database: Database, number: int) -> bool:
     """Delete a campaign in whatever state, and its users; whether there was one."""
     async with database.transaction() as session:
-        return await repository.remove(session, number)
+        return await repository.remove(session, database.dialect, number)
 
 
 async def detail(database: Database, number: int) -> tuple[Campaign, str]:
