@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -165,3 +166,27 @@ def test_fcm_accounts(project: str, file: bytes, reason: str) -> None:
 def test_hms_clients(make: Callable[[], object]) -> None:
     with pytest.raises(CredentialsRefused):
         make()
+
+
+@pytest.mark.parametrize(("rounds", "refused"), [(2_000, False), (1_000_000, True)])
+def test_a_file_that_wants_too_much_work_is_refused_before_any_is_done(rounds: int, refused: bool) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    encryption = (
+        PrivateFormat.PKCS12.encryption_builder()
+        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+        .kdf_rounds(rounds)
+        .build(b"pw")
+    )
+    store = pkcs12.serialize_key_and_certificates(b"a", key, None, None, encryption)
+    with pytest.raises(CredentialsRefused) as why:
+        apns_certificate("com.example", store, "pw", NOW)
+    assert ("iterations" in str(why.value)) is refused
+
+
+def test_rsa_keys_have_a_largest_size() -> None:
+    # Numbers of a key that nobody has to make: it is not read at all.
+    number = b"\x02\x82\x04\x01\x00" + b"\xff" * 1024
+    body = b64encode(b"\x30\x82\x04\x08\x02\x01\x00" + number)
+    file = b"-----BEGIN RSA PRIVATE KEY-----\n" + body + b"\n-----END RSA PRIVATE KEY-----\n"
+    with pytest.raises(CredentialsRefused, match="of more than 4096 bits"):
+        fcm_account("p", account(private_key=file.decode(), project_id="p"))

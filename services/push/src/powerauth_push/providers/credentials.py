@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from cryptography.x509.oid import NameOID
 
 from powerauth_protocol.common.json_text import JsonError, read_json_object
+from powerauth_push.providers.key_costs import MOST_ITERATIONS, MOST_RSA_BITS, is_costly
 from powerauth_push.providers.messages import Environment
 from powerauth_push.providers.network import ClientCertificate, ClientKey
 
@@ -161,7 +162,15 @@ def _check_bundle(bundle: str) -> None:
         raise CredentialsRefused("the bundle id is not letters, digits, dots and hyphens")
 
 
+def _check_cost(file: bytes) -> None:
+    if is_costly(file):
+        raise CredentialsRefused(
+            f"it wants more than {MOST_ITERATIONS} iterations, or RSA of more than {MOST_RSA_BITS} bits"
+        )
+
+
 def _pem_key(data: bytes) -> object:
+    _check_cost(data)
     try:
         return load_pem_private_key(data, None)
     except TypeError:
@@ -171,6 +180,7 @@ def _pem_key(data: bytes) -> object:
 
 
 def _store(data: bytes, password: str | None) -> ClientCertificate:
+    _check_cost(data)
     secret = password.encode() if password else None
     try:
         if _PEM_MARK in data:
@@ -193,6 +203,8 @@ def _store(data: bytes, password: str | None) -> ClientCertificate:
 def _usable(key: object) -> ClientKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise CredentialsRefused("the private key is neither RSA nor of a curve")
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size > MOST_RSA_BITS:
+        raise CredentialsRefused(f"the private key has more than {MOST_RSA_BITS} bits")
     return key
 
 
