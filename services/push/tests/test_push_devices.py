@@ -91,7 +91,9 @@ async def test_several_activations_of_one_token_all_or_none(service: Service, cl
     assert single == (400, "ERROR_GENERIC")
 
 
-async def test_a_status_is_written_or_asked_for(service: Service, cloud: Client) -> None:
+async def test_the_core_says_a_status_and_its_callers_only_while_it_is_away(
+    service: Service, cloud: Client
+) -> None:
     await application(cloud)
     await phone(service, cloud, "a")
     callbacks = await service.caller("callbacks", Scope.CALLBACK)
@@ -101,8 +103,9 @@ async def test_a_status_is_written_or_asked_for(service: Service, cloud: Client)
         ("PUT", "REMOVED", False),
     ):
         body = {"activationId": "a", "activationStatus": status, "type": "ACTIVATION"}
-        assert (await callbacks.send(method, "/push/device/status/update", body)).status_code == 200
-        assert (await registered(service))[0][3] is active
+        for service.core.down, expected in ((True, active), (False, True)):
+            assert (await callbacks.send(method, "/push/device/status/update", body)).status_code == 200
+            assert (await registered(service))[0][3] is expected
     await callbacks.send("POST", "/push/device/status/update", {"activationId": "a"})
     assert (await registered(service))[0][3] is True
     assert await callbacks.refused("POST", CREATE, device("a", "t")) == (403, "HTTP_403")

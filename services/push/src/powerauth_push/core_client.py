@@ -17,9 +17,15 @@ Answer = TypeVar("Answer", bound=Content)
 
 _log = get_logger(__name__)
 
+_TROUBLE = 500
+
 
 class CoreFailed(Exception):
     """The core refused, could not be reached, or answered something unreadable."""
+
+
+class CoreAway(CoreFailed):
+    """The core cannot be reached, or is in trouble."""
 
 
 class CoreClient:
@@ -37,22 +43,25 @@ class CoreClient:
         """Make a call and read what it answers.
 
         :param members: of the call's request
+        :raises CoreAway: nor any other now
         :raises CoreFailed: there is no such answer
         """
         names = wire_names(call)
         request = {names[name]: value for name, value in members.items()}
+        kind = CoreFailed
         try:
             raw = await self._http.post_json(call.path, request_text(request))
             if raw.status == 200:
                 answer: Answer = _reader(call)(raw.body).response_object
                 return answer
             reason = f"HTTP {raw.status}"
+            kind = CoreAway if raw.status >= _TROUBLE else CoreFailed
         except RemoteUnavailable as error:
-            reason = str(error)
+            kind, reason = CoreAway, str(error)
         except ValidationError:
             reason = "unreadable"
         _log.warning("core call failed", path=call.path, reason=reason)
-        raise CoreFailed(reason)
+        raise kind(reason)
 
 
 @cache

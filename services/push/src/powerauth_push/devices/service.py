@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.rest import activations as core
-from powerauth_push.core_client import CoreClient, CoreFailed
+from powerauth_push.core_client import CoreAway, CoreClient, CoreFailed
 from powerauth_push.devices import repository, rules
 from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.devices.ports import Ports
@@ -64,19 +64,19 @@ async def register_all(ports: Ports, device: NewDevice, owners: Sequence[Owner])
 
 
 async def update_status(ports: Ports, activation_id: str, status: ActivationStatus | None) -> None:
-    """Write what an activation's status means for its registrations.
+    """Write what an activation's status means for its registrations: as the core says now.
 
-    :param status: None: the core is asked
+    :param status: what the caller heard, which counts only while the core is away
     :raises CoreRefusal: the core does not say
     """
-    if status is None:
-        try:
-            found = await ports.core.ask(core.STATUS, activation_id=activation_id)
-        except CoreFailed:
+    try:
+        status = (await ports.core.ask(core.STATUS, activation_id=activation_id)).activation_status
+    except CoreAway:
+        if status is None:
             raise CoreRefusal from None
-        active = rules.is_active(found.activation_status)
-    else:
-        active = rules.is_active(status)
+    except CoreFailed:
+        raise CoreRefusal from None
+    active = rules.is_active(status)
     async with ports.database.transaction() as session:
         await repository.set_active(session, activation_id, active)
 
