@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from push_client import Client, Service
 from push_phones import application, phone
 from sqlalchemy import select, update
 
+from powerauth_push.campaigns.models import Campaign
 from powerauth_push.campaigns.rules import Pacer
 from powerauth_push.campaigns.stream import CampaignStream
 from powerauth_push.dispatch.models import Delivery
@@ -152,6 +154,23 @@ async def test_a_token_gets_it_once_whatever_becomes_of_its_activations(
     await phone(service, cloud, "late", user="user-1")
     await finish(service, number)
     assert service.providers.tokens() == ["token-00"], "it began before the other one was registered"
+
+
+async def test_a_campaign_that_cannot_go_on_holds_up_no_other(service: Service, cloud: Client) -> None:
+    number = await campaign(service, cloud, 1)
+    created = await cloud.ok("POST", CREATE, {"appId": "app-1", "message": {"title": "Old"}})
+    async with service.push.database.transaction() as session:
+        row = await session.get_one(Campaign, number)
+        row.message = "unreadable"
+    await cloud.ok("PUT", f"/push/campaign/{created['id']}/user/add", ["user-0"])
+    for each in (number, created["id"]):
+        await act(cloud, each, "live")
+    service.push.dispatcher.start()
+    running = asyncio.create_task(service.push.stream.run())
+    await service.providers.arrived(1)
+    await service.push.stream.stop()
+    await running
+    assert service.providers.tokens() == ["token-00"]
 
 
 async def test_a_canceled_campaign_sends_no_more(service: Service, cloud: Client) -> None:

@@ -259,6 +259,22 @@ async def test_a_campaign_and_a_hanging_application_leave_room_for_others(
             await service.providers.arrived(21)
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"body":7}'])
+async def test_an_unreadable_row_ends_and_holds_up_no_other(
+    service: Service, cloud: Client, text: str
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    for _ in range(2):
+        await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    async with service.push.database.transaction() as session:
+        first = select(Delivery.id).order_by(Delivery.id).limit(1).scalar_subquery()
+        await session.execute(update(Delivery).where(Delivery.id == first).values(message=text))
+    assert await service.push.dispatcher.run_due() == 1
+    await service.push.dispatcher.stop()
+    assert (service.providers.tokens(), await queue(service)) == (["token-a"], [])
+
+
 async def test_the_same_key_is_sent_once(service: Service, cloud: Client) -> None:
     await application(cloud)
     await phone(service, cloud, "a")

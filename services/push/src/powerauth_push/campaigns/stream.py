@@ -76,8 +76,18 @@ class CampaignStream:
             numbers = await self._running()
             if not numbers:
                 return
-            if not any([await self.advance(number) for number in numbers]):
+            if not any([await self._advanced(number) for number in numbers]):
                 await self._pause(self._stopping, _FULL_SECONDS)
+
+    async def _advanced(self, number: int) -> bool:
+        """As `advance`; a campaign that cannot go on holds up no other."""
+        try:
+            return await self.advance(number)
+        except Unavailable:
+            raise
+        except Exception:
+            _log.exception("campaign not advanced", campaign=number)
+            return False
 
     async def advance(self, number: int) -> bool:
         """Queue a page of a campaign, or complete it; whether anything was done."""

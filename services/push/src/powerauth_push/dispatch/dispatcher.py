@@ -27,7 +27,7 @@ from powerauth_push.dispatch.senders import Senders
 from powerauth_push.dispatch.settlement import CountCampaigns, Settled, settle, taken
 from powerauth_push.dispatch.shares import Shares
 from powerauth_push.dispatch.stored import read_message
-from powerauth_push.providers.messages import Device, Environment
+from powerauth_push.providers.messages import Content, Device, Environment, Message
 from powerauth_push.providers.outcomes import Outcome, Verdict
 from powerauth_push.settings import PushSettings
 from servicekit import clock, metrics
@@ -42,6 +42,7 @@ _SETTLED_TOGETHER = 200
 _SHORTEST_WAIT_SECONDS = 0.01
 _LONGEST_WAIT_SECONDS = 1.0
 _DATABASE_PAUSE_SECONDS = 1.0
+_NOBODYS, _NOTHING = UUID(int=0), Message(Content())
 _ENVIRONMENTS = {item.value: item for item in Environment}
 
 
@@ -222,7 +223,19 @@ class Dispatcher:
             for campaigns in (False, True) if shares.takes_campaigns else (False,):
                 if len(found) < limit:
                     found += await claim(limit - len(found), campaigns=campaigns, without=shares.full)
-        return [_outgoing(claimed) for claimed in found]
+        return [item for item in map(self._readable, found) if item is not None]
+
+    def _readable(self, claimed: Claimed) -> Outgoing | None:
+        """A message of the queue; one that cannot be read ends and holds up no other."""
+        try:
+            return _outgoing(claimed, UUID(claimed.row.delivery_key), read_message(claimed.row.message))
+        except Exception as error:  # others may have written whatever they like
+            _log.error("queued message unreadable", row=claimed.row.id, reason=type(error).__name__)
+            item = _outgoing(claimed, _NOBODYS, _NOTHING)
+            written = asyncio.get_running_loop().create_future()
+            self._settling.put(Settled(item, rules.UNREADABLE, written))
+            written.add_done_callback(_seen)
+            return None
 
     async def _watch(self) -> None:
         """Wake the providers whose messages become due, those of other processes too."""
@@ -312,23 +325,29 @@ def _several(waiting: deque[Settled]) -> list[Settled]:
     return [waiting.popleft() for _ in range(min(len(waiting), _SETTLED_TOGETHER))]
 
 
+def _seen(written: asyncio.Future[None]) -> None:
+    """Nobody waits for it; that it is not written has been told."""
+    if not written.cancelled():
+        written.exception()
+
+
 def _fail(batch: Iterable[Settled]) -> None:
     for settled in batch:
         if not settled.written.done():
             settled.written.set_exception(NotWritten("the outcome of a message is not written"))
 
 
-def _outgoing(claimed: Claimed) -> Outgoing:
+def _outgoing(claimed: Claimed, key: UUID, message: Message) -> Outgoing:
     row, registration = claimed.row, claimed.registration
     return Outgoing(
-        key=UUID(row.delivery_key),
+        key=key,
         provider=row.provider,
         app_number=row.app_id,
         registration=row.device_registration_id,
         activation=row.activation_id,
         device=None if registration is None else device_of(registration),
         active=registration is not None and registration.is_active,
-        message=read_message(row.message),
+        message=message,
         text=row.message,
         created=row.timestamp_created,
         row=row.id,

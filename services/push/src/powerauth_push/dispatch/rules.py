@@ -16,6 +16,7 @@ EXPIRED = failed("expired")
 NOT_ACTIVE = failed("activation not active")
 REGISTRATION_GONE = failed("registration gone")
 NOT_CONFIGURED = failed("provider not configured")
+UNREADABLE = failed("unreadable")
 OUTCOME_UNKNOWN = failed("outcome unknown")
 
 _LAST_TRY = timedelta(seconds=1)
