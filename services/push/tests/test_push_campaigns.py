@@ -12,7 +12,7 @@ from push_phones import application, phone
 from sqlalchemy import select, update
 
 from powerauth_push.campaigns.models import Campaign
-from powerauth_push.campaigns.rules import Pacer
+from powerauth_push.campaigns.rules import FAR_FUTURE, Pacer
 from powerauth_push.campaigns.stream import CampaignStream
 from powerauth_push.dispatch.models import Delivery
 from powerauth_push.providers.outcomes import Outcome, Verdict, failed
@@ -154,6 +154,28 @@ async def test_a_token_gets_it_once_whatever_becomes_of_its_activations(
     await phone(service, cloud, "late", user="user-1")
     await finish(service, number)
     assert service.providers.tokens() == ["token-00"], "it began before the other one was registered"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_what_comes_back_while_its_campaign_is_paused_waits_with_it(
+    service: Service, cloud: Client
+) -> None:
+    number = await campaign(service, cloud, 1)
+    await act(cloud, number, "live")
+    await service.push.stream.advance(number)
+    service.providers.answers["token-00"] = Outcome(Verdict.LATER, "busy")
+    service.providers.hold.clear()
+    sending = asyncio.create_task(service.push.dispatcher.run_due())
+    await service.providers.arrived(1)
+    await act(cloud, number, "pause")
+    service.providers.hold.set()
+    await sending
+    async with service.push.database.read() as session:
+        assert await session.scalar(select(Delivery.timestamp_due)) == FAR_FUTURE
+    del service.providers.answers["token-00"]
+    await act(cloud, number, "resume")
+    await finish(service, number)
+    assert (await progress(cloud, number))["sent"] == 1
 
 
 async def test_a_campaign_that_cannot_go_on_holds_up_no_other(service: Service, cloud: Client) -> None:

@@ -122,7 +122,7 @@ def build(
     )
     cipher = SecretCipher(settings.master_key)
     senders = Senders(database, cipher, factory or Couriers(settings), settings.clients_cache_refresh_seconds)
-    dispatcher = Dispatcher(settings, database, senders, campaigns.count)
+    dispatcher = Dispatcher(settings, database, senders, campaigns.settle)
     return Push(
         settings=settings,
         database=database,

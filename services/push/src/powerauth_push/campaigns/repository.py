@@ -194,8 +194,22 @@ async def drop_queued(session: AsyncSession, number: int) -> int:
     return len(dropped.all())
 
 
-async def count(session: AsyncSession, counts: Mapping[int, Counter[str]]) -> None:
-    """Add to the counts of campaigns."""
+async def settle(session: AsyncSession, counts: Mapping[int, Counter[str]], again: Collection[int]) -> None:
+    """Add to the counts of campaigns, and hold what waits again of those that are paused.
+
+    :param again: campaigns of which messages wait again
+    """
+    await _count(session, counts)
+    if again:
+        states = select(Campaign.id, Campaign.state).where(Campaign.id.in_(again)).order_by(Campaign.id)
+        dialect = session.get_bind().dialect.name
+        rows = await session.execute(states.with_for_update() if dialect == "postgresql" else states)
+        for number, state in rows.all():
+            if state == CampaignState.PAUSED:
+                await hold(session, number)
+
+
+async def _count(session: AsyncSession, counts: Mapping[int, Counter[str]]) -> None:
     if not counts:
         return
     connection = await session.connection()

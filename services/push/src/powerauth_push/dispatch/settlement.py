@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,8 +24,8 @@ _STATUS: Mapping[Fate, MessageStatus] = {
 }
 
 
-CountCampaigns = Callable[[AsyncSession, Mapping[int, Counter[str]]], Awaitable[None]]
-"""Adds to the counts ``sent`` and ``failed`` of campaigns."""
+CountCampaigns = Callable[[AsyncSession, Mapping[int, Counter[str]], Collection[int]], Awaitable[None]]
+"""Adds to the counts ``sent`` and ``failed`` of campaigns, and hears of which ones messages wait again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,10 @@ async def settle(
         if one.outcome.ends_registration and one.item.device is not None
     }
     await repository.forget_registrations(session, gone)
-    await count(session, _counts(counted))
+    again = {
+        one.item.campaign for one, fate, _ in fates if fate is Fate.LATER and one.item.campaign is not None
+    }
+    await count(session, _counts(counted), again)
 
 
 Fated = Sequence[tuple[Settled, Fate, datetime]]
