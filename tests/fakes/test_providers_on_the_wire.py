@@ -29,11 +29,12 @@ from powerauth_cli.fakes.stack import (
 )
 from powerauth_cli.fakes.wire import Fault, Reply
 from powerauth_push.providers.credentials import ApnsCredentials, apns_key, fcm_account, hms_client
-from powerauth_push.providers.delivery import Courier, RetryPolicy
+from powerauth_push.providers.delivery import Courier
 from powerauth_push.providers.gate import Gate, GatePolicy
 from powerauth_push.providers.messages import Content, Device, Environment, Message, Priority
 from powerauth_push.providers.network import ClientCertificate, Proxy
 from powerauth_push.providers.outcomes import SENT, Outcome, Verdict
+from powerauth_push.providers.rules import RetryPolicy
 from servicekit import clock
 
 NAMES = ("apns", "fcm", "hms")

@@ -6,11 +6,12 @@ from powerauth_push.applications.secrets import Credentials
 from powerauth_push.dispatch.senders import Sender
 from powerauth_push.providers.building import ApnsOptions, Clients, FcmOptions, HmsOptions
 from powerauth_push.providers.credentials import ApnsCredentials, FcmCredentials
-from powerauth_push.providers.delivery import Courier, RetryPolicy
+from powerauth_push.providers.delivery import Courier
 from powerauth_push.providers.gate import Gate
 from powerauth_push.providers.network import Proxy, Route
 from powerauth_push.providers.payloads.hms import HmsStyle
 from powerauth_push.providers.provider import Provider
+from powerauth_push.providers.rules import RetryPolicy
 from powerauth_push.settings import PushSettings
 
 _POLICY = RetryPolicy()

@@ -11,10 +11,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from powerauth_push.providers import delivery
-from powerauth_push.providers.delivery import Courier, RetryPolicy
+from powerauth_push.providers.delivery import Courier
 from powerauth_push.providers.gate import Gate, GatePolicy
 from powerauth_push.providers.messages import Content, Device, Message
 from powerauth_push.providers.outcomes import SENT, Outcome, Verdict, bad_credentials, failed
+from powerauth_push.providers.rules import RetryPolicy
 from servicekit import clock
 
 DOWN = Outcome(Verdict.LATER, "down", provider_wide=True)

@@ -8,9 +8,9 @@ from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
-from powerauth_push.providers.delivery import RetryPolicy
 from powerauth_push.providers.messages import Device, Message
 from powerauth_push.providers.outcomes import Outcome, Verdict, failed
+from powerauth_push.providers.rules import RetryPolicy
 
 EXPIRED = failed("expired")
 NOT_ACTIVE = failed("activation not active")

@@ -26,7 +26,7 @@ from powerauth_cli.fakes.command import APNS_FILE, CA_FILE, FCM_FILE, READY
 from powerauth_cli.fakes.stack import BUNDLE, HMS_CLIENT, HMS_PROJECT, HMS_SECRET, KEY, PROJECT, TEAM
 from powerauth_push.providers.building import ApnsOptions, Clients, FcmOptions, HmsOptions
 from powerauth_push.providers.credentials import apns_key, fcm_account, hms_client
-from powerauth_push.providers.delivery import Courier, RetryPolicy
+from powerauth_push.providers.delivery import Courier
 from powerauth_push.providers.gate import Gate
 from powerauth_push.providers.http2.exchange import Answer, Request
 from powerauth_push.providers.http2.sender import Http2Sender
@@ -34,6 +34,7 @@ from powerauth_push.providers.messages import Content, Device, Environment, Mess
 from powerauth_push.providers.network import Origin, Route, http2_tls
 from powerauth_push.providers.outcomes import Verdict
 from powerauth_push.providers.provider import Provider
+from powerauth_push.providers.rules import RetryPolicy
 
 _MESSAGE = Message(
     Content(
