@@ -14,7 +14,7 @@ from powerauth_core.applications.models import (
 
 
 async def list_all(session: AsyncSession) -> Sequence[Application]:
-    """All applications, oldest first."""
+    """All applications, by row id."""
     return (await session.execute(select(Application).order_by(Application.id))).scalars().all()
 
 
