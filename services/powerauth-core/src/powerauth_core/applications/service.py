@@ -74,7 +74,7 @@ class ApplicationDetail:
 
 
 async def list_applications(database: Database) -> Sequence[Application]:
-    """All applications, oldest first."""
+    """All applications, by row id."""
     async with database.read() as session:
         return await repository.list_all(session)
 
