@@ -16,9 +16,9 @@ run: runtime
 test: check
 	$(PYTEST) -q -n 2 --dist loadscope --no-loadscope-reorder
 
-# The generated input of `make test`, ten times as much.
+# The generated input of `make test`, twenty times as much.
 fuzz: dev
-	POWERAUTH_FUZZ_SCALE=10 $(PYTEST) -q -m fuzz tests/fuzz services/enrollment
+	POWERAUTH_FUZZ_SCALE=20 $(PYTEST) -q -m fuzz tests/fuzz services/enrollment
 
 check: dev
 	.venv/bin/ruff check .

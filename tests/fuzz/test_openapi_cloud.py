@@ -19,7 +19,7 @@ from cloud_private_api import passwords
 
 pytestmark = pytest.mark.fuzz
 
-AMOUNTS = Amounts(boundary=40, valid=8, invalid=8)
+AMOUNTS = Amounts(boundary=20, valid=4, invalid=4)
 AREAS = (
     "/v2/registrations",
     "/v2/operations",

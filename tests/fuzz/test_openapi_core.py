@@ -14,7 +14,7 @@ from world import World
 
 pytestmark = pytest.mark.fuzz
 
-AMOUNTS = Amounts(boundary=30, valid=8, invalid=8)
+AMOUNTS = Amounts(boundary=15, valid=4, invalid=4)
 AREAS = (
     "/rest/v3/application/",
     "/rest/v3/integration/",

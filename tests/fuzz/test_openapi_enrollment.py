@@ -25,7 +25,7 @@ from powerauth_sdk import Device
 
 pytestmark = pytest.mark.fuzz
 
-AMOUNTS = Amounts(boundary=20, valid=30, invalid=20)
+AMOUNTS = Amounts(boundary=10, valid=15, invalid=10)
 AREAS = (
     "/pa/v3/activation/",
     "/pa/v3/keystore/",
