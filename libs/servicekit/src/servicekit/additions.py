@@ -194,6 +194,16 @@ def json_cells(kinds: Iterable[str]) -> list[str]:
     ]
 
 
+def json_part(name: str, columns: Mapping[str, str], parameter: int) -> str:
+    """Part of a statement on PostgreSQL: the rows that a parameter holds as `json_rows` writes them.
+
+    :param columns: with their types
+    """
+    cells = ", ".join(json_cells(columns.values()))
+    rows = f"SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v"  # noqa: S608 our names
+    return f"{name} ({', '.join(columns)}) AS MATERIALIZED ({rows})"
+
+
 def json_rows(rows: Iterable[Sequence[Any]]) -> str:
     """Rows as one JSON array of arrays: an array of PostgreSQL for each column costs the driver five times as
     much.

@@ -4,7 +4,7 @@ another, together with all that is kept of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
@@ -17,7 +17,7 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.activations.reads import activation_row
 from powerauth_core.activations.stored import COLUMNS, ActivationRow, FoundActivation, bound_content
 from powerauth_core.replay.rules import Once
-from servicekit.additions import Additions, json_cells, json_rows
+from servicekit.additions import Additions, json_part, json_rows
 from servicekit.reads import Read
 from servicekit.row_macs import RowMacs
 
@@ -98,18 +98,14 @@ def _row(activation: ActivationRow, macs: RowMacs, *, is_bound: bool) -> Row:
     return tuple(values)
 
 
-def _rows(name: str, columns: Mapping[str, str], parameter: int) -> str:
-    cells = ", ".join(json_cells(columns.values()))
-    rows = f"SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v"  # noqa: S608 our names
-    return f"{name} ({', '.join(columns)}) AS MATERIALIZED ({rows})"
-
-
 _ALL = ", ".join(COLUMNS)
 _SET = ", ".join([f"{name} = v.{name}" for name in _CHANGEABLE])
 _REMEMBERED = ", ".join(_ONCE)
 # All codes have one shape, ABCDE-FGHIJ-KLMNO-PQRST over 2-7 and A-Z; their first halves tell them apart. The
 # first one in order is asked for, since the planner would read all activations to say that there is none.
-_WRITTEN = f"""WITH {_rows("fresh", _NEW, 1)}, {_rows("changed", _CHANGED, 2)}, {_rows("once", _ONCE, 3)},
+_WRITTEN = f"""WITH {json_part("fresh", _NEW, 1)},
+{json_part("changed", _CHANGED, 2)},
+{json_part("once", _ONCE, 3)},
 patience AS (SELECT set_config('lock_timeout', $4::varchar, true)),
 inserted AS (INSERT INTO pa_activation ({_ALL})
     SELECT {_ALL} FROM fresh n WHERE (SELECT a.activation_id FROM pa_activation a

@@ -10,7 +10,7 @@ from powerauth_core.kernel.base import json_text
 from powerauth_core.operations.models import Operation, OperationApplication
 from powerauth_core.operations.reads import WHOLE
 from powerauth_core.operations.stored import CHANGING_COLUMNS, OPERATION_COLUMNS, OperationRow
-from servicekit.additions import Additions, Target, json_cells
+from servicekit.additions import Additions, Target, json_part
 
 _KINDS = {
     "data": "text",
@@ -51,10 +51,8 @@ def put_new(additions: Additions, operation: OperationRow, application_rids: Ite
 def update(parameter: int, after: str) -> str:
     """As `verification.planned.Records.update`."""
     assigned = ", ".join([f"{name} = v.{name}" for name in CHANGING_COLUMNS])
-    cells = ", ".join(json_cells(_CHANGE.values()))
     return (
-        f"change ({', '.join(_CHANGE)}) AS MATERIALIZED ("  # noqa: S608 our names
-        f"SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v), "
+        f"{json_part('change', _CHANGE, parameter)}, "  # noqa: S608 our names
         f"changed AS (UPDATE pa_operation o SET {assigned} "
         f"FROM change v, (SELECT count(*) FROM {after}) before "
         "WHERE o.id = v.id AND o.xmin = v.row_version RETURNING o.id)"

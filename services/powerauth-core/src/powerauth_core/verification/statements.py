@@ -6,7 +6,7 @@ Written in SQL, since compiling and binding them row by row would cost more than
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -20,7 +20,7 @@ from powerauth_core.verification.jobs import ActivationFacts, Decision, LockedAc
 from powerauth_core.verification.store import Left
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.generation import generation_of_activation
-from servicekit.additions import json_cells, json_rows
+from servicekit.additions import json_part, json_rows
 from servicekit.row_macs import RowMacs
 
 _TABLE = Activation.__tablename__
@@ -103,14 +103,8 @@ _LEFT = {
 }
 
 
-def _rows(columns: Sequence[tuple[str, str]], parameter: int) -> str:
-    cells = ", ".join(json_cells([kind for _, kind in columns]))
-    names = ", ".join([name for name, _ in columns])
-    return f"({names}) AS MATERIALIZED (SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v)"  # noqa: S608 our names
-
-
 PLACED_COLUMNS = AUDIT_COLUMNS | CHAIN_COLUMNS
-_CELLS = [*PLACED_COLUMNS.items(), *[(f"log_{name}", kind) for name, kind in LOG_COLUMNS.items()]]
+_CELLS = PLACED_COLUMNS | {f"log_{name}": kind for name, kind in LOG_COLUMNS.items()}
 _CONSTANTS = tuple(LOG_CONSTANTS.values())
 _FIRST_CONSTANT = 5
 _FIRST_OF_HEAD = _FIRST_CONSTANT + len(_CONSTANTS)
@@ -135,8 +129,8 @@ def leave_behind(further: tuple[str, ...] = (), condition: str = "true", returne
     """
     parts = "".join([f",\n{part}" for part in further])
     return f"""WITH
-activation {_rows(tuple(_LEFT.items()), 1)},
-record {_rows(_CELLS, 2)},
+{json_part("activation", _LEFT, 1)},
+{json_part("record", _CELLS, 2)},
 audit AS (INSERT INTO pa_signature_audit ({", ".join(PLACED_COLUMNS)})
     SELECT {", ".join(PLACED_COLUMNS)} FROM record),
 log AS (INSERT INTO audit_log ({", ".join([*LOG_COLUMNS, *LOG_CONSTANTS])})
