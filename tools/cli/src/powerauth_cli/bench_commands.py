@@ -11,6 +11,7 @@ from rich.console import Console
 
 from powerauth_cli.bench import run
 from powerauth_cli.bench.activations import ActivateLoad, PhoneStatusLoad, StatusLoad
+from powerauth_cli.bench.campaigns import measure_campaigns
 from powerauth_cli.bench.cryptography import activation_ms
 from powerauth_cli.bench.operations import CreateLoad, ListLoad, OperationLoad
 from powerauth_cli.bench.pushing import measure_push
@@ -221,6 +222,15 @@ def push(clients: Clients = 100, seconds: Seconds = 5, rounds: Rounds = 2, as_js
         )
     }
     _show(measured, ratios, as_json=as_json)
+
+
+@app.command()
+def campaign(
+    devices: Annotated[int, typer.Option(min=1, help="Devices of the large campaign.")] = 100_000,
+    as_json: Json = False,
+) -> None:
+    """A small and a large push campaign to a provider that takes everything: messages a second, memory."""
+    _finish(measure_campaigns(Console(stderr=as_json), devices, as_json=as_json))
 
 
 @app.command()

@@ -7,13 +7,12 @@ import os
 import tempfile
 from base64 import b64encode
 from collections import defaultdict
-from pathlib import Path
 from statistics import median
 
 from rich.console import Console
 from rich.table import Table
 
-from powerauth_cli.bench.target import cpu_seconds
+from powerauth_cli.bench.target import cpu_seconds, resident_megabytes
 from powerauth_cli.localservers import PostgresServer
 from powerauth_cli.separate import SeparateProcesses, ServiceProcess
 
@@ -46,6 +45,4 @@ async def measure_start(console: Console, rounds: int, *, as_json: bool) -> None
 
 def _figures(process: int) -> tuple[float, float]:
     """CPU seconds that a process has used, and megabytes that it holds."""
-    status = Path(f"/proc/{process}/status").read_text()
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
-    return cpu_seconds(process), int(kilobytes) / 1024
+    return cpu_seconds(process), resident_megabytes(process)

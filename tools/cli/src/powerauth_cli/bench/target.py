@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from powerauth_cli.localservers import PostgresServer
 from powerauth_cli.separate import SeparateProcesses
@@ -56,6 +57,13 @@ def cpu_seconds(process: int) -> float:
     own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     workers = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return own + sum(cpu_seconds(int(worker)) for worker in workers)
+
+
+def resident_megabytes(process: int | Literal["self"] = "self") -> float:
+    """What a process holds in memory now."""
+    status = Path(f"/proc/{process}/status").read_text()
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(kilobytes) / 1024
 
 
 @contextlib.asynccontextmanager
