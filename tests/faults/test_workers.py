@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -70,6 +70,13 @@ class World:
         if answer.ok and answer.member("signatureValid"):
             self.accepted.add(json.loads(body)["requestObject"]["signature"])
         return answer
+
+    @asynccontextmanager
+    async def unable_to_write(self) -> AsyncIterator[None]:
+        """No call that begins in the block is answered before its end."""
+        async with connected(self.stack.core_database_url) as holder, holder.transaction():
+            await holder.execute("LOCK TABLE pa_operation, pa_activation IN EXCLUSIVE MODE")
+            yield
 
     async def nothing_was_lost(self) -> None:
         """What callers were told is stored and chained once, and its events went out."""
@@ -144,8 +151,14 @@ async def test_the_others_go_on_while_a_killed_worker_is_replaced(
     assert len(before) == WORKERS
     async with under_load(callers):
         await until(lambda: all(caller.served() >= 3 for caller in callers))
-        os.kill(min(before), signal.SIGKILL)
-        await until(lambda: any(caller.refused() for caller in callers), "its callers lost their connections")
+    made = [caller.calls for caller in callers]
+    async with AsyncExitStack() as load:
+        async with world.unable_to_write():
+            await load.enter_async_context(under_load(callers))
+            # A call at a time on each connection, of which each worker has some: it is killed at work.
+            await until(lambda: all(c.calls > calls for c, calls in zip(callers, made, strict=True)))
+            os.kill(min(before), signal.SIGKILL)
+            await until(lambda: any(caller.refused() for caller in callers), "its callers hear of it")
         marks = [len(caller.answers) for caller in callers]
         await until(lambda: all(c.served(mark) >= 3 for c, mark in zip(callers, marks, strict=True)))
         await until(lambda: len(world.workers()) == WORKERS, "another one is started")

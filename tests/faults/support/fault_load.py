@@ -80,10 +80,14 @@ class Http:
 
 @dataclass
 class Caller:
-    """One caller of a load: calls, remembers, calls again."""
+    """One caller of a load: calls, remembers, calls again.
+
+    :ivar calls: how many it has made, answered or not
+    """
 
     name: str
     one: Callable[[], Awaitable[Answer]]
+    calls: int = 0
     answers: list[Answer] = field(default_factory=list)
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -91,6 +95,7 @@ class Caller:
         """Call until told to stop."""
         refused = 0
         while not stop.is_set():
+            self.calls += 1
             answer = await self.one()
             self.answers.append(answer)
             refused = 0 if answer.ok else refused + 1
