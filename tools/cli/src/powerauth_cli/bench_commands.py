@@ -102,7 +102,7 @@ def token(
 
 @app.command()
 def activate(
-    clients: Clients = 8,
+    clients: Clients = 32,
     seconds: Seconds = 5,
     rounds: Rounds = 1,
     paced: Paced = False,

@@ -4,58 +4,79 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Mapping
+from collections import deque
 from typing import Any
 
 from powerauth_cli.bench.load import Clients
+from powerauth_cli.bench.new_phone import Activated, NewPhone
 from powerauth_cli.bench.prepared import APPLICATION, Prepared
 from powerauth_cli.bench.target import Target
 from powerauth_protocol.common.encoding import b64encode
-from powerauth_protocol.v3.activation import ActivationType
-from powerauth_protocol.v3.keys import generate_key_pair
-from powerauth_sdk import AppConfig, DeviceProfile
-from powerauth_sdk.activation import exchange
-from powerauth_sdk.encryption import Encryption
-from powerauth_sdk.transport import JSON_HEADERS, Answer
+from powerauth_protocol.generation import NEWEST
+from powerauth_protocol.v3.http_headers import ENCRYPTION_HEADER, EncryptionHeader
+from powerauth_sdk import AppConfig
+from powerauth_sdk.activation import ACTIVATION_PATH
 
 _ACTIVE = b'"activationStatus":"ACTIVE"'
+_MOST_PER_SECOND = 800
 
 
 class ActivateLoad:
     """A whole activation: init at the core, key exchange through enrollment in 3.3, commit at the core.
 
-    What a device keeps afterwards, under a key derived from its PIN, would cost the client more than all that
-    the servers do: it is left out.
+    What a phone computes before and after it, on its own time, is done before and after the measured time:
+    its key pairs and the request for a temporary key; whether the answers are right. What it keeps under a
+    key derived from its PIN is left out.
     """
 
     def __init__(self, target: Target, prepared: Prepared) -> None:
         self._clients_wanted = len(prepared.devices)
         self._bank = Clients(target.core, target.core_auth)
         self._phones = Clients(target.enrollment)
-        self._config = AppConfig.from_sdk_config(target.enrollment, prepared.application.sdk_config)
+        config = AppConfig.from_sdk_config(target.enrollment, prepared.application.sdk_config)
+        self._app = config.app()
+        self._header = (
+            f"{ENCRYPTION_HEADER}: {EncryptionHeader(self._app.key, None, NEWEST.value).build()}\r\n"
+        )
+        self._stock: deque[NewPhone] = deque()
+        self._activated: list[Activated] = []
 
     async def open(self) -> None:
         """Open the connections of the bank and of the phones."""
         await self._bank.open(self._clients_wanted)
         await self._phones.open(self._clients_wanted)
 
+    def stock_up(self, seconds: float) -> None:
+        """Make as many phones as a round of this length can activate at most."""
+        while len(self._stock) < seconds * _MOST_PER_SECOND:
+            self._stock.append(NewPhone(self._app))
+
+    def put_back(self) -> None:
+        """Let the phones look at what they were answered.
+
+        :raises RuntimeError: one of them would refuse its activation
+        """
+        self._stock.clear()
+        activated, self._activated = self._activated, []
+        for each in activated:
+            if not each.is_right(self._app):
+                raise RuntimeError("a phone refuses its activation")
+
     async def one(self, number: int) -> bool:
         """Activate one new device."""
         created = await self._call(
             number, "activation/init", userId=f"bench-user-{number}", applicationId=APPLICATION
         )
-        exchanged, _ = await exchange(
-            self._config,
-            Encryption(self._config, _Phone(self._phones, number)),
-            generate_key_pair(),
-            activation_type=ActivationType.CODE,
-            identity_attributes={"code": created["activationCode"]},
-            custom_attributes={},
-            otp=None,
-            profile=DeviceProfile(name=f"bench {time.time_ns()}"),
-        )
-        answer = await self._call(number, "activation/commit", activationId=exchanged.activation_id)
+        phone = self._stock.popleft() if self._stock else NewPhone(self._app)
+        status, issued = await self._phones.post(number, "/pa/v3/keystore/create", phone.key_request)
+        if status != 200:
+            return False
+        offer = phone.offer(self._app, json.loads(issued)["responseObject"]["jwt"], created["activationCode"])
+        status, sealed = await self._phones.post(number, ACTIVATION_PATH, offer.body, self._header)
+        if status != 200:
+            return False
+        self._activated.append(Activated(phone, offer, sealed, created["activationId"]))
+        answer = await self._call(number, "activation/commit", activationId=created["activationId"])
         return answer["activated"] is True
 
     async def _call(self, number: int, path: str, **request: str) -> dict[str, Any]:
@@ -70,20 +91,6 @@ class ActivateLoad:
         """Close the connections."""
         self._bank.close()
         self._phones.close()
-
-
-class _Phone:
-    """`Transport` of one client's phone."""
-
-    def __init__(self, clients: Clients, number: int) -> None:
-        self._clients = clients
-        self._number = number
-
-    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        assert method == "POST"
-        added = {name: value for name, value in headers.items() if name not in JSON_HEADERS}
-        lines = "".join([f"{name}: {value}\r\n" for name, value in added.items()])
-        return Answer(*await self._clients.post(self._number, path, body, lines))
 
 
 class StatusLoad:
