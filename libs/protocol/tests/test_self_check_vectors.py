@@ -282,4 +282,4 @@ def test_ecies_application_scope_base_and_associated_data() -> None:
         + TEMPORARY_KEY_ID.encode()
     )
     assert len(expected) == 115
-    assert ecies.associated_data(context) == expected
+    assert context.associated_data() == expected

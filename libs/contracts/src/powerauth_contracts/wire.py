@@ -113,13 +113,13 @@ def is_storable(text: str) -> bool:
 
 def _text(value: object) -> object:
     """Free text: a scalar's own characters."""
-    if not isinstance(value, str):
-        value = characters(value)
-    return _check_text(value) if isinstance(value, str) else value
+    return _exact_text(value if isinstance(value, str) else characters(value))
 
 
 def _exact_text(value: object) -> object:
-    return _check_text(value) if isinstance(value, str) else value
+    if not isinstance(value, str) or (value.isascii() and "\x00" not in value):
+        return value
+    return _check_text(value)
 
 
 _WHOLE = re.compile(r"-?[0-9]{1,100}", re.ASCII)

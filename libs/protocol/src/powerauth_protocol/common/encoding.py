@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
+from struct import Struct
 
 from powerauth_protocol.common.errors import EncodingError
+
+_size = Struct(">I").pack
+_NO_SIZE = _size(0)
 
 
 def b64encode(data: bytes) -> str:
     """Return standard Base64 with padding."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def b64decode(text: str, length: int | None = None) -> bytes:
@@ -20,18 +23,18 @@ def b64decode(text: str, length: int | None = None) -> bytes:
     :raises EncodingError: not canonical Base64 (padding, alphabet, trailing bits), or another length
     """
     try:
-        data = base64.b64decode(text, validate=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except (ValueError, TypeError):
         raise EncodingError("not Base64") from None
     # The decoder ignores trailing bits; two texts for one value would slip past comparisons of texts.
-    if base64.b64encode(data) != text.encode("ascii"):
+    if b64encode(data) != text:
         raise EncodingError("not canonical Base64")
     return require_length(data, length) if length is not None else data
 
 
 def b64url_encode(data: bytes) -> str:
     """Return base64url without padding, as JSON Web Tokens use it."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_STANDARD_TO_URL).rstrip(b"=").decode("ascii")
 
 
 def b64url_decode(text: str) -> bytes:
@@ -52,6 +55,7 @@ def b64url_decode(text: str) -> bytes:
     return data
 
 
+_STANDARD_TO_URL = bytes.maketrans(b"+/", b"-_")
 _URL_TO_STANDARD = str.maketrans("-_+/=", "+/***")
 
 
@@ -83,12 +87,7 @@ def concat(*items: bytes | None) -> bytes:
 
 def concat_with_sizes(*items: bytes | None) -> bytes:
     """Join byte strings, each after its 4-byte big-endian length; None counts as empty."""
-    parts: list[bytes] = []
-    for item in items:
-        data = item or b""
-        parts.append(len(data).to_bytes(4, "big"))
-        parts.append(data)
-    return b"".join(parts)
+    return b"".join([_size(len(item)) + item if item else _NO_SIZE for item in items])
 
 
 def concat_strings(*texts: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,12 @@ class IssuedKey:
     :ivar jwt: the signed answer
     :ivar private: what the server stores, encrypted
     :ivar public: what it may store in the clear
+    :ivar generation: `activation_version` of the generation that it was made for
+    :ivar key: of that generation, as its `Envelopes.key` would read it
     """
 
     jwt: str
     private: bytes = field(repr=False)
     public: bytes
+    generation: int
+    key: Any = field(repr=False)

@@ -72,7 +72,7 @@ def _request(values: Input) -> Output:
         "encrypted_data_b64": b64encode(request.encrypted_data),
         "mac_b64": b64encode(request.mac),
         "shared_info1_b64": b64encode(ecies.shared_info1(version, context.sh1)),
-        "associated_data_b64": text_of(ecies.associated_data(context)),
+        "associated_data_b64": text_of(context.associated_data()),
         "shared_info2_base_b64": b64encode(base),
         "shared_info2_b64": b64encode(shared_info2),
         "envelope_key_b64": b64encode(key),

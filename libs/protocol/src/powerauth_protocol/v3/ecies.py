@@ -28,7 +28,6 @@ from powerauth_protocol.v3.ecies_derivation import (
     EciesContext,
     EnvelopeKey,
     SharedInfo1,
-    associated_data,
     derive_envelope_key,
     envelope_iv,
     envelope_key_of,
@@ -57,7 +56,6 @@ __all__ = [
     "Scope",
     "ServerEnvelope",
     "SharedInfo1",
-    "associated_data",
     "decrypt_request",
     "decrypt_response",
     "derive_envelope_key",
@@ -305,11 +303,14 @@ class ServerEnvelope:
         :raises DecryptionError: anything else is wrong
         """
         request.check(self._context.version)
+        return self._decrypt(request)
+
+    def _decrypt(self, request: EciesRequest) -> bytes:
         try:
             shared_info2 = request_shared_info2(self._context, self._base, request)
         except EncodingError:
             raise DecryptionError from None
-        return decrypt_request(self._context.version, self._envelope_key, shared_info2, request)
+        return _open(self._context.version, self._envelope_key, shared_info2, request, request.nonce)
 
     def encrypt(
         self, plaintext: bytes, *, nonce: bytes | None = None, timestamp: int | None = None
@@ -361,8 +362,9 @@ def open_envelope(
         )
     except KeyFormatError:
         raise DecryptionError from None
-    envelope = ServerEnvelope.from_secret(context, envelope_key, shared_info2_base, request)
-    return envelope.decrypt(request), envelope
+    resolved = _with_temporary_key(context, request)
+    envelope = ServerEnvelope(resolved, envelope_key, shared_info2_base, request.nonce)
+    return envelope._decrypt(request), envelope
 
 
 def now_ms() -> int:

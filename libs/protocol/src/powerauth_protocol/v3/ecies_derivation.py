@@ -61,10 +61,31 @@ class EciesContext:
     application_secret: str | None = field(default=None, repr=False)
     activation_id: str | None = None
     temporary_key_id: str | None = None
+    _associated: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if (self.activation_id is not None) != (self.scope is Scope.ACTIVATION):
             raise EnvelopeFormatError("the activation id belongs to activation scope only")
+
+    def associated_data(self) -> bytes | None:
+        """Return the associated data of both MACs, None before 3.2 (spec/protocol-v3.md §5.4).
+
+        :raises EnvelopeFormatError: 3.3 without a temporary key id
+        :raises EncodingError: a text is not Unicode
+        """
+        if self._associated is None and self.version.facts.associated_data:
+            self._associated = concat_strings(*self._identifiers())
+        return self._associated
+
+    def _identifiers(self) -> list[str]:
+        texts = [self.version.value, self.application_key]
+        if self.activation_id is not None:
+            texts.append(self.activation_id)
+        if self.version.facts.temporary_keys:
+            if self.temporary_key_id is None:
+                raise EnvelopeFormatError("temporaryKeyId is missing")
+            texts.append(self.temporary_key_id)
+        return texts
 
 
 def shared_info1(version: ProtocolVersion, sh1: str) -> bytes:
@@ -88,25 +109,6 @@ def shared_info2_base(
     if transport_key is None or len(transport_key) != 16:
         raise KeyFormatError("activation scope needs a 16-byte transport key")
     return hmac.digest(transport_key, utf8(application_secret), "sha256")
-
-
-def associated_data(context: EciesContext) -> bytes | None:
-    """Return the associated data of the MAC, None before 3.2 (spec/protocol-v3.md §5.4).
-
-    :raises EnvelopeFormatError: 3.3 without a temporary key id
-    :raises EncodingError: a text is not Unicode
-    """
-    version = context.version
-    if not version.facts.associated_data:
-        return None
-    texts = [version.value, context.application_key]
-    if context.activation_id is not None:
-        texts.append(context.activation_id)
-    if version.facts.temporary_keys:
-        if context.temporary_key_id is None:
-            raise EnvelopeFormatError("temporaryKeyId is missing")
-        texts.append(context.temporary_key_id)
-    return concat_strings(*texts)
 
 
 def request_shared_info2(context: EciesContext, base: bytes, request: EciesRequest) -> bytes:
@@ -137,7 +139,7 @@ def _shared_info2(
     timestamp: int | None,
     ephemeral_public_key: bytes | None,
 ) -> bytes:
-    data = associated_data(context)
+    data = context.associated_data()
     if data is None:
         return base
     if nonce is None or timestamp is None:

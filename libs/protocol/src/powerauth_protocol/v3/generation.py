@@ -139,7 +139,7 @@ class KeyRequest:
             expires_at_ms=expires_at_ms,
         )
         jwt = temporary_key.build_response_jwt(issued, signing_key)
-        return IssuedKey(jwt, *_exported(pair))
+        return IssuedKey(jwt, *_exported(pair), ACTIVATION_VERSION, pair.private)
 
 
 class TemporaryKeys:

@@ -121,7 +121,16 @@ class TemporaryKeys:
         public = b64encode(issued.public)
         row = (key_id, party.application_key, party.activation_id, mode, stored, public, expires)
         await self._batcher.submit(_Issued(key_id, row))
-        self._memory.put(key_id, _Held(party.application_key, party.activation_id, issued.private, expires))
+        self._memory.put(
+            key_id,
+            _Held(
+                party.application_key,
+                party.activation_id,
+                issued.private,
+                expires,
+                {issued.generation: issued.key},
+            ),
+        )
 
     async def key(self, envelope: Envelope, party: Party) -> EnvelopeKey:
         """The key that an envelope names, out of the memory if it is there; not inside a session's block.
