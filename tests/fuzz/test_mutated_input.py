@@ -14,11 +14,12 @@ from enrollment_formats import enrollment_formats
 from generated_requests import SCALE
 from mutations import Sample, extremes, mutants
 from protocol_formats import protocol_formats
+from service_formats import service_formats
 from wire_formats import WireFormat
 
 pytestmark = pytest.mark.fuzz
 
-FORMATS = [*protocol_formats(), *enrollment_formats()]
+FORMATS = [*protocol_formats(), *enrollment_formats(), *service_formats()]
 CASES = 100_000 * SCALE
 BOX_SECONDS = 20 * SCALE
 """Of processor time for one format; it ends what is much slower than expected."""

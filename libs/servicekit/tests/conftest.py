@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+import io
+import json
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, suppress
 from inspect import isawaitable
 from pathlib import Path
@@ -11,8 +14,10 @@ from typing import Any, Self, cast
 
 import httpx2
 import pytest
+import structlog
 from fastapi import APIRouter, FastAPI
 
+from servicekit import logs
 from servicekit.app import create_app
 from servicekit.database import Database, Dialect
 from servicekit.errors import ErrorAnswer, ErrorContext, ErrorFamily, InputProblem, envelope, fixed
@@ -42,6 +47,19 @@ def family() -> ErrorFamily:
         unavailable=fixed(503, "ERROR_UNAVAILABLE", "Come again."),
         unexpected=fixed(500, "ERR0000", "Unknown error occurred."),
     )
+
+
+@pytest.fixture
+def log_lines() -> Generator[Callable[[], list[dict[str, Any]]]]:
+    """What has been logged so far."""
+    root = logging.getLogger()
+    before = (root.handlers, root.level)
+    captured = io.StringIO()
+    logs.configure_logging("test", "INFO", stream=captured)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    yield lambda: [json.loads(line) for line in captured.getvalue().splitlines()]
+    structlog.reset_defaults()
+    root.handlers, root.level = before
 
 
 MakeApp = Callable[..., FastAPI]

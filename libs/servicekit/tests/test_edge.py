@@ -1,16 +1,13 @@
 """The edge of a service: limits, correlation, headers, metrics, errors; through a whole application."""
 
 import asyncio
-import io
 import json
-import logging
 import re
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx2
 import pytest
-import structlog
 from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
@@ -91,18 +88,6 @@ def _router() -> APIRouter:
 @pytest.fixture
 def client(make_app: MakeApp, client_of: ClientOf) -> httpx2.AsyncClient:
     return client_of(make_app(_router(), max_body_bytes=2048))
-
-
-@pytest.fixture
-def log_lines() -> Generator[Callable[[], list[dict[str, Any]]]]:
-    root = logging.getLogger()
-    before = (root.handlers, root.level)
-    captured = io.StringIO()
-    logs.configure_logging("test", "INFO", stream=captured)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
-    yield lambda: [json.loads(line) for line in captured.getvalue().splitlines()]
-    structlog.reset_defaults()
-    root.handlers, root.level = before
 
 
 def _code(response: httpx2.Response) -> str:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from powerauth_contracts.wire import ObjectRequest, RequestModel
-from servicekit import logs
+from servicekit import logs, metrics
 from servicekit.answers import JsonResponse
 from servicekit.bundles import AnswerReader, BundledAnswer, BundledCall, write_calls
 from servicekit.edge.bundles import Bundles
@@ -238,8 +238,44 @@ async def test_calls_of_a_bundle_are_answered_as_alone(fast: httpx2.AsyncClient)
 
 
 async def test_every_call_of_a_bundle_has_its_correlation_id(fast: httpx2.AsyncClient) -> None:
-    answers = await send(fast, *[bundled(n, {"text": "who"}, correlation_id=f"id-{n}") for n in range(3)])
-    assert [answer.body for answer in answers] == [b'"id-0"', b'"id-1"', b'"id-2"']
+    given = [None, "request-1", "request-2", "short", "no{id}at;all"]
+    answers = await send(fast, *[bundled(n, {"text": "who"}, correlation_id=i) for n, i in enumerate(given)])
+    known = [json.loads(answer.body) for answer in answers]
+    assert known[1:3] == given[1:3]
+    assert len(set(known)) == len(known)
+    assert {*known}.isdisjoint({None, *given[3:]}), "what is no id is not logged, as alone"
+
+
+async def test_every_call_of_a_bundle_is_logged_and_counted_as_alone(
+    fast: httpx2.AsyncClient, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    def counted() -> dict[tuple[str, str], float]:
+        return {
+            (sample.labels["route"], sample.labels["status"]): sample.value
+            for family in metrics.REGISTRY.collect()
+            for sample in family.samples
+            if sample.name == "http_server_request_seconds_count"
+        }
+
+    before = counted()
+    await send(
+        fast,
+        bundled(0, {"text": "fine"}, correlation_id="request-1"),
+        bundled(1, {"text": "bug"}, correlation_id="request-2"),
+        bundled(2, {"text": "fine"}, "/plain/mirror", correlation_id="request-3"),
+    )
+    lines = [line for line in log_lines() if line["event"] == "request"]
+    assert [(line["route"], line["status"], line.get("correlation_id")) for line in lines[:-1]] == [
+        ("/wish", 200, "request-1"),
+        ("/wish", 500, "request-2"),
+    ]
+    assert lines[-1]["route"] == "/bundle"
+    after = counted()
+    assert {key: count - before.get(key, 0) for key, count in after.items() if count != before.get(key)} == {
+        ("/wish", "200"): 1,
+        ("/wish", "500"): 1,
+        ("/bundle", "200"): 1,
+    }
 
 
 @pytest.mark.parametrize(

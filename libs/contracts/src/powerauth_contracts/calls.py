@@ -24,7 +24,7 @@ class Call(Generic[Request_co, Answer_co]):
 
     :ivar path: inside the service
     :ivar meaning: a sentence for the description of the API
-    :ivar fast: hot enough for the fast edge; at the dmz door it may come in a bundle too
+    :ivar fast: hot enough for the fast edge; at the core it may come in a bundle too
     """
 
     path: str

@@ -10,7 +10,7 @@ MOST_CALLS = 64
 MOST_BYTES = 256 * 1024
 """Of the bodies in a bundle; a longer one is a request by itself."""
 MOST_ANSWER_BYTES = 1024 * 1024
-"""Of one answer."""
+"""Of one answer, where its reader says nothing else."""
 
 _PARTS = 4
 _NONE = b"-"
@@ -86,18 +86,28 @@ def refuse(number: int) -> bytes:
 
 
 class AnswerReader:
-    """Puts lines together out of what arrives."""
+    """Puts lines together out of what arrives.
 
-    def __init__(self) -> None:
-        self._rest = b""
+    :param most: bytes of one answer
+    """
+
+    def __init__(self, most: int = MOST_ANSWER_BYTES) -> None:
+        self._most = most
+        self._pieces: list[bytes] = []
+        self._size = 0
 
     def feed(self, data: bytes) -> list[BundledAnswer]:
         """The answers that are complete with this.
 
         :raises MalformedBundle: not answers, or one that is too long
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > MOST_ANSWER_BYTES:
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*self._pieces, lines[0]])
+            self._pieces, self._size = [], 0
+        self._pieces.append(rest)
+        self._size += len(rest)
+        if self._size > self._most:
             raise MalformedBundle
         answers = []
         for line in lines:

@@ -13,8 +13,10 @@ from cloud_private_api.errors import UpstreamFailed
 from powerauth_contracts import moments
 from powerauth_contracts.calls import Call, Content
 from powerauth_contracts.rest import system
+from powerauth_contracts.rest.table import BUNDLE
 from powerauth_contracts.texts import CoreRefused, refusal, request_text, wire_names
 from powerauth_contracts.wire import JsonReader, ObjectResponse
+from servicekit.calls.bundler import together
 from servicekit.calls.client import RawAnswer, RemoteUnavailable, ServiceClient
 from servicekit.logs import get_logger
 
@@ -34,6 +36,7 @@ class CoreClient:
 
     def __init__(self, http: ServiceClient) -> None:
         self._http = http
+        self._together = together(http, BUNDLE)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -69,7 +72,8 @@ class CoreClient:
     async def _send(self, call: Call[Any, Any], members: Mapping[str, object]) -> RawAnswer:
         names = wire_names(call)
         request = {names[name]: _written(value) for name, value in members.items() if value is not None}
-        raw = await self._http.post_json(call.path, request_text(request))
+        client = self._together if call.fast else self._http
+        raw = await client.post_json(call.path, request_text(request))
         if raw.status == 200:
             return raw
         path = _name(call)

@@ -73,11 +73,12 @@ class FakeCore(ActivationCalls, OperationCalls, ApplicationCalls):
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         request = json.loads(message["body"])["requestObject"]
         self.calls.append(Call(path, request, headers))
-        status, body = self._answer(path, request, headers)
+        status, body = self.answer(path, request, headers)
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, path: str, request: Members, headers: dict[str, str]) -> tuple[int, bytes]:
+    def answer(self, path: str, request: Members, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Status and body of the answer to one call."""
         if self.down:
             return 503, b"{}"
         if headers.get("authorization") != "Basic " + b64(f"{USER}:{SECRET}".encode()):

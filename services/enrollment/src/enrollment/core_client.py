@@ -31,7 +31,7 @@ from powerauth_contracts.texts import CoreRefused, refusal, request_text, respon
 from powerauth_contracts.wire import WireModel
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
-from servicekit.calls.bundler import Bundler
+from servicekit.calls.bundler import together
 from servicekit.calls.client import RawAnswer, ServiceClient
 from servicekit.errors import RemoteUnavailable
 from servicekit.logs import get_logger
@@ -50,7 +50,7 @@ class CoreDoor:
     def __init__(self, client: ServiceClient) -> None:
         """:param client: points at the core's context path, with this service's credentials."""
         self._client = client
-        self._bundler = Bundler(client, BUNDLE) if client.streams else client
+        self._together = together(client, BUNDLE)
 
     async def check(self) -> None:
         """Return when the core is reachable with these credentials.
@@ -135,7 +135,7 @@ class CoreDoor:
         return _if_authenticated(target.answer, await self._ask(target, request))
 
     async def _ask(self, target: Call[Any, Any], request: JsonObject) -> JsonObject:
-        client = self._bundler if target.fast else self._client
+        client = self._together if target.fast else self._client
         answer = await client.post_json(target.path, request_text(request))
         if answer.status != 200:
             raise _failure(target.path, answer)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from powerauth_contracts.dmz.table import BUNDLE
 from powerauth_core import __version__
 from powerauth_core.edge import BUNDLES, ENDPOINTS
 from powerauth_core.integrations.callers import CallerAuthentication
@@ -50,7 +49,8 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
         health=[database_is_usable],
         name="powerauth-core",
     )
-    app.add_route(BUNDLE, BUNDLES.answer, methods=["POST"], include_in_schema=False)
+    for path, bundles in BUNDLES.items():
+        app.add_route(path, bundles.answer, methods=["POST"], include_in_schema=False)
     # Inside the edge, which bounds, logs and counts refused callers too. No shortcut before authentication.
     app.user_middleware += [
         Middleware(CallerAuthentication, family=CORE_FAMILY, restrict_access=settings.restrict_access),

@@ -6,7 +6,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from powerauth_contracts.dmz.table import BUNDLE, DOOR_PATHS
+from powerauth_contracts.dmz import table as dmz
+from powerauth_contracts.rest import table as rest
 from powerauth_core.kernel.call_routes import CallRouter, Handler, answer
 from powerauth_core.kernel.error_family import CORE_FAMILY
 from powerauth_core.routing import ROUTERS
@@ -32,9 +33,17 @@ FAST_CALLS = {
 }
 """The hot calls of both doors, by path inside the service."""
 
-BUNDLES = Bundles({path: call for path, call in FAST_CALLS.items() if path in DOOR_PATHS}, CORE_FAMILY)
+
+def _bundles(door: str) -> Bundles:
+    """The hot calls of one door, whose credentials a bundle brings along."""
+    of_door = {path: call for path, call in FAST_CALLS.items() if path.startswith(f"{door}/")}
+    return Bundles(of_door, CORE_FAMILY)
+
+
+BUNDLES = {dmz.BUNDLE: _bundles(dmz.DOOR), rest.BUNDLE: _bundles(rest.DOOR)}
+"""What takes bundles of calls, by path inside the service."""
 
 ENDPOINTS: Endpoints = {
     **{("POST", path): call.answer for path, call in FAST_CALLS.items()},
-    ("POST", BUNDLE): BUNDLES.answer,
+    **{("POST", path): bundles.answer for path, bundles in BUNDLES.items()},
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 import pytest_asyncio
-from core_test_api import Api
+from core_test_api import Api, TestApplication
 from core_test_phones import MakePhone, Stored
 from fastapi import FastAPI
 
@@ -17,7 +17,7 @@ from powerauth_contracts.dmz.table import DOOR
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.app import create_app
 from powerauth_core.container import Core
-from powerauth_core.edge import ENDPOINTS, FAST_CALLS
+from powerauth_core.edge import BUNDLES, ENDPOINTS, FAST_CALLS
 from powerauth_core.integrations.service import ensure_integration
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.encoding import b64encode
@@ -35,6 +35,7 @@ ROOT = "/powerauth-java-server"
 JSON = {"Content-Type": "application/json"}
 VERIFY_SIGNATURE = "/rest/v3/signature/verify"
 VERIFY = f"{DOOR}/signed/verify"
+DETAIL = "/rest/v3/operation/detail"
 LOGIN = {"method": "POST", "uriId": "/login", "allowedSignatureTypes": ["possession_knowledge"]}
 
 
@@ -160,19 +161,61 @@ async def test_every_call_gets_the_answer_it_would_get_alone(
     assert (await stored(phones[1])).failed_attempts == 1
 
 
-@pytest.mark.parametrize("path", [f"{DOOR}/texts", f"{DOOR}/bundle", VERIFY_SIGNATURE])
-async def test_only_hot_calls_of_the_door_come_in_bundles(dmz: Api, phone: Phone, path: str) -> None:
-    answers = await send(dmz, call(0, {"activationId": "a"}, path), call(1, login(phone)))
-    assert [answer.status for answer in answers] == [0, 200]
+@pytest.mark.dialects("sqlite", "postgresql")
+async def test_a_bank_gets_the_answers_it_would_get_alone(
+    api: Api, phone: Phone, door: Door, application: TestApplication
+) -> None:
+    made = (await door.operation())["id"]
+    own, foreign = [application.application_id], ["another"]
+
+    def detail(scope: list[str] | None) -> dict[str, Any]:
+        return {"operationId": made, "applicationIds": scope}
+
+    def verification_in(scope: list[str]) -> dict[str, Any]:
+        return {**phone.sign(b"").request, "applicationIds": scope}
+
+    asked = [
+        *[call(n, detail(scope), DETAIL) for n, scope in enumerate((None, own, foreign))],
+        call(3, {"operationId": "unknown"}, DETAIL),
+        call(4, {}, DETAIL),
+        call(5, verification_in(foreign), VERIFY_SIGNATURE),
+        call(6, {**phone.sign(b"").request, "signature": "wrong"}, VERIFY_SIGNATURE),
+        call(7, verification_in(own), VERIFY_SIGNATURE),
+    ]
+    answers = await send(api, *asked)
+    assert [answer.status for answer in answers] == [200, 200, 400, 400, 0, 200, 200, 200]
+    for wanted, answer in zip(asked[:6], answers, strict=False):
+        if answer.status:
+            alone = await api.send(wanted.path, wanted.body)
+            assert (answer.status, answer.body) == (alone.status_code, alone.content)
+    valid = [json.loads(answer.body)["responseObject"]["signatureValid"] for answer in answers[6:]]
+    assert valid == [False, True]
 
 
-async def test_only_the_door_takes_bundles(api: Api, dmz: Api, phone: Phone) -> None:
-    content = write_calls([call(0, login(phone))])
-    assert (await api.send(f"{DOOR}/bundle", content)).status_code == 401
-    assert (await dmz.send("/rest/v3/bundle", content)).status_code in (401, 404)
-    assert (await dmz.send("bundle", b"not a bundle")).status_code == 400
+@pytest.mark.parametrize("bundle", BUNDLES)
+async def test_only_hot_calls_of_a_door_come_in_its_bundles(api: Api, dmz: Api, bundle: str) -> None:
+    door = bundle.removesuffix("bundle")
+    foreign = [path for path in FAST_CALLS if not path.startswith(door)]
+    assert foreign
+    paths = [f"{door}texts", f"{door}application/list", bundle, f"{door}../../{foreign[0]}", *foreign]
+    client = dmz if door.startswith("/dmz") else api
+    answer = await client.send(bundle, write_calls([call(n, {}, path) for n, path in enumerate(paths)]))
+    assert {(answer.status, answer.body) for answer in AnswerReader().feed(answer.content)} == {(0, b"-")}
+
+
+@pytest.mark.parametrize("bundle", BUNDLES)
+async def test_only_who_may_call_a_door_may_send_it_bundles(
+    api: Api, dmz: Api, app: FastAPI, bundle: str
+) -> None:
+    content = write_calls([call(0, {}, next(path for path in FAST_CALLS if path.startswith(bundle[:8])))])
+    client, other = (dmz, api) if bundle.startswith("/dmz") else (api, dmz)
+    assert (await other.send(bundle, content)).status_code == 401
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://core") as nobody:
+        assert (await nobody.post(ROOT + bundle, content=content)).status_code == 401
+    assert (await client.send(bundle, content)).status_code == 200
+    assert (await client.send(bundle, b"not a bundle")).status_code == 400
     for method, status in (("GET", 405), ("HEAD", 405), ("OPTIONS", 200), ("BREW", 501)):
-        answer = await dmz.send("bundle", content, method=method)
+        answer = await client.send(bundle, content, method=method)
         assert (answer.status_code, answer.headers.get("allow")) == (
             status,
             None if status == 501 else "OPTIONS, POST",

@@ -27,6 +27,10 @@ from powerauth_contracts.rest import (
     verification,
 )
 
+DOOR = "/rest/v3"
+BUNDLE = f"{DOOR}/bundle"
+"""Takes several fast calls at once."""
+
 CALLS: tuple[Call[Any, Any], ...] = tuple(
     call
     for subject in (

@@ -91,7 +91,7 @@ class Bundler:
         _settle(waiting, await self._client.post_json(waiting.call.path, waiting.call.body))
 
     async def _send_together(self, batch: list[_Waiting]) -> None:
-        reader = AnswerReader()
+        reader = AnswerReader(self._client.max_answer_bytes)
 
         def arrived(data: bytes) -> None:
             for number, status, retry_after, body in reader.feed(data):
@@ -113,6 +113,11 @@ class Bundler:
         elif answer.status != 200:
             for waiting in batch:
                 _settle(waiting, answer)
+
+
+def together(client: ServiceClient, path: str) -> Bundler | ServiceClient:
+    """What makes calls of the other service, in bundles where they come over the network."""
+    return Bundler(client, path) if client.streams else client
 
 
 def _choose(queue: deque[_Waiting]) -> list[_Waiting]:

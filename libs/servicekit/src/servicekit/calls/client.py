@@ -61,6 +61,10 @@ class RawAnswer:
 class Transport(Protocol):
     """Carries one request to the other service."""
 
+    @property
+    def max_answer_bytes(self) -> int:
+        """Of the body of one answer; a larger one is none."""
+
     async def send(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeouts: Timeouts
     ) -> RawAnswer:
@@ -86,7 +90,7 @@ class NetworkTransport:
         :param tls: trust anchors and client certificate for https; the system's when absent
         """
         self._max_connections = max_connections
-        self._max_answer = max_answer_bytes
+        self.max_answer_bytes = max_answer_bytes
         self._tls = tls
         self._pools: dict[tuple[str, str | None, int | None], ConnectionPool] = {}
 
@@ -122,7 +126,7 @@ class NetworkTransport:
             Origin(url.host or "localhost", url.port or (443 if secure else 80)),
             size=self._max_connections,
             idle_seconds=_IDLE_SECONDS,
-            max_body=self._max_answer,
+            max_body=self.max_answer_bytes,
             tls=self._tls if secure else None,
         )
         self._pools[url.scheme, url.host, url.port] = pool
@@ -174,7 +178,7 @@ class AsgiTransport:
 
     def __init__(self, app: ASGIApp, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
         self._app = app
-        self._max_answer = max_answer_bytes
+        self.max_answer_bytes = max_answer_bytes
 
     async def send(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, timeouts: Timeouts
@@ -192,8 +196,8 @@ class AsgiTransport:
             if not call.status:
                 return RawAnswer(500, b"", {})
         answer = call.answer()
-        if len(answer.body) > self._max_answer:
-            raise RemoteUnavailable(f"{url.path}: answer larger than {self._max_answer} bytes")
+        if len(answer.body) > self.max_answer_bytes:
+            raise RemoteUnavailable(f"{url.path}: answer larger than {self.max_answer_bytes} bytes")
         return answer
 
     async def close(self) -> None:
@@ -276,7 +280,7 @@ class ServiceClient:
         """POST a JSON body. Any status is an answer.
 
         :param path: below the base URL, percent-encoded where needed
-        :raises RemoteUnavailable: no connection, no answer in time, or an answer larger than 1 MiB
+        :raises RemoteUnavailable: no connection, no answer in time, or an answer that is too large
         """
         content = body if isinstance(body, bytes) else to_json(body)
         return await self.request(
@@ -296,7 +300,7 @@ class ServiceClient:
         """Any request. The correlation id of the request being served goes along.
 
         :param params: query parameters, not yet encoded
-        :raises RemoteUnavailable: no connection, no answer in time, or an answer larger than 1 MiB
+        :raises RemoteUnavailable: no connection, no answer in time, or an answer that is too large
         """
         url = URL(self.base_url + path, encoded=True)
         if params:
@@ -312,6 +316,11 @@ class ServiceClient:
     def streams(self) -> bool:
         """Whether :meth:`stream` can be used: not inside a process."""
         return isinstance(self._transport, NetworkTransport)
+
+    @property
+    def max_answer_bytes(self) -> int:
+        """Of the body of one answer, or of one in a bundle."""
+        return self._transport.max_answer_bytes
 
     async def stream(self, path: str, body: bytes, content_type: str, on_body: OnBody) -> RawAnswer:
         """POST and take the body of a successful answer piece by piece; the answer returned has none then.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -11,17 +12,20 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from servicekit import logs, metrics
+from servicekit import logs
 from servicekit.bundles import CONTENT_TYPE, BundledCall, MalformedBundle, read_calls, refuse, write_answer
 from servicekit.edge.fast import ObjectCall
+from servicekit.edge.middleware import EDGE_KEY, EdgeMiddleware
 from servicekit.errors import EXPECTED_ERRORS, ErrorContext, ErrorFamily, ErrorHandlers, error_response
 
 log = logs.get_logger(__name__)
-_calls = metrics.counter("bundled_calls", "Calls answered in bundles", ["route", "status"])
 
 
 class Bundles:
-    """The endpoint that takes bundles of the calls that it knows."""
+    """The endpoint that takes bundles of the calls that it knows; each is counted and logged as one alone.
+
+    It stands behind an `EdgeMiddleware`.
+    """
 
     def __init__(self, calls: Mapping[str, ObjectCall], family: ErrorFamily) -> None:
         """
@@ -49,8 +53,9 @@ class Bundles:
             wanted = call.read(body)
         except ValidationError:
             return refuse(number)
-        if correlation_id is not None:
-            logs.correlation_id.set(correlation_id)  # of this task alone
+        edge: EdgeMiddleware = request.scope[EDGE_KEY]
+        started = time.perf_counter()
+        logs.correlation_id.set(edge.correlation_of(correlation_id))  # of this task alone
         try:
             answered = await call.perform(request.app, wanted)
         except EXPECTED_ERRORS as error:
@@ -58,7 +63,7 @@ class Bundles:
         except Exception:
             log.exception("unexpected error", route=path)
             answered = error_response(self._family.unexpected(ErrorContext("POST", path)))
-        _calls.labels(path, str(answered.status_code)).inc()
+        edge.record("POST", path, answered.status_code, started)
         return write_answer(
             number, answered.status_code, answered.headers.get("retry-after"), bytes(answered.body)
         )

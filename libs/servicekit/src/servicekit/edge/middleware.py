@@ -37,6 +37,8 @@ UNMATCHED = "unmatched"
 
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
+EDGE_KEY = "servicekit.edge"
+"""Where a request's scope holds the `EdgeMiddleware` that it came through."""
 CLIENT_GONE = 499
 """Status in log and metrics of a request whose client left before it was answered."""
 _MAX_DIGITS = 20
@@ -88,21 +90,33 @@ class EdgeMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope[EDGE_KEY] = self
         exchange = _Exchange(self, scope, receive, send)
         token = logs.correlation_id.set(exchange.correlation_id)
         try:
             await exchange.run()
         finally:
-            self._record(scope["method"], exchange)
+            self.record(scope["method"], route_template(exchange.scope), exchange.status, exchange.started)
             logs.correlation_id.reset(token)
 
-    def _record(self, method: str, exchange: _Exchange) -> None:
-        seconds = time.perf_counter() - exchange.started
-        template = route_template(exchange.scope)
-        key = (method if method in METHODS else "other", template, exchange.status)
+    def correlation_of(self, given: str | None) -> str:
+        """The id that a caller gave to its call, or a new one where that is none."""
+        if given is not None and self.correlation_pattern.fullmatch(given):
+            return given
+        # It names a request and protects nothing.
+        return f"{getrandbits(128):032x}"
+
+    def record(self, method: str, template: str, status: int, started: float) -> None:
+        """Count and log a request, or a call that came in one with others.
+
+        :param template: as `route_template` gives it
+        :param started: by ``time.perf_counter()``
+        """
+        seconds = time.perf_counter() - started
+        key = (method if method in METHODS else "other", template, status)
         observer = self._observers.get(key)
         if observer is None:
-            observer = self._durations.labels(self.service, key[0], template, str(exchange.status)).observe
+            observer = self._durations.labels(self.service, key[0], template, str(status)).observe
             self._observers[key] = observer
         observer(seconds)  # type: ignore[operator]
         if self.request_log:
@@ -110,7 +124,7 @@ class EdgeMiddleware:
                 "request",
                 method=method,
                 route=template,
-                status=exchange.status,
+                status=status,
                 ms=round(seconds * 1000, 1),
             )
 
@@ -168,14 +182,13 @@ class _Exchange:
             elif name == b"transfer-encoding":
                 if value.lower() != b"chunked":
                     self.refusal = edge.family.unimplemented
-            elif edge.correlation_pattern.fullmatch(value.decode("latin-1")):
+            else:
                 correlation = value.decode("latin-1")
         if size > edge.max_header and any(len(part) > edge.max_header for pair in headers for part in pair):
             self.refusal = edge.family.too_large
         if size > MAX_HEADERS_BYTES or len(headers) > MAX_HEADERS:
             self.refusal = with_status(edge.family.too_large, 431)
-        # It names a request and protects nothing.
-        return correlation or f"{getrandbits(128):032x}"
+        return edge.correlation_of(correlation)
 
     def _read_target(self) -> None:
         """Bound the target, and give the path the form that routes see (:mod:`servicekit.targets`)."""
