@@ -21,6 +21,7 @@ from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.localservers.programs import free_port
 from powerauth_core.integrations.service import Credentials
+from powerauth_push.callers import service as push_callers
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
@@ -313,11 +314,12 @@ def test_on_loopback_the_all_in_one_limits_nobody(
     tmp_path: Path, host: str, settings: dict[str, object], limited: bool
 ) -> None:
     stack = AllInOne(tmp_path, host=host, settings={"enrollment": settings})
-    assert stack._enrollment_settings(Credentials("token", "secret")).limit_loopback is limited
+    at_core, at_push = Credentials("token", "secret"), push_callers.Credentials("token", "secret")
+    assert stack._enrollment_settings(at_core, at_push).limit_loopback is limited
 
 
 def test_the_all_in_one_is_not_for_production(tmp_path: Path) -> None:
-    for service in ("CORE", "CLOUD", "ENROLLMENT"):
+    for service in ("CORE", "CLOUD", "ENROLLMENT", "PUSH"):
         data = tmp_path / "data"
         lines = told(
             powerauth("run", "--port", 0, "--data", data, **{f"{service}_ENVIRONMENT": "production"}), 78
@@ -381,7 +383,7 @@ async def test_an_administrator_who_lost_the_password(tmp_path: Path) -> None:
         for verb, name in (("create", "second"), ("create", "no name"), ("reset", "third")):
             assert name in told(await asyncio.to_thread(powerauth, "admin", verb, name, *data), 1)[-1]
         callers = await asyncio.to_thread(powerauth, "integration", "list", *data)
-        assert {one["name"] for one in answer_of(callers)} == {"cloud", "enrollment"}
+        assert {one["name"] for one in answer_of(callers)} == {"cloud", "enrollment", "push"}
 
 
 def test_a_password_is_hashed_for_the_configuration() -> None:

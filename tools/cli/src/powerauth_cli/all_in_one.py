@@ -1,107 +1,77 @@
 """All services in one process: SQLite files, the in-memory bus, calls between services without a network.
 
-The same applications as everywhere else; only what connects them differs. What the first run makes up (the
-key that encrypts records at rest, the administrator's password hash) is kept in `secrets.json` of the data
-folder.
+The same applications as everywhere else; only what connects them differs. Push talks to fake providers in the
+same process unless it is told to use the real ones.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import secrets
 import signal
 import sys
-from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import uvloop
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp
 
 import cloud_private_api.app
 import enrollment.app
 import powerauth_core.app
+import powerauth_push.app
 from cloud_private_api.settings import CloudSettings
 from enrollment.settings import EnrollmentSettings
-from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_password
+from powerauth_cli.context_paths import ByContextPath
+from powerauth_cli.credentials import ADMINISTRATOR
+from powerauth_cli.data_folder import (
+    FAKE_PROVIDERS,
+    Secrets,
+    cloud_values,
+    core_values,
+    folder_refused,
+    of_ours,
+    push_values,
+)
+from powerauth_cli.fakes.equipment import Equipment
+from powerauth_cli.fakes.handsets import FAKE_PHONES, handsets
+from powerauth_cli.fakes.keys import FakeKeys
+from powerauth_cli.fakes.phones import Shown
+from powerauth_cli.fakes.stack import FakeProviders, fake_providers
+from powerauth_cli.push_api import PushApi
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations.service import Credentials, ensure_integration
 from powerauth_core.settings import CoreSettings
+from powerauth_push.callers import service as push_callers
+from powerauth_push.callers.rules import Scope
+from powerauth_push.settings import PushSettings
 from servicekit import loading
 from servicekit.bus.memory import InMemoryBus
 from servicekit.calls.client import AsgiTransport, Transport
 from servicekit.logs import configure_logging
-from servicekit.private_files import closed_to_others, private_folder, write_private
+from servicekit.private_files import closed_to_others, private_folder
 from servicekit.serving import AddressTaken, BackgroundServer, lifespan_of, management_server
 from servicekit.start_rules import Finding, StartRefused, is_loopback
 from servicekit.startup import embedded_settings, judge_settings
-from servicekit.targets import MAX_TARGET_BYTES
 
 CORE = "/powerauth-java-server"
 ENROLLMENT = "/enrollment-server"
 CLOUD = "/powerauth-cloud"
+PUSH = "/powerauth-push-server"
 
-_SECRETS = "secrets.json"
-_DATABASES = ("core.sqlite3", "cloud.sqlite3")
 _IN_PROCESS = "http://in-process"
+_KEPT_MESSAGES = 1000
 
 
-@dataclass(slots=True)
-class Secrets:
-    """What the first run makes up."""
+class Providers(StrEnum):
+    """Whom push sends to: servers of this process that play the providers, or those that `PUSH_…` names."""
 
-    master_encryption_key: str = field(repr=False)
-    offline_derivation_key: str = field(repr=False)
-    admin_password_hash: str = field(repr=False)
-
-    @classmethod
-    def kept(cls, folder: Path) -> Secrets:
-        """Read the folder's secrets.
-
-        :raises StartRefused: it has none
-        """
-        path = folder / _SECRETS
-        try:
-            return cls(**json.loads(path.read_text()))
-        except OSError as error:
-            raise _folder_refused(error) from None
-        except (ValueError, TypeError):
-            raise StartRefused(Finding("--data", f"{path} is damaged", "a backup of the file")) from None
-
-    @classmethod
-    def of(cls, folder: Path) -> tuple[Secrets, str | None]:
-        """Read the folder's secrets, or make some up, which are not written yet.
-
-        :return: the secrets and, at the first run only, the administrator's password
-        :raises StartRefused: they cannot be read, or databases have lost them
-        """
-        path = folder / _SECRETS
-        if path.exists():
-            return cls.kept(folder), None
-        if any((folder / name).exists() for name in _DATABASES):
-            meaning = f"{path} is missing, without which the databases beside it cannot be read"
-            raise StartRefused(Finding("--data", meaning, "a backup of the file"))
-        password = new_password()
-        made = cls(
-            master_encryption_key=b64encode(secrets.token_bytes(16)).decode(),
-            offline_derivation_key=b64encode(secrets.token_bytes(32)).decode(),
-            admin_password_hash=hashed_password(password),
-        )
-        return made, password
-
-    def keep(self, folder: Path) -> None:
-        """Write them into the folder, for its owner alone."""
-        write_private(folder / _SECRETS, json.dumps(asdict(self), indent=1))
-
-
-def _folder_refused(error: OSError) -> StartRefused:
-    return StartRefused(Finding("--data", f"{error.filename}: {error.strerror}", "data"))
+    FAKE = "fake"
+    REAL = "real"
 
 
 class AllInOne:
@@ -111,6 +81,10 @@ class AllInOne:
     :param port: one port for all services, 0 takes a free one; None gives each service a free port of its
         own, and the services then call each other over HTTP
     :param settings: further settings by service: ``{"core": {...}, "enrollment": {...}, "cloud": {...}}``
+    :param providers: of push messages
+    :param on_shown: hears of each message that a phone gets from a fake provider
+
+    :ivar fakes: the fake providers, if there are any
     """
 
     def __init__(
@@ -120,15 +94,21 @@ class AllInOne:
         host: str = "127.0.0.1",
         port: int | None = 8080,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        providers: Providers = Providers.FAKE,
+        on_shown: Callable[[Shown], None] | None = None,
     ) -> None:
         self._folder = folder
         self._host = host
         self._settings = settings or {}
         self._stack = contextlib.AsyncExitStack()
         self._apps: dict[str, FastAPI] = {}
+        self._served: dict[str, ASGIApp] = {}
         self._urls: dict[str, str] = {}
-        self._server = None if port is None else BackgroundServer(_ByContextPath(self._apps), host, port)
+        self._server = None if port is None else BackgroundServer(ByContextPath(self._served), host, port)
         self._secrets: Secrets | None = None
+        self._providers = providers
+        self._on_shown = on_shown
+        self.fakes: FakeProviders | None = None
         self.first_password: str | None = None
 
     @property
@@ -150,6 +130,11 @@ class AllInOne:
     def cloud_url(self) -> str:
         """The cloud API's address with its context path."""
         return self._urls[CLOUD]
+
+    @property
+    def push_url(self) -> str:
+        """The push service's address with its context path."""
+        return self._urls[PUSH]
 
     @property
     def admin(self) -> tuple[str, str]:
@@ -181,11 +166,11 @@ class AllInOne:
             found, password = Secrets.of(self._folder)
             self._judge(found)
             private_folder(self._folder)
-            closed_to_others(_of_ours(self._folder))
+            closed_to_others(of_ours(self._folder))
             if password is not None:
                 found.keep(self._folder)
         except OSError as error:
-            raise _folder_refused(error) from None
+            raise folder_refused(error) from None
         self._secrets, self.first_password = found, password
 
     def _judge(self, kept: Secrets) -> None:
@@ -195,6 +180,7 @@ class AllInOne:
         """
         for settings_class, values in (
             (CoreSettings, self._core_values(kept)),
+            (PushSettings, {**push_values(self._folder, kept), **self._more("push")}),
             (EnrollmentSettings, self._more("enrollment")),
             (CloudSettings, {**cloud_values(self._folder), **self._more("cloud")}),
         ):
@@ -211,29 +197,61 @@ class AllInOne:
         await bus.start()
         self._stack.push_async_callback(bus.close)
         core = powerauth_core.app.create_app(self._core_settings(kept), bus=bus)
-        transport = await self._run(CORE, core)
+        to_core = await self._run(CORE, core)
         dmz = await ensure_integration(core.state.core, "enrollment", IntegrationKind.DMZ)
-        rest = await ensure_integration(core.state.core, "cloud", IntegrationKind.REST)
+        rest = {
+            name: await ensure_integration(core.state.core, name, IntegrationKind.REST)
+            for name in ("cloud", "push")
+        }
+        push = powerauth_push.app.create_app(
+            await self._push_settings(kept, rest["push"]), core_transport=to_core, bus=bus
+        )
+        to_push = await self._run(PUSH, push)
+        await self._equip(push, to_push, bus)
+        phones = await self._caller_of_push(push, "enrollment", {Scope.ENROLLMENT})
         await self._run(
             ENROLLMENT,
-            enrollment.app.create_app(self._enrollment_settings(dmz), core_transport=transport),
+            enrollment.app.create_app(
+                self._enrollment_settings(dmz, phones), core_transport=to_core, push_transport=to_push
+            ),
         )
         await self._run(
             CLOUD,
             cloud_private_api.app.create_app(
-                self._cloud_settings(kept, rest), core_transport=transport, bus=bus
+                self._cloud_settings(kept, rest["cloud"]), core_transport=to_core, bus=bus
             ),
         )
         if self._server is not None:
             await self._stack.enter_async_context(self._server)
-            self._urls = {path: self._server.url + path for path in self._apps}
+            self._urls = {path: self._server.url + path for path in self._served}
+
+    async def _caller_of_push(
+        self, push: FastAPI, name: str, scopes: Collection[Scope]
+    ) -> push_callers.Credentials:
+        """A caller of push; its secret cannot be read again, so it gets a new one each time."""
+        database = push.state.push.database
+        await push_callers.remove(database, name)
+        made = await push_callers.create(database, name, scopes)
+        assert made is not None
+        return made
+
+    async def _equip(self, push: FastAPI, transport: Transport | None, bus: InMemoryBus) -> None:
+        """With fake providers, no application has to be introduced to a provider first."""
+        if self.fakes is None:
+            return
+        credentials = await self._caller_of_push(push, "fake-providers", {Scope.ADMIN})
+        url = self._urls.get(PUSH, _IN_PROCESS + PUSH)
+        api = PushApi(url, (credentials.client_token, credentials.client_secret), transport)
+        self._stack.push_async_callback(api.close)
+        await Equipment(api, self.fakes).start(bus)
+        self._served[FAKE_PHONES] = handsets(self.fakes.phones)
 
     async def _run(self, context_path: str, app: FastAPI) -> Transport | None:
         """Start a service.
 
         :return: how the others reach it: in this process, or by the network (None)
         """
-        self._apps[context_path] = app
+        self._apps[context_path] = self._served[context_path] = app
         management = management_server(app)
         if management is not None:
             await self._stack.enter_async_context(management)
@@ -252,12 +270,40 @@ class AllInOne:
         local = {"egress_loopback_allowed": is_loopback(self._host)}
         return {**core_values(self._folder, kept), **local, **self._more("core")}
 
-    def _enrollment_settings(self, credentials: Credentials) -> EnrollmentSettings:
+    async def _push_settings(self, kept: Secrets, credentials: Credentials) -> PushSettings:
+        providers: Mapping[str, str] = {}
+        if self._providers is Providers.FAKE:
+            keys = self._fake_keys()
+            self.fakes = await self._stack.enter_async_context(
+                fake_providers(self._on_shown, keep=_KEPT_MESSAGES, keys=keys)
+            )
+            providers = self.fakes.settings()
+        return embedded_settings(
+            PushSettings,
+            core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
+            core_username=credentials.client_token,
+            core_password=credentials.client_secret,
+            **{**push_values(self._folder, kept), **providers, **self._more("push")},
+        )
+
+    def _fake_keys(self) -> FakeKeys:
+        path = self._folder / FAKE_PROVIDERS
+        try:
+            return FakeKeys.kept(path)
+        except (ValueError, KeyError):
+            raise StartRefused(Finding("--data", f"{path} is damaged", "delete it")) from None
+
+    def _enrollment_settings(
+        self, credentials: Credentials, at_push: push_callers.Credentials
+    ) -> EnrollmentSettings:
         settings = embedded_settings(
             EnrollmentSettings,
             core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
             core_client_token=credentials.client_token,
             core_client_secret=credentials.client_secret,
+            push_url=self._urls.get(PUSH, _IN_PROCESS + PUSH),
+            push_client_token=at_push.client_token,
+            push_client_secret=at_push.client_secret,
             **self._more("enrollment"),
         )
         told = "limit_loopback" in settings.model_fields_set
@@ -282,77 +328,21 @@ class AllInOne:
         return self._settings.get(service, {})
 
 
-def core_values(folder: Path, kept: Secrets) -> dict[str, Any]:
-    """The core's settings that name its database in a folder."""
-    return {
-        "database_url": f"sqlite+aiosqlite:///{folder / 'core.sqlite3'}",
-        "master_encryption_key": kept.master_encryption_key,
-    }
-
-
-def cloud_values(folder: Path) -> dict[str, Any]:
-    """The cloud service's settings that name its database in a folder."""
-    return {"database_url": f"sqlite+aiosqlite:///{folder / 'cloud.sqlite3'}"}
-
-
-def _of_ours(folder: Path) -> list[Path]:
-    """What this package made in a folder, and the folder itself unless it holds something else too."""
-    found = list(folder.iterdir())
-    ours = [path for path in found if path.name == _SECRETS or path.name.startswith(_DATABASES)]
-    return [folder, *ours] if len(ours) == len(found) else ours
-
-
-class _ByContextPath:
-    """Hands a request to the service whose context path it starts with.
-
-    What is about the server as a whole (``OPTIONS *``), or has too long a target for any service, any of them
-    can answer.
-    """
-
-    def __init__(self, apps: Mapping[str, FastAPI]) -> None:
-        """
-        :param apps: by context path; they are put in after the port is taken and before it is served
-        """
-        self._apps = apps
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await _acknowledge_lifespan(receive, send)
-            return
-        # Undecoded: a slash inside a name ends no context path.
-        path: bytes = scope["raw_path"]
-        first = path[:1] + path[1:].split(b"/", 1)[0]
-        anybody = first == b"*" or len(path) > MAX_TARGET_BYTES
-        app = next(iter(self._apps.values()), None) if anybody else self._apps.get(first.decode("latin-1"))
-        if app is not None:
-            await app(scope, receive, send)
-            return
-        await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body"})
-
-
-async def _acknowledge_lifespan(receive: Receive, send: Send) -> None:
-    """The services start and stop before and after the server, so there is nothing left to do."""
-    while (await receive())["type"] != "lifespan.shutdown":
-        await send({"type": "lifespan.startup.complete"})
-    await send({"type": "lifespan.shutdown.complete"})
-
-
-def serve_all(host: str, port: int, folder: Path) -> None:
+def serve_all(host: str, port: int, folder: Path, providers: Providers) -> None:
     """Serve until the process is told to stop."""
     configure_logging("powerauth", "WARNING", json=False)
     try:
-        uvloop.run(_serve(host, port, folder))
+        uvloop.run(_serve(host, port, folder, providers))
     except AddressTaken as taken:
         sys.exit(f"{taken}; choose another port: make run PORT=9000, or powerauth run --port 9000")
 
 
-async def _serve(host: str, port: int, folder: Path) -> None:
+async def _serve(host: str, port: int, folder: Path, providers: Providers) -> None:
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told_to_stop.set)
-    services = AllInOne(folder, host=host, port=port)
+    services = AllInOne(folder, host=host, port=port, providers=providers, on_shown=_tell)
     services.prepare()
     if services.first_password:
         # Before anything can fail: it is written down nowhere else.
@@ -364,6 +354,16 @@ async def _serve(host: str, port: int, folder: Path) -> None:
     async with services as stack:
         loading.settle()
         print(f"serving, data in {folder}")
-        for url in (stack.cloud_url, stack.enrollment_url, stack.core_url):
-            print(f"  {url}/swagger-ui/index.html", flush=True)
+        for url in (stack.cloud_url, stack.enrollment_url, stack.core_url, stack.push_url):
+            print(f"  {url}/swagger-ui/index.html")
+        if stack.fakes is not None:
+            print(
+                "push messages go to FAKE providers in this process and reach no real phone; what phones"
+                " would show is printed here (the real ones: powerauth run --push-providers real)"
+            )
+        sys.stdout.flush()
         await told_to_stop.wait()
+
+
+def _tell(shown: Shown) -> None:
+    print(f"phone: {shown.text()}", flush=True)

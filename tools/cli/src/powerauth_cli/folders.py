@@ -34,7 +34,7 @@ def core_settings(folder: Path | None, *, stores_secrets: bool = False) -> CoreS
         settings = command_settings(CoreSettings, "powerauth-core", needs)
         _tell_unless_chosen("CORE_DATABASE_URL", settings)
         return settings
-    from powerauth_cli.all_in_one import Secrets, core_values  # noqa: PLC0415
+    from powerauth_cli.data_folder import Secrets, core_values  # noqa: PLC0415
 
     values = core_values(folder, Secrets.kept(folder))
     return command_settings(CoreSettings, "powerauth-core", needs, **values)
@@ -54,7 +54,7 @@ def cloud_settings(folder: Path | None) -> CloudSettings:
         if not settings.datasource_url:
             _tell_unless_chosen("CLOUD_DATABASE_URL", settings)
         return settings
-    from powerauth_cli.all_in_one import Secrets, cloud_values  # noqa: PLC0415
+    from powerauth_cli.data_folder import Secrets, cloud_values  # noqa: PLC0415
 
     Secrets.kept(folder)
     return command_settings(CloudSettings, "powerauth-cloud", NEEDS, **cloud_values(folder))
@@ -71,8 +71,10 @@ def push_settings(folder: Path | None, *, stores_secrets: bool = False) -> PushS
         settings = command_settings(PushSettings, "powerauth-push", needs)
         _tell_unless_chosen("PUSH_DATABASE_URL", settings)
         return settings
-    url = f"sqlite+aiosqlite:///{folder / 'push.sqlite3'}"
-    return command_settings(PushSettings, "powerauth-push", needs, database_url=url)
+    from powerauth_cli.data_folder import Secrets, push_values  # noqa: PLC0415
+
+    values = push_values(folder, Secrets.kept(folder))
+    return command_settings(PushSettings, "powerauth-push", needs, **values)
 
 
 def _tell_unless_chosen(variable: str, settings: DatabaseSettings) -> None:

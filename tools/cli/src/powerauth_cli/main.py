@@ -102,12 +102,21 @@ def run(
     data: Annotated[
         Path, typer.Option(envvar="POWERAUTH_DATA", help="Folder of the databases and secrets.")
     ] = Path("data"),
+    push_providers: Annotated[
+        str,
+        typer.Option(
+            envvar="POWERAUTH_PUSH_PROVIDERS",
+            help="fake: played in this process, no real phone rings; real: those that PUSH_… names.",
+        ),
+    ] = "fake",
 ) -> None:
     """Serve everything in one process on one port, with SQLite and the in-memory bus."""
     with loading():
-        from powerauth_cli.all_in_one import serve_all
+        from powerauth_cli.all_in_one import Providers, serve_all
 
-    serve_all(host, port, data)
+    if push_providers not in list(Providers):
+        raise typer.BadParameter(f"{push_providers} is neither {' nor '.join(Providers)}")
+    serve_all(host, port, data, Providers(push_providers))
 
 
 @app.command()

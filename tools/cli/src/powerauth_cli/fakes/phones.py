@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 
@@ -46,6 +48,7 @@ class Phones:
     :ivar foreign: tokens of other apps
     :ivar unknown: tokens that never were
     :ivar inbox: what phones got, the oldest first
+    :ivar count: of all messages that phones ever got
     :param on_shown: hears of each message
     """
 
@@ -54,6 +57,8 @@ class Phones:
         self.foreign: set[str] = set()
         self.unknown: set[str] = set()
         self.inbox: deque[Shown] = deque(maxlen=keep)
+        self.count = 0
+        self._something = asyncio.Event()
         self._on_shown = on_shown
 
     def remove_app(self, token: str) -> None:
@@ -63,8 +68,25 @@ class Phones:
     def show(self, shown: Shown) -> None:
         """A phone gets a message."""
         self.inbox.append(shown)
+        self.count += 1
+        self._something.set()
+        self._something = asyncio.Event()
         if self._on_shown is not None:
             self._on_shown(shown)
+
+    def shown(self, token: str, after: int = 0) -> list[Shown]:
+        """What one phone got.
+
+        :param after: so many messages to all phones are left out
+        """
+        skipped = max(after - (self.count - len(self.inbox)), 0)
+        return [one for one in islice(self.inbox, skipped, None) if one.token == token]
+
+    async def wait(self, token: str, after: int = 0) -> list[Shown]:
+        """The same, once there is something."""
+        while not (found := self.shown(token, after)):
+            await self._something.wait()
+        return found
 
     def deliveries(self) -> list[str | None]:
         """The names of all messages that phones got, in order."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.jwk import ECKey, RSAKey
 
 from powerauth_cli.fakes.apple import Apple
@@ -20,6 +19,7 @@ from powerauth_cli.fakes.google import Google
 from powerauth_cli.fakes.http1 import Http1Server
 from powerauth_cli.fakes.http2 import Http2Server
 from powerauth_cli.fakes.huawei import TOKEN_PATH, Huawei
+from powerauth_cli.fakes.keys import FakeKeys, pem
 from powerauth_cli.fakes.phones import Phones, Shown
 
 BUNDLE = "com.example.bank"
@@ -62,6 +62,25 @@ class FakeProviders:
     apns_key: bytes
     fcm_file: bytes
 
+    def credentials(self) -> dict[str, dict[str, str]]:
+        """What an operator uploads of each provider for an application (spec/push-api.md §17)."""
+        return {
+            "apns": {
+                "bundle": BUNDLE,
+                "keyId": KEY,
+                "teamId": TEAM,
+                "environment": "production",
+                "privateKeyBase64": b64encode(self.apns_key).decode(),
+            },
+            "fcm": {"projectId": PROJECT, "privateKeyBase64": b64encode(self.fcm_file).decode()},
+            "hms": {"projectId": HMS_PROJECT, "clientId": HMS_CLIENT, "clientSecret": HMS_SECRET},
+        }
+
+    def settings(self) -> dict[str, str]:
+        """Settings of a push service that uses them."""
+        variables = self.environment(self.authority.ca_file)
+        return {name.removeprefix("PUSH_").lower(): value for name, value in variables.items()}
+
     def environment(self, ca_file: Path) -> dict[str, str]:
         """What tells a push service to use them.
 
@@ -80,20 +99,23 @@ class FakeProviders:
 
 @contextlib.asynccontextmanager
 async def fake_providers(
-    on_shown: Callable[[Shown], None] | None = None, ports: Ports | None = None, keep: int = 100_000
+    on_shown: Callable[[Shown], None] | None = None,
+    ports: Ports | None = None,
+    keep: int = 100_000,
+    keys: FakeKeys | None = None,
 ) -> AsyncIterator[FakeProviders]:
     """Start them all on this machine; they end with the block.
 
     :param on_shown: hears of each message that a phone gets
     :param keep: how many messages the phones remember
+    :param keys: of the credentials that they accept; None: new ones
     """
     ports = ports or Ports()
     phones = Phones(on_shown, keep)
-    apns_key = ec.generate_private_key(ec.SECP256R1())
-    account_key = _account_key()
-    google = Google(phones, {PROJECT}, {ACCOUNT: RSAKey.import_key(_pem(account_key))})
+    keys = keys or FakeKeys.made()
+    google = Google(phones, {PROJECT}, {ACCOUNT: RSAKey.import_key(pem(keys.account))})
     huawei = Huawei(phones, {HMS_PROJECT}, {HMS_CLIENT: HMS_SECRET})
-    known = {(TEAM, KEY): ECKey.import_key(_pem(apns_key))}
+    known = {(TEAM, KEY): ECKey.import_key(pem(keys.apns))}
     apple, sandbox = Apple(phones, {BUNDLE}, known), Apple(phones, {BUNDLE}, known)
     async with contextlib.AsyncExitStack() as stack:
         authority = Authority(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fakes-"))))
@@ -111,15 +133,9 @@ async def fake_providers(
         google.token_url = f"{token.url}/token"
         yield FakeProviders(
             *(authority, phones, apple, sandbox, google, huawei, production, development, fcm, token, hms),
-            apns_key=_pem(apns_key),
-            fcm_file=_account_file(account_key, google.token_url),
+            apns_key=pem(keys.apns),
+            fcm_file=_account_file(keys.account, google.token_url),
         )
-
-
-@cache
-def _account_key() -> rsa.RSAPrivateKey:
-    """Making one takes a tenth of a second; one serves a process."""
-    return rsa.generate_private_key(65537, 2048)
 
 
 def _account_file(key: rsa.RSAPrivateKey, token_url: str) -> bytes:
@@ -127,12 +143,8 @@ def _account_file(key: rsa.RSAPrivateKey, token_url: str) -> bytes:
         "type": "service_account",
         "project_id": PROJECT,
         "private_key_id": "0123456789abcdef",
-        "private_key": _pem(key).decode(),
+        "private_key": pem(key).decode(),
         "client_email": ACCOUNT,
         "token_uri": token_url,
     }
     return json.dumps(members).encode()
-
-
-def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

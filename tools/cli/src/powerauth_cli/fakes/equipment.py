@@ -1,0 +1,49 @@
+"""Applications that have credentials at the fake providers, so that their phones ring without a provider."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from powerauth_cli.fakes.stack import FakeProviders
+from powerauth_cli.push_api import PushApi
+from servicekit.bus import Event
+from servicekit.bus.memory import InMemoryBus
+
+_APPLICATION_CHANGED = "application.changed"
+
+
+class Equipment:
+    """Gives every application of a stack credentials at the fake providers, unless it has others."""
+
+    def __init__(self, push: PushApi, fakes: FakeProviders) -> None:
+        self._push = push
+        self._credentials = fakes.credentials()
+        self._one_by_one = asyncio.Lock()
+
+    async def start(self, bus: InMemoryBus) -> None:
+        """Begin with the applications that there are, and hear of new ones."""
+        await bus.subscribe_broadcast([_APPLICATION_CHANGED], self._on_event)
+        unknown = (await self._push.call("GET", "/admin/app/unconfigured/list"))["applicationList"]
+        for application in [*unknown, *await self._known()]:
+            await self.equip(application["appId"])
+
+    async def equip(self, app_id: str) -> None:
+        """Begin with an application and give it credentials."""
+        async with self._one_by_one:
+            known = next((one for one in await self._known() if one["appId"] == app_id), None)
+            if known is None:
+                with contextlib.suppress(RuntimeError):  # somebody else begins with it at this moment
+                    await self._push.call("POST", "/admin/app/create", {"appId": app_id})
+            elif any(known[name] for name in self._credentials):
+                return
+            for name, members in self._credentials.items():
+                await self._push.call("PUT", f"/admin/app/{name}", {"appId": app_id, **members})
+
+    async def _known(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await self._push.call("GET", "/admin/app/list"))["applicationList"]
+        return found
+
+    async def _on_event(self, event: Event) -> None:
+        await self.equip(event.data["applicationId"])

@@ -1,0 +1,39 @@
+"""The push service's API, as a system inside the network calls it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from servicekit.calls.client import ServiceClient, Timeouts, Transport
+
+_SECONDS = 60.0
+
+
+class PushApi:
+    """A caller of the push service (spec/push-api.md)."""
+
+    def __init__(self, url: str, credentials: tuple[str, str], transport: Transport | None = None) -> None:
+        """
+        :param url: with the context path
+        :param transport: None: over the network
+        """
+        self._client = ServiceClient(url, credentials, Timeouts(_SECONDS, _SECONDS), transport)
+
+    async def call(self, method: str, path: str, request: object = None, **query: str) -> Any:
+        """Make a call and return its response object.
+
+        :raises RuntimeError: the service refused
+        """
+        body = None if request is None else json.dumps({"requestObject": request}).encode()
+        answer = await self._client.request(
+            method, path, body, {"Content-Type": "application/json"}, params=query
+        )
+        content = json.loads(answer.body or b"{}")
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: HTTP {answer.status} {content.get('responseObject')}")
+        return content.get("responseObject")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
