@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import sys
 from collections import Counter
@@ -15,7 +16,9 @@ from typing import Any
 import httpx2
 import pytest_asyncio
 from fake_senders import eventually
+from typer.testing import CliRunner, Result
 
+from powerauth_cli import main
 from powerauth_cli.fakes.stack import (
     BUNDLE,
     HMS_CLIENT,
@@ -29,11 +32,11 @@ from powerauth_cli.fakes.stack import (
 from powerauth_cli.fakes.wire import Fault
 from powerauth_push.app import create_app
 from powerauth_push.settings import PushSettings
-from servicekit.serving import free_port, lifespan_of
+from servicekit.serving import BackgroundServer, free_port
 from servicekit.testing import fresh_database
 
 APP = "app-1"
-BASE = "http://push.test/powerauth-push-server"
+BASE = "/powerauth-push-server"
 TOKENS = {"apns": "ab" * 32, "fcm": "fcm-token", "hms": "hms-token"}
 LOAD = 100
 
@@ -97,13 +100,17 @@ def settings_of(variables: Mapping[str, str]) -> PushSettings:
 
 
 @pytest_asyncio.fixture
-async def caller(fakes: FakeProviders, tmp_path: Path) -> AsyncGenerator[Caller]:
-    """A caller of the service in this process."""
+async def server(fakes: FakeProviders, tmp_path: Path) -> AsyncGenerator[BackgroundServer]:
+    """The service in this process."""
     app = create_app(settings_of(environment(fakes, f"sqlite+aiosqlite:///{tmp_path / 'push.sqlite3'}")))
-    async with (
-        lifespan_of(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=BASE) as http,
-    ):
+    async with BackgroundServer(app) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def caller(server: BackgroundServer, fakes: FakeProviders) -> AsyncGenerator[Caller]:
+    """A caller of it."""
+    async with httpx2.AsyncClient(base_url=server.url + BASE) as http:
         made = Caller(http)
         await made.set_up(fakes)
         yield made
@@ -147,6 +154,29 @@ async def test_an_outage_of_a_provider_delays_and_loses_nothing(caller: Caller, 
     assert {shown.token for shown in fakes.phones.inbox} == {TOKENS["apns"], TOKENS["hms"]}
 
 
+async def test_an_operator_follows_a_campaign_to_its_end(
+    server: BackgroundServer, caller: Caller, fakes: FakeProviders
+) -> None:
+    users = [f"user-{number}" for number in range(5)]
+    for number, user in enumerate(users):
+        await caller.phone("fcm", f"fcm-token-{number}", user)
+    made = await caller.ask("POST", "/push/campaign/create", {"appId": APP, "message": {"title": "News"}})
+    campaign = str(made["id"])
+    await caller.ask("POST", f"/push/campaign/{campaign}/user/add", users)
+
+    async def powerauth_campaign(action: str, *options: str) -> Result:
+        command = ["campaign", action, campaign, "--url", server.url + BASE, *options]
+        return await asyncio.to_thread(lambda: CliRunner().invoke(main.app, command))
+
+    refused = await powerauth_campaign("pause")
+    assert (refused.exit_code, "The campaign is CREATED" in refused.output) == (1, True)
+    await caller.ask("POST", f"/push/campaign/send/live/{campaign}")
+    told = await powerauth_campaign("progress", "--every", "0.1")
+    assert told.exit_code == 0, told.output
+    assert {"state": "COMPLETED", "sent": 5, "failed": 0}.items() <= json.loads(told.stdout).items()
+    assert len(fakes.phones.inbox) == len(users)
+
+
 @asynccontextmanager
 async def served(variables: Mapping[str, str]) -> AsyncGenerator[tuple[Caller, asyncio.subprocess.Process]]:
     """A service in a process of its own."""
@@ -158,7 +188,7 @@ async def served(variables: Mapping[str, str]) -> AsyncGenerator[tuple[Caller, a
         env={**os.environ, **variables, "PUSH_PORT": str(port)},
         stdout=asyncio.subprocess.DEVNULL,
     )
-    base = f"http://127.0.0.1:{port}/powerauth-push-server"
+    base = f"http://127.0.0.1:{port}{BASE}"
     try:
         async with httpx2.AsyncClient(base_url=base) as http:
             while not await _is_up(http, process):  # noqa: ASYNC110 - nobody tells

@@ -13,9 +13,12 @@ _SECONDS = 60.0
 class PushApi:
     """A caller of the push service (spec/push-api.md)."""
 
-    def __init__(self, url: str, credentials: tuple[str, str], transport: Transport | None = None) -> None:
+    def __init__(
+        self, url: str, credentials: tuple[str, str] | None, transport: Transport | None = None
+    ) -> None:
         """
         :param url: with the context path
+        :param credentials: client token and secret; None for a service that lets everybody in
         :param transport: None: over the network
         """
         self._client = ServiceClient(url, credentials, Timeouts(_SECONDS, _SECONDS), transport)
