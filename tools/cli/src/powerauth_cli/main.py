@@ -25,6 +25,7 @@ _ELSEWHERE = {
     "job": "powerauth_cli.core_commands:job",
     "audit": "powerauth_cli.core_commands:audit",
     "integration": "powerauth_cli.integrations:app",
+    "push": "powerauth_cli.push_commands:app",
     "admin": "powerauth_cli.administrators:app",
 }
 
