@@ -9,10 +9,11 @@ from rich.console import Console
 
 from powerauth_cli.bench.load import Clients
 from powerauth_cli.bench.operations import TEMPLATE, CreateLoad, ensure_template
-from powerauth_cli.bench.prepared import APPLICATION, Prepared, signature_header
+from powerauth_cli.bench.prepared import APPLICATION, Prepared
+from powerauth_cli.bench.provision import BenchPhone
 from powerauth_cli.bench.run import WITH_CLOUD, LoadFactory, Measured, Plan, measurement
 from powerauth_cli.bench.target import Target
-from powerauth_cli.bench.verification import BODY, LOGIN, VerifyLoad
+from powerauth_cli.bench.verification import BODY, LOGIN, SignedStock, VerifyLoad
 from powerauth_cli.demo.bank import Bank
 from powerauth_protocol.common.encoding import b64encode
 
@@ -92,17 +93,26 @@ class CloudReadLoad(_CloudLoad):
 class CloudVerifyLoad(_CloudLoad):
     """The bank has signed requests verified through the cloud API."""
 
+    def __init__(self, target: Target, prepared: Prepared, user: tuple[str, str]) -> None:
+        super().__init__(target, prepared, user)
+        self._stock = SignedStock(prepared.devices, _verification)
+        self.stock_up, self.put_back = self._stock.stock_up, self._stock.put_back
+
     async def one(self, number: int) -> bool:
         """Have a code verified, and see that it was valid."""
-        header = signature_header(self.devices[number], LOGIN, BODY)
-        request = {
-            "method": "POST",
-            "uriId": LOGIN,
-            "authHeader": header.partition(": ")[2].strip(),
-            "requestBody": b64encode(BODY),
-        }
-        status, body = await self.clients.post(number, "/v2/signature/verify", json.dumps(request).encode())
+        code = self._stock.take(number)
+        status, body = await self.clients.post(number, "/v2/signature/verify", code)
         return status == 200 and b'"signatureValid":true' in body
+
+
+def _verification(device: BenchPhone) -> bytes:
+    request = {
+        "method": "POST",
+        "uriId": LOGIN,
+        "authHeader": device.sign(BODY, uri_id=LOGIN).header_text,
+        "requestBody": b64encode(BODY),
+    }
+    return json.dumps(request).encode()
 
 
 class ReadLoad:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Callable, Sequence
 
 from powerauth_cli.bench.load import Clients
 from powerauth_cli.bench.prepared import Prepared, signature_header
-from powerauth_cli.bench.provision import verify_body
+from powerauth_cli.bench.provision import BenchPhone, verify_body
 from powerauth_cli.bench.target import Target
 from powerauth_cli.bench.tokens import validate_body
 from powerauth_protocol.common.encoding import b64encode
@@ -17,20 +18,16 @@ BODY = b'{"channel":"internet-bank","amount":"100.00"}'
 _MOST_PER_SECOND = 8_000
 
 
-class VerifyLoad:
-    """``signature/verify`` at the core: each client signs with a device of its own.
+class SignedStock:
+    """Requests with codes. Phones sign on their own time, not on the server's: before the measured time.
 
-    Phones sign on their own time, not on the server's: the codes are made before the measured time.
+    :param make: a request with a device's next code
     """
 
-    def __init__(self, target: Target, prepared: Prepared) -> None:
-        self._devices = prepared.devices
-        self._signed: list[deque[tuple[bytes, bytes]]] = [deque() for _ in prepared.devices]
-        self._clients = Clients(target.core, target.core_auth)
-
-    async def open(self) -> None:
-        """Open the connections."""
-        await self._clients.open(len(self._devices))
+    def __init__(self, devices: Sequence[BenchPhone], make: Callable[[BenchPhone], bytes]) -> None:
+        self._devices = devices
+        self._make = make
+        self._signed: list[deque[tuple[bytes, bytes]]] = [deque() for _ in devices]
 
     def stock_up(self, seconds: float) -> None:
         """Sign what a round of this length can use up at most."""
@@ -38,7 +35,7 @@ class VerifyLoad:
         for device, signed in zip(self._devices, self._signed, strict=True):
             while len(signed) < each:
                 counter = device.ctr_data
-                signed.append((verify_body(device, "POST", LOGIN, BODY), counter))
+                signed.append((self._make(device), counter))
 
     def put_back(self) -> None:
         """Forget the codes that were not used, so that the devices' counters are where the core's are."""
@@ -47,10 +44,28 @@ class VerifyLoad:
                 device.ctr_data = signed[0][1]
                 signed.clear()
 
+    def take(self, number: int) -> bytes:
+        """The next request of a client."""
+        signed = self._signed[number]
+        return signed.popleft()[0] if signed else self._make(self._devices[number])
+
+
+class VerifyLoad:
+    """``signature/verify`` at the core: each client signs with a device of its own."""
+
+    def __init__(self, target: Target, prepared: Prepared) -> None:
+        self._stock = SignedStock(prepared.devices, lambda device: verify_body(device, "POST", LOGIN, BODY))
+        self._number_of_clients = len(prepared.devices)
+        self._clients = Clients(target.core, target.core_auth)
+        self.stock_up, self.put_back = self._stock.stock_up, self._stock.put_back
+
+    async def open(self) -> None:
+        """Open the connections."""
+        await self._clients.open(self._number_of_clients)
+
     async def one(self, number: int) -> bool:
         """Have a code verified, and see that it was valid."""
-        signed = self._signed[number]
-        code = signed.popleft()[0] if signed else verify_body(self._devices[number], "POST", LOGIN, BODY)
+        code = self._stock.take(number)
         status, body = await self._clients.post(number, "/rest/v3/signature/verify", code)
         return status == 200 and b'"signatureValid":true' in body
 
