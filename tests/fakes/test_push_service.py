@@ -165,7 +165,7 @@ async def test_an_operator_follows_a_campaign_to_its_end(
     await caller.ask("POST", f"/push/campaign/{campaign}/user/add", users)
 
     async def powerauth_campaign(action: str, *options: str) -> Result:
-        command = ["campaign", action, campaign, "--url", server.url + BASE, *options]
+        command = ["push", "campaign", action, campaign, "--url", server.url + BASE, *options]
         return await asyncio.to_thread(lambda: CliRunner().invoke(main.app, command))
 
     refused = await powerauth_campaign("pause")

@@ -20,7 +20,6 @@ _ELSEWHERE = {
     "vectors": "powerauth_cli.vectors:app",
     "bench": "powerauth_cli.bench_commands:app",
     "fakes": "powerauth_cli.fakes_commands:app",
-    "campaign": "powerauth_cli.campaigns:app",
     "db": "powerauth_cli.database_commands:app",
     "job": "powerauth_cli.core_commands:job",
     "audit": "powerauth_cli.core_commands:audit",

@@ -1,4 +1,4 @@
-"""`powerauth push`: callers of the push service and their credentials, in its database (D23)."""
+"""`powerauth push`: callers of the push service, in its database (D23), and its campaigns, over its API."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from powerauth_cli.folders import DataFolder, push_settings
+from powerauth_cli.push_campaigns import app as campaigns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -19,6 +20,7 @@ caller = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Callers of push and their credentials."
 )
 app.add_typer(caller, name="caller")
+app.add_typer(campaigns, name="campaign")
 
 Scopes = Annotated[
     str,

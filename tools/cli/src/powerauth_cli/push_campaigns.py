@@ -1,4 +1,4 @@
-"""`powerauth campaign`: how far push has come with a campaign, and what an operator does about it."""
+"""`powerauth push campaign`: how far push has come with a campaign, and what an operator does about it."""
 
 from __future__ import annotations
 
