@@ -130,8 +130,14 @@ async def database_url(dialect: Dialect, databases: LastingDatabases) -> str:
     return await databases.emptied(dialect)
 
 
+@pytest.fixture(scope="session")
+def known_settings() -> dict[str, CoreSettings]:
+    """By what they were made from: to read the environment takes longer than many a test."""
+    return {}
+
+
 @pytest.fixture
-def make_settings(database_url: str) -> MakeSettings:
+def make_settings(database_url: str, known_settings: dict[str, CoreSettings]) -> MakeSettings:
     """Settings of a core on the test's database: ``make_settings(require_claim=True)``."""
 
     def make(**overrides: Any) -> CoreSettings:
@@ -145,7 +151,11 @@ def make_settings(database_url: str) -> MakeSettings:
             "egress_allowed_networks": ["127.0.0.0/8", "::1/128"],
             "graceful_shutdown_seconds": 2,
         }
-        return CoreSettings(**(defaults | overrides))
+        given = defaults | overrides
+        known = known_settings.get(repr(given))
+        if known is None:
+            known = known_settings[repr(given)] = CoreSettings(**given)
+        return known.model_copy()
 
     return make
 

@@ -251,9 +251,8 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, the environment over files."""
-        environment = _EnvironmentSource(settings_cls)
-        return init_settings, environment, dotenv_settings, _FileSource(settings_cls), file_secret_settings
+        """Arguments win over the environment, the environment over the files that it names."""
+        return init_settings, _EnvironmentSource(settings_cls), _FileSource(settings_cls)
 
 
 class DatabaseSettings(BaseSettings):

@@ -19,6 +19,7 @@ from servicekit.settings import DatabaseSettings
 _TABLES = [table.name for table in reversed(metadata.sorted_tables) if table is not pa_schema_history]
 # For a handful of rows much faster than TRUNCATE, which makes new files for every table and index.
 _DELETIONS = " ".join(f'DELETE FROM "{name}";' for name in _TABLES)
+_DEFAULTS = DatabaseSettings()
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class LastingDatabases:
         """
         if url not in self._urls.values() or asyncio.get_running_loop() is not self._loop:
             return Database(url, settings, **more)
-        facts = (settings or DatabaseSettings()).model_dump(include=set(DatabaseSettings.model_fields))
+        facts = (settings or _DEFAULTS).model_dump(include=set(DatabaseSettings.model_fields))
         idle = self._idle[f"{url} {facts} {more}"]
         if not idle:
             return _LastingDatabase(idle, url, settings, **more)

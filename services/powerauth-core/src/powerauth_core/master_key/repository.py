@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Table, exists, select
+from sqlalchemy import Connection, Table, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
@@ -61,10 +61,8 @@ def binding_in(connection: Connection) -> RowBinding:
 
 async def rows_exist(session: AsyncSession, *, bound: bool) -> bool:
     """Whether any row has a MAC, or any has none."""
-    for table in BOUND_TABLES:
-        if await session.scalar(select(exists().where(table.row_mac.is_not(None) == bound))):
-            return True
-    return False
+    any_table = or_(*(exists().where(table.row_mac.is_not(None) == bound) for table in BOUND_TABLES))
+    return bool(await session.scalar(select(any_table)))
 
 
 async def encrypted_master_key_pair(session: AsyncSession) -> MasterKeyPair | None:
