@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from uuid import uuid4
 import pytest
 from argon2 import PasswordHasher
 from e2e_customer import Deployment
+from e2e_forks import ForkedCommand
 
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
@@ -26,23 +28,24 @@ from powerauth_push.callers import service as push_callers
 pytestmark = pytest.mark.e2e
 PIN = "1234"
 ROOT = Path(__file__).parents[2]
+COMMAND = ForkedCommand()
 
 
 def powerauth(
     *arguments: object, typed: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """The command as a process of its own.
+    """The command in a process of its own.
 
     :param typed: what it reads from its standard input
     """
-    return subprocess.run(
-        [sys.executable, "-m", "powerauth_cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        input=typed,
-        env=os.environ | {"COLUMNS": "200"} | environment,
-        check=False,
-    )
+    settings = os.environ | {"COLUMNS": "200"} | environment
+    return COMMAND.run([str(argument) for argument in arguments], settings, typed)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _command_ends() -> Iterator[None]:
+    yield
+    COMMAND.close()
 
 
 def answer_of(done: subprocess.CompletedProcess[str]) -> Any:
@@ -184,7 +187,10 @@ def test_reference_vectors_pass() -> None:
 
 
 def test_the_version_is_told() -> None:
-    assert re.fullmatch(r"powerauth \d+\.\d+\.\d+\n", powerauth("--version").stdout)
+    command = [sys.executable, "-m", "powerauth_cli", "--version"]
+    version = subprocess.check_output(command, text=True)
+    assert re.fullmatch(r"powerauth \d+\.\d+\.\d+\n", version)
+    assert powerauth("--version").stdout == version, "forked it is the same command"
 
 
 @pytest.mark.parametrize("service", ["core", "cloud", "push"])
