@@ -5,7 +5,7 @@ PROTOCOL ?= 3.3
 PORT ?= 8080
 PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 
-.PHONY: demo run test fuzz check walk lines lock clean
+.PHONY: demo run test suite fuzz check style types walk lines lock clean
 
 demo: runtime
 	.venv/bin/powerauth demo --protocol $(PROTOCOL)
@@ -13,18 +13,27 @@ demo: runtime
 run: runtime
 	.venv/bin/powerauth run --port $(PORT)
 
-test: check
-	$(PYTEST) -q -n 2 --dist loadscope --no-loadscope-reorder
+# Types beside the tests: each fills the pauses of the other.
+test: style
+	@$(MAKE) --no-print-directory --jobs 2 types suite
+
+# One process more than the cores that the tests are made for: much of what they do is to wait.
+suite: dev
+	$(PYTEST) -q -n 3 --dist loadscope --no-loadscope-reorder
 
 # The generated input of `make test`, twenty times as much.
 fuzz: dev
 	POWERAUTH_FUZZ_SCALE=20 $(PYTEST) -q -m fuzz tests/fuzz services/enrollment
 
-check: dev
+check: style types
+
+style: dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+types: dev
+	.venv/bin/mypy
 
 .PHONY: runtime dev
 runtime:
