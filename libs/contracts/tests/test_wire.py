@@ -20,10 +20,12 @@ from powerauth_contracts.wire import (
     LongText,
     ObjectRequest,
     ObjectResponse,
+    PlainModel,
     RequestModel,
     StatusResponse,
     WireModel,
     json_bytes,
+    response_reader,
     to_json,
 )
 from powerauth_protocol.common.errors import EncodingError
@@ -387,3 +389,31 @@ def test_using_a_model_again_adds_no_checks_to_it() -> None:
         Inner.model_rebuild(force=True)
     assert before == 2
     assert str(Inner.__pydantic_core_schema__).count("function-before") == before
+
+
+class PlainItem(PlainModel):
+    name: str
+    count: int = 0
+    sure: bool = False
+
+
+def test_plain_answers_are_read_as_they_stand() -> None:
+    read = response_reader(PlainItem)
+    assert read(b'{"status":"OK","responseObject":{"name":"a","new":1.5}}') == PlainItem(name="a")
+    for wrong in (
+        '{"name":1}',
+        '{"name":"a","count":"1"}',
+        '{"name":"a","sure":1}',
+        '{"name":"\\ud800"}',
+        "{}",
+    ):
+        with pytest.raises(ValidationError):
+            read(f'{{"status":"OK","responseObject":{wrong}}}'.encode())
+
+
+def test_a_plain_answer_has_no_room_for_a_fraction() -> None:
+    class Free(PlainModel):
+        member: list[Any]
+
+    with pytest.raises(TypeError, match="Free"):
+        Free.model_rebuild()

@@ -21,14 +21,15 @@ from powerauth_contracts.dmz.models import (
     OperationActionAnswer,
     SealedAnswer,
     SealedRequest,
+    SignedAnswer,
     SignedOperationRequest,
     SignedRequest,
     TokenRequest,
 )
 from powerauth_contracts.dmz.purposes import SignatureTypes
 from powerauth_contracts.dmz.table import BUNDLE, DOOR, TEXTS, VERIFY, SignedCall, TokenCall
-from powerauth_contracts.texts import CoreRefused, refusal, request_text, response_object, wire_names
-from powerauth_contracts.wire import WireModel
+from powerauth_contracts.texts import CoreRefused, refusal, request_text, wire_names
+from powerauth_contracts.wire import WireModel, response_reader
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
 from servicekit.calls.bundler import together
@@ -39,6 +40,7 @@ from servicekit.logs import get_logger
 _log = get_logger(__name__)
 
 Answer = TypeVar("Answer", bound=WireModel)
+Judged = TypeVar("Judged", bound=SignedAnswer | SealedAnswer)
 Member = TypeVar("Member")
 
 _PROBED_OPERATION_TYPE = "login"
@@ -69,14 +71,15 @@ class CoreDoor:
         :raises CoreRefused: with the core's code.
         :raises RemoteUnavailable: when there is no usable answer.
         """
-        return _typed(target.answer, await self._ask(target, _named(target, members)))
+        return await self._ask(target, _named(target, members))
 
     async def signed(
-        self, target: SignedCall[SignedRequest, Answer], header: SignatureHeader, body: bytes
-    ) -> Answer | None:
+        self, target: SignedCall[SignedRequest, Judged], header: SignatureHeader, body: bytes
+    ) -> Judged | None:
         """Have the core verify `header` over `body` and act, in one; None when not authenticated."""
-        answer = await self._ask(target, {"header": members_of(header), "body": b64encode(body)})
-        return _if_authenticated(target.answer, answer)
+        return _if_authenticated(
+            await self._ask(target, {"header": members_of(header), "body": b64encode(body)})
+        )
 
     async def is_signed(
         self, header: SignatureHeader, method: str, uri_id: str, allowed: SignatureTypes, body: bytes
@@ -89,8 +92,7 @@ class CoreDoor:
             "allowedSignatureTypes": _names_of(allowed),
             "body": b64encode(body),
         }
-        answer = await self._ask(VERIFY, request)
-        return answer.get("authenticated") is True
+        return (await self._ask(VERIFY, request)).authenticated
 
     async def decide(
         self,
@@ -107,14 +109,14 @@ class CoreDoor:
             request["clientAddress"] = client_address
         if user_agent is not None:
             request["userAgent"] = user_agent
-        return _typed(target.answer, await self._ask(target, request))
+        return await self._ask(target, request)
 
     async def token(
-        self, target: TokenCall[TokenRequest, Answer], header: TokenHeader, /, **members: object
-    ) -> Answer | None:
+        self, target: TokenCall[TokenRequest, Judged], header: TokenHeader, /, **members: object
+    ) -> Judged | None:
         """Have the core validate `header` and act, in one; None when not authenticated."""
         request = {"header": members_of(header), **_named(target, members)}
-        return _if_authenticated(target.answer, await self._ask(target, request))
+        return _if_authenticated(await self._ask(target, request))
 
     async def sealed(
         self,
@@ -132,17 +134,18 @@ class CoreDoor:
                     request["token"] = members_of(header)
                 case EncryptionHeader():
                     request["encryption"] = members_of(header)
-        return _if_authenticated(target.answer, await self._ask(target, request))
+        return _if_authenticated(await self._ask(target, request))
 
-    async def _ask(self, target: Call[Any, Any], request: JsonObject) -> JsonObject:
+    async def _ask(self, target: Call[Any, Answer], request: JsonObject) -> Answer:
         client = self._together if target.fast else self._client
         answer = await client.post_json(target.path, request_text(request))
         if answer.status != 200:
             raise _failure(target.path, answer)
-        content = response_object(answer.body)
-        if content is None:
-            _log.error("core answer unreadable", path=_name(target.path))
-            raise RemoteUnavailable("the core's answer cannot be read")
+        try:
+            content: Answer = response_reader(target.answer)(answer.body)
+        except ValidationError as error:
+            _log.error("core answer unreadable", path=_name(target.path), problems=error.error_count())
+            raise RemoteUnavailable("the core's answer cannot be read") from None
         return content
 
 
@@ -185,16 +188,8 @@ def _failure(path: str, answer: RawAnswer) -> Exception:
     return RemoteUnavailable(f"the core answered {answer.status}")
 
 
-def _typed(answer: type[Answer], members: JsonObject) -> Answer:
-    try:
-        return answer.model_validate(members)
-    except ValidationError:
-        _log.error("core answer has wrong members", answer=answer.__name__)
-        raise RemoteUnavailable("the core's answer cannot be read") from None
-
-
-def _if_authenticated(answer: type[Answer], members: JsonObject) -> Answer | None:
-    return _typed(answer, members) if members.get("authenticated") is True else None
+def _if_authenticated(answer: Judged) -> Judged | None:
+    return answer if answer.authenticated else None
 
 
 def _retry_after(value: str | None) -> int:

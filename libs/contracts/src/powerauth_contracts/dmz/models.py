@@ -6,9 +6,12 @@ Base64 of the raw bytes, since a signature covers bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from powerauth_contracts.dmz.headers import ReceivedSignature
 from powerauth_contracts.enums import StatementAction
@@ -16,7 +19,7 @@ from powerauth_contracts.envelopes import Closed, EnvelopeFields
 from powerauth_contracts.fields import ExactRequiredText
 from powerauth_contracts.moments import LATEST_MS
 from powerauth_contracts.rest.templates import OperationTextRow
-from powerauth_contracts.wire import ExactLongText, ExactText, RequestModel, WireModel
+from powerauth_contracts.wire import ExactLongText, ExactText, PlainModel, RequestModel, WireModel
 from powerauth_protocol.common.errors import HeaderError
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.generation import read_encryption, read_token
@@ -214,30 +217,38 @@ class VerifyRequest(SignedRequest):
     allowed_signature_types: list[ExactText]
 
 
-class DoorOperation(WireModel):
+# Not a model: lists of them are what phones ask for all day, and a model costs three times as much.
+@dataclass(slots=True)
+class DoorOperation:
     """An operation as a device may see it: lower-case signature types, times in ms, no proximity code.
 
     `status` is a text, so that a later one does not make the answer unreadable.
     """
 
+    __pydantic_config__ = ConfigDict(alias_generator=to_camel, strict=True)
+
     id: str
     operation_type: str
     data: str
     status: str
-    status_reason: str | None = None
-    parameters: dict[str, str | None] = Field(default_factory=dict)
-    risk_flags: str | None = None
-    signature_type: list[str] = Field(default_factory=list)
     timestamp_created: Moment
     timestamp_expires: Moment
+    status_reason: str | None = None
+    parameters: dict[str, str | None] = field(default_factory=dict)
+    risk_flags: str | None = None
+    signature_type: Sequence[str] = ()
     proximity_check: bool = False
     activation_flag: str | None = None
 
 
-class SignedAnswer(WireModel):
+Authenticated = Annotated[bool, BeforeValidator(lambda value: value is True, json_schema_input_type=bool)]
+"""Nothing but ``true`` authenticates."""
+
+
+class SignedAnswer(PlainModel):
     """Every ``signed/`` and ``token/`` answer says at least this."""
 
-    authenticated: bool
+    authenticated: Authenticated = False
 
 
 class VerifyAnswer(SignedAnswer):
@@ -267,9 +278,10 @@ class OperationHistoryAnswer(SignedAnswer):
     operations: list[DoorOperation] | None = None
 
 
-class SealedAnswer(SignedAnswer):
+class SealedAnswer(WireModel):
     """Answer that only the device can open, or why the core does not act on what it opened."""
 
+    authenticated: Authenticated = False
     envelope: Closed | None = None
     refusal: str | None = None
 

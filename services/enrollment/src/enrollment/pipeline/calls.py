@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from enrollment.core_client import CoreDoor
+from enrollment.core_client import CoreDoor, Judged
 from enrollment.errors import SignatureInvalid
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
 from enrollment.pipeline.sealed import envelope_of
@@ -33,11 +33,11 @@ async def called(door: CoreDoor, target: Call[Any, Answer], refused: Failure, /,
 
 async def signed(
     door: CoreDoor,
-    target: SignedCall[SignedRequest, Answer],
+    target: SignedCall[SignedRequest, Judged],
     incoming: Incoming,
     refused: Failure,
     unauthenticated: type[ServiceError] = SignatureInvalid,
-) -> Answer:
+) -> Judged:
     """Have the core verify the signature of a request and act; it is not called for a header that cannot
     authenticate.
 
@@ -55,13 +55,13 @@ async def signed(
 
 async def by_token(
     door: CoreDoor,
-    target: TokenCall[TokenRequest, Answer],
+    target: TokenCall[TokenRequest, Judged],
     incoming: Incoming,
     refused: Failure,
     unauthenticated: type[ServiceError] = SignatureInvalid,
     /,
     **members: object,
-) -> Answer:
+) -> Judged:
     """The same for a token; `members` are what the core is told beside it."""
     header = token_header(incoming, unauthenticated)
     try:

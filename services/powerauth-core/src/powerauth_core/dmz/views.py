@@ -30,7 +30,7 @@ def shown_view(shown: ShownOperation, now: datetime) -> DoorOperation:
         status_reason=shown.status_reason,
         parameters=shown.parameters or {},
         risk_flags=shown.risk_flags,
-        signature_type=list(_shown_types(shown.signature_type)),
+        signature_type=_shown_types(shown.signature_type),
         timestamp_created=moments.to_ms(shown.timestamp_created),
         timestamp_expires=moments.to_ms(shown.timestamp_expires),
         proximity_check=shown.has_proximity_check,
