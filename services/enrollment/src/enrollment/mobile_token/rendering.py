@@ -20,23 +20,24 @@ def render_operation(
 
     :raises TextsBroken: when the row's JSON is broken.
     """
-    parameters = operation.parameters or {}
+    parameters = operation.parameters
     form_data = render_form_data(row, parameters, language)
     if formatters:
         facts = FormattedOperation(
             operation.id, operation.operation_type, operation.data, parameters, language
         )
         form_data = apply_formatters(formatters, facts, form_data)
-    members: JsonObject = {
+    ui = render_ui(row.ui, parameters, operation.risk_flags, proximity_check=operation.proximity_check)
+    reason = operation.status_reason
+    return {
         "id": operation.id,
         "name": operation.operation_type,
         "data": operation.data,
         "status": operation.status,
-        "statusReason": operation.status_reason,
+        **({} if reason is None else {"statusReason": reason}),
         "operationCreated": wire_date(operation.timestamp_created),
         "operationExpires": wire_date(operation.timestamp_expires),
-        "ui": render_ui(row.ui, parameters, operation.risk_flags, proximity_check=operation.proximity_check),
+        **({} if ui is None else {"ui": ui}),
         "allowedSignatureType": allowed_signature_type(operation.signature_type),
         "formData": form_data,
     }
-    return {name: value for name, value in members.items() if value is not None}

@@ -10,7 +10,7 @@ from enrollment.container import enrollment_of, user_agent
 from enrollment.mobile_token import service
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response, ok_response
-from powerauth_protocol.common.json_text import write_json
+from powerauth_contracts.wire import json_bytes
 
 router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token API"])
 
@@ -20,7 +20,7 @@ async def list_operations(request: Request) -> Response:
     """Pending operations of the token's user."""
     enrollment, incoming = enrollment_of(request), await receive_json(request)
     return json_response(
-        write_json(await service.list_operations(enrollment, incoming, enrollment.language(request)))
+        json_bytes(await service.list_operations(enrollment, incoming, enrollment.language(request)))
     )
 
 
@@ -29,7 +29,7 @@ async def get_operation(request: Request) -> Response:
     """One pending operation."""
     enrollment, incoming = enrollment_of(request), await receive_json(request)
     return json_response(
-        write_json(await service.operation_detail(enrollment, incoming, enrollment.language(request)))
+        json_bytes(await service.operation_detail(enrollment, incoming, enrollment.language(request)))
     )
 
 
@@ -38,7 +38,7 @@ async def claim_operation(request: Request) -> Response:
     """Take over an operation that has no user yet."""
     enrollment, incoming = enrollment_of(request), await receive_json(request)
     return json_response(
-        write_json(await service.claim_operation(enrollment, incoming, enrollment.language(request)))
+        json_bytes(await service.claim_operation(enrollment, incoming, enrollment.language(request)))
     )
 
 
@@ -47,7 +47,7 @@ async def list_history(request: Request) -> Response:
     """The newest operations in every state; signed."""
     enrollment, incoming = enrollment_of(request), await receive_json(request)
     return json_response(
-        write_json(await service.operation_history(enrollment, incoming, enrollment.language(request)))
+        json_bytes(await service.operation_history(enrollment, incoming, enrollment.language(request)))
     )
 
 
