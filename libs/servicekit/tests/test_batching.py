@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from servicekit.batching import BatchFailed, MicroBatcher, Settled
+from servicekit.batching import BatchFailed, MicroBatcher, Settled, none_twice
 from servicekit.errors import Unavailable
 
 
@@ -82,7 +82,7 @@ async def test_jobs_of_one_record_keep_their_order() -> None:
     run = Recorder()
     run.gate.set()
     made: MicroBatcher[Job, int] = MicroBatcher(
-        run, max_size=10, in_flight=3, fits=lambda chosen, job: job.key not in {other.key for other in chosen}
+        run, max_size=10, in_flight=3, joining=none_twice(lambda job: job.key)
     )
     await asyncio.gather(*[made.submit(Job("ab"[number % 2], number)) for number in range(10)])
     for key in "ab":

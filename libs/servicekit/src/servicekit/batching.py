@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -111,7 +111,7 @@ class MicroBatcher(Generic[J, R]):
         commit. What it raises fails them all where trying them one by one would not help (`Unavailable`) or
         is not allowed (`BatchFailed`)
     :param patience_seconds: how long a job whose record somebody else holds waits for its turn to wait for it
-    :param fits: whether a job may join those already chosen for a batch
+    :param joining: makes, for each batch, what says whether a job may join those that it has let in before
     """
 
     def __init__(
@@ -122,14 +122,14 @@ class MicroBatcher(Generic[J, R]):
         max_size: int,
         in_flight: int,
         patience_seconds: float = 10.0,
-        fits: Callable[[Sequence[J], J], bool] | None = None,
+        joining: Callable[[], Callable[[J], bool]] = lambda: _anything,
     ) -> None:
         self._run = run
         self._run_apart = run_apart or run
         self._patience_seconds = patience_seconds
         self._apart = asyncio.Semaphore(in_flight)
         self._max_size = max_size
-        self._fits = fits
+        self._joining = joining
         self._queue: BatchQueue[_Queued[J, R]] = BatchQueue(self._choose, self._work, in_flight=in_flight)
         self._busy: set[str] = set()
         self._waiting: set[asyncio.Task[None]] = set()
@@ -182,23 +182,18 @@ class MicroBatcher(Generic[J, R]):
 
     def _choose(self, queue: deque[_Queued[J, R]]) -> list[_Queued[J, R]]:
         chosen: list[_Queued[J, R]] = []
-        jobs: list[J] = []
+        may_join = self._joining()
         waiting: deque[_Queued[J, R]] = deque()
         held: set[str] = set()
         while queue and len(chosen) < self._max_size:
             queued = queue.popleft()
             key = queued.job.key
             # Whatever is left behind holds its record, so that a later job cannot overtake it.
-            if (
-                key in self._busy
-                or key in held
-                or (self._fits is not None and not self._fits(jobs, queued.job))
-            ):
+            if key in self._busy or key in held or not may_join(queued.job):
                 held.add(key)
                 waiting.append(queued)
             else:
                 chosen.append(queued)
-                jobs.append(queued.job)
         queue.extendleft(reversed(waiting))
         return chosen
 
@@ -228,6 +223,28 @@ class MicroBatcher(Generic[J, R]):
             settled = zip(batch, outcomes, strict=True)
             return [queued for queued, outcome in settled if not _settle(queued.answer, outcome)]
         return []
+
+
+def none_twice(value_of: Callable[[J], Hashable | None]) -> Callable[[], Callable[[J], bool]]:
+    """For `MicroBatcher`: jobs of one value go in batches of their own; those of None go in any."""
+
+    def joining() -> Callable[[J], bool]:
+        joined: set[Hashable] = set()
+
+        def may_join(job: J) -> bool:
+            value = value_of(job)
+            if value is None or value not in joined:
+                joined.add(value)
+                return True
+            return False
+
+        return may_join
+
+    return joining
+
+
+def _anything(_job: object) -> bool:
+    return True
 
 
 async def _twice_at_most(

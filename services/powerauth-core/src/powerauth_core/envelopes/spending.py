@@ -15,7 +15,7 @@ from powerauth_core.replay.rules import Once
 from powerauth_core.temporary_keys import repository as temporary_keys
 from servicekit import clock
 from servicekit.additions import json_rows
-from servicekit.batching import MicroBatcher, Settled
+from servicekit.batching import MicroBatcher, Settled, none_twice
 from servicekit.errors import ServiceError
 
 # In the order of their values, so that two batches never wait for each other crosswise.
@@ -69,7 +69,8 @@ class EnvelopeSpending:
             self._by_driver if on_postgresql else self._by_session,
             max_size=settings.verification_batch_size,
             in_flight=settings.verification_batches if on_postgresql else 1,
-            fits=_fits,
+            # The same envelope a second time waits for the outcome of the first.
+            joining=none_twice(lambda envelope: envelope.once and envelope.once.value),
         )
 
     async def spend(self, envelope: Spent) -> None:
@@ -113,8 +114,3 @@ def _settled(key_stands: bool, is_new: bool) -> Settled[None]:
     elif not is_new:
         error = InvalidRequest()
     return Settled(error=error)
-
-
-def _fits(chosen: Sequence[Spent], envelope: Spent) -> bool:
-    """The same envelope a second time waits for the outcome of the first."""
-    return envelope.once is None or all(other.key != envelope.key for other in chosen)

@@ -13,7 +13,7 @@ from powerauth_core.replay import service as replay
 from powerauth_core.tokens import postgresql, repository
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
-from servicekit.batching import MicroBatcher, Settled
+from servicekit.batching import MicroBatcher, Settled, none_twice
 
 
 class Parts(WithDatabase, WithSettings, WithCipher, WithRowMacs, Protocol):
@@ -32,7 +32,8 @@ class TokenValidator:
             self._by_driver if on_postgresql else self._by_session,
             max_size=settings.verification_batch_size,
             in_flight=settings.verification_batches if on_postgresql else 1,
-            fits=_fits,
+            # The same header a second time waits for the outcome of the first.
+            joining=none_twice(lambda check: check.unique_value),
         )
 
     async def check(self, check: TokenCheck) -> Verdict:
@@ -81,8 +82,3 @@ class TokenValidator:
         if not await replay.remember_token(self._parts.settings, session, check.unique_value, check.expires):
             raise replayed()
         return Verdict(found, True)
-
-
-def _fits(chosen: Sequence[TokenCheck], check: TokenCheck) -> bool:
-    """The same header a second time waits for the outcome of the first."""
-    return all(other.unique_value != check.unique_value for other in chosen)

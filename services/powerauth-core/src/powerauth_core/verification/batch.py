@@ -60,7 +60,7 @@ class Batch:
         :return: False if the store cannot do it now, and nothing is written
         """
         actions = self._actions()
-        self._unavailable = await self._held.find(self._record_ids())
+        self._unavailable = await self._held.find(self._record_ids(actions))
         for index in actions:
             await self._prepare(index)
         for index in range(len(self._jobs)):
@@ -88,10 +88,9 @@ class Batch:
         ]
         return [index for _, index in sorted(found)]
 
-    def _record_ids(self) -> set[str]:
-        """Of the actions that plan."""
-        planning = [job.action for job in self._jobs if isinstance(job.action, PlannedAction)]
-        return {action.lock_key for action in planning} - {NO_LOCK}
+    def _record_ids(self, actions: Sequence[int]) -> set[str]:
+        """Of those that plan."""
+        return {self._jobs[index].record_id for index in actions} - {NO_LOCK}
 
     async def _prepare(self, index: int) -> None:
         job = self._jobs[index]
@@ -108,8 +107,9 @@ class Batch:
 
     def _decide(self, index: int) -> None:
         job = self._jobs[index]
-        record_id = job.action.lock_key if isinstance(job.action, PlannedAction) else NO_LOCK
-        if job.activation_id in self._held.skipped or record_id in self._unavailable:
+        if job.activation_id in self._held.skipped or (
+            self._unavailable and job.record_id in self._unavailable
+        ):
             self.outcomes[index] = Settled(held=True)
             return
         activation = self._visible(job)

@@ -106,7 +106,7 @@ class Verifier:
             max_size=settings.verification_batch_size,
             in_flight=1 if self._parts.database.dialect == "sqlite" else in_flight,
             patience_seconds=settings.database_lock_timeout_seconds,
-            fits=_fits,
+            joining=_Together,
         )
 
     async def run(self, job: VerificationJob) -> Verified:
@@ -118,23 +118,19 @@ class Verifier:
         """
         address = job.address
         if address is None:
-            return await self._submit(job)
+            return await self._batcher_of(job).submit(job)
         if self.attempt_limit.is_over(job.activation_id, address):
             job.over_limit = True
             async with self.attempt_limit.turn(job.activation_id, address):
-                verified = await self._submit(job)
+                verified = await self._batcher_of(job).submit(job)
         else:
-            verified = await self._submit(job)
+            verified = await self._batcher_of(job).submit(job)
         if verified.decision is not None and not verified.valid:
             self.attempt_limit.count_failure(job.activation_id, address)
         return verified
 
-    async def _submit(self, job: VerificationJob) -> Verified:
-        batcher = self._actions if _needs_session(job) else self._checks
-        verified = await batcher.submit(job)
-        metrics.count(verified.decision)
-        self.repeated.wake()
-        return verified
+    def _batcher_of(self, job: VerificationJob) -> MicroBatcher[VerificationJob, Verified]:
+        return self._actions if _needs_session(job) else self._checks
 
     async def close(self) -> None:
         """Wait for the checks that were accepted."""
@@ -172,6 +168,8 @@ class Verifier:
                 written = await batch.perform()
             if written:
                 turn.committed()
+                metrics.count([each.result for each in batch.outcomes.values() if each.result is not None])
+                self.repeated.wake()
                 return [batch.outcomes[index] for index in range(len(jobs))]
             turn.refused()
         raise RuntimeError("no store took the batch")
@@ -196,10 +194,26 @@ def _needs_session(job: VerificationJob) -> bool:
     return job.action is not None and not isinstance(job.action, PlannedAction)
 
 
-def _fits(chosen: Sequence[VerificationJob], job: VerificationJob) -> bool:
-    """At most one action per activation in a batch, since it may change what the next check has to see."""
-    if job.action is None:
-        return not any(other.action is not None and other.key == job.key for other in chosen)
-    if any(other.key == job.key for other in chosen):
-        return False
-    return not _needs_session(job) or len(chosen) < ACTIONS_PER_BATCH
+class _Together:
+    """Which checks share a batch: an action is alone with its activation, since it may change what the next
+    check of it has to see.
+    """
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._acting: set[str] = set()
+
+    def __call__(self, job: VerificationJob) -> bool:
+        """Whether a check may join."""
+        key = job.activation_id
+        if key in self._acting or (job.action is not None and not self._may_act(job)):
+            return False
+        self._keys.add(key)
+        if job.action is not None:
+            self._acting.add(key)
+        return True
+
+    def _may_act(self, job: VerificationJob) -> bool:
+        return job.activation_id not in self._keys and (
+            len(self._acting) < ACTIONS_PER_BATCH or not _needs_session(job)
+        )

@@ -279,6 +279,13 @@ class VerificationJob:
         """The record this job works on."""
         return self.activation_id
 
+    @property
+    def record_id(self) -> str:
+        """Id of the record that its action plans to change; `NO_LOCK`: none."""
+        # Looked at for every check: to ask whether nothing is of an abstract class costs more than all of it.
+        planning = self.action is not None and isinstance(self.action, PlannedAction)
+        return self.action.lock_key if planning else NO_LOCK
+
     def may_see(self, activation: LockedActivation) -> bool:
         """The activation is in the caller's scope."""
         return self.application_ids is None or activation.application_id in self.application_ids

@@ -13,11 +13,7 @@ from powerauth_protocol.common.errors import EncodingError
 from powerauth_protocol.v3.ecdsa import EcdsaFormat
 
 router = CallRouter("Signatures")
-
-
-@router.answers(contract.VERIFY)
-async def verify(ports: Ports, asked: contract.VerifySignatureRequest) -> contract.VerifySignatureResponse:
-    return await verify_signature(ports, asked)
+router.answers(contract.VERIFY)(verify_signature)
 
 
 @router.answers(contract.OFFLINE_PERSONALIZED_CREATE)
