@@ -115,7 +115,11 @@ def is_storable(text: str) -> bool:
 
 def _text(value: object) -> object:
     """Free text: a scalar's own characters."""
-    return _exact_text(value if isinstance(value, str) else characters(value))
+    if not isinstance(value, str):
+        value = characters(value)
+        if not isinstance(value, str):
+            return value
+    return _check_text(value)
 
 
 def _exact_text(value: object) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servicekit import health as health_routes
 from servicekit.documentation import add_documentation
@@ -53,6 +53,16 @@ _FRAMEWORK: dict[str, Any] = {
 
 class _Service(FastAPI):
     """Documents errors as the services really answer them, in place of the framework's own form."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The framework's own for requests, without a look at what it could measure (`_FRAMEWORK`)."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """The framework's stack without its outermost layers: the edge answers unexpected errors, bounds

@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from uuid import uuid4
 
 from powerauth_contracts import moments
 from powerauth_protocol.common.json_text import read_json, write_json
 from servicekit import clock
+from servicekit.names import unique_name
 
 EXCHANGE = "powerauth.events"
 MAX_DELIVERIES = 6
@@ -39,7 +39,7 @@ class Event:
     @classmethod
     def create(cls, type: str, source: str, subject: str, data: Mapping[str, Any]) -> Event:  # noqa: A002
         """A new event of this moment with an id of its own."""
-        return cls(str(uuid4()), type, source, subject, clock.now(), data)
+        return cls(unique_name(), type, source, subject, clock.now(), data)
 
     def to_json(self) -> bytes:
         """The structured form, ``application/cloudevents+json``."""

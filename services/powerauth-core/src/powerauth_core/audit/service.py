@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,6 +23,7 @@ from powerauth_core.kernel.paging import Page
 from servicekit import clock
 from servicekit.additions import Additions, Target
 from servicekit.database import Database
+from servicekit.names import unique_name
 
 APPLICATION_NAME = "powerauth-core"
 _CALLER = "powerauth_core"
@@ -65,7 +65,7 @@ def put(
     :param subject_id: the user the record is about
     """
     subject = None if subject_id is None else subject_id[:_SUBJECT_LENGTH]
-    record_id, now, text = str(uuid.uuid4()), clock.now(), json_text(dict(params))
+    record_id, now, text = unique_name(), clock.now(), json_text(dict(params))
     additions.add(LOG, (record_id, level.value, audit_type.value, now, message, text, subject))
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from random import getrandbits
 from typing import Any
 
 from pydantic_core import to_json
@@ -25,6 +23,7 @@ from powerauth_core.verification.jobs import (
 from powerauth_core.verification.samples import Repeated
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError
+from servicekit.names import unique_name
 
 _SIGNATURE_COLUMN = 255
 _PARTS_WITHOUT_SECRET = 4
@@ -153,8 +152,7 @@ def _signature_row(
 
 def _log_row(facts: dict[str, Any], decision: Decision, now: datetime) -> tuple[Any, ...]:
     return (
-        # It names a row and protects nothing: randomness of the operating system is too dear for that.
-        str(uuid.UUID(int=getrandbits(128), version=4)),
+        unique_name(),
         now,
         "Signature validation succeeded" if decision.valid else "Signature validation failed",
         _json(facts),
