@@ -60,6 +60,7 @@ def test_the_door_is_the_agreed_one() -> None:
         "keystore/create",
         "envelope/keys",
         "activation/create",
+        "sealed/activation/create",
         "activation/status",
         "application/public",
         "texts",

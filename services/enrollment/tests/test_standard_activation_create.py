@@ -1,4 +1,4 @@
-"""Key exchange (spec/enrollment-api.md §6.3): the outer layer is opened here, the inner one never."""
+"""Key exchange (spec/enrollment-api.md §6.3): the core opens both layers, an older one the inner."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from powerauth_protocol.v3.ecies import Scope
 
 PATH = "/pa/v3/activation/create"
 VERSIONS = ["3.0", "3.1", "3.2", "3.3"]
+AT_ONCE = "sealed/activation/create"
+IN_TWO_CALLS = [AT_ONCE, "envelope/keys", "activation/create"]
 SEALED = {"encryptedData": "SU5ORVI=", "mac": "TUFD", "nonce": "Tk9OQ0U=", "timestamp": 5}
 
 
@@ -63,7 +65,7 @@ async def test_key_exchange(client: PublicClient, created: dict[str, Any], versi
     answer, opened = await exchange(client, phone, json.dumps(sent).encode())
     assert answer.status == 200
     assert opened == {"activationData": SEALED, "customAttributes": {"b": 2}, "userInfo": None}
-    assert client.core.paths == ["envelope/keys", "activation/create"]
+    assert client.core.paths == IN_TWO_CALLS
     assert client.core.last("activation/create") == sent | {
         "applicationKey": phone.app.key,
         "protocolVersion": version,
@@ -118,7 +120,7 @@ async def test_types(client: PublicClient, phone: Phone, activation_type: str) -
 async def test_unusable_outer_layer(client: PublicClient, phone: Phone, changed: dict[str, Any]) -> None:
     answer, _ = await exchange(client, phone, json.dumps(layer1(phone, **changed)).encode())
     assert answer.error == ACTIVATION_INVALID
-    assert client.core.paths == ["envelope/keys"]
+    assert client.core.paths == IN_TWO_CALLS[:2]
 
 
 @pytest.mark.parametrize("inner", [{}, {"mac": None}, {"unknown": [1]}])
@@ -201,14 +203,64 @@ async def test_broken_outer_envelope(client: PublicClient, phone: Phone) -> None
     good = phone.generic(json.dumps(layer1(phone)).encode()).fields
     for body in (b"", b"text", b"[]", b"{}", good | {"unknown": 1}, good | {"nonce": None}):
         assert (await client.post(PATH, body, header)).error == ACTIVATION_INVALID
-    assert client.core.calls == []
+    assert client.core.paths == [AT_ONCE]
     for body in (good | {"mac": "A" * 43 + "="}, good | {"timestamp": 1}):
         assert (await client.post(PATH, body, header)).error == ACTIVATION_INVALID
-    assert client.core.paths == ["envelope/keys"] * 2
+    assert client.core.paths == [AT_ONCE, "envelope/keys", "envelope/keys"]
 
 
-@pytest.mark.parametrize("path", ["envelope/keys", "activation/create"])
+@pytest.mark.parametrize("path", IN_TWO_CALLS)
 async def test_outage(client: PublicClient, phone: Phone, path: str) -> None:
     client.core.script[path] = Raw(500)
     answer, _ = await exchange(client, phone, json.dumps(layer1(phone)).encode())
     assert answer.error == REMOTE_FAILED
+
+
+# -- a core that opens both layers -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def both_layers(core: FakeCore) -> None:
+    core.script[AT_ONCE] = core.sealed_creation
+    core.creation = {"activationData": SEALED, "customAttributes": {"b": 2}, "userInfo": None}
+
+
+@pytest.mark.usefixtures("both_layers")
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_both_layers_pass_closed(client: PublicClient, version: str) -> None:
+    phone = Phone(client.core, version)
+    sent = layer1(phone)
+    answer, opened = await exchange(client, phone, json.dumps(sent).encode())
+    assert (answer.status, opened) == (200, client.core.creation)
+    assert client.core.paths == [AT_ONCE]
+    assert client.core.layer1 == sent
+    asked = client.core.last(AT_ONCE)
+    assert asked.keys() == {"applicationKey", "protocolVersion", "body"}
+    assert (asked["applicationKey"], asked["protocolVersion"]) == (phone.app.key, version)
+
+
+@pytest.mark.usefixtures("both_layers")
+async def test_a_refusal_of_both_layers_is_worded_as_ever(client: PublicClient, phone: Phone) -> None:
+    client.core.creation = Refusal("ERR0024")
+    answer, _ = await exchange(client, phone, json.dumps(layer1(phone)).encode())
+    assert answer.error == ACTIVATION_INVALID
+    client.core.creation = Refusal("ERR_RECOVERY", extra={"currentRecoveryPukIndex": 2})
+    answer, _ = await exchange(client, phone, json.dumps(layer1(phone, type="RECOVERY")).encode())
+    assert answer.json["responseObject"]["currentRecoveryPukIndex"] == 2
+    assert client.core.paths == [AT_ONCE] * 2
+
+
+async def test_an_answer_without_envelope_is_none(client: PublicClient, phone: Phone) -> None:
+    client.core.script[AT_ONCE] = {"envelope": "text"}
+    answer, _ = await exchange(client, phone, json.dumps(layer1(phone)).encode())
+    assert answer.error == REMOTE_FAILED
+
+
+@pytest.mark.usefixtures("created")
+async def test_a_core_that_does_not_know_the_call_is_not_asked_again_at_once(
+    client: PublicClient, phone: Phone
+) -> None:
+    for _ in range(2):
+        answer, _ = await exchange(client, phone, json.dumps(layer1(phone)).encode())
+        assert answer.status == 200
+    assert client.core.paths == [*IN_TWO_CALLS, *IN_TWO_CALLS[1:]]

@@ -27,11 +27,12 @@ from powerauth_contracts.dmz.models import (
     TokenRequest,
 )
 from powerauth_contracts.dmz.purposes import SignatureTypes
-from powerauth_contracts.dmz.table import BUNDLE, DOOR, TEXTS, VERIFY, SignedCall, TokenCall
+from powerauth_contracts.dmz.table import BUNDLE, DOOR, DOOR_PATHS, TEXTS, VERIFY, SignedCall, TokenCall
 from powerauth_contracts.texts import CoreRefused, refusal, request_text, wire_names
 from powerauth_contracts.wire import WireModel, response_reader
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader, TokenHeader
+from servicekit.caching import Cache
 from servicekit.calls.bundler import together
 from servicekit.calls.client import RawAnswer, ServiceClient
 from servicekit.errors import RemoteUnavailable
@@ -44,6 +45,15 @@ Judged = TypeVar("Judged", bound=SignedAnswer | SealedAnswer)
 Member = TypeVar("Member")
 
 _PROBED_OPERATION_TYPE = "login"
+_UNKNOWN_SECONDS = 60.0
+"""How long a call is not made that the core did not know."""
+
+
+class CallUnknown(RemoteUnavailable):
+    """The core is of a release that has no such call."""
+
+    def __init__(self) -> None:
+        super().__init__("the core does not know this call")
 
 
 class CoreDoor:
@@ -53,6 +63,7 @@ class CoreDoor:
         """:param client: points at the core's context path, with this service's credentials."""
         self._client = client
         self._together = together(client, BUNDLE)
+        self._unknown: Cache[str, bool] = Cache(len(DOOR_PATHS), _UNKNOWN_SECONDS)
 
     async def check(self) -> None:
         """Return when the core is reachable with these credentials.
@@ -69,6 +80,7 @@ class CoreDoor:
 
         :param members: of its request, by their names or the wire's; those that are None are left out
         :raises CoreRefused: with the core's code.
+        :raises CallUnknown: when the core has no such call.
         :raises RemoteUnavailable: when there is no usable answer.
         """
         return await self._ask(target, _named(target, members))
@@ -137,8 +149,14 @@ class CoreDoor:
         return _if_authenticated(await self._ask(target, request))
 
     async def _ask(self, target: Call[Any, Answer], request: JsonObject) -> Answer:
+        if self._unknown.get(target.path):
+            raise CallUnknown
         client = self._together if target.fast else self._client
         answer = await client.post_json(target.path, request_text(request))
+        if answer.status == 404:
+            _log.warning("the core does not know this call", path=_name(target.path))
+            self._unknown.put(target.path, True)
+            raise CallUnknown
         if answer.status != 200:
             raise _failure(target.path, answer)
         try:

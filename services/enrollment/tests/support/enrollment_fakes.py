@@ -17,7 +17,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from powerauth_contracts.dmz import table
-from powerauth_protocol.common.encoding import b64encode
+from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.v3 import ecies
 from powerauth_protocol.v3.ecies import EciesContext, EciesRequest, Scope, SharedInfo1
@@ -166,6 +166,10 @@ class FakeCore(ScriptedService):
         self.server_keys = generate_key_pair()
         self.temporary_keys = {scope: generate_key_pair() for scope in Scope}
         self.script["envelope/keys"] = self.envelope_keys
+        self.layer1: Any = None
+        """The outer layer that `sealed_creation` opened last."""
+        self.creation: Any = None
+        """What `sealed_creation` answers in it, or a `Refusal`."""
 
     def short_path(self, path: str) -> str:
         assert path.startswith(DOOR), f"outside the door: {path}"
@@ -221,6 +225,29 @@ class FakeCore(ScriptedService):
         else:
             answer["sharedInfo2"] = b64encode(base)
         return answer
+
+    def sealed_creation(self, request: dict[str, Any]) -> Any:
+        """The real thing for the outer layer: open it, seal the answer."""
+        version = ProtocolVersion.parse(request["protocolVersion"])
+        context = EciesContext(
+            version=version,
+            scope=Scope.APPLICATION,
+            sh1=SharedInfo1.APPLICATION_GENERIC,
+            application_key=request["applicationKey"],
+        )
+        try:
+            plaintext, envelope = ecies.open_envelope(
+                context,
+                self.key_pair(Scope.APPLICATION, version).private,
+                self.shared_info2_base(Scope.APPLICATION),
+                EciesRequest.from_json_dict(json.loads(b64decode(request["body"])), version),
+            )
+        except ProtocolError:
+            return Refusal("ERR0018")
+        self.layer1 = json.loads(plaintext)
+        if isinstance(self.creation, Refusal):
+            return self.creation
+        return {"envelope": envelope.encrypt(json.dumps(self.creation).encode()).to_json_dict()}
 
 
 class FakePush(ScriptedService):

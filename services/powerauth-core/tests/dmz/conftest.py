@@ -144,6 +144,21 @@ class Door:
         proof = {} if token is None else {"token": self.header(token, phone.version)}
         return {"encryption": self.encryption(phone), "body": b64encode(body)} | proof, sealed
 
+    async def in_both_layers(
+        self, phone: Phone, inner: dict[str, Any], identity: dict[str, str], **more: Any
+    ) -> tuple[dict[str, Any], Any]:
+        """The request object of a key exchange that passes closed, and what opens its outer answer."""
+        await phone.prepare_scope(self.call, Scope.APPLICATION)
+        said = {"type": "CODE", "identityAttributes": identity, "activationData": inner} | more
+        outer = phone.seal(SharedInfo1.APPLICATION_GENERIC, json.dumps(said).encode(), Scope.APPLICATION)
+        body = b64encode(json.dumps(outer.fields).encode())
+        return self.names(phone) | {"body": body}, outer
+
+    @staticmethod
+    def names(phone: Phone) -> dict[str, str]:
+        """Application and version of a phone, as unsigned calls of application scope tell them."""
+        return {"applicationKey": phone.app.key, "protocolVersion": phone.version.value}
+
     def encryption(self, phone: Phone) -> dict[str, str | None]:
         """Members of the encryption header of activation scope."""
         return {

@@ -76,6 +76,7 @@ TARGETS = (
     "token/operation/claim",
     "token/who-am-i",
     "envelope/keys",
+    "sealed/activation/create",
 )
 PROVES_NOTHING = {"sealed/user-info", "sealed/exchange/activation"}
 """Calls without a signature or token: they may be answered, but only the phone can read that."""

@@ -206,9 +206,13 @@ async def test_wrong_puk_names_the_one_to_enter(
     device = make_device()
     sealed = await device.layer2(door.call)
     request = creation(device, sealed, "RECOVERY", {"recoveryCode": code, "puk": wrong})
-    _, body = await door.api.post("activation/create", **request)
-    assert body["responseObject"]["code"] == "ERR_RECOVERY"
-    assert body["responseObject"]["currentRecoveryPukIndex"] == 1
+    closed, _ = await door.in_both_layers(
+        device, (await device.layer2(door.call)).fields, request["identityAttributes"], type="RECOVERY"
+    )
+    for path, wanted in (("activation/create", request), ("sealed/activation/create", closed)):
+        _, body = await door.api.post(path, **wanted)
+        assert body["responseObject"]["code"] == "ERR_RECOVERY"
+        assert body["responseObject"]["currentRecoveryPukIndex"] == 1
     assert await count(core, ActivationStatus.ACTIVE) == 1
 
 

@@ -118,6 +118,13 @@ class Doors:
         code = {"code": prepared.pop("activationCode")}
         return prepared | {"type": "CODE", "identityAttributes": code, "activationData": data}
 
+    async def door_create_sealed(self) -> Request:
+        made = await self.door_create()
+        request, _ = await self.door.in_both_layers(
+            await self.phone(), made["activationData"], made["identityAttributes"]
+        )
+        return request
+
     async def verify(self) -> Request:
         header = (await self.phone()).sign(b"x", uri_id="/login").header
         allowed = ["possession_knowledge"]
@@ -208,6 +215,7 @@ class Doors:
             "/rest/v3/upgrade/start": lambda: self.personal(SharedInfo1.UPGRADE),
             "/dmz/v1/envelope/keys": self.envelope_keys,
             "/dmz/v1/activation/create": self.door_create,
+            "/dmz/v1/sealed/activation/create": self.door_create_sealed,
             "/dmz/v1/signed/verify": self.verify,
             "/dmz/v1/signed/operation/approve": lambda: self.decide("operation/approve"),
             "/dmz/v1/signed/operation/reject": lambda: self.decide("operation/reject"),

@@ -137,6 +137,23 @@ class CreateActivationAnswer(WireModel):
     activation_status: str | None = None
 
 
+class SealedCreationRequest(RequestModel):
+    """``sealed/activation/create``: both layers closed, the body as received, Base64."""
+
+    application_key: ExactRequiredText
+    protocol_version: ExactRequiredText
+    body: ExactLongText
+
+
+class SealedCreationAnswer(WireModel):
+    """What only the device opens; the ids are for the caller's log."""
+
+    envelope: Closed
+    activation_id: str | None = None
+    application_id: str | None = None
+    activation_status: str | None = None
+
+
 class ActivationStatusRequest(RequestModel):
     """``activation/status``; `challenge` is Base64 of 16 bytes."""
 

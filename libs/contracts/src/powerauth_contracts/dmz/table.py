@@ -21,6 +21,8 @@ from powerauth_contracts.dmz.models import (
     OperationHistoryAnswer,
     OperationListAnswer,
     SealedAnswer,
+    SealedCreationAnswer,
+    SealedCreationRequest,
     SealedRequest,
     SignedAnswer,
     SignedOperationRequest,
@@ -86,6 +88,13 @@ ACTIVATION_CREATE = Call(
     CreateActivationRequest,
     CreateActivationAnswer,
     "Create an activation.",
+    fast=True,
+)
+ACTIVATION_CREATE_SEALED = Call(
+    f"{DOOR}/sealed/activation/create",
+    SealedCreationRequest,
+    SealedCreationAnswer,
+    "Create an activation: open and seal both layers.",
     fast=True,
 )
 ACTIVATION_STATUS = Call(
@@ -245,6 +254,7 @@ CALLS: tuple[Call[Any, Any], ...] = (
     KEYSTORE_CREATE,
     ENVELOPE_KEYS,
     ACTIVATION_CREATE,
+    ACTIVATION_CREATE_SEALED,
     ACTIVATION_STATUS,
     APPLICATION_PUBLIC,
     TEXTS,

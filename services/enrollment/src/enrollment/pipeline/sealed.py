@@ -41,6 +41,14 @@ def envelope_of(answer: SealedAnswer | None, refused: type[ServiceError]) -> Env
         raise SignatureInvalid
     if answer.refusal is not None:
         raise refused
-    if not isinstance(answer.envelope, dict):
+    return told_members(answer.envelope)
+
+
+def told_members(envelope: object) -> EnvelopeMembers:
+    """Return the members of a sealed answer that the core has written.
+
+    :raises RemoteUnavailable: when there are none.
+    """
+    if not isinstance(envelope, dict):
         raise RemoteUnavailable("the core's answer has no envelope")
-    return {name: value for name, value in answer.envelope.items() if value is not None}
+    return {name: value for name, value in envelope.items() if value is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CoreDoor
+from enrollment.core_client import CallUnknown, CoreDoor
 from enrollment.errors import (
     ActivationFailed,
     EncryptionFailed,
@@ -13,10 +13,11 @@ from enrollment.limits import Limits
 from enrollment.pipeline import calls
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
-from enrollment.pipeline.sealed import sender_of
+from enrollment.pipeline.sealed import sender_of, told_members
 from enrollment.wire import EnvelopeMembers, JsonObject, request_object, text_member
 from powerauth_contracts.dmz.table import (
     ACTIVATION_CREATE,
+    ACTIVATION_CREATE_SEALED,
     ACTIVATION_DETAIL,
     ACTIVATION_REMOVE,
     ACTIVATION_RENAME,
@@ -25,8 +26,10 @@ from powerauth_contracts.dmz.table import (
 from powerauth_contracts.texts import CoreRefused
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.encoding import b64encode
-from powerauth_protocol.generation import generation_of_activation
-from powerauth_protocol.v3.http_headers import is_uuid
+from powerauth_protocol.common.errors import HeaderError
+from powerauth_protocol.common.scope import Scope
+from powerauth_protocol.generation import generation_of_activation, read_encryption
+from powerauth_protocol.v3.http_headers import is_uuid, parse_fields
 
 ACTIVATION_TYPES = frozenset({"CODE", "CUSTOM", "DIRECT", "RECOVERY"})
 
@@ -35,12 +38,34 @@ RECOVERY_PUK_MISMATCH = "ERR_RECOVERY"
 
 
 async def create_activation(door: CoreDoor, limits: Limits, incoming: Incoming) -> bytes:
-    """Open the outer layer, have the core do the key exchange with the inner one, seal the answer.
+    """Hand the closed request to the core, which does the key exchange and seals the answer.
 
     :return: the sealed answer, JSON.
     :raises ActivationFailed: for every failure, of encryption too.
     :raises RecoveryCodeInvalid: when the core names the PUK that is due.
     """
+    try:
+        header = read_encryption(parse_fields(incoming.encryption), Scope.APPLICATION)
+    except HeaderError:
+        raise ActivationFailed from None
+    try:
+        answer = await calls.called(
+            door,
+            ACTIVATION_CREATE_SEALED,
+            _creation_failure,
+            application_key=header.application_key,
+            protocol_version=header.version,
+            body=b64encode(incoming.body),
+        )
+        sealed = json_bytes(told_members(answer.envelope))
+    except CallUnknown:
+        sealed = await _create_in_two_calls(door, incoming)
+    limits.prove(incoming.network)
+    return sealed
+
+
+async def _create_in_two_calls(door: CoreDoor, incoming: Incoming) -> bytes:
+    """The same at a core of the release before: the outer layer is opened and sealed here."""
     try:
         envelope = await open_application(door, incoming)
         layer1 = check_layer1(envelope.plaintext_object())
@@ -54,7 +79,6 @@ async def create_activation(door: CoreDoor, limits: Limits, incoming: Incoming) 
         protocol_version=envelope.version,
         **layer1,
     )
-    limits.prove(incoming.network)
     members: JsonObject = {
         "activationData": answer.activation_data,
         "customAttributes": answer.custom_attributes,

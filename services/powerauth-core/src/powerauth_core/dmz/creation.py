@@ -53,23 +53,39 @@ _STAGES: dict[ActivationType, Stage] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finished:
     """A key exchange with what its type goes on to do.
 
     :ivar kind: type as providers see it
     :ivar custom_attributes: for the answer
     :ivar status: state after a commit, if there was one
+    :ivar user_info: claims for the answer
     """
 
     exchanged: Exchanged
     kind: ActivationType
     custom_attributes: dict[str, Any]
     status: ActivationStatus
+    user_info: dict[str, Any] | None = None
 
 
 async def create(ports: Ports, request: CreateActivationRequest) -> CreateActivationAnswer:
-    """``activation/create``.
+    """``activation/create``; raises as `finished`."""
+    created = await finished(ports, request)
+    exchanged = created.exchanged
+    return CreateActivationAnswer(
+        activation_data=sealed_fields(exchanged.sealed),
+        custom_attributes=created.custom_attributes,
+        user_info=created.user_info,
+        activation_id=exchanged.activation_id,
+        application_id=exchanged.application_id,
+        activation_status=created.status,
+    )
+
+
+async def finished(ports: Ports, request: CreateActivationRequest) -> Finished:
+    """Create an activation by what its type proves.
 
     :raises InvalidRequest: an attribute that the type needs is missing
     :raises RecoveryPukMismatch: wrong PUK; the answer names the PUK to enter
@@ -79,19 +95,13 @@ async def create(ports: Ports, request: CreateActivationRequest) -> CreateActiva
     closed = ClosedEnvelope(request.application_key, request.protocol_version, request.activation_data)
     closed.judged()
     by_oidc = request.type == "DIRECT" and request.identity_attributes.get("method") == OIDC
-    finished = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request, closed)
-    exchanged = finished.exchanged
+    created = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request, closed)
+    exchanged = created.exchanged
     context = ClaimsContext(
-        _STAGES[finished.kind], exchanged.user_id, exchanged.activation_id, exchanged.application_id
+        _STAGES[created.kind], exchanged.user_id, exchanged.activation_id, exchanged.application_id
     )
-    return CreateActivationAnswer(
-        activation_data=sealed_fields(exchanged.sealed),
-        custom_attributes=finished.custom_attributes,
-        user_info=await providers.user_claims(ports.settings, ports.egress, context),
-        activation_id=exchanged.activation_id,
-        application_id=exchanged.application_id,
-        activation_status=finished.status,
-    )
+    created.user_info = await providers.user_claims(ports.settings, ports.egress, context)
+    return created
 
 
 async def _by_code(ports: Ports, request: CreateActivationRequest, closed: ClosedEnvelope) -> Finished:

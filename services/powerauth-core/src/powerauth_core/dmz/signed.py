@@ -57,8 +57,13 @@ def read_body(request: SignedRequest | SealedRequest) -> bytes:
 
     :raises InvalidRequest: not Base64
     """
+    return body_bytes(request.body)
+
+
+def body_bytes(text: str) -> bytes:
+    """The same of the member `body` alone."""
     try:
-        return b64decode(request.body)
+        return b64decode(text)
     except EncodingError:
         raise InvalidRequest("requestObject.body - must be Base64") from None
 

@@ -1,4 +1,5 @@
-"""Envelope keys that leave the core, of generic envelopes only (spec/core-api.md §12).
+"""Envelope keys that leave the core, of generic envelopes only (spec/core-api.md §12); and those
+of application scope that are opened here instead.
 
 At the dmz door those of application scope alone (D1 rule 4); inside the network also those of activations.
 """
@@ -17,6 +18,7 @@ from powerauth_core.activations.rules import Call, permits
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes import service
 from powerauth_core.envelopes.ports import HandoutPorts, Ports
+from powerauth_core.envelopes.service import Opened
 from powerauth_core.envelopes.spending import Spent
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
@@ -28,7 +30,7 @@ from powerauth_core.replay import service as replay
 from powerauth_core.replay.rules import Once
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.errors import ProtocolError
-from powerauth_protocol.groups import Envelope
+from powerauth_protocol.groups import Envelope, EnvelopePurpose
 from servicekit import clock
 
 UNTIMED_MEMORY_MS = 24 * 3_600_000
@@ -42,17 +44,36 @@ async def hand_out_keys(ports: HandoutPorts, *, envelope: Envelope, application_
     :raises InvalidApplication: unknown or unsupported version
     :raises CoreError: as `powerauth_core.envelopes.service.open_envelope`
     """
-    application = await ports.application_cache.facts(ports.database, application_key)
-    if application is None or not application.supported:
-        raise InvalidApplication()
+    application = await _usable(ports, application_key)
     key = await service.application_key_of(ports, envelope, application)
     try:
         keys = envelope.edge_keys(service.party_of(application, None), key, clock.now_ms())
     except ProtocolError:
         raise DecryptionFailed() from None
+    await _spend(ports, envelope)
+    return keys
+
+
+async def open_once(ports: HandoutPorts, envelope: Envelope, application_key: str) -> Opened:
+    """Open a generic envelope of application scope here, and remember it; raises as `hand_out_keys`."""
+    application = await _usable(ports, application_key)
+    opened = await service.decrypt_application_envelope(
+        ports, envelope, EnvelopePurpose.APPLICATION_GENERIC, application
+    )
+    await _spend(ports, envelope)
+    return opened
+
+
+async def _usable(ports: Ports, application_key: str) -> ApplicationFacts:
+    application = await ports.application_cache.facts(ports.database, application_key)
+    if application is None or not application.supported:
+        raise InvalidApplication()
+    return application
+
+
+async def _spend(ports: HandoutPorts, envelope: Envelope) -> None:
     once = _once(ports.settings, envelope)
     await ports.envelope_spending.spend(Spent(envelope.temporary_key_id, once))
-    return keys
 
 
 async def decryptor(
