@@ -95,6 +95,8 @@ ASKED: dict[str, dict[str, object]] = {
 class Client:
     """Answers with what was recorded, once it was asked as recorded."""
 
+    streams = False
+
     def __init__(self, name: str, recorded: str) -> None:
         self._expected = (f"/rest/v3/{name}", RECORDED[name]["request"])
         self._recorded = recorded
