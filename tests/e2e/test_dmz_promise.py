@@ -37,14 +37,17 @@ from e2e_recording import Recording, RecordingProxy, RecordingTransport
 from e2e_stacks import NO_LIMITS, REACHES_THIS_MACHINE, postgres_url
 
 from powerauth_cli.bench.provision import CoreApi
+from powerauth_cli.push_api import PushApi
 from powerauth_cli.separate import SeparateProcesses, ServiceProcess
+from powerauth_contracts.push.calls import STATEMENT_HEADER
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3 import ecies
 from powerauth_protocol.v3.ecies import ClientEncryptor, Scope, SharedInfo1
 from powerauth_protocol.v3.ecies_derivation import envelope_key_of
 from powerauth_protocol.v3.signature import SignatureType
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk import AppConfig, Device, DeviceProfile, vault
+from powerauth_push.callers.rules import Scope as PushScope
+from powerauth_sdk import AppConfig, Device, DeviceProfile, Inbox, register_for_push, vault
 from powerauth_sdk.spawn import activation_code_for
 from powerauth_sdk.transport import JSON_HEADERS, HttpTransport
 from servicekit.serving import BackgroundServer
@@ -58,11 +61,15 @@ BURST = 12
 
 @dataclass
 class Dmz:
-    """The stack: enrollment reaches the core through the recording proxy only."""
+    """The stack: enrollment reaches the core through the recording proxy only.
+
+    :ivar push: called with enrollment's credentials there
+    """
 
     recording: Recording
     enrollment: ServiceProcess
     core: CoreApi
+    push: PushApi
     identity: IdentityProvider
     own_marker: str
     application_id: str = ""
@@ -90,11 +97,12 @@ async def dmz() -> AsyncIterator[Dmz]:
         BackgroundServer(HttpActivationService().app) as provider,
         SeparateProcesses(
             postgres_url(),
-            services=("core",),
+            services=("core", "push"),
             settings=REACHES_THIS_MACHINE | {"CORE_CUSTOM_ACTIVATION_PROVIDER_URL": provider.url},
         ) as running,
     ):
         identity.url = issuer.url
+        at_push = await running.push_credentials("enrollment", {PushScope.ENROLLMENT})
         proxy = RecordingProxy(running.core_url, recording)
         async with BackgroundServer(proxy.app) as front:
             enrollment = ServiceProcess(
@@ -104,6 +112,9 @@ async def dmz() -> AsyncIterator[Dmz]:
                     "ENROLLMENT_CORE_URL": front.url,
                     "ENROLLMENT_CORE_CLIENT_TOKEN": running.dmz_credentials[0],
                     "ENROLLMENT_CORE_CLIENT_SECRET": running.dmz_credentials[1],
+                    "ENROLLMENT_PUSH_URL": running.push_url,
+                    "ENROLLMENT_PUSH_CLIENT_TOKEN": at_push[0],
+                    "ENROLLMENT_PUSH_CLIENT_SECRET": at_push[1],
                     "ENROLLMENT_APPLICATION_NAME": marker,
                     "ENROLLMENT_ACTIVATION_SPAWN_ENABLED": "true",
                     **NO_LIMITS,
@@ -111,13 +122,22 @@ async def dmz() -> AsyncIterator[Dmz]:
             )
             await enrollment.start()
             dmz = Dmz(
-                recording, enrollment, CoreApi(running.core_url, running.rest_credentials), identity, marker
+                recording,
+                enrollment,
+                CoreApi(running.core_url, running.rest_credentials),
+                PushApi(running.push_url, at_push),
+                identity,
+                marker,
             )
             await _provision(dmz)
+            operator = PushApi(running.push_url, await running.push_credentials("operator"))
+            await operator.call("POST", "/admin/app/create", {"appId": dmz.application_id})
+            await operator.close()
             yield dmz
             await enrollment.stop()
         await proxy.close()
         await dmz.core.close()
+        await dmz.push.close()
 
 
 async def _provision(dmz: Dmz) -> None:
@@ -266,6 +286,31 @@ async def test_the_core_tells_enrollment_nothing_of_the_inner_layer(dmz: Dmz) ->
     assert phone.state.activation_id in told
     for inner in (name, extras, phone.state.server_public_key, phone.state.ctr_data):
         assert inner not in told
+
+
+async def test_a_recorded_statement_opens_nothing_more_at_push(dmz: Dmz) -> None:
+    """Whoever holds the host has enrollment's credentials at push and every statement that passed."""
+    dmz.recording.clear()
+    phone = dmz.phone()
+    await phone.activate_with_code(await dmz.code(commitPhase="ON_KEY_EXCHANGE"), PIN)
+    await register_for_push(phone, "fcm", "token of the phone")
+    assert await Inbox(phone).messages() == []
+    answers = [content["responseObject"] for _, content in dmz.recording.from_core]
+    registering, listing = (answer["statement"] for answer in answers if "statement" in answer)
+    user, device = {"userId": "somebody"}, {"platform": "fcm", "token": "token of the attacker"}
+    device |= {"appId": dmz.application_id, "activationId": phone.state.activation_id}
+    query = {"userId": "somebody", "applications": dmz.application_id}
+    head, claims, signature = registering.split(".")
+    for statement in (registering, listing, f"{head}.{claims[:-2]}.{signature}", ""):
+        headers = {STATEMENT_HEADER: statement}
+        for attempt in (
+            dmz.push.call("POST", "/push/device/create", device, headers),
+            dmz.push.call("GET", "/inbox/messages/list", None, headers, **query),
+            dmz.push.call("POST", "/inbox/messages/read-all", query | user, headers),
+            dmz.push.call("POST", "/push/message/send", {}, headers),
+        ):
+            with pytest.raises(RuntimeError, match="HTTP 403"):
+                await attempt
 
 
 async def test_memory_of_the_running_process_holds_nothing_of_inner_layers(dmz: Dmz) -> None:

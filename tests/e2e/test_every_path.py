@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from powerauth_cli.all_in_one import CLOUD, CORE, AllInOne
+from powerauth_cli.all_in_one import CLOUD, CORE, PUSH, AllInOne
 from servicekit.edge.routing import METHODS, declared
 
 pytestmark = pytest.mark.e2e
@@ -31,12 +31,13 @@ CALLBACK = {"name": "c", "type": "OPERATION_STATUS_CHANGE", "callbackUrl": "http
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AllInOne]:
     """All services behind one port; the core's REST door is open, so that its paths show themselves."""
-    options = {"core": {"restrict_access": False, "metrics_enabled": True}}
+    open_door = {"restrict_access": False, "metrics_enabled": True}
+    options = {"core": open_door, "push": open_door}
     async with AllInOne(tmp_path_factory.mktemp("paths"), port=0, settings=options) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def http(stack: AllInOne) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the one port, with the administrator's credentials."""
     base = stack.core_url.removesuffix(CORE)
@@ -55,6 +56,8 @@ def _same(get: httpx2.Response, head: httpx2.Response) -> bool:
 async def test_every_path_knows_its_methods(stack: AllInOne, http: httpx2.AsyncClient) -> None:
     walked = 0
     for context_path, app in stack.apps.items():
+        # The open door of push is for callers without credentials.
+        http.auth = httpx2.Auth() if context_path == PUSH else httpx2.BasicAuth(*stack.admin)
         methods: dict[str, set[str]] = defaultdict(set)
         for path, method in declared(app):
             if not path.startswith("/dmz/"):  # a door of its own, walked with its own credentials

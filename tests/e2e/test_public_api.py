@@ -4,14 +4,15 @@ What other files go through in detail (key exchange, factors, blocking, recovery
 """
 
 import json
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
-from e2e_push import CREDENTIALS, PushService
 from e2e_stacks import DEPLOYMENTS, REACHES_THIS_MACHINE, Stack, running
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -120,7 +121,6 @@ class Walk:
     """The stack, and what phones of its application meet."""
 
     stack: Stack
-    push: PushService
     application_id: str
     sdk_config: str
 
@@ -156,24 +156,17 @@ class Walk:
 async def walk(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Walk]:
-    push = PushService()
     async with AsyncExitStack() as running_servers:
-        front = await running_servers.enter_async_context(BackgroundServer(push.app))
         extras = await running_servers.enter_async_context(BackgroundServer(_status_extras()))
         settings = {
             **REACHES_THIS_MACHINE,
             "CORE_STATUS_CUSTOM_OBJECT_URL": extras.url,
-            "ENROLLMENT_PUSH_URL": front.url,
-            "ENROLLMENT_PUSH_CLIENT_TOKEN": CREDENTIALS[0],
-            "ENROLLMENT_PUSH_CLIENT_SECRET": CREDENTIALS[1],
             "ENROLLMENT_TEST_ENDPOINTS": "true",
             "ENROLLMENT_APPLICATION_NAME": "Walk",
         }
         folder = tmp_path_factory.mktemp("walk")
         stack = await running_servers.enter_async_context(running(request.param, folder, settings))
-        push.core = stack.core
-        walk = await _provisioned(stack, push)
-        yield walk
+        yield await _provisioned(stack)
 
 
 def _status_extras() -> Starlette:
@@ -186,9 +179,10 @@ def _status_extras() -> Starlette:
     return Starlette(routes=[Route("/", answer, methods=["POST"])])
 
 
-async def _provisioned(stack: Stack, push: PushService) -> Walk:
+async def _provisioned(stack: Stack) -> Walk:
     core, application_id = stack.core, f"walk-{uuid4().hex[:8]}"
     await core.call("application/create", applicationId=application_id)
+    await stack.equip(application_id)
     detail = await core.call("application/detail", applicationId=application_id)
     provider = {
         "providerId": "login",
@@ -220,7 +214,7 @@ async def _provisioned(stack: Stack, push: PushService) -> Walk:
     await admin.call("PUT", f"/admin/operations/texts/{TYPE}/cs", {**texts, "title": "Platba ${shop}"})
     await admin.call("PUT", "/admin/operations/texts/bare/sk", {"title": "Len po slovensky", "message": "-"})
     await admin.close()
-    return Walk(stack, push, application_id, detail["versions"][0]["mobileSdkConfig"])
+    return Walk(stack, application_id, detail["versions"][0]["mobileSdkConfig"])
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion), ids=str)
@@ -370,32 +364,51 @@ async def _decisions(walk: Walk, phone: Device, user: str) -> None:
 
 
 async def _push_and_inbox(walk: Walk, phone: Device, user: str) -> None:
-    push, inbox = walk.push, Inbox(phone)
-    push.asked.clear()
-    await register_for_push(phone, "apns", "token-of-apple", "production")
-    (registration,) = push.asked
-    activation_id = phone.state.activation_id
-    assert registration.content == {
-        "platform": "apns",
-        "token": "token-of-apple",
-        "environment": "production",
-        "appId": walk.application_id,
-        "activationId": activation_id,
-    }
-    ids = [f"{user}-{number}" for number in range(3)]
-    push.send(user, walk.application_id, *ids)
-    push.send("another user", walk.application_id, "not yours")
+    await _ringing(walk, phone, user)
+    ids = [await _put_into_inbox(walk, user, f"Message {number}") for number in range(3)]
+    not_yours = await _put_into_inbox(walk, "another user", "Not yours")
+    inbox = Inbox(phone)
     assert await inbox.count_unread() == 3
-    assert [message.id for message in await inbox.messages(size=2)] == ids[:2]
-    assert (await inbox.message(ids[0])).body == "Body"
+    newest = await inbox.messages(size=2)
+    assert {message.id for message in newest} < set(ids)
+    assert [message.id for message in await inbox.messages(page=1, size=2)] == [
+        message_id for message_id in ids if message_id not in {message.id for message in newest}
+    ]
+    assert (await inbox.message(ids[0])).body == "<p>Message 0</p>"
     await inbox.mark_read(ids[0])
-    assert [message.id for message in await inbox.messages(only_unread=True)] == ids[1:]
+    await inbox.mark_read(ids[0])
+    assert {message.id for message in await inbox.messages(only_unread=True)} == set(ids[1:])
     await inbox.mark_all_read()
     assert await inbox.count_unread() == 0
-    for attempt in (inbox.message("not yours"), inbox.mark_read("not yours"), inbox.message("unknown")):
+    for attempt in (inbox.message(not_yours), inbox.mark_read(not_yours), inbox.message("unknown")):
         assert await _refused(attempt) == (400, "INBOX_FAILED")
-    callers = {(asked.caller["activationId"], asked.caller["userId"]) for asked in push.asked}
-    assert callers == {(activation_id, user)}
+
+
+async def _ringing(walk: Walk, phone: Device, user: str) -> None:
+    """What the phone registers rings for its user and for nobody else."""
+    token = secrets.token_hex(32)
+    await register_for_push(phone, "apns", token, "production")
+    body = {"title": "Payment", "body": "Approve it"}
+    for receiver, sent in ((user, 1), ("another user", 0)):
+        message = {"userId": receiver, "attributes": {"personal": True}, "body": body}
+        asked = {"appId": walk.application_id, "mode": "SYNCHRONOUS", "message": message}
+        counted = await walk.stack.push.call("POST", "/push/message/send", asked)
+        assert counted["apns"]["sent"] == sent
+    async with httpx2.AsyncClient() as http:
+        (shown,) = (await http.get(f"{walk.stack.phones}/{token}")).json()["messages"]
+    assert (shown["provider"], shown["title"], shown["body"]) == ("APNs", "Payment", "Approve it")
+
+
+async def _put_into_inbox(walk: Walk, user: str, subject: str) -> str:
+    message = {
+        "userId": user,
+        "type": "html",
+        "subject": subject,
+        "summary": "Short text",
+        "body": f"<p>{subject}</p>",
+        "applications": [walk.application_id],
+    }
+    return str((await walk.stack.push.call("POST", "/inbox/messages", message))["id"])
 
 
 async def _refused(attempt: Any) -> tuple[int, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import re
 import sys
@@ -13,10 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from powerauth_cli.bench.provision import CoreApi
+from powerauth_cli.data_folder import Secrets, push_values
 from powerauth_cli.demo.bank import Bank
+from powerauth_cli.fakes.equipment import Equipment
+from powerauth_cli.fakes.handsets import FAKE_PHONES, handsets
+from powerauth_cli.fakes.stack import fake_providers
 from powerauth_cli.integrations import ensure_integration
 from powerauth_cli.localservers.programs import free_port
+from powerauth_cli.push_api import PushApi, new_caller
 from powerauth_cli.separate import SeparateProcesses
+from servicekit.serving import BackgroundServer
 from servicekit.testing import PATIENCE_SECONDS
 
 ONE_PROCESS, SEPARATE = "one process", "separate processes"
@@ -31,18 +36,38 @@ REACHES_THIS_MACHINE = {
     "CLOUD_ENVIRONMENT": "test",
     "CORE_EGRESS_ALLOWED_NETWORKS": "127.0.0.0/8",
 }
+EVERY_SERVICE = ("core", "push", "enrollment", "cloud")
 _FIRST_RUN = re.compile(r"administrator (\S+), password (\S+)")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack: addresses, and who may call."""
+    """A running stack: addresses, and who may call.
+
+    :ivar phones: address where fake phones tell what they have shown
+    """
 
     enrollment: str
     cloud: str
     admin: tuple[str, str]
     core: CoreApi
     processes: Mapping[str, int]
+    push: PushApi
+    phones: str
+    equipment: Equipment | None = None
+
+    async def equip(self, application_id: str) -> None:
+        """See that the application's phones can be rung, which one process does by itself."""
+        if self.equipment is not None:
+            await self.equipment.equip(application_id)
+            return
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self._is_equipped(application_id):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+
+    async def _is_equipped(self, application_id: str) -> bool:
+        known = (await self.push.call("GET", "/admin/app/list"))["applicationList"]
+        return any(one["appId"] == application_id and one["hms"] for one in known)
 
     def bank(self) -> Bank:
         """The administrator's client of the cloud API."""
@@ -61,6 +86,7 @@ async def running(deployment: str, folder: Path, settings: Mapping[str, str]) ->
             yield stack
         finally:
             await stack.core.close()
+            await stack.push.close()
 
 
 @contextlib.asynccontextmanager
@@ -75,17 +101,21 @@ async def _one_process(folder: Path, settings: Mapping[str, str]) -> AsyncIterat
         async with asyncio.timeout(PATIENCE_SECONDS):
             admin = await _first_run(process)
         reading = asyncio.create_task(_drain(process))
-        key = json.loads((data / "secrets.json").read_text())["master_encryption_key"]
+        kept = Secrets.kept(data)
         credentials = await ensure_integration(
             "e2e",
             "rest",
             database_url=f"sqlite+aiosqlite:///{data / 'core.sqlite3'}",
-            master_encryption_key=key,
+            master_encryption_key=kept.master_encryption_key,
         )
         url = f"http://127.0.0.1:{port}"
         core = CoreApi(f"{url}/powerauth-java-server", credentials)
-        processes = dict.fromkeys(("core", "enrollment", "cloud"), process.pid)
-        yield Stack(f"{url}/enrollment-server", f"{url}/powerauth-cloud", admin, core, processes)
+        push = PushApi(f"{url}/powerauth-push-server", await new_caller("e2e", **push_values(data, kept)))
+        processes = dict.fromkeys(("core", "enrollment", "cloud", "push"), process.pid)
+        yield Stack(
+            *(f"{url}/enrollment-server", f"{url}/powerauth-cloud", admin, core, processes, push),
+            phones=url + FAKE_PHONES,
+        )
         reading.cancel()
     finally:
         if process.returncode is None:
@@ -111,14 +141,22 @@ async def _drain(process: asyncio.subprocess.Process) -> None:
 
 @contextlib.asynccontextmanager
 async def _separate_processes(_folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Stack]:
-    async with SeparateProcesses(postgres_url(), settings=settings) as started:
-        yield Stack(
-            started.enrollment_url,
-            started.cloud_url,
-            started.admin,
-            CoreApi(started.core_url, started.rest_credentials),
-            {name: process.pid for name, process in started.processes.items()},
-        )
+    async with fake_providers() as fakes, BackgroundServer(handsets(fakes.phones)) as phones:
+        providers = fakes.environment(fakes.authority.ca_file)
+        async with SeparateProcesses(
+            postgres_url(), services=EVERY_SERVICE, settings={**providers, **settings}
+        ) as started:
+            push = PushApi(started.push_url, await started.push_credentials("e2e"))
+            yield Stack(
+                started.enrollment_url,
+                started.cloud_url,
+                started.admin,
+                CoreApi(started.core_url, started.rest_credentials),
+                {name: process.pid for name, process in started.processes.items()},
+                push,
+                phones.url + FAKE_PHONES,
+                Equipment(push, fakes),
+            )
 
 
 def postgres_url() -> str:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +17,8 @@ import httpx2
 from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_password
 from powerauth_cli.integrations import ensure_integration
 from powerauth_cli.localservers.programs import free_port
+from powerauth_cli.push_api import new_caller
+from powerauth_push.callers.rules import EVERYTHING, Scope
 
 _READY_SECONDS = 300
 
@@ -91,11 +93,11 @@ class ServiceProcess:
 
 
 class SeparateProcesses:
-    """Core, enrollment and cloud, one process each, on new databases of a PostgreSQL server.
+    """Core, enrollment, cloud and push, one process each, on new databases of a PostgreSQL server.
 
     :param postgres_url: SQLAlchemy URL of a database on that server
     :param bus_url: AMQP URL; empty: events stay in each process
-    :param services: which to start; enrollment and cloud need the core
+    :param services: which to start; the others need the core, and use push if it is among them
     :param settings: further settings, environment variables by name
     :param through: SQLAlchemy URL of a database behind a pooler or a proxy in front of that server: services
         work through it, migrations go past it
@@ -121,6 +123,7 @@ class SeparateProcesses:
         self.dmz_credentials = ("", "")
         self.core_database_url = ""
         self.cloud_database_url = ""
+        self.push_database_url = ""
 
     @property
     def core_url(self) -> str:
@@ -136,6 +139,16 @@ class SeparateProcesses:
     def cloud_url(self) -> str:
         """The cloud API's address with its context path."""
         return self.processes["cloud"].url
+
+    @property
+    def push_url(self) -> str:
+        """The push service's address with its context path."""
+        return self.processes["push"].url
+
+    async def push_credentials(self, name: str, scopes: Collection[Scope] = EVERYTHING) -> tuple[str, str]:
+        """Those of a new caller of push."""
+        key = self._settings.get("PUSH_MASTER_ENCRYPTION_KEY", "")
+        return await new_caller(name, scopes, database_url=self.push_database_url, master_encryption_key=key)
 
     async def __aenter__(self) -> Self:
         try:
@@ -163,18 +176,42 @@ class SeparateProcesses:
         )
         self.rest_credentials = await self._credentials("bank", "rest")
         self.dmz_credentials = await self._credentials("enrollment", "dmz")
+        if "push" in self._wanted:
+            await self._start_push(suffix)
         if "enrollment" in self._wanted:
-            await self._run(
-                "enrollment",
-                "/enrollment-server",
-                {
-                    "ENROLLMENT_CORE_URL": self.core_url,
-                    "ENROLLMENT_CORE_CLIENT_TOKEN": self.dmz_credentials[0],
-                    "ENROLLMENT_CORE_CLIENT_SECRET": self.dmz_credentials[1],
-                },
-            )
+            await self._start_enrollment()
         if "cloud" in self._wanted:
             await self._start_cloud(suffix)
+
+    async def _start_push(self, suffix: str) -> None:
+        credentials = await self._credentials("push", "rest")
+        self.push_database_url = await new_database(self._postgres_url, f"push_{suffix}")
+        await self._run(
+            "push",
+            "/powerauth-push-server",
+            {
+                **self._database("PUSH", self.push_database_url),
+                "PUSH_BUS_URL": self._bus_url,
+                "PUSH_CORE_URL": self.core_url,
+                "PUSH_CORE_USERNAME": credentials[0],
+                "PUSH_CORE_PASSWORD": credentials[1],
+            },
+        )
+
+    async def _start_enrollment(self) -> None:
+        environment = {
+            "ENROLLMENT_CORE_URL": self.core_url,
+            "ENROLLMENT_CORE_CLIENT_TOKEN": self.dmz_credentials[0],
+            "ENROLLMENT_CORE_CLIENT_SECRET": self.dmz_credentials[1],
+        }
+        if "push" in self._wanted:
+            token, secret = await self.push_credentials("enrollment", {Scope.ENROLLMENT})
+            environment |= {
+                "ENROLLMENT_PUSH_URL": self.push_url,
+                "ENROLLMENT_PUSH_CLIENT_TOKEN": token,
+                "ENROLLMENT_PUSH_CLIENT_SECRET": secret,
+            }
+        await self._run("enrollment", "/enrollment-server", environment)
 
     async def _start_cloud(self, suffix: str) -> None:
         credentials = await self._credentials("cloud", "rest")
