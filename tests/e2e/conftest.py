@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,10 +12,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from e2e_customer import Customer, Deployment
+from e2e_stacks import DEPLOYMENTS, ONE_PROCESS, SEPARATE, running
 
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
-from powerauth_cli.separate import SeparateProcesses
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device
 
@@ -68,19 +67,19 @@ ENROLLMENT = {
 """All phones of a test run share one address, so the limits for strangers do not apply."""
 
 
-@pytest.fixture(scope="session", params=["one process", "separate processes"])
+@pytest.fixture(scope="session", params=DEPLOYMENTS)
 async def deployment(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Deployment]:
     """A running stack with its administrator."""
     folder: Path = tmp_path_factory.mktemp("stack")
-    if request.param == "one process":
+    if request.param == ONE_PROCESS:
         async with AllInOne(folder, port=0, settings={"enrollment": ENROLLMENT}) as stack:
             yield Deployment(request.param, stack.enrollment_url, stack.cloud_url, stack.admin)
     else:
         settings = {f"ENROLLMENT_{name.upper()}": str(value) for name, value in ENROLLMENT.items()}
-        async with SeparateProcesses(postgres_url(), settings=settings) as processes:
-            yield Deployment(request.param, processes.enrollment_url, processes.cloud_url, processes.admin)
+        async with running(SEPARATE, folder, settings) as split:
+            yield Deployment(request.param, split.enrollment, split.cloud, split.admin, split)
 
 
 @pytest.fixture(params=list(ProtocolVersion), ids=lambda version: version.value)
@@ -128,10 +127,3 @@ def customer(
         config=config,
         phone=Device(config),
     )
-
-
-def postgres_url() -> str:
-    """Address of the test run's PostgreSQL."""
-    url = os.environ.get("TEST_POSTGRES_URL")
-    assert url, "TEST_POSTGRES_URL is not set; run the tests by `make test`"
-    return url

@@ -18,6 +18,7 @@ import pytest
 from argon2 import PasswordHasher
 from e2e_customer import Deployment
 from e2e_forks import ForkedCommand
+from e2e_stacks import Stack
 
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import Bank
@@ -68,9 +69,13 @@ class Phone:
         self._state = folder / f"{uuid4().hex}.json"
 
     async def run(self, *arguments: object, pin: str = PIN) -> Any:
+        said = await self.says(*arguments, pin=pin)
+        return json.loads(said) if said.startswith(("{", "[")) else said
+
+    async def says(self, *arguments: object, pin: str = PIN) -> str:
         done = await self._powerauth(*arguments, pin=pin)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
+        return done.stdout
 
     async def fail(self, *arguments: object, pin: str = PIN) -> str:
         done = await self._powerauth(*arguments, pin=pin)
@@ -142,11 +147,34 @@ async def test_a_developers_first_day(
     await phone.run("vault", "add-biometry")
     await phone.run("verify", "--factors", "possession_biometry")
     assert (await phone.run("user-info"))["sub"] == user_id
+    assert deployment.split is not None
+    await _messages(deployment.split, phone, application_id, user_id)
     assert (await phone.run("rename", "Another name"))["activationName"] == "Another name"
     await phone.run("token", "remove")
     await phone.run("remove")
     assert "not activated" in await phone.fail("status")
     assert (await bank.registration(registration["registrationId"]))["registrationStatus"] == "REMOVED"
+
+
+async def _messages(stack: Stack, phone: Phone, application_id: str, user_id: str) -> None:
+    """What reaches the phone by itself, and what the bank keeps for its user."""
+    await stack.equip(application_id)
+    assert (await phone.run("push", "--platform", "hms", "--token", "hms-token"))["status"] == "OK"
+    assert "INVALID_REQUEST" in await phone.fail("push", "--platform", "windows")
+    message = {"userId": user_id, "body": {"title": "Payment", "body": "Approve it"}}
+    asked = {"appId": application_id, "mode": "SYNCHRONOUS", "message": message}
+    await stack.push.call("POST", "/push/message/send", asked)
+    shown = await phone.says("push", "--platform", "hms", "--messages", 1, "--fake-phones", stack.phones)
+    assert "HMS …hms-to: Payment: Approve it" in shown
+    assert "no fake phones" in await phone.fail("push", "--platform", "hms", "--messages", 1)
+    kept: dict[str, Any] = {"userId": user_id, "type": "text", "subject": "Good day", "summary": "Short text"}
+    kept |= {"body": "A body that is long enough", "applications": [application_id]}
+    await stack.push.call("POST", "/inbox/messages", kept)
+    assert await phone.run("inbox", "count") == {"unread": 1}
+    (listed,) = await phone.run("inbox", "list", "--unread")
+    assert (await phone.run("inbox", "read", listed["id"]))["body"] == kept["body"]
+    assert await phone.run("inbox", "list", "--unread") == []
+    await phone.run("inbox", "read-all")
 
 
 @pytest.mark.parametrize("protocol", ["3.0", "3.3"])

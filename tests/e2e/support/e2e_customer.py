@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from e2e_stacks import Stack
+
 from powerauth_cli.demo.bank import Bank
 from powerauth_sdk import ActivationResult, AppConfig, Device, DeviceProfile
 
@@ -13,12 +15,16 @@ PARAMETERS = {"amount": "10.5", "currency": "EUR", "account": "238400856/0300"}
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where the services of a running stack are."""
+    """Where the services of a running stack are.
+
+    :ivar split: the stack of one process each
+    """
 
     name: str
     enrollment: str
     cloud: str
     admin: tuple[str, str]
+    split: Stack | None = None
 
     def bank(self, credentials: tuple[str, str]) -> Bank:
         """A client of the cloud API."""

@@ -15,7 +15,8 @@ from powerauth_cli.bench.provision import CoreApi
 from powerauth_cli.data_folder import Secrets, push_values
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.fakes.equipment import Equipment
-from powerauth_cli.fakes.handsets import FAKE_PHONES, handsets
+from powerauth_cli.fakes.handsets import handsets
+from powerauth_cli.fakes.phones import FAKE_PHONES
 from powerauth_cli.fakes.stack import fake_providers
 from powerauth_cli.integrations import ensure_integration
 from powerauth_cli.localservers.programs import free_port

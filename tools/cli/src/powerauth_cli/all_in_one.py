@@ -38,9 +38,9 @@ from powerauth_cli.data_folder import (
     push_values,
 )
 from powerauth_cli.fakes.equipment import Equipment
-from powerauth_cli.fakes.handsets import FAKE_PHONES, handsets
+from powerauth_cli.fakes.handsets import handsets
 from powerauth_cli.fakes.keys import FakeKeys
-from powerauth_cli.fakes.phones import Shown
+from powerauth_cli.fakes.phones import FAKE_PHONES, Shown
 from powerauth_cli.fakes.stack import FakeProviders, fake_providers
 from powerauth_cli.push_api import PushApi
 from powerauth_contracts.enums import IntegrationKind

@@ -6,10 +6,7 @@ server is and which application it is: `powerauth device configure`.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Annotated, Any
@@ -17,6 +14,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from powerauth_cli.device_file import STATE, State, open_store, run_phone
+from powerauth_cli.device_messages import inbox_app, register
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.generation import NEWEST, generation_of
@@ -25,10 +24,7 @@ from powerauth_sdk import (
     AppConfig,
     Device,
     DeviceProfile,
-    FileStore,
-    HttpTransport,
     MobileToken,
-    SdkError,
     vault,
 )
 from powerauth_sdk.spawn import activation_code_for
@@ -40,10 +36,9 @@ vault_app = typer.Typer(no_args_is_help=True, help="The secure vault.")
 app.add_typer(token_app, name="token")
 app.add_typer(operation_app, name="operation")
 app.add_typer(vault_app, name="vault")
+app.add_typer(inbox_app, name="inbox")
+app.command("push")(register)
 
-State = Annotated[
-    Path, typer.Option("--state", envvar="POWERAUTH_DEVICE_STATE", help="The phone's JSON file.")
-]
 Pin = Annotated[str, typer.Option("--pin", prompt=True, hide_input=True, envvar="POWERAUTH_DEVICE_PIN")]
 OptionalPin = Annotated[
     str | None, typer.Option("--pin", envvar="POWERAUTH_DEVICE_PIN", help="Needed for the knowledge factor.")
@@ -51,7 +46,6 @@ OptionalPin = Annotated[
 Factors = Annotated[str, typer.Option("--factors", help="possession, possession_knowledge, …")]
 Language = Annotated[str, typer.Option("--language", help="Language of the forms.")]
 
-_STATE = Path("device.json")
 _SPAWN_OTP_BYTES = 18
 _console = Console()
 
@@ -63,14 +57,14 @@ def configure(
     ],
     sdk_config: Annotated[str, typer.Option(help="mobileSdkConfig of the application version.")],
     version: Annotated[str, typer.Option(help="Protocol version.")] = NEWEST,
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Tell the phone its server and application. An existing activation is kept."""
     try:
         AppConfig.from_sdk_config(url, sdk_config, generation_of(version).version)
     except ProtocolError as error:
         raise typer.BadParameter(str(error)) from error
-    _open_store(state).save_settings({"url": url, "sdkConfig": sdk_config, "version": version})
+    open_store(state).save_settings({"url": url, "sdkConfig": sdk_config, "version": version})
     _console.print(f"{state} is configured for {url}, protocol {version}")
 
 
@@ -86,7 +80,7 @@ def activate(
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the activation.")] = "Simulated phone",
     biometry: Annotated[bool, typer.Option(help="Set up the biometric factor too.")] = False,
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Activate with an activation code, a recovery code, or credentials."""
     profile = DeviceProfile(name=name, biometry=biometry)
@@ -111,11 +105,11 @@ def activate(
             "userInfo": result.user_info,
         }
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @app.command()
-def status(state: State = _STATE) -> None:
+def status(state: State = STATE) -> None:
     """Read and decrypt the activation's status."""
 
     async def run(device: Device) -> dict[str, Any]:
@@ -129,7 +123,7 @@ def status(state: State = _STATE) -> None:
             "customObject": read.custom_object,
         }
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @app.command()
@@ -139,7 +133,7 @@ def sign(
     method: Annotated[str, typer.Option()] = "POST",
     factors: Factors = "possession_knowledge",
     pin: OptionalPin = None,
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Print the authorization header for a request to the bank."""
 
@@ -154,7 +148,7 @@ def sign(
             )
         )
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @app.command()
@@ -163,7 +157,7 @@ def verify(
     method: Annotated[str, typer.Option()] = "POST",
     factors: Factors = "possession_knowledge",
     pin: OptionalPin = None,
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Have the server verify a signature, online."""
 
@@ -173,14 +167,14 @@ def verify(
         )
         return {"status": "OK"}
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @app.command()
 def offline(
     qr_text: Annotated[str, typer.Argument(help="Text of the QR code, @file, or - for standard input.")],
     pin: Pin,
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Check an offline QR payload and print the digits to type at the bank."""
     text = sys.stdin.read() if qr_text == "-" else _bytes(qr_text).decode()
@@ -196,27 +190,27 @@ def offline(
             "otp": digits,
         }
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @app.command("user-info")
-def user_info(state: State = _STATE) -> None:
+def user_info(state: State = STATE) -> None:
     """Read the claims about the user."""
 
     async def run(device: Device) -> dict[str, Any]:
         return await device.user_info()
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @app.command()
-def rename(name: str, pin: Pin, state: State = _STATE) -> None:
+def rename(name: str, pin: Pin, state: State = STATE) -> None:
     """Give the activation another name."""
 
     async def run(device: Device) -> dict[str, Any]:
         return await device.rename(name, pin)
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @app.command()
@@ -224,7 +218,7 @@ def spawn(
     application_id: Annotated[str, typer.Argument(help="Destination; this phone's own for another phone.")],
     pin: Pin,
     otp: Annotated[str | None, typer.Option(help="At least 16 characters; made up if not given.")] = None,
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Get an activation code for another application or phone; it activates with the code and the OTP."""
 
@@ -238,18 +232,18 @@ def spawn(
             "otp": password,
         }
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @app.command()
-def remove(pin: Pin, state: State = _STATE) -> None:
+def remove(pin: Pin, state: State = STATE) -> None:
     """Remove the activation on the server and from the file."""
 
     async def run(device: Device) -> dict[str, Any]:
         await device.remove(pin)
         return {"status": "OK"}
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @token_app.command("create")
@@ -257,7 +251,7 @@ def token_create(
     name: Annotated[str, typer.Argument()] = "possession_universal",
     factors: Factors = "possession",
     pin: OptionalPin = None,
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Create a token, or show the one of that name."""
 
@@ -265,24 +259,24 @@ def token_create(
         token = await device.token(name, _type(factors), pin)
         return {"name": name, "tokenId": token.token_id, "factors": token.signature_type}
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @token_app.command("header")
 def token_header(
-    name: Annotated[str, typer.Argument()] = "possession_universal", state: State = _STATE
+    name: Annotated[str, typer.Argument()] = "possession_universal", state: State = STATE
 ) -> None:
     """Print a fresh token header for a request to the bank."""
 
     async def run(device: Device) -> dict[str, Any]:
         return dict(device.token_header(await device.token(name)))
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @token_app.command("remove")
 def token_remove(
-    name: Annotated[str, typer.Argument()] = "possession_universal", state: State = _STATE
+    name: Annotated[str, typer.Argument()] = "possession_universal", state: State = STATE
 ) -> None:
     """Remove a token."""
 
@@ -290,27 +284,27 @@ def token_remove(
         await device.remove_token(name)
         return {"status": "OK"}
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @operation_app.command("list")
-def operation_list(language: Language = "en", state: State = _STATE) -> None:
+def operation_list(language: Language = "en", state: State = STATE) -> None:
     """List the pending operations."""
 
     async def run(device: Device) -> list[dict[str, Any]]:
         return [item.content for item in await MobileToken(device, language).pending()]
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @operation_app.command("history")
-def operation_history(pin: Pin, language: Language = "en", state: State = _STATE) -> None:
+def operation_history(pin: Pin, language: Language = "en", state: State = STATE) -> None:
     """List the newest operations of every status."""
 
     async def run(device: Device) -> list[dict[str, Any]]:
         return [item.content for item in await MobileToken(device, language).history(pin)]
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @operation_app.command("show")
@@ -318,7 +312,7 @@ def operation_show(
     operation_id: str,
     claim: Annotated[bool, typer.Option(help="Take over an operation without a user.")] = False,
     language: Language = "en",
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Show one operation as the phone does."""
 
@@ -327,7 +321,7 @@ def operation_show(
         found = await (mobile_token.claim if claim else mobile_token.detail)(operation_id)
         return found.content
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @operation_app.command("approve")
@@ -336,7 +330,7 @@ def operation_approve(
     factors: Factors = "possession_knowledge",
     pin: OptionalPin = None,
     otp: Annotated[str | None, typer.Option(help="Proximity OTP that the bank shows.")] = None,
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Approve an operation."""
 
@@ -350,14 +344,14 @@ def operation_approve(
         )
         return {"status": "OK"}
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @operation_app.command("reject")
 def operation_reject(
     operation_id: str,
     reason: Annotated[str, typer.Option(help="UNKNOWN, INCORRECT_DATA or UNEXPECTED_OPERATION")] = "UNKNOWN",
-    state: State = _STATE,
+    state: State = STATE,
 ) -> None:
     """Reject an operation."""
 
@@ -366,12 +360,12 @@ def operation_reject(
         await mobile_token.reject(await mobile_token.detail(operation_id), reason)
         return {"status": "OK"}
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @vault_app.command("sign")
 def vault_sign(
-    data: Annotated[str, typer.Argument(help="Text to sign, or @file.")], pin: Pin, state: State = _STATE
+    data: Annotated[str, typer.Argument(help="Text to sign, or @file.")], pin: Pin, state: State = STATE
 ) -> None:
     """Sign data with the device's private key (ECDSA)."""
 
@@ -380,60 +374,28 @@ def vault_sign(
         signature = await vault.sign_statement(device, content, pin)
         return {"data": b64encode(content), "signature": b64encode(signature)}
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @vault_app.command("add-biometry")
-def vault_add_biometry(pin: Pin, state: State = _STATE) -> None:
+def vault_add_biometry(pin: Pin, state: State = STATE) -> None:
     """Set up the biometric factor."""
 
     async def run(device: Device) -> dict[str, Any]:
         await vault.add_biometry(device, pin)
         return {"status": "OK"}
 
-    _run(state, run)
+    run_phone(state, run)
 
 
 @vault_app.command("confirm-recovery")
-def vault_confirm_recovery(recovery_code: str, pin: Pin, state: State = _STATE) -> None:
+def vault_confirm_recovery(recovery_code: str, pin: Pin, state: State = STATE) -> None:
     """Confirm a recovery code."""
 
     async def run(device: Device) -> dict[str, Any]:
         return {"alreadyConfirmed": await vault.confirm_recovery_code(device, recovery_code, pin)}
 
-    _run(state, run)
-
-
-def _run(state: Path, action: Callable[[Device], Awaitable[object]]) -> None:
-    """Run one action of the phone in the file and print its result as JSON; errors exit with 1."""
-    store = _open_store(state)
-    if not store.settings:
-        raise typer.BadParameter(f"{state} is not configured; run: powerauth device configure")
-    settings = store.settings
-    config = AppConfig.from_sdk_config(
-        settings["url"], settings["sdkConfig"], generation_of(settings["version"]).version
-    )
-
-    async def with_transport() -> object:
-        transport = HttpTransport(config.base_url)
-        try:
-            return await action(Device(config, transport, store))
-        finally:
-            await transport.close()
-
-    try:
-        result = asyncio.run(with_transport())
-    except (SdkError, ProtocolError) as error:
-        typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
-    print(json.dumps(result, indent=2, ensure_ascii=False))
-
-
-def _open_store(state: Path) -> FileStore:
-    try:
-        return FileStore(state)
-    except SdkError as error:
-        raise typer.BadParameter(str(error)) from error
+    run_phone(state, run)
 
 
 def _type(name: str) -> SignatureType:

@@ -10,11 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from powerauth_cli.fakes.phones import Phones
-
-FAKE_PHONES = "/fake-phones"
-"""Context path."""
-PATIENCE_SECONDS = 20.0
+from powerauth_cli.fakes.phones import FAKE_PHONES, PATIENCE_SECONDS, Phones
 
 
 def handsets(phones: Phones) -> Starlette:

@@ -10,6 +10,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+FAKE_PHONES = "/fake-phones"
+"""Context path under which they are asked over HTTP, each by its token."""
+PATIENCE_SECONDS = 20.0
+"""How long such a question waits for a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
