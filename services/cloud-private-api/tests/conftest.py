@@ -19,8 +19,9 @@ from fastapi import FastAPI
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from cloud_client import Client, Service, Start, settings_of
+from cloud_client import Client, Service, Start, settings_of, with_push
 from cloud_fake_core import FakeCore
+from cloud_fake_push import FakePush
 
 from cloud_private_api import passwords
 from cloud_private_api.app import MIGRATIONS, build, create_app
@@ -87,8 +88,14 @@ def core() -> FakeCore:
     return FakeCore()
 
 
+@pytest.fixture
+def push() -> FakePush:
+    """A fresh push service."""
+    return FakePush()
+
+
 @pytest_asyncio.fixture
-async def start(core: FakeCore, database_url: str) -> AsyncGenerator[Start]:
+async def start(core: FakeCore, push: FakePush, database_url: str) -> AsyncGenerator[Start]:
     """Start a service with some settings changed, with all that runs beside the requests."""
     async with AsyncExitStack() as stack:
 
@@ -96,7 +103,11 @@ async def start(core: FakeCore, database_url: str) -> AsyncGenerator[Start]:
             bus: Bus | None = None, transport: Transport | None = None, **changed: Any
         ) -> Service:
             settings = settings_of(database_url, **changed)
-            app = create_app(settings, core_transport=transport or AsgiTransport(core), bus=bus)
+            doors = {
+                "core_transport": transport or AsgiTransport(core),
+                "push_transport": AsgiTransport(push),
+            }
+            app = create_app(settings, **doors, bus=bus)
             await stack.enter_async_context(lifespan_of(app))
             return Service(app, app.state.cloud, core)
 
@@ -113,6 +124,19 @@ def shared_app() -> FastAPI:
 async def service(core: FakeCore, database_url: str, shared_app: FastAPI) -> AsyncGenerator[Service]:
     """The service with default settings; nothing runs beside the requests."""
     cloud = build(settings_of(database_url), AsgiTransport(core))
+    shared_app.state.cloud = cloud
+    yield Service(shared_app, cloud, core)
+    cloud.passwords.close()
+    await cloud.database.dispose()
+
+
+@pytest_asyncio.fixture
+async def pushing(
+    core: FakeCore, push: FakePush, database_url: str, shared_app: FastAPI
+) -> AsyncGenerator[Service]:
+    """The same with a push service; what is to be sent stays in the outbox until a test sends it."""
+    settings = settings_of(database_url, **with_push())
+    cloud = build(settings, AsgiTransport(core), AsgiTransport(push))
     shared_app.state.cloud = cloud
     yield Service(shared_app, cloud, core)
     cloud.passwords.close()

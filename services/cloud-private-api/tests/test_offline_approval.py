@@ -9,6 +9,7 @@ import pytest
 from cloud_client import Client, Service, Start
 from cloud_fake_core import GOOD_OFFLINE_CODE, FakeCore
 
+from cloud_private_api.localizations.rules import fill_mobile_text, fill_push_text
 from cloud_private_api.offline import rules as offline
 from cloud_private_api.verification.rules import offline_data, typed_code
 from powerauth_contracts.rest.operations import OperationDetailResponse
@@ -92,8 +93,8 @@ def test_texts_cannot_break_out_of_their_line() -> None:
 def test_placeholders_are_filled_in_one_pass(
     text: str, parameters: dict[str, str | None], mobile: str, push: str
 ) -> None:
-    assert offline.fill_mobile_text(text, parameters) == mobile
-    assert offline.fill_push_text(text, parameters) == push
+    assert fill_mobile_text(text, parameters) == mobile
+    assert fill_push_text(text, parameters) == push
 
 
 @pytest.mark.parametrize(

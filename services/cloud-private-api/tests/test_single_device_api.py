@@ -252,9 +252,11 @@ async def test_operation_of_version_1(bank: Client) -> None:
         "maxFailureCount",
         "timestampCreated",
         "timestampExpires",
+        "pushSent",
         "warnings",
     }
     found = await bank.ok("GET", "/operations", operationId=operation_id)
+    assert made.pop("pushSent") is False
     del made["warnings"]
     assert found == {**made, "additionalData": {}}
     await bank.ok("DELETE", "/operations", operationId=operation_id, statusReason="X")

@@ -7,7 +7,7 @@ from wire_formats import WireFormat
 
 from cloud_private_api.auth.bearer import texts
 from cloud_private_api.errors import CloudError
-from cloud_private_api.offline.rules import fill_mobile_text, fill_push_text
+from cloud_private_api.localizations.rules import fill_mobile_text, fill_push_text
 from cloud_private_api.parameters import is_core_id, is_storable
 from cloud_private_api.passwords import is_hash
 from cloud_private_api.registrations.rules import checked_otp

@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cache, partial
 
 from fastapi import APIRouter, FastAPI
+from pydantic import SecretStr
 from starlette.middleware import Middleware
 
 from cloud_private_api import events, openapi
@@ -21,8 +22,9 @@ from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.edge import fast_endpoints
 from cloud_private_api.errors import cloud_errors
-from cloud_private_api.known import ApplicationFacts, OperationTexts
+from cloud_private_api.known import ApplicationFacts, OperationTexts, PushApplications
 from cloud_private_api.localizations.routes import router as localizations_router
+from cloud_private_api.localizations.texts import PushTexts
 from cloud_private_api.offline.v1.routes import router as single_offline_router
 from cloud_private_api.offline.v2.routes import router as offline_router
 from cloud_private_api.operations.v1.routes import router as single_operations_router
@@ -30,6 +32,9 @@ from cloud_private_api.operations.v2.routes import router as operations_router
 from cloud_private_api.passwords import PasswordWorker
 from cloud_private_api.properties.routes import router as properties_router
 from cloud_private_api.properties.service import seed_service_base_url
+from cloud_private_api.push_client import PushClient
+from cloud_private_api.pushes.outbox import Outbox
+from cloud_private_api.pushes.service import Announcements
 from cloud_private_api.registrations.v1.routes import router as single_registrations_router
 from cloud_private_api.registrations.v2.routes import router as registrations_router
 from cloud_private_api.routing import guard_paths_without_route
@@ -54,7 +59,7 @@ from servicekit.startup import embedded_settings
 
 NAME = "powerauth-cloud"
 MIGRATIONS = "cloud_private_api:migrations"
-MAX_CORE_ANSWER = 16 * 1024 * 1024
+MAX_UPSTREAM_ANSWER = 16 * 1024 * 1024
 CLEANUP_SECONDS = 6 * 3600.0
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -80,15 +85,17 @@ def create_app(
     settings: CloudSettings | None = None,
     *,
     core_transport: Transport | None = None,
+    push_transport: Transport | None = None,
     bus: Bus | None = None,
 ) -> FastAPI:
     """The application.
 
     :param core_transport: how to reach the core, by default over the network
+    :param push_transport: the same for the push service
     :param bus: a bus that others share and manage, by default one of our own by its URL
     """
     settings = settings or embedded_settings(CloudSettings)
-    cloud = build(settings, core_transport)
+    cloud = build(settings, core_transport, push_transport)
     runtime = _Runtime(cloud, bus)
     family = cloud_errors(cloud.authenticator.challenge)
 
@@ -116,26 +123,30 @@ def create_app(
     return app
 
 
-def build(settings: CloudSettings, core_transport: Transport | None = None) -> Cloud:
+def build(
+    settings: CloudSettings,
+    core_transport: Transport | None = None,
+    push_transport: Transport | None = None,
+) -> Cloud:
     """The parts of the service, connected but not started."""
     database = Database(settings.effective_database_url, settings, application_name=NAME)
-    core = CoreClient(
-        ServiceClient(
-            settings.core_url,
-            auth=_core_credentials(settings),
-            timeouts=Timeouts(settings.http_connect_timeout, settings.http_response_timeout),
-            transport=core_transport
-            or NetworkTransport(
-                max_connections=settings.http_max_connections, max_answer_bytes=MAX_CORE_ANSWER
-            ),
-        )
+    core = CoreClient(_core_door(settings, core_transport))
+    push = PushClient(_push_door(settings, push_transport) if settings.push_url else None)
+    push_applications = PushApplications(push, settings.push_cache_seconds)
+    push_texts = PushTexts(
+        database,
+        settings.push_cache_seconds,
+        (settings.push_default_title, settings.push_default_message),
+        settings.push_default_language,
     )
+    outbox = Outbox(database, core, push)
     users = UserDirectory(database, settings.security_auth_facts_cache_seconds)
     passwords = PasswordWorker(settings.security_auth_basic_waiting_hashes)
     return Cloud(
         settings=settings,
         database=database,
         core=core,
+        push=push,
         authenticator=authenticator(settings, database, users, passwords),
         users=users,
         passwords=passwords,
@@ -147,13 +158,39 @@ def build(settings: CloudSettings, core_transport: Transport | None = None) -> C
             registrations=settings.registration_cache_size,
         ),
         texts=OperationTexts(core, settings.text_cache_seconds),
+        push_applications=push_applications,
+        push_texts=push_texts,
+        outbox=outbox,
+        announcements=Announcements(push_applications, push_texts, outbox),
     )
 
 
-def _core_credentials(settings: CloudSettings) -> tuple[str, str] | None:
-    if not settings.core_username:
-        return None
-    return settings.core_username, settings.core_password.get_secret_value()
+def _core_door(settings: CloudSettings, transport: Transport | None) -> ServiceClient:
+    credentials = _credentials(settings.core_username, settings.core_password)
+    return _door(settings, settings.core_url, credentials, transport)
+
+
+def _push_door(settings: CloudSettings, transport: Transport | None) -> ServiceClient:
+    credentials = _credentials(settings.push_username, settings.push_password)
+    return _door(settings, settings.push_url, credentials, transport)
+
+
+def _door(
+    settings: CloudSettings, url: str, credentials: tuple[str, str] | None, transport: Transport | None
+) -> ServiceClient:
+    return ServiceClient(
+        url,
+        auth=credentials,
+        timeouts=Timeouts(settings.http_connect_timeout, settings.http_response_timeout),
+        transport=transport
+        or NetworkTransport(
+            max_connections=settings.http_max_connections, max_answer_bytes=MAX_UPSTREAM_ANSWER
+        ),
+    )
+
+
+def _credentials(username: str, password: SecretStr) -> tuple[str, str] | None:
+    return (username, password.get_secret_value()) if username else None
 
 
 async def migrate(settings: CloudSettings) -> None:
@@ -199,14 +236,18 @@ class _Runtime:
         if self._shared_bus is None:
             await bus.start()
         await jobs.start()
+        if cloud.push.configured:
+            cloud.outbox.start()
         try:
             yield
         finally:
+            await cloud.outbox.stop(cloud.settings.graceful_shutdown_seconds)
             await jobs.stop()
             if self._shared_bus is None:
                 await bus.close()
             await cloud.authenticator.close()
             await cloud.core.close()
+            await cloud.push.close()
             cloud.passwords.close()
             await cloud.database.dispose()
 

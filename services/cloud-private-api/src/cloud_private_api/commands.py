@@ -81,5 +81,6 @@ async def _offline(settings: CloudSettings) -> AsyncGenerator[Cloud]:
     finally:
         await cloud.authenticator.close()
         await cloud.core.close()
+        await cloud.push.close()
         cloud.passwords.close()
         await cloud.database.dispose()

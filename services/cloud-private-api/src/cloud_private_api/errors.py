@@ -212,9 +212,17 @@ class UnsupportedMediaType(CloudError):
 
 
 class UpstreamFailed(CloudError):
-    """The core refused with a code that has no meaning here."""
+    """The core, or push, refused with a code that has no meaning here."""
 
     code = "ERROR_INTERNAL_API"
+    message = "Unable to call upstream service"
+    http_status = 500
+
+
+class PushUnreachable(CloudError):
+    """The push service cannot be reached, or is in trouble, or there is none."""
+
+    code = "ERROR_UNABLE_TO_CALL_UPSTREAM_SERVICE"
     message = "Unable to call upstream service"
     http_status = 500
 

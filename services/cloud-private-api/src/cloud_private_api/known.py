@@ -1,11 +1,19 @@
-"""Facts of the core that are remembered: immutable, or dropped by an event (spec/cloud-api.md §13.4)."""
+"""Facts of the core and of push that are remembered: immutable, dropped by an event, or soon read again
+(spec/cloud-api.md §13.4).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import CoreCode
+from cloud_private_api.errors import PushUnreachable
+from cloud_private_api.push_client import PushClient
+from powerauth_contracts.push import applications as push_applications
 from powerauth_contracts.rest import applications, templates
 from powerauth_contracts.rest.templates import OperationTextRow
 from powerauth_contracts.texts import CoreRefused
@@ -69,3 +77,63 @@ class OperationTexts:
     def forget(self, operation_type: str) -> None:
         """Drop the texts of one operation type (event ``operation_template.changed``)."""
         self._cache.drop(operation_type)
+
+
+class PushApplications:
+    """Which applications push knows, and which of them it has a provider's credentials for."""
+
+    def __init__(self, push: PushClient, seconds: float) -> None:
+        """:param seconds: how long what push said is taken for true"""
+        self._push = push
+        self._seconds = seconds
+        self._found: Mapping[str, bool] | None = None
+        self._until = 0.0
+        self._reading: asyncio.Task[Mapping[str, bool]] | None = None
+
+    async def reachable(self, app_ids: Sequence[str]) -> list[str]:
+        """Those whose phones can get messages. While push is away: what it said last; if it never said
+        anything, all.
+        """
+        if not self._push.configured:
+            return []
+        if self._until <= time.monotonic():
+            reading = self._read()
+            if not all(map((self._found or {}).get, app_ids)):
+                with suppress(PushUnreachable):
+                    await asyncio.shield(reading)
+        found = self._found
+        return list(app_ids) if found is None else [app_id for app_id in app_ids if found.get(app_id)]
+
+    async def known(self, app_ids: Sequence[str]) -> list[str]:
+        """Those that push knows.
+
+        :raises PushUnreachable: push does not say
+        """
+        fresh = self._found is not None and self._until > time.monotonic()
+        found = self._found if fresh else await asyncio.shield(self._read())
+        return [app_id for app_id in app_ids if app_id in (found or {})]
+
+    def forget(self) -> None:
+        """Something has changed at push."""
+        self._until, self._reading = 0.0, None
+
+    def _read(self) -> asyncio.Task[Mapping[str, bool]]:
+        """One question for all who ask now, and none again for a while, whatever comes of it."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._ask())
+            self._reading.add_done_callback(self._was_read)
+        return self._reading
+
+    async def _ask(self) -> Mapping[str, bool]:
+        listed = (await self._push.ask(push_applications.LIST)).application_list
+        return {item.app_id: any((item.apns, item.fcm, item.hms)) for item in listed}
+
+    def _was_read(self, reading: asyncio.Task[Mapping[str, bool]]) -> None:
+        if reading is not self._reading:
+            return  # what it read may be what has changed
+        self._reading = None
+        if reading.cancelled():
+            return
+        if reading.exception() is None:
+            self._found = reading.result()
+        self._until = time.monotonic() + self._seconds

@@ -11,8 +11,9 @@ from fastapi import Request
 
 from cloud_private_api.accounts.directory import UserDirectory
 from cloud_private_api.core_client import CoreClient
-from cloud_private_api.known import ApplicationFacts, OperationTexts
+from cloud_private_api.known import ApplicationFacts, OperationTexts, PushApplications
 from cloud_private_api.passwords import PasswordWorker
+from cloud_private_api.push_client import PushClient
 from cloud_private_api.settings import CloudSettings
 from servicekit.database import Database
 
@@ -36,6 +37,16 @@ class WithCore(Protocol):
 
     @property
     def core(self) -> CoreClient: ...
+
+
+class WithPush(Protocol):
+    """Has `push` and `push_applications`."""
+
+    @property
+    def push(self) -> PushClient: ...
+
+    @property
+    def push_applications(self) -> PushApplications: ...
 
 
 class WithUsers(Protocol):

@@ -31,6 +31,7 @@ _DOCUMENTED = (
     "service_",
     "admin_",
     "core_",
+    "push_",
     "http_",
     "security_",
     "bus_",
@@ -48,6 +49,21 @@ class CoreConnectionSettings(ServiceSettings):
     http_connect_timeout: float = Field(default=5.0, gt=0)
     http_response_timeout: float = Field(default=60.0, gt=0)
     http_max_connections: int = Field(default=100, ge=1)
+
+
+class PushConnectionSettings(ServiceSettings):
+    """Where the push service is, and what users are told by it (§13.2). Durations in seconds."""
+
+    push_url: ServiceUrl = ""
+    """The push service's context path; empty: nothing is announced, communication endpoints refuse."""
+    push_username: str = ""
+    push_password: SecretStr = SecretStr("")
+    push_default_title: str = "Approval request"
+    push_default_message: str = "Open the app to review it."
+    push_default_language: str = Field(default="en", pattern=r"^[a-z]{2}$")
+    push_cache_seconds: float = Field(default=10.0, ge=0)
+    """How long another process may go on with a push text that was changed, or with what push last said of
+    applications."""
 
 
 class SecuritySettings(ServiceSettings):
@@ -102,7 +118,9 @@ class SecuritySettings(ServiceSettings):
         return value
 
 
-class CloudSettings(CoreConnectionSettings, SecuritySettings, DatabaseSettings, BusSettings):
+class CloudSettings(
+    CoreConnectionSettings, PushConnectionSettings, SecuritySettings, DatabaseSettings, BusSettings
+):
     """All settings. Secrets are also read from the files named by ``CLOUD_…_FILE`` variables."""
 
     model_config = SettingsConfigDict(env_prefix="CLOUD_")

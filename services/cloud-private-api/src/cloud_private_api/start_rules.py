@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import SecretStr
+
 from servicekit.start_rules import SECRET_LENGTH, Rule, Weight, is_unprotected, is_weak_key
 
 _CREDENTIALS = "the answer of `powerauth integration create cloud --door rest`"
+_PUSH_CREDENTIALS = "the answer of `powerauth push caller create cloud`"
 
 
 def _uses_tokens(settings: Any) -> bool:
@@ -21,6 +24,10 @@ def _has_no_keys(settings: Any) -> bool:
 
 def _is_half_a_seed(settings: Any) -> bool:
     return bool(settings.admin_username) != bool(settings.admin_password_encoded.get_secret_value())
+
+
+def _is_short(secret: SecretStr) -> bool:
+    return len(secret.get_secret_value()) < SECRET_LENGTH
 
 
 OAUTH2_RULES: tuple[Rule, ...] = (
@@ -75,9 +82,28 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "core_password",
-        lambda settings: len(settings.core_password.get_secret_value()) < SECRET_LENGTH,
+        lambda settings: _is_short(settings.core_password),
         f"missing, or shorter than {SECRET_LENGTH} characters",
         _CREDENTIALS,
+    ),
+    Rule(
+        "push_url",
+        lambda settings: is_unprotected(settings.push_url),
+        "credentials and texts for customers go through the network unencrypted",
+        "https://push.internal/powerauth-push-server",
+        Weight.NEVER,
+    ),
+    Rule(
+        "push_username",
+        lambda settings: settings.push_url and not settings.push_username,
+        "the push service answers only callers with credentials",
+        _PUSH_CREDENTIALS,
+    ),
+    Rule(
+        "push_password",
+        lambda settings: settings.push_url and _is_short(settings.push_password),
+        f"missing, or shorter than {SECRET_LENGTH} characters",
+        _PUSH_CREDENTIALS,
     ),
     Rule(
         "admin_password_encoded",

@@ -7,6 +7,7 @@ from cloud_private_api.audit_log.models import AuditLog
 from cloud_private_api.base import Base
 from cloud_private_api.localizations.models import Localization
 from cloud_private_api.properties.models import Property
+from cloud_private_api.pushes.models import PushOutbox
 from cloud_private_api.registrations.models import SingleDeviceRegistration
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "AuditLog",
     "Localization",
     "Property",
+    "PushOutbox",
     "SingleDeviceRegistration",
     "User",
     "UserApplication",

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 from cloud_fake_core import ROOT, SECRET, USER, FakeCore
+from cloud_fake_push import PUSH_ROOT, PUSH_SECRET, PUSH_USER
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import select
@@ -122,3 +123,12 @@ def settings_of(database_url: str, **changed: Any) -> CloudSettings:
             **changed,
         }
     )
+
+
+def with_push() -> dict[str, Any]:
+    """Settings of a service that has a push service."""
+    return {
+        "push_url": f"http://push.test{PUSH_ROOT}",
+        "push_username": PUSH_USER,
+        "push_password": SecretStr(PUSH_SECRET),
+    }

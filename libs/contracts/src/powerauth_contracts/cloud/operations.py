@@ -49,6 +49,12 @@ class CreateOperation(RequestModel):
     applications: list[str] | None = None
 
 
+PushSent = Annotated[
+    bool | None,
+    Field(description="Whether the user is told of it by push; in the answer to a creation only"),
+]
+
+
 class Operation(WireModel):
     """§2.2. ``additionalData`` is absent in the answer to a creation only."""
 
@@ -73,6 +79,7 @@ class Operation(WireModel):
     registration_id: str | None = None
     risk_flags: str | None = None
     applications: list[str]
+    push_sent: PushSent = None
     warnings: list[str] | None = Field(
         default=None, description="What will keep the app from showing it; in the answer to a creation only"
     )
@@ -103,6 +110,7 @@ class SingleOperation(WireModel):
     max_failure_count: int | None = None
     timestamp_created: EpochMillis
     timestamp_expires: EpochMillis
+    push_sent: PushSent = None
     warnings: list[str] | None = None
 
 

@@ -6,11 +6,15 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends
 
+from cloud_private_api.localizations.texts import PushTexts
 from cloud_private_api.parts import WithDatabase, running
 
 
 class Ports(WithDatabase, Protocol):
     """What use cases of this room take."""
+
+    @property
+    def push_texts(self) -> PushTexts: ...
 
 
 Running = Annotated[Ports, Depends(running)]

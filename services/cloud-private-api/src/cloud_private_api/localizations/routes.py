@@ -42,9 +42,7 @@ async def put_localization(
 ) -> Response:
     """Insert or replace a push text."""
     return answer(
-        await service.put(
-            ports.database, caller, placeholder, language, title=request.title, summary=request.summary
-        )
+        await service.put(ports, caller, placeholder, language, title=request.title, summary=request.summary)
     )
 
 
@@ -53,5 +51,5 @@ async def remove_localization(
     ports: Running, caller: CallerDep, placeholder: PlaceholderPath, language: LanguagePath
 ) -> Response:
     """Remove a push text."""
-    await service.remove(ports.database, caller, placeholder, language)
+    await service.remove(ports, caller, placeholder, language)
     return answer(StatusResponse())

@@ -9,6 +9,7 @@ from cloud_private_api.audit_log.service import AuditType, record
 from cloud_private_api.errors import NotFound
 from cloud_private_api.localizations import repository
 from cloud_private_api.localizations.models import Localization as Row
+from cloud_private_api.localizations.ports import Ports
 from cloud_private_api.parameters import is_storable
 from cloud_private_api.templates.rules import checked_language
 from powerauth_contracts.cloud.localizations import Localization, Localizations
@@ -35,27 +36,30 @@ async def detail(database: Database, placeholder: str, language: str) -> Localiz
 
 
 async def put(
-    database: Database, caller: Caller, placeholder: str, language: str, *, title: str, summary: str
+    ports: Ports, caller: Caller, placeholder: str, language: str, *, title: str, summary: str
 ) -> Localization:
     """Insert or replace a text."""
     wanted = checked_language(language)
     if not is_storable(placeholder):
         raise NotFound
-    async with database.transaction() as session:
+    async with ports.database.transaction() as session:
         row = await repository.put(session, placeholder, wanted, title, summary)
         _audit(session, caller, "Push text changed", placeholder, wanted)
-        return _shown(row)
+        shown = _shown(row)
+    ports.push_texts.forget(placeholder)
+    return shown
 
 
-async def remove(database: Database, caller: Caller, placeholder: str, language: str) -> None:
+async def remove(ports: Ports, caller: Caller, placeholder: str, language: str) -> None:
     """Remove a text.
 
     :raises NotFound: there is none
     """
     wanted = checked_language(language)
-    async with database.transaction() as session:
+    async with ports.database.transaction() as session:
         await session.delete(await _find(session, placeholder, wanted))
         _audit(session, caller, "Push text removed", placeholder, wanted)
+    ports.push_texts.forget(placeholder)
 
 
 async def _find(session: AsyncSession, placeholder: str, language: str) -> Row:

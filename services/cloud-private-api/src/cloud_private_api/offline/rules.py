@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cloud_private_api.operations.rules import allows_biometry
@@ -19,10 +18,6 @@ PROXIMITY_STEP_COUNT = 2
 
 _UI_FLAGS = "XFC"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# What is opened and never closed is one match, so that every character is passed over once.
-_PLACEHOLDER = re.compile(r"\$?\$\{(?P<name>[^{}:]*)(?::-(?P<default>[^}]*))?(?:(?P<closed>\})|\Z)")
-
-Parameters = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +61,3 @@ def _line(text: str) -> str:
 def _flags(operation: OperationDetailResponse) -> str:
     risk = operation.risk_flags or ""
     return ("B" if allows_biometry(operation) else "") + "".join(flag for flag in _UI_FLAGS if flag in risk)
-
-
-def fill_mobile_text(text: str, parameters: Parameters) -> str:
-    """A text for the app: unknown placeholders stay; ``${name:-default}`` and ``$${name}`` are known."""
-    if not parameters:
-        return text
-    return _fill(text, parameters, lambda placeholder: placeholder)
-
-
-def fill_push_text(text: str, parameters: Parameters) -> str:
-    """A push text: unknown placeholders vanish (§13.2)."""
-    return _fill(text, parameters, lambda _: "")
-
-
-def _fill(text: str, parameters: Parameters, unknown: Callable[[str], str]) -> str:
-    def replace(match: re.Match[str]) -> str:
-        placeholder = match.group()
-        if not match["closed"]:
-            return placeholder
-        if placeholder.startswith("$$"):
-            return placeholder[1:]
-        value = parameters.get(match["name"])
-        if value is not None:
-            return value
-        default = match["default"]
-        return unknown(placeholder) if default is None else default
-
-    # One pass: a value that looks like a placeholder is not filled again.
-    return _PLACEHOLDER.sub(replace, text)

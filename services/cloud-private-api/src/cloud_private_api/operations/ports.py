@@ -7,9 +7,10 @@ from typing import Annotated, Protocol
 from fastapi import Depends
 
 from cloud_private_api.parts import WithCore, WithTexts, running
+from cloud_private_api.pushes.ports import WithAnnouncements
 
 
-class Ports(WithCore, WithTexts, Protocol):
+class Ports(WithCore, WithTexts, WithAnnouncements, Protocol):
     """What use cases of this room take."""
 
 

@@ -11,6 +11,7 @@ from cloud_private_api.core_errors import Area, CoreCode, in_area
 from cloud_private_api.errors import InvalidRequest, OperationStateChangeRefused, UpstreamFailed, Violation
 from cloud_private_api.known import OperationTexts
 from cloud_private_api.localizations import repository as localizations
+from cloud_private_api.localizations.rules import fill_mobile_text, fill_push_text
 from cloud_private_api.offline import rules
 from cloud_private_api.offline.ports import Ports
 from cloud_private_api.operations import rules as operations
@@ -170,16 +171,16 @@ async def _texts(
     parameters = operation.parameters
     if mobile is not None:
         return (
-            rules.fill_mobile_text(mobile.title, parameters),
-            rules.fill_mobile_text(mobile.message, parameters),
+            fill_mobile_text(mobile.title, parameters),
+            fill_mobile_text(mobile.message, parameters),
         )
     if operation.template_name is not None:
         async with database.read() as session:
             push = await localizations.find_first(session, operation.template_name, languages)
         if push is not None:
             return (
-                rules.fill_push_text(push.title, parameters),
-                rules.fill_push_text(push.summary, parameters),
+                fill_push_text(push.title, parameters),
+                fill_push_text(push.summary, parameters),
             )
     return operation.operation_type, ""
 

@@ -26,6 +26,7 @@ async def create_operation(ports: Running, caller: CallerDep, request: CreateSin
         template=request.template,
         external_id=request.external_id,
         parameters=request.parameters,
+        language=request.language,
     )
     return answer(made)
 

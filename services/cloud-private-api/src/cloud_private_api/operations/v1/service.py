@@ -25,6 +25,7 @@ async def create(
     template: str,
     external_id: str | None,
     parameters: Mapping[str, str] | None,
+    language: str,
 ) -> SingleOperation:
     """Create an operation in all applications of the caller."""
     made = await service.create(
@@ -34,6 +35,7 @@ async def create(
         template=template,
         external_id=external_id,
         parameters=parameters,
+        language=language,
     )
     return _single(made)
 

@@ -48,6 +48,8 @@ async def create_operation(ports: Running, caller: CallerDep, request: CreateOpe
         registration_id=request.registration_id,
         additional_data=request.additional_data,
         with_proximity=request.proximity_check_enabled,
+        language=request.language,
+        silent=request.silent,
     )
     return answer(made)
 

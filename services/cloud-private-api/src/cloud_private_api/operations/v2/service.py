@@ -18,6 +18,7 @@ from cloud_private_api.errors import (
 from cloud_private_api.operations import rules
 from cloud_private_api.operations.ports import Ports
 from cloud_private_api.parameters import Page, is_core_id
+from cloud_private_api.parts import WithCore
 from cloud_private_api.registrations.rules import checked_expiry
 from cloud_private_api.registrations.v2.service import status_in_scope
 from powerauth_contracts.cloud.operations import Operation, Operations
@@ -45,8 +46,14 @@ async def create(
     registration_id: str | None = None,
     additional_data: Mapping[str, Any] | None = None,
     with_proximity: bool | None = None,
+    language: str,
+    silent: bool = False,
 ) -> Operation:
-    """Create an operation in the given applications, by default all of the caller's."""
+    """Create an operation in the given applications, by default all of the caller's, and announce it.
+
+    :param language: of the announcement
+    :param silent: it is not announced
+    """
     applications = given_or_all(caller, applications)
     expires = checked_expiry(expires, clock.now(), "timestampExpires")
     user_id = await _owner(ports, user_id, registration_id, applications)
@@ -65,6 +72,7 @@ async def create(
         proximity_check_enabled=with_proximity,
     )
     shown = rules.shown(made)
+    shown.push_sent = not silent and await ports.announcements.operation(made, language)
     shown.warnings = await _warnings(ports, made.operation_type)
     return shown
 
@@ -112,7 +120,7 @@ async def _owner(
     return registration.user_id
 
 
-async def find(ports: Ports, caller: Caller, operation_id: str) -> contract.OperationDetailResponse:
+async def find(ports: WithCore, caller: Caller, operation_id: str) -> contract.OperationDetailResponse:
     """An operation that the caller may see.
 
     :raises OperationNotFound: unknown, or of no application of the caller
@@ -196,7 +204,7 @@ async def claim(ports: Ports, caller: Caller, operation_id: str, user_id: str) -
 
 
 async def give(
-    ports: Ports, caller: Caller, operation_id: str, user_id: str
+    ports: WithCore, caller: Caller, operation_id: str, user_id: str
 ) -> contract.OperationDetailResponse:
     """Have the core bind an operation to a user."""
     return await ports.core.ask(

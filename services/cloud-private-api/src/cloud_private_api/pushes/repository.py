@@ -1,0 +1,48 @@
+"""Queries on ``pa_cloud_push_outbox``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud_private_api.pushes import rules
+from cloud_private_api.pushes.models import PushOutbox
+from cloud_private_api.pushes.rules import Announcement
+
+
+async def claim(session: AsyncSession, limit: int, now: datetime) -> list[Announcement]:
+    """Take what is due, the longest waiting first; others leave it alone until the lease is over."""
+    due = (
+        select(PushOutbox)
+        .where(PushOutbox.timestamp_due <= now)
+        .order_by(PushOutbox.timestamp_due)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = (await session.scalars(due)).all()
+    for row in rows:
+        row.timestamp_due = now + rules.LEASE
+    return [
+        rules.read(row.id, row.content, row.timestamp_created, row.timestamp_expires, row.attempts)
+        for row in rows
+    ]
+
+
+async def remove(session: AsyncSession, ids: Iterable[str]) -> None:
+    """Forget what is done with."""
+    await session.execute(delete(PushOutbox).where(PushOutbox.id.in_(ids)))
+
+
+async def postpone(session: AsyncSession, due: Mapping[str, datetime]) -> None:
+    """Count a failed attempt of each; it may be tried again from its moment on."""
+    for row_id, moment in due.items():
+        change = {"timestamp_due": moment, "attempts": PushOutbox.attempts + 1}
+        await session.execute(update(PushOutbox).where(PushOutbox.id == row_id).values(change))
+
+
+async def oldest(session: AsyncSession) -> datetime | None:
+    """When what has waited longest was announced."""
+    return await session.scalar(select(func.min(PushOutbox.timestamp_created)))

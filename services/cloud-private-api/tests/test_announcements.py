@@ -1,0 +1,281 @@
+"""New operations are announced by push: what, to whom, and that no outage loses or delays too much
+(spec/cloud-api.md §13.2, §13.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from cloud_client import Client, Service, Start, with_push
+from cloud_fake_core import FakeCore
+from cloud_fake_push import FakePush
+from sqlalchemy import select
+
+from cloud_private_api.pushes.models import PushOutbox
+from servicekit import clock
+from servicekit.testing import DIALECTS, PATIENCE_SECONDS
+
+PATH = "/v2/operations"
+LOGIN = {"userId": "user-1", "template": "login"}
+Later = Callable[[timedelta], None]
+
+
+@pytest.fixture(autouse=True)
+def _installation(core: FakeCore, push: FakePush) -> None:
+    core.template("login", operationType="log-in")
+    push.application("app-a")
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Time passes."""
+    begun, now = clock.now(), clock.now
+    passed = [timedelta()]
+    monkeypatch.setattr(clock, "now", lambda: now() + passed[0])
+    assert clock.now() >= begun
+
+    def pass_(time: timedelta) -> None:
+        passed[0] += time
+
+    return pass_
+
+
+async def waiting(service: Service) -> list[str]:
+    """The ids of what waits in the outbox."""
+    async with service.cloud.database.read() as session:
+        return list(await session.scalars(select(PushOutbox.id)))
+
+
+async def due(service: Service) -> datetime | None:
+    """When what waits is tried again."""
+    async with service.cloud.database.read() as session:
+        return (await session.scalars(select(PushOutbox.timestamp_due))).one_or_none()
+
+
+async def of_app_a(service: Service) -> Client:
+    return await service.user("bank", ["app-a"])
+
+
+async def announced(service: Service, **more: object) -> dict[str, Any]:
+    """An operation that was announced."""
+    made: dict[str, Any] = await (await of_app_a(service)).ok("POST", PATH, LOGIN | more)
+    assert made["pushSent"] is True
+    assert await service.cloud.outbox.run_due() == 1
+    return made
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_what_push_is_given(pushing: Service, push: FakePush) -> None:
+    admin = await pushing.user("admin", roles=["ROLE_ADMIN"])
+    text = {"title": "Platba ${amount}", "summary": "Schvalte ${amount}${none}."}
+    await admin.ok("PUT", "/admin/localizations/login/cs", text)
+    made = await announced(pushing, language="CS", parameters={"amount": "10.00"})
+    ((app_id, message),) = push.sent
+    assert app_id == "app-a"
+    assert message["userId"] == "user-1"
+    assert message["attributes"] == {"silent": False, "personal": True}
+    expires = message["body"].pop("validUntil")
+    assert datetime.fromisoformat(expires).timestamp() * 1000 == made["timestampExpires"]
+    assert message["body"] == {
+        "title": "Platba 10.00",
+        "body": "Schvalte 10.00.",
+        "sound": "default",
+        "category": "log-in",
+        "extras": {
+            "messageType": "mtoken.operationInit",
+            "operationId": made["operationId"],
+            "operationName": "log-in",
+        },
+    }
+    assert await waiting(pushing) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "title"),
+    [
+        ({}, "Approval request"),
+        ({"en": "Log in"}, "Log in"),
+        ({"en": "Log in", "de": "Anmelden"}, "Anmelden"),
+    ],
+)
+async def test_text_is_of_the_language_else_english_else_configured(
+    pushing: Service, push: FakePush, texts: dict[str, str], title: str
+) -> None:
+    admin = await pushing.user("admin", roles=["ROLE_ADMIN"])
+    for language, text in texts.items():
+        path = f"/admin/localizations/login/{language}"
+        await admin.ok("PUT", path, {"title": text, "summary": "summary"})
+    await announced(pushing, language="de")
+    assert push.sent[0][1]["body"]["title"] == title
+
+
+async def test_a_changed_text_is_used_at_once(pushing: Service, push: FakePush) -> None:
+    admin = await pushing.user("admin", roles=["ROLE_ADMIN"])
+    await announced(pushing)
+    await admin.ok("PUT", "/admin/localizations/login/en", {"title": "New", "summary": "summary"})
+    await pushing.client("bank").ok("POST", PATH, LOGIN)
+    await pushing.cloud.outbox.run_due()
+    assert push.sent[1][1]["body"]["title"] == "New"
+
+
+async def test_a_bound_operation_is_announced_to_its_registration(pushing: Service, push: FakePush) -> None:
+    registration = pushing.core.activation("app-a")
+    await announced(pushing, registrationId=registration, flag="F")
+    ((_, message),) = push.sent
+    assert message["activationId"] == registration
+    assert message["body"]["extras"]["activationId"] == registration
+
+
+async def test_a_flagged_operation_is_announced_to_registrations_that_have_the_flag(
+    pushing: Service, push: FakePush
+) -> None:
+    core = pushing.core
+    wanted = {core.activation("app-a", activationFlags=["F"]) for _ in range(2)}
+    core.activation("app-a")
+    core.activation("app-a", "user-1", "BLOCKED", activationFlags=["F"])
+    core.activation("app-a", "user-2", activationFlags=["F"])
+    await announced(pushing, flag="F")
+    assert {message["activationId"] for _, message in push.sent} == wanted
+
+
+async def test_operations_go_to_the_applications_that_push_can_send_to(
+    pushing: Service, push: FakePush
+) -> None:
+    push.application("app-b", "apns", "hms")
+    push.applications["app-c"] = {}
+    caller = await pushing.user("all", ["app-a", "app-b", "app-c", "app-d"])
+    await caller.ok("POST", PATH, LOGIN)
+    await pushing.cloud.outbox.run_due()
+    assert [app_id for app_id, _ in push.sent] == ["app-a", "app-b"]
+
+
+@pytest.mark.parametrize(
+    ("body", "application"),
+    [
+        ({"silent": True}, "app-a"),
+        ({"userId": None}, "app-a"),
+        ({}, "app-unknown-to-push"),
+    ],
+)
+async def test_what_is_not_announced_costs_no_row_and_is_told(
+    pushing: Service, body: dict[str, Any], application: str
+) -> None:
+    caller = await pushing.user("bank", [application])
+    made = await caller.ok("POST", PATH, LOGIN | body)
+    assert made["pushSent"] is False
+    assert await waiting(pushing) == []
+
+
+async def test_without_a_push_service_nothing_is_announced(bank: Client, push: FakePush) -> None:
+    made = await bank.ok("POST", PATH, LOGIN)
+    assert made["pushSent"] is False
+    assert push.calls == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_an_outage_of_push_delays_and_loses_nothing(
+    pushing: Service, push: FakePush, later: Later
+) -> None:
+    push.down = True
+    made = await announced(pushing)
+    assert await waiting(pushing) == [made["operationId"]]
+    assert await pushing.cloud.outbox.run_due() == 0, "it pauses"
+    later(timedelta(seconds=2))
+    assert await pushing.cloud.outbox.run_due() == 1
+    first = await due(pushing)
+    later(timedelta(minutes=1))
+    assert await pushing.cloud.outbox.run_due() == 1
+    second = await due(pushing)
+    assert first is not None
+    assert second is not None
+    push.down = False
+    later(timedelta(minutes=1))
+    assert await pushing.cloud.outbox.run_due() == 1
+    assert len(push.sent) == 1
+    assert await waiting(pushing) == []
+
+
+async def test_nothing_is_sent_after_the_end_of_an_operation(
+    pushing: Service, push: FakePush, later: Later
+) -> None:
+    push.down = True
+    await announced(pushing)
+    push.down = False
+    later(timedelta(seconds=301))
+    await pushing.cloud.outbox.run_due()
+    assert push.sent == []
+    assert await waiting(pushing) == []
+
+
+async def test_what_was_decided_meanwhile_is_not_announced(
+    pushing: Service, push: FakePush, later: Later
+) -> None:
+    push.down = True
+    made = await announced(pushing)
+    push.down = False
+    pushing.core.operations[made["operationId"]]["status"] = "CANCELED"
+    later(timedelta(seconds=30))
+    await pushing.cloud.outbox.run_due()
+    assert push.sent == []
+    assert await waiting(pushing) == []
+
+
+async def test_a_repeated_sending_is_one_message(pushing: Service, push: FakePush, later: Later) -> None:
+    push.application("app-b")
+    caller = await pushing.user("two", ["app-a", "app-b"])
+    await caller.ok("POST", PATH, LOGIN)
+    outbox, remove = pushing.cloud.outbox, pushing.cloud.outbox._remove
+
+    async def killed(_ids: object) -> None:
+        raise RuntimeError("killed before its row was removed")
+
+    outbox._remove = killed  # type: ignore[method-assign, assignment]
+    await outbox.run_due()
+    outbox._remove = remove  # type: ignore[method-assign]
+    later(timedelta(minutes=1))
+    assert await outbox.run_due() == 1
+    assert [app_id for app_id, _ in push.sent] == ["app-a", "app-b"]
+    assert push.paths().count("/push/message/send") == 4
+
+
+async def test_what_push_refuses_is_not_tried_again(pushing: Service, push: FakePush) -> None:
+    caller = await of_app_a(pushing)
+    await caller.ok("POST", PATH, LOGIN)
+    push.applications.clear()
+    await pushing.cloud.outbox.run_due()
+    assert await waiting(pushing) == []
+
+
+async def test_while_push_says_nothing_creations_go_on(pushing: Service, push: FakePush) -> None:
+    """Of an application that push may know a message waits."""
+    push.down = True
+    caller = await of_app_a(pushing)
+    for _ in range(2):
+        assert (await caller.ok("POST", PATH, LOGIN))["pushSent"] is True
+
+
+async def test_a_running_service_sends_at_once(start: Start, push: FakePush) -> None:
+    service = await start(**with_push())
+    caller = await of_app_a(service)
+    await caller.ok("POST", PATH, LOGIN)
+    await caller.ok("POST", "/operations", {"userId": "user-1", "template": "login"})
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(push.sent) < 2 or await waiting(service):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+async def test_a_running_service_catches_up_after_an_outage(start: Start, push: FakePush) -> None:
+    service = await start(**with_push())
+    caller = await of_app_a(service)
+    push.down = True
+    made = {(await caller.ok("POST", PATH, LOGIN))["operationId"] for _ in range(5)}
+    push.down = False
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await waiting(service):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+    assert {message["body"]["extras"]["operationId"] for _, message in push.sent} == made
+    assert len(push.sent) == 5
