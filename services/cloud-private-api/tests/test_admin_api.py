@@ -266,6 +266,7 @@ TEMPLATE = {
     "expiration": 300,
     "riskFlags": "XF",
     "proximityCheckEnabled": True,
+    "numberMatching": {"digits": 2, "choices": 3},
 }
 
 
@@ -296,6 +297,8 @@ async def test_templates(admin: Client) -> None:
         ({"expiration": -1}, "expiration"),
         ({"expiration": 1.5}, "expiration"),
         ({"riskFlags": "Y"}, "riskFlags"),
+        ({"numberMatching": {"digits": 1}}, "numberMatching.digits"),
+        ({"numberMatching": {"choices": 2}}, "numberMatching.choices"),
     ],
 )
 async def test_template_refuses_what_it_cannot_use(

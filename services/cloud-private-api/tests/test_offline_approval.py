@@ -334,6 +334,19 @@ async def test_proximity_check_uses_derived_nonce_and_seed(start: Start, core: F
     assert core.last("operation/approve")["additionalData"]["proximity_otp"] == "87654321"
 
 
+async def test_number_stands_for_the_otp(bank: Client, registration: str) -> None:
+    operation_id = bank.core.operation("app-a", numberMatching="42")
+    assert (await bank.ok("GET", f"/v2/operations/{operation_id}"))["numberMatching"] == "42"
+    await bank.ok("GET", _qr(operation_id), registrationId=registration)
+    data = bank.core.last("signature/offline/personalized/create")["data"]
+    assert data.split("\n")[0::5] == [operation_id, "42"]
+    body = {"otp": GOOD_OFFLINE_CODE, "nonce": NONCE, "registrationId": registration}
+    assert (await bank.ok("POST", _otp(operation_id), body))["otpValid"] is True
+    signed = base64.b64decode(bank.core.last("signature/offline/verify")["data"].rpartition("&")[2])
+    assert signed.decode().split("&")[0::2] == [operation_id, "42"]
+    assert bank.core.last("operation/approve")["numberMatching"] == "42"
+
+
 async def test_proximity_check_needs_its_key(bank: Client, registration: str) -> None:
     operation_id = bank.core.operation("app-a", proximityOtp="87654321")
     await bank.refused("GET", _qr(operation_id), registrationId=registration, code="ERROR_REQUEST")

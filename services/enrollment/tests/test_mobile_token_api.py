@@ -310,6 +310,15 @@ async def test_one_time_password_is_never_shown(client: PublicClient, phone: Pho
     assert b"94287082" not in answer.body
 
 
+@pytest.mark.parametrize("shown", [{"digits": 2}, {"digits": 2, "choices": ["07", "42", "88"]}])
+async def test_the_app_is_told_what_number_to_ask_for(
+    client: PublicClient, phone: Phone, shown: dict[str, Any]
+) -> None:
+    client.core.script["token/operation/list"] = operations(PENDING | {"numberMatching": shown})
+    (operation,) = (await client.post(LIST, b"{}", phone.token())).json["responseObject"]
+    assert operation == EXPECTED | {"ui": {"numberMatching": shown}}
+
+
 class TestHistory:
     async def test_success(self, client: PublicClient, phone: Phone) -> None:
         client.core.script["signed/operation/history"] = operations(PENDING | {"status": "REJECTED"})

@@ -29,6 +29,7 @@ NEVER_SENT = {
     "pa_application_version.application_secret",
     "pa_integration.client_secret",
     "pa_master_keypair.master_key_private_base64",
+    "pa_operation.number_secret",
     "pa_recovery_config.postcard_private_key_base64",
     "pa_recovery_puk.puk",
     "pa_temporary_key.private_key_base64",

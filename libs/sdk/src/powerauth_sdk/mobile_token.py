@@ -42,6 +42,12 @@ class Operation:
         """Localised message."""
         return str(self.content["formData"]["message"])
 
+    @property
+    def number_matching(self) -> dict[str, Any] | None:
+        """``digits`` of the number that the bank shows, and ``choices`` if the user chooses among some."""
+        found: dict[str, Any] | None = self.content.get("ui", {}).get("numberMatching")
+        return found
+
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Operation:
         """Read one element of an answer."""
@@ -88,13 +94,17 @@ class MobileToken:
         *,
         signature_type: SignatureType = POSSESSION_KNOWLEDGE,
         proximity_check: dict[str, str] | None = None,
+        number: str | None = None,
     ) -> None:
         """Approve an operation: sign its id and data.
 
         :param proximity_check: ``otp``, ``type`` and times, if the bank showed an OTP
+        :param number: that the bank showed and the user typed or chose, if the operation asks for one
         :raises ServerRefused: wrong PIN, or the operation cannot be approved (any more)
         """
-        body = request_object(id=operation.id, data=operation.data, proximityCheck=proximity_check)
+        body = request_object(
+            id=operation.id, data=operation.data, proximityCheck=proximity_check, numberMatching=number
+        )
         answer = await self._device.signed_call(
             f"{_BASE}/authorize",
             uri_id="/operation/authorize",

@@ -24,6 +24,7 @@ from powerauth_core.kernel import records
 from powerauth_core.kernel.base import Base
 from powerauth_core.kernel.errors import CoreError, MasterDbKeyMissing
 from powerauth_core.kernel.records import RecordCipher
+from powerauth_core.operations.models import Operation
 from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig, RecoveryPuk
 from powerauth_core.statements.models import StatementKey
 from powerauth_core.temporary_keys.models import TemporaryKey
@@ -94,6 +95,13 @@ SECRET_COLUMNS = (
         Token.token_secret_encryption,
         False,
         lambda row, _context: records.token_secret_parts(row.token_id, row.activation_id),
+    ),
+    SecretColumn(
+        Operation.id,
+        Operation.number_secret,
+        Operation.number_secret_encryption,
+        True,
+        lambda row, _context: records.operation_number_parts(row.id),
     ),
     SecretColumn(
         Integration.id,

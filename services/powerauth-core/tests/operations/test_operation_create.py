@@ -68,6 +68,7 @@ async def test_a_new_operation_is_shown_whole(bank: Bank, new_application: NewAp
         "riskFlags": "XF",
         "proximityOtp": None,
         "activationId": None,
+        "numberMatching": None,
     }
     assert {name: created[name] for name in expected} == expected
     stored = await bank.stored(created)

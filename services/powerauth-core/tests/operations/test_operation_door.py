@@ -63,7 +63,7 @@ class Door:
             "signature_type": SignatureType.POSSESSION_KNOWLEDGE,
             "additional_data": {"authFactor": "possession_knowledge"},
         }
-        plan = partial(door.approve, self.core.settings)
+        plan = partial(door.approve, self.core.settings, self.core.cipher)
         outcome: DoorOutcome = await self._act(plan, operation, actor=actor, **(arguments | changed))
         return outcome
 
@@ -113,8 +113,9 @@ async def test_a_device_sees_an_operation_without_its_code(bank: Bank, device: D
     written = to_json(OperationDetailAnswer(operation=shown))
     wire = json.loads(written)["operation"]
     assert sorted(wire) == [
-        *("activationFlag", "data", "id", "operationType", "parameters", "proximityCheck", "riskFlags"),
-        *("signatureType", "status", "statusReason", "timestampCreated", "timestampExpires"),
+        *("activationFlag", "data", "id", "numberMatching", "operationType", "parameters"),
+        *("proximityCheck", "riskFlags", "signatureType", "status", "statusReason"),
+        *("timestampCreated", "timestampExpires"),
     ]
     assert wire["proximityCheck"] is True
     assert wire["signatureType"] == ["possession_knowledge", "possession_biometry"]

@@ -86,7 +86,9 @@ async def test_foreign_operation_looks_like_an_unknown_one_to_a_device(
             with pytest.raises(OperationNotFound):
                 await door.claim(bank.core, session, actor=actor, operation_id=created["id"])
             operation = await bank.core.operation_records.lock(session, created["id"])
-            approve: Callable[..., Plan] = partial(door.approve, bank.core.settings, **APPROVAL)
+            approve: Callable[..., Plan] = partial(
+                door.approve, bank.core.settings, bank.core.cipher, **APPROVAL
+            )
             for plan in (approve, door.reject):
                 with pytest.raises(OperationNotFound):
                     plan(operation, actor=actor, additional_data={})

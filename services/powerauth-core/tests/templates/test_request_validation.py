@@ -176,6 +176,7 @@ def test_pages_start_at_0_and_hold_something(number: int, size: int, wrong: str)
         ("expiration", None),
         ("riskFlags", "X" * 256),
         ("proximityCheckEnabled", "yes"),
+        ("numberMatching", "yes"),
     ],
 )
 def test_limits_of_a_template(field: str, value: Any) -> None:

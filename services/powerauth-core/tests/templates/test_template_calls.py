@@ -32,6 +32,7 @@ TEMPLATE = {
     "expiration": 300,
     "riskFlags": "X",
     "proximityCheckEnabled": True,
+    "numberMatching": {"digits": 3, "choices": 3},
 }
 TEXT = {
     "placeholder": "login",
@@ -49,7 +50,7 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
     assert created == TEMPLATE | {"id": created["id"]}
     assert list(created) == [
         *("id", "templateName", "operationType", "dataTemplate", "signatureType"),
-        *("maxFailureCount", "expiration", "riskFlags", "proximityCheckEnabled"),
+        *("maxFailureCount", "expiration", "riskFlags", "proximityCheckEnabled", "numberMatching"),
     ]
     assert await api.ok("operation/template/detail", id=created["id"]) == created
     changed = {
@@ -61,7 +62,8 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
         "expiration": 60,
     }
     updated = await api.ok("operation/template/update", **changed, templateName="renamed")
-    expected = changed | {"templateName": "payment", "riskFlags": None, "proximityCheckEnabled": False}
+    unset = {"riskFlags": None, "proximityCheckEnabled": False, "numberMatching": None}
+    expected = changed | {"templateName": "payment"} | unset
     assert updated == expected
     assert await api.ok("operation/template/detail", id=created["id"]) == expected
     status, body = await api.post("operation/template/remove", id=created["id"])
@@ -95,6 +97,7 @@ async def test_a_template_name_is_taken_once(api: Api, core: Core) -> None:
         max_failure_count=1,
         expiration=60,
         risk_flags=None,
+        number_matching=None,
         with_proximity=False,
     )
     made = await asyncio.gather(

@@ -330,6 +330,9 @@ def operation_approve(
     factors: Factors = "possession_knowledge",
     pin: OptionalPin = None,
     otp: Annotated[str | None, typer.Option(help="Proximity OTP that the bank shows.")] = None,
+    number: Annotated[
+        str | None, typer.Option(help="Number that the bank shows, where the operation asks for one.")
+    ] = None,
     state: State = STATE,
 ) -> None:
     """Approve an operation."""
@@ -341,6 +344,7 @@ def operation_approve(
             pin,
             signature_type=_type(factors),
             proximity_check={"otp": otp, "type": "QR_CODE"} if otp else None,
+            number=number,
         )
         return {"status": "OK"}
 

@@ -73,6 +73,10 @@ class Operation(WireModel):
     timestamp_expires: EpochMillis
     timestamp_finalized: EpochMillis | None = None
     proximity_otp: str | None = None
+    number_matching: str | None = Field(
+        default=None,
+        description="The number that the bank shows and the user finds on the phone; while it is pending",
+    )
     data: str
     signature_type: list[str]
     flag: str | None = None
@@ -111,6 +115,7 @@ class SingleOperation(WireModel):
     timestamp_created: EpochMillis
     timestamp_expires: EpochMillis
     push_sent: PushSent = None
+    number_matching: str | None = None
     warnings: list[str] | None = None
 
 

@@ -12,6 +12,7 @@ from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.cloud.verification import SignatureTypeName
 from powerauth_contracts.enums import AttributeType
 from powerauth_contracts.fields import NEEDED_SLOTS, check_slots
+from powerauth_contracts.rest.templates import NumberMatching
 from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel, checked_json
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
@@ -33,6 +34,7 @@ class UpdateTemplate(RequestModel):
     expiration: int = Field(gt=0)
     risk_flags: str | None = Field(default=None, pattern=r"^[XCF]*$", max_length=255)
     proximity_check_enabled: bool = False
+    number_matching: NumberMatching | None = None
 
 
 class Template(UpdateTemplate):
@@ -52,6 +54,7 @@ class ShownTemplate(WireModel):
     expiration: int
     risk_flags: str | None = None
     proximity_check_enabled: bool
+    number_matching: NumberMatching | None = None
 
 
 class Templates(WireModel):

@@ -234,6 +234,16 @@ class VerifyRequest(SignedRequest):
     allowed_signature_types: list[ExactText]
 
 
+@dataclass(slots=True)
+class ShownNumberMatching:
+    """What a phone asks its user for: a number of so many digits, or one of these."""
+
+    __pydantic_config__ = ConfigDict(strict=True)
+
+    digits: int
+    choices: list[str] | None = None
+
+
 # Not a model: lists of them are what phones ask for all day, and a model costs three times as much.
 @dataclass(slots=True)
 class DoorOperation:
@@ -256,6 +266,7 @@ class DoorOperation:
     signature_type: Sequence[str] = ()
     proximity_check: bool = False
     activation_flag: str | None = None
+    number_matching: ShownNumberMatching | None = None
 
 
 Authenticated = Annotated[bool, BeforeValidator(lambda value: value is True, json_schema_input_type=bool)]

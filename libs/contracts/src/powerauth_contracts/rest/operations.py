@@ -94,6 +94,7 @@ class OperationApproveRequest(RequestModel):
     application_id: RequiredText
     data: Annotated[str, Field(min_length=1)]
     signature_type: SignatureType
+    number_matching: Annotated[str, Field(max_length=32)] | None = None
     additional_data: AdditionalData = None
     application_ids: Scope = None
 
@@ -149,6 +150,9 @@ class OperationDetailResponse(WireModel):
     risk_flags: str | None
     proximity_otp: str | None
     activation_id: str | None
+    number_matching: str | None = Field(
+        default=None, description="The number that the user is to find on the phone; create and detail only"
+    )
 
 
 class OperationUserActionResponse(WireModel):

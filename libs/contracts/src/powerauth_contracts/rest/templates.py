@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import NoneType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -23,6 +23,16 @@ def _without_duplicates(types: list[SignatureType]) -> list[SignatureType]:
 _SignatureTypes = Annotated[list[SignatureType], Field(min_length=1), AfterValidator(_without_duplicates)]
 
 
+class NumberMatching(RequestModel):
+    """``numberMatching``: the user has to find on the phone the number that the bank shows.
+
+    ``choices``: among how many numbers the user chooses; 0: the user types it.
+    """
+
+    digits: Annotated[int, Field(ge=2, le=6)] = 2
+    choices: Literal[0, 3] = 0
+
+
 class OperationTemplateSettings(RequestModel):
     """What create and update have in common; ``expiration`` in seconds."""
 
@@ -33,6 +43,7 @@ class OperationTemplateSettings(RequestModel):
     max_failure_count: PositiveLong
     risk_flags: Annotated[str, Field(max_length=255)] | None = None
     proximity_check_enabled: Switch = False
+    number_matching: NumberMatching | None = None
 
 
 class OperationTemplateCreateRequest(OperationTemplateSettings):
@@ -71,6 +82,7 @@ class OperationTemplateDetailResponse(WireModel):
     expiration: int
     risk_flags: str | None
     proximity_check_enabled: bool
+    number_matching: NumberMatching | None = None
 
 
 Language = Annotated[str, Field(pattern="^[a-z]{2,8}$")]

@@ -49,8 +49,20 @@ def derive(key: bytes, operation_id: str, registration_id: str) -> OfflineSecret
 
 
 def payload_data(operation: OperationDetailResponse, title: str, message: str) -> str:
-    """The five lines that the device shows and signs (§14.1)."""
-    return "\n".join((operation.id, _line(title), _line(message), operation.data, _flags(operation)))
+    """The five lines that the device shows and signs (§14.1), and the number that stands for an OTP."""
+    lines = (operation.id, _line(title), _line(message), operation.data, _flags(operation))
+    return "\n".join((*lines, *_number(operation)))
+
+
+def signed_data(operation: OperationDetailResponse) -> str:
+    """What the device signs of the operation, but for the proximity OTP (§14.2)."""
+    return "&".join((operation.id, operation.data, *_number(operation)))
+
+
+def _number(operation: OperationDetailResponse) -> tuple[str, ...]:
+    """Its one line holds an OTP where there is one: that proves more than the number does (§14.4)."""
+    number = operation.number_matching
+    return () if number is None or operation.proximity_otp is not None else (number,)
 
 
 def _line(text: str) -> str:

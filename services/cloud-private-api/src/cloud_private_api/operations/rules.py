@@ -46,11 +46,12 @@ def shown(operation: OperationDetailResponse) -> Operation:
 
 
 def detail(operation: OperationDetailResponse) -> Operation:
-    """The detail: with additional data, and the proximity OTP while it can be used."""
+    """The detail: with additional data, and proximity OTP and number while they can be used."""
     item = shown(operation)
     item.additional_data = operation.additional_data or {}
     if operation.status == PENDING:
         item.proximity_otp = operation.proximity_otp
+        item.number_matching = operation.number_matching
     return item
 
 

@@ -110,4 +110,5 @@ def _content(request: UpdateTemplate) -> TemplateContent:
         expiration=request.expiration,
         risk_flags=request.risk_flags,
         proximity_check_enabled=request.proximity_check_enabled,
+        number_matching=None if request.number_matching is None else request.number_matching.model_dump(),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class TemplateContent:
     expiration: int
     risk_flags: str | None
     proximity_check_enabled: bool
+    number_matching: Mapping[str, int] | None
 
 
 def checked_language(language: str) -> str:
@@ -50,6 +51,7 @@ def shown_template(template: OperationTemplateDetailResponse) -> ShownTemplate:
         expiration=template.expiration,
         risk_flags=template.risk_flags,
         proximity_check_enabled=template.proximity_check_enabled,
+        number_matching=template.number_matching,
     )
 
 

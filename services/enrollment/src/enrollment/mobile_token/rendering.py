@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enrollment.mobile_token.rules import allowed_signature_type
 from enrollment.texts.form_data import render_form_data
 from enrollment.texts.formatters import FormattedOperation, OperationTextFormatter, apply_formatters
+from enrollment.texts.placeholders import Parameters
 from enrollment.texts.rows import TextRow
 from enrollment.texts.screens import render_ui
 from enrollment.wire import JsonObject, wire_date
@@ -27,7 +28,7 @@ def render_operation(
             operation.id, operation.operation_type, operation.data, parameters, language
         )
         form_data = apply_formatters(formatters, facts, form_data)
-    ui = render_ui(row.ui, parameters, operation.risk_flags, proximity_check=operation.proximity_check)
+    ui = _ui(operation, row)
     reason = operation.status_reason
     return {
         "id": operation.id,
@@ -41,3 +42,15 @@ def render_operation(
         "allowedSignatureType": allowed_signature_type(operation.signature_type),
         "formData": form_data,
     }
+
+
+def _ui(operation: DoorOperation, row: TextRow) -> JsonObject | None:
+    """How it is shown, and the number that the app asks for (spec/enrollment-api.md §11.5, §10.12)."""
+    ui = render_ui(
+        row.ui, operation.parameters, operation.risk_flags, proximity_check=operation.proximity_check
+    )
+    number = operation.number_matching
+    if number is None:
+        return ui
+    choices = {} if number.choices is None else {"choices": number.choices}
+    return (ui or {}) | {"numberMatching": {"digits": number.digits, **choices}}

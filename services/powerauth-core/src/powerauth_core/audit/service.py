@@ -144,6 +144,8 @@ def _operation_params(change: OperationChanged) -> dict[str, Any]:
         params["proximityCheckResult"] = change.proximity
     if change.activation_id_matches is not None:
         params["activationIdMatches"] = change.activation_id_matches
+    if change.number_matches is not None:
+        params["numberMatches"] = change.number_matches
     return params
 
 

@@ -23,6 +23,7 @@ from powerauth_contracts.wire import ExactLongText, ExactText, ObjectRequest, Re
 from powerauth_core.dmz import signed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.views import operation_view
+from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.operations import door
 from powerauth_core.operations.door import DoorOutcome
 from powerauth_core.operations.stored import StoredOperation
@@ -51,6 +52,7 @@ class ApprovalBody(RequestModel):
     id: ExactText = Field(min_length=1, max_length=37)
     data: ExactLongText
     proximity_check: ProximityCheck | None = None
+    number_matching: ExactText | None = Field(default=None, max_length=32, repr=False)
     mobile_token_data: dict[str, Any] | None = None
 
 
@@ -78,11 +80,18 @@ class Connection:
 class ApproveOperation(PlannedAction):
     """Approves the operation that the signed body names, or counts the failure on it (D14)."""
 
-    def __init__(self, settings: CoreSettings, body: ApprovalBody | None, connection: Connection) -> None:
+    def __init__(
+        self,
+        settings: CoreSettings,
+        cipher: RecordCipher,
+        body: ApprovalBody | None,
+        connection: Connection,
+    ) -> None:
         """
         :param body: None if the signed bytes are not a request
         """
         self.settings = settings
+        self.cipher = cipher
         self.body = body
         self.connection = connection
         self.lock_key = NO_LOCK if body is None else body.id
@@ -99,10 +108,12 @@ class ApproveOperation(PlannedAction):
             return door.fail_approval(record, actor=actor, additional_data=self.connection.members())
         return door.approve(
             self.settings,
+            self.cipher,
             record,
             actor=actor,
             data=body.data,
             signature_type=SignatureType.of(decision.signature_type),
+            number=body.number_matching,
             additional_data=self._additional_data(body, activation, decision),
         )
 
@@ -168,7 +179,7 @@ async def approve(ports: Ports, request: SignedOperationRequest) -> OperationAct
     :raises OperationNotApprovable: nobody has claimed it and the setting `require_claim` is on
     """
     body = signed.read_body(request)
-    action = ApproveOperation(ports.settings, _approval(body), _connection(request))
+    action = ApproveOperation(ports.settings, ports.cipher, _approval(body), _connection(request))
     header = request.header.header()
     verified = await signed.check(ports.verifier, header, body, OPERATION_APPROVE.purpose, action)
     if verified is None or not verified.valid:

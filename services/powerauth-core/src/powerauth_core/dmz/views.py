@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from powerauth_contracts import moments
-from powerauth_contracts.dmz.models import DoorOperation
+from powerauth_contracts.dmz.models import DoorOperation, ShownNumberMatching
 from powerauth_core.operations.rules import status_at
 from powerauth_core.operations.stored import SHOWN_COLUMNS, ShownOperation, StoredOperation
 from powerauth_core.templates.rules import signature_types
@@ -22,6 +22,7 @@ def operation_view(operation: StoredOperation) -> DoorOperation:
 
 def shown_view(shown: ShownOperation, now: datetime) -> DoorOperation:
     """The same of what was read for a device alone, as it is at this moment."""
+    number = shown.number_matching
     return DoorOperation(
         id=shown.id,
         operation_type=shown.operation_type,
@@ -35,6 +36,7 @@ def shown_view(shown: ShownOperation, now: datetime) -> DoorOperation:
         timestamp_expires=moments.to_ms(shown.timestamp_expires),
         proximity_check=shown.has_proximity_check,
         activation_flag=shown.activation_flag,
+        number_matching=None if number is None else ShownNumberMatching(**number),
     )
 
 

@@ -99,6 +99,7 @@ class OperationChanged:
     :ivar signature_types: upper case
     :ivar proximity: outcome of the proximity check of an approval
     :ivar activation_id_matches: whether the approving activation is the bound one
+    :ivar number_matches: whether an approval brought the number that was asked for
     """
 
     step: OperationStep
@@ -123,6 +124,7 @@ class OperationChanged:
     finalized: datetime | None
     proximity: str | None = None
     activation_id_matches: bool | None = None
+    number_matches: bool | None = None
 
 
 ActivationListener = Callable[[AsyncSession, ActivationChanged], Awaitable[None]]

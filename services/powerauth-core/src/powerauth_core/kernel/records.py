@@ -105,6 +105,11 @@ def token_secret_parts(token_id: str, activation_id: str) -> tuple[str, ...]:
     return "token", token_id, activation_id
 
 
+def operation_number_parts(operation_id: str) -> tuple[str, ...]:
+    """Derivation parts of the number that an operation is approved with (D13)."""
+    return "operation-number", operation_id
+
+
 def integration_secret_parts(integration_id: str) -> tuple[str, ...]:
     """Derivation parts of an integration's client secret (D13)."""
     return "integration", integration_id

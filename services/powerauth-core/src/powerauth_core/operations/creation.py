@@ -15,7 +15,8 @@ from powerauth_core.kernel.errors import (
     InvalidRequest,
     TemplateNotFound,
 )
-from powerauth_core.operations import proximity
+from powerauth_core.kernel.records import RecordCipher
+from powerauth_core.operations import number_matching, proximity
 from powerauth_core.operations.creator import Creation, new_id
 from powerauth_core.operations.ports import CreationPorts, Ports, ReadingPorts
 from powerauth_core.operations.stored import OperationRow, StoredOperation
@@ -69,7 +70,8 @@ async def create(ports: CreationPorts, wanted: NewOperation, scope: Sequence[str
     rids = await rids_of(ports, wanted.applications, scope)
     if ports.settings.require_operation_parameters:
         _check_completeness(template.data_template, wanted.parameters)
-    operation = StoredOperation(_new(wanted, template, user_id, now), tuple(sorted(wanted.applications)))
+    row = _new(ports.cipher, wanted, template, user_id, now)
+    operation = StoredOperation(row, tuple(sorted(wanted.applications)))
     return await ports.operation_creator.store(Creation(operation, rids))
 
 
@@ -126,12 +128,16 @@ def _check_completeness(template: str, parameters: Mapping[str, str | None]) -> 
         )
 
 
-def _new(wanted: NewOperation, template: Template, user_id: str | None, now: datetime) -> OperationRow:
+def _new(
+    cipher: RecordCipher, wanted: NewOperation, template: Template, user_id: str | None, now: datetime
+) -> OperationRow:
     with_proximity = wanted.with_proximity
     if with_proximity is None:
         with_proximity = template.with_proximity
+    operation_id = new_id()
+    numbered = number_matching.make(cipher, template.number_matching, operation_id)
     return OperationRow(
-        id=new_id(),
+        id=operation_id,
         user_id=user_id,
         external_id=wanted.external_id,
         activation_flag=wanted.activation_flag,
@@ -151,6 +157,9 @@ def _new(wanted: NewOperation, template: Template, user_id: str | None, now: dat
         totp_seed=proximity.new_seed() if with_proximity else None,
         activation_id=wanted.activation_id,
         status_reason=None,
+        number_matching=numbered.shown,
+        number_secret=numbered.secret,
+        number_secret_encryption=numbered.encryption,
     )
 
 

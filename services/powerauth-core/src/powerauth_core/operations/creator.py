@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from powerauth_core.kernel.errors import TokenNotGenerated
-from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithSettings
-from powerauth_core.operations import repository, transitions
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithListeners, WithSettings
+from powerauth_core.operations import number_matching, repository, transitions
 from powerauth_core.operations.statements import put_new
 from powerauth_core.operations.stored import StoredOperation
 from servicekit.additions import Additions
@@ -39,13 +39,8 @@ class Creation:
         """The id of the operation."""
         return self.operation.id
 
-    def under_another_id(self) -> Creation:
-        """The same, with a fresh id."""
-        row = replace(self.operation.row, id=new_id())
-        return replace(self, operation=replace(self.operation, row=row))
 
-
-class Parts(WithDatabase, WithSettings, WithListeners, Protocol):
+class Parts(WithDatabase, WithCipher, WithSettings, WithListeners, Protocol):
     """What storing operations uses of a running core."""
 
 
@@ -54,6 +49,7 @@ class OperationCreator:
 
     def __init__(self, parts: Parts) -> None:
         self._database = parts.database
+        self._cipher = parts.cipher
         self._listeners = parts.listeners
         settings = parts.settings
         self._iterations = settings.generate_operation_id_iterations
@@ -105,9 +101,13 @@ class OperationCreator:
             for _ in range(self._iterations):
                 if await repository.add(session, creation.operation.row, creation.application_rids):
                     break
-                creation = creation.under_another_id()
+                creation = self._under_another_id(creation)
             else:
                 raise TokenNotGenerated()
             created = transitions.created(creation.operation)
             await self._listeners.operation_changed(session, created.change)
         return creation.operation
+
+    def _under_another_id(self, creation: Creation) -> Creation:
+        row = number_matching.under(self._cipher, creation.operation.row, new_id())
+        return replace(creation, operation=replace(creation.operation, row=row))

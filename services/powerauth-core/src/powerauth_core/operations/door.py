@@ -20,7 +20,8 @@ from powerauth_contracts.fields import MAX_NESTING, is_nested_deeper_than
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
 from powerauth_core.kernel.paging import Page
-from powerauth_core.operations import proximity, reads, repository, rules, transitions
+from powerauth_core.kernel.records import RecordCipher
+from powerauth_core.operations import number_matching, proximity, reads, repository, rules, transitions
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.rules import Actor, ApprovalAttempt
 from powerauth_core.operations.stored import ActivationFilter, ShownOperation, StoredOperation
@@ -52,17 +53,21 @@ class DoorOutcome:
 
 def approve(
     settings: CoreSettings,
+    cipher: RecordCipher,
     operation: StoredOperation | None,
     *,
     actor: Actor,
     data: str,
     signature_type: SignatureType,
+    number: str | None = None,
     additional_data: Mapping[str, Any],
 ) -> Plan:
-    """Approve an operation with a valid signature; wrong data, factor or proximity code count as a failure.
+    """Approve an operation with a valid signature; wrong data, factor, proximity code or number count as a
+    failure.
 
     :param operation: with the signed id; None if there is none
     :param data: the operation data that the device signed
+    :param number: that the user typed or chose
     :param additional_data: stored with the operation; ``proximity_otp`` in it is checked
     :return: answers a `DoorOutcome`
     :raises InvalidRequest: the additional data is nested too deep
@@ -85,6 +90,7 @@ def approve(
         data=data,
         signature_type=signature_type,
         proximity=proximity.check(settings, operation.row.totp_seed, additional_data),
+        number_matches=number_matching.matches(cipher, operation.row, number),
     )
     return _acted(transitions.approval_attempted(operation, attempt, additional_data, clock.now()))
 

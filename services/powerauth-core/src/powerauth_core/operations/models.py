@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core.activations.models import Activation
-from powerauth_core.kernel.base import Base, EnumCode, JsonText, PlainTimestamp
+from powerauth_core.kernel.base import Base, EnumCode, JsonString, JsonText, PlainTimestamp
 
 
 class Operation(Base):
@@ -48,6 +48,9 @@ class Operation(Base):
         String(37), ForeignKey(Activation.activation_id, name="pa_operation_activation_id_fk")
     )
     status_reason: Mapped[str | None] = mapped_column(String(32))
+    number_matching: Mapped[dict[str, Any] | None] = mapped_column(JsonString(255))
+    number_secret: Mapped[str | None] = mapped_column(String(255))
+    number_secret_encryption: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 
 class OperationApplication(Base):

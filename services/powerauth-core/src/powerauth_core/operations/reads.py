@@ -137,6 +137,7 @@ _STATUS = {each.code: each for each in OperationStatus}
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "parameters": _parameters,
     "additional_data": _json,
+    "number_matching": _json,
     "status": _STATUS.__getitem__,
     "timestamp_created": moment,
     "timestamp_expires": moment,

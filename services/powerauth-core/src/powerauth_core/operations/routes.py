@@ -8,7 +8,7 @@ from powerauth_core.kernel.paging import wanted_page
 from powerauth_core.operations import creation, service
 from powerauth_core.operations.ports import CreationPorts, Ports, ReadingPorts
 from powerauth_core.operations.stored import StoredOperation
-from powerauth_core.operations.views import detail_view, shown_code
+from powerauth_core.operations.views import detail_view, shown_code, shown_number
 from servicekit import clock
 
 router = CallRouter("Operations")
@@ -31,7 +31,9 @@ async def create(
         activation_id=asked.activation_id,
     )
     operation = await creation.create(ports, wanted, asked.application_ids)
-    return detail_view(operation, proximity_otp=shown_code(ports, operation))
+    return detail_view(
+        operation, proximity_otp=shown_code(ports, operation), number=shown_number(ports, operation)
+    )
 
 
 @router.answers(contract.DETAIL)
@@ -39,7 +41,12 @@ async def detail(ports: Ports, asked: contract.OperationDetailRequest) -> contra
     operation = await service.detail(
         ports.database, operation_id=asked.operation_id, user_id=asked.user_id, scope=asked.application_ids
     )
-    return detail_view(operation, proximity_otp=shown_code(ports, operation), device=True)
+    return detail_view(
+        operation,
+        proximity_otp=shown_code(ports, operation),
+        number=shown_number(ports, operation),
+        device=True,
+    )
 
 
 @router.answers(contract.CLAIM)
@@ -95,6 +102,7 @@ async def approve(
         application_id=asked.application_id,
         data=asked.data,
         signature_type=asked.signature_type,
+        number=asked.number_matching,
         additional_data=asked.additional_data,
         scope=asked.application_ids,
     )

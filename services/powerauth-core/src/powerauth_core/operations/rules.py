@@ -38,7 +38,10 @@ class OperationFacts:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalAttempt:
-    """What an approval brings, compared with the operation."""
+    """What an approval brings, compared with the operation.
+
+    :ivar number_matches: None if the operation asks for no number
+    """
 
     user_id: str
     application_id: str
@@ -46,6 +49,7 @@ class ApprovalAttempt:
     data: str
     signature_type: SignatureType
     proximity: ProximityResult
+    number_matches: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ def approval_succeeds(facts: OperationFacts, attempt: ApprovalAttempt) -> bool:
         and attempt.signature_type in facts.signature_types
         and facts.failure_count < facts.max_failure_count
         and attempt.proximity in (ProximityResult.SUCCESS, ProximityResult.DISABLED)
+        and attempt.number_matches is not False
         and activation_fits(facts, attempt.activation_id)
     )
 
@@ -127,8 +132,11 @@ def belongs_to(facts: OperationFacts, user_id: str, application_id: str) -> bool
     return owner_fits(facts, user_id) and application_id in facts.applications
 
 
-def count_failure(failure_count: int, max_failure_count: int) -> CountedFailure:
-    """One more failed approval: the last allowed one makes the operation FAILED (§19.7 step 4, §23.3)."""
-    if failure_count + 1 < max_failure_count:
+def count_failure(failure_count: int, max_failure_count: int, *, ends: bool = False) -> CountedFailure:
+    """One more failed approval: the last allowed one makes the operation FAILED (§19.7 step 4, §23.3).
+
+    :param ends: it was the last one allowed whatever the count
+    """
+    if failure_count + 1 < max_failure_count and not ends:
         return CountedFailure(failure_count + 1, OperationStatus.PENDING)
     return CountedFailure(max_failure_count, OperationStatus.FAILED)

@@ -19,7 +19,7 @@ from powerauth_core.kernel.errors import (
     OperationWrongState,
 )
 from powerauth_core.kernel.paging import Page
-from powerauth_core.operations import proximity, reads, repository, rules, transitions
+from powerauth_core.operations import number_matching, proximity, reads, repository, rules, transitions
 from powerauth_core.operations.creation import activation_in_scope, rids_of
 from powerauth_core.operations.ports import Ports, ReadingPorts
 from powerauth_core.operations.rules import ApprovalAttempt
@@ -118,6 +118,7 @@ async def approve(
     application_id: str,
     data: str,
     signature_type: SignatureType,
+    number: str | None = None,
     additional_data: Mapping[str, Any] | None,
     scope: Sequence[str] | None,
 ) -> Acted:
@@ -147,6 +148,7 @@ async def approve(
             data=data,
             signature_type=signature_type,
             proximity=proximity.check(ports.settings, operation.row.totp_seed, additional_data),
+            number_matches=number_matching.matches(ports.cipher, operation.row, number),
         )
         attempted = transitions.approval_attempted(operation, attempt, additional_data, clock.now())
         await write(ports.listeners, session, attempted)

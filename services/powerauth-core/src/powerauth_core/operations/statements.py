@@ -22,6 +22,7 @@ _KINDS = {
     "timestamp_created": "timestamp",
     "timestamp_expires": "timestamp",
     "timestamp_finalized": "timestamp",
+    "number_secret_encryption": "int",
 }
 _COLUMNS = {name: _KINDS.get(name, "varchar") for name in OPERATION_COLUMNS}
 _NEW = Target(Operation.__tablename__, _COLUMNS)

@@ -36,6 +36,9 @@ class OperationRow:
     totp_seed: str | None = field(repr=False)
     activation_id: str | None
     status_reason: str | None
+    number_matching: dict[str, Any] | None = None
+    number_secret: str | None = field(default=None, repr=False)
+    number_secret_encryption: int = 0
 
 
 OPERATION_COLUMNS = tuple([each.name for each in fields(OperationRow)])
@@ -92,6 +95,7 @@ class StoredOperation:
 class ShownOperation:
     """What a device may see of an operation, by the names of its columns.
 
+    :ivar number_matching: ``digits`` and ``choices`` of the number that it asks for
     :ivar has_proximity_check: there is a code to scan
     """
 
@@ -106,6 +110,7 @@ class ShownOperation:
     timestamp_created: datetime
     timestamp_expires: datetime
     activation_flag: str | None
+    number_matching: dict[str, Any] | None
     has_proximity_check: bool
 
 

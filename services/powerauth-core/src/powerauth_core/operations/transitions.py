@@ -12,7 +12,7 @@ from typing import Any
 from powerauth_contracts.enums import OperationStatus, UserActionResult
 from powerauth_core.kernel.changes import OperationChanged, OperationStep
 from powerauth_core.operations import rules
-from powerauth_core.operations.rules import ApprovalAttempt, ProximityResult
+from powerauth_core.operations.rules import ApprovalAttempt
 from powerauth_core.operations.stored import OperationRow, StoredOperation
 from powerauth_core.operations.user_agent import with_device
 
@@ -61,16 +61,12 @@ def approval_attempted(
 ) -> Transition:
     """The pending operation is approved, or a failure counts (§19.7 steps 2 to 4)."""
     facts = operation.facts()
-    matches = rules.activation_fits(facts, attempt.activation_id)
     if not rules.approval_succeeds(facts, attempt):
-        return failure_counted(
-            operation, additional_data, now, proximity=attempt.proximity, activation_id_matches=matches
-        )
+        return failure_counted(operation, additional_data, now, attempt)
     return _transition(
         operation,
         OperationStep.APPROVED,
-        attempt.proximity,
-        activation_id_matches=matches,
+        attempt,
         user_id=attempt.user_id,
         status=OperationStatus.APPROVED,
         timestamp_finalized=now,
@@ -82,19 +78,18 @@ def failure_counted(
     operation: StoredOperation,
     additional_data: AdditionalData,
     now: datetime,
-    *,
-    proximity: ProximityResult | None = None,
-    activation_id_matches: bool | None = None,
+    attempt: ApprovalAttempt | None = None,
 ) -> Transition:
-    """One more failed approval of the pending operation; the last allowed one makes it FAILED (§23.3)."""
+    """One more failed approval of the pending operation; the last allowed one makes it FAILED (§23.3), and so
+    does a wrong one of few choices (§19.10).
+    """
     row = operation.row
-    counted = rules.count_failure(row.failure_count, row.max_failure_count)
+    counted = rules.count_failure(row.failure_count, row.max_failure_count, ends=_guessed(row, attempt))
     final = counted.status is OperationStatus.FAILED
     return _transition(
         operation,
         OperationStep.FAILED if final else OperationStep.APPROVAL_FAILED,
-        proximity,
-        activation_id_matches=activation_id_matches,
+        attempt,
         failure_count=counted.failure_count,
         status=counted.status,
         timestamp_finalized=now if final else row.timestamp_finalized,
@@ -134,6 +129,12 @@ def expired(operation: StoredOperation) -> Transition:
     return _transition(operation, OperationStep.EXPIRED, status=OperationStatus.EXPIRED)
 
 
+def _guessed(row: OperationRow, attempt: ApprovalAttempt | None) -> bool:
+    """Whether a number was wrong of which there are so few that it must not be tried again."""
+    wrong = attempt is not None and attempt.number_matches is False
+    return wrong and "choices" in (row.number_matching or {})
+
+
 def _merged(row: OperationRow, additional_data: AdditionalData) -> dict[str, Any] | None:
     return {**(row.additional_data or {}), **additional_data} if additional_data else row.additional_data
 
@@ -141,23 +142,16 @@ def _merged(row: OperationRow, additional_data: AdditionalData) -> dict[str, Any
 def _transition(
     operation: StoredOperation,
     step: OperationStep,
-    proximity: ProximityResult | None = None,
-    *,
-    activation_id_matches: bool | None = None,
+    attempt: ApprovalAttempt | None = None,
     **changed: Any,
 ) -> Transition:
     """The operation with the changed columns."""
     after = StoredOperation(replace(operation.row, **changed), operation.applications)
-    change = _change(after, step, proximity, activation_id_matches=activation_id_matches)
-    return Transition(after, change)
+    return Transition(after, _change(after, step, attempt))
 
 
 def _change(
-    operation: StoredOperation,
-    step: OperationStep,
-    proximity: ProximityResult | None = None,
-    *,
-    activation_id_matches: bool | None = None,
+    operation: StoredOperation, step: OperationStep, attempt: ApprovalAttempt | None = None
 ) -> OperationChanged:
     row = operation.row
     return OperationChanged(
@@ -181,6 +175,11 @@ def _change(
         created=row.timestamp_created,
         expires=row.timestamp_expires,
         finalized=row.timestamp_finalized,
-        proximity=None if proximity is None else proximity.value,
-        activation_id_matches=activation_id_matches,
+        proximity=None if attempt is None else attempt.proximity.value,
+        activation_id_matches=None if attempt is None else _fits(row, attempt),
+        number_matches=None if attempt is None else attempt.number_matches,
     )
+
+
+def _fits(row: OperationRow, attempt: ApprovalAttempt) -> bool:
+    return row.activation_id in (None, attempt.activation_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from powerauth_contracts.rest.operations import OperationDetailResponse
-from powerauth_core.operations import proximity
+from powerauth_core.operations import number_matching, proximity
 from powerauth_core.operations.ports import Ports
 from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.operations.user_agent import with_device
@@ -18,11 +18,24 @@ def shown_code(ports: Ports, operation: StoredOperation) -> str | None:
     return proximity.current_otp(ports.settings, operation.row.totp_seed)
 
 
+def shown_number(ports: Ports, operation: StoredOperation) -> str | None:
+    """The number that the bank shows and the user finds on the phone, for the calls that tell it.
+
+    :raises CoreError: what is stored is unreadable
+    """
+    return number_matching.number(ports.cipher, operation.row)
+
+
 def detail_view(
-    operation: StoredOperation, *, proximity_otp: str | None = None, device: bool = False
+    operation: StoredOperation,
+    *,
+    proximity_otp: str | None = None,
+    number: str | None = None,
+    device: bool = False,
 ) -> OperationDetailResponse:
     """
     :param proximity_otp: current proximity code, for the calls that show it
+    :param number: that the bank shows, for the calls that tell it
     :param device: add the ``device`` of the user agent to the additional data
     """
     row = operation.row
@@ -49,4 +62,5 @@ def detail_view(
         risk_flags=row.risk_flags,
         proximity_otp=proximity_otp,
         activation_id=row.activation_id,
+        number_matching=number,
     )

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.templates import repository
 from powerauth_core.templates.models import OperationTemplate
+from powerauth_core.templates.rules import NumberMatching
 from servicekit.caching import Cache
 from servicekit.database import Database
 
@@ -34,6 +35,7 @@ class Template:
     expiration: int
     risk_flags: str | None
     with_proximity: bool
+    number_matching: NumberMatching | None
 
 
 class TemplateCache:
@@ -79,4 +81,5 @@ def _template(row: OperationTemplate) -> Template:
         expiration=row.expiration,
         risk_flags=row.risk_flags,
         with_proximity=row.proximity_check_enabled,
+        number_matching=row.number_matching,
     )

@@ -4,6 +4,7 @@ from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.kernel.base import Base, LongId, sequence_id
+from powerauth_core.templates.rules import NumberMatching
 
 
 class OperationTemplate(Base):
@@ -24,6 +25,20 @@ class OperationTemplate(Base):
     expiration: Mapped[int] = mapped_column(BigInteger)
     risk_flags: Mapped[str | None] = mapped_column(String(255))
     proximity_check_enabled: Mapped[bool] = mapped_column(default=False, server_default=false())
+    number_matching_digits: Mapped[int | None]
+    number_matching_choices: Mapped[int | None]
+
+    @property
+    def number_matching(self) -> NumberMatching | None:
+        """The number that operations are approved with, if they are."""
+        if self.number_matching_digits is None:
+            return None
+        return NumberMatching(self.number_matching_digits, self.number_matching_choices or 0)
+
+    @number_matching.setter
+    def number_matching(self, wanted: NumberMatching | None) -> None:
+        self.number_matching_digits = None if wanted is None else wanted.digits
+        self.number_matching_choices = None if wanted is None else wanted.choices
 
 
 class OperationText(Base):

@@ -6,10 +6,23 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from powerauth_contracts.enums import SignatureType
 from powerauth_protocol.common.json_text import JsonError, read_json
+
+
+@dataclass(frozen=True, slots=True)
+class NumberMatching:
+    """The number that an operation is approved with.
+
+    :ivar choices: among how many the user chooses; 0: the user types it
+    """
+
+    digits: int
+    choices: int
+
 
 # What is opened and never closed makes no JSON either; so every character is passed over once.
 _PLACEHOLDER = re.compile(r"\$\{[^}]*(?:\}|\Z)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +17,7 @@ from powerauth_core.templates import repository
 from powerauth_core.templates.cache import TemplateCache
 from powerauth_core.templates.models import OperationTemplate
 from powerauth_core.templates.ports import Ports
-from powerauth_core.templates.rules import signature_type_column, signature_types
+from powerauth_core.templates.rules import NumberMatching, signature_type_column, signature_types
 from servicekit.database import Database, after_commit
 
 
@@ -32,6 +32,7 @@ class Content:
     expiration: int
     risk_flags: str | None
     with_proximity: bool
+    number_matching: NumberMatching | None
 
 
 async def create(ports: Ports, name: str, content: Content) -> OperationTemplate:
@@ -109,12 +110,14 @@ def _fill(template: OperationTemplate, content: Content) -> None:
     template.expiration = content.expiration
     template.risk_flags = content.risk_flags
     template.proximity_check_enabled = content.with_proximity
+    template.number_matching = content.number_matching
 
 
 async def _announce(
     known: TemplateCache, session: AsyncSession, message: str, template: OperationTemplate
 ) -> None:
     """Audit the change, and let everybody forget what they know of the template."""
+    number = template.number_matching
     params = {
         "id": template.id,
         "templateName": template.template_name,
@@ -125,6 +128,7 @@ async def _announce(
         "expiration": template.expiration,
         "riskFlags": template.risk_flags,
         "proximityCheckEnabled": template.proximity_check_enabled,
+        "numberMatching": None if number is None else asdict(number),
     }
     await audit.record(session, AuditType.TEMPLATE, message, params, None)
     await events.template_changed(session, template.template_name)

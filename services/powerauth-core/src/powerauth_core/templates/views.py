@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from powerauth_contracts.rest.templates import OperationTemplateDetailResponse, OperationTextRow
+from dataclasses import asdict
+
+from powerauth_contracts.rest.templates import (
+    NumberMatching,
+    OperationTemplateDetailResponse,
+    OperationTextRow,
+)
 from powerauth_core.templates.models import OperationTemplate, OperationText
 from powerauth_core.templates.rules import signature_types
 
 
 def template_view(template: OperationTemplate) -> OperationTemplateDetailResponse:
     """A template."""
+    number = template.number_matching
     return OperationTemplateDetailResponse(
         id=template.id,
         template_name=template.template_name,
@@ -19,6 +26,7 @@ def template_view(template: OperationTemplate) -> OperationTemplateDetailRespons
         expiration=template.expiration,
         risk_flags=template.risk_flags,
         proximity_check_enabled=template.proximity_check_enabled,
+        number_matching=None if number is None else NumberMatching.model_validate(asdict(number)),
     )
 
 

@@ -79,7 +79,7 @@ async def verify_otp(
         contract.OFFLINE_VERIFY,
         activation_id=registration.activation_id,
         application_ids=caller.applications,
-        data=offline_data(OFFLINE_RESOURCE_ID, given, f"{operation.id}&{operation.data}"),
+        data=offline_data(OFFLINE_RESOURCE_ID, given, rules.signed_data(operation)),
         signature=code,
         component_length=COMPONENT_LENGTH,
         allow_biometry=operations.allows_biometry(operation),
@@ -145,6 +145,7 @@ async def _approve(
         application_id=registration.application_id,
         data=operation.data,
         signature_type=signature_type,
+        number_matching=operation.number_matching,
         additional_data=additional,
     )
     if outcome.result != operations.APPROVED:

@@ -72,6 +72,7 @@ async def create(
         proximity_check_enabled=with_proximity,
     )
     shown = rules.shown(made)
+    shown.number_matching = made.number_matching
     shown.push_sent = not silent and await ports.announcements.operation(made, language)
     shown.warnings = await _warnings(ports, made.operation_type)
     return shown
