@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from enrollment.mobile_token.rules import allowed_signature_type
 from enrollment.texts.form_data import render_form_data
 from enrollment.texts.formatters import FormattedOperation, OperationTextFormatter, apply_formatters
-from enrollment.texts.placeholders import Parameters
 from enrollment.texts.rows import TextRow
 from enrollment.texts.screens import render_ui
 from enrollment.wire import JsonObject, wire_date

@@ -283,8 +283,8 @@ class VerificationJob:
     def record_id(self) -> str:
         """Id of the record that its action plans to change; `NO_LOCK`: none."""
         # Looked at for every check: to ask whether nothing is of an abstract class costs more than all of it.
-        planning = self.action is not None and isinstance(self.action, PlannedAction)
-        return self.action.lock_key if planning else NO_LOCK
+        action = self.action
+        return action.lock_key if action is not None and isinstance(action, PlannedAction) else NO_LOCK
 
     def may_see(self, activation: LockedActivation) -> bool:
         """The activation is in the caller's scope."""
