@@ -6,7 +6,6 @@ Base64 of the raw bytes, since a signature covers bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -263,7 +262,7 @@ class DoorOperation:
     status_reason: str | None = None
     parameters: dict[str, str | None] = field(default_factory=dict)
     risk_flags: str | None = None
-    signature_type: Sequence[str] = ()
+    signature_type: tuple[str, ...] = ()
     proximity_check: bool = False
     activation_flag: str | None = None
     number_matching: ShownNumberMatching | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from enrollment.mobile_token.rules import allowed_signature_type
 from enrollment.texts.form_data import render_form_data
@@ -11,6 +12,7 @@ from enrollment.texts.rows import TextRow
 from enrollment.texts.screens import render_ui
 from enrollment.wire import JsonObject, wire_date
 from powerauth_contracts.dmz.models import DoorOperation
+from powerauth_protocol.common.json_text import Number
 
 
 def render_operation(
@@ -39,7 +41,7 @@ def render_operation(
         "operationExpires": wire_date(operation.timestamp_expires),
         **({} if ui is None else {"ui": ui}),
         "allowedSignatureType": allowed_signature_type(operation.signature_type),
-        "formData": form_data,
+        "formData": _writable(form_data),
     }
 
 
@@ -53,3 +55,14 @@ def _ui(operation: DoorOperation, row: TextRow) -> JsonObject | None:
         return ui
     choices = {} if number.choices is None else {"choices": number.choices}
     return (ui or {}) | {"numberMatching": {"digits": number.digits, **choices}}
+
+
+def _writable(value: object) -> object:
+    """The same with amounts as numbers, which the fast writer of JSON takes for texts otherwise."""
+    if isinstance(value, dict):
+        return {name: _writable(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    if isinstance(value, Decimal) and value.is_finite():
+        return Number(str(value))
+    return value
