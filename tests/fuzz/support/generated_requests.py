@@ -6,10 +6,11 @@ exist in the running stack are put in by the member's name, so that a request ge
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -51,7 +52,13 @@ def operations_of(document: Mapping[str, Any]) -> list[Operation]:
 
     Credentials are none of the generated members: a wrong password costs the server a slow hash.
     """
-    plain = deepcopy(dict(document))
+    return list(_operations_of(json.dumps(document)))
+
+
+@cache
+def _operations_of(document: str) -> Sequence[Operation]:
+    """Read once: the parts of a service are tested one by one."""
+    plain = json.loads(document)
     plain["components"].pop("securitySchemes", None)
     for item in plain["paths"].values():
         for operation in item.values():
