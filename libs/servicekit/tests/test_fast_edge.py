@@ -64,7 +64,8 @@ CALL = ObjectCall(Wish, fulfil)
 def _plain() -> APIRouter:
     router = APIRouter(prefix="/plain")
 
-    @router.api_route("/mirror", methods=["GET", "POST"])
+    @router.get("/mirror", operation_id="look_into_mirror")
+    @router.post("/mirror")
     async def mirror(request: Request) -> JsonResponse:
         body = await request.body()
         return JsonResponse(body, headers={"X-Template": route_template(request.scope)})

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from servicekit import health as health_routes
 from servicekit.documentation import add_documentation
 from servicekit.edge.middleware import EdgeMiddleware
-from servicekit.edge.routing import RouteTable, answer_without_route
+from servicekit.edge.routing import RouteTable, answer_without_route, fields_built_late
 from servicekit.errors import ErrorFamily, install_error_handlers
 from servicekit.health import Check, ProcessVitals, Vitals
 from servicekit.management import API_DOCS, Management, document_elsewhere, management_routers
@@ -75,7 +75,8 @@ class _Service(FastAPI):
         return stack
 
     def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
+        with fields_built_late():
+            document = super().openapi()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         if "ErrorEnvelope" not in schemas:
             schemas["ErrorEnvelope"] = _ERROR_SCHEMA

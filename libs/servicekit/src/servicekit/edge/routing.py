@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -72,6 +73,16 @@ class JsonRequest(Request):
         return read_json(body)
 
 
+@contextmanager
+def fields_built_late() -> Iterator[None]:
+    """Around what builds fields of the framework. It looks up their aliases itself, and silences warnings of
+    them where it makes a field; those of our models are built at first use.
+    """
+    with catch_warnings():
+        simplefilter("ignore", UnsupportedFieldAttributeWarning)
+        yield
+
+
 class LateRoute(APIRoute):
     """A route of the framework that is analysed at its first request, or for the API's document.
 
@@ -109,11 +120,10 @@ class LateRoute(APIRoute):
 
     def _analyse(self, declared: Mapping[str, Any]) -> None:
         super().__init__(**declared)
-        if self.body_field is not None:
-            with catch_warnings():
-                # The framework ignores it while it makes a field; those of our models are built at first use.
-                simplefilter("ignore", UnsupportedFieldAttributeWarning)
-                self.body_field.validate(None)
+        with fields_built_late():
+            for made in (self.body_field, *self.dependant.query_params):
+                if made is not None:
+                    made.validate(None)
 
 
 class JsonRoute(LateRoute):
