@@ -89,13 +89,14 @@ def nothing_more() -> Additions:
 
 
 APPROVAL = changed_operations.update(checks.FIRST_FREE, checks.MOVED)
+APPROVED = checks.read_with(changed_operations.selected("q.record_id"), changed_operations.SELECTED_COLUMNS)
 NOTHING_LEFT = ("[]", "[]", NOW, *(None,) * (checks.FIRST_FREE - 4))
 HOT = [
     Hot("activations of checks, read", checks.READ, (IDS,)),
     Hot("activations of checks, locked", checks.LOCK, (IDS,)),
     Hot("activations of checks, those that are free", checks.LOCK_FREE_ONES, (IDS,)),
     Hot("checks, written", checks.leave_behind(), NOTHING_LEFT),
-    Hot("operations of approvals, read", changed_operations.READ, (IDS,)),
+    Hot("activations and operations of approvals, read", APPROVED, (IDS, IDS)),
     Hot("approvals, written", checks.leave_behind((APPROVAL,)), (*NOTHING_LEFT, "[]")),
     Hot("activations, written", *changed_activations.write([], [], [], nothing_more(), 100)),
     Hot("secrets of tokens", tokens.SECRETS, (IDS,)),

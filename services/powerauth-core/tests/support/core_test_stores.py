@@ -14,7 +14,7 @@ from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.container import Core
 from powerauth_core.verification.engine import Stores, Verifier
 from powerauth_core.verification.jobs import LockedActivation, SignedAction, VerificationJob
-from powerauth_core.verification.store import Acting, Held, Left, Store
+from powerauth_core.verification.store import Acting, Held, Left, Store, Wanted
 from powerauth_sdk.phone import Signed
 from servicekit.batching import Settled
 from servicekit.database import DatabaseUnavailable
@@ -66,10 +66,10 @@ class _FaultyStore:
     ways: Ways
 
     @asynccontextmanager
-    async def open(self, turn: Turn, activation_ids: Collection[str]) -> AsyncGenerator[Held]:
+    async def open(self, turn: Turn, wanted: Wanted) -> AsyncGenerator[Held]:
         self.ways.taken.append(self.name)
         await self.ways.reach("opening", turn)
-        async with self.inner.open(turn, activation_ids) as held:
+        async with self.inner.open(turn, wanted) as held:
             await self.ways.reach("read", turn)
             yield _FaultyHeld(held, turn, self.ways)
         await self.ways.reach("ended", turn)
@@ -88,9 +88,6 @@ class _FaultyHeld:
     @property
     def skipped(self) -> Collection[str]:
         return self.inner.skipped
-
-    async def find(self, record_ids: Collection[str]) -> Collection[str]:
-        return await self.inner.find(record_ids)
 
     async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
         return await self.inner.prepare(action, activation)

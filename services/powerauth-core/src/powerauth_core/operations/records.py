@@ -36,9 +36,17 @@ class OperationRecords:
         """See `Records.write`."""
         await write(self._listeners, session, change)
 
-    async def read(self, driver: Any, record_ids: Collection[str]) -> Found:
-        """See `Records.read`."""
-        rows = await driver.fetch(statements.READ, list(record_ids))
+    @property
+    def columns(self) -> int:
+        """See `Records.columns`."""
+        return statements.SELECTED_COLUMNS
+
+    def selected(self, record_id: str) -> str:
+        """See `Records.selected`."""
+        return statements.selected(record_id)
+
+    async def found(self, rows: Iterable[Sequence[Any]]) -> Found:
+        """See `Records.found`."""
         found = Found()
         for version, *columns in rows:
             operation = reads.stored(columns)

@@ -30,9 +30,8 @@ _NEW_LINKS = Target(
     OperationApplication.__tablename__, {"application_id": "bigint", "operation_id": "varchar"}
 )
 
-# `xmin` is the transaction that wrote this version of the row: it tells whether the row is still the same.
-READ = f"SELECT o.xmin, {WHOLE} FROM pa_operation o WHERE o.id = ANY($1::varchar[])"  # noqa: S608 our names
-"""Version and columns of operations (PostgreSQL)."""
+SELECTED_COLUMNS = len(OPERATION_COLUMNS) + 2
+"""Of `selected`: before an operation's own its version, after them its applications."""
 
 _CHANGE = {
     "id": "varchar",
@@ -46,6 +45,12 @@ def put_new(additions: Additions, operation: OperationRow, application_rids: Ite
     additions.add(_NEW, [_written(operation, name) for name in OPERATION_COLUMNS])
     for rid in application_rids:
         additions.add(_NEW_LINKS, (rid, operation.id))
+
+
+def selected(record_id: str) -> str:
+    """As `verification.planned.Records.selected`."""
+    # `xmin` is the transaction that wrote this version of the row: it tells whether it is still the same.
+    return f"SELECT o.xmin, {WHOLE} FROM pa_operation o WHERE o.id = {record_id}"  # noqa: S608 our names
 
 
 @cache

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.verification import audit
 from powerauth_core.verification.audit import AuditRecord
 from powerauth_core.verification.jobs import (
-    NO_LOCK,
     Decision,
     EarlyEnd,
     LockedActivation,
@@ -52,7 +51,6 @@ class Batch:
         self._samples = samples
         self._decided: dict[int, Decision] = {}
         self._prepared: dict[int, Sequence[tuple[str, str]]] = {}
-        self._unavailable: Collection[str] = ()
 
     async def perform(self) -> bool:
         """Decide, write what is left, and do the actions.
@@ -60,7 +58,6 @@ class Batch:
         :return: False if the store cannot do it now, and nothing is written
         """
         actions = self._actions()
-        self._unavailable = await self._held.find(self._record_ids(actions))
         for index in actions:
             await self._prepare(index)
         for index in range(len(self._jobs)):
@@ -88,10 +85,6 @@ class Batch:
         ]
         return [index for _, index in sorted(found)]
 
-    def _record_ids(self, actions: Sequence[int]) -> set[str]:
-        """Of those that plan."""
-        return {self._jobs[index].record_id for index in actions} - {NO_LOCK}
-
     async def _prepare(self, index: int) -> None:
         job = self._jobs[index]
         activation, action = self._visible(job), job.action
@@ -107,9 +100,7 @@ class Batch:
 
     def _decide(self, index: int) -> None:
         job = self._jobs[index]
-        if job.activation_id in self._held.skipped or (
-            self._unavailable and job.record_id in self._unavailable
-        ):
+        if job.activation_id in self._held.skipped:
             self.outcomes[index] = Settled(held=True)
             return
         activation = self._visible(job)

@@ -161,9 +161,10 @@ class Verifier:
         jobs: Sequence[VerificationJob],
         applications: dict[str, ApplicationFacts | None],
     ) -> Sequence[Settled[Verified]]:
-        activation_ids = {job.activation_id for job in jobs}
+        # An action is alone with its activation.
+        wanted = {job.activation_id: job.record_id for job in jobs}
         for store in stores:
-            async with store.open(turn, activation_ids) as held:
+            async with store.open(turn, wanted) as held:
                 batch = Batch(held, jobs, applications, turn, self._means, self.repeated.samples)
                 written = await batch.perform()
             if written:

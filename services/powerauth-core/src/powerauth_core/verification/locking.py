@@ -40,7 +40,7 @@ from powerauth_core.verification.statements import (
     left_behind,
     renewed_mac,
 )
-from powerauth_core.verification.store import Acting, Left
+from powerauth_core.verification.store import Acting, Left, Wanted
 from powerauth_protocol.common.encoding import b64encode
 from servicekit.batching import Settled
 from servicekit.database import Database, translate_error
@@ -75,16 +75,25 @@ class LockingStore:
         self._waits = waits
 
     @asynccontextmanager
-    async def open(self, turn: Turn, activation_ids: Collection[str]) -> AsyncGenerator[_Locked]:
-        """See `Store.open`."""
+    async def open(self, turn: Turn, wanted: Wanted) -> AsyncGenerator[_Locked]:
+        """See `Store.open`; who waits for records locks each when its turn comes."""
         async with self._database.transaction() as session:
-            rows = await self._lock(session, activation_ids) if activation_ids else {}
-            skipped = () if self._waits else set(activation_ids) - rows.keys()
+            rows = await self._lock(session, wanted) if wanted else {}
+            skipped = () if self._waits else await self._skipped(session, wanted, rows)
             write = _in_one_statement if self._database.dialect == "postgresql" else _row_by_row
-            yield _Locked(
-                session, turn, self._macs, self._changes, self._records, write, rows, skipped, self._waits
-            )
+            yield _Locked(session, turn, self._macs, self._changes, self._records, write, rows, skipped)
             turn.sending()
+
+    async def _skipped(
+        self, session: AsyncSession, wanted: Wanted, locked: Collection[str]
+    ) -> Collection[str]:
+        record_ids = set(wanted.values()) - {NO_LOCK}
+        free = await self._records.lock_free_ones(session, record_ids) if record_ids else set()
+        return {
+            activation_id
+            for activation_id, record_id in wanted.items()
+            if activation_id not in locked or record_id not in {NO_LOCK, *free}
+        }
 
     async def _lock(
         self, session: AsyncSession, activation_ids: Collection[str]
@@ -111,13 +120,6 @@ class _Locked:
     leave_behind: Callable[[AsyncSession, Left, Turn, RowMacs], Awaitable[None]]
     rows: dict[str, LockedActivation]
     skipped: Collection[str]
-    waits: bool
-
-    async def find(self, record_ids: Collection[str]) -> Collection[str]:
-        """See `Held.find`; who waits for them locks each when its turn comes."""
-        if self.waits or not record_ids:
-            return ()
-        return set(record_ids) - await self.records.lock_free_ones(self.session, record_ids)
 
     async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
         """See `Held.prepare`."""

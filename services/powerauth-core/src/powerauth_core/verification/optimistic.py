@@ -4,26 +4,28 @@ statement that does nothing unless every row is still as it was read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
 from powerauth_core.audit.chain.streams import Turn
-from powerauth_core.verification.jobs import LockedActivation, PlannedAction, SignedAction
+from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, PlannedAction, SignedAction
 from powerauth_core.verification.planned import Found, Planned, Records, plan_all
 from powerauth_core.verification.statements import (
     FIRST_FREE,
+    FIRST_OF_RECORD,
     MOVED,
     READ,
     TOUCH,
     activations,
     leave_behind,
     left_behind,
+    read_with,
 )
-from powerauth_core.verification.store import Acting, Left
+from powerauth_core.verification.store import Acting, Left, Wanted
 from servicekit.additions import Additions, json_rows
 from servicekit.batching import Settled
 from servicekit.database import Database
@@ -49,22 +51,27 @@ class OptimisticStore:
         self._database = database
         self._macs = macs
         self._records = records
+        self._read_with = read_with(records.selected("q.record_id"), records.columns)
 
     @asynccontextmanager
-    async def open(self, turn: Turn, activation_ids: Collection[str]) -> AsyncGenerator[_Read]:
+    async def open(self, turn: Turn, wanted: Wanted) -> AsyncGenerator[_Read]:
         """See `Store.open`."""
+        record_ids = [record_id for record_id in wanted.values() if record_id != NO_LOCK]
         async with self._database.driver() as driver:
-            rows = await driver.fetch(READ, list(activation_ids))
-            versions = {row["activation_id"]: row["row_version"] for row in rows}
-            yield _Read(
-                driver,
-                turn,
-                self._macs,
-                versions,
-                activations(rows, self._macs),
-                self._records,
-                self._database,
-            )
+            if record_ids:
+                rows = await driver.fetch(self._read_with, list(wanted), list(wanted.values()))
+            else:
+                rows = await driver.fetch(READ, list(wanted))
+        # No connection is held meanwhile: whoever is to be told of changes may need one to get ready.
+        found = await self._records.found(_records(rows)) if record_ids else Found()
+        versions = {row["activation_id"]: row["row_version"] for row in rows}
+        read = activations(rows, self._macs)
+        yield _Read(self._database, turn, self._macs, versions, read, self._records, found)
+
+
+def _records(rows: Iterable[Any]) -> list[Sequence[Any]]:
+    """What `read_with` found beside the activations."""
+    return [row[FIRST_OF_RECORD:] for row in rows if row[FIRST_OF_RECORD] is not None]
 
 
 @dataclass(slots=True)
@@ -75,21 +82,14 @@ class _Read:
     :ivar found: records of the actions
     """
 
-    driver: Any
+    database: Database
     turn: Turn
     macs: RowMacs
     versions: dict[str, int]
     rows: dict[str, LockedActivation]
     records: Records
-    database: Database
-    found: Found = field(default_factory=Found)
+    found: Found
     skipped: Collection[str] = ()
-
-    async def find(self, record_ids: Collection[str]) -> Collection[str]:
-        """See `Held.find`."""
-        if record_ids:
-            self.found = await self.records.read(self.driver, record_ids)
-        return ()
 
     async def prepare(self, action: SignedAction, activation: LockedActivation) -> Settled[Any]:
         """See `Held.prepare`; without locks nothing is found, and `write` will not do such an action."""
@@ -110,7 +110,8 @@ class _Read:
         if left or planned.changes:
             return planned.outcomes if await self._leave(left, planned) else None
         if self.turn.chain_id is not None:
-            await self.driver.execute(f"{TOUCH}$1", self.turn.chain_id)
+            async with self.database.driver() as driver:
+                await driver.execute(f"{TOUCH}$1", self.turn.chain_id)
         return planned.outcomes
 
     async def _leave(self, left: Left, planned: Planned) -> bool:
@@ -118,21 +119,22 @@ class _Read:
         for change in planned.changes:
             self.records.tell(additions, change)
         statement, values = self._statement(left, planned, additions)
-        self.turn.sending()
-        try:
-            _, returned = await self.driver.fetchrow(statement, *values)
-        except _CHANGED:
-            self.turn.refused()
-            return False
-        except Exception as error:
-            verdict = self._refusal(error)
-            if verdict is None:
-                raise
-            self.turn.refused()
-            # What an action wrote does not fit: under locks that undoes nothing but the action.
-            if planned.changes and verdict.refuses:
+        async with self.database.driver() as driver:
+            self.turn.sending()
+            try:
+                _, returned = await driver.fetchrow(statement, *values)
+            except _CHANGED:
+                self.turn.refused()
                 return False
-            raise
+            except Exception as error:
+                verdict = _refusal(driver, error)
+                if verdict is None:
+                    raise
+                self.turn.refused()
+                # What an action wrote does not fit: under locks that undoes nothing but the action.
+                if planned.changes and verdict.refuses:
+                    return False
+                raise
         additions.take(returned)
         additions.committed()
         return True
@@ -147,11 +149,12 @@ class _Read:
         statement = leave_behind((update, *([parts] if parts else ())), _ALL_CHANGED, returned)
         return statement, (*values, json_rows(rows), *added)
 
-    def _refusal(self, error: Exception) -> Verdict | None:
-        """Why the statement is certainly undone, if it is."""
-        if isinstance(error, asyncpg.PostgresError):
-            verdict = judge(error)
-            return verdict if verdict is not None and verdict.certain else None
-        # The driver's own complaint about a value, before anything was sent.
-        own = isinstance(error, asyncpg.InterfaceError) and not self.driver.is_closed()
-        return OURS if own else None
+
+def _refusal(driver: Any, error: Exception) -> Verdict | None:
+    """Why the statement is certainly undone, if it is."""
+    if isinstance(error, asyncpg.PostgresError):
+        verdict = judge(error)
+        return verdict if verdict is not None and verdict.certain else None
+    # The driver's own complaint about a value, before anything was sent.
+    own = isinstance(error, asyncpg.InterfaceError) and not driver.is_closed()
+    return OURS if own else None

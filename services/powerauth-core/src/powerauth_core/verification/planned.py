@@ -42,8 +42,20 @@ class Records(Protocol):
         """Store a change of a locked record and tell everybody."""
         ...
 
-    async def read(self, driver: Any, record_ids: Collection[str]) -> Found:
-        """The records as they are now, without locks (PostgreSQL); whoever is told of changes is ready."""
+    @property
+    def columns(self) -> int:
+        """How many `selected` gives."""
+        ...
+
+    def selected(self, record_id: str) -> str:
+        """The statement that reads a record; its first column is NULL in no row (PostgreSQL).
+
+        :param record_id: an expression
+        """
+        ...
+
+    async def found(self, rows: Iterable[Sequence[Any]]) -> Found:
+        """The records in rows of `selected`; whoever is told of changes of them is ready."""
         ...
 
     def after(self, change: Any) -> Any:

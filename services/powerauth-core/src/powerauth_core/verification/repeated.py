@@ -59,7 +59,7 @@ class RepeatedAttempts:
         async with self._streams.turn() as turn:
             records = [audit.repeated_record(row, turn.now) for row in rows]
             chained = turn.chain([record.signature for record in records])
-            async with self._store.open(turn, ()) as held:
+            async with self._store.open(turn, {}) as held:
                 await held.write(Left([], records, chained), ())
             turn.committed()
 

@@ -38,12 +38,32 @@ _SELECTED = ", ".join([f"a.{name}" for name in _COLUMNS])
 _FOUND = "FROM pa_activation a JOIN pa_application p ON p.id = a.application_id WHERE a.activation_id"
 _FIND = f"SELECT {_SELECTED}, p.name AS application_name, p.roles AS application_roles"
 # `xmin` is the transaction that wrote this version of the row: it tells whether the row is still the same.
-READ = f"{_FIND}, a.xmin AS row_version {_FOUND} = ANY($1::varchar[])"
+_FIND_VERSION = f"{_FIND}, a.xmin AS row_version"
+READ = f"{_FIND_VERSION} {_FOUND} = ANY($1::varchar[])"
 # In the order of the ids (D9). NO KEY UPDATE lets others insert rows that refer to the activation.
 LOCK = f"{_FIND} {_FOUND} = ANY($1::varchar[]) ORDER BY a.activation_id FOR NO KEY UPDATE OF a"
 LOCK_FREE_ONES = f"{LOCK} SKIP LOCKED"
 READ_ON_SQLITE = f"{_FIND} {_FOUND} IN (SELECT value FROM json_each(?))"  # noqa: S608 our names
 """SQLite's one writer holds the whole database: there are no rows to lock."""
+
+FIRST_OF_RECORD = len(_COLUMNS) + 3
+"""Column of `read_with` with which the record of an action begins."""
+
+
+def read_with(selected: str, columns: int) -> str:
+    """Activations and records in one round trip: as `READ`, each beside the record of its action. $1: ids of
+    activations, $2: those of the records, in the same order.
+
+    :param selected: reads the record ``q.record_id``
+    :param columns: how many it gives
+    """
+    # Names of their own, since activations are read by name.
+    names = ", ".join([f"record_{number}" for number in range(columns)])
+    return f"""{_FIND_VERSION}, r.*
+FROM unnest($1::varchar[], $2::varchar[]) AS q (activation_id, record_id)
+JOIN pa_activation a ON a.activation_id = q.activation_id JOIN pa_application p ON p.id = a.application_id
+LEFT JOIN LATERAL ({selected}) r ({names}) ON true"""
+
 
 _bound = itemgetter(*BOUND_COLUMNS)
 _BOUND_STATUS = BOUND_COLUMNS.index("activation_status")

@@ -55,13 +55,8 @@ class Held(Protocol):
 
     @property
     def skipped(self) -> Collection[str]:
-        """Ids that somebody else may hold, or that are not there: only waiting for them tells."""
-        ...
-
-    async def find(self, record_ids: Collection[str]) -> Collection[str]:
-        """Find the records of the actions that plan; before anything is decided.
-
-        :return: ids of those that somebody else may hold, or that are not there: only waiting tells
+        """Ids of those that somebody else may hold, or that are not there, they or the records of their
+        actions: only waiting for them tells.
         """
         ...
 
@@ -82,12 +77,16 @@ class Held(Protocol):
         ...
 
 
+Wanted = Mapping[str, str]
+"""Ids of activations, each with the id of the record that an action plans to change, or `NO_LOCK`."""
+
+
 class Store(Protocol):
     """A way through the database."""
 
-    def open(self, turn: Turn, activation_ids: Collection[str]) -> AbstractAsyncContextManager[Held]:
-        """Read activations, in the order of their ids where they are locked (D9); at the end of the block all
-        is committed, and with an error nothing.
+    def open(self, turn: Turn, wanted: Wanted) -> AbstractAsyncContextManager[Held]:
+        """Read activations and then the records of actions that plan, each in the order of their ids where
+        they are locked (D9); at the end of the block all is committed, and with an error nothing.
 
         :param turn: is told when the commit is sent
         """
