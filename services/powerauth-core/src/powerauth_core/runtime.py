@@ -189,7 +189,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
 def _listeners(callbacks: CallbackDispatcher) -> Listeners:
     """Who hears of changes, in the order in which they are told."""
     return Listeners(
-        activations=(recovery.activation_changed,),
+        activations=(recovery.activations_changed,),
         keepers=(recovery.Keeper(), audit.Keeper(), events.Keeper(), CallbackOutbox(callbacks)),
         subscriptions=callbacks.subscriptions,
     )

@@ -9,7 +9,7 @@ import pytest
 from core_test_api import Api
 from core_test_phones import Activate, InitActivation, MakeDevice, RunOutOfTime
 from core_test_rows import execute
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations import expiry
@@ -122,3 +122,28 @@ async def test_the_job_removes_all_that_ran_out_lately_in_batches(
     assert await _stored_status(core, fresh) is CREATED
     assert await _stored_status(core, ancient) is CREATED
     assert await expiry.expire_overdue(core) == 0
+
+
+@pytest.mark.dialects("postgresql")
+async def test_a_list_removes_all_that_is_late_by_as_many_statements_as_one(
+    api: Api, core: Core, init: InitActivation, run_out_of_time: RunOutOfTime
+) -> None:
+    await core.relay.stop()
+    statements: list[str] = []
+    event.listen(
+        core.database.engine.sync_engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_more: statements.append(statement),
+    )
+
+    async def late(user_id: str, count: int) -> int:
+        for _ in range(count):
+            await run_out_of_time((await init(userId=user_id))["activationId"])
+        statements.clear()
+        found = await api.ok("activation/list", userId=user_id)
+        assert [each["activationStatus"] for each in found["activations"]] == ["REMOVED"] * count
+        return len(statements)
+
+    await late("first", 1)
+    one = await late("one", 1)
+    assert await late("many", 5) == one

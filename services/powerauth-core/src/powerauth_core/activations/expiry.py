@@ -32,17 +32,7 @@ async def expire_if_overdue(
 
     :return: whether it was removed now
     """
-    if not overdue(activation):
-        return False
-    previous = activation.activation_status
-    activation.activation_status = REMOVED
-    await changes.record(
-        session,
-        activation,
-        previous_status=previous,
-        cause=Cause.GIVEN_UP,
-    )
-    return True
+    return await _expire(changes, session, [activation]) > 0
 
 
 async def expire_ids(changes: ActivationChanges, session: AsyncSession, activation_ids: Iterable[str]) -> int:
@@ -51,8 +41,15 @@ async def expire_ids(changes: ActivationChanges, session: AsyncSession, activati
     :return: number of removed activations
     """
     locked = await repository.lock_many(session, activation_ids)
-    expired = [await expire_if_overdue(changes, session, activation) for activation in locked.values()]
-    return sum(expired)
+    return await _expire(changes, session, locked.values())
+
+
+async def _expire(changes: ActivationChanges, session: AsyncSession, locked: Iterable[Activation]) -> int:
+    late = [(activation, activation.activation_status) for activation in locked if overdue(activation)]
+    for activation, _ in late:
+        activation.activation_status = REMOVED
+    await changes.record_all(session, late, cause=Cause.GIVEN_UP)
+    return len(late)
 
 
 async def expire_overdue(ports: Ports) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -61,10 +62,37 @@ class ActivationChanges:
             external_user_id=external_user_id,
             notify=notify,
         )
+        await self._keep(session, [change])
+
+    async def record_all(
+        self,
+        session: AsyncSession,
+        activations: Sequence[tuple[Activation, ActivationStatus]],
+        *,
+        cause: Cause,
+    ) -> None:
+        """The same of several that changed for one cause, in as many statements as of one.
+
+        :param activations: each with its status before the change
+        """
+        changes = [
+            changed(
+                activation,
+                await application_id_of(self.applications, session, activation),
+                previous_status=previous,
+                cause=cause,
+            )
+            for activation, previous in activations
+        ]
+        if changes:
+            await self._keep(session, changes)
+
+    async def _keep(self, session: AsyncSession, changes: Sequence[ActivationChanged]) -> None:
         additions = Additions.of(session)
-        keep_history(additions, change)
+        for change in changes:
+            keep_history(additions, change)
         await session.flush()
-        await self.listeners.activation_changed(session, change, additions)
+        await self.listeners.activations_changed(session, changes, additions)
 
 
 def changed(

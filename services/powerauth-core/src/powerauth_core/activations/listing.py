@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -44,7 +45,8 @@ async def list_activations(
         async with ports.database.transaction() as session:
             await expire_ids(ports.changes, session, late)
         # Those of the page, not the page: what expired may not match the requested states any more.
-        fresh = {each: await reads.find(ports.database.fetch, ports.row_macs, each) for each in late}
+        again = [reads.find(ports.database.fetch, ports.row_macs, each) for each in late]
+        fresh = dict(zip(late, await asyncio.gather(*again), strict=True))
         found = [(fresh.get(row.activation_id) or row, name) for row, name in found]
     wanted = {protocol.value for protocol in protocols}
     return [(row, name) for row, name in found if row.protocol in wanted]

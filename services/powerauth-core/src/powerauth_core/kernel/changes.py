@@ -127,8 +127,8 @@ class OperationChanged:
     number_matches: bool | None = None
 
 
-ActivationListener = Callable[[AsyncSession, ActivationChanged], Awaitable[None]]
-"""Does something of its own to what belongs to an activation that ends, and that is locked."""
+ActivationListener = Callable[[AsyncSession, Sequence[ActivationChanged]], Awaitable[None]]
+"""Does something of its own to what belongs to activations that end, and that are locked."""
 
 
 class Keeper(Protocol):
@@ -175,11 +175,17 @@ class Listeners:
 
         :param additions: what else goes with it
         """
+        await self.activations_changed(session, [change], additions or Additions.of(session))
+
+    async def activations_changed(
+        self, session: AsyncSession, changes: Sequence[ActivationChanged], additions: Additions
+    ) -> None:
+        """The same of several, all of which is written together."""
         for listener in self.activations:
-            await listener(session, change)
-        await self.subscriptions.learn(session, [change.application_id])
-        additions = additions or Additions.of(session)
-        self.keep_activation_change(additions, change)
+            await listener(session, changes)
+        await self.subscriptions.learn(session, {change.application_id for change in changes})
+        for change in changes:
+            self.keep_activation_change(additions, change)
         await additions.write(session)
 
     async def operation_changed(self, session: AsyncSession, change: OperationChanged) -> None:

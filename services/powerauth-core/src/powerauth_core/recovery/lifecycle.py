@@ -167,13 +167,18 @@ class Keeper:
         """Nothing of a code depends on operations."""
 
 
-async def activation_changed(session: AsyncSession, change: ActivationChanged) -> None:
-    """The end of an activation may be that of its codes. The activation is locked.
+async def activations_changed(session: AsyncSession, changes: Sequence[ActivationChanged]) -> None:
+    """The end of an activation may be that of its codes. The activations are locked.
 
     Codes of an unfinished activation are revoked with it in any case.
     """
-    if change.cause in _ENDS or (change.cause is Cause.REMOVAL and _was_pending(change)):
-        await revoke(session, await repository.lock_of_activation(session, change.activation_id))
+    ended = [change.activation_id for change in changes if _ends_codes(change)]
+    if ended:
+        await revoke(session, await repository.lock_of_activations(session, ended))
+
+
+def _ends_codes(change: ActivationChanged) -> bool:
+    return change.cause in _ENDS or (change.cause is Cause.REMOVAL and _was_pending(change))
 
 
 def _was_pending(change: ActivationChanged) -> bool:

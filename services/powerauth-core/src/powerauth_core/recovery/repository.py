@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -35,9 +35,9 @@ async def lock(session: AsyncSession, code_id: int) -> RecoveryCode | None:
     return (await session.execute(refreshed)).scalar_one_or_none()
 
 
-async def lock_of_activation(session: AsyncSession, activation_id: str) -> list[RecoveryCode]:
-    """The codes bound to an activation, locked in the order of their ids."""
-    statement = select(RecoveryCode).where(RecoveryCode.activation_id == activation_id)
+async def lock_of_activations(session: AsyncSession, activation_ids: Collection[str]) -> list[RecoveryCode]:
+    """The codes bound to activations, locked in the order of their ids."""
+    statement = select(RecoveryCode).where(RecoveryCode.activation_id.in_(activation_ids))
     return await _locked(session, statement)
 
 
