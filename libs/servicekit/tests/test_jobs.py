@@ -8,9 +8,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 from sqlalchemy import MetaData, text
-from sqlalchemy.exc import ProgrammingError
 
 from servicekit import metrics
 from servicekit.database import Database, normalised_url
@@ -235,7 +235,7 @@ async def test_a_lost_lease_stops_the_work(postgres: Database, loss: str) -> Non
         finally:
             stopped.set()
 
-    with pytest.raises((LeaseLost, ProgrammingError)):
+    with pytest.raises((LeaseLost, asyncpg.UndefinedTableError)):
         await lease.during(work())
     assert stopped.is_set()
 

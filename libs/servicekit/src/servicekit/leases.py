@@ -12,11 +12,8 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
 
-from sqlalchemy import Column, CursorResult, MetaData, String, Table, and_, delete, func, literal, or_, update
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import Column, MetaData, String, Table
 
 from servicekit import logs
 from servicekit.database import Database, DatabaseUnavailable, UtcTimestamp
@@ -31,18 +28,27 @@ LEASE_SECONDS = 30.0
 _RENEWALS = 3
 """How often a lease is renewed within its time."""
 
-_lease = Table(
-    TABLE_NAME,
-    MetaData(),
-    Column("name", String(64), primary_key=True),
-    Column("owner", String(64), nullable=False),
-    Column("valid_until", UtcTimestamp, nullable=False),
-)
+
+# By the driver: jobs come every few seconds for ever, and most of them find nothing to do. The clock is not
+# that of the transaction's begin, which may have waited for a lock.
+_NOW = "timezone('UTC', clock_timestamp())"
+_TAKE = f"""INSERT INTO {TABLE_NAME} AS l (name, owner, valid_until) VALUES ($1, $2, {_NOW} + $3::interval)
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, valid_until = excluded.valid_until
+WHERE l.valid_until < {_NOW} OR l.owner = $4::varchar RETURNING owner"""  # noqa: S608 our names
+_RENEW = f"""UPDATE {TABLE_NAME} SET valid_until = {_NOW} + $3::interval
+WHERE name = $1 AND owner = $2 RETURNING owner"""  # noqa: S608 our names
+_GIVE_BACK = f"DELETE FROM {TABLE_NAME} WHERE name = $1 AND owner = $2"  # noqa: S608 our name
 
 
 def lease_table(metadata: MetaData) -> Table:
     """``job_lease`` in a service's metadata: who is doing what, and until when."""
-    return _lease.to_metadata(metadata)
+    return Table(
+        TABLE_NAME,
+        metadata,
+        Column("name", String(64), primary_key=True),
+        Column("owner", String(64), nullable=False),
+        Column("valid_until", UtcTimestamp, nullable=False),
+    )
 
 
 class LeaseLost(Unavailable):
@@ -67,15 +73,10 @@ class Leases:
         :raises DatabaseUnavailable: it cannot be asked for
         """
         owner, asked = secrets.token_hex(16), time.monotonic()
-        values = {"name": name, "owner": owner, "valid_until": _in(self._seconds)}
-        insert = postgresql.insert(_lease).values(values)
-        statement = insert.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"owner": insert.excluded.owner, "valid_until": insert.excluded.valid_until},
-            where=or_(_lease.c.valid_until < _now(), _lease.c.owner == self._left.get(name)),
-        )
-        async with self._database.transaction() as session:
-            taken = (await session.execute(statement.returning(_lease.c.owner))).scalar()
+        async with self._database.driver() as driver:
+            taken = await driver.fetchval(
+                _TAKE, name, owner, timedelta(seconds=self._seconds), self._left.get(name)
+            )
         self._left.pop(name, None)
         if taken is None:
             return None
@@ -86,15 +87,15 @@ class Leases:
 
         :raises DatabaseUnavailable: that is not known
         """
-        statement = update(_lease).where(_is(lease)).values(valid_until=_in(lease.seconds))
-        async with self._database.transaction() as session:
-            return cast(CursorResult[Any], await session.execute(statement)).rowcount == 1
+        async with self._database.driver() as driver:
+            renewed = await driver.fetchval(_RENEW, lease.name, lease.owner, timedelta(seconds=lease.seconds))
+        return renewed is not None
 
     async def give_back(self, lease: Lease) -> None:
         """Let others have it."""
         try:
-            async with self._database.transaction() as session:
-                await session.execute(delete(_lease).where(_is(lease)))
+            async with self._database.driver() as driver:
+                await driver.execute(_GIVE_BACK, lease.name, lease.owner)
         except Unavailable as error:
             self._left[lease.name] = lease.owner
             _log.warning("lease not given back", lease=lease.name, reason=str(error))
@@ -146,16 +147,3 @@ class Lease:
                 if not renewed:
                     return
                 self.valid_until = asked + self.seconds
-
-
-def _is(lease: Lease) -> ColumnElement[bool]:
-    return and_(_lease.c.name == lease.name, _lease.c.owner == lease.owner)
-
-
-def _now() -> ColumnElement[object]:
-    """The database's clock; not that of the transaction's begin, which may have waited for a lock."""
-    return func.timezone("UTC", func.clock_timestamp())
-
-
-def _in(seconds: float) -> ColumnElement[object]:
-    return _now() + literal(timedelta(seconds=seconds))
