@@ -42,7 +42,12 @@ Password = Annotated[str, typer.Option(envvar="POWERAUTH_BENCH_PASSWORD", help="
 AgainstPgbench = Annotated[
     bool, typer.Option(help="In turn with pgbench writing the same rows, and print the ratio.")
 ]
-Paced = Annotated[bool, typer.Option(help="Then once more with requests that come by chance, at 80 %.")]
+Paced = Annotated[
+    bool,
+    typer.Option(
+        help="Then once more with requests that come by chance, at 80 % of that rate: p99 beside the median."
+    ),
+]
 Activations = Annotated[int, typer.Option(min=0, help="Fill the database up to so many activations first.")]
 Operations = Annotated[int, typer.Option(min=0, help="Fill the database with so many operations first.")]
 Workers = Annotated[
@@ -90,12 +95,14 @@ def token(
     clients: Clients = 32,
     seconds: Seconds = 5,
     rounds: Rounds = 2,
+    paced: Paced = False,
+    activations: Activations = 0,
     workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
     """Token validation at the core, in turn with signature verification."""
     loads: dict[str, run.LoadFactory] = {"token": TokenLoad, "verify": VerifyLoad}
-    plan = Plan(clients, seconds, rounds, workers=workers)
+    plan = Plan(clients, seconds, rounds, None, activations, paced=paced, workers=workers)
     measured = _finish(run.measure(Console(stderr=as_json), plan, loads))
     _show(measured, _to_verify(measured, plan, loads), as_json=as_json)
 
@@ -172,12 +179,13 @@ def list_pending(
     seconds: Seconds = 5,
     rounds: Rounds = 2,
     paced: Paced = False,
+    activations: Activations = 0,
     operations: Operations = 0,
     workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
     """A phone's list of ten pending operations, with a token, in turn with signature verification."""
-    plan = Plan(clients, seconds, rounds, None, 0, operations, paced, workers)
+    plan = Plan(clients, seconds, rounds, None, activations, operations, paced, workers)
     loads: dict[str, run.LoadFactory] = {"list": ListLoad, "verify": VerifyLoad}
     measured = _finish(run.measure(Console(stderr=as_json), plan, loads, services=WITH_ENROLLMENT))
     _show(measured, _to_verify(measured, plan, loads), as_json=as_json)
@@ -196,14 +204,18 @@ def cloud(clients: Clients = 32, seconds: Seconds = 5, rounds: Rounds = 2, as_js
 
 @app.command()
 def forwarding(
-    clients: Clients = 32, seconds: Seconds = 5, rounds: Rounds = 2, as_json: Json = False
+    clients: Clients = 32,
+    seconds: Seconds = 5,
+    rounds: Rounds = 2,
+    paced: Paced = False,
+    as_json: Json = False,
 ) -> None:
     """What the enrollment service adds to a verification, in CPU time."""
     loads: dict[str, run.LoadFactory] = {
         "core directly": DoorVerifyLoad,
         "through enrollment": EnrollmentVerifyLoad,
     }
-    plan = Plan(clients, seconds, rounds)
+    plan = Plan(clients, seconds, rounds, paced=paced)
     measured = _finish(run.measure(Console(stderr=as_json), plan, loads, services=WITH_ENROLLMENT))
     ratio = _cpu_ratio(measured, "through enrollment", "core directly")
     _show(measured, {"cpu_ratio": ratio}, as_json=as_json)
@@ -276,8 +288,18 @@ def _cpu_ratio(measured: Measured, name: str, other: str) -> float:
     return round(measured.loads[name].cpu_ms() / measured.loads[other].cpu_ms(), 3)
 
 
+def _tails(measured: Measured) -> dict[str, object]:
+    """How much longer than the median one request in a hundred takes, of loads below their limit."""
+    paced = {run.at_busy(name) for name in measured.loads} & measured.loads.keys()
+    return {
+        f"p99_to_median {name}": round(measured.loads[name].tail, 2)
+        for name in measured.loads
+        if name in paced
+    }
+
+
 def _show(measured: Measured, extra: Mapping[str, object], *, as_json: bool) -> None:
-    show(Console(), measured.loads, extra, as_json=as_json)
+    show(Console(), measured.loads, {**extra, **_tails(measured)}, as_json=as_json)
 
 
 def _target(core_url: str | None, enrollment_url: str | None, user: str, password: str) -> Target | None:

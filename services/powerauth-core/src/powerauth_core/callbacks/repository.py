@@ -40,6 +40,8 @@ async def find(session: AsyncSession, callback_id: str) -> OwnedCallback | None:
 
 async def find_many(session: AsyncSession, callback_ids: Collection[str]) -> dict[str, OwnedCallback]:
     """Those of the callbacks that are there and enabled, by id."""
+    if not callback_ids:
+        return {}
     statement = (
         select(CallbackUrl, Application.name)
         .join(Application, Application.id == CallbackUrl.application_id)

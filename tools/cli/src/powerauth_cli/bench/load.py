@@ -169,6 +169,12 @@ class LoadResult:
         ordered = sorted(self.latencies_ms)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
+    @property
+    def tail(self) -> float:
+        """How many times its median one latency in a hundred reaches."""
+        median = self.percentile(0.50)
+        return self.percentile(0.99) / median if median else 0.0
+
     def merged(self, other: LoadResult) -> LoadResult:
         """Both loads as one."""
         return LoadResult(

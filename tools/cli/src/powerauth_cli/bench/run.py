@@ -133,7 +133,7 @@ class Measurement:
                     rates.append(await database.run(self.plan.clients, self.plan.seconds))
             if self.plan.paced:
                 for name, load in loads.items():
-                    totals[f"{name} at 80 %"] = await self._paced(load, name, totals[name].per_second)
+                    totals[at_busy(name)] = await self._paced(load, name, totals[name].per_second)
         return Measured(totals, sum(rates) / len(rates) if rates else 0.0)
 
     async def round(self, load: Load, title: str) -> LoadResult:
@@ -147,7 +147,7 @@ class Measurement:
     async def _paced(self, load: Load, title: str, full: float) -> LoadResult:
         seconds = self.plan.seconds * self.plan.rounds
         with _stocked(load, seconds):
-            return await run_paced(self.plan.clients, seconds, _BUSY * full, load.one, f"{title} at 80 %")
+            return await run_paced(self.plan.clients, seconds, _BUSY * full, load.one, at_busy(title))
 
     @contextlib.asynccontextmanager
     async def _opened(self, factory: LoadFactory, title: str) -> AsyncIterator[Load]:
@@ -203,6 +203,11 @@ async def verify_with_rabbitmq(console: Console, plan: Plan) -> Measured:
         targets = {"in memory": own_target(), "RabbitMQ": own_target(bus_url=broker.url)}
         measured = await _in_turn(console, plan, targets, {"verify": VerifyLoad}, CORE)
     return Measured({name: result for (_, name), result in measured.items()})
+
+
+def at_busy(load: str) -> str:
+    """The name of a load whose requests come by chance, at 80 % of its rate."""
+    return f"{load} at {_BUSY:.0%}".replace("%", " %")
 
 
 def with_workers(load: str, workers: int) -> str:
