@@ -84,7 +84,6 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         stack.push_async_callback(core.callbacks.stop)
         stack.push_async_callback(core.operation_creator.close)
         stack.push_async_callback(core.activation_writer.close)
-        stack.push_async_callback(core.temporary_keys.close)
         stack.push_async_callback(core.envelope_spending.close)
         stack.push_async_callback(core.verifier.close)
         stack.push_async_callback(core.token_validator.close)

@@ -20,6 +20,7 @@ from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
 from powerauth_core.kernel.changes import Cause
 from powerauth_core.temporary_keys.models import TemporaryKey
+from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import activation_code
 from powerauth_sdk.phone import Phone
 
@@ -57,6 +58,38 @@ async def test_changes_that_come_together_are_one_statement(core: Core, api: Api
     logged = await found(core, select(AuditLog.param).where(AuditLog.message == "Activation status: ACTIVE"))
     assert len(logged) == TOGETHER
     assert await unsound(core) == set()
+
+
+async def test_new_temporary_keys_go_along(
+    core: Core, api: Api, activate: Activate, make_device: MakeDevice
+) -> None:
+    devices = [await activate(PENDING_COMMIT) for _ in range(2)]
+    commits = [committed(await read(core, device)) for device in devices]
+    before = len(await found(core, select(TemporaryKey)))
+    statements = await statements_of_the_driver(core)
+    await asyncio.gather(
+        *[core.activation_writer.write(each) for each in commits],
+        *[make_device().new_temporary_key(api.call, Scope.APPLICATION) for _ in range(2)],
+    )
+    # Two, if the requests for keys arrive after the first one has gone.
+    assert len(statements) <= 2
+    assert len(await found(core, select(TemporaryKey))) == before + 2
+
+
+async def test_a_key_of_an_activation_that_somebody_holds_keeps_nobody_waiting(
+    core: Core, api: Api, activate: Activate, make_device: MakeDevice
+) -> None:
+    held, other = await activate(ACTIVE), await activate(PENDING_COMMIT)
+    commit = committed(await read(core, other))
+    async with core.database.transaction() as session:
+        await session.execute(
+            select(Activation).where(Activation.activation_id == held.activation_id).with_for_update()
+        )
+        waiting = asyncio.create_task(held.new_temporary_key(api.call, Scope.ACTIVATION))
+        await make_device().new_temporary_key(api.call, Scope.APPLICATION)
+        assert await core.activation_writer.write(commit)
+        assert not waiting.done()
+    assert (await waiting).activation_id == held.activation_id
 
 
 async def test_what_has_changed_meanwhile_is_left_alone_and_its_neighbours_are_written(

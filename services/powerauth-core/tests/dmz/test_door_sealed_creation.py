@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from core_test_api import Api
 from core_test_phones import MakeDevice
+from core_test_rows import statements_of_the_driver
 from sqlalchemy import func, select
 
 from powerauth_core.activations.models import Activation
@@ -69,6 +71,24 @@ async def test_an_outer_layer_is_accepted_once_whatever_came_of_it(
     await door.api.ok(PATH, **request)
     assert await door.api.error(PATH, **request) == "ERR0024"
     assert await stored(core, Activation) == 1
+
+
+@pytest.mark.dialects("postgresql")
+async def test_both_layers_are_spent_by_the_statement_that_stores_the_keys(
+    api: Api, door: Door, make_device: MakeDevice, core: Core
+) -> None:
+    device = make_device()
+    inner = await device.layer2(door.call)
+    request, _ = await door.in_both_layers(device, inner.fields, await started(api))
+    statements = await statements_of_the_driver(core)
+    await door.api.ok(PATH, **request)
+    assert len(statements) == 2
+    assert await stored(core, UniqueValue) == 2
+    inner = await device.layer2(door.call)
+    request, _ = await door.in_both_layers(device, inner.fields, await started(api))
+    copies = await asyncio.gather(*[door.api.post(PATH, **request) for _ in range(3)])
+    assert sorted(status for status, _ in copies) == [200, 400, 400]
+    assert {body["responseObject"].get("code") for _, body in copies} == {None, "ERR0024"}
 
 
 async def test_keys_are_not_handed_out_for_what_was_opened_here_nor_the_reverse(

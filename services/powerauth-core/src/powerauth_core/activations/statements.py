@@ -119,8 +119,9 @@ remembered AS (INSERT INTO pa_unique_value ({_REMEMBERED}) SELECT {_REMEMBERED} 
     ORDER BY unique_value ON CONFLICT DO NOTHING RETURNING unique_value)"""  # noqa: S608 our names
 _UNDO_UNLESS_ALL = """SELECT 1 / ((SELECT count(*) FROM inserted) = (SELECT count(*) FROM fresh)
     AND (SELECT count(*) FROM moved) = (SELECT count(*) FROM changed)
-    AND (SELECT count(*) FROM remembered) = (SELECT count(*) FROM once))::int"""
-"""Fails as a division by zero, which undoes the statement."""
+    AND (SELECT count(*) FROM remembered) = (SELECT count(*) FROM once)
+    AND EXISTS (SELECT FROM patience))::int"""
+"""Fails as a division by zero, which undoes the statement. Foreign keys are checked with patience too."""
 _FIRST_FREE = 5
 
 

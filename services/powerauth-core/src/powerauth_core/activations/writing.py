@@ -1,6 +1,8 @@
 """Writes changes of activations by the driver: those that come together go together, each with all that is
 kept of it, in one statement (design §8).
 
+A new temporary key goes along: one statement more costs a process more than what is in it.
+
 It writes what was read and decided without a lock, and only if that still holds. Who is told that it does not
 takes the way through a session, which waits and decides anew; on SQLite that is the only way.
 """
@@ -8,8 +10,8 @@ takes the way through a session, which waits and decides anew; on SQLite that is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import asyncpg
 
@@ -19,7 +21,7 @@ from powerauth_core.activations.stored import ActivationRow, FoundActivation
 from powerauth_core.kernel.changes import ActivationChanged
 from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithRowMacs, WithSettings
 from powerauth_core.replay.rules import Once
-from servicekit.additions import Additions
+from servicekit.additions import Additions, Target
 from servicekit.batching import MicroBatcher, Settled
 from servicekit.reads import Read
 
@@ -47,12 +49,24 @@ class Write:
 
     written: ActivationRow | FoundActivation
     change: ActivationChanged
-    once: Once | None = None
+    once: Sequence[Once] = ()
 
     @property
     def key(self) -> str:
         """Changes of one activation go one after another."""
         return self.change.activation_id
+
+
+@dataclass(slots=True)
+class Along:
+    """A new row that goes along.
+
+    :ivar key: of the row
+    """
+
+    target: Target
+    key: str
+    row: Sequence[Any] = field(repr=False)
 
 
 class ActivationWriter:
@@ -61,7 +75,7 @@ class ActivationWriter:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         settings = parts.settings
-        self._batcher: MicroBatcher[Write, bool] = MicroBatcher(
+        self._batcher: MicroBatcher[Write | Along, bool] = MicroBatcher(
             self._write, max_size=settings.verification_batch_size, in_flight=settings.verification_batches
         )
 
@@ -88,19 +102,32 @@ class ActivationWriter:
         await self._learn(write.change.application_id)
         return await self._batcher.submit(write)
 
+    async def add(self, along: Along) -> bool:
+        """Insert a row, if this database is written by the driver, and return after the commit.
+
+        :return: False if it has to be inserted through a session: what it refers to is held by somebody
+        :raises Unavailable: as `write`
+        """
+        return self._parts.database.dialect == "postgresql" and await self._batcher.submit(along)
+
     async def close(self) -> None:
         """Wait for the changes that were accepted."""
         await self._batcher.close()
 
-    async def _write(self, writes: Sequence[Write]) -> Sequence[Settled[bool]]:
+    async def _write(self, jobs: Sequence[Write | Along]) -> Sequence[Settled[bool]]:
         additions = Additions(self._parts.database)
+        writes = [job for job in jobs if isinstance(job, Write)]
         for write in writes:
             keep_history(additions, write.change)
             self._parts.listeners.keep_activation_change(additions, write.change)
+        # After them, so that few statements differ.
+        for along in jobs:
+            if isinstance(along, Along):
+                additions.add(along.target, along.row)
         if await self._execute(writes, additions):
             additions.committed()
-            return [Settled(True)] * len(writes)
-        if len(writes) > 1:
+            return [Settled(True)] * len(jobs)
+        if len(jobs) > 1:
             raise _AnotherNow  # they are tried one by one
         return [Settled(False)]
 
@@ -115,7 +142,7 @@ class ActivationWriter:
         each = [write.written for write in writes]
         new = [statements.new_row(one, macs) for one in each if isinstance(one, ActivationRow)]
         changed = [statements.changed_row(one, macs) for one in each if isinstance(one, FoundActivation)]
-        once = [write.once for write in writes if write.once is not None]
+        once = [each for write in writes for each in write.once]
         statement, arguments = statements.write(new, changed, once, additions, PATIENCE_MS)
         async with self._parts.database.driver() as driver:
             try:

@@ -26,6 +26,7 @@ from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.rules import commits_at_once
 from powerauth_core.envelopes.service import ClosedEnvelope
+from powerauth_core.envelopes.spending import Unspent
 from powerauth_core.envelopes.views import sealed_fields
 from powerauth_core.exchange import key_exchange, recovery
 from powerauth_core.exchange.exchanged import Exchanged
@@ -84,9 +85,11 @@ async def create(ports: Ports, request: CreateActivationRequest) -> CreateActiva
     )
 
 
-async def finished(ports: Ports, request: CreateActivationRequest) -> Finished:
+async def finished(ports: Ports, request: CreateActivationRequest, outer: Unspent | None = None) -> Finished:
     """Create an activation by what its type proves.
 
+    :param outer: layer 1, which is spent with the key exchange, or before anybody is asked; by the caller, if
+        this fails
     :raises InvalidRequest: an attribute that the type needs is missing
     :raises RecoveryPukMismatch: wrong PUK; the answer names the PUK to enter
     :raises ProviderFailed: there is no provider for the type, or it refused
@@ -95,7 +98,13 @@ async def finished(ports: Ports, request: CreateActivationRequest) -> Finished:
     closed = ClosedEnvelope(request.application_key, request.protocol_version, request.activation_data)
     closed.judged()
     by_oidc = request.type == "DIRECT" and request.identity_attributes.get("method") == OIDC
-    created = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request, closed)
+    provider = providers.activation_provider(ports)
+    if request.type == "CODE" and provider is None:
+        created = await _by_code(ports, request, closed, outer)
+    else:
+        if outer is not None:
+            await outer.spend()
+        created = await (_by_oidc if by_oidc else _FLOWS[request.type])(ports, request, closed)
     exchanged = created.exchanged
     context = ClaimsContext(
         _STAGES[created.kind], exchanged.user_id, exchanged.activation_id, exchanged.application_id
@@ -104,13 +113,15 @@ async def finished(ports: Ports, request: CreateActivationRequest) -> Finished:
     return created
 
 
-async def _by_code(ports: Ports, request: CreateActivationRequest, closed: ClosedEnvelope) -> Finished:
+async def _by_code(
+    ports: Ports, request: CreateActivationRequest, closed: ClosedEnvelope, outer: Unspent | None = None
+) -> Finished:
     """The code was issued for a user; whether it needs a commit was said then."""
     code = _attribute(request, "code")
     provider = providers.activation_provider(ports)
     plan = await _plan(ports.settings, provider, request, "CODE")
     exchanged = await key_exchange.prepare(
-        ports, code=code, closed=closed, generate_recovery_codes=plan.generate_recovery_codes
+        ports, code=code, closed=closed, generate_recovery_codes=plan.generate_recovery_codes, outer=outer
     )
     completed = await _completion(ports, provider, request, "CODE", exchanged)
     if exchanged.activation_status is ActivationStatus.ACTIVE and provider is not None:

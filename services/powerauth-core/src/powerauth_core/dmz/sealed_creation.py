@@ -14,24 +14,28 @@ from powerauth_core.dmz import creation, sealed
 from powerauth_core.dmz.creation import Finished
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.signed import body_bytes
-from powerauth_core.envelopes.handout import open_once
+from powerauth_core.envelopes.handout import open_unspent
 from powerauth_core.envelopes.service import ClosedEnvelope
 from powerauth_core.envelopes.views import sealed_fields
-from powerauth_core.kernel.errors import InvalidRequest
+from powerauth_core.kernel.errors import CoreError, InvalidRequest
 
 _LAYER_1 = ("type", "identityAttributes", "customAttributes", "activationData")
 
 
 async def create(ports: Ports, request: SealedCreationRequest) -> SealedCreationAnswer:
-    """``sealed/activation/create``: the outer layer is spent before the inner one is looked at.
+    """``sealed/activation/create``. The outer layer is accepted once, whatever comes of the inner one.
 
     :raises InvalidRequest: no envelope of its version, accepted before, or no layer 1 in it
-    :raises CoreError: as `open_once` and `creation.finished`
+    :raises CoreError: as `open_unspent` and `creation.finished`
     """
     members = sealed.parse_members(body_bytes(request.body))
     outer = ClosedEnvelope(request.application_key, request.protocol_version, members).judged()
-    opened = await open_once(ports, outer, request.application_key)
-    created = await creation.finished(ports, _layer1(request, opened.plaintext))
+    opened, unspent = await open_unspent(ports, outer, request.application_key)
+    try:
+        created = await creation.finished(ports, _layer1(request, opened.plaintext), unspent)
+    except CoreError:
+        await unspent.spend()
+        raise
     exchanged = created.exchanged
     return SealedCreationAnswer(
         envelope=sealed_fields(opened.seal(_answer(created))),

@@ -19,7 +19,7 @@ from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes import service
 from powerauth_core.envelopes.ports import HandoutPorts, Ports
 from powerauth_core.envelopes.service import Opened
-from powerauth_core.envelopes.spending import Spent
+from powerauth_core.envelopes.spending import Spent, Unspent
 from powerauth_core.kernel.errors import (
     ActivationNotFound,
     DecryptionFailed,
@@ -50,18 +50,22 @@ async def hand_out_keys(ports: HandoutPorts, *, envelope: Envelope, application_
         keys = envelope.edge_keys(service.party_of(application, None), key, clock.now_ms())
     except ProtocolError:
         raise DecryptionFailed() from None
-    await _spend(ports, envelope)
+    await ports.envelope_spending.spend(_spent(ports, envelope))
     return keys
 
 
-async def open_once(ports: HandoutPorts, envelope: Envelope, application_key: str) -> Opened:
-    """Open a generic envelope of application scope here, and remember it; raises as `hand_out_keys`."""
+async def open_unspent(
+    ports: HandoutPorts, envelope: Envelope, application_key: str
+) -> tuple[Opened, Unspent]:
+    """Open a generic envelope of application scope here; raises as `hand_out_keys`.
+
+    :return: it, and the duty to remember it
+    """
     application = await _usable(ports, application_key)
     opened = await service.decrypt_application_envelope(
         ports, envelope, EnvelopePurpose.APPLICATION_GENERIC, application
     )
-    await _spend(ports, envelope)
-    return opened
+    return opened, Unspent(_spent(ports, envelope), ports.envelope_spending)
 
 
 async def _usable(ports: Ports, application_key: str) -> ApplicationFacts:
@@ -71,9 +75,8 @@ async def _usable(ports: Ports, application_key: str) -> ApplicationFacts:
     return application
 
 
-async def _spend(ports: HandoutPorts, envelope: Envelope) -> None:
-    once = _once(ports.settings, envelope)
-    await ports.envelope_spending.spend(Spent(envelope.temporary_key_id, once))
+def _spent(ports: Ports, envelope: Envelope) -> Spent:
+    return Spent(envelope.temporary_key_id, _once(ports.settings, envelope))
 
 
 async def decryptor(

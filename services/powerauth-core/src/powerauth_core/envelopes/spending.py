@@ -5,7 +5,7 @@ are remembered by one statement (PostgreSQL).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from powerauth_core.kernel.errors import InvalidRequest, TemporaryKeyMissing
@@ -56,6 +56,34 @@ class Spent:
     def key(self) -> str:
         """Equal envelopes wait for each other."""
         return "" if self.once is None else self.once.value
+
+
+@dataclass(slots=True)
+class Unspent:
+    """A verified envelope that is still to be remembered: with what comes of it, or before anything does."""
+
+    envelope: Spent
+    _spending: EnvelopeSpending = field(repr=False)
+    _is_spent: bool = False
+
+    def is_for(self, key_id: str | None) -> bool:
+        """Whether who makes sure that this temporary key is there has made sure of its own."""
+        return self.envelope.key_id in (None, key_id)
+
+    @property
+    def once(self) -> Once | None:
+        """What is to be stored with something else; None: nothing, or it is."""
+        return None if self._is_spent else self.envelope.once
+
+    def spent(self) -> None:
+        """It was stored with something else."""
+        self._is_spent = True
+
+    async def spend(self) -> None:
+        """Remember it, unless it is; raises as `EnvelopeSpending.spend`."""
+        if not self._is_spent:
+            self._is_spent = True
+            await self._spending.spend(self.envelope)
 
 
 class EnvelopeSpending:

@@ -23,6 +23,7 @@ from powerauth_core.activations.rules import (
 )
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.service import ClosedEnvelope
+from powerauth_core.envelopes.spending import Unspent
 from powerauth_core.exchange import optimistic
 from powerauth_core.exchange.exchanged import Exchanged
 from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
@@ -45,6 +46,7 @@ async def prepare(
     generate_recovery_codes: bool,
     application_ids: Sequence[str] | None = None,
     commit: bool = False,
+    outer: Unspent | None = None,
 ) -> Exchanged:
     """``activation/prepare``: exchange keys for an activation code.
 
@@ -52,6 +54,7 @@ async def prepare(
     (spec/protocol-v3.md §4.3, ours).
 
     :param commit: commit at once, as the configuration of the caller's activation type may say
+    :param outer: the envelope that this one came in, which is spent with it; by the caller, if this fails
     :raises ActivationExpired: the application version is unusable, or the activation is not CREATED any more
     :raises ActivationNotFound: no activation waits for this code
     :raises OtpMismatch: the OTP is wrong, missing or unexpected; counted failures are kept
@@ -61,10 +64,17 @@ async def prepare(
     envelope = closed.judged()
     if ports.activation_writer.writes and not commit:
         exchanged = await optimistic.prepare(
-            ports, code, closed, generate_recovery_codes=generate_recovery_codes, scope=application_ids
+            ports,
+            code,
+            closed,
+            generate_recovery_codes=generate_recovery_codes,
+            scope=application_ids,
+            outer=outer,
         )
         if exchanged is not None:
             return exchanged
+    if outer is not None:
+        await outer.spend()
     async with ports.database.transaction() as session:
         application = await ports.application_cache.by_key(session, closed.application_key)
         if application is None or not application.supported:

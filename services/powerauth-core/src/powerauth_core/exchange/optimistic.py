@@ -13,6 +13,7 @@ from powerauth_core.activations.stored import ActivationRow, FoundActivation
 from powerauth_core.activations.writing import Write
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.envelopes.service import ClosedEnvelope, once_of
+from powerauth_core.envelopes.spending import Unspent
 from powerauth_core.exchange.exchanged import Exchanged
 from powerauth_core.exchange.offer import Offer, accept, open_unremembered_offer, seal_answer
 from powerauth_core.exchange.ports import Ports
@@ -29,6 +30,7 @@ async def prepare(
     *,
     generate_recovery_codes: bool,
     scope: Sequence[str] | None,
+    outer: Unspent | None,
 ) -> Exchanged | None:
     """As `key_exchange.prepare`.
 
@@ -39,6 +41,8 @@ async def prepare(
     if application is None or not application.supported or not activation_code.validate(code):
         return None
     envelope = closed.judged()
+    if outer is not None and not outer.is_for(envelope.temporary_key_id):
+        await outer.spend()
     offer = await open_unremembered_offer(ports, application, envelope)
     found = await ports.activation_writer.find_by(
         WAITING,
@@ -50,11 +54,16 @@ async def prepare(
     )
     if found is None or not _asks_for_nothing(found.row, offer) or not _is_in(scope, application):
         return None
-    return await _store(ports, application, found, offer, envelope)
+    return await _store(ports, application, found, offer, envelope, outer)
 
 
 async def _store(
-    ports: Ports, application: ApplicationFacts, found: FoundActivation, offer: Offer, envelope: Envelope
+    ports: Ports,
+    application: ApplicationFacts,
+    found: FoundActivation,
+    offer: Offer,
+    envelope: Envelope,
+    outer: Unspent | None,
 ) -> Exchanged | None:
     row = found.row
     accept(row, offer)
@@ -62,8 +71,12 @@ async def _store(
     change = changed(row, application.application_id, previous_status=CREATED)
     # Before the write: whose answer cannot be sealed has not exchanged keys.
     answer = seal_answer(offer, row, None)
-    if not await ports.activation_writer.write(Write(found, change, once_of(ports.settings, envelope, None))):
+    envelopes = (once_of(ports.settings, envelope, None), None if outer is None else outer.once)
+    once = [each for each in envelopes if each is not None]
+    if not await ports.activation_writer.write(Write(found, change, once)):
         return None
+    if outer is not None:
+        outer.spent()
     return Exchanged.of(row, application, answer)
 
 

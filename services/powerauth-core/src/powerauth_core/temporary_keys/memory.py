@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_core.activations.ports import WithActivationWriter
+from powerauth_core.activations.writing import Along
 from powerauth_core.kernel.errors import InvalidKeyFormat, TemporaryKeyMissing
 from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithSettings
 from powerauth_core.kernel.records import temporary_key_parts
@@ -26,7 +28,6 @@ from powerauth_protocol.generation import generation_of
 from powerauth_protocol.groups import Envelope, EnvelopeKey
 from servicekit import clock
 from servicekit.additions import Additions, Target
-from servicekit.batching import MicroBatcher, Settled
 from servicekit.caching import Cache
 from servicekit.reads import Read, moment
 
@@ -49,7 +50,7 @@ FIND = Read(
 )
 
 
-class Parts(WithDatabase, WithSettings, WithCipher, Protocol):
+class Parts(WithDatabase, WithSettings, WithCipher, WithActivationWriter, Protocol):
     """What temporary keys use of a running core."""
 
 
@@ -88,30 +89,19 @@ class _Held:
         return key
 
 
-@dataclass(slots=True)
-class _Issued:
-    """A new key on its way into the database."""
-
-    key: str
-    row: Sequence[Any] = field(repr=False)
-
-
 class TemporaryKeys:
     """The temporary keys that this process has issued or used lately. Belongs to one event loop."""
 
     def __init__(self, parts: Parts) -> None:
         self._database = parts.database
         self._cipher = parts.cipher
+        self._writer = parts.activation_writer
         settings = parts.settings
         validity_seconds = settings.temporary_key_validity_ms / 1000
         self._memory: Cache[str, _Held] = Cache(settings.temporary_key_cache_size, validity_seconds)
-        in_flight = settings.verification_batches if parts.database.dialect == "postgresql" else 1
-        self._batcher: MicroBatcher[_Issued, None] = MicroBatcher(
-            self._insert, max_size=settings.verification_batch_size, in_flight=in_flight
-        )
 
     async def add(self, key_id: str, party: Party, issued: IssuedKey, expires: datetime) -> None:
-        """Store a new key, together with others that are issued at the same time.
+        """Store a new key, together with what is written of activations at the same time.
 
         :param party: whose envelopes it is for
         :param expires: naive UTC
@@ -120,7 +110,7 @@ class TemporaryKeys:
         mode, stored = self._cipher.encrypt(parts, issued.private)
         public = b64encode(issued.public)
         row = (key_id, party.application_key, party.activation_id, mode, stored, public, expires)
-        await self._batcher.submit(_Issued(key_id, row))
+        await self._insert(key_id, row)
         self._memory.put(
             key_id,
             _Held(
@@ -166,10 +156,6 @@ class TemporaryKeys:
         """Let go of a key that was removed."""
         self._memory.drop(key_id)
 
-    async def close(self) -> None:
-        """Wait for the keys that are on their way."""
-        await self._batcher.close()
-
     def _read(
         self,
         key_id: str,
@@ -186,17 +172,13 @@ class TemporaryKeys:
             self._memory.put(key_id, held)
         return held
 
-    async def _insert(self, keys: Sequence[_Issued]) -> Sequence[Settled[None]]:
+    async def _insert(self, key_id: str, row: Sequence[Any]) -> None:
+        if await self._writer.add(Along(NEW, key_id, row)):
+            return
         additions = Additions(self._database)
-        for new in keys:
-            additions.add(NEW, new.row)
-        if self._database.dialect == "postgresql":
-            async with self._database.driver() as driver:
-                await additions.write_by(driver)
-        else:
-            async with self._database.transaction() as session:
-                await additions.write(session)
-        return [Settled(None)] * len(keys)
+        additions.add(NEW, row)
+        async with self._database.transaction() as session:
+            await additions.write(session)
 
 
 def _usable(held: _Held | None, envelope: Envelope, party: Party) -> EnvelopeKey:
