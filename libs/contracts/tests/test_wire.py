@@ -17,6 +17,7 @@ from powerauth_contracts.wire import (
     CoreDateTime,
     EpochMillis,
     ExactText,
+    JsonReader,
     LongText,
     ObjectRequest,
     ObjectResponse,
@@ -417,3 +418,25 @@ def test_a_plain_answer_has_no_room_for_a_fraction() -> None:
 
     with pytest.raises(TypeError, match="Free"):
         Free.model_rebuild()
+
+
+DECLARED = b"""{"status":"OK","responseObject":{"activationId":"\\u017e","count":7,"flag":true,"color":"RED",
+"created":"2024-10-24T07:39:50.123+00:00","expires":1729755590123,"extra":[12.50,{"a":1e3}]}}"""
+
+
+@pytest.mark.parametrize("as_declared", [False, True])
+def test_what_our_services_write_is_read_alike_as_declared(as_declared: bool) -> None:
+    read = JsonReader(ObjectResponse[Sample], as_declared=as_declared)
+    sample = read(DECLARED).response_object
+    assert (sample.activation_id, sample.count, sample.flag, sample.color) == ("ž", 7, True, Color.RED)
+    assert (sample.created, sample.expires) == (datetime(2024, 10, 24, 7, 39, 50, 123000),) * 2
+    again = Sample.made(**{name: getattr(sample, name) for name in Sample.model_fields})
+    assert (again, to_json(again)) == (sample, to_json(sample))
+
+
+@pytest.mark.parametrize("members", [{"activationId": 7}, {"count": "7"}, {"flag": "true"}, {"bounded": 11}])
+def test_as_declared_no_other_form_is_taken(members: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        JsonReader(Sample, as_declared=True)(json.dumps(members).encode())
+    with pytest.raises(ValidationError):
+        Sample.made(**members)

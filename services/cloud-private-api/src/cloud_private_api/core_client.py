@@ -97,4 +97,4 @@ def _written(value: object) -> object:
 
 @cache
 def _reader(call: Call[Any, Any]) -> JsonReader[Any]:
-    return JsonReader(ObjectResponse[call.answer])  # type: ignore[name-defined]
+    return JsonReader(ObjectResponse[call.answer], as_declared=True)  # type: ignore[name-defined]

@@ -18,7 +18,7 @@ from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.wire import JsonReader
 from powerauth_protocol.common.json_text import read_first_json
 from servicekit import units
-from servicekit.edge.fast import Endpoints, LeftToRoute, again, is_json
+from servicekit.edge.fast import Endpoints, LeftToRoute, again, is_json, whole_body
 from servicekit.edge.middleware import PatientReceive
 
 
@@ -43,11 +43,11 @@ class FastCall:
         return await units.repeated(lambda: self._answer(asked, receive))
 
     async def _answer(self, request: CloudRequest, receive: PatientReceive) -> Response:
-        caller = await admitted(request, receive, self._requirement, with_body=self._read is not None)
+        caller = await admitted(request, receive, self._requirement, with_body=False)  # which is JSON
         if self._read is None:
             given = [*request.path_params.values()]
         else:
-            body = await request.body()
+            body = await whole_body(receive)
             try:
                 given = [self._read(body)]
             except ValidationError:

@@ -163,8 +163,10 @@ async def admitted(
 
 def _check_accept(headers: Headers) -> None:
     accept = headers.get("accept")
-    if accept and _ACCEPTABLE.isdisjoint(
-        part.partition(";")[0].strip().lower() for part in accept.split(",")
+    if (
+        accept
+        and accept not in _ACCEPTABLE
+        and _ACCEPTABLE.isdisjoint(part.partition(";")[0].strip().lower() for part in accept.split(","))
     ):
         raise NotAcceptable
 

@@ -28,6 +28,7 @@ Perform = Callable[[Any, Any], Awaitable[Response]]
 """Gives the answer of an application to what a request's model holds."""
 
 _JSON = b"application/json"
+_JSON_WITH_PARAMETERS = (b"application/json;", b"application/json ")
 
 
 class LeftToRoute(Exception):
@@ -128,7 +129,7 @@ class ObjectCall:
         scope, receive = request.scope, request.receive
         if not is_json(scope):
             raise LeftToRoute(receive)
-        body = await _whole_body(receive)
+        body = await whole_body(receive)
         try:
             wanted = self._read(body).request_object
         except ValidationError:
@@ -157,11 +158,11 @@ def is_json(scope: Scope) -> bool:
     """Whether a request says that its body is JSON; the route judges other words for it."""
     for name, value in scope["headers"]:
         if name == b"content-type":
-            return bool(value[: len(_JSON)] == _JSON)
+            return bool(value == _JSON or value.startswith(_JSON_WITH_PARAMETERS))
     return False
 
 
-async def _whole_body(receive: Receive) -> bytes:
+async def whole_body(receive: Receive) -> bytes:
     """What the framework's own reading gives, which takes longer.
 
     :raises ClientDisconnect: the client left before it was complete

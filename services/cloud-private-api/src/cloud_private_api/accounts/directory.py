@@ -5,14 +5,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select, update
+from pydantic_core import from_json
+from sqlalchemy import update
 
 from cloud_private_api.access.rules import Caller
-from cloud_private_api.accounts.models import User, UserApplication, UserAuthority
+from cloud_private_api.accounts.models import User
 from servicekit.caching import Cache
 from servicekit.database import Database
+from servicekit.reads import Read
 
 CACHED_USERS = 10_000
+
+FIND = Read(
+    """SELECT u.id, u.username, u.userpassword, u.enabled,
+        (SELECT json_agg(a.authority)::text FROM pa_cloud_user_authority a WHERE a.user_id = u.id),
+        (SELECT json_agg(a.app_id)::text FROM pa_cloud_user_application a WHERE a.user_id = u.id)
+    FROM pa_cloud_user u WHERE u.username = $1""",
+    ("varchar",),
+)
+"""A user with all that hangs on it; one read for all who ask at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +93,20 @@ class UserDirectory:
         return better
 
     async def _read(self, username: str) -> UserFacts | None:
-        async with self._database.read() as session:
-            user = await session.scalar(select(User).where(User.username == username))
-            if user is None:
-                return None
-            authorities = await session.scalars(
-                select(UserAuthority.authority).where(UserAuthority.user_id == user.id)
-            )
-            applications = await session.scalars(
-                select(UserApplication.app_id)
-                .where(UserApplication.user_id == user.id)
-                .order_by(UserApplication.app_id)
-            )
-            return UserFacts(
-                user_id=user.id,
-                username=user.username,
-                password_hash=user.userpassword,
-                enabled=user.enabled,
-                authorities=frozenset(authorities),
-                applications=tuple(applications),
-            )
+        rows = await self._database.fetch(FIND, username)
+        if not rows:
+            return None
+        user_id, name, password_hash, enabled, authorities, applications = rows[0]
+        return UserFacts(
+            user_id=user_id,
+            username=name,
+            password_hash=password_hash,
+            enabled=bool(enabled),
+            authorities=frozenset(_texts(authorities)),
+            applications=tuple(sorted(_texts(applications))),
+        )
+
+
+def _texts(array: str | None) -> list[str]:
+    texts: list[str] = from_json(array) if array else []
+    return texts

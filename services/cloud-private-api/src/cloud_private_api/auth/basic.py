@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -109,7 +108,7 @@ class BasicAuthenticator:
     def _digest(self, username: str, password: str) -> bytes:
         name = username.encode()
         message = len(name).to_bytes(4, "big") + name + password.encode()
-        return hmac.digest(self._key, message, hashlib.sha256)
+        return hashlib.blake2b(message, key=self._key).digest()
 
     async def _remembered(self, attempt: _Attempt) -> UserFacts | None:
         """What is known of the user, if these credentials were verified and nothing has changed since."""

@@ -22,7 +22,7 @@ _ONE_FACTOR_TYPES = frozenset({"POSSESSION", "KNOWLEDGE", "BIOMETRY"})
 
 def shown(operation: OperationDetailResponse) -> Operation:
     """An operation without the members that belong to its detail."""
-    return Operation(
+    return Operation.made(
         operation_id=operation.id,
         user_id=operation.user_id,
         status=operation.status,
