@@ -121,7 +121,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[_HeldHashes]:
 
 def _login(username: str, password: str, network: str, receive: Callable[[], Awaitable[Message]]) -> Login:
     header = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
-    return Login(header, network, PatientReceive(receive))
+    return Login(header, lambda: network, PatientReceive(receive))
 
 
 async def _stays() -> Message:

@@ -100,7 +100,9 @@ class Bundler:
                     _settle(batch[number], RawAnswer(status, body, headers) if status else None)
 
         logs.correlation_id.set(None)
-        content = write_calls([waiting.call._replace(number=number) for number, waiting in enumerate(batch)])
+        content = write_calls(
+            [BundledCall(number, *waiting.call[1:]) for number, waiting in enumerate(batch)]
+        )
         try:
             answer = await self._client.stream(self._path, content, CONTENT_TYPE, arrived)
         except MalformedBundle as error:

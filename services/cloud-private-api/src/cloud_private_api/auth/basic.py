@@ -93,9 +93,10 @@ class BasicAuthenticator:
         if credentials is None:
             raise Unauthorized
         username, password = credentials
-        attempt = _Attempt(username, login.network, self._digest(username, password), password)
-        facts = await self._remembered(attempt)
+        digest = self._digest(username, password)
+        facts = await self._remembered(username, digest)
         if facts is None:
+            attempt = _Attempt(username, login.locate(), digest, password)
             facts = await login.while_connected(self._join(attempt))
         if facts is None:
             raise Unauthorized
@@ -110,12 +111,12 @@ class BasicAuthenticator:
         message = len(name).to_bytes(4, "big") + name + password.encode()
         return hashlib.blake2b(message, key=self._key).digest()
 
-    async def _remembered(self, attempt: _Attempt) -> UserFacts | None:
+    async def _remembered(self, username: str, digest: bytes) -> UserFacts | None:
         """What is known of the user, if these credentials were verified and nothing has changed since."""
-        known = self._verified.get(attempt.digest)
-        if known is None or await self._directory.find(attempt.username) == known:
+        known = self._verified.get(digest)
+        if known is None or await self._directory.find(username) == known:
             return known
-        self._verified.drop(attempt.digest)
+        self._verified.drop(digest)
         return None
 
     async def _join(self, attempt: _Attempt) -> UserFacts | None:

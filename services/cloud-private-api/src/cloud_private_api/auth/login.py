@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -21,22 +22,20 @@ class Login:
     """One request's claim to be somebody.
 
     :ivar authorization: the header, secret
-    :ivar network: where the client is, as limits count it
+    :ivar locate: tells where the client is, as limits count it; whoever is remembered is not limited
     """
 
     authorization: str | None
-    network: str
+    locate: Callable[[], str]
     receive: PatientReceive
 
     @classmethod
     def of(cls, request: Request, receive: PatientReceive, proxies: TrustedProxies) -> Login:
         """From a request whose messages come through ``receive``."""
-        peer = request.client.host if request.client is not None else None
-        address = proxies.client_address(peer, request.headers.getlist("x-forwarded-for"))
-        return cls(request.headers.get("authorization"), limited_network(address), receive)
+        return cls(request.headers.get("authorization"), partial(_network_of, request, proxies), receive)
 
     def __repr__(self) -> str:
-        return f"Login(network={self.network!r})"
+        return f"Login(network={self.locate()!r})"
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
         """The outcome of the work, which is cancelled when the client goes.
@@ -54,3 +53,8 @@ class Login:
             task.cancel()
             watch.cancel()
             await asyncio.gather(task, watch, return_exceptions=True)
+
+
+def _network_of(request: Request, proxies: TrustedProxies) -> str:
+    peer = request.client.host if request.client is not None else None
+    return limited_network(proxies.client_address(peer, request.headers.getlist("x-forwarded-for")))
