@@ -33,14 +33,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import (
-    CoreSchema,
-    InitErrorDetails,
-    PydanticCustomError,
-    PydanticUseDefault,
-    SchemaValidator,
-    core_schema,
-)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticUseDefault, core_schema
 
 from powerauth_contracts import moments
 from powerauth_protocol.common.json_text import JsonError, Number, characters, marked, read_json, unmarked
@@ -160,9 +153,10 @@ def _default_if_null(value: Any) -> Any:
     return value
 
 
-_READERS: frozenset[object] = frozenset(
+READERS: frozenset[object] = frozenset(
     (_text, _exact_text, _whole_number, _boolean, checked_json, _default_if_null)
 )
+"""What stands in front of the scalars of a `WireModel`."""
 
 
 def _tighten(schema: Any, owner: type[WireModel]) -> None:
@@ -178,7 +172,7 @@ def _tighten(schema: Any, owner: type[WireModel]) -> None:
     kind = str(schema.get("type"))
     if kind == "model" and schema["cls"] is not owner:
         return
-    if kind in ("function-before", "function-after") and schema["function"]["function"] in _READERS:
+    if kind in ("function-before", "function-after") and schema["function"]["function"] in READERS:
         return  # a schema is handed out again each time its model is used
     if kind == "float":
         raise TypeError(f"{owner.__name__}: numbers of the wire never pass through a binary float")
@@ -191,7 +185,7 @@ def _tighten(schema: Any, owner: type[WireModel]) -> None:
     for key, part in schema.items():
         if key == "fields":  # by name, and a member may have any name
             _tighten(list(part.values()) if isinstance(part, dict) else part, owner)
-        elif key not in _NOT_SCHEMAS:
+        elif key not in NOT_SCHEMAS:
             _tighten(part, owner)
     if not takes_null:
         _read_by(_default_if_null, schema["schema"])
@@ -199,16 +193,16 @@ def _tighten(schema: Any, owner: type[WireModel]) -> None:
 
 _TAKES_NULL = frozenset({"any", "function-before", "nullable"})
 """Kinds of nodes behind a default that have an opinion about null of their own."""
-_NOT_SCHEMAS = frozenset(
+NOT_SCHEMAS = frozenset(
     {"cls", "config", "expected", "json_schema_input_schema", "members", "metadata", "ref", "serialization"}
 )
-_OUTER_KEYS = frozenset({"metadata", "ref", "serialization"})
+OUTER_KEYS = frozenset({"metadata", "ref", "serialization"})
 
 
 def _read_by(reader: Callable[[Any], Any], schema: dict[str, Any], **settings: object) -> None:
     """Turn a node, in place, into "our reader, then the node"."""
-    inner: Any = {key: part for key, part in schema.items() if key not in _OUTER_KEYS} | settings
-    outer: Any = {key: part for key, part in schema.items() if key in _OUTER_KEYS}
+    inner: Any = {key: part for key, part in schema.items() if key not in OUTER_KEYS} | settings
+    outer: Any = {key: part for key, part in schema.items() if key in OUTER_KEYS}
     schema.clear()
     schema.update(core_schema.no_info_before_validator_function(reader, inner), **outer)
 
@@ -224,20 +218,6 @@ def _read_whole_number(schema: dict[str, Any]) -> None:
     if not {"ge", "gt"} & schema.keys():
         bounds["ge"] = INT64_MIN
     _read_by(_whole_number, schema, strict=True, **bounds)
-
-
-def _as_declared(schema: Any) -> Any:
-    """A schema without our readers, which look at every scalar."""
-    if isinstance(schema, list | tuple):
-        return [_as_declared(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema.get("type") == "function-before" and schema["function"]["function"] in _READERS:
-        schema = schema["schema"] | {key: part for key, part in schema.items() if key in _OUTER_KEYS}
-    return {
-        key: part if key in _NOT_SCHEMAS or key == "default" else _as_declared(part)
-        for key, part in schema.items()
-    }
 
 
 _SCALARS: Mapping[str, Callable[[dict[str, Any]], None]] = {
@@ -278,28 +258,6 @@ class WireModel(BaseModel):
             **options,
         )
 
-    @classmethod
-    def made(cls, **members: Any) -> Self:
-        """An instance of values that other models have read: of their members' kinds, and only looked at for
-        that. Half the price of the other way.
-
-        :raises ValidationError: one is of another kind, or missing
-        """
-        model: Self = _maker(cls)(members)
-        return model
-
-
-@cache
-def _maker(model: type[WireModel]) -> Callable[[Any], Any]:
-    return _taker(TypeAdapter(model))
-
-
-def _taker(adapter: TypeAdapter[Any]) -> Callable[[Any], Any]:
-    """What takes scalars of the declared kinds alone."""
-    adapter.rebuild()  # a schema is not made before it is asked for
-    # Or it would take the models' own validators where they are there, whatever the schema says.
-    return SchemaValidator(_as_declared(adapter.core_schema), _use_prebuilt=False).validate_python
-
 
 class PlainModel(WireModel):
     """Base of hot answers between services of ours: texts, whole numbers and booleans, taken as they stand.
@@ -336,7 +294,7 @@ def _check_plain(schema: Any, name: str) -> None:
         if schema.get("type") in _NOT_PLAIN:
             raise TypeError(f"{name}: only texts, whole numbers and booleans are taken as they stand")
         for key, part in schema.items():
-            if key not in _NOT_SCHEMAS:
+            if key not in NOT_SCHEMAS:
                 _check_plain(part, name)
 
 
@@ -360,18 +318,11 @@ class RequestModel(WireModel):
 class JsonReader(Generic[T]):
     """Reads JSON texts as one type of model."""
 
-    def __init__(
-        self, model: type[T], parse: Callable[[Any], Any] = read_json, *, as_declared: bool = False
-    ) -> None:
+    def __init__(self, model: type[T], parse: Callable[[Any], Any] = read_json) -> None:
         """
         :param parse: gives the value of a text, or raises `JsonError`
-        :param as_declared: scalars are of their member's own kind, as our services write them: no other form
-            is taken, and texts are not searched for what could not be stored
         """
-        adapter = TypeAdapter(model)
-        self._validate: Callable[[Any], T] = adapter.validate_python
-        if as_declared:
-            self._validate = _taker(adapter)
+        self._validate: Callable[[Any], T] = TypeAdapter(model).validate_python
         self._name = getattr(model, "__name__", "body")
         self._parse = parse
 

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from cloud_private_api.errors import UpstreamFailed
 from powerauth_contracts import moments
 from powerauth_contracts.calls import Call, Content
+from powerauth_contracts.declared import DeclaredReader
 from powerauth_contracts.rest import system
 from powerauth_contracts.rest.table import BUNDLE
 from powerauth_contracts.texts import CoreRefused, refusal, request_text, wire_names
-from powerauth_contracts.wire import JsonReader, ObjectResponse
+from powerauth_contracts.wire import ObjectResponse
 from servicekit.calls.bundler import together
 from servicekit.calls.client import RawAnswer, RemoteUnavailable, ServiceClient
 from servicekit.logs import get_logger
@@ -96,5 +97,5 @@ def _written(value: object) -> object:
 
 
 @cache
-def _reader(call: Call[Any, Any]) -> JsonReader[Any]:
-    return JsonReader(ObjectResponse[call.answer], as_declared=True)  # type: ignore[name-defined]
+def _reader(call: Call[Any, Any]) -> DeclaredReader[Any]:
+    return DeclaredReader(ObjectResponse[call.answer])  # type: ignore[name-defined]

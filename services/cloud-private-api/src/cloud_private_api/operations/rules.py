@@ -10,6 +10,7 @@ from cloud_private_api.errors import (
     RegistrationChangeRefused,
 )
 from powerauth_contracts.cloud.operations import Operation
+from powerauth_contracts.declared import made
 from powerauth_contracts.rest.activations import ActivationStatusResponse
 from powerauth_contracts.rest.operations import OperationDetailResponse
 
@@ -22,7 +23,8 @@ _ONE_FACTOR_TYPES = frozenset({"POSSESSION", "KNOWLEDGE", "BIOMETRY"})
 
 def shown(operation: OperationDetailResponse) -> Operation:
     """An operation without the members that belong to its detail."""
-    return Operation.made(
+    return made(
+        Operation,
         operation_id=operation.id,
         user_id=operation.user_id,
         status=operation.status,

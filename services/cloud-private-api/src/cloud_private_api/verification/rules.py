@@ -13,6 +13,7 @@ from powerauth_contracts.cloud.verification import (
     SignatureVerified,
     TokenVerified,
 )
+from powerauth_contracts.declared import made
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.rest.tokens import ValidateTokenResponse
 from powerauth_contracts.rest.verification import VerifySignatureResponse
@@ -107,7 +108,8 @@ def unknown_registration(registration_id: str) -> VerifySignatureResponse:
 
 def signature_verified(answer: VerifySignatureResponse, version: str) -> SignatureVerified:
     """The answer of §7.1; only id and status when the core says no more."""
-    return SignatureVerified.made(
+    return made(
+        SignatureVerified,
         **_registration_facts(answer),
         signature_valid=answer.signature_valid,
         remaining_attempts=answer.remaining_attempts,
@@ -117,7 +119,8 @@ def signature_verified(answer: VerifySignatureResponse, version: str) -> Signatu
 
 def otp_verified(answer: VerifySignatureResponse) -> OtpVerified:
     """The answer of §5.5 and §7.3."""
-    return OtpVerified.made(
+    return made(
+        OtpVerified,
         **_registration_facts(answer),
         otp_valid=answer.signature_valid,
         remaining_attempts=answer.remaining_attempts,
@@ -128,7 +131,7 @@ def token_verified(answer: ValidateTokenResponse, applications: Sequence[str]) -
     """The answer of §7.2; nothing but "no" for a token that is unknown or not the caller's."""
     if answer.application_id not in applications:
         return TokenVerified(token_valid=False)
-    return TokenVerified.made(**_registration_facts(answer), token_valid=answer.token_valid)
+    return made(TokenVerified, **_registration_facts(answer), token_valid=answer.token_valid)
 
 
 def _registration_facts(answer: VerifySignatureResponse | ValidateTokenResponse) -> dict[str, object]:
