@@ -38,6 +38,11 @@ OPERATION_IDS = [
     "listOperationTexts", "getOperationText", "updateOperationText", "removeOperationText",
     "listLocalizations", "getLocalization", "updateLocalization", "removeLocalization", "listProperties",
     "updateProperty",
+    "sendMessage", "createInboxMessage", "listInboxMessages", "countInboxMessages", "getInboxMessage",
+    "readInboxMessage", "readAllInboxMessages", "createCampaign", "listCampaigns", "getCampaign",
+    "removeCampaign", "addCampaignUsers", "removeCampaignUsers", "listCampaignUsers", "sendCampaign",
+    "testCampaign", "getPushProviders", "updateApns", "updateFcm", "updateHms", "removeApns", "removeFcm",
+    "removeHms",
 ]
 # fmt: on
 

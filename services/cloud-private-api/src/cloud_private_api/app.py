@@ -18,13 +18,16 @@ from cloud_private_api.audit.routes import router as audit_router
 from cloud_private_api.audit_log.service import forget_before
 from cloud_private_api.auth.factory import authenticator
 from cloud_private_api.callbacks.routes import router as callbacks_router
+from cloud_private_api.campaigns.routes import router as campaigns_router
 from cloud_private_api.container import Cloud
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.edge import fast_endpoints
 from cloud_private_api.errors import cloud_errors
+from cloud_private_api.inbox.routes import router as inbox_router
 from cloud_private_api.known import ApplicationFacts, OperationTexts, PushApplications
 from cloud_private_api.localizations.routes import router as localizations_router
 from cloud_private_api.localizations.texts import PushTexts
+from cloud_private_api.messages.routes import router as messages_router
 from cloud_private_api.offline.v1.routes import router as single_offline_router
 from cloud_private_api.offline.v2.routes import router as offline_router
 from cloud_private_api.operations.v1.routes import router as single_operations_router
@@ -33,6 +36,7 @@ from cloud_private_api.passwords import PasswordWorker
 from cloud_private_api.properties.routes import router as properties_router
 from cloud_private_api.properties.service import seed_service_base_url
 from cloud_private_api.push_client import PushClient
+from cloud_private_api.push_credentials.routes import router as push_credentials_router
 from cloud_private_api.pushes.outbox import Outbox
 from cloud_private_api.pushes.service import Announcements
 from cloud_private_api.registrations.v1.routes import router as single_registrations_router
@@ -70,9 +74,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     single_operations_router,
     single_offline_router,
     verification_router,
+    messages_router,
+    inbox_router,
+    campaigns_router,
     audit_router,
     users_router,
     applications_router,
+    push_credentials_router,
     callbacks_router,
     templates_router,
     localizations_router,

@@ -219,6 +219,31 @@ class UpstreamFailed(CloudError):
     http_status = 500
 
 
+class PushMessageRefused(CloudError):
+    """The push message says nothing, or push does not take it."""
+
+    code = "ERROR_PUSH_MESSAGE"
+    message = "Push message is invalid"
+
+    def __init__(self, message: str | None = None, *, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(message)
+        self.violations = tuple(violations)
+
+
+class InboxRefused(PushMessageRefused):
+    """The inbox request cannot be used, or push does not take it."""
+
+    code = "ERROR_INBOX"
+    message = "Inbox request is invalid"
+
+
+class InboxMessageNotFound(CloudError):
+    """Unknown, or not the caller's: the two look alike."""
+
+    code = "ERROR_INBOX_NOT_FOUND"
+    message = "Message was not found"
+
+
 class PushUnreachable(CloudError):
     """The push service cannot be reached, or is in trouble, or there is none."""
 

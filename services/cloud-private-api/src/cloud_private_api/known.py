@@ -114,8 +114,8 @@ class PushApplications:
         return [app_id for app_id in app_ids if app_id in (found or {})]
 
     def forget(self) -> None:
-        """Something has changed at push."""
-        self._until, self._reading = 0.0, None
+        """Something has changed at push: what it said before holds no longer."""
+        self._found, self._until, self._reading = None, 0.0, None
 
     def _read(self) -> asyncio.Task[Mapping[str, bool]]:
         """One question for all who ask now, and none again for a while, whatever comes of it."""

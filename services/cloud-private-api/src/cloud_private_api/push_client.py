@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from cloud_private_api.errors import PushUnreachable
+from cloud_private_api.errors import PushUnreachable, Violation
 from powerauth_contracts.calls import Content
 from powerauth_contracts.push.calls import IDEMPOTENCY_HEADER, PushCall
 from powerauth_contracts.texts import response_object
@@ -26,22 +25,10 @@ _REFUSALS = frozenset({400, 404, 409})
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PushViolation:
-    """What the push service finds wrong with a member.
-
-    :ivar field: its path in the request
-    :ivar hint: English text
-    """
-
-    field: str
-    hint: str
-
-
 class PushRefused(Exception):
     """The push service refused what it was asked, and would refuse it again."""
 
-    def __init__(self, code: str, path: str, violations: Sequence[PushViolation] = ()) -> None:
+    def __init__(self, code: str, path: str, violations: Sequence[Violation] = ()) -> None:
         super().__init__(code)
         self.code = code
         self.path = path
@@ -150,10 +137,10 @@ def _refusal(path: str, raw: RawAnswer) -> PushRefused:
     return PushRefused(code, path, tuple(_violations(details.get("violations"))))
 
 
-def _violations(found: object) -> list[PushViolation]:
+def _violations(found: object) -> list[Violation]:
     items = found if isinstance(found, list) else []
     return [
-        PushViolation(str(item["fieldName"]).removeprefix("requestObject."), str(item["hint"]))
+        Violation(str(item["fieldName"]).removeprefix("requestObject."), str(item["hint"]))
         for item in items
         if isinstance(item, dict) and {"fieldName", "hint"} <= item.keys()
     ]

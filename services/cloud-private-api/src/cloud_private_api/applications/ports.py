@@ -6,10 +6,10 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends
 
-from cloud_private_api.parts import WithCore, WithDatabase, WithSettings, running
+from cloud_private_api.parts import WithCore, WithDatabase, WithPush, WithSettings, running
 
 
-class Ports(WithSettings, WithDatabase, WithCore, Protocol):
+class Ports(WithSettings, WithDatabase, WithCore, WithPush, Protocol):
     """What use cases of this room take."""
 
 

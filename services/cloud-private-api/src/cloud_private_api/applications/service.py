@@ -9,9 +9,11 @@ from cloud_private_api.applications import rules
 from cloud_private_api.applications.ports import Ports
 from cloud_private_api.audit_log.service import record_change
 from cloud_private_api.core_errors import Area, in_area
-from cloud_private_api.errors import NotFound
+from cloud_private_api.errors import NotFound, PushUnreachable
 from cloud_private_api.parameters import is_storable
+from cloud_private_api.parts import WithCore
 from cloud_private_api.properties import repository as properties
+from cloud_private_api.push_client import PushRefused
 from powerauth_contracts.cloud.applications import (
     Application,
     ApplicationItem,
@@ -19,11 +21,15 @@ from powerauth_contracts.cloud.applications import (
     Version,
     Versions,
 )
+from powerauth_contracts.push import applications as push
 from powerauth_contracts.rest import applications as contract
 from servicekit.database import Database
+from servicekit.logs import get_logger
+
+_log = get_logger(__name__)
 
 
-async def existing(ports: Ports, app_id: str) -> contract.ApplicationDetail:
+async def existing(ports: WithCore, app_id: str) -> contract.ApplicationDetail:
     """An application that the core knows; otherwise the core's refusal.
 
     :raises NotFound: the id cannot be one
@@ -33,7 +39,7 @@ async def existing(ports: Ports, app_id: str) -> contract.ApplicationDetail:
     return await _detail(ports, app_id)
 
 
-async def _detail(ports: Ports, app_id: str) -> contract.ApplicationDetail:
+async def _detail(ports: WithCore, app_id: str) -> contract.ApplicationDetail:
     return await ports.core.ask(contract.DETAIL, application_id=app_id)
 
 
@@ -48,9 +54,21 @@ async def create(ports: Ports, caller: Caller, app_id: str, *, roles: Sequence[s
     """Make an application with its first version and keys."""
     await ports.core.tell(contract.CREATE, application_id=app_id)
     await record_change(ports.database, caller.username, "Application created", {"application": app_id})
+    await _introduce(ports, app_id)
     if roles:
         await ports.core.ask(contract.ROLES_CREATE, application_id=app_id, application_roles=roles)
     return await _shown(ports.database, await _detail(ports, app_id))
+
+
+async def _introduce(ports: Ports, app_id: str) -> None:
+    """Have push begin with a new application; if it does not, it does with the first credentials (§11.4)."""
+    if not ports.push.configured:
+        return
+    try:
+        await ports.push.tell(push.CREATE, {"appId": app_id})
+    except (PushRefused, PushUnreachable) as error:
+        _log.warning("application not introduced to push", application=app_id, reason=type(error).__name__)
+    ports.push_applications.forget()
 
 
 @in_area(Area.ADMIN)

@@ -1,0 +1,1 @@
+"""Messages that users read in the app."""

@@ -1,0 +1,1 @@
+"""Messages of a bank to the phones of a user."""

@@ -1,0 +1,1 @@
+"""Credentials of applications at the providers of push."""

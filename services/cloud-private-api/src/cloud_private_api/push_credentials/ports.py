@@ -1,0 +1,17 @@
+"""What this room uses of a running service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from fastapi import Depends
+
+from cloud_private_api.parts import WithCore, WithDatabase, WithPush, running
+
+
+class Ports(WithCore, WithDatabase, WithPush, Protocol):
+    """What use cases of this room take."""
+
+
+Running = Annotated[Ports, Depends(running)]
+"""Parameter type of a route."""
