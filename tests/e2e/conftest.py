@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from e2e_customer import Customer, Deployment
 from e2e_stacks import DEPLOYMENTS, ONE_PROCESS, SEPARATE, running
 
-from powerauth_cli.all_in_one import AllInOne
+from powerauth_cli.all_in_one import CLOUD, AllInOne
 from powerauth_cli.demo.bank import Bank
+from powerauth_cli.fakes.phones import FAKE_PHONES
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk import AppConfig, Device
 
@@ -75,11 +76,12 @@ async def deployment(
     folder: Path = tmp_path_factory.mktemp("stack")
     if request.param == ONE_PROCESS:
         async with AllInOne(folder, port=0, settings={"enrollment": ENROLLMENT}) as stack:
-            yield Deployment(request.param, stack.enrollment_url, stack.cloud_url, stack.admin)
+            phones = stack.cloud_url.removesuffix(CLOUD) + FAKE_PHONES
+            yield Deployment(request.param, stack.enrollment_url, stack.cloud_url, stack.admin, phones)
     else:
         settings = {f"ENROLLMENT_{name.upper()}": str(value) for name, value in ENROLLMENT.items()}
         async with running(SEPARATE, folder, settings) as split:
-            yield Deployment(request.param, split.enrollment, split.cloud, split.admin, split)
+            yield Deployment(request.param, split.enrollment, split.cloud, split.admin, split.phones, split)
 
 
 @pytest.fixture(params=list(ProtocolVersion), ids=lambda version: version.value)
@@ -95,6 +97,8 @@ async def backend(deployment: Deployment) -> AsyncIterator[tuple[Bank, Bank, str
     application_id = f"e2e-{uuid4().hex[:12]}"
     admin = deployment.bank(deployment.admin)
     application = await admin.call("POST", "/admin/applications", {"id": application_id})
+    if deployment.split is not None:
+        await deployment.split.equip(application_id)
     user = await admin.call("POST", "/admin/users", {"username": application_id})
     await admin.call("POST", f"/admin/users/{application_id}/applications/{application_id}")
     known = {

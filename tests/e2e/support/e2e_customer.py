@@ -17,6 +17,7 @@ PARAMETERS = {"amount": "10.5", "currency": "EUR", "account": "238400856/0300"}
 class Deployment:
     """Where the services of a running stack are.
 
+    :ivar phones: address where fake phones tell what they have shown
     :ivar split: the stack of one process each
     """
 
@@ -24,6 +25,7 @@ class Deployment:
     enrollment: str
     cloud: str
     admin: tuple[str, str]
+    phones: str
     split: Stack | None = None
 
     def bank(self, credentials: tuple[str, str]) -> Bank:

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import CoreCode
@@ -20,6 +20,10 @@ from powerauth_contracts.texts import CoreRefused
 from servicekit.caching import Cache
 
 CACHED_TEXTS = 10_000
+PATIENCE_SECONDS = 1.0
+"""How long a creation waits to hear what push can do; what it does not hear then, it assumes."""
+SHORT_SECONDS = 1.0
+"""How long it is believed that push can do nothing for an application, which may change any moment."""
 
 
 class ApplicationFacts:
@@ -87,7 +91,8 @@ class PushApplications:
         self._push = push
         self._seconds = seconds
         self._found: Mapping[str, bool] | None = None
-        self._until = 0.0
+        self._asked = -math.inf
+        self._failed = False
         self._reading: asyncio.Task[Mapping[str, bool]] | None = None
 
     async def reachable(self, app_ids: Sequence[str]) -> list[str]:
@@ -96,11 +101,11 @@ class PushApplications:
         """
         if not self._push.configured:
             return []
-        if self._until <= time.monotonic():
+        certain = all(map((self._found or {}).get, app_ids))
+        if self._is_old(certain=certain):
             reading = self._read()
-            if not all(map((self._found or {}).get, app_ids)):
-                with suppress(PushUnreachable):
-                    await asyncio.shield(reading)
+            if not certain:
+                await self._wait_a_moment(reading)
         found = self._found
         return list(app_ids) if found is None else [app_id for app_id in app_ids if found.get(app_id)]
 
@@ -109,16 +114,32 @@ class PushApplications:
 
         :raises PushUnreachable: push does not say
         """
-        fresh = self._found is not None and self._until > time.monotonic()
-        found = self._found if fresh else await asyncio.shield(self._read())
-        return [app_id for app_id in app_ids if app_id in (found or {})]
+        found = None if self._failed else self._found
+        if found is None or self._is_old(certain=found.keys() >= set(app_ids)):
+            found = await asyncio.shield(self._read())
+        return [app_id for app_id in app_ids if app_id in found]
 
     def forget(self) -> None:
         """Something has changed at push: what it said before holds no longer."""
-        self._found, self._until, self._reading = None, 0.0, None
+        self._found, self._asked, self._reading = None, -math.inf, None
+
+    def _is_old(self, *, certain: bool) -> bool:
+        """Whether to ask again; while push does not answer, not again and again, for creations wait."""
+        short = not certain and not self._failed
+        kept = min(self._seconds, SHORT_SECONDS) if short else self._seconds
+        return time.monotonic() - self._asked >= kept
+
+    async def _wait_a_moment(self, reading: asyncio.Task[Mapping[str, bool]]) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await asyncio.shield(reading)
+        except PushUnreachable:
+            return
+        except TimeoutError:
+            self._asked, self._failed = time.monotonic(), True
 
     def _read(self) -> asyncio.Task[Mapping[str, bool]]:
-        """One question for all who ask now, and none again for a while, whatever comes of it."""
+        """One question for all who ask now."""
         if self._reading is None:
             self._reading = asyncio.create_task(self._ask())
             self._reading.add_done_callback(self._was_read)
@@ -129,11 +150,9 @@ class PushApplications:
         return {item.app_id: any((item.apns, item.fcm, item.hms)) for item in listed}
 
     def _was_read(self, reading: asyncio.Task[Mapping[str, bool]]) -> None:
+        failed = reading.cancelled() or reading.exception() is not None
         if reading is not self._reading:
             return  # what it read may be what has changed
-        self._reading = None
-        if reading.cancelled():
-            return
-        if reading.exception() is None:
+        self._asked, self._failed, self._reading = time.monotonic(), failed, None
+        if not failed:
             self._found = reading.result()
-        self._until = time.monotonic() + self._seconds

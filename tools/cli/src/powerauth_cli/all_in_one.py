@@ -47,7 +47,7 @@ from powerauth_contracts.enums import IntegrationKind
 from powerauth_core.integrations.service import Credentials, ensure_integration
 from powerauth_core.settings import CoreSettings
 from powerauth_push.callers import service as push_callers
-from powerauth_push.callers.rules import Scope
+from powerauth_push.callers.rules import EVERYTHING, Scope
 from powerauth_push.settings import PushSettings
 from servicekit import loading
 from servicekit.bus.memory import InMemoryBus
@@ -215,10 +215,14 @@ class AllInOne:
                 self._enrollment_settings(dmz, phones), core_transport=to_core, push_transport=to_push
             ),
         )
+        at_push = await self._caller_of_push(push, "cloud", EVERYTHING)
         await self._run(
             CLOUD,
             cloud_private_api.app.create_app(
-                self._cloud_settings(kept, rest["cloud"]), core_transport=to_core, bus=bus
+                self._cloud_settings(kept, rest["cloud"], at_push),
+                core_transport=to_core,
+                push_transport=to_push,
+                bus=bus,
             ),
         )
         if self._server is not None:
@@ -312,12 +316,17 @@ class AllInOne:
             settings.limit_loopback = False
         return settings
 
-    def _cloud_settings(self, kept: Secrets, credentials: Credentials) -> CloudSettings:
+    def _cloud_settings(
+        self, kept: Secrets, credentials: Credentials, at_push: push_callers.Credentials
+    ) -> CloudSettings:
         return embedded_settings(
             CloudSettings,
             core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
             core_username=credentials.client_token,
             core_password=credentials.client_secret,
+            push_url=self._urls.get(PUSH, _IN_PROCESS + PUSH),
+            push_username=at_push.client_token,
+            push_password=at_push.client_secret,
             admin_username=ADMINISTRATOR,
             admin_password_encoded=kept.admin_password_hash,
             offline_derivation_key=kept.offline_derivation_key,

@@ -30,6 +30,7 @@ _log = get_logger(__name__)
 
 POLL_SECONDS = 1.0
 """How often is looked for what other processes, or earlier failures, have left."""
+_SEND_SECONDS = 10.0
 _AT_A_TIME = 16
 _UNDER_WAY = 200
 _STORED_TOGETHER = 64
@@ -142,8 +143,9 @@ class Outbox:
 
     async def _outcome(self, announcement: Announcement) -> Outcome:
         try:
-            outcome = await deliver(self._core, self._push, announcement)
-        except PushUnreachable:
+            async with asyncio.timeout(_SEND_SECONDS):
+                outcome = await deliver(self._core, self._push, announcement)
+        except (PushUnreachable, TimeoutError):
             self._away = True
             return Outcome.LATER
         except (Unavailable, UpstreamFailed, CoreRefused) as error:
