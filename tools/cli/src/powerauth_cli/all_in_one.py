@@ -85,6 +85,7 @@ class AllInOne:
     :param on_shown: hears of each message that a phone gets from a fake provider
 
     :ivar fakes: the fake providers, if there are any
+    :ivar equipment: gives applications credentials there
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class AllInOne:
         self._providers = providers
         self._on_shown = on_shown
         self.fakes: FakeProviders | None = None
+        self.equipment: Equipment | None = None
         self.first_password: str | None = None
 
     @property
@@ -247,7 +249,8 @@ class AllInOne:
         url = self._urls.get(PUSH, _IN_PROCESS + PUSH)
         api = PushApi(url, (credentials.client_token, credentials.client_secret), transport)
         self._stack.push_async_callback(api.close)
-        await Equipment(api, self.fakes).start(bus)
+        self.equipment = Equipment(api, self.fakes)
+        await self.equipment.start(bus)
         self._served[FAKE_PHONES] = handsets(self.fakes.phones)
 
     async def _run(self, context_path: str, app: FastAPI) -> Transport | None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from powerauth_cli.all_in_one import AllInOne
 from powerauth_cli.demo.bank import BankRefused
+from powerauth_cli.demo.ringing import Ringing
 from powerauth_cli.demo.scenario import Addresses, Scenario
 from powerauth_cli.demo.transcript import Transcript, Unexpected
 from powerauth_protocol.common.errors import ProtocolError
@@ -64,10 +65,13 @@ async def _run(console: Console, version: ProtocolVersion) -> int:
             {
                 "cloud (the bank calls it)": services.cloud_url,
                 "enrollment (phones call it)": services.enrollment_url,
-                "core (only those two call it)": services.core_url,
+                "core (the other three call it)": services.core_url,
+                "push (sends to fakes of Apple, Google and Huawei)": services.push_url,
                 "data": f"SQLite in {folder}, in-memory bus",
             },
         )
         addresses = Addresses(services.enrollment_url, services.cloud_url)
-        await Scenario(tell, addresses, services.admin, version).run()
+        assert services.equipment is not None
+        ringing = Ringing(tell, services.equipment)
+        await Scenario(tell, addresses, services.admin, version, ringing).run()
     return tell.steps

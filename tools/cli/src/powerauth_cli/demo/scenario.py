@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from powerauth_cli.demo.bank import Bank
+from powerauth_cli.demo.ringing import Ringing
 from powerauth_cli.demo.transcript import Transcript, Unexpected, expect
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.groups import ProtocolVersion
-from powerauth_sdk import AppConfig, Device, DeviceProfile, MobileToken, ServerRefused, UntrustedData
+from powerauth_sdk import (
+    AppConfig,
+    Device,
+    DeviceProfile,
+    MobileToken,
+    ServerRefused,
+    UntrustedData,
+)
 from powerauth_sdk.vault import sign_statement
 
 APPLICATION = "demo-bank"
@@ -88,6 +96,7 @@ class Scenario:
     """One run of the main job.
 
     :param admin: credentials of the first administrator, (name, password)
+    :param ringing: what the phone does where there is a push service
     """
 
     def __init__(
@@ -96,11 +105,13 @@ class Scenario:
         addresses: Addresses,
         admin: tuple[str, str],
         version: ProtocolVersion,
+        ringing: Ringing | None = None,
     ) -> None:
         self._tell = tell
         self._addresses = addresses
         self._admin = admin
         self._version = version
+        self._ringing = ringing
 
     async def run(self) -> None:
         """Run every step.
@@ -112,6 +123,8 @@ class Scenario:
         phone = Device(config)
         try:
             registration_id = await self._activate(bank, phone)
+            if self._ringing:
+                await self._ringing.register(phone)
             await self._log_in(bank, phone)
             await self._payments(bank, phone)
             await self._block_and_unblock(bank, phone, registration_id)
@@ -132,6 +145,8 @@ class Scenario:
             application=application["id"],
             application_key=application["appKey"],
         )
+        if self._ringing:
+            await self._ringing.equip(APPLICATION)
         user = await admin.call("POST", "/admin/users", {"username": BANK_USER})
         await admin.call("POST", f"/admin/users/{BANK_USER}/applications/{APPLICATION}")
         tell.step("cloud", "… and an integration user for the bank's backend", username=user["username"])
@@ -284,6 +299,8 @@ class Scenario:
         seen = await bank.operation(pending[0].id)
         expect(seen["status"] == "APPROVED", "the bank sees the approval")
         tell.step("enrollment", "the customer approves with the PIN; the bank reads", status=seen["status"])
+        if self._ringing:
+            await self._ringing.hear("the phone hears that the payment is finished", "operationFinished")
         await self._reject_one(bank, operations)
         await self._let_one_expire(bank)
 

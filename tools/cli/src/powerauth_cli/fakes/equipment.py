@@ -15,9 +15,13 @@ _APPLICATION_CHANGED = "application.changed"
 
 
 class Equipment:
-    """Gives every application of a stack credentials at the fake providers, unless it has others."""
+    """Gives every application of a stack credentials at the fake providers, unless it has others.
+
+    :ivar phones: those that ring then
+    """
 
     def __init__(self, push: PushApi, fakes: FakeProviders) -> None:
+        self.phones = fakes.phones
         self._push = push
         self._credentials = fakes.credentials()
         self._one_by_one = asyncio.Lock()
