@@ -148,7 +148,7 @@ async def test_a_developers_first_day(
     await phone.run("verify", "--factors", "possession_biometry")
     assert (await phone.run("user-info"))["sub"] == user_id
     assert deployment.split is not None
-    await _messages(deployment.split, phone, application_id, user_id)
+    await _messages(deployment.split, bank, phone, application_id, user_id)
     assert (await phone.run("rename", "Another name"))["activationName"] == "Another name"
     await phone.run("token", "remove")
     await phone.run("remove")
@@ -156,16 +156,15 @@ async def test_a_developers_first_day(
     assert (await bank.registration(registration["registrationId"]))["registrationStatus"] == "REMOVED"
 
 
-async def _messages(stack: Stack, phone: Phone, application_id: str, user_id: str) -> None:
+async def _messages(stack: Stack, bank: Bank, phone: Phone, application_id: str, user_id: str) -> None:
     """What reaches the phone by itself, and what the bank keeps for its user."""
     await stack.equip(application_id)
     assert (await phone.run("push", "--platform", "hms", "--token", "hms-token"))["status"] == "OK"
     assert "INVALID_REQUEST" in await phone.fail("push", "--platform", "windows")
-    message = {"userId": user_id, "body": {"title": "Payment", "body": "Approve it"}}
-    asked = {"appId": application_id, "mode": "SYNCHRONOUS", "message": message}
-    await stack.push.call("POST", "/push/message/send", asked)
+    created = await bank.create_operation(user_id, "e2e-one-factor", silent=False)
     shown = await phone.says("push", "--platform", "hms", "--messages", 1, "--fake-phones", stack.phones)
-    assert "HMS …hms-to: Payment: Approve it" in shown
+    assert shown.count("HMS …hms-to: Approval request") == 1
+    assert f"operationId={created['operationId']}" in shown
     assert "no fake phones" in await phone.fail("push", "--platform", "hms", "--messages", 1)
     kept: dict[str, Any] = {"userId": user_id, "type": "text", "subject": "Good day", "summary": "Short text"}
     kept |= {"body": "A body that is long enough", "applications": [application_id]}

@@ -211,17 +211,17 @@ class AllInOne:
         to_push = await self._run(PUSH, push)
         await self._equip(push, to_push, bus)
         phones = await self._caller_of_push(push, "enrollment", {Scope.ENROLLMENT})
+        bank = await self._caller_of_push(push, "cloud", EVERYTHING)
         await self._run(
             ENROLLMENT,
             enrollment.app.create_app(
                 self._enrollment_settings(dmz, phones), core_transport=to_core, push_transport=to_push
             ),
         )
-        at_push = await self._caller_of_push(push, "cloud", EVERYTHING)
         await self._run(
             CLOUD,
             cloud_private_api.app.create_app(
-                self._cloud_settings(kept, rest["cloud"], at_push),
+                self._cloud_settings(kept, rest["cloud"], bank),
                 core_transport=to_core,
                 push_transport=to_push,
                 bus=bus,

@@ -217,23 +217,29 @@ class SeparateProcesses:
         credentials = await self._credentials("cloud", "rest")
         self.admin = (ADMINISTRATOR, new_password())
         self.cloud_database_url = await new_database(self._postgres_url, f"cloud_{suffix}")
-        environment = {
-            **self._database("CLOUD", self.cloud_database_url),
-            "CLOUD_BUS_URL": self._bus_url,
-            "CLOUD_CORE_URL": self.core_url,
-            "CLOUD_CORE_USERNAME": credentials[0],
-            "CLOUD_CORE_PASSWORD": credentials[1],
-            "CLOUD_ADMIN_USERNAME": self.admin[0],
-            "CLOUD_ADMIN_PASSWORD_ENCODED": hashed_password(self.admin[1]),
+        push = await self._cloud_at_push() if "push" in self._wanted else {}
+        await self._run(
+            "cloud",
+            "/powerauth-cloud",
+            {
+                **self._database("CLOUD", self.cloud_database_url),
+                "CLOUD_BUS_URL": self._bus_url,
+                "CLOUD_CORE_URL": self.core_url,
+                "CLOUD_CORE_USERNAME": credentials[0],
+                "CLOUD_CORE_PASSWORD": credentials[1],
+                "CLOUD_ADMIN_USERNAME": self.admin[0],
+                "CLOUD_ADMIN_PASSWORD_ENCODED": hashed_password(self.admin[1]),
+                **push,
+            },
+        )
+
+    async def _cloud_at_push(self) -> dict[str, str]:
+        token, secret = await self.push_credentials("cloud")
+        return {
+            "CLOUD_PUSH_URL": self.push_url,
+            "CLOUD_PUSH_USERNAME": token,
+            "CLOUD_PUSH_PASSWORD": secret,
         }
-        if "push" in self._wanted:
-            token, secret = await self.push_credentials("cloud")
-            environment |= {
-                "CLOUD_PUSH_URL": self.push_url,
-                "CLOUD_PUSH_USERNAME": token,
-                "CLOUD_PUSH_PASSWORD": secret,
-            }
-        await self._run("cloud", "/powerauth-cloud", environment)
 
     def _database(self, prefix: str, url: str) -> dict[str, str]:
         way = url if not self._through else f"{self._through.rpartition('/')[0]}/{url.rpartition('/')[2]}"

@@ -21,8 +21,12 @@ async def measure_start(console: Console, rounds: int, *, as_json: bool) -> None
     """Start everything `rounds` times on databases that are there already, and print the medians."""
     figures: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     with PostgresServer() as postgres, tempfile.TemporaryDirectory() as folder:
-        key = {"CORE_MASTER_ENCRYPTION_KEY": b64encode(os.urandom(16)).decode()}
-        async with SeparateProcesses(postgres.url, settings=key) as running:
+        key = {
+            f"{service}_MASTER_ENCRYPTION_KEY": b64encode(os.urandom(16)).decode()
+            for service in ("CORE", "PUSH")
+        }
+        services = ("core", "push", "enrollment", "cloud")
+        async with SeparateProcesses(postgres.url, services=services, settings=key) as running:
             together = ServiceProcess("all in one", "/enrollment-server", {}, data=folder)
             await together.start()
             for _ in range(rounds):

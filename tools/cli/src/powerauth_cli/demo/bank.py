@@ -50,7 +50,7 @@ class Bank:
         return await self.call("POST", "/v2/signature/verify", content)
 
     async def create_operation(self, user_id: str, template: str, **more: object) -> dict[str, Any]:
-        """Ask the user's phone for a decision; `silent`, since no push service is part of the demo."""
+        """Ask the user's phone for a decision; `silent` unless said otherwise: nothing rings."""
         content = {"userId": user_id, "template": template, "silent": True, **more}
         return await self.call("POST", "/v2/operations", content)
 

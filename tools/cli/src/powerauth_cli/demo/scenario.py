@@ -81,6 +81,7 @@ _TEXTS = {
     },
     ("login", "en"): {"title": "Log in", "message": "Confirm your login to the internet bank."},
 }
+_PUSH_TEXT = {"title": "Confirm payment", "summary": "${amount} ${currency} to ${account}"}
 _PAYMENT = {"amount": "1710.50", "currency": "CZK", "account": "238400856/0300", "note": "Rent"}
 
 
@@ -154,6 +155,7 @@ class Scenario:
             await admin.call("POST", "/admin/operations/templates", template)
         for (operation_type, language), text in _TEXTS.items():
             await admin.call("PUT", f"/admin/operations/texts/{operation_type}/{language}", text)
+        await admin.call("PUT", "/admin/localizations/payment/en", _PUSH_TEXT)
         tell.step(
             "cloud",
             "… operation templates and their texts for the phone",
@@ -270,13 +272,15 @@ class Scenario:
     async def _payments(self, bank: Bank, phone: Device) -> None:
         tell = self._tell
         tell.chapter("The customer decides about payments")
-        created = await bank.create_operation(CUSTOMER, "payment", parameters=_PAYMENT)
+        created = await bank.create_operation(CUSTOMER, "payment", parameters=_PAYMENT, silent=False)
         tell.step(
             "cloud",
             "the bank creates a payment operation",
             operation=created["operationId"],
             data=created.get("data"),
         )
+        if self._ringing:
+            await self._ringing.hear("the phone rings", "operationInit")
         token = await phone.token()
         tell.step(
             "enrollment",
