@@ -267,6 +267,7 @@ TEMPLATE = {
     "riskFlags": "XF",
     "proximityCheckEnabled": True,
     "numberMatching": {"digits": 2, "choices": 3},
+    "onUnexpectedOperation": "BLOCK",
 }
 
 
@@ -299,6 +300,7 @@ async def test_templates(admin: Client) -> None:
         ({"riskFlags": "Y"}, "riskFlags"),
         ({"numberMatching": {"digits": 1}}, "numberMatching.digits"),
         ({"numberMatching": {"choices": 2}}, "numberMatching.choices"),
+        ({"onUnexpectedOperation": "WARN"}, "onUnexpectedOperation"),
     ],
 )
 async def test_template_refuses_what_it_cannot_use(

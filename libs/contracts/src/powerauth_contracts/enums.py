@@ -147,6 +147,17 @@ class UserActionResult(StrEnum):
     OPERATION_FAILED = "OPERATION_FAILED"
 
 
+class UnexpectedAction(StrEnum):
+    """What becomes of an activation whose user rejects an operation as unexpected."""
+
+    BLOCK = "BLOCK"
+    FLAG = "FLAG"
+
+
+UNEXPECTED_OPERATION = "UNEXPECTED_OPERATION"
+"""Why an operation was rejected: "that was not me"; also the flag and the block reason of its activation."""
+
+
 class CallbackUrlType(StrEnum):
     """What a callback reports."""
 

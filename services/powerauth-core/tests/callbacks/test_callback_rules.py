@@ -208,6 +208,7 @@ def test_operation_payload_has_epoch_milliseconds() -> None:
         "additionalData": {"device": {}},
         "activationFlag": "FLAG",
         "status": "PENDING",
+        "statusReason": "R",
         "data": "A1",
         "failureCount": 1,
         "maxFailureCount": 5,

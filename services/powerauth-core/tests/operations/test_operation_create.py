@@ -26,7 +26,7 @@ MEMBERS = [
     *("id", "userId", "applications", "externalId", "activationFlag", "operationType", "templateName"),
     *("data", "parameters", "additionalData", "status", "statusReason", "signatureType", "failureCount"),
     *("maxFailureCount", "timestampCreated", "timestampExpires", "timestampFinalized", "riskFlags"),
-    *("proximityOtp", "activationId"),
+    *("proximityOtp", "activationId", "numberMatching"),
 ]
 
 

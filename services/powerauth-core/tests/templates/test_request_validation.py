@@ -177,6 +177,7 @@ def test_pages_start_at_0_and_hold_something(number: int, size: int, wrong: str)
         ("riskFlags", "X" * 256),
         ("proximityCheckEnabled", "yes"),
         ("numberMatching", "yes"),
+        ("onUnexpectedOperation", "WARN"),
     ],
 )
 def test_limits_of_a_template(field: str, value: Any) -> None:

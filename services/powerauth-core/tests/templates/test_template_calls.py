@@ -33,6 +33,7 @@ TEMPLATE = {
     "riskFlags": "X",
     "proximityCheckEnabled": True,
     "numberMatching": {"digits": 3, "choices": 3},
+    "onUnexpectedOperation": "FLAG",
 }
 TEXT = {
     "placeholder": "login",
@@ -51,6 +52,7 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
     assert list(created) == [
         *("id", "templateName", "operationType", "dataTemplate", "signatureType"),
         *("maxFailureCount", "expiration", "riskFlags", "proximityCheckEnabled", "numberMatching"),
+        "onUnexpectedOperation",
     ]
     assert await api.ok("operation/template/detail", id=created["id"]) == created
     changed = {
@@ -62,8 +64,8 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
         "expiration": 60,
     }
     updated = await api.ok("operation/template/update", **changed, templateName="renamed")
-    unset = {"riskFlags": None, "proximityCheckEnabled": False, "numberMatching": None}
-    expected = changed | {"templateName": "payment"} | unset
+    unset = {"riskFlags": None, "numberMatching": None, "onUnexpectedOperation": None}
+    expected = changed | {"templateName": "payment", "proximityCheckEnabled": False} | unset
     assert updated == expected
     assert await api.ok("operation/template/detail", id=created["id"]) == expected
     status, body = await api.post("operation/template/remove", id=created["id"])

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from powerauth_cli.device_file import STATE, State, open_store, run_phone
 from powerauth_cli.device_messages import inbox_app, register
+from powerauth_contracts.enums import UNEXPECTED_OPERATION
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import ProtocolError
 from powerauth_protocol.generation import NEWEST, generation_of
@@ -355,13 +356,15 @@ def operation_approve(
 def operation_reject(
     operation_id: str,
     reason: Annotated[str, typer.Option(help="UNKNOWN, INCORRECT_DATA or UNEXPECTED_OPERATION")] = "UNKNOWN",
+    unexpected: Annotated[bool, typer.Option("--unexpected", help="The user did not ask for it.")] = False,
     state: State = STATE,
 ) -> None:
     """Reject an operation."""
 
     async def run(device: Device) -> dict[str, Any]:
         mobile_token = MobileToken(device)
-        await mobile_token.reject(await mobile_token.detail(operation_id), reason)
+        why = UNEXPECTED_OPERATION if unexpected else reason
+        await mobile_token.reject(await mobile_token.detail(operation_id), why)
         return {"status": "OK"}
 
     run_phone(state, run)

@@ -140,6 +140,7 @@ class RejectOperation(RequestModel):
 
     user_id: str = Field(min_length=1, max_length=255)
     app_id: str
+    status_reason: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.\-]{1,32}$")
     additional_data: dict[str, Any] | None = None
 
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.cloud.verification import SignatureTypeName
-from powerauth_contracts.enums import AttributeType
+from powerauth_contracts.enums import AttributeType, UnexpectedAction
 from powerauth_contracts.fields import NEEDED_SLOTS, check_slots
 from powerauth_contracts.rest.templates import NumberMatching
 from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel, checked_json
@@ -35,6 +35,7 @@ class UpdateTemplate(RequestModel):
     risk_flags: str | None = Field(default=None, pattern=r"^[XCF]*$", max_length=255)
     proximity_check_enabled: bool = False
     number_matching: NumberMatching | None = None
+    on_unexpected_operation: UnexpectedAction | None = None
 
 
 class Template(UpdateTemplate):
@@ -55,6 +56,7 @@ class ShownTemplate(WireModel):
     risk_flags: str | None = None
     proximity_check_enabled: bool
     number_matching: NumberMatching | None = None
+    on_unexpected_operation: str | None = None
 
 
 class Templates(WireModel):

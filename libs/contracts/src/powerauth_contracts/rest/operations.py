@@ -108,12 +108,13 @@ class OperationFailApprovalRequest(RequestModel):
 
 
 class OperationRejectRequest(RequestModel):
-    """``operation/reject``."""
+    """``operation/reject``; ``statusReason`` is a code, not a text."""
 
     operation_id: OperationId
     user_id: Name
     application_id: RequiredText
     additional_data: AdditionalData = None
+    status_reason: Annotated[str, Field(max_length=32)] | None = None
     application_ids: Scope = None
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from powerauth_contracts.calls import Call
-from powerauth_contracts.enums import SignatureType
+from powerauth_contracts.enums import SignatureType, UnexpectedAction
 from powerauth_contracts.fields import Name, PositiveLong, RequiredText, Switch
 from powerauth_contracts.wire import Open, RequestModel, WireModel
 
@@ -44,6 +44,7 @@ class OperationTemplateSettings(RequestModel):
     risk_flags: Annotated[str, Field(max_length=255)] | None = None
     proximity_check_enabled: Switch = False
     number_matching: NumberMatching | None = None
+    on_unexpected_operation: UnexpectedAction | None = None
 
 
 class OperationTemplateCreateRequest(OperationTemplateSettings):
@@ -83,6 +84,7 @@ class OperationTemplateDetailResponse(WireModel):
     risk_flags: str | None
     proximity_check_enabled: bool
     number_matching: NumberMatching | None = None
+    on_unexpected_operation: Open[UnexpectedAction] | None = None
 
 
 Language = Annotated[str, Field(pattern="^[a-z]{2,8}$")]

@@ -39,6 +39,7 @@ ATTRIBUTES: Mapping[CallbackType, tuple[str, ...]] = {
         "additionalData",
         "activationFlag",
         "status",
+        "statusReason",
         "data",
         "failureCount",
         "maxFailureCount",

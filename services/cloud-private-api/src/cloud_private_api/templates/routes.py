@@ -111,4 +111,5 @@ def _content(request: UpdateTemplate) -> TemplateContent:
         risk_flags=request.risk_flags,
         proximity_check_enabled=request.proximity_check_enabled,
         number_matching=None if request.number_matching is None else request.number_matching.model_dump(),
+        on_unexpected_operation=request.on_unexpected_operation,
     )

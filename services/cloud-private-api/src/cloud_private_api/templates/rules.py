@@ -27,6 +27,7 @@ class TemplateContent:
     risk_flags: str | None
     proximity_check_enabled: bool
     number_matching: Mapping[str, int] | None
+    on_unexpected_operation: str | None
 
 
 def checked_language(language: str) -> str:
@@ -52,6 +53,7 @@ def shown_template(template: OperationTemplateDetailResponse) -> ShownTemplate:
         risk_flags=template.risk_flags,
         proximity_check_enabled=template.proximity_check_enabled,
         number_matching=template.number_matching,
+        on_unexpected_operation=template.on_unexpected_operation,
     )
 
 

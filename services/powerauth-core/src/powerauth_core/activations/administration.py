@@ -41,17 +41,32 @@ async def block_activation(
     """
     async with database.transaction() as session:
         activation = await _locked(session, activation_id, scope)
-        if permits(Call.BLOCK, activation.activation_status):
-            previous = activation.activation_status
-            activation.activation_status = BLOCKED
-            activation.blocked_reason = reason or REASON_NOT_SPECIFIED
-            await changes.record(
-                session,
-                activation,
-                previous_status=previous,
-                external_user_id=external_user_id,
-            )
+        await block_locked(changes, session, activation, reason=reason, external_user_id=external_user_id)
     return activation
+
+
+async def block_locked(
+    changes: ActivationChanges,
+    session: AsyncSession,
+    activation: Activation,
+    *,
+    reason: str | None,
+    external_user_id: str | None = None,
+) -> None:
+    """Block a locked activation; a BLOCKED one keeps its reason.
+
+    :raises IncorrectActivationState: neither ACTIVE nor BLOCKED
+    """
+    if permits(Call.BLOCK, activation.activation_status):
+        previous = activation.activation_status
+        activation.activation_status = BLOCKED
+        activation.blocked_reason = reason or REASON_NOT_SPECIFIED
+        await changes.record(
+            session,
+            activation,
+            previous_status=previous,
+            external_user_id=external_user_id,
+        )
 
 
 async def unblock_activation(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core import events
 from powerauth_core.activations import repository
 from powerauth_core.activations.history import application_id_of
-from powerauth_core.activations.initialisation import check_flags
+from powerauth_core.activations.initialisation import check_flags, flags_fit
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.repository import ApplicationIds
 from powerauth_core.applications.cache import ApplicationCache
@@ -17,6 +17,9 @@ from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
 from powerauth_core.kernel.errors import ActivationNotFound
 from servicekit.database import Database
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
 
 Change = Callable[[Sequence[str], Sequence[str]], list[str]]
 """From the flags there are and those of the request to the flags there will be."""
@@ -78,6 +81,21 @@ async def change_flags(
             activation.flags = wanted
             await _tell(application_cache, session, activation)
     return wanted
+
+
+async def add_to_locked(
+    application_cache: ApplicationCache, session: AsyncSession, activation: Activation, flag: str
+) -> None:
+    """Give a locked activation a flag, if it has room for one more."""
+    present = list(activation.flags or ())
+    wanted = added(present, [flag])
+    if wanted == present:
+        return
+    if not flags_fit(wanted):
+        log.warning("activation has no room for a flag", activation=activation.activation_id, flag=flag)
+        return
+    activation.flags = wanted
+    await _tell(application_cache, session, activation)
 
 
 async def _tell(application_cache: ApplicationCache, session: AsyncSession, activation: Activation) -> None:

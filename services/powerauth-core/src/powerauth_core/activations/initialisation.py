@@ -233,8 +233,13 @@ def check_flags(flags: Sequence[str], member: str) -> None:
     :param member: name of the request's member that holds them
     :raises InvalidRequest: their JSON text is too long
     """
-    if len(json_text(list(flags))) > FLAGS_LENGTH:
+    if not flags_fit(flags):
         raise InvalidRequest(f"requestObject.{member} - must be shorter")
+
+
+def flags_fit(flags: Sequence[str]) -> bool:
+    """Whether flags fit their column."""
+    return len(json_text(list(flags))) <= FLAGS_LENGTH
 
 
 async def _unused_id(settings: CoreSettings, session: AsyncSession) -> str:

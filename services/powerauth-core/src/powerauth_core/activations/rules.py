@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
@@ -27,6 +28,18 @@ PENDING_COMMIT = ActivationStatus.PENDING_COMMIT
 ACTIVE = ActivationStatus.ACTIVE
 BLOCKED = ActivationStatus.BLOCKED
 REMOVED = ActivationStatus.REMOVED
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What becomes of an activation by what its device did to something else.
+
+    :ivar blocked_for: reason of its block; None: it is not blocked
+    :ivar flag: that it gets
+    """
+
+    blocked_for: str | None = None
+    flag: str | None = None
 
 
 class Call(Enum):

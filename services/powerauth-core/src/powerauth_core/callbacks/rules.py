@@ -123,6 +123,7 @@ def operation_payload(change: OperationChanged, attributes: Collection[str]) -> 
         "additionalData": change.additional_data,
         "activationFlag": change.activation_flag,
         "status": change.status.value,
+        "statusReason": change.status_reason,
         "data": change.data,
         "failureCount": change.failure_count,
         "maxFailureCount": change.max_failure_count,

@@ -18,7 +18,7 @@ from powerauth_contracts.dmz.models import (
     SignedRequest,
 )
 from powerauth_contracts.dmz.table import OPERATION_APPROVE, OPERATION_HISTORY, OPERATION_REJECT
-from powerauth_contracts.enums import SignatureType
+from powerauth_contracts.enums import UNEXPECTED_OPERATION, SignatureType
 from powerauth_contracts.wire import ExactLongText, ExactText, ObjectRequest, RequestModel
 from powerauth_core.dmz import signed
 from powerauth_core.dmz.ports import Ports
@@ -156,7 +156,12 @@ class RejectOperation(PlannedAction):
             additional["rejectReason"] = body.reason
         if body.mobile_token_data is not None:
             additional["mobileTokenData"] = body.mobile_token_data
-        return door.reject(record, actor=signed.actor_of(activation), additional_data=additional)
+        return door.reject(
+            record,
+            actor=signed.actor_of(activation),
+            unexpected=body.reason == UNEXPECTED_OPERATION,
+            additional_data=additional,
+        )
 
 
 class ListOperations(signed.DoorAction):

@@ -160,6 +160,7 @@ def _new(
         number_matching=numbered.shown,
         number_secret=numbered.secret,
         number_secret_encryption=numbered.encryption,
+        unexpected_action=template.unexpected_action,
     )
 
 

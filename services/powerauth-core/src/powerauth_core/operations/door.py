@@ -15,7 +15,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.enums import OperationStatus, Refusal, SignatureType, UserActionResult
+from powerauth_contracts.enums import (
+    UNEXPECTED_OPERATION,
+    OperationStatus,
+    Refusal,
+    SignatureType,
+    UserActionResult,
+)
 from powerauth_contracts.fields import MAX_NESTING, is_nested_deeper_than
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.kernel.errors import InvalidRequest, OperationNotApprovable, OperationNotFound
@@ -113,10 +119,17 @@ def fail_approval(
     return Plan(counted.operation.row.status, counted)
 
 
-def reject(operation: StoredOperation | None, *, actor: Actor, additional_data: Mapping[str, Any]) -> Plan:
+def reject(
+    operation: StoredOperation | None,
+    *,
+    actor: Actor,
+    unexpected: bool = False,
+    additional_data: Mapping[str, Any],
+) -> Plan:
     """Reject an operation with a valid signature. An activation under verification may reject.
 
     :param operation: with the signed id; None if there is none
+    :param unexpected: the user did not ask for it: what the template wants then becomes of the activation
     :return: answers a `DoorOutcome`
     :raises InvalidRequest: the additional data is nested too deep
     :raises OperationNotFound: unknown to this activation
@@ -126,7 +139,10 @@ def reject(operation: StoredOperation | None, *, actor: Actor, additional_data: 
     left_alone = _left_alone(operation, actor)
     if left_alone is not None:
         return Plan(left_alone)
-    return _acted(transitions.rejected(operation, actor.user_id, additional_data, clock.now()))
+    reason = UNEXPECTED_OPERATION if unexpected else None
+    plan = _acted(transitions.rejected(operation, actor.user_id, additional_data, clock.now(), reason))
+    plan.consequence = rules.consequence(operation.row.unexpected_action) if unexpected else None
+    return plan
 
 
 def _acted(transition: Transition) -> Plan:

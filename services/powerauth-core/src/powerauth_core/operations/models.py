@@ -51,6 +51,7 @@ class Operation(Base):
     number_matching: Mapped[dict[str, Any] | None] = mapped_column(JsonString(255))
     number_secret: Mapped[str | None] = mapped_column(String(255))
     number_secret_encryption: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    unexpected_action: Mapped[str | None] = mapped_column(String(16))
 
 
 class OperationApplication(Base):

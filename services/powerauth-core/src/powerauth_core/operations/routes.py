@@ -133,6 +133,7 @@ async def reject(
         user_id=asked.user_id,
         application_id=asked.application_id,
         additional_data=asked.additional_data,
+        status_reason=asked.status_reason,
         scope=asked.application_ids,
     )
     return _acted(acted)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from powerauth_contracts.enums import OperationStatus, SignatureType
+from powerauth_contracts.enums import UNEXPECTED_OPERATION, OperationStatus, SignatureType, UnexpectedAction
+from powerauth_core.activations.rules import Consequence
 
 # An activation with one of these is still being verified and must not approve (enrollment-api §10.6 step 3).
 VERIFICATION_FLAGS = frozenset({"VERIFICATION_PENDING", "VERIFICATION_IN_PROGRESS"})
@@ -112,6 +113,13 @@ def has_claimed(facts: OperationFacts, user_id: str) -> bool:
 def is_under_verification(actor: Actor) -> bool:
     """Whether the activation carries a flag that forbids approvals (enrollment-api §10.6 step 3)."""
     return not VERIFICATION_FLAGS.isdisjoint(actor.activation_flags)
+
+
+def consequence(unexpected_action: str | None) -> Consequence | None:
+    """What becomes of the activation that rejected an operation as unexpected (§19.10)."""
+    if unexpected_action == UnexpectedAction.BLOCK:
+        return Consequence(blocked_for=UNEXPECTED_OPERATION)
+    return Consequence(flag=UNEXPECTED_OPERATION) if unexpected_action == UnexpectedAction.FLAG else None
 
 
 def approval_succeeds(facts: OperationFacts, attempt: ApprovalAttempt) -> bool:

@@ -182,9 +182,10 @@ async def reject(
     user_id: str,
     application_id: str,
     additional_data: Mapping[str, Any] | None,
+    status_reason: str | None = None,
     scope: Sequence[str] | None,
 ) -> Acted:
-    """``operation/reject``: reject a pending operation.
+    """``operation/reject``: reject a pending operation. No device stands for it, so none suffers from it.
 
     :raises OperationNotRejectable: unknown, out of scope, of another user or application (D31), not pending
     :raises InvalidApplication: unknown application
@@ -198,7 +199,7 @@ async def reject(
             raise InvalidApplication()
         if not rules.belongs_to(operation.facts(), user_id, application_id):
             raise OperationNotRejectable()
-        rejected = transitions.rejected(operation, user_id, additional_data, clock.now())
+        rejected = transitions.rejected(operation, user_id, additional_data, clock.now(), status_reason)
         await write(ports.listeners, session, rejected)
     return Acted.by(rejected)
 

@@ -39,6 +39,7 @@ class OperationRow:
     number_matching: dict[str, Any] | None = None
     number_secret: str | None = field(default=None, repr=False)
     number_secret_encryption: int = 0
+    unexpected_action: str | None = None
 
 
 OPERATION_COLUMNS = tuple([each.name for each in fields(OperationRow)])

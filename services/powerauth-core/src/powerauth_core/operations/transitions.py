@@ -98,7 +98,11 @@ def failure_counted(
 
 
 def rejected(
-    operation: StoredOperation, user_id: str, additional_data: AdditionalData, now: datetime
+    operation: StoredOperation,
+    user_id: str,
+    additional_data: AdditionalData,
+    now: datetime,
+    status_reason: str | None = None,
 ) -> Transition:
     """The pending operation is rejected for its user."""
     return _transition(
@@ -106,6 +110,7 @@ def rejected(
         OperationStep.REJECTED,
         user_id=user_id,
         status=OperationStatus.REJECTED,
+        status_reason=status_reason,
         timestamp_finalized=now,
         additional_data=_merged(operation.row, additional_data),
     )

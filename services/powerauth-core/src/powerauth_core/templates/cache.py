@@ -36,6 +36,7 @@ class Template:
     risk_flags: str | None
     with_proximity: bool
     number_matching: NumberMatching | None
+    unexpected_action: str | None
 
 
 class TemplateCache:
@@ -82,4 +83,5 @@ def _template(row: OperationTemplate) -> Template:
         risk_flags=row.risk_flags,
         with_proximity=row.proximity_check_enabled,
         number_matching=row.number_matching,
+        unexpected_action=row.unexpected_action,
     )

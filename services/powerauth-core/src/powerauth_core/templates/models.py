@@ -27,6 +27,7 @@ class OperationTemplate(Base):
     proximity_check_enabled: Mapped[bool] = mapped_column(default=False, server_default=false())
     number_matching_digits: Mapped[int | None]
     number_matching_choices: Mapped[int | None]
+    unexpected_action: Mapped[str | None] = mapped_column(String(16))
 
     @property
     def number_matching(self) -> NumberMatching | None:

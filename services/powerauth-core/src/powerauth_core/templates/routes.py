@@ -84,4 +84,5 @@ def _content(asked: contract.OperationTemplateSettings) -> service.Content:
         risk_flags=asked.risk_flags,
         with_proximity=asked.proximity_check_enabled,
         number_matching=None if number is None else NumberMatching(number.digits, number.choices),
+        unexpected_action=asked.on_unexpected_operation,
     )

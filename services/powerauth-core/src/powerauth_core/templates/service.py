@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.enums import SignatureType
+from powerauth_contracts.enums import SignatureType, UnexpectedAction
 from powerauth_core import events
 from powerauth_core.audit import service as audit
 from powerauth_core.audit.rules import AuditType
@@ -33,6 +33,7 @@ class Content:
     risk_flags: str | None
     with_proximity: bool
     number_matching: NumberMatching | None
+    unexpected_action: UnexpectedAction | None = None
 
 
 async def create(ports: Ports, name: str, content: Content) -> OperationTemplate:
@@ -111,6 +112,7 @@ def _fill(template: OperationTemplate, content: Content) -> None:
     template.risk_flags = content.risk_flags
     template.proximity_check_enabled = content.with_proximity
     template.number_matching = content.number_matching
+    template.unexpected_action = content.unexpected_action
 
 
 async def _announce(
@@ -129,6 +131,7 @@ async def _announce(
         "riskFlags": template.risk_flags,
         "proximityCheckEnabled": template.proximity_check_enabled,
         "numberMatching": None if number is None else asdict(number),
+        "onUnexpectedOperation": template.unexpected_action,
     }
     await audit.record(session, AuditType.TEMPLATE, message, params, None)
     await events.template_changed(session, template.template_name)

@@ -27,6 +27,7 @@ def template_view(template: OperationTemplate) -> OperationTemplateDetailRespons
         risk_flags=template.risk_flags,
         proximity_check_enabled=template.proximity_check_enabled,
         number_matching=None if number is None else NumberMatching.model_validate(asdict(number)),
+        on_unexpected_operation=template.unexpected_action,
     )
 
 

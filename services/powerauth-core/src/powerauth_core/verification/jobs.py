@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
+from powerauth_core.activations.rules import Consequence
 from powerauth_protocol.groups import ProtocolVersion
 from powerauth_protocol.v3.signature import DEFAULT_COMPONENT_LENGTH, SignatureType
 from servicekit.errors import ServiceError
@@ -213,10 +214,12 @@ class Plan:
 
     :ivar answer: that of the job
     :ivar change: what becomes of the record, as `planned.Records` know it; None: it stays as it is
+    :ivar consequence: what becomes of the activation beside its counter; it needs the activation's lock
     """
 
     answer: Any
     change: Any = None
+    consequence: Consequence | None = None
 
 
 class PlannedAction(ABC):

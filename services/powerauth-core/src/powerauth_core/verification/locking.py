@@ -15,6 +15,7 @@ from sqlalchemy import DateTime, Insert, Table, bindparam, column, func, insert,
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_core.activations import consequences
 from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.models import Activation
 from powerauth_core.audit.chain.models import AuditChain
@@ -156,6 +157,8 @@ class _Locked:
         plan = action.plan(record, activation, decision)
         if plan.change is not None:
             await self.records.write(session, plan.change)
+        if plan.consequence is not None:
+            await consequences.apply(self.changes, session, activation.activation_id, plan.consequence)
         return plan.answer
 
     async def _tell(self, blocked: Sequence[Decision]) -> None:

@@ -97,7 +97,7 @@ class _Read:
 
     async def write(self, left: Left, acting: Sequence[Acting]) -> Sequence[Settled[Any]] | None:
         """See `Held.write`; None if a row is not as it was read, somebody is changing it, others have to hear
-        of a check, or an action needs locks.
+        of a check, or an action or what follows from one needs locks.
         """
         checked = [
             (each.action, each.activation, each.decision)
@@ -107,6 +107,8 @@ class _Read:
         if left.blocked or len(checked) < len(acting):
             return None
         planned = plan_all(checked, self.records, self.found)
+        if planned.needs_locks:
+            return None
         if left or planned.changes:
             return planned.outcomes if await self._leave(left, planned) else None
         if self.turn.chain_id is not None:

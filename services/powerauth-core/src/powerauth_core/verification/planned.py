@@ -90,11 +90,13 @@ class Planned:
     :ivar outcomes: their answers, in their order
     :ivar changes: in the order in which they happen
     :ivar after: the changed records, by id
+    :ivar needs_locks: an activation changes by more than its counter
     """
 
     outcomes: list[Settled[Any]] = field(default_factory=list)
     changes: list[Any] = field(default_factory=list)
     after: dict[str, Any] = field(default_factory=dict)
+    needs_locks: bool = False
 
 
 Checked = tuple[PlannedAction, LockedActivation, Decision]
@@ -113,6 +115,7 @@ def plan_all(checked: Iterable[Checked], records: Records, found: Found) -> Plan
             planned.outcomes.append(Settled(error=error))
             continue
         planned.outcomes.append(Settled(plan.answer))
+        planned.needs_locks |= plan.consequence is not None
         if plan.change is not None:
             planned.changes.append(plan.change)
             planned.after[key] = records.after(plan.change)

@@ -132,6 +132,7 @@ async def reject_operation(
             operation_id,
             user_id=request.user_id,
             app_id=request.app_id,
+            status_reason=request.status_reason,
             additional_data=request.additional_data,
         )
     )

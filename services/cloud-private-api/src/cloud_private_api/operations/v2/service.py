@@ -235,6 +235,7 @@ async def reject(
     *,
     user_id: str,
     app_id: str,
+    status_reason: str | None = None,
     additional_data: Mapping[str, Any] | None,
 ) -> Operation:
     """Reject for a user who asked the support desk to."""
@@ -249,6 +250,7 @@ async def reject(
         application_ids=caller.applications,
         user_id=user_id,
         application_id=app_id,
+        status_reason=status_reason,
         additional_data=additional_data,
     )
     return rules.detail(outcome.operation)
