@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from core_test_api import Api
@@ -70,7 +69,7 @@ async def test_missing_and_wrong_numbers_count(door: Door, api: Api, phone: Phon
     right = await door.signed(phone, "operation/approve", door.approval(made, numberMatching=number))
     assert right["result"] == "APPROVED"
     stored = await door.stored_operation(made)
-    assert (stored.failure_count, number in json.dumps(stored.additional_data)) == (2, False)
+    assert (stored.failure_count, "numberMatching" in (stored.additional_data or {})) == (2, False)
 
 
 async def test_of_few_choices_the_first_wrong_one_ends_it(door: Door, api: Api, phone: Phone) -> None:
