@@ -208,3 +208,14 @@ def test_what_is_no_bundle_is_refused(content: bytes) -> None:
 def test_what_is_no_answer_is_refused(content: bytes) -> None:
     with pytest.raises(MalformedBundle):
         AnswerReader().feed(content)
+
+
+def test_an_answer_arrives_in_pieces_up_to_its_readers_limit() -> None:
+    lines = b"".join([write_answer(number, 200, None, b'"' + b"x" * 100 + b'"') for number in range(3)])
+    reader = AnswerReader(200)
+    pieces = [lines[start : start + 7] for start in range(0, len(lines), 7)]
+    assert [answer.number for piece in pieces for answer in reader.feed(piece)] == [0, 1, 2]
+    reader = AnswerReader(50)
+    assert reader.feed(lines[:50]) == []
+    with pytest.raises(MalformedBundle):
+        reader.feed(lines[50:60])

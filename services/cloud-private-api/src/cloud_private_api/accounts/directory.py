@@ -10,20 +10,11 @@ from sqlalchemy import update
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.accounts.models import User
+from cloud_private_api.accounts.reads import FIND
 from servicekit.caching import Cache
 from servicekit.database import Database
-from servicekit.reads import Read
 
 CACHED_USERS = 10_000
-
-FIND = Read(
-    """SELECT u.id, u.username, u.userpassword, u.enabled,
-        (SELECT json_agg(a.authority)::text FROM pa_cloud_user_authority a WHERE a.user_id = u.id),
-        (SELECT json_agg(a.app_id)::text FROM pa_cloud_user_application a WHERE a.user_id = u.id)
-    FROM pa_cloud_user u WHERE u.username = $1""",
-    ("varchar",),
-)
-"""A user with all that hangs on it; one read for all who ask at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
