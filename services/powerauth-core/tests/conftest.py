@@ -9,13 +9,14 @@ empty tables.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher, Type
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -23,6 +24,7 @@ from powerauth_contracts.enums import IntegrationKind
 from powerauth_core import runtime
 from powerauth_core.app import create_app
 from powerauth_core.container import Core
+from powerauth_core.kernel import hashing
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
 from powerauth_core.settings import CoreSettings
@@ -71,6 +73,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         mark = metafunc.definition.get_closest_marker("dialects")
         dialects = mark.args if mark else ("postgresql",)
         metafunc.parametrize("dialect", dialects, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_hashes() -> Iterator[None]:
+    """The real cost of a hash of an OTP or PUK is nothing that tests are about, but for one."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, type=Type.I)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "hash_password", hasher.hash)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from core_test_rows import rewrite
 from powerauth_contracts.enums import ActivationStatus
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
+from powerauth_core.kernel import hashing
+from powerauth_protocol.common.password_hash import hash_password
 from powerauth_sdk.phone import Phone
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -145,7 +147,10 @@ async def test_direct_activation_accepts_an_otp_for_its_commit(api: Api, make_de
     await api.ok("activation/commit", activationId=device.activation_id, activationOtp="4711")
 
 
-async def test_the_otp_is_stored_as_an_argon2i_hash(core: Core, init: InitActivation) -> None:
+async def test_the_otp_is_stored_as_an_argon2i_hash(
+    core: Core, init: InitActivation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "hash_password", hash_password)
     started = await init(activationOtp="918273")
     async with core.database.read() as session:
         row = await session.get(Activation, started["activationId"])
