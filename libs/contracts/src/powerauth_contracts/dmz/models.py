@@ -244,7 +244,7 @@ class ShownNumberMatching:
 
 
 # Not a model: lists of them are what phones ask for all day, and a model costs three times as much.
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class DoorOperation:
     """An operation as a device may see it: lower-case signature types, times in ms, no proximity code.
 
@@ -257,12 +257,12 @@ class DoorOperation:
     operation_type: str
     data: str
     status: str
-    timestamp_created: Moment
-    timestamp_expires: Moment
     status_reason: str | None = None
     parameters: dict[str, str | None] = field(default_factory=dict)
     risk_flags: str | None = None
     signature_type: tuple[str, ...] = ()
+    timestamp_created: Moment
+    timestamp_expires: Moment
     proximity_check: bool = False
     activation_flag: str | None = None
     number_matching: ShownNumberMatching | None = None
