@@ -272,10 +272,13 @@ def _by_workers(measured: Measured, plan: Plan, loads: Collection[str]) -> dict[
     """What each load costs and reaches with more workers, compared with one."""
     if plan.workers == 1:
         return {}
-    names = [(load, run.with_workers(load, plan.workers), run.with_workers(load, 1)) for load in loads]
+    crews = run.Crews.of(plan)
     return {
-        f"{figure} {load} {plan.workers} workers to 1": ratio(measured, several, one)
-        for load, several, one in names
+        f"{figure} {load}, {plan.workers} workers to 1, {shared}": ratio(
+            measured, crew.named(load), crews.one.named(load)
+        )
+        for load in loads
+        for crew, shared in ((crews.several, "as many clients"), (crews.each, "as many clients a worker"))
         for figure, ratio in (("cpu_ratio", _cpu_ratio), ("rate_ratio", _ratio))
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 
 from powerauth_cli.bench.provision import (
     Application,
@@ -33,10 +34,12 @@ class Prepared:
         core = CoreApi(target.core, target.core_auth)
         application = await create_application(core, APPLICATION)
         gate = asyncio.Semaphore(_PARALLEL_SET_UP)
+        # Users of their own: another preparation at the same core has operations too.
+        users = f"bench-user-{secrets.token_hex(4)}"
 
         async def one(number: int) -> BenchPhone:
             async with gate:
-                return await activate(core, application, f"bench-user-{number}")
+                return await activate(core, application, f"{users}-{number}")
 
         devices = await asyncio.gather(*[one(number) for number in range(clients)])
         return cls(core, application, list(devices))

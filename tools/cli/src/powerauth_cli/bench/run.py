@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -64,7 +63,8 @@ class Plan:
     :ivar activations: stored activations to fill the database with first, 0 for none
     :ivar operations: stored operations, each with two audit records, 0 for none
     :ivar paced: then each load once more, with requests that arrive by chance at 80 % of the found rate
-    :ivar workers: processes of the core; more than one: each load in turn at a core of one and of so many
+    :ivar workers: processes of the core; more than one: each load in turn at a core of one and of so many,
+        with as many clients in all and with as many a worker
     """
 
     clients: int
@@ -116,11 +116,7 @@ class Measurement:
 
         :param work: what pgbench does, None for no pgbench
         """
-        async with contextlib.AsyncExitStack() as stack:
-            loads = {
-                name: await stack.enter_async_context(self._opened(factory, name))
-                for name, factory in factories.items()
-            }
+        async with self.opened(factories) as loads:
             database = PgBench(self.target.database_url)
             if work is not None:
                 await database.prepare(work)
@@ -131,9 +127,7 @@ class Measurement:
                     add(totals, name, await self.round(load, name))
                 if work is not None:
                     rates.append(await database.run(self.plan.clients, self.plan.seconds))
-            if self.plan.paced:
-                for name, load in loads.items():
-                    totals[at_busy(name)] = await self._paced(load, name, totals[name].per_second)
+            totals |= await self.paced(loads, totals)
         return Measured(totals, sum(rates) / len(rates) if rates else 0.0)
 
     async def round(self, load: Load, title: str) -> LoadResult:
@@ -144,10 +138,30 @@ class Measurement:
             result = await run_load(self.plan.clients, seconds, load.one, title)
             return replace(result, cpu=self.target.cpu() - before)
 
+    async def paced(self, loads: Mapping[str, Load], full: Mapping[str, LoadResult]) -> dict[str, LoadResult]:
+        """If the plan wants it: each load once more, below its limit.
+
+        :param full: what each can do
+        """
+        return {
+            at_busy(name): await self._paced(load, name, full[name].per_second)
+            for name, load in loads.items()
+            if self.plan.paced
+        }
+
     async def _paced(self, load: Load, title: str, full: float) -> LoadResult:
         seconds = self.plan.seconds * self.plan.rounds
         with _stocked(load, seconds):
             return await run_paced(self.plan.clients, seconds, _BUSY * full, load.one, at_busy(title))
+
+    @contextlib.asynccontextmanager
+    async def opened(self, factories: Mapping[str, LoadFactory]) -> AsyncIterator[dict[str, Load]]:
+        """Loads that are connected and warm, by name."""
+        async with contextlib.AsyncExitStack() as stack:
+            yield {
+                name: await stack.enter_async_context(self._opened(factory, name))
+                for name, factory in factories.items()
+            }
 
     @contextlib.asynccontextmanager
     async def _opened(self, factory: LoadFactory, title: str) -> AsyncIterator[Load]:
@@ -200,8 +214,9 @@ async def measure(
 async def verify_with_rabbitmq(console: Console, plan: Plan) -> Measured:
     """Verifications at a core with its events in RabbitMQ, and at one that keeps them, in turn."""
     with RabbitServer() as broker:
-        targets = {"in memory": own_target(), "RabbitMQ": own_target(bus_url=broker.url)}
-        measured = await _in_turn(console, plan, targets, {"verify": VerifyLoad}, CORE)
+        async with own_target() as kept, own_target(bus_url=broker.url) as told:
+            plans = {"in memory": replace(plan, target=kept), "RabbitMQ": replace(plan, target=told)}
+            measured = await _in_turn(console, plans, {"verify": VerifyLoad}, CORE)
     return Measured({name: result for (_, name), result in measured.items()})
 
 
@@ -210,43 +225,79 @@ def at_busy(load: str) -> str:
     return f"{load} at {_BUSY:.0%}".replace("%", " %")
 
 
-def with_workers(load: str, workers: int) -> str:
-    """The name of a load at a core of so many workers."""
-    return f"{load}, {workers} worker{'s' if workers > 1 else ''}"
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """A core of so many workers under so many clients."""
+
+    workers: int
+    clients: int
+
+    def named(self, load: str) -> str:
+        """The name of a load there."""
+        return f"{load}, {self.workers} worker{'s' if self.workers > 1 else ''}, {self.clients} clients"
+
+
+@dataclass(frozen=True, slots=True)
+class Crews:
+    """What is compared.
+
+    :ivar several: as many clients as at one worker
+    :ivar each: as many clients a worker
+    """
+
+    one: Crew
+    several: Crew
+    each: Crew
+
+    @classmethod
+    def of(cls, plan: Plan) -> Crews:
+        """Those of a plan with several workers."""
+        count, clients = plan.workers, plan.clients
+        return cls(Crew(1, clients), Crew(count, clients), Crew(count, count * clients))
 
 
 async def _with_one_and_more_workers(
     console: Console, plan: Plan, factories: Mapping[str, LoadFactory], services: tuple[str, ...]
 ) -> Measured:
-    with RabbitServer() as broker:
+    crews = Crews.of(plan)
+    async with contextlib.AsyncExitStack() as stack:
+        broker = stack.enter_context(RabbitServer())
         targets = {
-            count: own_target(services, bus_url=broker.url, workers=count) for count in (1, plan.workers)
+            count: await stack.enter_async_context(own_target(services, bus_url=broker.url, workers=count))
+            for count in (1, plan.workers)
         }
-        measured = await _in_turn(console, plan, targets, factories, services)
-    return Measured({with_workers(load, count): result for (load, count), result in measured.items()})
+        plans = {
+            crew: replace(plan, target=targets[crew.workers], clients=crew.clients)
+            for crew in (crews.one, crews.several, crews.each)
+        }
+        measured = await _in_turn(console, plans, factories, services)
+    return Measured({crew.named(load): result for (load, crew), result in measured.items()})
 
 
 async def _in_turn(
     console: Console,
-    plan: Plan,
-    targets: Mapping[Key, AbstractAsyncContextManager[Target]],
+    plans: Mapping[Key, Plan],
     factories: Mapping[str, LoadFactory],
     services: tuple[str, ...],
 ) -> dict[tuple[str, Key], LoadResult]:
     """Each load once a round at each target.
 
+    :param plans: of as many rounds each
     :return: by load and target
     """
     totals: dict[tuple[str, Key], LoadResult] = {}
     async with contextlib.AsyncExitStack() as stack:
         runs = {}
-        for name, starting in targets.items():
-            own = replace(plan, target=await stack.enter_async_context(starting), rounds=1)
-            runs[name] = await stack.enter_async_context(measurement(console, own, services))
+        for name, plan in plans.items():
+            run = await stack.enter_async_context(measurement(console, plan, services))
+            runs[name] = run, await stack.enter_async_context(run.opened(factories))
         for _ in range(plan.rounds):
-            for name, run in runs.items():
-                for load, result in (await run.run(factories)).loads.items():
-                    add(totals, (load, name), result)
+            for name, (run, loads) in runs.items():
+                for title, load in loads.items():
+                    add(totals, (title, name), await run.round(load, title))
+        for name, (run, loads) in runs.items():
+            paced = await run.paced(loads, {title: totals[title, name] for title in loads})
+            totals |= {(title, name): result for title, result in paced.items()}
     return totals
 
 
