@@ -7,7 +7,7 @@ import re
 import tempfile
 from urllib.parse import urlsplit
 
-from powerauth_cli.bench.scripts import FILL_ACTIVATIONS, FILL_OPERATIONS, FILLED, Sample, Work
+from powerauth_cli.bench.scripts import FILL_ACTIVATIONS, FILL_OPERATIONS, FILLED, QUICKLY, Sample, Work
 from powerauth_cli.localservers import PostgresServer
 
 _COLUMNS = """
@@ -82,25 +82,27 @@ class PgBench:
         if activations:
             columns = (await self._psql(_COLUMNS.format(table="pa_activation"))).split()
             values = [FILLED.get(name, f"a.{name}") for name in columns]
-            await self._psql(
-                FILL_ACTIVATIONS.format(
-                    columns=", ".join(columns), values=", ".join(values), total=activations
-                )
+            fill = FILL_ACTIVATIONS.format(
+                columns=", ".join(columns), values=", ".join(values), total=activations
             )
+            await self._psql(QUICKLY.format(tables="pa_activation", fill=fill))
         if operations:
-            await self._psql(FILL_OPERATIONS.format(total=operations))
+            tables = "pa_operation, pa_operation_application, audit_log"
+            await self._psql(QUICKLY.format(tables=tables, fill=FILL_OPERATIONS.format(total=operations)))
 
     async def _psql(self, sql: str) -> str:
-        statements = [part for command in sql.split(";") if command.strip() for part in ("-c", command)]
+        quiet = ("-qAtX", "-v", "ON_ERROR_STOP=1", "-f", "-")
         program = PostgresServer.program("psql")
-        quiet = ("-qAtX", "-v", "ON_ERROR_STOP=1")
-        return (await self._run(program, *quiet, *statements, *self._connection())).strip()
+        return (await self._run(program, *quiet, *self._connection(), given=sql)).strip()
 
-    async def _run(self, *command: object) -> str:
+    async def _run(self, *command: object, given: str = "") -> str:
         process = await asyncio.create_subprocess_exec(
-            *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *map(str, command),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
-        output, errors = await process.communicate()
+        output, errors = await process.communicate(given.encode())
         if process.returncode != 0:
             raise RuntimeError(f"{command[0]} failed:\n{errors.decode(errors='replace')[-2000:]}")
         return output.decode()
