@@ -26,6 +26,21 @@ def loading() -> Generator[None]:
 
 
 @contextmanager
+def models_built_later() -> Generator[None]:
+    """Around the import of libraries with models: what reads and writes one is built when it is first used,
+    as with ours. The framework alone has dozens of them for its documents.
+    """
+    from pydantic import BaseModel  # noqa: PLC0415 - not every command needs it
+
+    before = BaseModel.model_config
+    BaseModel.model_config = {**before, "defer_build": True}
+    try:
+        yield
+    finally:
+        BaseModel.model_config = before
+
+
+@contextmanager
 def without(name: str) -> Generator[None]:
     """Around the import of a library that loads another one, where it is installed, for nothing used here."""
     if name in sys.modules:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from servicekit.loading import loading
+from servicekit.loading import loading, models_built_later
 
 _ELSEWHERE = {
     "demo": "powerauth_cli.demo.command:app",
@@ -112,7 +112,7 @@ def run(
     ] = "fake",
 ) -> None:
     """Serve everything in one process on one port, with SQLite and the in-memory bus."""
-    with loading():
+    with loading(), models_built_later():
         from powerauth_cli.all_in_one import Providers, serve_all
 
     if push_providers not in list(Providers):

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from servicekit.app import serve
-from servicekit.loading import loading
+from servicekit.loading import loading, models_built_later
 from servicekit.settings import ServiceSettings
 from servicekit.startup import command_settings, serving_settings
 
@@ -30,7 +30,7 @@ class _Service:
         return create
 
     def _part(self, module: str, name: str) -> Any:
-        with loading():
+        with loading(), models_built_later():
             return getattr(import_module(f"{self.package}.{module}"), name)
 
 
