@@ -14,7 +14,8 @@ from sqlalchemy import Column, MetaData, String, Table, Text, column, delete, li
 from sqlalchemy import table as sql_table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_protocol.common.json_text import read_json, write_json
+from powerauth_contracts.wire import json_bytes
+from powerauth_protocol.common.json_text import read_json
 from servicekit import clock, logs, metrics
 from servicekit.additions import Additions, Target
 from servicekit.bus import Bus, BusUnavailable, Event
@@ -94,7 +95,7 @@ async def add_event(session: AsyncSession, event: Event) -> None:
 def put_event(additions: Additions, event: Event) -> None:
     """The same for a transaction that adds more."""
     url = additions.database.address
-    row = (event.id, event.type, event.source, event.subject, write_json(event.data).decode(), event.time)
+    row = (event.id, event.type, event.source, event.subject, json_bytes(event.data).decode(), event.time)
     if _relays.get(url):
         additions.add(_ADDED, row)
         additions.after_commit(lambda: _wake(url))

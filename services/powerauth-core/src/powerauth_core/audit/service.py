@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts import moments
 from powerauth_contracts.enums import ActivationStatus, AuditLevel
+from powerauth_contracts.wire import json_bytes
 from powerauth_core import __version__
 from powerauth_core.audit import repository
 from powerauth_core.audit.models import AuditLog
 from powerauth_core.audit.rules import AuditType
-from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.changes import PROXIMITY_OTP, ActivationChanged, OperationChanged
 from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.kernel.paging import Page
@@ -65,7 +65,7 @@ def put(
     :param subject_id: the user the record is about
     """
     subject = None if subject_id is None else subject_id[:_SUBJECT_LENGTH]
-    record_id, now, text = unique_name(), clock.now(), json_text(dict(params))
+    record_id, now, text = unique_name(), clock.now(), json_bytes(dict(params)).decode()
     additions.add(LOG, (record_id, level.value, audit_type.value, now, message, text, subject))
 
 

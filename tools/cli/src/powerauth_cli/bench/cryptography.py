@@ -61,9 +61,8 @@ def _temporary_key(peers: Peers) -> None:
 
 
 def _outer_envelope(peers: Peers) -> None:
-    """The core derives its key and checks its MAC; enrollment checks that too, opens it, seals the answer."""
+    """Opened, and its answer sealed."""
     _agree(peers)
-    _mac(_OUTER)
     _open(_OUTER)
     _seal(_OUTER)
 
