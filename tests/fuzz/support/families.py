@@ -104,6 +104,9 @@ CLOUD = Family(
                 "ERROR_SIGNATURE_INVALID",
                 "ERROR_TOKEN_INVALID",
                 "ERROR_AUDIT",
+                "ERROR_PUSH_MESSAGE",
+                "ERROR_INBOX",
+                "ERROR_INBOX_NOT_FOUND",
             }
         ),
         401: frozenset({"HTTP_401"}),

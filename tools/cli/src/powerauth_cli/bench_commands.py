@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Coroutine, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -16,6 +17,7 @@ from powerauth_cli.bench.cryptography import activation_ms
 from powerauth_cli.bench.operations import CreateLoad, ListLoad, OperationLoad
 from powerauth_cli.bench.pushing import measure_push
 from powerauth_cli.bench.report import show
+from powerauth_cli.bench.ringing import measure_ringing
 from powerauth_cli.bench.run import WITH_ENROLLMENT, Measured, Plan
 from powerauth_cli.bench.scripts import OPERATION, VERIFY
 from powerauth_cli.bench.start import measure_start
@@ -222,9 +224,18 @@ def forwarding(
 
 
 @app.command()
-def push(clients: Clients = 100, seconds: Seconds = 5, rounds: Rounds = 2, as_json: Json = False) -> None:
-    """Messages through each provider's client, in turn with a bare loop of h2, to the fake providers."""
-    measured = _finish(measure_push(Console(stderr=True), Plan(clients, seconds, rounds)))
+def push(
+    clients: Clients = 100,
+    seconds: Seconds = 5,
+    rounds: Rounds = 2,
+    rings: Annotated[int, typer.Option(min=0, help="Operations that ring one by one; 0: none.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Messages through each provider's client, in turn with a bare loop of h2, to the fake providers; and how
+    long after its answer to the bank an operation rings.
+    """
+    console = Console(stderr=True)
+    measured = _finish(measure_push(console, Plan(clients, seconds, rounds)))
     ratios = {
         f"{figure}_{name}": value
         for name in ("apns", "fcm")
@@ -233,6 +244,9 @@ def push(clients: Clients = 100, seconds: Seconds = 5, rounds: Rounds = 2, as_js
             ("cpu_ratio_to_bare_h2", _cpu_ratio(measured, name, f"{name} bare h2")),
         )
     }
+    if rings:
+        ringing = {"answer to ring": _finish(measure_ringing(console, rings))}
+        measured = replace(measured, loads={**measured.loads, **ringing})
     _show(measured, ratios, as_json=as_json)
 
 
