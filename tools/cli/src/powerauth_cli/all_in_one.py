@@ -212,18 +212,20 @@ class AllInOne:
         await self._equip(push, to_push, bus)
         phones = await self._caller_of_push(push, "enrollment", {Scope.ENROLLMENT})
         bank = await self._caller_of_push(push, "cloud", EVERYTHING)
+        for_phones = self._enrollment_settings(dmz, phones)
         await self._run(
             ENROLLMENT,
             enrollment.app.create_app(
-                self._enrollment_settings(dmz, phones), core_transport=to_core, push_transport=to_push
+                for_phones, core_transport=to_core, push_transport=_way(for_phones.push_url, to_push)
             ),
         )
+        for_banks = self._cloud_settings(kept, rest["cloud"], bank)
         await self._run(
             CLOUD,
             cloud_private_api.app.create_app(
-                self._cloud_settings(kept, rest["cloud"], bank),
+                for_banks,
                 core_transport=to_core,
-                push_transport=to_push,
+                push_transport=_way(for_banks.push_url, to_push),
                 bus=bus,
             ),
         )
@@ -303,15 +305,17 @@ class AllInOne:
     def _enrollment_settings(
         self, credentials: Credentials, at_push: push_callers.Credentials
     ) -> EnrollmentSettings:
+        push = {
+            "push_url": self._urls.get(PUSH, _IN_PROCESS + PUSH),
+            "push_client_token": at_push.client_token,
+            "push_client_secret": at_push.client_secret,
+        }
         settings = embedded_settings(
             EnrollmentSettings,
             core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
             core_client_token=credentials.client_token,
             core_client_secret=credentials.client_secret,
-            push_url=self._urls.get(PUSH, _IN_PROCESS + PUSH),
-            push_client_token=at_push.client_token,
-            push_client_secret=at_push.client_secret,
-            **self._more("enrollment"),
+            **{**push, **self._more("enrollment")},
         )
         told = "limit_loopback" in settings.model_fields_set
         if is_loopback(self._host) and not told:
@@ -322,22 +326,29 @@ class AllInOne:
     def _cloud_settings(
         self, kept: Secrets, credentials: Credentials, at_push: push_callers.Credentials
     ) -> CloudSettings:
+        push = {
+            "push_url": self._urls.get(PUSH, _IN_PROCESS + PUSH),
+            "push_username": at_push.client_token,
+            "push_password": at_push.client_secret,
+        }
         return embedded_settings(
             CloudSettings,
             core_url=self._urls.get(CORE, _IN_PROCESS + CORE),
             core_username=credentials.client_token,
             core_password=credentials.client_secret,
-            push_url=self._urls.get(PUSH, _IN_PROCESS + PUSH),
-            push_username=at_push.client_token,
-            push_password=at_push.client_secret,
             admin_username=ADMINISTRATOR,
             admin_password_encoded=kept.admin_password_hash,
             offline_derivation_key=kept.offline_derivation_key,
-            **{**cloud_values(self._folder), **self._more("cloud")},
+            **{**cloud_values(self._folder), **push, **self._more("cloud")},
         )
 
     def _more(self, service: str) -> Mapping[str, Any]:
         return self._settings.get(service, {})
+
+
+def _way(url: str, in_process: Transport | None) -> Transport | None:
+    """How a service is reached: in this process, unless the settings name another one."""
+    return in_process if url.startswith(_IN_PROCESS) else None
 
 
 def serve_all(host: str, port: int, folder: Path, providers: Providers) -> None:
