@@ -89,3 +89,19 @@ async def test_the_whole_service_starts_works_and_stops(
         assert (await client.send("GET", "/actuator/health/readiness")).status_code == 200
         assert (await client.send("GET", "/actuator/prometheus")).status_code == 200
         assert await client.ok("GET", "/admin/app/list") == {"applicationList": []}
+        assert "PowerAuth Push Server" in (await client.send("GET", "/")).text
+        told = await client.ok("GET", "/push/service/status")
+        assert told.keys() >= {"version", "buildTime", "timestamp"}
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+def test_the_document_says_who_may_call(database_url: str, restricted: bool) -> None:
+    document = create_app(settings_of(database_url, restrict_access=restricted)).openapi()
+    secured = {
+        path
+        for path, operations in document["paths"].items()
+        if all("security" in operation for operation in operations.values())
+    }
+    guarded = {path for path in document["paths"] if path.startswith(("/push/", "/inbox/", "/admin/"))}
+    assert secured == (guarded if restricted else set())
+    assert len(guarded) > 30

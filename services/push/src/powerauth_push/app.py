@@ -26,6 +26,7 @@ from powerauth_push.devices.routes import router as devices_router
 from powerauth_push.dispatch import repository as messages
 from powerauth_push.dispatch.dispatcher import Dispatcher
 from powerauth_push.dispatch.senders import SenderFactory, Senders
+from powerauth_push.documentation import document_callers
 from powerauth_push.errors import PUSH_FAMILY
 from powerauth_push.events import service as events
 from powerauth_push.inbox.routes import router as inbox_router
@@ -101,6 +102,8 @@ def create_app(
         Middleware(CallerAuthentication, family=PUSH_FAMILY, restrict_access=settings.restrict_access),
         Middleware(RunAgain),
     ]
+    if settings.restrict_access:
+        document_callers(app)
     app.state.push = push
     return app
 
