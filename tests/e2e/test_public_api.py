@@ -4,10 +4,12 @@ What other files go through in detail (key exchange, factors, blocking, recovery
 """
 
 import json
+import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -35,9 +37,12 @@ from powerauth_sdk import (
     server_status,
 )
 from servicekit.serving import BackgroundServer
+from servicekit.testing import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
+RECORDED = Path(__file__).parent / "recorded" / "inbox_of_the_sdk.json"
+DATE = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000"')
 P, PK, PB = (SignatureType.POSSESSION, SignatureType.POSSESSION_KNOWLEDGE, SignatureType.POSSESSION_BIOMETRY)
 TYPE = "walk"
 TEMPLATES: dict[str, dict[str, Any]] = {
@@ -399,10 +404,36 @@ async def _ringing(walk: Walk, phone: Device, user: str) -> None:
     assert (shown["provider"], shown["title"], shown["body"]) == ("APNs", "Payment", "Approve it")
 
 
-async def _put_into_inbox(walk: Walk, user: str, subject: str) -> str:
+async def test_the_mobile_token_sdk_reads_its_inbox(walk: Walk) -> None:
+    """Byte for byte what it sends, and members and values of what it gets (spec/enrollment-api.md §10.11)."""
+    recorded = json.loads(RECORDED.read_text())
+    phone, user = await walk.phone(ProtocolVersion.V3_3)
+    token = await phone.token("possession_universal")
+    known = {
+        "<token>": secrets.token_hex(32),
+        "<first>": await _put_into_inbox(walk, user, "First message", kind="text"),
+        "<second>": await _put_into_inbox(walk, user, "Second message"),
+    }
+    async with httpx2.AsyncClient(base_url=walk.stack.enrollment, timeout=PATIENCE_SECONDS) as http:
+        for exchange in recorded["exchanges"]:
+            body = _filled(json.dumps(exchange["body"]), known)
+            headers = recorded["headers"] | phone.token_header(token)
+            answer = await http.post(exchange["path"], content=body, headers=headers)
+            assert answer.status_code == exchange.get("refused", 200), exchange["path"]
+            expected = json.loads(_filled(json.dumps(exchange["answer"]), known))
+            assert json.loads(DATE.sub('"<date>"', answer.text)) == expected
+
+
+def _filled(text: str, known: Mapping[str, str]) -> str:
+    for name, value in known.items():
+        text = text.replace(name, value)
+    return text
+
+
+async def _put_into_inbox(walk: Walk, user: str, subject: str, kind: str = "html") -> str:
     message = {
         "userId": user,
-        "type": "html",
+        "type": kind,
         "subject": subject,
         "summary": "Short text",
         "body": f"<p>{subject}</p>",
