@@ -98,6 +98,14 @@ _DECISION: Schema = {
     "required": ["requestObject"],
 }
 
+_REGISTRATION = wrapped(
+    platform={"enum": ["apns", "fcm", "hms", "ios", "android", "huawei"]},
+    token=TEXT,
+    environment={"enum": ["development", "production"]},
+)
+_NUMBER: Schema = {"type": "integer"}
+_PAGE = wrapped(page=_NUMBER, size=_NUMBER, onlyUnread={"type": "boolean"})
+
 ENDPOINTS = (
     Endpoint("/pa/v3/status", ANYTHING),
     Endpoint("/pa/v3/keystore/create", wrapped(jwt=TEXT)),
@@ -142,6 +150,12 @@ ENDPOINTS = (
     Endpoint(f"{_OPERATION}/history", ANYTHING, uri_id="/operation/history", signature_type=PK),
     Endpoint(f"{_OPERATION}/authorize", _DECISION, uri_id="/operation/authorize"),
     Endpoint(f"{_OPERATION}/cancel", _DECISION, uri_id="/operation/cancel"),
+    *(Endpoint(f"/api/push/device/register{part}", _REGISTRATION, token=True) for part in ("", "/token")),
+    Endpoint("/api/inbox/count", ANYTHING, token=True),
+    Endpoint("/api/inbox/message/list", _PAGE, token=True),
+    Endpoint("/api/inbox/message/detail", wrapped(id=TEXT), token=True),
+    Endpoint("/api/inbox/message/read", wrapped(id=TEXT), token=True),
+    Endpoint("/api/inbox/message/read-all", ANYTHING, token=True),
     Endpoint("/exchange/v3/application", ANYTHING, scope=Scope.APPLICATION),
     Endpoint("/exchange/v3/activation", ANYTHING, scope=Scope.ACTIVATION),
     *(
