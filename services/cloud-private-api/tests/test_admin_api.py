@@ -268,6 +268,7 @@ TEMPLATE = {
     "proximityCheckEnabled": True,
     "numberMatching": {"digits": 2, "choices": 3},
     "onUnexpectedOperation": "BLOCK",
+    "userLimits": {"pending": 3, "perMinute": 5},
 }
 
 
@@ -301,6 +302,8 @@ async def test_templates(admin: Client) -> None:
         ({"numberMatching": {"digits": 1}}, "numberMatching.digits"),
         ({"numberMatching": {"choices": 2}}, "numberMatching.choices"),
         ({"onUnexpectedOperation": "WARN"}, "onUnexpectedOperation"),
+        ({"userLimits": {"pending": 0}}, "userLimits.pending"),
+        ({"userLimits": {"perMinute": 1001}}, "userLimits.perMinute"),
     ],
 )
 async def test_template_refuses_what_it_cannot_use(

@@ -125,6 +125,13 @@ async def test_missing_parameters_are_named(bank: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v2/operations", "/operations"])
+async def test_a_user_who_is_asked_too_often_is_left_alone(bank: Client, path: str) -> None:
+    bank.core.template("payment", over=True)
+    body = {"template": "payment", "userId": "user-1"}
+    await bank.refused("POST", path, body, status=429, code="HTTP_429")
+
+
+@pytest.mark.parametrize("path", ["/v2/operations", "/operations"])
 async def test_operation_without_texts_is_made_with_a_warning(
     service: Service, bank: Client, path: str
 ) -> None:

@@ -6,7 +6,7 @@ changes and all that it leaves behind are then one round trip.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
@@ -34,14 +34,17 @@ class Target:
     returning: tuple[str, ...] = ()
     effect: str | None = None
 
-    def on_postgresql(self, parameter: int) -> str:
-        """The insert of what a parameter of a statement holds."""
+    def on_postgresql(self, parameter: int, judge: str) -> str:
+        """The insert of what a parameter of a statement holds.
+
+        :param judge: condition on ``v``, a row of it
+        """
         literals = ["'" + value.replace("'", "''") + "'" for value in self.constants.values()]
         named = ", ".join((*self.columns, *self.constants))
         cells = ", ".join((*json_cells(self.columns.values()), *literals))
         wanted = ", ".join((*self.returning, *([self.effect] if self.effect else ())))
         returning = f" RETURNING {wanted}" if wanted else ""
-        rows = f"SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v"  # noqa: S608 our names
+        rows = f"SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v WHERE {judge}"  # noqa: S608
         return f"INSERT INTO {self.table} ({named}) {rows}{returning}"
 
     @cached_property
@@ -74,12 +77,16 @@ class Alteration:
     where: str
     returning: ClassVar[tuple[str, ...]] = ()
 
-    def on_postgresql(self, parameter: int) -> str:
-        """The update by what a parameter of a statement holds."""
+    def on_postgresql(self, parameter: int, judge: str) -> str:
+        """The update by what a parameter of a statement holds.
+
+        :param judge: condition on ``v``, a row of it
+        """
         cells = zip(self.columns, json_cells(self.columns.values()), strict=True)
         given = {name: f"({cell})" for name, cell in cells}
         change = f"UPDATE {self.table} SET {self._assignments(given)}"  # noqa: S608 our names
-        return f"{change} FROM jsonb_array_elements(${parameter}::jsonb) v WHERE {self.where.format(**given)}"
+        found = self.where.format(**given)
+        return f"{change} FROM jsonb_array_elements(${parameter}::jsonb) v WHERE {judge} AND {found}"
 
     @cached_property
     def on_sqlite(self) -> Executable:
@@ -104,16 +111,22 @@ def _moments(columns: Mapping[str, str]) -> dict[str, DateTime]:
 
 
 class Additions:
-    """What one transaction adds, and alters by it."""
+    """What one transaction adds, and alters by it.
 
-    def __init__(self, database: Database) -> None:
+    :ivar owner: what is added from now on belongs to it; by that a statement of PostgreSQL may judge a row
+    """
+
+    def __init__(self, database: Database, judge: str | None = None) -> None:
         """
         :param database: the one that they go to
+        :param judge: SQL of PostgreSQL: whether a row goes in; ``v->>-1`` is its owner
         """
         self.database = database
+        self.owner = ""
+        self._judge = judge
         self._rows: dict[Target | Alteration, list[Sequence[Any]]] = {}
         self._returned: dict[Target | Alteration, list[Sequence[Any]]] = {}
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[tuple[str, Callable[[], None]]] = []
 
     @classmethod
     def of(cls, session: AsyncSession) -> Additions:
@@ -125,11 +138,11 @@ class Additions:
 
         :param row: values in the order of the target's columns; a moment is naive UTC
         """
-        self._rows.setdefault(target, []).append(row)
+        self._rows.setdefault(target, []).append(row if self._judge is None else (*row, self.owner))
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Run ``callback``, which must not block, once the rows have committed."""
-        self._callbacks.append(callback)
+        self._callbacks.append((self.owner, callback))
 
     def returned(self, target: Target) -> Sequence[Sequence[Any]]:
         """What the rows of a target were given, as its ``returning`` names it; known after the commit."""
@@ -156,7 +169,7 @@ class Additions:
         :return: what stands in its ``WITH``, an expression whose value `take` is to be given, and the
             values of the parameters
         """
-        parts, returned = _parts(tuple(self._rows), first)
+        parts, returned = _parts(tuple(self._rows), first, self._judge or "true")
         return parts, returned, [json_rows(rows) for rows in self._rows.values()]
 
     def take(self, returned: str | None) -> None:
@@ -165,10 +178,14 @@ class Additions:
             targets = [target for target in self._rows if target.returning]
             self._returned = dict(zip(targets, from_json(returned), strict=True))
 
-    def committed(self) -> None:
-        """Tell those who wait for the commit."""
-        for callback in self._callbacks:
-            callback()
+    def committed(self, without: Collection[str] = ()) -> None:
+        """Tell those who wait for the commit.
+
+        :param without: owners of whom nothing went in
+        """
+        for owner, callback in self._callbacks:
+            if owner not in without:
+                callback()
 
     async def _write_at_once(self, connection: AsyncConnection) -> None:
         if self._rows:
@@ -212,11 +229,11 @@ def json_rows(rows: Iterable[Sequence[Any]]) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def _parts(targets: tuple[Target | Alteration, ...], first: int) -> tuple[str, str]:
+def _parts(targets: tuple[Target | Alteration, ...], first: int, judge: str) -> tuple[str, str]:
     parts, returned = [], []
     for number, target in enumerate(targets):
         name = f"added_{number}"
-        parts.append(f"{name} AS ({target.on_postgresql(first + number)})")
+        parts.append(f"{name} AS ({target.on_postgresql(first + number, judge)})")
         if target.returning:
             row = ", ".join(target.returning)
             found = f"SELECT json_agg(json_build_array({row})) FROM {name}"  # noqa: S608 our names

@@ -54,7 +54,7 @@ class CoreClient:
         """Make a call and read what it answers.
 
         :param members: of the call's request, moments as naive UTC; those that are None are left out
-        :raises CoreRefused: the core answered 400 with a code
+        :raises CoreRefused: the core answered 400 or 429 with a code
         :raises UpstreamFailed: any other answer that is not the expected one
         :raises RemoteUnavailable: the core could not be reached, did not answer in time or asks to come again
         """
@@ -78,7 +78,7 @@ class CoreClient:
         if raw.status == 200:
             return raw
         path = _name(call)
-        if raw.status == 400:
+        if raw.status in (400, 429):
             raise refusal(path, raw.body) or CoreRefused("unreadable", path, {})
         if raw.status in _COME_AGAIN:
             raise RemoteUnavailable(f"core: HTTP {raw.status}")

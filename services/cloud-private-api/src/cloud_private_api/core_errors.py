@@ -19,6 +19,7 @@ from cloud_private_api.errors import (
     RegistrationRefused,
     SignatureInvalid,
     TokenInvalid,
+    TooManyRequests,
     UpstreamFailed,
     Violation,
 )
@@ -67,6 +68,7 @@ class CoreCode:
     TOKEN_IN_FUTURE = "ERR0044"  # noqa: S105 - an error code
     TELEMETRY = "ERROR_TELEMETRY"
     UNREADABLE = "ERROR_HTTP_REQUEST"
+    TOO_MANY = "ERROR_TOO_MANY_REQUESTS"
 
 
 Make = Callable[[], CloudError]
@@ -124,6 +126,7 @@ _TABLE: Mapping[str, Mapping[Area, Make]] = {
     CoreCode.TEMPLATE_EXISTS: _DUPLICATE,
     CoreCode.APPLICATION_EXISTS: _DUPLICATE,
     CoreCode.ACTIVATION_REFUSED: {Area.REGISTRATIONS: InvalidRequest},
+    CoreCode.TOO_MANY: {Area.OPERATIONS: lambda: TooManyRequests(retry_after=60)},
     CoreCode.TELEMETRY: {Area.ADMIN: InvalidRequest},
 }
 

@@ -244,6 +244,8 @@ class OperationCalls(CoreState):
         )
         if template is None:
             raise Refused("ERR0033")
+        if "over" in template:
+            raise Refused("ERROR_TOO_MANY_REQUESTS", status=429)
         if "missing" in template:
             raise Refused("ERR0024", missingParameters=template["missing"])
         operation_id = self.operation(

@@ -90,7 +90,7 @@ class FakeCore(ActivationCalls, OperationCalls, ApplicationCalls):
         try:
             return 200, json.dumps({"status": "OK", "responseObject": handle(request)}).encode()
         except Refused as refusal:
-            return 400, _error(refusal.code, **refusal.extra)
+            return refusal.status, _error(refusal.code, **refusal.extra)
 
     def _status(self, _request: Members) -> Members:
         return {"status": "OK"}

@@ -21,8 +21,9 @@ MAX_ATTEMPTS = 5
 class Refused(Exception):
     """An error of the core."""
 
-    def __init__(self, code: str, **extra: Any) -> None:
+    def __init__(self, code: str, *, status: int = 400, **extra: Any) -> None:
         super().__init__(code)
+        self.status = status
         self.code = code
         self.extra = extra
 

@@ -22,8 +22,16 @@ MORE = [(case, change, answer) for case in CASES.values() for change, answer in 
 BAD = [(case, bad) for case in CASES.values() for bad in case.bad]
 
 
+NAMED = {
+    "TELEMETRY": "ERROR_TELEMETRY",
+    "RECOVERY": "ERR_RECOVERY",
+    "MANY": "ERROR_TOO_MANY_REQUESTS",
+}
+STATUSES = {"MANY": 429}
+
+
 def wire_code(code: str) -> str:
-    return {"TELEMETRY": "ERROR_TELEMETRY", "RECOVERY": "ERR_RECOVERY"}.get(code, f"ERR{code}")
+    return NAMED.get(code, f"ERR{code}")
 
 
 def required_of(endpoint: Call) -> list[str]:
@@ -78,7 +86,7 @@ async def test_a_refusal(world: World, case: Case, bad: Bad) -> None:
     code = wire_code(bad.code)
     message = bad.message or MESSAGES[code]
     assert (status, body) == (
-        400,
+        STATUSES.get(bad.code, 400),
         {
             "status": "ERROR",
             "responseObject": {"code": code, "message": message, "localizedMessage": message} | bad.extra,

@@ -88,6 +88,19 @@ def nothing_more() -> Additions:
     return additions
 
 
+def limited_creation() -> Hot:
+    """New operations of users who are not asked too often."""
+    additions = Additions(cast(Database, None), changed_operations.ADMITTED)
+    additions.add(changed_operations.NEW_LINKS, (1, "id-new"))
+    parts, returned, values = additions.parts(2)
+    rows = [["id-new", user, [1, 2], 3, 5, NOW, NOW] for user in (BUSY, USUAL)]
+    return Hot(
+        "limited operations, written",
+        changed_operations.admitting(parts, returned),
+        (json.dumps(rows), *values),
+    )
+
+
 APPROVAL = changed_operations.update(checks.FIRST_FREE, checks.MOVED)
 APPROVED = checks.read_with(changed_operations.selected("q.record_id"), changed_operations.SELECTED_COLUMNS)
 NOTHING_LEFT = ("[]", "[]", NOW, *(None,) * (checks.FIRST_FREE - 4))
@@ -96,6 +109,7 @@ HOT = [
     Hot("activations of checks, locked", checks.LOCK, (IDS,)),
     Hot("activations of checks, those that are free", checks.LOCK_FREE_ONES, (IDS,)),
     Hot("checks, written", checks.leave_behind(), NOTHING_LEFT),
+    limited_creation(),
     Hot("activations and operations of approvals, read", APPROVED, (IDS, IDS)),
     Hot("approvals, written", checks.leave_behind((APPROVAL,)), (*NOTHING_LEFT, "[]")),
     Hot("activations, written", *changed_activations.write([], [], [], nothing_more(), 100)),

@@ -178,6 +178,7 @@ def test_pages_start_at_0_and_hold_something(number: int, size: int, wrong: str)
         ("proximityCheckEnabled", "yes"),
         ("numberMatching", "yes"),
         ("onUnexpectedOperation", "WARN"),
+        ("userLimits", 3),
     ],
 )
 def test_limits_of_a_template(field: str, value: Any) -> None:

@@ -34,6 +34,7 @@ TEMPLATE = {
     "proximityCheckEnabled": True,
     "numberMatching": {"digits": 3, "choices": 3},
     "onUnexpectedOperation": "FLAG",
+    "userLimits": {"pending": 3, "perMinute": None},
 }
 TEXT = {
     "placeholder": "login",
@@ -52,7 +53,7 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
     assert list(created) == [
         *("id", "templateName", "operationType", "dataTemplate", "signatureType"),
         *("maxFailureCount", "expiration", "riskFlags", "proximityCheckEnabled", "numberMatching"),
-        "onUnexpectedOperation",
+        *("onUnexpectedOperation", "userLimits"),
     ]
     assert await api.ok("operation/template/detail", id=created["id"]) == created
     changed = {
@@ -64,7 +65,7 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
         "expiration": 60,
     }
     updated = await api.ok("operation/template/update", **changed, templateName="renamed")
-    unset = {"riskFlags": None, "numberMatching": None, "onUnexpectedOperation": None}
+    unset = {"riskFlags": None, "numberMatching": None, "onUnexpectedOperation": None, "userLimits": None}
     expected = changed | {"templateName": "payment", "proximityCheckEnabled": False} | unset
     assert updated == expected
     assert await api.ok("operation/template/detail", id=created["id"]) == expected

@@ -12,7 +12,7 @@ from powerauth_contracts.calls import Endpoint
 from powerauth_contracts.cloud.verification import SignatureTypeName
 from powerauth_contracts.enums import AttributeType, UnexpectedAction
 from powerauth_contracts.fields import NEEDED_SLOTS, check_slots
-from powerauth_contracts.rest.templates import NumberMatching
+from powerauth_contracts.rest.templates import NumberMatching, UserLimits
 from powerauth_contracts.wire import RequestModel, StatusResponse, WireModel, checked_json
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
@@ -36,6 +36,7 @@ class UpdateTemplate(RequestModel):
     proximity_check_enabled: bool = False
     number_matching: NumberMatching | None = None
     on_unexpected_operation: UnexpectedAction | None = None
+    user_limits: UserLimits | None = None
 
 
 class Template(UpdateTemplate):
@@ -57,6 +58,7 @@ class ShownTemplate(WireModel):
     proximity_check_enabled: bool
     number_matching: NumberMatching | None = None
     on_unexpected_operation: str | None = None
+    user_limits: UserLimits | None = None
 
 
 class Templates(WireModel):

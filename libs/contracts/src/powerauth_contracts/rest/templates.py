@@ -33,6 +33,19 @@ class NumberMatching(RequestModel):
     choices: Literal[0, 3] = 0
 
 
+UserLimit = Annotated[int, Field(ge=1, le=1_000)]
+
+
+class UserLimits(RequestModel):
+    """``userLimits``: how many operations of a user may be pending, and how many new ones a minute may bring.
+
+    The user's operations in any of a new one's applications count, whatever they were made from.
+    """
+
+    pending: UserLimit | None = None
+    per_minute: UserLimit | None = None
+
+
 class OperationTemplateSettings(RequestModel):
     """What create and update have in common; ``expiration`` in seconds."""
 
@@ -45,6 +58,7 @@ class OperationTemplateSettings(RequestModel):
     proximity_check_enabled: Switch = False
     number_matching: NumberMatching | None = None
     on_unexpected_operation: UnexpectedAction | None = None
+    user_limits: UserLimits | None = None
 
 
 class OperationTemplateCreateRequest(OperationTemplateSettings):
@@ -85,6 +99,7 @@ class OperationTemplateDetailResponse(WireModel):
     proximity_check_enabled: bool
     number_matching: NumberMatching | None = None
     on_unexpected_operation: Open[UnexpectedAction] | None = None
+    user_limits: UserLimits | None = None
 
 
 Language = Annotated[str, Field(pattern="^[a-z]{2,8}$")]

@@ -102,6 +102,7 @@ async def remove_text(
 
 
 def _content(request: UpdateTemplate) -> TemplateContent:
+    limits = request.user_limits
     return TemplateContent(
         operation_type=request.operation_type,
         data_template=request.data_template,
@@ -112,4 +113,5 @@ def _content(request: UpdateTemplate) -> TemplateContent:
         proximity_check_enabled=request.proximity_check_enabled,
         number_matching=None if request.number_matching is None else request.number_matching.model_dump(),
         on_unexpected_operation=request.on_unexpected_operation,
+        user_limits=None if limits is None else limits.model_dump(by_alias=True),
     )

@@ -28,6 +28,7 @@ class TemplateContent:
     proximity_check_enabled: bool
     number_matching: Mapping[str, int] | None
     on_unexpected_operation: str | None
+    user_limits: Mapping[str, int | None] | None
 
 
 def checked_language(language: str) -> str:
@@ -54,6 +55,7 @@ def shown_template(template: OperationTemplateDetailResponse) -> ShownTemplate:
         proximity_check_enabled=template.proximity_check_enabled,
         number_matching=template.number_matching,
         on_unexpected_operation=template.on_unexpected_operation,
+        user_limits=template.user_limits,
     )
 
 

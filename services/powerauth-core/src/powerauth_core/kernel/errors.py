@@ -362,6 +362,15 @@ class TelemetryError(CoreError):
     message = "Telemetry report failed."
 
 
+class TooManyOperations(CoreError):
+    """The user is asked too often (§19.10)."""
+
+    code = "ERROR_TOO_MANY_REQUESTS"
+    message = "Too many operations of this user."
+    http_status = 429
+    retry_after = 60
+
+
 class AuthenticationFailed(ServiceError):
     """The caller has no valid integration credentials for this door (§1.1)."""
 

@@ -58,6 +58,7 @@ async def create(ports: CreationPorts, wanted: NewOperation, scope: Sequence[str
     :raises TemplateNotFound: unknown template
     :raises InvalidApplication: an application is unknown, out of scope or listed twice
     :raises TokenNotGenerated: every generated id was taken
+    :raises TooManyOperations: the user is asked too often
     """
     user_id = await _owner(ports, wanted, scope)
     now = clock.now()
@@ -72,7 +73,8 @@ async def create(ports: CreationPorts, wanted: NewOperation, scope: Sequence[str
         _check_completeness(template.data_template, wanted.parameters)
     row = _new(ports.cipher, wanted, template, user_id, now)
     operation = StoredOperation(row, tuple(sorted(wanted.applications)))
-    return await ports.operation_creator.store(Creation(operation, rids))
+    limits = template.user_limits if user_id is not None else None
+    return await ports.operation_creator.store(Creation(operation, rids, limits))
 
 
 async def rids_of(ports: Ports, application_ids: Sequence[str], scope: Sequence[str] | None) -> list[int]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from powerauth_core.kernel.errors import TokenNotGenerated
+from powerauth_core.kernel.errors import TokenNotGenerated, TooManyOperations
 from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithListeners, WithSettings
-from powerauth_core.operations import number_matching, repository, transitions
-from powerauth_core.operations.statements import put_new
+from powerauth_core.operations import limits, number_matching, repository, transitions
+from powerauth_core.operations.limits import Limited
+from powerauth_core.operations.statements import ADMITTED, put_new
 from powerauth_core.operations.stored import StoredOperation
+from powerauth_core.templates.rules import UserLimits
 from servicekit.additions import Additions
-from servicekit.batching import MicroBatcher, Settled
+from servicekit.batching import MicroBatcher, Settled, none_twice
 from servicekit.errors import DataRefused
 
 
@@ -29,15 +31,22 @@ class Creation:
 
     :ivar operation: under an id that may be taken
     :ivar application_rids: row ids of its applications
+    :ivar limits: how often its user may be asked
     """
 
     operation: StoredOperation
     application_rids: Sequence[int]
+    limits: UserLimits | None = None
 
     @property
     def key(self) -> str:
-        """The id of the operation."""
-        return self.operation.id
+        """The id of the operation; what a limit is for waits for others of its user."""
+        return self.operation.id if self.limits is None else f"user {self.operation.row.user_id}"
+
+    @property
+    def limited_user(self) -> str | None:
+        """Whom a limit is for; a statement judges it by what was there before, so one of a user at a time."""
+        return None if self.limits is None else self.operation.row.user_id
 
 
 class Parts(WithDatabase, WithCipher, WithSettings, WithListeners, Protocol):
@@ -54,13 +63,17 @@ class OperationCreator:
         settings = parts.settings
         self._iterations = settings.generate_operation_id_iterations
         self._batcher: MicroBatcher[Creation, StoredOperation] = MicroBatcher(
-            self._together, max_size=settings.verification_batch_size, in_flight=settings.verification_batches
+            self._together,
+            max_size=settings.verification_batch_size,
+            in_flight=settings.verification_batches,
+            joining=none_twice(lambda creation: creation.limited_user),
         )
 
     async def store(self, creation: Creation) -> StoredOperation:
         """Store a new operation, tell everybody, and return it after the commit.
 
         :raises TokenNotGenerated: every generated id was taken
+        :raises TooManyOperations: the user is asked too often
         :raises DataRefused: a value does not fit, or an application or the activation has gone
         :raises Unavailable: the database cannot be reached, or its outcome is unknown
         """
@@ -77,18 +90,30 @@ class OperationCreator:
         await self._batcher.close()
 
     async def _together(self, creations: Sequence[Creation]) -> Sequence[Settled[StoredOperation]]:
-        additions = Additions(self._database)
+        limited = [each for each in map(_limited, creations) if each is not None]
+        additions = Additions(self._database, ADMITTED if limited else None)
         for creation in creations:
+            additions.owner = creation.operation.id
             put_new(additions, creation.operation.row, creation.application_rids)
             self._listeners.keep_operation_change(additions, transitions.created(creation.operation).change)
         try:
             async with self._database.driver() as driver:
-                await additions.write_by(driver)
+                refused = await self._write(driver, additions, limited)
         except DataRefused:
-            # An id is taken, an application has gone: one by one it turns out whose.
+            refused = None
+        if refused is None:
+            # An id is taken, an application has gone, others ask a user: one by one it turns out whose.
             return [await self._settle(creation) for creation in creations]
-        additions.committed()
-        return [Settled(creation.operation) for creation in creations]
+        additions.committed(refused)
+        return [_settled(creation.operation, refused) for creation in creations]
+
+    async def _write(
+        self, driver: Any, additions: Additions, limited: Sequence[Limited]
+    ) -> Collection[str] | None:
+        if limited:
+            return await limits.write(driver, additions, limited)
+        await additions.write_by(driver)
+        return ()
 
     async def _settle(self, creation: Creation) -> Settled[StoredOperation]:
         try:
@@ -97,7 +122,10 @@ class OperationCreator:
             return Settled(error=error)
 
     async def _store_alone(self, creation: Creation) -> StoredOperation:
+        limited = _limited(creation)
         async with self._database.transaction() as session:
+            if limited is not None and not await limits.admits(session, self._database.dialect, limited):
+                raise TooManyOperations()
             for _ in range(self._iterations):
                 if await repository.add(session, creation.operation.row, creation.application_rids):
                     break
@@ -111,3 +139,13 @@ class OperationCreator:
     def _under_another_id(self, creation: Creation) -> Creation:
         row = number_matching.under(self._cipher, creation.operation.row, new_id())
         return replace(creation, operation=replace(creation.operation, row=row))
+
+
+def _limited(creation: Creation) -> Limited | None:
+    if creation.limits is None:
+        return None
+    return Limited(creation.operation.row, creation.application_rids, creation.limits)
+
+
+def _settled(operation: StoredOperation, refused: Collection[str]) -> Settled[StoredOperation]:
+    return Settled(error=TooManyOperations()) if operation.id in refused else Settled(operation)

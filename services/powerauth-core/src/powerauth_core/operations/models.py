@@ -71,3 +71,12 @@ class OperationApplication(Base):
         ForeignKey(Operation.id, name="pa_operation_application_operation_id_fk"),
         primary_key=True,
     )
+
+
+class OperationUser(Base):
+    """Users whose operations are limited; ``version`` counts the operations that were made under a limit."""
+
+    __tablename__ = "operation_user"
+
+    user_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)

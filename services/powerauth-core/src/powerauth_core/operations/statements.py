@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+from powerauth_contracts.enums import OperationStatus
 from powerauth_core.kernel.base import json_text
 from powerauth_core.operations.models import Operation, OperationApplication
 from powerauth_core.operations.reads import WHOLE
@@ -26,7 +27,7 @@ _KINDS = {
 }
 _COLUMNS = {name: _KINDS.get(name, "varchar") for name in OPERATION_COLUMNS}
 _NEW = Target(Operation.__tablename__, _COLUMNS)
-_NEW_LINKS = Target(
+NEW_LINKS = Target(
     OperationApplication.__tablename__, {"application_id": "bigint", "operation_id": "varchar"}
 )
 
@@ -40,11 +41,57 @@ _CHANGE = {
 }
 
 
+_LIMITED = {
+    "id": "varchar",
+    "user_id": "varchar",
+    "rids": "jsonb",
+    "most_pending": "bigint",
+    "most_lately": "bigint",
+    "now": "timestamp",
+    "since": "timestamp",
+}
+_OF_USER = """SELECT 1 FROM pa_operation o WHERE o.user_id = l.user_id AND EXISTS (
+        SELECT 1 FROM pa_operation_application k WHERE k.operation_id = o.id
+        AND k.application_id IN (SELECT value::bigint FROM jsonb_array_elements_text(l.rids)))"""
+# The expiry is no plain comparison, for the reason given in `reads`.
+_PENDING = f"""o.status = {OperationStatus.PENDING.code}
+    AND CASE WHEN o.timestamp_expires >= l.now THEN 1 ELSE 0 END = 1"""
+ADMITTED = "v->>-1 NOT IN (SELECT id FROM judged WHERE NOT admitted)"
+"""What `Additions` judge by that go along with `admitting`."""
+
+
+def _below(most: str, condition: str) -> str:
+    counted = f"SELECT count(*) FROM ({_OF_USER} AND {condition} LIMIT {most}) found"  # noqa: S608 our names
+    return f"CASE WHEN {most} IS NULL THEN true ELSE ({counted}) < {most} END"
+
+
+@lru_cache(maxsize=100)
+def admitting(parts: str, returned: str) -> str:
+    """The statement that writes operations which limits are for (PostgreSQL): the ids of those over their
+    limits, and what `parts` return. It fails as a division by zero, and is undone, if somebody else made an
+    operation for one of the users meanwhile.
+
+    $1: the operations, of different users.
+    """
+    return f"""WITH {json_part("limited", _LIMITED, 1)},
+judged AS MATERIALIZED (SELECT l.id, l.user_id, u.version,
+    {_below("l.most_pending", _PENDING)} AND
+    {_below("l.most_lately", "o.timestamp_created > l.since")} AS admitted
+    FROM limited l LEFT JOIN operation_user u ON u.user_id = l.user_id),
+taken AS (INSERT INTO operation_user AS u (user_id, version)
+    SELECT user_id, coalesce(version, 0) + 1 FROM judged WHERE admitted ORDER BY user_id
+    ON CONFLICT (user_id) DO UPDATE SET version = excluded.version WHERE u.version = excluded.version - 1
+    RETURNING u.user_id),
+{parts}
+SELECT (SELECT json_agg(id)::text FROM judged WHERE NOT admitted), {returned},
+    1 / ((SELECT count(*) FROM taken) = (SELECT count(*) FROM judged WHERE admitted))::int"""  # noqa: S608
+
+
 def put_new(additions: Additions, operation: OperationRow, application_rids: Iterable[int]) -> None:
     """Add a new operation and its links; refused with all the others if its id is taken."""
     additions.add(_NEW, [_written(operation, name) for name in OPERATION_COLUMNS])
     for rid in application_rids:
-        additions.add(_NEW_LINKS, (rid, operation.id))
+        additions.add(NEW_LINKS, (rid, operation.id))
 
 
 def selected(record_id: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.templates import repository
 from powerauth_core.templates.models import OperationTemplate
-from powerauth_core.templates.rules import NumberMatching
+from powerauth_core.templates.rules import NumberMatching, UserLimits
 from servicekit.caching import Cache
 from servicekit.database import Database
 
@@ -37,6 +37,7 @@ class Template:
     with_proximity: bool
     number_matching: NumberMatching | None
     unexpected_action: str | None
+    user_limits: UserLimits | None
 
 
 class TemplateCache:
@@ -84,4 +85,5 @@ def _template(row: OperationTemplate) -> Template:
         with_proximity=row.proximity_check_enabled,
         number_matching=row.number_matching,
         unexpected_action=row.unexpected_action,
+        user_limits=row.user_limits,
     )

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.kernel.base import Base, LongId, sequence_id
-from powerauth_core.templates.rules import NumberMatching
+from powerauth_core.templates.rules import NumberMatching, UserLimits
 
 
 class OperationTemplate(Base):
@@ -28,6 +28,19 @@ class OperationTemplate(Base):
     number_matching_digits: Mapped[int | None]
     number_matching_choices: Mapped[int | None]
     unexpected_action: Mapped[str | None] = mapped_column(String(16))
+    user_pending_limit: Mapped[int | None]
+    user_minute_limit: Mapped[int | None]
+
+    @property
+    def user_limits(self) -> UserLimits | None:
+        """How often a user may be asked, if that is limited."""
+        limits = UserLimits(self.user_pending_limit, self.user_minute_limit)
+        return None if limits == UserLimits(None, None) else limits
+
+    @user_limits.setter
+    def user_limits(self, wanted: UserLimits | None) -> None:
+        self.user_pending_limit = None if wanted is None else wanted.pending
+        self.user_minute_limit = None if wanted is None else wanted.per_minute
 
     @property
     def number_matching(self) -> NumberMatching | None:

@@ -5,7 +5,7 @@ from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.templates import service, texts
 from powerauth_core.templates.models import OperationText
 from powerauth_core.templates.ports import Ports
-from powerauth_core.templates.rules import NumberMatching
+from powerauth_core.templates.rules import NumberMatching, UserLimits
 from powerauth_core.templates.schemas import OperationTextUpdateRequest
 from powerauth_core.templates.views import template_view, text_row
 
@@ -74,7 +74,7 @@ async def remove_text(
 
 
 def _content(asked: contract.OperationTemplateSettings) -> service.Content:
-    number = asked.number_matching
+    number, limits = asked.number_matching, asked.user_limits
     return service.Content(
         operation_type=asked.operation_type,
         data_template=asked.data_template,
@@ -85,4 +85,5 @@ def _content(asked: contract.OperationTemplateSettings) -> service.Content:
         with_proximity=asked.proximity_check_enabled,
         number_matching=None if number is None else NumberMatching(number.digits, number.choices),
         unexpected_action=asked.on_unexpected_operation,
+        user_limits=None if limits is None else UserLimits(limits.pending, limits.per_minute),
     )

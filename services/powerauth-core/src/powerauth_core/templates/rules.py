@@ -24,6 +24,18 @@ class NumberMatching:
     choices: int
 
 
+@dataclass(frozen=True, slots=True)
+class UserLimits:
+    """How often a user may be asked.
+
+    :ivar pending: operations that wait for the user at a time; None: without limit
+    :ivar per_minute: new ones
+    """
+
+    pending: int | None
+    per_minute: int | None
+
+
 # What is opened and never closed makes no JSON either; so every character is passed over once.
 _PLACEHOLDER = re.compile(r"\$\{[^}]*(?:\}|\Z)")
 

@@ -17,7 +17,7 @@ from powerauth_core.templates import repository
 from powerauth_core.templates.cache import TemplateCache
 from powerauth_core.templates.models import OperationTemplate
 from powerauth_core.templates.ports import Ports
-from powerauth_core.templates.rules import NumberMatching, signature_type_column, signature_types
+from powerauth_core.templates.rules import NumberMatching, UserLimits, signature_type_column, signature_types
 from servicekit.database import Database, after_commit
 
 
@@ -34,6 +34,7 @@ class Content:
     with_proximity: bool
     number_matching: NumberMatching | None
     unexpected_action: UnexpectedAction | None = None
+    user_limits: UserLimits | None = None
 
 
 async def create(ports: Ports, name: str, content: Content) -> OperationTemplate:
@@ -113,13 +114,14 @@ def _fill(template: OperationTemplate, content: Content) -> None:
     template.proximity_check_enabled = content.with_proximity
     template.number_matching = content.number_matching
     template.unexpected_action = content.unexpected_action
+    template.user_limits = content.user_limits
 
 
 async def _announce(
     known: TemplateCache, session: AsyncSession, message: str, template: OperationTemplate
 ) -> None:
     """Audit the change, and let everybody forget what they know of the template."""
-    number = template.number_matching
+    number, limits = template.number_matching, template.user_limits
     params = {
         "id": template.id,
         "templateName": template.template_name,
@@ -132,6 +134,7 @@ async def _announce(
         "proximityCheckEnabled": template.proximity_check_enabled,
         "numberMatching": None if number is None else asdict(number),
         "onUnexpectedOperation": template.unexpected_action,
+        "userLimits": None if limits is None else asdict(limits),
     }
     await audit.record(session, AuditType.TEMPLATE, message, params, None)
     await events.template_changed(session, template.template_name)

@@ -8,6 +8,7 @@ from powerauth_contracts.rest.templates import (
     NumberMatching,
     OperationTemplateDetailResponse,
     OperationTextRow,
+    UserLimits,
 )
 from powerauth_core.templates.models import OperationTemplate, OperationText
 from powerauth_core.templates.rules import signature_types
@@ -15,7 +16,7 @@ from powerauth_core.templates.rules import signature_types
 
 def template_view(template: OperationTemplate) -> OperationTemplateDetailResponse:
     """A template."""
-    number = template.number_matching
+    number, limits = template.number_matching, template.user_limits
     return OperationTemplateDetailResponse(
         id=template.id,
         template_name=template.template_name,
@@ -28,6 +29,9 @@ def template_view(template: OperationTemplate) -> OperationTemplateDetailRespons
         proximity_check_enabled=template.proximity_check_enabled,
         number_matching=None if number is None else NumberMatching.model_validate(asdict(number)),
         on_unexpected_operation=template.unexpected_action,
+        user_limits=None
+        if limits is None
+        else UserLimits(pending=limits.pending, per_minute=limits.per_minute),
     )
 
 
