@@ -33,6 +33,8 @@ POLL_SECONDS = 5.0
 POOLED_POLL_SECONDS = 1.0
 """Behind a pooler, through which no notification comes."""
 LONGEST_PAUSE_SECONDS = 30.0
+LISTENS_AFTER_SECONDS = 1.0
+"""From the start, which has enough to do. What others commit until then is found when it listens."""
 LINGER_SECONDS = 0.01
 """Events that commit so soon after the first are published with it."""
 LONGEST_LINGER_SECONDS = 0.05
@@ -275,6 +277,7 @@ class OutboxRelay:
     async def _listen_forever(self) -> None:
         """Keep one connection outside the pool that hears of the other processes' commits."""
         pause = 1.0
+        await asyncio.sleep(LISTENS_AFTER_SECONDS)
         while not self._stopping.is_set():
             try:
                 await self._listen_until_closed()
