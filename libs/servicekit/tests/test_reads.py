@@ -139,3 +139,17 @@ async def test_a_refusal_is_found_out_one_by_one() -> None:
     found = await ask(driver, 3)
     assert [type(each) for each in found].count(DataRefused) == 1
     assert driver.statements == [NOTES.together] + [NOTES.alone] * 3
+
+
+@pytest.mark.parametrize(("time_outs", "failed"), [(1, 0), (2, 1), (3, 3)])
+async def test_a_read_that_takes_too_long_fails_alone_unless_the_database_is_slow(
+    time_outs: int, failed: int
+) -> None:
+    driver = _Driver()
+    for _ in range(time_outs):
+        error = DatabaseUnavailable("57014")
+        error.timed_out = True
+        driver.errors.append(error)
+    found = await ask(driver, 3)
+    assert [type(each) for each in found].count(DatabaseUnavailable) == failed
+    assert driver.statements == [NOTES.together] + [NOTES.alone] * min(3, 5 - time_outs)

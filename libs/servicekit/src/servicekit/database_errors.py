@@ -9,7 +9,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from servicekit import metrics, units
 from servicekit.errors import DataRefused, Unavailable
-from servicekit.sqlstate import LOST, OURS, UNABLE, WRONG_SERVER, Verdict, sqlite_verdict_of, verdict_of
+from servicekit.sqlstate import (
+    LOST,
+    OURS,
+    UNABLE,
+    WAITED,
+    WRONG_SERVER,
+    Verdict,
+    sqlite_verdict_of,
+    verdict_of,
+)
 
 _CONNECTION_LOST_BEFORE = "8s2b"
 """SQLAlchemy's code for going on in a transaction whose connection was lost; it has others for mistakes."""
@@ -25,7 +34,12 @@ _faults = metrics.counter(
 
 
 class DatabaseUnavailable(Unavailable):
-    """No connection, a full pool, a lock or statement that took too long, a server that cannot do it now."""
+    """No connection, a full pool, a lock or statement that took too long, a server that cannot do it now.
+
+    :ivar timed_out: a statement took too long; another one may not
+    """
+
+    timed_out = False
 
 
 def judge(error: BaseException) -> Verdict | None:
@@ -99,6 +113,7 @@ def translate_error(error: BaseException, *, undone: bool = False) -> Exception 
         return DatabaseUnavailable("no free database connection")
     translated = DatabaseUnavailable(_REASONS.get(verdict, "database refused for now: {}").format(code))
     translated.repeatable = repeatable
+    translated.timed_out = verdict is WAITED
     return translated
 
 

@@ -26,6 +26,7 @@ from servicekit.database_errors import DatabaseUnavailable
 
 MOST_TOGETHER = 32
 """Reads in one statement."""
+_SLOW_ONES = 2
 _IN_FLIGHT = 1
 """Statements of one kind at a time: fewer are larger ones, and cost less a read."""
 
@@ -175,7 +176,10 @@ class SharedReads:
         try:
             found = await self._perform(read, batch)
         except DatabaseUnavailable as error:
-            _fail(batch, error)
+            if error.timed_out and len(batch) > 1:
+                await self._work_slowly(read, batch)
+            else:
+                _fail(batch, error)
         except Exception as error:
             if len(batch) == 1:
                 _fail(batch, error)
@@ -189,6 +193,17 @@ class SharedReads:
             for asked, rows in zip(batch, found, strict=True):
                 if not asked.answer.done():
                     asked.answer.set_result(rows)
+
+    async def _work_slowly(self, read: Read, batch: list[_Asked]) -> None:
+        """Find out alone who takes too long. After a second one it is the database: nobody else is kept."""
+        slow = 0
+        for number, asked in enumerate(batch):
+            await self._work(read, [asked])
+            error = None if asked.answer.cancelled() else asked.answer.exception()
+            slow += isinstance(error, DatabaseUnavailable) and error.timed_out
+            if error is not None and slow == _SLOW_ONES:
+                _fail(batch[number + 1 :], error)
+                return
 
     async def _perform(self, read: Read, batch: list[_Asked]) -> list[list[Row]]:
         async with self._drivers() as driver:
