@@ -194,9 +194,16 @@ def list_pending(
 
 
 @app.command()
-def cloud(clients: Clients = 32, seconds: Seconds = 5, rounds: Rounds = 2, as_json: Json = False) -> None:
+def cloud(
+    clients: Clients = 32,
+    seconds: Seconds = 5,
+    rounds: Rounds = 2,
+    paced: Paced = False,
+    as_json: Json = False,
+) -> None:
     """What the cloud API adds to creating and reading an operation and to a verification, in CPU time."""
-    measured = _finish(compare_with_cloud(Console(stderr=as_json), Plan(clients, seconds, rounds)))
+    plan = Plan(clients, seconds, rounds, paced=paced)
+    measured = _finish(compare_with_cloud(Console(stderr=as_json), plan))
     ratios = {
         f"cpu_ratio_{work}": _cpu_ratio(measured, f"{work} through cloud", f"{work} directly")
         for work in ("create", "read", "verify")
