@@ -2,9 +2,9 @@
 meant for it.
 
 Everything that passes between enrollment, the core and phones is recorded; then every part of every recorded
-value is tried as a key of every inner layer and of everything of activation scope, and as the base of forged
-requests at the public door. After that the memory of the running process is searched for what only inner
-layers held (D1, enrollment-api §2.1).
+value is tried as a key of every key exchange and of everything of activation scope, and as the base of forged
+requests at the public door. After that the memory of the running process is searched for what key exchanges
+held (D1, enrollment-api §2.1).
 """
 
 import asyncio
@@ -55,7 +55,6 @@ from servicekit.testing import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.e2e
 PIN = "1234"
-INNER_FIELDS = (b"devicePublicKey", b"serverPublicKey", b"ctrData", b"activationOtp", b"activationName")
 BURST = 12
 
 
@@ -211,22 +210,16 @@ async def use_everything(dmz: Dmz, phone: Device, version: ProtocolVersion) -> N
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion), ids=str)
-async def test_no_recorded_value_opens_an_inner_layer_or_what_is_an_activations(
+async def test_no_recorded_value_opens_a_key_exchange_or_what_is_an_activations(
     dmz: Dmz, version: ProtocolVersion
 ) -> None:
     recording = dmz.recording
     recording.clear()
     await use_everything(dmz, await activate_in_every_way(dmz, version), version)
     loot = recording.loot()
-    inner, outer = recording.inner_envelopes(version), recording.outer_envelopes(version)
-    personal = recording.personal_envelopes(version)
-    assert (len(inner), len(outer), len(personal)) == (8, 4, 14 if version.facts.associated_data else 12)
-    assert opened([*inner, *personal], loot) == []
-    # The same tool with the same values opens what is meant for enrollment: it would have noticed.
-    seen = [plaintext for _, plaintext in opened(outer, loot)]
-    assert len(seen) == 4
-    assert all(b"activationData" in plaintext for plaintext in seen)
-    assert not [name for name in INNER_FIELDS if name in b"".join(seen)]
+    exchanges, personal = recording.key_exchanges(version), recording.personal_envelopes(version)
+    assert (len(exchanges), len(personal)) == (8, 14 if version.facts.associated_data else 12)
+    assert opened([*exchanges, *personal], loot) == []
 
 
 @pytest.mark.parametrize("version", list(ProtocolVersion), ids=str)
@@ -257,7 +250,7 @@ async def test_no_recorded_value_forges_a_request_at_the_public_door(
 
 
 @pytest.mark.parametrize("leaked", ["envelope key", "shared secret"])
-async def test_a_leaked_inner_key_would_be_noticed(
+async def test_a_leaked_key_of_a_key_exchange_would_be_noticed(
     dmz: Dmz, monkeypatch: pytest.MonkeyPatch, leaked: str
 ) -> None:
     derived: dict[str, bytes] = {}
@@ -265,19 +258,19 @@ async def test_a_leaked_inner_key_would_be_noticed(
 
     def spy(secret: bytes, point: bytes, sh1: str, version: ProtocolVersion) -> bytes:
         key = derive(secret, point, sh1, version)
-        if sh1 == ecies.SharedInfo1.ACTIVATION_LAYER_2:
+        if sh1 == ecies.SharedInfo1.APPLICATION_GENERIC:
             derived.update({"shared secret": secret, "envelope key": key})
         return key
 
     monkeypatch.setattr(ecies, "envelope_key_of", spy)
     dmz.recording.clear()
     await dmz.phone().activate_with_code(await dmz.code(), PIN)
-    request, _answer = dmz.recording.inner_envelopes(ProtocolVersion.V3_3)
+    request, _answer = dmz.recording.key_exchanges(ProtocolVersion.V3_3)
     ((_, plaintext),) = opened([request], Loot([b64encode(derived[leaked])]))
-    assert b"activationName" in plaintext
+    assert b"activationData" in plaintext
 
 
-async def test_the_core_tells_enrollment_nothing_of_the_inner_layer(dmz: Dmz) -> None:
+async def test_the_core_tells_enrollment_nothing_of_a_key_exchange(dmz: Dmz) -> None:
     dmz.recording.clear()
     name, extras = f"name-{secrets.token_hex(8)}", f"extras-{secrets.token_hex(8)}"
     phone = dmz.phone()
@@ -313,20 +306,17 @@ async def test_a_recorded_statement_opens_nothing_more_at_push(dmz: Dmz) -> None
                 await attempt
 
 
-async def test_memory_of_the_running_process_holds_nothing_of_inner_layers(dmz: Dmz) -> None:
+async def test_memory_of_the_running_process_holds_nothing_of_key_exchanges(dmz: Dmz) -> None:
     markers = await asyncio.gather(*(_activate_with_markers(dmz, number) for number in range(BURST)))
-    inner = {label: value for of_phone, _ in markers for label, value in of_phone.items()}
-    outer = {label: value for _, of_phone in markers for label, value in of_phone.items()}
-    own = {"application name": dmz.own_marker.encode()}
-    found = occurrences(dmz.enrollment.pid, inner | outer | own)
-    # The search sees what is there: the process's own settings, and what passed in the outer layer.
+    secret = {label: value for of_phone in markers for label, value in of_phone.items()}
+    found = occurrences(dmz.enrollment.pid, secret | {"application name": dmz.own_marker.encode()})
+    # The search sees what is there: the process's own settings.
     assert found["application name"] > 0
-    assert sum(found[label] for label in outer) > 0
-    assert {label: found[label] for label in inner if found[label]} == {}
+    assert {label: found[label] for label in secret if found[label]} == {}
 
 
-async def _activate_with_markers(dmz: Dmz, number: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """What only the inner layers of a new activation held, and what its outer layer did."""
+async def _activate_with_markers(dmz: Dmz, number: int) -> dict[str, bytes]:
+    """What the layers of a new activation held."""
     name, extras, otp, attribute = (f"{kind}-{secrets.token_hex(12)}" for kind in ("n", "e", "o", "a"))
     phone = dmz.phone()
     await phone.activate_with_code(
@@ -336,14 +326,12 @@ async def _activate_with_markers(dmz: Dmz, number: int) -> tuple[dict[str, bytes
         profile=DeviceProfile(name=name, extras=extras),
         custom_attributes={"marker": attribute},
     )
-    inner = {
+    held = {
+        "custom attribute": attribute,
         "device name": name,
         "extras": extras,
         "password": otp,
         "counter": phone.state.ctr_data,
         "server key": phone.state.server_public_key,
     }
-    return (
-        {f"{label} {number}": value.encode() for label, value in inner.items()},
-        {f"custom attribute {number}": attribute.encode()},
-    )
+    return {f"{label} {number}": value.encode() for label, value in held.items()}

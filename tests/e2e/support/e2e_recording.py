@@ -59,22 +59,11 @@ class Recording:
         """All of it, for an attacker."""
         return Loot(list(self.everything))
 
-    def inner_envelopes(self, version: ProtocolVersion) -> list[Envelope]:
-        """Second layers of key exchanges, both directions."""
-        asked = [
-            content["requestObject"]["activationData"] for path, content in self.to_core if _creates(path)
-        ]
-        answered = [
-            content["responseObject"]["activationData"]
-            for path, content in self.from_core
-            if _creates(path) and content["status"] == "OK"
-        ]
-        return list(_exchanges(asked, answered, SharedInfo1.ACTIVATION_LAYER_2, version))
-
-    def outer_envelopes(self, version: ProtocolVersion) -> list[Envelope]:
-        """First layers of key exchanges, as phones sent them."""
+    def key_exchanges(self, version: ProtocolVersion) -> list[Envelope]:
+        """Outer layers of key exchanges, which hold the inner ones, both directions."""
         asked = [content for path, content in self.from_phones if _creates(path)]
-        return list(_exchanges(asked, [], SharedInfo1.APPLICATION_GENERIC, version))
+        answered = [content for path, content in self.to_phones if _creates(path)]
+        return list(_exchanges(asked, answered, SharedInfo1.APPLICATION_GENERIC, version))
 
     def personal_envelopes(self, version: ProtocolVersion) -> list[Envelope]:
         """What phones with an activation sent and got, both directions."""
