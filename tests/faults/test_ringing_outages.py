@@ -1,0 +1,201 @@
+"""What a bank announces rings, whoever falls over on the way; nothing rings twice or late."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from fault_stack import NO_LIMITS, connected, server, until
+
+from powerauth_cli.bench.operations import TEMPLATE, ensure_template
+from powerauth_cli.bench.provision import CoreApi
+from powerauth_cli.demo.bank import Bank, BankRefused
+from powerauth_cli.fakes.equipment import Equipment
+from powerauth_cli.fakes.stack import FakeProviders, fake_providers
+from powerauth_cli.fakes.wire import Fault
+from powerauth_cli.localservers import RabbitServer
+from powerauth_cli.push_api import PushApi
+from powerauth_cli.separate import SeparateProcesses, ServiceProcess
+
+pytestmark = pytest.mark.faults
+
+USER = "user-1"
+PARAMETERS = {"amount": "100.00", "currency": "CZK"}
+AT_A_TIME = 10
+"""Messages that push has under way at most."""
+SETTINGS = {
+    **NO_LIMITS,
+    "PUSH_SENDS_PER_PROVIDER": str(AT_A_TIME),
+    "PUSH_DELIVERY_LEASE_SECONDS": "2",
+    "PUSH_RETRY_LONGEST_SECONDS": "2",
+}
+
+
+@dataclass
+class Way:
+    """From the bank through cloud and push to a phone, with core's events over a broker."""
+
+    broker: RabbitServer
+    stack: SeparateProcesses
+    fakes: FakeProviders
+    bank: Bank
+
+    @property
+    def push(self) -> ServiceProcess:
+        """The process of the push service."""
+        return self.stack.processes["push"]
+
+    async def announce(self, **more: object) -> str:
+        """Make an operation that is to ring; its id."""
+        made = await self.bank.call(
+            "POST",
+            "/v2/operations",
+            {"userId": USER, "template": TEMPLATE["templateName"], "parameters": PARAMETERS, **more},
+        )
+        assert made["pushSent"] is True
+        return str(made["operationId"])
+
+    async def told(self) -> tuple[int, bool | None]:
+        """What the bank is told when it makes an operation: HTTP status and ``pushSent``."""
+        asked = {"userId": USER, "template": TEMPLATE["templateName"], "parameters": PARAMETERS}
+        try:
+            return 200, (await self.bank.call("POST", "/v2/operations", asked))["pushSent"]
+        except BankRefused as refused:
+            return refused.status, None
+
+    def rung(self, kind: str = "mtoken.operationInit") -> Counter[str]:
+        """How often each operation rang."""
+        return Counter(
+            shown.extras["operationId"]
+            for shown in self.fakes.phones.inbox
+            if shown.extras["messageType"] == kind
+        )
+
+    async def all_ring(self, *operations: str) -> None:
+        """Wait until each has rung."""
+        await until(lambda: set(operations) <= set(self.rung()), "an operation does not ring")
+
+    @asynccontextmanager
+    async def without(self, database_url: str) -> AsyncIterator[None]:
+        """A database is not to be found meanwhile."""
+        name = database_url.rpartition("/")[2]
+        async with connected(server("TEST_POSTGRES_URL")) as postgres:
+            await postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1"
+            await postgres.fetch(end, name)
+            await postgres.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_away"')
+            try:
+                yield
+            finally:
+                await postgres.execute(f'ALTER DATABASE "{name}_away" RENAME TO "{name}"')
+                await postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+@pytest.fixture(scope="module")
+async def way() -> AsyncIterator[Way]:
+    with RabbitServer() as broker:
+        async with (
+            fake_providers() as fakes,
+            SeparateProcesses(
+                server("TEST_POSTGRES_URL"),
+                bus_url=broker.url,
+                services=("core", "push", "cloud"),
+                settings={**SETTINGS, **fakes.environment(fakes.authority.ca_file)},
+            ) as stack,
+        ):
+            bank = await _provisioned(stack, fakes)
+            yield Way(broker, stack, fakes, bank)
+            await bank.close()
+
+
+async def _provisioned(stack: SeparateProcesses, fakes: FakeProviders) -> Bank:
+    """A bank whose only customer has a phone."""
+    core, name = CoreApi(stack.core_url, stack.rest_credentials), f"ring-{uuid4().hex[:8]}"
+    await core.call("application/create", applicationId=name)
+    await ensure_template(core)
+    await core.close()
+    push = PushApi(stack.push_url, await stack.push_credentials("tests"))
+    await Equipment(push, fakes).equip(name)
+    device = {"appId": name, "token": "ring", "platform": "fcm", "activationId": str(uuid4())}
+    await push.call("POST", "/push/device/create", device | {"userId": USER, "activationStatus": "ACTIVE"})
+    await push.close()
+    admin = Bank(stack.cloud_url, *stack.admin)
+    user = await admin.call("POST", "/admin/users", {"username": name})
+    await admin.call("POST", f"/admin/users/{name}/applications/{name}")
+    await admin.close()
+    return Bank(stack.cloud_url, user["username"], user["password"])
+
+
+async def test_push_killed_under_load_loses_nothing_and_repeats_what_was_under_way(way: Way) -> None:
+    gate, made = asyncio.Semaphore(8), []
+
+    async def one() -> None:
+        async with gate:
+            made.append(await way.announce())
+
+    way.fakes.fcm.faults.shares, way.fakes.fcm.faults.slow_seconds = {Fault.SLOW: 1.0}, 0.2
+    load = asyncio.gather(*[one() for _ in range(60)])
+    await until(lambda: sum(way.rung().values()) >= 10)
+    await way.push.kill()
+    await load
+    assert len(way.rung()) < len(made), "it was killed too late to tell"
+    await way.push.start()
+    await way.all_ring(*made)
+    way.fakes.fcm.faults.shares = {}
+    assert sum(way.rung().values()) - len(made) <= AT_A_TIME
+
+
+async def test_while_push_is_away_operations_wait_for_it_until_they_end(way: Way) -> None:
+    await way.push.stop()
+    ends = time.time() + 2
+    brief = await way.announce(timestampExpires=int(ends * 1000))
+    waiting = [await way.announce() for _ in range(5)]
+    decided = await way.announce()
+    await way.bank.call("DELETE", f"/v2/operations/{decided}")
+    await asyncio.sleep(max(ends - time.time(), 0))  # the operation's end is what is waited for
+    await way.push.start()
+    await way.all_ring(*waiting)
+    assert brief not in way.rung()
+    assert all(way.rung()[operation] == 1 for operation in waiting)
+
+
+async def test_a_killed_cloud_service_leaves_its_announcements_to_the_next(way: Way) -> None:
+    await way.push.stop()
+    made = [await way.announce() for _ in range(5)]
+    cloud = way.stack.processes["cloud"]
+    await cloud.kill()
+    await way.push.start()
+    await cloud.start()
+    await way.all_ring(*made)
+    assert all(way.rung()[operation] == 1 for operation in made)
+
+
+async def test_an_outage_of_pushs_database_delays(way: Way) -> None:
+    async with way.without(way.stack.push_database_url):
+        made = [await way.announce() for _ in range(3)]
+        assert not set(made) & set(way.rung())
+    await way.all_ring(*made)
+    assert all(way.rung()[operation] == 1 for operation in made)
+
+
+async def test_an_outage_of_clouds_database_is_told_and_nothing_promised_is_lost(way: Way) -> None:
+    async with way.without(way.stack.cloud_database_url):
+        told = await way.told()
+    assert told in ((200, False), (503, None))
+    made = await way.announce()
+    await way.all_ring(made)
+
+
+async def test_what_happens_while_the_broker_is_away_is_told_when_it_is_back(way: Way) -> None:
+    way.broker.stop()
+    made = await way.announce()
+    await way.all_ring(made)
+    await way.bank.call("DELETE", f"/v2/operations/{made}")
+    await asyncio.to_thread(way.broker.start)
+    await until(lambda: way.rung("mtoken.operationFinished")[made] == 1, "the end does not ring")
