@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,10 @@ from cloud_fake_core import FakeCore
 from cloud_fake_push import FakePush
 from sqlalchemy import select
 
+from cloud_private_api.pushes import statements
 from cloud_private_api.pushes.models import PushOutbox
 from servicekit import clock
+from servicekit.database import Database
 from servicekit.testing import DIALECTS, PATIENCE_SECONDS
 
 PATH = "/v2/operations"
@@ -248,6 +250,44 @@ async def test_what_push_refuses_is_not_tried_again(pushing: Service, push: Fake
     push.applications.clear()
     await pushing.cloud.outbox.run_due()
     assert await waiting(pushing) == []
+
+
+async def test_a_row_that_cannot_be_read_holds_up_no_other(pushing: Service, push: FakePush) -> None:
+    caller = await of_app_a(pushing)
+    broken = await caller.ok("POST", PATH, LOGIN)
+    await caller.ok("POST", PATH, LOGIN)
+    async with pushing.cloud.database.transaction() as session:
+        row = await session.get(PushOutbox, broken["operationId"])
+        assert row is not None
+        row.content = '{"applications": []}'
+    await pushing.cloud.outbox.run_due()
+    assert len(push.sent) == 1
+    assert await waiting(pushing) == []
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, b"{}"), (400, b"<html>"), (401, b"{}"), (200, b"{}")])
+async def test_whoever_answers_for_push_ends_no_announcement(
+    pushing: Service, push: FakePush, status: int, body: bytes
+) -> None:
+    push.raw = (status, body)
+    await announced(pushing)
+    assert len(await waiting(pushing)) == (0 if status == 200 else 1)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_operations_that_are_made_together_share_an_insert(
+    pushing: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, inserts, add = await of_app_a(pushing), [], statements.add
+
+    async def counted(database: Database, batch: Sequence[Any]) -> None:
+        inserts.append(len(batch))
+        await add(database, batch)
+
+    monkeypatch.setattr(statements, "add", counted)
+    made = await asyncio.gather(*[caller.ok("POST", PATH, LOGIN) for _ in range(20)])
+    assert len(await waiting(pushing)) == len(made) == sum(inserts)
+    assert len(inserts) < len(made) / 2
 
 
 async def test_while_push_says_nothing_creations_go_on(pushing: Service, push: FakePush) -> None:

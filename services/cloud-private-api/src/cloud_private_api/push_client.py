@@ -20,7 +20,7 @@ from servicekit.logs import get_logger
 Answer = TypeVar("Answer", bound=Content)
 Asked = Mapping[str, object] | Sequence[str]
 
-_REFUSALS = frozenset({400, 404, 409})
+_REFUSALS = frozenset({400, 409})
 
 _log = get_logger(__name__)
 
@@ -114,8 +114,8 @@ class PushClient:
             raise PushUnreachable from None
         if raw.status == 200:
             return raw
-        if raw.status in _REFUSALS:
-            raise _refusal(call.path, raw)
+        if raw.status in _REFUSALS and (refusal := _refusal(call.path, raw)) is not None:
+            raise refusal
         _log.error("push answered unexpectedly", path=call.path, status_code=raw.status)
         raise PushUnreachable
 
@@ -130,9 +130,11 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _refusal(path: str, raw: RawAnswer) -> PushRefused:
+def _refusal(path: str, raw: RawAnswer) -> PushRefused | None:
+    """The refusal in an answer, if push wrote it and nobody on the way."""
     details = response_object(raw.body) or {}
-    code = str(details.get("code") or "unreadable")
+    if not isinstance(code := details.get("code"), str):
+        return None
     _log.info("push refused", path=path, error_code=code)
     return PushRefused(code, path, tuple(_violations(details.get("violations"))))
 

@@ -31,6 +31,7 @@ class FakePush:
     :ivar sent: messages that were taken, with their application; under one key only one
     :ivar calls: method, path, request
     :ivar down: nobody is reached
+    :ivar raw: status and bytes that somebody on the way answers
     """
 
     applications: dict[str, dict[str, Members]] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class FakePush:
     keys: set[tuple[str, str]] = field(default_factory=set)
     refusals: dict[str, PushRefusal] = field(default_factory=dict)
     down: bool = False
+    raw: tuple[int, bytes] | None = None
 
     def application(self, app_id: str, *providers: str) -> None:
         """An application, by default with credentials at Google."""
@@ -56,8 +58,9 @@ class FakePush:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         asked = json.loads(body)["requestObject"] if body else dict(parse_qsl(scope["query_string"].decode()))
         status, answer = self._answer(scope["method"], path, asked, headers)
+        status, content = self.raw or (status, json.dumps(answer).encode())
         await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+        await send({"type": "http.response.body", "body": content})
 
     def _answer(self, method: str, path: str, asked: Any, headers: dict[str, str]) -> tuple[int, Members]:
         if self.down:

@@ -10,7 +10,8 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from contextvars import Context, copy_context
+from dataclasses import dataclass
 from datetime import datetime
 
 from cloud_private_api.core_client import CoreClient
@@ -18,6 +19,7 @@ from cloud_private_api.errors import PushUnreachable, UpstreamFailed
 from cloud_private_api.push_client import PushClient
 from cloud_private_api.pushes import repository, rules, statements
 from cloud_private_api.pushes.delivery import deliver
+from cloud_private_api.pushes.repository import Claimed
 from cloud_private_api.pushes.rules import Announcement, Outcome
 from powerauth_contracts.texts import CoreRefused
 from servicekit import clock, metrics
@@ -39,8 +41,12 @@ _SETTLED_TOGETHER = 200
 
 @dataclass(slots=True)
 class _Storing:
+    """An announcement to store; if it is taken, it is sent in the context of whoever announces it."""
+
     announcement: Announcement
     due: datetime
+    taken: bool
+    context: Context
 
     @property
     def key(self) -> str:
@@ -49,7 +55,8 @@ class _Storing:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    announcement: Announcement = field(repr=False)
+    id: str
+    attempts: int
     outcome: Outcome
 
 
@@ -82,9 +89,8 @@ class Outbox:
         """
         taken = self._has_room
         now = clock.now()
-        await self._storing.submit(_Storing(announcement, now + rules.LEASE if taken else now))
-        if taken:
-            self._begin(announcement)
+        due = now + rules.LEASE if taken else now
+        await self._storing.submit(_Storing(announcement, due, taken, copy_context()))
 
     def start(self) -> None:
         """Send, and look for what waits."""
@@ -123,10 +129,13 @@ class Outbox:
 
     async def _store(self, batch: Sequence[_Storing]) -> list[Settled[None]]:
         await statements.add(self._database, [(item.announcement, item.due) for item in batch])
+        for item in batch:
+            if item.taken:
+                self._begin(item.announcement, item.context)
         return [Settled() for _ in batch]
 
-    def _begin(self, announcement: Announcement) -> None:
-        task = asyncio.create_task(self._attempt(announcement))
+    def _begin(self, announcement: Announcement, context: Context | None = None) -> None:
+        task = asyncio.create_task(self._attempt(announcement), context=context)
         self._under_way.add(task)
         task.add_done_callback(self._ended)
 
@@ -138,8 +147,11 @@ class Outbox:
     async def _attempt(self, announcement: Announcement) -> None:
         async with self._at_a_time:
             outcome = await self._outcome(announcement)
+        self._end(announcement.id, announcement.attempts, outcome)
+
+    def _end(self, row_id: str, attempts: int, outcome: Outcome) -> None:
         self._outcomes.labels(outcome.value).inc()
-        self._settling.put(_Done(announcement, outcome))
+        self._settling.put(_Done(row_id, attempts, outcome))
 
     async def _outcome(self, announcement: Announcement) -> Outcome:
         try:
@@ -186,7 +198,17 @@ class Outbox:
 
     async def _claimed(self, limit: int) -> list[Announcement]:
         async with self._database.transaction() as session:
-            return await repository.claim(session, limit, clock.now())
+            rows = await repository.claim(session, limit, clock.now())
+        return [found for row in rows if (found := self._readable(row)) is not None]
+
+    def _readable(self, row: Claimed) -> Announcement | None:
+        """What a row announces; one that cannot be read ends and holds up no other."""
+        try:
+            return rules.read(*row)
+        except Exception as error:  # others may have written whatever they like
+            _log.error("announcement unreadable", id=row.id, reason=type(error).__name__)
+            self._end(row.id, row.attempts, Outcome.REFUSED)
+            return None
 
     async def _observe(self) -> None:
         oldest = None
@@ -206,12 +228,10 @@ class Outbox:
         """
         now = clock.now()
         later = {
-            one.announcement.id: now + rules.pause_after(one.announcement.attempts)
-            for one in batch
-            if one.outcome is Outcome.LATER
+            one.id: now + rules.pause_after(one.attempts) for one in batch if one.outcome is Outcome.LATER
         }
         try:
-            await self._remove([one.announcement.id for one in batch if one.outcome is not Outcome.LATER])
+            await self._remove([one.id for one in batch if one.outcome is not Outcome.LATER])
             if later:
                 async with self._database.transaction() as session:
                     await repository.postpone(session, later)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud_private_api.pushes import rules
 from cloud_private_api.pushes.models import PushOutbox
-from cloud_private_api.pushes.rules import Announcement
 
 
-async def claim(session: AsyncSession, limit: int, now: datetime) -> list[Announcement]:
+class Claimed(NamedTuple):
+    """A row that was taken."""
+
+    id: str
+    content: str
+    created: datetime
+    expires: datetime
+    attempts: int
+
+
+async def claim(session: AsyncSession, limit: int, now: datetime) -> list[Claimed]:
     """Take what is due, the longest waiting first; others leave it alone until the lease is over."""
     due = (
         select(PushOutbox)
@@ -26,7 +36,7 @@ async def claim(session: AsyncSession, limit: int, now: datetime) -> list[Announ
     for row in rows:
         row.timestamp_due = now + rules.LEASE
     return [
-        rules.read(row.id, row.content, row.timestamp_created, row.timestamp_expires, row.attempts)
+        Claimed(row.id, row.content, row.timestamp_created, row.timestamp_expires, row.attempts)
         for row in rows
     ]
 
