@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from enrollment.wire import JsonObject
+from powerauth_contracts.push.calls import STATEMENT_HEADER, PushCall
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.json_text import JsonError, read_json_object
 from servicekit.calls.client import RawAnswer, ServiceClient
@@ -12,9 +14,6 @@ from servicekit.errors import RemoteUnavailable
 from servicekit.logs import get_logger
 
 _log = get_logger(__name__)
-
-STATEMENT_HEADER = "X-PowerAuth-Statement"
-"""Carries the statement (JWT); the push service takes activation, user and application from it alone."""
 
 
 class PushRefused(Exception):
@@ -28,29 +27,28 @@ class PushClient:
         """:param client: points at the push service's context path, with this service's credentials."""
         self._client = client
 
-    async def post(self, path: str, request: JsonObject, statement: str) -> JsonObject:
-        """Post `requestObject` and return the whole answer.
+    async def ask(
+        self, call: PushCall[Any, Any], request: Mapping[str, object], statement: str
+    ) -> JsonObject:
+        """Make a call and return the whole answer.
 
-        :raises PushRefused: for anything but success.
+        :param request: by the names of the wire
+        :raises PushRefused: for anything but success
         """
-        body = json_bytes({"requestObject": request})
+        path, headers = call.path, {STATEMENT_HEADER: statement}
         try:
-            answer = await self._client.post_json(path, body, {STATEMENT_HEADER: statement})
+            if call.reads == "query":
+                params = {name: _query_text(value) for name, value in request.items()}
+                answer = await self._client.request(call.methods[0], path, headers=headers, params=params)
+            else:
+                answer = await self._client.post_json(path, json_bytes({"requestObject": request}), headers)
         except RemoteUnavailable:
             raise PushRefused from None
         return _success(path, answer)
 
-    async def get(self, path: str, params: Mapping[str, str], statement: str) -> JsonObject:
-        """Read with query parameters and return the whole answer.
 
-        :raises PushRefused: for anything but success.
-        """
-        headers = {STATEMENT_HEADER: statement}
-        try:
-            answer = await self._client.request("GET", path, headers=headers, params=params)
-        except RemoteUnavailable:
-            raise PushRefused from None
-        return _success(path, answer)
+def _query_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _success(path: str, answer: RawAnswer) -> JsonObject:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from enrollment.core_client import CoreDoor
 from enrollment.errors import InboxFailed
 from enrollment.inbox.rules import belongs_to, check_id, check_page, message_detail, message_head
@@ -10,16 +13,16 @@ from enrollment.push.rules import Caller
 from enrollment.push.service import who_am_i
 from enrollment.push_client import PushClient, PushRefused
 from enrollment.wire import JsonObject, ok_object, request_object
-
-_MESSAGES = "/inbox/messages"
+from powerauth_contracts.push import inbox
+from powerauth_contracts.push.calls import PushCall
 
 
 async def count_unread(door: CoreDoor, push: PushClient, incoming: Incoming) -> JsonObject:
     """Return how many messages are unread."""
     caller = await who_am_i(door, incoming, "inbox/count")
-    params = {"userId": caller.user_id, "appId": caller.application_id}
+    asked = {"userId": caller.user_id, "appId": caller.application_id}
     try:
-        counted = (await push.get(f"{_MESSAGES}/count", params, caller.statement)).get("responseObject")
+        counted = (await push.ask(inbox.COUNT, asked, caller.statement)).get("responseObject")
     except PushRefused:
         raise InboxFailed from None
     if not isinstance(counted, dict) or not isinstance(counted.get("countUnread"), int):
@@ -31,15 +34,15 @@ async def list_messages(door: CoreDoor, push: PushClient, incoming: Incoming) ->
     """Return one page of messages, newest first."""
     caller = await who_am_i(door, incoming, "inbox/message/list")
     page, size, only_unread = check_page(request_object(incoming.body))
-    params = {
+    asked = {
         "userId": caller.user_id,
         "applications": caller.application_id,
-        "onlyUnread": "true" if only_unread else "false",
-        "page": str(page),
-        "size": str(size),
+        "onlyUnread": only_unread,
+        "page": page,
+        "size": size,
     }
     try:
-        messages = (await push.get(f"{_MESSAGES}/list", params, caller.statement)).get("responseObject")
+        messages = (await push.ask(inbox.LIST, asked, caller.statement)).get("responseObject")
         if not isinstance(messages, list):
             raise InboxFailed
         return ok_object([message_head(message) for message in messages], page=page, size=size)
@@ -63,14 +66,14 @@ async def mark_read(door: CoreDoor, push: PushClient, incoming: Incoming) -> Jso
     message_id = check_id(request_object(incoming.body))
     found = await _own_message(push, caller, message_id)
     if not found.get("read"):
-        await _post(push, "read", {"inboxId": message_id}, caller)
+        await _change(push, inbox.READ, {"inboxId": message_id}, caller)
     return ok_object()
 
 
 async def mark_all_read(door: CoreDoor, push: PushClient, incoming: Incoming) -> JsonObject:
     """Mark all messages of the caller as read."""
     caller = await who_am_i(door, incoming, "inbox/message/read-all")
-    await _post(push, "read-all", {"userId": caller.user_id, "appId": caller.application_id}, caller)
+    await _change(push, inbox.READ_ALL, {"userId": caller.user_id, "appId": caller.application_id}, caller)
     return ok_object()
 
 
@@ -80,7 +83,7 @@ async def _own_message(push: PushClient, caller: Caller, message_id: str) -> Jso
     :raises InboxFailed: when it is not the caller's or the push service fails.
     """
     try:
-        answer = await push.get(f"{_MESSAGES}/detail", {"id": message_id}, caller.statement)
+        answer = await push.ask(inbox.DETAIL, {"id": message_id}, caller.statement)
     except PushRefused:
         raise InboxFailed from None
     found = answer.get("responseObject")
@@ -89,8 +92,10 @@ async def _own_message(push: PushClient, caller: Caller, message_id: str) -> Jso
     return found
 
 
-async def _post(push: PushClient, action: str, request: JsonObject, caller: Caller) -> None:
+async def _change(
+    push: PushClient, call: PushCall[Any, Any], request: Mapping[str, str], caller: Caller
+) -> None:
     try:
-        await push.post(f"{_MESSAGES}/{action}", request, caller.statement)
+        await push.ask(call, request, caller.statement)
     except PushRefused:
         raise InboxFailed from None

@@ -10,6 +10,7 @@ from enrollment.push.rules import Caller, check_registration
 from enrollment.push_client import PushClient, PushRefused
 from enrollment.wire import request_object
 from powerauth_contracts.dmz.table import WHO_AM_I
+from powerauth_contracts.push import devices
 
 
 async def register_device(door: CoreDoor, push: PushClient, incoming: Incoming) -> None:
@@ -23,7 +24,7 @@ async def register_device(door: CoreDoor, push: PushClient, incoming: Incoming) 
     registration = check_registration(request_object(incoming.body))
     registration |= {"appId": caller.application_id, "activationId": caller.activation_id}
     try:
-        await push.post("/push/device/create", registration, caller.statement)
+        await push.ask(devices.CREATE, registration, caller.statement)
     except PushRefused:
         raise PushRegistrationFailed from None
 
