@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
 from argon2 import PasswordHasher
 from e2e_customer import Deployment
 from e2e_forks import ForkedCommand
 from e2e_stacks import Stack
 
-from powerauth_cli.all_in_one import AllInOne
+from powerauth_cli.all_in_one import PUSH, AllInOne, Providers
 from powerauth_cli.demo.bank import Bank
+from powerauth_cli.fakes.phones import FAKE_PHONES
 from powerauth_cli.localservers.programs import free_port
 from powerauth_core.integrations.service import Credentials
 from powerauth_push.callers import service as push_callers
@@ -387,6 +389,8 @@ async def test_the_data_folder_outlives_the_process(tmp_path: Path) -> None:
         bank = Bank(first.cloud_url, *admin)
         created = await bank.call("POST", "/admin/applications", {"id": "kept"})
         await bank.close()
+        assert first.fakes is not None
+        key = first.fakes.apns_key
         assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
         assert len(list(folder.iterdir())) > 3, "with what SQLite puts beside a database"
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -394,11 +398,22 @@ async def test_the_data_folder_outlives_the_process(tmp_path: Path) -> None:
     (folder / "core.sqlite3").chmod(0o644)
     async with AllInOne(folder, port=0) as second:
         assert second.first_password is None, "the password is told at the first run only"
+        assert second.fakes is not None
+        assert second.fakes.apns_key == key, "what applications have stored is still accepted"
         bank = Bank(second.cloud_url, *admin)
         assert await bank.call("GET", "/admin/applications/kept") == created
         await bank.close()
         modes = {path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())}
         assert modes == {0}, "what was open is closed"
+
+
+async def test_real_providers_are_not_played(tmp_path: Path) -> None:
+    assert "neither fake nor real" in powerauth("run", "--push-providers", "nobody").stderr
+    async with AllInOne(tmp_path / "data", port=0, providers=Providers.REAL) as stack:
+        assert stack.fakes is None
+        async with httpx2.AsyncClient() as http:
+            url = stack.push_url.removesuffix(PUSH) + FAKE_PHONES
+            assert (await http.get(f"{url}/token")).status_code == 404
 
 
 async def test_an_administrator_who_lost_the_password(tmp_path: Path) -> None:
