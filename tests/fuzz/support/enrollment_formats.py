@@ -216,7 +216,7 @@ def _answers() -> list[WireFormat]:
     """A core that answers nonsense is an outage, never a fault here."""
 
     def rendered(data: bytes) -> bytes:
-        operation = told(OperationDetailAnswer.model_validate(read_json_object(data)).operation)
+        operation = told(OperationDetailAnswer.model_validate_json(data).operation)
         row = TextRow("en", "T ${amount}", "M ${note}", ATTRIBUTES, UI, RESULT_TEXTS)
         return write_json(render_operation(operation, row, "en", ()))
 
