@@ -6,6 +6,7 @@ order. A small model says what each step must answer; after every step the opera
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,12 @@ USERS = ["alice", "bob"]
 APPLICATIONS = ["bank", "shop"]
 FACTORS = ["POSSESSION_KNOWLEDGE", "POSSESSION"]
 MAXIMA = [1, 2, 4]
+MATCHING: dict[str, dict[str, int] | None] = {
+    "none": None,
+    "typed": {"digits": 2, "choices": 0},
+    "chosen": {"digits": 2, "choices": 3},
+}
+NUMBERS = st.sampled_from(["right", "right", "wrong", "missing"])
 NEXT_STATES = {"PENDING": {"PENDING", "APPROVED", "FAILED", "REJECTED", "CANCELED", "EXPIRED"}}
 STORED = {"PENDING": 1, "CANCELED": 2, "EXPIRED": 3, "APPROVED": 4, "REJECTED": 5, "FAILED": 6}
 EXPIRY_JOB = "expireOperationsTask"
@@ -31,6 +38,8 @@ EXPIRY_JOB = "expireOperationsTask"
 class Model:
     """What an operation must look like.
 
+    :ivar number: that an approval must bring; None: it needs none
+    :ivar chosen: it is one of few, and is not to be guessed again
     :ivar stored: the state in the database, where an expiry is missing until the job has run
     :ivar status_events: events that announce a change of its state
     :ivar records: records that the audit log has of it, one for each change
@@ -40,6 +49,8 @@ class Model:
     owner: str | None
     applications: list[str]
     maximum: int
+    number: str | None
+    chosen: bool
     stored: str = "PENDING"
     overdue: bool = False
     failures: int = 0
@@ -69,9 +80,20 @@ class Model:
         self.records += self.owner is None
         self.owner = user
 
-    def fail(self) -> str:
+    def brought(self, number: str) -> dict[str, str]:
+        """Members of an approval with such a number."""
+        right = self.number or "00"
+        wrong = f"{(int(right) + 1) % 100:02}"
+        return {"right": {"numberMatching": right}, "wrong": {"numberMatching": wrong}}.get(number, {})
+
+    def accepts(self, number: str) -> bool:
+        return self.number is None or number == "right"
+
+    def fail(self, number: str = "right") -> str:
         """Count a failure; the expected result."""
         self.failures += 1
+        if self.chosen and not self.accepts(number):
+            self.failures = self.maximum
         if self.failures < self.maximum:
             self.records += 1
             return "APPROVAL_FAILED"
@@ -89,14 +111,17 @@ class OperationLifeCycle(RuleBasedStateMachine):
         owner=st.sampled_from([None, *USERS]),
         applications=st.sampled_from([["bank"], ["bank", "shop"]]),
         maximum=st.sampled_from(MAXIMA),
+        matching=st.sampled_from(sorted(MATCHING)),
     )
-    def create(self, owner: str | None, applications: list[str], maximum: int) -> None:
+    def create(self, owner: str | None, applications: list[str], maximum: int, matching: str) -> None:
         # What earlier runs left to the job is not this run's.
         self.server.job(EXPIRY_JOB)
+        template = f"max-{maximum}-{matching}"
         created = self.server.ok(
-            "operation/create", userId=owner, applications=applications, templateName=f"max-{maximum}"
+            "operation/create", userId=owner, applications=applications, templateName=template
         )
-        self.model = Model(created["id"], owner, applications, maximum)
+        number = created["numberMatching"]
+        self.model = Model(created["id"], owner, applications, maximum, number, matching == "chosen")
         self.seen = ["PENDING"]
         self.steps = 0
 
@@ -107,8 +132,9 @@ class OperationLifeCycle(RuleBasedStateMachine):
         application=st.sampled_from(APPLICATIONS),
         data=st.sampled_from(["A2", "A2", "A2*"]),
         factor=st.sampled_from(FACTORS),
+        number=NUMBERS,
     )
-    def approve(self, user: str, application: str, data: str, factor: str) -> None:
+    def approve(self, user: str, application: str, data: str, factor: str, number: str) -> None:
         model = self.model
         added = self._additional_data()
         answer = self.server.post(
@@ -119,17 +145,18 @@ class OperationLifeCycle(RuleBasedStateMachine):
             data=data,
             signatureType=factor,
             additionalData=added,
+            **model.brought(number),
         )
         if not (model.pending and model.is_known_to(user, application)):
             assert answer.code == "ERR0037"
             return
         model.additional_data |= added
-        if data == "A2" and factor == "POSSESSION_KNOWLEDGE":
+        if data == "A2" and factor == "POSSESSION_KNOWLEDGE" and model.accepts(number):
             model.owner = user
             model.end("APPROVED")
             assert answer["result"] == "APPROVED"
         else:
-            assert answer["result"] == model.fail()
+            assert answer["result"] == model.fail(number)
 
     @rule()
     def report_failure(self) -> None:
@@ -141,8 +168,12 @@ class OperationLifeCycle(RuleBasedStateMachine):
         self.model.additional_data |= added
         assert answer["result"] == self.model.fail()
 
-    @rule(user=st.sampled_from(USERS), application=st.sampled_from(APPLICATIONS))
-    def reject(self, user: str, application: str) -> None:
+    @rule(
+        user=st.sampled_from(USERS),
+        application=st.sampled_from(APPLICATIONS),
+        reason=st.sampled_from([None, "UNEXPECTED_OPERATION"]),
+    )
+    def reject(self, user: str, application: str, reason: str | None) -> None:
         model = self.model
         added = self._additional_data()
         answer = self.server.post(
@@ -151,6 +182,7 @@ class OperationLifeCycle(RuleBasedStateMachine):
             userId=user,
             applicationId=application,
             additionalData=added,
+            statusReason=reason,
         )
         if not (model.pending and model.is_known_to(user, application)):
             assert answer.code == "ERR0038"
@@ -158,6 +190,7 @@ class OperationLifeCycle(RuleBasedStateMachine):
         assert answer["result"] == "REJECTED"
         model.owner = user
         model.additional_data |= added
+        model.reason = reason
         model.end("REJECTED")
 
     @rule(reason=st.sampled_from([None, "FRAUD"]))
@@ -186,10 +219,11 @@ class OperationLifeCycle(RuleBasedStateMachine):
         user=st.sampled_from(USERS),
         application=st.sampled_from(APPLICATIONS),
         data=st.sampled_from(["A2", "A2", "A2*"]),
+        number=NUMBERS,
     )
-    def approve_by_device(self, user: str, application: str, data: str) -> None:
+    def approve_by_device(self, user: str, application: str, data: str, number: str) -> None:
         model, device, added = self.model, self.devices[user, application], self._additional_data()
-        body = self._body(data=data, mobileTokenData=added)
+        body = self._body(data=data, mobileTokenData=added, **model.brought(number))
         signed = device.sign(body, uri_id="/operation/authorize")
         answer = self.server.dmz("signed/operation/approve", header=signed.header, body=b64encode(body))
         if not model.is_known_to(user, application):
@@ -204,12 +238,12 @@ class OperationLifeCycle(RuleBasedStateMachine):
                 "authFactor": "possession_knowledge",
                 "mobileTokenData": added,
             }
-            if data == "A2":
+            if data == "A2" and model.accepts(number):
                 model.owner = user
                 model.end("APPROVED")
                 expected = "APPROVED"
             else:
-                expected = model.fail()
+                expected = model.fail(number)
             assert (answer["result"], answer["operationStatus"]) == (expected, model.status)
 
     @rule(user=st.sampled_from(USERS), application=st.sampled_from(APPLICATIONS))
@@ -262,7 +296,7 @@ class OperationLifeCycle(RuleBasedStateMachine):
             model.failures,
             model.reason,
         )
-        assert shown["additionalData"] == model.additional_data
+        assert (shown["additionalData"], shown["numberMatching"]) == (model.additional_data, model.number)
         finished = model.status in ("APPROVED", "REJECTED", "FAILED")
         assert (shown["timestampFinalized"] is not None) is finished
         assert shown["status"] in NEXT_STATES.get(self.seen[-1], {self.seen[-1]})
@@ -308,14 +342,15 @@ def test_operations_follow_their_life_cycle(make_settings: MakeSettings) -> None
             for user in USERS
             for name, app in apps.items()
         }
-        for maximum in MAXIMA:
+        for maximum, matching in itertools.product(MAXIMA, MATCHING):
             server.ok(
                 "operation/template/create",
-                templateName=f"max-{maximum}",
+                templateName=f"max-{maximum}-{matching}",
                 operationType="login",
                 dataTemplate="A2",
                 signatureType=["POSSESSION_KNOWLEDGE"],
                 maxFailureCount=maximum,
                 expiration=300,
+                numberMatching=MATCHING[matching],
             )
         run_machine(type("Machine", (OperationLifeCycle,), {"devices": devices}), server, steps=12)
