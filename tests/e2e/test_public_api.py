@@ -50,6 +50,7 @@ TEMPLATES: dict[str, dict[str, Any]] = {
     "one factor": {"signatureType": ["POSSESSION"]},
     "knowledge": {"signatureType": ["POSSESSION_KNOWLEDGE"], "operationType": "bare", "riskFlags": "FXC"},
     "proximity": {"signatureType": ["POSSESSION_KNOWLEDGE"], "proximityCheckEnabled": True},
+    "number": {"signatureType": ["POSSESSION_KNOWLEDGE"], "numberMatching": {"digits": 2, "choices": 0}},
 }
 PARAMETERS = {
     "amount": "1710.9867",
@@ -364,6 +365,11 @@ async def _decisions(walk: Walk, phone: Device, user: str) -> None:
         assert otp not in json.dumps(operation.content)
         check = {"otp": otp, "type": kind, "timestampReceived": "2025-01-01T00:00:00.000Z"}
         await operations.approve(operation, PIN, proximity_check=check)
+    operation = await detail("number")
+    assert operation.number_matching == {"digits": 2}
+    assert await _refused(operations.approve(operation, PIN)) == (401, "OPERATION_FAILED")
+    shown = await walk.stack.core.call("operation/detail", operationId=operation.id)
+    await operations.approve(operation, PIN, number=shown["numberMatching"])
     assert {item.status for item in await operations.history(PIN)} == {"APPROVED", "REJECTED"}
     assert await operations.pending() == []
 
