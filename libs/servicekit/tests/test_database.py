@@ -460,9 +460,10 @@ async def test_a_server_that_ends_idle_connections_is_not_noticed(postgres_bank:
 async def test_a_statement_that_takes_too_long_is_unavailable(tmp_path: Path) -> None:
     async with fresh_database("postgresql", tmp_path) as url:
         database = Database(url, DatabaseSettings(database_statement_timeout_seconds=0.1))
-        with pytest.raises(DatabaseUnavailable, match="57014"):
+        with pytest.raises(DatabaseUnavailable, match="57014") as caught:
             async with database.read() as session:
                 await session.execute(text("SELECT pg_sleep(5)"))
+        assert caught.value.timed_out
         await database.dispose()
 
 
