@@ -105,12 +105,12 @@ class Outbox:
         self._wake.set()
         await self._watching
         self._watching = None
+        await self._storing.close()
         if self._under_way:
             _done, late = await asyncio.wait(self._under_way, timeout=seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._storing.close()
         while self._settling.workers:
             await asyncio.gather(*self._settling.workers)
 
@@ -187,7 +187,7 @@ class Outbox:
     async def _found(self, limit: int) -> list[Announcement]:
         try:
             found = await self._claimed(limit) if limit > 0 else []
-            await self._observe()
+            await self._observe(waiting=self._away or bool(found))
         except Unavailable as error:
             _log.warning("push outbox not read", reason=str(error))
         except Exception:
@@ -210,9 +210,9 @@ class Outbox:
             self._end(row.id, row.attempts, Outcome.REFUSED)
             return None
 
-    async def _observe(self) -> None:
+    async def _observe(self, *, waiting: bool) -> None:
         oldest = None
-        if self._away:
+        if waiting:
             async with self._database.read() as session:
                 oldest = await repository.oldest(session)
         self._oldest.set(0 if oldest is None else (clock.now() - oldest).total_seconds())

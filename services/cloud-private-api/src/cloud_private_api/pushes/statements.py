@@ -22,7 +22,9 @@ _ADDED = Target(
         "timestamp_due": "timestamp",
     },
 )
-DELETE = f"DELETE FROM {_TABLE} WHERE id = ANY($1::varchar[])"  # noqa: S608 our name
+# As the outbox of events: what a crash of the database brings back is sent again, and push ignores it.
+DELETE = f"""DELETE FROM {_TABLE} USING (SELECT set_config('synchronous_commit', 'off', true)) quickly
+WHERE id = ANY($1::varchar[])"""  # noqa: S608 our name
 
 
 async def add(database: Database, announcements: Sequence[tuple[Announcement, datetime]]) -> None:
