@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 
+from powerauth_cli.demo.bank import Bank
 from powerauth_cli.demo.transcript import Transcript, Unexpected, expect
 from powerauth_cli.fakes.equipment import Equipment
-from powerauth_sdk import Device, register_for_push
+from powerauth_cli.fakes.phones import Shown
+from powerauth_sdk import Device, Inbox, register_for_push
 
 _SECONDS = 30.0
 _TOKEN_BYTES = 32
+_LETTER = {
+    "subject": "New terms",
+    "summary": "They hold from next year on.",
+    "body": "<p>Nothing becomes more expensive.</p>",
+}
 
 
 class Ringing:
@@ -37,16 +44,37 @@ class Ringing:
         )
 
     async def hear(self, what: str, kind: str) -> None:
-        """The next message that reaches the phone is of a kind.
+        """Wait for a message of a kind; what the phone hears of earlier steps is not told.
 
-        :raises Unexpected: it is another one, or none comes
+        :raises Unexpected: none comes
         """
-        phones = self._equipment.phones
         try:
             async with asyncio.timeout(_SECONDS):
-                shown = (await phones.wait(self._token, self._heard))[0]
+                shown = await self._next(f"mtoken.{kind}")
         except TimeoutError:
             raise Unexpected(f"nothing reaches the phone: {what}") from None
-        self._heard = phones.count
-        expect(shown.extras.get("messageType") == f"mtoken.{kind}", f"the message is {kind}")
         self._tell.step("push", what, message=shown.text())
+
+    async def _next(self, message_type: str) -> Shown:
+        phones = self._equipment.phones
+        while True:
+            heard = await phones.wait(self._token, self._heard)
+            self._heard = phones.count
+            for shown in heard:
+                if shown.extras.get("messageType") == message_type:
+                    return shown
+
+    async def write_to(self, user_id: str, bank: Bank, phone: Device) -> None:
+        """The bank puts a message into the user's inbox; the phone hears of it and reads it."""
+        self._tell.chapter("The bank writes to the customer")
+        stored = await bank.call("POST", "/v2/inbox/messages", {"userId": user_id, "type": "html", **_LETTER})
+        self._tell.step("cloud", "the bank puts a message into the inbox", message=stored["id"])
+        await self.hear("the phone hears that there is something to read", "inboxMessage.new")
+        inbox = Inbox(phone)
+        unread = await inbox.count_unread()
+        expect(unread == 1, "one message is unread")
+        message = await inbox.message((await inbox.messages(only_unread=True))[0].id)
+        expect((message.id, message.body) == (stored["id"], _LETTER["body"]), "it is the bank's message")
+        await inbox.mark_read(message.id)
+        expect(await inbox.count_unread() == 0, "it is read")
+        self._tell.step("enrollment", "the customer reads it", subject=message.subject, body=message.body)

@@ -128,6 +128,8 @@ class Scenario:
                 await self._ringing.register(phone)
             await self._log_in(bank, phone)
             await self._payments(bank, phone)
+            if self._ringing:
+                await self._ringing.write_to(CUSTOMER, bank, phone)
             await self._block_and_unblock(bank, phone, registration_id)
             await self._offline(bank, phone, registration_id)
             await self._vault(bank, phone, registration_id)
