@@ -110,22 +110,34 @@ def seen() -> list[str]:
 
 
 @pytest.fixture
-def fast(make_app: MakeApp, client_of: ClientOf, family: ErrorFamily, seen: list[str]) -> httpx2.AsyncClient:
+def make_fast(
+    make_app: MakeApp, client_of: ClientOf, family: ErrorFamily, seen: list[str]
+) -> Callable[..., httpx2.AsyncClient]:
+    """Makes clients of an application with the fast edge and these settings."""
+
+    def make(**settings: Any) -> httpx2.AsyncClient:
+        plain = _plain()
+        app = make_app(plain, _modelled(), max_body_bytes=4096, **settings)
+        bundles = Bundles({"/wish": CALL}, family)
+        endpoints = {
+            **endpoints_of([plain]),
+            ("POST", "/wish"): CALL.answer,
+            ("POST", "/bundle"): bundles.answer,
+            ("GET", "/named/{name}"): named,
+        }
+        app.user_middleware += [
+            Middleware(FastEdge, family=family, endpoints=endpoints),
+            Middleware(Behind, seen=seen),
+        ]
+        return client_of(app)
+
+    return make
+
+
+@pytest.fixture
+def fast(make_fast: Callable[..., httpx2.AsyncClient]) -> httpx2.AsyncClient:
     """A client of an application with the fast edge."""
-    plain = _plain()
-    app = make_app(plain, _modelled(), max_body_bytes=4096)
-    bundles = Bundles({"/wish": CALL}, family)
-    endpoints = {
-        **endpoints_of([plain]),
-        ("POST", "/wish"): CALL.answer,
-        ("POST", "/bundle"): bundles.answer,
-        ("GET", "/named/{name}"): named,
-    }
-    app.user_middleware += [
-        Middleware(FastEdge, family=family, endpoints=endpoints),
-        Middleware(Behind, seen=seen),
-    ]
-    return client_of(app)
+    return make_fast()
 
 
 @pytest.fixture
@@ -245,6 +257,14 @@ async def test_every_call_of_a_bundle_has_its_correlation_id(fast: httpx2.AsyncC
     assert known[1:3] == given[1:3]
     assert len(set(known)) == len(known)
     assert {*known}.isdisjoint({None, *given[3:]}), "what is no id is not logged, as alone"
+
+
+async def test_where_ids_of_callers_do_not_hold_those_in_bundles_do_not_either(
+    make_fast: Callable[..., httpx2.AsyncClient],
+) -> None:
+    fast = make_fast(correlation_header_enabled=False)
+    (answer,) = await send(fast, bundled(0, {"text": "who"}, correlation_id="request-1"))
+    assert json.loads(answer.body) not in (None, "request-1")
 
 
 async def test_every_call_of_a_bundle_is_logged_and_counted_as_alone(

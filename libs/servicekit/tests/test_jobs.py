@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 import pytest
 from sqlalchemy import MetaData, text
 
 from servicekit import metrics
-from servicekit.database import Database, normalised_url
+from servicekit.database import Database, DatabaseUnavailable, normalised_url
 from servicekit.errors import Unavailable
 from servicekit.jobs import Job, JobRunner
 from servicekit.leases import LeaseLost, Leases, lease_table
@@ -203,6 +204,35 @@ async def test_a_lease_is_one_owners_until_it_is_given_back_or_expires(postgres:
     await second.during(work())
     assert await leases.take("work") is not None
     assert ran == [True, True]
+
+
+class _Deaf:
+    """A database whose next answer is lost on the way."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.loses = True
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncGenerator[_Deaf]:
+        async with self._database.driver() as self._driver:
+            yield self
+
+    async def fetchval(self, *asked: Any) -> Any:
+        found = await self._driver.fetchval(*asked)
+        if self.loses:
+            self.loses = False
+            raise DatabaseUnavailable("lost")
+        return found
+
+
+async def test_a_lease_whose_answer_was_lost_need_not_expire_first(postgres: Database) -> None:
+    leases = Leases(cast(Database, _Deaf(postgres)), seconds=3600)
+    with pytest.raises(DatabaseUnavailable):
+        await leases.take("work")
+    assert await Leases(postgres).take("work") is None
+    assert await leases.take("work") is not None
+    assert await leases.take("work") is None
 
 
 async def test_a_lease_is_renewed_while_the_work_goes_on(postgres: Database, until: Until) -> None:

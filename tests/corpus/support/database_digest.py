@@ -68,7 +68,11 @@ ALLOWED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "claim": {"pa_operation": frozenset({"user_id"}), "audit_log": frozenset({ROWS})},
     "statement key": {"statement_key": frozenset({ROWS})},
     "approval": {"pa_operation": frozenset(_DECISION), "pa_activation": frozenset(_COUNTER), **_ATTEMPT},
-    "rejection": {"pa_operation": frozenset(_DECISION), "pa_activation": frozenset(_COUNTER), **_ATTEMPT},
+    "rejection": {
+        "pa_operation": frozenset({*_DECISION, "status_reason"}),
+        "pa_activation": frozenset(_COUNTER),
+        **_ATTEMPT,
+    },
 }
 """What a declared change may touch: columns of existing rows, or new rows."""
 

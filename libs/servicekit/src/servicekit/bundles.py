@@ -86,7 +86,7 @@ def refuse(number: int) -> bytes:
 
 
 class AnswerReader:
-    """Puts lines together out of what arrives.
+    """Puts lines together out of what arrives; one that is too long is passed over.
 
     :param most: bytes of one answer
     """
@@ -95,20 +95,20 @@ class AnswerReader:
         self._most = most
         self._pieces: list[bytes] = []
         self._size = 0
+        self._passes_over = False
 
     def feed(self, data: bytes) -> list[BundledAnswer]:
         """The answers that are complete with this.
 
-        :raises MalformedBundle: not answers, or one that is too long
+        :raises MalformedBundle: not answers
         """
         *lines, rest = data.split(b"\n")
         if lines:
             lines[0] = b"".join([*self._pieces, lines[0]])
-            self._pieces, self._size = [], 0
-        self._pieces.append(rest)
-        self._size += len(rest)
-        if self._size > self._most:
-            raise MalformedBundle
+            if self._passes_over:
+                del lines[0]
+            self._pieces, self._size, self._passes_over = [], 0, False
+        self._keep(rest)
         answers = []
         for line in lines:
             parts = line.split(b" ", 3)
@@ -117,3 +117,13 @@ class AnswerReader:
             retry_after = None if parts[2] == _NONE else parts[2].decode("latin-1")
             answers.append(BundledAnswer(int(parts[0][:9]), int(parts[1][:3]), retry_after, parts[3]))
         return answers
+
+    def _keep(self, piece: bytes) -> None:
+        """Hold the beginning of a line until its end comes."""
+        self._size += len(piece)
+        if self._size > self._most:
+            self._passes_over = True
+        if self._passes_over:
+            self._pieces = []
+        else:
+            self._pieces.append(piece)

@@ -34,7 +34,7 @@ _RENEWALS = 3
 _NOW = "timezone('UTC', clock_timestamp())"
 _TAKE = f"""INSERT INTO {TABLE_NAME} AS l (name, owner, valid_until) VALUES ($1, $2, {_NOW} + $3::interval)
 ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, valid_until = excluded.valid_until
-WHERE l.valid_until < {_NOW} OR l.owner = $4::varchar RETURNING owner"""  # noqa: S608 our names
+WHERE l.valid_until < {_NOW} OR l.owner = excluded.owner RETURNING owner"""  # noqa: S608 our names
 _RENEW = f"""UPDATE {TABLE_NAME} SET valid_until = {_NOW} + $3::interval
 WHERE name = $1 AND owner = $2 RETURNING owner"""  # noqa: S608 our names
 _GIVE_BACK = f"DELETE FROM {TABLE_NAME} WHERE name = $1 AND owner = $2"  # noqa: S608 our name
@@ -64,7 +64,8 @@ class Leases:
         """
         self._database = database
         self._seconds = seconds
-        # Given up, but the database was away: they need not expire before they are taken again.
+        # Whether the database knows that they are given up, or taken, is not known here: whoever they are of
+        # takes them again before they expire.
         self._left: dict[str, str] = {}
 
     async def take(self, name: str) -> Lease | None:
@@ -72,12 +73,13 @@ class Leases:
 
         :raises DatabaseUnavailable: it cannot be asked for
         """
-        owner, asked = secrets.token_hex(16), time.monotonic()
-        async with self._database.driver() as driver:
-            taken = await driver.fetchval(
-                _TAKE, name, owner, timedelta(seconds=self._seconds), self._left.get(name)
-            )
-        self._left.pop(name, None)
+        owner, asked = self._left.pop(name, None) or secrets.token_hex(16), time.monotonic()
+        try:
+            async with self._database.driver() as driver:
+                taken = await driver.fetchval(_TAKE, name, owner, timedelta(seconds=self._seconds))
+        except BaseException:
+            self._left[name] = owner
+            raise
         if taken is None:
             return None
         return Lease(self, name, owner, self._seconds, asked + self._seconds)

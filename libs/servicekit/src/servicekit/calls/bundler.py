@@ -24,6 +24,8 @@ _PATIENCE_SECONDS = 0.02
 """A bundle that takes longer does not keep the next one waiting."""
 _WITHOUT_BUNDLES_SECONDS = 60.0
 """How long calls go alone after the other service did not know of bundles."""
+_NOT_THIS_WAY = (400, 405, 413, 415)
+"""A bundle that was refused with one of these was not looked into."""
 
 _log = logs.get_logger(__name__)
 _sizes = metrics.histogram(
@@ -110,6 +112,10 @@ class Bundler:
         if answer.status == 404:
             _log.warning("calls are not bundled: the other service does not know of it")
             self._alone_until = asyncio.get_running_loop().time() + _WITHOUT_BUNDLES_SECONDS
+            for waiting in batch:
+                _settle(waiting, None)
+        elif answer.status in _NOT_THIS_WAY:
+            _log.warning("a bundle was refused, its calls go alone", status=answer.status)
             for waiting in batch:
                 _settle(waiting, None)
         elif answer.status != 200:

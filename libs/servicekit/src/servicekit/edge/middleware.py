@@ -101,7 +101,7 @@ class EdgeMiddleware:
 
     def correlation_of(self, given: str | None) -> str:
         """The id that a caller gave to its call, or a new one where that is none."""
-        if given is not None and self.correlation_pattern.fullmatch(given):
+        if given is not None and self.correlation_name and self.correlation_pattern.fullmatch(given):
             return given
         # It names a request and protects nothing.
         return f"{getrandbits(128):032x}"
