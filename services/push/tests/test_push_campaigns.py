@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from push_client import Client, Service
 from push_phones import application, phone
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
+from powerauth_push.campaigns import repository as campaigns
 from powerauth_push.campaigns.models import Campaign
 from powerauth_push.campaigns.rules import FAR_FUTURE, Pacer
 from powerauth_push.campaigns.stream import CampaignStream
@@ -176,6 +177,48 @@ async def test_what_comes_back_while_its_campaign_is_paused_waits_with_it(
     await act(cloud, number, "resume")
     await finish(service, number)
     assert (await progress(cloud, number))["sent"] == 1
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("action", ["pause", "cancel", "delete"])
+async def test_outcomes_and_the_end_of_a_campaign_do_not_wait_for_each_other(
+    service: Service, cloud: Client, action: str
+) -> None:
+    number = await campaign(service, cloud, 2)
+    await act(cloud, number, "live")
+    await service.push.stream.advance(number)
+    service.providers.hold.clear()
+    sending = asyncio.create_task(service.push.dispatcher.run_due())
+    await service.providers.arrived(2)
+    async with service.push.database.transaction() as first:
+        await campaigns.lock_all(first, [number])
+        ending = asyncio.create_task(act(cloud, number, action))
+        await waiting_for_locks(service, 1)
+        service.providers.hold.set()
+        await waiting_for_locks(service, 2)
+        held = select(Delivery.id).with_for_update(nowait=True)
+        assert len((await first.scalars(held)).all()) == 2, (
+            "who waits for a campaign holds none of its messages"
+        )
+    await asyncio.gather(sending, ending)
+    async with service.push.database.read() as session:
+        assert (await session.scalars(select(Delivery.id))).all() == []
+    if action != "delete":
+        counted = {"pause": (2, 2), "cancel": (0, 0)}[action]
+        told = await progress(cloud, number)
+        assert (told["queued"], told["sent"], told["failed"]) == (*counted, 0)
+
+
+async def waiting_for_locks(service: Service, number: int) -> None:
+    """Return once so many transactions wait for others."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    found = 0
+    while found < number:
+        async with service.push.database.read() as session:
+            found = await session.scalar(waiting) or 0
 
 
 async def test_a_campaign_that_cannot_go_on_holds_up_no_other(service: Service, cloud: Client) -> None:

@@ -47,7 +47,7 @@ async def make_due(service: Service) -> None:
 def another(service: Service) -> Dispatcher:
     """Another process on the same database."""
     push = service.push
-    return Dispatcher(push.settings, push.database, push.senders, campaigns.settle)
+    return Dispatcher(push.settings, push.database, push.senders, campaigns)
 
 
 @asynccontextmanager
@@ -370,11 +370,15 @@ async def test_an_outcome_that_cannot_be_written_holds_up_no_other(service: Serv
         first = select(Delivery.id).order_by(Delivery.id).limit(1).scalar_subquery()
         await session.execute(update(Delivery).where(Delivery.id == first).values(campaign_id=1))
 
-    async def refuse(_session: object, counts: Mapping[int, object], _again: object) -> None:
-        assert not counts
+    class Refusing:
+        async def lock_all(self, _session: object, _numbers: object) -> None:
+            """There is nothing to lock."""
+
+        async def settle(self, _session: object, counts: Mapping[int, object], _again: object) -> None:
+            assert not counts
 
     push = service.push
-    dispatcher = Dispatcher(push.settings, push.database, push.senders, refuse)
+    dispatcher = Dispatcher(push.settings, push.database, push.senders, Refusing())
     with pytest.raises(NotWritten):
         await dispatcher.run_due()
     await dispatcher.stop()

@@ -125,7 +125,7 @@ def build(
     )
     cipher = SecretCipher(settings.master_key)
     senders = Senders(database, cipher, factory or Couriers(settings), settings.clients_cache_refresh_seconds)
-    dispatcher = Dispatcher(settings, database, senders, campaigns.settle)
+    dispatcher = Dispatcher(settings, database, senders, campaigns)
     return Push(
         settings=settings,
         database=database,

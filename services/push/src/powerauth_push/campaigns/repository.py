@@ -44,6 +44,13 @@ async def lock(session: AsyncSession, dialect: Dialect, number: int) -> Campaign
     return await session.scalar(for_update(statement, dialect))
 
 
+async def lock_all(session: AsyncSession, numbers: Collection[int]) -> None:
+    """Lock campaigns; who changes their messages too begins so, lest two wait for each other."""
+    if numbers and session.get_bind().dialect.name == "postgresql":
+        statement = select(Campaign.id).where(Campaign.id.in_(numbers)).order_by(Campaign.id)
+        await session.execute(statement.with_for_update())
+
+
 async def list_all(session: AsyncSession, *, sent_too: bool) -> Sequence[tuple[Campaign, str]]:
     """Campaigns with the ids of their applications, oldest first."""
     statement = (
@@ -86,6 +93,7 @@ async def add_users(
 
 async def remove_users(session: AsyncSession, number: int, users: Sequence[str]) -> None:
     """Remove users."""
+    await lock_all(session, [number])
     for start in range(0, len(users), _SLICE):
         some = users[start : start + _SLICE]
         await session.execute(
@@ -195,18 +203,15 @@ async def drop_queued(session: AsyncSession, number: int) -> int:
 
 
 async def settle(session: AsyncSession, counts: Mapping[int, Counter[str]], again: Collection[int]) -> None:
-    """Add to the counts of campaigns, and hold what waits again of those that are paused.
+    """Add to the counts of locked campaigns, and hold what waits again of those that are paused.
 
     :param again: campaigns of which messages wait again
     """
     await _count(session, counts)
     if again:
-        states = select(Campaign.id, Campaign.state).where(Campaign.id.in_(again)).order_by(Campaign.id)
-        dialect = session.get_bind().dialect.name
-        rows = await session.execute(states.with_for_update() if dialect == "postgresql" else states)
-        for number, state in rows.all():
-            if state == CampaignState.PAUSED:
-                await hold(session, number)
+        paused = select(Campaign.id).where(Campaign.id.in_(again), Campaign.state == CampaignState.PAUSED)
+        for number in (await session.scalars(paused)).all():
+            await hold(session, number)
 
 
 async def _count(session: AsyncSession, counts: Mapping[int, Counter[str]]) -> None:

@@ -24,7 +24,7 @@ from powerauth_push.dispatch import repository, rules
 from powerauth_push.dispatch.repository import Claimed
 from powerauth_push.dispatch.rules import Outgoing
 from powerauth_push.dispatch.senders import Senders
-from powerauth_push.dispatch.settlement import CountCampaigns, Settled, settle, taken
+from powerauth_push.dispatch.settlement import Campaigns, Settled, settle, taken
 from powerauth_push.dispatch.shares import Shares
 from powerauth_push.dispatch.stored import read_message
 from powerauth_push.providers.messages import Content, Device, Environment, Message
@@ -54,10 +54,9 @@ class Dispatcher:
     """Sends, a bounded number of messages to each provider at a time, and writes the outcomes."""
 
     def __init__(
-        self, settings: PushSettings, database: Database, senders: Senders, count: CountCampaigns
+        self, settings: PushSettings, database: Database, senders: Senders, campaigns: Campaigns
     ) -> None:
-        """:param count: adds to the counts of campaigns"""
-        self._count = count
+        self._campaigns = campaigns
         self._settings = settings
         self._database = database
         self._senders = senders
@@ -292,7 +291,7 @@ class Dispatcher:
         while True:
             try:
                 async with self._database.transaction() as session:
-                    await settle(session, self.owner, self._settings, batch, self._count)
+                    await settle(session, self.owner, self._settings, batch, self._campaigns)
                 break
             except Unavailable as error:
                 _log.warning("outcomes not written", reason=str(error), messages=len(batch))

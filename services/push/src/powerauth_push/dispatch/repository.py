@@ -181,7 +181,10 @@ async def forget_registrations(session: AsyncSession, which: Collection[tuple[in
     """Delete registrations, each only while it is still at the token of this digest."""
     if which:
         key = tuple_(DeviceRegistration.id, DeviceRegistration.push_token_digest)
-        await session.execute(delete(DeviceRegistration).where(key.in_(list(which))))
+        found = select(DeviceRegistration.id).where(key.in_(list(which))).order_by(DeviceRegistration.id)
+        dialect = session.get_bind().dialect.name
+        gone = (await session.scalars(found.with_for_update() if dialect == "postgresql" else found)).all()
+        await session.execute(delete(DeviceRegistration).where(_among(session, DeviceRegistration.id, gone)))
 
 
 async def forget_records_before(session: AsyncSession, moment: datetime) -> int:

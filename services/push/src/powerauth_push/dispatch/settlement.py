@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,8 +24,16 @@ _STATUS: Mapping[Fate, MessageStatus] = {
 }
 
 
-CountCampaigns = Callable[[AsyncSession, Mapping[int, Counter[str]], Collection[int]], Awaitable[None]]
-"""Adds to the counts ``sent`` and ``failed`` of campaigns, and hears of which ones messages wait again."""
+class Campaigns(Protocol):
+    """What campaigns have to do with what becomes of their messages."""
+
+    async def lock_all(self, session: AsyncSession, numbers: Collection[int], /) -> None:
+        """Lock campaigns before anything of the queue: whoever ends or holds one takes them in this order."""
+
+    async def settle(
+        self, session: AsyncSession, counts: Mapping[int, Counter[str]], again: Collection[int], /
+    ) -> None:
+        """Add to the counts ``sent`` and ``failed``, and hear of which ones messages wait again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +49,15 @@ class Settled:
 
 
 async def settle(
-    session: AsyncSession, owner: str, retries: Retries, batch: Sequence[Settled], count: CountCampaigns
+    session: AsyncSession, owner: str, retries: Retries, batch: Sequence[Settled], campaigns: Campaigns
 ) -> None:
     """Take what is finished out of the queue, let the rest wait, and note it where it is counted.
 
     What another process has taken over meanwhile is that one's to settle.
 
-    :param count: adds to the counts of campaigns
+    Rows are locked in one order everywhere: campaigns, the queue, the log, registrations.
     """
+    await campaigns.lock_all(session, {one.item.campaign for one in batch if one.item.campaign is not None})
     now = clock.now()
     fates = [(one, *rules.fate(one.item, one.outcome, retries, now)) for one in batch]
     finished = {one.item.row for one, fate, _ in fates if one.item.row is not None and fate is not Fate.LATER}
@@ -66,7 +75,7 @@ async def settle(
     again = {
         one.item.campaign for one, fate, _ in fates if fate is Fate.LATER and one.item.campaign is not None
     }
-    await count(session, _counts(counted), again)
+    await campaigns.settle(session, _counts(counted), again)
 
 
 Fated = Sequence[tuple[Settled, Fate, datetime]]
