@@ -12,7 +12,7 @@ from push_phones import application, phone
 from sqlalchemy import select, text, update
 
 from powerauth_push.campaigns import repository as campaigns
-from powerauth_push.campaigns.models import Campaign
+from powerauth_push.campaigns.models import Campaign, PassedOver
 from powerauth_push.campaigns.rules import FAR_FUTURE, Pacer
 from powerauth_push.campaigns.stream import CampaignStream
 from powerauth_push.dispatch.models import Delivery
@@ -147,14 +147,51 @@ async def test_a_token_gets_it_once_whatever_becomes_of_its_activations(
     await cloud.ok("POST", "/push/device/create/multi", both)
     await act(cloud, number, "live")
     assert await service.push.stream.advance(number)
-    service.core.activation("00", "user-0", status="BLOCKED")
-    blocked = {"activationId": "00", "activationStatus": "BLOCKED"}
-    await cloud.send("POST", "/push/device/status/update", blocked)
+    await status(service, cloud, "00", "BLOCKED")
     service.core.activation("late", "user-1")
     await cloud.ok("POST", "/push/device/delete", {"appId": "app-1", "token": "token-01"})
     await phone(service, cloud, "late", user="user-1")
     await finish(service, number)
     assert service.providers.tokens() == ["token-00"], "it began before the other one was registered"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+@pytest.mark.parametrize("killed", [False, True])
+async def test_an_activation_that_was_blocked_before_its_turn_silences_no_later_one(
+    service: Service, cloud: Client, *, killed: bool
+) -> None:
+    number = await campaign(service, cloud, 1)
+    small_pages(service, 1, 9)
+    object.__setattr__(service.push.settings, "registration_multiple_activations_enabled", True)
+    ids = ["00", *(service.core.activation(name, "user-0") for name in ("second", "third", "fourth"))]
+    all_at_once = {"appId": "app-1", "token": "token-00", "platform": "apns", "activationIds": ids}
+    await cloud.ok("POST", "/push/device/create/multi", all_at_once)
+    await status(service, cloud, "00", "BLOCKED")
+    await act(cloud, number, "live")
+    push = service.push
+    stream = push.stream
+    assert await stream.advance(number)
+    await status(service, cloud, "00", "ACTIVE")
+    if killed:
+        stream = CampaignStream(push.settings, push.database, push.dispatcher)
+    await act(cloud, number, "pause")
+    await act(cloud, number, "resume")
+    assert await stream.advance(number), "the second one's turn"
+    async with push.database.read() as session:
+        assert await session.scalar(select(Delivery.activation_id)) == "second"
+    await status(service, cloud, "second", "BLOCKED")
+    while await stream.advance(number) or await push.dispatcher.run_due():
+        pass
+    assert service.providers.tokens() == ["token-00"]
+    async with push.database.read() as session:
+        assert (await session.scalars(select(PassedOver))).all() == [], "kept until it is over"
+
+
+async def status(service: Service, cloud: Client, activation: str, status: str) -> None:
+    """The core says what an activation's status is now."""
+    service.core.activation(activation, "user-0", status=status)
+    body = {"activationId": activation, "activationStatus": status}
+    await cloud.send("POST", "/push/device/status/update", body)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, indirect=True)

@@ -53,3 +53,12 @@ class CampaignUser(Base):
     campaign_id: Mapped[int] = mapped_column(Integer)
     user_id: Mapped[str] = mapped_column(String(255))
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
+
+
+class PassedOver(Base):
+    """A registration that was not active at its turn: its token may get the campaign by a later one."""
+
+    __tablename__ = "push_campaign_passed"
+
+    campaign_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    registration_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Integer, Table, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import Integer, Table, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from powerauth_contracts.push.campaigns import CampaignState
 from powerauth_push.applications.models import AppCredentials
-from powerauth_push.campaigns.models import Campaign, CampaignUser
+from powerauth_push.campaigns.models import Campaign, CampaignUser, PassedOver
 from powerauth_push.campaigns.rules import FAR_FUTURE
 from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.devices.rules import PROVIDERS
@@ -75,6 +75,7 @@ async def remove(session: AsyncSession, dialect: Dialect, number: int) -> bool:
         return False
     await session.execute(delete(CampaignUser).where(CampaignUser.campaign_id == number))
     await drop_queued(session, number)
+    await forget_passed_over(session, number)
     await session.execute(delete(Campaign).where(Campaign.id == number))
     return True
 
@@ -114,10 +115,11 @@ async def users(session: AsyncSession, number: int, offset: int, limit: int) -> 
 
 
 async def next_devices(session: AsyncSession, campaign: Campaign, limit: int) -> Sequence[DeviceRegistration]:
-    """The active registrations of the campaign's users behind the last one, in the order of their numbers.
+    """The registrations of the campaign's users behind the last one, in the order of their numbers.
 
     A token gets one message, however many activations are registered at it, and whether or not they are
-    active still when it is the turn of the next.
+    active still when it is the turn of the next: of those at one token only the first active one is among
+    them. One that is not active gets nothing; note it as passed over, lest it silence those behind it.
     """
     page = await session.scalars(_of_users(campaign).order_by(DeviceRegistration.id).limit(limit))
     found: Sequence[DeviceRegistration] = page.all()
@@ -132,23 +134,38 @@ def _of_users(campaign: Campaign) -> Any:
     earlier_is_addressed = exists().where(
         CampaignUser.campaign_id == campaign.id, CampaignUser.user_id == earlier.user_id
     )
+    is_passed_over = exists().where(
+        PassedOver.campaign_id == campaign.id, PassedOver.registration_id == earlier.id
+    )
+    last = campaign.last_registration_id
     has_earlier = exists().where(
         earlier.app_id == device.app_id,
         earlier.push_token_digest == device.push_token_digest,
         earlier.platform == device.platform,
-        or_(earlier.is_active, earlier.id <= campaign.last_registration_id),
+        or_(and_(earlier.id <= last, ~is_passed_over), and_(earlier.id > last, earlier.is_active)),
         earlier.id < device.id,
         earlier_is_addressed,
     )
     return select(device).where(
         device.app_id == campaign.app_id,
-        device.id > campaign.last_registration_id,
+        device.id > last,
         device.id <= campaign.highest_registration_id,
-        device.is_active,
         device.platform.in_(PROVIDERS),
         is_addressed,
         ~has_earlier,
     )
+
+
+async def pass_over(session: AsyncSession, number: int, registrations: Collection[int]) -> None:
+    """Note that registrations were not active when it was their turn."""
+    if registrations:
+        rows = [{"campaign_id": number, "registration_id": one} for one in registrations]
+        await session.execute(insert(PassedOver), rows)
+
+
+async def forget_passed_over(session: AsyncSession, number: int) -> None:
+    """A campaign is over."""
+    await session.execute(delete(PassedOver).where(PassedOver.campaign_id == number))
 
 
 async def highest_registration(session: AsyncSession, app_number: int) -> int:

@@ -101,7 +101,9 @@ class CampaignStream:
             room = min(self._settings.campaign_page_size, self._settings.campaign_queue_size - waiting)
             if room <= 0:
                 return False
-            return await self._queue_page(session, campaign, room) or _completed(campaign, waiting)
+            if await self._queue_page(session, campaign, room):
+                return True
+            return not waiting and await _complete(session, campaign)
 
     async def _give_moments(self, session: AsyncSession, number: int) -> bool:
         """Let what waits since a pause go on."""
@@ -115,7 +117,8 @@ class CampaignStream:
         if not devices:
             return False
         message, now = message_of(campaign), clock.now()
-        items = [replace(outgoing(message, row), campaign=campaign.id) for row in devices]
+        items = [replace(outgoing(message, row), campaign=campaign.id) for row in devices if row.is_active]
+        await repository.pass_over(session, campaign.id, [row.id for row in devices if not row.is_active])
         await queue.add(session, [queued(item, self._pacer.due(item.provider, now)) for item in items])
         campaign.last_registration_id = devices[-1].id
         campaign.queued_count += len(items)
@@ -149,10 +152,9 @@ def message_of(campaign: Campaign, user_id: str = "") -> NewMessage:
     return new_message(MessageBody.model_validate_json(campaign.message), user_id)
 
 
-def _completed(campaign: Campaign, waiting: int) -> bool:
-    """Nothing is left to queue; the campaign is over with its last outcome."""
-    if waiting:
-        return False
+async def _complete(session: AsyncSession, campaign: Campaign) -> bool:
+    """Nothing is left to queue or to send."""
+    await repository.forget_passed_over(session, campaign.id)
     campaign.state = CampaignState.COMPLETED.value
     campaign.is_sent, campaign.timestamp_completed = True, clock.now()
     return True
