@@ -306,6 +306,45 @@ async def test_nothing_is_sent_late_or_for_ever(
     assert await queue(service) == [], "without an end of its own it is tried for an hour"
 
 
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_the_time_for_tries_begins_with_the_first(
+    service: Service, cloud: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    begun = clock.now()
+
+    async def due(hours: float, outcome: Outcome) -> list[Delivery]:
+        monkeypatch.setattr(clock, "now", lambda: begun + timedelta(hours=hours))
+        service.providers.answers["token-a"] = outcome
+        await service.push.dispatcher.run_due()
+        return await queue(service)
+
+    held, busy = Outcome(Verdict.LATER, "refused", 60, held=True), Outcome(Verdict.LATER, "busy", 60)
+    (waiting,) = await due(2, held)
+    assert (waiting.attempts, waiting.timestamp_first) == (0, None), "nobody looked at the queue for so long"
+    (waiting,) = await due(5, busy)
+    assert (waiting.attempts, waiting.timestamp_first) == (1, begun + timedelta(hours=5))
+    (waiting,) = await due(5.9, busy)
+    assert (waiting.attempts, waiting.timestamp_first) == (2, begun + timedelta(hours=5))
+    assert await due(6.1, busy) == []
+
+
+async def test_what_cannot_be_tried_for_a_day_is_given_up(
+    service: Service, cloud: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    service.providers.answers["token-a"] = Outcome(Verdict.LATER, "refused", 300, held=True)
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    now = clock.now()
+    for hours, left in ((23, 1), (25, 0)):
+        monkeypatch.setattr(clock, "now", lambda hours=hours: now + timedelta(hours=hours))
+        await service.push.dispatcher.run_due()
+        assert len(await queue(service)) == left
+
+
 async def test_what_a_closed_gate_keeps_is_tried_until_its_end(
     service: Service, cloud: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,7 +68,7 @@ class SendingSettings(ServiceSettings):
     message_default_validity_seconds: int = Field(default=0, ge=0)
     """Validity of a message that does not say; 0: the providers' own (§10.3)."""
     message_retry_seconds: int = Field(default=3_600, ge=0)
-    """For how long a message without an end of its own is tried again."""
+    """For how long after its first attempt a message without an end of its own is tried again."""
     message_storage_enabled: bool = False
     """Keep a row of every message to every device (§19)."""
     message_retention_days: int = Field(default=30, ge=0)

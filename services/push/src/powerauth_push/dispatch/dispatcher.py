@@ -281,7 +281,7 @@ class Dispatcher:
             )
         except Unavailable as error:
             _log.warning("message put off", provider=item.provider, reason=str(error))
-            return Outcome(Verdict.LATER, "unavailable")
+            return Outcome(Verdict.LATER, "unavailable", held=True)
         except Exception:
             _log.exception("message not sent", provider=item.provider)
             return Outcome(Verdict.LATER, "unexpected", uncertain=True)
@@ -353,6 +353,7 @@ def _outgoing(claimed: Claimed, key: UUID, message: Message) -> Outgoing:
         record=row.message_id,
         campaign=row.campaign_id,
         attempts=row.attempts,
+        first=row.timestamp_first,
         lost=claimed.lost,
     )
 

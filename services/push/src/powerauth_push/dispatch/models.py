@@ -45,6 +45,7 @@ class Delivery(Base):
     :ivar message_id: of its `MessageRecord`
     :ivar campaign_id: sent to a device at most once, even if that means not at all
     :ivar message: JSON, as `dispatch.stored` writes it
+    :ivar timestamp_first: when an attempt was first told the outcome of; None: there has been none
     """
 
     __tablename__ = "push_delivery"
@@ -64,5 +65,6 @@ class Delivery(Base):
     message: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(32))
+    timestamp_first: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     timestamp_due: Mapped[datetime] = mapped_column(UtcTimestamp)
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)

@@ -48,10 +48,11 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """When a message is tried again, and how often it has been."""
+    """When a message is tried again, how often it has been, and when first."""
 
     due: datetime
     attempts: int
+    first: datetime | None
 
 
 def _among(session: AsyncSession, column: Any, ids: Collection[int]) -> ColumnElement[bool]:
@@ -153,8 +154,16 @@ async def postpone(session: AsyncSession, owner: str, waiting: Mapping[int, Wait
     await connection.execute(
         update(_DELIVERY)
         .where(_DELIVERY.c.id == bindparam("row"), _DELIVERY.c.lease_owner == owner)
-        .values(lease_owner=None, timestamp_due=bindparam("due"), attempts=bindparam("tried")),
-        [{"row": row, "due": one.due, "tried": one.attempts} for row, one in waiting.items()],
+        .values(
+            lease_owner=None,
+            timestamp_due=bindparam("due"),
+            attempts=bindparam("tried"),
+            timestamp_first=bindparam("first"),
+        ),
+        [
+            {"row": row, "due": one.due, "tried": one.attempts, "first": one.first}
+            for row, one in waiting.items()
+        ],
     )
 
 

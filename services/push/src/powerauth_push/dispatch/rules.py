@@ -21,6 +21,8 @@ OUTCOME_UNKNOWN = failed("outcome unknown")
 
 _LAST_TRY = timedelta(seconds=1)
 """Before its end."""
+_LONGEST_HELD = timedelta(days=1)
+"""What has no end and could not be tried for so long, is not any more."""
 
 
 class MessageStatus(int, Enum):
@@ -51,6 +53,7 @@ class Outgoing:
     :ivar row: of the queue; None: it was not queued
     :ivar record: of the log
     :ivar attempts: before this one
+    :ivar first: when the first of them was over; None: there was none
     :ivar lost: nobody knows what became of an earlier attempt
     """
 
@@ -68,6 +71,7 @@ class Outgoing:
     record: int | None = None
     campaign: int | None = None
     attempts: int = 0
+    first: datetime | None = None
     lost: bool = False
 
     @property
@@ -113,7 +117,7 @@ def fate(item: Outgoing, outcome: Outcome, retries: Retries, now: datetime) -> t
     if outcome.verdict is not Verdict.LATER or (item.campaign is not None and outcome.uncertain):
         return Fate.FAILED, now
     due = now + timedelta(seconds=_policy(retries).pause(attempts_with(item, outcome), outcome))
-    end = item.valid_until or item.created + timedelta(seconds=retries.message_retry_seconds)
+    end = item.valid_until or _end_of_tries(item, outcome, retries, now)
     if due >= end and (outcome.held or outcome.retry_after is None):
         due = end - _LAST_TRY
     return (Fate.LATER, due) if now < due < end else (Fate.FAILED, now)
@@ -122,6 +126,18 @@ def fate(item: Outgoing, outcome: Outcome, retries: Retries, now: datetime) -> t
 def attempts_with(item: Outgoing, outcome: Outcome) -> int:
     """How many attempts there have been; where nothing was sent there was none."""
     return item.attempts + (not outcome.held)
+
+
+def first_with(item: Outgoing, outcome: Outcome, now: datetime) -> datetime | None:
+    """When it was first tried; where nothing was sent that is still to come."""
+    return item.first or (None if outcome.held else now)
+
+
+def _end_of_tries(item: Outgoing, outcome: Outcome, retries: Retries, now: datetime) -> datetime:
+    """Counted from the first try: an outage of ours, or of what a provider knows us by, costs none."""
+    time = timedelta(seconds=retries.message_retry_seconds)
+    first = first_with(item, outcome, now)
+    return min(now + time, item.created + max(time, _LONGEST_HELD)) if first is None else first + time
 
 
 def _policy(retries: Retries) -> RetryPolicy:

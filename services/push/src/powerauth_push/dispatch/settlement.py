@@ -62,8 +62,8 @@ async def settle(
     fates = [(one, *rules.fate(one.item, one.outcome, retries, now)) for one in batch]
     finished = {one.item.row for one, fate, _ in fates if one.item.row is not None and fate is not Fate.LATER}
     ours = await repository.finish(session, owner, {row for row in finished if row is not None})
-    await repository.postpone(session, owner, _waiting(fates))
-    await repository.add(session, [_queued(one, due) for one, due in _newly_waiting(fates)])
+    await repository.postpone(session, owner, _waiting(fates, now))
+    await repository.add(session, [_queued(one, due, now) for one, due in _newly_waiting(fates)])
     counted = [(one, fate) for one, fate, _ in fates if one.item.row is None or one.item.row in ours]
     await _log(session, counted)
     gone = {
@@ -81,9 +81,13 @@ async def settle(
 Fated = Sequence[tuple[Settled, Fate, datetime]]
 
 
-def _waiting(fates: Fated) -> dict[int, Waiting]:
+def _waiting(fates: Fated, now: datetime) -> dict[int, Waiting]:
     return {
-        one.item.row: Waiting(due, rules.attempts_with(one.item, one.outcome))
+        one.item.row: Waiting(
+            due,
+            rules.attempts_with(one.item, one.outcome),
+            rules.first_with(one.item, one.outcome, now),
+        )
         for one, fate, due in fates
         if fate is Fate.LATER and one.item.row is not None
     }
@@ -93,8 +97,11 @@ def _newly_waiting(fates: Fated) -> list[tuple[Settled, datetime]]:
     return [(one, due) for one, fate, due in fates if fate is Fate.LATER and one.item.row is None]
 
 
-def _queued(one: Settled, due: datetime) -> dict[str, Any]:
-    return queued(one.item, due) | {"attempts": rules.attempts_with(one.item, one.outcome)}
+def _queued(one: Settled, due: datetime, now: datetime) -> dict[str, Any]:
+    return queued(one.item, due) | {
+        "attempts": rules.attempts_with(one.item, one.outcome),
+        "timestamp_first": rules.first_with(one.item, one.outcome, now),
+    }
 
 
 def taken(item: Outgoing, owner: str, until: datetime) -> dict[str, Any]:
@@ -114,6 +121,7 @@ def queued(item: Outgoing, due: datetime) -> dict[str, Any]:
         "campaign_id": item.campaign,
         "message": item.text,
         "attempts": 0,
+        "timestamp_first": None,
         "lease_owner": None,
         "timestamp_due": due,
         "timestamp_created": item.created,

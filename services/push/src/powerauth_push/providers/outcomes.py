@@ -28,7 +28,7 @@ class Outcome:
     :ivar reason: the provider's or ours, out of a known list; fit for logs and metrics
     :ivar retry_after: seconds that the provider wants to be left alone with it; None: it did not say
     :ivar uncertain: it may have been delivered although nobody said so; sending it again may ring twice
-    :ivar held: nothing was sent, since the provider is left alone; no attempt
+    :ivar held: nothing was sent, since the provider is left alone or our own database is away; no attempt
     :ivar provider_wide: not this message but the provider or the way to it is in trouble
     """
 
