@@ -13,6 +13,8 @@ from sqlalchemy import select, text
 from powerauth_push.applications import service as applications
 from powerauth_push.applications.models import AppCredentials
 from powerauth_push.applications.secrets import credentials_of
+from powerauth_push.couriers import Couriers
+from powerauth_push.dispatch.senders import UNUSABLE, Senders
 from powerauth_push.providers.credentials import ApnsCredentials
 from servicekit.testing import DIALECTS
 
@@ -89,6 +91,22 @@ async def test_a_row_that_others_have_written_sends_nothing(service: Service, cl
     counted = await cloud.ok("POST", "/push/message/send", sending())
     assert (counted["apns"]["failed"], service.providers.sent) == (1, [])
     assert await cloud.refused("PUT", APNS, apns()) == (400, "ERROR_GENERIC")
+
+
+@pytest.mark.parametrize("address", ["https://evil.example/token", "http://oauth2.googleapis.com/token"])
+async def test_a_stored_token_endpoint_is_looked_at_again_before_it_is_asked(
+    service: Service, cloud: Client, address: str
+) -> None:
+    push = service.push
+    object.__setattr__(push.settings, "fcm_token_url", "https://own.example/token")
+    await application(cloud)
+    await cloud.ok("PUT", FCM, fcm(account(token_uri=address)))
+    number = (await row_of(service)).id
+    for token_url, usable in ((push.settings.fcm_token_url, True), ("", False)):
+        object.__setattr__(push.settings, "fcm_token_url", token_url)
+        senders = Senders(push.database, push.cipher, Couriers(push.settings), 60.0)
+        assert (await senders.of(number, "fcm") is not UNUSABLE) is usable
+        await senders.close()
 
 
 async def test_new_credentials_are_used_at_once_and_old_senders_close(

@@ -34,7 +34,7 @@ def p8(curve: str = "secp256r1") -> bytes:
 
 
 @cache
-def account(project: str = PROJECT) -> bytes:
+def account(project: str = PROJECT, token_uri: str = "https://oauth2.googleapis.com/token") -> bytes:
     """A service account of Google."""
     key = rsa.generate_private_key(65537, 2048)
     members = {
@@ -43,7 +43,7 @@ def account(project: str = PROJECT) -> bytes:
         "private_key_id": "1",
         "private_key": pem(key).decode(),
         "client_email": f"push@{project}.iam.gserviceaccount.com",
-        "token_uri": "https://oauth2.googleapis.com/token",
+        "token_uri": token_uri,
     }
     return json.dumps(members).encode()
 

@@ -43,7 +43,7 @@ def configured(row: AppCredentials) -> dict[str, bool]:
 def credentials_of(cipher: SecretCipher, row: AppCredentials, provider: str) -> Credentials:
     """The credentials of a configured provider, ready for use.
 
-    An old installation's may name a token endpoint of its own, which was not looked at when it was stored.
+    The token endpoint that a service account names is looked at where it would be asked.
 
     :raises SecretUnreadable: others have written the row, or the secret cannot be read
     :raises CredentialsRefused: they can never work

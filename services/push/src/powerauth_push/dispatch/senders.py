@@ -56,7 +56,10 @@ class SenderFactory(Protocol):
     """Makes senders."""
 
     def make(self, application: str, provider: str, credentials: Credentials) -> Sender:
-        """A sender for an application."""
+        """A sender for an application.
+
+        :raises CredentialsRefused: they are not to be used
+        """
 
     async def close(self) -> None:
         """Let go of what senders share."""

@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from powerauth_push.providers.apns import ApnsClient
-from powerauth_push.providers.credentials import ApnsCredentials, ApnsKey, FcmCredentials, HmsCredentials
+from powerauth_push.providers.credentials import (
+    ApnsCredentials,
+    ApnsKey,
+    FcmCredentials,
+    HmsCredentials,
+    check_token_url,
+)
 from powerauth_push.providers.fcm import FcmClient
 from powerauth_push.providers.hms import HmsClient
 from powerauth_push.providers.http1 import Http1Client
@@ -105,8 +111,13 @@ class Clients:
         )
 
     def fcm(self, credentials: FcmCredentials) -> FcmClient:
-        """For one application."""
+        """For one application.
+
+        :raises CredentialsRefused: they name a token endpoint that is not Google's, and the options none
+        """
         options = self._fcm
+        if not options.token_url:
+            check_token_url(credentials.token_url)
         url = options.send_url.replace(_PLACE_OF_PROJECT, credentials.project_id)
         if self._fcm_sender is None:
             self._fcm_sender = self._make_sender(

@@ -138,9 +138,18 @@ def fcm_account(project_id: str, file: bytes, *, any_token_url: bool = False) ->
     key = _pem_key(_text(members, "private_key").encode())
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < _SMALLEST_RSA_BITS:
         raise CredentialsRefused(f"the private key is not one of RSA with {_SMALLEST_RSA_BITS} bits or more")
-    if not any_token_url and not _is_googles(token_url):
-        raise CredentialsRefused("the token endpoint is not Google's")
+    if not any_token_url:
+        check_token_url(token_url)
     return FcmCredentials(project_id, account, key_id, token_url, key)
+
+
+def check_token_url(url: str) -> None:
+    """Whoever writes the address must not get what shows who we are.
+
+    :raises CredentialsRefused: it is not Google's, or not https
+    """
+    if not _is_googles(url):
+        raise CredentialsRefused("the token endpoint is not Google's")
 
 
 def hms_client(project_id: str, client_id: str, client_secret: str) -> HmsCredentials:
