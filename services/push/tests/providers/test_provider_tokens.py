@@ -150,6 +150,23 @@ async def test_access_token_is_renewed_before_its_end_and_when_it_is_refused(tim
     assert (await renewed.current()).value == "Bearer t3"
 
 
+@pytest.mark.parametrize(
+    ("life_seconds", "kept_minutes"), [(3600, 57.9), (480, 5.9), (120, 1.4), (60, 0.7), (1, 0.7)]
+)
+async def test_a_short_life_is_used_for_most_of_it(
+    time: Time, life_seconds: float, kept_minutes: float
+) -> None:
+    endpoint = Endpoint(life_seconds)
+    endpoint.answering.set()
+    renewed = RenewedToken(endpoint)
+    first = await renewed.current()
+    time.pass_minutes(kept_minutes)
+    assert await renewed.current() is first
+    time.pass_minutes(0.2)
+    assert await renewed.current() is not first
+    assert endpoint.asked == 2
+
+
 async def test_an_endpoint_that_is_down_costs_nothing_while_the_last_token_is_good(time: Time) -> None:
     endpoint = Endpoint()
     endpoint.answering.set()

@@ -21,6 +21,8 @@ KEEP_MS = 20 * 60 * 1000
 _GOOGLE_SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 _ASSERTION_SECONDS = 3600
 _MARGIN_MS = 120_000
+_MARGIN_SHARE = 0.25
+"""Of a token's life: a short one is not renewed for every message."""
 SHORTEST_LIFE_SECONDS = 60
 """A token endpoint that hands out shorter lives is not asked more often."""
 
@@ -66,16 +68,19 @@ class AccessToken:
 
     :ivar value: of `Authorization`
     :ivar good_until_ms: since the epoch
+    :ivar renew_at_ms: since the epoch
     """
 
     value: str = field(repr=False)
     good_until_ms: int
+    renew_at_ms: int
 
     @classmethod
     def lasting(cls, token: str, seconds: float) -> AccessToken:
         """A bearer token that was handed out now."""
-        life = max(seconds, SHORTEST_LIFE_SECONDS) * 1000
-        return cls(f"Bearer {token}", clock.now_ms() + round(life))
+        life = round(max(seconds, SHORTEST_LIFE_SECONDS) * 1000)
+        end = clock.now_ms() + life
+        return cls(f"Bearer {token}", end, end - min(_MARGIN_MS, round(life * _MARGIN_SHARE)))
 
 
 class NoToken(Exception):
@@ -101,7 +106,7 @@ class RenewedToken:
         :raises Exception: what `fetch` raises, for all who waited for it
         """
         token = self._token
-        if token is not None and clock.now_ms() < token.good_until_ms - _MARGIN_MS:
+        if token is not None and clock.now_ms() < token.renew_at_ms:
             return token
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew(), name="renew access token")
