@@ -16,10 +16,11 @@ from sqlalchemy import select, text
 from powerauth_core.applications.models import Application
 from powerauth_core.container import Core
 from powerauth_core.operations.creator import Creation, OperationCreator, new_id
-from powerauth_core.operations.models import Operation
+from powerauth_core.operations.models import Operation, OperationUser
 from powerauth_core.operations.stored import OPERATION_COLUMNS, OperationRow, StoredOperation
 from powerauth_core.templates.rules import UserLimits
 from servicekit import clock
+from servicekit.testing import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from operations.conftest import Bank, ReadCallbacks, ReadEvents
@@ -134,6 +135,20 @@ async def test_processes_that_ask_at_the_same_time_keep_to_the_limit(bank: Bank,
         assert len(await found(core, select(Operation.id).where(Operation.user_id == user))) == most
     for each in creators:
         await each.close()
+
+
+async def test_nobody_waits_for_the_user_of_somebody_else(bank: Bank) -> None:
+    """In one batch with an operation for a user whose row another process holds."""
+    held, *others = await creations(bank, ["held", "user-1", None, "user-2", None], 1)
+    creator = bank.core.operation_creator
+    statements = await statements_of_the_driver(bank.core)
+    async with bank.core.database.transaction() as session, asyncio.timeout(PATIENCE_SECONDS):
+        session.add(OperationUser(user_id="held", version=1))
+        await session.flush()
+        waiting = asyncio.create_task(creator.store(held))
+        assert await stored([creator], others) == {"StoredOperation": 4}
+        assert (waiting.done(), len(statements)) == (False, 5)
+    assert (await waiting).row.id == held.operation.row.id
 
 
 async def test_unlimited_operations_touch_no_row_of_their_user(bank: Bank) -> None:

@@ -19,20 +19,12 @@ from powerauth_core.activations import statements
 from powerauth_core.activations.history import keep_history
 from powerauth_core.activations.stored import ActivationRow, FoundActivation
 from powerauth_core.kernel.changes import ActivationChanged
+from powerauth_core.kernel.optimistic import ANOTHER_NOW, PATIENCE_MS
 from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithRowMacs, WithSettings
 from powerauth_core.replay.rules import Once
 from servicekit.additions import Additions, Target
 from servicekit.batching import MicroBatcher, Settled
 from servicekit.reads import Read
-
-PATIENCE_MS = 100
-"""How long a statement that holds no locks waits for a row that somebody else changes."""
-_ANOTHER_NOW = (
-    asyncpg.DivisionByZeroError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.UniqueViolationError,
-)
 
 
 class Parts(WithDatabase, WithSettings, WithRowMacs, WithListeners, Protocol):
@@ -147,7 +139,7 @@ class ActivationWriter:
         async with self._parts.database.driver() as driver:
             try:
                 row = await driver.fetchrow(statement, *arguments)
-            except _ANOTHER_NOW:
+            except (*ANOTHER_NOW, asyncpg.UniqueViolationError):
                 return False
         additions.take(row[1])
         return True

@@ -64,8 +64,10 @@ class OperationCreator:
         self._iterations = settings.generate_operation_id_iterations
         self._batcher: MicroBatcher[Creation, StoredOperation] = MicroBatcher(
             self._together,
+            self._one_by_one,
             max_size=settings.verification_batch_size,
             in_flight=settings.verification_batches,
+            patience_seconds=settings.database_lock_timeout_seconds,
             joining=none_twice(lambda creation: creation.limited_user),
         )
 
@@ -102,8 +104,7 @@ class OperationCreator:
         except DataRefused:
             refused = None
         if refused is None:
-            # An id is taken, an application has gone, others ask a user: one by one it turns out whose.
-            return [await self._settle(creation) for creation in creations]
+            return await self._again(creations, limited)
         additions.committed(refused)
         return [_settled(creation.operation, refused) for creation in creations]
 
@@ -114,6 +115,30 @@ class OperationCreator:
             return await limits.write(driver, additions, limited)
         await additions.write_by(driver)
         return ()
+
+    async def _again(
+        self, creations: Sequence[Creation], limited: Sequence[Limited]
+    ) -> Sequence[Settled[StoredOperation]]:
+        """An id is taken, an application has gone, others ask a user: one by one it turns out whose. Nobody
+        waits meanwhile for the user of somebody else.
+        """
+        if not limited:
+            return await self._one_by_one(creations)
+        if len(creations) == 1:
+            return [Settled(held=True)]
+        unlimited = [creation for creation in creations if creation.limits is None]
+        settled = iter(await self._together(unlimited) if unlimited else ())
+        return [next(settled) if each.limits is None else await self._by_itself(each) for each in creations]
+
+    async def _by_itself(self, creation: Creation) -> Settled[StoredOperation]:
+        try:
+            (settled,) = await self._together([creation])
+        except Exception as error:  # others of its batch are stored
+            return Settled(error=error)
+        return settled
+
+    async def _one_by_one(self, creations: Sequence[Creation]) -> Sequence[Settled[StoredOperation]]:
+        return [await self._settle(creation) for creation in creations]
 
     async def _settle(self, creation: Creation) -> Settled[StoredOperation]:
         try:

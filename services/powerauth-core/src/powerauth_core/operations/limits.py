@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, exists, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import OperationStatus
+from powerauth_core.kernel.optimistic import ANOTHER_NOW, PATIENCE_MS
 from powerauth_core.operations.models import Operation, OperationApplication, OperationUser
 from powerauth_core.operations.statements import admitting
 from powerauth_core.operations.stored import OperationRow
@@ -46,9 +46,9 @@ async def write(driver: Any, additions: Additions, limited: Sequence[Limited]) -
     :param additions: that judge by `statements.ADMITTED`; owned by the ids of their operations
     :param limited: of different users
     :return: ids of those over their limit; None if somebody else made an operation for one of the users
-        meanwhile, and nothing is written
+        meanwhile or is about to, and nothing is written
     """
-    parts, returned, values = additions.parts(2)
+    parts, returned, values = additions.parts(3)
     rows = [
         (
             each.operation.id,
@@ -62,8 +62,10 @@ async def write(driver: Any, additions: Additions, limited: Sequence[Limited]) -
         for each in limited
     ]
     try:
-        refused, found, _ = await driver.fetchrow(admitting(parts, returned), json_rows(rows), *values)
-    except asyncpg.DivisionByZeroError:
+        refused, found, _ = await driver.fetchrow(
+            admitting(parts, returned), json_rows(rows), str(PATIENCE_MS), *values
+        )
+    except ANOTHER_NOW:
         return None
     additions.take(found)
     over: list[str] = from_json(refused or "[]")

@@ -71,15 +71,16 @@ def admitting(parts: str, returned: str) -> str:
     limits, and what `parts` return. It fails as a division by zero, and is undone, if somebody else made an
     operation for one of the users meanwhile.
 
-    $1: the operations, of different users.
+    $1: the operations, of different users; $2: how long to wait for the row of a user, in ms.
     """
     return f"""WITH {json_part("limited", _LIMITED, 1)},
+patience AS (SELECT set_config('lock_timeout', $2::varchar, true)),
 judged AS MATERIALIZED (SELECT l.id, l.user_id, u.version,
     {_below("l.most_pending", _PENDING)} AND
     {_below("l.most_lately", "o.timestamp_created > l.since")} AS admitted
     FROM limited l LEFT JOIN operation_user u ON u.user_id = l.user_id),
 taken AS (INSERT INTO operation_user AS u (user_id, version)
-    SELECT user_id, coalesce(version, 0) + 1 FROM judged WHERE admitted ORDER BY user_id
+    SELECT user_id, coalesce(version, 0) + 1 FROM judged, patience WHERE admitted ORDER BY user_id
     ON CONFLICT (user_id) DO UPDATE SET version = excluded.version WHERE u.version = excluded.version - 1
     RETURNING u.user_id),
 {parts}

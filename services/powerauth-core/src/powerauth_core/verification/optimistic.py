@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from powerauth_core.audit.chain.streams import Turn
+from powerauth_core.kernel.optimistic import ANOTHER_NOW, PATIENCE_MS
 from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, PlannedAction, SignedAction
 from powerauth_core.verification.planned import Found, Planned, Records, plan_all
 from powerauth_core.verification.statements import (
@@ -33,10 +34,7 @@ from servicekit.database_errors import judge
 from servicekit.row_macs import RowMacs
 from servicekit.sqlstate import OURS, Verdict
 
-PATIENCE_MS = 100
-"""How long a batch that holds no locks waits for a row that somebody else changes."""
 _ALL_CHANGED = "(SELECT count(*) FROM changed) = (SELECT count(*) FROM change)"
-_CHANGED = (asyncpg.DivisionByZeroError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
 class OptimisticStore:
@@ -125,7 +123,7 @@ class _Read:
             self.turn.sending()
             try:
                 _, returned = await driver.fetchrow(statement, *values)
-            except _CHANGED:
+            except ANOTHER_NOW:
                 self.turn.refused()
                 return False
             except Exception as error:
