@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -27,6 +27,10 @@ _COME_AGAIN = frozenset({502, 503, 504})
 _PREFIX = "/rest/v3/"
 
 _log = get_logger(__name__)
+
+
+NULL: Final = object()
+"""A member that is sent as null, where that says something else than its absence."""
 
 
 class CoreClient:
@@ -53,7 +57,7 @@ class CoreClient:
     async def ask(self, call: Call[Any, Answer], /, **members: object) -> Answer:
         """Make a call and read what it answers.
 
-        :param members: of the call's request, moments as naive UTC; those that are None are left out
+        :param members: of the call's request, moments as naive UTC; those that are None are left out (`NULL`)
         :raises CoreRefused: the core answered 400 or 429 with a code
         :raises UpstreamFailed: any other answer that is not the expected one
         :raises RemoteUnavailable: the core could not be reached, did not answer in time or asks to come again
@@ -92,7 +96,9 @@ def _name(call: Call[Any, Any]) -> str:
 
 
 def _written(value: object) -> object:
-    """A moment as epoch milliseconds, anything else as it is."""
+    """A moment as epoch milliseconds, `NULL` as null, anything else as it is."""
+    if value is NULL:
+        return None
     return moments.to_ms(value) if isinstance(value, datetime) else value
 
 

@@ -65,10 +65,14 @@ async def test_a_template_is_made_shown_changed_and_removed(api: Api) -> None:
         "expiration": 60,
     }
     updated = await api.ok("operation/template/update", **changed, templateName="renamed")
-    unset = {"riskFlags": None, "numberMatching": None, "onUnexpectedOperation": None, "userLimits": None}
-    expected = changed | {"templateName": "payment", "proximityCheckEnabled": False} | unset
+    # Of a client that knows nothing of it: what protects from fatigue stays.
+    kept = {name: TEMPLATE[name] for name in ("numberMatching", "onUnexpectedOperation", "userLimits")}
+    expected = changed | kept | {"templateName": "payment", "proximityCheckEnabled": False, "riskFlags": None}
     assert updated == expected
     assert await api.ok("operation/template/detail", id=created["id"]) == expected
+    for name in kept:
+        changed[name] = expected[name] = None
+        assert await api.ok("operation/template/update", **changed) == expected
     status, body = await api.post("operation/template/remove", id=created["id"])
     assert (status, body) == (200, {"status": "OK"})
     for call, request in [
@@ -100,8 +104,8 @@ async def test_a_template_name_is_taken_once(api: Api, core: Core) -> None:
         max_failure_count=1,
         expiration=60,
         risk_flags=None,
-        number_matching=None,
         with_proximity=False,
+        protection={},
     )
     made = await asyncio.gather(
         *[service.create(core, "raced", content) for _ in range(8)], return_exceptions=True

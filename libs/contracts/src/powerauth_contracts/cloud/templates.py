@@ -25,7 +25,9 @@ def _unique(values: list[SignatureTypeName]) -> list[SignatureTypeName]:
 
 
 class UpdateTemplate(RequestModel):
-    """``PUT``: everything but the name. ``expiration`` in seconds."""
+    """``PUT``: everything but the name. ``expiration`` in seconds. Of ``number_matching``,
+    ``on_unexpected_operation`` and ``user_limits`` null removes what there is, and absence leaves it.
+    """
 
     operation_type: Name
     data_template: Name

@@ -68,7 +68,9 @@ class OperationTemplateCreateRequest(OperationTemplateSettings):
 
 
 class OperationTemplateUpdateRequest(OperationTemplateSettings):
-    """``operation/template/update``: everything but the name is replaced."""
+    """``operation/template/update``: everything but the name is replaced. Of ``number_matching``,
+    ``on_unexpected_operation`` and ``user_limits`` null removes what there is, and absence leaves it.
+    """
 
     id: int
 

@@ -102,7 +102,6 @@ async def remove_text(
 
 
 def _content(request: UpdateTemplate) -> TemplateContent:
-    limits = request.user_limits
     return TemplateContent(
         operation_type=request.operation_type,
         data_template=request.data_template,
@@ -111,7 +110,15 @@ def _content(request: UpdateTemplate) -> TemplateContent:
         expiration=request.expiration,
         risk_flags=request.risk_flags,
         proximity_check_enabled=request.proximity_check_enabled,
-        number_matching=None if request.number_matching is None else request.number_matching.model_dump(),
-        on_unexpected_operation=request.on_unexpected_operation,
-        user_limits=None if limits is None else limits.model_dump(by_alias=True),
+        protection=_protection(request),
     )
+
+
+def _protection(request: UpdateTemplate) -> dict[str, object]:
+    number, limits = request.number_matching, request.user_limits
+    protection = {
+        "number_matching": None if number is None else number.model_dump(by_alias=True),
+        "on_unexpected_operation": request.on_unexpected_operation,
+        "user_limits": None if limits is None else limits.model_dump(by_alias=True),
+    }
+    return {name: value for name, value in protection.items() if name in request.model_fields_set}

@@ -17,7 +17,11 @@ _LANGUAGE = re.compile(r"[a-z]{2,8}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateContent:
-    """Everything of a template but its name, in the core's words; ``expiration`` in seconds."""
+    """Everything of a template but its name, in the core's words; ``expiration`` in seconds.
+
+    :ivar protection: those given of ``number_matching``, ``on_unexpected_operation``, ``user_limits``; None
+        removes one, and what is not given stays as it is
+    """
 
     operation_type: str
     data_template: str
@@ -26,9 +30,7 @@ class TemplateContent:
     expiration: int
     risk_flags: str | None
     proximity_check_enabled: bool
-    number_matching: Mapping[str, int] | None
-    on_unexpected_operation: str | None
-    user_limits: Mapping[str, int | None] | None
+    protection: Mapping[str, Any]
 
 
 def checked_language(language: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cloud_private_api.access.rules import Caller
 from cloud_private_api.audit_log.service import record_change
-from cloud_private_api.core_client import CoreClient
+from cloud_private_api.core_client import NULL, CoreClient
 from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import NotFound
 from cloud_private_api.parameters import is_storable
@@ -37,7 +37,7 @@ async def detail(ports: Ports, name: str) -> ShownTemplate:
 async def create(ports: Ports, caller: Caller, name: str, content: TemplateContent) -> ShownTemplate:
     """Make a template."""
     made = rules.shown_template(
-        await ports.core.ask(contract.TEMPLATE_CREATE, **asdict(content), template_name=name)
+        await ports.core.ask(contract.TEMPLATE_CREATE, **_members(content), template_name=name)
     )
     await _audit(ports.database, caller, "Operation template created", new=made)
     return made
@@ -47,7 +47,9 @@ async def create(ports: Ports, caller: Caller, name: str, content: TemplateConte
 async def update(ports: Ports, caller: Caller, name: str, content: TemplateContent) -> ShownTemplate:
     """Replace a template's content; operations made from it keep theirs."""
     old = await _find(ports, name)
-    after = rules.shown_template(await ports.core.ask(contract.TEMPLATE_UPDATE, id=old.id, **asdict(content)))
+    after = rules.shown_template(
+        await ports.core.ask(contract.TEMPLATE_UPDATE, id=old.id, **_members(content))
+    )
     await _audit(
         ports.database, caller, "Operation template changed", old=rules.shown_template(old), new=after
     )
@@ -60,6 +62,12 @@ async def remove(ports: Ports, caller: Caller, name: str) -> None:
     old = await _find(ports, name)
     await ports.core.tell(contract.TEMPLATE_REMOVE, id=old.id)
     await _audit(ports.database, caller, "Operation template removed", old=rules.shown_template(old))
+
+
+def _members(content: TemplateContent) -> dict[str, object]:
+    members = asdict(content)
+    protection = members.pop("protection")
+    return members | {name: NULL if value is None else value for name, value in protection.items()}
 
 
 async def _find(ports: Ports, name: str) -> contract.OperationTemplateDetailResponse:

@@ -74,7 +74,6 @@ async def remove_text(
 
 
 def _content(asked: contract.OperationTemplateSettings) -> service.Content:
-    number, limits = asked.number_matching, asked.user_limits
     return service.Content(
         operation_type=asked.operation_type,
         data_template=asked.data_template,
@@ -83,7 +82,19 @@ def _content(asked: contract.OperationTemplateSettings) -> service.Content:
         expiration=asked.expiration,
         risk_flags=asked.risk_flags,
         with_proximity=asked.proximity_check_enabled,
-        number_matching=None if number is None else NumberMatching(number.digits, number.choices),
-        unexpected_action=asked.on_unexpected_operation,
-        user_limits=None if limits is None else UserLimits(limits.pending, limits.per_minute),
+        protection=_protection(asked),
     )
+
+
+def _protection(asked: contract.OperationTemplateSettings) -> service.Protection:
+    protection: service.Protection = {}
+    given, number, limits = asked.model_fields_set, asked.number_matching, asked.user_limits
+    if "number_matching" in given:
+        protection["number_matching"] = (
+            None if number is None else NumberMatching(number.digits, number.choices)
+        )
+    if "on_unexpected_operation" in given:
+        protection["unexpected_action"] = asked.on_unexpected_operation
+    if "user_limits" in given:
+        protection["user_limits"] = None if limits is None else UserLimits(limits.pending, limits.per_minute)
+    return protection

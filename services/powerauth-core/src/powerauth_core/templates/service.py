@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TypedDict
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +22,14 @@ from powerauth_core.templates.rules import NumberMatching, UserLimits, signature
 from servicekit.database import Database, after_commit
 
 
+class Protection(TypedDict, total=False):
+    """What a template has against fatigue (§19.10): None is without, what is not given stays as it is."""
+
+    number_matching: NumberMatching | None
+    unexpected_action: UnexpectedAction | None
+    user_limits: UserLimits | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """What a template says of its operations; ``expiration`` in seconds."""
@@ -32,9 +41,7 @@ class Content:
     expiration: int
     risk_flags: str | None
     with_proximity: bool
-    number_matching: NumberMatching | None
-    unexpected_action: UnexpectedAction | None = None
-    user_limits: UserLimits | None = None
+    protection: Protection
 
 
 async def create(ports: Ports, name: str, content: Content) -> OperationTemplate:
@@ -112,9 +119,8 @@ def _fill(template: OperationTemplate, content: Content) -> None:
     template.expiration = content.expiration
     template.risk_flags = content.risk_flags
     template.proximity_check_enabled = content.with_proximity
-    template.number_matching = content.number_matching
-    template.unexpected_action = content.unexpected_action
-    template.user_limits = content.user_limits
+    for name, value in content.protection.items():
+        setattr(template, name, value)
 
 
 async def _announce(
