@@ -107,6 +107,16 @@ async def test_what_has_changed_meanwhile_is_left_alone_and_its_neighbours_are_w
     assert [item["activationStatus"] for item in items] == ["REMOVED", "PENDING_COMMIT", "CREATED"]
 
 
+async def test_a_second_change_of_one_activation_does_not_undo_its_neighbours(
+    core: Core, api: Api, activate: Activate
+) -> None:
+    devices = [await activate(PENDING_COMMIT) for _ in range(3)]
+    commits = [committed(await read(core, device)) for device in (*devices, devices[1])]
+    statements = await statements_of_the_driver(core)
+    outcomes = await asyncio.gather(*[core.activation_writer.write(each) for each in commits])
+    assert (outcomes, len(statements)) == ([True, True, True, False], 2)
+
+
 async def test_what_was_decided_on_an_old_state_is_decided_again(
     core: Core, api: Api, activate: Activate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

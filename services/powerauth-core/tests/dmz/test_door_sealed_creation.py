@@ -84,11 +84,23 @@ async def test_both_layers_are_spent_by_the_statement_that_stores_the_keys(
     await door.api.ok(PATH, **request)
     assert len(statements) == 2
     assert await stored(core, UniqueValue) == 2
-    inner = await device.layer2(door.call)
-    request, _ = await door.in_both_layers(device, inner.fields, await started(api))
-    copies = await asyncio.gather(*[door.api.post(PATH, **request) for _ in range(3)])
-    assert sorted(status for status, _ in copies) == [200, 400, 400]
-    assert {body["responseObject"].get("code") for _, body in copies} == {None, "ERR0024"}
+
+
+@pytest.mark.dialects("postgresql")
+async def test_copies_are_refused_and_undo_nothing_of_others(
+    api: Api, door: Door, make_device: MakeDevice, core: Core
+) -> None:
+    requests = []
+    for copies in (1, 4, 1):
+        device = make_device()
+        inner = await device.layer2(door.call)
+        request, _ = await door.in_both_layers(device, inner.fields, await started(api))
+        requests += [request] * copies
+    statements = await statements_of_the_driver(core)
+    answers = await asyncio.gather(*[door.api.post(PATH, **request) for request in requests])
+    assert sorted(status for status, _ in answers) == [200, 200, 200, 400, 400, 400]
+    assert {body["responseObject"].get("code") for _, body in answers} == {None, "ERR0024"}
+    assert len([each for each in statements if "pa_activation a SET" in each]) <= 3
 
 
 async def test_keys_are_not_handed_out_for_what_was_opened_here_nor_the_reverse(

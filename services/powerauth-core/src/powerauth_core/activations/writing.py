@@ -9,9 +9,11 @@ takes the way through a session, which waits and decides anew; on SQLite that is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 import asyncpg
 
@@ -23,7 +25,7 @@ from powerauth_core.kernel.optimistic import ANOTHER_NOW, PATIENCE_MS
 from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithRowMacs, WithSettings
 from powerauth_core.replay.rules import Once
 from servicekit.additions import Additions, Target
-from servicekit.batching import MicroBatcher, Settled
+from servicekit.batching import MicroBatcher, Settled, none_twice
 from servicekit.reads import Read
 
 
@@ -68,13 +70,24 @@ class ActivationWriter:
         self._parts = parts
         settings = parts.settings
         self._batcher: MicroBatcher[Write | Along, bool] = MicroBatcher(
-            self._write, max_size=settings.verification_batch_size, in_flight=settings.verification_batches
+            self._write,
+            max_size=settings.verification_batch_size,
+            in_flight=settings.verification_batches,
+            # Of two that were decided on the same state the second one fails, and would undo the first.
+            joining=none_twice(lambda job: job.key),
         )
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def writes(self) -> bool:
         """Whether this database is written by the driver."""
         return self._parts.database.dialect == "postgresql" and self._parts.row_macs.knows_binding
+
+    def turn(self, code: str) -> asyncio.Lock:
+        """Of those that read the activation of a code to change it: who has waited reads what the one before
+        wrote, and undoes no batch by a write that comes too late.
+        """
+        return self._turns.setdefault(code, asyncio.Lock())
 
     async def find(self, activation_id: str) -> FoundActivation | None:
         """The activation as it is now; None if there is none, or somebody else has written its row."""

@@ -44,17 +44,18 @@ async def prepare(
     if outer is not None and not outer.is_for(envelope.temporary_key_id):
         await outer.spend()
     offer = await open_unremembered_offer(ports, application, envelope)
-    found = await ports.activation_writer.find_by(
-        WAITING,
-        code,
-        application.application_rid,
-        clock.now(),
-        envelope.temporary_key_id,
-        generate_recovery_codes,
-    )
-    if found is None or not _asks_for_nothing(found.row, offer) or not _is_in(scope, application):
-        return None
-    return await _store(ports, application, found, offer, envelope, outer)
+    async with ports.activation_writer.turn(code):
+        found = await ports.activation_writer.find_by(
+            WAITING,
+            code,
+            application.application_rid,
+            clock.now(),
+            envelope.temporary_key_id,
+            generate_recovery_codes,
+        )
+        if found is None or not _asks_for_nothing(found.row, offer) or not _is_in(scope, application):
+            return None
+        return await _store(ports, application, found, offer, envelope, outer)
 
 
 async def _store(
