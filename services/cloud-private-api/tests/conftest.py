@@ -1,4 +1,4 @@
-"""Fixtures: the service on a database of its own, with a scripted core in the same process.
+"""Fixtures: the service on a database with empty tables, with a scripted core in the same process.
 
 Tests run on SQLite. Those that are about the database ask for both dialects:
 ``pytestmark = pytest.mark.parametrize("dialect", DIALECTS, indirect=True)``.
@@ -23,15 +23,16 @@ from cloud_client import Client, Service, Start, settings_of, with_push
 from cloud_fake_core import FakeCore
 from cloud_fake_push import FakePush
 
-from cloud_private_api import passwords
+from cloud_private_api import app, passwords
 from cloud_private_api.app import MIGRATIONS, build, create_app
+from cloud_private_api.tables import METADATA
 from servicekit import migrations
 from servicekit.bus import Bus
 from servicekit.calls.client import AsgiTransport, Transport
 from servicekit.database import Dialect
 from servicekit.logs import configure_logging
 from servicekit.serving import lifespan_of
-from servicekit.testing import fresh_database
+from servicekit.testing import LastingDatabases, fresh_database
 
 TemplateOf = Callable[[Dialect], Awaitable[str]]
 
@@ -59,7 +60,7 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 
 @pytest_asyncio.fixture(scope="session")
 async def migrated(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[TemplateOf]:
-    """A migrated database of each dialect, to be copied by every test."""
+    """A migrated database of each dialect, to be copied."""
     made: dict[Dialect, str] = {}
     async with AsyncExitStack() as stack:
 
@@ -75,11 +76,28 @@ async def migrated(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[T
         yield template_of
 
 
+@pytest_asyncio.fixture(scope="session", autouse=True)
+async def databases(
+    migrated: TemplateOf, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[LastingDatabases]:
+    """The databases that tests have in turns, and what opens them for services."""
+    async with AsyncExitStack() as stack:
+
+        async def copy(dialect: Dialect) -> str:
+            folder, template = tmp_path_factory.mktemp("lasting"), await migrated(dialect)
+            return await stack.enter_async_context(fresh_database(dialect, folder, template))
+
+        lasting = LastingDatabases(METADATA, copy)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(app, "Database", lasting.open)
+            yield lasting
+        await lasting.close()
+
+
 @pytest_asyncio.fixture
-async def database_url(dialect: Dialect, migrated: TemplateOf, tmp_path: Path) -> AsyncGenerator[str]:
-    """A database with the service's tables."""
-    async with fresh_database(dialect, tmp_path, await migrated(dialect)) as url:
-        yield url
+async def database_url(dialect: Dialect, databases: LastingDatabases) -> str:
+    """A database with the service's tables, which are empty."""
+    return await databases.emptied(dialect)
 
 
 @pytest.fixture

@@ -27,11 +27,12 @@ from powerauth_core.container import Core
 from powerauth_core.kernel import hashing
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import running_core
+from powerauth_core.schema import metadata
 from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.serving import lifespan_of
-from servicekit.testing import fresh_database
+from servicekit.testing import LastingDatabases, fresh_database
 
 # Test folders are no packages: what several of them share is imported from here.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
@@ -47,7 +48,6 @@ from core_test_api import (
     create_test_application,
 )
 from core_test_audit import audit  # noqa: F401 fixture of several folders
-from core_test_databases import LastingDatabases
 from core_test_phones import (  # noqa: F401 fixtures of every folder
     activate,
     audited,
@@ -128,7 +128,7 @@ async def databases(
             folder, template = tmp_path_factory.mktemp("lasting"), await template_of(dialect)
             return await stack.enter_async_context(fresh_database(dialect, folder, template))
 
-        lasting = LastingDatabases(copy)
+        lasting = LastingDatabases(metadata, copy)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(runtime, "Database", lasting.open)
             yield lasting
