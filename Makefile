@@ -5,6 +5,9 @@ PROTOCOL ?= 3.3
 PORT ?= 8080
 PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 
+# What is started many times is not to be compiled each time, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo run test suite fuzz check style types walk lines lock clean
 
 demo: runtime
