@@ -150,10 +150,10 @@ def _differences(before: sqlite3.Connection, now: sqlite3.Connection) -> Iterato
         statement = f'SELECT rowid, * FROM "{table}"'
         cursor = now.execute(statement)
         columns = [column[0] for column in cursor.description]
-        rows = {row[0]: row for row in cursor}
-        earlier = {row[0]: row for row in before.execute(statement)}
-        if rows == earlier:
+        found, held = cursor.fetchall(), before.execute(statement).fetchall()
+        if found == held:
             continue
+        rows, earlier = ({row[0]: row for row in content} for content in (found, held))
         if earlier.keys() - rows.keys():
             yield table, "rows removed"
         if rows.keys() - earlier.keys():
