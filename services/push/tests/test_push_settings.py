@@ -43,6 +43,18 @@ def test_production_starts_with_all_that_it_needs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "starts"),
+    [
+        ({"provider_send_timeout": 60}, False),
+        ({"fcm_connect_timeout": 7}, False),
+        ({"apns_connect_timeout": 6}, True),
+    ],
+)
+def test_nobody_takes_over_what_is_still_being_sent(changed: dict[str, Any], *, starts: bool) -> None:
+    assert refused(**changed) == ([] if starts else ["PUSH_DELIVERY_LEASE_SECONDS"])
+
+
+@pytest.mark.parametrize(
     "changed",
     [
         {"master_encryption_key": ""},
@@ -55,6 +67,7 @@ def test_production_starts_with_all_that_it_needs() -> None:
         {"database_url": "sqlite:///push.sqlite3"},
         {"apns_production_url": "http://127.0.0.1"},
         {"fcm_token_url": "http://127.0.0.1"},
+        {"delivery_lease_seconds": 115},
     ],
     ids="-".join,
 )

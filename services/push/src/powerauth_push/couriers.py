@@ -11,10 +11,8 @@ from powerauth_push.providers.gate import Gate
 from powerauth_push.providers.network import Proxy, Route
 from powerauth_push.providers.payloads.hms import HmsStyle
 from powerauth_push.providers.provider import Provider
-from powerauth_push.providers.rules import RetryPolicy
+from powerauth_push.providers.rules import DELIVERING
 from powerauth_push.settings import PushSettings
-
-_POLICY = RetryPolicy()
 
 
 class Couriers:
@@ -25,7 +23,7 @@ class Couriers:
 
     def make(self, application: str, provider: str, credentials: Credentials) -> Sender:
         """See `SenderFactory`."""
-        return Courier(self._client(credentials), application, _POLICY, Gate())
+        return Courier(self._client(credentials), application, DELIVERING, Gate())
 
     async def close(self) -> None:
         """See `SenderFactory`."""

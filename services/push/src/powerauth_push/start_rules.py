@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from powerauth_push.providers.rules import DELIVERING
 from servicekit.start_rules import SECRET_LENGTH, Rule, Weight, is_unprotected, is_weak_key
 
 _CREDENTIALS = "the answer of `powerauth integration create push --door rest`"
@@ -23,6 +24,12 @@ _PROVIDERS = (
 def _is_no_https(setting: str, settings: Any) -> bool:
     url = getattr(settings, setting)
     return bool(url) and not url.startswith("https://")
+
+
+def _longest_delivery(settings: Any) -> float:
+    """Seconds for which one process may hold a message."""
+    connects = (settings.apns_connect_timeout, settings.fcm_connect_timeout, settings.hms_connect_timeout)
+    return DELIVERING.longest_delivery(settings.provider_send_timeout + max(connects))
 
 
 PROVIDER_RULES: tuple[Rule, ...] = (
@@ -45,6 +52,13 @@ PROVIDER_RULES: tuple[Rule, ...] = (
 )
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        "delivery_lease_seconds",
+        lambda settings: settings.delivery_lease_seconds <= _longest_delivery(settings),
+        "another process would send what this one is still sending: it must be longer than all attempts of a"
+        " message with their pauses, each as long as connecting and PUSH_PROVIDER_SEND_TIMEOUT allow",
+        "120",
+    ),
     Rule(
         "core_url",
         lambda settings: "core_url" not in settings.model_fields_set,

@@ -27,6 +27,10 @@ class RetryPolicy:
     multiplier: float = 2.0
     patience_seconds: float = 5.0
 
+    def longest_delivery(self, attempt_seconds: float) -> float:
+        """Seconds after which a delivery has ended, whatever happens."""
+        return self.attempts * attempt_seconds + (self.attempts - 1) * self.patience_seconds
+
     def pause(self, attempt: int, outcome: Outcome, jitter: Callable[[], float] = random) -> float:
         """Seconds before the next attempt: more each time, and never less than was asked for.
 
@@ -38,3 +42,7 @@ class RetryPolicy:
         if outcome.held and asked is not None:
             return asked * (1 + jitter() / 10)
         return own * (0.5 + jitter() / 2) if asked is None else max(asked, own / 2) * (1 + jitter() / 10)
+
+
+DELIVERING = RetryPolicy()
+"""Of couriers, while somebody holds the message."""
