@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -309,6 +309,41 @@ async def test_a_running_service_sends_campaigns_by_itself(service: Service, clo
     await push.stream.stop()
     await push.dispatcher.stop()
     assert sorted(service.providers.tokens()) == [f"token-{one:02}" for one in range(5)]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+@pytest.mark.parametrize("action", ["pause", "cancel", "delete"])
+async def test_moments_of_what_is_held_or_dropped_slow_no_other_campaign(
+    service: Service, cloud: Client, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    push = service.push
+    settings = push.settings.model_copy(update={"campaign_rate_apns": 1.0})
+    stream = CampaignStream(settings, push.database, push.dispatcher)
+    first = await campaign(service, cloud, 5)
+    created = await cloud.ok("POST", CREATE, {"appId": "app-1", "message": {"title": "Next"}})
+    second: int = created["id"]
+    await cloud.ok("PUT", f"/push/campaign/{second}/user/add", [f"user-{one}" for one in range(2)])
+    for each in (first, second):
+        await act(cloud, each, "live")
+    assert await stream.advance(first)
+    assert await seconds_of(service, first, now) == [0, 1, 2, 3, 4]
+    await act(cloud, first, action)
+    assert await stream.advance(second)
+    assert await seconds_of(service, second, now) == [1, 2], "the first moment may have been used"
+    if action == "pause":
+        await act(cloud, first, "resume")
+        other = CampaignStream(settings, push.database, push.dispatcher)
+        assert await other.advance(first), "another process goes on behind what waits"
+        assert await seconds_of(service, first, now) == [3, 4, 5, 6, 7]
+
+
+async def seconds_of(service: Service, number: int, now: datetime) -> list[float]:
+    """In how many seconds the messages of a campaign are due."""
+    moments = select(Delivery.timestamp_due).where(Delivery.campaign_id == number).order_by(Delivery.id)
+    async with service.push.database.read() as session:
+        return [(moment - now).total_seconds() for moment in await session.scalars(moments)]
 
 
 def test_each_provider_has_its_rate() -> None:

@@ -199,6 +199,22 @@ async def held(session: AsyncSession, number: int) -> Sequence[tuple[int, str]]:
     return [(row, provider) for row, provider in (await session.execute(statement)).all()]
 
 
+async def last_moments(session: AsyncSession, providers: Sequence[str]) -> dict[str, datetime]:
+    """The last moment that was given to a message which still waits for its first attempt, by provider."""
+    if not providers:
+        return {}
+    waits = (
+        Delivery.campaign_id.is_not(None),
+        Delivery.lease_owner.is_(None),
+        Delivery.attempts == 0,
+        Delivery.timestamp_due < FAR_FUTURE,
+    )
+    last = select(func.max(Delivery.timestamp_due))
+    probes = [last.where(Delivery.provider == one, *waits).scalar_subquery() for one in providers]
+    found = (await session.execute(select(*probes))).one()
+    return {provider: moment for provider, moment in zip(providers, found, strict=True) if moment is not None}
+
+
 async def set_due(session: AsyncSession, due: Mapping[int, datetime]) -> None:
     """Give rows of the queue their moments."""
     if due:

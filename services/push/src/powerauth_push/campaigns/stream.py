@@ -8,8 +8,10 @@ at a time does it for all campaigns, so that the rate of each provider holds for
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -107,19 +109,29 @@ class CampaignStream:
 
     async def _give_moments(self, session: AsyncSession, number: int) -> bool:
         """Let what waits since a pause go on."""
-        held, now = await repository.held(session, number), clock.now()
-        await repository.set_due(session, {row: self._pacer.due(provider, now) for row, provider in held})
+        held = await repository.held(session, number)
+        if not held:
+            return False
+        moments = await self._moments(session, [provider for _, provider in held])
+        await repository.set_due(session, {row: due for (row, _), due in zip(held, moments, strict=True)})
         after_commit(session, lambda: self._dispatcher.wake(*{provider for _, provider in held}))
-        return bool(held)
+        return True
+
+    async def _moments(self, session: AsyncSession, providers: Sequence[str]) -> list[datetime]:
+        """When a message to each of the providers is due; what held or dropped ones had is given again."""
+        now = clock.now()
+        self._pacer.take_back(await repository.last_moments(session, self._pacer.limited), now)
+        return [self._pacer.due(provider, now) for provider in providers]
 
     async def _queue_page(self, session: AsyncSession, campaign: Campaign, limit: int) -> bool:
         devices = await repository.next_devices(session, campaign, limit)
         if not devices:
             return False
-        message, now = message_of(campaign), clock.now()
+        message = message_of(campaign)
         items = [replace(outgoing(message, row), campaign=campaign.id) for row in devices if row.is_active]
         await repository.pass_over(session, campaign.id, [row.id for row in devices if not row.is_active])
-        await queue.add(session, [queued(item, self._pacer.due(item.provider, now)) for item in items])
+        moments = await self._moments(session, [item.provider for item in items])
+        await queue.add(session, [queued(item, due) for item, due in zip(items, moments, strict=True)])
         campaign.last_registration_id = devices[-1].id
         campaign.queued_count += len(items)
         after_commit(session, lambda: self._dispatcher.wake(*{item.provider for item in items}))
