@@ -20,6 +20,7 @@ from powerauth_push.migrations import BASELINE, SCRIPT_LOCATION
 from servicekit import migrations
 from servicekit.calls.client import AsgiTransport
 from servicekit.database import Database
+from servicekit.errors import DataRefused
 from servicekit.serving import lifespan_of
 from servicekit.start_rules import StartRefused
 from servicekit.testing import fresh_database
@@ -98,10 +99,16 @@ async def test_what_is_missing_or_double_is_told_and_nothing_changed(original: s
         "ALTER TABLE push_inbox DROP COLUMN is_read",
         "DROP TABLE push_campaign",
         "DROP SEQUENCE push_message_seq",
+        "ALTER TABLE push_inbox_app DROP CONSTRAINT push_inbox_app_pkey",
     )
     told = await adoption.adopt(original)
     assert not told.ok
-    for problem in ("push_inbox.is_read", "push_campaign is missing", "push_message_seq is missing"):
+    for problem in (
+        "push_inbox.is_read",
+        "push_campaign is missing",
+        "push_message_seq is missing",
+        "the primary key of push_inbox_app is not (app_credentials_id, inbox_id)",
+    ):
         assert problem in told.text
     assert await migrations.current(original) is None
 
@@ -115,6 +122,49 @@ async def test_duplicates_are_told(original: str) -> None:
     )
     told = await adoption.adopt(original, check_only=True)
     assert "1 values of push_device_registration.activation_id stand in several rows" in told.text
+    told = await adoption.adopt(original)
+    assert told.text.endswith("Nothing was changed.")
+    assert await migrations.current(original) is None
+
+
+async def test_unique_indexes_that_are_missing_are_told_and_made(original: str) -> None:
+    await run(
+        original,
+        "DROP INDEX push_app_cred_app",
+        "CREATE INDEX push_app_cred_app ON push_app_credentials (app_id)",
+        "DROP INDEX push_device_activation",
+        "CREATE UNIQUE INDEX push_device_activation ON push_device_registration (activation_id)"
+        " WHERE is_active",
+    )
+    told = (await adoption.adopt(original, check_only=True)).text
+    for index in (
+        "push_app_cred_app on push_app_credentials (app_id)",
+        "push_device_activation on push_device_registration (activation_id)",
+    ):
+        assert f"notice: unique index {index} is missing, the adoption makes it" in told
+    assert told.endswith("The database can be adopted.")
+    assert (await adoption.adopt(original)).ok
+    for double in (
+        "UPDATE push_device_registration SET activation_id = 'b'",
+        "INSERT INTO push_app_credentials (app_id) VALUES ('app-1')",
+    ):
+        with pytest.raises(DataRefused):
+            await run(original, double)
+
+
+async def test_rows_that_come_between_look_and_adoption_are_told(
+    original: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run(
+        original,
+        "DROP INDEX push_device_activation",
+        "DROP INDEX push_device_activation_token",
+        "UPDATE push_device_registration SET activation_id = 'a'",
+    )
+    monkeypatch.setattr(adoption, "_problems", lambda *_: [])
+    told = await adoption.adopt(original)
+    assert (told.ok, "is the original stopped?" in told.text) == (False, True)
+    assert await migrations.current(original) is None
 
 
 async def test_a_service_does_not_start_on_it_before(original: str) -> None:

@@ -6,11 +6,13 @@ schema, and the migrations after it add to it. Its rows stay as they are; `encry
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from powerauth_push.migrations import BASELINE, SCRIPT_LOCATION
 from servicekit import migrations
@@ -33,7 +35,22 @@ _UNIQUE = (
     ("push_device_registration", "activation_id"),
     ("push_inbox", "inbox_id"),
 )
-Columns = Mapping[str, frozenset[str]]
+_INDEXES = {
+    "push_app_cred_app": ("push_app_credentials", "app_id"),
+    "push_device_activation": ("push_device_registration", "activation_id"),
+}
+"""Unique ones that the original has; the others, a migration makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a table must be like."""
+
+    columns: frozenset[str]
+    primary_key: tuple[str, ...]
+
+
+Tables = Mapping[str, Table]
 
 
 async def migrate(url: str) -> Outcome:
@@ -59,12 +76,19 @@ async def adopt(url: str, *, check_only: bool = False) -> Outcome:
     async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
         if await migrator.current() is None:
             problems = await migrator.connection.run_sync(_problems, expected)
+            missing = [] if problems else await migrator.connection.run_sync(_missing_indexes)
             await migrator.end()
             if problems:
-                lines = [*(f"problem: {problem}" for problem in problems), "Nothing was changed."]
-                return Outcome(False, "\n".join(lines))
+                return _refusal(problems)
             if check_only:
-                return Outcome(True, "The database can be adopted.")
+                notices = [f"notice: {_told(name)} is missing, the adoption makes it" for name in missing]
+                return Outcome(True, "\n".join([*notices, "The database can be adopted."]))
+            try:
+                await migrator.connection.run_sync(_make_indexes, missing)
+                await migrator.connection.commit()
+            except IntegrityError:
+                await migrator.end()
+                return _refusal(["rows of one value came meanwhile: is the original stopped?"])
             await migrator.stamp(BASELINE)
         elif check_only:
             return Outcome(True, "The database has been adopted already.")
@@ -72,36 +96,78 @@ async def adopt(url: str, *, check_only: bool = False) -> Outcome:
         return Outcome(True, f"The database is adopted, revision {await migrator.current()}.")
 
 
-async def _baseline() -> Columns:
-    """Tables and columns of the original."""
+def _refusal(problems: Sequence[str]) -> Outcome:
+    lines = [*(f"problem: {problem}" for problem in problems), "Nothing was changed."]
+    return Outcome(False, "\n".join(lines))
+
+
+def _told(index: str) -> str:
+    return "unique index {} on {} ({})".format(index, *_INDEXES[index])
+
+
+async def _baseline() -> Tables:
+    """The tables of the original."""
     with TemporaryDirectory() as folder:
         url = f"sqlite+aiosqlite:///{Path(folder) / 'baseline.sqlite3'}"
         await migrations.upgrade(url, SCRIPT_LOCATION, BASELINE)
         database = Database(url)
         try:
             async with database.engine.connect() as connection:
-                found = await connection.run_sync(_columns)
+                found = await connection.run_sync(_tables)
         finally:
             await database.dispose()
-    return {table: columns for table, columns in found.items() if table.startswith("push_")}
+    return {name: table for name, table in found.items() if name.startswith("push_")}
 
 
-def _columns(connection: Connection) -> Columns:
+def _tables(connection: Connection) -> Tables:
     found = inspect(connection)
     return {
-        table: frozenset(column["name"] for column in found.get_columns(table))
-        for table in found.get_table_names()
+        name: Table(
+            frozenset(column["name"] for column in found.get_columns(name)),
+            tuple(sorted(found.get_pk_constraint(name)["constrained_columns"])),
+        )
+        for name in found.get_table_names()
     }
 
 
-def _problems(connection: Connection, expected: Columns) -> list[str]:
+def _missing_indexes(connection: Connection) -> list[str]:
+    """Unique indexes of the original that are not there, under whatever name."""
+    found = inspect(connection)
+    return [
+        name
+        for name, (table, column) in _INDEXES.items()
+        if not any(
+            index["unique"]
+            and index["column_names"] == [column]
+            and not index.get("dialect_options", {}).get("postgresql_where")
+            for index in found.get_indexes(table)
+        )
+    ]
+
+
+def _make_indexes(connection: Connection, names: Sequence[str]) -> None:
+    """One of that name that is not unique is replaced."""
+    found = inspect(connection)
+    for name in names:
+        table, column = _INDEXES[name]
+        if any(index["name"] == name for index in found.get_indexes(table)):
+            connection.execute(text(f"DROP INDEX {name}"))
+        connection.execute(text(f"CREATE UNIQUE INDEX {name} ON {table} ({column})"))
+
+
+def _problems(connection: Connection, expected: Tables) -> list[str]:
     """What forbids the adoption, in one go."""
-    actual = _columns(connection)
+    actual = _tables(connection)
     problems = [f"table {table} is missing" for table in expected if table not in actual]
     problems += [
-        f"column {table}.{column} is missing"
-        for table, columns in expected.items()
-        for column in sorted(columns - actual.get(table, columns))
+        f"column {name}.{column} is missing"
+        for name, table in expected.items()
+        for column in sorted(table.columns - actual.get(name, table).columns)
+    ]
+    problems += [
+        f"the primary key of {name} is not ({', '.join(table.primary_key)})"
+        for name, table in expected.items()
+        if actual.get(name, table).primary_key != table.primary_key
     ]
     sequences = set(inspect(connection).get_sequence_names())
     problems += [f"sequence {name} is missing" for name in _SEQUENCES if name not in sequences]
