@@ -27,13 +27,14 @@ from powerauth_cli.fakes.stack import (
     TEAM,
     FakeProviders,
 )
-from powerauth_cli.fakes.wire import Fault, Reply
+from powerauth_cli.fakes.wire import Fault, Received, Reply
 from powerauth_push.providers.credentials import ApnsCredentials, apns_key, fcm_account, hms_client
 from powerauth_push.providers.delivery import Courier
 from powerauth_push.providers.gate import Gate, GatePolicy
 from powerauth_push.providers.messages import Content, Device, Environment, Message, Priority
 from powerauth_push.providers.network import ClientCertificate, Proxy
 from powerauth_push.providers.outcomes import SENT, Outcome, Verdict
+from powerauth_push.providers.payloads.fcm import question
 from powerauth_push.providers.rules import RetryPolicy
 from servicekit import clock
 
@@ -85,6 +86,18 @@ async def test_every_kind_of_message_is_taken(bank: Bank, fakes: FakeProviders, 
     for kind in kinds:
         assert await verdict(bank, name, message=kind) is Verdict.SENT, kind
     assert [shown.silent for shown in fakes.phones.inbox] == [True, False, False, False, False]
+
+
+async def test_a_question_about_a_token_rings_nobody(bank: Bank, fakes: FakeProviders) -> None:
+    assert await verdict(bank, "fcm") is Verdict.SENT
+    (access,) = fakes.google.issued
+    headers = [
+        (":method", "POST"),
+        (":path", f"/v1/projects/{PROJECT}/messages:send"),
+        ("authorization", f"Bearer {access}"),
+    ]
+    assert fakes.google.send(Received(headers, question(TOKEN))).status == 200
+    assert len(fakes.phones.inbox) == 1
 
 
 @pytest.mark.parametrize(

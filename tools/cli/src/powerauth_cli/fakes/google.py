@@ -130,12 +130,13 @@ class Google:
         if path[1] not in self.projects:
             return Reply.json(403, {"error": {"code": 403, "status": "PERMISSION_DENIED"}})
         try:
-            message = json.loads(received.body)["message"]
+            body = json.loads(received.body)
+            message, only_asks = body["message"], body.get("validate_only", False) is True
         except (ValueError, KeyError, TypeError):
             return _invalid("message")
-        return self._take(path[1], message)
+        return self._take(path[1], message, only_asks=only_asks)
 
-    def _take(self, project: str, message: dict[str, Any]) -> Reply:
+    def _take(self, project: str, message: dict[str, Any], *, only_asks: bool) -> Reply:
         for name, value in message.items():
             if name not in _MESSAGE or not _MESSAGE[name](value):
                 return _invalid(f"message.{name}")
@@ -149,7 +150,8 @@ class Google:
         if len(json.dumps(message.get("data", {}))) > MAX_PAYLOAD_BYTES:
             return _invalid("message")
         name = f"projects/{project}/messages/0:{secrets.token_hex(8)}"
-        self.phones.show(_shown(token, message, name))
+        if not only_asks:
+            self.phones.show(_shown(token, message, name))
         return Reply.json(200, {"name": name})
 
     def _is_account(self, assertion: str) -> bool:
