@@ -129,6 +129,8 @@ FLAGS: dict[str, tuple[list[str] | None, set[str | None]]] = {
     "act-3": (["A"], {None, "A"}),
     "act-4": (["A", "B", "C"], {None, "A", "B"}),
     "act-5": (["C"], {None}),
+    "act-6": (["UNEXPECTED_OPERATION"], {None, "A", "B"}),
+    "act-7": (["A", "UNEXPECTED_OPERATION"], {None, "A"}),
 }
 
 

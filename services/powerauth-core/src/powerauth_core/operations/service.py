@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.enums import OperationStatus, SignatureType, UserActionResult
+from powerauth_contracts.enums import UNEXPECTED_OPERATION, OperationStatus, SignatureType, UserActionResult
 from powerauth_core.kernel.changes import Listeners
 from powerauth_core.kernel.errors import (
     InvalidApplication,
@@ -241,12 +241,12 @@ async def expire_operations(database: Database, listeners: Listeners, limit: int
 async def _filter(
     ports: ReadingPorts, activation_id: str | None, scope: Sequence[str] | None
 ) -> ActivationFilter | None:
-    """An activation without flags, or an unknown one, sees operations with any flag (§19.6)."""
+    """An activation without flags of the bank's, or an unknown one, sees operations with any flag (§19.6)."""
     if activation_id is None:
         return None
     activation = await activation_in_scope(ports, activation_id, scope)
     flags = () if activation is None else tuple(activation.flags or ())
-    return ActivationFilter(activation_id, flags or None)
+    return ActivationFilter(activation_id, flags if {*flags} - {UNEXPECTED_OPERATION} else None)
 
 
 async def _lock_pending(
