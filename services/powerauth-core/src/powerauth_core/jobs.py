@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from powerauth_core.activations import expiry
 from powerauth_core.audit import partitions, retention
+from powerauth_core.operations import limits
 from powerauth_core.operations import service as operations
 from powerauth_core.replay import service as replay
 from powerauth_core.temporary_keys import service as temporary_keys
@@ -61,10 +62,15 @@ def _expire_operations(core: Core) -> Awaitable[object]:
     )
 
 
+async def _expire_unique_values(core: Core) -> None:
+    await replay.delete_expired(core.database)
+    await limits.drop_idle(core.database)
+
+
 _WORK: dict[str, Callable[[Core], Awaitable[object]]] = {
     "expireActivationsTask": expiry.expire_overdue,
     "expireOperationsTask": _expire_operations,
-    "expireUniqueValuesTask": lambda core: replay.delete_expired(core.database),
+    "expireUniqueValuesTask": _expire_unique_values,
     "expireTemporaryKeys": lambda core: temporary_keys.delete_expired(core.database),
     "dispatchPendingCallbackUrlEvents": lambda core: core.callbacks.dispatch_pending(),
     "rerunStaleCallbackUrlEvents": lambda core: core.callbacks.rerun_stale(),

@@ -13,9 +13,11 @@ import pytest
 from core_test_rows import found, statements_of_the_driver
 from sqlalchemy import select, text
 
+from powerauth_core import jobs
 from powerauth_core.applications.models import Application
 from powerauth_core.container import Core
 from powerauth_core.operations.creator import Creation, OperationCreator, new_id
+from powerauth_core.operations.limits import IDLE
 from powerauth_core.operations.models import Operation, OperationUser
 from powerauth_core.operations.stored import OPERATION_COLUMNS, OperationRow, StoredOperation
 from powerauth_core.templates.rules import UserLimits
@@ -149,6 +151,20 @@ async def test_nobody_waits_for_the_user_of_somebody_else(bank: Bank) -> None:
         assert await stored([creator], others) == {"StoredOperation": 4}
         assert (waiting.done(), len(statements)) == (False, 5)
     assert (await waiting).row.id == held.operation.row.id
+
+
+@pytest.mark.dialects("sqlite", "postgresql")
+async def test_rows_of_users_who_are_not_asked_any_more_are_dropped(bank: Bank) -> None:
+    users = select(OperationUser.user_id).order_by(OperationUser.user_id)
+    await limit(bank, pending=1)
+    made = [await bank.create(templateName="limited", userId=user) for user in ("idle", "new")]
+    await bank.change(made[0], timestamp_created=clock.now() - IDLE)
+    assert await jobs.run_job(bank.core, "expireUniqueValuesTask")
+    assert await found(bank.core, users) == ["new"]
+    assert [await ask(bank, userId=user) for user in ("idle", "new")] == [429, 429]
+    await bank.api.ok("operation/cancel", operationId=made[0]["id"])
+    assert [await ask(bank, userId="idle") for _ in range(2)] == [200, 429]
+    assert await found(bank.core, users) == ["idle", "new"]
 
 
 async def test_unlimited_operations_touch_no_row_of_their_user(bank: Bank) -> None:

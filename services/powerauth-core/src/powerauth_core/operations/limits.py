@@ -6,13 +6,14 @@ two that counted the same operations only one can.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, exists, func, literal, select
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,10 +23,15 @@ from powerauth_core.operations.models import Operation, OperationApplication, Op
 from powerauth_core.operations.statements import admitting
 from powerauth_core.operations.stored import OperationRow
 from powerauth_core.templates.rules import UserLimits
+from servicekit import clock
 from servicekit.additions import Additions, json_rows
-from servicekit.database import Dialect
+from servicekit.database import Database, Dialect
 
 MINUTE = timedelta(minutes=1)
+IDLE = timedelta(minutes=10)
+"""How long ago a user's last operation was made when the row is dropped: nobody counts any more who has not
+seen that operation.
+"""
 
 
 @dataclass(slots=True)
@@ -77,7 +83,7 @@ async def admits(session: AsyncSession, dialect: Dialect, new: Limited) -> bool:
     one for its user.
     """
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    taken = insert(OperationUser).values(user_id=new.operation.user_id, version=1)
+    taken = insert(OperationUser).values(user_id=new.operation.user_id, version=secrets.randbits(60))
     version = {"version": OperationUser.version + 1}
     await session.execute(taken.on_conflict_do_update(index_elements=["user_id"], set_=version))
     now = new.operation.timestamp_created
@@ -86,6 +92,22 @@ async def admits(session: AsyncSession, dialect: Dialect, new: Limited) -> bool:
     return await _below(session, new, new.limits.pending, *pending) and await _below(
         session, new, new.limits.per_minute, *lately
     )
+
+
+async def drop_idle(database: Database) -> int:
+    """Drop the rows of users of whom no operation was made lately; part of a job of §30.
+
+    :return: number of dropped rows
+    """
+    lately = exists().where(
+        Operation.user_id == OperationUser.user_id, Operation.timestamp_created > clock.now() - IDLE
+    )
+    # By its version too: of a row that moves on meanwhile it was not seen what made it move.
+    found = tuple_(OperationUser.user_id, OperationUser.version)
+    idle = select(OperationUser.user_id, OperationUser.version).where(~lately)
+    async with database.transaction() as session:
+        result = await session.execute(delete(OperationUser).where(found.in_(idle)))
+    return cast(CursorResult[Any], result).rowcount
 
 
 async def _below(

@@ -74,7 +74,7 @@ class OperationApplication(Base):
 
 
 class OperationUser(Base):
-    """Users whose operations are limited; ``version`` counts the operations that were made under a limit."""
+    """Users whose operations are limited; ``version`` moves on with each that was made under a limit."""
 
     __tablename__ = "operation_user"
 

@@ -69,7 +69,8 @@ def _below(most: str, condition: str) -> str:
 def admitting(parts: str, returned: str) -> str:
     """The statement that writes operations which limits are for (PostgreSQL): the ids of those over their
     limits, and what `parts` return. It fails as a division by zero, and is undone, if somebody else made an
-    operation for one of the users meanwhile.
+    operation for one of the users meanwhile. A new row begins anywhere: one that was dropped and came again
+    is another one.
 
     $1: the operations, of different users; $2: how long to wait for the row of a user, in ms.
     """
@@ -80,7 +81,8 @@ judged AS MATERIALIZED (SELECT l.id, l.user_id, u.version,
     {_below("l.most_lately", "o.timestamp_created > l.since")} AS admitted
     FROM limited l LEFT JOIN operation_user u ON u.user_id = l.user_id),
 taken AS (INSERT INTO operation_user AS u (user_id, version)
-    SELECT user_id, coalesce(version, 0) + 1 FROM judged, patience WHERE admitted ORDER BY user_id
+    SELECT user_id, coalesce(version, (random() * 1e18)::bigint) + 1 FROM judged, patience
+    WHERE admitted ORDER BY user_id
     ON CONFLICT (user_id) DO UPDATE SET version = excluded.version WHERE u.version = excluded.version - 1
     RETURNING u.user_id),
 {parts}
