@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +13,9 @@ import pytest
 from cloud_client import Client, Service, Start, with_push
 from cloud_fake_core import FakeCore
 from cloud_fake_push import FakePush
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from cloud_private_api.pushes import statements
+from cloud_private_api.pushes import rules, statements
 from cloud_private_api.pushes.models import PushOutbox
 from servicekit import clock
 from servicekit.database import Database
@@ -23,6 +23,8 @@ from servicekit.testing import DIALECTS, PATIENCE_SECONDS
 
 PATH = "/v2/operations"
 LOGIN = {"userId": "user-1", "template": "login"}
+FORMER = clock.now() - timedelta(days=2)
+"""A time of which nothing is to be told any more."""
 Later = Callable[[timedelta], None]
 
 
@@ -56,6 +58,38 @@ async def due(service: Service) -> datetime | None:
     """When what waits is tried again."""
     async with service.cloud.database.read() as session:
         return (await session.scalars(select(PushOutbox.timestamp_due))).one_or_none()
+
+
+async def is_empty(service: Service) -> bool:
+    """Whether nothing waits."""
+    return await waiting(service) == []
+
+
+async def failed(service: Service) -> int | None:
+    """How often what waits was tried in vain."""
+    async with service.cloud.database.read() as session:
+        return await session.scalar(select(func.max(PushOutbox.attempts)))
+
+
+async def add_ended(service: Service, count: int) -> None:
+    """What was announced and not sent in time."""
+    texts = ("user-1", ["app-a"], "subject", "summary", FORMER)
+    ended = [rules.of_inbox_message(f"ended-{number}", *texts) for number in range(count)]
+    await statements.add(service.cloud.database, [(item, FORMER) for item in ended])
+
+
+def unreadable(row_id: str) -> PushOutbox:
+    """A row that is due and says nothing."""
+    times = dict.fromkeys(("timestamp_created", "timestamp_due"), FORMER)
+    later = clock.now() + timedelta(hours=1)
+    return PushOutbox(id=row_id, content="{}", attempts=0, timestamp_expires=later, **times)
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Wait for what a running service does."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await condition():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
 
 
 async def of_app_a(service: Service) -> Client:
@@ -303,9 +337,8 @@ async def test_a_running_service_sends_at_once(start: Start, push: FakePush) -> 
     caller = await of_app_a(service)
     await caller.ok("POST", PATH, LOGIN)
     await caller.ok("POST", "/operations", {"userId": "user-1", "template": "login"})
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(push.sent) < 2 or await waiting(service):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
+    await until(lambda: is_empty(service))
+    assert len(push.sent) == 2
 
 
 async def test_a_running_service_catches_up_after_an_outage(start: Start, push: FakePush) -> None:
@@ -314,8 +347,36 @@ async def test_a_running_service_catches_up_after_an_outage(start: Start, push: 
     push.down = True
     made = {(await caller.ok("POST", PATH, LOGIN))["operationId"] for _ in range(5)}
     push.down = False
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await waiting(service):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.05)
+    await until(lambda: is_empty(service))
     assert {message["body"]["extras"]["operationId"] for _, message in push.sent} == made
     assert len(push.sent) == 5
+
+
+async def test_what_has_ended_holds_up_nothing_new_after_an_outage(start: Start, push: FakePush) -> None:
+    """Nor does what nobody can read: neither asks push anything, so neither tells that it is back."""
+    service = await start(**with_push())
+    caller = await of_app_a(service)
+    push.down = True
+    first = await caller.ok("POST", PATH, LOGIN)
+    await until(lambda: failed(service))
+    await add_ended(service, 200)
+    async with service.cloud.database.transaction() as session:
+        session.add_all(unreadable(f"broken-{number}") for number in range(20))
+    push.down = False
+    second = await caller.ok("POST", PATH, LOGIN)
+    await until(lambda: is_empty(service))
+    told = {message["body"]["extras"].get("operationId") for _, message in push.sent}
+    assert told == {first["operationId"], second["operationId"]}
+
+
+async def test_what_ends_in_an_outage_is_forgotten_in_it(start: Start, push: FakePush) -> None:
+    service = await start(**with_push())
+    await add_ended(service, 2_500)
+    push.down = True
+    await (await of_app_a(service)).ok("POST", PATH, LOGIN)
+    await until(lambda: failed(service))
+
+    async def only_one_waits() -> bool:
+        return len(await waiting(service)) == 1
+
+    await until(only_one_waits)

@@ -7,6 +7,8 @@ takes it, from the moment on that the row says.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -37,6 +39,9 @@ _AT_A_TIME = 16
 _UNDER_WAY = 200
 _STORED_TOGETHER = 64
 _SETTLED_TOGETHER = 200
+_TIDY_SECONDS = 10.0
+"""How often what waits is looked through for what has ended, and for what has waited longest."""
+_ENDED_TOGETHER = 1_000
 
 
 @dataclass(slots=True)
@@ -77,6 +82,7 @@ class Outbox:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._away = False
+        self._tidied = -math.inf
         self._outcomes = metrics.counter("push_outbox", "Announcements to users", ["outcome"])
         self._oldest = metrics.gauge(
             "push_outbox_oldest_seconds", "Age of the oldest announcement that waits"
@@ -166,17 +172,18 @@ class Outbox:
         except Exception:
             _log.exception("announcement not sent", id=announcement.id)
             return Outcome.LATER
-        if outcome in (Outcome.EXPIRED, Outcome.OUTDATED):
+        if too_late := outcome in (Outcome.EXPIRED, Outcome.OUTDATED):
             _log.warning("announcement came too late", id=announcement.id, outcome=outcome.value)
-        elif self._away:
-            self._away = False
+        if self._away:
+            self._away = too_late  # of push that says nothing
             self._wake.set()
         return outcome
 
     async def _watch(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            # While push is away one announcement asks whether it still is, not all of them.
+            # While push is away one announcement asks whether it still is, the newest, which is the least
+            # likely to have ended; one that need not ask it makes room for the next at once.
             limit = 1 if self._away else _UNDER_WAY - len(self._under_way)
             found = await self._found(limit)
             for announcement in found:
@@ -187,7 +194,7 @@ class Outbox:
     async def _found(self, limit: int) -> list[Announcement]:
         try:
             found = await self._claimed(limit) if limit > 0 else []
-            await self._observe(waiting=self._away or bool(found))
+            await self._tidy(waiting=self._away or bool(found))
         except Unavailable as error:
             _log.warning("push outbox not read", reason=str(error))
         except Exception:
@@ -198,7 +205,7 @@ class Outbox:
 
     async def _claimed(self, limit: int) -> list[Announcement]:
         async with self._database.transaction() as session:
-            rows = await repository.claim(session, limit, clock.now())
+            rows = await repository.claim(session, limit, clock.now(), newest=self._away)
         return [found for row in rows if (found := self._readable(row)) is not None]
 
     def _readable(self, row: Claimed) -> Announcement | None:
@@ -208,14 +215,23 @@ class Outbox:
         except Exception as error:  # others may have written whatever they like
             _log.error("announcement unreadable", id=row.id, reason=type(error).__name__)
             self._end(row.id, row.attempts, Outcome.REFUSED)
+            self._wake.set()
             return None
 
-    async def _observe(self, *, waiting: bool) -> None:
-        oldest = None
-        if waiting:
-            async with self._database.read() as session:
+    async def _tidy(self, *, waiting: bool) -> None:
+        """Drop what has ended and measure the rest, now and then: both look at every row."""
+        if not waiting:
+            self._oldest.set(0)
+        elif time.monotonic() - self._tidied >= _TIDY_SECONDS:
+            async with self._database.transaction() as session:
+                ended = await repository.remove_ended(session, _ENDED_TOGETHER, clock.now())
                 oldest = await repository.oldest(session)
-        self._oldest.set(0 if oldest is None else (clock.now() - oldest).total_seconds())
+            self._oldest.set(0 if oldest is None else (clock.now() - oldest).total_seconds())
+            if ended:
+                self._outcomes.labels(Outcome.EXPIRED.value).inc(ended)
+                _log.warning("announcements came too late", messages=ended, outcome=Outcome.EXPIRED.value)
+            if ended < _ENDED_TOGETHER:
+                self._tidied = time.monotonic()
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):

@@ -23,12 +23,13 @@ class Claimed(NamedTuple):
     attempts: int
 
 
-async def claim(session: AsyncSession, limit: int, now: datetime) -> list[Claimed]:
-    """Take what is due, the longest waiting first; others leave it alone until the lease is over."""
+async def claim(session: AsyncSession, limit: int, now: datetime, *, newest: bool = False) -> list[Claimed]:
+    """Take what is due, the longest waiting first, or last; others leave it alone until the lease is over."""
+    due_at = PushOutbox.timestamp_due
     due = (
         select(PushOutbox)
-        .where(PushOutbox.timestamp_due <= now)
-        .order_by(PushOutbox.timestamp_due)
+        .where(due_at <= now)
+        .order_by(due_at.desc() if newest else due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -44,6 +45,20 @@ async def claim(session: AsyncSession, limit: int, now: datetime) -> list[Claime
 async def remove(session: AsyncSession, ids: Iterable[str]) -> None:
     """Forget what is done with."""
     await session.execute(delete(PushOutbox).where(PushOutbox.id.in_(ids)))
+
+
+async def remove_ended(session: AsyncSession, limit: int, now: datetime) -> int:
+    """Forget what nobody needs to be told any more, but for what others have in hand; how much it was."""
+    ended = (
+        select(PushOutbox.id)
+        .where(PushOutbox.timestamp_expires <= now)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    removed = await session.execute(
+        delete(PushOutbox).where(PushOutbox.id.in_(ended)).returning(PushOutbox.id)
+    )
+    return len(removed.all())
 
 
 async def postpone(session: AsyncSession, due: Mapping[str, datetime]) -> None:
