@@ -30,9 +30,30 @@ async def test_a_statement_says_whose_the_token_is_and_is_good_once(service: Ser
     headers = service.core.statement("a", ACTION)
     await client.ok("POST", CREATE, DEVICE | {"userId": "somebody", "activationStatus": "ACTIVE"}, headers)
     async with service.push.database.read() as session:
-        assert await session.scalar(select(DeviceRegistration.user_id)) == "user-1"
-    assert "activation/status" not in service.core.asked
+        row = await session.scalar(select(DeviceRegistration))
+    assert row is not None
+    assert (row.user_id, row.is_active) == ("user-1", True)
     assert await client.refused("POST", CREATE, DEVICE, headers) == (403, "HTTP_403")
+
+
+async def test_what_happened_since_a_statement_counts(service: Service, cloud: Client) -> None:
+    async def is_active() -> bool | None:
+        async with service.push.database.read() as session:
+            return await session.scalar(select(DeviceRegistration.is_active))
+
+    client = await enrollment(service, cloud)
+    headers = [service.core.statement("a", ACTION) for _ in range(4)]
+    service.core.activation("a", status="BLOCKED")
+    await client.ok("POST", CREATE, DEVICE, headers[0])
+    assert await is_active() is False
+    service.core.activation("a")
+    await client.ok("POST", CREATE, DEVICE, headers[1])
+    service.core.down = True
+    assert await client.refused("POST", CREATE, DEVICE, headers[2]) == (400, "ERROR_GENERIC")
+    assert await is_active() is True, "an activation keeps what events have told of it"
+    await cloud.ok("POST", "/push/device/delete", {"appId": "app-1", "token": "token"})
+    assert await client.refused("POST", CREATE, DEVICE, headers[3]) == (400, "ERROR_GENERIC")
+    assert await is_active() is False, "nobody has said that it is active"
 
 
 @pytest.mark.parametrize(

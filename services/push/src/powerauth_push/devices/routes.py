@@ -68,8 +68,7 @@ async def _owner(ports: Ports, asked: Asked[contract.CreateDeviceRequest]) -> Ow
     if subject is not None:
         if (subject.activation_id, subject.application_id) != (given.activation_id, given.app_id):
             raise StatementRefused
-        # The core states this of active activations only.
-        return Owner(subject.activation_id, subject.user_id, active=True)
+        return Owner(subject.activation_id, subject.user_id, active=None)
     if Scope.TRUSTED_DEVICE not in asked.caller.scopes:
         return await service.owner_of(ports.core, given.activation_id, given.app_id)
     if given.activation_status is None and given.user_id is None:

@@ -43,11 +43,14 @@ class NewDevice:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose an activation is."""
+    """Whose an activation is.
+
+    :ivar active: None: what the core says when it is registered
+    """
 
     activation_id: str
     user_id: str
-    active: bool
+    active: bool | None
 
 
 def token_digest(token: str) -> str:

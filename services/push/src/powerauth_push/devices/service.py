@@ -41,6 +41,10 @@ async def owner_of(core_client: CoreClient, activation_id: str, app_id: str) -> 
 async def register(ports: Ports, device: NewDevice, owner: Owner) -> None:
     """Register an activation at a token; the one that was there before is replaced.
 
+    Where the owner's state is to be asked for, that comes last: a change before it is in the core's answer,
+    the event of one after it finds the registration. Until then a new one gets nothing personal.
+
+    :raises CoreRefusal: the core does not say, so a new registration stays inactive
     :raises PushError: the activation or the token stands in several registrations
     :raises DataConflict: others registered the same at the same moment, again and again
     """
@@ -49,6 +53,8 @@ async def register(ports: Ports, device: NewDevice, owner: Owner) -> None:
         await _register(session, ports.database.dialect, device, owner)
 
     await _in_turn(ports.database, ports.settings, once)
+    if owner.active is None:
+        await update_status(ports, owner.activation_id, None)
 
 
 async def register_all(ports: Ports, device: NewDevice, owners: Sequence[Owner]) -> None:
@@ -158,7 +164,11 @@ def _write(
             previous=row.activation_id,
         )
     row.app_id = device.app_number
-    row.activation_id, row.user_id, row.is_active = owner.activation_id, owner.user_id, owner.active
+    if owner.active is not None:
+        row.is_active = owner.active
+    elif row.activation_id != owner.activation_id:
+        row.is_active = False
+    row.activation_id, row.user_id = owner.activation_id, owner.user_id
     row.push_token, row.push_token_digest = device.token, device.digest
     row.platform = device.platform.value
     row.environment = None if device.environment is None else device.environment.value
