@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from push_client import Client, Service
-from push_phones import application, phone
+from push_phones import application, phone, sending
 from sqlalchemy import select
 
 from powerauth_push.devices.models import DeviceRegistration
+from powerauth_push.dispatch.models import MessageRecord
 from powerauth_push.events import service as events
 from servicekit import clock
 from servicekit.bus import Event
@@ -85,6 +86,29 @@ async def test_an_event_counts_once_and_a_bound_operation_is_of_one_phone(
     event = operation(activationId="b")
     ((token, extras),) = await told(service, event, event)
     assert (token, extras["activationId"]) == ("token-b", "b")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_what_is_decided_is_not_announced_any_more(service: Service, cloud: Client) -> None:
+    object.__setattr__(service.push.settings, "message_storage_enabled", True)
+    await application(cloud)
+    await phone(service, cloud, "a")
+    for name in ("op-1", "op-2", "op-3"):
+        extras = {"messageType": "mtoken.operationInit", "operationId": name}
+        asked = sending("ASYNCHRONOUS", body={"title": name, "extras": extras})
+        await cloud.ok("POST", "/push/message/send", asked)
+    late = replace(operation(operationId="op-3", userId=None), time=clock.now() - timedelta(hours=1))
+    for event in (operation(status="CANCELED"), operation(operationId="op-2", status="PENDING"), late):
+        await events.on_event(service.push, event)
+    await service.push.dispatcher.run_due()
+    sent = [dict(one.message.content.extras) for one in service.providers.sent]
+    assert {(one["messageType"], one["operationId"]) for one in sent} == {
+        ("mtoken.operationFinished", "op-1"),
+        ("mtoken.operationInit", "op-2"),
+    }
+    async with service.push.database.read() as session:
+        statuses = await session.scalars(select(MessageRecord.status).order_by(MessageRecord.id))
+        assert statuses.all() == [-1, 1, -1, 1]
 
 
 async def test_nothing_is_told_of_what_is_pending_anonymous_old_or_unreadable(

@@ -8,6 +8,7 @@ from sqlalchemy import Index, Integer, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_push.base import LONG, Base, sequence_id
+from powerauth_push.dispatch.rules import OPERATION_ID_LENGTH
 from servicekit.database import UtcTimestamp
 
 
@@ -44,6 +45,7 @@ class Delivery(Base):
     :ivar activation_id: whose registration it was; another one's at the same row does not get it
     :ivar message_id: of its `MessageRecord`
     :ivar campaign_id: sent to a device at most once, even if that means not at all
+    :ivar operation_id: what it announces, with whose end it goes
     :ivar message: JSON, as `dispatch.stored` writes it
     :ivar timestamp_first: when an attempt was first told the outcome of; None: there has been none
     """
@@ -52,6 +54,7 @@ class Delivery(Base):
     __table_args__ = (
         Index("push_delivery_due", "provider", "timestamp_due"),
         Index("push_delivery_campaign", "campaign_id"),
+        Index("push_delivery_operation", "operation_id"),
     )
 
     id: Mapped[int] = sequence_id("push_delivery_seq", LONG)
@@ -62,6 +65,7 @@ class Delivery(Base):
     activation_id: Mapped[str | None] = mapped_column(String(37))
     message_id: Mapped[int | None] = mapped_column(Integer)
     campaign_id: Mapped[int | None] = mapped_column(Integer)
+    operation_id: Mapped[str | None] = mapped_column(String(OPERATION_ID_LENGTH))
     message: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(32))

@@ -167,6 +167,21 @@ async def postpone(session: AsyncSession, owner: str, waiting: Mapping[int, Wait
     )
 
 
+async def withdraw(session: AsyncSession, dialect: Dialect, operation_id: str) -> None:
+    """Take what announces an operation out of the queue, and note that in the log.
+
+    An attempt that is under way ends and is not repeated.
+    """
+    which = select(Delivery.id, Delivery.message_id).where(Delivery.operation_id == operation_id)
+    found = (await session.execute(for_update(which.order_by(Delivery.id), dialect))).all()
+    if found:
+        await session.execute(
+            delete(_DELIVERY).where(_among(session, _DELIVERY.c.id, [row for row, _ in found]))
+        )
+        records = [record for _, record in found if record is not None]
+        await set_status(session, MessageStatus.FAILED, records)
+
+
 async def add_records(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Write into the log; the numbers of the rows, in their order."""
     if not rows:

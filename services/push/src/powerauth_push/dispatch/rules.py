@@ -19,6 +19,9 @@ NOT_CONFIGURED = failed("provider not configured")
 UNREADABLE = failed("unreadable")
 OUTCOME_UNKNOWN = failed("outcome unknown")
 
+OPERATION_ID_LENGTH = 37
+"""The longest that the core has."""
+_ANNOUNCEMENT = "mtoken.operationInit"
 _LAST_TRY = timedelta(seconds=1)
 """Before its end."""
 _LONGEST_HELD = timedelta(days=1)
@@ -78,6 +81,15 @@ class Outgoing:
     def valid_until(self) -> datetime | None:
         """When it is worth nothing any more."""
         return self.message.content.valid_until
+
+    @property
+    def announces(self) -> str | None:
+        """The operation that it asks its user for (§14), if it does."""
+        extras = self.message.content.extras
+        operation = extras.get("operationId")
+        if extras.get("messageType") != _ANNOUNCEMENT or not isinstance(operation, str):
+            return None
+        return operation if len(operation) <= OPERATION_ID_LENGTH else None
 
 
 class Retries(Protocol):

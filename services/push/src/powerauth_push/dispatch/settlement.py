@@ -119,6 +119,7 @@ def queued(item: Outgoing, due: datetime) -> dict[str, Any]:
         "activation_id": item.activation,
         "message_id": item.record,
         "campaign_id": item.campaign,
+        "operation_id": item.announces,
         "message": item.text,
         "attempts": 0,
         "timestamp_first": None,

@@ -36,6 +36,11 @@ class Finished:
     body: MessageBody
 
 
+def ended(data: Mapping[str, Any]) -> str | None:
+    """The operation that an event tells the end of, if it does."""
+    return _text(data, "operationId") if str(data.get("status")) in _RESULTS else None
+
+
 def finished(data: Mapping[str, Any]) -> Finished | None:
     """What is told of an operation's new status; None: nothing."""
     result = _RESULTS.get(str(data.get("status")))

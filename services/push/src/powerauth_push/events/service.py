@@ -11,8 +11,10 @@ from powerauth_push.applications import repository as applications
 from powerauth_push.core_client import CoreClient, CoreFailed
 from powerauth_push.devices import repository as devices
 from powerauth_push.devices.rules import is_active
+from powerauth_push.dispatch.repository import withdraw
 from powerauth_push.events import rules
 from powerauth_push.events.ports import Ports
+from powerauth_push.events.rules import Finished
 from powerauth_push.messages.addressing import address, new_message, outgoing
 from powerauth_push.messages.service import put
 from servicekit import clock
@@ -56,16 +58,25 @@ async def _activation_changed(ports: Ports, event: Event) -> None:
 
 
 async def _operation_changed(ports: Ports, event: Event) -> None:
-    finished = rules.finished(event.data)
-    if finished is None or not _is_recent(ports, event):
+    """What still waits to announce an operation goes with its end, however long ago that was."""
+    operation_id = rules.ended(event.data)
+    if operation_id is None:
         return
-    message = new_message(finished.body, finished.user_id, finished.activation_id, silent=True, personal=True)
+    finished = rules.finished(event.data) if _is_recent(ports, event) else None
     async with ports.database.transaction() as session:
         if not await handle_once(session, event, CONSUMER):
             return
-        known = await applications.numbers(session, finished.applications)
-        for number in known.values():
-            await put(session, ports.dispatcher, await address(session, ports.settings, number, [message]))
+        await withdraw(session, ports.database.dialect, operation_id)
+        if finished is not None:
+            await _tell_of_end(session, ports, finished)
+
+
+async def _tell_of_end(session: AsyncSession, ports: Ports, finished: Finished) -> None:
+    """A silent message to the user's active devices."""
+    message = new_message(finished.body, finished.user_id, finished.activation_id, silent=True, personal=True)
+    known = await applications.numbers(session, finished.applications)
+    for number in known.values():
+        await put(session, ports.dispatcher, await address(session, ports.settings, number, [message]))
 
 
 async def _tell_of_status(session: AsyncSession, ports: Ports, activation_id: str) -> None:
