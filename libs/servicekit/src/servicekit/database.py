@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 Dialect = Literal["postgresql", "sqlite"]
-SelectT = TypeVar("SelectT", bound=Select[Any])
+SelectT = TypeVar("SelectT", bound=Select[*tuple[Any, ...]])
 
 NAMING_CONVENTION: dict[str, str] = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
