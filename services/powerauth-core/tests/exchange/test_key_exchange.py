@@ -21,6 +21,7 @@ from powerauth_core.temporary_keys.models import TemporaryKey
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.scope import Scope
 from powerauth_protocol.v3 import activation_code
+from powerauth_protocol.v3.closed_envelope import ClosedEnvelope, OpenedEnvelope
 from powerauth_protocol.v3.ecies import SharedInfo1
 from powerauth_protocol.v3.keys import compress_public_key, export_public_key, generate_key_pair
 from powerauth_protocol.v3.versions import ProtocolVersion
@@ -223,6 +224,28 @@ async def test_an_envelope_is_accepted_once(
     assert await api.error("activation/create", userId="u", **request) == "ERR0024"
     found = await api.ok("activation/status", activationId=second["activationId"])
     assert found["activationStatus"] == "CREATED"
+
+
+async def test_an_envelope_is_opened_once_whoever_decides(
+    api: Api, init: InitActivation, make_device: MakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And accepted once, also where the answer is a refusal that counts."""
+    code = (await init(commitPhase="ON_KEY_EXCHANGE", activationOtp="918273"))["activationCode"]
+    open_envelope, opened = ClosedEnvelope.open, []
+
+    def noted(envelope: ClosedEnvelope, *of: Any) -> OpenedEnvelope:
+        opened.append(of)
+        return open_envelope(envelope, *of)
+
+    monkeypatch.setattr(ClosedEnvelope, "open", noted)
+    device = make_device()
+    sealed = await device.layer2(api.call, otp="000000")
+    for times, error in enumerate(("ERR0031", "ERR0024"), 1):
+        assert (await _prepare(api, device, sealed, code), len(opened)) == (error, times)
+    sealed = await device.layer2(api.call, otp="918273")
+    request = {"activationCode": code, "applicationKey": device.app.key} | device.env(sealed)
+    answer = await api.ok("activation/prepare", **request)
+    assert (answer["activationStatus"], len(opened)) == ("ACTIVE", 3)
 
 
 async def test_a_tampered_envelope_does_not_use_up_the_real_one(

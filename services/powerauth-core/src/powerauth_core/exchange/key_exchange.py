@@ -62,8 +62,9 @@ async def prepare(
     :raises CoreError: the envelope does not open, as `open_offer`
     """
     envelope = closed.judged()
+    opened = None
     if ports.activation_writer.writes and not commit:
-        exchanged = await optimistic.prepare(
+        decided = await optimistic.prepare(
             ports,
             code,
             closed,
@@ -71,15 +72,16 @@ async def prepare(
             scope=application_ids,
             outer=outer,
         )
-        if exchanged is not None:
-            return exchanged
+        if isinstance(decided, Exchanged):
+            return decided
+        opened = decided
     if outer is not None:
         await outer.spend()
     async with ports.database.transaction() as session:
         application = await ports.application_cache.by_key(session, closed.application_key)
         if application is None or not application.supported:
             raise ActivationExpired()
-        offer = await open_offer(ports, session, application, envelope)
+        offer = await open_offer(ports, session, application, envelope, opened)
         if application_ids is not None and application.application_id not in application_ids:
             raise ActivationNotFound()
         activation_id, parent_id = await _waiting_for(session, application, code)

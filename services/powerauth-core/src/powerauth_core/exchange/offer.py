@@ -9,19 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_contracts.wire import checked_json
 from powerauth_core.activations.stored import AnyActivation
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.service import Opened, Sealed, decrypt_application_envelope, open_envelope
+from powerauth_core.envelopes.service import (
+    Opened,
+    Sealed,
+    decrypt_application_envelope,
+    open_envelope,
+    remember,
+)
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import (
     CryptographyFailed,
     InvalidInputFormat,
     InvalidKeyFormat,
     InvalidRequest,
+    TemporaryKeyMissing,
 )
+from powerauth_core.temporary_keys import repository as temporary_keys
 from powerauth_protocol.common.encoding import b64decode, b64encode
 from powerauth_protocol.common.errors import EncodingError, KeyFormatError
 from powerauth_protocol.generation import Generation, generation_of
 from powerauth_protocol.groups import DeviceOffer, Envelope, EnvelopePurpose
 from powerauth_protocol.v3.activation import ActivationRecovery, DeviceKeyFormatError
+from servicekit import clock
 
 UNKNOWN_PLATFORM = "unknown"
 _PURPOSE = EnvelopePurpose.ACTIVATION_LAYER_2
@@ -53,18 +62,27 @@ async def open_offer(
     session: AsyncSession,
     application: ApplicationFacts,
     envelope: Envelope,
+    opened: Offer | None = None,
 ) -> Offer:
     """Decrypt and check layer 2 before any record is looked up (spec/protocol-v3.md §4.3 steps 3 to 5, 11).
 
+    :param opened: what `open_unremembered_offer` gave; then its envelope is remembered here, if its temporary
+        key is still there
     :raises InvalidInputFormat: not the JSON of a layer 2 request
     :raises InvalidRequest: the device key is missing, a text is too long, or the envelope was accepted before
     :raises InvalidKeyFormat: the device key is none
     :raises CoreError: the envelope does not open
     """
-    opened = await open_envelope(
-        ports, session, envelope=envelope, purpose=_PURPOSE, application=application, activation=None
-    )
-    return _offer(envelope, opened)
+    if opened is None:
+        decrypted = await open_envelope(
+            ports, session, envelope=envelope, purpose=_PURPOSE, application=application, activation=None
+        )
+        return _offer(envelope, decrypted)
+    key_id = envelope.temporary_key_id
+    if key_id is not None and not await temporary_keys.is_usable(session, key_id, clock.now()):
+        raise TemporaryKeyMissing()
+    await remember(ports.settings, session, envelope, None)
+    return opened
 
 
 async def open_unremembered_offer(ports: Ports, application: ApplicationFacts, envelope: Envelope) -> Offer:

@@ -31,10 +31,11 @@ async def prepare(
     generate_recovery_codes: bool,
     scope: Sequence[str] | None,
     outer: Unspent | None,
-) -> Exchanged | None:
+) -> Exchanged | Offer | None:
     """As `key_exchange.prepare`.
 
-    :return: None if a session has to decide: something is to be refused, expired, counted, or issued besides
+    :return: if a session has to decide (something is to be refused, expired, counted, or issued besides) the
+        unremembered offer, or None if there is none that can still be answered
     :raises CoreError: the envelope does not open, as `open_offer`
     """
     application = await ports.application_cache.facts(ports.database, closed.application_key)
@@ -54,7 +55,7 @@ async def prepare(
             generate_recovery_codes,
         )
         if found is None or not _asks_for_nothing(found.row, offer) or not _is_in(scope, application):
-            return None
+            return offer
         return await _store(ports, application, found, offer, envelope, outer)
 
 
