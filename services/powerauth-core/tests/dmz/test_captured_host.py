@@ -235,7 +235,8 @@ async def test_a_key_that_leaks_is_found_and_opens(
     if leak == "private key":
         async with core.database.read() as session:
             row = await session.get_one(Activation, host.phone.activation_id)
-        key = export_private_key(core.activation_keys.keys_of(row).server_private)
+        # In full length: one key in 512 is stored with a byte less.
+        key = export_private_key(core.activation_keys.keys_of(row).server_private).rjust(32, b"\0")
     host.loot.add(b64encode(b"?" * 7 + key if leak == "part of a longer value" else key))
     assert FILLER[16:] in host.reads(passing)
 
