@@ -15,14 +15,17 @@ from cloud_fake_core import FakeCore
 from cloud_fake_push import FakePush
 from sqlalchemy import func, select
 
-from cloud_private_api.pushes import rules, statements
+from cloud_private_api.pushes import outbox, rules, statements
 from cloud_private_api.pushes.models import PushOutbox
+from cloud_private_api.registrations import activations
 from servicekit import clock
 from servicekit.database import Database
 from servicekit.testing import DIALECTS, PATIENCE_SECONDS
 
 PATH = "/v2/operations"
 LOGIN = {"userId": "user-1", "template": "login"}
+NEVER = 3600.0
+"""Seconds that no test waits."""
 FORMER = clock.now() - timedelta(days=2)
 """A time of which nothing is to be told any more."""
 Later = Callable[[timedelta], None]
@@ -63,6 +66,11 @@ async def due(service: Service) -> datetime | None:
 async def is_empty(service: Service) -> bool:
     """Whether nothing waits."""
     return await waiting(service) == []
+
+
+async def sent_by(push: FakePush, count: int) -> bool:
+    """Whether push has taken so many messages."""
+    return len(push.sent) == count
 
 
 async def failed(service: Service) -> int | None:
@@ -147,6 +155,14 @@ async def test_text_is_of_the_language_else_english_else_configured(
         await admin.ok("PUT", path, {"title": text, "summary": "summary"})
     await announced(pushing, language="de")
     assert push.sent[0][1]["body"]["title"] == title
+
+
+async def test_texts_are_cut_to_what_providers_take(pushing: Service, push: FakePush) -> None:
+    admin = await pushing.user("admin", roles=["ROLE_ADMIN"])
+    await admin.ok("PUT", "/admin/localizations/login/en", {"title": "${text}", "summary": "${text}"})
+    await announced(pushing, parameters={"text": "x" * 1_000})
+    body = push.sent[0][1]["body"]
+    assert (body["title"], body["body"]) == ("x" * 254 + "…", "x" * 511 + "…")
 
 
 async def test_a_changed_text_is_used_at_once(pushing: Service, push: FakePush) -> None:
@@ -264,16 +280,16 @@ async def test_a_repeated_sending_is_one_message(pushing: Service, push: FakePus
     push.application("app-b")
     caller = await pushing.user("two", ["app-a", "app-b"])
     await caller.ok("POST", PATH, LOGIN)
-    outbox, remove = pushing.cloud.outbox, pushing.cloud.outbox._remove
+    sending, remove = pushing.cloud.outbox, pushing.cloud.outbox._remove
 
     async def killed(_ids: object) -> None:
         raise RuntimeError("killed before its row was removed")
 
-    outbox._remove = killed  # type: ignore[method-assign, assignment]
-    await outbox.run_due()
-    outbox._remove = remove  # type: ignore[method-assign]
+    sending._remove = killed  # type: ignore[method-assign, assignment]
+    await sending.run_due()
+    sending._remove = remove  # type: ignore[method-assign]
     later(timedelta(minutes=1))
-    assert await outbox.run_due() == 1
+    assert await sending.run_due() == 1
     assert [app_id for app_id, _ in push.sent] == ["app-a", "app-b"]
     assert push.paths().count("/push/message/send") == 4
 
@@ -284,6 +300,40 @@ async def test_what_push_refuses_is_not_tried_again(pushing: Service, push: Fake
     push.applications.clear()
     await pushing.cloud.outbox.run_due()
     assert await waiting(pushing) == []
+
+
+async def test_what_is_too_large_for_push_is_not_tried_again(pushing: Service, push: FakePush) -> None:
+    push.troubles["user-1"] = 413
+    await announced(pushing)
+    assert await waiting(pushing) == []
+
+
+async def test_what_push_does_not_get_done_holds_up_no_other(
+    start: Start, push: FakePush, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "POLL_SECONDS", NEVER)
+    service = await start(**with_push())
+    caller = await of_app_a(service)
+    push.troubles["user-2"] = 500
+    await caller.ok("POST", PATH, LOGIN | {"userId": "user-2"})
+    await until(lambda: failed(service))
+    await caller.ok("POST", PATH, LOGIN)
+    await until(lambda: sent_by(push, 1))
+
+
+async def test_a_slow_core_is_no_outage_of_push(
+    start: Start, push: FakePush, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "POLL_SECONDS", NEVER)
+    monkeypatch.setattr(outbox, "SEND_SECONDS", 0.05)
+    monkeypatch.setattr(activations, "of_user", lambda *_, **__: asyncio.sleep(NEVER))
+    service = await start(**with_push())
+    caller = await of_app_a(service)
+    await caller.ok("POST", PATH, LOGIN | {"flag": "F"})
+    await until(lambda: failed(service))
+    monkeypatch.setattr(outbox, "SEND_SECONDS", PATIENCE_SECONDS)
+    await caller.ok("POST", PATH, LOGIN)
+    await until(lambda: sent_by(push, 1))
 
 
 async def test_a_row_that_cannot_be_read_holds_up_no_other(pushing: Service, push: FakePush) -> None:

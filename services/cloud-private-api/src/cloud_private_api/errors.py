@@ -245,11 +245,17 @@ class InboxMessageNotFound(CloudError):
 
 
 class PushUnreachable(CloudError):
-    """The push service cannot be reached, or is in trouble, or there is none."""
+    """The push service cannot be reached, or is in trouble with what it was asked, or there is none."""
 
     code = "ERROR_UNABLE_TO_CALL_UPSTREAM_SERVICE"
     message = "Unable to call upstream service"
     http_status = 500
+
+
+class PushAway(PushUnreachable):
+    """The push service takes nothing now, whatever it is asked: not there, not ready, or our credentials are
+    refused.
+    """
 
 
 _BEARER = "Bearer "

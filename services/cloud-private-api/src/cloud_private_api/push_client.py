@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from cloud_private_api.errors import PushUnreachable, Violation
+from cloud_private_api.errors import PushAway, PushUnreachable, Violation
 from powerauth_contracts.calls import Content
 from powerauth_contracts.push.calls import IDEMPOTENCY_HEADER, PushCall
 from powerauth_contracts.texts import response_object
@@ -21,6 +21,9 @@ Answer = TypeVar("Answer", bound=Content)
 Asked = Mapping[str, object] | Sequence[str]
 
 _REFUSALS = frozenset({400, 409})
+_TOO_LARGE = 413
+_AWAY = frozenset({401, 403, 502, 503, 504})
+"""Our credentials are refused, or push is not ready, or a proxy before it does not find it."""
 
 _log = get_logger(__name__)
 
@@ -71,7 +74,8 @@ class PushClient:
         :param number: of the campaign in the path
         :param key: what was sent under it before is not sent again
         :raises PushRefused: push refused
-        :raises PushUnreachable: push could not be reached, did not answer in time, or anything else
+        :raises PushAway: push could not be reached, did not answer in time, or would refuse anything
+        :raises PushUnreachable: anything else
         """
         raw = await self._send(call, asked, number, key)
         try:
@@ -111,13 +115,10 @@ class PushClient:
                 raw = await self._http.request(call.methods[0], path, body, headers)
         except RemoteUnavailable as error:
             _log.warning("push not reached", path=call.path, reason=str(error))
-            raise PushUnreachable from None
+            raise PushAway from None
         if raw.status == 200:
             return raw
-        if raw.status in _REFUSALS and (refusal := _refusal(call.path, raw)) is not None:
-            raise refusal
-        _log.error("push answered unexpectedly", path=call.path, status_code=raw.status)
-        raise PushUnreachable
+        raise _failure(call.path, raw)
 
 
 def _content(asked: Asked | None) -> Asked:
@@ -128,6 +129,16 @@ def _content(asked: Asked | None) -> Asked:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _failure(path: str, raw: RawAnswer) -> PushRefused | PushUnreachable:
+    """What an answer means that is no success."""
+    if raw.status in _REFUSALS and (refusal := _refusal(path, raw)) is not None:
+        return refusal
+    _log.error("push answered unexpectedly", path=path, status_code=raw.status)
+    if raw.status == _TOO_LARGE:  # whoever says so, asking again helps nobody
+        return PushRefused(f"HTTP_{_TOO_LARGE}", path)
+    return PushAway() if raw.status in _AWAY else PushUnreachable()
 
 
 def _refusal(path: str, raw: RawAnswer) -> PushRefused | None:

@@ -30,6 +30,7 @@ class FakePush:
     :ivar applications: with the providers that they have credentials of
     :ivar sent: messages that were taken, with their application; under one key only one
     :ivar calls: method, path, request
+    :ivar troubles: the status that messages to a user are answered with
     :ivar down: nobody is reached
     :ivar raw: status and bytes that somebody on the way answers
     """
@@ -41,6 +42,7 @@ class FakePush:
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
     keys: set[tuple[str, str]] = field(default_factory=set)
     refusals: dict[str, PushRefusal] = field(default_factory=dict)
+    troubles: dict[str, int] = field(default_factory=dict)
     down: bool = False
     raw: tuple[int, bytes] | None = None
 
@@ -68,6 +70,8 @@ class FakePush:
         if headers.get("authorization") != "Basic " + b64(f"{PUSH_USER}:{PUSH_SECRET}".encode()):
             return 401, {}
         self.calls.append((method, path, asked))
+        if path == "/push/message/send" and (status := self.troubles.get(asked["message"]["userId"])):
+            return status, {}
         try:
             if path in self.refusals:
                 raise self.refusals[path]

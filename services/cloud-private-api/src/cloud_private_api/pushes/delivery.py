@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import CoreCode
+from cloud_private_api.errors import PushAway
 from cloud_private_api.push_client import PushClient, PushRefused
 from cloud_private_api.pushes import rules
 from cloud_private_api.pushes.rules import Announcement, Outcome
@@ -17,6 +21,8 @@ from servicekit.logs import get_logger
 
 _log = get_logger(__name__)
 
+TAKING_SECONDS = 5.0
+"""How long push may take over a message; it is away if it needs more."""
 _ACTIVE = "ACTIVE"
 _PENDING = "PENDING"
 
@@ -24,7 +30,8 @@ _PENDING = "PENDING"
 async def deliver(core: CoreClient, push: PushClient, announcement: Announcement) -> Outcome:
     """Have push send an announcement, unless it is too late for it.
 
-    :raises PushUnreachable: push did not take it
+    :raises PushAway: push takes nothing now
+    :raises PushUnreachable: push did not take this
     :raises Unavailable: the core cannot be asked
     """
     now = clock.now()
@@ -59,11 +66,20 @@ async def _send(core: CoreClient, push: PushClient, announcement: Announcement, 
         for activation_id, key in await _targets(core, announcement, app_id):
             message = {**announcement.message, "activationId": activation_id}
             asked = {"appId": app_id, "mode": Mode.ASYNCHRONOUS, "message": message}
-            await push.tell(messages.SEND, asked, key=key)
+            await _tell(push, asked, key)
     except PushRefused as refusal:
         _log.error("push takes no message", application=app_id, error_code=refusal.code, id=announcement.id)
         return False
     return True
+
+
+async def _tell(push: PushClient, asked: Mapping[str, object], key: str) -> None:
+    try:
+        async with asyncio.timeout(TAKING_SECONDS):
+            await push.tell(messages.SEND, asked, key=key)
+    except TimeoutError:
+        _log.warning("push not reached", path=messages.SEND.path, reason="no answer in time")
+        raise PushAway from None
 
 
 async def _targets(core: CoreClient, announcement: Announcement, app_id: str) -> list[tuple[str | None, str]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloud_private_api.core_client import CoreClient
-from cloud_private_api.errors import PushUnreachable, UpstreamFailed
+from cloud_private_api.errors import PushAway, PushUnreachable, UpstreamFailed
 from cloud_private_api.push_client import PushClient
 from cloud_private_api.pushes import repository, rules, statements
 from cloud_private_api.pushes.delivery import deliver
@@ -34,7 +34,8 @@ _log = get_logger(__name__)
 
 POLL_SECONDS = 1.0
 """How often is looked for what other processes, or earlier failures, have left."""
-_SEND_SECONDS = 10.0
+SEND_SECONDS = 10.0
+"""How long one announcement may take, the core's part too; the lease is longer."""
 _AT_A_TIME = 16
 _UNDER_WAY = 200
 _STORED_TOGETHER = 64
@@ -161,23 +162,30 @@ class Outbox:
 
     async def _outcome(self, announcement: Announcement) -> Outcome:
         try:
-            async with asyncio.timeout(_SEND_SECONDS):
+            async with asyncio.timeout(SEND_SECONDS):
                 outcome = await deliver(self._core, self._push, announcement)
-        except (PushUnreachable, TimeoutError):
-            self._away = True
+        except PushUnreachable as error:
+            self._heard(away=isinstance(error, PushAway))
             return Outcome.LATER
-        except (Unavailable, UpstreamFailed, CoreRefused) as error:
+        except (Unavailable, TimeoutError, UpstreamFailed, CoreRefused) as error:
             _log.warning("announcement put off", id=announcement.id, reason=type(error).__name__)
             return Outcome.LATER
         except Exception:
             _log.exception("announcement not sent", id=announcement.id)
             return Outcome.LATER
-        if too_late := outcome in (Outcome.EXPIRED, Outcome.OUTDATED):
+        if outcome in (Outcome.EXPIRED, Outcome.OUTDATED):
             _log.warning("announcement came too late", id=announcement.id, outcome=outcome.value)
-        if self._away:
-            self._away = too_late  # of push that says nothing
-            self._wake.set()
+            if self._away:
+                self._wake.set()  # push was not asked, the next one may
+        else:
+            self._heard(away=False)
         return outcome
+
+    def _heard(self, *, away: bool) -> None:
+        """Whether push takes anything: the trouble that it has with one announcement holds up no other."""
+        if self._away and not away:
+            self._wake.set()
+        self._away = away
 
     async def _watch(self) -> None:
         while not self._stopping.is_set():

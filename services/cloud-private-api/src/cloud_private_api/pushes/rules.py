@@ -19,6 +19,9 @@ LATE = timedelta(seconds=10)
 """What has waited for longer is sent only if its operation is still pending."""
 INBOX_VALIDITY = timedelta(days=1)
 """For how long a message of the inbox is announced."""
+LONGEST_TITLE = 255
+LONGEST_BODY = 512
+"""In characters: the 4 KiB that providers take hold both in any script, with what belongs to a message."""
 _LONGEST_PAUSE = timedelta(seconds=30)
 _SOUND = "default"
 _OPERATION = "operationId"
@@ -79,8 +82,8 @@ def of_operation(
         extras["activationId"] = operation.activation_id
     message = message_to(
         operation.user_id,
-        title,
-        body,
+        _shortened(title, LONGEST_TITLE),
+        _shortened(body, LONGEST_BODY),
         extras,
         activation_id=operation.activation_id,
         category=operation.operation_type,
@@ -97,6 +100,10 @@ def of_inbox_message(
     extras = {"messageType": "mtoken.inboxMessage.new", "inboxId": message_id}
     message = message_to(user_id, subject, summary, extras)
     return Announcement(message_id, applications, message, now, now + INBOX_VALIDITY)
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def message_to(
