@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cloud_client import Client, Service, Start, with_push
 from cloud_fake_core import FakeCore
-from cloud_fake_push import FakePush
+from cloud_fake_push import FakePush, PushRefusal
 from sqlalchemy import func, select
 
 from cloud_private_api.pushes import outbox, rules, statements
@@ -380,6 +380,20 @@ async def test_while_push_says_nothing_creations_go_on(pushing: Service, push: F
     caller = await of_app_a(pushing)
     for _ in range(2):
         assert (await caller.ok("POST", PATH, LOGIN))["pushSent"] is True
+
+
+async def test_what_goes_wrong_with_an_announcement_fails_no_creation(
+    pushing: Service, push: FakePush, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = await of_app_a(pushing)
+    push.refusals["/admin/app/list"] = PushRefusal("ERROR_GENERIC")
+    assert (await bank.ok("POST", PATH, LOGIN))["pushSent"] is True, "push may know it"
+    monkeypatch.setattr(rules, "message_to", None)
+    push.refusals.clear()
+    pushing.cloud.push_applications.forget()
+    assert (await bank.ok("POST", PATH, LOGIN))["pushSent"] is False
+    message = {"userId": "user-1", "subject": "New terms", "summary": "Please read", "body": "Nothing new"}
+    await bank.ok("POST", "/v2/inbox/messages", message)
 
 
 async def test_a_running_service_sends_at_once(start: Start, push: FakePush) -> None:

@@ -113,6 +113,11 @@ async def test_what_push_refuses_is_told_member_by_member(bank: Client, push: Fa
     assert found["violations"] == [{"fieldName": "message.body.title", "hint": "is too long"}]
 
 
+async def test_push_that_does_not_list_its_applications(bank: Client, push: FakePush) -> None:
+    push.refusals["/admin/app/list"] = PushRefusal("ERROR_GENERIC")
+    await bank.refused("POST", "/v2/messages/send", MESSAGE, status=500, code=UNREACHABLE)
+
+
 async def test_applications_that_push_does_not_know(pushing: Service) -> None:
     caller = await pushing.user("new", ["app-c"])
     await caller.refused("POST", "/v2/messages/send", MESSAGE, code="ERROR_PUSH_MESSAGE")

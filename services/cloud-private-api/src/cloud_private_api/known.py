@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import CoreCode
 from cloud_private_api.errors import PushUnreachable
-from cloud_private_api.push_client import PushClient
+from cloud_private_api.push_client import PushClient, PushRefused
 from powerauth_contracts.push import applications as push_applications
 from powerauth_contracts.rest import applications, templates
 from powerauth_contracts.rest.templates import OperationTextRow
@@ -146,7 +146,10 @@ class PushApplications:
         return self._reading
 
     async def _ask(self) -> Mapping[str, bool]:
-        listed = (await self._push.ask(push_applications.LIST)).application_list
+        try:
+            listed = (await self._push.ask(push_applications.LIST)).application_list
+        except PushRefused:  # there is nothing wrong with the question
+            raise PushUnreachable from None
         return {item.app_id: any((item.apns, item.fcm, item.hms)) for item in listed}
 
     def _was_read(self, reading: asyncio.Task[Mapping[str, bool]]) -> None:

@@ -28,26 +28,31 @@ class Announcements:
         """Whether the owner of a new operation will be told of it."""
         if operation.user_id is None:
             return False
-        applications = await self._applications.reachable(operation.applications)
-        if not applications:
-            return False
         try:
-            text = await self._texts.of(operation.template_name, language, operation.parameters)
-            await self._outbox.put(rules.of_operation(operation, applications, *text, clock.now()))
+            return await self._operation(operation, language)
         except Unavailable as error:
             _log.warning("operation not announced", id=operation.id, reason=str(error))
-            return False
-        return True
+        except Exception:  # the operation exists, and the bank has to hear of it
+            _log.exception("operation not announced", id=operation.id)
+        return False
+
+    async def _operation(self, operation: OperationDetailResponse, language: str) -> bool:
+        applications = await self._applications.reachable(operation.applications)
+        if applications:
+            text = await self._texts.of(operation.template_name, language, operation.parameters)
+            await self._outbox.put(rules.of_operation(operation, applications, *text, clock.now()))
+        return bool(applications)
 
     async def inbox_message(
         self, message_id: str, user_id: str, applications: Sequence[str], subject: str, summary: str
     ) -> None:
         """Tell a user of a new message."""
-        reachable = await self._applications.reachable(applications)
-        if not reachable:
-            return
-        announcement = rules.of_inbox_message(message_id, user_id, reachable, subject, summary, clock.now())
         try:
-            await self._outbox.put(announcement)
+            if reachable := await self._applications.reachable(applications):
+                await self._outbox.put(
+                    rules.of_inbox_message(message_id, user_id, reachable, subject, summary, clock.now())
+                )
         except Unavailable as error:
             _log.warning("message not announced", id=message_id, reason=str(error))
+        except Exception:
+            _log.exception("message not announced", id=message_id)
