@@ -31,8 +31,8 @@ def operation(**changed: Any) -> Event:
     return Event.create("operation.status_changed", "/powerauth-core", "op-1", data)
 
 
-def activation(status: str, activation_id: str = "a") -> Event:
-    data = {"activationId": activation_id, "applicationId": "app-1", "activationStatus": status}
+def activation(status: str, activation_id: str = "a", **more: Any) -> Event:
+    data = {"activationId": activation_id, "applicationId": "app-1", "activationStatus": status} | more
     return Event.create("activation.status_changed", "/powerauth-core", activation_id, data)
 
 
@@ -135,6 +135,27 @@ async def test_registrations_follow_the_core_and_blocked_phones_are_told(
     service.core.activation("a", status="ACTIVE")
     assert await told(service, activation("BLOCKED")) == [], "the event is older than what the core says"
     assert await is_active(service)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_a_new_activation_is_told_to_the_users_other_active_phones(
+    service: Service, cloud: Client
+) -> None:
+    await application(cloud)
+    await application(cloud, "app-2")
+    await phone(service, cloud, "new")
+    await phone(service, cloud, "old")
+    await phone(service, cloud, "elsewhere", app="app-2")
+    await phone(service, cloud, "blocked", status="BLOCKED")
+    await phone(service, cloud, "foreign", user="user-2")
+    of_user = {"userId": "user-1", "previousStatus": "PENDING_COMMIT"}
+    extras = {"messageType": "mtoken.newActivation", "activationId": "new"}
+    heard = await told(service, activation("ACTIVE", "new", **of_user))
+    assert sorted(heard) == [("token-elsewhere", extras), ("token-old", extras)]
+    unblocked = activation("ACTIVE", "new", **of_user | {"previousStatus": "BLOCKED"})
+    not_yet = activation("PENDING_COMMIT", "new", **of_user | {"previousStatus": "CREATED"})
+    old = replace(activation("ACTIVE", "new", **of_user), time=clock.now() - timedelta(hours=1))
+    assert await told(service, unblocked, not_yet, old, activation("ACTIVE", "new", userId=None)) == []
 
 
 async def test_while_the_core_is_away_the_event_has_to_do(service: Service, cloud: Client) -> None:

@@ -59,6 +59,19 @@ async def forget_token(session: AsyncSession, app_number: int, digest: str) -> i
     return cast(CursorResult[Any], result).rowcount
 
 
+async def others_of_user(
+    session: AsyncSession, user_id: str, activation_id: str
+) -> Sequence[DeviceRegistration]:
+    """The registrations of a user's other active activations, in all applications; else as `of_user`."""
+    statement = select(_ROW).where(
+        _ROW.user_id == user_id,
+        _ROW.activation_id != activation_id,
+        _ROW.is_active,
+        _ROW.platform.in_(PROVIDERS),
+    )
+    return (await session.scalars(statement.order_by(_ROW.id).limit(_MANY))).all()
+
+
 async def of_user(
     session: AsyncSession, app_number: int, user_id: str, activation_id: str | None = None
 ) -> Sequence[DeviceRegistration]:

@@ -70,6 +70,17 @@ def status_change(activation_id: str) -> MessageBody:
     return MessageBody(extras={"messageType": "mtoken.statusChange", "activationId": activation_id})
 
 
+def is_new(data: Mapping[str, Any]) -> bool:
+    """Whether an event tells that an activation can be used for the first time."""
+    unblocked = data.get("previousStatus") == ActivationStatus.BLOCKED
+    return data.get("activationStatus") == ActivationStatus.ACTIVE and not unblocked
+
+
+def new_activation(activation_id: str) -> MessageBody:
+    """What its user's other devices are told; in which words the user hears of it is their app's affair."""
+    return MessageBody(extras={"messageType": "mtoken.newActivation", "activationId": activation_id})
+
+
 def is_recent(time: datetime, now: datetime, seconds: int) -> bool:
     """Whether somebody still wants to hear of an event."""
     return now - time <= timedelta(seconds=seconds)

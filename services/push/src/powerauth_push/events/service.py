@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -53,8 +54,12 @@ async def _activation_changed(ports: Ports, event: Event) -> None:
         if not await handle_once(session, event, CONSUMER):
             return
         await devices.set_active(session, activation_id, is_active(status))
-        if rules.is_told(status) and _is_recent(ports, event):
+        if not _is_recent(ports, event):
+            return
+        if rules.is_told(status):
             await _tell_of_status(session, ports, activation_id)
+        if rules.is_new(event.data):
+            await _tell_others(session, ports, activation_id, event.data.get("userId"))
 
 
 async def _operation_changed(ports: Ports, event: Event) -> None:
@@ -85,6 +90,15 @@ async def _tell_of_status(session: AsyncSession, ports: Ports, activation_id: st
     body = rules.status_change(activation_id)
     items = [outgoing(new_message(body, row.user_id or "", silent=True), row) for row in rows]
     await put(session, ports.dispatcher, items)
+
+
+async def _tell_others(session: AsyncSession, ports: Ports, activation_id: str, user_id: Any) -> None:
+    """A silent message to the user's other devices: a stranger's activation shall not stay unseen (D1)."""
+    if not isinstance(user_id, str):
+        return
+    rows = await devices.others_of_user(session, user_id, activation_id)
+    message = new_message(rules.new_activation(activation_id), user_id, silent=True, personal=True)
+    await put(session, ports.dispatcher, [outgoing(message, row) for row in rows])
 
 
 async def _current_status(client: CoreClient, activation_id: str) -> str | None:
