@@ -99,7 +99,7 @@ class Caller:
             answer = await self.one()
             self.answers.append(answer)
             refused = 0 if answer.ok else refused + 1
-            if refused >= UNANSWERED_IN_A_ROW:
+            if refused >= UNANSWERED_IN_A_ROW and not stop.is_set():
                 self.may_go_on.clear()
                 await self.may_go_on.wait()
                 refused = 0
