@@ -353,8 +353,9 @@ async def test_a_row_that_cannot_be_read_holds_up_no_other(pushing: Service, pus
 async def test_whoever_answers_for_push_ends_no_announcement(
     pushing: Service, push: FakePush, status: int, body: bytes
 ) -> None:
+    await (await of_app_a(pushing)).ok("POST", PATH, LOGIN)
     push.raw = (status, body)
-    await announced(pushing)
+    await pushing.cloud.outbox.run_due()
     assert len(await waiting(pushing)) == (0 if status == 200 else 1)
 
 

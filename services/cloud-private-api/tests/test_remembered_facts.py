@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from cloud_bus import DirectBus
-from cloud_client import Client, Service, Start
+from cloud_client import Client, Service, Start, with_push
 from cloud_fake_core import GOOD_CODE, FakeCore
+from cloud_fake_push import FakePush
 
+from cloud_private_api.errors import PushUnreachable
 from servicekit.bus import Event
 
 NONCE = "AAECAwQFBgcICQoLDA0ODw=="
@@ -74,3 +77,20 @@ async def test_changed_texts_count_at_once_where_they_are_changed(service: Servi
     assert await service.cloud.texts.of_type("login") == []
     await admin.ok("PUT", "/admin/operations/texts/login/en", {"title": "t", "message": "m"})
     assert len(await service.cloud.texts.of_type("login")) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_push_service_that_refuses_our_credentials_reaches_nobody(
+    start: Start, push: FakePush, status: int, *, known: bool
+) -> None:
+    push.application("app-a")
+    applications = (await start(**with_push(), push_cache_seconds=0)).cloud.push_applications
+    if known:
+        assert await applications.reachable(["app-a"]) == ["app-a"]
+    push.raw = (status, b"{}")
+    with pytest.raises(PushUnreachable):
+        await applications.known(["app-a"])
+    assert await applications.reachable(["app-a"]) == []
+    push.raw = None
+    assert await applications.reachable(["app-a"]) == ["app-a"]

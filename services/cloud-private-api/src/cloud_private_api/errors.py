@@ -253,9 +253,11 @@ class PushUnreachable(CloudError):
 
 
 class PushAway(PushUnreachable):
-    """The push service takes nothing now, whatever it is asked: not there, not ready, or our credentials are
-    refused.
-    """
+    """The push service takes nothing now, whatever it is asked: not there, not ready, or as follows."""
+
+
+class PushForbidden(PushAway):
+    """The push service refuses our credentials."""
 
 
 _BEARER = "Bearer "

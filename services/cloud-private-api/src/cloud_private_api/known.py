@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from cloud_private_api.core_client import CoreClient
 from cloud_private_api.core_errors import CoreCode
-from cloud_private_api.errors import PushUnreachable
+from cloud_private_api.errors import PushForbidden, PushUnreachable
 from cloud_private_api.push_client import PushClient, PushRefused
 from powerauth_contracts.push import applications as push_applications
 from powerauth_contracts.rest import applications, templates
@@ -97,7 +97,7 @@ class PushApplications:
 
     async def reachable(self, app_ids: Sequence[str]) -> list[str]:
         """Those whose phones can get messages. While push is away: what it said last; if it never said
-        anything, all.
+        anything, all. While it refuses our credentials: none.
         """
         if not self._push.configured:
             return []
@@ -153,9 +153,12 @@ class PushApplications:
         return {item.app_id: any((item.apns, item.fcm, item.hms)) for item in listed}
 
     def _was_read(self, reading: asyncio.Task[Mapping[str, bool]]) -> None:
-        failed = reading.cancelled() or reading.exception() is not None
+        error = None if reading.cancelled() else reading.exception()
+        failed = reading.cancelled() or error is not None
         if reading is not self._reading:
             return  # what it read may be what has changed
         self._asked, self._failed, self._reading = time.monotonic(), failed, None
         if not failed:
             self._found = reading.result()
+        elif isinstance(error, PushForbidden):
+            self._found = {}

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from cloud_private_api.errors import PushAway, PushUnreachable, Violation
+from cloud_private_api.errors import PushAway, PushForbidden, PushUnreachable, Violation
 from powerauth_contracts.calls import Content
 from powerauth_contracts.push.calls import IDEMPOTENCY_HEADER, PushCall
 from powerauth_contracts.texts import response_object
@@ -22,8 +22,9 @@ Asked = Mapping[str, object] | Sequence[str]
 
 _REFUSALS = frozenset({400, 409})
 _TOO_LARGE = 413
-_AWAY = frozenset({401, 403, 502, 503, 504})
-"""Our credentials are refused, or push is not ready, or a proxy before it does not find it."""
+_FORBIDDEN = frozenset({401, 403})
+_AWAY = frozenset({502, 503, 504})
+"""Push is not ready, or a proxy before it does not find it."""
 
 _log = get_logger(__name__)
 
@@ -135,6 +136,9 @@ def _failure(path: str, raw: RawAnswer) -> PushRefused | PushUnreachable:
     """What an answer means that is no success."""
     if raw.status in _REFUSALS and (refusal := _refusal(path, raw)) is not None:
         return refusal
+    if raw.status in _FORBIDDEN:
+        _log.error("push refuses our credentials", path=path, status_code=raw.status)
+        return PushForbidden()
     _log.error("push answered unexpectedly", path=path, status_code=raw.status)
     if raw.status == _TOO_LARGE:  # whoever says so, asking again helps nobody
         return PushRefused(f"HTTP_{_TOO_LARGE}", path)
