@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
+
+from powerauth_contracts.push.calls import IDEMPOTENCY_HEADER
 
 MAX_EPOCH_MS = 253_402_300_799_999
 """The last millisecond of the year 9999."""
@@ -59,6 +61,9 @@ LanguageQuery = Annotated[str, Query(alias="language", pattern=r"^[A-Za-z]{2}$")
 RegistrationIdPath = Annotated[str, Path(alias="registrationId")]
 OperationIdPath = Annotated[str, Path(alias="operationId")]
 AppIdPath = Annotated[str, Path(alias="appId")]
+
+IdempotencyKeyHeader = Annotated[str | None, Header(alias=IDEMPOTENCY_HEADER, min_length=1, max_length=255)]
+"""What is asked again under the same one is done once."""
 
 _CORE_ID = re.compile(r"[0-9A-Za-z_.\-]{1,37}", re.ASCII)
 _STORABLE = re.compile(r"[^\x00]{1,255}")

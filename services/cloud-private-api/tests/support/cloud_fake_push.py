@@ -30,7 +30,7 @@ class FakePush:
     :ivar applications: with the providers that they have credentials of
     :ivar sent: messages that were taken, with their application; under one key only one
     :ivar calls: method, path, request
-    :ivar troubles: the status that messages to a user are answered with
+    :ivar troubles: the status that messages to a user, or of an application, are answered with
     :ivar down: nobody is reached
     :ivar raw: status and bytes that somebody on the way answers
     """
@@ -70,8 +70,10 @@ class FakePush:
         if headers.get("authorization") != "Basic " + b64(f"{PUSH_USER}:{PUSH_SECRET}".encode()):
             return 401, {}
         self.calls.append((method, path, asked))
-        if path == "/push/message/send" and (status := self.troubles.get(asked["message"]["userId"])):
-            return status, {}
+        if path == "/push/message/send":
+            for name in (asked["message"]["userId"], asked["appId"]):
+                if name in self.troubles:
+                    return self.troubles[name], {}
         try:
             if path in self.refusals:
                 raise self.refusals[path]

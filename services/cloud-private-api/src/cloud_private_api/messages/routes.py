@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from cloud_private_api.messages import service
 from cloud_private_api.messages.ports import Running
+from cloud_private_api.parameters import IdempotencyKeyHeader
 from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import messages as contract
 from powerauth_contracts.cloud.messages import SendMessage
@@ -15,7 +16,9 @@ router = CloudRouter("Messages")
 
 
 @router.answers(contract.SEND_MESSAGE)
-async def send_message(ports: Running, caller: CallerDep, request: SendMessage) -> Response:
+async def send_message(
+    ports: Running, caller: CallerDep, request: SendMessage, key: IdempotencyKeyHeader = None
+) -> Response:
     """Send a push message to a user."""
     await service.send(
         ports,
@@ -28,5 +31,6 @@ async def send_message(ports: Running, caller: CallerDep, request: SendMessage) 
         message=request.message,
         sound=request.sound,
         extras=request.extras,
+        key=key,
     )
     return answer(StatusResponse())

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloud_private_api.access.rules import Caller, given_or_all
 from cloud_private_api.core_errors import Area, in_area
-from cloud_private_api.errors import PushMessageRefused, RegistrationNotFound
+from cloud_private_api.errors import PushMessageRefused, PushUnreachable, RegistrationNotFound
 from cloud_private_api.messages.ports import Ports
 from cloud_private_api.push_client import PushRefused
 from cloud_private_api.pushes.rules import message_to
 from cloud_private_api.registrations.v2.service import status_in_scope
 from powerauth_contracts.push import messages as contract
 from powerauth_contracts.push.messages import Mode
+from powerauth_contracts.wire import json_bytes
+from servicekit.logs import get_logger
+
+_log = get_logger(__name__)
 
 _SOUND = "default"
 
@@ -31,10 +36,13 @@ async def send(
     message: str | None,
     sound: str | None,
     extras: Mapping[str, Any] | None,
+    key: str | None,
 ) -> None:
     """Have a message sent to a user's phones, or to the one of a registration.
 
-    :raises PushMessageRefused: it says nothing, or push knows none of the applications
+    :param key: the caller's; what push has taken under it is not sent again
+    :raises PushMessageRefused: it says nothing, or push does not take it
+    :raises PushUnreachable: push does not answer
     """
     if not silent:
         _check_text("Title", title)
@@ -46,7 +54,7 @@ async def send(
     told = message_to(
         user_id, title, message, extras, activation_id=registration_id, silent=silent, sound=sound
     )
-    await _send(ports, await ports.push_applications.known(scope), told)
+    await _send(ports, await ports.push_applications.known(scope), told, _key_at_push(caller, key))
 
 
 def _check_text(name: str, text: str | None) -> None:
@@ -65,12 +73,31 @@ async def _application(ports: Ports, scope: Sequence[str], user_id: str, registr
     return registration.application_id
 
 
-async def _send(ports: Ports, applications: Sequence[str], message: Mapping[str, Any]) -> None:
+def _key_at_push(caller: Caller, key: str | None) -> str | None:
+    """Nobody's key is that of another caller, or of an announcement."""
+    if key is None:
+        return None
+    return "message " + hashlib.sha256(json_bytes([caller.username, key])).hexdigest()
+
+
+async def _send(
+    ports: Ports, applications: Sequence[str], message: Mapping[str, Any], key: str | None
+) -> None:
+    """One message for each application. A failure is told if a repetition sends nothing twice: under a key,
+    or if nothing was sent.
+    """
     if not applications:
         raise PushMessageRefused("The push service knows no application of the message")
+    failures: list[PushMessageRefused | PushUnreachable] = []
     for app_id in applications:
         asked = {"appId": app_id, "mode": Mode.ASYNCHRONOUS, "message": message}
         try:
-            await ports.push.tell(contract.SEND, asked)
+            await ports.push.tell(contract.SEND, asked, key=key)
         except PushRefused as refusal:
-            raise PushMessageRefused(violations=refusal.violations) from None
+            failures.append(PushMessageRefused(violations=refusal.violations))
+        except PushUnreachable as error:
+            failures.append(error)
+    if failures and (key is not None or len(failures) == len(applications)):
+        raise failures[0]
+    if failures:
+        _log.error("message not sent for some applications", failed=len(failures), of=len(applications))
