@@ -22,9 +22,11 @@ from e2e_forks import ForkedCommand
 from e2e_stacks import Stack
 
 from powerauth_cli.all_in_one import PUSH, AllInOne, Providers
+from powerauth_cli.data_folder import FAKE_PROVIDERS, Secrets, push_values
 from powerauth_cli.demo.bank import Bank
 from powerauth_cli.fakes.phones import FAKE_PHONES
 from powerauth_cli.localservers.programs import free_port
+from powerauth_cli.push_api import PushApi, new_caller
 from powerauth_core.integrations.service import Credentials
 from powerauth_push.callers import service as push_callers
 
@@ -405,6 +407,32 @@ async def test_the_data_folder_outlives_the_process(tmp_path: Path) -> None:
         await bank.close()
         modes = {path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())}
         assert modes == {0}, "what was open is closed"
+
+
+async def test_new_keys_of_the_fake_providers_reach_applications_that_have_old_ones(tmp_path: Path) -> None:
+    async with AllInOne(tmp_path, port=0) as first:
+        assert first.equipment is not None
+        assert first.fakes is not None
+        for name in ("kept", "own"):
+            await first.equipment.equip(name)
+        credentials = await new_caller("tests", **push_values(tmp_path, Secrets.of(tmp_path)[0]))
+        push = PushApi(first.push_url, credentials)
+        apns = first.fakes.credentials()["apns"] | {"appId": "own", "bundle": "com.example.own"}
+        await push.call("PUT", "/admin/app/apns", apns)
+        await push.close()
+    (tmp_path / FAKE_PROVIDERS).unlink()
+    async with AllInOne(tmp_path, port=0) as second:
+        push = PushApi(second.push_url, credentials)
+        for platform, token in (("apns", "ab" * 32), ("fcm", "token")):
+            device = {"appId": "kept", "token": token, "platform": platform, "activationId": platform}
+            whose = {"userId": "user-1", "activationStatus": "ACTIVE"}
+            await push.call("POST", "/push/device/create", device | whose)
+        message = {"userId": "user-1", "body": {"title": "Hello"}}
+        sent = await push.call("POST", "/push/message/send", {"appId": "kept", "message": message})
+        assert (sent["apns"]["sent"], sent["fcm"]["sent"]) == (1, 1)
+        own = await push.call("POST", "/admin/app/detail", {"appId": "own", "includeApns": True})
+        assert own["apnsBundle"] == "com.example.own"
+        await push.close()
 
 
 async def test_real_providers_are_not_played(tmp_path: Path) -> None:

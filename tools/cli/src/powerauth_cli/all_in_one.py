@@ -109,6 +109,7 @@ class AllInOne:
         self._secrets: Secrets | None = None
         self._providers = providers
         self._on_shown = on_shown
+        self._new_keys = False
         self.fakes: FakeProviders | None = None
         self.equipment: Equipment | None = None
         self.first_password: str | None = None
@@ -252,7 +253,7 @@ class AllInOne:
         api = PushApi(url, (credentials.client_token, credentials.client_secret), transport)
         self._stack.push_async_callback(api.close)
         self.equipment = Equipment(api, self.fakes)
-        await self.equipment.start(bus)
+        await self.equipment.start(bus, new_keys=self._new_keys)
         self._served[FAKE_PHONES] = handsets(self.fakes.phones)
 
     async def _run(self, context_path: str, app: FastAPI) -> Transport | None:
@@ -297,6 +298,7 @@ class AllInOne:
 
     def _fake_keys(self) -> FakeKeys:
         path = self._folder / FAKE_PROVIDERS
+        self._new_keys = not path.exists()
         try:
             return FakeKeys.kept(path)
         except (ValueError, KeyError):
