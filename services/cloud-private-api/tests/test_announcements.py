@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from cloud_private_api.pushes import outbox, rules, statements
 from cloud_private_api.pushes.models import PushOutbox
 from cloud_private_api.registrations import activations
-from servicekit import clock
+from servicekit import clock, metrics
 from servicekit.database import Database
 from servicekit.testing import DIALECTS, PATIENCE_SECONDS
 
@@ -298,14 +298,11 @@ async def test_what_push_refuses_is_not_tried_again(pushing: Service, push: Fake
     caller = await of_app_a(pushing)
     await caller.ok("POST", PATH, LOGIN)
     push.applications.clear()
+    counted = {"application": "app-a"}
+    before = metrics.REGISTRY.get_sample_value("push_outbox_refused_total", counted) or 0
     await pushing.cloud.outbox.run_due()
     assert await waiting(pushing) == []
-
-
-async def test_what_is_too_large_for_push_is_not_tried_again(pushing: Service, push: FakePush) -> None:
-    push.troubles["user-1"] = 413
-    await announced(pushing)
-    assert await waiting(pushing) == []
+    assert metrics.REGISTRY.get_sample_value("push_outbox_refused_total", counted) == before + 1
 
 
 async def test_what_push_does_not_get_done_holds_up_no_other(
@@ -349,14 +346,16 @@ async def test_a_row_that_cannot_be_read_holds_up_no_other(pushing: Service, pus
     assert await waiting(pushing) == []
 
 
-@pytest.mark.parametrize(("status", "body"), [(404, b"{}"), (400, b"<html>"), (401, b"{}"), (200, b"{}")])
-async def test_whoever_answers_for_push_ends_no_announcement(
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b"{}"), (400, b"<html>"), (401, b"{}"), (200, b"{}"), (413, b"")]
+)
+async def test_whoever_answers_for_push_ends_no_announcement_unless_it_is_too_large(
     pushing: Service, push: FakePush, status: int, body: bytes
 ) -> None:
     await (await of_app_a(pushing)).ok("POST", PATH, LOGIN)
     push.raw = (status, body)
     await pushing.cloud.outbox.run_due()
-    assert len(await waiting(pushing)) == (0 if status == 200 else 1)
+    assert len(await waiting(pushing)) == (0 if status in (200, 413) else 1)
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)

@@ -16,7 +16,7 @@ from powerauth_contracts.push import messages
 from powerauth_contracts.push.messages import Mode
 from powerauth_contracts.rest import operations
 from powerauth_contracts.texts import CoreRefused
-from servicekit import clock
+from servicekit import clock, metrics
 from servicekit.logs import get_logger
 
 _log = get_logger(__name__)
@@ -68,6 +68,8 @@ async def _send(core: CoreClient, push: PushClient, announcement: Announcement, 
             asked = {"appId": app_id, "mode": Mode.ASYNCHRONOUS, "message": message}
             await _tell(push, asked, key)
     except PushRefused as refusal:
+        refused = metrics.counter("push_outbox_refused", "Announcements refused for good", ["application"])
+        refused.labels(app_id).inc()
         _log.error("push takes no message", application=app_id, error_code=refusal.code, id=announcement.id)
         return False
     return True
