@@ -118,32 +118,6 @@ async def test_push_that_does_not_list_its_applications(bank: Client, push: Fake
     await bank.refused("POST", "/v2/messages/send", MESSAGE, status=500, code=UNREACHABLE)
 
 
-@pytest.mark.parametrize("status", [413, 500])
-async def test_a_repeated_message_is_sent_once(pushing: Service, push: FakePush, status: int) -> None:
-    """Under a key what failed is told, without one only if nothing was sent."""
-    await pushing.user("two", ["app-a", "app-b"])
-    keyed = pushing.client("two", **{"Idempotency-Key": "1"})
-    push.troubles["app-b"] = status
-    assert (await keyed.send("POST", "/v2/messages/send", MESSAGE)).json()["status"] == "ERROR"
-    push.troubles.clear()
-    await keyed.ok("POST", "/v2/messages/send", MESSAGE)
-    assert [app_id for app_id, _ in push.sent] == ["app-a", "app-b"]
-    push.troubles["app-a"] = status
-    await pushing.client("two").ok("POST", "/v2/messages/send", MESSAGE)
-    assert [app_id for app_id, _ in push.sent] == ["app-a", "app-b", "app-b"]
-
-
-async def test_a_key_is_its_callers_own_and_of_a_bounded_length(pushing: Service, push: FakePush) -> None:
-    for name in ("one", "other"):
-        await pushing.user(name, ["app-a"])
-        await pushing.client(name, **{"Idempotency-Key": "1"}).ok("POST", "/v2/messages/send", MESSAGE)
-    assert len(push.sent) == 2
-    for key in ("", "k" * 256):
-        await pushing.client("one", **{"Idempotency-Key": key}).violation(
-            "POST", "/v2/messages/send", MESSAGE
-        )
-
-
 async def test_applications_that_push_does_not_know(pushing: Service) -> None:
     caller = await pushing.user("new", ["app-c"])
     await caller.refused("POST", "/v2/messages/send", MESSAGE, code="ERROR_PUSH_MESSAGE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -101,3 +102,26 @@ async def test_a_phone_sees_its_own_messages_whatever_the_request_says(
     everybody = {"userId": "user-2", "appId": "app-2"}
     await phones.ok("POST", f"{MESSAGES}/read-all", everybody, says("message/read-all"))
     assert await cloud.ok("GET", f"{MESSAGES}/count", userId="user-2", appId="app-1") == {"countUnread": 1}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_what_is_stored_again_under_a_key_is_one_message(service: Service, cloud: Client) -> None:
+    await applications(cloud, "app-1")
+    asked = {
+        "type": "text",
+        "subject": "Subject a",
+        "summary": "Summary of it",
+        "body": "The whole body",
+        "applications": ["app-1"],
+    }
+
+    async def stored(user: str, key: str) -> str:
+        headers = {"Idempotency-Key": key}
+        made: dict[str, str] = await cloud.ok("POST", MESSAGES, asked | {"userId": user}, headers)
+        return made["id"]
+
+    copies = await asyncio.gather(*[stored("user-1", "one") for _ in range(5)])
+    others = {await stored("user-1", "two"), await stored("user-2", "one")}
+    assert len(set(copies)) == 1
+    assert len(others | set(copies)) == 3
+    assert await subjects(cloud, userId="user-1", applications="app-1") == ["a", "a"]

@@ -26,6 +26,7 @@ class Target:
     :ivar constants: columns that hold the same text in every row
     :ivar returning: columns that whoever adds a row wants to know afterwards
     :ivar effect: an expression that PostgreSQL evaluates for each new row
+    :ivar once: a row whose key is there already is left out
     """
 
     table: str
@@ -33,6 +34,7 @@ class Target:
     constants: Mapping[str, str] = field(default_factory=dict)
     returning: tuple[str, ...] = ()
     effect: str | None = None
+    once: bool = False
 
     def on_postgresql(self, parameter: int, judge: str) -> str:
         """The insert of what a parameter of a statement holds.
@@ -45,7 +47,8 @@ class Target:
         wanted = ", ".join((*self.returning, *([self.effect] if self.effect else ())))
         returning = f" RETURNING {wanted}" if wanted else ""
         rows = f"SELECT {cells} FROM jsonb_array_elements(${parameter}::jsonb) v WHERE {judge}"  # noqa: S608
-        return f"INSERT INTO {self.table} ({named}) {rows}{returning}"
+        conflict = " ON CONFLICT DO NOTHING" if self.once else ""
+        return f"INSERT INTO {self.table} ({named}) {rows}{conflict}{returning}"
 
     @cached_property
     def on_sqlite(self) -> Executable:
@@ -54,6 +57,8 @@ class Target:
         types = _moments(self.columns)
         columns = [column(name, types.get(name)) for name in dict.fromkeys(names)]
         statement = insert(table(self.table, *columns))
+        if self.once:
+            statement = statement.prefix_with("OR IGNORE")
         if not self.returning:
             return statement
         return statement.returning(*[column(name) for name in self.returning])

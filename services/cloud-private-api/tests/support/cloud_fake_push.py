@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 from cloud_fake_state import Members, b64, iso, now_ms
 from starlette.types import Receive, Scope, Send
@@ -87,7 +87,7 @@ class FakePush:
             case ["push", "message", "send"]:
                 return self._send(asked, key)
             case ["inbox", "messages", *action]:
-                return self._inbox(action[0] if action else "create", asked)
+                return self._inbox(action[0] if action else "create", asked, key)
             case ["push", "campaign", *rest]:
                 return self._campaign(rest, asked)
             case ["admin", "app", action]:
@@ -109,11 +109,14 @@ class FakePush:
             raise PushRefusal(code)
         return self.applications[app_id]
 
-    def _inbox(self, action: str, asked: Members) -> Any:
+    def _inbox(self, action: str, asked: Members, key: str | None) -> Any:
         for app_id in asked.get("applications") or [asked["appId"]] if "appId" in asked else []:
             self._known(app_id, "ERROR_APP_NOT_FOUND")
         if action == "create":
-            made = {"id": str(uuid4()), "read": False, "timestampCreated": iso(now_ms()), **asked}
+            message_id = str(uuid4() if key is None else uuid5(NAMESPACE_OID, key))
+            if message_id in self.inbox:
+                return self.inbox[message_id]
+            made = {"id": message_id, "read": False, "timestampCreated": iso(now_ms()), **asked}
             self.inbox[made["id"]] = made
             return made
         if action in ("detail", "read"):

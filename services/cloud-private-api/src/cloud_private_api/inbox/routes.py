@@ -9,7 +9,14 @@ from starlette.responses import Response
 
 from cloud_private_api.inbox import service
 from cloud_private_api.inbox.ports import Running
-from cloud_private_api.parameters import AppIdQuery, Page, QueryBool, QueryInt, UserIdQuery
+from cloud_private_api.parameters import (
+    AppIdQuery,
+    IdempotencyKeyHeader,
+    Page,
+    QueryBool,
+    QueryInt,
+    UserIdQuery,
+)
 from cloud_private_api.routing import CallerDep, CloudRouter, answer
 from powerauth_contracts.cloud import inbox as contract
 from powerauth_contracts.cloud.inbox import CreateInboxMessage, ReadAllMessages
@@ -21,7 +28,9 @@ MessageIdPath = Annotated[str, Path(alias="id")]
 
 
 @router.answers(contract.CREATE_INBOX_MESSAGE)
-async def create_message(ports: Running, caller: CallerDep, request: CreateInboxMessage) -> Response:
+async def create_message(
+    ports: Running, caller: CallerDep, request: CreateInboxMessage, key: IdempotencyKeyHeader = None
+) -> Response:
     """Store a message for a user, and tell the user's phones."""
     made = await service.create(
         ports,
@@ -33,6 +42,7 @@ async def create_message(ports: Running, caller: CallerDep, request: CreateInbox
         kind=request.type,
         applications=request.applications,
         silent=request.silent,
+        key=key,
     )
     return answer(made)
 

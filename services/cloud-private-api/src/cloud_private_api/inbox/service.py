@@ -13,6 +13,7 @@ from cloud_private_api.inbox import rules
 from cloud_private_api.inbox.ports import Ports
 from cloud_private_api.parameters import Page, is_storable
 from cloud_private_api.push_client import PushRefused
+from cloud_private_api.pushes.rules import key_at_push
 from powerauth_contracts.cloud.inbox import InboxItems, InboxMessage, UnreadMessages
 from powerauth_contracts.push import inbox as contract
 
@@ -30,9 +31,11 @@ async def create(
     kind: str,
     applications: Sequence[str] | None,
     silent: bool,
+    key: str | None,
 ) -> InboxMessage:
     """Store a message for a user, and announce it unless it is silent.
 
+    :param key: the caller's; what was stored under it is the answer, and nothing is stored
     :raises InboxRefused: a text has not the right length, or push does not know the applications
     """
     rules.check(subject, summary, body, kind)
@@ -43,7 +46,7 @@ async def create(
     texts = {"subject": subject, "summary": summary, "body": body}
     asked = {"userId": user_id, "type": kind, **texts, "applications": known}
     try:
-        made = await ports.push.ask(contract.CREATE, asked)
+        made = await ports.push.ask(contract.CREATE, asked, key=key_at_push(caller, key))
     except PushRefused as refusal:
         raise rules.refused(refusal) from None
     if not silent:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,11 +10,10 @@ from cloud_private_api.core_errors import Area, in_area
 from cloud_private_api.errors import PushMessageRefused, PushUnreachable, RegistrationNotFound
 from cloud_private_api.messages.ports import Ports
 from cloud_private_api.push_client import PushRefused
-from cloud_private_api.pushes.rules import message_to
+from cloud_private_api.pushes.rules import key_at_push, message_to
 from cloud_private_api.registrations.v2.service import status_in_scope
 from powerauth_contracts.push import messages as contract
 from powerauth_contracts.push.messages import Mode
-from powerauth_contracts.wire import json_bytes
 from servicekit.logs import get_logger
 
 _log = get_logger(__name__)
@@ -54,7 +52,7 @@ async def send(
     told = message_to(
         user_id, title, message, extras, activation_id=registration_id, silent=silent, sound=sound
     )
-    await _send(ports, await ports.push_applications.known(scope), told, _key_at_push(caller, key))
+    await _send(ports, await ports.push_applications.known(scope), told, key_at_push(caller, key))
 
 
 def _check_text(name: str, text: str | None) -> None:
@@ -71,13 +69,6 @@ async def _application(ports: Ports, scope: Sequence[str], user_id: str, registr
     if registration.user_id != user_id or registration.application_id is None:
         raise RegistrationNotFound
     return registration.application_id
-
-
-def _key_at_push(caller: Caller, key: str | None) -> str | None:
-    """Nobody's key is that of another caller, or of an announcement."""
-    if key is None:
-        return None
-    return "message " + hashlib.sha256(json_bytes([caller.username, key])).hexdigest()
 
 
 async def _send(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from cloud_private_api.access.rules import Caller
 from powerauth_contracts import moments
 from powerauth_contracts.rest.operations import OperationDetailResponse
 from powerauth_contracts.wire import json_bytes
@@ -125,6 +127,13 @@ def message_to(
         "attributes": {"silent": silent, "personal": True},
         "body": {"title": title, "body": body, "sound": sound, "extras": extras, **shown},
     }
+
+
+def key_at_push(caller: Caller, key: str | None) -> str | None:
+    """The key of a caller as push gets it: nobody's is that of another caller, or of an announcement."""
+    if key is None:
+        return None
+    return "message " + hashlib.sha256(json_bytes([caller.username, key])).hexdigest()
 
 
 def content_text(announcement: Announcement) -> str:

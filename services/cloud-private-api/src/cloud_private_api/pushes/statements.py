@@ -21,6 +21,7 @@ _ADDED = Target(
         "timestamp_expires": "timestamp",
         "timestamp_due": "timestamp",
     },
+    once=True,
 )
 # As the outbox of events: what a crash of the database brings back is sent again, and push ignores it.
 DELETE = f"""DELETE FROM {_TABLE} USING (SELECT set_config('synchronous_commit', 'off', true)) quickly

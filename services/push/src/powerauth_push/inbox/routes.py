@@ -24,6 +24,7 @@ async def create_message(
         summary=given.summary,
         body=given.body,
         applications=given.applications,
+        idempotency_key=asked.idempotency_key,
     )
     return detail_view(stored)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.wire import json_bytes
 from powerauth_push.errors import InboxApplicationNotFound, MessageNotFound
 from powerauth_push.inbox import repository
 from powerauth_push.inbox.models import InboxMessage
 from powerauth_push.inbox.ports import Ports
 from powerauth_push.statements.rules import Subject
 from servicekit import clock
+from servicekit.bus import Event
+from servicekit.inbox import handle_once
+
+_STORING = "inbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +39,16 @@ async def create(
     summary: str,
     body: str,
     applications: Sequence[str],
+    idempotency_key: str | None = None,
 ) -> Stored:
     """Store a message; nobody is told of it.
 
+    :param idempotency_key: what was stored for the user under it is the answer, and nothing is stored
     :raises InboxApplicationNotFound: an application is unknown, or named twice
     """
     numbers = await _numbers(ports, applications)
     message = InboxMessage(
-        inbox_id=str(uuid.uuid4()),
+        inbox_id=_id_under(user_id, idempotency_key),
         user_id=user_id,
         message_type=kind,
         subject=subject,
@@ -50,8 +58,27 @@ async def create(
         timestamp_created=clock.now(),
     )
     async with ports.database.transaction() as session:
+        if idempotency_key is not None:
+            former = await _former(session, message.inbox_id)
+            if former is not None:
+                return former
         await repository.add(session, message, numbers)
     return Stored(message, sorted(applications))
+
+
+def _id_under(user_id: str, key: str | None) -> str:
+    """A key says which id a message has: there it is found again."""
+    if key is None:
+        return str(uuid.uuid4())
+    digest = hashlib.sha256(json_bytes([user_id, key])).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+async def _former(session: AsyncSession, inbox_id: str) -> Stored | None:
+    """What was stored before, by a transaction that is under way too: its end is waited for."""
+    await handle_once(session, Event(inbox_id, _STORING, "", "", clock.now(), {}), _STORING)
+    message = await repository.find(session, inbox_id)
+    return None if message is None else Stored(message, await repository.applications_of(session, message))
 
 
 async def page(
