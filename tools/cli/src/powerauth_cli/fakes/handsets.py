@@ -12,6 +12,9 @@ from starlette.routing import Route
 
 from powerauth_cli.fakes.phones import FAKE_PHONES, PATIENCE_SECONDS, Phones
 
+_LONGEST_COUNT = 18
+"""Digits: more messages than any phone gets, and a number of the platform."""
+
 
 def handsets(phones: Phones) -> Starlette:
     """``GET /fake-phones/TOKEN?after=N`` answers ``{"next": N, "messages": […]}``.
@@ -21,7 +24,7 @@ def handsets(phones: Phones) -> Starlette:
 
     async def shown(request: Request) -> Response:
         token, after = request.path_params["token"], request.query_params.get("after", "0")
-        if not (after.isdecimal() and after.isascii()):
+        if not (after.isdecimal() and after.isascii() and len(after) <= _LONGEST_COUNT):
             return Response(status_code=400)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
