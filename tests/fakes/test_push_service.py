@@ -10,12 +10,14 @@ import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest_asyncio
 from fake_senders import eventually
+from sqlalchemy import func, select
 from typer.testing import CliRunner, Result
 
 from powerauth_cli import main
@@ -31,7 +33,10 @@ from powerauth_cli.fakes.stack import (
 )
 from powerauth_cli.fakes.wire import Fault
 from powerauth_push.app import create_app
+from powerauth_push.dispatch.models import Delivery
 from powerauth_push.settings import PushSettings
+from servicekit import clock
+from servicekit.database import Database
 from servicekit.serving import BackgroundServer, free_port
 from servicekit.testing import fresh_database
 
@@ -233,3 +238,41 @@ async def test_a_killed_service_loses_nothing_and_repeats_only_what_was_under_wa
         async with served(variables):
             await eventually(lambda: len(shown()) == LOAD)
     assert len(fakes.phones.inbox) - LOAD <= at_a_time
+
+
+async def test_what_ends_while_a_killed_service_is_away_is_not_sent(
+    fakes: FakeProviders, tmp_path: Path
+) -> None:
+    names = {str(number) for number in range(10)}
+    fakes.fcm.faults.shares = {Fault.HANG: 1.0}
+    async with fresh_database("postgresql", tmp_path) as url:
+        variables = environment(fakes, url) | {
+            "PUSH_SENDS_PER_PROVIDER": "4",
+            "PUSH_DELIVERY_LEASE_SECONDS": "2",
+        }
+        async with served(variables) as (caller, process):
+            await caller.set_up(fakes)
+            await caller.phone("fcm", "fcm-token")
+            ends = clock.now() + timedelta(seconds=2)
+            for name in names:
+                await caller.send(mode="ASYNCHRONOUS", validUntil=f"{ends.isoformat()}Z")
+                await caller.send(mode="ASYNCHRONOUS", extras={"n": name})
+            assert clock.now() < ends, "they ended too early to tell"
+            process.kill()
+            await process.wait()
+        fakes.fcm.faults.shares = {}
+        await asyncio.sleep((ends - clock.now()).total_seconds())  # their end is what is waited for
+        async with served(variables):
+            await _queue_is_empty(url)
+    assert sorted(shown.extras["n"] for shown in fakes.phones.inbox) == sorted(names)
+
+
+async def _queue_is_empty(url: str) -> None:
+    database = Database(url)
+    async with asyncio.timeout(20):
+        waiting = True
+        while waiting:
+            await asyncio.sleep(0.05)
+            async with database.read() as session:
+                waiting = await session.scalar(select(func.count(Delivery.id))) != 0
+    await database.dispose()
