@@ -101,8 +101,10 @@ async def test_a_blocked_activation_says_why_in_its_history(
     refused = await door.signed(phone, "operation/reject", rejection(other))
     assert refused["authenticated"] is False
     assert (await door.stored_operation(other)).status == "PENDING"
-    statement = select(ActivationHistory.event_reason).where(
-        ActivationHistory.activation_id == phone.activation_id
+    statement = (
+        select(ActivationHistory.event_reason)
+        .where(ActivationHistory.activation_id == phone.activation_id)
+        .order_by(ActivationHistory.timestamp_created)
     )
     async with core.database.read() as session:
         assert (await session.scalars(statement)).all()[-1] == REASON
