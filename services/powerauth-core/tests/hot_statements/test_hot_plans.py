@@ -7,6 +7,7 @@ takes either plan, as it likes. A new `Read` that is not listed fails.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from itertools import count
@@ -220,6 +221,14 @@ async def test_hot_statements_probe_indexes(full: Database, hot: Hot) -> None:
         assert {"pa_activation", "pa_operation", "pa_token"} <= large
         for plan in await plans(connection, hot):
             assert faults(plan, large) == []
+
+
+@pytest.mark.parametrize("hot", list(statements()), ids=lambda hot: hot.name)
+def test_what_is_asked_for_each_row_is_looked_up_for_each_row(hot: Hot) -> None:
+    """A plain EXISTS may become a join, or a table of all, where statistics are older than the rows."""
+    asked = re.findall(r"\bEXISTS \(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)", hot.sql)
+    assert len(asked) == len(re.findall(r"\bEXISTS \(", hot.sql))
+    assert [part for part in asked if "pa_" in part and "OFFSET 0" not in part] == []
 
 
 def test_every_read_is_listed() -> None:

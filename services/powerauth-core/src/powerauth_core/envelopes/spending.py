@@ -25,7 +25,8 @@ SPEND = """WITH asked AS MATERIALIZED (
 ), found AS MATERIALIZED (
     SELECT q.number, q.value, q.type, q.expires FROM asked q
     WHERE q.key_id IS NULL
-        OR EXISTS (SELECT FROM pa_temporary_key k WHERE k.id = q.key_id AND k.timestamp_expires >= $2)
+        OR EXISTS (SELECT FROM pa_temporary_key k WHERE k.id = q.key_id AND k.timestamp_expires >= $2
+            LIMIT 1 OFFSET 0)
 ), remembered AS (
     INSERT INTO pa_unique_value (unique_value, type, timestamp_expires)
     SELECT value, type, expires FROM found WHERE value IS NOT NULL ORDER BY value

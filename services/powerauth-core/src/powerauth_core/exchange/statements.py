@@ -13,9 +13,10 @@ WAITING = Read(
         AND a.protocol = '{ActivationProtocol.POWERAUTH.value}' AND a.timestamp_activation_expire > $3
         AND a.parent_activation_id IS NULL
         AND ($4 IS NULL OR EXISTS (
-            SELECT FROM pa_temporary_key k WHERE k.id = $4 AND k.timestamp_expires >= $3))
+            SELECT FROM pa_temporary_key k WHERE k.id = $4 AND k.timestamp_expires >= $3 LIMIT 1 OFFSET 0))
         AND NOT ($5 AND EXISTS (
-            SELECT FROM pa_recovery_config c WHERE c.application_id = $2 AND c.activation_recovery_enabled))
+            SELECT FROM pa_recovery_config c WHERE c.application_id = $2 AND c.activation_recovery_enabled
+            LIMIT 1 OFFSET 0))
     LIMIT 1""",  # noqa: S608 our names
     ("varchar", "int", "timestamp", "varchar", "bool"),
 )

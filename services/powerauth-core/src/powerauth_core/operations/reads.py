@@ -32,8 +32,8 @@ WHOLE = f"{', '.join([f'o.{name}' for name in OPERATION_COLUMNS])}, {_APPLICATIO
 _WHOLE = f"SELECT {WHOLE} {_FROM}"
 _SHOWN = f"SELECT {', '.join([f'o.{name}' for name in SHOWN_COLUMNS])}, o.totp_seed IS NOT NULL {_FROM}"
 _LINK = "FROM pa_operation_application l WHERE l.operation_id = o.id AND l.application_id"
-# Neither is a plain EXISTS: that is a join, and by statistics older than the newest operations it looks
-# cheapest from the application's side, through all that were ever made for it.
+# None is a plain EXISTS: that is a join, or a table of all links, and by statistics older than the newest
+# operations it looks cheapest from the application's side, through all that were ever made for it.
 _LINKED = f"(SELECT l.application_id {_LINK} = $2) IS NOT NULL"
 _IN_ANY = (
     f"EXISTS (SELECT 1 {_LINK} IN (SELECT value::bigint FROM jsonb_array_elements_text($2)) LIMIT 1 OFFSET 0)"
@@ -51,7 +51,8 @@ _NEWEST_FIRST = "ORDER BY o.timestamp_created DESC, o.id LIMIT"
 FIND = Read(
     f"""{_WHOLE} o.id = $1 AND ($2 IS NULL OR EXISTS (
         SELECT 1 FROM pa_operation_application l JOIN pa_application p ON p.id = l.application_id
-        WHERE l.operation_id = o.id AND p.name IN (SELECT value FROM jsonb_array_elements_text($2))))""",
+        WHERE l.operation_id = o.id AND p.name IN (SELECT value FROM jsonb_array_elements_text($2))
+        LIMIT 1 OFFSET 0))""",
     ("varchar", LIST),
 )
 PAGE_OF_USER = Read(

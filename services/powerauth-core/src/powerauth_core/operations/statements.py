@@ -52,8 +52,9 @@ _LIMITED = {
 }
 _OF_USER = """SELECT 1 FROM pa_operation o WHERE o.user_id = l.user_id AND EXISTS (
         SELECT 1 FROM pa_operation_application k WHERE k.operation_id = o.id
-        AND k.application_id IN (SELECT value::bigint FROM jsonb_array_elements_text(l.rids)))"""
-# The expiry is no plain comparison, for the reason given in `reads`.
+        AND k.application_id IN (SELECT value::bigint FROM jsonb_array_elements_text(l.rids))
+        LIMIT 1 OFFSET 0)"""
+# The expiry is no plain comparison, nor that EXISTS a plain one, for the reasons given in `reads`.
 _PENDING = f"""o.status = {OperationStatus.PENDING.code}
     AND CASE WHEN o.timestamp_expires >= l.now THEN 1 ELSE 0 END = 1"""
 ADMITTED = "v->>-1 NOT IN (SELECT id FROM judged WHERE NOT admitted)"
