@@ -64,7 +64,8 @@ class Read:
         """For a JSON array of arrays of arguments (PostgreSQL): rows as of `alone`, each after the number of
         its arguments, counted from 1.
         """
-        # The order of a statement that has one and a limit stays: only a nested loop can perform it.
+        # Only a nested loop can perform it (OFFSET), so the order of a statement that has one stays, and no
+        # statistics that are older than the rows make a join with the whole table of it.
         cells = ", ".join(
             [f"{_cell(kind, number)} AS a{number + 1}" for number, kind in enumerate(self.types)]
         )
@@ -72,7 +73,7 @@ class Read:
         return (
             f"SELECT q.number, r.* FROM (SELECT number, {cells} "
             "FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e(v, number)) q "
-            f"CROSS JOIN LATERAL ({read}) r"
+            f"CROSS JOIN LATERAL (SELECT * FROM ({read}) i OFFSET 0) r"
         )
 
     @cached_property
