@@ -7,8 +7,9 @@ Tests run on SQLite. Those that are about the database ask for both dialects:
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,7 @@ from servicekit.calls.client import AsgiTransport, Transport
 from servicekit.database import Dialect
 from servicekit.logs import configure_logging
 from servicekit.serving import lifespan_of
-from servicekit.testing import LastingDatabases, fresh_database
-
-TemplateOf = Callable[[Dialect], Awaitable[str]]
+from servicekit.testing import LastingDatabases, TemplateOf, fresh_database, lasting_databases
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,17 +80,11 @@ async def databases(
     migrated: TemplateOf, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[LastingDatabases]:
     """The databases that tests have in turns, and what opens them for services."""
-    async with AsyncExitStack() as stack:
-
-        async def copy(dialect: Dialect) -> str:
-            folder, template = tmp_path_factory.mktemp("lasting"), await migrated(dialect)
-            return await stack.enter_async_context(fresh_database(dialect, folder, template))
-
-        lasting = LastingDatabases(METADATA, copy)
+    folder = partial(tmp_path_factory.mktemp, "lasting")
+    async with lasting_databases(METADATA, migrated, folder) as lasting:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(app, "Database", lasting.open)
             yield lasting
-        await lasting.close()
 
 
 @pytest_asyncio.fixture

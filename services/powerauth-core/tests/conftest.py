@@ -9,8 +9,9 @@ empty tables.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from powerauth_core.settings import CoreSettings
 from servicekit import migrations
 from servicekit.database import Database, Dialect
 from servicekit.serving import lifespan_of
-from servicekit.testing import LastingDatabases, fresh_database
+from servicekit.testing import LastingDatabases, TemplateOf, fresh_database, lasting_databases
 
 # Test folders are no packages: what several of them share is imported from here.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
@@ -63,8 +64,6 @@ from core_test_snapshots import Snapshots
 from core_test_stores import ways  # noqa: F401 fixture of several folders
 
 MASTER_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="
-
-TemplateOf = Callable[[Dialect], Awaitable[str]]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -122,17 +121,11 @@ async def databases(
     template_of: TemplateOf, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[LastingDatabases]:
     """The databases that tests have in turns, and what opens them for cores."""
-    async with AsyncExitStack() as stack:
-
-        async def copy(dialect: Dialect) -> str:
-            folder, template = tmp_path_factory.mktemp("lasting"), await template_of(dialect)
-            return await stack.enter_async_context(fresh_database(dialect, folder, template))
-
-        lasting = LastingDatabases(metadata, copy)
+    folder = partial(tmp_path_factory.mktemp, "lasting")
+    async with lasting_databases(metadata, template_of, folder) as lasting:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(runtime, "Database", lasting.open)
             yield lasting
-        await lasting.close()
 
 
 @pytest_asyncio.fixture

@@ -7,8 +7,9 @@ Tests run on SQLite. Those that are about the database ask for both dialects:
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,7 @@ from powerauth_push.tables import METADATA
 from servicekit import migrations
 from servicekit.calls.client import AsgiTransport
 from servicekit.database import Dialect
-from servicekit.testing import LastingDatabases, fresh_database
-
-TemplateOf = Callable[[Dialect], Awaitable[str]]
+from servicekit.testing import LastingDatabases, TemplateOf, fresh_database, lasting_databases
 
 
 @pytest.fixture
@@ -63,17 +62,11 @@ async def databases(
     migrated: TemplateOf, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[LastingDatabases]:
     """The databases that tests have in turns, and what opens them for services."""
-    async with AsyncExitStack() as stack:
-
-        async def copy(dialect: Dialect) -> str:
-            folder, template = tmp_path_factory.mktemp("lasting"), await migrated(dialect)
-            return await stack.enter_async_context(fresh_database(dialect, folder, template))
-
-        lasting = LastingDatabases(METADATA, copy)
+    folder = partial(tmp_path_factory.mktemp, "lasting")
+    async with lasting_databases(METADATA, migrated, folder) as lasting:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(app, "Database", lasting.open)
             yield lasting
-        await lasting.close()
 
 
 @pytest_asyncio.fixture

@@ -12,7 +12,7 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -32,6 +32,8 @@ PATIENCE_SECONDS = 600.0
 machine ten times slower than ours that does something else too."""
 
 DIALECTS: tuple[Dialect, ...] = ("sqlite", "postgresql")
+TemplateOf = Callable[[Dialect], Awaitable[str]]
+"""URL of a migrated database, to be copied."""
 
 
 def server_url(variable: str) -> str:
@@ -127,6 +129,26 @@ class LastingDatabases:
         # For a handful of rows much faster than TRUNCATE, which makes new files for every table and index.
         tables = (table.name for table in reversed(self.metadata.sorted_tables))
         return " ".join(f'DELETE FROM "{name}";' for name in tables if name != SCHEMA_HISTORY)  # noqa: S608
+
+
+@asynccontextmanager
+async def lasting_databases(
+    metadata: MetaData, template_of: TemplateOf, new_folder: Callable[[], Path]
+) -> AsyncGenerator[LastingDatabases]:
+    """Databases that are gone after the block.
+
+    :param template_of: URL of a database with the current schema, to be copied
+    :param new_folder: where an SQLite file may be put
+    """
+    async with AsyncExitStack() as stack:
+
+        async def copy(dialect: Dialect) -> str:
+            database = fresh_database(dialect, new_folder(), await template_of(dialect))
+            return await stack.enter_async_context(database)
+
+        lasting = LastingDatabases(metadata, copy)
+        yield lasting
+        await lasting.close()
 
 
 _DEFAULTS = DatabaseSettings()

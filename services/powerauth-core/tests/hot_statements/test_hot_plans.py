@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncGenerator, Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 import pytest_asyncio
@@ -31,10 +31,7 @@ from powerauth_core.verification import statements as checks
 from servicekit.additions import Additions
 from servicekit.database import Database
 from servicekit.reads import Read
-from servicekit.testing import fresh_database
-
-if TYPE_CHECKING:
-    from conftest import TemplateOf
+from servicekit.testing import TemplateOf, fresh_database
 
 PAGE = 100
 """Rows that a statement may sort, and that a table may have that is read as a whole."""
