@@ -24,8 +24,8 @@ _PATIENCE_SECONDS = 0.02
 """A bundle that takes longer does not keep the next one waiting."""
 _WITHOUT_BUNDLES_SECONDS = 60.0
 """How long calls go alone after the other service did not know of bundles."""
-_NOT_THIS_WAY = (400, 405, 413, 415)
-"""A bundle that was refused with one of these was not looked into."""
+_NOT_LOOKED_INTO = (400, 404, 405, 413, 415)
+"""Of a bundle that was refused with one of these no call was made."""
 
 _log = logs.get_logger(__name__)
 _sizes = metrics.histogram(
@@ -109,18 +109,15 @@ class Bundler:
             answer = await self._client.stream(self._path, content, CONTENT_TYPE, arrived)
         except MalformedBundle as error:
             raise RemoteUnavailable("the answer is no bundle") from error
+        if answer.status == 200:
+            return
         if answer.status == 404:
             _log.warning("calls are not bundled: the other service does not know of it")
             self._alone_until = asyncio.get_running_loop().time() + _WITHOUT_BUNDLES_SECONDS
-            for waiting in batch:
-                _settle(waiting, None)
-        elif answer.status in _NOT_THIS_WAY:
+        elif answer.status in _NOT_LOOKED_INTO:
             _log.warning("a bundle was refused, its calls go alone", status=answer.status)
-            for waiting in batch:
-                _settle(waiting, None)
-        elif answer.status != 200:
-            for waiting in batch:
-                _settle(waiting, answer)
+        for waiting in batch:
+            _settle(waiting, None if answer.status in _NOT_LOOKED_INTO else answer)
 
 
 def together(client: ServiceClient, path: str) -> Bundler | ServiceClient:
