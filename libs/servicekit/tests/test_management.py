@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from servicekit.doors import management_of
 from servicekit.health import Shared
-from servicekit.management import management_of
 
 MakeApp = Callable[..., FastAPI]
 ClientOf = Callable[[FastAPI], httpx2.AsyncClient]

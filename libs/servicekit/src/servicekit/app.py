@@ -13,11 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servicekit import health as health_routes
 from servicekit.documentation import add_documentation
+from servicekit.doors import management_door, service_door
 from servicekit.edge.middleware import EdgeMiddleware
 from servicekit.edge.routing import RouteTable, answer_without_route, fields_built_late
 from servicekit.errors import ErrorFamily, install_error_handlers
 from servicekit.health import Check, ProcessVitals, Vitals
-from servicekit.management import API_DOCS, Management, document_elsewhere, management_routers
+from servicekit.management import API_DOCS, document_elsewhere, management_routers
 from servicekit.settings import ServiceSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
@@ -132,9 +133,35 @@ def create_app(
         if settings.swagger_enabled:
             document_elsewhere(management, app, settings.root_path)
         _complete(management, name, settings, family, vitals)
-        host = settings.management_host or settings.host
-        app.state.management = Management(management, host, settings.management_port, settings)
+        app.state.management = management_door(management, settings, settings.management_port)
     return app
+
+
+def add_door(
+    app: FastAPI,
+    settings: ServiceSettings,
+    family: ErrorFamily,
+    routers: Sequence[APIRouter],
+    *,
+    name: str,
+    port: int,
+    client_names: Iterable[str],
+    host: str | None = None,
+) -> FastAPI:
+    """A further port of a service, with an application of its own, so that what the one serves the other does
+    not know. The service's lifespan is that of both.
+
+    :param name: as for the service
+    :param client_names: in certificates of those that are let in
+    :param host: where it listens; None: where the service does
+    :return: the application
+    """
+    further = _Service(title=app.title, version=app.version, openapi_url=None, **_FRAMEWORK)
+    _take_routes(further, [*routers, health_routes.alive()])
+    _complete(further, name, settings, family, app.state.vitals)
+    door = service_door(further, settings, host or settings.host, port, client_names)
+    app.state.further_doors = (*getattr(app.state, "further_doors", ()), door)
+    return further
 
 
 def _take_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:

@@ -7,8 +7,6 @@ only tells that the process answers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -51,18 +49,3 @@ def document_elsewhere(management: FastAPI, service: FastAPI, root_path: str) ->
 
     management.add_route(API_DOCS, document, include_in_schema=False)
     add_documentation(management, API_DOCS)
-
-
-@dataclass(frozen=True, slots=True)
-class Management:
-    """What a service wants served on its management port."""
-
-    app: FastAPI
-    host: str
-    port: int
-    settings: ServiceSettings
-
-
-def management_of(app: FastAPI) -> Management | None:
-    """An application's part on a management port; None: it has none."""
-    return getattr(app.state, "management", None)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
 from servicekit import loading
+from servicekit.doors import Door, doors_of, management_of
 from servicekit.edge.connections import protocol_for
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
-from servicekit.management import management_of
 from servicekit.settings import ServiceSettings
 from servicekit.start_rules import StartRefused
 
@@ -31,11 +34,10 @@ log = get_logger(__name__)
 
 
 def server_options(settings: ServiceSettings) -> dict[str, Any]:
-    """uvicorn's options for a service, except where it listens and on which loop."""
+    """uvicorn's options for a service, except where it listens, on which loop, and who runs the lifespan."""
     return {
         "http": protocol_for(settings),
         "ws": "none",
-        "lifespan": "on",
         "access_log": False,
         "log_config": None,
         "server_header": False,
@@ -91,7 +93,67 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-class ProcessServer(uvicorn.Server):
+class OpenDoor:
+    """A door with what serves its connections.
+
+    :param kind: of event loop, in uvicorn's words
+    :param lifespan: whether the server runs the application's, in uvicorn's words
+    :raises OSError: a file of its TLS cannot be used
+    """
+
+    def __init__(
+        self, app: Any, settings: ServiceSettings, tls: ssl.SSLContext | None, kind: str, lifespan: str
+    ) -> None:
+        self.config = uvicorn.Config(app, loop=kind, lifespan=lifespan, **server_options(settings))  # type: ignore[arg-type]
+        self.config.load()
+        self.app = app
+        # An event loop takes a time-out for handshakes only where there are any.
+        handshake = {"ssl": tls, "ssl_handshake_timeout": settings.tls_handshake_seconds}
+        self._tls: dict[str, Any] = handshake if tls is not None else {}
+
+    @classmethod
+    def in_process(cls, door: Door) -> OpenDoor:
+        """Where a process belongs to a service.
+
+        The lifespan is run around the server, so that what stops a start is known here by its type.
+        """
+        return cls(door.app, door.settings, door.context(), "uvloop", "off")
+
+    async def listen(self, state: ServerState, listener: socket.socket) -> asyncio.Server:
+        """Serve who connects to a socket."""
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(
+            self._protocol(state), sock=listener, backlog=self.config.backlog, **self._tls
+        )
+
+    async def serve(self, state: ServerState, connection: socket.socket) -> None:
+        """Serve who has connected.
+
+        :raises OSError: whoever it was is gone, or no TLS came about
+        """
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(self._protocol(state), connection, **self._tls)
+
+    def _protocol(self, state: ServerState) -> Callable[[], asyncio.Protocol]:
+        made: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return partial(made, config=self.config, server_state=state, app_state={})
+
+
+class DoorServer(uvicorn.Server):
+    """uvicorn with several doors, whose connections are bounded and finished together."""
+
+    def __init__(self, doors: Sequence[OpenDoor]) -> None:
+        super().__init__(doors[0].config)
+        self.doors = doors
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, each door at its own socket."""
+        await super().startup(sockets=[])
+        for door, listener in zip(self.doors, sockets or (), strict=False):
+            self.servers.append(await door.listen(self.server_state, listener))
+
+
+class ProcessServer(DoorServer):
     """uvicorn raises a signal again after it has shut down, and so ends as if it had been killed."""
 
     @contextmanager
@@ -112,20 +174,11 @@ class ProcessServer(uvicorn.Server):
 
 def serve_until_told(app: Any, settings: ServiceSettings) -> None:
     """Serve in this process; see :func:`servicekit.app.serve`."""
-    server = ProcessServer(process_config(app, settings))
-    with (
-        failed_start_told(lambda: server.started),
-        bound_socket(settings.host, settings.port) as listener,
-    ):
-        run_in_new_loop(server, _serve(server, app, listener))
-
-
-def process_config(app: Any, settings: ServiceSettings) -> uvicorn.Config:
-    """What uvicorn is told where a process belongs to a service.
-
-    The lifespan is run around the server, so that what stops a start is known here by its type.
-    """
-    return uvicorn.Config(app, loop="uvloop", **server_options(settings) | {"lifespan": "off"})
+    doors = doors_of(app, settings)
+    server = ProcessServer([OpenDoor.in_process(door) for door in doors])
+    with failed_start_told(lambda: server.started), ExitStack() as stack:
+        listeners = [stack.enter_context(bound_socket(door.host, door.port)) for door in doors]
+        run_in_new_loop(server, _serve(server, app, listeners))
 
 
 def run_in_new_loop(server: uvicorn.Server, work: Coroutine[Any, Any, None]) -> None:
@@ -153,7 +206,7 @@ def failed_start_told(has_started: Callable[[], bool]) -> Generator[None]:
         sys.exit(_NOT_STARTED)
 
 
-async def _serve(server: ProcessServer, app: FastAPI, listener: socket.socket) -> None:
+async def _serve(server: ProcessServer, app: FastAPI, listeners: list[socket.socket]) -> None:
     management = management_server(app)
     with server.capture_signals():
         async with AsyncExitStack() as stack:
@@ -161,10 +214,10 @@ async def _serve(server: ProcessServer, app: FastAPI, listener: socket.socket) -
                 # Told first whether it can be served, and served to the last.
                 await stack.enter_async_context(management)
             await stack.enter_async_context(lifespan_of(app))
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=listeners)
 
 
-class EmbeddedServer(uvicorn.Server):
+class EmbeddedServer(DoorServer):
     """A server in an event loop that has other work too."""
 
     @contextmanager
@@ -182,10 +235,10 @@ class EmbeddedServer(uvicorn.Server):
 
 def management_server(app: FastAPI) -> BackgroundServer | None:
     """What serves an application's management port, not started; None without one."""
-    management = management_of(app)
-    if management is None:
+    door = management_of(app)
+    if door is None:
         return None
-    return BackgroundServer(management.app, management.host, management.port, settings=management.settings)
+    return BackgroundServer(door.app, door.host, door.port, settings=door.settings, tls=door.context())
 
 
 async def started_beside(server: EmbeddedServer, listeners: list[socket.socket]) -> asyncio.Task[None]:
@@ -217,22 +270,24 @@ class BackgroundServer:
         port: int = 0,
         *,
         settings: ServiceSettings | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """
         :param port: 0 takes a free one; see :attr:`port` after the start
-        :param settings: time-outs and limits; ``host`` and ``port`` in it are not used
+        :param settings: time-outs and limits; ``host``, ``port`` and TLS in it are not used
         """
         self._host = host
         self.port = port
-        options = server_options(settings or ServiceSettings(graceful_shutdown_seconds=5))
-        self._server = EmbeddedServer(uvicorn.Config(app, loop="none", **options))
+        self._scheme = "http" if tls is None else "https"
+        bounds = settings or ServiceSettings(graceful_shutdown_seconds=5)
+        self._server = EmbeddedServer([OpenDoor(app, bounds, tls, "none", "on")])
         self._listener: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
-        """``http://host:port``."""
-        return f"http://{self._host}:{self.port}"
+        """``http://host:port``, with TLS ``https://host:port``."""
+        return f"{self._scheme}://{self._host}:{self.port}"
 
     def bind(self) -> None:
         """Take the address now; requests are accepted once it is started.

@@ -42,6 +42,8 @@ from servicekit.start_rules import (
     is_loopback,
     is_unprotected,
 )
+from servicekit.tls.contexts import TlsFiles
+from servicekit.tls.rules import LISTENER_RULES
 
 MEBIBYTE = 1024 * 1024
 T = TypeVar("T")
@@ -86,6 +88,8 @@ def _listed(value: object) -> object:
 
 Listed = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_listed)]
 """A list: comma-separated in the environment; a JSON array is read too."""
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
+"""The path of a file; empty: none."""
 
 
 class _EnvironmentSource(EnvSettingsSource):
@@ -172,6 +176,7 @@ class ServiceSettings(BaseSettings):
             "INFO",
             Weight.NEVER,
         ),
+        *LISTENER_RULES,
     )
     """What this class asks of its settings before a service may serve with them."""
     imported_at_start: ClassVar[tuple[str, ...]] = ()
@@ -200,6 +205,20 @@ class ServiceSettings(BaseSettings):
     management_port: int | None = Field(default=None, ge=0, le=65535)
     """Metrics, health in detail, version and API document are served there and nowhere else; unset: on the
     service's own port, in production nowhere."""
+    management_tls: bool = False
+    """Whether the management port is served with the service's certificate; nobody is asked for one there."""
+    tls_certificate_path: OptionalPath = Field(default=None, examples=["/run/tls/tls.crt"])
+    """PEM file of the service's certificate and those between it and its authority; unset: no TLS. Renewed
+    files are used from the next connection on."""
+    tls_key_path: OptionalPath = Field(default=None, examples=["/run/tls/tls.key"])
+    """PEM file of its key, without a password."""
+    tls_client_ca_path: OptionalPath = Field(default=None, examples=["/run/tls/ca.crt"])
+    """PEM file of authorities: a client has to show a certificate of one of them; unset: nobody is asked."""
+    tls_client_names: Listed[str] = Field(default=(), examples=["enrollment.bank,spiffe://bank/cloud"])
+    """DNS names and URIs of which a client's certificate has to have one, exactly; empty: all are let in that
+    an authority vouches for."""
+    tls_handshake_seconds: float = Field(default=10.0, gt=0)
+    """How long a client may take for it before its connection is closed."""
     health_cache_seconds: float = Field(default=1.0, ge=0)
     """How long the outcome of a health check is told to all who ask."""
 
@@ -226,6 +245,13 @@ class ServiceSettings(BaseSettings):
     def management_on_service_port(self) -> bool:
         """Whether metrics, health in detail, version and API document stand beside the service itself."""
         return self.management_port is None and not self.production
+
+    @property
+    def tls_files(self) -> TlsFiles | None:
+        """What the service's port is served with; None: no TLS."""
+        if self.tls_certificate_path is None:
+            return None
+        return TlsFiles(self.tls_certificate_path, self.tls_key_path, self.tls_client_ca_path)
 
     @property
     def production(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -138,8 +139,11 @@ def build(
 ) -> Cloud:
     """The parts of the service, connected but not started."""
     database = Database(settings.effective_database_url, settings, application_name=NAME)
-    core = CoreClient(_core_door(settings, core_transport))
-    push = PushClient(_push_door(settings, push_transport) if settings.push_url else None)
+    tls = settings.internal_tls()
+    core = CoreClient(_core_door(settings, core_transport or _network(settings, tls)))
+    push = PushClient(
+        _push_door(settings, push_transport or _network(settings, tls)) if settings.push_url else None
+    )
     push_applications = PushApplications(push, settings.push_cache_seconds)
     push_texts = PushTexts(
         database,
@@ -173,27 +177,30 @@ def build(
     )
 
 
-def _core_door(settings: CloudSettings, transport: Transport | None) -> ServiceClient:
+def _core_door(settings: CloudSettings, transport: Transport) -> ServiceClient:
     credentials = _credentials(settings.core_username, settings.core_password)
     return _door(settings, settings.core_url, credentials, transport)
 
 
-def _push_door(settings: CloudSettings, transport: Transport | None) -> ServiceClient:
+def _push_door(settings: CloudSettings, transport: Transport) -> ServiceClient:
     credentials = _credentials(settings.push_username, settings.push_password)
     return _door(settings, settings.push_url, credentials, transport)
 
 
 def _door(
-    settings: CloudSettings, url: str, credentials: tuple[str, str] | None, transport: Transport | None
+    settings: CloudSettings, url: str, credentials: tuple[str, str] | None, transport: Transport
 ) -> ServiceClient:
     return ServiceClient(
         url,
         auth=credentials,
         timeouts=Timeouts(settings.http_connect_timeout, settings.http_response_timeout),
-        transport=transport
-        or NetworkTransport(
-            max_connections=settings.http_max_connections, max_answer_bytes=MAX_UPSTREAM_ANSWER
-        ),
+        transport=transport,
+    )
+
+
+def _network(settings: CloudSettings, tls: ssl.SSLContext | None) -> Transport:
+    return NetworkTransport(
+        max_connections=settings.http_max_connections, max_answer_bytes=MAX_UPSTREAM_ANSWER, tls=tls
     )
 
 

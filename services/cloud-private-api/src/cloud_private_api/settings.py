@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from cloud_private_api.passwords import is_hash
 from cloud_private_api.start_rules import OAUTH2_RULES, RULES
 from servicekit.callers import TrustedProxies
+from servicekit.calls.settings import InternalCallSettings
 from servicekit.database_urls import parsed_url
 from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
 from servicekit.start_rules import Rule, authority_of
@@ -40,7 +41,7 @@ _DOCUMENTED = (
 )
 
 
-class CoreConnectionSettings(ServiceSettings):
+class CoreConnectionSettings(ServiceSettings, InternalCallSettings):
     """Where the core is and how to call it. Durations in seconds."""
 
     core_url: ServiceUrl = "http://localhost:8080/powerauth-java-server"

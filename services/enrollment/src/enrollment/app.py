@@ -22,7 +22,7 @@ from enrollment.spawn.routes import router as spawn
 from enrollment.standard.routes import standard_router
 from servicekit.app import create_app as create_service_app
 from servicekit.app import serve
-from servicekit.calls.client import ServiceClient, Timeouts, Transport
+from servicekit.calls.client import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.edge.fast import FastEdge, endpoints_of
 from servicekit.startup import embedded_settings, serving_settings, told_without_traceback
 
@@ -45,18 +45,19 @@ def create_app(
     """
     settings = settings or embedded_settings(EnrollmentSettings)
     timeouts = Timeouts(connect=settings.remote_timeout_seconds, total=settings.remote_timeout_seconds)
+    tls = settings.internal_tls()
     core = ServiceClient(
         settings.core_url,
         _credentials(settings.core_client_token, settings.core_client_secret),
         timeouts,
-        core_transport,
+        core_transport or NetworkTransport(tls=tls),
     )
     push_client = (
         ServiceClient(
             settings.push_url,
             _credentials(settings.push_client_token, settings.push_client_secret),
             timeouts,
-            push_transport,
+            push_transport or NetworkTransport(tls=tls),
         )
         if settings.push_enabled
         else None

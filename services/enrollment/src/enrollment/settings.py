@@ -14,11 +14,12 @@ from pydantic_settings import SettingsConfigDict
 from enrollment.limit_storage import SHARED_SCHEMES
 from enrollment.start_rules import RULES, limit_rules
 from servicekit.callers import TrustedProxies
+from servicekit.calls.settings import InternalCallSettings
 from servicekit.settings import Listed, ServiceSettings, ServiceUrl
 from servicekit.start_rules import Rule
 
 
-class EnrollmentSettings(ServiceSettings):
+class EnrollmentSettings(ServiceSettings, InternalCallSettings):
     """What this service can be told; every value has a working default for a core on the same machine."""
 
     model_config = SettingsConfigDict(env_prefix="ENROLLMENT_")

@@ -120,7 +120,8 @@ def build(
             settings.core_url,
             auth=_core_credentials(settings),
             timeouts=Timeouts(settings.http_connect_timeout, settings.http_response_timeout),
-            transport=core_transport or NetworkTransport(max_connections=settings.http_max_connections),
+            transport=core_transport
+            or NetworkTransport(max_connections=settings.http_max_connections, tls=settings.internal_tls()),
         )
     )
     cipher = SecretCipher(settings.master_key)

@@ -12,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 
 from powerauth_push.providers.network import Proxy
 from powerauth_push.start_rules import PROVIDER_RULES, RULES
+from servicekit.calls.settings import InternalCallSettings
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings, ServiceUrl
 from servicekit.start_rules import Rule
 
@@ -26,7 +27,7 @@ class StatusSettings(ServiceSettings):
     application_environment: str = ""
 
 
-class CoreConnectionSettings(ServiceSettings):
+class CoreConnectionSettings(ServiceSettings, InternalCallSettings):
     """Where the core is and how to call it. Durations in seconds."""
 
     core_url: ServiceUrl = "http://localhost:8080/powerauth-java-server"

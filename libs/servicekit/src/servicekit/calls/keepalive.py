@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from servicekit.calls.http1 import AnswerReader, MalformedAnswer, RawHeaders
+from servicekit.tls.contexts import reason_of
 
 OnBody = Callable[[bytes], None]
 _OK = 200
@@ -210,7 +211,7 @@ class ConnectionPool:
         except TimeoutError:
             raise
         except (OSError, ssl.CertificateError) as error:
-            raise ConnectionBroken(type(error).__name__) from error
+            raise ConnectionBroken(reason_of(error)) from error
         return connection
 
     async def _wait_for_place(self) -> None:

@@ -21,11 +21,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from servicekit import loading
+from servicekit.doors import Door, doors_of, management_of
 from servicekit.logs import get_logger
-from servicekit.management import management_of
 from servicekit.prefork.board import Board, Place
-from servicekit.prefork.worker import CONNECTION, READY, Post, work
-from servicekit.serving import bound_socket, failed_start_told
+from servicekit.prefork.worker import READY, Doors, Post, hand_over, work
+from servicekit.serving import OpenDoor, bound_socket, failed_start_told
 from servicekit.settings import ServiceSettings
 
 BACKLOG = 2048
@@ -39,6 +39,8 @@ _LONGEST_WAIT_SECONDS = 3600.0
 _NO_RESOURCES_SECONDS = 0.1
 _KILLED = 128
 """Added to the number of the signal that ended a worker, as shells do."""
+_SERVICE, _MANAGEMENT = 0, 1
+"""The channels of a worker: connections of callers, and of operators."""
 
 log = get_logger(__name__)
 
@@ -58,14 +60,18 @@ def supervise(app: FastAPI, settings: ServiceSettings) -> None:
         raise SystemExit(status)
 
 
-class _Door:
+class _Listener:
     """A port.
 
+    :ivar channel: that its connections take to a worker
+    :ivar number: of its door on that channel
     :ivar is_open: whether connections are accepted now
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self.listener = bound_socket(host, port)
+    def __init__(self, door: Door, channel: int, number: int) -> None:
+        self.channel = channel
+        self.number = number
+        self.listener = bound_socket(door.host, door.port)
         self.listener.setblocking(False)
         # Connections inherit it.
         self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -86,18 +92,18 @@ class _Worker:
         self.pause = 0.0
         self.due: float | None = None
 
-    def load(self, door: int) -> tuple[int, int]:
+    def load(self, channel: int) -> tuple[int, int]:
         """The smaller, the sooner it gets the next connection."""
-        closed = 0 if door else self.place.closed
-        return self.handed[door] - closed, self.handed[door]
+        closed = self.place.closed if channel == _SERVICE else 0
+        return self.handed[channel] - closed, self.handed[channel]
 
-    def take(self, door: int, connection: socket.socket) -> bool:
+    def take(self, door: _Listener, connection: socket.socket) -> bool:
         """Hand it a connection; False: it takes none now."""
         try:
-            socket.send_fds(self.channels[door], [CONNECTION], [connection.fileno()])
+            hand_over(self.channels[door.channel], door.number, connection)
         except OSError:
             return False
-        self.handed[door] += 1
+        self.handed[door.channel] += 1
         return True
 
 
@@ -109,11 +115,14 @@ class Supervisor:
 
     def __init__(self, app: FastAPI, settings: ServiceSettings) -> None:
         self._app = app
-        self._settings = settings
-        management = management_of(app)
-        self._doors = [_Door(settings.host, settings.port)]
+        doors, management = doors_of(app, settings), management_of(app)
+        self._served = Doors(
+            [OpenDoor.in_process(door) for door in doors],
+            None if management is None else OpenDoor.in_process(management),
+        )
+        self._listeners = [_Listener(door, _SERVICE, number) for number, door in enumerate(doors)]
         if management is not None:
-            self._doors.append(_Door(management.host, management.port))
+            self._listeners.append(_Listener(management, _MANAGEMENT, 0))
         self._workers = [_Worker(place) for place in Board(settings.workers).places]
         self._selector = selectors.DefaultSelector()
         self._stopping = False
@@ -129,7 +138,7 @@ class Supervisor:
                 for key, _ in self._selector.select(self._patience()):
                     key.data()
                 self._start_what_is_due()
-        for door in self._doors:
+        for door in self._listeners:
             door.listener.close()
         return self._status
 
@@ -157,8 +166,9 @@ class Supervisor:
 
     def _stop(self, number: int = signal.SIGTERM) -> None:
         self._stopping = True
-        self._set_open(0, wanted=False)
-        self._doors[0].listener.close()
+        self._set_open(_SERVICE, wanted=False)
+        for door in self._of(_SERVICE):
+            door.listener.close()
         for worker in self._workers:
             worker.due = None
             if worker.process is not None and worker.process.pid is not None:
@@ -195,8 +205,7 @@ class Supervisor:
             channel.setblocking(False)
         self._watch(worker.channels[0], partial(self._heard, worker))
         self._watch(worker.process.sentinel, partial(self._ended, worker))
-        if len(self._doors) > 1:
-            self._set_open(1, wanted=True)
+        self._set_open(_MANAGEMENT, wanted=True)
 
     def _work(self, post: Post) -> None:
         """In the new process: leave alone what belongs to the supervisor, and serve."""
@@ -204,12 +213,12 @@ class Supervisor:
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         self._selector.close()
-        for door in self._doors:
+        for door in self._listeners:
             door.listener.close()
         for worker in self._workers:
             for channel in worker.channels:
                 channel.close()
-        work(self._app, self._settings, post)
+        work(self._app, self._served, post)
 
     def _heard(self, worker: _Worker) -> None:
         if not worker.channels:
@@ -232,7 +241,7 @@ class Supervisor:
     def _set_ready(self, worker: _Worker, *, ready: bool) -> None:
         worker.ready = ready
         if not self._stopping:
-            self._set_open(0, wanted=any(each.ready for each in self._workers))
+            self._set_open(_SERVICE, wanted=any(each.ready for each in self._workers))
 
     def _start_missing(self) -> None:
         for worker in self._workers:
@@ -279,22 +288,25 @@ class Supervisor:
     def _watched(self) -> set[Any]:
         return {key.fileobj for key in self._selector.get_map().values()}
 
-    def _set_open(self, number: int, *, wanted: bool) -> None:
-        """Whether connections of a door are accepted; until they are again, they wait in its queue."""
-        door = self._doors[number]
-        if door.is_open == wanted:
-            return
-        door.is_open = wanted
-        if wanted:
-            door.listener.listen(BACKLOG)
-            self._watch(door.listener, partial(self._accept, number))
-        else:
-            self._selector.unregister(door.listener)
+    def _of(self, channel: int) -> list[_Listener]:
+        return [door for door in self._listeners if door.channel == channel]
 
-    def _accept(self, number: int) -> None:
+    def _set_open(self, channel: int, *, wanted: bool) -> None:
+        """Whether connections are accepted; until they are again, they wait in the queues of their doors."""
+        for door in self._of(channel):
+            if door.is_open == wanted:
+                continue
+            door.is_open = wanted
+            if wanted:
+                door.listener.listen(BACKLOG)
+                self._watch(door.listener, partial(self._accept, door))
+            else:
+                self._selector.unregister(door.listener)
+
+    def _accept(self, door: _Listener) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
             try:
-                connection, _ = self._doors[number].listener.accept()
+                connection, _ = door.listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -302,13 +314,14 @@ class Supervisor:
                 time.sleep(_NO_RESOURCES_SECONDS)
                 return
             with connection:
-                self._hand_over(number, connection)
+                self._hand_over(door, connection)
 
-    def _hand_over(self, number: int, connection: socket.socket) -> None:
+    def _hand_over(self, door: _Listener, connection: socket.socket) -> None:
         """Give it to the worker with the fewest; one that nobody takes is closed."""
-        able = [worker for worker in self._workers if worker.ready or (number and worker.process)]
-        for worker in sorted(able, key=lambda each: each.load(number)):
-            if worker.take(number, connection):
+        managing = door.channel == _MANAGEMENT
+        able = [worker for worker in self._workers if worker.ready or (managing and worker.process)]
+        for worker in sorted(able, key=lambda each: each.load(door.channel)):
+            if worker.take(door, connection):
                 return
         log.warning("connection closed: no worker takes it")
 

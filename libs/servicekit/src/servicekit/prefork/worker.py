@@ -9,30 +9,27 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
-import uvicorn
 from fastapi import FastAPI
 
 from servicekit.logs import get_logger, name_worker
-from servicekit.management import management_of
 from servicekit.prefork.board import Place
 from servicekit.prefork.vitals import WholeService
 from servicekit.serving import (
+    DoorServer,
     EmbeddedServer,
+    OpenDoor,
     ProcessServer,
     failed_start_told,
     lifespan_of,
-    process_config,
     run_in_new_loop,
-    server_options,
     started_beside,
 )
-from servicekit.settings import ServiceSettings
 from servicekit.startup import told_without_traceback
 
 READY = b"ready"
 """A worker's word on its first channel, once it takes connections."""
-CONNECTION = b"c"
-"""Comes with a connection."""
+_WORD = 1
+"""Bytes that come with a connection: the number of the door that it came to."""
 
 _AT_ONCE = 64
 
@@ -40,11 +37,23 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Doors:
+    """What the workers serve, made before they are forked: whatever becomes of files later, they can start.
+
+    :ivar service: what callers use, the application's own first
+    :ivar management: what operators use; None: nothing
+    """
+
+    service: list[OpenDoor]
+    management: OpenDoor | None
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """Where a worker stands.
 
     :ivar place: on the board
-    :ivar channel: gives connections of the service's port; its end is the end of the supervisor
+    :ivar channel: gives connections of the service's ports; its end is the end of the supervisor
     :ivar management_channel: gives connections of the management port
     """
 
@@ -53,13 +62,22 @@ class Post:
     management_channel: socket.socket
 
 
+def hand_over(channel: socket.socket, door: int, connection: socket.socket) -> None:
+    """Give a worker a connection.
+
+    :param door: its number among those of the channel
+    :raises OSError: the worker takes none now
+    """
+    socket.send_fds(channel, [bytes([door])], [connection.fileno()])
+
+
 class HandedConnections:
     """The connections that come through a channel, each served as if the server had accepted it.
 
     :param on_end: called when nothing will come any more
     """
 
-    def __init__(self, server: uvicorn.Server, channel: socket.socket, on_end: Callable[[], None]) -> None:
+    def __init__(self, server: DoorServer, channel: socket.socket, on_end: Callable[[], None]) -> None:
         self._server = server
         self._channel = channel
         self._on_end = on_end
@@ -84,7 +102,7 @@ class HandedConnections:
     def _take(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                word, descriptors, _, _ = socket.recv_fds(self._channel, len(CONNECTION), 1)
+                word, descriptors, _, _ = socket.recv_fds(self._channel, _WORD, 1)
             except BlockingIOError:
                 return
             except OSError:
@@ -94,28 +112,20 @@ class HandedConnections:
                 self._on_end()
                 return
             for descriptor in descriptors:
-                self._open(socket.socket(fileno=descriptor))
+                self._open(self._server.doors[word[0]], socket.socket(fileno=descriptor))
 
-    def _open(self, connection: socket.socket) -> None:
+    def _open(self, door: OpenDoor, connection: socket.socket) -> None:
         connection.setblocking(False)
         self._taken += 1
-        opening = asyncio.create_task(self._serve(connection))
+        opening = asyncio.create_task(self._serve(door, connection))
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
 
-    async def _serve(self, connection: socket.socket) -> None:
-        config, state = self._server.config, self._server.server_state
-
-        def protocol() -> asyncio.Protocol:
-            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
-                config=config, server_state=state, app_state={}
-            )
-            return made
-
+    async def _serve(self, door: OpenDoor, connection: socket.socket) -> None:
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+            await door.serve(self._server.server_state, connection)
         except OSError as error:
-            # Whoever connected is gone already.
+            # Whoever connected is gone already, or cannot show who it is.
             connection.close()
             log.debug("connection lost before it was served", reason=str(error))
 
@@ -123,8 +133,8 @@ class HandedConnections:
 class WorkerServer(ProcessServer):
     """Serves what is handed over, and says on the board how it is."""
 
-    def __init__(self, config: uvicorn.Config, post: Post, vitals: WholeService) -> None:
-        super().__init__(config)
+    def __init__(self, doors: list[OpenDoor], post: Post, vitals: WholeService) -> None:
+        super().__init__(doors)
         self._post = post
         self._vitals = vitals
         self._connections = HandedConnections(self, post.channel, self._end)
@@ -157,7 +167,7 @@ class WorkerServer(ProcessServer):
         self._post.place.tell(ready=ready, closed=self._connections.closed)
 
 
-def work(app: FastAPI, settings: ServiceSettings, post: Post) -> None:
+def work(app: FastAPI, doors: Doors, post: Post) -> None:
     """Serve in this process, which the supervisor forked, until told to stop.
 
     :raises SystemExit: the application did not start
@@ -165,32 +175,31 @@ def work(app: FastAPI, settings: ServiceSettings, post: Post) -> None:
     name_worker(post.place.number)
     vitals = WholeService(app.state.vitals, post.place)
     app.state.vitals = vitals
-    server = WorkerServer(process_config(app, settings), post, vitals)
+    server = WorkerServer(doors.service, post, vitals)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     with told_without_traceback(), failed_start_told(lambda: server.started):
-        run_in_new_loop(server, _serve(server, app, post, vitals))
+        run_in_new_loop(server, _serve(server, app, doors.management, post, vitals))
 
 
-async def _serve(server: WorkerServer, app: FastAPI, post: Post, vitals: WholeService) -> None:
+async def _serve(
+    server: WorkerServer, app: FastAPI, management: OpenDoor | None, post: Post, vitals: WholeService
+) -> None:
     with server.capture_signals():
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(_management(app, post, vitals))
+            await stack.enter_async_context(_managed(management, post, vitals))
             stack.push_async_callback(vitals.stop)
             await stack.enter_async_context(lifespan_of(app))
             await server.serve(sockets=[])
 
 
 @contextlib.asynccontextmanager
-async def _management(app: FastAPI, post: Post, vitals: WholeService) -> AsyncGenerator[None]:
+async def _managed(door: OpenDoor | None, post: Post, vitals: WholeService) -> AsyncGenerator[None]:
     """Serve the connections of the management port around a block."""
-    management = management_of(app)
-    if management is None:
+    if door is None:
         yield
         return
-    management.app.state.vitals = vitals
-    server = EmbeddedServer(
-        uvicorn.Config(management.app, loop="none", **server_options(management.settings))
-    )
+    door.app.state.vitals = vitals
+    server = EmbeddedServer([door])
     serving = await started_beside(server, [])
     connections = HandedConnections(server, post.management_channel, lambda: None)
     connections.start()
