@@ -50,3 +50,8 @@ ROUTERS = (
 def routers_of(environment: str) -> tuple[APIRouter, ...]:
     """What is served in an environment: the example resources outside production only (D1 rule 4)."""
     return ROUTERS if environment == "production" else (*ROUTERS, examples)
+
+
+def dmz_routers_of(environment: str) -> tuple[APIRouter, ...]:
+    """Those of them that enrollment calls, which may have a port of their own."""
+    return tuple(router for router in routers_of(environment) if router in (door, examples))

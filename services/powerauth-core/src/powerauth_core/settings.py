@@ -217,6 +217,13 @@ class CoreSettings(
     start_rules: ClassVar[tuple[Rule, ...]] = RULES
 
     root_path: str = "/powerauth-java-server"
+    dmz_port: int | None = Field(default=None, ge=0, le=65_535)
+    """A port for ``/dmz`` alone, which is then served on no other, so that a network can hold the doors
+    apart; unset: both doors are on the one port."""
+    dmz_host: str | None = None
+    """Where it listens; unset: on ``host``."""
+    dmz_tls_client_names: Listed[str] = Field(default=(), examples=["enrollment.bank"])
+    """As ``tls_client_names``, for that port."""
     database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/core.sqlite3")
     migrate_on_start: bool | None = None
     """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""

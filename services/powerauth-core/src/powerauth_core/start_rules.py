@@ -30,6 +30,10 @@ def _reaches_everything(settings: Any) -> bool:
     return any(network.prefixlen == _WHOLE_INTERNET for network in settings.egress_allowed_networks)
 
 
+def _shares_a_port(settings: Any) -> bool:
+    return bool(settings.dmz_port) and settings.dmz_port in (settings.port, settings.management_port)
+
+
 def _is_unprotected(setting: str, settings: Any) -> bool:
     return is_unprotected(getattr(settings, setting))
 
@@ -46,7 +50,36 @@ _UNPROTECTED_PROVIDERS = tuple(
     for setting in _PROVIDERS
 )
 
+DOOR_RULES: tuple[Rule, ...] = (
+    Rule(
+        "dmz_port",
+        _shares_a_port,
+        "is the service's own port, or that of the management",
+        "8081",
+        Weight.ALWAYS,
+    ),
+    Rule(
+        "dmz_host",
+        lambda settings: settings.dmz_host is not None and settings.dmz_port is None,
+        "there is no CORE_DMZ_PORT that would listen there",
+        weight=Weight.ALWAYS,
+    ),
+    Rule(
+        "dmz_tls_client_names",
+        lambda settings: settings.dmz_tls_client_names and settings.dmz_port is None,
+        "without a CORE_DMZ_PORT of its own the dmz door has the names of CORE_TLS_CLIENT_NAMES",
+        weight=Weight.ALWAYS,
+    ),
+    Rule(
+        "dmz_tls_client_names",
+        lambda settings: settings.dmz_tls_client_names and settings.tls_client_ca_path is None,
+        "names need the authority that vouches for them, in CORE_TLS_CLIENT_CA_PATH",
+        weight=Weight.ALWAYS,
+    ),
+)
+
 RULES: tuple[Rule, ...] = (
+    *DOOR_RULES,
     Rule(
         "master_encryption_key",
         lambda settings: settings.master_key is None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,6 +26,12 @@ log = get_logger(__name__)
 _CAPACITY = 1_000
 _MAX_TOKEN = 37
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="PowerAuth", charset="UTF-8"'}
+
+
+DMZ = "/dmz"
+REST_DOORS = ("/rest", "/fido2")
+"""First parts of the paths of the doors: who stands in front of them differs."""
+_KINDS = {DMZ: IntegrationKind.DMZ} | dict.fromkeys(REST_DOORS, IntegrationKind.REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +97,16 @@ class CallerAuthentication:
     It stands before routing, so that an unauthenticated caller learns nothing about paths or request models.
     """
 
-    def __init__(self, app: ASGIApp, *, family: ErrorFamily, restrict_access: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, family: ErrorFamily, doors: Collection[str], restrict_access: bool
+    ) -> None:
         """
+        :param doors: first parts of the paths behind it; there is nothing to be known of others
         :param restrict_access: off, everything but the dmz door is open (D3)
         """
         self.app = app
         self._family = family
-        doors = {"/dmz": IntegrationKind.DMZ}
-        if restrict_access:
-            doors |= {"/rest": IntegrationKind.REST, "/fido2": IntegrationKind.REST}
-        self._doors = doors
+        self._doors = {path: _KINDS[path] for path in doors if restrict_access or path == DMZ}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
