@@ -102,7 +102,7 @@ async def dmz() -> AsyncIterator[Dmz]:
     ):
         identity.url = issuer.url
         at_push = await running.push_credentials("enrollment", {PushScope.ENROLLMENT})
-        proxy = RecordingProxy(running.core_url, recording)
+        proxy = RecordingProxy(running.dmz_url, recording)
         async with BackgroundServer(proxy.app) as front:
             enrollment = ServiceProcess(
                 "enrollment",

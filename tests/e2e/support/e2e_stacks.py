@@ -144,8 +144,9 @@ async def _drain(process: asyncio.subprocess.Process) -> None:
 async def _separate_processes(_folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Stack]:
     async with fake_providers() as fakes, BackgroundServer(handsets(fakes.phones)) as phones:
         providers = fakes.environment(fakes.authority.ca_file)
+        apart = {"CORE_DMZ_PORT": str(free_port())}
         async with SeparateProcesses(
-            postgres_url(), services=EVERY_SERVICE, settings={**providers, **settings}
+            postgres_url(), services=EVERY_SERVICE, settings={**providers, **apart, **settings}
         ) as started:
             push = PushApi(started.push_url, await started.push_credentials("e2e"))
             yield Stack(

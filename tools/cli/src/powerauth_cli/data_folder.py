@@ -89,6 +89,8 @@ def core_values(folder: Path, kept: Secrets) -> dict[str, Any]:
     return {
         "database_url": f"sqlite+aiosqlite:///{folder / 'core.sqlite3'}",
         "master_encryption_key": kept.master_encryption_key,
+        # All services are at the one port of this process.
+        "dmz_port": None,
     }
 
 

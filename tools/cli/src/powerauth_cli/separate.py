@@ -13,6 +13,7 @@ from typing import Self
 
 import asyncpg
 import httpx2
+from yarl import URL
 
 from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_password
 from powerauth_cli.integrations import ensure_integration
@@ -131,6 +132,12 @@ class SeparateProcesses:
         return self.processes["core"].url
 
     @property
+    def dmz_url(self) -> str:
+        """Where enrollment reaches the core: the port that ``CORE_DMZ_PORT`` names, if the settings do."""
+        port = self._settings.get("CORE_DMZ_PORT")
+        return self.core_url if not port else str(URL(self.core_url).with_port(int(port)))
+
+    @property
     def enrollment_url(self) -> str:
         """The enrollment service's address with its context path."""
         return self.processes["enrollment"].url
@@ -200,7 +207,7 @@ class SeparateProcesses:
 
     async def _start_enrollment(self) -> None:
         environment = {
-            "ENROLLMENT_CORE_URL": self.core_url,
+            "ENROLLMENT_CORE_URL": self.dmz_url,
             "ENROLLMENT_CORE_CLIENT_TOKEN": self.dmz_credentials[0],
             "ENROLLMENT_CORE_CLIENT_SECRET": self.dmz_credentials[1],
         }

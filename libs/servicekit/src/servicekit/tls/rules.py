@@ -129,7 +129,7 @@ LISTENER_RULES: tuple[Rule, ...] = (
     Rule(
         "tls_client_ca_path",
         partial(_lacks, "tls_certificate_path", "tls_client_ca_path"),
-        "without a certificate of the service there is no TLS that could ask for one of a client",
+        "there is no TLS that could ask clients for certificates: it needs a certificate of the service",
         weight=Weight.ALWAYS,
     ),
     Rule(
