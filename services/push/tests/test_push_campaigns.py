@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from push_client import Client, Service
+from push_client import Client, Service, waiting_for_locks
 from push_phones import application, phone
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from powerauth_push.campaigns import repository as campaigns
 from powerauth_push.campaigns.models import Campaign, PassedOver
@@ -244,18 +244,6 @@ async def test_outcomes_and_the_end_of_a_campaign_do_not_wait_for_each_other(
         counted = {"pause": (2, 2), "cancel": (0, 0)}[action]
         told = await progress(cloud, number)
         assert (told["queued"], told["sent"], told["failed"]) == (*counted, 0)
-
-
-async def waiting_for_locks(service: Service, number: int) -> None:
-    """Return once so many transactions wait for others."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    found = 0
-    while found < number:
-        async with service.push.database.read() as session:
-            found = await session.scalar(waiting) or 0
 
 
 async def test_a_campaign_that_cannot_go_on_holds_up_no_other(service: Service, cloud: Client) -> None:

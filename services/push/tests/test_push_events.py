@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from push_client import Client, Service
+from push_client import Client, Service, waiting_for_locks
 from push_phones import application, phone, sending
 from sqlalchemy import select
 
 from powerauth_push.devices.models import DeviceRegistration
-from powerauth_push.dispatch.models import MessageRecord
+from powerauth_push.dispatch.models import Delivery, MessageRecord
+from powerauth_push.dispatch.repository import withdraw
 from powerauth_push.events import service as events
+from powerauth_push.providers.outcomes import Outcome, Verdict
 from servicekit import clock
 from servicekit.bus import Event
 from servicekit.bus.memory import InMemoryBus
@@ -109,6 +112,32 @@ async def test_what_is_decided_is_not_announced_any_more(service: Service, cloud
     async with service.push.database.read() as session:
         statuses = await session.scalars(select(MessageRecord.status).order_by(MessageRecord.id))
         assert statuses.all() == [-1, 1, -1, 1]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_the_end_of_an_operation_and_outcomes_do_not_wait_for_each_other(
+    service: Service, cloud: Client
+) -> None:
+    await application(cloud)
+    for name in ("first", "second"):
+        await phone(service, cloud, name)
+    service.providers.answers["token-first"] = Outcome(Verdict.LATER, "busy")
+    extras = {"messageType": "mtoken.operationInit", "operationId": "op-1"}
+    await cloud.ok("POST", "/push/message/send", sending("ASYNCHRONOUS", body={"extras": extras}))
+    service.providers.hold.clear()
+    sent = asyncio.create_task(service.push.dispatcher.run_due())
+    await service.providers.arrived(2)
+    async with service.push.database.transaction() as ending:
+        rows = select(Delivery.id).order_by(Delivery.id)
+        assert await ending.scalar(rows.limit(1).with_for_update())
+        service.providers.hold.set()
+        await waiting_for_locks(service, 1)
+        held = (await ending.scalars(rows.with_for_update(nowait=True))).all()
+        assert len(held) == 2, "who waits for the first message holds no other"
+        await withdraw(ending, "postgresql", "op-1")
+    await sent
+    async with service.push.database.read() as session:
+        assert (await session.scalars(select(Delivery.id))).all() == []
 
 
 async def test_nothing_is_told_of_what_is_pending_anonymous_old_or_unreadable(

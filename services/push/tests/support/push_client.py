@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from push_fake_core import ROOT, SECRET, USER, FakeCore
 from push_fake_providers import FakeProviders
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from powerauth_push.callers import service as callers
 from powerauth_push.callers.rules import EVERYTHING, Scope
@@ -100,3 +101,15 @@ def settings_of(database_url: str, **changed: Any) -> PushSettings:
             **changed,
         }
     )
+
+
+async def waiting_for_locks(service: Service, number: int) -> None:
+    """Return once so many transactions wait for others."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    found = 0
+    while found < number:
+        async with service.push.database.read() as session:
+            found = await session.scalar(waiting) or 0

@@ -134,26 +134,28 @@ async def next_due(session: AsyncSession, providers: Sequence[str]) -> dict[str,
     return {provider: due for provider, due in zip(providers, found, strict=True) if due is not None}
 
 
-async def finish(session: AsyncSession, owner: str, ids: Collection[int]) -> set[int]:
-    """Take messages out of the queue; those that were this owner's still."""
+async def lock(session: AsyncSession, owner: str, ids: Collection[int]) -> set[int]:
+    """Lock messages, in the order in which everybody does; those that are this owner's still."""
     if not ids:
         return set()
-    statement = (
-        delete(Delivery)
-        .where(_among(session, Delivery.id, ids), Delivery.lease_owner == owner)
-        .returning(Delivery.id)
-    )
-    return set((await session.execute(statement)).scalars())
+    statement = select(Delivery.id).where(_among(session, Delivery.id, ids), Delivery.lease_owner == owner)
+    return set((await session.scalars(statement.order_by(Delivery.id).with_for_update())).all())
 
 
-async def postpone(session: AsyncSession, owner: str, waiting: Mapping[int, Waiting]) -> None:
-    """Let messages wait until they are due, unless somebody else has taken them over."""
+async def remove(session: AsyncSession, ids: Collection[int]) -> None:
+    """Take locked messages out of the queue."""
+    if ids:
+        await session.execute(delete(_DELIVERY).where(_among(session, _DELIVERY.c.id, ids)))
+
+
+async def postpone(session: AsyncSession, waiting: Mapping[int, Waiting]) -> None:
+    """Let locked messages wait until they are due."""
     if not waiting:
         return
     connection = await session.connection()
     await connection.execute(
         update(_DELIVERY)
-        .where(_DELIVERY.c.id == bindparam("row"), _DELIVERY.c.lease_owner == owner)
+        .where(_DELIVERY.c.id == bindparam("row"))
         .values(
             lease_owner=None,
             timestamp_due=bindparam("due"),
@@ -174,12 +176,8 @@ async def withdraw(session: AsyncSession, dialect: Dialect, operation_id: str) -
     """
     which = select(Delivery.id, Delivery.message_id).where(Delivery.operation_id == operation_id)
     found = (await session.execute(for_update(which.order_by(Delivery.id), dialect))).all()
-    if found:
-        await session.execute(
-            delete(_DELIVERY).where(_among(session, _DELIVERY.c.id, [row for row, _ in found]))
-        )
-        records = [record for _, record in found if record is not None]
-        await set_status(session, MessageStatus.FAILED, records)
+    await remove(session, [row for row, _ in found])
+    await set_status(session, MessageStatus.FAILED, [record for _, record in found if record is not None])
 
 
 async def add_records(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -84,10 +84,11 @@ class Outgoing:
 
     @property
     def announces(self) -> str | None:
-        """The operation that it asks its user for (§14), if it does."""
+        """The operation that it asks its user for (§14), if it does; a campaign is about nobody's."""
         extras = self.message.content.extras
         operation = extras.get("operationId")
-        if extras.get("messageType") != _ANNOUNCEMENT or not isinstance(operation, str):
+        announces = extras.get("messageType") == _ANNOUNCEMENT and self.campaign is None
+        if not announces or not isinstance(operation, str):
             return None
         return operation if len(operation) <= OPERATION_ID_LENGTH else None
 

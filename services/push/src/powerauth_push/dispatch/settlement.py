@@ -55,14 +55,16 @@ async def settle(
 
     What another process has taken over meanwhile is that one's to settle.
 
-    Rows are locked in one order everywhere: campaigns, the queue, the log, registrations.
+    Rows are locked in one order everywhere: campaigns, the queue, the log, registrations, of each kind the
+    lowest number first.
     """
     await campaigns.lock_all(session, {one.item.campaign for one in batch if one.item.campaign is not None})
     now = clock.now()
     fates = [(one, *rules.fate(one.item, one.outcome, retries, now)) for one in batch]
-    finished = {one.item.row for one, fate, _ in fates if one.item.row is not None and fate is not Fate.LATER}
-    ours = await repository.finish(session, owner, {row for row in finished if row is not None})
-    await repository.postpone(session, owner, _waiting(fates, now))
+    rows = {one.item.row: fate for one, fate, _ in fates if one.item.row is not None}
+    ours = await repository.lock(session, owner, rows)
+    await repository.remove(session, [row for row in ours if rows[row] is not Fate.LATER])
+    await repository.postpone(session, _waiting(fates, ours, now))
     await repository.add(session, [_queued(one, due, now) for one, due in _newly_waiting(fates)])
     counted = [(one, fate) for one, fate, _ in fates if one.item.row is None or one.item.row in ours]
     await _log(session, counted)
@@ -81,7 +83,7 @@ async def settle(
 Fated = Sequence[tuple[Settled, Fate, datetime]]
 
 
-def _waiting(fates: Fated, now: datetime) -> dict[int, Waiting]:
+def _waiting(fates: Fated, ours: Collection[int], now: datetime) -> dict[int, Waiting]:
     return {
         one.item.row: Waiting(
             due,
@@ -89,7 +91,7 @@ def _waiting(fates: Fated, now: datetime) -> dict[int, Waiting]:
             rules.first_with(one.item, one.outcome, now),
         )
         for one, fate, due in fates
-        if fate is Fate.LATER and one.item.row is not None
+        if fate is Fate.LATER and one.item.row in ours
     }
 
 
