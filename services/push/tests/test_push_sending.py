@@ -259,6 +259,23 @@ async def test_a_campaign_and_a_hanging_application_leave_room_for_others(
             await service.providers.arrived(21)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_where_many_wait_the_newest_operations_ring_first_and_nothing_waits_for_ever(
+    service: Service, cloud: Client
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    for number in range(8):
+        operation = {"messageType": "mtoken.operationInit", "operationId": str(number)}
+        extras = operation if number % 2 else {}
+        asked = sending("ASYNCHRONOUS", body={"title": str(number), "extras": extras})
+        await cloud.ok("POST", SEND, asked)
+    object.__setattr__(service.push.settings, "sends_per_provider", 4)
+    assert await another(service).run_due() == 8
+    rung = [one.message.content.title or "" for one in service.providers.sent]
+    assert (sorted(rung[:4]), sorted(rung[4:])) == (list("0357"), list("1246"))
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"body":7}'])
 async def test_an_unreadable_row_ends_and_holds_up_no_other(
     service: Service, cloud: Client, text: str

@@ -8,6 +8,7 @@ that alone may be sent twice. A campaign's message is not sent again when nobody
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,7 @@ from uuid import UUID
 from powerauth_push.applications.secrets import PROVIDERS
 from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.dispatch import repository, rules
-from powerauth_push.dispatch.repository import Claimed
+from powerauth_push.dispatch.repository import Claimed, Lane
 from powerauth_push.dispatch.rules import Outgoing
 from powerauth_push.dispatch.senders import Senders
 from powerauth_push.dispatch.settlement import Campaigns, Settled, settle, taken
@@ -211,17 +212,31 @@ class Dispatcher:
         return []
 
     async def _claim(self, provider: str, limit: int, shares: Shares) -> list[Outgoing]:
-        """Messages to single users go before those of campaigns."""
+        """Messages to single users go before those of campaigns.
+
+        Where many of them wait, a quarter are those that have been due longest, the rest the newest of what
+        announces operations: who has just made one waits for it still.
+        """
         now = clock.now()
         until = now + timedelta(seconds=self._settings.delivery_lease_seconds)
-        found: list[Claimed] = []
         async with self._database.transaction() as session:
             claim = partial(
-                repository.claim, session, self._database.dialect, provider, self.owner, now, until
+                repository.claim,
+                session,
+                self._database.dialect,
+                provider,
+                self.owner,
+                now,
+                until,
+                without=shares.full,
             )
-            for campaigns in (False, True) if shares.takes_campaigns else (False,):
-                if len(found) < limit:
-                    found += await claim(limit - len(found), campaigns=campaigns, without=shares.full)
+            share = math.ceil(limit / 4)
+            found = await claim(share, Lane.SINGLE)
+            if len(found) == share:
+                found += await claim(limit - len(found), Lane.ANNOUNCEMENTS)
+                found += await claim(limit - len(found), Lane.SINGLE)
+            if shares.takes_campaigns:
+                found += await claim(limit - len(found), Lane.CAMPAIGNS)
         return [item for item in map(self._readable, found) if item is not None]
 
     def _readable(self, claimed: Claimed) -> Outgoing | None:

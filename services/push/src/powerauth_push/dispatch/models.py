@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, Integer, String, Text, false
+from sqlalchemy import Index, Integer, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_push.base import LONG, Base, sequence_id
@@ -55,6 +55,13 @@ class Delivery(Base):
         Index("push_delivery_due", "provider", "timestamp_due"),
         Index("push_delivery_campaign", "campaign_id"),
         Index("push_delivery_operation", "operation_id"),
+        Index(
+            "push_delivery_announced",
+            "provider",
+            "timestamp_due",
+            postgresql_where=text("operation_id IS NOT NULL"),
+            sqlite_where=text("operation_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = sequence_id("push_delivery_seq", LONG)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -31,6 +32,26 @@ from servicekit.database import Dialect, for_update
 
 _CLEANUP_BATCH = 1_000
 _DELIVERY = cast(Table, Delivery.__table__)
+
+
+class Lane(Enum):
+    """What is taken of the queue, and in which order."""
+
+    SINGLE = auto()
+    """Messages to single users, the one due longest first."""
+    ANNOUNCEMENTS = auto()
+    """Those of them that announce an operation, the newest first."""
+    CAMPAIGNS = auto()
+    """Messages of campaigns, the one due longest first."""
+
+
+_IN_LANE: Mapping[Lane, ColumnElement[bool]] = {
+    Lane.SINGLE: Delivery.campaign_id.is_(None),
+    Lane.ANNOUNCEMENTS: Delivery.operation_id.is_not(None),
+    Lane.CAMPAIGNS: Delivery.campaign_id.is_not(None),
+}
+_OLDEST_FIRST = (Delivery.timestamp_due, Delivery.id)
+_NEWEST_FIRST = (Delivery.timestamp_due.desc(), Delivery.id.desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +103,24 @@ async def claim(
     now: datetime,
     until: datetime,
     limit: int,
+    lane: Lane,
     *,
-    campaigns: bool,
     without: Collection[int] = (),
 ) -> list[Claimed]:
-    """Take due messages over, the ones due longest first; what another process holds is passed over.
+    """Take due messages over; what another process holds is passed over.
 
     :param until: when others may take them over again
-    :param campaigns: those of campaigns, or all others
     :param without: applications whose messages wait
     """
-    which: list[ColumnElement[bool]] = [
-        Delivery.campaign_id.is_not(None) if campaigns else Delivery.campaign_id.is_(None)
-    ]
+    if limit <= 0:
+        return []
+    which = [_IN_LANE[lane]]
     if without:
         which.append(~_among(session, Delivery.app_id, without))
     statement = (
         select(Delivery)
         .where(Delivery.provider == provider, Delivery.timestamp_due <= now, *which)
-        .order_by(Delivery.timestamp_due, Delivery.id)
+        .order_by(*(_NEWEST_FIRST if lane is Lane.ANNOUNCEMENTS else _OLDEST_FIRST))
         .limit(limit)
     )
     rows = (await session.scalars(for_update(statement, dialect, skip_locked=True))).all()

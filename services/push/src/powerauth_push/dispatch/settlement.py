@@ -85,13 +85,13 @@ Fated = Sequence[tuple[Settled, Fate, datetime]]
 
 def _waiting(fates: Fated, ours: Collection[int], now: datetime) -> dict[int, Waiting]:
     return {
-        one.item.row: Waiting(
+        row: Waiting(
             due,
             rules.attempts_with(one.item, one.outcome),
             rules.first_with(one.item, one.outcome, now),
         )
         for one, fate, due in fates
-        if fate is Fate.LATER and one.item.row in ours
+        if fate is Fate.LATER and (row := one.item.row) is not None and row in ours
     }
 
 
