@@ -33,7 +33,7 @@ AT_A_TIME = 10
 SETTINGS = {
     **NO_LIMITS,
     "PUSH_SENDS_PER_PROVIDER": str(AT_A_TIME),
-    "PUSH_DELIVERY_LEASE_SECONDS": "2",
+    "PUSH_DELIVERY_LEASE_SECONDS": "6",
     "PUSH_RETRY_LONGEST_SECONDS": "2",
 }
 
@@ -173,7 +173,7 @@ async def test_while_push_is_away_operations_wait_for_it_until_they_end(way: Way
     await asyncio.sleep(max(ends - time.time(), 0))  # the operation's end is what is waited for
     await way.push.start()
     assert await way.all_ring(*waiting) == len(waiting)
-    assert brief not in way.rung()
+    assert not {brief, decided} & set(way.rung())
 
 
 async def test_a_killed_cloud_service_leaves_its_announcements_to_the_next(way: Way) -> None:

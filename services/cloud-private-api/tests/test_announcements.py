@@ -229,6 +229,20 @@ async def test_without_a_push_service_nothing_is_announced(bank: Client, push: F
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_of_what_waits_the_newest_goes_first_and_the_oldest_is_not_forgotten(
+    pushing: Service, push: FakePush, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_UNDER_WAY", 4)
+    bank = await of_app_a(pushing)
+    made = [(await bank.ok("POST", PATH, LOGIN))["operationId"] for _ in range(8)]
+    for wanted in ([0, 5, 6, 7], [1, 2, 3, 4]):
+        push.sent.clear()
+        assert await pushing.cloud.outbox.run_due() == 4
+        told = {message["body"]["extras"]["operationId"] for _, message in push.sent}
+        assert told == {made[number] for number in wanted}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
 async def test_an_outage_of_push_delays_and_loses_nothing(
     pushing: Service, push: FakePush, later: Later
 ) -> None:
@@ -263,17 +277,27 @@ async def test_nothing_is_sent_after_the_end_of_an_operation(
     assert await waiting(pushing) == []
 
 
-async def test_what_was_decided_meanwhile_is_not_announced(
+async def test_what_was_decided_meanwhile_is_not_announced(pushing: Service, push: FakePush) -> None:
+    """However little time it has waited: what is taken from its row is asked for."""
+    bank = await of_app_a(pushing)
+    decided, kept = [(await bank.ok("POST", PATH, LOGIN))["operationId"] for _ in range(2)]
+    pushing.core.operations[decided]["status"] = "CANCELED"
+    assert await pushing.cloud.outbox.run_due() == 2
+    assert [message["body"]["extras"]["operationId"] for _, message in push.sent] == [kept]
+    assert await waiting(pushing) == []
+
+
+async def test_while_the_core_is_away_nothing_rings_that_may_be_over(
     pushing: Service, push: FakePush, later: Later
 ) -> None:
-    push.down = True
-    made = await announced(pushing)
-    push.down = False
-    pushing.core.operations[made["operationId"]]["status"] = "CANCELED"
-    later(timedelta(seconds=30))
+    await (await of_app_a(pushing)).ok("POST", PATH, LOGIN)
+    pushing.core.down = True
     await pushing.cloud.outbox.run_due()
     assert push.sent == []
-    assert await waiting(pushing) == []
+    pushing.core.down = False
+    later(timedelta(seconds=2))
+    await pushing.cloud.outbox.run_due()
+    assert len(push.sent) == 1
 
 
 async def test_a_repeated_sending_is_one_message(pushing: Service, push: FakePush, later: Later) -> None:
@@ -403,6 +427,7 @@ async def test_a_running_service_sends_at_once(start: Start, push: FakePush) -> 
     await caller.ok("POST", "/operations", {"userId": "user-1", "template": "login"})
     await until(lambda: is_empty(service))
     assert len(push.sent) == 2
+    assert "operation/detail" not in service.core.paths(), "what has not waited is not asked for"
 
 
 async def test_a_running_service_catches_up_after_an_outage(start: Start, push: FakePush) -> None:

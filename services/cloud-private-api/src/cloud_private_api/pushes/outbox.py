@@ -213,7 +213,7 @@ class Outbox:
 
     async def _claimed(self, limit: int) -> list[Announcement]:
         async with self._database.transaction() as session:
-            rows = await repository.claim(session, limit, clock.now(), newest=self._away)
+            rows = await repository.claim(session, limit, clock.now())
         return [found for row in rows if (found := self._readable(row)) is not None]
 
     def _readable(self, row: Claimed) -> Announcement | None:

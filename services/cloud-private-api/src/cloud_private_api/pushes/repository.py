@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import SQLColumnExpression, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud_private_api.pushes import rules
@@ -23,23 +23,30 @@ class Claimed(NamedTuple):
     attempts: int
 
 
-async def claim(session: AsyncSession, limit: int, now: datetime, *, newest: bool = False) -> list[Claimed]:
-    """Take what is due, the longest waiting first, or last; others leave it alone until the lease is over."""
-    due_at = PushOutbox.timestamp_due
-    due = (
-        select(PushOutbox)
-        .where(due_at <= now)
-        .order_by(due_at.desc() if newest else due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = (await session.scalars(due)).all()
-    for row in rows:
-        row.timestamp_due = now + rules.LEASE
+async def claim(session: AsyncSession, limit: int, now: datetime) -> list[Claimed]:
+    """Take what is due, the newest first, but a quarter from what has been due longest.
+
+    Who has just made an operation waits for it still. Others leave it alone until the lease is over.
+    """
+    share = limit // 4
+    longest = await _taken(session, PushOutbox.timestamp_due, share, now)
+    newest: list[PushOutbox] = []
+    if len(longest) == share:
+        newest = await _taken(session, PushOutbox.timestamp_due.desc(), limit - share, now)
     return [
         Claimed(row.id, row.content, row.timestamp_created, row.timestamp_expires, row.attempts)
-        for row in rows
+        for row in newest + longest
     ]
+
+
+async def _taken(
+    session: AsyncSession, order: SQLColumnExpression[datetime], limit: int, now: datetime
+) -> list[PushOutbox]:
+    due = select(PushOutbox).where(PushOutbox.timestamp_due <= now).order_by(order).limit(limit)
+    rows = list(await session.scalars(due.with_for_update(skip_locked=True)))
+    for row in rows:
+        row.timestamp_due = now + rules.LEASE
+    return rows
 
 
 async def remove(session: AsyncSession, ids: Iterable[str]) -> None:

@@ -17,8 +17,8 @@ from powerauth_protocol.common.json_text import read_json
 
 LEASE = timedelta(seconds=15)
 """When others may take what a process has taken: it was killed, or cannot keep up."""
-LATE = timedelta(seconds=10)
-"""What has waited for longer is sent only if its operation is still pending."""
+LATE = timedelta(seconds=2)
+"""What waits for longer in the process that stored it is sent only if its operation is still pending."""
 INBOX_VALIDITY = timedelta(days=1)
 """For how long a message of the inbox is announced."""
 LONGEST_TITLE = 255
@@ -48,6 +48,7 @@ class Announcement:
     :ivar message: as push takes it
     :ivar flag: only activations that have it get the message
     :ivar attempts: that have failed
+    :ivar waited: it was taken from its row, so nobody can say for how long it has lain there
     """
 
     id: str
@@ -57,6 +58,7 @@ class Announcement:
     expires: datetime
     flag: str | None = None
     attempts: int = 0
+    waited: bool = False
 
     @property
     def operation_id(self) -> str | None:
@@ -150,13 +152,20 @@ def read(row_id: str, content: str, created: datetime, expires: datetime, attemp
     """The announcement that a row holds."""
     members = read_json(content)
     return Announcement(
-        row_id, members["applications"], members["message"], created, expires, members["flag"], attempts
+        row_id,
+        members["applications"],
+        members["message"],
+        created,
+        expires,
+        members["flag"],
+        attempts,
+        waited=True,
     )
 
 
 def is_late(announcement: Announcement, now: datetime) -> bool:
-    """Whether so much time has passed that what it announces may be over."""
-    return now - announcement.created > LATE
+    """Whether what it announces may be over."""
+    return announcement.waited or now - announcement.created > LATE
 
 
 def pause_after(attempts: int) -> timedelta:
