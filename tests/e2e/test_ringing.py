@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 from typing import Any
 
 import httpx2
 import pytest
-from e2e_customer import PARAMETERS, Customer
+from e2e_customer import PARAMETERS, PIN, Customer
 
 from powerauth_protocol.v3.versions import ProtocolVersion
-from powerauth_sdk import Inbox, register_for_push
+from powerauth_sdk import Inbox, Message, register_for_push
 
 pytestmark = [
     pytest.mark.e2e,
@@ -84,3 +85,51 @@ async def test_messages_of_the_bank_ring_and_those_of_the_inbox_can_be_read(cust
     await inbox.mark_read(made["id"])
     seen = await customer.bank.call("GET", f"/v2/inbox/messages/{made['id']}")
     assert (seen["read"], seen["userId"]) == (True, customer.user_id)
+
+
+async def test_the_inbox_is_as_the_tests_of_the_mobile_token_sdks_want_it(customer: Customer) -> None:
+    """What those of wultra/mtoken-sdk-ios, -android and -js do and compare (spec/enrollment-api.md §14)."""
+    registration = await customer.register(flags=[])
+    await customer.phone.activate_with_code(registration["activationQrCodeData"], PIN)
+    path = f"/v2/registrations/{registration['registrationId']}"
+    assert await customer.bank.call("POST", f"{path}/commit", {"externalUserId": "test"}) == {"status": "OK"}
+    inbox = Inbox(customer.phone)
+    assert await inbox.count_unread() == 0
+    made = [await _put_as_the_sdks(customer, number) for number in range(11)]
+    assert await inbox.count_unread() == 11
+    pages = [await inbox.messages(page=page, size=5) for page in range(3)]
+    assert [len(page) for page in pages] == [5, 5, 1], "a page that is not full is the last"
+    received = {message.id: message for page in pages for message in page}
+    for wanted in made:
+        detail = await inbox.message(wanted["id"])
+        assert (
+            _compared(received[wanted["id"]])
+            == _compared(detail)
+            == (
+                *(wanted[name] for name in ("id", "type", "subject", "summary", "read")),
+                wanted["timestamp"] // 1000,
+            )
+        )
+        assert detail.body == wanted["body"]
+    read = pages[0][0].id
+    await inbox.mark_read(read)
+    assert (await inbox.message(read)).read
+    assert {one.id for one in await inbox.messages(only_unread=True)} == set(received) - {read}
+    assert {one.id for one in await inbox.messages() if one.read} == {read}
+    await inbox.mark_all_read()
+    assert await inbox.messages(size=100, only_unread=True) == []
+    assert len(await inbox.messages(size=100)) == 11
+    assert await customer.bank.call("DELETE", path) == {"status": "OK"}
+
+
+def _compared(message: Message) -> tuple[object, ...]:
+    created = datetime.strptime(message.created, "%Y-%m-%dT%H:%M:%S%z")
+    return message.id, message.kind, message.subject, message.summary, message.read, int(created.timestamp())
+
+
+async def _put_as_the_sdks(customer: Customer, number: int) -> dict[str, Any]:
+    text = f"This is body for message {number}"
+    texts = {"subject": f"Message #{number}", "summary": text, "body": text}
+    message = {"userId": customer.user_id, **texts, "type": ("text", "html")[number % 2], "silent": True}
+    made: dict[str, Any] = await customer.bank.call("POST", "/v2/inbox/messages", message)
+    return made
