@@ -12,7 +12,7 @@ from push_fake_core import FakeCore
 from push_fake_providers import FakeProviders
 from push_keys import KEY_ID, PROJECT, TEAM_ID, account, p8
 from push_phones import sending
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from powerauth_push import adoption, commands
 from powerauth_push.app import create_app
@@ -34,6 +34,9 @@ ROWS = (
     " 'ios', 'token-a', null, now(), true), (nextval('push_device_registration_seq'), 'b', 'user-1', 1,"
     " 'windows', 'token-b', null, now(), null), (nextval('push_device_registration_seq'), 'c', 'user-1', 1,"
     " 'android', 'token-ü', null, now(), true)",
+    "INSERT INTO push_message VALUES (nextval('push_message_seq'), 99, 'user-1', null, false, true,"
+    ' \'{\n  "title" : "Sent",\n  "validUntil" : 1700000000.000000000\n}\', now(), 1),'
+    " (nextval('push_message_seq'), 1, 'user-1', 'a', false, false, '{ }', now() - interval '1 year', 0)",
     "INSERT INTO push_campaign VALUES (nextval('push_campaign_seq'), 1,"
     ' \'{ "title" : "Old",\n  "validUntil" : 1700000000.000000000 }\', true, now(), now(), now())',
     "INSERT INTO push_campaign_user VALUES (nextval('push_campaign_user_seq'), 1, 'user-1', now()),"
@@ -91,6 +94,39 @@ async def test_rows_of_the_original_go_on_to_work(original: str) -> None:
         }
         await client.ok("POST", "/push/device/create", moved)
         await client.ok("POST", "/admin/app/create", {"appId": "app-2"})
+
+
+async def test_every_table_of_the_original_is_adopted_with_rows(original: str) -> None:
+    """And its log goes on: with what was in it, and under the original's numbers."""
+    settings = settings_of(original, restrict_access=False, message_storage_enabled=True)
+    before = await counted(original)
+    assert before, "the original has tables"
+    assert 0 not in before.values(), before
+    assert (await commands.adopt(settings)).ok
+    after = await counted(original)
+    assert {name: after[name] for name in before} == before | {"push_campaign_user": 1}
+    app = create_app(settings, core_transport=AsgiTransport(FakeCore()), factory=FakeProviders())
+    async with lifespan_of(app):
+        client = Service(app, app.state.push, FakeCore(), FakeProviders()).anonymous()
+        await client.ok("POST", "/push/message/send", sending())
+        async with app.state.push.database.read() as session:
+            log = (await session.execute(text("SELECT id, status FROM push_message ORDER BY id"))).all()
+    assert [row.status for row in log[:2]] == [1, 0]
+    assert [row.id for row in log] == [1, 2, 3, 4]
+
+
+async def counted(url: str) -> dict[str, int]:
+    """The rows of each table that a service of push has."""
+    database = Database(url)
+    async with database.engine.connect() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+        counts = {
+            name: (await connection.execute(text(f"SELECT count(*) FROM {name}"))).scalar_one()
+            for name in names
+            if name.startswith("push_")
+        }
+    await database.dispose()
+    return counts
 
 
 async def test_what_is_missing_or_double_is_told_and_nothing_changed(original: str) -> None:
