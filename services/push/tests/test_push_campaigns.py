@@ -156,6 +156,25 @@ async def test_a_token_gets_it_once_whatever_becomes_of_its_activations(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_who_is_removed_on_the_way_gets_no_more_and_leaves_no_token_to_another(
+    service: Service, cloud: Client
+) -> None:
+    number = await campaign(service, cloud, 3)
+    small_pages(service, 1, 9)
+    object.__setattr__(service.push.settings, "registration_multiple_activations_enabled", True)
+    ids = ["00", service.core.activation("of another", "user-2")]
+    shared = {"appId": "app-1", "token": "token-00", "platform": "apns", "activationIds": ids}
+    await cloud.ok("POST", "/push/device/create/multi", shared)
+    await act(cloud, number, "live")
+    assert await service.push.stream.advance(number), "the turn of the first, whose token another has too"
+    removed = f"/push/campaign/{number}/user"
+    await cloud.ok("POST", f"{removed}/delete", ["user-0", "user-1"])
+    assert (await cloud.ok("GET", f"{removed}/list"))["users"] == ["user-2", "nobody"]
+    await finish(service, number)
+    assert service.providers.tokens() == ["token-00", "token-02"]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
 @pytest.mark.parametrize("killed", [False, True])
 async def test_an_activation_that_was_blocked_before_its_turn_silences_no_later_one(
     service: Service, cloud: Client, *, killed: bool

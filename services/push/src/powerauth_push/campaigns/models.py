@@ -41,7 +41,11 @@ class Campaign(Base):
 
 
 class CampaignUser(Base):
-    """A user whom a campaign is for."""
+    """A user whom a campaign is for.
+
+    :ivar removed_behind: the campaign is for this user no more, and the registrations up to this one have had
+        their turn before that; None: it is
+    """
 
     __tablename__ = "push_campaign_user"
     __table_args__ = (
@@ -53,6 +57,7 @@ class CampaignUser(Base):
     campaign_id: Mapped[int] = mapped_column(Integer)
     user_id: Mapped[str] = mapped_column(String(255))
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
+    removed_behind: Mapped[int | None] = mapped_column(Integer)
 
 
 class PassedOver(Base):

@@ -92,21 +92,25 @@ async def add_users(
         await connection.execute(statement, rows[start : start + _SLICE])
 
 
-async def remove_users(session: AsyncSession, number: int, users: Sequence[str]) -> None:
-    """Remove users."""
-    await lock_all(session, [number])
+async def remove_users(session: AsyncSession, dialect: Dialect, number: int, users: Sequence[str]) -> None:
+    """Remove users; of whom a campaign that has begun remembers which devices may have had the message."""
+    campaign = await lock(session, dialect, number)
+    if campaign is None:
+        return
     for start in range(0, len(users), _SLICE):
-        some = users[start : start + _SLICE]
-        await session.execute(
-            delete(CampaignUser).where(CampaignUser.campaign_id == number, CampaignUser.user_id.in_(some))
-        )
+        which = (CampaignUser.campaign_id == number, CampaignUser.user_id.in_(users[start : start + _SLICE]))
+        if campaign.last_registration_id:
+            present = update(CampaignUser).where(*which, CampaignUser.removed_behind.is_(None))
+            await session.execute(present.values(removed_behind=campaign.last_registration_id))
+        else:
+            await session.execute(delete(CampaignUser).where(*which))
 
 
 async def users(session: AsyncSession, number: int, offset: int, limit: int) -> Sequence[str]:
     """Users of a campaign, in the order in which they were added."""
     statement = (
         select(CampaignUser.user_id)
-        .where(CampaignUser.campaign_id == number)
+        .where(CampaignUser.campaign_id == number, CampaignUser.removed_behind.is_(None))
         .order_by(CampaignUser.id)
         .offset(offset)
         .limit(limit)
@@ -129,10 +133,14 @@ async def next_devices(session: AsyncSession, campaign: Campaign, limit: int) ->
 def _of_users(campaign: Campaign) -> Any:
     device, earlier = DeviceRegistration, aliased(DeviceRegistration)
     is_addressed = exists().where(
-        CampaignUser.campaign_id == campaign.id, CampaignUser.user_id == device.user_id
+        CampaignUser.campaign_id == campaign.id,
+        CampaignUser.user_id == device.user_id,
+        CampaignUser.removed_behind.is_(None),
     )
     earlier_is_addressed = exists().where(
-        CampaignUser.campaign_id == campaign.id, CampaignUser.user_id == earlier.user_id
+        CampaignUser.campaign_id == campaign.id,
+        CampaignUser.user_id == earlier.user_id,
+        or_(CampaignUser.removed_behind.is_(None), CampaignUser.removed_behind >= earlier.id),
     )
     is_passed_over = exists().where(
         PassedOver.campaign_id == campaign.id, PassedOver.registration_id == earlier.id

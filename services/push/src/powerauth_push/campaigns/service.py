@@ -92,7 +92,7 @@ async def list_users(database: Database, number: int, page: int, size: int) -> S
 async def remove_users(database: Database, number: int, users: Sequence[str]) -> None:
     """Remove users; those that are no users of the campaign are passed over."""
     async with database.transaction() as session:
-        await repository.remove_users(session, number, users)
+        await repository.remove_users(session, database.dialect, number, users)
 
 
 async def send_test(ports: Ports, number: int, user_id: str) -> None:
