@@ -232,7 +232,7 @@ class WireModel(BaseModel):
     """Base of what goes over the wire: camelCase there, snake_case here, unknown members ignored."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel,
+        alias_generator=cache(to_camel),  # few names, of many models
         populate_by_name=True,
         serialize_by_alias=True,
         extra="ignore",

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from servicekit import logs, metrics
 from servicekit.answers import JsonResponse
+from servicekit.edge.routing import LateRoute
 
 _log = logs.get_logger(__name__)
 
@@ -131,7 +132,7 @@ def router(name: str, version: str) -> APIRouter:
     """``/actuator/health``, its ``/liveness`` and ``/readiness``, and ``/actuator/info``: `vitals_of` the
     application.
     """
-    routes = APIRouter(prefix="/actuator", tags=["Health"])
+    routes = APIRouter(prefix="/actuator", tags=["Health"], route_class=LateRoute)
 
     @routes.get("/health")
     async def get_health(request: Request) -> Response:
@@ -158,7 +159,7 @@ def router(name: str, version: str) -> APIRouter:
 
 def alive() -> APIRouter:
     """``/actuator/health`` and its ``/liveness`` without a look at anything: the process answers."""
-    routes = APIRouter(prefix="/actuator", tags=["Health"])
+    routes = APIRouter(prefix="/actuator", tags=["Health"], route_class=LateRoute)
 
     @routes.get("/health", include_in_schema=False)
     @routes.get("/health/liveness")

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from servicekit import health as health_routes
 from servicekit import metrics
 from servicekit.documentation import add_documentation
+from servicekit.edge.routing import LateRoute
 from servicekit.health import vitals_of
 from servicekit.settings import ServiceSettings
 
@@ -30,7 +31,7 @@ def management_routers(name: str, version: str, settings: ServiceSettings) -> li
 
 def _metrics_router() -> APIRouter:
     """``/metrics`` and ``/actuator/prometheus``, both in Prometheus' text form."""
-    routes = APIRouter()
+    routes = APIRouter(route_class=LateRoute)
 
     @routes.get("/metrics", include_in_schema=False)
     @routes.get("/actuator/prometheus", include_in_schema=False)

@@ -93,14 +93,21 @@ OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or Non
 
 
 class _EnvironmentSource(EnvSettingsSource):
-    """Leaves out what Kubernetes sets for a service named like ours: ``CORE_PORT=tcp://10.0.0.1:8080``."""
+    """Leaves out what Kubernetes sets for a service named like ours: ``CORE_PORT=tcp://10.0.0.1:8080``.
+
+    Settings are single values, so that of the many which nobody sets none is analysed.
+    """
 
     def __call__(self) -> dict[str, Any]:
         """The values that are set."""
+        named = {
+            name: self.env_vars.get(f"{self.env_prefix}{name}".lower())
+            for name in self.settings_cls.model_fields
+        }
         return {
             name: value
-            for name, value in super().__call__().items()
-            if not (name.endswith("port") and _SERVICE_LINK_VALUE.match(str(value)))
+            for name, value in named.items()
+            if value is not None and not (name.endswith("port") and _SERVICE_LINK_VALUE.match(value))
         }
 
 

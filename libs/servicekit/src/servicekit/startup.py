@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import SettingsError
 
 from servicekit.logs import configure_logging, get_logger
 from servicekit.settings import ServiceSettings
@@ -137,8 +136,6 @@ def _judged(
         raise StartRefused(*_faults(settings_class, error), *unknown) from None
     except StartRefused as refused:
         raise StartRefused(*refused.findings, *unknown) from None
-    except SettingsError as error:
-        raise StartRefused(Finding(variable_of(settings_class, "*"), str(error)), *unknown) from None
     broken = [
         rule
         for rule in settings.all_start_rules()

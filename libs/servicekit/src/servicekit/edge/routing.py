@@ -26,6 +26,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from powerauth_protocol.common.json_text import JsonError, read_json
+from servicekit.loading import without
 from servicekit.targets import name_of, path_in_service
 
 TEMPLATE_KEY = "servicekit.route"
@@ -119,7 +120,8 @@ class LateRoute(APIRoute):
         return getattr(self, name)
 
     def _analyse(self, declared: Mapping[str, Any]) -> None:
-        super().__init__(**declared)
+        with without("pydantic.v1"):  # the models of old, which the framework still looks for
+            super().__init__(**declared)
         with fields_built_late():
             for made in (self.body_field, *self.dependant.query_params):
                 if made is not None:

@@ -19,10 +19,11 @@ from powerauth_contracts.dmz.table import (
     SignedCall,
 )
 from powerauth_contracts.wire import json_bytes
+from servicekit.edge.routing import LateRoute
 
 PREFIX = "/exchange/v3"
 
-router = APIRouter(prefix=PREFIX, tags=["Test exchange"])
+router = APIRouter(prefix=PREFIX, tags=["Test exchange"], route_class=LateRoute)
 
 
 @router.post("/application")

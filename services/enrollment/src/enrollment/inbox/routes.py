@@ -11,8 +11,9 @@ from enrollment.inbox import service
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response
 from powerauth_contracts.wire import json_bytes
+from servicekit.edge.routing import LateRoute
 
-router = APIRouter(prefix="/api/inbox", tags=["Inbox"])
+router = APIRouter(prefix="/api/inbox", tags=["Inbox"], route_class=LateRoute)
 
 
 @router.post("/count")

@@ -11,8 +11,9 @@ from enrollment.mobile_token import service
 from enrollment.pipeline.incoming import receive_json
 from enrollment.wire import json_response, ok_response
 from powerauth_contracts.wire import json_bytes
+from servicekit.edge.routing import LateRoute
 
-router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token API"])
+router = APIRouter(prefix="/api/auth/token/app/operation", tags=["Mobile Token API"], route_class=LateRoute)
 
 
 @router.post("/list")

@@ -10,8 +10,9 @@ from enrollment.container import enrollment_of
 from enrollment.oidc import service
 from enrollment.pipeline.incoming import counting_failures, receive_json
 from enrollment.wire import json_response
+from servicekit.edge.routing import LateRoute
 
-router = APIRouter(prefix="/api/config", tags=["Configuration"])
+router = APIRouter(prefix="/api/config", tags=["Configuration"], route_class=LateRoute)
 
 
 @router.post("/oidc")

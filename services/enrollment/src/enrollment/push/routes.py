@@ -10,8 +10,9 @@ from enrollment.container import enrollment_of
 from enrollment.pipeline.incoming import receive_json
 from enrollment.push import service
 from enrollment.wire import ok_response
+from servicekit.edge.routing import LateRoute
 
-router = APIRouter(prefix="/api/push/device", tags=["Push registration"])
+router = APIRouter(prefix="/api/push/device", tags=["Push registration"], route_class=LateRoute)
 
 
 @router.post("/register")

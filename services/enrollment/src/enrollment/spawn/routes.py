@@ -11,8 +11,9 @@ from enrollment.pipeline.incoming import counting_failures, receive_json
 from enrollment.spawn import service
 from enrollment.wire import json_response
 from powerauth_contracts.wire import json_bytes
+from servicekit.edge.routing import LateRoute
 
-router = APIRouter(prefix="/api/activation", tags=["Activation spawn"])
+router = APIRouter(prefix="/api/activation", tags=["Activation spawn"], route_class=LateRoute)
 
 
 @router.post("/code")

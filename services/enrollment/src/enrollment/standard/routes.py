@@ -17,6 +17,7 @@ from enrollment.standard.user_info import user_info
 from enrollment.wire import json_response, ok_response
 from powerauth_contracts.wire import json_bytes
 from servicekit import clock
+from servicekit.edge.routing import LateRoute
 
 Forward = Callable[[CoreDoor, Incoming], Awaitable[Any]]
 """A use case that needs the core alone."""
@@ -129,7 +130,7 @@ RESOURCES: Mapping[str, Endpoint] = {
 
 def standard_router(prefix: str) -> APIRouter:
     """The standard API under ``/pa/v3`` or the prefix of another generation."""
-    router = APIRouter(prefix=prefix, tags=["PowerAuth Standard API"])
+    router = APIRouter(prefix=prefix, tags=["PowerAuth Standard API"], route_class=LateRoute)
     for path, endpoint in RESOURCES.items():
         router.add_api_route(path, endpoint, methods=["POST"])
     router.add_api_route(

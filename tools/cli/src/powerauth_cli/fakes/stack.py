@@ -113,9 +113,9 @@ async def fake_providers(
     ports = ports or Ports()
     phones = Phones(on_shown, keep)
     keys = keys or FakeKeys.made()
-    google = Google(phones, {PROJECT}, {ACCOUNT: RSAKey.import_key(pem(keys.account))})
+    google = Google(phones, {PROJECT}, {ACCOUNT: RSAKey.import_key(keys.account)})
     huawei = Huawei(phones, {HMS_PROJECT}, {HMS_CLIENT: HMS_SECRET})
-    known = {(TEAM, KEY): ECKey.import_key(pem(keys.apns))}
+    known = {(TEAM, KEY): ECKey.import_key(keys.apns)}
     apple, sandbox = Apple(phones, {BUNDLE}, known), Apple(phones, {BUNDLE}, known)
     async with contextlib.AsyncExitStack() as stack:
         authority = Authority(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fakes-"))))
