@@ -187,6 +187,14 @@ async def test_a_new_activation_is_told_to_the_users_other_active_phones(
     assert await told(service, unblocked, not_yet, old, activation("ACTIVE", "new", userId=None)) == []
 
 
+async def test_the_core_is_asked_of_registered_activations_alone(service: Service, cloud: Client) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    service.core.asked.clear()
+    await told(service, activation("PENDING_COMMIT", "b"), activation("ACTIVE", "a"))
+    assert len(service.core.asked) == 1
+
+
 async def test_while_the_core_is_away_the_event_has_to_do(service: Service, cloud: Client) -> None:
     await application(cloud)
     await phone(service, cloud, "a")

@@ -46,6 +46,12 @@ async def _locked(
     return (await session.scalars(for_update(statement, dialect))).all()
 
 
+async def is_registered(session: AsyncSession, activation_id: str) -> bool:
+    """Whether an activation has any registration."""
+    found = select(_ROW.id).where(_ROW.activation_id == activation_id).limit(1)
+    return await session.scalar(found) is not None
+
+
 async def set_active(session: AsyncSession, activation_id: str, active: bool) -> None:
     """Write whether an activation is active, wherever it is registered."""
     await session.execute(update(_ROW).where(_ROW.activation_id == activation_id).values(is_active=active))

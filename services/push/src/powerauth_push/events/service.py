@@ -44,19 +44,24 @@ async def on_event(ports: Ports, event: Event) -> None:
 
 
 async def _activation_changed(ports: Ports, event: Event) -> None:
-    """Events come in any order, so the core is asked; while it is away the event has to do."""
+    """Events come in any order, so the core is asked what the registrations have to follow; while it is away
+    the event has to do.
+    """
     activation_id, told = event.data.get("activationId"), event.data.get("activationStatus")
     if not isinstance(activation_id, str) or not isinstance(told, str):
         _log.error("event unreadable", event_type=event.type, event_id=event.id)
         return
-    status = await _current_status(ports.core, activation_id) or told
+    async with ports.database.read() as session:
+        registered = await devices.is_registered(session, activation_id)
+    status = (await _current_status(ports.core, activation_id) or told) if registered else None
     async with ports.database.transaction() as session:
         if not await handle_once(session, event, CONSUMER):
             return
-        await devices.set_active(session, activation_id, is_active(status))
+        if status is not None:
+            await devices.set_active(session, activation_id, is_active(status))
         if not _is_recent(ports, event):
             return
-        if rules.is_told(status):
+        if status is not None and rules.is_told(status):
             await _tell_of_status(session, ports, activation_id)
         if rules.is_new(event.data):
             await _tell_others(session, ports, activation_id, event.data.get("userId"))
