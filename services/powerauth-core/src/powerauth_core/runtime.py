@@ -138,12 +138,8 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
     database.session_info[SESSION_KEY] = macs
     cipher = RecordCipher(settings.master_key, reads_clear=not macs.required)
     egress = Egress(settings)
-
-    def hears_others() -> bool:
-        return bus.connected
-
     clients = CallbackClients(settings, database, cipher, egress)
-    callbacks = CallbackDispatcher(settings, database, clients, KnownSubscriptions(settings, hears_others))
+    callbacks = CallbackDispatcher(settings, database, clients, KnownSubscriptions(settings, bus))
     applications = ApplicationCache(
         cipher,
         capacity=settings.application_cache_size,
@@ -163,7 +159,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         template_cache=TemplateCache(
             capacity=settings.application_cache_size,
             seconds=settings.application_cache_seconds,
-            hears=hears_others,
+            bus=bus,
         ),
         activation_keys=ActivationKeyCache(cipher, settings.activation_key_cache_size),
         callers=CallerCache(database, cipher, settings.caller_cache_seconds),

@@ -11,6 +11,7 @@ from servicekit.bus import Event, Handler
 from servicekit.errors import Unavailable
 
 _log = logs.get_logger(__name__)
+_deliveries = metrics.counter("bus_deliveries", "Events given to handlers", ["consumer", "type", "outcome"])
 
 LONGEST_WAIT_SECONDS = 15.0
 
@@ -35,7 +36,6 @@ async def deliver(
 
     :param wait_seconds: first wait of that kind; it doubles up to :data:`LONGEST_WAIT_SECONDS`
     """
-    outcomes = metrics.counter("bus_deliveries", "Events given to handlers", ["consumer", "type", "outcome"])
     wait = wait_seconds
     while True:
         try:
@@ -47,10 +47,10 @@ async def deliver(
             wait = min(wait * 2, LONGEST_WAIT_SECONDS)
         except Exception:
             _log.exception("event handler failed", consumer=consumer, type=event.type, event_id=event.id)
-            outcomes.labels(consumer, event.type, "failed").inc()
+            _deliveries.labels(consumer, event.type, "failed").inc()
             return Outcome.FAILED
         else:
-            outcomes.labels(consumer, event.type, "handled").inc()
+            _deliveries.labels(consumer, event.type, "handled").inc()
             return Outcome.HANDLED
 
 

@@ -8,7 +8,7 @@ secrets, is read before each delivery (`callbacks.clients`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +20,7 @@ from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.callbacks.rules import RetryPolicy
 from powerauth_core.callbacks.shares import Flow
 from powerauth_core.settings import CoreSettings
+from servicekit.bus import Bus
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,18 @@ class _Known:
 class KnownSubscriptions:
     """The subscriptions of applications. Belongs to one event loop."""
 
-    def __init__(self, settings: CoreSettings, hears: Callable[[], bool]) -> None:
+    def __init__(self, settings: CoreSettings, bus: Bus) -> None:
         """
-        :param hears: whether events of other processes come
+        :param bus: brings events of other processes while it is connected
         """
         self._settings = settings
-        self._hears = hears
+        self._bus = bus
         self._known: dict[str, _Known] = {}
         self._forgotten = 0
 
     def knows(self, application_ids: Collection[str]) -> bool:
         """Whether what is known of these applications is fresh."""
-        if not self._hears():
+        if not self._bus.connected:
             return False
         now = time.monotonic()
         found = [self._known.get(application_id) for application_id in application_ids]

@@ -7,7 +7,6 @@ events come, templates are read each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from powerauth_core.templates import repository
 from powerauth_core.templates.models import OperationTemplate
 from powerauth_core.templates.rules import NumberMatching, UserLimits
+from servicekit.bus import Bus
 from servicekit.caching import Cache
 from servicekit.database import Database
 
@@ -43,12 +43,12 @@ class Template:
 class TemplateCache:
     """Templates by name. Belongs to one event loop."""
 
-    def __init__(self, *, capacity: int, seconds: float, hears: Callable[[], bool]) -> None:
+    def __init__(self, *, capacity: int, seconds: float, bus: Bus) -> None:
         """
         :param seconds: after this age a template is read again
-        :param hears: whether events of other processes come
+        :param bus: brings events of other processes while it is connected
         """
-        self._hears = hears
+        self._bus = bus
         self._by_name: Cache[str, Template] = Cache(capacity, seconds)
 
     async def by_name(self, session: AsyncSession, name: str) -> Template | None:
@@ -58,11 +58,11 @@ class TemplateCache:
             found = await repository.find_by_name(session, name)
             return None if found is None else _template(found)
 
-        return await self._by_name.load(name, load) if self._hears() else await load()
+        return await self._by_name.load(name, load) if self._bus.connected else await load()
 
     async def of_name(self, database: Database, name: str) -> Template | None:
         """`by_name` for who has no session: opens one only if it has to be read."""
-        known = self._by_name.get(name) if self._hears() else None
+        known = self._by_name.get(name) if self._bus.connected else None
         if known is not None:
             return known
         async with database.read() as session:
