@@ -1,12 +1,14 @@
 """`make walk`: what four trips touch of our own code, on a real stack in this process.
 
-Core and cloud work on PostgreSQL, the services call each other over the network, every trip has been made
-twice before it is traced, then it is traced seven times. A file is touched when a function of it runs in
+Core, cloud and push work on PostgreSQL, the services call each other over the network, every trip has been
+made twice before it is traced, then it is traced seven times. A file is touched when a function of it runs in
 every one of the seven, so that a job which happens to run at the same time is no part of the trip; the other
 figures are medians. A move is a call whose caller of ours stands in another file; a coroutine that goes on is
-no new call, and what a dataclass generates for itself stands in no file. What the phone or the bank does
-itself is left out: a call is theirs when the SDK, or this module, is among its callers. What follows an
-answer (audit, outbox, events) belongs to the trip as long as it comes within `_AFTERMATH_SECONDS`.
+no new call, a comprehension is none (newer interpreters do not even make a frame for it), and what a
+dataclass generates for itself stands in no file. What the phone or the bank does itself is left out: a call
+is theirs when the SDK, or this module, is among its callers. What follows an answer (audit, outbox, events
+and those who hear of them) belongs to the trip as long as it comes within `_AFTERMATH_SECONDS`; what follows
+the preparation of a trip is over before the trip begins.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ PACKAGES = (
     "enrollment",
     "powerauth_core",
     "cloud_private_api",
+    "powerauth_push",
     "powerauth_contracts",
     "powerauth_protocol",
     "servicekit",
@@ -55,6 +58,7 @@ _TEMPLATE = {
     "expiration": 300,
 }
 Steps = Callable[[], Awaitable[None]]
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _RESUMABLE = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
@@ -102,8 +106,11 @@ def _place(frame: FrameType) -> tuple[str, str] | None:
 
 
 def _goes_on(frame: FrameType) -> bool:
-    """Whether this is no call but a coroutine or generator that goes on."""
-    return bool(frame.f_code.co_flags & _RESUMABLE) and frame.f_lasti > _start(frame.f_code)
+    """Whether this is no call but a coroutine or generator that goes on, or a comprehension."""
+    code = frame.f_code
+    if code.co_name in _COMPREHENSIONS:
+        return True
+    return bool(code.co_flags & _RESUMABLE) and frame.f_lasti > _start(code)
 
 
 @cache
@@ -130,9 +137,10 @@ def _callers(frame: FrameType) -> tuple[list[tuple[str, str]], bool]:
     return places, False
 
 
-async def _traced(steps: Steps) -> Trace:
-    """Make a trip and look at it."""
-    trace = Trace()
+async def _traced(trip: Callable[[], Awaitable[Steps]]) -> Trace:
+    """Make a trip and look at it, once all that its preparation set off is over."""
+    steps, trace = await trip(), Trace()
+    await asyncio.sleep(_AFTERMATH_SECONDS)
     sys.setprofile(trace)
     try:
         await steps()
@@ -158,7 +166,7 @@ class Trips:
             for _ in range(_WARM_UPS):
                 await (await trip())()
                 await asyncio.sleep(_AFTERMATH_SECONDS)
-            traces = [await _traced(await trip()) for _ in range(_TRACES)]
+            traces = [await _traced(trip) for _ in range(_TRACES)]
             print(_line(trip.__name__, traces), flush=True)
 
     async def activation(self) -> Steps:
@@ -210,7 +218,7 @@ async def _walk() -> None:
                 "database_url": await stack.enter_async_context(fresh_database("postgresql", folder)),
                 "request_log": False,
             }
-            for name in ("core", "cloud")
+            for name in ("core", "cloud", "push")
         }
         services = AllInOne(folder / "data", port=None, settings=databases)
         running = await stack.enter_async_context(services)
