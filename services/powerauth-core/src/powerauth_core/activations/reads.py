@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from powerauth_contracts.enums import ActivationOtpValidation, ActivationStatus, CommitPhase
-from powerauth_core.activations.columns import stored_status, stored_texts
 from powerauth_core.activations.models import (
     BLOCKED_AS_UNSOUND,
     Activation,
@@ -33,8 +32,21 @@ PAGE_OF_USER = Read(
 )
 
 _TABLE = Activation.__tablename__
+_STATUSES = {each.code: each for each in ActivationStatus}
 _OTP_VALIDATIONS = {each.code: each for each in ActivationOtpValidation}
 _COMMIT_PHASES = {each.code: each for each in CommitPhase}
+
+
+def stored_status(code: int) -> ActivationStatus:
+    """The state of an activation; an unknown number reads as REMOVED, as in the entity."""
+    return _STATUSES.get(code, ActivationStatus.REMOVED)
+
+
+def stored_texts(stored: str | None) -> tuple[str, ...]:
+    """A JSON array of texts, as stored; NULL and an empty text are an empty one, and most are."""
+    return () if not stored or stored == "[]" else tuple(read_json(stored))
+
+
 _READERS = reading(
     COLUMNS,
     {

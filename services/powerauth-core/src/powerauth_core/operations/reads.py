@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from powerauth_contracts.enums import OperationStatus
-from powerauth_core.activations.columns import stored_texts
+from powerauth_core.activations.reads import stored_texts
 from powerauth_core.kernel.paging import Page
 from powerauth_core.operations.stored import (
     OPERATION_COLUMNS,

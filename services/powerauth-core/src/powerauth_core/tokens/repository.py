@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import Column, CursorResult, Table, delete, select
+from sqlalchemy import Column, ColumnElement, CursorResult, Table, delete, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeDecorator
 
 from powerauth_contracts.enums import ActivationStatus
-from powerauth_core.activations.columns import as_stored, stored_status, stored_texts
 from powerauth_core.activations.models import BOUND_COLUMNS, Activation, status_as_unsound
+from powerauth_core.activations.reads import stored_status, stored_texts
 from powerauth_core.applications.models import Application
 from powerauth_core.tokens.models import Token
 from servicekit.database import insert_ignore
@@ -64,8 +65,16 @@ STORED: dict[str, Column[Any]] = {
 """Columns of a token, its activation and its application by the names that `found_token` gives them, in its
 order.
 """
+
+
+def _as_stored(column: Column[Any]) -> ColumnElement[Any]:
+    """The column without our decoding: numbers and texts as the database holds them."""
+    kind = column.type
+    return type_coerce(column, kind.impl_instance if isinstance(kind, TypeDecorator) else kind)
+
+
 _FIND = (
-    select(*[as_stored(column).label(name) for name, column in STORED.items()])
+    select(*[_as_stored(column).label(name) for name, column in STORED.items()])
     .select_from(_TOKEN)
     .join(_ACTIVATION, _TOKEN.c.activation_id == _ACTIVATION.c.activation_id)
     .join(_APPLICATION, _ACTIVATION.c.application_id == _APPLICATION.c.id)

@@ -12,8 +12,8 @@ from operator import itemgetter
 from typing import Any
 
 from powerauth_contracts.enums import ActivationProtocol
-from powerauth_core.activations.columns import stored_status, stored_texts
 from powerauth_core.activations.models import BOUND_COLUMNS, Activation
+from powerauth_core.activations.reads import stored_status, stored_texts
 from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.audit.signatures import AUDIT_COLUMNS, CHAIN_COLUMNS, LOG_COLUMNS, LOG_CONSTANTS
 from powerauth_core.verification.jobs import ActivationFacts, Decision, LockedActivation
