@@ -2,7 +2,8 @@
 enrollment-api §7).
 
 A code belongs to a user; a PUK proves one; an identity provider or the operator's provider is asked by the
-core. Nothing that the enrollment service says names a user or commits an activation.
+core. Nothing that the enrollment service says names a user or commits an activation. Both layers may stay
+closed on their way through it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_contracts.dmz.models import CreateActivationAnswer, CreateActivationRequest
+from powerauth_contracts.dmz.models import (
+    CreateActivationAnswer,
+    CreateActivationRequest,
+    SealedCreationAnswer,
+    SealedCreationRequest,
+)
 from powerauth_contracts.enums import ActivationStatus
+from powerauth_contracts.wire import json_bytes
 from powerauth_core.activations import commit as commits
 from powerauth_core.activations import flags
 from powerauth_core.activations import repository as activations
@@ -23,13 +31,15 @@ from powerauth_core.activations.administration import remove_locked
 from powerauth_core.activations.rules import is_blank, is_user_id
 from powerauth_core.applications import config_service
 from powerauth_core.applications.config_keys import AUTOMATIC_COMMIT
+from powerauth_core.dmz import signed
 from powerauth_core.dmz.ports import Ports
 from powerauth_core.dmz.rules import commits_at_once
+from powerauth_core.envelopes.handout import open_unspent
 from powerauth_core.envelopes.service import ClosedEnvelope
 from powerauth_core.envelopes.spending import Unspent
 from powerauth_core.envelopes.views import sealed_fields
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.exchange.exchanged import Exchanged
+from powerauth_core.exchange.offer import Exchanged
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.providers import plug_ins as providers
 from powerauth_core.providers.plug_ins import (
@@ -47,6 +57,7 @@ from powerauth_core.settings import CoreSettings
 from servicekit import clock
 
 OIDC = "oidc"
+_LAYER_1 = ("type", "identityAttributes", "customAttributes", "activationData")
 _STAGES: dict[ActivationType, Stage] = {
     "CODE": Stage.CODE,
     "CUSTOM": Stage.CUSTOM,
@@ -79,6 +90,29 @@ async def create(ports: Ports, request: CreateActivationRequest) -> CreateActiva
         activation_data=sealed_fields(exchanged.sealed),
         custom_attributes=created.custom_attributes,
         user_info=created.user_info,
+        activation_id=exchanged.activation_id,
+        application_id=exchanged.application_id,
+        activation_status=created.status,
+    )
+
+
+async def create_sealed(ports: Ports, request: SealedCreationRequest) -> SealedCreationAnswer:
+    """``sealed/activation/create``. The outer layer is accepted once, whatever comes of the inner one.
+
+    :raises InvalidRequest: no envelope of its version, accepted before, or no layer 1 in it
+    :raises CoreError: as `open_unspent` and `finished`
+    """
+    members = signed.parse_members(signed.body_bytes(request.body))
+    outer = ClosedEnvelope(request.application_key, request.protocol_version, members).judged()
+    opened, unspent = await open_unspent(ports, outer, request.application_key)
+    try:
+        created = await finished(ports, _layer1(request, opened.plaintext), unspent)
+    except CoreError:
+        await unspent.spend()
+        raise
+    exchanged = created.exchanged
+    return SealedCreationAnswer(
+        envelope=sealed_fields(opened.seal(_answer(created))),
         activation_id=exchanged.activation_id,
         application_id=exchanged.application_id,
         activation_status=created.status,
@@ -329,3 +363,24 @@ def _attribute(request: CreateActivationRequest, name: str) -> str:
     if value is None or is_blank(value):
         raise InvalidRequest(f"requestObject.identityAttributes.{name} - must not be blank")
     return value
+
+
+def _layer1(request: SealedCreationRequest, plaintext: bytes) -> CreateActivationRequest:
+    """What the device says, of the application and in the version that the envelope has proved."""
+    said = signed.parse_members(plaintext)
+    proved = {"applicationKey": request.application_key, "protocolVersion": request.protocol_version}
+    try:
+        return CreateActivationRequest.model_validate({name: said.get(name) for name in _LAYER_1} | proved)
+    except ValidationError:
+        raise InvalidRequest() from None
+
+
+def _answer(created: Finished) -> bytes:
+    """Layer 1 of the answer; members that are None are written (D19)."""
+    return json_bytes(
+        {
+            "activationData": sealed_fields(created.exchanged.sealed),
+            "customAttributes": created.custom_attributes,
+            "userInfo": created.user_info,
+        }
+    )

@@ -32,11 +32,11 @@ kind that the resource echoes.
 
 
 def _signed(plaintext: bytes, user_id: str) -> bytes:
-    return json_bytes({"data": _sentence(_data(sealed.parse_members(plaintext)), user_id)})
+    return json_bytes({"data": _sentence(_data(signed.parse_members(plaintext)), user_id)})
 
 
 def _string(plaintext: bytes, user_id: str) -> bytes:
-    text = sealed.parse(plaintext)
+    text = signed.parse(plaintext)
     if not isinstance(text, str):
         raise InvalidRequest()
     return json_bytes(_sentence(text, user_id))
@@ -47,7 +47,7 @@ def _raw(plaintext: bytes, _user_id: str) -> bytes:
 
 
 def _generics(plaintext: bytes, _user_id: str) -> bytes:
-    inner = sealed.parse_members(plaintext).get("requestObject")
+    inner = signed.parse_members(plaintext).get("requestObject")
     if not isinstance(inner, dict):
         raise InvalidRequest()
     return json_bytes({"status": "OK", "responseObject": {"data": inner.get("data")}})
@@ -61,7 +61,7 @@ async def echo(ports: Ports, request: SealedRequest) -> SealedAnswer:
     :raises CoreError: the envelope does not open
     """
     received = await sealed.open_once(ports, sealed.sender_of(request), signed.read_body(request))
-    data = _data(sealed.parse_members(received.plaintext))
+    data = _data(signed.parse_members(received.plaintext))
     text = f"Server successfully decrypted signed data: {data}, scope: ACTIVATION_SCOPE"
     return SealedAnswer(authenticated=True, envelope=received.seal(json_bytes({"data": text})))
 

@@ -102,7 +102,7 @@ async def user_info(ports: Ports, request: SealedRequest) -> SealedAnswer:
     :raises CoreError: the envelope does not open
     """
     received = await sealed.open_once(ports, sealed.sender_of(request), signed.read_body(request))
-    sealed.parse_members(received.plaintext)
+    signed.parse_members(received.plaintext)
     owner = received.activation
     context = ClaimsContext(
         Stage.USER_INFO, owner.user_id, owner.activation_id, received.application.application_id

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,7 +25,6 @@ from powerauth_core.envelopes.service import Opened
 from powerauth_core.envelopes.views import sealed_fields
 from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.verification.jobs import EarlyEnd, LockedActivation, Verified
-from powerauth_protocol.common.json_text import JsonError, read_json
 from powerauth_protocol.groups import Envelope, EnvelopePurpose
 from powerauth_protocol.v3.http_headers import EncryptionHeader, SignatureHeader
 
@@ -81,28 +79,6 @@ class PlaintextAction(signed.DoorAction):
         except InvalidRequest:
             raise EarlyEnd(None) from None
         return ()
-
-
-def parse(plaintext: bytes) -> Any:
-    """JSON of a device.
-
-    :raises InvalidRequest: it is none
-    """
-    try:
-        return read_json(plaintext)
-    except JsonError:
-        raise InvalidRequest() from None
-
-
-def parse_members(plaintext: bytes) -> dict[str, Any]:
-    """A JSON object of a device; nothing at all is an empty one.
-
-    :raises InvalidRequest: it is something else
-    """
-    found = parse(plaintext) if plaintext else {}
-    if not isinstance(found, dict):
-        raise InvalidRequest()
-    return found
 
 
 def sender_of(request: SealedRequest) -> Sender | None:

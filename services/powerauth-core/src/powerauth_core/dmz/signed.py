@@ -27,7 +27,7 @@ from powerauth_core.verification.jobs import (
 )
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_protocol.common.errors import EncodingError, EnvelopeFormatError
-from powerauth_protocol.common.json_text import read_json_object
+from powerauth_protocol.common.json_text import JsonError, read_json, read_json_object
 from powerauth_protocol.common.request_data import signature_base
 from powerauth_protocol.generation import generation_of
 from powerauth_protocol.groups import Envelope
@@ -66,6 +66,28 @@ def body_bytes(text: str) -> bytes:
         return b64decode(text)
     except EncodingError:
         raise InvalidRequest("requestObject.body - must be Base64") from None
+
+
+def parse(plaintext: bytes) -> Any:
+    """JSON of a device.
+
+    :raises InvalidRequest: it is none
+    """
+    try:
+        return read_json(plaintext)
+    except JsonError:
+        raise InvalidRequest() from None
+
+
+def parse_members(plaintext: bytes) -> dict[str, Any]:
+    """A JSON object of a device; nothing at all is an empty one.
+
+    :raises InvalidRequest: it is something else
+    """
+    found = parse(plaintext) if plaintext else {}
+    if not isinstance(found, dict):
+        raise InvalidRequest()
+    return found
 
 
 async def check(

@@ -12,27 +12,40 @@ from powerauth_contracts.enums import ActivationStatus, CommitPhase, RecoveryCod
 from powerauth_core.activations import otp, repository
 from powerauth_core.activations.commit import commit_locked, commits_unasked
 from powerauth_core.activations.expiry import expire_if_overdue
+from powerauth_core.activations.history import changed
 from powerauth_core.activations.initialisation import Properties, check_expiration, hash_otp, initialise
 from powerauth_core.activations.models import Activation
 from powerauth_core.activations.rules import (
     ACTIVE,
+    CREATED,
     PENDING_COMMIT,
     Call,
+    OtpCheck,
+    otp_check,
     permits,
     status_after_key_exchange,
 )
+from powerauth_core.activations.stored import ActivationRow, FoundActivation
+from powerauth_core.activations.writing import Write
 from powerauth_core.applications.cache import ApplicationFacts
-from powerauth_core.envelopes.service import ClosedEnvelope
+from powerauth_core.envelopes.service import ClosedEnvelope, once_of
 from powerauth_core.envelopes.spending import Unspent
-from powerauth_core.exchange import optimistic
-from powerauth_core.exchange.exchanged import Exchanged
-from powerauth_core.exchange.offer import Offer, accept, open_offer, seal_answer
+from powerauth_core.exchange.offer import (
+    Exchanged,
+    Offer,
+    accept,
+    open_offer,
+    open_unremembered_offer,
+    seal_answer,
+)
 from powerauth_core.exchange.ports import Ports
+from powerauth_core.exchange.statements import WAITING
 from powerauth_core.kernel.errors import ActivationExpired, ActivationNotFound, InvalidApplication
 from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.recovery import lifecycle
 from powerauth_core.settings import CoreSettings
 from powerauth_core.transfers import service as transfers
+from powerauth_protocol.groups import Envelope
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.activation import ActivationRecovery
 from servicekit import clock
@@ -64,10 +77,11 @@ async def prepare(
     envelope = closed.judged()
     opened = None
     if ports.activation_writer.writes and not commit:
-        decided = await optimistic.prepare(
+        decided = await _without_lock(
             ports,
             code,
-            closed,
+            closed.application_key,
+            envelope,
             generate_recovery_codes=generate_recovery_codes,
             scope=application_ids,
             outer=outer,
@@ -106,6 +120,82 @@ async def prepare(
         )
         await transfers.complete(ports.changes, session, activation, parent, application.application_id)
         return response
+
+
+async def _without_lock(
+    ports: Ports,
+    code: str,
+    application_key: str,
+    envelope: Envelope,
+    *,
+    generate_recovery_codes: bool,
+    scope: Sequence[str] | None,
+    outer: Unspent | None,
+) -> Exchanged | Offer | None:
+    """The usual exchange: one read, the decision, and one write that does nothing unless all is still as it
+    was read.
+
+    :return: if a session has to decide (something is to be refused, expired, counted, or issued besides) the
+        unremembered offer, or None if there is none that can still be answered
+    :raises CoreError: the envelope does not open, as `open_offer`
+    """
+    application = await ports.application_cache.facts(ports.database, application_key)
+    if application is None or not application.supported or not activation_code.validate(code):
+        return None
+    if outer is not None and not outer.is_for(envelope.temporary_key_id):
+        await outer.spend()
+    offer = await open_unremembered_offer(ports, application, envelope)
+    async with ports.activation_writer.turn(code):
+        found = await ports.activation_writer.find_by(
+            WAITING,
+            code,
+            application.application_rid,
+            clock.now(),
+            envelope.temporary_key_id,
+            generate_recovery_codes,
+        )
+        if found is None or not _asks_for_nothing(found.row, offer) or not _is_in(scope, application):
+            return offer
+        return await _write(ports, application, found, offer, envelope, outer)
+
+
+async def _write(
+    ports: Ports,
+    application: ApplicationFacts,
+    found: FoundActivation,
+    offer: Offer,
+    envelope: Envelope,
+    outer: Unspent | None,
+) -> Exchanged | None:
+    row = found.row
+    accept(row, offer)
+    row.activation_status = status_after_key_exchange(row.activation_otp_validation, row.commit_phase)
+    change = changed(row, application.application_id, previous_status=CREATED)
+    # Before the write: whose answer cannot be sealed has not exchanged keys.
+    answer = seal_answer(offer, row, None)
+    envelopes = (once_of(ports.settings, envelope, None), None if outer is None else outer.once)
+    once = [each for each in envelopes if each is not None]
+    if not await ports.activation_writer.write(Write(found, change, once)):
+        return None
+    if outer is not None:
+        outer.spent()
+    return Exchanged.of(row, application, answer)
+
+
+def _is_in(scope: Sequence[str] | None, application: ApplicationFacts) -> bool:
+    return scope is None or application.application_id in scope
+
+
+def _asks_for_nothing(row: ActivationRow, offer: Offer) -> bool:
+    """Whether no OTP has to be looked at."""
+    check = otp_check(
+        CommitPhase.ON_KEY_EXCHANGE,
+        offer.otp,
+        row.activation_otp,
+        row.activation_otp_validation,
+        row.commit_phase,
+    )
+    return check is OtpCheck.SKIP
 
 
 async def create(

@@ -1,4 +1,6 @@
-"""What a device offers in a key exchange: layer 2, decrypted and checked (spec/protocol-v3.md §4.2, §4.3)."""
+"""What a device offers in a key exchange, layer 2, decrypted and checked, and what it is answered
+(spec/protocol-v3.md §4.2, §4.3).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_contracts.wire import checked_json
 from powerauth_core.activations.stored import AnyActivation
 from powerauth_core.applications.cache import ApplicationFacts
@@ -55,6 +58,33 @@ class Offer:
     def otp(self) -> str | None:
         """The activation OTP that the device sent, asked for or not."""
         return self.layer2.activation_otp
+
+
+# Not frozen either.
+@dataclass(slots=True)
+class Exchanged:
+    """A finished key exchange.
+
+    :ivar sealed: layer 2 of the answer
+    :ivar activation_status: the state after it
+    """
+
+    sealed: Sealed = field(repr=False)
+    activation_id: str
+    user_id: str
+    application_id: str
+    activation_status: ActivationStatus
+
+    @classmethod
+    def of(cls, activation: AnyActivation, application: ApplicationFacts, sealed: Sealed) -> Exchanged:
+        """That of an activation as it is now."""
+        return cls(
+            sealed,
+            activation.activation_id,
+            activation.user_id,
+            application.application_id,
+            activation.activation_status,
+        )
 
 
 async def open_offer(

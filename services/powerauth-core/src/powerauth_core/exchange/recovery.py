@@ -13,9 +13,8 @@ from powerauth_core.activations.initialisation import Properties, hash_otp
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationCache, ApplicationFacts
 from powerauth_core.envelopes.service import ClosedEnvelope
-from powerauth_core.exchange.exchanged import Exchanged
 from powerauth_core.exchange.key_exchange import create_for
-from powerauth_core.exchange.offer import open_offer
+from powerauth_core.exchange.offer import Exchanged, open_offer
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.errors import InvalidRecoveryCode, InvalidRequest, RecoveryPukMismatch
 from powerauth_core.kernel.hashing import PasswordHashes

@@ -3,7 +3,7 @@
 from powerauth_contracts.rest import exchange as contract
 from powerauth_core.envelopes.views import closed_envelope
 from powerauth_core.exchange import key_exchange, recovery
-from powerauth_core.exchange.exchanged import Exchanged
+from powerauth_core.exchange.offer import Exchanged
 from powerauth_core.exchange.ports import Ports
 from powerauth_core.kernel.call_routes import CallRouter
 
