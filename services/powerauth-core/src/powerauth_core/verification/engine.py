@@ -11,7 +11,8 @@ Actions that need a session, each under a savepoint of its own, have batches of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -22,9 +23,14 @@ from powerauth_core.applications.ports import WithApplications
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.chain.streams import Streams, Turn
 from powerauth_core.kernel.ports import WithDatabase, WithRowMacs, WithSettings
-from powerauth_core.verification import metrics
 from powerauth_core.verification.batch import Batch
-from powerauth_core.verification.jobs import LockedActivation, PlannedAction, VerificationJob, Verified
+from powerauth_core.verification.jobs import (
+    LockedActivation,
+    Outcome,
+    PlannedAction,
+    VerificationJob,
+    Verified,
+)
 from powerauth_core.verification.limits import AttemptLimit
 from powerauth_core.verification.locking import LockingStore
 from powerauth_core.verification.optimistic import OptimisticStore
@@ -33,11 +39,20 @@ from powerauth_core.verification.repeated import RepeatedAttempts
 from powerauth_core.verification.steps import Means, every_failure, of_own_device
 from powerauth_core.verification.store import Store
 from powerauth_protocol.groups import FactorKeys
+from servicekit import metrics
 from servicekit.batching import BatchFailed, MicroBatcher, Settled
 from servicekit.errors import Unavailable
 
 ACTIONS_PER_BATCH = 8
 """Actions that need a session run one after another while all locks of the batch are held."""
+_UNKNOWN_ACTIVATION = "activation_unknown"
+
+# What an operator sets alarms on (D15).
+_checks = metrics.counter("powerauth_signature_checks", "Signature checks by outcome", ("outcome",))
+_blocked = metrics.counter(
+    "powerauth_activations_blocked_by_failures", "Activations blocked by failed attempts"
+)
+_by_outcome: dict[Outcome | None, Callable[[float], None]] = {}
 
 
 class Parts(
@@ -169,8 +184,7 @@ class Verifier:
                 written = await batch.perform()
             if written:
                 turn.committed()
-                metrics.count([each.result for each in batch.outcomes.values() if each.result is not None])
-                self.repeated.wake()
+                _count([each.result for each in batch.outcomes.values() if each.result is not None])
                 return [batch.outcomes[index] for index in range(len(jobs))]
             turn.refused()
         raise RuntimeError("no store took the batch")
@@ -193,6 +207,20 @@ class Verifier:
 
 def _needs_session(job: VerificationJob) -> bool:
     return job.action is not None and not isinstance(job.action, PlannedAction)
+
+
+def _count(checks: Iterable[Verified]) -> None:
+    """Count the checks of a batch; one without a decision stands for an unknown activation."""
+    decisions = [check.decision for check in checks]
+    outcomes = Counter([None if decision is None else decision.outcome for decision in decisions])
+    for outcome, number in outcomes.items():
+        child = _by_outcome.get(outcome)
+        if child is None:
+            child = _by_outcome[outcome] = _checks.labels(outcome or _UNKNOWN_ACTIVATION).inc
+        child(number)
+    blocked = sum([decision is not None and decision.blocked for decision in decisions])
+    if blocked:
+        _blocked.inc(blocked)
 
 
 class _Together:

@@ -6,15 +6,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 
 from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.kernel.optimistic import ANOTHER_NOW, PATIENCE_MS
-from powerauth_core.verification.jobs import NO_LOCK, LockedActivation, PlannedAction, SignedAction
-from powerauth_core.verification.planned import Found, Planned, Records, plan_all
+from powerauth_core.verification.jobs import (
+    NO_LOCK,
+    Decision,
+    LockedActivation,
+    Plan,
+    PlannedAction,
+    SignedAction,
+)
+from powerauth_core.verification.planned import Found, Records
 from powerauth_core.verification.statements import (
     FIRST_FREE,
     FIRST_OF_RECORD,
@@ -73,6 +80,22 @@ def _records(rows: Iterable[Any]) -> list[Sequence[Any]]:
 
 
 @dataclass(slots=True)
+class _Planned:
+    """What the actions of a batch do.
+
+    :ivar outcomes: their answers, in their order
+    :ivar changes: in the order in which they happen
+    :ivar after: the changed records, by id
+    :ivar needs_locks: an activation changes by more than its counter
+    """
+
+    outcomes: list[Settled[Any]] = field(default_factory=list)
+    changes: list[Any] = field(default_factory=list)
+    after: dict[str, Any] = field(default_factory=dict)
+    needs_locks: bool = False
+
+
+@dataclass(slots=True)
 class _Read:
     """`Held` by nobody.
 
@@ -104,7 +127,7 @@ class _Read:
         ]
         if left.blocked or len(checked) < len(acting):
             return None
-        planned = plan_all(checked, self.records, self.found)
+        planned = _plan_all(checked, self.records, self.found)
         if planned.needs_locks:
             return None
         if left or planned.changes:
@@ -114,7 +137,7 @@ class _Read:
                 await driver.execute(f"{TOUCH}$1", self.turn.chain_id)
         return planned.outcomes
 
-    async def _leave(self, left: Left, planned: Planned) -> bool:
+    async def _leave(self, left: Left, planned: _Planned) -> bool:
         additions = Additions(self.database)
         for change in planned.changes:
             self.records.tell(additions, change)
@@ -139,7 +162,7 @@ class _Read:
         additions.committed()
         return True
 
-    def _statement(self, left: Left, planned: Planned, additions: Additions) -> tuple[str, tuple[Any, ...]]:
+    def _statement(self, left: Left, planned: _Planned, additions: Additions) -> tuple[str, tuple[Any, ...]]:
         values = left_behind(left, self.turn, self.macs, self.versions, PATIENCE_MS)
         if not planned.changes:
             return leave_behind(), values
@@ -148,6 +171,29 @@ class _Read:
         parts, returned, added = additions.parts(FIRST_FREE + 1)
         statement = leave_behind((update, *([parts] if parts else ())), _ALL_CHANGED, returned)
         return statement, (*values, json_rows(rows), *added)
+
+
+_Checked = tuple[PlannedAction, LockedActivation, Decision]
+"""An action and the outcome of its check."""
+
+
+def _plan_all(checked: Iterable[_Checked], records: Records, found: Found) -> _Planned:
+    """Let actions plan one after another, each on what those before it leave."""
+    planned = _Planned()
+    for action, activation, decision in checked:
+        key = action.lock_key
+        record = planned.after.get(key) or found.records.get(key)
+        try:
+            plan = Plan(None) if action.is_idle(decision) else action.plan(record, activation, decision)
+        except Exception as error:
+            planned.outcomes.append(Settled(error=error))
+            continue
+        planned.outcomes.append(Settled(plan.answer))
+        planned.needs_locks |= plan.consequence is not None
+        if plan.change is not None:
+            planned.changes.append(plan.change)
+            planned.after[key] = records.after(plan.change)
+    return planned
 
 
 def _refusal(driver: Any, error: Exception) -> Verdict | None:

@@ -10,9 +10,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.verification.jobs import Decision, LockedActivation, Plan, PlannedAction
 from servicekit.additions import Additions
-from servicekit.batching import Settled
 
 
 @dataclass(slots=True)
@@ -81,42 +79,3 @@ class Records(Protocol):
         :param versions: of their rows as they were read, by id
         """
         ...
-
-
-@dataclass(slots=True)
-class Planned:
-    """What the actions of a batch do.
-
-    :ivar outcomes: their answers, in their order
-    :ivar changes: in the order in which they happen
-    :ivar after: the changed records, by id
-    :ivar needs_locks: an activation changes by more than its counter
-    """
-
-    outcomes: list[Settled[Any]] = field(default_factory=list)
-    changes: list[Any] = field(default_factory=list)
-    after: dict[str, Any] = field(default_factory=dict)
-    needs_locks: bool = False
-
-
-Checked = tuple[PlannedAction, LockedActivation, Decision]
-"""An action and the outcome of its check."""
-
-
-def plan_all(checked: Iterable[Checked], records: Records, found: Found) -> Planned:
-    """Let actions plan one after another, each on what those before it leave."""
-    planned = Planned()
-    for action, activation, decision in checked:
-        key = action.lock_key
-        record = planned.after.get(key) or found.records.get(key)
-        try:
-            plan = Plan(None) if action.is_idle(decision) else action.plan(record, activation, decision)
-        except Exception as error:
-            planned.outcomes.append(Settled(error=error))
-            continue
-        planned.outcomes.append(Settled(plan.answer))
-        planned.needs_locks |= plan.consequence is not None
-        if plan.change is not None:
-            planned.changes.append(plan.change)
-            planned.after[key] = records.after(plan.change)
-    return planned

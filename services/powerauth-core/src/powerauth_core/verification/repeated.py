@@ -24,16 +24,11 @@ class RepeatedAttempts:
     """What `samples` counts, and its way into the audit."""
 
     def __init__(self, streams: Streams, store: Store) -> None:
-        self.samples = Samples()
+        self.samples = Samples(self._wake)
         self._streams = streams
         self._store = store
         self._writing = asyncio.Lock()
         self._later: asyncio.Task[None] | None = None
-
-    def wake(self) -> None:
-        """See to it that what was counted will be written."""
-        if self._later is None and self.samples:
-            self._later = asyncio.create_task(self._write_later())
 
     async def write(self, now: datetime) -> None:
         """Write the rows of the minutes before `now`.
@@ -54,6 +49,11 @@ class RepeatedAttempts:
             await self.write(clock.now() + timedelta(minutes=1))
         except Unavailable as error:
             log.error("repeated_attempts_not_audited", reason=str(error))
+
+    def _wake(self) -> None:
+        """See to it that what is counted will be written."""
+        if self._later is None:
+            self._later = asyncio.create_task(self._write_later())
 
     async def _write(self, rows: Sequence[Repeated]) -> None:
         async with self._streams.turn() as turn:

@@ -5,7 +5,7 @@ and a minute has a row of its own, those that repeat it have one together, with 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -53,7 +53,11 @@ class Repeated:
 class Samples:
     """What this process has seen of them and not written yet; bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Callable[[], None]) -> None:
+        """
+        :param counts: is told when there may be something to write
+        """
+        self._counts = counts
         self._open: OrderedDict[tuple[str, str], Repeated] = OrderedDict()
         self._addresses: Counter[str] = Counter()
         self._finished: list[Repeated] = []
@@ -76,6 +80,7 @@ class Samples:
             self._finish(key)
         self._open[key] = Repeated(activation, key[1], minute, decision)
         self._addresses[key[0]] += 1
+        self._counts()
         if len(self._open) > _REMEMBERED:
             self._finish(next(iter(self._open)))
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
@@ -28,6 +29,25 @@ class Sealed(StrEnum):
     UNCHAINED = "unchained"
     CHECKPOINT = "checkpoint"
     DROPPED = "dropped"
+
+
+def head_facts(
+    chain_id: str,
+    number: int,
+    key_id: str,
+    opened: datetime,
+    last: datetime,
+    closed: datetime | None,
+    position: int,
+    mac: bytes,
+) -> tuple[object, ...]:
+    """What the seal of a head covers."""
+    return chain_id, number, key_id, opened, last, closed, position, mac.hex()
+
+
+def anchor_facts(chain_id: str, position: int, mac: bytes) -> tuple[object, ...]:
+    """What the seal of an anchor covers."""
+    return chain_id, position, mac.hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,14 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.audit.chain.keys import FIRST_LINK, ChainKey, ChainKeys, Sealed
+from powerauth_core.audit.chain.keys import (
+    FIRST_LINK,
+    ChainKey,
+    ChainKeys,
+    Sealed,
+    anchor_facts,
+    head_facts,
+)
 from powerauth_core.kernel.base import Base, Timestamp
 
 CHAIN_ID_LENGTH = 16
@@ -55,25 +62,6 @@ class AuditChain(Base):
         mac = self.anchor_mac or b""
         facts = anchor_facts(self.chain_id, self.anchor_position, mac)
         return (self.anchor_position, mac) if key.sealed(self.anchor_seal, Sealed.ANCHOR, *facts) else None
-
-
-def head_facts(
-    chain_id: str,
-    number: int,
-    key_id: str,
-    opened: datetime,
-    last: datetime,
-    closed: datetime | None,
-    position: int,
-    mac: bytes,
-) -> tuple[object, ...]:
-    """What the seal of a head covers."""
-    return chain_id, number, key_id, opened, last, closed, position, mac.hex()
-
-
-def anchor_facts(chain_id: str, position: int, mac: bytes) -> tuple[object, ...]:
-    """What the seal of an anchor covers."""
-    return chain_id, position, mac.hex()
 
 
 class AuditChainRegistry(Base):

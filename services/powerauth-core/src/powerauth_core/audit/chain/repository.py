@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.audit.chain.keys import ChainKey, ChainKeys, Sealed
-from powerauth_core.audit.chain.models import AuditChain, AuditChainRegistry, AuditUnchained, anchor_facts
+from powerauth_core.audit.chain.keys import ChainKey, ChainKeys, Sealed, anchor_facts
+from powerauth_core.audit.chain.models import AuditChain, AuditChainRegistry, AuditUnchained
 from powerauth_core.audit.signatures import SignatureAudit
 from servicekit.database import insert_ignore
 

@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit.chain import repository
-from powerauth_core.audit.chain.keys import FIRST_LINK, ChainKey, ChainKeys, Sealed
-from powerauth_core.audit.chain.models import AuditChain, head_facts
+from powerauth_core.audit.chain.keys import FIRST_LINK, ChainKey, ChainKeys, Sealed, head_facts
+from powerauth_core.audit.chain.models import AuditChain
 from powerauth_core.audit.chain.repository import RegistryDamaged
 from servicekit import clock
 from servicekit.database import Database
