@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from starlette.responses import Response
-
 from powerauth_contracts.dmz import table as dmz
 from powerauth_contracts.rest import table as rest
-from powerauth_core.kernel.call_routes import CallRouter, Handler, answer
+from powerauth_core.kernel.call_routes import CallRouter, performing
 from powerauth_core.kernel.error_family import CORE_FAMILY
 from powerauth_core.routing import ROUTERS
-from servicekit import units
 from servicekit.edge.bundles import Bundles
 from servicekit.edge.fast import Endpoints, ObjectCall
 
-
-def _performing(handler: Handler[Any, Any]) -> Any:
-    async def perform(app: Any, request: Any) -> Response:
-        core = app.state.core
-        return answer(await units.repeated(lambda: handler(core, request)))
-
-    return perform
-
-
 FAST_CALLS = {
-    call.path: ObjectCall(call.request, _performing(handler))
+    call.path: ObjectCall(call.request, performing(handler))
     for router in ROUTERS
     if isinstance(router, CallRouter)
     for call, handler in router.handlers.items()

@@ -8,10 +8,13 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
 
 from powerauth_contracts.calls import Call, Content, Requested
 from powerauth_contracts.wire import ObjectRequest, ObjectResponse, StatusResponse, to_json
+from servicekit import units
 from servicekit.answers import JsonResponse
+from servicekit.edge.fast import Perform
 from servicekit.edge.routing import JsonRoute
 
 Request = TypeVar("Request", bound=Requested)
@@ -33,6 +36,16 @@ def answer(content: Content | BaseModel) -> JsonResponse:
     if content is None:
         return JsonResponse(_OK)
     return JsonResponse(_OPEN + b"[" + b",".join(map(to_json, content)) + b"]" + _CLOSE)
+
+
+def performing(handler: Handler[Any, Any]) -> Perform:
+    """The handler as the fast edge calls it: with the application and the request's model, for an answer."""
+
+    async def perform(app: Any, request: Any) -> Response:
+        core = app.state.core
+        return answer(await units.repeated(lambda: handler(core, request)))
+
+    return perform
 
 
 async def _running(request: HttpRequest) -> Any:
