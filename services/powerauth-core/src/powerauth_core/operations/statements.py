@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 from powerauth_contracts.enums import OperationStatus
@@ -25,6 +26,7 @@ _KINDS = {
     "timestamp_finalized": "timestamp",
     "number_secret_encryption": "int",
 }
+_ALL, _CHANGING = attrgetter(*OPERATION_COLUMNS), attrgetter(*CHANGING_COLUMNS)
 _COLUMNS = {name: _KINDS.get(name, "varchar") for name in OPERATION_COLUMNS}
 _NEW = Target(Operation.__tablename__, _COLUMNS)
 NEW_LINKS = Target(
@@ -93,7 +95,7 @@ SELECT (SELECT json_agg(id)::text FROM judged WHERE NOT admitted), {returned},
 
 def put_new(additions: Additions, operation: OperationRow, application_rids: Iterable[int]) -> None:
     """Add a new operation and its links; refused with all the others if its id is taken."""
-    additions.add(_NEW, [_written(operation, name) for name in OPERATION_COLUMNS])
+    additions.add(_NEW, _written(_ALL(operation)))
     for rid in application_rids:
         additions.add(NEW_LINKS, (rid, operation.id))
 
@@ -121,12 +123,16 @@ def changed_row(operation: OperationRow, version: int) -> Sequence[Any]:
 
     :param version: of the row that it replaces
     """
-    return [operation.id, *[_written(operation, name) for name in CHANGING_COLUMNS], version]
+    return [operation.id, *_written(_CHANGING(operation)), version]
 
 
-def _written(operation: OperationRow, name: str) -> Any:
-    """The value of a column as the database holds it."""
-    value = getattr(operation, name)
-    if name == "status":
-        return value.code
-    return json_text(value) if isinstance(value, dict) else value
+def _written(values: Iterable[Any]) -> list[Any]:
+    """Values of an operation as the database holds them."""
+    return [
+        json_text(value)
+        if isinstance(value, dict)
+        else value.code
+        if isinstance(value, OperationStatus)
+        else value
+        for value in values
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from powerauth_contracts.declared import made
 from powerauth_contracts.rest.operations import OperationDetailResponse
 from powerauth_core.operations import number_matching, proximity
 from powerauth_core.operations.ports import Ports
@@ -40,7 +41,8 @@ def detail_view(
     """
     row = operation.row
     additional_data = row.additional_data or {}
-    return OperationDetailResponse(
+    return made(
+        OperationDetailResponse,
         id=row.id,
         user_id=row.user_id,
         applications=list(operation.applications),
