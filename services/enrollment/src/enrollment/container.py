@@ -19,6 +19,7 @@ from servicekit.callers import TrustedProxies, limited_network
 from servicekit.calls.client import ServiceClient
 
 USER_AGENT_LENGTH = 256
+_NETWORK = "enrollment.network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,11 @@ class Enrollment:
         return self.proxies.client_address(peer, request.headers.getlist("x-forwarded-for"))
 
     def client_network(self, request: Request) -> str:
-        """Return what rate limits per address count."""
-        return limited_network(self.client_address(request))
+        """Return what rate limits per address count; found out once for each request."""
+        network: str | None = request.scope.get(_NETWORK)
+        if network is None:
+            network = request.scope[_NETWORK] = limited_network(self.client_address(request))
+        return network
 
 
 def build_enrollment(

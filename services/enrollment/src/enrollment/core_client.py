@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from enrollment.errors import TooManyRequests
-from enrollment.wire import JsonObject
+from enrollment.wire import EnvelopeMembers, JsonObject
 from powerauth_contracts.calls import Call
 from powerauth_contracts.dmz.headers import Header, members_of
 from powerauth_contracts.dmz.models import (
@@ -186,6 +186,16 @@ def told(member: Member | None) -> Member:
         _log.error("core answer has wrong members")
         raise RemoteUnavailable("the core's answer cannot be read")
     return member
+
+
+def told_members(envelope: object) -> EnvelopeMembers:
+    """Return the members of a sealed answer that the core has written.
+
+    :raises RemoteUnavailable: when there are none.
+    """
+    if not isinstance(envelope, dict):
+        raise RemoteUnavailable("the core's answer has no envelope")
+    return {name: value for name, value in envelope.items() if value is not None}
 
 
 def _name(path: str) -> str:

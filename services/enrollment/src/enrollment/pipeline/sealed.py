@@ -4,6 +4,7 @@ rule 4).
 
 from __future__ import annotations
 
+from enrollment.core_client import told_members
 from enrollment.errors import SignatureInvalid
 from enrollment.pipeline.incoming import Incoming
 from enrollment.wire import EnvelopeMembers
@@ -16,7 +17,7 @@ from powerauth_protocol.v3.http_headers import (
     SignatureHeader,
     parse_fields,
 )
-from servicekit.errors import RemoteUnavailable, ServiceError
+from servicekit.errors import ServiceError
 
 
 def sender_of(incoming: Incoming) -> SignatureHeader | EncryptionHeader | None:
@@ -42,13 +43,3 @@ def envelope_of(answer: SealedAnswer | None, refused: type[ServiceError]) -> Env
     if answer.refusal is not None:
         raise refused
     return told_members(answer.envelope)
-
-
-def told_members(envelope: object) -> EnvelopeMembers:
-    """Return the members of a sealed answer that the core has written.
-
-    :raises RemoteUnavailable: when there are none.
-    """
-    if not isinstance(envelope, dict):
-        raise RemoteUnavailable("the core's answer has no envelope")
-    return {name: value for name, value in envelope.items() if value is not None}

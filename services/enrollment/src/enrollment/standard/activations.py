@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enrollment.core_client import CallUnknown, CoreDoor
+from enrollment.core_client import CallUnknown, CoreDoor, told_members
 from enrollment.errors import (
     ActivationFailed,
     EncryptionFailed,
@@ -13,7 +13,7 @@ from enrollment.limits import Limits
 from enrollment.pipeline import calls
 from enrollment.pipeline.envelopes import EnvelopeRefused, open_application
 from enrollment.pipeline.incoming import Incoming, signature_header, token_header
-from enrollment.pipeline.sealed import sender_of, told_members
+from enrollment.pipeline.sealed import sender_of
 from enrollment.wire import EnvelopeMembers, JsonObject, request_object, text_member
 from powerauth_contracts.dmz.table import (
     ACTIVATION_CREATE,
