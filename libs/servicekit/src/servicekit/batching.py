@@ -60,7 +60,7 @@ class BatchQueue(Generic[Item]):
         self.look_again()  # items came since it looked last
 
     async def _run(self) -> None:
-        while chosen := self._choose(self._items):
+        while self._items and (chosen := self._choose(self._items)):
             await self._work(chosen)
 
 
@@ -97,6 +97,7 @@ class Settled(Generic[R]):
 @dataclass(slots=True)
 class _Queued(Generic[J, R]):
     job: J
+    key: str
     answer: asyncio.Future[R] = field(repr=False)
 
 
@@ -142,7 +143,7 @@ class MicroBatcher(Generic[J, R]):
         # A batch is run again by itself.
         units.spent()
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Queued(job, answer))
+        self._queue.put(_Queued(job, job.key, answer))
         return await answer
 
     async def close(self) -> None:
@@ -151,12 +152,12 @@ class MicroBatcher(Generic[J, R]):
             await asyncio.wait(running)
 
     async def _work(self, batch: list[_Queued[J, R]]) -> None:
-        self._busy |= {queued.job.key for queued in batch}
+        self._busy |= {queued.key for queued in batch}
         held = await self._perform(batch, self._run)
         by_key: dict[str, list[_Queued[J, R]]] = {}
         for queued in held:
-            by_key.setdefault(queued.job.key, []).append(queued)
-        self._busy -= {queued.job.key for queued in batch} - by_key.keys()
+            by_key.setdefault(queued.key, []).append(queued)
+        self._busy -= {queued.key for queued in batch} - by_key.keys()
         for key, waiting in by_key.items():
             task = asyncio.get_running_loop().create_task(self._work_apart(key, waiting))
             self._waiting.add(task)
@@ -187,7 +188,7 @@ class MicroBatcher(Generic[J, R]):
         held: set[str] = set()
         while queue and len(chosen) < self._max_size:
             queued = queue.popleft()
-            key = queued.job.key
+            key = queued.key
             # Whatever is left behind holds its record, so that a later job cannot overtake it.
             if key in self._busy or key in held or not may_join(queued.job):
                 held.add(key)
