@@ -119,7 +119,7 @@ def _text(value: object) -> object:
         value = characters(value)
         if not isinstance(value, str):
             return value
-    return _check_text(value)
+    return value if value.isascii() and "\x00" not in value else _check_text(value)
 
 
 def _exact_text(value: object) -> object:

@@ -27,7 +27,7 @@ def b64decode(text: str, length: int | None = None) -> bytes:
     except (ValueError, TypeError):
         raise EncodingError("not Base64") from None
     # The decoder ignores trailing bits; two texts for one value would slip past comparisons of texts.
-    if b64encode(data) != text:
+    if binascii.b2a_base64(data, newline=False).decode("ascii") != text:
         raise EncodingError("not canonical Base64")
     return require_length(data, length) if length is not None else data
 

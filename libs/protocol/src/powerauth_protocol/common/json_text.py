@@ -11,7 +11,6 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -76,14 +75,28 @@ class JsonError(EncodingError, ValueError):
     """The text is not JSON as it is read here; the message says why without repeating a value."""
 
 
-def read_json(source: bytes | str) -> Any:
+def read_json(source: bytes | str, *, first: bool = False) -> Any:
     """The value of a JSON text.
 
     :param source: UTF-8, also after a byte order mark, or text
+    :param first: take the first value of the text, whatever follows it
     :raises JsonError: not JSON, NaN or infinity, a lone surrogate, a repeated member, a number of more than
         `MAX_NUMBER_LENGTH` characters, or endless nesting
     """
-    return _guarded(_DECODER.decode, source)
+    try:
+        encoded = source if isinstance(source, bytes) else source.encode()
+        text = encoded.removeprefix(codecs.BOM_UTF8).decode()
+        value = _first(text) if first else _DECODER.decode(text)
+        if "\\u" in text and _SURROGATE.search(text):
+            # A pair is a character; only one that stands alone cannot be encoded.
+            _ENCODER.encode(value).encode()
+    except _LongNumber:
+        raise _with_member(text.lstrip(_BLANKS)) from None
+    except JsonError:
+        raise
+    except (ValueError, RecursionError):
+        raise JsonError(_NOT_JSON) from None
+    return value
 
 
 def read_json_object(source: bytes | str) -> dict[str, Any]:
@@ -99,7 +112,7 @@ def read_json_object(source: bytes | str) -> dict[str, Any]:
 
 def read_first_json(source: bytes | str) -> Any:
     """The same for the first value of a text; whatever follows it is not looked at."""
-    return _guarded(_first, source)
+    return read_json(source, first=True)
 
 
 def write_json(value: Any) -> bytes:
@@ -135,23 +148,6 @@ _MARK = f"\x00{secrets.token_hex(8)}:"
 _WRITTEN_MARK = b'"' + json.dumps(_MARK)[1:-1].encode()
 _MARKED = re.compile(re.escape(_WRITTEN_MARK) + rb'([-+.0-9eE]+)"')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-def _guarded(decode: Callable[[str], Any], source: bytes | str) -> Any:
-    try:
-        encoded = source if isinstance(source, bytes) else source.encode()
-        text = encoded.removeprefix(codecs.BOM_UTF8).decode()
-        value = decode(text)
-        if "\\u" in text and _SURROGATE.search(text):
-            # A pair is a character; only one that stands alone cannot be encoded.
-            _ENCODER.encode(value).encode()
-    except _LongNumber:
-        raise _with_member(text.lstrip(_BLANKS)) from None
-    except JsonError:
-        raise
-    except (ValueError, RecursionError):
-        raise JsonError(_NOT_JSON) from None
-    return value
 
 
 def _first(text: str) -> Any:

@@ -149,7 +149,7 @@ def _text(members: Mapping[str, Any], name: str) -> str | None:
 
 
 def _bytes(members: Mapping[str, Any], name: str) -> bytes | None:
-    text = _text(members, name)
+    text = members.get(name)
     if text is None:
         return None
     try:
