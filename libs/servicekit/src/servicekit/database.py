@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
@@ -125,8 +125,7 @@ class Database:
         assert isinstance(found, cls)
         return found
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[AsyncSession]:
+    def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session in a transaction that commits at the end of the block.
 
         An exception rolls back, except a :class:`ServiceError` with ``keep_changes``: then what was written
@@ -137,23 +136,22 @@ class Database:
             cannot write
         :raises DataRefused: a value does not fit its column, or breaks a constraint
         """
-        if self._turn is None:
-            async with self._session(self.writer, commit=True) as session:
-                yield session
-            return
+        return self._session(self.writer, commit=True) if self._turn is None else self._in_turn(self._turn)
+
+    @asynccontextmanager
+    async def _in_turn(self, turn: asyncio.Lock) -> AsyncGenerator[AsyncSession]:
         try:
             async with asyncio.timeout(self.settings.database_lock_timeout_seconds):
-                await self._turn.acquire()
+                await turn.acquire()
         except TimeoutError:
             raise DatabaseUnavailable("no place to write in time") from None
         try:
             async with self._session(self.writer, commit=True) as session:
                 yield session
         finally:
-            self._turn.release()
+            turn.release()
 
-    @asynccontextmanager
-    async def driver(self) -> AsyncGenerator[Any]:
+    def driver(self) -> AbstractAsyncContextManager[Any]:
         """The driver's own connection (asyncpg) outside of a transaction: each statement is one of its own.
 
         On PostgreSQL only.
@@ -162,8 +160,7 @@ class Database:
         :raises DataRefused: as :meth:`transaction`
         """
         units.spent()
-        async with self._driver(undone=False) as driver:
-            yield driver
+        return self._driver(undone=False)
 
     async def fetch(self, read: Read, /, *values: Any) -> Sequence[Row]:
         """The rows of a hot read, as it is committed now; not inside a session's block.
@@ -236,14 +233,12 @@ class Database:
         self._renewed = time.monotonic()
         return True
 
-    @asynccontextmanager
-    async def read(self) -> AsyncGenerator[AsyncSession]:
+    def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session in a transaction that only reads: always rolled back.
 
         :raises DatabaseUnavailable: no connection in time, or the connection was lost
         """
-        async with self._session(self.engine, commit=False) as session:
-            yield session
+        return self._session(self.engine, commit=False)
 
     @asynccontextmanager
     async def _session(self, bind: AsyncEngine, *, commit: bool) -> AsyncGenerator[AsyncSession]:
