@@ -1,14 +1,14 @@
 """`make walk`: what four trips touch of our own code, on a real stack in this process.
 
-Core, cloud and push work on PostgreSQL, the services call each other over the network, every trip has been
-made twice before it is traced, then it is traced seven times. A file is touched when a function of it runs in
-every one of the seven, so that a job which happens to run at the same time is no part of the trip; the other
-figures are medians. A move is a call whose caller of ours stands in another file; a coroutine that goes on is
-no new call, a comprehension is none (newer interpreters do not even make a frame for it), and what a
-dataclass generates for itself stands in no file. What the phone or the bank does itself is left out: a call
-is theirs when the SDK, or this module, is among its callers. What follows an answer (audit, outbox, events
-and those who hear of them) belongs to the trip as long as it comes within `_AFTERMATH_SECONDS`; what follows
-the preparation of a trip is over before the trip begins.
+Core, cloud and push work on PostgreSQL and without periodic jobs, the services call each other over the
+network, every trip has been made twice before it is traced, then it is traced seven times. A file is touched
+when a function of it runs in every one of the seven, so that what happens to run at the same time is no part
+of the trip; the other figures are medians. A move is a call whose caller of ours stands in another file; a
+coroutine that goes on is no new call, a comprehension is none (newer interpreters do not even make a frame
+for it), and what a dataclass generates for itself stands in no file. What the phone or the bank does itself
+is left out: a call is theirs when the SDK, or this module, is among its callers. What follows an answer
+(audit, outbox, events and those who hear of them) belongs to the trip as long as it comes within
+`_AFTERMATH_SECONDS`; what follows the preparation of a trip is over before the trip begins.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ PACKAGES = (
     "powerauth_protocol",
     "servicekit",
 )
+_WITHOUT_JOBS = {name: {"jobs_enabled": False} for name in ("core", "push")}
 _WARM_UPS = 2
 _TRACES = 7
 _AFTERMATH_SECONDS = 0.2
@@ -217,6 +218,7 @@ async def _walk() -> None:
             name: {
                 "database_url": await stack.enter_async_context(fresh_database("postgresql", folder)),
                 "request_log": False,
+                **_WITHOUT_JOBS.get(name, {}),
             }
             for name in ("core", "cloud", "push")
         }
