@@ -71,7 +71,7 @@ async def get_status(
     found = await status.find_status(
         ports, activation_id=asked.activation_id, challenge=asked.challenge, scope=asked.application_ids
     )
-    return status_answer(found, ports.settings.signature_max_failed_attempts)
+    return status_answer(found, ports.activation_keys, ports.settings.signature_max_failed_attempts)
 
 
 @router.answers(admin_contract.LIST)

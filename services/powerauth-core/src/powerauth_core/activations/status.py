@@ -29,16 +29,10 @@ _UNKNOWN_GENERATION = generation_of_activation(None)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An activation that there is, as it is now.
-
-    :ivar code_signature: Base64; of a CREATED one
-    :ivar fingerprint: of both public keys, once they were exchanged
-    """
+    """An activation that there is, as it is now."""
 
     activation: ActivationRow
     application: ApplicationIdentity
-    code_signature: str | None
-    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ async def find_status(
     :param challenge: Base64 of 16 bytes
     :raises InvalidRequest: the challenge is none; the same for known and unknown ids
     :raises IncorrectActivationState: keys were exchanged in a protocol version other than 3
-    :raises CoreError: stored keys cannot be read, or there is no master key pair to sign the code with
+    :raises CoreError: stored keys cannot be read
     """
     challenged = _challenge(challenge)
     activation = await reads.find(ports.database.fetch, ports.row_macs, activation_id)
@@ -77,7 +71,7 @@ async def find_status(
     return FoundStatus(
         activation_id,
         _sealed_status(ports.settings, ports.activation_keys, activation, challenged),
-        _known(ports.activation_keys, activation, application),
+        Known(activation, application),
     )
 
 
@@ -108,16 +102,22 @@ def _challenge(text: str | None) -> bytes | None:
         raise InvalidRequest() from None
 
 
-def _known(
-    activation_keys: ActivationKeyCache, activation: ActivationRow, application: ApplicationIdentity
-) -> Known:
-    created = activation.activation_status is CREATED
-    return Known(
-        activation,
-        application,
-        code_signature=sign_code(application.master_key(), activation.activation_code) if created else None,
-        fingerprint=None if _device_key(activation) is None else activation_keys.fingerprint(activation),
-    )
+def code_signature(known: Known) -> str | None:
+    """Base64 of the signature of a CREATED activation's code; None in any other state.
+
+    :raises CoreError: there is no master key pair to sign it with
+    """
+    if known.activation.activation_status is not CREATED:
+        return None
+    return sign_code(known.application.master_key(), known.activation.activation_code)
+
+
+def fingerprint(activation_keys: ActivationKeyCache, known: Known) -> str | None:
+    """The fingerprint of both public keys, once they were exchanged.
+
+    :raises CoreError: stored keys cannot be read
+    """
+    return None if _device_key(known.activation) is None else activation_keys.fingerprint(known.activation)
 
 
 def _sealed_status(

@@ -7,9 +7,10 @@ from datetime import datetime
 from powerauth_contracts.enums import ActivationOtpValidation, ActivationProtocol, CommitPhase
 from powerauth_contracts.rest.activation_administration import ActivationHistoryItem, ActivationItem
 from powerauth_contracts.rest.activations import ActivationStatusResponse
+from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.models import ActivationHistory
 from powerauth_core.activations.rules import CREATED, REMOVED
-from powerauth_core.activations.status import FoundStatus, Known
+from powerauth_core.activations.status import FoundStatus, Known, code_signature, fingerprint
 from powerauth_core.activations.stored import AnyActivation
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.values import SealedStatus
@@ -18,14 +19,17 @@ _UNKNOWN = "unknown"
 _EPOCH = datetime(1970, 1, 1)
 
 
-def status_answer(found: FoundStatus, max_failed_attempts: int) -> ActivationStatusResponse:
+def status_answer(
+    found: FoundStatus, activation_keys: ActivationKeyCache, max_failed_attempts: int
+) -> ActivationStatusResponse:
     """Everything about one activation.
 
     :param max_failed_attempts: of an unknown one
+    :raises CoreError: as `status.code_signature` and `status.fingerprint`
     """
     if found.known is None:
         return _unknown(found, max_failed_attempts)
-    return _known(found.known, found.sealed)
+    return _known(found.known, found.sealed, activation_keys)
 
 
 def activation_item(activation: AnyActivation, application_id: str) -> ActivationItem:
@@ -70,7 +74,9 @@ def history_item(row: ActivationHistory) -> ActivationHistoryItem:
     )
 
 
-def _known(known: Known, sealed: SealedStatus) -> ActivationStatusResponse:
+def _known(
+    known: Known, sealed: SealedStatus, activation_keys: ActivationKeyCache
+) -> ActivationStatusResponse:
     activation, application = known.activation, known.application
     created = activation.activation_status is CREATED
     return ActivationStatusResponse(
@@ -95,8 +101,8 @@ def _known(known: Known, sealed: SealedStatus) -> ActivationStatusResponse:
         encrypted_status_blob=b64encode(sealed.blob),
         encrypted_status_blob_nonce=nonce_text(sealed),
         activation_code=activation.activation_code if created else None,
-        activation_signature=known.code_signature,
-        device_public_key_fingerprint=known.fingerprint,
+        activation_signature=code_signature(known),
+        device_public_key_fingerprint=fingerprint(activation_keys, known),
         version=activation.version or 0,
         activation_flags=list(activation.flags or ()),
         application_roles=list(application.roles),
