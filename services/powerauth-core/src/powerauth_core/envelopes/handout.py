@@ -112,9 +112,8 @@ async def decryptor(
         # Nothing to verify here: the caller has the ciphertext. The envelope is remembered all the same.
         if envelope.timestamp is not None:
             value = envelope.replay_value(activation_id)
-            await replay.remember_timed(
-                ports.settings, session, replay.APPLICATION_SCOPE, value, envelope.timestamp
-            )
+            once = replay.timed_once(ports.settings, replay.APPLICATION_SCOPE, value, envelope.timestamp)
+            await replay.remember_once(session, once)
     return keys
 
 

@@ -30,20 +30,13 @@ def check_time(settings: CoreSettings, timestamp_ms: int) -> None:
         raise InvalidRequest()
 
 
-async def remember_timed(
-    settings: CoreSettings, session: AsyncSession, kind: UniqueValueType, value: bytes, timestamp_ms: int
-) -> None:
-    """Remember a verified envelope as long as its time is accepted; as `remember`.
-
-    :param timestamp_ms: ms since the epoch, of the envelope
-    """
-    await remember_once(session, timed_once(settings, kind, value, timestamp_ms))
-
-
 def timed_once(
     settings: CoreSettings, kind: UniqueValueType, value: bytes, timestamp_ms: int
 ) -> rules.Once | None:
-    """What `remember_timed` stores, as `once_of`."""
+    """What is remembered of a verified envelope, as long as its time is accepted; as `once_of`.
+
+    :param timestamp_ms: ms since the epoch, of the envelope
+    """
     return once_of(settings, kind, value, timestamp_ms + settings.request_expiration_ms)
 
 
@@ -70,27 +63,14 @@ async def remember_token(
     )
 
 
-async def remember(
-    settings: CoreSettings,
-    session: AsyncSession,
-    kind: UniqueValueType,
-    value: bytes,
-    acceptable_until_ms: int,
-) -> None:
-    """Store a unique value in the caller's transaction, or refuse the request.
+async def remember_once(session: AsyncSession, once: rules.Once | None) -> None:
+    """Store what `once_of` gave in the caller's transaction, or refuse the request.
 
     Of several transactions with the same value exactly one passes: the others wait for it and are refused,
     unless it rolls back.
 
-    :param value: what makes the request unique
-    :param acceptable_until_ms: ms since the epoch until which the request's own timestamp would be accepted
-    :raises InvalidRequest: the value is stored already
+    :raises InvalidRequest: it is stored already
     """
-    await remember_once(session, once_of(settings, kind, value, acceptable_until_ms))
-
-
-async def remember_once(session: AsyncSession, once: rules.Once | None) -> None:
-    """The same for what `once_of` gave."""
     if once is not None and not await store(session, once):
         raise InvalidRequest()
 
@@ -103,7 +83,11 @@ async def store(session: AsyncSession, once: rules.Once) -> bool:
 def once_of(
     settings: CoreSettings, kind: UniqueValueType, value: bytes, acceptable_until_ms: int
 ) -> rules.Once | None:
-    """What `remember` stores, for statements that go past the entities; None: requests are not remembered."""
+    """What is stored of a request, by `remember_once` or past the entities; None: nothing is remembered.
+
+    :param value: what makes the request unique
+    :param acceptable_until_ms: ms since the epoch until which the request's own timestamp would be accepted
+    """
     if not is_enabled(settings):
         return None
     return rules.Once(rules.stored_value(value), kind, _expires(acceptable_until_ms))
