@@ -2,12 +2,12 @@
 
 Core, cloud and push work on PostgreSQL and without periodic jobs, the services call each other over the
 network, every trip has been made twice before it is traced, then it is traced seven times. A file is touched
-when a function of it runs in every one of the seven, so that what happens to run at the same time is no part
-of the trip; the other figures are medians. A move is a call whose caller of ours stands in another file; a
-coroutine that goes on is no new call, a comprehension is none (newer interpreters do not even make a frame
-for it), and what a dataclass generates for itself stands in no file. What the phone or the bank does itself
-is left out: a call is theirs when the SDK, or this module, is among its callers. What follows an answer
-(audit, outbox, events and those who hear of them) belongs to the trip as long as it comes within
+when a function of it runs in every one of the seven, and the other figures are the lowest of them, so that
+what happens to run at the same time is no part of the trip. A move is a call whose caller of ours stands in
+another file; a coroutine that goes on is no new call, a comprehension is none (newer interpreters do not even
+make a frame for it), and what a dataclass generates for itself stands in no file. What the phone or the bank
+does itself is left out: a call is theirs when the SDK, or this module, is among its callers. What follows an
+answer (audit, outbox, events and those who hear of them) belongs to the trip as long as it comes within
 `_AFTERMATH_SECONDS`; what follows the preparation of a trip is over before the trip begins.
 """
 
@@ -24,7 +24,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from statistics import median_low
 from types import CodeType, FrameType
 from typing import Any
 
@@ -94,8 +93,7 @@ def _line(trip: str, traces: Sequence[Trace]) -> str:
     files = Counter(package for package, _ in touched)
     by_package = ", ".join(f"{name} {files[name]}" for name in PACKAGES if files[name])
     calls, moves, deepest = (
-        median_low(figures)
-        for figures in zip(*[(t.calls.total(), t.moves, t.deepest) for t in traces], strict=True)
+        min(figures) for figures in zip(*[(t.calls.total(), t.moves, t.deepest) for t in traces], strict=True)
     )
     return f"{trip:18}{len(touched):4} files ({by_package}), {calls} calls, {moves} moves, {deepest} deep"
 
