@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from servicekit import logs, metrics
 from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.leases import Leases
+from servicekit.waiting import set_within
 
 _log = logs.get_logger(__name__)
 
@@ -81,10 +81,10 @@ class JobRunner:
 
     async def _repeat(self, job: Job) -> None:
         period = job.period_seconds * self._workers
-        await self._pause(random.uniform(0, period))  # noqa: S311 - spreads load, guards nothing
+        await set_within(self._stopping, random.uniform(0, period))  # noqa: S311 - spreads load, guards nothing
         while not self._stopping.is_set():
             await self._attempt(job)
-            await self._pause(period * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+            await set_within(self._stopping, period * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
     async def _attempt(self, job: Job) -> None:
         try:
@@ -96,11 +96,6 @@ class JobRunner:
             outcome = "failed"
             _log.exception("job failed", job=job.name)
         self._runs.labels(job.name, outcome).inc()
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
 
     async def _alone_in_process(self, job: Job) -> bool:
         lock = _process_locks.setdefault((str(self._database.url), job.name), asyncio.Lock())

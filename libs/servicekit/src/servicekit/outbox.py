@@ -21,6 +21,7 @@ from servicekit.additions import Additions, Target
 from servicekit.bus import Bus, BusUnavailable, Event
 from servicekit.database import BigIntPk, Database, UtcTimestamp
 from servicekit.errors import Unavailable
+from servicekit.waiting import set_within
 
 _log = logs.get_logger(__name__)
 
@@ -271,11 +272,8 @@ class OutboxRelay:
     async def _sleep(self, seconds: float) -> None:
         if self._stopping.is_set():
             return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-                if not self._stopping.is_set():
-                    await asyncio.sleep(self._linger)
+        if await set_within(self._wake, seconds) and not self._stopping.is_set():
+            await asyncio.sleep(self._linger)
 
     async def _listen_forever(self) -> None:
         """Keep one connection outside the pool that hears of the other processes' commits."""
@@ -306,9 +304,7 @@ class OutboxRelay:
             await connection.add_listener(CHANNEL, lambda *_notification: self._wake.set())
             self._wake.set()
             # Not for ever: a server that a failover left behind tells of nothing.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(settings.database_connection_max_age_seconds):
-                    await closed.wait()
+            await set_within(closed, settings.database_connection_max_age_seconds)
         finally:
             await connection.close(timeout=2)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from enum import Enum, auto
 
 from servicekit import logs, metrics
 from servicekit.bus import Event, Handler
 from servicekit.errors import Unavailable
+from servicekit.waiting import set_within
 
 _log = logs.get_logger(__name__)
 _deliveries = metrics.counter("bus_deliveries", "Events given to handlers", ["consumer", "type", "outcome"])
@@ -42,7 +42,7 @@ async def deliver(
             await handler(event)
         except Unavailable as error:
             _log.warning("event waits for its handler", consumer=consumer, type=event.type, reason=str(error))
-            if await stopped_within(stopping, wait):
+            if await set_within(stopping, wait):
                 return Outcome.PUT_BACK
             wait = min(wait * 2, LONGEST_WAIT_SECONDS)
         except Exception:
@@ -60,11 +60,3 @@ async def deliver_broadcast(handler: Handler, event: Event) -> None:
         await handler(event)
     except Exception:
         _log.exception("broadcast handler failed", type=event.type, event_id=event.id)
-
-
-async def stopped_within(stopping: asyncio.Event, seconds: float) -> bool:
-    """Wait, but not beyond the moment ``stopping`` is set; whether it is."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    return stopping.is_set()

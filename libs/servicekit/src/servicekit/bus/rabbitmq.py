@@ -24,7 +24,8 @@ from aio_pika.exceptions import AMQPError, MessageProcessError
 
 from servicekit import logs
 from servicekit.bus import EXCHANGE, MAX_DELIVERIES, RETRY_SECONDS, BusUnavailable, Event, Handler
-from servicekit.bus.delivery import Outcome, deliver, deliver_broadcast, stopped_within
+from servicekit.bus.delivery import Outcome, deliver, deliver_broadcast
+from servicekit.waiting import set_within
 
 _log = logs.get_logger(__name__)
 
@@ -177,7 +178,7 @@ class RabbitBus:
             except (*_BROKEN, TimeoutError) as error:
                 _log.warning("broker not reachable", reason=type(error).__name__, retry_seconds=pause)
                 self._first_attempt.set()
-                await stopped_within(self._stopping, pause)
+                await set_within(self._stopping, pause)
                 pause = min(pause * 2, LONGEST_RECONNECT_PAUSE_SECONDS)
                 continue
             _log.info("connected to the broker")
@@ -316,7 +317,7 @@ class RabbitBus:
         elif outcome is Outcome.FAILED:
             earlier = message.headers.get("x-delivery-count", 0)
             count = earlier if isinstance(earlier, int) else 0
-            await stopped_within(self._stopping, self._retry_seconds * 2 ** min(count, 8))
+            await set_within(self._stopping, self._retry_seconds * 2 ** min(count, 8))
             await _settle(message, accept=False, requeue=True)
 
 

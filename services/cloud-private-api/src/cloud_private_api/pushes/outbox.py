@@ -11,7 +11,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +28,7 @@ from servicekit.batching import BatchQueue, MicroBatcher, Settled
 from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
+from servicekit.waiting import set_within
 
 _log = get_logger(__name__)
 
@@ -197,7 +197,7 @@ class Outbox:
             for announcement in found:
                 self._begin(announcement)
             if self._away or len(found) < max(limit, 1):
-                await self._pause()
+                await set_within(self._wake, POLL_SECONDS)
 
     async def _found(self, limit: int) -> list[Announcement]:
         try:
@@ -240,11 +240,6 @@ class Outbox:
                 _log.warning("announcements came too late", messages=ended, outcome=Outcome.EXPIRED.value)
             if ended < _ENDED_TOGETHER:
                 self._tidied = time.monotonic()
-
-    async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
-                await self._wake.wait()
 
     async def _settle(self, batch: list[_Done]) -> None:
         """Write what became of announcements. What cannot be written is tried again when its lease is over;

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -30,6 +29,7 @@ from servicekit.database import Database, after_commit
 from servicekit.errors import Unavailable
 from servicekit.jobs import Job, JobRunner
 from servicekit.logs import get_logger
+from servicekit.waiting import set_within
 
 _log = get_logger(__name__)
 
@@ -79,7 +79,7 @@ class CampaignStream:
             if not numbers:
                 return
             if not any([await self._advanced(number) for number in numbers]):
-                await self._pause(self._stopping, _FULL_SECONDS)
+                await set_within(self._stopping, _FULL_SECONDS)
 
     async def _advanced(self, number: int) -> bool:
         """As `advance`; a campaign that cannot go on holds up no other."""
@@ -147,16 +147,11 @@ class CampaignStream:
                 _log.warning("campaigns put off", reason=str(error))
             except Exception:
                 _log.exception("campaigns failed")
-            await self._pause(self._wake, self._settings.delivery_poll_seconds)
+            await set_within(self._wake, self._settings.delivery_poll_seconds)
 
     async def _running(self) -> list[int]:
         async with self._database.read() as session:
             return list(await repository.running(session))
-
-    async def _pause(self, event: asyncio.Event, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await event.wait()
 
 
 def message_of(campaign: Campaign, user_id: str = "") -> NewMessage:

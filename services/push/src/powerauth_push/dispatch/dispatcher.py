@@ -36,6 +36,7 @@ from servicekit.batching import BatchQueue
 from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
+from servicekit.waiting import set_within
 
 _log = get_logger(__name__)
 
@@ -208,7 +209,7 @@ class Dispatcher:
             _log.warning("push queue not read", reason=str(error))
         except Exception:
             _log.exception("push queue not read")
-        await self._pause(_DATABASE_PAUSE_SECONDS)
+        await set_within(self._stopping, _DATABASE_PAUSE_SECONDS)
         return []
 
     async def _claim(self, provider: str, limit: int, shares: Shares) -> list[Outgoing]:
@@ -263,7 +264,7 @@ class Dispatcher:
                     self.wake(provider)
                 else:
                     wait = min(wait, max(left, _SHORTEST_WAIT_SECONDS))
-            await _first_of(self._look, wait)
+            await set_within(self._look, wait)
 
     async def _next_due(self) -> dict[str, datetime]:
         try:
@@ -274,9 +275,6 @@ class Dispatcher:
         except Exception:
             _log.exception("push queue not read")
         return {}
-
-    async def _pause(self, seconds: float) -> None:
-        await _first_of(self._stopping, seconds)
 
     async def _outcome(self, item: Outgoing) -> Outcome:
         refusal = rules.refusal(item, clock.now())
@@ -312,7 +310,7 @@ class Dispatcher:
                 _log.warning("outcomes not written", reason=str(error), messages=len(batch))
                 if self._stopping.is_set():
                     return _fail(batch)
-                await self._pause(_DATABASE_PAUSE_SECONDS)
+                await set_within(self._stopping, _DATABASE_PAUSE_SECONDS)
             except Exception:
                 if len(batch) == 1:
                     _log.exception("outcome not written")
@@ -327,12 +325,6 @@ class Dispatcher:
         if any(settled.outcome.verdict is Verdict.LATER for settled in batch):
             self._look.set()
         return None
-
-
-async def _first_of(event: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 def _several(waiting: deque[Settled]) -> list[Settled]:
