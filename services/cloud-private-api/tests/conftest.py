@@ -33,7 +33,7 @@ from servicekit.calls.client import AsgiTransport, Transport
 from servicekit.database import Dialect
 from servicekit.logs import configure_logging
 from servicekit.serving import lifespan_of
-from servicekit.testing import LastingDatabases, TemplateOf, fresh_database, lasting_databases
+from servicekit.testing import LastingDatabases, TemplateOf, lasting_databases, migrated_databases
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,18 +60,8 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 @pytest_asyncio.fixture(scope="session")
 async def migrated(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[TemplateOf]:
     """A migrated database of each dialect, to be copied."""
-    made: dict[Dialect, str] = {}
-    async with AsyncExitStack() as stack:
-
-        async def template_of(dialect: Dialect) -> str:
-            if dialect not in made:
-                url = await stack.enter_async_context(
-                    fresh_database(dialect, tmp_path_factory.mktemp("template"))
-                )
-                await migrations.upgrade(url, MIGRATIONS)
-                made[dialect] = url
-            return made[dialect]
-
+    migrate = partial(migrations.upgrade, script_location=MIGRATIONS)
+    async with migrated_databases(migrate, partial(tmp_path_factory.mktemp, "template")) as template_of:
         yield template_of
 
 

@@ -31,9 +31,9 @@ from powerauth_core.runtime import running_core
 from powerauth_core.schema import metadata
 from powerauth_core.settings import CoreSettings
 from servicekit import migrations
-from servicekit.database import Database, Dialect
+from servicekit.database import Database, Dialect, normalised_url
 from servicekit.serving import lifespan_of
-from servicekit.testing import LastingDatabases, TemplateOf, fresh_database, lasting_databases
+from servicekit.testing import LastingDatabases, TemplateOf, lasting_databases, migrated_databases
 
 # Test folders are no packages: what several of them share is imported from here.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
@@ -93,21 +93,14 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 @pytest_asyncio.fixture(scope="session")
 async def template_of(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[TemplateOf]:
     """URL of a database of a dialect with the current schema, made once a session."""
-    made: dict[Dialect, str] = {}
-    async with AsyncExitStack() as stack:
-
-        async def template(dialect: Dialect) -> str:
-            if dialect not in made:
-                url = await stack.enter_async_context(
-                    fresh_database(dialect, tmp_path_factory.mktemp("core"))
-                )
-                await migrations.upgrade(url, SCRIPT_LOCATION)
-                if dialect == "sqlite":
-                    await _fold_journal(url)
-                made[dialect] = url
-            return made[dialect]
-
+    async with migrated_databases(_migrate, partial(tmp_path_factory.mktemp, "core")) as template:
         yield template
+
+
+async def _migrate(url: str) -> None:
+    await migrations.upgrade(url, SCRIPT_LOCATION)
+    if normalised_url(url).get_backend_name() == "sqlite":
+        await _fold_journal(url)
 
 
 @pytest_asyncio.fixture(scope="session")

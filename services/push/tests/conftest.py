@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from powerauth_push.tables import METADATA
 from servicekit import migrations
 from servicekit.calls.client import AsgiTransport
 from servicekit.database import Dialect
-from servicekit.testing import LastingDatabases, TemplateOf, fresh_database, lasting_databases
+from servicekit.testing import LastingDatabases, TemplateOf, lasting_databases, migrated_databases
 
 
 @pytest.fixture
@@ -42,18 +41,8 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 @pytest_asyncio.fixture(scope="session")
 async def migrated(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[TemplateOf]:
     """A migrated database of each dialect, to be copied."""
-    made: dict[Dialect, str] = {}
-    async with AsyncExitStack() as stack:
-
-        async def template_of(dialect: Dialect) -> str:
-            if dialect not in made:
-                url = await stack.enter_async_context(
-                    fresh_database(dialect, tmp_path_factory.mktemp("template"))
-                )
-                await migrations.upgrade(url, SCRIPT_LOCATION)
-                made[dialect] = url
-            return made[dialect]
-
+    migrate = partial(migrations.upgrade, script_location=SCRIPT_LOCATION)
+    async with migrated_databases(migrate, partial(tmp_path_factory.mktemp, "template")) as template_of:
         yield template_of
 
 

@@ -132,6 +132,28 @@ class LastingDatabases:
 
 
 @asynccontextmanager
+async def migrated_databases(
+    migrate: Callable[[str], Awaitable[None]], new_folder: Callable[[], Path]
+) -> AsyncGenerator[TemplateOf]:
+    """Databases with the current schema, one of each dialect, made when they are first asked for.
+
+    :param migrate: makes the schema in the empty database of a URL
+    :param new_folder: where an SQLite file may be put
+    """
+    made: dict[Dialect, str] = {}
+    async with AsyncExitStack() as stack:
+
+        async def template_of(dialect: Dialect) -> str:
+            if dialect not in made:
+                url = await stack.enter_async_context(fresh_database(dialect, new_folder()))
+                await migrate(url)
+                made[dialect] = url
+            return made[dialect]
+
+        yield template_of
+
+
+@asynccontextmanager
 async def lasting_databases(
     metadata: MetaData, template_of: TemplateOf, new_folder: Callable[[], Path]
 ) -> AsyncGenerator[LastingDatabases]:
