@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from e2e_commands import COMMAND
 from e2e_customer import Customer, Deployment
 from e2e_stacks import DEPLOYMENTS, ONE_PROCESS, SEPARATE, running
 
@@ -66,6 +67,12 @@ ENROLLMENT = {
     "activation_spawn_enabled": True,
 }
 """All phones of a test run share one address, so the limits for strangers do not apply."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _command_ends() -> Iterator[None]:
+    yield
+    COMMAND.close()
 
 
 @pytest.fixture(scope="session", params=DEPLOYMENTS)
