@@ -37,6 +37,7 @@ class ServiceProcess:
     ) -> None:
         self.name = name
         self.port = free_port()
+        self._given = (context_path, environment)
         self._command = ["run", "--port", str(self.port), "--data", data] if data else ["serve", name]
         self.url = f"http://127.0.0.1:{self.port}{context_path}"
         prefix = name.upper()
@@ -47,6 +48,10 @@ class ServiceProcess:
             **environment,
         }
         self._process: asyncio.subprocess.Process | None = None
+
+    def replica(self) -> ServiceProcess:
+        """Another process of this service with the same settings, not started yet."""
+        return ServiceProcess(self.name, *self._given)
 
     @property
     def pid(self) -> int:
