@@ -215,6 +215,24 @@ async def test_what_a_killed_process_had_under_way_is_sent_by_another(
     assert (service.providers.tokens(), await queue(service)) == (["token-a"], [])
 
 
+@pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+async def test_a_process_does_not_take_over_what_it_is_sending_itself(
+    service: Service, cloud: Client
+) -> None:
+    await application(cloud)
+    await phone(service, cloud, "a")
+    await cloud.ok("POST", SEND, sending("ASYNCHRONOUS"))
+    service.providers.hold.clear()
+    sent = asyncio.create_task(service.push.dispatcher.run_due())
+    await service.providers.arrived(1)
+    await make_due(service)
+    async with asyncio.timeout(10):
+        assert await service.push.dispatcher.run_due() == 0
+    service.providers.hold.set()
+    assert await sent == 1
+    assert (len(service.providers.sent), await queue(service)) == (1, [])
+
+
 async def test_a_service_with_all_its_hands_full_stops(service: Service, cloud: Client) -> None:
     await application(cloud)
     await phone(service, cloud, "a")

@@ -70,6 +70,7 @@ class Dispatcher:
         self._loops: list[asyncio.Task[None]] = []
         self._crowded: set[str] = set()
         self._sending: set[UUID] = set()
+        self._in_hand: set[UUID] = set()
         self._kept: dict[UUID, asyncio.Task[dict[UUID, int]]] = {}
         self._begun: set[asyncio.Task[Outcome]] = set()
         self._stopping = asyncio.Event()
@@ -108,6 +109,13 @@ class Dispatcher:
 
         :raises Unavailable: that could not be written
         """
+        self._in_hand.add(item.key)
+        try:
+            return await self._attempt(item)
+        finally:
+            self._in_hand.discard(item.key)
+
+    async def _attempt(self, item: Outgoing) -> Outcome:
         self._sending.add(item.key)
         try:
             outcome = await self._outcome(item)
@@ -238,7 +246,9 @@ class Dispatcher:
                 found += await claim(limit - len(found), Lane.SINGLE)
             if shares.takes_campaigns:
                 found += await claim(limit - len(found), Lane.CAMPAIGNS)
-        return [item for item in map(self._readable, found) if item is not None]
+        items = [item for item in map(self._readable, found) if item is not None]
+        # What is sent or written still when its lease is over has a new one now, and is not sent twice.
+        return [item for item in items if item.key not in self._in_hand]
 
     def _readable(self, claimed: Claimed) -> Outgoing | None:
         """A message of the queue; one that cannot be read ends and holds up no other."""
