@@ -20,7 +20,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert (settings.http_connect_timeout, settings.http_response_timeout) == (5.0, 60.0)
     assert (settings.security_auth_type, settings.security_auth_basic_cache_seconds) == ("BASIC_HTTP", 86_400)
     assert settings.audit_default_days == 30
-    assert settings.derivation_key is None
+    assert not settings.derivation_keys
 
 
 def test_names_of_the_original_are_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_derivation_key_has_thirty_two_bytes(key: str) -> None:
     with pytest.raises(ValidationError):
         CloudSettings(offline_derivation_key=key)
     settings = CloudSettings(offline_derivation_key=_base64(32))
-    assert settings.derivation_key == bytes(32)
+    assert settings.derivation_keys == [bytes(32)]
 
 
 FIT_FOR_PRODUCTION = {

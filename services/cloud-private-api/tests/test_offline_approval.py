@@ -334,6 +334,20 @@ async def test_proximity_check_uses_derived_nonce_and_seed(start: Start, core: F
     assert core.last("operation/approve")["additionalData"]["proximity_otp"] == "87654321"
 
 
+async def test_what_was_made_with_a_previous_derivation_key_is_answered(start: Start, core: FakeCore) -> None:
+    new, old = base64.b64encode(bytes(range(32))).decode(), base64.b64encode(KEY).decode()
+    service = await start(offline_derivation_key=new, offline_derivation_previous_keys=old)
+    bank = await service.user("bank", ["app-a"])
+    registration = core.activation("app-a")
+    operation_id = core.operation("app-a", proximityOtp="87654321")
+    shown = offline.derive(KEY, operation_id, registration)
+    body = {"otp": GOOD_OFFLINE_CODE, "nonce": base64.b64encode(shown.nonce).decode()}
+    made = await bank.ok("GET", _qr(operation_id), registrationId=registration)
+    assert made["nonce"] != body["nonce"]
+    assert (await bank.ok("POST", _otp(operation_id), {**body, "registrationId": registration}))["otpValid"]
+    assert core.last("signature/offline/verify")["proximityCheck"]["seed"] == shown.seed
+
+
 async def test_number_stands_for_the_otp(bank: Client, registration: str) -> None:
     operation_id = bank.core.operation("app-a", numberMatching="42")
     assert (await bank.ok("GET", f"/v2/operations/{operation_id}"))["numberMatching"] == "42"

@@ -32,6 +32,7 @@ NEEDED = {
     },
 }
 KEY = b64encode(bytes(range(16))).decode()
+DERIVATION_KEY = b64encode(bytes(range(32))).decode()
 WORTHS = {
     "audit_chain_key": KEY,
     "audit_chain_previous_keys": KEY,
@@ -40,7 +41,9 @@ WORTHS = {
     "database_migrate_url": "postgresql://user:password@db/x",
     "limit_storage_url": "rediss://:password@counts/",
     "master_encryption_key": KEY,
-    "offline_derivation_key": b64encode(bytes(range(32))).decode(),
+    "previous_master_encryption_keys": f"{KEY},{KEY}",
+    "offline_derivation_key": DERIVATION_KEY,
+    "offline_derivation_previous_keys": f"{DERIVATION_KEY},{DERIVATION_KEY}",
     "admin_password_encoded": "$2b$12$" + "a" * 53,
 }
 """Of secrets that have a form; others are any text."""

@@ -140,6 +140,8 @@ class CloudSettings(
     """Seed of the property ``service.base.url``: public address of the enrollment service."""
     offline_derivation_key: SecretStr = SecretStr("")
     """Base64 of 32 bytes; needed only for offline approval with proximity check (§14.3)."""
+    offline_derivation_previous_keys: SecretStr = SecretStr("")
+    """Other keys, comma-separated: QR codes that were made with them can be answered too."""
     audit_default_days: int = Field(default=30, ge=1, le=3650)
     """How far back audit queries and histories look when they do not say."""
     audit_cleanup_days: int = Field(default=365, ge=0)
@@ -159,16 +161,24 @@ class CloudSettings(
             parsed_url(url)
         return value
 
+    @field_validator("offline_derivation_key", "offline_derivation_previous_keys")
+    @classmethod
+    def _are_keys(cls, value: SecretStr) -> SecretStr:
+        _decode_keys(value)
+        return value
+
     @field_validator("offline_derivation_key")
     @classmethod
-    def _is_a_key(cls, value: SecretStr) -> SecretStr:
-        _decode_key(value)
+    def _is_one_key(cls, value: SecretStr) -> SecretStr:
+        if len(_decode_keys(value)) > 1:
+            raise ValueError("there is one offline derivation key")
         return value
 
     @property
-    def derivation_key(self) -> bytes | None:
-        """The 32 bytes of the offline derivation key, or None when none is configured."""
-        return _decode_key(self.offline_derivation_key)
+    def derivation_keys(self) -> list[bytes]:
+        """The offline derivation keys of 32 bytes, the present one first; none without a present one."""
+        present = _decode_keys(self.offline_derivation_key)
+        return present + _decode_keys(self.offline_derivation_previous_keys) if present else []
 
     @property
     def effective_database_url(self) -> str:
@@ -207,14 +217,12 @@ class _OriginalNames(EnvSettingsSource):
         return {name: value for name, value in super().__call__().items() if name.startswith(_DOCUMENTED)}
 
 
-def _decode_key(value: SecretStr) -> bytes | None:
-    text = value.get_secret_value().strip()
-    if not text:
-        return None
+def _decode_keys(value: SecretStr) -> list[bytes]:
     try:
-        key = base64.b64decode(text, validate=True)
+        texts = value.get_secret_value().replace(",", " ").split()
+        keys = [base64.b64decode(text, validate=True) for text in texts]
     except (binascii.Error, ValueError):
-        raise ValueError("the offline derivation key is not Base64") from None
-    if len(key) != DERIVATION_KEY_BYTES:
-        raise ValueError("the offline derivation key must be Base64 of 32 bytes")
-    return key
+        raise ValueError("an offline derivation key is not Base64") from None
+    if any(len(key) != DERIVATION_KEY_BYTES for key in keys):
+        raise ValueError("an offline derivation key must be Base64 of 32 bytes")
+    return keys

@@ -114,7 +114,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "offline_derivation_key",
-        lambda settings: is_weak_key(settings.derivation_key),
+        lambda settings: any(map(is_weak_key, settings.derivation_keys)),
         "the key is no random one",
         "the output of `openssl rand -base64 32`",
     ),

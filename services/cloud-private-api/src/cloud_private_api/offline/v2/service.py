@@ -72,7 +72,7 @@ async def verify_otp(
     given = decoded(nonce, "nonce", rules.NONCE_BYTES)
     operation, registration = await _checked(ports, caller, operation_id, registration_id)
     code = typed_code(otp, one_factor=operations.allows_one_factor(operation))
-    secrets = _secrets(ports.settings, operation, registration)
+    secrets = _secrets(ports.settings, operation, registration, given)
     if secrets is not None and not hmac.compare_digest(secrets.nonce, given):
         raise InvalidRequest(Violation("nonce", "is not the nonce of this operation"))
     answer = await ports.core.ask(
@@ -105,18 +105,23 @@ async def _checked(
 
 
 def _secrets(
-    settings: CloudSettings, operation: OperationDetailResponse, registration: ActivationStatusResponse
+    settings: CloudSettings,
+    operation: OperationDetailResponse,
+    registration: ActivationStatusResponse,
+    nonce: bytes = b"",
 ) -> rules.OfflineSecrets | None:
     """Derived nonce and proximity seed, if the operation has a proximity check: then the core tells an OTP.
 
+    :param nonce: of a code that was shown before; its key may be a previous one
     :raises InvalidRequest: it has, and no derivation key is configured
     """
     if operation.proximity_otp is None:
         return None
-    key = settings.derivation_key
-    if key is None:
+    keys = settings.derivation_keys
+    if not keys:
         raise InvalidRequest(message="Offline approval with proximity check is not configured")
-    return rules.derive(key, operation.id, registration.activation_id)
+    derived = [rules.derive(key, operation.id, registration.activation_id) for key in keys]
+    return next((each for each in derived if hmac.compare_digest(each.nonce, nonce)), derived[0])
 
 
 async def _approve(
