@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from core_test_api import Api, StartCore
 from core_test_phones import Change
-from core_test_rows import execute
+from core_test_rows import execute, found
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from powerauth_contracts.enums import ActivationStatus, StatementAction
 from powerauth_core.container import Core
 from powerauth_core.statements import service as statements
+from powerauth_core.statements.models import StatementKey
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.v3.keys import export_public_key, generate_key_pair
 from powerauth_protocol.v3.signature import SignatureType
@@ -131,3 +133,30 @@ async def test_statement_is_for_an_action_that_the_core_knows(
     token = await door.token(phone)
     code = await door.api.error("token/who-am-i", header=door.header(token), audience=audience)
     assert code == "ERROR_HTTP_REQUEST"
+
+
+async def test_a_new_statement_key_signs_once_verifiers_can_know_it(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject, now = statements.Subject("a", "u", "app"), clock.now()
+    minutes = {"before": 0, "published": 1, "signing": 2, "overlap": 61, "alone": 63}
+
+    async def at(moment: str) -> tuple[str, set[str]]:
+        """Which key signs, and which are published."""
+        then = now + timedelta(minutes=minutes[moment])
+        monkeypatch.setattr(clock, "now", lambda: then)
+        signed = await statements.sign(core.database, core.cipher, subject, StatementAction.COUNT_MESSAGES)
+        keys: Any = {"keys": await statements.public_keys(core.database, core.cipher)}
+        token = jwt.decode(signed, KeySet.import_key_set(keys), algorithms=["ES256"])
+        return token.header["kid"], {key["kid"] for key in keys["keys"]}
+
+    old, published = await at("before")
+    assert published == {old}
+    await at("published")
+    new = await statements.add_key(core.database, core.cipher)
+    assert await at("published") == (old, {old, new})
+    assert await at("signing") == (new, {old, new})
+    assert await at("overlap") == (new, {old, new})
+    assert await at("alone") == (new, {new})
+    await statements.add_key(core.database, core.cipher)
+    assert old not in {row.key_id for row in await found(core, select(StatementKey))}

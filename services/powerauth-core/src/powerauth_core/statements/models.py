@@ -9,7 +9,7 @@ from powerauth_core.kernel.base import Base, Timestamp
 
 
 class StatementKey(Base):
-    """One P-256 key pair; the one with the highest id signs, all are published."""
+    """One P-256 key pair; the newest that is published for a minute signs."""
 
     __tablename__ = "statement_key"
 

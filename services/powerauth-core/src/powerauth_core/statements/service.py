@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.enums import StatementAction
@@ -28,6 +30,10 @@ from servicekit import clock
 from servicekit.database import Database, insert_ignore
 
 ISSUER = "/powerauth-core"
+LEAD = timedelta(seconds=60)
+"""For how long a key is published before it signs: verifiers ask for unknown keys every few seconds only."""
+OVERLAP = timedelta(hours=1)
+"""For how long a key is published after its successor signs; statements live for `LIFE_SECONDS`."""
 LIFE_SECONDS = 60
 ALGORITHM = "ES256"
 _FIRST = 1
@@ -53,7 +59,7 @@ async def sign(database: Database, cipher: RecordCipher, subject: Subject, audie
     from joserfc import jwt  # noqa: PLC0415 - heavy, for the push of an installation that has it
     from joserfc.jwk import ECKey  # noqa: PLC0415
 
-    row = await _current_key(database, cipher)
+    row = await _signing_key(database, cipher)
     issued = clock.now_ms() // 1000
     claims = {
         "iss": ISSUER,
@@ -77,37 +83,60 @@ async def public_keys(database: Database, cipher: RecordCipher) -> list[dict[str
 
     :raises InvalidKeyFormat: a stored key cannot be read
     """
-    await _current_key(database, cipher)
+    await _signing_key(database, cipher)
     async with database.read() as session:
-        rows = (await session.execute(select(StatementKey).order_by(StatementKey.id))).scalars().all()
-    return [_public_jwk(cipher, row) for row in rows]
+        rows = await _all(session)
+    return [_public_jwk(cipher, row) for row in _published(rows, clock.now())]
 
 
-async def _current_key(database: Database, cipher: RecordCipher) -> StatementKey:
-    async with database.read() as session:
-        row = await _newest(session)
-    if row is not None:
-        return row
+async def add_key(database: Database, cipher: RecordCipher) -> str:
+    """Make a new key pair, which signs in a minute; keys that nobody needs any more are deleted. Its id."""
     async with database.transaction() as session:
-        # Of several processes at their first statement exactly one stores its pair; all use that one.
-        await insert_ignore(session, _TABLE, _new_row(cipher))
-        row = await _newest(session)
-    if row is None:
+        rows, now = await _all(session), clock.now()
+        published = _published(rows, now)
+        for row in rows:
+            if row not in published:
+                await session.delete(row)
+        made = _new_row(cipher, rows[-1].id + 1 if rows else _FIRST)
+        await session.execute(insert(_TABLE).values(made))
+    return str(made["key_id"])
+
+
+async def _signing_key(database: Database, cipher: RecordCipher) -> StatementKey:
+    async with database.read() as session:
+        rows = await _all(session)
+    if not rows:
+        async with database.transaction() as session:
+            # Of several processes at their first statement exactly one stores its pair; all use that one.
+            await insert_ignore(session, _TABLE, _new_row(cipher, _FIRST))
+            rows = await _all(session)
+    if not rows:
         raise InvalidKeyFormat()
-    return row
+    return _signing(rows, clock.now())
 
 
-async def _newest(session: AsyncSession) -> StatementKey | None:
-    statement = select(StatementKey).order_by(StatementKey.id.desc()).limit(1)
-    return (await session.execute(statement)).scalar_one_or_none()
+async def _all(session: AsyncSession) -> Sequence[StatementKey]:
+    return (await session.scalars(select(StatementKey).order_by(StatementKey.id))).all()
 
 
-def _new_row(cipher: RecordCipher) -> dict[str, Any]:
+def _signing(rows: Sequence[StatementKey], now: datetime) -> StatementKey:
+    """The newest key that verifiers can know of; the first one is asked for before anything is signed."""
+    known = [row for row in rows if row.timestamp_created <= now - LEAD]
+    return known[-1] if known else rows[0]
+
+
+def _published(rows: Sequence[StatementKey], now: datetime) -> Sequence[StatementKey]:
+    """Keys that sign, will sign, or have signed what may still be on its way."""
+    needed = _signing(rows, now - OVERLAP) if rows else None
+    return [row for row in rows if needed is None or row.id >= needed.id]
+
+
+def _new_row(cipher: RecordCipher, number: int) -> dict[str, Any]:
     pair = generate_key_pair()
     key_id = str(uuid.uuid4())
     mode, stored = cipher.encrypt(statement_key_parts(key_id), export_private_key(pair.private))
     return {
-        "id": _FIRST,
+        "id": number,
         "key_id": key_id,
         "private_key_base64": stored,
         "private_key_encryption": mode,
