@@ -8,7 +8,7 @@ PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 # What is started many times is not to be compiled each time, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo run test suite fuzz check style types walk lines lock clean
+.PHONY: demo run test suite fuzz soak check style types walk lines lock clean
 
 demo: runtime
 	.venv/bin/powerauth demo --protocol $(PROTOCOL)
@@ -27,6 +27,10 @@ suite: dev
 # The generated input of `make test`, twenty times as much.
 fuzz: dev
 	POWERAUTH_FUZZ_SCALE=20 $(PYTEST) -q -m fuzz tests/fuzz services/enrollment
+
+# What `make test` proves in short, at length: more rows, more load, processes killed for good.
+soak: dev
+	POWERAUTH_SOAK_SCALE=5 $(PYTEST) -q services/powerauth-core/tests/dmz/test_key_rotation.py
 
 check: style types
 

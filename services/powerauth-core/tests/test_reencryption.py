@@ -18,8 +18,9 @@ from powerauth_core.container import Core
 from powerauth_core.kernel.errors import MasterDbKeyMissing
 from powerauth_core.kernel.records import recovery_puk_parts
 from powerauth_core.recovery.models import RecoveryCode, RecoveryConfig, RecoveryPuk
-from powerauth_core.reencryption import SECRET_COLUMNS, encrypt_stored_secrets
+from powerauth_core.reencryption import encrypt_stored_secrets
 from powerauth_core.schema import metadata
+from powerauth_core.secret_columns import SECRET_COLUMNS
 from servicekit import clock
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")

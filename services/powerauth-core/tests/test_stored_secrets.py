@@ -14,7 +14,7 @@ from powerauth_contracts.callback_authentication import SECRET_FIELDS
 from powerauth_contracts.rest.callbacks import UpdateCallbackUrlRequest
 from powerauth_core import schema
 from powerauth_core.providers.oidc import OidcProvider
-from powerauth_core.reencryption import SECRET_COLUMNS
+from powerauth_core.secret_columns import SECRET_COLUMNS
 from powerauth_core.settings import CoreSettings
 from servicekit.kept_secrets import CALLBACK_SECRETS, OIDC_SECRETS
 
@@ -34,6 +34,7 @@ NEVER_SENT = {
     "pa_recovery_puk.puk",
     "pa_temporary_key.private_key_base64",
     "pa_token.token_secret",
+    "audit_chain_key.chain_key",
     "statement_key.private_key_base64",
 }
 _SECRET_NAME = re.compile(

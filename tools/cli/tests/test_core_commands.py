@@ -59,6 +59,29 @@ def test_secrets_are_encrypted_with_the_configured_key(monkeypatch: pytest.Monke
     assert (status, "pa_token.token_secret: 0 encrypted, 0 unreadable" in output) == (0, True)
 
 
+def test_a_key_is_rotated_and_a_backup_checked(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = "MTIzNDU2Nzg5MDEyMzQ1Ng==", "bmV3IG1hc3RlciBrZXkgIQ=="
+    status, output = run("backup", "check", "core")
+    assert (status, "The database is empty: migrate." in output) == (1, True)
+    run("db", "migrate")
+    monkeypatch.setenv("CORE_MASTER_ENCRYPTION_KEY", old)
+    run("integration", "create", "bank", "--door", "rest")
+    assert run("keys", "rotate", "core", "--status")[0] == 0
+    monkeypatch.setenv("CORE_PREVIOUS_MASTER_ENCRYPTION_KEYS", old)
+    monkeypatch.setenv("CORE_MASTER_ENCRYPTION_KEY", new)
+    status, output = run("keys", "rotate", "core", "--status")
+    assert (status, "2 values are of other keys" in output) == (1, True), output
+    status, output = run("keys", "rotate", "core", "--batch", "1")
+    assert (status, "pa_integration: 1 rows written anew" in output) == (0, True), output
+    status, output = run("keys", "rotate", "core", "--status")
+    assert (status, "0 values are of other keys" in output) == (0, True), output
+    status, output = run("keys", "rotate", "statements")
+    assert (status, "Statements are signed with" in output) == (0, True), output
+    status, output = run("backup", "check", "core", "--all")
+    found = {line.split()[0]: line.split()[1:] for line in output.splitlines()}
+    assert (status, found["pa_integration.row_mac"]) == (0, ["1", "0", "ok"]), output
+
+
 def test_jobs_are_listed_and_run(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run("db", "migrate")
     monkeypatch.setenv("CORE_JOB_UNIQUE_VALUE_CLEANUP_MS", "0")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from servicekit import migrations
 from servicekit.database import DatabaseUnavailable
+from servicekit.key_records import KeyRecord
+from servicekit.key_rotation import Rotated
+from servicekit.master_keys import UNNAMED, MasterKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +72,41 @@ def judge(revision: str | None, newest: str | None, script_location: str | Path)
         f"The schema is of revision {revision}, which this release does not know: that of a later release, or"
         " another database.",
     )
+
+
+def rotated(done: Mapping[str, Rotated]) -> Outcome:
+    """What a rotation of master keys did, by table; failed if something was left."""
+    lines = [f"{table}: {one.rows} rows written anew" for table, one in done.items()]
+    for table, one in done.items():
+        lines += [f"{column}: {number} unreadable" for column, number in one.unreadable.items()]
+        lines += [f"{table}: {row} was written by others" for row in one.changed]
+    return Outcome(not any(one.unreadable or one.changed for one in done.values()), "\n".join(lines))
+
+
+def keys_in_use(
+    counts: Mapping[str, Counter[str]], keys: MasterKeys, records: Sequence[KeyRecord]
+) -> Outcome:
+    """Which master keys the values of a database are of, by column; failed if any is not of the current one.
+
+    :param records: of the database
+    """
+    names = {UNNAMED: keys.unnamed or "no known key"}
+    totals: Counter[str] = Counter()
+    lines = [_described(record, keys) for record in records]
+    for column, counter in counts.items():
+        by_id: Counter[str] = Counter()
+        for name, number in counter.items():
+            by_id[names.get(name, name)] += number
+        totals += by_id
+        told = [f"{number} of {name}" for name, number in sorted(by_id.items())]
+        lines.append(f"{column}: {', '.join(told) or 'none'}")
+    left = totals.total() - totals[keys.current_id]
+    lines.append(f"{left} values are of other keys than {keys.current_id or 'none'}.")
+    return Outcome(not left, "\n".join(lines))
+
+
+def _described(record: KeyRecord, keys: MasterKeys) -> str:
+    if record.key_id == keys.current_id:
+        return f"key {record.key_id}: the one that is written with here"
+    known = keys.known(record.key_check) is not None
+    return f"key {record.key_id}: {'read' if known else 'not configured'} here"

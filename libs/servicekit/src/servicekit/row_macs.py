@@ -17,19 +17,19 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, StrEnum
 from typing import Any, ClassVar
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic_core import to_json
 from sqlalchemy import Connection, String, event
 from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, mapped_column, object_session
 from sqlalchemy.sql.elements import ColumnElement
+
+from servicekit.errors import Unavailable
+from servicekit.master_keys import MasterKeys, derived_key, without_id
 
 SESSION_KEY = "row_macs"
 """Under which a session's ``info`` holds the `RowMacs`; without, rows are neither checked nor given a MAC."""
 
 MAC_TEXT = 64
 _CAPACITY = 20_000
-_KEY_BYTES = 32
 _LABEL = b"powerauth-core row mac 1"  # as the first rows were bound; a MAC also names its table
 
 
@@ -44,6 +44,10 @@ class RowBinding(StrEnum):
     """A row without one is none of ours."""
 
 
+class RowKeyUnknown(Unavailable):
+    """A row is bound with a master key that this process was not given: another release or replica writes."""
+
+
 class RowMacs:
     """Computes and checks the MACs of rows, for one database.
 
@@ -54,7 +58,7 @@ class RowMacs:
 
     def __init__(
         self,
-        master_key: bytes | None,
+        keys: MasterKeys,
         binding: RowBinding = RowBinding.OFF,
         *,
         required: bool | None = None,
@@ -62,12 +66,14 @@ class RowMacs:
         report: Callable[[str, str], None] = lambda _table, _row: None,
     ) -> None:
         """
-        :param master_key: 16 bytes, or None
+        :param keys: rows are bound with the current one, and read with all
         :param required: refuse rows without a MAC; None: once all are bound
         :param ask: reads in a transaction how far the rows are bound, and keeps it so until its end
         :param report: is told table and row of every unsound row that was read
         """
-        self._key = None if master_key is None else derived_key(master_key, _LABEL)
+        self._key = None if keys.current is None else derived_key(keys.current, _LABEL)
+        self._prefix = keys.prefix
+        self._key_of = keys.derived(_LABEL)
         self.binding = binding
         self._fitting: dict[tuple[str, str], Sequence[Any]] = {}
         self._ask = ask
@@ -77,20 +83,26 @@ class RowMacs:
         )
 
     def mac(self, table: str, content: Sequence[Any]) -> str:
-        """Base64 of HMAC-SHA-256 over the compact JSON array of the table's name and the bound values."""
+        """Base64 of HMAC-SHA-256 over the compact JSON array of the table's name and the bound values, after
+        the id of a later key than the database's first."""
         assert self._key is not None
-        digest = hmac.digest(self._key, to_json((table, *content)), "sha256")
-        return base64.b64encode(digest).decode("ascii")
+        return self._prefix + _mac(self._key, table, content)
 
     def fits(self, table: str, content: Sequence[Any], mac: str | None) -> bool:
-        """Whether a row is as this service left it; a row without a MAC is, unless it has to have one."""
+        """Whether a row is as this service left it; a row without a MAC is, unless it has to have one.
+
+        :raises RowKeyUnknown: nobody here can tell
+        """
         if self._key is None:
             return True
         if mac is None:
             return not self.required
         if self._fitting.get((table, mac)) == content:
             return True
-        fits = hmac.compare_digest(self.mac(table, content).encode(), mac.encode())
+        key = self._key_of(mac)
+        if key is None:
+            raise RowKeyUnknown(f"a row of {table} is bound with a master key that is not configured")
+        fits = hmac.compare_digest(_mac(key, table, content).encode(), without_id(mac).encode())
         if fits:
             self._remember(table, content, mac)
         return fits
@@ -103,8 +115,12 @@ class RowMacs:
 
     def sound(self, table: str, row_id: str, content: Sequence[Any], mac: str | None) -> bool:
         """`fits`, and an alarm if not."""
-        if self.fits(table, content, mac):
-            return True
+        try:
+            if self.fits(table, content, mac):
+                return True
+        except RowKeyUnknown:
+            self._report(table, row_id)
+            raise
         self._report(table, row_id)
         return False
 
@@ -170,9 +186,8 @@ def table_of(row: BoundRow | type[BoundRow]) -> str:
     return name
 
 
-def derived_key(master_key: bytes, label: bytes) -> bytes:
-    """A key of its own for each purpose: HKDF-SHA-256, 32 bytes."""
-    return HKDF(SHA256(), _KEY_BYTES, salt=None, info=label).derive(master_key)
+def _mac(key: bytes, table: str, content: Sequence[Any]) -> str:
+    return base64.b64encode(hmac.digest(key, to_json((table, *content)), "sha256")).decode("ascii")
 
 
 def give_mac(macs: RowMacs, row: BoundRow) -> None:

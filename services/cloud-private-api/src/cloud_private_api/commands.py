@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud_private_api import app
 from cloud_private_api.access.rules import ROLE_ADMIN, Caller
+from cloud_private_api.accounts.models import User
 from cloud_private_api.container import Cloud
 from cloud_private_api.errors import InvalidRequest, NotFound
+from cloud_private_api.passwords import is_hash
 from cloud_private_api.settings import CloudSettings
 from cloud_private_api.users import service as users
 from powerauth_contracts.cloud.users import SystemUser, Username
 from servicekit import commands
+from servicekit.backup_check import Report, check_tables
 from servicekit.commands import Outcome
+from servicekit.master_keys import MasterKeys
+from servicekit.row_macs import RowMacs
 
 NEEDS = ("database_url",)
 """The settings that every command works with."""
@@ -36,6 +42,28 @@ async def migrate(settings: CloudSettings) -> Outcome:
 async def check(settings: CloudSettings) -> Outcome:
     """Whether the schema is the current one."""
     return await commands.check(settings.migrate_url, app.MIGRATIONS)
+
+
+async def check_backup(settings: CloudSettings, *, whole: bool) -> Outcome:
+    """Whether the database can be served from: no key opens anything in it, but users must be able to log in.
+
+    :param whole: all users
+    """
+    schema = await check(settings)
+    if not schema.ok:
+        return schema
+    report, name = Report(), "pa_cloud_user.userpassword"
+
+    async def open_rows(_session: AsyncSession, rows: Sequence[User], report: Report) -> None:
+        for user in rows:
+            report.tell(name, user.username, ok=is_hash(user.userpassword))
+
+    report.begin(name)
+    async with _offline(settings) as cloud:
+        unbound = RowMacs(MasterKeys(None))
+        await check_tables(cloud.database, [User], unbound, open_rows, report, whole=whole)
+    outcome = report.outcome()
+    return Outcome(outcome.ok, f"{schema.text}\n{outcome.text}")
 
 
 async def create_administrator(settings: CloudSettings, username: str) -> SystemUser:

@@ -9,9 +9,11 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from powerauth_core import __version__
+from powerauth_core.container import Core
 from powerauth_core.edge import BUNDLES, ENDPOINTS
 from powerauth_core.integrations.callers import DMZ, REST_DOORS, CallerAuthentication
 from powerauth_core.kernel.error_family import CORE_FAMILY
+from powerauth_core.master_key.service import REGISTRY
 from powerauth_core.providers.plug_ins import load_plug_ins
 from powerauth_core.routing import dmz_routers_of, routers_of
 from powerauth_core.runtime import needed_schema, running_core
@@ -42,7 +44,9 @@ def create_app(settings: CoreSettings, bus: Bus | None = None) -> FastAPI:
             yield
 
     async def database_is_usable() -> None:
-        await needed_schema().confirm(app.state.core.database)
+        core: Core = app.state.core
+        await needed_schema().confirm(core.database)
+        await REGISTRY.confirm(core.database, core.cipher.keys)
 
     every, of_dmz = routers_of(settings.environment), dmz_routers_of(settings.environment)
     apart = settings.dmz_port is not None

@@ -6,22 +6,28 @@ Each works on the database of the settings and may run while others serve from i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from powerauth_core import jobs
+from powerauth_core import backup, jobs, rotation
 from powerauth_core.adoption import service
 from powerauth_core.audit.chain.keys import ChainKeys
-from powerauth_core.master_key.service import Bound, bind_rows
+from powerauth_core.master_key.service import REGISTRY, Bound, Examined, bind_rows, look
 from powerauth_core.master_key.service import accept_rows as bind_accepted_rows
 from powerauth_core.reencryption import encrypt_stored_secrets
-from powerauth_core.runtime import build_core, offline_core, offline_database
+from powerauth_core.runtime import build_core, given_keys, offline_core, offline_database
+from powerauth_core.secret_columns import KEYED_COLUMNS
 from powerauth_core.settings import CoreSettings
+from powerauth_core.statements import service as statements
 from powerauth_core.tamper_check import checkpoints
 from powerauth_core.tamper_check import service as chain
 from powerauth_core.tamper_check.checkpoints import CheckpointUnusable
+from servicekit import commands as outcomes
+from servicekit import key_rotation
 from servicekit.bus import bus_from_url
 from servicekit.commands import Outcome
+from servicekit.database import Database
 from servicekit.row_macs import RowBinding
 
 NEEDS = ("database_url",)
@@ -55,7 +61,7 @@ async def encrypt(settings: CoreSettings) -> Outcome:
     reading = settings.model_copy(update={"require_bound_rows": False})
     async with offline_core(reading) as core:
         done = await encrypt_stored_secrets(core)
-        bound = await bind_rows(core.database, settings.master_key)
+        bound = await bind_rows(core.database, core.cipher.keys)
     lines = [f"{name}: {one.encrypted} encrypted, {one.unreadable} unreadable" for name, one in done.items()]
     lines += [f"{name}: {table.rows} rows bound" for name, table in bound.items()]
     lines += _changed(bound)
@@ -68,7 +74,7 @@ async def accept_rows(settings: CoreSettings) -> Outcome:
     if settings.master_key is None:
         return Outcome(False, "No master encryption key is configured.")
     async with offline_core(settings) as core:
-        accepted = await bind_accepted_rows(core.database, settings.master_key)
+        accepted = await bind_accepted_rows(core.database, core.cipher.keys)
     return Outcome(True, "\n".join(_changed(accepted)) or "Every row is as the core left it.")
 
 
@@ -79,7 +85,9 @@ def _changed(bound: Mapping[str, Bound]) -> list[str]:
 async def list_jobs(settings: CoreSettings) -> Outcome:
     """The scheduled jobs with their periods."""
     async with offline_database(settings) as database:
-        core = build_core(settings, database, bus_from_url(""), RowBinding.OFF)
+        core = build_core(
+            settings, database, bus_from_url(""), Examined(given_keys(settings), RowBinding.OFF)
+        )
         periods = [(job.name, job.period_seconds) for job in jobs.all_jobs(core)]
     lines = [
         f"{name}: every {period:g} s" if period else f"{name}: not scheduled" for name, period in periods
@@ -105,16 +113,16 @@ async def verify_audit(
     :param say: is given a line for each finding, as it is found
     :param checkpoint: file of an earlier `write_audit_checkpoint`, to compare with
     """
-    keys = ChainKeys.of(settings.chain_secrets)
-    if keys is None:
+    if not settings.chain_secrets:
         return Outcome(False, _NOT_CHAINED)
-    try:
-        known = None
-        if checkpoint is not None:
-            known = checkpoints.load(keys, await asyncio.to_thread(checkpoint.read_text, encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, CheckpointUnusable) as error:
-        return Outcome(False, f"{checkpoint}: {error}")
-    async with offline_database(settings) as database:
+    async with _audit(settings) as (database, keys):
+        try:
+            known = None
+            if checkpoint is not None:
+                text = await asyncio.to_thread(checkpoint.read_text, encoding="utf-8")
+                known = checkpoints.load(keys, text)
+        except (OSError, UnicodeDecodeError, CheckpointUnusable) as error:
+            return Outcome(False, f"{checkpoint}: {error}")
         verification = chain.Verification(database, keys, known)
         async for finding in verification.findings():
             say(str(finding))
@@ -123,10 +131,9 @@ async def verify_audit(
 
 async def write_audit_checkpoint(settings: CoreSettings, file: Path) -> Outcome:
     """Write where the chains of the signature audit end now, sealed, into a file."""
-    keys = ChainKeys.of(settings.chain_secrets)
-    if keys is None:
+    if not settings.chain_secrets:
         return Outcome(False, _NOT_CHAINED)
-    async with offline_database(settings) as database:
+    async with _audit(settings) as (database, keys):
         text, chains = await chain.checkpoint(database, keys.current)
     try:
         await asyncio.to_thread(file.write_text, text, encoding="utf-8")
@@ -137,19 +144,60 @@ async def write_audit_checkpoint(settings: CoreSettings, file: Path) -> Outcome:
 
 async def rebuild_audit_registry(settings: CoreSettings) -> Outcome:
     """Make the damaged registry of the chains anew, so that rows are chained again."""
-    keys = ChainKeys.of(settings.chain_secrets)
-    if keys is None:
+    if not settings.chain_secrets:
         return Outcome(False, _NOT_CHAINED)
-    async with offline_database(settings) as database:
+    async with _audit(settings) as (database, keys):
         damaged = await chain.rebuild_registry(database, keys)
     return Outcome(True, "The registry was made anew." if damaged else "The registry is not damaged.")
 
 
 async def accept_unchained_audit(settings: CoreSettings) -> Outcome:
     """Record that the rows of the signature audit which are in no chain now are known."""
-    keys = ChainKeys.of(settings.chain_secrets)
-    if keys is None:
+    if not settings.chain_secrets:
         return Outcome(False, _NOT_CHAINED)
-    async with offline_database(settings) as database:
+    async with _audit(settings) as (database, keys):
         rows = await chain.accept_unchained(database, keys.current)
     return Outcome(True, f"{rows} rows without a chain are accepted from now on.")
+
+
+async def rotate_keys(settings: CoreSettings, *, batch: int) -> Outcome:
+    """Make what is of other master keys anew with the current one."""
+    if settings.master_key is None:
+        return Outcome(False, "No master encryption key is configured.")
+    async with offline_core(settings) as core:
+        await REGISTRY.prefer(core.database, settings.master_key)
+        return outcomes.rotated(await rotation.rotate(core.database, core.cipher, core.row_macs, batch))
+
+
+async def key_status(settings: CoreSettings) -> Outcome:
+    """Which master keys the database holds values of; nothing is stored."""
+    async with offline_database(settings) as database:
+        examined = await look(database, given_keys(settings))
+        counts = await key_rotation.count(database, KEYED_COLUMNS)
+        return outcomes.keys_in_use(counts, examined.keys, examined.records)
+
+
+async def rotate_statement_key(settings: CoreSettings) -> Outcome:
+    """Make a new key pair for statements about devices."""
+    async with offline_core(settings) as core:
+        made = await statements.add_key(core.database, core.cipher)
+    return Outcome(True, f"Statements are signed with {made} in a minute; earlier ones are taken meanwhile.")
+
+
+async def check_backup(settings: CoreSettings, *, whole: bool) -> Outcome:
+    """Whether the database opens with these keys; nothing is stored."""
+    schema = await service.check(settings.migrate_url, settings.master_key)
+    if not schema.ok:
+        return schema
+    async with offline_database(settings) as database:
+        report = await backup.check(database, settings, given_keys(settings), whole=whole)
+    outcome = report.outcome()
+    return Outcome(outcome.ok, f"{schema.text}\n{outcome.text}")
+
+
+@asynccontextmanager
+async def _audit(settings: CoreSettings) -> AsyncGenerator[tuple[Database, ChainKeys]]:
+    """The database and the keys of its chains, for who may have no other key."""
+    async with offline_database(settings) as database:
+        examined = await look(database, given_keys(settings))
+        yield database, ChainKeys(settings.chain_secrets, examined.chain_keys)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from powerauth_core.activations.keys import ActivationKeyCache
     from powerauth_core.activations.writing import ActivationWriter
     from powerauth_core.applications.cache import ApplicationCache
+    from powerauth_core.audit.chain.keys import ChainKeys
     from powerauth_core.audit.row_alarms import RowAlarms
     from powerauth_core.callbacks.dispatcher import CallbackDispatcher
     from powerauth_core.envelopes.spending import EnvelopeSpending
@@ -40,6 +41,7 @@ class Core:
     :ivar cipher: encryption of records at rest
     :ivar row_macs: MACs of rows that nobody else may write (D32)
     :ivar row_alarms: tells of those that somebody has
+    :ivar chain_keys: keys of the audit's chains; None: rows are not chained
     :ivar application_cache: applications by key and id, master keys decoded
     :ivar template_cache: operation templates by name
     :ivar activation_keys: decoded keys of activations; never counters or state
@@ -65,6 +67,7 @@ class Core:
     cipher: RecordCipher
     row_macs: RowMacs
     row_alarms: RowAlarms
+    chain_keys: ChainKeys | None
     application_cache: ApplicationCache
     template_cache: TemplateCache
     activation_keys: ActivationKeyCache

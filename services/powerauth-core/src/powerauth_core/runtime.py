@@ -15,6 +15,7 @@ from powerauth_core.activations.writing import ActivationWriter
 from powerauth_core.adoption import service as adoption
 from powerauth_core.applications.cache import ApplicationCache
 from powerauth_core.audit import service as audit
+from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.audit.row_alarms import RowAlarms
 from powerauth_core.callbacks.clients import CallbackClients
 from powerauth_core.callbacks.dispatcher import CallbackDispatcher
@@ -29,6 +30,7 @@ from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.master_key import service as master_key
 from powerauth_core.master_key.repository import binding_in
+from powerauth_core.master_key.service import Examined
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.operations.creator import OperationCreator
 from powerauth_core.operations.records import OperationRecords
@@ -44,8 +46,9 @@ from servicekit.bus import Bus, Event, bus_from_url
 from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
+from servicekit.master_keys import MasterKeys
 from servicekit.outbox import OutboxRelay
-from servicekit.row_macs import SESSION_KEY, RowBinding, RowMacs
+from servicekit.row_macs import SESSION_KEY, RowMacs
 from servicekit.schema_history import Schema
 from servicekit.start_rules import Finding, StartRefused
 
@@ -69,9 +72,9 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
             if not outcome.ok:
                 raise StartRefused(Finding("CORE_DATABASE_URL", outcome.text))
         await needed_schema().require(database)
-        binding = await master_key.examine(database, settings.master_key)
+        examined = await master_key.examine(database, given_keys(settings))
         bus_used = bus or bus_from_url(settings.bus_url.get_secret_value())
-        core = build_core(settings, database, bus_used, binding)
+        core = build_core(settings, database, bus_used, examined)
         stack.push_async_callback(core.row_alarms.stop)
         stack.push_async_callback(core.egress.close)
         stack.callback(core.hashes.close)
@@ -113,8 +116,8 @@ async def offline_core(settings: CoreSettings) -> AsyncGenerator[Core]:
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(offline_database(settings))
-        binding = await master_key.examine(database, settings.master_key)
-        core = build_core(settings, database, bus_from_url(""), binding)
+        examined = await master_key.examine(database, given_keys(settings))
+        core = build_core(settings, database, bus_from_url(""), examined)
         stack.push_async_callback(core.row_alarms.stop)
         stack.push_async_callback(core.egress.close)
         stack.callback(core.hashes.close)
@@ -122,21 +125,26 @@ async def offline_core(settings: CoreSettings) -> AsyncGenerator[Core]:
         yield core
 
 
-def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: RowBinding) -> Core:
+def given_keys(settings: CoreSettings) -> MasterKeys:
+    """The master keys of the settings."""
+    return MasterKeys(settings.master_key, settings.previous_master_keys)
+
+
+def build_core(settings: CoreSettings, database: Database, bus: Bus, examined: Examined) -> Core:
     """The parts of a core, nothing started.
 
-    :param binding: how far the database's rows are bound
+    :param examined: what the database says of the master keys
     """
     alarms = RowAlarms(database)
     macs = RowMacs(
-        settings.master_key,
-        binding,
+        examined.keys,
+        examined.binding,
         required=settings.require_bound_rows,
         ask=binding_in,
         report=alarms.report,
     )
     database.session_info[SESSION_KEY] = macs
-    cipher = RecordCipher(settings.master_key, reads_clear=not macs.required)
+    cipher = RecordCipher(examined.keys, reads_clear=not macs.required)
     egress = Egress(settings)
     clients = CallbackClients(settings, database, cipher, egress)
     callbacks = CallbackDispatcher(settings, database, clients, KnownSubscriptions(settings, bus))
@@ -155,6 +163,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, binding: Ro
         cipher=cipher,
         row_macs=macs,
         row_alarms=alarms,
+        chain_keys=ChainKeys.of(settings.chain_secrets, examined.chain_keys),
         application_cache=applications,
         template_cache=TemplateCache(
             capacity=settings.application_cache_size,

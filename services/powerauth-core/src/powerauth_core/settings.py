@@ -15,11 +15,17 @@ from pydantic_settings import SettingsConfigDict
 from powerauth_core.start_rules import RULES
 from powerauth_protocol.generation import OLDEST, OLDEST_BOUND
 from powerauth_protocol.groups import ProtocolVersion
-from servicekit.settings import BusSettings, DatabaseSettings, Listed, ServiceSettings, ServiceUrl
+from servicekit.key_settings import MasterKeySettings
+from servicekit.settings import (
+    BusSettings,
+    DatabaseSettings,
+    Listed,
+    ServiceSettings,
+    ServiceUrl,
+)
 from servicekit.start_rules import Rule
 
 Iterations = Field(default=10, ge=1)
-MASTER_KEY_BYTES = 16
 CHAIN_KEY_BYTES = 16
 
 
@@ -208,6 +214,7 @@ class CoreSettings(
     CallbackSettings,
     JobSettings,
     AuditSettings,
+    MasterKeySettings,
     DatabaseSettings,
     BusSettings,
 ):
@@ -236,22 +243,9 @@ class CoreSettings(
     activation_key_cache_size: int = Field(default=20_000, ge=1)
     token_secret_cache_size: int = Field(default=20_000, ge=1)
     temporary_key_cache_size: int = Field(default=10_000, ge=1)
-    master_encryption_key: SecretStr = SecretStr("")
-    """Base64 of 16 bytes for encryption at rest (§24); empty: new records are stored unencrypted."""
     require_bound_rows: bool | None = None
     """Refuse secrets in clear and rows without a MAC beside a master key (D32); unset: once ``db encrypt``
     has bound the rows, or from the start of an empty database."""
-
-    @field_validator("master_encryption_key")
-    @classmethod
-    def _is_a_key(cls, value: SecretStr) -> SecretStr:
-        decode_master_key(value)
-        return value
-
-    @property
-    def master_key(self) -> bytes | None:
-        """The 16 bytes of the master encryption key, or None when records are stored unencrypted."""
-        return decode_master_key(self.master_encryption_key)
 
     @property
     def only_own_device_counts(self) -> bool:
@@ -270,7 +264,8 @@ class CoreSettings(
         """Secrets of the signature audit's chains, the present one first; none when rows are not chained."""
         master = [] if self.master_key is None else [self.master_key]
         present = decode_chain_keys(self.audit_chain_key) + master
-        return present + decode_chain_keys(self.audit_chain_previous_keys) if present else []
+        earlier = decode_chain_keys(self.audit_chain_previous_keys) + self.previous_master_keys
+        return present + earlier if present else []
 
     @property
     def created_application_minimum_version(self) -> str | None:
@@ -292,23 +287,6 @@ class CoreSettings(
         if self.callbacks_force_rerun_period_ms is not None:
             return self.callbacks_force_rerun_period_ms
         return self.http_connection_timeout_ms + self.http_response_timeout_ms + 10_000
-
-
-def decode_master_key(value: SecretStr) -> bytes | None:
-    """Decode a master encryption key.
-
-    :raises ValueError: when it is not Base64 of 16 bytes.
-    """
-    text = value.get_secret_value().strip()
-    if not text:
-        return None
-    try:
-        key = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("the master encryption key is not Base64") from None
-    if len(key) != MASTER_KEY_BYTES:
-        raise ValueError("the master encryption key must be Base64 of 16 bytes")
-    return key
 
 
 def decode_chain_keys(value: SecretStr) -> list[bytes]:

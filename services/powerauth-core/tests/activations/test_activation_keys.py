@@ -19,6 +19,7 @@ from powerauth_protocol.v3.keys import (
     generate_key_pair,
     master_secret,
 )
+from servicekit.master_keys import MasterKeys
 
 MASTER_KEY = base64.b64decode("MTIzNDU2Nzg5MDEyMzQ1Ng==")
 
@@ -40,7 +41,7 @@ def _activation(cipher: RecordCipher, server: KeyPair, device: KeyPair | None, n
 
 @pytest.mark.parametrize("master_key", [None, MASTER_KEY])
 def test_both_sides_have_the_same_keys(master_key: bytes | None) -> None:
-    server, device, cipher = generate_key_pair(), generate_key_pair(), RecordCipher(master_key)
+    server, device, cipher = generate_key_pair(), generate_key_pair(), RecordCipher(MasterKeys(master_key))
     keys = ActivationKeyCache(cipher, 10).keys_of(_activation(cipher, server, device))
     assert keys.factors == derive_factor_keys(master_secret(device.private, server.public))
     assert keys.server_private.private_numbers() == server.private.private_numbers()
@@ -48,7 +49,7 @@ def test_both_sides_have_the_same_keys(master_key: bytes | None) -> None:
 
 
 def test_records_of_both_kinds_coexist() -> None:
-    plain, encrypting = RecordCipher(None), RecordCipher(MASTER_KEY)
+    plain, encrypting = RecordCipher(MasterKeys(None)), RecordCipher(MasterKeys(MASTER_KEY))
     cache = ActivationKeyCache(encrypting, 10)
     for number, cipher in enumerate((plain, encrypting)):
         cache.keys_of(_activation(cipher, generate_key_pair(), generate_key_pair(), number))
@@ -56,7 +57,7 @@ def test_records_of_both_kinds_coexist() -> None:
 
 
 def test_keys_are_decoded_once_and_anew_for_another_device() -> None:
-    cipher = RecordCipher(MASTER_KEY)
+    cipher = RecordCipher(MasterKeys(MASTER_KEY))
     cache = ActivationKeyCache(cipher, 10)
     activation = _activation(cipher, generate_key_pair(), generate_key_pair())
     first = cache.keys_of(activation)
@@ -66,7 +67,7 @@ def test_keys_are_decoded_once_and_anew_for_another_device() -> None:
 
 
 def test_the_cache_keeps_what_was_used_last() -> None:
-    cipher = RecordCipher(None)
+    cipher = RecordCipher(MasterKeys(None))
     cache = ActivationKeyCache(cipher, 2)
     one, two, three = (
         _activation(cipher, generate_key_pair(), generate_key_pair(), number) for number in range(3)
@@ -80,7 +81,7 @@ def test_the_cache_keeps_what_was_used_last() -> None:
 
 
 def test_before_the_key_exchange_there_is_only_the_server_key() -> None:
-    server, cipher = generate_key_pair(), RecordCipher(MASTER_KEY)
+    server, cipher = generate_key_pair(), RecordCipher(MasterKeys(MASTER_KEY))
     cache, activation = ActivationKeyCache(cipher, 10), _activation(cipher, server, None)
     assert cache.server_key(activation).private_numbers() == server.private.private_numbers()
     with pytest.raises(InvalidKeyFormat):
@@ -88,10 +89,10 @@ def test_before_the_key_exchange_there_is_only_the_server_key() -> None:
 
 
 def test_records_that_cannot_be_read_are_told_apart() -> None:
-    cipher = RecordCipher(MASTER_KEY)
+    cipher = RecordCipher(MasterKeys(MASTER_KEY))
     activation = _activation(cipher, generate_key_pair(), generate_key_pair())
     with pytest.raises(MasterDbKeyMissing):
-        ActivationKeyCache(RecordCipher(None), 1).keys_of(activation)
+        ActivationKeyCache(RecordCipher(MasterKeys(None)), 1).keys_of(activation)
     cache = ActivationKeyCache(cipher, 1)
     for column, value, error in (
         ("device_public_key_base64", "AAAA", InvalidKeyFormat),

@@ -13,12 +13,14 @@ from sqlalchemy import text
 
 from powerauth_core.audit import partitions, retention
 from powerauth_core.audit.rules import first_of_month, months_before, months_from
+from powerauth_core.master_key.service import Examined
 from powerauth_core.migrations import SCRIPT_LOCATION
 from powerauth_core.runtime import build_core, running_core
 from powerauth_core.settings import CoreSettings
 from servicekit import clock, migrations
 from servicekit.bus.memory import InMemoryBus
 from servicekit.database import Database, Dialect
+from servicekit.master_keys import MasterKeys
 from servicekit.row_macs import RowBinding
 from servicekit.testing import fresh_database
 
@@ -283,7 +285,7 @@ async def test_retention_of_history_and_log(
         ),
         database,
         InMemoryBus(),
-        RowBinding.OFF,
+        Examined(MasterKeys(None), RowBinding.OFF),
     )
     assert await retention.apply_retention(core) == 2
     assert await read(database, "SELECT id FROM pa_activation_history ORDER BY id") == [(2,), (3,)]

@@ -72,6 +72,12 @@ class Door:
         self._core, self._bank, self._application = core, bank, application
         self._template: str | None = None
 
+    def at(self, dmz: Api, core: Core, bank: Api) -> Door:
+        """The same door of another core on the database."""
+        other = Door(dmz, core, bank, self._application)
+        other._template = self._template
+        return other
+
     async def operation(self, **members: Any) -> dict[str, Any]:
         """An operation of user ``alice`` that P, PK or PB approve, and three failures end."""
         if self._template is None:

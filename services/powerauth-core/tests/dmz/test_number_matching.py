@@ -13,12 +13,13 @@ from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.operations import number_matching, rules
 from powerauth_core.templates.rules import NumberMatching
 from powerauth_sdk.phone import Phone
+from servicekit.master_keys import MasterKeys
 
 if TYPE_CHECKING:
     from dmz.conftest import Door
 
 TYPED, CHOSEN = {"digits": 2, "choices": 0}, {"digits": 2, "choices": 3}
-CIPHER = RecordCipher(bytes(16))
+CIPHER = RecordCipher(MasterKeys(bytes(16)))
 
 
 async def made_with(door: Door, api: Api, option: dict[str, int], **members: Any) -> dict[str, Any]:

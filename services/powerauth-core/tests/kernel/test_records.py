@@ -20,13 +20,14 @@ from powerauth_core.kernel.records import (
     token_secret_parts,
 )
 from powerauth_protocol.common.record_encryption import EncryptionMode
+from servicekit.master_keys import MasterKeys, key_id
 
 KEY = b"1234567890123456"
 PARTS = ("a", "b")
 
 
 def test_what_was_encrypted_comes_back_only_for_its_row() -> None:
-    cipher = RecordCipher(KEY)
+    cipher = RecordCipher(MasterKeys(KEY))
     mode, stored = cipher.encrypt(PARTS, b"secret")
     assert mode == 1
     assert b"secret" not in b64decode(stored)
@@ -36,32 +37,32 @@ def test_what_was_encrypted_comes_back_only_for_its_row() -> None:
 
 
 def test_what_decrypts_to_no_text_is_damaged() -> None:
-    cipher = RecordCipher(KEY)
+    cipher = RecordCipher(MasterKeys(KEY))
     mode, stored = cipher.encrypt(PARTS, b"\xff")
     with pytest.raises(InvalidKeyFormat):
         cipher.decrypt_text(mode, PARTS, stored)
 
 
 def test_two_encryptions_differ() -> None:
-    cipher = RecordCipher(KEY)
+    cipher = RecordCipher(MasterKeys(KEY))
     assert cipher.encrypt(PARTS, b"secret") != cipher.encrypt(PARTS, b"secret")
 
 
 def test_without_a_key_bytes_are_base64_and_texts_themselves() -> None:
-    cipher = RecordCipher(None)
+    cipher = RecordCipher(MasterKeys(None))
     assert not cipher.encrypts
     assert cipher.encrypt(PARTS, b"secret") == (0, b64encode(b"secret").decode())
     assert cipher.encrypt_text(PARTS, "žluť") == (EncryptionMode.NO_ENCRYPTION, "žluť")
 
 
 def test_clear_records_are_read_whether_or_not_there_is_a_key() -> None:
-    for cipher in (RecordCipher(None), RecordCipher(KEY)):
+    for cipher in (RecordCipher(MasterKeys(None)), RecordCipher(MasterKeys(KEY))):
         assert cipher.decrypt(0, PARTS, "c2VjcmV0") == b"secret"
         assert cipher.decrypt_text("NO_ENCRYPTION", PARTS, "text") == "text"
 
 
 def test_text_modes_are_accepted_as_number_and_as_name() -> None:
-    cipher = RecordCipher(KEY)
+    cipher = RecordCipher(MasterKeys(KEY))
     mode, stored = cipher.encrypt_text(PARTS, "žluť")
     assert mode is EncryptionMode.AES_HMAC
     for form in (mode.value, mode.name):
@@ -71,25 +72,25 @@ def test_text_modes_are_accepted_as_number_and_as_name() -> None:
 @pytest.mark.parametrize("mode", [None, 2, -1])
 def test_unknown_modes_are_refused(mode: int | None) -> None:
     with pytest.raises(UnsupportedEncryptionMode):
-        RecordCipher(KEY).decrypt(mode, PARTS, "c2VjcmV0")
+        RecordCipher(MasterKeys(KEY)).decrypt(mode, PARTS, "c2VjcmV0")
 
 
 @pytest.mark.parametrize("mode", [None, "", "AEAD_KMAC", "aes_hmac"])
 def test_unknown_mode_names_are_refused(mode: str | None) -> None:
     with pytest.raises(UnsupportedEncryptionMode):
-        RecordCipher(KEY).decrypt_text(mode, PARTS, "c2VjcmV0")
+        RecordCipher(MasterKeys(KEY)).decrypt_text(mode, PARTS, "c2VjcmV0")
 
 
 def test_an_encrypted_record_needs_the_key() -> None:
-    mode, stored = RecordCipher(KEY).encrypt(PARTS, b"secret")
+    mode, stored = RecordCipher(MasterKeys(KEY)).encrypt(PARTS, b"secret")
     with pytest.raises(MasterDbKeyMissing):
-        RecordCipher(None).decrypt(mode, PARTS, stored)
+        RecordCipher(MasterKeys(None)).decrypt(mode, PARTS, stored)
 
 
 @pytest.mark.parametrize("stored", ["", "AAAA", "!", b64encode(bytes(17)).decode()])
 def test_damaged_records_are_refused(stored: str) -> None:
     with pytest.raises(InvalidKeyFormat):
-        RecordCipher(KEY).decrypt(1, PARTS, stored)
+        RecordCipher(MasterKeys(KEY)).decrypt(1, PARTS, stored)
 
 
 def test_derivation_parts() -> None:
@@ -102,3 +103,16 @@ def test_derivation_parts() -> None:
     assert temporary_key_parts("k", "app", "a") == ("k", "app", "a")
     assert recovery_puk_parts(1, "u", "code", 3) == ("1", "u", "code", "3")
     assert postcard_key_parts(7) == ("7",)
+
+
+def test_values_of_a_later_key_name_it_and_are_opened_by_it_alone() -> None:
+    old, new = KEY, bytes(range(16))
+    first = RecordCipher(MasterKeys(old))
+    both = RecordCipher(MasterKeys(new, [old], unnamed=key_id(old)))
+    for mode, stored in (first.encrypt(PARTS, b"old"), both.encrypt(PARTS, b"new")):
+        assert both.decrypt(mode, PARTS, stored) in (b"old", b"new")
+    mode, stored = both.encrypt(PARTS, b"new")
+    assert stored.startswith(f"{key_id(new)}:")
+    for lacking in (first, RecordCipher(MasterKeys(new, [old], unnamed=None))):
+        with pytest.raises(MasterDbKeyMissing):
+            lacking.decrypt(mode, PARTS, stored if lacking is first else first.encrypt(PARTS, b"old")[1])

@@ -26,8 +26,9 @@ from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.container import Core
 from powerauth_core.integrations.models import Integration
 from powerauth_core.kernel.base import Base, EnumCode
-from powerauth_core.master_key.repository import BOUND_TABLES
+from powerauth_core.secret_columns import BOUND_TABLES
 from servicekit import metrics
+from servicekit.master_keys import MasterKeys
 from servicekit.row_macs import BoundRow, RowBinding, RowMacs, table_of
 from servicekit.testing import PATIENCE_SECONDS
 
@@ -40,7 +41,7 @@ ROWS = st.lists(CELLS, min_size=1, max_size=4).map(tuple)
 
 @given(ROWS, ROWS)
 def test_a_mac_fits_its_row_alone(one: tuple[Any, ...], two: tuple[Any, ...]) -> None:
-    macs, others = RowMacs(KEY), RowMacs(OTHER)
+    macs, others = RowMacs(MasterKeys(KEY)), RowMacs(MasterKeys(OTHER))
     mac = macs.mac("t", one)
     assert macs.fits("t", one, mac)
     assert macs.fits("t", two, mac) == (one == two)
@@ -62,7 +63,7 @@ def test_a_mac_fits_its_row_alone(one: tuple[Any, ...], two: tuple[Any, ...]) ->
 def test_a_row_without_a_mac_is_refused_once_rows_are_bound(
     key: bytes | None, binding: RowBinding, setting: bool | None, accepted: bool
 ) -> None:
-    assert RowMacs(key, binding, required=setting).fits("t", ("a",), None) is accepted
+    assert RowMacs(MasterKeys(key), binding, required=setting).fits("t", ("a",), None) is accepted
 
 
 def test_what_a_later_release_adds_leaves_other_rows_alone() -> None:

@@ -61,6 +61,9 @@ DEFAULTS = {
 }
 
 
+WEAK = b64encode(bytes(16)).decode()
+
+
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_defaults(name: str) -> None:
     assert getattr(CoreSettings(), name) == DEFAULTS[name]
@@ -79,6 +82,8 @@ def test_defaults(name: str) -> None:
         {"minimum_protocol_version": "2.1"},
         {"master_encryption_key": "AAAA"},
         {"master_encryption_key": "not base64!"},
+        {"master_encryption_key": f"{WEAK},{WEAK}"},
+        {"previous_master_encryption_keys": "AAAA"},
         {"egress_allowed_networks": ["not a network"]},
         {"port": 70_000},
     ],
@@ -118,7 +123,6 @@ FIT_FOR_PRODUCTION = {
     "management_port": 9090,
     "master_encryption_key": b64encode(bytes(range(16))).decode(),
 }
-WEAK = b64encode(bytes(16)).decode()
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from sqlalchemy import select, text
 from powerauth_core import commands
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_core.master_key import rules
 from powerauth_core.master_key.models import MasterKeyRecord
-from powerauth_core.master_key.repository import BOUND_TABLES
-from powerauth_core.master_key.service import MasterKeyRefused
+from powerauth_core.secret_columns import BOUND_TABLES
+from servicekit.key_records import MasterKeyRefused
+from servicekit.master_keys import key_check
 from servicekit.row_macs import RowBinding, table_of
 
 pytestmark = pytest.mark.dialects("sqlite", "postgresql")
@@ -72,7 +72,7 @@ async def test_what_the_key_has_encrypted_tells_where_nothing_is_recorded(
     record = await record_of(core)
     assert record is not None
     assert core.settings.master_key is not None
-    assert (record.key_check, record.row_binding) == (rules.key_check(core.settings.master_key), "off")
+    assert (record.key_check, record.row_binding) == (key_check(core.settings.master_key), "off")
 
 
 async def test_a_database_in_clear_is_served_without_a_key_and_takes_one_later(start_core: StartCore) -> None:

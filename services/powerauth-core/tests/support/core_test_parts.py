@@ -23,6 +23,5 @@ def parts_of(core: Core, use_case: Callable[..., Any], session: AsyncSession) ->
 
 def chain_keys_of(core: Core) -> ChainKeys:
     """The keys that a core chains its audit rows with."""
-    keys = ChainKeys.of(core.settings.chain_secrets)
-    assert keys is not None
-    return keys
+    assert core.chain_keys is not None
+    return core.chain_keys

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.models import Activation
 from powerauth_core.container import Core
-from powerauth_core.master_key.repository import BOUND_TABLES
+from powerauth_core.secret_columns import BOUND_TABLES
 from servicekit.row_macs import table_of
 
 

@@ -30,6 +30,7 @@ from powerauth_push.documentation import document_callers
 from powerauth_push.errors import PUSH_FAMILY
 from powerauth_push.events import service as events
 from powerauth_push.inbox.routes import router as inbox_router
+from powerauth_push.master_key import service as master_key
 from powerauth_push.messages.routes import router as messages_router
 from powerauth_push.migrations import SCRIPT_LOCATION
 from powerauth_push.settings import PushSettings
@@ -44,7 +45,7 @@ from servicekit.calls.client import NetworkTransport, ServiceClient, Timeouts, T
 from servicekit.database import Database
 from servicekit.edge.middleware import RunAgain
 from servicekit.jobs import Job, JobRunner
-from servicekit.row_macs import SESSION_KEY, RowBinding, RowMacs
+from servicekit.master_keys import MasterKeys
 from servicekit.schema_history import Schema
 from servicekit.start_rules import Finding, StartRefused
 from servicekit.startup import embedded_settings
@@ -80,7 +81,9 @@ def create_app(
     push = build(settings, core_transport, factory)
 
     async def database_is_usable() -> None:
-        await needed_schema().confirm(app.state.push.database)
+        push: Push = app.state.push
+        await needed_schema().confirm(push.database)
+        await master_key.REGISTRY.confirm(push.database, push.cipher.keys)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -124,7 +127,7 @@ def build(
             or NetworkTransport(max_connections=settings.http_max_connections, tls=settings.internal_tls()),
         )
     )
-    cipher = SecretCipher(settings.master_key)
+    cipher = SecretCipher(master_key.given_keys(settings))
     senders = Senders(database, cipher, factory or Couriers(settings), settings.clients_cache_refresh_seconds)
     dispatcher = Dispatcher(settings, database, senders, campaigns)
     return Push(
@@ -144,8 +147,17 @@ def build(
 def open_database(settings: PushSettings) -> Database:
     """The service's database; with a master key, rows of credentials and callers are bound by it (D32)."""
     database = Database(settings.effective_database_url, settings, application_name=NAME)
-    database.session_info[SESSION_KEY] = RowMacs(settings.master_key, RowBinding.COMPLETE)
+    master_key.bind(database, master_key.given_keys(settings))
     return database
+
+
+async def examine_keys(database: Database, settings: PushSettings) -> MasterKeys:
+    """The master keys as values of the database name them, once its schema is known to be fit.
+
+    :raises StartRefused: the schema is not that of this release, or a key is missing
+    """
+    await needed_schema().require(database)
+    return await master_key.examine(database, master_key.given_keys(settings))
 
 
 def _core_credentials(settings: PushSettings) -> tuple[str, str] | None:
@@ -173,7 +185,7 @@ async def running(push: Push, shared_bus: Bus | None) -> AsyncGenerator[None]:
             outcome = await adoption.migrate(push.settings.migrate_url)
             if not outcome.ok:
                 raise StartRefused(Finding("PUSH_DATABASE_URL", outcome.text))
-        await needed_schema().require(push.database)
+        push.cipher.keys = await examine_keys(push.database, push.settings)
         bus = shared_bus or bus_from_url(push.settings.bus_url.get_secret_value())
         await events.subscribe(push, bus)
         if shared_bus is None:

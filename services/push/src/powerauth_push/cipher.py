@@ -12,6 +12,7 @@ from powerauth_protocol.common.errors import (
     RecordTooShort,
 )
 from powerauth_protocol.common.record_encryption import EncryptionMode, decrypt_record, encrypt_record
+from servicekit.master_keys import MasterKeys
 
 _FAULTS = (EncodingError, RecordDecryptionFailed, RecordKeyMissing, RecordModeUnknown, RecordTooShort)
 
@@ -21,24 +22,25 @@ class SecretUnreadable(Exception):
 
 
 class SecretCipher:
-    """Encrypts with the master key, or stores in clear without one; reads both kinds.
+    """Encrypts with the master key, or stores in clear without one; reads both, and what is of other keys.
 
     Whether a secret may stand in clear beside a master key, the MAC of its row tells, which covers the mode.
+
+    :ivar keys: the master keys, as values of the database name them
     """
 
-    def __init__(self, master_key: bytes | None) -> None:
-        """:param master_key: 16 bytes, or None"""
-        self._master_key = master_key
+    def __init__(self, keys: MasterKeys) -> None:
+        self.keys = keys
 
     def encrypt(self, parts: Sequence[str], secret: bytes) -> tuple[int, bytes]:
         """Mode number and what to store.
 
         :param parts: what names the row
         """
-        if self._master_key is None:
+        if self.keys.current is None:
             return EncryptionMode.NO_ENCRYPTION.value, secret
-        mode, text = encrypt_record(self._master_key, parts, secret)
-        return mode.value, text.encode("ascii")
+        mode, text = encrypt_record(self.keys.current, parts, secret)
+        return mode.value, (self.keys.prefix + text).encode("ascii")
 
     def decrypt(self, mode: int, parts: Sequence[str], stored: bytes) -> bytes:
         """
@@ -46,7 +48,8 @@ class SecretCipher:
         """
         if mode == EncryptionMode.NO_ENCRYPTION.value:
             return stored
+        key, text = self.keys.opening(stored.decode("ascii", "replace"))
         try:
-            return decrypt_record(self._master_key, mode, parts, stored.decode("ascii", "replace"))
+            return decrypt_record(key, mode, parts, text)
         except _FAULTS as error:
             raise SecretUnreadable(type(error).__name__) from None

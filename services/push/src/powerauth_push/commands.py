@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 
-from powerauth_push import adoption
-from powerauth_push.app import open_database
+from powerauth_push import adoption, backup, rotation
+from powerauth_push.app import examine_keys, open_database
 from powerauth_push.applications import service as applications
 from powerauth_push.callers import service as callers
 from powerauth_push.callers.rules import EVERYTHING, Scope, scopes_text
 from powerauth_push.cipher import SecretCipher
+from powerauth_push.master_key.service import KEYED_COLUMNS, REGISTRY, given_keys, look
 from powerauth_push.migrations import SCRIPT_LOCATION
 from powerauth_push.settings import PushSettings
-from servicekit import commands
+from servicekit import commands, key_rotation
 from servicekit.commands import Outcome
 from servicekit.database import Database
 
@@ -37,8 +38,8 @@ async def encrypt(settings: PushSettings) -> Outcome:
     """Encrypt credentials that stand in clear, and bind the rows that nobody has bound."""
     if settings.master_key is None:
         return Outcome(False, "PUSH_MASTER_ENCRYPTION_KEY is not set.")
-    async with _offline(settings) as database:
-        bound = await applications.protect_all(database, SecretCipher(settings.master_key))
+    async with _offline(settings) as (database, cipher):
+        bound = await applications.protect_all(database, cipher)
         bound += await callers.bind_all(database)
     return Outcome(True, f"{bound} rows encrypted and bound.")
 
@@ -50,7 +51,7 @@ async def check(settings: PushSettings) -> Outcome:
 
 async def create_caller(settings: PushSettings, name: str, scopes: Collection[Scope]) -> Outcome:
     """Make a caller; its secret is in the answer and nowhere else."""
-    async with _offline(settings) as database:
+    async with _offline(settings) as (database, _):
         made = await callers.create(database, name, scopes)
     if made is None:
         return Outcome(False, f"{name} exists already, nothing was changed.")
@@ -59,17 +60,44 @@ async def create_caller(settings: PushSettings, name: str, scopes: Collection[Sc
 
 async def remove_caller(settings: PushSettings, name: str) -> Outcome:
     """Remove a caller."""
-    async with _offline(settings) as database:
+    async with _offline(settings) as (database, _):
         removed = await callers.remove(database, name)
     return Outcome(removed, f"{name} is removed." if removed else f"There is no {name}.")
 
 
 async def list_callers(settings: PushSettings) -> Outcome:
     """The callers and what they may do."""
-    async with _offline(settings) as database:
+    async with _offline(settings) as (database, _):
         found = await callers.list_all(database)
     lines = [f"{row.name}: {row.scopes}" + ("" if row.sound else " (unusable)") for row in found]
     return Outcome(True, "\n".join(lines) or "There are no callers.")
+
+
+async def rotate_keys(settings: PushSettings, *, batch: int) -> Outcome:
+    """Make what is of other master keys anew with the current one."""
+    if settings.master_key is None:
+        return Outcome(False, "PUSH_MASTER_ENCRYPTION_KEY is not set.")
+    async with _offline(settings) as (database, cipher):
+        await REGISTRY.prefer(database, settings.master_key)
+        return commands.rotated(await rotation.rotate(database, cipher, batch))
+
+
+async def key_status(settings: PushSettings) -> Outcome:
+    """Which master keys the database holds values of; nothing is stored."""
+    async with _unexamined(settings) as database:
+        keys, records = await look(database, given_keys(settings))
+        return commands.keys_in_use(await key_rotation.count(database, KEYED_COLUMNS), keys, records)
+
+
+async def check_backup(settings: PushSettings, *, whole: bool) -> Outcome:
+    """Whether the database opens with these keys; nothing is stored."""
+    schema = await check(settings)
+    if not schema.ok:
+        return schema
+    async with _unexamined(settings) as database:
+        report = await backup.check(database, given_keys(settings), whole=whole)
+    outcome = report.outcome()
+    return Outcome(outcome.ok, f"{schema.text}\n{outcome.text}")
 
 
 def default_scopes() -> str:
@@ -78,7 +106,13 @@ def default_scopes() -> str:
 
 
 @asynccontextmanager
-async def _offline(settings: PushSettings) -> AsyncGenerator[Database]:
+async def _offline(settings: PushSettings) -> AsyncGenerator[tuple[Database, SecretCipher]]:
+    async with _unexamined(settings) as database:
+        yield database, SecretCipher(await examine_keys(database, settings))
+
+
+@asynccontextmanager
+async def _unexamined(settings: PushSettings) -> AsyncGenerator[Database]:
     database = open_database(settings)
     try:
         yield database

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from powerauth_push.providers.network import Proxy
 from powerauth_push.start_rules import PROVIDER_RULES, RULES
 from servicekit.calls.settings import InternalCallSettings
+from servicekit.key_settings import MasterKeySettings
 from servicekit.settings import BusSettings, DatabaseSettings, ServiceSettings, ServiceUrl
 from servicekit.start_rules import Rule
-
-MASTER_KEY_BYTES = 16
 
 
 class StatusSettings(ServiceSettings):
@@ -152,6 +149,7 @@ class PushSettings(
     SendingSettings,
     ProviderSettings,
     CampaignSettings,
+    MasterKeySettings,
     DatabaseSettings,
     BusSettings,
 ):
@@ -170,29 +168,3 @@ class PushSettings(
     """Callers need credentials (D3; the original knows none)."""
     caller_cache_seconds: float = Field(default=30.0, ge=0)
     """How long a removed caller may still be accepted by another process."""
-    master_encryption_key: SecretStr = SecretStr("")
-    """Base64 of 16 bytes that encrypt and bind credentials at rest; empty: they are stored in clear."""
-
-    @field_validator("master_encryption_key")
-    @classmethod
-    def _is_a_key(cls, value: SecretStr) -> SecretStr:
-        _decode_key(value)
-        return value
-
-    @property
-    def master_key(self) -> bytes | None:
-        """The 16 bytes of the master encryption key, or None."""
-        return _decode_key(self.master_encryption_key)
-
-
-def _decode_key(value: SecretStr) -> bytes | None:
-    text = value.get_secret_value().strip()
-    if not text:
-        return None
-    try:
-        key = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("the master encryption key is not Base64") from None
-    if len(key) != MASTER_KEY_BYTES:
-        raise ValueError("the master encryption key must be Base64 of 16 bytes")
-    return key

@@ -9,6 +9,7 @@ from powerauth_push.campaigns.models import Campaign, CampaignUser, PassedOver
 from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.dispatch.models import Delivery, MessageRecord
 from powerauth_push.inbox.models import InboxApplication, InboxMessage
+from powerauth_push.master_key.models import MasterKeyRecord
 from powerauth_push.statements.models import StatementUse
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "InboxApplication",
     "InboxMessage",
     "Integration",
+    "MasterKeyRecord",
     "MessageRecord",
     "PassedOver",
     "StatementUse",

@@ -22,7 +22,7 @@ app = typer.Typer(
     help="The databases of the services: CORE_DATABASE_URL, CLOUD_…",
 )
 
-_DATABASES: dict[str, tuple[str, Callable[[Path | None], Any]]] = {
+DATABASES: dict[str, tuple[str, Callable[[Path | None], Any]]] = {
     "core": ("powerauth_core.commands", core_settings),
     "cloud": ("cloud_private_api.commands", cloud_settings),
     "push": ("powerauth_push.commands", push_settings),
@@ -87,6 +87,6 @@ def _run(service: Owner | Adopter, name: str, data: DataFolder, **options: Any) 
     """Do what the service's command of this name does and print its outcome; exit status 1 if it failed."""
     from servicekit.commands import finish  # noqa: PLC0415 - heavy, needed when a command runs
 
-    module, settings = _DATABASES[service.value]
+    module, settings = DATABASES[service.value]
     command = getattr(import_module(module), name)
     raise typer.Exit(finish(command(settings(data), **options)))

@@ -21,6 +21,8 @@ _ELSEWHERE = {
     "bench": "powerauth_cli.bench_commands:app",
     "fakes": "powerauth_cli.fakes_commands:app",
     "db": "powerauth_cli.database_commands:app",
+    "keys": "powerauth_cli.key_commands:keys",
+    "backup": "powerauth_cli.key_commands:backup",
     "job": "powerauth_cli.core_commands:job",
     "audit": "powerauth_cli.core_commands:audit",
     "integration": "powerauth_cli.integrations:app",

@@ -23,6 +23,7 @@ from servicekit import clock, migrations
 from servicekit.commands import Outcome, judge
 from servicekit.database import normalised_url
 from servicekit.engines import is_missing_file
+from servicekit.master_keys import MasterKeys
 from servicekit.migrations import Migrator
 
 _NUMBERED_BY = {
@@ -58,7 +59,7 @@ async def adopt(url: str, master_key: bytes | None, *, check_only: bool = False)
     async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
         revision = await migrator.current()
         if revision is None:
-            report, release = await _examine(migrator, RecordCipher(master_key))
+            report, release = await _examine(migrator, RecordCipher(MasterKeys(master_key)))
             if check_only or not report.adoptable:
                 return Outcome(report.adoptable, str(report))
             await migrator.stamp(BASELINE)
@@ -95,7 +96,7 @@ async def check(url: str, master_key: bytes | None) -> Outcome:
     async with migrations.exclusive(url, SCRIPT_LOCATION) as migrator:
         revision = await migrator.current()
         if revision is None and await migrator.has_table(_ORIGINAL):
-            report, _release = await _examine(migrator, RecordCipher(master_key))
+            report, _release = await _examine(migrator, RecordCipher(MasterKeys(master_key)))
             return Outcome(report.adoptable, str(report))
     return judge(revision, newest, SCRIPT_LOCATION)
 

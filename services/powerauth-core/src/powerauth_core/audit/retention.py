@@ -48,7 +48,7 @@ async def apply_retention(ports: Ports) -> int:
     settings, deleted = ports.settings, 0
     if settings.signature_audit_retention_months:
         before = months_before(clock.now(), settings.signature_audit_retention_months)
-        keys = ChainKeys.of(settings.chain_secrets)
+        keys = ports.chain_keys
         if keys is not None:
             # Before the first row goes, for who verifies at this moment.
             async with ports.database.transaction() as session:

@@ -21,6 +21,7 @@ from powerauth_protocol.common.record_encryption import (
     decrypt_record,
     encrypt_record,
 )
+from servicekit.master_keys import MasterKeys
 
 _ERRORS: dict[type[Exception], type[CoreError]] = {
     RecordKeyMissing: MasterDbKeyMissing,
@@ -32,31 +33,34 @@ _ERRORS: dict[type[Exception], type[CoreError]] = {
 
 
 class RecordCipher:
-    """Encrypts with the master key, or stores in clear without one; reads both kinds."""
+    """Encrypts with the master key, or stores in clear without one; reads both, and what is of other keys.
 
-    def __init__(self, master_key: bytes | None, *, reads_clear: bool = True) -> None:
+    :ivar keys: the master keys
+    """
+
+    def __init__(self, keys: MasterKeys, *, reads_clear: bool = True) -> None:
         """
-        :param master_key: 16 bytes, or None: new records are stored unencrypted
+        :param keys: new records are of the current one; without, they are stored unencrypted
         :param reads_clear: take secrets in clear although there is a master key; anybody who can write to the
             database can have put them there
         """
-        self._master_key = master_key
-        self._reads_clear = reads_clear or master_key is None
+        self.keys = keys
+        self._reads_clear = reads_clear or keys.current is None
 
     @property
     def encrypts(self) -> bool:
         """Whether new records are encrypted."""
-        return self._master_key is not None
+        return self.keys.current is not None
 
     def encrypt(self, parts: Sequence[str], plaintext: bytes) -> tuple[int, str]:
         """Mode number and column text of a binary secret (unencrypted: its Base64)."""
-        mode, stored = encrypt_record(self._master_key, parts, plaintext)
+        mode, stored = self._encrypt(parts, plaintext, ValueKind.BINARY)
         return int(mode), stored
 
     def decrypt(self, mode: int | None, parts: Sequence[str], stored: str) -> bytes:
         """The raw bytes of a binary secret.
 
-        :raises MasterDbKeyMissing: the record is encrypted and there is no master key
+        :raises MasterDbKeyMissing: the record is encrypted with a key that is not configured
         :raises UnsupportedEncryptionMode: the mode is missing or unknown
         :raises InvalidKeyFormat: the stored text is damaged or belongs to another row
         """
@@ -67,7 +71,7 @@ class RecordCipher:
 
         Integer mode columns take ``mode.value``, text columns ``mode.name``.
         """
-        return encrypt_record(self._master_key, parts, text.encode(), ValueKind.TEXT)
+        return self._encrypt(parts, text.encode(), ValueKind.TEXT)
 
     def decrypt_text(self, mode: int | str | None, parts: Sequence[str], stored: str) -> str:
         """A text value by its mode as stored, number or name. Raises as `decrypt`."""
@@ -81,11 +85,18 @@ class RecordCipher:
         except UnicodeDecodeError:  # of a wrong row or damaged, and the padding fits by chance
             raise InvalidKeyFormat from None
 
+    def _encrypt(self, parts: Sequence[str], plain: bytes, kind: ValueKind) -> tuple[EncryptionMode, str]:
+        mode, stored = encrypt_record(self.keys.current, parts, plain, kind)
+        return mode, stored if mode is EncryptionMode.NO_ENCRYPTION else self.keys.prefix + stored
+
     def _decrypt(self, mode: int | None, parts: Sequence[str], stored: str, kind: ValueKind) -> bytes:
         if mode == EncryptionMode.NO_ENCRYPTION.value and not self._reads_clear:
             raise UnsupportedEncryptionMode
+        key = None
+        if mode == EncryptionMode.AES_HMAC:
+            key, stored = self.keys.opening(stored)
         try:
-            return decrypt_record(self._master_key, mode, parts, stored, kind)
+            return decrypt_record(key, mode, parts, stored, kind)
         except tuple(_ERRORS) as error:
             raise _ERRORS[type(error)] from None
 
@@ -140,6 +151,11 @@ def postcard_key_parts(application_rid: int) -> tuple[str, ...]:
 def application_text_parts(application_id: str) -> tuple[str, ...]:
     """Derivation parts of configuration values and of a callback's authentication (§24)."""
     return (application_id,)
+
+
+def chain_key_parts(key_id: str) -> tuple[str, ...]:
+    """Derivation parts of the key of the audit's chains of an earlier master key (D34)."""
+    return "audit-chain", key_id
 
 
 def statement_key_parts(key_id: str) -> tuple[str, ...]:

@@ -1,25 +1,20 @@
-"""What the database tells of the master key."""
+"""What the database tells of the master keys."""
 
-from datetime import datetime
-
-from sqlalchemy import Integer, String
+from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from powerauth_core.kernel.base import Base, Timestamp
+from powerauth_core.kernel.base import Base
+from servicekit.key_records import KeyRecord
 
 
-class MasterKeyRecord(Base):
-    """The one record of the master key; its absence says nothing.
+class MasterKeyRecord(KeyRecord, Base):
+    """The record of one master key (D34); the absence of all says nothing.
 
-    :ivar key_check: a value that only the right key gives, and that gives nothing of the key away
-    :ivar row_binding: name of a `RowBinding`
-    :ivar seal: MAC over both
+    :ivar row_binding: name of a `RowBinding`, the same in every record
+    :ivar seal: MAC over it under a key derived from this master key
     """
 
     __tablename__ = "master_key_record"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    key_check: Mapped[str] = mapped_column(String(64))
     row_binding: Mapped[str] = mapped_column(String(16))
     seal: Mapped[str] = mapped_column(String(64))
-    timestamp_created: Mapped[datetime] = mapped_column(Timestamp)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from sqlalchemy import Connection, Table, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,44 +11,16 @@ from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import ApplicationConfig, MasterKeyPair
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.integrations.models import Integration
-from powerauth_core.master_key import rules
 from powerauth_core.master_key.models import MasterKeyRecord
+from powerauth_core.secret_columns import BOUND_TABLES
 from powerauth_core.statements.models import StatementKey
 from powerauth_protocol.common.record_encryption import EncryptionMode
-from servicekit.database import insert_ignore
-from servicekit.row_macs import BoundRow, RowBinding
+from servicekit.row_macs import RowBinding
 
-BOUND_TABLES: Sequence[type[BoundRow]] = (Activation, ApplicationConfig, CallbackUrl, Integration)
-"""Every table whose rows carry a MAC."""
-
-_ONLY = 1
 _SAMPLE = 1_000
 _CLEAR = EncryptionMode.NO_ENCRYPTION
 _TABLE = cast(Table, MasterKeyRecord.__table__)
-_BINDING = select(_TABLE.c.row_binding).where(_TABLE.c.id == _ONLY).with_for_update(read=True)
-
-
-async def find(session: AsyncSession) -> MasterKeyRecord | None:
-    """The record, if a core with a master key has ever started on this database."""
-    return await session.get(MasterKeyRecord, _ONLY, populate_existing=True)
-
-
-async def lock(session: AsyncSession) -> MasterKeyRecord:
-    """The record, when nobody inserts a row by the binding of before any more."""
-    statement = select(MasterKeyRecord).where(MasterKeyRecord.id == _ONLY).with_for_update()
-    return (await session.execute(statement.execution_options(populate_existing=True))).scalar_one()
-
-
-async def add(session: AsyncSession, master_key: bytes, binding: RowBinding, now: datetime) -> None:
-    """Insert the record, unless another process has."""
-    values: dict[str, Any] = {
-        "id": _ONLY,
-        "key_check": rules.key_check(master_key),
-        "row_binding": binding.value,
-        "seal": rules.seal(master_key, binding),
-        "timestamp_created": now,
-    }
-    await insert_ignore(session, _TABLE, values)
+_BINDING = select(_TABLE.c.row_binding).order_by(_TABLE.c.id).limit(1).with_for_update(read=True)
 
 
 def binding_in(connection: Connection) -> RowBinding:

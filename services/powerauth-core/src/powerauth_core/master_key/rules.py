@@ -1,18 +1,13 @@
-"""Key check value and seal: what the record of the master key holds, without I/O."""
+"""The seal in the record of a master key, without I/O."""
 
 from __future__ import annotations
 
 import hmac
 
-from servicekit.row_macs import RowBinding, derived_key
+from servicekit.master_keys import derived_key
+from servicekit.row_macs import RowBinding
 
-_CHECK_LABEL = b"powerauth-core key check value 1"
 _SEAL_LABEL = b"powerauth-core master key record 1"
-
-
-def key_check(master_key: bytes) -> str:
-    """The key check value: 32 bytes derived from the key, hexadecimal."""
-    return derived_key(master_key, _CHECK_LABEL).hex()
 
 
 def seal(master_key: bytes, binding: RowBinding) -> str:

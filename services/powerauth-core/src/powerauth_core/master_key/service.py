@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,84 +10,112 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.activations.keys import read_server_key
+from powerauth_core.activations.models import Activation
+from powerauth_core.applications.models import MasterKeyPair
+from powerauth_core.audit.chain import kept_keys
+from powerauth_core.audit.chain.keys import ChainKey
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher, master_key_parts
 from powerauth_core.master_key import repository, rules
 from powerauth_core.master_key.models import MasterKeyRecord
+from powerauth_core.secret_columns import BOUND_TABLES, KEYED_COLUMNS
 from powerauth_protocol.common.encoding import b64encode
 from powerauth_protocol.common.errors import KeyFormatError
 from powerauth_protocol.generation import generation_of_application
 from powerauth_protocol.groups import ServerKey
-from servicekit import clock
+from servicekit import key_rotation
 from servicekit.database import Database
+from servicekit.key_records import KeyRegistry, checks_of, fitting, named_in
+from servicekit.master_keys import MasterKeys, key_check
 from servicekit.row_macs import SESSION_KEY, BoundRow, RowBinding, RowMacs, give_mac, table_of
-from servicekit.start_rules import Finding, StartRefused
 
-VARIABLE = "CORE_MASTER_ENCRYPTION_KEY"
 BATCH = 200
 _KEYS = generation_of_application().server_keys
 
 
-class MasterKeyRefused(StartRefused):
-    """A core must not start with this master key."""
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a database says of the master keys.
 
-    def __init__(self, meaning: str, example: str = "the key that the database was first used with") -> None:
-        super().__init__(Finding(VARIABLE, meaning, example))
-
-
-async def examine(database: Database, master_key: bytes | None) -> RowBinding:
-    """Check the key against the database, and remember it there if it is the first one.
-
-    :return: how far the rows are bound
-    :raises MasterKeyRefused: it is another key than that of the database, or there is none where one was used
+    :ivar keys: as its values name them
+    :ivar binding: how far its rows are bound
+    :ivar chain_keys: what checks chains of the audit from under earlier keys
+    :ivar records: of the keys that it may hold values of
     """
-    async with database.read() as session:
-        record = await repository.find(session)
-        if record is None:
-            await _try(session, master_key)
-    if record is None and master_key is not None:
+
+    keys: MasterKeys
+    binding: RowBinding
+    chain_keys: Sequence[ChainKey] = ()
+    records: Sequence[MasterKeyRecord] = ()
+
+
+async def examine(database: Database, keys: MasterKeys) -> Examined:
+    """Check the keys against the database, and remember the current one there if it is new.
+
+    :raises MasterKeyRefused: one is missing that the database needs, or it was used with another one
+    """
+    named, records = await REGISTRY.examine(database, keys)
+    binding, cipher = _sealed_binding(records, keys), RecordCipher(named)
+    others = [key for key in named if key != named.current and key_check(key) in checks_of(records)]
+    if others:
         async with database.transaction() as session:
-            binding = await _found_binding(session)
-            await repository.add(session, master_key, binding, clock.now())
-            record = await repository.find(session)
-    return RowBinding.OFF if record is None else _checked(record, master_key)
+            await kept_keys.keep(session, cipher, map(ChainKey.derive, others))
+    async with database.read() as session:
+        return Examined(named, binding, await kept_keys.load(session, cipher), records)
+
+
+async def look(database: Database, keys: MasterKeys) -> Examined:
+    """As `examine`, of whatever keys, and without storing anything."""
+    async with database.read() as session:
+        records = await REGISTRY.all(session)
+        named = named_in(records, keys)
+        binding = _binding_in(records[0]) if records else RowBinding.OFF
+        return Examined(named, binding, await kept_keys.load(session, RecordCipher(named)), records)
 
 
 async def _found_binding(session: AsyncSession) -> RowBinding:
-    """What the rows tell where the record does not: an empty database is bound from its first row."""
+    """What the rows tell where no record does: an empty database is bound from its first row."""
     if await repository.rows_exist(session, bound=True):
         return RowBinding.COMPLETE
     return RowBinding.OFF if await repository.rows_exist(session, bound=False) else RowBinding.COMPLETE
 
 
-def _checked(record: MasterKeyRecord, master_key: bytes | None) -> RowBinding:
-    if master_key is None:
-        raise MasterKeyRefused("is not set, but the database was used with a key")
-    if not hmac.compare_digest(rules.key_check(master_key).encode(), record.key_check.encode()):
-        raise MasterKeyRefused("is another key than that of the database")
+def _sealed_binding(records: Sequence[MasterKeyRecord], keys: MasterKeys) -> RowBinding:
+    for record in records:
+        key = keys.known(record.key_check)
+        assert key is not None
+        if not rules.is_sealed(key, _binding_in(record), record.seal):
+            raise REGISTRY.refused(
+                "is right, but master_key_record was changed by others", "a backup of that table"
+            )
+    return _binding_in(records[0]) if records else RowBinding.OFF
+
+
+def _binding_in(record: MasterKeyRecord) -> RowBinding:
     try:
-        binding = RowBinding(record.row_binding)
+        return RowBinding(record.row_binding)
     except ValueError:
-        binding = RowBinding.OFF
-    if not rules.is_sealed(master_key, binding, record.seal):
-        raise MasterKeyRefused(
-            "is right, but master_key_record was changed by others", "a backup of that table's row"
-        )
-    return binding
+        return RowBinding.OFF
 
 
-async def _try(session: AsyncSession, master_key: bytes | None) -> None:
-    """Nothing is remembered of the key yet: try it on what was encrypted with it.
+async def _first_key(session: AsyncSession, keys: MasterKeys) -> bytes | None:
+    """Nothing is recorded of a key yet: which one opens what was encrypted.
 
-    :raises MasterKeyRefused: it does not open that
+    :raises MasterKeyRefused: none does
     """
     pair = await repository.encrypted_master_key_pair(session)
     activation = await repository.encrypted_activation(session)
-    if master_key is None:
+    if keys.current is None:
         if pair or activation or await repository.other_encrypted_secrets_exist(session):
-            raise MasterKeyRefused("is not set, but the database holds encrypted secrets")
-        return
-    cipher = RecordCipher(master_key)
+            raise REGISTRY.refused("is not set, but the database holds encrypted secrets")
+        return None
+    found = fitting(keys, lambda key: _opens(RecordCipher(MasterKeys(key)), pair, activation))
+    if found is None:
+        raise REGISTRY.refused("does not open the keys in the database")
+    return found
+
+
+def _opens(cipher: RecordCipher, pair: MasterKeyPair | None, activation: Activation | None) -> bool:
     try:
         fits = activation is None or _is_pair(
             read_server_key(cipher, activation), activation.server_public_key_base64
@@ -98,13 +125,26 @@ async def _try(session: AsyncSession, master_key: bytes | None) -> None:
             stored = cipher.decrypt(pair.master_key_private_encryption, parts, pair.master_key_private_base64)
             fits = fits and _is_pair(_KEYS.read(stored), pair.master_key_public_base64)
     except (CoreError, KeyFormatError):
-        fits = False
-    if not fits:
-        raise MasterKeyRefused("does not open the keys in the database")
+        return False
+    return fits
 
 
 def _is_pair(private: ServerKey, public: str) -> bool:
     return b64encode(_KEYS.public(private)) == public
+
+
+async def _binding_and_seal(key: bytes, session: AsyncSession) -> dict[str, Any]:
+    records = await REGISTRY.all(session)
+    binding = _binding_in(records[0]) if records else await _found_binding(session)
+    return {"row_binding": binding.value, "seal": rules.seal(key, binding)}
+
+
+async def values_needing(database: Database, names: Sequence[str]) -> Mapping[str, int]:
+    """How many values call their key by one of these names, by column, where there are any."""
+    return key_rotation.named(await key_rotation.count(database, KEYED_COLUMNS), names)
+
+
+REGISTRY = KeyRegistry("CORE_", MasterKeyRecord, _binding_and_seal, _first_key, values_needing)
 
 
 @dataclass(slots=True)
@@ -119,16 +159,16 @@ class Bound:
     changed: list[str] = field(default_factory=list)
 
 
-async def bind_rows(database: Database, master_key: bytes) -> dict[str, Bound]:
+async def bind_rows(database: Database, keys: MasterKeys) -> dict[str, Bound]:
     """Give every row of a database that is not bound yet its MAC, and demand one from now on; by table.
 
     Of a database that is bound already a row without a MAC is counted as changed and left as it is. Running
     cores bind what they insert meanwhile.
     """
-    binding = await _fill(database, master_key)
-    macs = RowMacs(master_key, binding, required=binding is RowBinding.COMPLETE)
+    binding = await _fill(database, keys)
+    macs = RowMacs(keys, binding, required=binding is RowBinding.COMPLETE)
     done: dict[str, Bound] = {}
-    for table in repository.BOUND_TABLES:
+    for table in BOUND_TABLES:
         bound = done[table_of(table)] = Bound()
         async for row in _rows(database, table):
             if row.row_mac is None and not macs.required:
@@ -136,16 +176,16 @@ async def bind_rows(database: Database, master_key: bytes) -> dict[str, Bound]:
                 bound.rows += 1
             elif not macs.fits(table_of(row), row.bound_content(), row.row_mac):
                 bound.changed.append(str(row.bound_content()[0]))
-    await _set_binding(database, master_key, RowBinding.COMPLETE)
+    await _set_binding(database, keys, RowBinding.COMPLETE)
     return done
 
 
-async def accept_rows(database: Database, master_key: bytes) -> dict[str, Bound]:
+async def accept_rows(database: Database, keys: MasterKeys) -> dict[str, Bound]:
     """Give every row whose MAC is missing or wrong a right one as it is: an operator has looked at them."""
-    await _set_binding(database, master_key, RowBinding.COMPLETE)
-    macs = RowMacs(master_key, RowBinding.COMPLETE)
+    await _set_binding(database, keys, RowBinding.COMPLETE)
+    macs = RowMacs(keys, RowBinding.COMPLETE)
     done: dict[str, Bound] = {}
-    for table in repository.BOUND_TABLES:
+    for table in BOUND_TABLES:
         bound = done[table_of(table)] = Bound()
         async for row in _rows(database, table):
             if not macs.fits(table_of(row), row.bound_content(), row.row_mac):
@@ -155,23 +195,26 @@ async def accept_rows(database: Database, master_key: bytes) -> dict[str, Bound]
     return done
 
 
-async def _fill(database: Database, master_key: bytes) -> RowBinding:
+async def _fill(database: Database, keys: MasterKeys) -> RowBinding:
     """Let new rows be bound from now on, unless all are."""
     async with database.transaction() as session:
-        record = await repository.lock(session)
-        if record.row_binding == RowBinding.OFF:
-            _store(record, master_key, RowBinding.FILLING)
-        return RowBinding(record.row_binding)
+        records = await REGISTRY.lock(session)
+        if any(record.row_binding == RowBinding.OFF for record in records):
+            _store(records, keys, RowBinding.FILLING)
+        return _binding_in(records[0])
 
 
-async def _set_binding(database: Database, master_key: bytes, binding: RowBinding) -> None:
+async def _set_binding(database: Database, keys: MasterKeys, binding: RowBinding) -> None:
     async with database.transaction() as session:
-        _store(await repository.lock(session), master_key, binding)
+        _store(await REGISTRY.lock(session), keys, binding)
 
 
-def _store(record: MasterKeyRecord, master_key: bytes, binding: RowBinding) -> None:
-    record.row_binding = binding.value
-    record.seal = rules.seal(master_key, binding)
+def _store(records: Sequence[MasterKeyRecord], keys: MasterKeys, binding: RowBinding) -> None:
+    for record in records:
+        key = keys.known(record.key_check)
+        assert key is not None
+        record.row_binding = binding.value
+        record.seal = rules.seal(key, binding)
 
 
 async def _rows(database: Database, table: type[BoundRow]) -> AsyncGenerator[BoundRow]:

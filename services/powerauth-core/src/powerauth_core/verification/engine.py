@@ -60,6 +60,9 @@ class Parts(
 ):
     """What checks of signatures use of a running core."""
 
+    @property
+    def chain_keys(self) -> ChainKeys | None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -104,7 +107,7 @@ class Verifier:
             settings.signature_validation_lookahead,
             of_own_device if settings.only_own_device_counts else every_failure,
         )
-        self._streams = Streams(parts.database, ChainKeys.of(settings.chain_secrets))
+        self._streams = Streams(parts.database, parts.chain_keys)
         self.attempt_limit = AttemptLimit(settings.dmz_attempts_per_activation_per_minute)
         self.repeated = RepeatedAttempts(self._streams, stores.apart)
         # The two take other ways through the database: they never mix.

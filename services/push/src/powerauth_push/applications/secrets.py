@@ -10,6 +10,8 @@ from powerauth_push.providers.credentials import ApnsCredentials, FcmCredentials
 
 APNS, FCM, HMS = "apns", "fcm", "hms"
 PROVIDERS = (APNS, FCM, HMS)
+_COLUMNS = {APNS: "apns_private_key", FCM: "fcm_private_key", HMS: "hms_client_secret"}
+_MODE = "_encryption"
 Credentials = ApnsCredentials | FcmCredentials | HmsCredentials
 
 
@@ -51,7 +53,7 @@ def credentials_of(cipher: SecretCipher, row: AppCredentials, provider: str) -> 
     if not row.sound:
         raise SecretUnreadable("others have written the row")
     if provider == APNS:
-        key = _secret(cipher, row, APNS, row.apns_private_key, row.apns_private_key_encryption)
+        key = opened(cipher, row, APNS)
         return apns_credentials(
             row.apns_bundle or "",
             row.apns_team_id or "",
@@ -60,10 +62,9 @@ def credentials_of(cipher: SecretCipher, row: AppCredentials, provider: str) -> 
             key,
         )
     if provider == FCM:
-        file = _secret(cipher, row, FCM, row.fcm_private_key, row.fcm_private_key_encryption)
+        file = opened(cipher, row, FCM)
         return credentials.fcm_account(row.fcm_project_id or "", file, any_token_url=True)
-    stored = None if row.hms_client_secret is None else row.hms_client_secret.encode()
-    secret = _secret(cipher, row, HMS, stored, row.hms_client_secret_encryption)
+    secret = opened(cipher, row, HMS)
     return credentials.hms_client(row.hms_project_id or "", row.hms_client_id or "", secret.decode())
 
 
@@ -77,8 +78,39 @@ def protect(cipher: SecretCipher, row: AppCredentials) -> None:
         store_hms_secret(cipher, row, row.hms_client_secret)
 
 
-def _secret(cipher: SecretCipher, row: AppCredentials, kind: str, stored: bytes | None, mode: int) -> bytes:
+def encrypted(row: AppCredentials) -> list[str]:
+    """The providers whose secret stands encrypted in a row."""
+    return [
+        kind for kind in PROVIDERS if _stored(row, kind) is not None and getattr(row, _COLUMNS[kind] + _MODE)
+    ]
+
+
+def opened(cipher: SecretCipher, row: AppCredentials, kind: str) -> bytes:
+    """The secret of one provider in a row; empty if there is none.
+
+    :raises SecretUnreadable: it cannot be read
+    """
+    stored = _stored(row, kind)
+    mode = getattr(row, _COLUMNS[kind] + _MODE)
     return b"" if stored is None else cipher.decrypt(mode, _parts(row, kind), stored)
+
+
+def renew(cipher: SecretCipher, row: AppCredentials) -> None:
+    """Encrypt every encrypted secret anew.
+
+    :raises SecretUnreadable: one cannot be read; what was renewed before stays so
+    """
+    for kind in encrypted(row):
+        secret = opened(cipher, row, kind)
+        if kind == HMS:
+            store_hms_secret(cipher, row, secret.decode())
+        else:
+            {APNS: store_apns_key, FCM: store_fcm_key}[kind](cipher, row, secret)
+
+
+def _stored(row: AppCredentials, kind: str) -> bytes | None:
+    stored: bytes | str | None = getattr(row, _COLUMNS[kind])
+    return stored.encode() if isinstance(stored, str) else stored
 
 
 def _parts(row: AppCredentials, kind: str) -> tuple[str, ...]:

@@ -73,6 +73,21 @@ class ChainKey:
 
         return cls(derived(b"key id")[:8].hex(), derived(b"rows"), derived(b"seals"))
 
+    @classmethod
+    def kept(cls, key_id: str, keys: bytes) -> Self:
+        """What `kept_form` of the key of this name gave.
+
+        :raises ValueError: that is none
+        """
+        if len(keys) != 2 * MAC_BYTES:
+            raise ValueError("no keys of a chain")
+        return cls(key_id, keys[:MAC_BYTES], keys[MAC_BYTES:])
+
+    @property
+    def kept_form(self) -> bytes:
+        """All that checks need, and nothing of the secret that it was derived from; 64 bytes. Secret."""
+        return self._rows + self._seals
+
     def row_mac(self, previous: bytes, chain_id: str, position: int, content: Sequence[Any]) -> bytes:
         """HMAC-SHA-256 over the predecessor's MAC (32 bytes) and the compact JSON array of place and content.
 
@@ -96,20 +111,22 @@ class ChainKey:
 class ChainKeys:
     """The key that new chains are written with, and the earlier ones that old chains are checked with."""
 
-    def __init__(self, secrets: Iterable[bytes]) -> None:
+    def __init__(self, secrets: Iterable[bytes], kept: Iterable[ChainKey] = ()) -> None:
         """
         :param secrets: the present one first
-        :raises ValueError: there is none
+        :param kept: keys of secrets that are not configured any more
+        :raises ValueError: there is no secret
         """
-        self._by_id = {key.key_id: key for key in [ChainKey.derive(secret) for secret in secrets]}
-        if not self._by_id:
+        derived = [ChainKey.derive(secret) for secret in secrets]
+        if not derived:
             raise ValueError("no secret")
-        self.current = next(iter(self._by_id.values()))
+        self.current = derived[0]
+        self._by_id = {key.key_id: key for key in (*kept, *derived)}
 
     @classmethod
-    def of(cls, secrets: Sequence[bytes]) -> Self | None:
-        """The keys of the settings' secrets, None if rows are not chained."""
-        return cls(secrets) if secrets else None
+    def of(cls, secrets: Sequence[bytes], kept: Iterable[ChainKey] = ()) -> Self | None:
+        """The keys of the settings' secrets and the kept ones, None if rows are not chained."""
+        return cls(secrets, kept) if secrets else None
 
     def by_id(self, key_id: str) -> ChainKey | None:
         """The key of this name, None if it is not known here."""

@@ -106,6 +106,17 @@ class AuditChainRegistry(Base):
         self.seal = key.seal(Sealed.REGISTRY, *self.facts())
 
 
+class AuditChainKey(Base):
+    """The key of chains from under an earlier master key, encrypted with the present one (D34)."""
+
+    __tablename__ = "audit_chain_key"
+
+    key_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    chain_key: Mapped[str] = mapped_column(String(255))
+    chain_key_encryption: Mapped[int] = mapped_column(Integer)
+    timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
+
+
 class AuditUnchained(Base):
     """Rows without a chain that an operator has accepted: all between two ids, and how many they are."""
 

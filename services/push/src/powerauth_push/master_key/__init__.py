@@ -1,0 +1,1 @@
+"""The master keys that the database was written with (D34)."""

@@ -1,0 +1,43 @@
+"""Making what is of earlier master keys anew with the current one (D34)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from powerauth_push.applications.models import AppCredentials
+from powerauth_push.applications.secrets import renew
+from powerauth_push.cipher import SecretCipher, SecretUnreadable
+from powerauth_push.master_key.service import BOUND_TABLES, KEYED_COLUMNS
+from servicekit import key_rotation
+from servicekit.database import Database
+from servicekit.key_rotation import Rotated
+from servicekit.row_macs import SESSION_KEY, RowMacs, table_of
+
+
+async def rotate(database: Database, cipher: SecretCipher, batch: int) -> Mapping[str, Rotated]:
+    """Make every value of another key anew; by table what was done.
+
+    :param batch: rows in a transaction
+    """
+    macs: RowMacs = database.session_info[SESSION_KEY]
+
+    async def again(_session: AsyncSession, rows: Sequence[Any], done: Rotated) -> None:
+        for row in rows:
+            if not key_rotation.is_sound(row, done):
+                continue
+            try:
+                if isinstance(row, AppCredentials):
+                    renew(cipher, row)
+            except SecretUnreadable:
+                done.unreadable[table_of(row)] += 1
+            key_rotation.bind_again(macs, row)
+            done.rows += 1
+
+    done = {}
+    for table in BOUND_TABLES:
+        columns = [column for column in KEYED_COLUMNS if column.model is table]
+        done[table_of(table)] = await key_rotation.rotate(database, columns, cipher.keys, again, batch)
+    return done
