@@ -54,7 +54,7 @@ def test_the_mode_has_the_name_of_postgresql_and_that_of_the_driver(name: str, m
 )
 def test_who_names_a_root_certificate_wants_it_used(mode: str, verified: bool, named: bool) -> None:
     root = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
-    context = tls_arguments(parsed_url(f"{URL}?sslmode={mode}&sslrootcert={root}"))["ssl"]
+    context = tls_arguments(parsed_url(f"{URL}?sslmode={mode}&sslrootcert={root}"))["ssl"].current()
     assert (context.verify_mode is ssl.CERT_REQUIRED, context.check_hostname) == (verified, named)
 
 

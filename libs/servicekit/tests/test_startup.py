@@ -110,6 +110,13 @@ def test_production_has_rules_and_tells_all_that_are_broken(environment: SetAll)
     ]
 
 
+def test_a_bus_whose_certificate_nobody_looks_at_is_refused_in_production(environment: SetAll) -> None:
+    environment(**FIT | {"SAMPLE_BUS_URL": "amqps://user:hunter2@bus/?no_verify_ssl=1"})
+    assert [line.partition(" (")[0] for line in refused()] == [
+        "SAMPLE_BUS_URL: with no_verify_ssl whoever is on the way can be the server"
+    ]
+
+
 def test_what_is_only_doubtful_is_a_warning(environment: SetAll, capsys: pytest.CaptureFixture[str]) -> None:
     doubtful = {
         "SAMPLE_DATABASE_URL": "postgresql://db/x",

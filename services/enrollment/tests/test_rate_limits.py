@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from enrollment_fakes import Clock
+from limits import RateLimitItemPerMinute
 
 from enrollment.limit_storage import BoundedMemory, SharedCounts
 from enrollment.limits import RateLimit
@@ -169,8 +170,16 @@ class TestSharedStorage:
             await shared.close()
 
 
-def redis_url() -> str:
+async def test_a_redis_that_asks_for_certificates_counts_for_who_shows_one() -> None:
+    url = redis_url("TEST_REDIS_TLS_URL")
+    for address, counted in ((url, True), (url.partition("&")[0], None), (url.partition("?")[0], None)):
+        shared = SharedCounts(address)
+        assert await shared.count(RateLimitItemPerMinute(1), uuid4().hex) is counted
+        await shared.close()
+
+
+def redis_url(variable: str = "TEST_REDIS_URL") -> str:
     """Address of the test run's Redis."""
-    url = os.environ.get("TEST_REDIS_URL")
-    assert url, "TEST_REDIS_URL is not set; run the tests by `make test`"
+    url = os.environ.get(variable)
+    assert url, f"{variable} is not set; run the tests by `make test`"
     return url

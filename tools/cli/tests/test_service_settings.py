@@ -124,6 +124,8 @@ FAULTS = {
     "enrollment INTERNAL_CA_PATH=key": "INTERNAL_CA_PATH: no certificate of an authority",
     "cloud INTERNAL_CERTIFICATE_PATH=crt": "INTERNAL_KEY_PATH: needs its key",
     "push INTERNAL_CERTIFICATE_PATH=crt INTERNAL_KEY_PATH=other": "INTERNAL_KEY_PATH: another certificate",
+    "core BUS_URL=amqps://bus/?cafile=/none": "BUS_URL: cafile",
+    "enrollment LIMIT_STORAGE_URL=rediss://r/?ssl_certfile=/none": "LIMIT_STORAGE_URL: ssl_certfile",
     "core PORT=8085 DMZ_PORT=8085": "DMZ_PORT: own port",
     "core DMZ_PORT=9090 MANAGEMENT_PORT=9090": "DMZ_PORT: management",
     "core DMZ_HOST=10.0.0.1": "DMZ_HOST: CORE_DMZ_PORT",
@@ -152,7 +154,7 @@ def test_what_is_wrong_with_doors_and_tls_is_said_by_its_variable(
     environment: SetAll, paths: dict[str, str], fault: str
 ) -> None:
     service, *given = fault.replace(" TLS ", " TLS_CERTIFICATE_PATH=crt TLS_KEY_PATH=key ").split()
-    pairs = (each.split("=") for each in given)
+    pairs = (each.split("=", 1) for each in given)
     environment(service, **{name: paths.get(value, value) for name, value in pairs})
     variable, _, meaning = FAULTS[fault].partition(": ")
     told = _told(service)

@@ -57,7 +57,7 @@ class Authority:
         """
         context = ssl.create_default_context(cafile=self.ca_file)
         if shown is not None:
-            shown.load_into(context)
+            shown.load_pair(context)
         return context
 
     def signed(

@@ -7,16 +7,20 @@ name for the mode, ``ssl``, is read too.
 from __future__ import annotations
 
 import ssl
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from servicekit.tls.contexts import FollowingContext, TlsFiles
+
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _PROTECTED = frozenset(_MODES[3:])
 _VERIFIED = frozenset(_MODES[4:])
 _MODE_NAMES = ("sslmode", "ssl")
-_FILES = ("sslrootcert", "sslcert", "sslkey")
+_FILES = ("sslcert", "sslkey", "sslrootcert")
 _OTHERS = ("host", "port", "target_session_attrs", "passfile")
 _PARAMETERS = frozenset((*_MODE_NAMES, *_FILES, *_OTHERS))
 
@@ -71,20 +75,26 @@ def tls_arguments(url: URL) -> dict[str, Any]:
     if mode is None:
         return {}
     files = {name: str(url.query[name]) for name in _FILES if name in url.query}
-    return {"ssl": _context(mode, files) if files else mode}
+    return {"ssl": _followed(mode, files) if files else mode}
 
 
-def _context(mode: str, files: dict[str, str]) -> ssl.SSLContext:
-    """As libpq understands it: whoever names a root certificate wants it used."""
+def _followed(mode: str, files: dict[str, str]) -> ssl.SSLContext:
+    """TLS of each new connection, with the files as they are then."""
+    certificate, key, root = (Path(files[name]) if name in files else None for name in _FILES)
     try:
-        context = ssl.create_default_context(cafile=files.get("sslrootcert"))
-        if "sslcert" in files:
-            context.load_cert_chain(files["sslcert"], files["sslkey"])
-    except OSError as error:
+        return FollowingContext(TlsFiles(certificate, key, root), partial(_context, mode), "database")
+    except (OSError, ValueError) as error:
         # OpenSSL does not say which file it was.
-        raise OSError(error.errno, error.strerror or str(error), ", ".join(files.values())) from None
+        number, told = getattr(error, "errno", None), getattr(error, "strerror", None)
+        raise OSError(number, told or str(error), ", ".join(files.values())) from None
+
+
+def _context(mode: str, files: TlsFiles) -> ssl.SSLContext:
+    """As libpq understands it: whoever names a root certificate wants it used."""
+    context = ssl.create_default_context(cafile=files.authorities)
+    files.load_pair(context)
     context.check_hostname = mode == "verify-full"
-    if mode not in _VERIFIED and "sslrootcert" not in files:
+    if mode not in _VERIFIED and files.authorities is None:
         context.verify_mode = ssl.CERT_NONE
     return context
 

@@ -43,7 +43,7 @@ from servicekit.start_rules import (
     is_unprotected,
 )
 from servicekit.tls.contexts import TlsFiles
-from servicekit.tls.rules import LISTENER_RULES
+from servicekit.tls.rules import LISTENER_RULES, url_rules
 
 MEBIBYTE = 1024 * 1024
 T = TypeVar("T")
@@ -397,6 +397,12 @@ class BusSettings(BaseSettings):
             "credentials and events go through the network unencrypted",
             "amqps://user:password@host/",
             Weight.NEVER,
+        ),
+        *url_rules(
+            "bus_url",
+            ("cafile", "certfile", "keyfile"),
+            ("no_verify_ssl", frozenset({"1", "true"})),
+            "amqps://user:password@host/?cafile=/path",
         ),
     )
 

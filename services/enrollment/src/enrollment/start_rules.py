@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from servicekit.start_rules import SECRET_LENGTH, Rule, Weight, is_unprotected
+from servicekit.tls.rules import url_rules
 
 _CREDENTIALS = "the answer of `powerauth integration create enrollment --door dmz`"
 _LIMIT = "limit_"
@@ -107,5 +108,11 @@ RULES: tuple[Rule, ...] = (
         "credentials go through the network unencrypted",
         "rediss://:password@host/",
         Weight.NEVER,
+    ),
+    *url_rules(
+        "limit_storage_url",
+        ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),
+        ("ssl_cert_reqs", frozenset({"none", "optional"})),
+        "rediss://:password@host/?ssl_ca_certs=/path",
     ),
 )

@@ -50,19 +50,26 @@ class TlsFiles:
         """What changes when a file does: time, file, size; None for one that is not there."""
         return [_stamp(path) for path in (self.certificate, self.key, self.authorities) if path is not None]
 
-    def load_into(self, context: ssl.SSLContext) -> None:
-        """Give a context what the files hold.
+    def load_pair(self, context: ssl.SSLContext) -> None:
+        """Have a context show the certificate, if there is one.
 
-        :raises OSError: one cannot be read
+        :raises OSError: a file cannot be read
         :raises ssl.SSLError: one holds something else, or the key is that of another certificate
         """
         if self.certificate is not None:
             # With a password given nobody is asked for one at the terminal.
             context.load_cert_chain(self.certificate, self.key, password="")
-        if self.authorities is not None:
-            context.load_verify_locations(self.authorities)
-            if not context.cert_store_stats()["x509_ca"]:
-                raise NoAuthority(f"{self.authorities} holds no certificate of an authority")
+
+
+def load_authorities(context: ssl.SSLContext, path: Path) -> None:
+    """Have a context believe the authorities of a file alone.
+
+    :raises OSError: it cannot be read
+    :raises ssl.SSLError: it holds something else
+    """
+    context.load_verify_locations(path)
+    if not context.cert_store_stats()["x509_ca"]:
+        raise NoAuthority(f"{path} holds no certificate of an authority")
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
@@ -209,8 +216,9 @@ def listening_context(files: TlsFiles, names: frozenset[str], use: str) -> Follo
         context.set_ciphers(_CIPHERS)
         context.options |= ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols(["http/1.1"])
-        files.load_into(context)
+        files.load_pair(context)
         if files.authorities is not None:
+            load_authorities(context, files.authorities)
             context.verify_mode = ssl.CERT_REQUIRED
             # Who comes back is looked at again, by the authorities of then.
             context.options |= ssl.OP_NO_TICKET
@@ -227,8 +235,12 @@ def calling_context(files: TlsFiles, use: str) -> FollowingContext:
     """
 
     def build(files: TlsFiles) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=files.authorities)
-        files.load_into(context)
+        if files.authorities is None:
+            context = ssl.create_default_context()
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            load_authorities(context, files.authorities)
+        files.load_pair(context)
         return context
 
     return FollowingContext(files, build, use)

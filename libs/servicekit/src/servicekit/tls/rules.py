@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from servicekit.start_rules import Rule, Weight
-from servicekit.tls.contexts import TlsFiles, expires
+from servicekit.tls.contexts import TlsFiles, expires, load_authorities
 
 _NO_FILE = "there is no such file, or it cannot be read"
 
@@ -46,12 +47,12 @@ def _has_expired(path: Path) -> bool:
 
 
 def _holds_no_authority(path: Path) -> bool:
-    return not _loads(TlsFiles(authorities=path))
+    return not _works(lambda context: load_authorities(context, path))
 
 
-def _loads(files: TlsFiles) -> bool:
+def _works(load: Callable[[ssl.SSLContext], None]) -> bool:
     try:
-        files.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     except OSError:
         return False
     return True
@@ -66,7 +67,7 @@ def _does_not_fit(certificate: str, key: str, settings: Any) -> bool:
     paths = getattr(settings, certificate), getattr(settings, key)
     if not all(path is not None and _is_readable(path) for path in paths):
         return False
-    return not _holds_no_certificate(paths[0]) and not _loads(TlsFiles(*paths))
+    return not _holds_no_certificate(paths[0]) and not _works(TlsFiles(*paths).load_pair)
 
 
 def pair_rules(certificate: str, key: str) -> tuple[Rule, ...]:
@@ -119,6 +120,39 @@ def authority_rules(setting: str) -> tuple[Rule, ...]:
             "holds no certificate of an authority in PEM",
             "/run/tls/ca.crt",
             Weight.ALWAYS,
+        ),
+    )
+
+
+def url_rules(
+    setting: str, files: tuple[str, ...], unverified: tuple[str, frozenset[str]], example: str
+) -> tuple[Rule, ...]:
+    """Of a URL that says behind its ``?`` how TLS goes.
+
+    :param files: parameters that name files
+    :param unverified: the parameter that leaves the server's certificate unlooked at, and its values that do
+    """
+
+    def asked(settings: Any) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(getattr(settings, setting).get_secret_value()).query))
+
+    def lacks_a_file(settings: Any) -> bool:
+        return any(name in files and not _is_readable(Path(path)) for name, path in asked(settings).items())
+
+    name, values = unverified
+    return (
+        Rule(
+            setting,
+            lacks_a_file,
+            f"a file in it cannot be read ({', '.join(files)})",
+            example,
+            Weight.ALWAYS,
+        ),
+        Rule(
+            setting,
+            lambda settings: asked(settings).get(name, "").lower() in values,
+            f"with {name} whoever is on the way can be the server",
+            example,
         ),
     )
 

@@ -34,9 +34,10 @@ class Authority(authority.Authority):
         """
         self._servers += 1
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.issue(f"server-{self._servers}").load_into(context)
+        self.issue(f"server-{self._servers}").load_pair(context)
         context.set_alpn_protocols(list(protocols))
         if asks_for_certificate:
+            context.load_verify_locations(self.ca_file)
             context.verify_mode = ssl.CERT_OPTIONAL
         return context
 

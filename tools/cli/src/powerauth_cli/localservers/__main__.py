@@ -1,7 +1,8 @@
 """Run a command with private servers: `python -m powerauth_cli.localservers pytest …`.
 
-The command finds them in TEST_POSTGRES_URL, TEST_RABBITMQ_URL and TEST_REDIS_URL; its exit status is
-passed on. A signal to stop reaches the command too, and the servers stop with it.
+The command finds them in TEST_POSTGRES_URL, TEST_RABBITMQ_URL and TEST_REDIS_URL, with TLS in
+TEST_RABBITMQ_TLS_URL and TEST_REDIS_TLS_URL; its exit status is passed on. A signal to stop reaches the
+command too, and the servers stop with it.
 """
 
 import os
@@ -9,10 +10,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import NoReturn
 
 from powerauth_cli.localservers import PostgresServer, ProgramMissing, RabbitServer, RedisServer
+from servicekit.authority import Authority
+from servicekit.tls.contexts import TlsFiles
 
 
 def run(command: list[str], environment: Mapping[str, str]) -> int:
@@ -30,6 +35,12 @@ def stop(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 
+def _shown(url: str, tls: TlsFiles, *names: str) -> str:
+    """The URL, with the files of authorities, certificate and key under these names."""
+    files = zip(names, (tls.authorities, tls.certificate, tls.key), strict=True)
+    return f"{url}?{'&'.join(f'{name}={path}' for name, path in files)}"
+
+
 def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     command = sys.argv[1:]
@@ -37,8 +48,17 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        with PostgresServer() as postgres, RabbitServer() as rabbitmq, RedisServer() as redis:
+        with (
+            TemporaryDirectory(prefix="powerauth-tls-") as folder,
+            PostgresServer() as postgres,
+            RabbitServer(tls := Authority(Path(folder)).issue("servers")) as rabbitmq,
+            RedisServer(tls) as redis,
+        ):
             addresses = {
+                "TEST_RABBITMQ_TLS_URL": _shown(rabbitmq.tls_url, tls, "cafile", "certfile", "keyfile"),
+                "TEST_REDIS_TLS_URL": _shown(
+                    redis.tls_url, tls, "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"
+                ),
                 "TEST_POSTGRES_URL": postgres.url,
                 "TEST_RABBITMQ_URL": rabbitmq.url,
                 "TEST_REDIS_URL": redis.url,

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 from powerauth_cli.localservers.programs import find_or_install, free_port, private_folder
-from powerauth_cli.localservers.server import LocalServer, unprivileged_owner
+from powerauth_cli.localservers.server import LocalServer, own_files, unprivileged_owner
+from servicekit.tls.contexts import TlsFiles
 
 _FOLDERS = (
     "/usr/lib/postgresql/*/bin",
@@ -22,13 +23,15 @@ class PostgresServer(LocalServer):
 
     :param durable: True keeps fsync and synchronous commits on (measurements); False switches them
         off, since what a test writes need not survive the machine.
+    :param tls: only who speaks TLS and has a certificate of its authority is let in
     """
 
     title = "PostgreSQL"
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, tls: TlsFiles | None = None) -> None:
         super().__init__()
         self._durable = durable
+        self._tls = tls
 
     @property
     def url(self) -> str:
@@ -59,8 +62,21 @@ class PostgresServer(LocalServer):
         }
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        if self._tls is not None:
+            settings |= self._encrypted(data, self._tls, owner)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._run(self._folder, [postgres, "-D", data, *options], owner=owner)
+
+    @staticmethod
+    def _encrypted(data: Path, tls: TlsFiles, owner: str | None) -> dict[str, str]:
+        (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 trust clientcert=verify-ca\n")
+        own = own_files(data, tls, owner)
+        return {
+            "ssl": "on",
+            "ssl_cert_file": str(own.certificate),
+            "ssl_key_file": str(own.key),
+            "ssl_ca_file": str(own.authorities),
+        }
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         process.send_signal(signal.SIGQUIT)

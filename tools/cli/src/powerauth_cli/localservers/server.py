@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from servicekit.tls.contexts import TlsFiles
+
 _START_SECONDS = 300
 _PAUSE_SECONDS = 0.05
 
@@ -114,6 +116,22 @@ class LocalServer(ABC):
         tail = (self._folder / "console").read_text(errors="replace")[-2000:]
         self.close()
         raise RuntimeError(f"{self.title} did not start:\n{tail}")
+
+
+def own_files(folder: Path, files: TlsFiles, owner: str | None) -> TlsFiles:
+    """Copies in a server's folder, which only it can read.
+
+    :param owner: who the server runs as; None: the current user
+    """
+    copies = []
+    for path in (files.certificate, files.key, files.authorities):
+        assert path is not None
+        copy = Path(shutil.copy(path, folder / path.name))
+        copy.chmod(0o600)
+        if owner is not None:
+            shutil.chown(copy, owner)
+        copies.append(copy)
+    return TlsFiles(*copies)
 
 
 def unprivileged_owner() -> str | None:
