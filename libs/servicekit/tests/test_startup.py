@@ -113,7 +113,7 @@ def test_production_has_rules_and_tells_all_that_are_broken(environment: SetAll)
 def test_a_bus_whose_certificate_nobody_looks_at_is_refused_in_production(environment: SetAll) -> None:
     environment(**FIT | {"SAMPLE_BUS_URL": "amqps://user:hunter2@bus/?no_verify_ssl=1"})
     assert [line.partition(" (")[0] for line in refused()] == [
-        "SAMPLE_BUS_URL: with no_verify_ssl whoever is on the way can be the server"
+        "SAMPLE_BUS_URL: whoever is on the way can be the server, because of no_verify_ssl"
     ]
 
 

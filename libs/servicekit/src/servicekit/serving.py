@@ -29,6 +29,8 @@ from servicekit.start_rules import StartRefused
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NOT_STARTED = 3
 """uvicorn's exit status for an application that did not start."""
+_FAREWELL_SECONDS = 2.0
+"""How long the end of a connection waits for the client's word, which one that is gone does not give."""
 
 log = get_logger(__name__)
 
@@ -93,6 +95,15 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _tls_options(tls: ssl.SSLContext, settings: ServiceSettings) -> dict[str, Any]:
+    """What an event loop is told of it; without TLS it takes none of this."""
+    return {
+        "ssl": tls,
+        "ssl_handshake_timeout": settings.tls_handshake_seconds,
+        "ssl_shutdown_timeout": _FAREWELL_SECONDS,
+    }
+
+
 class OpenDoor:
     """A door with what serves its connections.
 
@@ -107,9 +118,7 @@ class OpenDoor:
         self.config = uvicorn.Config(app, loop=kind, lifespan=lifespan, **server_options(settings))  # type: ignore[arg-type]
         self.config.load()
         self.app = app
-        # An event loop takes a time-out for handshakes only where there are any.
-        handshake = {"ssl": tls, "ssl_handshake_timeout": settings.tls_handshake_seconds}
-        self._tls: dict[str, Any] = handshake if tls is not None else {}
+        self._tls = {} if tls is None else _tls_options(tls, settings)
 
     @classmethod
     def in_process(cls, door: Door) -> OpenDoor:
@@ -175,7 +184,8 @@ class ProcessServer(DoorServer):
 def serve_until_told(app: Any, settings: ServiceSettings) -> None:
     """Serve in this process; see :func:`servicekit.app.serve`."""
     doors = doors_of(app, settings)
-    server = ProcessServer([OpenDoor.in_process(door) for door in doors])
+    with failed_start_told(lambda: False):
+        server = ProcessServer([OpenDoor.in_process(door) for door in doors])
     with failed_start_told(lambda: server.started), ExitStack() as stack:
         listeners = [stack.enter_context(bound_socket(door.host, door.port)) for door in doors]
         run_in_new_loop(server, _serve(server, app, listeners))

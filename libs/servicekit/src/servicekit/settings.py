@@ -70,6 +70,14 @@ def _is_service_url(url: str) -> str:
     return url
 
 
+def _is_expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return pattern
+
+
 ServiceUrl = Annotated[str, AfterValidator(_is_service_url)]
 """The address of another service, ``http://…`` or ``https://…``; empty where none is needed."""
 
@@ -230,8 +238,8 @@ class ServiceSettings(BaseSettings):
     """How long the outcome of a health check is told to all who ask."""
 
     correlation_header_enabled: bool = True
-    correlation_header_name: str = "X-Correlation-ID"
-    correlation_header_pattern: str = r"[a-zA-Z0-9\-]{8,1024}"
+    correlation_header_name: str = Field(default="X-Correlation-ID", pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+    correlation_header_pattern: Annotated[str, AfterValidator(_is_expression)] = r"[a-zA-Z0-9\-]{8,1024}"
 
     metrics_enabled: bool = False
     swagger_enabled: bool = True
@@ -401,7 +409,7 @@ class BusSettings(BaseSettings):
         *url_rules(
             "bus_url",
             ("cafile", "certfile", "keyfile"),
-            ("no_verify_ssl", frozenset({"1", "true"})),
+            {"no_verify_ssl": frozenset({"0"})},
             "amqps://user:password@host/?cafile=/path",
         ),
     )

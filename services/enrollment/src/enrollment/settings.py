@@ -16,7 +16,7 @@ from enrollment.start_rules import RULES, limit_rules
 from servicekit.callers import TrustedProxies
 from servicekit.calls.settings import InternalCallSettings
 from servicekit.settings import Listed, ServiceSettings, ServiceUrl
-from servicekit.start_rules import Rule
+from servicekit.start_rules import Rule, authority_of
 
 
 class EnrollmentSettings(ServiceSettings, InternalCallSettings):
@@ -88,9 +88,12 @@ class EnrollmentSettings(ServiceSettings, InternalCallSettings):
     @field_validator("limit_storage_url")
     @classmethod
     def _check_storage(cls, value: SecretStr) -> SecretStr:
-        scheme, separator, _ = value.get_secret_value().partition("://")
-        if value.get_secret_value() and not (separator and scheme in SHARED_SCHEMES):
+        url = value.get_secret_value()
+        scheme, separator, _ = url.partition("://")
+        if url and not (separator and scheme in SHARED_SCHEMES):
             raise ValueError(f"rate limits are stored in {', '.join(SHARED_SCHEMES)}")
+        if url and authority_of(url) is None:
+            raise ValueError("is no URL of a Redis")
         return value
 
     @model_validator(mode="after")

@@ -112,7 +112,7 @@ RULES: tuple[Rule, ...] = (
     *url_rules(
         "limit_storage_url",
         ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),
-        ("ssl_cert_reqs", frozenset({"none", "optional"})),
+        {"ssl_cert_reqs": frozenset({"required"}), "ssl_check_hostname": frozenset({"true", "1", "yes"})},
         "rediss://:password@host/?ssl_ca_certs=/path",
     ),
 )

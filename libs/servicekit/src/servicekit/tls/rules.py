@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from servicekit.start_rules import Rule, Weight
 from servicekit.tls.contexts import TlsFiles, expires, load_authorities
@@ -125,21 +125,26 @@ def authority_rules(setting: str) -> tuple[Rule, ...]:
 
 
 def url_rules(
-    setting: str, files: tuple[str, ...], unverified: tuple[str, frozenset[str]], example: str
+    setting: str, files: tuple[str, ...], verifying: Mapping[str, frozenset[str]], example: str
 ) -> tuple[Rule, ...]:
     """Of a URL that says behind its ``?`` how TLS goes.
 
     :param files: parameters that name files
-    :param unverified: the parameter that leaves the server's certificate unlooked at, and its values that do
+    :param verifying: parameters that decide whether the server's certificate is looked at, with the values by
+        which it is
     """
 
     def asked(settings: Any) -> dict[str, str]:
-        return dict(parse_qsl(urlsplit(getattr(settings, setting).get_secret_value()).query))
+        _, _, behind = getattr(settings, setting).get_secret_value().rpartition("@")
+        return dict(parse_qsl(behind.partition("?")[2]))
 
     def lacks_a_file(settings: Any) -> bool:
         return any(name in files and not _is_readable(Path(path)) for name, path in asked(settings).items())
 
-    name, values = unverified
+    def looks_away(settings: Any) -> bool:
+        given = asked(settings).items()
+        return any(name in verifying and value.lower() not in verifying[name] for name, value in given)
+
     return (
         Rule(
             setting,
@@ -150,8 +155,8 @@ def url_rules(
         ),
         Rule(
             setting,
-            lambda settings: asked(settings).get(name, "").lower() in values,
-            f"with {name} whoever is on the way can be the server",
+            looks_away,
+            f"whoever is on the way can be the server, because of {' or '.join(verifying)}",
             example,
         ),
     )
