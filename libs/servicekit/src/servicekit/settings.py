@@ -8,11 +8,10 @@ told before it may serve is said by rules beside its settings (`servicekit.start
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -23,32 +22,28 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+from servicekit.setting_sources import EnvironmentSource, FileSource
 from servicekit.start_rules import (
-    FILE_SUFFIX,
-    Finding,
     Rule,
-    StartRefused,
     Weight,
     authority_of,
     is_loopback,
     is_unprotected,
 )
 from servicekit.tls.contexts import TlsFiles
-from servicekit.tls.rules import LISTENER_RULES, url_rules
+from servicekit.tls.rules import DATABASE_FILES, LISTENER_RULES, url_files_rule, url_verifies_rule
 
 MEBIBYTE = 1024 * 1024
 T = TypeVar("T")
 
-_SERVICE_LINK_VALUE = re.compile(r"(?:tcp|udp|sctp)://")
+_PROTECTED_DATABASE = "postgresql://user:password@host/database?sslmode=verify-full&sslrootcert=/path"
 _HTTP = re.compile(r"https?://[^\s\x00-\x1f]+\Z")
 _DATABASE_SCHEMES = re.compile(r"(?:postgres|postgresql|sqlite)(?:\+[a-z0-9]+)?:")
 
@@ -98,64 +93,6 @@ Listed = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_listed)]
 """A list: comma-separated in the environment; a JSON array is read too."""
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
 """The path of a file; empty: none."""
-
-
-class _EnvironmentSource(EnvSettingsSource):
-    """Leaves out what Kubernetes sets for a service named like ours: ``CORE_PORT=tcp://10.0.0.1:8080``.
-
-    Settings are single values, so that of the many which nobody sets none is analysed.
-    """
-
-    def __call__(self) -> dict[str, Any]:
-        """The values that are set."""
-        named = {
-            name: self.env_vars.get(f"{self.env_prefix}{name}".lower())
-            for name in self.settings_cls.model_fields
-        }
-        return {
-            name: value
-            for name, value in named.items()
-            if value is not None and not (name.endswith("port") and _SERVICE_LINK_VALUE.match(value))
-        }
-
-
-class _FileSource(PydanticBaseSettingsSource):
-    """Reads ``<PREFIX><FIELD>_FILE``: the path of a file that holds the value and a final newline."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """The value of one setting.
-
-        :raises StartRefused: the file cannot be read
-        """
-        variable = f"{self.config.get('env_prefix') or ''}{field_name}{FILE_SUFFIX}".upper()
-        path = os.environ.get(variable)
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
-        except OSError as error:
-            raise StartRefused(Finding(variable, f"{path}: {error.strerror}")) from None
-        except UnicodeDecodeError:
-            raise StartRefused(Finding(variable, f"{path} is no text in UTF-8")) from None
-
-    def __call__(self) -> dict[str, Any]:
-        """The values of all files that are named.
-
-        :raises StartRefused: naming each that cannot be read
-        """
-        values: dict[str, Any] = {}
-        findings: list[Finding] = []
-        for name, field in self.settings_cls.model_fields.items():
-            try:
-                value, key, _ = self.get_field_value(field, name)
-            except StartRefused as refused:
-                findings += refused.findings
-            else:
-                if value is not None:
-                    values[key] = value
-        if findings:
-            raise StartRefused(*findings)
-        return values
 
 
 class ServiceSettings(BaseSettings):
@@ -293,7 +230,7 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over the files that it names."""
-        return init_settings, _EnvironmentSource(settings_cls), _FileSource(settings_cls)
+        return init_settings, EnvironmentSource(settings_cls), FileSource(settings_cls)
 
 
 class DatabaseSettings(BaseSettings):
@@ -310,8 +247,12 @@ class DatabaseSettings(BaseSettings):
             "database_url",
             lambda settings: _is_open_database(settings.effective_database_url),
             "nothing demands TLS on the way to the database",
-            "postgresql://user:password@host/database?sslmode=verify-full&sslrootcert=/path",
+            _PROTECTED_DATABASE,
             Weight.NEVER,
+        ),
+        *(
+            url_files_rule(setting, DATABASE_FILES, _PROTECTED_DATABASE)
+            for setting in ("database_url", "database_migrate_url")
         ),
         Rule(
             "workers",
@@ -406,11 +347,11 @@ class BusSettings(BaseSettings):
             "amqps://user:password@host/",
             Weight.NEVER,
         ),
-        *url_rules(
-            "bus_url",
-            ("cafile", "certfile", "keyfile"),
-            {"no_verify_ssl": frozenset({"0"})},
-            "amqps://user:password@host/?cafile=/path",
+        url_files_rule(
+            "bus_url", ("cafile", "certfile", "keyfile"), "amqps://user:password@host/?cafile=/path"
+        ),
+        url_verifies_rule(
+            "bus_url", {"no_verify_ssl": frozenset({"0"})}, "amqps://user:password@host/?cafile=/path"
         ),
     )
 

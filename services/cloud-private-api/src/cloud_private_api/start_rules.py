@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from servicekit.start_rules import SECRET_LENGTH, Rule, Weight, is_unprotected, is_weak_key
+from servicekit.tls.rules import DATABASE_FILES, url_files_rule
 
 _CREDENTIALS = "the answer of `powerauth integration create cloud --door rest`"
 _PUSH_CREDENTIALS = "the answer of `powerauth push caller create cloud`"
@@ -61,6 +62,11 @@ OAUTH2_RULES: tuple[Rule, ...] = (
 )
 
 RULES: tuple[Rule, ...] = (
+    url_files_rule(
+        "datasource_url",
+        DATABASE_FILES,
+        "jdbc:postgresql://host:5432/database?sslmode=verify-full&sslrootcert=/path",
+    ),
     Rule(
         "core_url",
         lambda settings: "core_url" not in settings.model_fields_set,

@@ -7,10 +7,11 @@ from ipaddress import ip_network
 from typing import Any
 
 from servicekit.start_rules import SECRET_LENGTH, Rule, Weight, is_unprotected
-from servicekit.tls.rules import url_rules
+from servicekit.tls.rules import url_files_rule, url_verifies_rule
 
 _CREDENTIALS = "the answer of `powerauth integration create enrollment --door dmz`"
 _LIMIT = "limit_"
+_REDIS = "rediss://:password@host/?ssl_ca_certs=/path"
 _WHOLE_INTERNET = 0
 
 
@@ -109,10 +110,10 @@ RULES: tuple[Rule, ...] = (
         "rediss://:password@host/",
         Weight.NEVER,
     ),
-    *url_rules(
+    url_files_rule("limit_storage_url", ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"), _REDIS),
+    url_verifies_rule(
         "limit_storage_url",
-        ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),
         {"ssl_cert_reqs": frozenset({"required"}), "ssl_check_hostname": frozenset({"true", "1", "yes"})},
-        "rediss://:password@host/?ssl_ca_certs=/path",
+        _REDIS,
     ),
 )

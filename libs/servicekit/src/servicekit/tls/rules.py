@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from pydantic import SecretStr
+
 from servicekit.start_rules import Rule, Weight
 from servicekit.tls.contexts import TlsFiles, expires, load_authorities
 
+DATABASE_FILES = ("sslrootcert", "sslcert", "sslkey")
+"""Parameters of a PostgreSQL URL that name files."""
 _NO_FILE = "there is no such file, or it cannot be read"
 
 
@@ -124,42 +128,38 @@ def authority_rules(setting: str) -> tuple[Rule, ...]:
     )
 
 
-def url_rules(
-    setting: str, files: tuple[str, ...], verifying: Mapping[str, frozenset[str]], example: str
-) -> tuple[Rule, ...]:
-    """Of a URL that says behind its ``?`` how TLS goes.
+def url_files_rule(setting: str, files: tuple[str, ...], example: str) -> Rule:
+    """Of a URL that names files of TLS behind its ``?``.
 
     :param files: parameters that name files
-    :param verifying: parameters that decide whether the server's certificate is looked at, with the values by
-        which it is
     """
 
-    def asked(settings: Any) -> dict[str, str]:
-        _, _, behind = getattr(settings, setting).get_secret_value().rpartition("@")
-        return dict(parse_qsl(behind.partition("?")[2]))
-
     def lacks_a_file(settings: Any) -> bool:
-        return any(name in files and not _is_readable(Path(path)) for name, path in asked(settings).items())
+        asked = _asked(getattr(settings, setting)).items()
+        return any(name in files and not _is_readable(Path(path)) for name, path in asked)
+
+    meaning = f"a file in it cannot be read ({', '.join(files)})"
+    return Rule(setting, lacks_a_file, meaning, example, Weight.ALWAYS)
+
+
+def url_verifies_rule(setting: str, verifying: Mapping[str, frozenset[str]], example: str) -> Rule:
+    """Of a URL that says behind its ``?`` whether the server's certificate is looked at.
+
+    :param verifying: parameters that decide it, with the values by which it is
+    """
 
     def looks_away(settings: Any) -> bool:
-        given = asked(settings).items()
-        return any(name in verifying and value.lower() not in verifying[name] for name, value in given)
+        asked = _asked(getattr(settings, setting)).items()
+        return any(name in verifying and value.lower() not in verifying[name] for name, value in asked)
 
-    return (
-        Rule(
-            setting,
-            lacks_a_file,
-            f"a file in it cannot be read ({', '.join(files)})",
-            example,
-            Weight.ALWAYS,
-        ),
-        Rule(
-            setting,
-            looks_away,
-            f"whoever is on the way can be the server, because of {' or '.join(verifying)}",
-            example,
-        ),
-    )
+    meaning = f"whoever is on the way can be the server, because of {' or '.join(verifying)}"
+    return Rule(setting, looks_away, meaning, example)
+
+
+def _asked(url: str | SecretStr) -> dict[str, str]:
+    """What stands behind the ``?`` of a URL, whose password may hold one too."""
+    text = url if isinstance(url, str) else url.get_secret_value()
+    return dict(parse_qsl(text.rpartition("@")[2].partition("?")[2]))
 
 
 LISTENER_RULES: tuple[Rule, ...] = (
