@@ -46,13 +46,14 @@ def test_the_process_holds_no_database_driver_and_starts_without_locale_data() -
     assert result.returncode == 0, result.stderr
 
 
-def test_settings_have_no_database_and_no_key() -> None:
+def test_settings_have_no_database_and_no_key_but_of_the_host_s_own_tls() -> None:
     secrets = {
         name
         for name, field in EnrollmentSettings.model_fields.items()
         if field.annotation is SecretStr or "key" in name.split("_") or "database" in name
     }
-    assert secrets == {"core_client_secret", "push_client_secret", "limit_storage_url"}
+    credentials = {"core_client_secret", "push_client_secret", "limit_storage_url"}
+    assert secrets == credentials | {"tls_key_path", "internal_key_path"}
 
 
 def test_the_door_is_the_agreed_one() -> None:
