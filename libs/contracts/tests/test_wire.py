@@ -421,6 +421,10 @@ def test_a_plain_answer_has_no_room_for_a_fraction() -> None:
         Free.model_rebuild()
 
 
+class FreeForm(WireModel):
+    extra: Any
+
+
 DECLARED = b"""{"status":"OK","responseObject":{"activationId":"\\u017e","count":7,"flag":true,"color":"RED",
 "created":"2024-10-24T07:39:50.123+00:00","expires":1729755590123,"extra":[12.50,{"a":1e3}]}}"""
 
@@ -433,6 +437,14 @@ def test_what_our_services_write_is_read_alike_as_declared(reader: type[JsonRead
     assert (sample.created, sample.expires) == (datetime(2024, 10, 24, 7, 39, 50, 123000),) * 2
     again = made(Sample, **{name: getattr(sample, name) for name in Sample.model_fields})
     assert (again, to_json(again)) == (sample, to_json(sample))
+
+
+@pytest.mark.parametrize(
+    "written", ['{"extra":[-0,7]}', '{"extra":{"a":[1.50]}}', '{"extra":"1.5"}', '{"extra":-0}']
+)
+def test_as_declared_numbers_keep_their_characters(written: str) -> None:
+    read = DeclaredReader(FreeForm)
+    assert to_json(read(written.encode())) == written.encode()
 
 
 @pytest.mark.parametrize("members", [{"activationId": 7}, {"count": "7"}, {"flag": "true"}, {"bounded": 11}])

@@ -7,27 +7,47 @@ anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
-from pydantic_core import SchemaValidator
+from pydantic_core import SchemaValidator, core_schema
 
-from powerauth_contracts.wire import NOT_SCHEMAS, OUTER_KEYS, READERS, JsonReader, WireModel
+from powerauth_contracts.wire import CONVERTERS, NOT_SCHEMAS, OUTER_KEYS, READERS, JsonReader, WireModel
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=WireModel)
 
 
+class _Spelt(Exception):
+    """A free-form member holds a number whose characters its value does not tell."""
+
+
 class DeclaredReader(JsonReader[T]):
     """Reads JSON texts of our own services. No other form of a scalar is taken, and texts are not searched
     for what could not be stored; numbers of free-form members keep their characters.
+
+    From bytes to model in one pass, unless there are such numbers.
     """
 
     def __init__(self, model: type[T]) -> None:
         super().__init__(model)
-        self._validate = _taker(cast(Any, model))
+        taker = _taker(cast(Any, model), READERS)
+        self._validate = taker.validate_python
+        self._validate_json: Callable[[bytes], T] = taker.validate_json
+
+    def __call__(self, source: bytes) -> T:
+        """
+        :raises ValidationError: not JSON, or not such a model
+        """
+        if _NEGATIVE_ZERO.search(source) is None:
+            try:
+                return self._validate_json(source)
+            except _Spelt:
+                pass  # read as at every door
+        return super().__call__(source)
 
 
 def made(model: type[Model], **members: Any) -> Model:
@@ -36,26 +56,49 @@ def made(model: type[Model], **members: Any) -> Model:
     :param members: by their names in the model
     :raises ValidationError: one is of another kind than declared, or missing
     """
-    instance: Model = _taker(model)(members)
+    instance: Model = _taker(model, CONVERTERS).validate_python(members)
     return instance
 
 
 @cache
-def _taker(model: Any) -> Callable[[Any], Any]:
+def _taker(model: Any, unneeded: frozenset[object]) -> SchemaValidator:
+    """What takes values as they stand.
+
+    :param unneeded: functions that are left out in front of values
+    """
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     adapter.rebuild()  # a schema is not made before it is asked for
     # Or it would take the models' own validators where they are there, whatever the schema says.
-    return SchemaValidator(_without_readers(adapter.core_schema), _use_prebuilt=False).validate_python
+    return SchemaValidator(_without(unneeded, adapter.core_schema), _use_prebuilt=False)
 
 
-def _without_readers(schema: Any) -> Any:
+_NEGATIVE_ZERO = re.compile(rb"[:,\[]-0")
+"""What a whole number that is no `int` begins with, as our services write it."""
+
+
+def _told_by_values(value: Any) -> Any:
+    """A free-form member of a text that was read without regard to the characters of its numbers.
+
+    :raises _Spelt: there is one with a fraction
+    """
+    if isinstance(value, float):
+        raise _Spelt
+    if isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            _told_by_values(member)
+    return value
+
+
+def _without(unneeded: frozenset[object], schema: Any) -> Any:
     if isinstance(schema, list | tuple):
-        return [_without_readers(part) for part in schema]
+        return [_without(unneeded, part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    if schema.get("type") == "function-before" and schema["function"]["function"] in READERS:
+    if schema.get("type") == "function-before" and schema["function"]["function"] in unneeded:
         schema = schema["schema"] | {key: part for key, part in schema.items() if key in OUTER_KEYS}
+    if schema.get("type") == "any":
+        return core_schema.no_info_after_validator_function(_told_by_values, cast(Any, schema))
     return {
-        key: part if key in NOT_SCHEMAS or key == "default" else _without_readers(part)
+        key: part if key in NOT_SCHEMAS or key == "default" else _without(unneeded, part)
         for key, part in schema.items()
     }

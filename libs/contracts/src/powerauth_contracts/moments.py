@@ -33,6 +33,8 @@ def naive_utc(moment: datetime) -> datetime:
     """
     if moment.tzinfo is None:
         return moment
+    if moment.tzinfo is UTC:
+        return moment.replace(tzinfo=None)
     try:
         return moment.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:

@@ -414,6 +414,9 @@ def _datetime_from_wire(value: object) -> datetime:
     raise PydanticCustomError("datetime_type", "must be an ISO-8601 timestamp or epoch milliseconds")
 
 
+CONVERTERS: frozenset[object] = READERS | {_datetime_from_wire}
+"""What values need that stand in JSON, and those of a model do not."""
+
 _DATETIME_INPUT = BeforeValidator(_datetime_from_wire, json_schema_input_type=str | int)
 
 CoreDateTime = Annotated[

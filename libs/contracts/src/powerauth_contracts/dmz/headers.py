@@ -28,7 +28,7 @@ _signature_values, _encryption_values, _token_values = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReceivedSignature(SignatureHeader):
     """A well-formed signature header and the network that it came from.
 
