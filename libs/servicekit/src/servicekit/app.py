@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -12,6 +12,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from servicekit import health as health_routes
+from servicekit import tracing
 from servicekit.documentation import add_documentation
 from servicekit.doors import management_door, service_door
 from servicekit.edge.middleware import EdgeMiddleware
@@ -117,7 +118,7 @@ def create_app(
     app = _Service(
         title=title,
         version=version,
-        lifespan=lifespan,
+        lifespan=_traced(lifespan, name, version, settings) if settings.tracing_endpoint else lifespan,
         openapi_url=documented,
         openapi_tags=openapi_tags,
         **_FRAMEWORK,
@@ -132,7 +133,7 @@ def create_app(
         _take_routes(management, managed)
         if settings.swagger_enabled:
             document_elsewhere(management, app, settings.root_path)
-        _complete(management, name, settings, family, vitals)
+        _complete(management, name, settings, family, vitals, traced=False)
         app.state.management = management_door(management, settings, settings.management_port)
     return app
 
@@ -164,6 +165,30 @@ def add_door(
     return further
 
 
+def _traced(lifespan: Lifespan | None, name: str, version: str, settings: ServiceSettings) -> Lifespan:
+    """The same, with spans of all that it does; of several services in one process the first one's settings
+    hold.
+    """
+    from servicekit.tracing.exporting import SdkRecorder  # noqa: PLC0415 - an optional extra
+
+    made_of = (name, version, settings.traces_url, settings.tracing_sample_ratio)
+
+    @asynccontextmanager
+    async def traced(app: FastAPI) -> AsyncGenerator[Any]:
+        own = None if tracing.is_on() else SdkRecorder(*made_of)
+        if own is not None:
+            tracing.use(own)
+        try:
+            async with lifespan(app) if lifespan else nullcontext() as state:
+                yield state
+        finally:
+            if own is not None:
+                tracing.use(None)
+                await own.close()
+
+    return traced
+
+
 def _take_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
     """The routes as they are: the framework's own way makes each anew for every application."""
     for router in routers:
@@ -171,14 +196,21 @@ def _take_routes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
 
 
 def _complete(
-    app: FastAPI, name: str, settings: ServiceSettings, family: ErrorFamily, vitals: Vitals
+    app: FastAPI,
+    name: str,
+    settings: ServiceSettings,
+    family: ErrorFamily,
+    vitals: Vitals,
+    *,
+    traced: bool = True,
 ) -> None:
     """What every application has around and in front of its routes."""
     app.state.vitals = vitals
     install_error_handlers(app, family)
     app.router.default = answer_without_route
     app.router.routes.insert(0, RouteTable(app))
-    app.add_middleware(EdgeMiddleware, service=name, settings=settings, family=family)
+    traced = traced and bool(settings.tracing_endpoint)
+    app.add_middleware(EdgeMiddleware, service=name, settings=settings, family=family, traced=traced)
 
 
 def serve(app: Any, settings: ServiceSettings) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from servicekit import units
+from servicekit import tracing, units
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 
@@ -99,6 +99,7 @@ class _Queued(Generic[J, R]):
     job: J
     key: str
     answer: asyncio.Future[R] = field(repr=False)
+    span: tracing.Span | None
 
 
 class MicroBatcher(Generic[J, R]):
@@ -143,7 +144,7 @@ class MicroBatcher(Generic[J, R]):
         # A batch is run again by itself.
         units.spent()
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Queued(job, job.key, answer))
+        self._queue.put(_Queued(job, job.key, answer, tracing.current.get()))
         return await answer
 
     async def close(self) -> None:
@@ -206,7 +207,8 @@ class MicroBatcher(Generic[J, R]):
         """Answer the jobs of a batch; what is left are those whose record somebody else holds."""
         jobs = [queued.job for queued in batch]
         try:
-            outcomes = await _twice_at_most(run, jobs)
+            with tracing.together(type(jobs[0]).__name__, batch):
+                outcomes = await _twice_at_most(run, jobs)
         except BatchFailed as error:
             _fail(batch, error.__cause__ or error)
         except Unavailable as error:

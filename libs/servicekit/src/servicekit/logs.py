@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with the correlation id, without secrets."""
+"""Structured logs: one JSON object a line, with the correlation id and the trace, without secrets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TextIO
 
+from servicekit import tracing
 from servicekit.loading import without
 
 with without("rich"):  # which would print tracebacks in colours; ours are plain text
@@ -86,6 +87,14 @@ def _add_correlation_id(
     return event
 
 
+def _add_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    span = tracing.current.get()
+    if span is not None:
+        event["trace_id"] = span.trace_id
+        event["span_id"] = span.span_id
+    return event
+
+
 def _add_worker(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if _worker is not None:
         event["worker"] = _worker
@@ -117,6 +126,7 @@ def configure_logging(
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         _add_correlation_id,
+        _add_trace,
         add_service,
         _add_worker,
         _redact_event,

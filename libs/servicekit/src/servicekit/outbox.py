@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.json_text import read_json
-from servicekit import clock, logs, metrics
+from servicekit import clock, logs, metrics, tracing
 from servicekit.additions import Additions, Target
 from servicekit.bus import Bus, BusUnavailable, Event
 from servicekit.database import BigIntPk, Database, UtcTimestamp
@@ -51,6 +51,7 @@ _outbox = sql_table(
     column("subject"),
     column("data"),
     column("timestamp_created", UtcTimestamp()),
+    column("traceparent"),
 )
 
 _COLUMNS = {
@@ -60,12 +61,14 @@ _COLUMNS = {
     "subject": "varchar",
     "data": "text",
     "timestamp_created": "timestamp",
+    "traceparent": "varchar",
 }
 _ADDED = Target(TABLE_NAME, _COLUMNS)
 # Delivered at commit, to the relays of all replicas.
 _ADDED_AND_NOTIFIED = Target(TABLE_NAME, _COLUMNS, effect=f"pg_notify('{CHANNEL}', '')")
 
-_CLAIM = f"""SELECT seq, id, type, source, subject, data, timestamp_created FROM {TABLE_NAME}
+_CLAIM = f"""SELECT seq, id, type, source, subject, data, timestamp_created, traceparent
+FROM {TABLE_NAME}
 ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED"""  # noqa: S608 our name
 # The commit need not reach the disk before anything else: what a crash brings back is published again, as if
 # the relay had stopped a moment earlier.
@@ -88,6 +91,7 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("subject", String(255), nullable=False),
         Column("data", Text, nullable=False),
         Column("timestamp_created", UtcTimestamp, nullable=False),
+        Column("traceparent", String(55)),
     )
 
 
@@ -101,7 +105,8 @@ async def add_event(session: AsyncSession, event: Event) -> None:
 def put_event(additions: Additions, event: Event) -> None:
     """The same for a transaction that adds more."""
     url = additions.database.address
-    row = (event.id, event.type, event.source, event.subject, json_bytes(event.data).decode(), event.time)
+    data = json_bytes(event.data).decode()
+    row = (event.id, event.type, event.source, event.subject, data, event.time, event.traceparent)
     if _relays.get(url):
         additions.add(_ADDED, row)
         additions.after_commit(lambda: _wake(url))
@@ -123,10 +128,12 @@ class _Row(NamedTuple):
     subject: str
     data: str
     timestamp_created: datetime
+    traceparent: str | None
 
     def event(self) -> Event:
+        data = read_json(self.data)
         return Event(
-            self.id, self.type, self.source, self.subject, self.timestamp_created, read_json(self.data)
+            self.id, self.type, self.source, self.subject, self.timestamp_created, data, self.traceparent
         )
 
 
@@ -220,7 +227,7 @@ class OutboxRelay:
     async def _publish(self, rows: Sequence[_Row]) -> list[int]:
         """Publish in order, wait for the confirmations together; the ``seq`` of what was confirmed."""
         outcomes = await asyncio.gather(
-            *(self._bus.publish(row.event()) for row in rows), return_exceptions=True
+            *(self._publish_one(row.event()) for row in rows), return_exceptions=True
         )
         confirmed = []
         for row, outcome in zip(rows, outcomes, strict=True):
@@ -230,6 +237,10 @@ class OutboxRelay:
             elif not isinstance(outcome, BusUnavailable):
                 raise outcome
         return confirmed
+
+    async def _publish_one(self, event: Event) -> None:
+        with tracing.resumed(event.traceparent, "publish", tracing.Kind.PRODUCER, event.type):
+            await self._bus.publish(event)
 
     async def _publish_forever(self) -> None:
         pause = 0.0

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -77,6 +79,13 @@ ServiceUrl = Annotated[str, AfterValidator(_is_service_url)]
 """The address of another service, ``http://…`` or ``https://…``; empty where none is needed."""
 
 
+def _has_tracing() -> bool:
+    try:
+        return bool(version("opentelemetry-sdk") and version("opentelemetry-exporter-otlp-proto-http"))
+    except PackageNotFoundError:
+        return False
+
+
 def _listed(value: object) -> object:
     """The members of a list that is written as one text."""
     if not isinstance(value, str):
@@ -120,6 +129,20 @@ class ServiceSettings(BaseSettings):
             "several processes on one port need Linux",
             "1",
             Weight.ALWAYS,
+        ),
+        Rule(
+            "tracing_endpoint",
+            lambda settings: settings.tracing_endpoint and not _has_tracing(),
+            "needs packages that are not installed: the extra `tracing` of servicekit",
+            "",
+            Weight.ALWAYS,
+        ),
+        Rule(
+            "tracing_endpoint",
+            lambda settings: is_unprotected(settings.tracing_endpoint, "http"),
+            "what calls what, and when, goes through the network unencrypted",
+            "https://collector:4318",
+            Weight.NEVER,
         ),
         Rule(
             "log_level",
@@ -178,6 +201,14 @@ class ServiceSettings(BaseSettings):
     correlation_header_name: str = Field(default="X-Correlation-ID", pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
     correlation_header_pattern: Annotated[str, AfterValidator(_is_expression)] = r"[a-zA-Z0-9\-]{8,1024}"
 
+    tracing_endpoint: ServiceUrl = Field(default="", examples=["http://collector:4318"])
+    """Where spans are sent by OTLP over HTTP; without a path, to ``/v1/traces`` there. Empty: there are none,
+    and ``traceparent`` is neither read nor sent."""
+    tracing_sample_ratio: float = Field(default=0.1, ge=0, le=1)
+    """Share of the traces beginning here that are recorded; one that began elsewhere is, if it is there."""
+    tracing_trust_incoming: bool = True
+    """Whether a caller's ``traceparent`` is gone on with; else each request begins a trace."""
+
     metrics_enabled: bool = False
     swagger_enabled: bool = True
     graceful_shutdown_seconds: int = Field(default=20, ge=0)
@@ -192,6 +223,12 @@ class ServiceSettings(BaseSettings):
         root = self.root_path.strip("/")
         object.__setattr__(self, "root_path", f"/{root}" if root else "")
         return self
+
+    @property
+    def traces_url(self) -> str:
+        """Where spans are posted."""
+        has_path = urlsplit(self.tracing_endpoint).path.strip("/")
+        return self.tracing_endpoint if has_path else self.tracing_endpoint.rstrip("/") + "/v1/traces"
 
     @property
     def management_on_service_port(self) -> bool:

@@ -43,6 +43,10 @@ class EnrollmentSettings(ServiceSettings, InternalCallSettings):
     remote_timeout_seconds: float = Field(default=10.0, gt=0)
     """Connecting to and waiting for the core or the push service."""
 
+    tracing_trust_incoming: bool = False
+    """Whether a ``traceparent`` from the internet is gone on with: whoever sends it chooses what is recorded,
+    and in whose trace. Only behind a proxy that sets it itself."""
+
     application_name: str = "enrollment-server"
     application_version: str = "UNKNOWN"
     """What `/pa/v3/status` tells, and in production every other page."""

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from powerauth_contracts import moments
 from powerauth_protocol.common.json_text import read_json, write_json
-from servicekit import clock
+from servicekit import clock, tracing
 from servicekit.names import unique_name
 
 EXCHANGE = "powerauth.events"
@@ -27,7 +27,10 @@ RETRY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A CloudEvents 1.0 event. ``time`` is naive UTC, ``data`` JSON."""
+    """A CloudEvents 1.0 event. ``time`` is naive UTC, ``data`` JSON.
+
+    :ivar traceparent: of the trace in which it came about, if that is recorded (an extension of CloudEvents)
+    """
 
     id: str
     type: str
@@ -35,11 +38,12 @@ class Event:
     subject: str
     time: datetime
     data: Mapping[str, Any]
+    traceparent: str | None = None
 
     @classmethod
     def create(cls, type: str, source: str, subject: str, data: Mapping[str, Any]) -> Event:  # noqa: A002
         """A new event of this moment with an id of its own."""
-        return cls(unique_name(), type, source, subject, clock.now(), data)
+        return cls(unique_name(), type, source, subject, clock.now(), data, tracing.stored())
 
     def to_json(self) -> bytes:
         """The structured form, ``application/cloudevents+json``."""
@@ -53,6 +57,8 @@ class Event:
             "datacontenttype": "application/json",
             "data": self.data,
         }
+        if self.traceparent is not None:
+            document[tracing.HEADER] = self.traceparent
         return write_json(document)
 
     @classmethod
@@ -70,7 +76,9 @@ class Event:
             raise ValueError("event with missing or mistyped attributes")
         event_id, event_type, source, subject, time = texts
         moment = moments.naive_utc(datetime.fromisoformat(str(time)))
-        return cls(str(event_id), str(event_type), str(source), str(subject), moment, data)
+        trace = members.get(tracing.HEADER)
+        known = trace if isinstance(trace, str) else None
+        return cls(str(event_id), str(event_type), str(source), str(subject), moment, data, known)
 
 
 Handler = Callable[[Event], Awaitable[None]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from enum import Enum, auto
 
-from servicekit import logs, metrics
+from servicekit import logs, metrics, tracing
 from servicekit.bus import Event, Handler
 from servicekit.errors import Unavailable
 from servicekit.waiting import set_within
@@ -39,7 +39,7 @@ async def deliver(
     wait = wait_seconds
     while True:
         try:
-            await handler(event)
+            await _handled(handler, event)
         except Unavailable as error:
             _log.warning("event waits for its handler", consumer=consumer, type=event.type, reason=str(error))
             if await set_within(stopping, wait):
@@ -57,6 +57,11 @@ async def deliver(
 async def deliver_broadcast(handler: Handler, event: Event) -> None:
     """Give the event to a handler that may miss it."""
     try:
-        await handler(event)
+        await _handled(handler, event)
     except Exception:
         _log.exception("broadcast handler failed", type=event.type, event_id=event.id)
+
+
+async def _handled(handler: Handler, event: Event) -> None:
+    with tracing.resumed(event.traceparent, "process", tracing.Kind.CONSUMER, event.type):
+        await handler(event)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import aio_pika
 from aio_pika.abc import (
@@ -22,7 +23,7 @@ from aio_pika.abc import (
 )
 from aio_pika.exceptions import AMQPError, MessageProcessError
 
-from servicekit import logs
+from servicekit import logs, tracing
 from servicekit.bus import EXCHANGE, MAX_DELIVERIES, RETRY_SECONDS, BusUnavailable, Event, Handler
 from servicekit.bus.delivery import Outcome, deliver, deliver_broadcast
 from servicekit.waiting import set_within
@@ -111,12 +112,14 @@ class RabbitBus:
         link = self._link
         if link is None or link.exchange is None:
             raise BusUnavailable("not connected to the broker")
+        trace = tracing.stored() or event.traceparent
         message = aio_pika.Message(
             event.to_json(),
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.PERSISTENT,
             message_id=event.id,
             type=event.type,
+            headers={} if trace is None else {tracing.HEADER: trace},
         )
         try:
             await link.exchange.publish(message, event.type, mandatory=False, timeout=CONFIRM_SECONDS)
@@ -298,7 +301,7 @@ class RabbitBus:
 
     async def _received(self, subscription: _Subscription, message: AbstractIncomingMessage) -> None:
         try:
-            event = Event.from_json(message.body)
+            event = _event(message)
         except ValueError:
             _log.error("message is not an event", consumer=subscription.service, bytes=len(message.body))
             if subscription.service is not None:
@@ -319,6 +322,16 @@ class RabbitBus:
             count = earlier if isinstance(earlier, int) else 0
             await set_within(self._stopping, self._retry_seconds * 2 ** min(count, 8))
             await _settle(message, accept=False, requeue=True)
+
+
+def _event(message: AbstractIncomingMessage) -> Event:
+    """What a message holds, as a part of what it was sent by.
+
+    :raises ValueError: no event
+    """
+    event = Event.from_json(message.body)
+    trace = message.headers.get(tracing.HEADER)
+    return replace(event, traceparent=trace) if isinstance(trace, str) else event
 
 
 async def _settle(message: AbstractIncomingMessage, *, accept: bool, requeue: bool = False) -> None:

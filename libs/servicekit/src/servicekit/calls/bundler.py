@@ -6,7 +6,9 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from servicekit import logs, metrics
+from yarl import URL
+
+from servicekit import logs, metrics, tracing
 from servicekit.batching import BatchQueue
 from servicekit.bundles import (
     CONTENT_TYPE,
@@ -37,6 +39,7 @@ _sizes = metrics.histogram(
 class _Waiting:
     call: BundledCall
     answer: asyncio.Future[RawAnswer | None] = field(repr=False)
+    span: tracing.Span | None = None
 
 
 class Bundler:
@@ -64,8 +67,11 @@ class Bundler:
             return await self._client.post_json(path, body)
         answer: asyncio.Future[RawAnswer | None] = loop.create_future()
         call = BundledCall(0, path, logs.correlation_id.get(), body)
-        self._queue.put(_Waiting(call, answer))
-        answered = await answer
+        with tracing.step("POST", tracing.Kind.CLIENT) as span:
+            self._queue.put(_Waiting(call, answer, span))
+            answered = await answer
+            if span is not None and answered is not None:
+                span.called(URL(self._client.base_url).host, answered.status)
         return answered if answered is not None else await self._client.post_json(path, body)
 
     async def _start(self, batch: list[_Waiting]) -> None:
@@ -90,7 +96,11 @@ class Bundler:
 
     async def _send_alone(self, waiting: _Waiting) -> None:
         logs.correlation_id.set(waiting.call.correlation_id)  # of this task alone
-        _settle(waiting, await self._client.post_json(waiting.call.path, waiting.call.body))
+        path, body = waiting.call.path, waiting.call.body
+        # Its span is there already.
+        headers = {} if waiting.span is None else {tracing.HEADER: waiting.span.traceparent}
+        with tracing.within(None):
+            _settle(waiting, await self._client.post_json(path, body, headers))
 
     async def _send_together(self, batch: list[_Waiting]) -> None:
         reader = AnswerReader(self._client.max_answer_bytes)
@@ -106,7 +116,9 @@ class Bundler:
             [BundledCall(number, *waiting.call[1:]) for number, waiting in enumerate(batch)]
         )
         try:
-            answer = await self._client.stream(self._path, content, CONTENT_TYPE, arrived)
+            with tracing.together("bundle", batch) as span:
+                headers = {"Content-Type": CONTENT_TYPE, **_traces(batch, span)}
+                answer = await self._client.stream(self._path, content, headers, arrived)
         except MalformedBundle as error:
             raise RemoteUnavailable("the answer is no bundle") from error
         if answer.status == 200:
@@ -118,6 +130,16 @@ class Bundler:
             _log.warning("a bundle was refused, its calls go alone", status=answer.status)
         for waiting in batch:
             _settle(waiting, None if answer.status in _NOT_LOOKED_INTO else answer)
+
+
+def _traces(batch: list[_Waiting], bundle: tracing.Span | None) -> dict[str, str]:
+    """Headers that say whose parts the calls are, and the bundle."""
+    spans = [waiting.span for waiting in batch]
+    if not any(spans):
+        return {}
+    headers = {} if bundle is None else {tracing.HEADER: bundle.traceparent}
+    each = [tracing.NONE if span is None else span.traceparent for span in spans]
+    return {**headers, tracing.CALLS_HEADER: ",".join(each)}
 
 
 def together(client: ServiceClient, path: str) -> Bundler | ServiceClient:

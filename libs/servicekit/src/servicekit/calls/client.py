@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message
 from yarl import URL
 
 from powerauth_contracts.wire import to_json
-from servicekit import logs, units
+from servicekit import logs, tracing, units
 from servicekit.callers import basic_header
 from servicekit.calls.http1 import RawHeaders
 from servicekit.calls.keepalive import ConnectionBroken, ConnectionPool, OnBody, Origin
@@ -297,7 +297,7 @@ class ServiceClient:
         params: Mapping[str, str] | None = None,
         timeouts: Timeouts | None = None,
     ) -> RawAnswer:
-        """Any request. The correlation id of the request being served goes along.
+        """Any request. The correlation id and the trace of the request being served go along.
 
         :param params: query parameters, not yet encoded
         :raises RemoteUnavailable: no connection, no answer in time, or an answer that is too large
@@ -310,7 +310,14 @@ class ServiceClient:
         correlation = logs.correlation_id.get()
         if correlation is not None:
             sent[CORRELATION_HEADER] = correlation
-        return await self._transport.send(method, url, sent, body, timeouts or self._timeouts)
+        if tracing.current.get() is None:
+            return await self._transport.send(method, url, sent, body, timeouts or self._timeouts)
+        with tracing.step(method, tracing.Kind.CLIENT) as span:
+            assert span is not None
+            sent[tracing.HEADER] = span.traceparent
+            answer = await self._transport.send(method, url, sent, body, timeouts or self._timeouts)
+            span.called(url.host, answer.status)
+            return answer
 
     @property
     def streams(self) -> bool:
@@ -322,16 +329,16 @@ class ServiceClient:
         """Of the body of one answer, or of one in a bundle."""
         return self._transport.max_answer_bytes
 
-    async def stream(self, path: str, body: bytes, content_type: str, on_body: OnBody) -> RawAnswer:
+    async def stream(self, path: str, body: bytes, headers: Mapping[str, str], on_body: OnBody) -> RawAnswer:
         """POST and take the body of a successful answer piece by piece; the answer returned has none then.
 
         :raises RemoteUnavailable: as :meth:`request`; pieces may have come before
         """
         assert isinstance(self._transport, NetworkTransport)
         units.spent()
-        headers = {**self._headers, "Content-Type": content_type}
         url = URL(self.base_url + path, encoded=True)
-        return await self._transport.send("POST", url, headers, body, self._timeouts, on_body)
+        sent = {**self._headers, **headers}
+        return await self._transport.send("POST", url, sent, body, self._timeouts, on_body)
 
     async def close(self) -> None:
         """Close the connections."""

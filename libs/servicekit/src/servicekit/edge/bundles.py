@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from servicekit.bundles import CONTENT_TYPE, BundledCall, MalformedBundle, read_
 from servicekit.edge.fast import ObjectCall
 from servicekit.edge.middleware import EDGE_KEY, EdgeMiddleware
 from servicekit.errors import EXPECTED_ERRORS, ErrorContext, ErrorFamily, ErrorHandlers, error_response
+from servicekit.tracing import CALLS_HEADER, NONE
 
 log = logs.get_logger(__name__)
 
@@ -41,9 +43,10 @@ class Bundles:
             calls = read_calls(await request.body())
         except MalformedBundle:
             return PlainTextResponse("not a bundle", 400)
-        return _Lines([self._line(call, request) for call in calls])
+        traces = _traces(request)
+        return _Lines([self._line(call, request, trace) for call, trace in zip(calls, traces, strict=False)])
 
-    async def _line(self, bundled: BundledCall, request: Request) -> bytes:
+    async def _line(self, bundled: BundledCall, request: Request, trace: str | None) -> bytes:
         """The answer's line; a call that is not for bundles, or whose refusal the route words, is refused."""
         number, path, correlation_id, body = bundled
         call = self._calls.get(path)
@@ -55,7 +58,10 @@ class Bundles:
             return refuse(number)
         edge: EdgeMiddleware = request.scope[EDGE_KEY]
         started = time.perf_counter()
-        logs.correlation_id.set(edge.correlation_of(correlation_id))  # of this task alone
+        # Of this task alone.
+        logs.correlation_id.set(edge.correlation_of(correlation_id))
+        if edge.traced:
+            edge.arrive(trace, "POST")
         try:
             answered = await call.perform(request.app, wanted)
         except EXPECTED_ERRORS as error:
@@ -67,6 +73,13 @@ class Bundles:
         return write_answer(
             number, answered.status_code, answered.headers.get("retry-after"), bytes(answered.body)
         )
+
+
+def _traces(request: Request) -> Iterable[str | None]:
+    """The traceparent of each call, as far as they are to be believed."""
+    edge: EdgeMiddleware = request.scope[EDGE_KEY]
+    given = request.headers.get(CALLS_HEADER, "") if edge.trusts_traces else ""
+    return chain((None if each == NONE else each for each in given.split(",") if each), repeat(None))
 
 
 class _Lines(Response):

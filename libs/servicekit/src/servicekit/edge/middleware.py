@@ -13,6 +13,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextvars import Token
 from random import getrandbits
 
 from starlette.exceptions import HTTPException
@@ -20,7 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from servicekit import logs, metrics, units
+from servicekit import logs, metrics, tracing, units
 from servicekit.edge.routing import METHODS, TEMPLATE_KEY, allow_header
 from servicekit.errors import UNREADABLE, ErrorContext, ErrorFamily, Shape, error_response, with_status
 from servicekit.settings import ServiceSettings
@@ -41,6 +42,7 @@ EDGE_KEY = "servicekit.edge"
 """Where a request's scope holds the `EdgeMiddleware` that it came through."""
 CLIENT_GONE = 499
 """Status in log and metrics of a request whose client left before it was answered."""
+_TRACEPARENT = tracing.HEADER.encode()
 _MAX_DIGITS = 20
 """Of a content length; more are not worth a conversion."""
 MAX_HEADERS = 100
@@ -66,7 +68,18 @@ class BodyTooLarge(HTTPException):
 class EdgeMiddleware:
     """See the module."""
 
-    def __init__(self, app: ASGIApp, *, service: str, settings: ServiceSettings, family: ErrorFamily) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        service: str,
+        settings: ServiceSettings,
+        family: ErrorFamily,
+        traced: bool = False,
+    ) -> None:
+        """
+        :param traced: requests are steps of traces
+        """
         self.app = app
         self.service = service
         self.family = family
@@ -77,7 +90,11 @@ class EdgeMiddleware:
         self.correlation_name = (
             settings.correlation_header_name.lower().encode() if settings.correlation_header_enabled else None
         )
+        self.traced = traced
+        self.trusts_traces = traced and settings.tracing_trust_incoming
         self.read_headers = {b"content-length", b"transfer-encoding", self.correlation_name}
+        if self.trusts_traces:
+            self.read_headers.add(_TRACEPARENT)
         self.correlation_pattern = re.compile(settings.correlation_header_pattern)
         self._durations = metrics.histogram(
             "http_server_request_seconds",
@@ -93,11 +110,21 @@ class EdgeMiddleware:
         scope[EDGE_KEY] = self
         exchange = _Exchange(self, scope, receive, send)
         token = logs.correlation_id.set(exchange.correlation_id)
+        trace = self.arrive(exchange.traceparent, scope["method"]) if self.traced else None
         try:
             await exchange.run()
         finally:
             self.record(scope["method"], route_template(exchange.scope), exchange.status, exchange.started)
             logs.correlation_id.reset(token)
+            if trace is not None:
+                tracing.leave(trace)
+
+    def arrive(self, traceparent: str | None, method: str) -> Token[tracing.Span | None]:
+        """Begin the span of a request, or of a call that came in one with others; `record` ends it.
+
+        :return: gives back the span before
+        """
+        return tracing.arrive(traceparent, method if method in METHODS else "other")
 
     def correlation_of(self, given: str | None) -> str:
         """The id that a caller gave to its call, or a new one where that is none."""
@@ -119,6 +146,8 @@ class EdgeMiddleware:
             observer = self._durations.labels(self.service, key[0], template, str(status)).observe
             self._observers[key] = observer
         observer(seconds)  # type: ignore[operator]
+        if self.traced:
+            tracing.answered(key[0], None if template is UNMATCHED else template, status)
         if self.request_log:
             _log.info(
                 "request",
@@ -151,6 +180,7 @@ class _Exchange:
         "send",
         "started",
         "status",
+        "traceparent",
     )
 
     def __init__(self, edge: EdgeMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,6 +193,7 @@ class _Exchange:
         self.status = 0
         self.received = 0
         self.refusal: Shape | None = None
+        self.traceparent: str | None = None
         self.correlation_id = self._read_headers()
         self._read_target()
 
@@ -182,6 +213,8 @@ class _Exchange:
             elif name == b"transfer-encoding":
                 if value.lower() != b"chunked":
                     self.refusal = edge.family.unimplemented
+            elif name == _TRACEPARENT:
+                self.traceparent = value.decode("latin-1")
             else:
                 correlation = value.decode("latin-1")
         if size > edge.max_header and any(len(part) > edge.max_header for pair in headers for part in pair):

@@ -23,7 +23,7 @@ from cloud_private_api.pushes.delivery import deliver
 from cloud_private_api.pushes.repository import Claimed
 from cloud_private_api.pushes.rules import Announcement, Outcome
 from powerauth_contracts.texts import CoreRefused
-from servicekit import clock, metrics
+from servicekit import clock, metrics, tracing
 from servicekit.batching import BatchQueue, MicroBatcher, Settled
 from servicekit.database import Database
 from servicekit.errors import Unavailable
@@ -163,7 +163,8 @@ class Outbox:
     async def _outcome(self, announcement: Announcement) -> Outcome:
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                outcome = await deliver(self._core, self._push, announcement)
+                with tracing.resumed(announcement.traceparent, "announce"):
+                    outcome = await deliver(self._core, self._push, announcement)
         except PushUnreachable as error:
             self._heard(away=isinstance(error, PushAway))
             return Outcome.LATER

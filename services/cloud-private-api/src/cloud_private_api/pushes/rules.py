@@ -14,6 +14,7 @@ from powerauth_contracts import moments
 from powerauth_contracts.rest.operations import OperationDetailResponse
 from powerauth_contracts.wire import json_bytes
 from powerauth_protocol.common.json_text import read_json
+from servicekit import tracing
 
 LEASE = timedelta(seconds=15)
 """When others may take what a process has taken: it was killed, or cannot keep up."""
@@ -49,6 +50,7 @@ class Announcement:
     :ivar flag: only activations that have it get the message
     :ivar attempts: that have failed
     :ivar waited: it was taken from its row, so nobody can say for how long it has lain there
+    :ivar traceparent: of the trace in which it came about, if that is recorded
     """
 
     id: str
@@ -59,6 +61,7 @@ class Announcement:
     flag: str | None = None
     attempts: int = 0
     waited: bool = False
+    traceparent: str | None = field(default_factory=tracing.stored)
 
     @property
     def operation_id(self) -> str | None:
@@ -144,6 +147,7 @@ def content_text(announcement: Announcement) -> str:
         "applications": announcement.applications,
         "flag": announcement.flag,
         "message": announcement.message,
+        tracing.HEADER: announcement.traceparent,
     }
     return json_bytes(content).decode()
 
@@ -160,6 +164,7 @@ def read(row_id: str, content: str, created: datetime, expires: datetime, attemp
         members["flag"],
         attempts,
         waited=True,
+        traceparent=members.get(tracing.HEADER),
     )
 
 

@@ -24,6 +24,7 @@ from powerauth_core.kernel.changes import ActivationChanged
 from powerauth_core.kernel.optimistic import ANOTHER_NOW, PATIENCE_MS
 from powerauth_core.kernel.ports import WithDatabase, WithListeners, WithRowMacs, WithSettings
 from powerauth_core.replay.rules import Once
+from servicekit import tracing
 from servicekit.additions import Additions, Target
 from servicekit.batching import MicroBatcher, Settled, none_twice
 from servicekit.reads import Read
@@ -39,11 +40,13 @@ class Write:
 
     :ivar written: a new activation, or one that was read and has its new values
     :ivar once: what must not have been accepted before
+    :ivar span: what it is a part of
     """
 
     written: ActivationRow | FoundActivation
     change: ActivationChanged
     once: Sequence[Once] = ()
+    span: tracing.Span | None = field(default_factory=tracing.current.get, repr=False)
 
     @property
     def key(self) -> str:
@@ -124,7 +127,8 @@ class ActivationWriter:
         writes = [job for job in jobs if isinstance(job, Write)]
         for write in writes:
             keep_history(additions, write.change)
-            self._parts.listeners.keep_activation_change(additions, write.change)
+            with tracing.within(write.span):
+                self._parts.listeners.keep_activation_change(additions, write.change)
         # After them, so that few statements differ.
         for along in jobs:
             if isinstance(along, Along):

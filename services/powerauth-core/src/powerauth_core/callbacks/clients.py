@@ -25,6 +25,7 @@ from powerauth_core.kernel.egress import Egress, EgressRefused, NoAllowedAddress
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.settings import CoreSettings
+from servicekit import tracing
 from servicekit.database import Database
 from servicekit.logs import get_logger
 
@@ -99,6 +100,8 @@ class CallbackClient:
         :raises DeliveryFailed: refused address, no connection, no answer in time, or a status outside 2xx
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
+        if (trace := tracing.stored()) is not None:
+            headers[tracing.HEADER] = trace
         try:
             async with asyncio.timeout(self._total_seconds):
                 response = await self._post(body, headers)

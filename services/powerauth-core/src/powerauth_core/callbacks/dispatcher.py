@@ -35,7 +35,7 @@ from powerauth_core.callbacks.shares import FairSlots, Flow, Shares
 from powerauth_core.callbacks.subscriptions import KnownSubscriptions
 from powerauth_core.settings import CoreSettings
 from powerauth_protocol.common.json_text import read_json
-from servicekit import clock, metrics
+from servicekit import clock, metrics, tracing
 from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
@@ -67,6 +67,7 @@ class Delivery:
     policy: RetryPolicy
     flow: Flow
     let_through: float
+    traceparent: str | None
 
     @classmethod
     def of(cls, row: CallbackUrlEvent, callback: CallbackUrl, policy: RetryPolicy) -> Delivery:
@@ -83,6 +84,7 @@ class Delivery:
             policy=policy,
             flow=Flow.to(callback.application_id, callback.callback_url or ""),
             let_through=time.monotonic(),
+            traceparent=row.traceparent,
         )
 
 
@@ -244,7 +246,8 @@ class CallbackDispatcher:
             if not await self._is_ours(delivery):
                 return
             try:
-                outcome = await self._attempt(delivery)
+                with tracing.resumed(delivery.traceparent, "callback", tracing.Kind.CLIENT):
+                    outcome = await self._attempt(delivery)
             except asyncio.CancelledError:
                 await self._finish(delivery, rules.after_failure)
                 raise

@@ -68,3 +68,5 @@ class CallbackUrlEvent(Base):
     timestamp_rerun_after: Mapped[datetime | None] = mapped_column(Timestamp)
     attempts: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     idempotency_key: Mapped[str] = mapped_column(String(36))
+    traceparent: Mapped[str | None] = mapped_column(String(55))
+    """Of the trace in which it came about, if that is recorded."""

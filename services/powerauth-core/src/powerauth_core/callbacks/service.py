@@ -16,7 +16,7 @@ from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.callbacks.subscriptions import Subscription
 from powerauth_core.kernel.base import json_text
 from powerauth_core.kernel.changes import ActivationChanged, OperationChanged, OperationStep
-from servicekit import clock
+from servicekit import clock, tracing
 from servicekit.additions import Additions, Target
 from servicekit.logs import get_logger
 
@@ -35,6 +35,7 @@ EVENTS = Target(
         "timestamp_next_call": "timestamp",
         "timestamp_delete_after": "timestamp",
         "timestamp_rerun_after": "timestamp",
+        "traceparent": "varchar",
     },
     returning=("id", "idempotency_key"),
 )
@@ -88,7 +89,7 @@ class CallbackOutbox:
                 self._put(additions, subscription, subject, body)
 
     def _put(self, additions: Additions, subscription: Subscription, subject: str, body: str) -> None:
-        policy, now, key = subscription.policy, clock.now(), str(uuid.uuid4())
+        policy, now, key, trace = subscription.policy, clock.now(), str(uuid.uuid4()), tracing.stored()
         is_started = self.dispatcher.clients.allows(subscription.callback_id)
         state = rules.started(policy, now) if is_started else rules.given_up(policy, 0, now)
         values = {
@@ -99,6 +100,7 @@ class CallbackOutbox:
             "callback_data": body,
             "timestamp_created": now,
             "idempotency_key": key,
+            "traceparent": trace,
         }
         additions.add(EVENTS, [values.get(name) for name in EVENTS.columns])
         if is_started:
@@ -113,6 +115,7 @@ class CallbackOutbox:
                 policy=policy,
                 flow=subscription.flow,
                 let_through=time.monotonic(),
+                traceparent=trace,
             )
             additions.after_commit(lambda: self._submit(additions, key, delivery))
 

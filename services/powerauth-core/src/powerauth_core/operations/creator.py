@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from powerauth_core.kernel.errors import TokenNotGenerated, TooManyOperations
@@ -14,6 +14,7 @@ from powerauth_core.operations.limits import Limited
 from powerauth_core.operations.statements import ADMITTED, put_new
 from powerauth_core.operations.stored import StoredOperation
 from powerauth_core.templates.rules import UserLimits
+from servicekit import tracing
 from servicekit.additions import Additions
 from servicekit.batching import MicroBatcher, Settled, none_twice
 from servicekit.errors import DataRefused
@@ -32,11 +33,13 @@ class Creation:
     :ivar operation: under an id that may be taken
     :ivar application_rids: row ids of its applications
     :ivar limits: how often its user may be asked
+    :ivar span: what it is a part of
     """
 
     operation: StoredOperation
     application_rids: Sequence[int]
     limits: UserLimits | None = None
+    span: tracing.Span | None = field(default_factory=tracing.current.get, repr=False)
 
     @property
     def key(self) -> str:
@@ -97,7 +100,10 @@ class OperationCreator:
         for creation in creations:
             additions.owner = creation.operation.id
             put_new(additions, creation.operation.row, creation.application_rids)
-            self._listeners.keep_operation_change(additions, transitions.created(creation.operation).change)
+            with tracing.within(creation.span):
+                self._listeners.keep_operation_change(
+                    additions, transitions.created(creation.operation).change
+                )
         try:
             async with self._database.driver() as driver:
                 refused = await self._write(driver, additions, limited)
@@ -138,7 +144,11 @@ class OperationCreator:
         return settled
 
     async def _one_by_one(self, creations: Sequence[Creation]) -> Sequence[Settled[StoredOperation]]:
-        return [await self._settle(creation) for creation in creations]
+        settled = []
+        for creation in creations:
+            with tracing.within(creation.span):
+                settled.append(await self._settle(creation))
+        return settled
 
     async def _settle(self, creation: Creation) -> Settled[StoredOperation]:
         try:

@@ -153,6 +153,6 @@ class Batch:
         return row if row is not None and job.may_see(row) else None
 
     def _acting(self, index: int) -> Acting:
-        action, decision = self._jobs[index].action, self._decided[index]
-        assert action is not None
-        return Acting(action, self._held.rows[decision.after.activation_id], decision)
+        job, decision = self._jobs[index], self._decided[index]
+        assert job.action is not None
+        return Acting(job.action, self._held.rows[decision.after.activation_id], decision, job.span)

@@ -15,6 +15,7 @@ from powerauth_core.activations.rules import Consequence
 from powerauth_protocol.groups import ProtocolVersion
 from powerauth_protocol.v3.signature import DEFAULT_COMPONENT_LENGTH, SignatureType
 from servicekit.errors import ServiceError
+from servicekit.tracing import Span, current
 
 OFFLINE_SECRET = "offline"  # noqa: S105 the literal of spec/protocol-v3.md §8.1
 BLOCKED_BY_FAILURES = "MAX_FAILED_ATTEMPTS"
@@ -257,6 +258,7 @@ class VerificationJob:
     :ivar address: what the limit of failures calls the client at the dmz door; None at the other door, which
         has none (D15)
     :ivar over_limit: this client failed too often at this activation lately
+    :ivar span: what the check is a part of
     :ivar own_row: whether the attempt has an audit row of its own; None until that is decided, once and for
         all, since a batch may be made again
     """
@@ -276,6 +278,7 @@ class VerificationJob:
     address: str | None = None
     over_limit: bool = False
     own_row: bool | None = None
+    span: Span | None = field(default_factory=current.get, repr=False)
 
     @property
     def key(self) -> str:

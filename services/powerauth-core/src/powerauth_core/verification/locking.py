@@ -43,6 +43,7 @@ from powerauth_core.verification.statements import (
 )
 from powerauth_core.verification.store import Acting, Left, Wanted
 from powerauth_protocol.common.encoding import b64encode
+from servicekit import tracing
 from servicekit.batching import Settled
 from servicekit.database import Database, translate_error
 from servicekit.database_errors import judge
@@ -134,7 +135,11 @@ class _Locked:
             await self.session.execute(_TOUCH, {"chain_id": self.turn.chain_id})
         if left.blocked:
             await self._tell(left.blocked)
-        return [await self._act(each) for each in acting]
+        settled = []
+        for each in acting:
+            with tracing.within(each.span):
+                settled.append(await self._act(each))
+        return settled
 
     async def _act(self, acting: Acting) -> Settled[Any]:
         action, activation, decision = acting.action, acting.activation, acting.decision

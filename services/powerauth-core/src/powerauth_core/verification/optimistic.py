@@ -34,6 +34,7 @@ from powerauth_core.verification.statements import (
     read_with,
 )
 from powerauth_core.verification.store import Acting, Left, Wanted
+from servicekit import tracing
 from servicekit.additions import Additions, json_rows
 from servicekit.batching import Settled
 from servicekit.database import Database
@@ -85,12 +86,14 @@ class _Planned:
 
     :ivar outcomes: their answers, in their order
     :ivar changes: in the order in which they happen
+    :ivar spans: what each change is a part of
     :ivar after: the changed records, by id
     :ivar needs_locks: an activation changes by more than its counter
     """
 
     outcomes: list[Settled[Any]] = field(default_factory=list)
     changes: list[Any] = field(default_factory=list)
+    spans: list[tracing.Span | None] = field(default_factory=list)
     after: dict[str, Any] = field(default_factory=dict)
     needs_locks: bool = False
 
@@ -121,7 +124,7 @@ class _Read:
         of a check, or an action or what follows from one needs locks.
         """
         checked = [
-            (each.action, each.activation, each.decision)
+            (each.action, each.activation, each.decision, each.span)
             for each in acting
             if isinstance(each.action, PlannedAction)
         ]
@@ -139,8 +142,9 @@ class _Read:
 
     async def _leave(self, left: Left, planned: _Planned) -> bool:
         additions = Additions(self.database)
-        for change in planned.changes:
-            self.records.tell(additions, change)
+        for change, span in zip(planned.changes, planned.spans, strict=True):
+            with tracing.within(span):
+                self.records.tell(additions, change)
         statement, values = self._statement(left, planned, additions)
         async with self.database.driver() as driver:
             self.turn.sending()
@@ -173,14 +177,14 @@ class _Read:
         return statement, (*values, json_rows(rows), *added)
 
 
-_Checked = tuple[PlannedAction, LockedActivation, Decision]
-"""An action and the outcome of its check."""
+_Checked = tuple[PlannedAction, LockedActivation, Decision, tracing.Span | None]
+"""An action, the outcome of its check, and what both are a part of."""
 
 
 def _plan_all(checked: Iterable[_Checked], records: Records, found: Found) -> _Planned:
     """Let actions plan one after another, each on what those before it leave."""
     planned = _Planned()
-    for action, activation, decision in checked:
+    for action, activation, decision, span in checked:
         key = action.lock_key
         record = planned.after.get(key) or found.records.get(key)
         try:
@@ -192,6 +196,7 @@ def _plan_all(checked: Iterable[_Checked], records: Records, found: Found) -> _P
         planned.needs_locks |= plan.consequence is not None
         if plan.change is not None:
             planned.changes.append(plan.change)
+            planned.spans.append(span)
             planned.after[key] = records.after(plan.change)
     return planned
 

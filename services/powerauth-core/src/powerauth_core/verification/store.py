@@ -13,6 +13,7 @@ from powerauth_core.audit.chain.streams import Chained, Turn
 from powerauth_core.verification.audit import AuditRecord
 from powerauth_core.verification.jobs import Decision, LockedActivation, PlannedAction, SignedAction
 from servicekit.batching import Settled
+from servicekit.tracing import Span
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Acting:
     action: SignedAction | PlannedAction
     activation: LockedActivation
     decision: Decision
+    span: Span | None = None
 
 
 class Held(Protocol):

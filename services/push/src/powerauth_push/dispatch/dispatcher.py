@@ -31,7 +31,7 @@ from powerauth_push.dispatch.stored import read_message
 from powerauth_push.providers.messages import Content, Device, Environment, Message
 from powerauth_push.providers.outcomes import Outcome, Verdict
 from powerauth_push.settings import PushSettings
-from servicekit import clock, metrics
+from servicekit import clock, metrics, tracing
 from servicekit.batching import BatchQueue
 from servicekit.database import Database
 from servicekit.errors import Unavailable
@@ -295,13 +295,17 @@ class Dispatcher:
             sender = await self._senders.of(item.app_number, item.provider)
             if isinstance(sender, Outcome):
                 return sender
-            return await sender.deliver(
-                item.message,
-                item.device,
-                item.key,
-                item.attempts,
-                at_most_once=item.campaign is not None,
-            )
+            with tracing.resumed(item.traceparent, "send", tracing.Kind.CLIENT, item.provider) as span:
+                outcome = await sender.deliver(
+                    item.message,
+                    item.device,
+                    item.key,
+                    item.attempts,
+                    at_most_once=item.campaign is not None,
+                )
+                if span is not None:
+                    span.note("push.verdict", outcome.verdict.value)
+                return outcome
         except Unavailable as error:
             _log.warning("message put off", provider=item.provider, reason=str(error))
             return Outcome(Verdict.LATER, "unavailable", held=True)
@@ -372,6 +376,7 @@ def _outgoing(claimed: Claimed, key: UUID, message: Message) -> Outgoing:
         attempts=row.attempts,
         first=row.timestamp_first,
         lost=claimed.lost,
+        traceparent=row.traceparent,
     )
 
 

@@ -47,6 +47,7 @@ class Delivery(Base):
     :ivar campaign_id: sent to a device at most once, even if that means not at all
     :ivar operation_id: what it announces, with whose end it goes
     :ivar message: JSON, as `dispatch.stored` writes it
+    :ivar traceparent: of the trace in which it came about, if that is recorded
     :ivar timestamp_first: when an attempt was first told the outcome of; None: there has been none
     """
 
@@ -79,3 +80,4 @@ class Delivery(Base):
     timestamp_first: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     timestamp_due: Mapped[datetime] = mapped_column(UtcTimestamp)
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
+    traceparent: Mapped[str | None] = mapped_column(String(55))

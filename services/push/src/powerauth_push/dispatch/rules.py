@@ -58,6 +58,7 @@ class Outgoing:
     :ivar attempts: before this one
     :ivar first: when the first of them was over; None: there was none
     :ivar lost: nobody knows what became of an earlier attempt
+    :ivar traceparent: of the trace in which it came about, if that is recorded
     """
 
     key: UUID
@@ -76,6 +77,7 @@ class Outgoing:
     attempts: int = 0
     first: datetime | None = None
     lost: bool = False
+    traceparent: str | None = None
 
     @property
     def valid_until(self) -> datetime | None:

@@ -128,6 +128,7 @@ def queued(item: Outgoing, due: datetime) -> dict[str, Any]:
         "lease_owner": None,
         "timestamp_due": due,
         "timestamp_created": item.created,
+        "traceparent": item.traceparent,
     }
 
 

@@ -19,7 +19,7 @@ from powerauth_push.dispatch.rules import MessageStatus, Outgoing
 from powerauth_push.dispatch.stored import body_text, content_of, message_text
 from powerauth_push.providers.messages import Message, Priority
 from powerauth_push.settings import PushSettings
-from servicekit import clock
+from servicekit import clock, tracing
 from servicekit.logs import get_logger
 
 _log = get_logger(__name__)
@@ -89,6 +89,7 @@ def outgoing(message: NewMessage, row: DeviceRegistration, record: int | None = 
         text=message.text,
         created=clock.now(),
         record=record,
+        traceparent=tracing.stored(),
     )
 
 
