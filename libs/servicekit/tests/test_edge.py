@@ -429,7 +429,7 @@ async def test_documentation_can_be_switched_off(make_app: MakeApp, client_of: C
 
 
 def test_a_metric_is_made_once_and_keeps_its_kind() -> None:
-    first = metrics.counter("test_once", "…", ["label"])
-    assert metrics.counter("test_once", "…", ["label"]) is first
+    first = metrics.counter("test_once", "…", {"label": ("a", "b")})
+    assert metrics.counter("test_once", "…", {"label": ("a", "b")}) is first
     with pytest.raises(TypeError):
         metrics.gauge("test_once", "…")

@@ -15,6 +15,7 @@ from servicekit.sqlstate import (
     UNABLE,
     WAITED,
     WRONG_SERVER,
+    Fault,
     Verdict,
     sqlite_verdict_of,
     verdict_of,
@@ -29,7 +30,9 @@ _STALE_PLAN = "InvalidCachedStatementError"
 _PROTOCOL_VIOLATION = "08P01"
 
 _faults = metrics.counter(
-    "database_faults", "Errors of the database by whose fault they are (D27)", ["fault", "code"]
+    "database_faults",
+    "Errors of the database by whose fault they are (D27)",
+    {"fault": tuple(Fault), "code": metrics.SQLSTATE},
 )
 
 

@@ -19,6 +19,13 @@ JITTER = 0.1
 """Share of the period by which a run may come earlier or later."""
 
 
+_runs = metrics.counter(
+    "job_runs",
+    "Finished runs of periodic jobs",
+    {"job": metrics.JOB, "outcome": ("done", "elsewhere", "unavailable", "failed")},
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """Work to repeat. ``run`` should do a bounded amount at a time and commit as it goes."""
@@ -48,7 +55,6 @@ class JobRunner:
         self._leases = Leases(database) if database.dialect == "postgresql" else None
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._runs = metrics.counter("job_runs", "Finished runs of periodic jobs", ["job", "outcome"])
 
     async def start(self) -> None:
         """Run every job now and then, first at a random moment within its period."""
@@ -95,7 +101,7 @@ class JobRunner:
         except Exception:
             outcome = "failed"
             _log.exception("job failed", job=job.name)
-        self._runs.labels(job.name, outcome).inc()
+        _runs.labels(job.name, outcome).inc()
 
     async def _alone_in_process(self, job: Job) -> bool:
         lock = _process_locks.setdefault((str(self._database.url), job.name), asyncio.Lock())

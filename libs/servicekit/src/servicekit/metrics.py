@@ -1,13 +1,16 @@
 """Prometheus metrics of this process, in one registry of our own; and those of several processes together.
 
 Metrics are made once per name, so that the four services of the all-in-one process share them; what belongs
-to one service carries a label saying so. Labels never hold ids, names or anything a caller chose freely; the
-one exception is the name of an application, which an administrator chose.
+to one service carries a label saying so. Labels are bounded: a metric says with each what its values are, all
+of them, or by whom they are made. They never hold ids, names or anything a caller chose freely; the one
+exception is the name of an application, which an administrator chose.
+
+Metrics are made where their module is imported, so that all of them are known then (docs/metrics.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -35,6 +38,47 @@ PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
 _made: dict[str, MetricWrapperBase] = {}
+declared: dict[str, Declared] = {}
+"""Every metric of ours, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The values of a label that are not listed in the code: what they are, and why they are few."""
+
+    meaning: str
+
+
+SERVICE = Named("the services")
+ROUTE = Named("templates of the service's routes, and `unmatched`")
+STATUS = Named("HTTP statuses")
+EVENT = Named("types of events (D20)")
+CONSUMER = Named("services that hear of events")
+JOB = Named("the service's periodic jobs")
+APPLICATION = Named("applications, which an administrator named")
+DATABASE = Named("the service's own database")
+TABLE = Named("tables whose rows have a MAC (D32)")
+SQLSTATE = Named("SQLSTATE, result codes of SQLite, types of the driver's errors")
+
+Labels = Mapping[str, Collection[str] | Named]
+"""Names of labels, each with its values."""
+_NO_LABELS: Labels = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a metric is."""
+
+    name: str
+    kind: str
+    description: str
+    labels: Labels
+
+    @property
+    def unit(self) -> str:
+        """By its name; without one it counts."""
+        return "s" if self.name.endswith("_seconds") else "1"
+
 
 MetricT = TypeVar("MetricT", bound=MetricWrapperBase)
 
@@ -42,27 +86,28 @@ REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 """Seconds."""
 
 
-def _get(kind: type[MetricT], name: str, description: str, labels: Sequence[str], **options: Any) -> MetricT:
+def _get(kind: type[MetricT], name: str, description: str, labels: Labels, **options: Any) -> MetricT:
     known = _made.get(name)
     if known is None:
-        known = _made[name] = kind(name, description, labels, registry=REGISTRY, **options)
+        known = _made[name] = kind(name, description, tuple(labels), registry=REGISTRY, **options)
+        declared[name] = Declared(name, kind.__name__.lower(), description, labels)
     if not isinstance(known, kind):
         raise TypeError(f"metric {name} exists as {type(known).__name__}")
     return known
 
 
-def counter(name: str, description: str, labels: Sequence[str] = ()) -> Counter:
+def counter(name: str, description: str, labels: Labels = _NO_LABELS) -> Counter:
     """The counter of this name, made at the first call."""
     return _get(Counter, name, description, labels)
 
 
-def gauge(name: str, description: str, labels: Sequence[str] = ()) -> Gauge:
+def gauge(name: str, description: str, labels: Labels = _NO_LABELS) -> Gauge:
     """The gauge of this name, made at the first call."""
     return _get(Gauge, name, description, labels)
 
 
 def histogram(
-    name: str, description: str, labels: Sequence[str] = (), buckets: Sequence[float] = REQUEST_BUCKETS
+    name: str, description: str, labels: Labels = _NO_LABELS, buckets: Sequence[float] = REQUEST_BUCKETS
 ) -> Histogram:
     """The histogram of this name, made at the first call. Seconds, unless the name says otherwise."""
     return _get(Histogram, name, description, labels, buckets=tuple(buckets))

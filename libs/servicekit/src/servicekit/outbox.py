@@ -42,6 +42,12 @@ LONGEST_LINGER_SECONDS = 0.05
 LINGER_PER_WORK = 4
 """A relay that is busy lingers for so many times as long as its last batch took: more events go together."""
 
+_published = metrics.counter("outbox_published", "Events confirmed by the broker", {"type": metrics.EVENT})
+_failures = metrics.counter("outbox_failures", "Batches that could not be published")
+_oldest = metrics.gauge(
+    "outbox_oldest_seconds", "Age of the oldest event not yet published", {"database": metrics.DATABASE}
+)
+
 _outbox = sql_table(
     TABLE_NAME,
     column("seq"),
@@ -164,11 +170,7 @@ class OutboxRelay:
         self._stopping = asyncio.Event()
         self._linger = LINGER_SECONDS
         self._tasks: list[asyncio.Task[None]] = []
-        self._published = metrics.counter("outbox_published", "Events confirmed by the broker", ["type"])
-        self._failures = metrics.counter("outbox_failures", "Batches that could not be published")
-        self._oldest = metrics.gauge(
-            "outbox_oldest_seconds", "Age of the oldest event not yet published", ["database"]
-        ).labels(str(database.url.database))
+        self._oldest = _oldest.labels(str(database.url.database))
 
     async def start(self) -> None:
         """Publish in the background."""
@@ -233,7 +235,7 @@ class OutboxRelay:
         for row, outcome in zip(rows, outcomes, strict=True):
             if outcome is None:
                 confirmed.append(row.seq)
-                self._published.labels(row.type).inc()
+                _published.labels(row.type).inc()
             elif not isinstance(outcome, BusUnavailable):
                 raise outcome
         return confirmed
@@ -254,14 +256,14 @@ class OutboxRelay:
                     await self._observe_age()
                 pause = self._poll_seconds
             except (BusUnavailable, Unavailable) as error:
-                self._failures.inc()
+                _failures.inc()
                 _log.warning("events wait in the outbox", reason=str(error))
                 pause = min(max(pause, 1.0) * 2, LONGEST_PAUSE_SECONDS)
                 self._wake.clear()
                 with suppress(Unavailable):
                     await self._observe_age()
             except Exception:
-                self._failures.inc()
+                _failures.inc()
                 _log.exception("outbox relay failed")
                 pause = LONGEST_PAUSE_SECONDS
                 self._wake.clear()

@@ -25,7 +25,7 @@ Disconnected = Callable[[], Awaitable[object]]
 _over = metrics.counter(
     "powerauth_enrollment_over_limit",
     "Requests over a rate limit, by limit and what became of them",
-    ("limit", "outcome"),
+    {"limit": metrics.Named("the limits of this service (D18)"), "outcome": ("refused", "waited", "left")},
 )
 
 

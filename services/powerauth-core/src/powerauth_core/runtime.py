@@ -37,6 +37,7 @@ from powerauth_core.operations.records import OperationRecords
 from powerauth_core.providers.discovery import DiscoveryCache
 from powerauth_core.recovery import lifecycle as recovery
 from powerauth_core.settings import CoreSettings
+from powerauth_core.telemetry import changes as figures
 from powerauth_core.templates.cache import TemplateCache
 from powerauth_core.temporary_keys.memory import TemporaryKeys
 from powerauth_core.tokens.validator import TokenValidator
@@ -194,7 +195,13 @@ def _listeners(callbacks: CallbackDispatcher) -> Listeners:
     """Who hears of changes, in the order in which they are told."""
     return Listeners(
         activations=(recovery.activations_changed,),
-        keepers=(recovery.Keeper(), audit.Keeper(), events.Keeper(), CallbackOutbox(callbacks)),
+        keepers=(
+            recovery.Keeper(),
+            audit.Keeper(),
+            events.Keeper(),
+            CallbackOutbox(callbacks),
+            figures.Keeper(),
+        ),
         subscriptions=callbacks.subscriptions,
     )
 

@@ -11,9 +11,13 @@ from servicekit.errors import Unavailable
 from servicekit.waiting import set_within
 
 _log = logs.get_logger(__name__)
-_deliveries = metrics.counter("bus_deliveries", "Events given to handlers", ["consumer", "type", "outcome"])
 
 LONGEST_WAIT_SECONDS = 15.0
+_deliveries = metrics.counter(
+    "bus_deliveries",
+    "Events given to handlers",
+    {"consumer": metrics.CONSUMER, "type": metrics.EVENT, "outcome": ("handled", "failed")},
+)
 
 
 class Outcome(Enum):

@@ -30,9 +30,7 @@ _NOT_LOOKED_INTO = (400, 404, 405, 413, 415)
 """Of a bundle that was refused with one of these no call was made."""
 
 _log = logs.get_logger(__name__)
-_sizes = metrics.histogram(
-    "http_client_bundle_calls", "Calls in a bundle", (), buckets=(1, 2, 4, 8, 16, 32, 64)
-)
+_sizes = metrics.histogram("http_client_bundle_calls", "Calls in a bundle", buckets=(1, 2, 4, 8, 16, 32, 64))
 
 
 @dataclass(slots=True)

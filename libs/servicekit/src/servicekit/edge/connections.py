@@ -33,7 +33,11 @@ _OVERLONG_TARGET = b"/" + b"-" * MAX_TARGET_BYTES
 _VERSIONS = frozenset({"1.0", "1.1"})
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64} \S+ HTTP/1\.[01]\r\n")
 
-_refused = metrics.counter("http_server_refused_connections", "Connections closed unanswered", ["reason"])
+_refused = metrics.counter(
+    "http_server_refused_connections",
+    "Connections closed unanswered",
+    {"reason": ("body", "framing", "head", "malformed", "pipeline", "slow", "trailers", "version")},
+)
 
 
 class Corked:

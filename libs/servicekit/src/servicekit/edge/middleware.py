@@ -58,6 +58,18 @@ MAX_AHEAD = 64 * 1024
 _FIRST_FAILURE = 400
 
 
+_durations = metrics.histogram(
+    "http_server_request_seconds",
+    "Time to answer a request",
+    {
+        "service": metrics.SERVICE,
+        "method": (*sorted(METHODS), "other"),
+        "route": metrics.ROUTE,
+        "status": metrics.STATUS,
+    },
+)
+
+
 class BodyTooLarge(HTTPException):
     """More body arrived than allowed; raised into whoever was reading it."""
 
@@ -96,11 +108,6 @@ class EdgeMiddleware:
         if self.trusts_traces:
             self.read_headers.add(_TRACEPARENT)
         self.correlation_pattern = re.compile(settings.correlation_header_pattern)
-        self._durations = metrics.histogram(
-            "http_server_request_seconds",
-            "Time to answer a request",
-            ("service", "method", "route", "status"),
-        )
         self._observers: dict[tuple[str, str, int], object] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,7 +150,7 @@ class EdgeMiddleware:
         key = (method if method in METHODS else "other", template, status)
         observer = self._observers.get(key)
         if observer is None:
-            observer = self._durations.labels(self.service, key[0], template, str(status)).observe
+            observer = _durations.labels(self.service, key[0], template, str(status)).observe
             self._observers[key] = observer
         observer(seconds)  # type: ignore[operator]
         if self.traced:

@@ -24,9 +24,13 @@ _MOST_NAMES = 10
 
 _log = logs.get_logger(__name__)
 _expiry = metrics.gauge(
-    "tls_certificate_expiry_seconds", "Until the certificate in use expires; negative afterwards", ["use"]
+    "tls_certificate_expiry_seconds",
+    "Until the certificate in use expires; negative afterwards",
+    {"use": ("listener", "internal")},
 )
-_refused = metrics.counter("tls_refused_handshakes", "Connections refused before a request", ["reason"])
+_refused = metrics.counter(
+    "tls_refused_handshakes", "Connections refused before a request", {"reason": ("handshake", "client")}
+)
 
 
 class NoAuthority(ssl.SSLError):

@@ -16,6 +16,7 @@ from cloud_private_api.auth.limits import FailureLimit
 from cloud_private_api.auth.login import Login
 from cloud_private_api.errors import REALM, TooManyRequests, Unauthorized
 from cloud_private_api.passwords import PasswordWorker, needs_upgrade
+from servicekit import metrics
 from servicekit.caching import Cache
 from servicekit.callers import parse_basic
 from servicekit.errors import Unavailable
@@ -23,6 +24,12 @@ from servicekit.logs import get_logger
 from servicekit.workers import Overloaded
 
 REMEMBERED_PASSWORDS = 10_000
+
+_passwords = metrics.counter(
+    "powerauth_cloud_passwords",
+    "Passwords that a hash was spent on, and attempts that came too often for one",
+    {"outcome": ("accepted", "refused", "limited")},
+)
 
 _log = get_logger(__name__)
 
@@ -151,12 +158,18 @@ class BasicAuthenticator:
             (self._per_address, attempt.network),
             (self._per_name_and_address, f"{attempt.network} {attempt.username}"),
         )
-        for limit, key in limits:
-            limit.check(key)
+        try:
+            for limit, key in limits:
+                limit.check(key)
+        except TooManyRequests:
+            _passwords.labels("limited").inc()
+            raise
         verification = _Verification()
 
         def settle(task: asyncio.Task[UserFacts | None]) -> None:
             known = not task.cancelled() and task.exception() is None and task.result() is not None
+            if verification.started:
+                _passwords.labels("accepted" if known else "refused").inc()
             for limit, key in limits:
                 limit.end(key, failed=verification.started and not known)
 

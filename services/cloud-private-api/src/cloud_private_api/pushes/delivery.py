@@ -23,6 +23,9 @@ _log = get_logger(__name__)
 
 TAKING_SECONDS = 5.0
 """How long push may take over a message; it is away if it needs more."""
+_refused = metrics.counter(
+    "push_outbox_refused", "Announcements refused for good", {"application": metrics.APPLICATION}
+)
 _ACTIVE = "ACTIVE"
 _PENDING = "PENDING"
 
@@ -68,8 +71,7 @@ async def _send(core: CoreClient, push: PushClient, announcement: Announcement, 
             asked = {"appId": app_id, "mode": Mode.ASYNCHRONOUS, "message": message}
             await _tell(push, asked, key)
     except PushRefused as refusal:
-        refused = metrics.counter("push_outbox_refused", "Announcements refused for good", ["application"])
-        refused.labels(app_id).inc()
+        _refused.labels(app_id).inc()
         _log.error("push takes no message", application=app_id, error_code=refusal.code, id=announcement.id)
         return False
     return True

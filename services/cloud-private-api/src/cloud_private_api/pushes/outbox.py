@@ -36,6 +36,10 @@ POLL_SECONDS = 1.0
 """How often is looked for what other processes, or earlier failures, have left."""
 SEND_SECONDS = 10.0
 """How long one announcement may take, the core's part too; the lease is longer."""
+_outcomes = metrics.counter(
+    "push_outbox", "Announcements to users", {"outcome": [outcome.value for outcome in Outcome]}
+)
+_oldest = metrics.gauge("push_outbox_oldest_seconds", "Age of the oldest announcement that waits")
 _AT_A_TIME = 16
 _UNDER_WAY = 200
 _STORED_TOGETHER = 64
@@ -84,10 +88,6 @@ class Outbox:
         self._stopping = asyncio.Event()
         self._away = False
         self._tidied = -math.inf
-        self._outcomes = metrics.counter("push_outbox", "Announcements to users", ["outcome"])
-        self._oldest = metrics.gauge(
-            "push_outbox_oldest_seconds", "Age of the oldest announcement that waits"
-        )
 
     async def put(self, announcement: Announcement) -> None:
         """Store an announcement; from the commit on it is sent.
@@ -157,7 +157,7 @@ class Outbox:
         self._end(announcement.id, announcement.attempts, outcome)
 
     def _end(self, row_id: str, attempts: int, outcome: Outcome) -> None:
-        self._outcomes.labels(outcome.value).inc()
+        _outcomes.labels(outcome.value).inc()
         self._settling.put(_Done(row_id, attempts, outcome))
 
     async def _outcome(self, announcement: Announcement) -> Outcome:
@@ -230,14 +230,14 @@ class Outbox:
     async def _tidy(self, *, waiting: bool) -> None:
         """Drop what has ended and measure the rest, now and then: both look at every row."""
         if not waiting:
-            self._oldest.set(0)
+            _oldest.set(0)
         elif time.monotonic() - self._tidied >= _TIDY_SECONDS:
             async with self._database.transaction() as session:
                 ended = await repository.remove_ended(session, _ENDED_TOGETHER, clock.now())
                 oldest = await repository.oldest(session)
-            self._oldest.set(0 if oldest is None else (clock.now() - oldest).total_seconds())
+            _oldest.set(0 if oldest is None else (clock.now() - oldest).total_seconds())
             if ended:
-                self._outcomes.labels(Outcome.EXPIRED.value).inc(ended)
+                _outcomes.labels(Outcome.EXPIRED.value).inc(ended)
                 _log.warning("announcements came too late", messages=ended, outcome=Outcome.EXPIRED.value)
             if ended < _ENDED_TOGETHER:
                 self._tidied = time.monotonic()

@@ -21,7 +21,9 @@ log = get_logger(__name__)
 AGAIN_SECONDS = 3_600.0
 _CAPACITY = 10_000
 
-_rows = metrics.counter("powerauth_unsound_rows", "Readings of rows whose MAC does not fit", ("table",))
+_rows = metrics.counter(
+    "powerauth_unsound_rows", "Readings of rows whose MAC does not fit", {"table": metrics.TABLE}
+)
 
 
 class RowAlarms:

@@ -13,6 +13,7 @@ delivers them and none fails: what is repeated comes late, and no receiver may r
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -44,6 +45,15 @@ log = get_logger(__name__)
 
 _CLAIMS = 4
 """A run of the dispatch job takes its deliveries in at least so many portions."""
+
+_deliveries = metrics.counter(
+    "callback_deliveries",
+    "Finished callback attempts",
+    {"outcome": ("accepted", "failed", "gone", "circuit_open")},
+)
+_oldest = metrics.gauge("callback_oldest_seconds", "Age of the oldest callback that waits to be sent")
+_OBSERVED_SECONDS = 10.0
+"""How often the age is looked for: it costs a look at every row that waits."""
 
 Outcome = Callable[[RetryPolicy, int, datetime], Mapping[str, Any]]
 
@@ -110,7 +120,7 @@ class CallbackDispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[asyncio.Task[None], Delivery] = {}
         self._stopping = False
-        self._deliveries = metrics.counter("callback_deliveries", "Finished callback attempts", ["outcome"])
+        self._observed = -math.inf
 
     @property
     def free(self) -> int:
@@ -170,7 +180,16 @@ class CallbackDispatcher:
             total += len(taken)
             if not claimed:
                 break
+        await self._observe_age()
         return total
+
+    async def _observe_age(self) -> None:
+        now = time.monotonic()
+        if now - self._observed >= _OBSERVED_SECONDS:
+            self._observed = now
+            async with self._database.read() as session:
+                oldest = await repository.oldest_pending(session)
+            _oldest.set(0 if oldest is None else (clock.now() - oldest).total_seconds())
 
     async def _claim(self, limit: int, busy: Sequence[str]) -> tuple[list[Delivery], int]:
         """Make due rows PROCESSING, or FAILED where nothing may be sent: the former, and how many in all."""
@@ -274,7 +293,7 @@ class CallbackDispatcher:
         try:
             async with self.clients.lease(delivery.callback_id) as lease:
                 if lease.breaker.opened_since(delivery.let_through):
-                    self._deliveries.labels("circuit_open").inc()
+                    _deliveries.labels("circuit_open").inc()
                     return rules.given_up
                 try:
                     await lease.client.send(delivery.body, delivery.idempotency_key)
@@ -283,20 +302,20 @@ class CallbackDispatcher:
                     raise
                 lease.breaker.succeeded()
         except CallbackGone:
-            self._deliveries.labels("gone").inc()
+            _deliveries.labels("gone").inc()
             return rules.given_up
         except DeliveryFailed as error:
             log.warning("callback not accepted", callback=delivery.callback_id, reason=str(error))
-            self._deliveries.labels("failed").inc()
+            _deliveries.labels("failed").inc()
             return rules.after_failure
         except Unavailable as error:
             log.warning("callback put off", callback=delivery.callback_id, reason=str(error))
             return _postponed
         except Exception:
             log.exception("callback failed unexpectedly", callback=delivery.callback_id)
-            self._deliveries.labels("failed").inc()
+            _deliveries.labels("failed").inc()
             return rules.after_failure
-        self._deliveries.labels("accepted").inc()
+        _deliveries.labels("accepted").inc()
         return rules.after_success
 
     async def _postpone(self, delivery: Delivery) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.applications.models import Application
@@ -98,6 +98,12 @@ async def claim_due(
         .limit(limit)
     )
     return (await session.execute(for_update(statement, dialect, skip_locked=True))).scalars().all()
+
+
+async def oldest_pending(session: AsyncSession) -> datetime | None:
+    """When what waits longest came about."""
+    pending = CallbackUrlEvent.status == CallbackUrlEventStatus.PENDING.value
+    return await session.scalar(select(func.min(CallbackUrlEvent.timestamp_created)).where(pending))
 
 
 async def claim_stale(

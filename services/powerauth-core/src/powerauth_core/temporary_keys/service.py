@@ -29,7 +29,7 @@ from servicekit.database import Database
 _asked = metrics.counter(
     "powerauth_temporary_keys",
     "Requests for temporary keys of known applications",
-    ("application", "outcome"),
+    {"application": metrics.APPLICATION, "outcome": ("issued", "refused")},
 )
 
 

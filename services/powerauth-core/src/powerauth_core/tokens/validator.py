@@ -7,13 +7,20 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.kernel.errors import CoreError
+from powerauth_core.kernel.errors import CoreError, InvalidRequest
 from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithRowMacs, WithSettings
 from powerauth_core.replay import service as replay
 from powerauth_core.tokens import postgresql, repository
 from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_used, replayed
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
+from servicekit import metrics
 from servicekit.batching import MicroBatcher, Settled, none_twice
+
+_checks = metrics.counter(
+    "powerauth_token_checks",
+    "Checks of token headers by outcome; `refused`: spent before, or of a FIDO2 activation",
+    {"outcome": ("valid", "invalid", "unknown", "refused")},
+)
 
 
 class Parts(WithDatabase, WithSettings, WithCipher, WithRowMacs, Protocol):
@@ -45,7 +52,13 @@ class TokenValidator:
         :raises CoreError: the stored secret cannot be read, as `RecordCipher.decrypt`
         :raises Unavailable: the database cannot be reached; the header may be spent
         """
-        return await self._batcher.submit(check)
+        try:
+            verdict = await self._batcher.submit(check)
+        except InvalidRequest:
+            _checks.labels("refused").inc()
+            raise
+        _checks.labels("valid" if verdict.valid else "unknown" if verdict.token is None else "invalid").inc()
+        return verdict
 
     async def close(self) -> None:
         """Wait for the checks that were accepted."""

@@ -48,7 +48,11 @@ ACTIONS_PER_BATCH = 8
 _UNKNOWN_ACTIVATION = "activation_unknown"
 
 # What an operator sets alarms on (D15).
-_checks = metrics.counter("powerauth_signature_checks", "Signature checks by outcome", ("outcome",))
+_checks = metrics.counter(
+    "powerauth_signature_checks",
+    "Signature checks by outcome",
+    {"outcome": (*Outcome, _UNKNOWN_ACTIVATION)},
+)
 _blocked = metrics.counter(
     "powerauth_activations_blocked_by_failures", "Activations blocked by failed attempts"
 )

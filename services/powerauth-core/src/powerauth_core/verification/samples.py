@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from powerauth_core.verification.jobs import ActivationFacts, Decision, LockedActivation
+from powerauth_core.verification.jobs import ActivationFacts, Decision, LockedActivation, Outcome
 from servicekit import metrics
 from servicekit.logs import get_logger
 
@@ -24,7 +24,7 @@ OTHER_ADDRESSES = "others"
 _repeated = metrics.counter(
     "powerauth_signature_attempts_repeated",
     "Signature attempts that count nothing and share a row of the audit, by outcome",
-    ("outcome",),
+    {"outcome": tuple(Outcome)},
 )
 
 

@@ -11,7 +11,7 @@ import asyncio
 import math
 import secrets
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -45,6 +45,16 @@ _SHORTEST_WAIT_SECONDS = 0.01
 _LONGEST_WAIT_SECONDS = 1.0
 _DATABASE_PAUSE_SECONDS = 1.0
 _NOBODYS, _NOTHING = UUID(int=0), Message(Content())
+_outcomes = metrics.counter(
+    "push_messages",
+    "Messages to devices",
+    {"provider": PROVIDERS, "outcome": [verdict.value for verdict in Verdict]},
+)
+_overdue = metrics.gauge(
+    "push_queue_overdue_seconds",
+    "How long the message that is due longest has waited beyond that",
+    {"provider": PROVIDERS},
+)
 _ENVIRONMENTS = {item.value: item for item in Environment}
 
 
@@ -75,7 +85,6 @@ class Dispatcher:
         self._begun: set[asyncio.Task[Outcome]] = set()
         self._stopping = asyncio.Event()
         self._look = asyncio.Event()
-        self._outcomes = metrics.counter("push_messages", "Messages to devices", ["provider", "outcome"])
 
     def start(self) -> None:
         """Send what is queued from now on."""
@@ -268,12 +277,14 @@ class Dispatcher:
         while not self._stopping.is_set():
             self._look.clear()
             wait = longest
-            for provider, moment in (await self._next_due()).items():
+            due = await self._next_due()
+            for provider, moment in due.items():
                 left = (moment - clock.now()).total_seconds()
                 if left <= 0:
                     self.wake(provider)
                 else:
                     wait = min(wait, max(left, _SHORTEST_WAIT_SECONDS))
+            _observe(due)
             await set_within(self._look, wait)
 
     async def _next_due(self) -> dict[str, datetime]:
@@ -333,7 +344,7 @@ class Dispatcher:
                     await self._settle([settled])
                 return None
         for settled in batch:
-            self._outcomes.labels(settled.item.provider, settled.outcome.verdict.value).inc()
+            _outcomes.labels(settled.item.provider, settled.outcome.verdict.value).inc()
             if not settled.written.done():
                 settled.written.set_result(None)
         if any(settled.outcome.verdict is Verdict.LATER for settled in batch):
@@ -378,6 +389,12 @@ def _outgoing(claimed: Claimed, key: UUID, message: Message) -> Outgoing:
         lost=claimed.lost,
         traceparent=row.traceparent,
     )
+
+
+def _observe(due: Mapping[str, datetime]) -> None:
+    for provider in PROVIDERS:
+        late = (clock.now() - due[provider]).total_seconds() if provider in due else 0
+        _overdue.labels(provider).set(max(late, 0))
 
 
 def device_of(registration: DeviceRegistration) -> Device:

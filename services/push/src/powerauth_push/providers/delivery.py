@@ -21,6 +21,21 @@ log = get_logger(__name__)
 
 EXPIRED = failed("expired")
 
+_PROVIDERS = ("apns", "fcm", "hms")
+_outcomes = metrics.counter(
+    "push_provider_outcomes",
+    "Attempts to send to a provider",
+    {"provider": _PROVIDERS, "verdict": [verdict.value for verdict in Verdict]},
+)
+_seconds = metrics.histogram(
+    "push_provider_seconds", "Time of an attempt until its outcome", {"provider": _PROVIDERS}
+)
+_held = metrics.gauge(
+    "push_provider_held",
+    "1 while a provider, or one of its services, is left alone for an application",
+    {"provider": _PROVIDERS, "application": metrics.APPLICATION},
+)
+
 
 class Courier:
     """Delivers for one application through one provider.
@@ -34,18 +49,9 @@ class Courier:
         self._policy = policy
         self._gate = gate
         name = provider.name
-        outcomes = metrics.counter(
-            "push_provider_outcomes", "Attempts to send to a provider", ["provider", "verdict"]
-        )
-        self._outcomes = {verdict: outcomes.labels(name, verdict.value) for verdict in Verdict}
-        self._seconds = metrics.histogram(
-            "push_provider_seconds", "Time of an attempt until its outcome", ["provider"]
-        ).labels(name)
-        self._held = metrics.gauge(
-            "push_provider_held",
-            "1 while a provider, or one of its services, is left alone for an application",
-            ["provider", "application"],
-        ).labels(name, application)
+        self._outcomes = {verdict: _outcomes.labels(name, verdict.value) for verdict in Verdict}
+        self._seconds = _seconds.labels(name)
+        self._held = _held.labels(name, application)
         self._held.set(0)
 
     async def deliver(
