@@ -8,7 +8,7 @@ from pathlib import Path
 
 import servicekit
 
-EXTRAS = {"sqlalchemy", "asyncpg", "aiosqlite", "alembic", "aio_pika", "aiormq"}
+EXTRAS = {"sqlalchemy", "asyncpg", "aiosqlite", "alembic", "aio_pika", "aiormq", "opentelemetry.sdk"}
 NEED_DATABASE = {
     "additions",
     "commands",
@@ -27,7 +27,7 @@ NEED_DATABASE = {
     "schema_history",
     "testing",
 }
-NEED_DRIVER = {"bus.rabbitmq", "pooler"}
+NEED_DRIVER = {"bus.rabbitmq", "pooler", "tracing.exporting"}
 """Imported only by those who use them."""
 
 
@@ -42,7 +42,7 @@ def _run(code: str) -> str:
 
 
 def test_everything_without_a_database_or_broker_imports_without_extras() -> None:
-    modules = sorted(_modules() - NEED_DATABASE - {"bus.rabbitmq"})
+    modules = sorted(_modules() - NEED_DATABASE - {"bus.rabbitmq", "tracing.exporting"})
     assert {"app", "calls.client", "errors", "answers", "logs", "bus", "bus.memory"} <= set(modules)
     _run(
         "import sys, importlib\n"
@@ -58,4 +58,4 @@ def test_heavy_libraries_are_loaded_only_when_used() -> None:
         f"for name in {modules}: importlib.import_module('servicekit.' + name)\n"
         "print(*sys.modules)"
     ).split()
-    assert not {"alembic", "aio_pika", "aiormq", "asyncpg"} & set(loaded)
+    assert not {"alembic", "aio_pika", "aiormq", "asyncpg", "opentelemetry.sdk"} & set(loaded)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -469,3 +470,13 @@ async def test_what_ends_in_an_outage_is_forgotten_in_it(start: Start, push: Fak
         return len(await waiting(service)) == 1
 
     await until(only_one_waits)
+
+
+def test_an_announcement_that_waits_stays_part_of_its_trace_and_one_of_an_older_release_of_none() -> None:
+    now, trace = clock.now(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    made = rules.of_inbox_message("id", "user", ["app"], "subject", "summary", now)
+    text = rules.content_text(replace(made, traceparent=trace))
+    older = text.replace(f',"traceparent":"{trace}"', "")
+    assert older != text
+    kept = [rules.read("id", each, now, made.expires, 0).traceparent for each in (text, older)]
+    assert kept == [trace, None]

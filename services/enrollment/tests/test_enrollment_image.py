@@ -32,8 +32,8 @@ def test_the_image_holds_what_the_packages_need_and_nothing_else() -> None:
     for folder in ("services/enrollment", "libs/servicekit", "libs/contracts", "libs/protocol"):
         project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
         needed |= set(project["dependencies"])
-        if folder == "services/enrollment":
-            needed |= set(project["optional-dependencies"]["redis"])
+        extra = {"services/enrollment": "redis", "libs/servicekit": "tracing"}.get(folder)
+        needed |= set(project["optional-dependencies"][extra]) if extra else set()
     lines = (ROOT / "requirements" / "enrollment.in").read_text().splitlines()
     listed = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
     assert listed == needed - {"powerauth-contracts", "powerauth-protocol", "servicekit"}
