@@ -8,7 +8,7 @@ PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 # What is started many times is not to be compiled each time, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo run test suite fuzz soak check style types walk lines lock clean
+.PHONY: demo run test suite test-deploy fuzz soak check style types walk lines lock clean
 
 demo: runtime
 	.venv/bin/powerauth demo --protocol $(PROTOCOL)
@@ -23,6 +23,10 @@ test: style
 # One process more than the cores that the tests are made for: much of what they do is to wait.
 suite: dev
 	$(PYTEST) -q -n 3 --dist loadscope --no-loadscope-reorder
+
+# What has to build or install tools of operators.
+test-deploy: dev
+	$(PYTEST) -q -m deploy tests/deploy
 
 # The generated input of `make test`, twenty times as much.
 fuzz: dev
