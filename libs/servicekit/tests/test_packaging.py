@@ -11,6 +11,7 @@ import servicekit
 EXTRAS = {"sqlalchemy", "asyncpg", "aiosqlite", "alembic", "aio_pika", "aiormq", "opentelemetry.sdk"}
 NEED_DATABASE = {
     "additions",
+    "backup_check",
     "commands",
     "database",
     "database_errors",
@@ -18,6 +19,8 @@ NEED_DATABASE = {
     "engines",
     "inbox",
     "jobs",
+    "key_records",
+    "key_rotation",
     "leases",
     "migrations",
     "outbox",
