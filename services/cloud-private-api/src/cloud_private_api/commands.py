@@ -31,7 +31,11 @@ _OPERATOR = Caller("powerauth admin", frozenset({ROLE_ADMIN}), ())
 
 
 class UserRefused(Exception):
-    """There is no such user, or there is one already. The text is for the operator."""
+    """There is no such user, or it cannot be made. The text is for the operator."""
+
+
+class UserExists(UserRefused):
+    """There is one already."""
 
 
 async def migrate(settings: CloudSettings) -> Outcome:
@@ -66,10 +70,13 @@ async def check_backup(settings: CloudSettings, *, whole: bool) -> Outcome:
     return Outcome(outcome.ok, f"{schema.text}\n{outcome.text}")
 
 
-async def create_administrator(settings: CloudSettings, username: str) -> SystemUser:
-    """Make an administrator with a new password, which is in the answer and nowhere else.
+async def create_administrator(
+    settings: CloudSettings, username: str, password: str | None = None
+) -> SystemUser:
+    """Make an administrator with a password, a new one unless given; it is in the answer and nowhere else.
 
-    :raises UserRefused: the name is taken, or cannot be one
+    :raises UserExists: the name is taken
+    :raises UserRefused: the name cannot be one
     """
     try:
         TypeAdapter(Username).validate_python(username)
@@ -77,9 +84,16 @@ async def create_administrator(settings: CloudSettings, username: str) -> System
         raise UserRefused(f"{username!r} cannot be a user name") from None
     async with _offline(settings) as cloud:
         try:
-            return await users.create(cloud.database, cloud.passwords, _OPERATOR, username, role=[ROLE_ADMIN])
+            return await users.create(
+                cloud.database,
+                cloud.passwords,
+                _OPERATOR,
+                username,
+                role=[ROLE_ADMIN],
+                given_password=password,
+            )
         except InvalidRequest:
-            raise UserRefused(f"{username} exists already, nothing was changed") from None
+            raise UserExists(f"{username} exists already, nothing was changed") from None
 
 
 async def reset_password(settings: CloudSettings, username: str) -> SystemUser:

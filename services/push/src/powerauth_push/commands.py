@@ -58,6 +58,19 @@ async def create_caller(settings: PushSettings, name: str, scopes: Collection[Sc
     return Outcome(True, f"client token: {made.client_token}\nclient secret: {made.client_secret}")
 
 
+async def set_caller(
+    settings: PushSettings, name: str, scopes: Collection[Scope], client_token: str, client_secret: str
+) -> Outcome:
+    """Give a caller these credentials and scopes, made if need be."""
+    wanted = callers.Credentials(client_token, client_secret)
+    async with _offline(settings) as (database, _):
+        try:
+            await callers.set_credentials(database, name, scopes, wanted)
+        except callers.CallerRefused as refused:
+            return Outcome(False, f"{refused}, nothing was changed.")
+    return Outcome(True, f"{name} has the given credentials.")
+
+
 async def remove_caller(settings: PushSettings, name: str) -> Outcome:
     """Remove a caller."""
     async with _offline(settings) as (database, _):

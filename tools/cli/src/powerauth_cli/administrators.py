@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from powerauth_cli.credentials import PasswordFile, secret_in
 from powerauth_cli.folders import DataFolder, cloud_settings
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ app = typer.Typer(
 
 
 @app.command()
-def create(username: str, data: DataFolder = None) -> None:
+def create(username: str, password_file: PasswordFile = None, data: DataFolder = None) -> None:
     """Make an administrator and print the new password, which is shown only now."""
     from cloud_private_api.commands import create_administrator  # noqa: PLC0415 - heavy
 
-    _change(create_administrator, username, data)
+    if password_file is None:
+        _change(create_administrator, username, data)
+    else:
+        _seed(username, secret_in(password_file, "--password-file"), data)
 
 
 @app.command()
@@ -54,6 +58,20 @@ def hash_password() -> None:
         typer.echo("no password was given", err=True)
         raise typer.Exit(1)
     typer.echo(hashed_password(password))
+
+
+def _seed(username: str, password: str, data: Path | None) -> None:
+    """Make an administrator with this password; one that exists has perhaps got another one and keeps it."""
+    from cloud_private_api.commands import UserExists, UserRefused, create_administrator  # noqa: PLC0415
+
+    try:
+        asyncio.run(create_administrator(cloud_settings(data), username, password))
+    except UserExists as exists:
+        typer.echo(str(exists), err=True)
+    except UserRefused as refused:
+        typer.echo(str(refused), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps({"username": username}, indent=2))
 
 
 def _change(change: Change, username: str, data: Path | None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from powerauth_cli.credentials import SecretFile, Token, given_credentials
 from powerauth_cli.folders import DataFolder, core_settings
 
 if TYPE_CHECKING:
@@ -36,8 +37,18 @@ ChosenDoor = Annotated[Door, typer.Option(help="rest: inside the network; dmz: t
 
 
 @app.command()
-def create(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
+def create(
+    name: str,
+    door: ChosenDoor,
+    token: Token = None,
+    secret_file: SecretFile = None,
+    data: DataFolder = None,
+) -> None:
     """Make a caller and print its credentials. One that exists stays as it is: only its token is printed."""
+    given = given_credentials(token, secret_file)
+    if given is not None:
+        _give(name, door, given, data)
+        return
     from powerauth_contracts.enums import IntegrationKind  # noqa: PLC0415
     from powerauth_core.integrations import service  # noqa: PLC0415
 
@@ -90,6 +101,16 @@ def remove(name: str, door: ChosenDoor, data: DataFolder = None) -> None:
     _on_core(data, lambda core: service.remove_named(core.database, core.callers, name, kind))
 
 
+def _give(name: str, door: Door, given: tuple[str, str], data: Path | None) -> None:
+    """Have a caller know these credentials, and say whether that changed anything."""
+    from powerauth_contracts.enums import IntegrationKind  # noqa: PLC0415
+    from powerauth_core.integrations import service  # noqa: PLC0415
+
+    kind, wanted = IntegrationKind(door.value), service.Credentials(*given)
+    changed = _on_core(data, lambda core: service.set_credentials(core, name, kind, wanted))
+    _print({"clientToken": wanted.client_token, "changed": changed})
+
+
 async def ensure_integration(name: str, door: str, **settings: Any) -> tuple[str, str]:
     """Return credentials of the integration with this name, for a stack that a test or a measurement starts.
 
@@ -111,7 +132,7 @@ async def ensure_integration(name: str, door: str, **settings: Any) -> tuple[str
 
 def _on_core(data: Path | None, work: Callable[[Core], Awaitable[T]]) -> T:
     """Do something with the parts of a core, on the database that the command is about."""
-    from powerauth_core.integrations.service import UnknownIntegration  # noqa: PLC0415
+    from powerauth_core.integrations.service import TokenTaken, UnknownIntegration  # noqa: PLC0415
     from powerauth_core.migrations import SCRIPT_LOCATION  # noqa: PLC0415
     from powerauth_core.runtime import offline_core  # noqa: PLC0415
     from servicekit.commands import check  # noqa: PLC0415
@@ -127,8 +148,8 @@ def _on_core(data: Path | None, work: Callable[[Core], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(run())
-    except UnknownIntegration as unknown:
-        raise _refused(str(unknown)) from None
+    except (UnknownIntegration, TokenTaken) as refused:
+        raise _refused(str(refused)) from None
 
 
 def _refused(text: str) -> typer.Exit:

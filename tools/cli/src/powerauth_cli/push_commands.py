@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from powerauth_cli.credentials import SecretFile, Token, given_credentials
 from powerauth_cli.folders import DataFolder, push_settings
 from powerauth_cli.push_campaigns import app as campaigns
 
@@ -32,8 +33,14 @@ Scopes = Annotated[
 
 
 @caller.command()
-def create(name: str, scopes: Scopes = "", data: DataFolder = None) -> None:
-    """Make a caller and print its credentials, once. One that exists stays as it is."""
+def create(
+    name: str,
+    scopes: Scopes = "",
+    token: Token = None,
+    secret_file: SecretFile = None,
+    data: DataFolder = None,
+) -> None:
+    """Make a caller and print its credentials, once. One that exists stays as it is unless they are given."""
     from powerauth_push import commands  # noqa: PLC0415 - heavy, needed when it runs
     from powerauth_push.callers.rules import EVERYTHING, Scope  # noqa: PLC0415
 
@@ -41,7 +48,14 @@ def create(name: str, scopes: Scopes = "", data: DataFolder = None) -> None:
         wanted = frozenset(Scope(scope.strip()) for scope in scopes.split(",")) if scopes else EVERYTHING
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--scopes") from None
-    _finish(lambda settings: commands.create_caller(settings, name, wanted), data, stores_secrets=True)
+    given = given_credentials(token, secret_file)
+
+    def work(settings: PushSettings) -> Coroutine[Any, Any, Outcome]:
+        if given is None:
+            return commands.create_caller(settings, name, wanted)
+        return commands.set_caller(settings, name, wanted, *given)
+
+    _finish(work, data, stores_secrets=True)
 
 
 @caller.command("list")

@@ -51,10 +51,16 @@ async def _lock(database: Database, session: AsyncSession, username: str) -> Use
 
 
 async def create(
-    database: Database, passwords: PasswordWorker, caller: Caller, username: str, *, role: Sequence[str]
+    database: Database,
+    passwords: PasswordWorker,
+    caller: Caller,
+    username: str,
+    *,
+    role: Sequence[str],
+    given_password: str | None = None,
 ) -> SystemUser:
-    """Make a user; its generated password is in this answer and nowhere else."""
-    password = generate_password()
+    """Make a user; its password, generated unless given, is in this answer and nowhere else."""
+    password = given_password or generate_password()
     password_hash = await passwords.hash(password)
     async with database.transaction() as session:
         user = await repository.insert(session, username, password_hash)

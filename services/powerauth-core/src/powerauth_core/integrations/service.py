@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import uuid
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from powerauth_core.integrations import repository
 from powerauth_core.integrations.callers import CallerCache
 from powerauth_core.integrations.models import Integration
 from powerauth_core.integrations.ports import Ports
-from powerauth_core.integrations.secrets import readable_secret, store_secret
+from powerauth_core.integrations.secrets import digest, readable_secret, store_secret, stored_digest
 from powerauth_core.kernel.records import RecordCipher
 from servicekit.database import Database, after_commit
 
@@ -32,6 +33,13 @@ class UnknownIntegration(Exception):
 
     def __init__(self, name: str, kind: IntegrationKind) -> None:
         super().__init__(f"there is no integration {name} of the {kind.value} door")
+
+
+class TokenTaken(Exception):
+    """Another integration has this client token."""
+
+    def __init__(self) -> None:
+        super().__init__("another caller has this client token")
 
 
 async def create_integration(
@@ -95,6 +103,27 @@ async def create_named(
         return credentials
 
 
+async def set_credentials(ports: Ports, name: str, kind: IntegrationKind, wanted: Credentials) -> bool:
+    """Give the integration with this name and kind these credentials; made if need be.
+
+    :return: whether anything was changed; a second time nothing is
+    :raises TokenTaken: the client token is another integration's
+    """
+    async with ports.database.transaction() as session:
+        other = await repository.find_by_token(session, wanted.client_token)
+        if other is not None and (other.name, other.kind) != (name, kind.value):
+            raise TokenTaken
+        row = await repository.find_by_name(session, name, kind)
+        if row is None:
+            await _create(ports.cipher, session, name, kind, wanted)
+            return True
+        if _has(ports.cipher, row, wanted):
+            return False
+        row.client_token = wanted.client_token
+        await _renew_secret(ports, session, row, wanted.client_secret)
+        return True
+
+
 async def rotate_named(ports: Ports, name: str, kind: IntegrationKind) -> Credentials:
     """Give an integration a new secret; other processes take the old one up to `caller_cache_seconds` longer.
 
@@ -103,10 +132,7 @@ async def rotate_named(ports: Ports, name: str, kind: IntegrationKind) -> Creden
     async with ports.database.transaction() as session:
         row = await _named(session, name, kind)
         secret = str(uuid.uuid4())
-        store_secret(ports.cipher, row, secret)
-        params = {"integrationId": row.id, "name": name, "kind": row.kind}
-        await audit.record(session, AuditType.INTEGRATION, "Integration secret rotated", params, None)
-        after_commit(session, ports.callers.clear)
+        await _renew_secret(ports, session, row, secret)
         return Credentials(row.client_token, secret)
 
 
@@ -133,10 +159,26 @@ async def _named(session: AsyncSession, name: str, kind: IntegrationKind) -> Int
     return row
 
 
+async def _renew_secret(ports: Ports, session: AsyncSession, row: Integration, secret: str) -> None:
+    store_secret(ports.cipher, row, secret)
+    params = {"integrationId": row.id, "name": row.name, "kind": row.kind}
+    await audit.record(session, AuditType.INTEGRATION, "Integration secret rotated", params, None)
+    after_commit(session, ports.callers.clear)
+
+
+def _has(cipher: RecordCipher, row: Integration, credentials: Credentials) -> bool:
+    same_secret = hmac.compare_digest(stored_digest(cipher, row), digest(credentials.client_secret))
+    return same_secret and row.client_token == credentials.client_token
+
+
 async def _create(
-    cipher: RecordCipher, session: AsyncSession, name: str, kind: IntegrationKind
+    cipher: RecordCipher,
+    session: AsyncSession,
+    name: str,
+    kind: IntegrationKind,
+    given: Credentials | None = None,
 ) -> tuple[Integration, Credentials]:
-    credentials = Credentials(str(uuid.uuid4()), str(uuid.uuid4()))
+    credentials = given or Credentials(str(uuid.uuid4()), str(uuid.uuid4()))
     row = Integration(id=str(uuid.uuid4()), name=name, client_token=credentials.client_token, kind=kind.value)
     store_secret(cipher, row, credentials.client_secret)
     session.add(row)

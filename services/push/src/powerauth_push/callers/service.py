@@ -31,6 +31,10 @@ class Credentials:
     client_secret: str = field(repr=False)
 
 
+class CallerRefused(Exception):
+    """A caller cannot get these credentials. The text is for the operator."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     caller: Caller
@@ -74,17 +78,30 @@ async def create(database: Database, name: str, scopes: Collection[Scope]) -> Cr
     async with database.transaction() as session:
         if await repository.find_by_name(session, name) is not None:
             return None
-        session.add(
-            Integration(
-                id=str(uuid.uuid4()),
-                name=name,
-                client_token=credentials.client_token,
-                client_secret=_digest(credentials.client_secret),
-                scopes=scopes_text(scopes),
-                timestamp_created=clock.now(),
-            )
-        )
+        session.add(_made(name, scopes, credentials))
     return credentials
+
+
+async def set_credentials(
+    database: Database, name: str, scopes: Collection[Scope], wanted: Credentials
+) -> None:
+    """Give the caller of this name these credentials and scopes; made if need be.
+
+    :raises CallerRefused: the client token is another caller's, or others have written the caller's row
+    """
+    async with database.transaction() as session:
+        other = await repository.find_by_token(session, wanted.client_token)
+        if other is not None and other.name != name:
+            raise CallerRefused("another caller has this client token")
+        row = await repository.find_by_name(session, name)
+        if row is None:
+            session.add(_made(name, scopes, wanted))
+        elif not row.sound:
+            raise CallerRefused(f"others have written the row of {name}: remove it first")
+        else:
+            row.client_token = wanted.client_token
+            row.client_secret = _digest(wanted.client_secret)
+            row.scopes = scopes_text(scopes)
 
 
 async def remove(database: Database, name: str) -> bool:
@@ -108,6 +125,17 @@ async def bind_all(database: Database) -> int:
             row.sound = True
             give_mac(macs, row)
     return len(rows)
+
+
+def _made(name: str, scopes: Collection[Scope], credentials: Credentials) -> Integration:
+    return Integration(
+        id=str(uuid.uuid4()),
+        name=name,
+        client_token=credentials.client_token,
+        client_secret=_digest(credentials.client_secret),
+        scopes=scopes_text(scopes),
+        timestamp_created=clock.now(),
+    )
 
 
 def _digest(secret: str) -> str:
