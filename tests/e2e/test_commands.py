@@ -318,6 +318,24 @@ async def test_an_administrator_who_lost_the_password(tmp_path: Path) -> None:
         assert {one["name"] for one in answer_of(callers)} == {"cloud", "enrollment", "push"}
 
 
+async def test_running_services_are_tried_again_and_again(deployment: Deployment, tmp_path: Path) -> None:
+    name, password = deployment.admin
+    file = tmp_path / "password"
+    file.write_text(password)
+    where = ("--enrollment", deployment.enrollment, "--cloud", deployment.cloud, "--username", name)
+    for _ in range(2):
+        done = await asyncio.to_thread(powerauth, "smoke", *where, "--password-file", file)
+        assert answer_of(done)["status"] == "APPROVED"
+    bank = deployment.bank(deployment.admin)
+    assert not [
+        one for one in (await bank.call("GET", "/admin/users"))["users"] if "smoke" in one["username"]
+    ]
+    await bank.close()
+    file.write_text("not-the-administrators-password")
+    (line,) = told(await asyncio.to_thread(powerauth, "smoke", *where, "--password-file", file), 1)
+    assert (line.startswith("BankRefused: HTTP 401"), file.read_text() in line) == (True, False)
+
+
 def test_a_password_is_hashed_for_the_configuration() -> None:
     done = powerauth("admin", "hash", typed="correct horse\n")
     assert PasswordHasher().verify(done.stdout.removesuffix("\n"), "correct horse")

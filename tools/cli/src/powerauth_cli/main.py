@@ -17,6 +17,7 @@ from servicekit.loading import loading, models_built_later
 _ELSEWHERE = {
     "demo": "powerauth_cli.demo.command:app",
     "device": "powerauth_cli.device:app",
+    "smoke": "powerauth_cli.smoke:app",
     "vectors": "powerauth_cli.vectors:app",
     "bench": "powerauth_cli.bench_commands:app",
     "fakes": "powerauth_cli.fakes_commands:app",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from base64 import b64encode
 from typing import Any
 
@@ -18,10 +19,17 @@ class BankRefused(RuntimeError):
 
 
 class Bank:
-    """A caller of the cloud API with one user's credentials."""
+    """A caller of the cloud API with one user's credentials.
 
-    def __init__(self, base_url: str, username: str, password: str) -> None:
-        self._http = httpx2.AsyncClient(base_url=base_url, auth=(username, password), timeout=30.0)
+    :param verify: what the API's certificate is checked with; True: the system's trust anchors
+    """
+
+    def __init__(
+        self, base_url: str, username: str, password: str, verify: ssl.SSLContext | bool = True
+    ) -> None:
+        self._http = httpx2.AsyncClient(
+            base_url=base_url, auth=(username, password), timeout=30.0, verify=verify
+        )
 
     async def close(self) -> None:
         """Close the connections."""
