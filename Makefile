@@ -8,7 +8,7 @@ PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 # What is started many times is not to be compiled each time, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo run test suite test-deploy fuzz soak check style types walk lines lock clean
+.PHONY: demo run test suite test-deploy test-cluster golden fuzz soak check style types walk lines lock clean
 
 demo: runtime
 	.venv/bin/powerauth demo --protocol $(PROTOCOL)
@@ -24,10 +24,6 @@ test: style
 suite: dev
 	$(PYTEST) -q -n 3 --dist loadscope --no-loadscope-reorder
 
-# What has to build or install tools of operators.
-test-deploy: dev
-	$(PYTEST) -q -m deploy tests/deploy
-
 # The generated input of `make test`, twenty times as much.
 fuzz: dev
 	POWERAUTH_FUZZ_SCALE=20 $(PYTEST) -q -m fuzz tests/fuzz services/enrollment
@@ -35,6 +31,22 @@ fuzz: dev
 # What `make test` proves in short, at length: more rows, more load, processes killed for good.
 soak: dev
 	POWERAUTH_SOAK_SCALE=5 $(PYTEST) -q services/powerauth-core/tests/dmz/test_key_rotation.py
+
+# What has to build tools first, which takes minutes, once: the chart rendered, linted, validated and scored.
+test-deploy: dev
+	tests/deploy/tools/build.sh helm kube-score
+	$(PYTEST) -q -m deploy tests/deploy
+
+# The chart installed, upgraded and removed at a real API server, which is built first: half an hour, once.
+test-cluster: dev
+	tests/deploy/tools/build.sh helm etcd kube-apiserver
+	.venv/bin/pytest -q -m cluster tests/deploy
+
+# What `make test` reads of the chart: its README, and what it renders with every value set.
+golden: dev
+	tests/deploy/tools/build.sh helm
+	.venv/bin/python scripts/chart_readme.py
+	.venv/bin/python tests/deploy/support/deploy_helm.py
 
 check: style types
 

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Build tools that the tests of installations run, once for each version, into POWERAUTH_TOOLS or ~/.cache/powerauth-tools.
+#   tests/deploy/tools/build.sh helm kube-score etcd kube-apiserver
+set -eu
+cd "$(dirname "$0")"
+target=${POWERAUTH_TOOLS:-$HOME/.cache/powerauth-tools}
+mkdir -p "$target"
+
+if ! command -v go >/dev/null 2>&1; then
+    echo "Go was not found. The versions in tests/deploy/tools need the newest one." >&2
+    exit 1
+fi
+
+# In the background of whatever else the machine does.
+build() {
+    GOFLAGS="-p=1 -buildvcs=false -trimpath" nice -n 10 go build -C "$1" -o "$target/$2" "$3"
+}
+
+for tool in "$@"; do
+    case $tool in
+        helm) module=cluster package=helm.sh/helm/v3/cmd/helm ;;
+        etcd) module=cluster package=go.etcd.io/etcd/server/v3 ;;
+        kube-apiserver) module=cluster package=k8s.io/kubernetes/cmd/kube-apiserver ;;
+        kube-score) module=kube-score package=github.com/zegl/kube-score/cmd/kube-score ;;
+        *) echo "there is no tool $tool" >&2; exit 2 ;;
+    esac
+    stamp=$(cat "$module/go.mod" "$module/go.sum" | cksum | tr ' ' -)
+    if [ ! -x "$target/$tool" ] || [ "$(cat "$target/$tool.stamp" 2>/dev/null)" != "$stamp" ]; then
+        echo "building $tool"
+        build "$module" "$tool" "$package"
+        printf '%s\n' "$stamp" >"$target/$tool.stamp"
+    fi
+done
