@@ -9,7 +9,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from deploy_chart import CHART, GOLDEN, KUBERNETES, SETS, VALUES, golden, of_kind
+from deploy_chart import CHART, GOLDEN, KUBERNETES, OBSERVABILITY, SETS, VALUES, golden, of_kind
 from deploy_helm import rendered, run_tool, template
 
 pytestmark = pytest.mark.deploy
@@ -104,3 +104,22 @@ def test_an_upgrade_migrates_first_even_where_the_release_made_the_database() ->
     }
     first = {one["metadata"]["name"] for one in of_kind(golden("operators"), "Job")}
     assert "pa-powerauth-migrate-core-r1" in first
+
+
+def test_alert_rules_and_dashboards_are_those_of_the_other_installations() -> None:
+    done = template("-f", VALUES / "bank.yaml")
+    resources = tuple(one for one in yaml.safe_load_all(done.stdout) if one)
+    (rules,) = of_kind(resources, "PrometheusRule")
+    files = sorted((OBSERVABILITY / "rules").glob("*.yaml"))
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    assert (rules["spec"]["groups"] or []) == groups
+    held = {
+        file: json.loads(text)
+        for one in of_kind(resources, "ConfigMap")
+        if one["metadata"]["labels"]["app.kubernetes.io/component"] == "dashboards"
+        for file, text in one["data"].items()
+    }
+    dashboards = {
+        file.name: json.loads(file.read_text()) for file in (OBSERVABILITY / "dashboards").glob("*.json")
+    }
+    assert held == dashboards

@@ -20,6 +20,8 @@ SETS = tuple(sorted(path.stem for path in VALUES.glob("*.yaml")))
 RELEASE = ("pa", "powerauth")
 """Name and namespace that everything is rendered for."""
 KUBERNETES = "1.34.0"
+OBSERVABILITY = ROOT / "deploy" / "observability"
+"""Alert rules and dashboards, which the chart's ``files`` are."""
 
 Resource = dict[str, Any]
 
@@ -28,6 +30,7 @@ def digest() -> str:
     """Of all that the rendered files are made of."""
     parts = hashlib.sha256()
     files = [path for path in CHART.rglob("*") if path.is_file() and path.name != "README.md"]
+    files = [path for path in files if (CHART / "files") not in path.parents]
     for path in sorted([*files, *VALUES.glob("*.yaml")]):
         parts.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     return parts.hexdigest()
@@ -49,14 +52,20 @@ def values_of(name: str) -> dict[str, Any]:
     return merged(defaults, yaml.safe_load((VALUES / f"{name}.yaml").read_text()))
 
 
-def without_secrets(rendered: str) -> str:
-    """What Helm has rendered, in one form, without the values that it has made at random."""
-    documents = [one for one in yaml.load_all(rendered, yaml.CSafeLoader) if one]
+def settled(rendered: str) -> str:
+    """What Helm has rendered in one form, without what it makes at random or takes from other folders."""
+    documents = [one for one in yaml.load_all(rendered, yaml.CSafeLoader) if one and not _is_dashboard(one)]
     for one in documents:
         if one["kind"] == "Secret":
             one["data"] = dict.fromkeys(sorted(one["data"]), "bWFkZSBvbmNl")
+        if one["kind"] == "PrometheusRule":
+            one["spec"]["groups"] = []
     documents.sort(key=lambda one: (one["kind"], one["metadata"]["name"]))
     return yaml.dump_all(documents, Dumper=yaml.CSafeDumper, sort_keys=True, width=120)
+
+
+def _is_dashboard(resource: Resource) -> bool:
+    return str(resource["metadata"]["labels"]["app.kubernetes.io/component"]) == "dashboards"
 
 
 @cache

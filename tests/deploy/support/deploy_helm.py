@@ -9,7 +9,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from deploy_chart import CHART, DIGEST, GOLDEN, KUBERNETES, RELEASE, SETS, VALUES, digest, without_secrets
+from deploy_chart import CHART, DIGEST, GOLDEN, KUBERNETES, RELEASE, SETS, VALUES, digest, settled
 
 TOOLS = Path(os.environ.get("POWERAUTH_TOOLS") or Path.home() / ".cache" / "powerauth-tools")
 
@@ -35,7 +35,7 @@ def rendered(name: str) -> str:
     """What a value set makes, in the form of the golden files."""
     done = template("-f", VALUES / f"{name}.yaml")
     assert done.returncode == 0, done.stderr
-    return without_secrets(done.stdout)
+    return settled(done.stdout)
 
 
 if __name__ == "__main__":
