@@ -134,6 +134,15 @@ def environments(name: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield container["name"], settings[one["metadata"]["name"]] | own
 
 
+@pytest.mark.parametrize("name", SETS)
+def test_every_variable_of_a_pod_is_a_setting(name: str) -> None:
+    for service, environment in environments(name):
+        prefix = f"{service.upper()}_"
+        named = {one.removeprefix(prefix) for one in environment if one.startswith(prefix)}
+        settings = SERVICES[service].settings().model_fields
+        assert {one.removesuffix("_FILE").lower() for one in named} - settings.keys() == set()
+
+
 def test_the_services_start_with_what_they_are_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     held = {
         "DATABASE_URL_FILE": "postgresql://a:b@db/c?sslmode=verify-full",

@@ -15,22 +15,38 @@ from deploy_helm import template
 from deploy_pods import Node, ready
 
 from powerauth_cli.separate import new_database
+from servicekit.authority import THIS_MACHINE, Authority
 
 pytestmark = pytest.mark.deploy
 
 
-async def test_an_installation_activates_and_approves(tmp_path: Path) -> None:
-    done = template("-f", VALUES / "mesh.yaml", "--set", "tests.enabled=true")
+def certificates(authority: Authority) -> dict[str, dict[str, str]]:
+    """What cert-manager would make, a Secret for each service: for its name there, and this machine."""
+    found = {}
+    for service in ("core", "enrollment", "cloud", "push"):
+        files = authority.issue(service, (f"pa-powerauth-{service}.powerauth.svc", *THIS_MACHINE))
+        held = {"tls.crt": files.certificate, "tls.key": files.key, "ca.crt": authority.ca_file}
+        found[f"pa-powerauth-{service}-tls"] = {
+            key: file.read_text() for key, file in held.items() if file is not None
+        }
+    return found
+
+
+@pytest.mark.parametrize("name", ["mesh", "minimal"])
+async def test_an_installation_activates_and_approves(tmp_path: Path, name: str) -> None:
+    done = template("-f", VALUES / f"{name}.yaml", "--set", "tests.enabled=true")
     assert done.returncode == 0, done.stderr
     resources = tuple(one for one in yaml.safe_load_all(done.stdout) if one)
     given = {"broker": {"url": os.environ["TEST_RABBITMQ_URL"]}}
     for service in ("core", "cloud", "push"):
         url = await new_database(os.environ["TEST_POSTGRES_URL"], f"chart_{service}_{uuid4().hex}")
         given[f"{service}-database"] = {"url": url.replace("+asyncpg", "")}
-    node = Node(resources, given, tmp_path)
+    authority = Authority(tmp_path)
+    trust = authority.trusting() if of_kind(resources, "Certificate") else None
+    node = Node(resources, given | certificates(authority), tmp_path)
     jobs = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in of_kind(resources, "Job")}
-    for name in (name for name in jobs if "migrate" in name):
-        assert "The schema is current" in await node.run(name, jobs[name])
+    for job in (job for job in jobs if "migrate" in job):
+        assert "The schema is current" in await node.run(job, jobs[job])
     async with contextlib.AsyncExitStack() as pods:
         ports = [
             await pods.enter_async_context(
@@ -38,10 +54,10 @@ async def test_an_installation_activates_and_approves(tmp_path: Path) -> None:
             )
             for one in of_kind(resources, "Deployment")
         ]
-        for name in (name for name in jobs if "accounts" in name):
-            await node.run(name, jobs[name])
+        for job in (job for job in jobs if "accounts" in job):
+            await node.run(job, jobs[job])
         for port in ports:
-            await ready(port)
+            await ready(port, trust)
         (test,) = of_kind(resources, "Pod")
         said = json.loads(await node.run("test", test["spec"]))
     assert said["status"] == "APPROVED"

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import os
 import re
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -122,16 +123,18 @@ class Node:
             await reading
 
 
-async def ready(port: int) -> None:
+async def ready(port: int, trust: ssl.SSLContext | None) -> None:
     """Wait until a pod is ready, as its probe would.
 
+    :param trust: its certificate's authority; None: it speaks without TLS
     :raises TimeoutError: it does not get ready
     """
     end = time.monotonic() + PATIENCE_SECONDS
-    async with httpx2.AsyncClient() as http:
+    url = f"{'http' if trust is None else 'https'}://127.0.0.1:{port}/actuator/health/readiness"
+    async with httpx2.AsyncClient(verify=trust or True) as http:
         while time.monotonic() < end:
             with contextlib.suppress(httpx2.TransportError):
-                answer = await http.get(f"http://127.0.0.1:{port}/actuator/health/readiness")
+                answer = await http.get(url)
                 if answer.status_code == 200:
                     return
             await asyncio.sleep(0.1)
