@@ -27,11 +27,11 @@ Resource = dict[str, Any]
 
 
 def digest() -> str:
-    """Of all that the rendered files are made of."""
+    """Of the rendered files and all that they are made of."""
     parts = hashlib.sha256()
     files = [path for path in CHART.rglob("*") if path.is_file() and path.name != "README.md"]
     files = [path for path in files if (CHART / "files") not in path.parents]
-    for path in sorted([*files, *VALUES.glob("*.yaml")]):
+    for path in sorted([*files, *VALUES.glob("*.yaml"), *GOLDEN.glob("*.yaml")]):
         parts.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     return parts.hexdigest()
 
