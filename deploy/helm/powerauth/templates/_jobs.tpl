@@ -43,10 +43,7 @@ administrator: {secret: password}
 {{- $root := .root -}}
 {{ include "powerauth.databaseMounts" . }}
 {{- if hasKey .facts.secrets "master-encryption-key" }}
-{{- $keys := list "master-encryption-key" }}
-{{- if .values.previousMasterKeys }}
-{{- $keys = append $keys "previous-master-encryption-keys" }}
-{{- end }}
+{{- $keys := concat (list "master-encryption-key") (values .values.secretSettings | sortAlpha) }}
 /run/secrets/powerauth: {secret: {{ include "powerauth.secretName" . }}, keys: {{ toJson $keys }}}
 {{- end }}
 {{- range $caller, $key := include "powerauth.accountKeys" . | fromYaml }}
@@ -118,8 +115,8 @@ spec:
     - {name: {{ $p }}_ENVIRONMENT, value: production}
     {{- if hasKey .mounts "/run/secrets/powerauth" }}
     - {name: {{ $p }}_MASTER_ENCRYPTION_KEY_FILE, value: /run/secrets/powerauth/master-encryption-key}
-    {{- if .values.previousMasterKeys }}
-    - {name: {{ $p }}_PREVIOUS_MASTER_ENCRYPTION_KEYS_FILE, value: /run/secrets/powerauth/previous-master-encryption-keys}
+    {{- range $variable, $key := .values.secretSettings }}
+    - {name: {{ $variable }}_FILE, value: /run/secrets/powerauth/{{ $key }}}
     {{- end }}
     {{- end }}
     {{- include "powerauth.databaseEnvironment" . | nindent 4 }}

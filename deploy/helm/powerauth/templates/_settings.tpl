@@ -9,7 +9,7 @@
 {{- fail (printf "%s.settings.%s: the chart sets this itself, by a value of its own (see README.md)" $.name $variable) -}}
 {{- end -}}
 {{- if regexMatch "_(PASSWORD|SECRET|KEY|KEYS|KEY_FILE|DATABASE_URL|DATABASE_MIGRATE_URL|BUS_URL|STORAGE_URL|PASSWORD_ENCODED)$" $variable -}}
-{{- fail (printf "%s.settings.%s: is a secret and belongs in a Secret, not in a ConfigMap (see %s.existingSecret)" $.name $variable $.name) -}}
+{{- fail (printf "%s.settings.%s: is a secret and belongs in a Secret, not in a ConfigMap (see %s.secretSettings)" $.name $variable $.name) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml (merge $own .values.settings) -}}
@@ -41,6 +41,9 @@
 {{ $p }}_TRACING_SAMPLE_RATIO: {{ .sampleRatio | quote }}
 {{- end }}
 {{- end }}
+{{- range $variable, $key := .values.secretSettings }}
+{{ $variable }}_FILE: /run/secrets/powerauth/{{ $key }}
+{{- end }}
 {{ include (printf "powerauth.settings.%s" .name) . }}
 {{- end -}}
 
@@ -56,9 +59,6 @@
 {{- $root := .root -}}
 CORE_DMZ_PORT: "8081"
 CORE_MASTER_ENCRYPTION_KEY_FILE: /run/secrets/powerauth/master-encryption-key
-{{- if .values.previousMasterKeys }}
-CORE_PREVIOUS_MASTER_ENCRYPTION_KEYS_FILE: /run/secrets/powerauth/previous-master-encryption-keys
-{{- end }}
 {{- if include "powerauth.listensWithTls" . }}
 CORE_TLS_CLIENT_CA_PATH: /run/tls/ca.crt
 CORE_TLS_CLIENT_NAMES: {{ include "powerauth.clientNames" (dict "root" $root "callers" (list "cloud" "push")) }}
@@ -114,9 +114,6 @@ PUSH_CORE_URL: {{ include "powerauth.url" (dict "root" $root "name" "core" "port
 PUSH_CORE_USERNAME_FILE: /run/secrets/powerauth/core-username
 PUSH_CORE_PASSWORD_FILE: /run/secrets/powerauth/core-password
 PUSH_MASTER_ENCRYPTION_KEY_FILE: /run/secrets/powerauth/master-encryption-key
-{{- if .values.previousMasterKeys }}
-PUSH_PREVIOUS_MASTER_ENCRYPTION_KEYS_FILE: /run/secrets/powerauth/previous-master-encryption-keys
-{{- end }}
 {{- if include "powerauth.listensWithTls" . }}
 PUSH_TLS_CLIENT_CA_PATH: /run/tls/ca.crt
 PUSH_TLS_CLIENT_NAMES: {{ include "powerauth.clientNames" (dict "root" $root "callers" (list "cloud" "enrollment")) }}
