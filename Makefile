@@ -3,12 +3,13 @@
 
 PROTOCOL ?= 3.3
 PORT ?= 8080
+PYTHON_VERSION ?= 3.13
 PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 
 # What is started many times is not to be compiled each time, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo run test suite test-deploy test-cluster golden fuzz soak check style types walk lines lock clean
+.PHONY: demo run test suite test-deploy test-cluster golden fuzz soak check style types walk lines lock dist wheelhouse clean
 
 demo: runtime
 	.venv/bin/powerauth demo --protocol $(PROTOCOL)
@@ -73,10 +74,17 @@ walk: dev
 lines:
 	@python3 scripts/lines.py
 
-lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/dev.in -o requirements/dev.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/runtime.in -o requirements/runtime.txt -c requirements/dev.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/enrollment.in -o requirements/enrollment.txt -c requirements/dev.txt
+lock: dist
+	scripts/lock.sh
+
+# A release: wheels and source distributions of every part, and what each image installs, into dist/.
+dist: dev
+	rm -rf dist
+	.venv/bin/python scripts/dist.py
+
+# Beside it the wheels of everything else, for Linux and the named Python: enough to install without a registry.
+wheelhouse: dist
+	.venv/bin/python scripts/wheelhouse.py dist/wheelhouse --python $(PYTHON_VERSION)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

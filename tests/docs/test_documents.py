@@ -47,10 +47,10 @@ OWN = {
     "powerauth-protocol",
     "powerauth-contracts",
     "powerauth-sdk",
-    "servicekit",
+    "powerauth-servicekit",
     "powerauth-core",
-    "enrollment",
-    "cloud-private-api",
+    "powerauth-enrollment",
+    "powerauth-cloud",
     "powerauth-push",
 }
 """Packages of this workspace."""
@@ -181,7 +181,7 @@ def explained() -> set[str]:
 
 
 def test_every_dependency_has_a_reason_and_every_reason_a_dependency() -> None:
-    assert explained() == required("runtime.in", "enrollment.in", "dev.in")
+    assert explained() == required("runtime.in", "images.in", "dev.in")
 
 
 def test_the_locked_set_is_what_the_packages_ask_for() -> None:
@@ -196,4 +196,4 @@ def test_the_locked_set_is_what_the_packages_ask_for() -> None:
             assert found is not None
             asked.add(found[0].lower())
     builds = {"hatchling", "editables"}
-    assert asked - OWN == required("runtime.in", "enrollment.in") - builds
+    assert asked - OWN == required("runtime.in") - builds

@@ -1,7 +1,6 @@
 """What the image of the enrollment service is built from (enrollment-api §2.1: no database, no broker)."""
 
 import re
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -25,15 +24,3 @@ def test_the_image_holds_no_database_driver_and_no_broker_client() -> None:
     # The pattern would have noticed: what all services need together holds them.
     everything = {name for name in locked("runtime.txt") if FORBIDDEN.search(name)}
     assert {"sqlalchemy", "asyncpg", "aio-pika"} <= everything
-
-
-def test_the_image_holds_what_the_packages_need_and_nothing_else() -> None:
-    needed: set[str] = set()
-    for folder in ("services/enrollment", "libs/servicekit", "libs/contracts", "libs/protocol"):
-        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
-        needed |= set(project["dependencies"])
-        extra = {"services/enrollment": "redis", "libs/servicekit": "tracing"}.get(folder)
-        needed |= set(project["optional-dependencies"][extra]) if extra else set()
-    lines = (ROOT / "requirements" / "enrollment.in").read_text().splitlines()
-    listed = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
-    assert listed == needed - {"powerauth-contracts", "powerauth-protocol", "servicekit"}

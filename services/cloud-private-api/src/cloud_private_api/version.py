@@ -2,4 +2,4 @@
 
 from importlib.metadata import version
 
-VERSION = version("cloud-private-api")
+VERSION = version("powerauth-cloud")

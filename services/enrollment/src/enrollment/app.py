@@ -21,10 +21,9 @@ from enrollment.settings import EnrollmentSettings
 from enrollment.spawn.routes import router as spawn
 from enrollment.standard.routes import standard_router
 from servicekit.app import create_app as create_service_app
-from servicekit.app import serve
 from servicekit.calls.client import NetworkTransport, ServiceClient, Timeouts, Transport
 from servicekit.edge.fast import FastEdge, endpoints_of
-from servicekit.startup import embedded_settings, serving_settings, told_without_traceback
+from servicekit.startup import embedded_settings
 
 NAME = "enrollment"
 TITLE = "PowerAuth enrollment"
@@ -78,7 +77,7 @@ def create_app(
     app = create_service_app(
         TITLE,
         # Strangers reach this service: in production it tells the version that its operator wants told.
-        settings.application_version if settings.production else version(NAME),
+        settings.application_version if settings.production else version("powerauth-enrollment"),
         settings,
         ENROLLMENT_ERRORS,
         lifespan,
@@ -110,14 +109,3 @@ def _routers(settings: EnrollmentSettings) -> list[APIRouter]:
 
 def _credentials(token: str, secret: SecretStr) -> tuple[str, str] | None:
     return (token, secret.get_secret_value()) if token else None
-
-
-def main() -> None:
-    """Serve on the configured host and port until the process is told to stop."""
-    with told_without_traceback():
-        settings = serving_settings(EnrollmentSettings, NAME)
-        serve(create_app(settings), settings)
-
-
-if __name__ == "__main__":
-    main()
