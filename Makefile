@@ -9,7 +9,7 @@ PYTEST = .venv/bin/python -m powerauth_cli.localservers .venv/bin/pytest
 # What is started many times is not to be compiled each time, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo run test suite test-deploy test-cluster golden fuzz soak check style types walk lines lock dist wheelhouse clean
+.PHONY: demo run test suite test-deploy test-cluster golden fuzz soak check style types walk lines lock dist wheelhouse images clean
 
 demo: runtime
 	.venv/bin/powerauth demo --protocol $(PROTOCOL)
@@ -34,6 +34,7 @@ soak: dev
 	POWERAUTH_SOAK_SCALE=5 $(PYTEST) -q services/powerauth-core/tests/dmz/test_key_rotation.py
 
 # What has to build tools first, which takes minutes, once: the chart rendered, linted, validated and scored.
+# What builds tools of operators, releases and images: as root on Debian, with Go, and minutes.
 test-deploy: dev
 	tests/deploy/tools/build.sh helm kube-score
 	$(PYTEST) -q -m deploy tests/deploy
@@ -85,6 +86,10 @@ dist: dev
 # Beside it the wheels of everything else, for Linux and the named Python: enough to install without a registry.
 wheelhouse: dist
 	.venv/bin/python scripts/wheelhouse.py dist/wheelhouse --python $(PYTHON_VERSION)
+
+# Images of all services: `make images ENGINE=docker|podman|buildah BASE=python:3.13-slim PYTHON_VERSION=3.13`.
+images: wheelhouse
+	scripts/images.sh
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

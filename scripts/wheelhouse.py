@@ -66,6 +66,11 @@ def fetch(folder: Path, python: str, machine: str) -> int:
         return subprocess.run(command, check=False).returncode  # noqa: S603
 
 
+def this_machine() -> str:
+    """Its architecture as Linux calls it."""
+    return {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+
+
 def main() -> int:
     """Run the command of the command line."""
     parser = argparse.ArgumentParser(
@@ -73,7 +78,7 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--python", default="3.13", help="version of the base's Python")
-    parser.add_argument("--machine", default=platform.machine(), help="x86_64 or aarch64")
+    parser.add_argument("--machine", default=this_machine(), help="x86_64 or aarch64")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     return fetch(given.folder, given.python, given.machine)
