@@ -61,7 +61,7 @@ def settled(rendered: str) -> str:
         if one["kind"] == "PrometheusRule":
             one["spec"]["groups"] = []
     documents.sort(key=lambda one: (one["kind"], one["metadata"]["name"]))
-    return yaml.dump_all(documents, Dumper=yaml.CSafeDumper, sort_keys=True, width=120)
+    return str(yaml.dump_all(documents, Dumper=yaml.CSafeDumper, sort_keys=True, width=120))
 
 
 def _is_dashboard(resource: Resource) -> bool:
