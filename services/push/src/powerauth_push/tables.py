@@ -5,7 +5,7 @@ from sqlalchemy import MetaData
 from powerauth_push.applications.models import AppCredentials
 from powerauth_push.base import Base
 from powerauth_push.callers.models import Integration
-from powerauth_push.campaigns.models import Campaign, CampaignUser, PassedOver
+from powerauth_push.campaigns.models import Campaign, CampaignUser, PassedOver, RemovedUser
 from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.dispatch.models import Delivery, MessageRecord
 from powerauth_push.inbox.models import InboxApplication, InboxMessage
@@ -25,6 +25,7 @@ __all__ = [
     "MasterKeyRecord",
     "MessageRecord",
     "PassedOver",
+    "RemovedUser",
     "StatementUse",
 ]
 

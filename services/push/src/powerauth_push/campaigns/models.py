@@ -41,11 +41,7 @@ class Campaign(Base):
 
 
 class CampaignUser(Base):
-    """A user whom a campaign is for.
-
-    :ivar removed_behind: the campaign is for this user no more, and the registrations up to this one have had
-        their turn before that; None: it is
-    """
+    """A user whom a campaign is for."""
 
     __tablename__ = "push_campaign_user"
     __table_args__ = (
@@ -57,7 +53,19 @@ class CampaignUser(Base):
     campaign_id: Mapped[int] = mapped_column(Integer)
     user_id: Mapped[str] = mapped_column(String(255))
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
-    removed_behind: Mapped[int | None] = mapped_column(Integer)
+
+
+class RemovedUser(Base):
+    """A user whom a campaign that had begun was for.
+
+    :ivar removed_behind: the registrations up to this one had had their turn by then
+    """
+
+    __tablename__ = "push_campaign_removed"
+
+    campaign_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    user_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    removed_behind: Mapped[int] = mapped_column(Integer)
 
 
 class PassedOver(Base):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 
 from powerauth_contracts.push.campaigns import CampaignState
 from powerauth_push.applications.models import AppCredentials
-from powerauth_push.campaigns.models import Campaign, CampaignUser, PassedOver
+from powerauth_push.campaigns.models import Campaign, CampaignUser, PassedOver, RemovedUser
 from powerauth_push.campaigns.rules import FAR_FUTURE
 from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.devices.rules import PROVIDERS
@@ -75,7 +75,7 @@ async def remove(session: AsyncSession, dialect: Dialect, number: int) -> bool:
         return False
     await session.execute(delete(CampaignUser).where(CampaignUser.campaign_id == number))
     await drop_queued(session, number)
-    await forget_passed_over(session, number)
+    await forget_turns(session, number)
     await session.execute(delete(Campaign).where(Campaign.id == number))
     return True
 
@@ -98,19 +98,23 @@ async def remove_users(session: AsyncSession, dialect: Dialect, number: int, use
     if campaign is None:
         return
     for start in range(0, len(users), _SLICE):
-        which = (CampaignUser.campaign_id == number, CampaignUser.user_id.in_(users[start : start + _SLICE]))
-        if campaign.last_registration_id:
-            present = update(CampaignUser).where(*which, CampaignUser.removed_behind.is_(None))
-            await session.execute(present.values(removed_behind=campaign.last_registration_id))
-        else:
-            await session.execute(delete(CampaignUser).where(*which))
+        some = users[start : start + _SLICE]
+        removed = await session.scalars(
+            delete(CampaignUser)
+            .where(CampaignUser.campaign_id == number, CampaignUser.user_id.in_(some))
+            .returning(CampaignUser.user_id)
+        )
+        behind = {"campaign_id": number, "removed_behind": campaign.last_registration_id}
+        rows = [behind | {"user_id": user} for user in removed]
+        if rows and campaign.last_registration_id:
+            await session.execute(insert(RemovedUser), rows)
 
 
 async def users(session: AsyncSession, number: int, offset: int, limit: int) -> Sequence[str]:
     """Users of a campaign, in the order in which they were added."""
     statement = (
         select(CampaignUser.user_id)
-        .where(CampaignUser.campaign_id == number, CampaignUser.removed_behind.is_(None))
+        .where(CampaignUser.campaign_id == number)
         .order_by(CampaignUser.id)
         .offset(offset)
         .limit(limit)
@@ -133,14 +137,15 @@ async def next_devices(session: AsyncSession, campaign: Campaign, limit: int) ->
 def _of_users(campaign: Campaign) -> Any:
     device, earlier = DeviceRegistration, aliased(DeviceRegistration)
     is_addressed = exists().where(
-        CampaignUser.campaign_id == campaign.id,
-        CampaignUser.user_id == device.user_id,
-        CampaignUser.removed_behind.is_(None),
+        CampaignUser.campaign_id == campaign.id, CampaignUser.user_id == device.user_id
     )
     earlier_is_addressed = exists().where(
-        CampaignUser.campaign_id == campaign.id,
-        CampaignUser.user_id == earlier.user_id,
-        or_(CampaignUser.removed_behind.is_(None), CampaignUser.removed_behind >= earlier.id),
+        CampaignUser.campaign_id == campaign.id, CampaignUser.user_id == earlier.user_id
+    )
+    earlier_was_addressed = exists().where(
+        RemovedUser.campaign_id == campaign.id,
+        RemovedUser.user_id == earlier.user_id,
+        RemovedUser.removed_behind >= earlier.id,
     )
     is_passed_over = exists().where(
         PassedOver.campaign_id == campaign.id, PassedOver.registration_id == earlier.id
@@ -152,7 +157,7 @@ def _of_users(campaign: Campaign) -> Any:
         earlier.platform == device.platform,
         or_(and_(earlier.id <= last, ~is_passed_over), and_(earlier.id > last, earlier.is_active)),
         earlier.id < device.id,
-        earlier_is_addressed,
+        or_(earlier_is_addressed, earlier_was_addressed),
     )
     return select(device).where(
         device.app_id == campaign.app_id,
@@ -171,9 +176,10 @@ async def pass_over(session: AsyncSession, number: int, registrations: Collectio
         await session.execute(insert(PassedOver), rows)
 
 
-async def forget_passed_over(session: AsyncSession, number: int) -> None:
-    """A campaign is over."""
+async def forget_turns(session: AsyncSession, number: int) -> None:
+    """A campaign is over: nobody asks any more who was passed over or removed on the way."""
     await session.execute(delete(PassedOver).where(PassedOver.campaign_id == number))
+    await session.execute(delete(RemovedUser).where(RemovedUser.campaign_id == number))
 
 
 async def highest_registration(session: AsyncSession, app_number: int) -> int:

@@ -148,7 +148,7 @@ async def cancel(database: Database, number: int) -> None:
     async with _in_state(database, number, *states) as (session, campaign):
         campaign.state, campaign.timestamp_completed = CampaignState.CANCELED.value, clock.now()
         campaign.queued_count -= await repository.drop_queued(session, number)
-        await repository.forget_passed_over(session, number)
+        await repository.forget_turns(session, number)
 
 
 @asynccontextmanager

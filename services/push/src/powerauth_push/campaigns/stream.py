@@ -161,7 +161,7 @@ def message_of(campaign: Campaign, user_id: str = "") -> NewMessage:
 
 async def _complete(session: AsyncSession, campaign: Campaign) -> bool:
     """Nothing is left to queue or to send."""
-    await repository.forget_passed_over(session, campaign.id)
+    await repository.forget_turns(session, campaign.id)
     campaign.state = CampaignState.COMPLETED.value
     campaign.is_sent, campaign.timestamp_completed = True, clock.now()
     return True

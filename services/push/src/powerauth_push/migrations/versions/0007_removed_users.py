@@ -10,12 +10,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add a column that may be empty: nobody that is there is removed."""
-    op.add_column("push_campaign_user", sa.Column("removed_behind", sa.Integer()))
+    """Add a table that the release before does not read: for it, too, who is removed is gone."""
+    op.create_table(
+        "push_campaign_removed",
+        sa.Column("campaign_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("user_id", sa.String(255), primary_key=True),
+        sa.Column("removed_behind", sa.Integer, nullable=False),
+    )
 
 
 def downgrade() -> None:
-    """Whoever was removed is forgotten, and with them whose tokens have had the message."""
-    op.execute("DELETE FROM push_campaign_user WHERE removed_behind IS NOT NULL")
-    with op.batch_alter_table("push_campaign_user") as columns:
-        columns.drop_column("removed_behind")
+    """Whose tokens have had the message is forgotten."""
+    op.drop_table("push_campaign_removed")
