@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from push_client import Client, Service
-from push_fake_core import FakeCore
+from push_fake_core import FakeCore, new_key
 from push_phones import application
 from sqlalchemy import select
 
 from powerauth_push.callers.rules import Scope
 from powerauth_push.devices.models import DeviceRegistration
+from powerauth_push.statements import service as statements
 
 CREATE = "/push/device/create"
 ACTION = "push/device/register"
@@ -87,6 +89,28 @@ async def test_forged_and_missing_statements_are_refused_and_new_keys_learnt(
     assert await client.refused("POST", CREATE, DEVICE, garbage) == (403, "HTTP_403")
     assert service.core.asked.count("statement/keys") == 1, "a stranger's key asks the core once in a while"
     await client.ok("POST", CREATE, DEVICE, service.core.statement("a", ACTION))
+
+
+async def test_a_key_that_the_core_no_longer_publishes_is_believed_no_longer(
+    service: Service, cloud: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, core, passed = await enrollment(service, cloud), service.core, [0.0]
+    monkeypatch.setattr(statements, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+    old = core.key
+    await client.ok("POST", CREATE, DEVICE, core.statement("a", ACTION))
+    core.key = new_key()
+    await client.ok("POST", CREATE, DEVICE, core.statement("a", ACTION, key=old))
+    passed[0] += 300
+    core.down = True
+    still = core.statement("a", ACTION, key=old)
+    assert await client.refused("POST", CREATE, DEVICE, still) == (400, "ERROR_GENERIC"), (
+        "not for the statement"
+    )
+    passed[0] += 3_600
+    core.down = False
+    late = core.statement("a", ACTION, key=old)
+    assert await client.refused("POST", CREATE, DEVICE, late) == (403, "HTTP_403")
+    await client.ok("POST", CREATE, DEVICE, core.statement("a", ACTION))
 
 
 async def test_the_credential_of_the_dmz_opens_nothing_else(service: Service, cloud: Client) -> None:

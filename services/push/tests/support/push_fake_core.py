@@ -19,7 +19,8 @@ USER, SECRET = "push", "core-secret-of-push"
 _AUTHORIZATION = basic_header(USER, SECRET)
 
 
-def _new_key() -> ECKey:
+def new_key() -> ECKey:
+    """A key that signs statements."""
     return ECKey.generate_key("P-256", {"kid": str(uuid.uuid4()), "alg": "ES256", "use": "sig"})
 
 
@@ -31,7 +32,7 @@ class FakeCore:
     applications: list[str] = field(default_factory=list)
     down: bool = False
     asked: list[str] = field(default_factory=list)
-    key: ECKey = field(default_factory=_new_key)
+    key: ECKey = field(default_factory=new_key)
 
     def activation(
         self, activation_id: str, user: str = "user-1", app: str = "app-1", status: str = "ACTIVE"

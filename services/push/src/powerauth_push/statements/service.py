@@ -29,6 +29,10 @@ _ALGORITHMS = ["ES256"]
 _LONGEST = 4_096
 _PAUSE_SECONDS = 10.0
 """Keys are not asked for more often: whoever sends unknown key ids does not reach the core with each."""
+_FRESH_SECONDS = 300.0
+"""Older keys are asked for again, so that one that the core no longer publishes is believed no longer."""
+_LONGEST_SECONDS = 3_600.0
+"""For how long keys are believed while the core does not answer."""
 
 
 class Statements:
@@ -39,6 +43,7 @@ class Statements:
         self._core = core
         self._keys: KeySet | None = None
         self._asked = float("-inf")
+        self._learnt = float("-inf")
 
     async def take(self, path: str, text: str) -> Subject:
         """Whom a statement names; it cannot be used for this call again.
@@ -63,7 +68,7 @@ class Statements:
     async def _claims(self, text: str) -> dict[str, Any]:
         if len(text) > _LONGEST:
             raise StatementInvalid
-        known = self._keys
+        known = await self._fresh()
         if known is not None:
             try:
                 return jwt.decode(text, known, algorithms=_ALGORITHMS).claims
@@ -77,6 +82,18 @@ class Statements:
         except (JoseError, ValueError):
             raise StatementInvalid from None
 
+    async def _fresh(self) -> KeySet | None:
+        """The keys that are known, as the core published them a short while ago; None: none are."""
+        age = time.monotonic() - self._learnt
+        if self._keys is None or age < _FRESH_SECONDS:
+            return self._keys
+        try:
+            return await self._learn()
+        except RemoteUnavailable:
+            if age >= _LONGEST_SECONDS:
+                self._keys = None
+            return self._keys
+
     async def _learn(self) -> KeySet:
         """The core's keys as they are now, or a moment ago."""
         if self._keys is not None and time.monotonic() < self._asked + _PAUSE_SECONDS:
@@ -87,6 +104,7 @@ class Statements:
             self._keys = KeySet.import_key_set({"keys": answer.keys})
         except (CoreFailed, JoseError, ValueError) as error:
             raise RemoteUnavailable(f"keys of statements: {error}") from None
+        self._learnt = self._asked
         return self._keys
 
 
