@@ -91,6 +91,8 @@ async def test_a_service_believes_who_has_a_certificate_of_its_authority(
     [
         (["cloud.bank"], True),
         (["spiffe://bank/cloud", "x.bank"], True),
+        (["Cloud.Bank"], True),
+        (["spiffe://Bank/cloud"], False),
         (["push.bank"], False),
         (["x.cloud.bank"], False),
         (["*.bank"], False),
@@ -116,6 +118,22 @@ async def test_only_names_that_are_let_in(
             await _asked(server, transport)
     (told,) = (line for line in log_lines() if line["event"] == "client refused by its certificate")
     assert told["names"] == names
+
+
+async def test_whose_certificate_is_looked_at_cannot_go_on_with_an_earlier_session(
+    app: FastAPI, authority: Authority
+) -> None:
+    """TLS 1.2 would let a client come back whose certificate has expired."""
+    shown = authority.issue("cloud")
+    client = authority.trusting()
+    shown.load_pair(client)
+    async with _serving(app, listening_context(authority.issue("core"), NOBODY, "listener")) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=client)
+        assert not writer.get_extra_info("ssl_object").session.has_ticket
+        writer.transport.abort()
+        client.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection("127.0.0.1", server.port, ssl=client)
 
 
 async def test_a_slow_handshake_holds_up_nobody_and_ends(app: FastAPI, authority: Authority) -> None:

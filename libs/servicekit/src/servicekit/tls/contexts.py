@@ -26,7 +26,7 @@ _log = logs.get_logger(__name__)
 _expiry = metrics.gauge(
     "tls_certificate_expiry_seconds",
     "Until the certificate in use expires; negative afterwards",
-    {"use": ("listener", "internal")},
+    {"use": ("listener", "internal", "database")},
 )
 _refused = metrics.counter(
     "tls_refused_handshakes", "Connections refused before a request", {"reason": ("handshake", "client")}
@@ -193,11 +193,12 @@ class _Handshake(ssl.SSLObject):
 
 
 def client_names(certificate: Any) -> list[str]:
-    """The DNS names and URIs that a peer's certificate says it is.
+    """The DNS names, in small letters, and URIs that a peer's certificate says it is.
 
     :param certificate: as `ssl.SSLObject.getpeercert` gives it
     """
-    return [name for kind, name in certificate.get("subjectAltName", ()) if kind in ("DNS", "URI")]
+    told = certificate.get("subjectAltName", ())
+    return [name.lower() if kind == "DNS" else name for kind, name in told if kind in ("DNS", "URI")]
 
 
 def reason_of(error: BaseException) -> str:
@@ -215,7 +216,7 @@ def listening_context(files: TlsFiles, names: frozenset[str], use: str) -> Follo
     def build(files: TlsFiles) -> ssl.SSLContext:
         context = _ListeningContext(ssl.PROTOCOL_TLS_SERVER)
         context.sslobject_class = _Handshake
-        context.names = names
+        context.names = frozenset(name if ":" in name else name.lower() for name in names)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(_CIPHERS)
         context.options |= ssl.OP_NO_RENEGOTIATION
@@ -224,8 +225,9 @@ def listening_context(files: TlsFiles, names: frozenset[str], use: str) -> Follo
         if files.authorities is not None:
             load_authorities(context, files.authorities)
             context.verify_mode = ssl.CERT_REQUIRED
-            # Who comes back is looked at again, by the authorities of then.
-            context.options |= ssl.OP_NO_TICKET
+            # Who comes back is looked at again, by the authorities and the date of then: no session goes on.
+            # TLS 1.2 would let one, by its number.
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
             context.num_tickets = 0
         return context
 

@@ -157,9 +157,11 @@ def url_verifies_rule(setting: str, verifying: Mapping[str, frozenset[str]], exa
 
 
 def _asked(url: str | SecretStr) -> dict[str, str]:
-    """What stands behind the ``?`` of a URL, whose password may hold one too."""
+    """What stands behind the ``?`` of a URL, whose password may hold one too, as its parameters an ``@``."""
     text = url if isinstance(url, str) else url.get_secret_value()
-    return dict(parse_qsl(text.rpartition("@")[2].partition("?")[2]))
+    return dict(parse_qsl(text.partition("?")[2])) | dict(
+        parse_qsl(text.rpartition("@")[2].partition("?")[2])
+    )
 
 
 LISTENER_RULES: tuple[Rule, ...] = (
