@@ -12,6 +12,7 @@ from servicekit.start_rules import Rule, Weight, is_typed_key, is_unprotected, i
 _RANDOM_KEY = "the output of `openssl rand -base64 16`"
 _MOST_ATTEMPTS = 5
 _WHOLE_INTERNET = 0
+_EVERY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what such a port meets
 
 
 def _is_below(version: ProtocolVersion | None, minimum: ProtocolVersion) -> bool:
@@ -31,7 +32,12 @@ def _reaches_everything(settings: Any) -> bool:
 
 
 def _shares_a_port(settings: Any) -> bool:
-    return bool(settings.dmz_port) and settings.dmz_port in (settings.port, settings.management_port)
+    own, door = settings.host, settings.dmz_host or settings.host
+    others = ((own, settings.port), (settings.management_host or own, settings.management_port))
+    return settings.dmz_port is not None and any(
+        settings.dmz_port == port and (door == host or not _EVERY_HOST.isdisjoint((door, host)))
+        for host, port in others
+    )
 
 
 def _is_unprotected(setting: str, settings: Any) -> bool:
@@ -75,6 +81,13 @@ DOOR_RULES: tuple[Rule, ...] = (
         lambda settings: settings.dmz_tls_client_names and settings.tls_client_ca_path is None,
         "names need the authority that vouches for them, in CORE_TLS_CLIENT_CA_PATH",
         weight=Weight.ALWAYS,
+    ),
+    Rule(
+        "tls_client_names",
+        lambda settings: settings.dmz_tls_client_names and not settings.tls_client_names,
+        "whoever has a certificate of the authority, enrollment too, is let in at the port of the rest door",
+        "cloud.bank,push.bank",
+        Weight.NEVER,
     ),
 )
 

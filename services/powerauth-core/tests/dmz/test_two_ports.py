@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -10,6 +12,7 @@ from powerauth_contracts.dmz import table as dmz
 from powerauth_contracts.rest import table as rest
 from powerauth_core.app import create_app
 from powerauth_core.settings import CoreSettings
+from powerauth_core.start_rules import DOOR_RULES
 from servicekit.doors import doors_of
 from servicekit.edge.routing import declared
 
@@ -33,6 +36,23 @@ def doors() -> tuple[FastAPI, FastAPI]:
     first, second = doors_of(create_app(settings), settings)
     assert (first.port, second.port, second.host) == (8080, 8081, "10.0.0.1")
     return first.app, second.app
+
+
+@pytest.mark.parametrize(
+    ("other", "refused"),
+    [
+        ({"dmz_host": "10.0.0.2", "dmz_port": 8080}, False),
+        ({"dmz_host": "10.0.0.1", "dmz_port": 8080}, True),
+        ({"dmz_host": "0.0.0.0", "dmz_port": 8080}, True),
+        ({"dmz_port": 8080}, True),
+        ({"dmz_port": 9090, "management_port": 9090}, True),
+        ({"dmz_port": 9090, "management_port": 9090, "management_host": "10.0.0.3"}, False),
+    ],
+    ids=str,
+)
+def test_a_port_is_shared_by_nobody_at_one_address(other: dict[str, Any], refused: bool) -> None:
+    settings = CoreSettings(host="10.0.0.1", port=8080, **other)
+    assert any(rule.setting == "dmz_port" and rule.broken(settings) for rule in DOOR_RULES) is refused
 
 
 @pytest.mark.parametrize(("door", "paths"), [(0, DMZ), (1, REST)], ids=["rest", "dmz"])
