@@ -338,3 +338,23 @@ async def test_an_aborted_connection_sends_nothing_more() -> None:
     corked.abort()
     await asyncio.sleep(0)
     assert (transport.written, transport.ended) == ([], "aborted")
+
+
+async def test_a_kept_connection_may_bring_one_more_request_when_the_end_begins(make_app: MakeApp) -> None:
+    async with BackgroundServer(make_app(), settings=ServiceSettings(drain_seconds=60)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(GET)
+        assert await _status(reader) == 200
+        stopping = asyncio.create_task(server.stop())
+        while True:
+            await asyncio.sleep(0.01)
+            try:
+                (await asyncio.open_connection("127.0.0.1", server.port))[1].close()
+            except OSError:
+                break
+        writer.write(GET)
+        answer = await _closed(reader)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer.lower()
+        writer.close()
+        await stopping

@@ -212,6 +212,9 @@ class ServiceSettings(BaseSettings):
     metrics_enabled: bool = False
     swagger_enabled: bool = True
     graceful_shutdown_seconds: int = Field(default=20, ge=0)
+    drain_seconds: float | None = Field(default=None, ge=0)
+    """How long a kept-alive connection without a request stays open for one more, when the service is told to
+    stop; unset: 2 s in production, else not at all."""
     receive_seconds: float = Field(default=30.0, gt=0)
     """How long a request may take to arrive, from its first byte to its last."""
     keep_alive_seconds: int = Field(default=75, ge=1)

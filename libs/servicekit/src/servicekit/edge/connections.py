@@ -28,6 +28,9 @@ MAX_PIPELINED = 64
 _UNREAD_BYTES = 256 * 1024
 """What may arrive of a too large body before whoever reads it can refuse it."""
 
+_DRAIN_SECONDS = 2.0
+"""Clients that are at work all the time send within it, and are told that it was the last one."""
+
 _OVERLONG_TARGET = b"/" + b"-" * MAX_TARGET_BYTES
 """Stands for every target that is too long: nobody decodes what is refused anyway."""
 _VERSIONS = frozenset({"1.0", "1.1"})
@@ -103,6 +106,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     receive_seconds: float = 30.0
     """From a connection's, or a request's, first moment to the request's last byte."""
     max_body: int = MEBIBYTE
+    drain_seconds: float = 0.0
+    """How long a connection without a request stays open for one more, when the service is told to stop."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -114,6 +119,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._ended = False
         self._refusal: _Refused | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, Corked(transport, self.loop)))
@@ -175,6 +181,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() not in _VERSIONS:
             raise self._refusing(505, "version")
         super().on_headers_complete()
+        if self._last:
+            self.cycle.keep_alive = False
         self._in_head = False
         # What comes behind a body is not added to headers that somebody looks at already.
         self.headers = []
@@ -210,6 +218,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         self._raw_bytes = self._body_bytes = 0
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Finish: what is under way is answered, and what a client sends before it can know of the end."""
+        self._last = True
+        if self.drain_seconds and (self.cycle is None or self.cycle.response_complete):
+            self.loop.call_later(self.drain_seconds, super().shutdown)
+        else:
+            super().shutdown()
 
     def on_response_complete(self) -> None:
         # What was answered may be a request before the one that arrives now.
@@ -296,5 +312,10 @@ def _malformed(error: httptools.HttpParserError, data: bytes) -> _Refused:
 
 def protocol_for(settings: ServiceSettings) -> type[HttpToolsProtocol]:
     """The connection class with a service's settings."""
-    bounds = {"receive_seconds": settings.receive_seconds, "max_body": settings.max_body_bytes}
+    drain = settings.drain_seconds
+    bounds = {
+        "receive_seconds": settings.receive_seconds,
+        "max_body": settings.max_body_bytes,
+        "drain_seconds": (_DRAIN_SECONDS if settings.production else 0.0) if drain is None else drain,
+    }
     return type("ServiceProtocol", (BoundedHttpProtocol,), bounds)
