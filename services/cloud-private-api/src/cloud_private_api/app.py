@@ -61,6 +61,7 @@ from servicekit.edge.middleware import RunAgain
 from servicekit.jobs import Job, JobRunner
 from servicekit.schema_history import Schema
 from servicekit.startup import embedded_settings
+from servicekit.timekeeping import keeping_time
 
 NAME = "powerauth-cloud"
 MIGRATIONS = "cloud_private_api:migrations"
@@ -254,7 +255,8 @@ class _Runtime:
         if cloud.push.configured:
             cloud.outbox.start()
         try:
-            yield
+            async with keeping_time(cloud.database):
+                yield
         finally:
             await cloud.outbox.stop(cloud.settings.graceful_shutdown_seconds)
             await jobs.stop()

@@ -52,6 +52,7 @@ from servicekit.outbox import OutboxRelay
 from servicekit.row_macs import SESSION_KEY, RowMacs
 from servicekit.schema_history import Schema
 from servicekit.start_rules import Finding, StartRefused
+from servicekit.timekeeping import keeping_time
 
 log = get_logger(__name__)
 
@@ -73,6 +74,7 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
             if not outcome.ok:
                 raise StartRefused(Finding("CORE_DATABASE_URL", outcome.text))
         await needed_schema().require(database)
+        await stack.enter_async_context(keeping_time(database))
         examined = await master_key.examine(database, given_keys(settings))
         bus_used = bus or bus_from_url(settings.bus_url.get_secret_value())
         core = build_core(settings, database, bus_used, examined)

@@ -49,6 +49,7 @@ from servicekit.master_keys import MasterKeys
 from servicekit.schema_history import Schema
 from servicekit.start_rules import Finding, StartRefused
 from servicekit.startup import embedded_settings
+from servicekit.timekeeping import keeping_time
 
 NAME = "powerauth-push"
 CLEANUP_SECONDS = 6 * 3600.0
@@ -186,6 +187,7 @@ async def running(push: Push, shared_bus: Bus | None) -> AsyncGenerator[None]:
             if not outcome.ok:
                 raise StartRefused(Finding("PUSH_DATABASE_URL", outcome.text))
         push.cipher.keys = await examine_keys(push.database, push.settings)
+        await stack.enter_async_context(keeping_time(push.database))
         bus = shared_bus or bus_from_url(push.settings.bus_url.get_secret_value())
         await events.subscribe(push, bus)
         if shared_bus is None:
