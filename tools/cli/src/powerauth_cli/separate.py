@@ -7,12 +7,13 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Self
 
 import asyncpg
 import httpx2
+from sqlalchemy.engine import make_url
 from yarl import URL
 
 from powerauth_cli.credentials import ADMINISTRATOR, hashed_password, new_password
@@ -107,6 +108,7 @@ class SeparateProcesses:
     :param settings: further settings, environment variables by name
     :param through: SQLAlchemy URL of a database behind a pooler or a proxy in front of that server: services
         work through it, migrations go past it
+    :param made_by: what makes of a service's name, context path and settings that which serves
     """
 
     def __init__(
@@ -117,7 +119,9 @@ class SeparateProcesses:
         services: tuple[str, ...] = ("core", "enrollment", "cloud"),
         settings: Mapping[str, str] | None = None,
         through: str = "",
+        made_by: Callable[[str, str, Mapping[str, str]], ServiceProcess] = ServiceProcess,
     ) -> None:
+        self._made_by = made_by
         self._postgres_url = postgres_url
         self._bus_url = bus_url
         self._wanted = services
@@ -254,7 +258,7 @@ class SeparateProcesses:
         }
 
     def _database(self, prefix: str, url: str) -> dict[str, str]:
-        way = url if not self._through else f"{self._through.rpartition('/')[0]}/{url.rpartition('/')[2]}"
+        way = url if not self._through else _same_database(self._through, url)
         return {
             f"{prefix}_DATABASE_URL": way,
             f"{prefix}_DATABASE_MIGRATE_URL": url,
@@ -270,13 +274,18 @@ class SeparateProcesses:
         )
 
     async def _run(self, name: str, context_path: str, environment: dict[str, str]) -> None:
-        process = ServiceProcess(name, context_path, environment | self._settings)
+        process = self._made_by(name, context_path, environment | self._settings)
         self.processes[name] = process
         await process.start()
 
     async def _stop(self) -> None:
         for process in reversed(self.processes.values()):
             await process.stop()
+
+
+def _same_database(way: str, url: str) -> str:
+    """The URL of a way to a server, with the database that another one names."""
+    return make_url(way).set(database=make_url(url).database).render_as_string(hide_password=False)
 
 
 async def new_database(server_url: str, name: str) -> str:

@@ -51,7 +51,7 @@ class PostgresServer(LocalServer):
         owner = unprivileged_owner()
         if self._folder is None:
             self._folder = self._create_cluster(owner)
-            self.port = free_port()
+            self.port = self.port or free_port()
         data = self._folder / "data"
         settings = {
             "port": str(self.port),
@@ -102,11 +102,14 @@ class StandbyServer(PostgresServer):
     """A second server that follows a primary by streaming replication, and answers reading calls.
 
     :param primary: running; both together are what a failover switches between
+    :param durable: as for a primary, which it is once it is promoted
+    :param port: its own, that of a server which is gone for good; 0: a free one
     """
 
-    def __init__(self, primary: PostgresServer) -> None:
-        super().__init__()
+    def __init__(self, primary: PostgresServer, *, durable: bool = False, port: int = 0) -> None:
+        super().__init__(durable=durable)
         self._primary = primary
+        self.port = port
 
     def promote(self) -> None:
         """Make it a primary of its own, which can be written to."""
