@@ -29,11 +29,13 @@ suite: dev
 fuzz: dev
 	POWERAUTH_FUZZ_SCALE=20 $(PYTEST) -q -m fuzz tests/fuzz services/enrollment
 
-# What `make test` proves in short, at length: more rows, more load, processes killed for good.
+# What `make test` proves in short, at length: replicas killed, replaced, and with a wrong clock, a database that fails
+# over, providers and campaigns that break off, keys that are exchanged, all for minutes under load.
 soak: dev
+	POWERAUTH_SOAK_SCALE=8 $(PYTEST) -q -s -m faults tests/faults/test_availability_*.py
+	POWERAUTH_FAULTS_SCALE=50 $(PYTEST) -q -m faults tests/faults/test_ringing_outages.py
 	POWERAUTH_SOAK_SCALE=5 $(PYTEST) -q services/powerauth-core/tests/dmz/test_key_rotation.py
 
-# What has to build tools first, which takes minutes, once: the chart rendered, linted, validated and scored.
 # What builds tools of operators, releases and images: as root on Debian, with Go, and minutes.
 test-deploy: dev
 	tests/deploy/tools/build.sh helm kube-score
