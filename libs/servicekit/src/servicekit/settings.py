@@ -158,8 +158,11 @@ class ServiceSettings(BaseSettings):
     """Modules that a start imports when it comes to them, and before workers are forked: these share them."""
 
     environment: Literal["development", "test", "production"] = "development"
+    """With ``production`` the rules of production hold."""
     host: str = "127.0.0.1"
+    """Address to listen on; ``0.0.0.0`` or ``::`` are all of this machine."""
     port: int = Field(default=8080, ge=0, le=65535)
+    """Port to listen on; 0: any free one."""
     root_path: str = ""
     """The context path, for instance ``/powerauth-java-server``."""
     workers: int = Field(default=1, ge=1, le=64)
@@ -167,11 +170,14 @@ class ServiceSettings(BaseSettings):
     are cores use a machine up (docs/operations.md)."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least grave lines that are written."""
     log_json: bool = True
+    """One JSON object a line; else text for people."""
     request_log: bool = True
     """One line a request at level INFO."""
 
     max_body_bytes: int = Field(default=MEBIBYTE, ge=1024)
+    """A larger body is refused with 413, before it is read as a whole."""
     max_header_bytes: int = Field(default=8192, ge=256)
     """Bound of a single header value (spec/enrollment-api.md §4.6)."""
 
@@ -198,8 +204,12 @@ class ServiceSettings(BaseSettings):
     """How long the outcome of a health check is told to all who ask."""
 
     correlation_header_enabled: bool = True
+    """Whether an id that a request brings stands in the log lines about it and goes along to other
+    services."""
     correlation_header_name: str = Field(default="X-Correlation-ID", pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+    """The header that brings it."""
     correlation_header_pattern: Annotated[str, AfterValidator(_is_expression)] = r"[a-zA-Z0-9\-]{8,1024}"
+    """Regular expression that the whole id has to match; another one is replaced."""
 
     tracing_endpoint: ServiceUrl = Field(default="", examples=["http://collector:4318"])
     """Where spans are sent by OTLP over HTTP; without a path, to ``/v1/traces`` there. Empty: there are none,
@@ -210,14 +220,18 @@ class ServiceSettings(BaseSettings):
     """Whether a caller's ``traceparent`` is gone on with; else each request begins a trace."""
 
     metrics_enabled: bool = False
+    """Whether metrics of Prometheus are served."""
     swagger_enabled: bool = True
+    """Whether the API document and its page are served."""
     graceful_shutdown_seconds: int = Field(default=20, ge=0)
+    """How long requests that were accepted may take to end when the service is told to stop."""
     drain_seconds: float | None = Field(default=None, ge=0)
     """How long a kept-alive connection without a request stays open for one more, when the service is told to
     stop; unset: 2 s in production, else not at all."""
     receive_seconds: float = Field(default=30.0, gt=0)
     """How long a request may take to arrive, from its first byte to its last."""
     keep_alive_seconds: int = Field(default=75, ge=1)
+    """How long a connection without a request stays open."""
     max_concurrent_requests: int | None = Field(default=None, ge=1)
     """Above it new requests are answered with 503; unset: no bound but the database pool's queue."""
 
@@ -309,16 +323,21 @@ class DatabaseSettings(BaseSettings):
         default=SecretStr("sqlite+aiosqlite:///./data/service.sqlite3"),
         examples=["postgresql://user:password@host/database"],
     )
+    """Where the data is, with user and password (docs/database.md)."""
     database_pool_size: int = Field(default=20, ge=1)
+    """Connections that one process keeps."""
     database_max_overflow: int = Field(default=0, ge=0)
     """Connections beyond the pool, each closed after one use: opening one costs more than waiting."""
     database_pool_timeout_seconds: float = Field(default=5.0, gt=0)
     """How long a request waits for a free connection before it is answered with 503."""
     database_connect_timeout_seconds: float = Field(default=5.0, gt=0)
+    """How long opening a connection may take."""
     database_statement_timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long a statement may run before the database ends it."""
     database_lock_timeout_seconds: float = Field(default=10.0, gt=0)
     """Row locks on PostgreSQL, the single writer's place on SQLite."""
     database_idle_transaction_timeout_seconds: float = Field(default=60.0, gt=0)
+    """How long a transaction may wait for its next statement before the database ends it."""
     database_connection_max_age_seconds: float = Field(default=1800.0, gt=0)
     """Older connections are replaced when they are next used, so that none stays with a server that a
     failover left behind."""
@@ -398,6 +417,7 @@ class BusSettings(BaseSettings):
     imported_at_start: ClassVar[tuple[str, ...]] = ("servicekit.bus.rabbitmq",)
 
     bus_url: SecretStr = Field(default=SecretStr(""), examples=["amqps://user:password@host/"])
+    """RabbitMQ, with user and password; empty: the bus of this process alone."""
 
     @field_validator("bus_url")
     @classmethod

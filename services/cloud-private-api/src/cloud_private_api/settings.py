@@ -45,11 +45,17 @@ class CoreConnectionSettings(ServiceSettings, InternalCallSettings):
     """Where the core is and how to call it. Durations in seconds."""
 
     core_url: ServiceUrl = "http://localhost:8080/powerauth-java-server"
+    """The core's context path."""
     core_username: str = ""
+    """Name of this service's integration of kind `rest`."""
     core_password: SecretStr = SecretStr("")
+    """Its secret."""
     http_connect_timeout: float = Field(default=5.0, gt=0)
+    """How long connecting may take, in seconds."""
     http_response_timeout: float = Field(default=60.0, gt=0)
+    """How long an answer may take, in seconds."""
     http_max_connections: int = Field(default=100, ge=1)
+    """Connections to one service at most."""
 
 
 class PushConnectionSettings(ServiceSettings):
@@ -58,10 +64,15 @@ class PushConnectionSettings(ServiceSettings):
     push_url: ServiceUrl = ""
     """The push service's context path; empty: nothing is announced, communication endpoints refuse."""
     push_username: str = ""
+    """Name of this service as a caller of push."""
     push_password: SecretStr = SecretStr("")
+    """Its secret."""
     push_default_title: str = "Approval request"
+    """Title of a message about an operation whose template has no push text."""
     push_default_message: str = "Open the app to review it."
+    """Text of such a message."""
     push_default_language: str = Field(default="en", pattern=r"^[a-z]{2}$")
+    """Language of push texts when the bank asks for none."""
     push_cache_seconds: float = Field(default=10.0, ge=0)
     """How long another process may go on with a push text that was changed, or with what push last said of
     applications."""
@@ -73,6 +84,7 @@ class SecuritySettings(ServiceSettings):
     start_rules: ClassVar[tuple[Rule, ...]] = OAUTH2_RULES
 
     security_auth_type: Literal["BASIC_HTTP", "OAUTH2"] = "BASIC_HTTP"
+    """HTTP Basic by users of this service, or access tokens of an identity provider."""
     security_auth_basic_cache_seconds: float = Field(default=86_400.0, ge=0)
     """How long a verified password is remembered, unless its user changes; 0 = not at all."""
     security_auth_basic_failures_per_address: int = Field(default=30, ge=0)
@@ -86,15 +98,23 @@ class SecuritySettings(ServiceSettings):
     security_auth_facts_cache_seconds: float = Field(default=10.0, ge=0)
     """How long roles, applications and the password hash of a user may be remembered by another process."""
     security_auth_oauth2_issuer_uri: ServiceUrl = ""
+    """Issuer of access tokens, whose metadata tells its keys."""
     security_auth_oauth2_jwk_set_uri: ServiceUrl = ""
+    """Where its keys are; empty: as its metadata says."""
     security_auth_oauth2_audiences: Listed[str] = ()
+    """Audiences of which a token has to name one."""
     security_auth_oauth2_roles_claim: str = "roles"
+    """Claim with the caller's roles."""
     security_auth_oauth2_principal_claim: str = "sub"
+    """Claim with the caller's name."""
     security_auth_oauth2_applications_claim: str = "applications"
+    """Claim with the applications that the caller may work with."""
     security_auth_oauth2_algorithms: Listed[str] = Field(default=("RS256",), examples=["RS256,ES256"])
+    """Algorithms of signatures that are accepted, asymmetric ones."""
     security_auth_oauth2_own_issuer: str = ""
     """Issuer of this product's own tokens: they are refused, they are made for end users."""
     admin_username: str = ""
+    """Name of the first administrator; empty: none is made."""
     admin_password_encoded: SecretStr = SecretStr("")
     """Seed of the first administrator: bcrypt or argon2 hash. An existing user is never overwritten."""
 
@@ -133,7 +153,9 @@ class CloudSettings(
     datasource_url: str = Field(default="", examples=[_JDBC_EXAMPLE])
     """The original's form, ``jdbc:postgresql://host/database``; wins over ``database_url`` when set."""
     datasource_username: str = ""
+    """User that is put into ``datasource_url``."""
     datasource_password: SecretStr = SecretStr("")
+    """Password that is put into ``datasource_url``."""
     migrate_on_start: bool | None = None
     """Bring the schema up to date at start; unset: on SQLite yes, on PostgreSQL only outside production."""
     service_base_url: ServiceUrl = ""
@@ -147,9 +169,13 @@ class CloudSettings(
     audit_cleanup_days: int = Field(default=365, ge=0)
     """Age after which this service's own audit records are deleted; 0 keeps them for ever."""
     application_cache_seconds: float = Field(default=300.0, ge=0)
+    """How long what is remembered of an application may be used."""
     application_cache_size: int = Field(default=10_000, ge=1)
+    """Applications that a process remembers."""
     registration_cache_size: int = Field(default=50_000, ge=1)
+    """Registrations that a process remembers."""
     text_cache_seconds: float = Field(default=300.0, ge=0)
+    """How long localised texts of operations may be used."""
 
     @field_validator("datasource_url")
     @classmethod

@@ -31,14 +31,17 @@ class EnrollmentSettings(ServiceSettings, InternalCallSettings):
     """The core's context path. Only `/dmz/v1` below it is ever called."""
 
     core_client_token: str = ""
+    """Name of this service's integration of kind `dmz`."""
     core_client_secret: SecretStr = SecretStr("")
-    """Credentials of an integration of kind `dmz`."""
+    """Its secret."""
 
     push_url: ServiceUrl = ""
     """The push service's context path; empty switches push registration and inbox off."""
 
     push_client_token: str = ""
+    """Name of this service as a caller of push, with the scope `enrollment`."""
     push_client_secret: SecretStr = SecretStr("")
+    """Its secret."""
 
     remote_timeout_seconds: float = Field(default=10.0, gt=0)
     """Connecting to and waiting for the core or the push service."""
@@ -48,11 +51,14 @@ class EnrollmentSettings(ServiceSettings, InternalCallSettings):
     and in whose trace. Only behind a proxy that sets it itself."""
 
     application_name: str = "enrollment-server"
+    """Name that `/pa/v3/status` tells."""
     application_version: str = "UNKNOWN"
     """What `/pa/v3/status` tells, and in production every other page."""
 
     mobile_token_enabled: bool = True
+    """Whether the mobile token API is served: lists, approval and rejection of operations."""
     inbox_enabled: bool = True
+    """Whether the inbox is served; it needs a push service."""
     activation_spawn_enabled: bool = False
     """Whether devices may ask for activation codes; where to is configured in the core."""
 
@@ -63,19 +69,22 @@ class EnrollmentSettings(ServiceSettings, InternalCallSettings):
     """Networks (CIDR, comma-separated) whose `X-Forwarded-For` is believed."""
 
     default_language: str = Field(default="en", pattern=r"[a-z]{2,8}")
+    """Language of texts for a request that asks for none that is served."""
     languages: Listed[str] = ()
     """The languages served, comma-separated; empty serves every language that a request asks for."""
 
     texts_revalidate_seconds: float = Field(default=30.0, ge=0, le=30)
+    """How long texts are used before the core is asked whether they are still right."""
     texts_maximum_age_seconds: float = Field(default=300.0, ge=0, le=300)
     """How long texts may be used without the core's word that they are still right."""
 
     limit_failures_per_address: int = Field(default=30, ge=0)
+    """Failures of one address a minute, over which its requests wait for each other (D18); 0: no limit."""
     limit_keystore_per_activation: int = Field(default=30, ge=0)
+    """The same for temporary keys that one activation got."""
     limit_status_per_activation: int = Field(default=30, ge=0)
-    """Events a minute, over which requests wait for each other (D18); 0 switches a limit off: failures of an
-    address, temporary keys that an activation got, questions for the status of one activation by one
-    address. Attempts at an activation are limited by the core (D15)."""
+    """The same for questions for the status of one activation by one address. Attempts at an activation are
+    limited by the core (D15)."""
 
     limit_loopback: bool = True
     """Whether the limits hold for this machine; the all-in-one on loopback switches it off."""

@@ -33,8 +33,11 @@ class StatusSettings(ServiceSettings):
     """What the status endpoint tells about this installation (§4)."""
 
     application_name: str = "powerauth-server"
+    """Name that the status endpoint tells."""
     application_display_name: str = "PowerAuth Server"
+    """The same for people."""
     application_environment: str = ""
+    """The same for the kind of installation, any text."""
     compatible_version: str = "1.10.0"
     """Release of the original that the API is that of; existing clients look at it."""
 
@@ -43,28 +46,49 @@ class ProtocolSettings(ServiceSettings):
     """Limits of activations, signatures, envelopes and tokens (§29 ``crypto.*``, ``token.*`` and others)."""
 
     generate_activation_id_iterations: int = Iterations
+    """Attempts to find an activation's id that is not taken."""
     generate_activation_code_iterations: int = Iterations
+    """Attempts to find an activation code that is not taken."""
     generate_token_id_iterations: int = Iterations
+    """Attempts to find a token's id that is not taken."""
     generate_recovery_code_iterations: int = Iterations
+    """Attempts to find a recovery code that is not taken."""
     generate_operation_id_iterations: int = Iterations
+    """Attempts to find an operation's id that is not taken."""
     activation_validity_ms: int = Field(default=300_000, ge=0)
+    """How long an activation may wait for its key exchange and its commit."""
     signature_max_failed_attempts: int = Field(default=5, ge=0, le=64)
+    """Failed attempts in a row that block an activation, unless it brings a number of its own."""
     signature_validation_lookahead: int = Field(default=20, ge=1, le=64)
+    """Counters ahead of the stored one that are tried."""
     offline_signature_component_length: int = Field(default=8, ge=4, le=8)
+    """Digits of each factor in a code for offline approval."""
     request_expiration_ms: int = Field(default=60_000, ge=0)
+    """Age above which an envelope is refused, of protocol 3.2 and later."""
     request_expiration_extended_ms: int = Field(default=7_200_000, ge=0)
     """Of protocols 3.0 and 3.1, whose envelopes carry no timestamp: accepted, without effect."""
     replay_verification_service: Literal["default", "none"] = "default"
+    """Whether an envelope that was seen is refused; ``none``: it is not looked up."""
     token_timestamp_validity_ms: int = Field(default=7_200_000, ge=1)
+    """Age above which a token header is refused."""
     token_timestamp_forward_validity_ms: int = Field(default=1_800_000, ge=0)
+    """How far ahead of this clock a token header may be."""
     recovery_max_failed_attempts: int = Field(default=5, ge=0, le=64)
+    """Wrong PUKs in a row that block a recovery code."""
     secure_vault_enable_biometric_authentication: bool = False
+    """Whether biometry opens the vault."""
     temporary_key_validity_ms: int = Field(default=300_000, ge=0)
+    """How long a temporary key can be used."""
     proximity_check_otp_length: int = Field(default=8, ge=6, le=8)
+    """Digits of the code of a proximity check."""
     proximity_check_step_seconds: int = Field(default=30, ge=1)
+    """How long one such code is the current one."""
     proximity_check_step_count: int = Field(default=1, ge=0)
+    """Earlier codes that are accepted too."""
     default_page_size: int = Field(default=500, ge=1)
+    """Rows of a list's page when the caller does not say."""
     default_page_number: int = Field(default=0, ge=0)
+    """Page of a list when the caller does not say, from 0."""
     require_claim: bool = False
     """Approval only of operations that have an owner (D14)."""
     require_operation_parameters: bool = True
@@ -80,6 +104,7 @@ class VerificationSettings(ServiceSettings):
     """How concurrent verifications share a transaction (D9) and are limited (D15)."""
 
     verification_batch_size: int = Field(default=64, ge=1)
+    """Checks in one transaction at most."""
     verification_batches: int = Field(default=1, ge=1)
     """Batches of checks in progress at the same time in one process, and of new operations; each holds one
     database connection. Fewer batches are larger ones, and cost less a check."""
@@ -108,31 +133,50 @@ class ProviderSettings(ServiceSettings):
     """Whether RECOVERY commits without a provider and without the application's ``automaticCommit`` (D1
     rule 1); unset: yes, in production no."""
     custom_activation_provider_url: ServiceUrl = ""
+    """The bank's provider of custom activations; empty: there are none."""
     custom_activation_provider_username: str = ""
+    """Name for HTTP Basic there; empty: no credentials are sent."""
     custom_activation_provider_password: SecretStr = SecretStr("")
+    """Password for HTTP Basic there."""
     custom_activation_provider_timeout_seconds: float = Field(default=10.0, gt=0)
+    """How long its answer may take."""
     user_info_provider: Literal["NONE", "MINIMAL", "REST"] = "MINIMAL"
+    """Where claims about a user come from: nowhere, the user's id alone, or a provider of the bank."""
     user_info_rest_url: ServiceUrl = ""
+    """That provider of the bank."""
     user_info_rest_username: str = ""
+    """Name for HTTP Basic there; empty: no credentials are sent."""
     user_info_rest_password: SecretStr = SecretStr("")
+    """Password for HTTP Basic there."""
     user_info_rest_allowed_stages: Listed[str] = ("USER_INFO_ENDPOINT",)
+    """Stages at which it is asked (docs/extending.md)."""
     user_info_timeout_seconds: float = Field(default=5.0, gt=0)
+    """How long its answer may take."""
     status_custom_object_url: ServiceUrl = ""
     """Optional provider of ``customObject`` in the public activation status; empty: none."""
     oidc_timeout_seconds: float = Field(default=5.0, gt=0)
+    """How long an answer of an identity provider may take."""
 
 
 class EgressSettings(ServiceSettings):
     """Outgoing HTTP: callbacks, OIDC and custom providers (§29 ``http.*``)."""
 
     http_proxy_enabled: bool = False
+    """Whether outgoing calls go through a proxy."""
     http_proxy_host: str = "127.0.0.1"
+    """Host of the proxy."""
     http_proxy_port: int = Field(default=8080, ge=1, le=65_535)
+    """Port of the proxy."""
     http_proxy_username: str = ""
+    """Name for the proxy; empty: no credentials are sent."""
     http_proxy_password: SecretStr = SecretStr("")
+    """Password for the proxy."""
     http_connection_timeout_ms: int = Field(default=5_000, ge=1)
+    """How long connecting may take."""
     http_response_timeout_ms: int = Field(default=60_000, ge=1)
+    """How long the answer to a callback may take."""
     http_connection_max_idle_ms: int = Field(default=200_000, ge=0)
+    """How long a connection without a request is kept."""
     egress_allowed_networks: Listed[IPv4Network | IPv6Network] = Field(default=(), examples=["10.20.0.0/16"])
     """Loopback or private networks that may be called. Link-local never is."""
     egress_loopback_allowed: bool = False
@@ -143,19 +187,31 @@ class CallbackSettings(ServiceSettings):
     """Delivery of callbacks (§29 ``callbacks.*``)."""
 
     callbacks_default_max_attempts: int = 1
+    """Attempts at a callback whose configuration does not say."""
     callbacks_default_retention_period_ms: int = Field(default=2_592_000_000, ge=0)
+    """How long delivered events are kept when the configuration does not say."""
     callbacks_default_initial_backoff_ms: int = Field(default=2_000, ge=0)
+    """Pause after the first failed attempt when the configuration does not say."""
     callbacks_max_backoff_ms: int = Field(default=32_000, ge=0)
+    """Longest pause between two attempts."""
     callbacks_backoff_multiplier: float = Field(default=1.5, ge=1)
+    """By what each pause is longer than the one before."""
     callbacks_pending_dispatch_limit: int = Field(default=100, ge=1)
+    """Waiting events that one run of the job takes."""
     callbacks_concurrency: int = Field(default=64, ge=1)
     """Deliveries in flight in one process, shared among applications and targets; stands for the original's
     thread pool sizes."""
     callbacks_queue_capacity: int = Field(default=1_000, ge=0)
+    """Events that may wait in one process; others wait in the database."""
     callbacks_force_rerun_period_ms: int | None = Field(default=None, ge=0)
+    """After how long a delivery without an outcome counts as lost; unset: both time limits of outgoing calls
+    and 10 s."""
     callbacks_failure_threshold: int = Field(default=200, ge=-1)
+    """Failures in a row after which a callback's target is left alone for a while; -1: never."""
     callbacks_failure_reset_timeout_ms: int = Field(default=60_000, ge=0)
+    """How long that while is."""
     callbacks_clients_refresh_ms: int = Field(default=300_000, ge=0)
+    """How long another process may go on with a changed configuration of a callback."""
     callbacks_certificate_directory: Path | None = None
     """The one directory that key and trust stores of callbacks are read from (cloud-api §11.5)."""
 
@@ -164,17 +220,27 @@ class JobSettings(ServiceSettings):
     """Scheduled jobs (§30). Periods in milliseconds; 0 switches a job off in this process."""
 
     jobs_enabled: bool = True
+    """Whether this process runs periodic jobs."""
     job_activations_cleanup_ms: int = Field(default=5_000, ge=0)
+    """How often activations that waited too long are removed."""
     job_activations_cleanup_look_back_ms: int = Field(default=3_600_000, ge=0)
+    """How far back that job looks."""
     job_operation_cleanup_ms: int = Field(default=5_000, ge=0)
+    """How often pending operations that are over expire."""
     job_expire_operations_limit: int = Field(default=100, ge=1)
+    """Operations that one run expires at most."""
     job_unique_value_cleanup_ms: int = Field(default=60_000, ge=0)
+    """How often remembered envelopes that are too old to be repeated are forgotten."""
     job_temporary_key_cleanup_ms: int = Field(default=5_000, ge=0)
+    """How often temporary keys that are over are deleted."""
     job_dispatch_pending_callbacks_ms: int = Field(default=3_000, ge=0)
+    """How often callbacks whose pause is over are sent again."""
     job_rerun_stale_callbacks_ms: int = Field(default=3_000, ge=0)
+    """How often lost deliveries are looked for."""
     job_callbacks_cleanup_ms: int = Field(default=86_400_000, ge=0)
     """The original runs it daily at midnight."""
     job_audit_cleanup_ms: int = Field(default=86_400_000, ge=0)
+    """How often old rows of the audit log are deleted."""
 
 
 class AuditSettings(ServiceSettings):
@@ -190,7 +256,9 @@ class AuditSettings(ServiceSettings):
     audit_partitions_ahead_months: int = Field(default=3, ge=1, le=24)
     """Partitions made ahead of the present month."""
     job_audit_partitions_ms: int = Field(default=3_600_000, ge=0)
+    """How often partitions ahead are made."""
     job_audit_retention_ms: int = Field(default=86_400_000, ge=0)
+    """How often months that are too old are removed."""
     audit_chain_key: SecretStr = SecretStr("")
     """Base64 of at least 16 bytes that chain the signature audit; empty: derived from the master encryption
     key, and without that either rows are not chained."""
@@ -239,10 +307,15 @@ class CoreSettings(
     caller_cache_seconds: float = Field(default=30.0, ge=0)
     """How long a removed integration may still be accepted by another process."""
     application_cache_seconds: float = Field(default=300.0, ge=0)
+    """How long what is remembered of an application may be used."""
     application_cache_size: int = Field(default=10_000, ge=1)
+    """Applications that a process remembers."""
     activation_key_cache_size: int = Field(default=20_000, ge=1)
+    """Activations whose keys a process remembers."""
     token_secret_cache_size: int = Field(default=20_000, ge=1)
+    """Tokens whose secrets a process remembers."""
     temporary_key_cache_size: int = Field(default=10_000, ge=1)
+    """Temporary keys that a process remembers."""
     require_bound_rows: bool | None = None
     """Refuse secrets in clear and rows without a MAC beside a master key (D32); unset: once ``db encrypt``
     has bound the rows, or from the start of an empty database."""

@@ -144,3 +144,22 @@ def openapi(service: Service) -> None:
         from powerauth_cli.services import openapi_document
 
     print(openapi_document(service.value))
+
+
+@app.command()
+def settings(
+    service: Annotated[Service | None, typer.Argument(help="Whose settings; without it all.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what a start would say; status 78 if it were refused.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Only what differs from the defaults.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the reference, docs/configuration.md.")
+    ] = False,
+) -> None:
+    """Print what the environment gives a service, one VARIABLE=value a line, secrets as ***."""
+    with loading():
+        from powerauth_cli.settings_reference import judged, reference, told
+
+    name = service and service.value
+    print(reference(name) if markdown else judged(name) if check else told(name, changed=diff))
