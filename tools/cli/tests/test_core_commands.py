@@ -43,6 +43,16 @@ def test_a_database_is_migrated_and_checked(database: str) -> None:
     assert run("db", "migrate")[0] == 0
 
 
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("detach", "audit_log_2026_01"), ("attach", "audit_log_2026_01")]
+)
+def test_plain_tables_have_no_months(arguments: tuple[str, ...]) -> None:
+    run("db", "migrate")
+    status, output = run("db", "partitions", *arguments)
+    assert (status, "there are no partitions" in output) == (1, True), output
+
+
 @pytest.mark.parametrize("options", [(), ("--check",)])
 def test_what_cannot_be_adopted_is_refused(database: str, options: tuple[str, ...]) -> None:
     status, output = run("db", "adopt", *options)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from powerauth_core import backup, jobs, rotation
 from powerauth_core.adoption import service
+from powerauth_core.audit import archiving
+from powerauth_core.audit.archiving import PartitionRefused
 from powerauth_core.audit.chain.keys import ChainKeys
 from powerauth_core.master_key.service import REGISTRY, Bound, Examined, bind_rows, look
 from powerauth_core.master_key.service import accept_rows as bind_accepted_rows
@@ -158,6 +160,42 @@ async def accept_unchained_audit(settings: CoreSettings) -> Outcome:
     async with _audit(settings) as (database, keys):
         rows = await chain.accept_unchained(database, keys.current)
     return Outcome(True, f"{rows} rows without a chain are accepted from now on.")
+
+
+async def list_partitions(settings: CoreSettings) -> Outcome:
+    """The months of audits and history, attached and detached, with their sizes."""
+    async with offline_database(settings) as database:
+        try:
+            months = await archiving.months(database)
+        except PartitionRefused as error:
+            return Outcome(False, str(error))
+    lines = [
+        f"{month.name}: {'attached' if month.attached else 'detached'}, {month.size / 1_000_000:.1f} MB"
+        for month in months
+    ]
+    return Outcome(True, "\n".join(lines))
+
+
+async def detach_partition(settings: CoreSettings, partition: str) -> Outcome:
+    """Take a month that is over out of its table."""
+    async with offline_database(settings) as database:
+        kept = (await look(database, given_keys(settings))).chain_keys
+        keys = ChainKeys.of(settings.chain_secrets, kept)
+        try:
+            await archiving.detach(database, keys, partition)
+        except PartitionRefused as error:
+            return Outcome(False, str(error))
+    return Outcome(True, f"{partition} is a table of its own now: store it elsewhere, then drop it.")
+
+
+async def attach_partition(settings: CoreSettings, partition: str) -> Outcome:
+    """Put a detached month back into its table."""
+    async with offline_database(settings) as database:
+        try:
+            await archiving.attach(database, settings, partition)
+        except PartitionRefused as error:
+            return Outcome(False, str(error))
+    return Outcome(True, f"{partition} is attached. `powerauth audit verify` proves its rows.")
 
 
 async def rotate_keys(settings: CoreSettings, *, batch: int) -> Outcome:

@@ -253,6 +253,9 @@ class AuditSettings(ServiceSettings):
     """Months of the signature audit kept before the present one; 0 keeps all, as the original does."""
     activation_history_retention_months: int = Field(default=0, ge=0)
     """The same for the history of activations."""
+    audit_retention_mode: Literal["drop", "detach"] = "drop"
+    """What becomes of a month that is not kept any longer: dropped with its rows, or detached, to stay in the
+    database as a table of its own until somebody has stored it elsewhere."""
     audit_partitions_ahead_months: int = Field(default=3, ge=1, le=24)
     """Partitions made ahead of the present month."""
     job_audit_partitions_ms: int = Field(default=3_600_000, ge=0)

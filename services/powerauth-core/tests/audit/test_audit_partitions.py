@@ -224,7 +224,9 @@ async def test_a_busy_table_is_left_for_the_next_time(
     async with database.transaction() as session:
         await session.execute(text("SELECT 1 FROM audit_log"))
         with pytest.raises(Exception, match="55P03"):
-            await partitions.drop(database, partitions.Partition("audit_log_default", None, None))
+            await partitions.drop(
+                database, partitions.Partition("audit_log", "audit_log_default", None, None)
+            )
     assert "audit_log_default" in await names(database, "audit_log")
     assert len(await partitions.create_ahead(database, 3)) == 4
 

@@ -22,6 +22,11 @@ app = typer.Typer(
     help="The databases of the services: CORE_DATABASE_URL, CLOUD_…",
 )
 
+partitions = typer.Typer(
+    no_args_is_help=True, help="The months of the core's audits and history, on PostgreSQL (docs/audit.md)."
+)
+app.add_typer(partitions, name="partitions")
+
 DATABASES: dict[str, tuple[str, Callable[[Path | None], Any]]] = {
     "core": ("powerauth_core.commands", core_settings),
     "cloud": ("cloud_private_api.commands", cloud_settings),
@@ -81,6 +86,27 @@ def encrypt(service: WhoseOriginal = Adopter.CORE, data: DataFolder = None) -> N
 def accept_rows(data: DataFolder = None) -> None:
     """Bind rows of the core that others have written as they are, and name them: after a look at each."""
     _run(Owner.CORE, "accept_rows", data)
+
+
+PartitionName = Annotated[str, typer.Argument(help="One of `powerauth db partitions list`.")]
+
+
+@partitions.command("list")
+def list_partitions(data: DataFolder = None) -> None:
+    """List all months with their sizes, those that are detached too."""
+    _run(Owner.CORE, "list_partitions", data)
+
+
+@partitions.command()
+def detach(name: PartitionName, data: DataFolder = None) -> None:
+    """Take a month that is over out of its table, to be stored elsewhere."""
+    _run(Owner.CORE, "detach_partition", data, partition=name)
+
+
+@partitions.command()
+def attach(name: PartitionName, data: DataFolder = None) -> None:
+    """Put a detached month back; its chains are verified again."""
+    _run(Owner.CORE, "attach_partition", data, partition=name)
 
 
 def _run(service: Owner | Adopter, name: str, data: DataFolder, **options: Any) -> None:

@@ -46,10 +46,12 @@ _R = TypeVar("_R")
 class Partition:
     """A part of a table.
 
+    :ivar table: what it is, or was, a part of
     :ivar since: its first moment; None in the part that the table began with, and in the default one
     :ivar until: the first moment after it; None in the default partition
     """
 
+    table: str
     name: str
     since: datetime | None
     until: datetime | None
@@ -74,7 +76,7 @@ async def partitions_of(session: AsyncSession, table: str) -> list[Partition]:
         if bounds is not None:
             since = None if bounds[2] is None else datetime.fromisoformat(bounds[2])
             until = datetime.fromisoformat(bounds[3])
-        found.append(Partition(name, since, until))
+        found.append(Partition(table, name, since, until))
     return found
 
 
@@ -114,6 +116,48 @@ async def drop(
 
     await _insisting(database, work)
     log.info("audit_partition_dropped", partition=partition.name)
+
+
+async def detach(
+    database: Database,
+    partition: Partition,
+    before: Callable[[AsyncSession], Awaitable[None]] | None = None,
+) -> None:
+    """Take a partition out of its table: it stays in the database as a table of its own.
+
+    :raises DatabaseUnavailable: the table was in use all the time
+    """
+
+    async def work(session: AsyncSession) -> None:
+        if before is not None:
+            await before(session)
+        await session.execute(text(f"ALTER TABLE {partition.table} DETACH PARTITION {partition.name}"))
+
+    await _insisting(database, work)
+    log.info("audit_partition_detached", partition=partition.name)
+
+
+async def attach(
+    database: Database,
+    partition: Partition,
+    before: Callable[[AsyncSession], Awaitable[None]],
+) -> None:
+    """Put a table with the rows of a time back in its place, after what ``before`` writes.
+
+    :param partition: with an end
+    :raises DatabaseUnavailable: the table was in use all the time
+    """
+    since = "MINVALUE" if partition.since is None else f"'{partition.since:%Y-%m-%d}'"
+    bounds = f"FOR VALUES FROM ({since}) TO ('{partition.until:%Y-%m-%d}')"
+
+    async def work(session: AsyncSession) -> None:
+        await before(session)
+        await session.execute(
+            text(f"ALTER TABLE {partition.table} ATTACH PARTITION {partition.name} {bounds}")
+        )
+
+    await _insisting(database, work)
+    log.info("audit_partition_attached", partition=partition.name)
 
 
 def partition_name(table: str, month: datetime) -> str:

@@ -7,6 +7,7 @@ that a table began with, from the default one, and on SQLite.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +19,7 @@ from powerauth_core.audit.chain.models import AuditChain
 from powerauth_core.audit.partitions import LOG_TABLES, Partition, partitions_of
 from powerauth_core.audit.ports import Ports
 from powerauth_core.audit.rules import first_of_month, months_before
+from powerauth_core.settings import CoreSettings
 from servicekit import clock
 from servicekit.database import Database
 from servicekit.logs import get_logger
@@ -27,20 +29,26 @@ log = get_logger(__name__)
 SIGNATURE_AUDIT = "pa_signature_audit"
 _BATCH = 1_000
 _CHAIN_BATCH = 10_000
+_LET_GO = {"drop": partitions.drop, "detach": partitions.detach}
 
 
 async def clean_audit_log(ports: Ports) -> int:
     """Delete what is older than `audit_cleanup_days` from the general log; how many single rows."""
-    days = ports.settings.audit_cleanup_days
-    if not days:
+    before = log_kept_since(ports.settings)
+    if before is None:
         return 0
-    before = clock.now() - timedelta(days=days)
     if ports.database.dialect == "postgresql":
         before = first_of_month(before)
     deleted = 0
     for table in LOG_TABLES:
-        deleted += await _clean(ports.database, table, before)
+        deleted += await _clean(ports, table, before)
     return deleted
+
+
+def log_kept_since(settings: CoreSettings) -> datetime | None:
+    """The moment from which on the general log is kept; None: all of it is."""
+    days = settings.audit_cleanup_days
+    return clock.now() - timedelta(days=days) if days else None
 
 
 async def apply_retention(ports: Ports) -> int:
@@ -53,19 +61,19 @@ async def apply_retention(ports: Ports) -> int:
             # Before the first row goes, for who verifies at this moment.
             async with ports.database.transaction() as session:
                 await repository.record_dropped(session, keys.current, before)
-        await _drop_signature_audit(ports.database, keys, before)
+        await _drop_signature_audit(ports, before)
         await _shorten_chains(ports.database, keys, before)
         deleted += await _delete_rows(ports.database, SIGNATURE_AUDIT, before)
     if settings.activation_history_retention_months:
         before = months_before(clock.now(), settings.activation_history_retention_months)
-        deleted += await _clean(ports.database, "pa_activation_history", before)
+        deleted += await _clean(ports, "pa_activation_history", before)
     return deleted
 
 
-async def _clean(database: Database, table: str, before: datetime) -> int:
-    for partition in await _old_partitions(database, table, before):
-        await partitions.drop(database, partition)
-    return await _delete_rows(database, table, before)
+async def _clean(ports: Ports, table: str, before: datetime) -> int:
+    for partition in await _old_partitions(ports.database, table, before):
+        await _LET_GO[ports.settings.audit_retention_mode](ports.database, partition)
+    return await _delete_rows(ports.database, table, before)
 
 
 async def _old_partitions(database: Database, table: str, before: datetime) -> list[Partition]:
@@ -77,17 +85,22 @@ async def _old_partitions(database: Database, table: str, before: datetime) -> l
     return [each for each in present if each.until is not None and each.until <= before]
 
 
-async def _drop_signature_audit(database: Database, keys: ChainKeys | None, before: datetime) -> None:
-    """Drop the old months; their chains keep their heads, which say that the rows went by retention."""
-    for partition in await _old_partitions(database, SIGNATURE_AUDIT, before):
+async def _drop_signature_audit(ports: Ports, before: datetime) -> None:
+    for partition in await _old_partitions(ports.database, SIGNATURE_AUDIT, before):
+        let_go = _LET_GO[ports.settings.audit_retention_mode]
+        await let_go(
+            ports.database, partition, partial(end_chains, keys=ports.chain_keys, partition=partition)
+        )
 
-        async def anchor(session: AsyncSession, partition: Partition = partition) -> None:
-            assert partition.until is not None
-            chains = await repository.kept_chains(session, partition.since, partition.until)
-            for head in chains:
-                await _anchor(session, keys, head, head.position, head.mac)
 
-        await partitions.drop(database, partition, anchor)
+async def end_chains(session: AsyncSession, *, keys: ChainKeys | None, partition: Partition) -> None:
+    """Let the chains of a part of the signature audit say that its rows went by retention, or by an operator.
+
+    :param partition: with an end; the chains keep their heads
+    """
+    assert partition.until is not None
+    for head in await repository.kept_chains(session, partition.since, partition.until):
+        await _anchor(session, keys, head, head.position, head.mac)
 
 
 async def _shorten_chains(database: Database, keys: ChainKeys | None, before: datetime) -> None:
