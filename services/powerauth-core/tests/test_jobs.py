@@ -27,6 +27,7 @@ PERIODS = {
     "cleanAuditLog": 86_400,
     "createAuditPartitions": 3_600,
     "applyAuditRetention": 86_400,
+    "exportAudit": 0,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,21 @@ def test_a_database_is_migrated_and_checked(database: str) -> None:
     status, output = run("db", "check")
     assert (status, "The schema is current" in output) == (0, True)
     assert run("db", "migrate")[0] == 0
+
+
+@pytest.mark.usefixtures("database")
+def test_the_audit_log_is_printed_behind_a_cursor() -> None:
+    run("db", "migrate")
+    for name in ("bank", "shop"):
+        run("integration", "create", name, "--door", "rest")
+    result = RUNNER.invoke(app, ["audit", "export", "--format", "ocsf"])
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["unmapped"]["name"] for line in lines] == ["bank", "shop"]
+    first, last = [line["metadata"]["sequence"] for line in lines]
+    assert f"cursor {last}" in result.stderr
+    rest = RUNNER.invoke(app, ["audit", "export", "--from", str(first)])
+    assert [json.loads(line)["powerauth"]["name"] for line in rest.stdout.splitlines()] == ["shop"]
+    assert run("audit", "export", "--from", "9", "--since", "2026-01-01")[0] != 0
 
 
 @pytest.mark.usefixtures("database")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from servicekit import migrations
 from servicekit.database import DatabaseUnavailable
@@ -28,13 +28,16 @@ class Outcome:
     text: str
 
 
-def finish(work: Coroutine[Any, Any, Outcome]) -> int:
-    """Do the work of a command and print its outcome; the exit status."""
+def finish(work: Coroutine[Any, Any, Outcome], *, answer: TextIO | None = None) -> int:
+    """Do the work of a command and print its outcome; the exit status.
+
+    :param answer: where a good one is printed; None: on standard output
+    """
     try:
         outcome = asyncio.run(work)
     except DatabaseUnavailable as error:
         outcome = Outcome(False, str(error))
-    (sys.stdout if outcome.ok else sys.stderr).write(outcome.text + "\n")
+    ((answer or sys.stdout) if outcome.ok else sys.stderr).write(outcome.text + "\n")
     return 0 if outcome.ok else 1
 
 

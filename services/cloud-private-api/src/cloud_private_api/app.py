@@ -16,7 +16,7 @@ from cloud_private_api import events, openapi
 from cloud_private_api.accounts.directory import UserDirectory
 from cloud_private_api.applications.routes import router as applications_router
 from cloud_private_api.audit.routes import router as audit_router
-from cloud_private_api.audit_log.service import forget_before
+from cloud_private_api.audit_log.service import APPLICATION_NAME, forget_before
 from cloud_private_api.auth.factory import authenticator
 from cloud_private_api.callbacks.routes import router as callbacks_router
 from cloud_private_api.campaigns.routes import router as campaigns_router
@@ -52,6 +52,7 @@ from cloud_private_api.verification.routes import router as verification_router
 from cloud_private_api.version import VERSION
 from servicekit import app as servicekit_app
 from servicekit import clock, inbox, migrations
+from servicekit.audit_export.stream import AuditStream
 from servicekit.bus import Bus, bus_from_url
 from servicekit.callers import TrustedProxies
 from servicekit.calls.client import NetworkTransport, ServiceClient, Timeouts, Transport
@@ -248,7 +249,9 @@ class _Runtime:
         await seed(cloud)
         bus = self._shared_bus or bus_from_url(cloud.settings.bus_url.get_secret_value())
         await events.subscribe(cloud, bus)
-        jobs = JobRunner(cloud.database, cleanup_jobs(cloud), workers=cloud.settings.workers)
+        jobs = JobRunner(
+            cloud.database, cleanup_jobs(cloud) + export_jobs(cloud), workers=cloud.settings.workers
+        )
         if self._shared_bus is None:
             await bus.start()
         await jobs.start()
@@ -282,6 +285,15 @@ def cleanup_jobs(cloud: Cloud) -> list[Job]:
         Job("inbox-cleanup", CLEANUP_SECONDS, partial(_forget_events, cloud)),
         Job("audit-cleanup", CLEANUP_SECONDS, partial(_forget_audit, cloud)),
     ]
+
+
+def export_jobs(cloud: Cloud) -> list[Job]:
+    """What sends the audit log elsewhere, if the settings say where."""
+    settings = cloud.settings
+    stream = AuditStream.of(cloud.database, settings, APPLICATION_NAME)
+    if stream is None or not settings.job_audit_export_ms:
+        return []
+    return [Job("audit-export", settings.job_audit_export_ms / 1000, stream.run)]
 
 
 async def _forget_events(cloud: Cloud) -> None:

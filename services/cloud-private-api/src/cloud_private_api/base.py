@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData, Sequence
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from servicekit.audit_export.stream import cursor_table
 from servicekit.database import NAMING_CONVENTION, BigIntPk
 from servicekit.inbox import inbox_table
 from servicekit.leases import lease_table
@@ -16,6 +17,7 @@ class Base(DeclarativeBase):
 
 
 inbox_event = inbox_table(Base.metadata)
+audit_export_cursor = cursor_table(Base.metadata)
 job_lease = lease_table(Base.metadata)
 pa_schema_history = schema_history_table(Base.metadata)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud_private_api import app
 from cloud_private_api.access.rules import ROLE_ADMIN, Caller
 from cloud_private_api.accounts.models import User
+from cloud_private_api.audit_log.service import APPLICATION_NAME
 from cloud_private_api.container import Cloud
 from cloud_private_api.errors import InvalidRequest, NotFound
 from cloud_private_api.passwords import is_hash
@@ -18,8 +20,10 @@ from cloud_private_api.settings import CloudSettings
 from cloud_private_api.users import service as users
 from powerauth_contracts.cloud.users import SystemUser, Username
 from servicekit import commands
+from servicekit.audit_export import printing
 from servicekit.backup_check import Report, check_tables
 from servicekit.commands import Outcome
+from servicekit.database import Database
 from servicekit.master_keys import MasterKeys
 from servicekit.row_macs import RowMacs
 
@@ -46,6 +50,15 @@ async def migrate(settings: CloudSettings) -> Outcome:
 async def check(settings: CloudSettings) -> Outcome:
     """Whether the schema is the current one."""
     return await commands.check(settings.migrate_url, app.MIGRATIONS)
+
+
+async def export_audit(settings: CloudSettings, say: Callable[[str], object], **options: Any) -> Outcome:
+    """Say the records of this service's audit log, a line of JSON each; options as `printing.export`."""
+    database = Database(settings.effective_database_url, settings, application_name=f"{app.NAME}-cli")
+    try:
+        return await printing.export(database, APPLICATION_NAME, say, **options)
+    finally:
+        await database.dispose()
 
 
 async def check_backup(settings: CloudSettings, *, whole: bool) -> Outcome:

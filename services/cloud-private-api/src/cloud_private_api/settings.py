@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 
 from cloud_private_api.passwords import is_hash
 from cloud_private_api.start_rules import OAUTH2_RULES, RULES
+from servicekit.audit_export.settings import AuditExportSettings
 from servicekit.callers import TrustedProxies
 from servicekit.calls.settings import InternalCallSettings
 from servicekit.database_urls import parsed_url
@@ -140,7 +141,12 @@ class SecuritySettings(ServiceSettings):
 
 
 class CloudSettings(
-    CoreConnectionSettings, PushConnectionSettings, SecuritySettings, DatabaseSettings, BusSettings
+    CoreConnectionSettings,
+    PushConnectionSettings,
+    SecuritySettings,
+    AuditExportSettings,
+    DatabaseSettings,
+    BusSettings,
 ):
     """All settings. Secrets are also read from the files named by ``CLOUD_…_FILE`` variables."""
 

@@ -9,12 +9,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from powerauth_core import backup, jobs, rotation
 from powerauth_core.adoption import service
 from powerauth_core.audit import archiving
 from powerauth_core.audit.archiving import PartitionRefused
 from powerauth_core.audit.chain.keys import ChainKeys
+from powerauth_core.audit.service import APPLICATION_NAME
 from powerauth_core.master_key.service import REGISTRY, Bound, Examined, bind_rows, look
 from powerauth_core.master_key.service import accept_rows as bind_accepted_rows
 from powerauth_core.reencryption import encrypt_stored_secrets
@@ -27,6 +29,7 @@ from powerauth_core.tamper_check import service as chain
 from powerauth_core.tamper_check.checkpoints import CheckpointUnusable
 from servicekit import commands as outcomes
 from servicekit import key_rotation
+from servicekit.audit_export import printing
 from servicekit.bus import bus_from_url
 from servicekit.commands import Outcome
 from servicekit.database import Database
@@ -160,6 +163,12 @@ async def accept_unchained_audit(settings: CoreSettings) -> Outcome:
     async with _audit(settings) as (database, keys):
         rows = await chain.accept_unchained(database, keys.current)
     return Outcome(True, f"{rows} rows without a chain are accepted from now on.")
+
+
+async def export_audit(settings: CoreSettings, say: Callable[[str], object], **options: Any) -> Outcome:
+    """Say the records of the general audit log, a line of JSON each; options as `printing.export`."""
+    async with offline_database(settings) as database:
+        return await printing.export(database, APPLICATION_NAME, say, **options)
 
 
 async def list_partitions(settings: CoreSettings) -> Outcome:

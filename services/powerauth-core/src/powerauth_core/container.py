@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from powerauth_core.temporary_keys.memory import TemporaryKeys
     from powerauth_core.tokens.validator import TokenValidator
     from powerauth_core.verification.engine import Verifier
+    from servicekit.audit_export.stream import AuditStream
     from servicekit.bus import Bus
     from servicekit.database import Database
     from servicekit.jobs import JobRunner
@@ -49,6 +50,7 @@ class Core:
     :ivar egress: outgoing HTTP under the address policy
     :ivar discovery: documents of identity providers
     :ivar callbacks: delivery of callbacks
+    :ivar audit_stream: sends the audit log elsewhere, if the settings say where
     :ivar listeners: who hears of changes of activations and operations
     :ivar changes: saves changes of activations and tells the listeners
     :ivar operation_records: operations as batches of checks read and write them
@@ -76,6 +78,7 @@ class Core:
     egress: Egress
     discovery: DiscoveryCache
     callbacks: CallbackDispatcher
+    audit_stream: AuditStream | None
     listeners: Listeners
     changes: ActivationChanges
     operation_records: OperationRecords

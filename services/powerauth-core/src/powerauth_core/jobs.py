@@ -34,6 +34,7 @@ def all_jobs(core: Core) -> list[Job]:
         "cleanAuditLog": settings.job_audit_cleanup_ms,
         CREATE_AUDIT_PARTITIONS: settings.job_audit_partitions_ms,
         "applyAuditRetention": settings.job_audit_retention_ms,
+        "exportAudit": settings.job_audit_export_ms if core.audit_stream else 0,
     }
     return [Job(name, period / 1000, partial(_WORK[name], core)) for name, period in periods_ms.items()]
 
@@ -62,6 +63,11 @@ def _expire_operations(core: Core) -> Awaitable[object]:
     )
 
 
+async def _export_audit(core: Core) -> None:
+    if core.audit_stream is not None:
+        await core.audit_stream.run()
+
+
 async def _expire_unique_values(core: Core) -> None:
     await replay.delete_expired(core.database)
     await limits.drop_idle(core.database)
@@ -78,6 +84,7 @@ _WORK: dict[str, Callable[[Core], Awaitable[object]]] = {
     "cleanAuditLog": retention.clean_audit_log,
     CREATE_AUDIT_PARTITIONS: _create_audit_partitions,
     "applyAuditRetention": retention.apply_retention,
+    "exportAudit": _export_audit,
 }
 
 JOB_NAMES = tuple(_WORK)

@@ -43,6 +43,7 @@ from powerauth_core.temporary_keys.memory import TemporaryKeys
 from powerauth_core.tokens.validator import TokenValidator
 from powerauth_core.verification.engine import Stores, Verifier
 from servicekit import migrations
+from servicekit.audit_export.stream import AuditStream
 from servicekit.bus import Bus, Event, bus_from_url
 from servicekit.database import Database
 from servicekit.errors import Unavailable
@@ -179,6 +180,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, examined: E
         egress=egress,
         discovery=DiscoveryCache(),
         callbacks=callbacks,
+        audit_stream=AuditStream.of(database, settings, audit.APPLICATION_NAME),
         listeners=listeners,
         changes=ActivationChanges(applications, listeners),
         operation_records=OperationRecords(database, listeners),

@@ -19,6 +19,7 @@ from powerauth_core.statements import models as dmz
 from powerauth_core.templates import models as templates
 from powerauth_core.temporary_keys import models as keystore
 from powerauth_core.tokens import models as tokens
+from servicekit.audit_export.stream import cursor_table
 from servicekit.inbox import inbox_table
 from servicekit.leases import lease_table
 from servicekit.outbox import outbox_table
@@ -46,6 +47,7 @@ DOMAINS = (
 outbox_event = outbox_table(Base.metadata)
 inbox_event = inbox_table(Base.metadata)
 job_lease = lease_table(Base.metadata)
+audit_export_cursor = cursor_table(Base.metadata)
 pa_schema_history = schema_history_table(Base.metadata)
 
 # The original's job locks; ours are `job_lease` (spec/core-api.md §30). Kept so that it may return.

@@ -15,6 +15,7 @@ from pydantic_settings import SettingsConfigDict
 from powerauth_core.start_rules import RULES
 from powerauth_protocol.generation import OLDEST, OLDEST_BOUND
 from powerauth_protocol.groups import ProtocolVersion
+from servicekit.audit_export.settings import AuditExportSettings
 from servicekit.key_settings import MasterKeySettings
 from servicekit.settings import (
     BusSettings,
@@ -285,6 +286,7 @@ class CoreSettings(
     CallbackSettings,
     JobSettings,
     AuditSettings,
+    AuditExportSettings,
     MasterKeySettings,
     DatabaseSettings,
     BusSettings,

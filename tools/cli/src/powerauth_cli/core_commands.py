@@ -1,10 +1,14 @@
-"""`powerauth job` and `powerauth audit`: work of an operator on the core's database.
+"""`powerauth job` and `powerauth audit`: work of an operator on the core's database; export of audit logs.
 
 Everything is done by `powerauth_core.commands`, with the settings of the core: ``CORE_…`` variables.
 """
 
 from __future__ import annotations
 
+import sys
+from datetime import datetime
+from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +20,7 @@ job = typer.Typer(add_completion=False, no_args_is_help=True, help="The core's s
 audit = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="The chains that make the signature audit tamper-evident.",
+    help="The chains that make the signature audit tamper-evident, and the audit log for other systems.",
 )
 
 
@@ -63,6 +67,47 @@ def accept(data: DataFolder = None) -> None:
 def rebuild(data: DataFolder = None) -> None:
     """Make the registry of the chains anew if it is damaged: until then rows are written without a chain."""
     _run(data, "rebuild_audit_registry")
+
+
+class Logging(StrEnum):
+    """A service with an audit log."""
+
+    CORE = "core"
+    CLOUD = "cloud"
+
+
+class Lines(StrEnum):
+    """Schemas of exported records."""
+
+    ECS = "ecs"
+    OCSF = "ocsf"
+
+
+@audit.command()
+def export(
+    service: Annotated[Logging, typer.Argument(help="Whose audit log.")] = Logging.CORE,
+    schema: Annotated[Lines, typer.Option("--format", help="Elastic Common Schema or OCSF.")] = Lines.ECS,
+    cursor: Annotated[
+        int | None, typer.Option("--from", min=0, help="Go on behind this place: the last line's `sequence`.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="From this moment (UTC) on, also what has no place yet.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with what is written later.")] = False,
+    data: DataFolder = None,
+) -> None:
+    """Print the audit log as JSON lines, in an order without gaps; then the cursor, on standard error."""
+    from powerauth_cli.database_commands import DATABASES  # noqa: PLC0415 - heavy, needed when a command runs
+    from servicekit.audit_export.formats import Format  # noqa: PLC0415
+    from servicekit.commands import finish  # noqa: PLC0415
+
+    if cursor is not None and since is not None:
+        raise typer.BadParameter("--from and --since exclude each other")
+    module, settings = DATABASES[service.value]
+    work = import_module(module).export_audit(
+        settings(data), typer.echo, chosen=Format(schema), cursor=cursor, since=since, follow=follow
+    )
+    raise typer.Exit(finish(work, answer=sys.stderr))
 
 
 def _run(data: Path | None, name: str, *arguments: Any, **options: Any) -> None:

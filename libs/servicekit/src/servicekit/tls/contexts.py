@@ -26,7 +26,7 @@ _log = logs.get_logger(__name__)
 _expiry = metrics.gauge(
     "tls_certificate_expiry_seconds",
     "Until the certificate in use expires; negative afterwards",
-    {"use": ("listener", "internal", "database")},
+    {"use": ("listener", "internal", "database", "audit_export")},
 )
 _refused = metrics.counter(
     "tls_refused_handshakes", "Connections refused before a request", {"reason": ("handshake", "client")}

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import BigInteger, Index, Sequence, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud_private_api.base import Base
@@ -10,7 +10,10 @@ from servicekit.database import UtcTimestamp
 
 
 class AuditLog(Base):
-    """One record. ``param`` is a JSON object; ``subject_id`` the caller it is about."""
+    """One record. ``param`` is a JSON object; ``subject_id`` the caller it is about.
+
+    ``seq`` is its place in what is exported, given by PostgreSQL; NULL in older rows and on SQLite.
+    """
 
     __tablename__ = "audit_log"
     __table_args__ = (
@@ -19,6 +22,12 @@ class AuditLog(Base):
         Index("audit_log_level", "audit_level"),
         Index("audit_log_type", "audit_type"),
         Index("audit_log_subject_id_idx", "subject_id"),
+        Index(
+            "audit_log_seq_idx",
+            "seq",
+            postgresql_where=text("seq IS NOT NULL"),
+            sqlite_where=text("seq IS NOT NULL"),
+        ),
     )
 
     audit_log_id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -35,3 +44,4 @@ class AuditLog(Base):
     version: Mapped[str | None] = mapped_column(String(256))
     build_time: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     subject_id: Mapped[str | None] = mapped_column(String(256))
+    seq: Mapped[int | None] = mapped_column(BigInteger, Sequence("audit_log_seq", metadata=Base.metadata))

@@ -2,14 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, Index, String, Table, Text, func
+from sqlalchemy import BigInteger, Column, Index, Sequence, String, Table, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_core.kernel.base import Base, PlainTimestamp
 
 
 class AuditLog(Base):
-    """One audit record; ``param`` is a JSON object text, ``subject_id`` the user it is about."""
+    """One audit record; ``param`` is a JSON object text, ``subject_id`` the user it is about.
+
+    ``seq`` is its place in what is exported, given by PostgreSQL; NULL in older rows and on SQLite.
+    """
 
     __tablename__ = "audit_log"
     __table_args__ = (
@@ -18,6 +21,12 @@ class AuditLog(Base):
         Index("audit_log_level", "audit_level"),
         Index("audit_log_type", "audit_type"),
         Index("audit_log_subject_id_idx", "subject_id", "timestamp_created"),
+        Index(
+            "audit_log_seq_idx",
+            "seq",
+            postgresql_where=text("seq IS NOT NULL"),
+            sqlite_where=text("seq IS NOT NULL"),
+        ),
     )
 
     audit_log_id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -34,6 +43,8 @@ class AuditLog(Base):
     version: Mapped[str | None] = mapped_column(String(256))
     build_time: Mapped[datetime | None] = mapped_column(PlainTimestamp)
     subject_id: Mapped[str | None] = mapped_column(String(256))
+    # Without a cache: a later number than all that are seen is drawn later than them.
+    seq: Mapped[int | None] = mapped_column(BigInteger, Sequence("audit_log_seq", metadata=Base.metadata))
 
 
 # Kept for adopted databases; nothing of ours writes it (the original has it off by default, §27).
