@@ -382,6 +382,45 @@ class DatabaseSettings(BaseSettings):
         return self.database_url.get_secret_value()
 
 
+class ReplicaSettings(BaseSettings):
+    """Mixin: a standby of the database, for what may be a little old."""
+
+    start_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "read_database_url",
+            lambda settings: (
+                bool(settings.read_database_url.get_secret_value())
+                and _is_open_database(settings.read_database_url.get_secret_value())
+            ),
+            "nothing demands TLS on the way to the standby",
+            _PROTECTED_DATABASE,
+            Weight.NEVER,
+        ),
+        url_files_rule("read_database_url", DATABASE_FILES, _PROTECTED_DATABASE),
+    )
+
+    read_database_url: SecretStr = Field(
+        default=SecretStr(""), examples=["postgresql://user:password@standby/database"]
+    )
+    """A standby of the database (streaming replication), for lists, audits and histories that may be a little
+    old (docs/database.md). Empty: the database itself answers everything."""
+    read_database_max_lag_seconds: float = Field(default=5.0, ge=1.0, le=3_600.0)
+    """A standby that may be further behind is not read from."""
+
+    @field_validator("read_database_url")
+    @classmethod
+    def _is_a_postgresql_url(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if not url:
+            return value
+        if not _DATABASE_SCHEMES.match(url) or url.startswith("sqlite") or authority_of(url) is None:
+            raise ValueError("is no URL of a PostgreSQL database")
+        from servicekit.database_urls import parsed_url  # noqa: PLC0415 - services without one have no driver
+
+        parsed_url(url)
+        return value
+
+
 class BusSettings(BaseSettings):
     """Mixin: the message bus. An empty URL means the in-memory bus of a single process."""
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from servicekit.database import Database
     from servicekit.jobs import JobRunner
     from servicekit.outbox import OutboxRelay
+    from servicekit.replicas import ReadDatabase
     from servicekit.row_macs import RowMacs
 
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 class Core:
     """The parts of a running core. Made by `powerauth_core.runtime`; nothing replaces a part later.
 
+    :ivar reading: the database for lists and audits, which may be a standby
     :ivar cipher: encryption of records at rest
     :ivar row_macs: MACs of rows that nobody else may write (D32)
     :ivar row_alarms: tells of those that somebody has
@@ -64,6 +66,7 @@ class Core:
 
     settings: CoreSettings
     database: Database
+    reading: ReadDatabase
     bus: Bus
     relay: OutboxRelay
     cipher: RecordCipher

@@ -50,6 +50,7 @@ from servicekit.errors import Unavailable
 from servicekit.logs import get_logger
 from servicekit.master_keys import MasterKeys
 from servicekit.outbox import OutboxRelay
+from servicekit.replicas import ReadDatabase
 from servicekit.row_macs import SESSION_KEY, RowMacs
 from servicekit.schema_history import Schema
 from servicekit.start_rules import Finding, StartRefused
@@ -82,6 +83,8 @@ async def running_core(settings: CoreSettings, bus: Bus | None = None) -> AsyncG
         stack.push_async_callback(core.row_alarms.stop)
         stack.push_async_callback(core.egress.close)
         stack.callback(core.hashes.close)
+        await core.reading.start()
+        stack.push_async_callback(core.reading.stop)
         await _follow_changes(core)
         if bus is None:
             await core.bus.start()
@@ -162,6 +165,7 @@ def build_core(settings: CoreSettings, database: Database, bus: Bus, examined: E
     core = Core(
         settings=settings,
         database=database,
+        reading=ReadDatabase.of(database, settings, "powerauth-core"),
         bus=bus,
         relay=OutboxRelay(database, bus),
         cipher=cipher,

@@ -21,6 +21,7 @@ from servicekit.settings import (
     BusSettings,
     DatabaseSettings,
     Listed,
+    ReplicaSettings,
     ServiceSettings,
     ServiceUrl,
 )
@@ -288,6 +289,7 @@ class CoreSettings(
     AuditSettings,
     AuditExportSettings,
     MasterKeySettings,
+    ReplicaSettings,
     DatabaseSettings,
     BusSettings,
 ):

@@ -14,7 +14,7 @@ from powerauth_core.activations.ports import ReadingPorts
 from powerauth_core.activations.reads import ApplicationIds
 from powerauth_core.activations.stored import AnyActivation
 from powerauth_core.kernel.paging import Page
-from servicekit.database import Database
+from servicekit.replicas import Reader
 
 Found = Sequence[tuple[AnyActivation, str]]
 """Activations, each with the public id of its application."""
@@ -53,7 +53,7 @@ async def list_activations(
 
 
 async def look_up_activations(
-    database: Database,
+    database: Reader,
     *,
     user_ids: Sequence[str],
     last_used_before: datetime | None,
@@ -77,7 +77,7 @@ async def look_up_activations(
 
 
 async def get_history(
-    database: Database,
+    database: Reader,
     *,
     activation_id: str,
     since: datetime | None,

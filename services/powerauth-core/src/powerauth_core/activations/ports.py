@@ -8,7 +8,14 @@ from powerauth_core.activations.history import ActivationChanges
 from powerauth_core.activations.keys import ActivationKeyCache
 from powerauth_core.activations.writing import ActivationWriter
 from powerauth_core.applications.ports import WithApplications
-from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithHashes, WithRowMacs, WithSettings
+from powerauth_core.kernel.ports import (
+    WithCipher,
+    WithDatabase,
+    WithHashes,
+    WithReading,
+    WithRowMacs,
+    WithSettings,
+)
 
 
 class WithChanges(Protocol):
@@ -47,6 +54,10 @@ class Ports(
 
 class ReadingPorts(Ports, WithRowMacs, Protocol):
     """The same for hot reads."""
+
+
+class ListingPorts(Ports, WithReading, Protocol):
+    """The same for what may be a little old."""
 
 
 class WritingPorts(Ports, WithActivationWriter, Protocol):

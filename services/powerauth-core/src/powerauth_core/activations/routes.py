@@ -5,7 +5,7 @@ from powerauth_contracts.rest import activation_administration as admin_contract
 from powerauth_contracts.rest import activations as contract
 from powerauth_core.activations import administration, flags, initialisation, listing, status
 from powerauth_core.activations import commit as committing
-from powerauth_core.activations.ports import Ports, ReadingPorts, WritingPorts
+from powerauth_core.activations.ports import ListingPorts, Ports, ReadingPorts, WritingPorts
 from powerauth_core.activations.views import activation_item, history_item, status_answer
 from powerauth_core.kernel.call_routes import CallRouter
 from powerauth_core.kernel.paging import wanted_page
@@ -94,10 +94,10 @@ async def list_activations(
 
 @router.answers(admin_contract.LOOKUP)
 async def look_up(
-    ports: Ports, asked: admin_contract.LookupActivationsRequest
+    ports: ListingPorts, asked: admin_contract.LookupActivationsRequest
 ) -> admin_contract.LookupActivationsResponse:
     found = await listing.look_up_activations(
-        ports.database,
+        ports.reading,
         user_ids=asked.user_ids,
         last_used_before=asked.timestamp_last_used_before,
         last_used_after=asked.timestamp_last_used_after,
@@ -112,10 +112,10 @@ async def look_up(
 
 @router.answers(admin_contract.HISTORY)
 async def get_history(
-    ports: Ports, asked: admin_contract.ActivationHistoryRequest
+    ports: ListingPorts, asked: admin_contract.ActivationHistoryRequest
 ) -> admin_contract.ActivationHistoryResponse:
     rows = await listing.get_history(
-        ports.database,
+        ports.reading,
         activation_id=asked.activation_id,
         since=asked.timestamp_from,
         until=asked.timestamp_to,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from powerauth_core.audit.chain.keys import ChainKeys
-from powerauth_core.kernel.ports import WithDatabase, WithSettings
+from powerauth_core.kernel.ports import WithDatabase, WithReading, WithSettings
 
 
-class Ports(WithDatabase, WithSettings, Protocol):
+class Ports(WithDatabase, WithReading, WithSettings, Protocol):
     """What use cases of this room take."""
 
     @property

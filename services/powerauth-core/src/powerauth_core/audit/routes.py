@@ -14,7 +14,7 @@ router = CallRouter("Audit")
 @router.answers(contract.LIST)
 async def list_records(ports: Ports, asked: contract.ListAuditRequest) -> contract.ListAuditResponse:
     rows, more = await service.list_records(
-        ports.database,
+        ports.reading,
         subject_id=asked.subject_id,
         types=asked.types,
         min_level=asked.min_level,

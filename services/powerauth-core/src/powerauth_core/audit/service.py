@@ -22,8 +22,8 @@ from powerauth_core.kernel.errors import InvalidRequest
 from powerauth_core.kernel.paging import Page
 from servicekit import clock
 from servicekit.additions import Additions, Target
-from servicekit.database import Database
 from servicekit.names import unique_name
+from servicekit.replicas import Reader
 
 APPLICATION_NAME = "powerauth-core"
 _CALLER = "powerauth_core"
@@ -150,7 +150,7 @@ def _operation_params(change: OperationChanged) -> dict[str, Any]:
 
 
 async def list_records(
-    database: Database,
+    database: Reader,
     *,
     subject_id: str,
     types: Sequence[str] | None,

@@ -14,6 +14,7 @@ from powerauth_core.kernel.hashing import PasswordHashes
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.settings import CoreSettings
 from servicekit.database import Database
+from servicekit.replicas import Reader
 from servicekit.row_macs import RowMacs
 
 
@@ -22,6 +23,13 @@ class WithDatabase(Protocol):
 
     @property
     def database(self) -> Database: ...
+
+
+class WithReading(Protocol):
+    """Has `reading`, for what may be a little old."""
+
+    @property
+    def reading(self) -> Reader: ...
 
 
 class WithSettings(Protocol):

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from powerauth_core.activations.ports import WithActivationKeys
 from powerauth_core.applications.ports import WithApplications
-from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithSettings
+from powerauth_core.kernel.ports import WithCipher, WithDatabase, WithReading, WithSettings
 from powerauth_core.verification.engine import Verifier
 
 
@@ -18,6 +18,13 @@ class WithVerifier(Protocol):
 
 
 class Ports(
-    WithDatabase, WithSettings, WithCipher, WithApplications, WithActivationKeys, WithVerifier, Protocol
+    WithDatabase,
+    WithReading,
+    WithSettings,
+    WithCipher,
+    WithApplications,
+    WithActivationKeys,
+    WithVerifier,
+    Protocol,
 ):
     """What use cases of this room take."""

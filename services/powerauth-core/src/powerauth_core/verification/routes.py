@@ -97,7 +97,7 @@ async def list_signatures(
     ports: Ports, asked: contract.ListSignaturesRequest
 ) -> contract.ListSignaturesResponse:
     listed = await service.list_signatures(
-        ports.database,
+        ports.reading,
         ports.cipher,
         user_id=asked.user_id,
         application_id=asked.application_id,

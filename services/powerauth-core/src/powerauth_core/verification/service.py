@@ -21,7 +21,7 @@ from powerauth_protocol.common.errors import VersionError
 from powerauth_protocol.common.json_text import read_json
 from powerauth_protocol.generation import forces_hash_counter, generation_of
 from powerauth_protocol.v3.signature import SignatureType
-from servicekit.database import Database
+from servicekit.replicas import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ async def verify(
 
 
 async def list_signatures(
-    database: Database,
+    database: Reader,
     cipher: RecordCipher,
     *,
     user_id: str,
