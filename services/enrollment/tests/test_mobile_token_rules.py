@@ -146,15 +146,15 @@ def test_core_errors(action: Action, code: str) -> None:
 @pytest.mark.parametrize(
     ("types", "expected"),
     [
-        (["possession"], {"type": "1FA", "variants": []}),
-        (["possession_knowledge", "possession"], {"type": "1FA", "variants": []}),
-        (["possession_knowledge"], {"type": "2FA", "variants": ["possession_knowledge"]}),
+        (("possession",), {"type": "1FA", "variants": []}),
+        (("possession_knowledge", "possession"), {"type": "1FA", "variants": []}),
+        (("possession_knowledge",), {"type": "2FA", "variants": ["possession_knowledge"]}),
         (
-            ["possession_biometry", "possession_knowledge", "possession_knowledge_biometry"],
+            ("possession_biometry", "possession_knowledge", "possession_knowledge_biometry"),
             {"type": "2FA", "variants": ["possession_knowledge", "possession_biometry"]},
         ),
-        ([], {"type": "2FA", "variants": []}),
+        ((), {"type": "2FA", "variants": []}),
     ],
 )
-def test_approval_dialog(types: list[str], expected: object) -> None:
+def test_approval_dialog(types: tuple[str, ...], expected: object) -> None:
     assert allowed_signature_type(types) == expected

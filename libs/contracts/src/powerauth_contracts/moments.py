@@ -12,7 +12,9 @@ LATEST_MS = 253_402_300_799_999
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds since the epoch, rounded down. A naive ``moment`` is UTC."""
-    return (naive_utc(moment) - _EPOCH) // _MILLISECOND
+    if moment.tzinfo is not None:
+        moment = naive_utc(moment)
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def from_ms(milliseconds: int) -> datetime:

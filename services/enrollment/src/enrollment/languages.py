@@ -6,9 +6,11 @@ spec/enrollment-api.md §3.6, §11.2.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SUBTAG = re.compile(r"[a-z]{2,8}")
 _ENTRIES_READ = 32
+_LONGEST_KEPT = 64
 
 
 def preferred_language(
@@ -20,9 +22,16 @@ def preferred_language(
     :param default: answered when no entry is acceptable.
     :param served: the languages an operator allows; empty allows every language.
     """
-    best, best_quality = default, 0.0
     if not accept_language:
-        return best
+        return default
+    short = len(accept_language) <= _LONGEST_KEPT
+    return (_best if short else _best.__wrapped__)(accept_language, default, served)
+
+
+# A phone sends the same header with every request.
+@lru_cache(maxsize=256)
+def _best(accept_language: str, default: str, served: frozenset[str]) -> str:
+    best, best_quality = default, 0.0
     for entry in accept_language.split(",")[:_ENTRIES_READ]:
         tag, _, parameters = entry.partition(";")
         language = tag.strip().replace("_", "-").partition("-")[0].lower()

@@ -29,27 +29,33 @@ def render_operation(
             operation.id, operation.operation_type, operation.data, parameters, language
         )
         form_data = apply_formatters(formatters, facts, form_data)
-    ui = _ui(operation, row)
-    reason = operation.status_reason
-    return {
+    if formatters or row.attributes:  # nobody else words amounts
+        form_data = {name: _writable(member) for name, member in form_data.items()}
+    members: JsonObject = {
         "id": operation.id,
         "name": operation.operation_type,
         "data": operation.data,
         "status": operation.status,
-        **({} if reason is None else {"statusReason": reason}),
-        "operationCreated": wire_date(operation.timestamp_created),
-        "operationExpires": wire_date(operation.timestamp_expires),
-        **({} if ui is None else {"ui": ui}),
-        "allowedSignatureType": allowed_signature_type(operation.signature_type),
-        "formData": _writable(form_data),
     }
+    if operation.status_reason is not None:
+        members["statusReason"] = operation.status_reason
+    members["operationCreated"] = wire_date(operation.timestamp_created)
+    members["operationExpires"] = wire_date(operation.timestamp_expires)
+    ui = _ui(operation, row)
+    if ui is not None:
+        members["ui"] = ui
+    members["allowedSignatureType"] = allowed_signature_type(operation.signature_type)
+    members["formData"] = form_data
+    return members
 
 
 def _ui(operation: DoorOperation, row: TextRow) -> JsonObject | None:
     """How it is shown, and the number that the app asks for (spec/enrollment-api.md §11.5, §10.12)."""
-    ui = render_ui(
-        row.ui, operation.parameters, operation.risk_flags, proximity_check=operation.proximity_check
-    )
+    ui = None
+    if row.ui is not None or operation.risk_flags is not None:
+        ui = render_ui(
+            row.ui, operation.parameters, operation.risk_flags, proximity_check=operation.proximity_check
+        )
     number = operation.number_matching
     if number is None:
         return ui

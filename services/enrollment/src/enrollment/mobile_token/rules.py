@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum, auto
+from functools import lru_cache
 
 from enrollment.errors import (
     ActivationFlagMissing,
@@ -134,8 +135,12 @@ def _decision_error(decision: OperationActionAnswer, failure: str) -> ServiceErr
     return OperationFailed(failure) if decision.authenticated else AuthenticationFailed()
 
 
-def allowed_signature_type(types: Sequence[str]) -> JsonObject:
-    """Return the approval dialog to show (§10.1): one factor, or two with the variants in fixed order."""
+@lru_cache(maxsize=256)
+def allowed_signature_type(types: tuple[str, ...]) -> JsonObject:
+    """Return the approval dialog to show (§10.1): one factor, or two with the variants in fixed order.
+
+    Every operation of these types has the same one; nobody changes it.
+    """
     if "possession" in types:
         return {"type": "1FA", "variants": []}
     variants = [kind for kind in ("possession_knowledge", "possession_biometry") if kind in types]

@@ -18,7 +18,7 @@ _PLACEHOLDER = re.compile(r"(\$?)\$\{([^{}]*?)(?::-([^}]*))?(?:(\})|\Z)")
 
 def substitute(text: str, parameters: Parameters) -> str:
     """Replace the placeholders of a plain text (title, message); values are inserted as they are."""
-    return _substitute(text, parameters, lambda value: value)
+    return _substitute(text, parameters, str)
 
 
 def substitute_json(text: str, parameters: Parameters) -> str:
@@ -36,7 +36,7 @@ def parameter_text(parameters: Parameters, name: str | None) -> str | None:
 
 def _substitute(text: str, parameters: Parameters, escape: Callable[[str], str]) -> str:
     """One pass: inserted values are never expanded again, so a value cannot name another parameter."""
-    if not parameters:
+    if not parameters or "${" not in text:
         return text
     return "".join(
         [part if isinstance(part, str) else part.filled(parameters, escape) for part in _parts(text)]

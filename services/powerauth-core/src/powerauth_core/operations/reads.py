@@ -122,10 +122,13 @@ def _limits(page: Page) -> tuple[int, int]:
     return page.size, page.number * page.size
 
 
+_TEXTS = frozenset({str})
+
+
 def _parameters(text: str) -> dict[str, str | None] | None:
     """Texts, and nothing else since this core writes them; the original may have left numbers."""
     found = from_json(text) if text.strip() else None
-    if found is None or set(map(type, found.values())) <= {str}:
+    if found is None or _TEXTS.issuperset(map(type, found.values())):
         return found
     return {name: characters(value) for name, value in read_json(text).items()}  # type: ignore[misc]
 
@@ -144,9 +147,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "timestamp_expires": moment,
     "timestamp_finalized": moment,
 }
-_HAS_CODE = "has_proximity_check"
 _WHOLE_READERS = reading(OPERATION_COLUMNS, _READERS)
-_SHOWN_READERS = reading((*SHOWN_COLUMNS, _HAS_CODE), {**_READERS, _HAS_CODE: bool})
 
 
 def stored(row: Row) -> StoredOperation:
@@ -156,4 +157,21 @@ def stored(row: Row) -> StoredOperation:
 
 
 def _shown(row: Row) -> ShownOperation:
-    return ShownOperation(*_SHOWN_READERS(row))
+    """The operation in a row of `SHOWN_COLUMNS`, and whether there is a code to scan."""
+    # Unpacked: lists are made of them, and a look-up of readers makes each half as dear again.
+    id_, kind, data, status, reason, parameters, risks, types, created, expires, flag, number, code = row
+    return ShownOperation(
+        id_,
+        kind,
+        data,
+        _STATUS[status],
+        reason,
+        None if parameters is None else _parameters(parameters),
+        risks,
+        types,
+        moment(created),
+        moment(expires),
+        flag,
+        None if number is None else _json(number),
+        bool(code),
+    )
