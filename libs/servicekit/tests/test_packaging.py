@@ -11,6 +11,9 @@ import servicekit
 EXTRAS = {"sqlalchemy", "asyncpg", "aiosqlite", "alembic", "aio_pika", "aiormq", "opentelemetry.sdk"}
 NEED_DATABASE = {
     "additions",
+    "audit_export.feed",
+    "audit_export.printing",
+    "audit_export.stream",
     "backup_check",
     "commands",
     "database",
@@ -26,9 +29,11 @@ NEED_DATABASE = {
     "outbox",
     "pooler",
     "reads",
+    "replicas",
     "row_macs",
     "schema_history",
     "testing",
+    "timekeeping",
 }
 NEED_DRIVER = {"bus.rabbitmq", "pooler", "tracing.exporting"}
 """Imported only by those who use them."""
