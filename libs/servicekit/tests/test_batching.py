@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from servicekit import logs
 from servicekit.batching import BatchFailed, MicroBatcher, Settled, none_twice
 from servicekit.errors import Unavailable
 
@@ -55,6 +56,22 @@ async def test_what_arrives_during_a_batch_shares_the_next_one() -> None:
     assert await first == 1
     assert await asyncio.gather(*rest) == [2, 2, 2]
     assert [[job.key for job in batch] for batch in run.batches] == [["a"], ["b", "c", "d"]]
+
+
+async def test_a_batch_is_not_of_the_request_that_made_it_start() -> None:
+    seen: list[str | None] = []
+
+    async def run(jobs: Sequence[Job]) -> list[Settled[int]]:
+        seen.append(logs.correlation_id.get())
+        return [Settled(job.number) for job in jobs]
+
+    made = MicroBatcher(run, max_size=4, in_flight=1)
+    token = logs.correlation_id.set("of one of them")
+    try:
+        await asyncio.gather(*[made.submit(Job(key)) for key in "ab"])
+    finally:
+        logs.correlation_id.reset(token)
+    assert seen == [None]
 
 
 async def test_a_batch_is_bounded() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -19,7 +20,8 @@ Item = TypeVar("Item")
 
 
 class BatchQueue(Generic[Item]):
-    """Items that wait, and at most `in_flight` workers that take what may go together.
+    """Items that wait, and at most `in_flight` workers that take what may go together. A worker belongs to no
+    request: it has neither the correlation id nor the span nor the unit of one.
 
     :param choose: takes the next items out of the queue; none: nothing of it can go now
     :param work: deals with them, and never raises
@@ -51,7 +53,8 @@ class BatchQueue(Generic[Item]):
     def _start(self) -> None:
         if len(self.workers) < self._in_flight:
             # The task starts after the callbacks that are ready now, so requests read together go together.
-            worker = asyncio.get_running_loop().create_task(self._run())
+            # It works for all of them: what it logs is not of the one that made it start.
+            worker = asyncio.get_running_loop().create_task(self._run(), context=Context())
             self.workers.add(worker)
             worker.add_done_callback(self._stopped)
 

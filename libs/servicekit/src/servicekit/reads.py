@@ -173,7 +173,6 @@ class SharedReads:
 
     async def _work(self, read: Read, batch: list[_Asked]) -> None:
         """Answer all; never raises but to stop."""
-        units.current.set(None)  # of this worker alone, which is nobody's unit
         try:
             found = await self._perform(read, batch)
         except DatabaseUnavailable as error:

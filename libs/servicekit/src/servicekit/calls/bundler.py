@@ -97,8 +97,7 @@ class Bundler:
         path, body = waiting.call.path, waiting.call.body
         # Its span is there already.
         headers = {} if waiting.span is None else {tracing.HEADER: waiting.span.traceparent}
-        with tracing.within(None):
-            _settle(waiting, await self._client.post_json(path, body, headers))
+        _settle(waiting, await self._client.post_json(path, body, headers))
 
     async def _send_together(self, batch: list[_Waiting]) -> None:
         reader = AnswerReader(self._client.max_answer_bytes)
