@@ -104,6 +104,7 @@ def test_a_free_port_can_be_bound() -> None:
 
 PROGRAM = """
     import asyncio, sys
+    from contextlib import asynccontextmanager
     from fastapi import APIRouter
     from servicekit.app import create_app, serve
     from servicekit.errors import ErrorFamily, fixed
@@ -119,31 +120,48 @@ PROGRAM = """
         await asyncio.sleep(0.5)
         return "done"
 
+    @asynccontextmanager
+    async def lifespan(_app):
+        print("starting", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        yield
+
     settings = ServiceSettings(port=int(sys.argv[1]), management_port=int(sys.argv[2]))
-    serve(create_app("t", "1", settings, family, routers=[router]), settings)
+    serve(create_app("t", "1", settings, family, lifespan, [router]), settings)
 """
 
 
-async def test_a_process_finishes_its_requests_on_sigterm_and_ends_well() -> None:
+async def test_a_process_is_ready_while_it_listens_and_finishes_its_requests_on_sigterm() -> None:
     port, management_port = free_port(), free_port()
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", dedent(PROGRAM), str(port), str(management_port), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", dedent(PROGRAM), str(port), str(management_port)), stdin=pipe, stdout=pipe
     )
+    assert process.stdin is not None
     assert process.stdout is not None
-    url = f"http://127.0.0.1:{port}"
+    url, management, path = (
+        f"http://127.0.0.1:{port}",
+        f"http://127.0.0.1:{management_port}",
+        "/actuator/health",
+    )
     async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client, asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            try:
-                await client.get(url + "/actuator/health/liveness")
-                break
-            except httpx2.ConnectError:
-                await asyncio.sleep(0.05)
-        path = "/actuator/health/readiness"
-        assert (await client.get(url + path)).status_code != 200
-        assert (await client.get(f"http://127.0.0.1:{management_port}{path}")).status_code == 200
+        await _said(process.stdout, "starting")
+        assert (await client.get(f"{management}{path}/liveness")).status_code == 200
+        assert (await client.get(f"{management}{path}/readiness")).status_code == 503
+        process.stdin.write(b"go on\n")
+        while (await client.get(f"{management}{path}/readiness")).status_code != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        assert (await client.get(f"{url}{path}/liveness")).status_code == 200, "from the first moment"
+        assert (await client.get(f"{url}{path}/readiness")).status_code != 200, "not here"
         request = asyncio.create_task(client.get(url + "/slow"))
-        while await process.stdout.readline() != b"working\n":
-            pass
+        await _said(process.stdout, "working")
         process.send_signal(signal.SIGTERM)
+        while (await client.get(f"{management}{path}/readiness")).status_code != 503:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
         assert (await request).json() == "done"
         assert await process.wait() == 0
+
+
+async def _said(output: asyncio.StreamReader, word: str) -> None:
+    while (await output.readline()).decode().strip() != word:
+        pass

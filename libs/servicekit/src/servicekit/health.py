@@ -123,6 +123,24 @@ class ProcessVitals:
         return metrics.families()
 
 
+class VitalsBehindDoors:
+    """`Vitals` of a service that is not ready before its doors are open, nor once they are to close.
+
+    :param is_open: whether whoever connects is served
+    """
+
+    def __init__(self, own: Vitals, is_open: Callable[[], bool]) -> None:
+        self._own = own
+        self._is_open = is_open
+        self.alive = own.alive
+        self.healthy = own.healthy
+        self.figures = own.figures
+
+    async def ready(self) -> bool:
+        """Whether the service can serve requests, and they can come."""
+        return await self._own.ready() and self._is_open()
+
+
 def vitals_of(app: FastAPI) -> Vitals:
     """What an application's service says about itself."""
     return cast(Vitals, app.state.vitals)

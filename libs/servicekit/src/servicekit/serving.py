@@ -22,6 +22,7 @@ from servicekit import loading
 from servicekit.doors import Door, doors_of, management_of
 from servicekit.edge.connections import protocol_for
 from servicekit.errors import Unavailable
+from servicekit.health import VitalsBehindDoors, vitals_of
 from servicekit.logs import get_logger
 from servicekit.settings import ServiceSettings
 from servicekit.start_rules import StartRefused
@@ -154,6 +155,12 @@ class DoorServer(uvicorn.Server):
     def __init__(self, doors: Sequence[OpenDoor]) -> None:
         super().__init__(doors[0].config)
         self.doors = doors
+        self.servers = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it listens at every door, and is to go on."""
+        return len(self.servers) == len(self.doors) and not self.should_exit
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, each door at its own socket."""
@@ -218,6 +225,7 @@ def failed_start_told(has_started: Callable[[], bool]) -> Generator[None]:
 
 async def _serve(server: ProcessServer, app: FastAPI, listeners: list[socket.socket]) -> None:
     management = management_server(app)
+    _ready_while_open(app, server)
     with server.capture_signals():
         async with AsyncExitStack() as stack:
             if management is not None:
@@ -225,6 +233,14 @@ async def _serve(server: ProcessServer, app: FastAPI, listeners: list[socket.soc
                 await stack.enter_async_context(management)
             await stack.enter_async_context(lifespan_of(app))
             await server.serve(sockets=listeners)
+
+
+def _ready_while_open(app: FastAPI, server: ProcessServer) -> None:
+    """Whoever asks a service whether it is ready is told so while it listens."""
+    vitals = VitalsBehindDoors(vitals_of(app), lambda: server.is_open)
+    management = management_of(app)
+    for told in (app, *([] if management is None else [management.app])):
+        told.state.vitals = vitals
 
 
 class EmbeddedServer(DoorServer):
