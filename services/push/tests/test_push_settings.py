@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def test_production_does_not_start_without(changed: dict[str, Any]) -> None:
 async def test_an_operator_makes_and_removes_callers(database_url: str) -> None:
     settings = settings_of(database_url)
     made = await commands.create_caller(settings, "enrollment", [Scope.ENROLLMENT])
-    assert "client secret: " in made.text
+    assert json.loads(made.text).keys() == {"clientToken", "clientSecret"}
     assert not (await commands.create_caller(settings, "enrollment", [Scope.ADMIN])).ok
     assert (await commands.list_callers(settings)).text == "enrollment: enrollment"
     assert (await commands.remove_caller(settings, "enrollment")).ok

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 from secrets import token_bytes, token_hex
@@ -26,7 +26,6 @@ PATHS = {
 _AT_REST = ("integration", "create", "--door", "rest")
 _IN_THE_DMZ = ("integration", "create", "--door", "dmz")
 _AT_PUSH = ("push", "caller", "create")
-_CREDENTIAL = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 def server(variable: str) -> str:
@@ -114,9 +113,8 @@ class Stack:
 
     async def _caller(self, token: str, secret: str, *command: str) -> dict[str, str]:
         """The credentials that a command prints, under the names of two settings."""
-        found = _CREDENTIAL.findall(await self._told(*command))
-        assert len(found) == 2, command
-        return dict(zip((token, secret), found, strict=True))
+        made = json.loads(await self._told(*command))
+        return {token: made["clientToken"], secret: made["clientSecret"]}
 
     async def _told(self, *arguments: str) -> str:
         """What a command of the tools image prints."""

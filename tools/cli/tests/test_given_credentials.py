@@ -53,7 +53,9 @@ def test_a_caller_of_the_core_has_the_given_secret(secret: Path, door: str) -> N
 
 def test_a_caller_of_push_has_the_given_secret_and_scopes(secret: Path) -> None:
     give = ("push", "caller", "create", "x", "--token", "x-1", "--secret-file", secret)
-    assert [run(*give), run(*give, "--scopes", "enrollment")] == [(0, "x has the given credentials.\n")] * 2
+    narrow = (*give, "--scopes", "enrollment")
+    told = [json.loads(run(*command)[1]) for command in (give, narrow, narrow)]
+    assert told == [{"clientToken": "x-1", "changed": changed} for changed in (True, True, False)]
     assert run("push", "caller", "list") == (0, "x: enrollment\n")
     status, output = run("push", "caller", "create", "y", "--token", "x-1", "--secret-file", secret)
     assert (status, output) == (1, "another caller has this client token, nothing was changed.\n")

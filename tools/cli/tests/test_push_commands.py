@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def test_callers_are_made_listed_and_removed(monkeypatch: pytest.MonkeyPatch, tm
     assert run("db", "migrate", "push")[0] == 0
     assert run("push", "caller", "list") == (0, "There are no callers.\n")
     status, output = run("push", "caller", "create", "cloud")
-    assert (status, "client secret: " in output) == (0, True)
+    assert (status, json.loads(output).keys()) == (0, {"clientToken", "clientSecret"})
     assert run("push", "caller", "create", "cloud") == (1, "cloud exists already, nothing was changed.\n")
     assert run("push", "caller", "create", "enrollment", "--scopes", "enrollment")[0] == 0
     assert run("push", "caller", "create", "x", "--scopes", "all")[0] == 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection
+import json
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 
 from powerauth_push import adoption, backup, rotation
@@ -50,25 +51,25 @@ async def check(settings: PushSettings) -> Outcome:
 
 
 async def create_caller(settings: PushSettings, name: str, scopes: Collection[Scope]) -> Outcome:
-    """Make a caller; its secret is in the answer and nowhere else."""
+    """Make a caller; its secret is in the answer, which is JSON, and nowhere else."""
     async with _offline(settings) as (database, _):
         made = await callers.create(database, name, scopes)
     if made is None:
         return Outcome(False, f"{name} exists already, nothing was changed.")
-    return Outcome(True, f"client token: {made.client_token}\nclient secret: {made.client_secret}")
+    return _told({"clientToken": made.client_token, "clientSecret": made.client_secret})
 
 
 async def set_caller(
     settings: PushSettings, name: str, scopes: Collection[Scope], client_token: str, client_secret: str
 ) -> Outcome:
-    """Give a caller these credentials and scopes, made if need be."""
+    """Give a caller these credentials and scopes, made if need be; the answer is JSON."""
     wanted = callers.Credentials(client_token, client_secret)
     async with _offline(settings) as (database, _):
         try:
-            await callers.set_credentials(database, name, scopes, wanted)
+            changed = await callers.set_credentials(database, name, scopes, wanted)
         except callers.CallerRefused as refused:
             return Outcome(False, f"{refused}, nothing was changed.")
-    return Outcome(True, f"{name} has the given credentials.")
+    return _told({"clientToken": client_token, "changed": changed})
 
 
 async def remove_caller(settings: PushSettings, name: str) -> Outcome:
@@ -111,6 +112,10 @@ async def check_backup(settings: PushSettings, *, whole: bool) -> Outcome:
         report = await backup.check(database, given_keys(settings), whole=whole)
     outcome = report.outcome()
     return Outcome(outcome.ok, f"{schema.text}\n{outcome.text}")
+
+
+def _told(answer: Mapping[str, object]) -> Outcome:
+    return Outcome(True, json.dumps(answer, indent=2))
 
 
 def default_scopes() -> str:

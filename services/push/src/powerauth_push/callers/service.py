@@ -84,9 +84,10 @@ async def create(database: Database, name: str, scopes: Collection[Scope]) -> Cr
 
 async def set_credentials(
     database: Database, name: str, scopes: Collection[Scope], wanted: Credentials
-) -> None:
+) -> bool:
     """Give the caller of this name these credentials and scopes; made if need be.
 
+    :return: whether that changed anything
     :raises CallerRefused: the client token is another caller's, or others have written the caller's row
     """
     async with database.transaction() as session:
@@ -96,12 +97,13 @@ async def set_credentials(
         row = await repository.find_by_name(session, name)
         if row is None:
             session.add(_made(name, scopes, wanted))
-        elif not row.sound:
+            return True
+        if not row.sound:
             raise CallerRefused(f"others have written the row of {name}: remove it first")
-        else:
-            row.client_token = wanted.client_token
-            row.client_secret = _digest(wanted.client_secret)
-            row.scopes = scopes_text(scopes)
+        row.client_token = wanted.client_token
+        row.client_secret = _digest(wanted.client_secret)
+        row.scopes = scopes_text(scopes)
+        return session.is_modified(row)
 
 
 async def remove(database: Database, name: str) -> bool:
