@@ -36,10 +36,11 @@ soak: dev
 	POWERAUTH_FAULTS_SCALE=50 $(PYTEST) -q -m faults tests/faults/test_ringing_outages.py
 	POWERAUTH_SOAK_SCALE=5 $(PYTEST) -q services/powerauth-core/tests/dmz/test_key_rotation.py
 
-# What builds tools of operators, releases and images: as root on Debian, with Go, and minutes.
+# What builds tools of operators, releases and images, and what installs all by docs/installing.md: as root on
+# Debian, with Go, and minutes.
 test-deploy: dev
-	tests/deploy/tools/build.sh helm kube-score
-	$(PYTEST) -q -m deploy tests/deploy
+	tests/deploy/tools/build.sh helm kube-score compose-check
+	$(PYTEST) -q -m deploy tests/deploy tests/e2e/test_installing.py
 
 # The chart installed, upgraded and removed at a real API server, which is built first: 6 minutes of processor time, once.
 test-cluster: dev

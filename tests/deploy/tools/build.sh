@@ -1,6 +1,6 @@
 #!/bin/sh
 # Build tools that the tests of installations run, once for each version, into POWERAUTH_TOOLS or ~/.cache/powerauth-tools.
-#   tests/deploy/tools/build.sh helm kube-score etcd kube-apiserver
+#   tests/deploy/tools/build.sh helm kube-score compose-check etcd kube-apiserver
 set -eu
 cd "$(dirname "$0")"
 target=${POWERAUTH_TOOLS:-$HOME/.cache/powerauth-tools}
@@ -25,6 +25,7 @@ for tool in "$@"; do
         etcd) module=cluster package=go.etcd.io/etcd/server/v3 ;;
         kube-apiserver) module=cluster package=k8s.io/kubernetes/cmd/kube-apiserver ;;
         kube-score) module=kube-score package=github.com/zegl/kube-score/cmd/kube-score ;;
+        compose-check) module=compose package=github.com/compose-spec/compose-go/v2/cmd ;;
         *) echo "there is no tool $tool" >&2; exit 2 ;;
     esac
     stamp=$(cat "$module/go.mod" "$module/go.sum" | cksum | tr ' ' -)

@@ -39,7 +39,7 @@ class AuditExportSettings(BaseSettings):
     audit_export_certificate_path: Path | None = None
     """PEM: what is shown to the receiver."""
     audit_export_key_path: Path | None = None
-    """PEM: the key of that certificate."""
+    """PEM: its key, without a password."""
     audit_export_batch: int = Field(default=500, ge=1, le=10_000)
     """Records of one delivery."""
     job_audit_export_ms: int = Field(default=1_000, ge=0)
