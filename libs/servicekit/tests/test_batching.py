@@ -116,6 +116,22 @@ async def test_a_broken_job_fails_alone() -> None:
     assert isinstance(outcomes[1], RuntimeError)
 
 
+class OfOneRecord(Unavailable):
+    of_one_record = True
+
+
+async def test_a_record_that_cannot_be_worked_on_fails_nobody_else() -> None:
+    async def run(jobs: Sequence[Job]) -> list[Settled[int]]:
+        if any(job.key == "x" for job in jobs):
+            raise OfOneRecord
+        return [Settled(job.number) for job in jobs]
+
+    made: MicroBatcher[Job, int] = MicroBatcher(run, max_size=4, in_flight=1)
+    outcomes = await asyncio.gather(*[made.submit(Job(key, 7)) for key in "axb"], return_exceptions=True)
+    assert outcomes[0] == outcomes[2] == 7
+    assert isinstance(outcomes[1], OfOneRecord)
+
+
 class Undone(Unavailable):
     repeatable = True
 

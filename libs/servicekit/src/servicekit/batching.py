@@ -113,8 +113,8 @@ class MicroBatcher(Generic[J, R]):
     if it was undone by a fault that a second try may not have, it is repeated as it is, once.
 
     :param run: performs the jobs in one transaction and returns their outcomes in the same order, after the
-        commit. What it raises fails them all where trying them one by one would not help (`Unavailable`) or
-        is not allowed (`BatchFailed`)
+        commit. What it raises fails them all where trying them one by one would not help (`Unavailable`, not of
+        one record) or is not allowed (`BatchFailed`)
     :param patience_seconds: how long a job whose record somebody else holds waits for its turn to wait for it
     :param joining: makes, for each batch, what says whether a job may join those that it has let in before
     """
@@ -214,10 +214,8 @@ class MicroBatcher(Generic[J, R]):
                 outcomes = await _twice_at_most(run, jobs)
         except BatchFailed as error:
             _fail(batch, error.__cause__ or error)
-        except Unavailable as error:
-            _fail(batch, error)
         except Exception as error:
-            if len(batch) == 1:
+            if len(batch) == 1 or (isinstance(error, Unavailable) and not error.of_one_record):
                 _fail(batch, error)
                 return []
             log.warning("batch_repeated_one_by_one", jobs=len(batch), error=type(error).__name__)

@@ -72,6 +72,9 @@ class Unavailable(Exception):
     repeatable: bool = False
     """Whether all was undone for certain and a second try at once may go well."""
 
+    of_one_record: bool = False
+    """Whether it is one record that cannot be worked on; what is done together with it may go well alone."""
+
 
 class RemoteUnavailable(Unavailable):
     """Another service could not be reached or did not answer in time."""

@@ -7,6 +7,10 @@ through the mapper is refused.
 
 A row whose MAC does not fit is *unsound*. It keeps that MAC whatever is done to it, so nobody gives it a
 right one by accident; what an unsound row means is for its model to say.
+
+A row whose MAC is of a master key that this process was not given is *unjudged*: it counts as unsound and is
+never written. Who asks for that row alone is told (`judged`); among others it is passed over, so that one row
+stops nobody else.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import base64
 import hmac
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic_core import to_json
 from sqlalchemy import Connection, String, event
@@ -46,6 +50,11 @@ class RowBinding(StrEnum):
 
 class RowKeyUnknown(Unavailable):
     """A row is bound with a master key that this process was not given: another release or replica writes."""
+
+    of_one_record = True
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"a row of {table} is bound with a master key that is not configured")
 
 
 class RowMacs:
@@ -101,7 +110,7 @@ class RowMacs:
             return True
         key = self._key_of(mac)
         if key is None:
-            raise RowKeyUnknown(f"a row of {table} is bound with a master key that is not configured")
+            raise RowKeyUnknown(table)
         fits = hmac.compare_digest(_mac(key, table, content).encode(), without_id(mac).encode())
         if fits:
             self._remember(table, content, mac)
@@ -114,15 +123,18 @@ class RowMacs:
             del self._fitting[next(iter(self._fitting))]
 
     def sound(self, table: str, row_id: str, content: Sequence[Any], mac: str | None) -> bool:
-        """`fits`, and an alarm if not."""
+        """`fits`, and an alarm if not, or if nobody here can tell."""
         try:
-            if self.fits(table, content, mac):
-                return True
+            fits = self.fits(table, content, mac)
         except RowKeyUnknown:
+            fits = False
+        if not fits:
             self._report(table, row_id)
-            raise
-        self._report(table, row_id)
-        return False
+        return fits
+
+    def judges(self, mac: str | None) -> bool:
+        """Whether a row with this MAC can be judged here: the key that it names was given."""
+        return self._key is None or mac is None or self._key_of(mac) is not None
 
     @property
     def binds(self) -> bool:
@@ -150,6 +162,7 @@ class BoundRow:
     :cvar LATER_COLUMNS: covered too, each only where it is set: what a later release adds leaves the MACs of
         rows without it as they are
     :ivar sound: the row is as this service left it; False only for one that was read otherwise
+    :ivar unjudged: nobody here can tell whether it is, so it counts as unsound
     """
 
     BOUND_COLUMNS: ClassVar[tuple[str, ...]]
@@ -157,6 +170,7 @@ class BoundRow:
 
     row_mac: Mapped[str | None] = mapped_column(String(MAC_TEXT))
     sound = True
+    unjudged = False
 
     def bound_content(self) -> tuple[Any, ...]:
         """The bound values as the database holds them."""
@@ -186,6 +200,19 @@ def table_of(row: BoundRow | type[BoundRow]) -> str:
     return name
 
 
+RowT = TypeVar("RowT", bound=BoundRow)
+
+
+def judged(row: RowT | None) -> RowT | None:
+    """A row that was asked for alone.
+
+    :raises RowKeyUnknown: nobody here can tell whether it is as this service left it
+    """
+    if row is not None and row.unjudged:
+        raise RowKeyUnknown(table_of(row))
+    return row
+
+
 def _mac(key: bytes, table: str, content: Sequence[Any]) -> str:
     return base64.b64encode(hmac.digest(key, to_json((table, *content)), "sha256")).decode("ascii")
 
@@ -205,6 +232,7 @@ def _judge(row: BoundRow, session: Session | None) -> None:
         return
     content = row.bound_content()
     row.sound = macs.sound(table_of(row), str(content[0]), content, row.row_mac)
+    row.unjudged = not row.sound and not macs.judges(row.row_mac)
     if not row.sound:
         row.was_read_unsound()
 
@@ -237,6 +265,7 @@ def _updating(_mapper: Mapper[Any], _connection: Connection, row: BoundRow) -> N
     macs = _macs_of(object_session(row))
     if macs is None:
         return
+    judged(row)
     if not row.sound:
         row.is_written_unsound()
     elif row.row_mac is not None:

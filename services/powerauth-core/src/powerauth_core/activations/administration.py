@@ -23,6 +23,7 @@ from powerauth_core.activations.rules import (
 from powerauth_core.kernel.changes import Cause
 from powerauth_core.kernel.errors import ActivationNotFound
 from servicekit.database import Database
+from servicekit.row_macs import judged
 
 
 async def block_activation(
@@ -200,6 +201,7 @@ async def update_status(
     async with database.transaction() as session:
         locked = await repository.lock_many(session, activation_ids, scope)
         for activation in locked.values():
+            judged(activation)
             previous = activation.activation_status
             if previous is not status:
                 activation.activation_status = status

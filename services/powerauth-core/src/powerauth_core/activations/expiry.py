@@ -45,7 +45,7 @@ async def expire_ids(changes: ActivationChanges, session: AsyncSession, activati
 
 
 async def _expire(changes: ActivationChanges, session: AsyncSession, locked: Iterable[Activation]) -> int:
-    late = [(activation, activation.activation_status) for activation in locked if overdue(activation)]
+    late = [(each, each.activation_status) for each in locked if not each.unjudged and overdue(each)]
     for activation, _ in late:
         activation.activation_status = REMOVED
     await changes.record_all(session, late, cause=Cause.GIVEN_UP)
@@ -58,15 +58,15 @@ async def expire_overdue(ports: Ports) -> int:
     :return: number of removed activations
     """
     look_back = timedelta(milliseconds=ports.settings.job_activations_cleanup_look_back_ms)
-    total = 0
+    total = left = 0
     while True:
         now = clock.now()
         async with ports.database.read() as session:
-            candidates = await repository.overdue_ids(session, now - look_back, now, BATCH)
+            candidates = await repository.overdue_ids(session, now - look_back, now, BATCH, offset=left)
         if not candidates:
             return total
         async with ports.database.transaction() as session:
             expired = await expire_ids(ports.changes, session, candidates)
         total += expired
-        if not expired:
-            return total
+        # What is not ours to expire, or not any more, must not keep those that come after it.
+        left += len(candidates) - expired

@@ -14,7 +14,7 @@ from powerauth_core.activations.stored import COLUMNS, ActivationRow, bound_cont
 from powerauth_core.kernel.paging import Page
 from powerauth_protocol.common.json_text import read_json
 from servicekit.reads import LIST, Fetch, Read, Row, moment, reading
-from servicekit.row_macs import RowMacs
+from servicekit.row_macs import RowKeyUnknown, RowMacs
 
 ApplicationIds = Sequence[str] | None
 """Public ids of the applications a caller may see; None = all (D21)."""
@@ -64,9 +64,12 @@ _READERS = reading(
 
 
 async def find(fetch: Fetch, macs: RowMacs, activation_id: str) -> ActivationRow | None:
-    """The activation as it is committed now."""
+    """The activation as it is committed now.
+
+    :raises RowKeyUnknown: nobody here can tell whether the core has written it
+    """
     rows = await fetch(FIND, activation_id)
-    return activation_row(rows[0], macs) if rows else None
+    return judged_row(rows[0], macs) if rows else None
 
 
 async def page_of_user(
@@ -77,14 +80,15 @@ async def page_of_user(
     statuses: Sequence[ActivationStatus],
     page: Page,
 ) -> list[tuple[ActivationRow, str]]:
-    """Activations of a user with their application ids, newest first.
+    """Activations of a user that can be judged, with their application ids, newest first.
 
     :param statuses: empty = in any
     """
     codes = [status.code for status in statuses] or None
     offset = page.number * page.size
     rows = await fetch(PAGE_OF_USER, user_id, application_ids, codes, page.size, offset)
-    return [(activation_row(columns, macs), name) for name, *columns in rows]
+    found = [(activation_row(columns, macs), name) for name, *columns in rows]
+    return [(row, name) for row, name in found if row.sound or macs.judges(row.row_mac)]
 
 
 def activation_row(columns: Row, macs: RowMacs) -> ActivationRow:
@@ -94,4 +98,15 @@ def activation_row(columns: Row, macs: RowMacs) -> ActivationRow:
     if not row.sound:
         row.activation_status = status_as_unsound(row.activation_status)
         row.blocked_reason = BLOCKED_AS_UNSOUND
+    return row
+
+
+def judged_row(columns: Row, macs: RowMacs) -> ActivationRow:
+    """As `activation_row`, of one that was asked for alone.
+
+    :raises RowKeyUnknown: nobody here can tell whether the core has written it
+    """
+    row = activation_row(columns, macs)
+    if not row.sound and not macs.judges(row.row_mac):
+        raise RowKeyUnknown(_TABLE)
     return row

@@ -13,6 +13,7 @@ from powerauth_contracts.enums import ActivationProtocol, ActivationStatus
 from powerauth_core.activations.models import Activation, ActivationHistory
 from powerauth_core.activations.rules import CREATED, PENDING_COMMIT
 from powerauth_core.applications.models import Application
+from servicekit.row_macs import judged
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -23,11 +24,14 @@ ApplicationIds = Sequence[str] | None
 async def find(
     session: AsyncSession, activation_id: str, application_ids: ApplicationIds = None
 ) -> Activation | None:
-    """The activation as this transaction sees it, without a lock."""
+    """The activation as this transaction sees it, without a lock.
+
+    :raises RowKeyUnknown: nobody here can tell whether the core has written it
+    """
     statement = _in_scope(
         select(Activation).where(Activation.activation_id == activation_id), application_ids
     )
-    return (await session.execute(statement)).scalar_one_or_none()
+    return judged((await session.execute(statement)).scalar_one_or_none())
 
 
 async def lock(
@@ -36,11 +40,13 @@ async def lock(
     """The activation, locked until the end of the transaction and read anew after the lock was got.
 
     Locks go in this order everywhere: activations by id, operations by id, recovery codes (D9).
+
+    :raises RowKeyUnknown: as `find`
     """
     statement = _in_scope(
         select(Activation).where(Activation.activation_id == activation_id), application_ids
     )
-    return (await session.execute(_locked(statement))).scalar_one_or_none()
+    return judged((await session.execute(_locked(statement))).scalar_one_or_none())
 
 
 async def lock_many(
@@ -99,7 +105,9 @@ async def look_up(
     last_used_after: datetime | None,
     status: ActivationStatus | None,
 ) -> list[tuple[Activation, str]]:
-    """Activations that match, with their application ids, in no particular order; None matches all."""
+    """Activations that match and can be judged, with their application ids, in no particular order; None
+    matches all.
+    """
     statement = (
         select(Activation, Application.name)
         .join(Application, Activation.application_id == Application.id)
@@ -113,11 +121,17 @@ async def look_up(
         statement = statement.where(Activation.timestamp_last_used >= last_used_after)
     if status is not None:
         statement = statement.where(Activation.activation_status == status)
-    return [(activation, name) for activation, name in await session.execute(statement)]
+    found = await session.execute(statement)
+    return [(activation, name) for activation, name in found if not activation.unjudged]
 
 
-async def overdue_ids(session: AsyncSession, since: datetime, now: datetime, limit: int) -> list[str]:
-    """Ids of unfinished activations whose expiry lies in ``[since, now)``, the oldest first."""
+async def overdue_ids(
+    session: AsyncSession, since: datetime, now: datetime, limit: int, *, offset: int
+) -> list[str]:
+    """Ids of unfinished activations whose expiry lies in ``[since, now)``, the oldest first.
+
+    :param offset: so many of them are passed over
+    """
     statement = (
         select(Activation.activation_id)
         .where(
@@ -125,8 +139,9 @@ async def overdue_ids(session: AsyncSession, since: datetime, now: datetime, lim
             Activation.timestamp_activation_expire >= since,
             Activation.timestamp_activation_expire < now,
         )
-        .order_by(Activation.timestamp_activation_expire)
+        .order_by(Activation.timestamp_activation_expire, Activation.activation_id)
         .limit(limit)
+        .offset(offset)
     )
     return list((await session.execute(statement)).scalars())
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator
 
 from powerauth_core.activations.models import Activation
-from powerauth_core.activations.reads import activation_row
+from powerauth_core.activations.reads import judged_row
 from powerauth_core.activations.stored import COLUMNS, ActivationRow, FoundActivation, bound_content
 from powerauth_core.replay.rules import Once
 from servicekit.additions import Additions, json_part, json_rows
@@ -48,9 +48,12 @@ FIND = Read(f"SELECT {SELECTED} {FOUND} WHERE a.activation_id = $1", ("varchar",
 
 
 def found_activation(row: Sequence[Any], macs: RowMacs) -> FoundActivation | None:
-    """The activation in a row of such a read; None if somebody else has written it."""
+    """The activation in a row of such a read; None if somebody else has written it.
+
+    :raises RowKeyUnknown: nobody here can tell
+    """
     *columns, application_id, row_version = row
-    found = activation_row(columns, macs)
+    found = judged_row(columns, macs)
     return FoundActivation(found, application_id, row_version) if found.sound else None
 
 

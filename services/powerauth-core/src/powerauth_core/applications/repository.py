@@ -11,6 +11,7 @@ from powerauth_core.applications.models import (
     ApplicationVersion,
     MasterKeyPair,
 )
+from servicekit.row_macs import judged
 
 
 async def list_all(session: AsyncSession) -> Sequence[Application]:
@@ -77,21 +78,24 @@ async def newest_master_key_pair(session: AsyncSession, rid: int) -> MasterKeyPa
 
 
 async def configs_of(session: AsyncSession, rid: int) -> Sequence[ApplicationConfig]:
-    """The whole configuration of an application, oldest key first."""
+    """The configuration of an application, oldest key first, but for what cannot be judged here."""
     statement = (
         select(ApplicationConfig)
         .where(ApplicationConfig.application_id == rid)
         .order_by(ApplicationConfig.id)
     )
-    return (await session.execute(statement)).scalars().all()
+    return [row for row in (await session.execute(statement)).scalars() if not row.unjudged]
 
 
 async def find_config(session: AsyncSession, rid: int, key: str) -> ApplicationConfig | None:
-    """One configuration key of an application."""
+    """One configuration key of an application.
+
+    :raises RowKeyUnknown: nobody here can tell whether the core has written it
+    """
     statement = select(ApplicationConfig).where(
         ApplicationConfig.application_id == rid, ApplicationConfig.config_key == key
     )
-    return (await session.execute(statement)).scalar_one_or_none()
+    return judged((await session.execute(statement)).scalar_one_or_none())
 
 
 async def remove_config(session: AsyncSession, rid: int, key: str) -> bool:

@@ -14,6 +14,7 @@ from powerauth_core.applications.models import Application
 from powerauth_core.callbacks.models import CallbackUrl, CallbackUrlEvent
 from powerauth_core.kernel.enums import CallbackUrlEventStatus
 from servicekit.database import Dialect, for_update
+from servicekit.row_macs import judged
 
 _CLEANUP_BATCH = 1_000
 _FINISHED = (CallbackUrlEventStatus.COMPLETED.value, CallbackUrlEventStatus.FAILED.value)
@@ -28,14 +29,20 @@ class OwnedCallback:
 
 
 async def find(session: AsyncSession, callback_id: str) -> OwnedCallback | None:
-    """The enabled callback with this id."""
+    """The enabled callback with this id.
+
+    :raises RowKeyUnknown: nobody here can tell whether the core has written it
+    """
     statement = (
         select(CallbackUrl, Application.name)
         .join(Application, Application.id == CallbackUrl.application_id)
         .where(CallbackUrl.id == callback_id, CallbackUrl.enabled)
     )
     found = (await session.execute(statement)).one_or_none()
-    return None if found is None else OwnedCallback(*found)
+    if found is None:
+        return None
+    judged(found[0])
+    return OwnedCallback(*found)
 
 
 async def find_many(session: AsyncSession, callback_ids: Collection[str]) -> dict[str, OwnedCallback]:
@@ -52,9 +59,9 @@ async def find_many(session: AsyncSession, callback_ids: Collection[str]) -> dic
 
 
 async def lock(session: AsyncSession, dialect: Dialect, callback_id: str) -> CallbackUrl | None:
-    """The enabled callback with this id, locked until the end of the transaction."""
+    """The enabled callback with this id, locked until the end of the transaction; raises as `find`."""
     statement = select(CallbackUrl).where(CallbackUrl.id == callback_id, CallbackUrl.enabled)
-    return (await session.execute(for_update(statement, dialect))).scalar_one_or_none()
+    return judged((await session.execute(for_update(statement, dialect))).scalar_one_or_none())
 
 
 async def list_of_application(session: AsyncSession, rid: int) -> Sequence[CallbackUrl]:

@@ -49,6 +49,7 @@ from powerauth_protocol.groups import Envelope
 from powerauth_protocol.v3 import activation_code
 from powerauth_protocol.v3.activation import ActivationRecovery
 from servicekit import clock
+from servicekit.row_macs import judged
 
 
 async def prepare(
@@ -103,10 +104,10 @@ async def prepare(
             ports.settings, ports.hashes, session, application, wanted=generate_recovery_codes
         )
         locked = await repository.lock_many(session, {activation_id, parent_id or activation_id})
-        activation = locked.get(activation_id)
+        activation = judged(locked.get(activation_id))
         if activation is None:
             raise ActivationNotFound()
-        parent = locked.get(parent_id) if parent_id is not None else None
+        parent = judged(locked.get(parent_id)) if parent_id is not None else None
         if await expire_if_overdue(ports.changes, session, activation):
             raise ActivationExpired(keep_changes=True)
         permits(Call.KEY_EXCHANGE, activation.activation_status)

@@ -21,7 +21,7 @@ from powerauth_core.tokens.repository import STORED, found_token
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
 from servicekit.batching import BatchFailed, Settled
 from servicekit.database import translate_error
-from servicekit.row_macs import RowMacs
+from servicekit.row_macs import RowKeyUnknown, RowMacs
 
 SECRETS = """SELECT token_id, activation_id, token_secret AS secret, token_secret_encryption AS encryption
 FROM pa_token WHERE token_id = ANY($1::varchar[])"""
@@ -176,11 +176,11 @@ def _outcome(row: Any, proof: _Proof, macs: RowMacs, *, remembers: bool) -> Sett
     if row is None:
         return Settled(UNKNOWN)
     current, is_new, *columns = row
-    token = found_token(columns, macs)
     try:
+        token = found_token(columns, macs)
         if not may_be_used(token):
             return Settled(Verdict(token, False))
-    except CoreError as error:
+    except (CoreError, RowKeyUnknown) as error:
         return Settled(error=error)
     if not current:
         return None

@@ -16,7 +16,7 @@ from powerauth_core.activations.reads import stored_status, stored_texts
 from powerauth_core.applications.models import Application
 from powerauth_core.tokens.models import Token
 from servicekit.database import insert_ignore
-from servicekit.row_macs import RowMacs
+from servicekit.row_macs import RowKeyUnknown, RowMacs
 
 
 # A value, never changed. Not frozen: that makes it five times as dear, and every check makes one.
@@ -85,6 +85,7 @@ def found_token(columns: Iterable[Any], macs: RowMacs) -> FoundToken:
     """A token out of `STORED`; its activation is BLOCKED at best if that row is unsound (D32).
 
     :param columns: as the database holds them
+    :raises RowKeyUnknown: nobody here can tell whether the core has written the activation
     """
     # Unpacked: a look-up by name for each makes reading a row of a hot call twice as dear.
     (
@@ -106,6 +107,8 @@ def found_token(columns: Iterable[Any], macs: RowMacs) -> FoundToken:
     ) = columns
     status = stored_status(code)
     sound = macs.sound(_ACTIVATION.name, activation_id, tuple(bound), mac)
+    if not sound and not macs.judges(mac):
+        raise RowKeyUnknown(_ACTIVATION.name)
     return FoundToken(
         token_id=token_id,
         secret=secret,

@@ -15,6 +15,7 @@ from powerauth_core.tokens.checks import UNKNOWN, TokenCheck, Verdict, may_be_us
 from powerauth_core.tokens.secrets import StoredSecret, TokenSecrets
 from servicekit import metrics
 from servicekit.batching import MicroBatcher, Settled, none_twice
+from servicekit.row_macs import RowKeyUnknown
 
 _checks = metrics.counter(
     "powerauth_token_checks",
@@ -78,7 +79,7 @@ class TokenValidator:
     async def _settle(self, session: AsyncSession, check: TokenCheck) -> Settled[Verdict]:
         try:
             return Settled(await self._check(session, check))
-        except CoreError as error:
+        except (CoreError, RowKeyUnknown) as error:
             # Nothing was written before any of these errors.
             return Settled(error=error)
 

@@ -23,7 +23,8 @@ async def opened_since(session: AsyncSession, parent_id: str, since: datetime) -
 async def lock_open(
     session: AsyncSession, parent_id: str, transfer_type: TransferType, application_rid: int
 ) -> list[Activation]:
-    """Activations that wait for a device of one destination, locked; one that is exchanging keys is left out.
+    """Activations that wait for a device of one destination, locked; one that is exchanging keys is left out,
+    and one that cannot be judged here.
 
     Waiting for it would turn the order of locks around: a key exchange holds the child before the parent.
     """
@@ -39,4 +40,4 @@ async def lock_open(
         .with_for_update(key_share=True, skip_locked=True)
         .execution_options(populate_existing=True)
     )
-    return list((await session.execute(statement)).scalars())
+    return [each for each in (await session.execute(statement)).scalars() if not each.unjudged]

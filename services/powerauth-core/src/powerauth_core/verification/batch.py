@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from powerauth_core.activations.models import Activation
 from powerauth_core.applications.cache import ApplicationFacts
 from powerauth_core.audit.chain.streams import Turn
 from powerauth_core.verification import audit
@@ -22,6 +23,7 @@ from powerauth_core.verification.steps import Means, decide
 from powerauth_core.verification.store import Acting, Held, Left
 from servicekit.batching import Settled
 from servicekit.errors import ServiceError
+from servicekit.row_macs import RowKeyUnknown
 
 
 class Batch:
@@ -88,7 +90,7 @@ class Batch:
     async def _prepare(self, index: int) -> None:
         job = self._jobs[index]
         activation, action = self._visible(job), job.action
-        if activation is None or action is None or isinstance(action, PlannedAction):
+        if activation is None or action is None or isinstance(action, PlannedAction) or activation.unjudged:
             return
         settled = await self._held.prepare(action, activation)
         if settled.error is None:
@@ -104,6 +106,9 @@ class Batch:
             self.outcomes[index] = Settled(held=True)
             return
         activation = self._visible(job)
+        if activation is not None and activation.unjudged:
+            self.outcomes[index] = Settled(error=RowKeyUnknown(Activation.__tablename__))
+            return
         try:
             decision = decide(job, activation, self._application_of(job), self._means)
         except ServiceError as error:

@@ -63,6 +63,7 @@ class LockedActivation:
     It is `StoredKeys`, as the entity is.
 
     :ivar facts: as the last check of the batch leaves them
+    :ivar unjudged: nobody here can tell whether the core has written the row, so its jobs are not done
     :ivar application_rid: row id of the application
     :ivar application_id: public id of the application
     """
@@ -76,6 +77,7 @@ class LockedActivation:
     server_private_key_base64: str = field(repr=False)
     server_private_key_encryption: int
     device_public_key_base64: str | None
+    unjudged: bool = False
 
     @property
     def activation_id(self) -> str:

@@ -100,6 +100,7 @@ def _activation(row: Mapping[str, Any], macs: RowMacs) -> LockedActivation:
         server_private_key_base64=row["server_private_key_base64"],
         server_private_key_encryption=row["server_private_key_encryption"],
         device_public_key_base64=row["device_public_key_base64"],
+        unjudged=not sound and not macs.judges(mac),
     )
 
 

@@ -9,22 +9,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_push.applications.models import AppCredentials
 from servicekit.database import Dialect, for_update
+from servicekit.row_macs import judged
 
 
 async def find(session: AsyncSession, app_id: str) -> AppCredentials | None:
-    """The application of this id."""
-    return await session.scalar(select(AppCredentials).where(AppCredentials.app_id == app_id))
+    """The application of this id.
+
+    :raises RowKeyUnknown: nobody here can tell whether this service has written it
+    """
+    return judged(await session.scalar(select(AppCredentials).where(AppCredentials.app_id == app_id)))
 
 
 async def get(session: AsyncSession, rid: int) -> AppCredentials | None:
-    """The application of this row."""
-    return await session.get(AppCredentials, rid)
+    """The application of this row; raises as `find`."""
+    return judged(await session.get(AppCredentials, rid))
 
 
 async def lock(session: AsyncSession, dialect: Dialect, app_id: str) -> AppCredentials | None:
-    """The application of this id, locked until the end of the transaction."""
+    """The application of this id, locked until the end of the transaction; raises as `find`."""
     statement = select(AppCredentials).where(AppCredentials.app_id == app_id)
-    return await session.scalar(for_update(statement, dialect))
+    return judged(await session.scalar(for_update(statement, dialect)))
 
 
 async def list_all(session: AsyncSession) -> Sequence[AppCredentials]:

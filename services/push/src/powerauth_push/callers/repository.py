@@ -8,16 +8,20 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_push.callers.models import Integration
+from servicekit.row_macs import judged
 
 
 async def find_by_token(session: AsyncSession, client_token: str) -> Integration | None:
-    """The caller with this client token."""
-    return await session.scalar(select(Integration).where(Integration.client_token == client_token))
+    """The caller with this client token.
+
+    :raises RowKeyUnknown: nobody here can tell whether this service has written it
+    """
+    return judged(await session.scalar(select(Integration).where(Integration.client_token == client_token)))
 
 
 async def find_by_name(session: AsyncSession, name: str) -> Integration | None:
-    """The caller of this name."""
-    return await session.scalar(select(Integration).where(Integration.name == name))
+    """The caller of this name; raises as `find_by_token`."""
+    return judged(await session.scalar(select(Integration).where(Integration.name == name)))
 
 
 async def list_all(session: AsyncSession) -> Sequence[Integration]:
