@@ -12,8 +12,9 @@ from core_test_rows import execute, found
 from core_test_stores import Ways, job_of
 from sqlalchemy import select, text
 
+from powerauth_contracts.enums import ActivationStatus
 from powerauth_core import jobs
-from powerauth_core.activations.models import Activation, ActivationStatus
+from powerauth_core.activations.models import Activation
 from powerauth_core.callbacks.models import CallbackUrlEvent
 from powerauth_core.container import Core
 from powerauth_sdk.phone import Phone, token_request
