@@ -18,9 +18,9 @@ RETENTION = timedelta(days=14)
 _inbox = Table(
     TABLE_NAME,
     MetaData(),
-    Column("event_id", String(37), primary_key=True),
-    Column("consumer", String(64), primary_key=True),
-    Column("timestamp_handled", UtcTimestamp, nullable=False),
+    Column("event_id", String(37), primary_key=True, doc="Id of the event."),
+    Column("consumer", String(64), primary_key=True, doc="Who has dealt with it."),
+    Column("timestamp_handled", UtcTimestamp, nullable=False, doc="When."),
 )
 
 

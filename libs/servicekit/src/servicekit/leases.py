@@ -45,9 +45,11 @@ def lease_table(metadata: MetaData) -> Table:
     return Table(
         TABLE_NAME,
         metadata,
-        Column("name", String(64), primary_key=True),
-        Column("owner", String(64), nullable=False),
-        Column("valid_until", UtcTimestamp, nullable=False),
+        Column("name", String(64), primary_key=True, doc="What is being done."),
+        Column("owner", String(64), nullable=False, doc="The process that does it."),
+        Column(
+            "valid_until", UtcTimestamp, nullable=False, doc="Until when it may, by the database's clock."
+        ),
     )
 
 

@@ -90,14 +90,14 @@ def outbox_table(metadata: MetaData) -> Table:
     return Table(
         TABLE_NAME,
         metadata,
-        Column("seq", BigIntPk, primary_key=True, autoincrement=True),
-        Column("id", String(37), nullable=False, unique=True),
-        Column("type", String(128), nullable=False),
-        Column("source", String(255), nullable=False),
-        Column("subject", String(255), nullable=False),
-        Column("data", Text, nullable=False),
+        Column("seq", BigIntPk, primary_key=True, autoincrement=True, doc="Order of publication."),
+        Column("id", String(37), nullable=False, unique=True, doc="Id of the event."),
+        Column("type", String(128), nullable=False, doc="Type of the event."),
+        Column("source", String(255), nullable=False, doc="Who tells of it."),
+        Column("subject", String(255), nullable=False, doc="What it is about."),
+        Column("data", Text, nullable=False, doc="JSON of the event."),
         Column("timestamp_created", UtcTimestamp, nullable=False),
-        Column("traceparent", String(55)),
+        Column("traceparent", String(55), doc="Of the trace in which it came about, if that is recorded."),
     )
 
 

@@ -25,9 +25,13 @@ TABLE_NAME = "pa_schema_history"
 _history = Table(
     TABLE_NAME,
     MetaData(),
-    Column("revision", String(64), primary_key=True),
-    Column("minimum_release", String(32)),
-    Column("timestamp_applied", UtcTimestamp, nullable=False),
+    Column("revision", String(64), primary_key=True, doc="Id of the revision."),
+    Column(
+        "minimum_release",
+        String(32),
+        doc="The oldest release that can work afterwards, if it took something away.",
+    ),
+    Column("timestamp_applied", UtcTimestamp, nullable=False, doc="When it was applied."),
 )
 
 

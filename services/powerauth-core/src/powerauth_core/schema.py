@@ -54,10 +54,10 @@ pa_schema_history = schema_history_table(Base.metadata)
 shedlock = Table(
     "shedlock",
     Base.metadata,
-    Column("name", String(64), primary_key=True),
-    Column("lock_until", PlainTimestamp, nullable=False),
-    Column("locked_at", PlainTimestamp, nullable=False),
-    Column("locked_by", String(255), nullable=False),
+    Column("name", String(64), primary_key=True, doc="The original's job."),
+    Column("lock_until", PlainTimestamp, nullable=False, doc="Until when it is locked."),
+    Column("locked_at", PlainTimestamp, nullable=False, doc="Since when."),
+    Column("locked_by", String(255), nullable=False, doc="By whom."),
 )
 
 metadata = Base.metadata

@@ -66,6 +66,14 @@ def check(service: Whose = Owner.CORE, data: DataFolder = None) -> None:
 
 
 @app.command()
+def structure() -> None:
+    """Print all tables and columns with their meanings, docs/tables.md."""
+    from powerauth_cli.database_reference import reference  # noqa: PLC0415 - heavy, needed when it runs
+
+    typer.echo(reference())
+
+
+@app.command()
 def adopt(
     service: WhoseOriginal = Adopter.CORE,
     check_only: Annotated[

@@ -35,9 +35,9 @@ def cursor_table(metadata: MetaData) -> Table:
     return Table(
         TABLE_NAME,
         metadata,
-        Column("name", String(64), primary_key=True),
-        Column("position", BigInteger, nullable=False),
-        Column("timestamp_updated", UtcTimestamp, nullable=False),
+        Column("name", String(64), primary_key=True, doc="The audit log that is delivered."),
+        Column("position", BigInteger, nullable=False, doc="Up to which record it has been."),
+        Column("timestamp_updated", UtcTimestamp, nullable=False, doc="When that was last written."),
     )
 
 

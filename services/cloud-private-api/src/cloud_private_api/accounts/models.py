@@ -14,8 +14,11 @@ class User(Base):
 
     id: Mapped[int] = sequence_id(user_sequence)
     username: Mapped[str] = mapped_column(String(255))
+    """Name that it calls with."""
     userpassword: Mapped[str] = mapped_column(String(255))
+    """Hash of the password. **Secret.**"""
     enabled: Mapped[bool]
+    """Whether it may call."""
 
 
 class UserAuthority(Base):
@@ -26,7 +29,9 @@ class UserAuthority(Base):
 
     id: Mapped[int] = sequence_id(user_sequence)
     user_id: Mapped[int] = mapped_column(ForeignKey("pa_cloud_user.id", ondelete="CASCADE"))
+    """The user, `pa_cloud_user.id`."""
     authority: Mapped[str] = mapped_column(String(255))
+    """Name of the role."""
 
 
 class UserApplication(Base):
@@ -37,4 +42,6 @@ class UserApplication(Base):
 
     id: Mapped[int] = sequence_id(user_sequence)
     user_id: Mapped[int] = mapped_column(ForeignKey("pa_cloud_user.id", ondelete="CASCADE"))
+    """The user, `pa_cloud_user.id`."""
     app_id: Mapped[str] = mapped_column(String(255))
+    """The application, by the id that others know."""

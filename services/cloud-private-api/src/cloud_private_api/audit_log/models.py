@@ -31,17 +31,31 @@ class AuditLog(Base):
     )
 
     audit_log_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    """Id of the record."""
     application_name: Mapped[str] = mapped_column(String(256))
+    """The service that wrote it."""
     audit_level: Mapped[str] = mapped_column(String(32))
+    """`INFO`, `WARN`, `ERROR`."""
     audit_type: Mapped[str | None] = mapped_column(String(256))
+    """What it is about, in capitals."""
     timestamp_created: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     message: Mapped[str] = mapped_column(Text)
+    """In words."""
     exception_message: Mapped[str | None] = mapped_column(Text)
+    """Text of an error, if there was one."""
     stack_trace: Mapped[str | None] = mapped_column(Text)
+    """Of the original; empty in rows of ours."""
     param: Mapped[str | None] = mapped_column(Text)
+    """JSON object: what is known of it."""
     calling_class: Mapped[str] = mapped_column(String(256))
+    """The part that wrote it."""
     thread_name: Mapped[str] = mapped_column(String(256))
+    """Of the original's form; the task that wrote it."""
     version: Mapped[str | None] = mapped_column(String(256))
+    """Release that wrote it."""
     build_time: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    """Of the original's form; when that was built."""
     subject_id: Mapped[str | None] = mapped_column(String(256))
+    """Whom it is about."""
     seq: Mapped[int | None] = mapped_column(BigInteger, Sequence("audit_log_seq", metadata=Base.metadata))
+    """Place in what is exported; empty in older rows."""

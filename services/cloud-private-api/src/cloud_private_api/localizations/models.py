@@ -14,6 +14,10 @@ class Localization(Base):
 
     id: Mapped[int] = sequence_id(localization_sequence)
     placeholder: Mapped[str] = mapped_column(String(255))
+    """Name of the template."""
     language: Mapped[str] = mapped_column(String(8))
+    """ISO 639 code."""
     title: Mapped[str] = mapped_column(Text)
+    """Title of the message."""
     summary: Mapped[str] = mapped_column(Text)
+    """Its text."""

@@ -12,4 +12,6 @@ class Property(Base):
     __tablename__ = "pa_cloud_property"
 
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """Its name."""
     value: Mapped[str | None] = mapped_column(Text)
+    """Its value."""

@@ -17,7 +17,9 @@ class PushOutbox(Base):
 
     id: Mapped[str] = mapped_column(String(37), primary_key=True)
     content: Mapped[str] = mapped_column(Text)
+    """JSON of the message."""
     attempts: Mapped[int] = mapped_column(Integer)
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
     timestamp_expires: Mapped[datetime] = mapped_column(UtcTimestamp)
     timestamp_due: Mapped[datetime] = mapped_column(UtcTimestamp)
+    """When the next attempt is due."""

@@ -59,55 +59,81 @@ class Activation(BoundRow, Base):
     )
 
     activation_id: Mapped[str] = mapped_column(String(37), primary_key=True)
+    """Id of the activation; goes into keys, so it never changes."""
     application_id: Mapped[int] = mapped_column(
         Integer, ForeignKey("pa_application.id", name="activation_application_fk")
     )
     user_id: Mapped[str] = mapped_column(String(255))
+    """The bank's id of the user; goes into keys, so it never changes."""
     activation_name: Mapped[str | None] = mapped_column(String(255))
+    """Name that the user gave the phone."""
     activation_code: Mapped[str | None] = mapped_column(String(255))
+    """Code that it is activated with."""
     activation_status: Mapped[ActivationStatus] = mapped_column(
         EnumCode(ActivationStatus, ActivationStatus.REMOVED)
     )
+    """Its state."""
     activation_otp: Mapped[str | None] = mapped_column(String(255))
+    """Hash of the code that has to be given too (D28), or empty. **Secret.**"""
     activation_otp_validation: Mapped[ActivationOtpValidation] = mapped_column(
         EnumCode(ActivationOtpValidation, ActivationOtpValidation.NONE),
         default=ActivationOtpValidation.NONE,
         server_default=text("0"),
     )
+    """When that code is asked for."""
     blocked_reason: Mapped[str | None] = mapped_column(String(255))
+    """Why it is blocked."""
     counter: Mapped[int] = mapped_column(Integer, default=0)
+    """Number of signatures, of protocols before 3."""
     ctr_data: Mapped[str | None] = mapped_column(String(255))
+    """Base64 of the hash-based counter."""
     device_public_key_base64: Mapped[str | None] = mapped_column(String(255))
+    """Public key of the phone."""
     extras: Mapped[str | None] = mapped_column(String(4000))
+    """Text that the app gave."""
     platform: Mapped[str | None] = mapped_column(String(255))
+    """Kind of phone, as the app said."""
     device_info: Mapped[str | None] = mapped_column(String(255))
+    """The same in detail."""
     failed_attempts: Mapped[int] = mapped_column(Integer, default=0)
     max_failed_attempts: Mapped[int] = mapped_column(Integer, default=5, server_default=text("5"))
     server_private_key_base64: Mapped[str] = mapped_column(String(255))
+    """Private key of the core for it. **Secret.**"""
     server_private_key_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     server_public_key_base64: Mapped[str] = mapped_column(String(255))
+    """Public key to that."""
     timestamp_activation_expire: Mapped[datetime] = mapped_column(Timestamp)
+    """Until when it has to be activated and committed."""
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
     timestamp_last_used: Mapped[datetime] = mapped_column(Timestamp)
     timestamp_last_change: Mapped[datetime | None] = mapped_column(Timestamp)
     master_keypair_id: Mapped[int | None] = mapped_column(
         Integer, ForeignKey("pa_master_keypair.id", name="activation_keypair_fk")
     )
+    """Key pair that signed its code, `pa_master_keypair.id`."""
     # The column's own default is 2; the service always writes NULL first and 3 at key exchange.
     version: Mapped[int | None] = mapped_column(Integer, server_default=text("2"))
+    """Generation of the protocol, 3; empty before the key exchange."""
     external_id: Mapped[str | None] = mapped_column(String(255))
+    """Of the original; kept."""
     protocol: Mapped[str] = mapped_column(
         String(32), default=ActivationProtocol.POWERAUTH.value, server_default="powerauth"
     )
+    """`powerauth`, or `fido2` in adopted rows."""
     commit_phase: Mapped[CommitPhase | None] = mapped_column(
         EnumCode(CommitPhase, CommitPhase.ON_COMMIT), default=CommitPhase.ON_COMMIT, server_default=text("0")
     )
+    """When it becomes active."""
     flags: Mapped[list[str] | None] = mapped_column(JsonString(255))
+    """JSON array of flags."""
     additional_data: Mapped[dict[str, Any] | None] = mapped_column(JsonText())
+    """JSON object that the bank gave."""
     parent_activation_id: Mapped[str | None] = mapped_column(
         String(37), ForeignKey("pa_activation.activation_id", name="activation_parent_fk")
     )
+    """The activation that it was made from."""
     transfer_type: Mapped[str | None] = mapped_column(String(32))
+    """How it was made from that one."""
 
     def was_read_unsound(self) -> None:
         """Block it, in memory alone: the row stays as evidence, and can be put right from a backup."""
@@ -141,8 +167,13 @@ class ActivationHistory(Base):
     activation_status: Mapped[ActivationStatus | None] = mapped_column(
         EnumCode(ActivationStatus, ActivationStatus.REMOVED)
     )
+    """The state that it got."""
     event_reason: Mapped[str | None] = mapped_column(String(255))
+    """Why."""
     external_user_id: Mapped[str | None] = mapped_column(String(255))
+    """Who did it, as the caller said."""
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
     activation_version: Mapped[int | None]
+    """Generation of the protocol then."""
     activation_name: Mapped[str | None] = mapped_column(String(255))
+    """Name of the phone then."""

@@ -17,7 +17,9 @@ class Application(Base):
 
     id: Mapped[int] = sequence_id("pa_application_seq", Integer())
     name: Mapped[str] = mapped_column(String(255))
+    """Id of the application that others know."""
     roles: Mapped[list[str] | None] = mapped_column(JsonString(255))
+    """JSON array of roles."""
 
 
 class ApplicationVersion(Base):
@@ -35,10 +37,14 @@ class ApplicationVersion(Base):
         Integer, ForeignKey("pa_application.id", name="version_application_fk")
     )
     application_key: Mapped[str | None] = mapped_column(String(255))
+    """Base64 of 16 bytes, public; the app sends it."""
     application_secret: Mapped[str | None] = mapped_column(String(255))
+    """Base64 of 16 bytes; every app holds it. **Secret.**"""
     application_secret_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     name: Mapped[str | None] = mapped_column(String(255))
+    """Its name in the application."""
     supported: Mapped[bool | None]
+    """Whether apps of it may still call."""
 
 
 class MasterKeyPair(Base):
@@ -52,9 +58,12 @@ class MasterKeyPair(Base):
         Integer, ForeignKey("pa_application.id", name="keypair_application_fk")
     )
     master_key_private_base64: Mapped[str] = mapped_column(String(255))
+    """Private key, which signs activation codes. **Secret.**"""
     master_key_private_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     master_key_public_base64: Mapped[str] = mapped_column(String(255))
+    """Public key, which every app holds."""
     name: Mapped[str | None] = mapped_column(String(255))
+    """Its name."""
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
 
 
@@ -74,7 +83,9 @@ class ApplicationConfig(BoundRow, Base):
         Integer, ForeignKey("pa_application.id", name="pa_app_config_app_fk")
     )
     config_key: Mapped[str] = mapped_column(String(255))
+    """Name of the setting."""
     config_values: Mapped[str | None] = mapped_column(Text)
+    """JSON array of its values. **Secret** for some names."""
     encryption_mode: Mapped[str] = mapped_column(
         String(255), default="NO_ENCRYPTION", server_default="NO_ENCRYPTION"
     )

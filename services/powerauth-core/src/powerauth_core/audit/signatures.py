@@ -39,25 +39,41 @@ class SignatureAudit(Base):
         String(37), ForeignKey("pa_activation.activation_id", name="audit_activation_fk")
     )
     activation_counter: Mapped[int] = mapped_column(Integer)
+    """The activation's number of attempts then, of protocols before 3."""
     activation_ctr_data: Mapped[str | None] = mapped_column(String(255))
+    """Base64 of its counter before the check."""
     activation_status: Mapped[ActivationStatus | None] = mapped_column(
         EnumCode(ActivationStatus, ActivationStatus.REMOVED)
     )
+    """Its state before the check."""
     additional_info: Mapped[str | None] = mapped_column(String(255))
+    """JSON: reasons, attempts that were left, and others."""
     data_base64: Mapped[str | None] = mapped_column(Text)
+    """What was signed."""
     note: Mapped[str | None] = mapped_column(String(255))
+    """Why it was refused, or what else happened."""
     signature_type: Mapped[str] = mapped_column(String(255))
     signature: Mapped[str] = mapped_column(String(255))
+    """The code that came."""
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
     valid: Mapped[bool | None]
+    """Whether it was right."""
     version: Mapped[int | None] = mapped_column(Integer, server_default=text("2"))
+    """Generation of the protocol, 3."""
     signature_version: Mapped[str | None] = mapped_column(String(255))
+    """Version of the protocol that signed."""
     signature_data_body: Mapped[str | None] = mapped_column(Text)
+    """Body of the request, where it is told."""
     signature_metadata: Mapped[str | None] = mapped_column(Text)
+    """JSON: method and URI identifier of the request, where they are told."""
     application_version_id: Mapped[int | None] = mapped_column(Integer)
+    """Version of the application, `pa_application_version.id`."""
     chain_id: Mapped[str | None] = mapped_column(String(16))
+    """Chain that the row is in."""
     chain_position: Mapped[int | None] = mapped_column(BigInteger)
+    """Its place there."""
     chain_mac: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """MAC over the row and the one before it."""
 
 
 AUDIT_COLUMNS = {

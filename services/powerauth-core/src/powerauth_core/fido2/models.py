@@ -12,6 +12,9 @@ class Fido2Authenticator(Base):
     __tablename__ = "pa_fido2_authenticator"
 
     aaguid: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """Id of the model."""
     description: Mapped[str] = mapped_column(String(255))
+    """Its name."""
     signature_type: Mapped[str] = mapped_column(String(255))
     transports: Mapped[str | None] = mapped_column(String(255))
+    """How it is reached."""

@@ -22,9 +22,13 @@ class Integration(BoundRow, Base):
 
     id: Mapped[str] = mapped_column(String(37), primary_key=True)
     name: Mapped[str | None] = mapped_column(String(255))
+    """Its name, unique for a door."""
     client_token: Mapped[str] = mapped_column(String(37))
+    """Name that it calls with."""
     client_secret: Mapped[str] = mapped_column(String(255))
+    """See above. **Secret.**"""
     client_secret_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     kind: Mapped[str] = mapped_column(
         String(16), default=IntegrationKind.REST.value, server_default=IntegrationKind.REST.value
     )
+    """The door that it may use, `rest` or `dmz`."""

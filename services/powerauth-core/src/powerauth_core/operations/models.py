@@ -28,30 +28,49 @@ class Operation(Base):
 
     id: Mapped[str] = mapped_column(String(37), primary_key=True)
     user_id: Mapped[str | None] = mapped_column(String(255))
+    """The bank's id of the owner; empty: whoever claims it."""
     external_id: Mapped[str | None] = mapped_column(String(255))
+    """Id of the bank's."""
     activation_flag: Mapped[str | None] = mapped_column(String(255))
+    """Flag that an activation needs to approve it."""
     operation_type: Mapped[str] = mapped_column(String(255))
+    """Its type, which texts are found by."""
     template_name: Mapped[str | None] = mapped_column(String(255))
+    """The template that it was made from."""
     data: Mapped[str] = mapped_column(Text)
+    """What is signed."""
     parameters: Mapped[dict[str, str | None] | None] = mapped_column(JsonText())
+    """JSON object of the template's parameters."""
     additional_data: Mapped[dict[str, Any] | None] = mapped_column(JsonText())
+    """JSON object of what else is known, from the bank and from the approval."""
     status: Mapped[OperationStatus] = mapped_column(EnumCode(OperationStatus))
+    """Its state."""
     signature_type: Mapped[str] = mapped_column(String(255))
     failure_count: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    """Failed approvals."""
     max_failure_count: Mapped[int] = mapped_column(BigInteger)
+    """How many of them end it."""
     timestamp_created: Mapped[datetime] = mapped_column(PlainTimestamp)
     timestamp_expires: Mapped[datetime] = mapped_column(PlainTimestamp)
     timestamp_finalized: Mapped[datetime | None] = mapped_column(PlainTimestamp)
+    """When it ended."""
     risk_flags: Mapped[str | None] = mapped_column(String(255))
+    """Letters that the bank gave for its risk."""
     totp_seed: Mapped[str | None] = mapped_column(String(24))
+    """Base64 of the seed of its proximity check. **Secret.**"""
     activation_id: Mapped[str | None] = mapped_column(
         String(37), ForeignKey(Activation.activation_id, name="pa_operation_activation_id_fk")
     )
+    """The one activation that may approve it, or that did."""
     status_reason: Mapped[str | None] = mapped_column(String(32))
+    """Why it ended so."""
     number_matching: Mapped[dict[str, Any] | None] = mapped_column(JsonString(255))
+    """JSON: the numbers that are shown."""
     number_secret: Mapped[str | None] = mapped_column(String(255))
+    """The number to find. **Secret.**"""
     number_secret_encryption: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     unexpected_action: Mapped[str | None] = mapped_column(String(16))
+    """What happens when a user says that it is not his."""
 
 
 class OperationApplication(Base):
@@ -71,6 +90,7 @@ class OperationApplication(Base):
         ForeignKey(Operation.id, name="pa_operation_application_operation_id_fk"),
         primary_key=True,
     )
+    """The operation."""
 
 
 class OperationUser(Base):
@@ -80,3 +100,4 @@ class OperationUser(Base):
 
     user_id: Mapped[str] = mapped_column(String(255), primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger)
+    """Number of operations that were made under a limit."""

@@ -23,6 +23,7 @@ class RecoveryCode(Base):
 
     id: Mapped[int] = sequence_id("pa_recovery_code_seq", LongId)
     recovery_code: Mapped[str] = mapped_column(String(23))
+    """The code that the user is given."""
     application_id: Mapped[int] = mapped_column(
         Integer, ForeignKey("pa_application.id", name="recovery_code_application_fk")
     )
@@ -33,6 +34,7 @@ class RecoveryCode(Base):
     status: Mapped[RecoveryCodeStatus] = mapped_column(
         EnumCode(RecoveryCodeStatus, RecoveryCodeStatus.REVOKED)
     )
+    """Its state."""
     failed_attempts: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     max_failed_attempts: Mapped[int] = mapped_column(Integer, default=10, server_default=text("10"))
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
@@ -53,10 +55,14 @@ class RecoveryPuk(Base):
     recovery_code_id: Mapped[int] = mapped_column(
         BigInteger, ForeignKey(RecoveryCode.id, name="recovery_puk_code_fk")
     )
+    """Its code, `pa_recovery_code.id`."""
     puk: Mapped[str | None] = mapped_column(String(255))
+    """Hash of the PUK (D28). **Secret.**"""
     puk_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     puk_index: Mapped[int] = mapped_column(BigInteger)
+    """Its place on the user's list, from 1."""
     status: Mapped[RecoveryPukStatus] = mapped_column(EnumCode(RecoveryPukStatus, RecoveryPukStatus.INVALID))
+    """Its state."""
     timestamp_last_change: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
@@ -71,9 +77,15 @@ class RecoveryConfig(Base):
         Integer, ForeignKey("pa_application.id", name="recovery_config_app_fk")
     )
     activation_recovery_enabled: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether a new activation gets a recovery code."""
     recovery_postcard_enabled: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether codes are printed and sent by post."""
     allow_multiple_recovery_codes: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether a user may have several."""
     postcard_private_key_base64: Mapped[str | None] = mapped_column(String(255))
+    """Private key towards the printing house. **Secret.**"""
     postcard_public_key_base64: Mapped[str | None] = mapped_column(String(255))
+    """Public key to that."""
     remote_public_key_base64: Mapped[str | None] = mapped_column(String(255))
+    """Public key of the printing house."""
     postcard_priv_key_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))

@@ -16,5 +16,7 @@ class UniqueValue(Base):
     __table_args__ = (Index("pa_unique_value_expiration", "timestamp_expires"),)
 
     unique_value: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """The value, or a hash of it."""
     type: Mapped[UniqueValueType] = mapped_column(EnumCode(UniqueValueType))
+    """What it is of."""
     timestamp_expires: Mapped[datetime] = mapped_column(PlainTimestamp)

@@ -15,7 +15,10 @@ class StatementKey(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     key_id: Mapped[str] = mapped_column(String(64))
+    """Name that statements tell their key by."""
     private_key_base64: Mapped[str] = mapped_column(String(255))
+    """Private key. **Secret.**"""
     private_key_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     public_key_base64: Mapped[str] = mapped_column(String(255))
+    """Public key, which is published."""
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp)

@@ -18,18 +18,30 @@ class OperationTemplate(Base):
 
     id: Mapped[int] = sequence_id("pa_operation_template_seq", LongId)
     template_name: Mapped[str] = mapped_column(String(255))
+    """Its name."""
     operation_type: Mapped[str] = mapped_column(String(255))
+    """Type of its operations."""
     data_template: Mapped[str] = mapped_column(String(255))
+    """What is signed, with places for parameters."""
     signature_type: Mapped[str] = mapped_column(String(255))
     max_failure_count: Mapped[int] = mapped_column(BigInteger)
+    """Failed approvals that end an operation."""
     expiration: Mapped[int] = mapped_column(BigInteger)
+    """How long an operation may wait, in seconds."""
     risk_flags: Mapped[str | None] = mapped_column(String(255))
+    """Letters for its risk."""
     proximity_check_enabled: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the phone has to be near the screen."""
     number_matching_digits: Mapped[int | None]
+    """Digits of the number to find; empty: there is none."""
     number_matching_choices: Mapped[int | None]
+    """Numbers that the phone offers; 0: it is typed in."""
     unexpected_action: Mapped[str | None] = mapped_column(String(16))
+    """What happens when a user says that one is not his."""
     user_pending_limit: Mapped[int | None]
+    """Pending operations of one user at most; empty: any number."""
     user_minute_limit: Mapped[int | None]
+    """Operations of one user a minute at most; empty: any number."""
 
     @property
     def user_limits(self) -> UserLimits | None:
@@ -63,9 +75,16 @@ class OperationText(Base):
 
     id: Mapped[int] = sequence_id("es_operation_template_seq", LongId)
     placeholder: Mapped[str] = mapped_column(String(255))
+    """Type of the operation."""
     language: Mapped[str] = mapped_column(String(8))
+    """ISO 639 code."""
     title: Mapped[str] = mapped_column(String(255))
+    """Title, with places for parameters."""
     message: Mapped[str] = mapped_column(Text)
+    """Text, with places for parameters."""
     attributes: Mapped[str | None] = mapped_column(Text)
+    """JSON array of what the phone shows in detail."""
     ui: Mapped[str | None] = mapped_column(Text)
+    """JSON of what stands before and after the approval."""
     result_texts: Mapped[str | None] = mapped_column(Text)
+    """JSON of the texts by outcome."""

@@ -16,7 +16,9 @@ class Token(Base):
     __table_args__ = (Index("pa_token_activation", "activation_id"),)
 
     token_id: Mapped[str] = mapped_column(String(37), primary_key=True)
+    """Id that its headers tell."""
     token_secret: Mapped[str] = mapped_column(String(255))
+    """Its secret. **Secret.**"""
     token_secret_encryption: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     activation_id: Mapped[str] = mapped_column(
         String(37), ForeignKey(Activation.activation_id, name="activation_token_fk")

@@ -25,7 +25,9 @@ class Integration(BoundRow, Base):
 
     id: Mapped[str] = mapped_column(String(37), primary_key=True)
     name: Mapped[str] = mapped_column(String(255), unique=True)
+    """Its name."""
     client_token: Mapped[str] = mapped_column(String(37), unique=True)
+    """Name that it calls with."""
     client_secret: Mapped[str] = mapped_column(String(255))
     scopes: Mapped[str] = mapped_column(String(255))
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)

@@ -29,14 +29,19 @@ class Campaign(Base):
     app_id: Mapped[int] = mapped_column(Integer)
     message: Mapped[str] = mapped_column(String(4000))
     is_sent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it was begun."""
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
     timestamp_sent: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    """When it was begun."""
     timestamp_completed: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    """When its last message had an outcome."""
     state: Mapped[str] = mapped_column(String(16), default="CREATED", server_default="CREATED")
     last_registration_id: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     highest_registration_id: Mapped[int | None] = mapped_column(Integer)
     sent_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    """Messages that a provider took."""
     failed_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    """Messages that failed."""
     queued_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
 
 
@@ -51,6 +56,7 @@ class CampaignUser(Base):
 
     id: Mapped[int] = sequence_id("push_campaign_user_seq")
     campaign_id: Mapped[int] = mapped_column(Integer)
+    """The campaign, `push_campaign.id`."""
     user_id: Mapped[str] = mapped_column(String(255))
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
 
@@ -64,6 +70,7 @@ class RemovedUser(Base):
     __tablename__ = "push_campaign_removed"
 
     campaign_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """The campaign, `push_campaign.id`."""
     user_id: Mapped[str] = mapped_column(String(255), primary_key=True)
     removed_behind: Mapped[int] = mapped_column(Integer)
 
@@ -74,4 +81,6 @@ class PassedOver(Base):
     __tablename__ = "push_campaign_passed"
 
     campaign_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """The campaign, `push_campaign.id`."""
     registration_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """The registration, `push_device_registration.id`."""

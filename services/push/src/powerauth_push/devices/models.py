@@ -33,7 +33,10 @@ class DeviceRegistration(Base):
     app_id: Mapped[int] = mapped_column(Integer)
     platform: Mapped[str] = mapped_column(String(255))
     push_token: Mapped[str] = mapped_column(Text)
+    """The provider's token of the phone."""
     push_token_digest: Mapped[str] = mapped_column(String(64))
     environment: Mapped[str | None] = mapped_column(String(255))
+    """Which of Apple's services the token is of."""
     timestamp_last_registered: Mapped[datetime] = mapped_column(UtcTimestamp)
+    """When the app last registered it."""
     is_active: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -26,13 +26,18 @@ class MessageRecord(Base):
 
     id: Mapped[int] = sequence_id("push_message_seq")
     device_registration_id: Mapped[int] = mapped_column(Integer)
+    """The device, `push_device_registration.id`."""
     user_id: Mapped[str] = mapped_column(String(255))
     activation_id: Mapped[str | None] = mapped_column(String(37))
     is_silent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it shows nothing."""
     is_personal: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it goes to active registrations alone."""
     message_body: Mapped[str] = mapped_column(Text)
+    """JSON of the message."""
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
     status: Mapped[int] = mapped_column(Integer)
+    """Its outcome."""
 
 
 class Delivery(Base):
@@ -68,8 +73,11 @@ class Delivery(Base):
     id: Mapped[int] = sequence_id("push_delivery_seq", LONG)
     delivery_key: Mapped[str] = mapped_column(String(36))
     provider: Mapped[str] = mapped_column(String(8))
+    """`apns`, `fcm` or `hms`."""
     app_id: Mapped[int] = mapped_column(Integer)
+    """The application, `push_app_credentials.id`."""
     device_registration_id: Mapped[int] = mapped_column(Integer)
+    """The device, `push_device_registration.id`."""
     activation_id: Mapped[str | None] = mapped_column(String(37))
     message_id: Mapped[int | None] = mapped_column(Integer)
     campaign_id: Mapped[int | None] = mapped_column(Integer)
@@ -77,7 +85,9 @@ class Delivery(Base):
     message: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(32))
+    """The process that is at work on it."""
     timestamp_first: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     timestamp_due: Mapped[datetime] = mapped_column(UtcTimestamp)
+    """When it is to be sent, or taken over."""
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
     traceparent: Mapped[str | None] = mapped_column(String(55))

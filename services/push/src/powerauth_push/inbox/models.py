@@ -24,14 +24,21 @@ class InboxMessage(Base):
 
     id: Mapped[int] = sequence_id("push_inbox_seq")
     inbox_id: Mapped[str] = mapped_column(String(37))
+    """Id that others know."""
     user_id: Mapped[str] = mapped_column(String(255))
     message_type: Mapped[str] = mapped_column(String(32))
+    """`text` or `html`."""
     subject: Mapped[str] = mapped_column(Text)
+    """Its subject."""
     summary: Mapped[str] = mapped_column(Text)
+    """What a list shows."""
     body: Mapped[str] = mapped_column(Text)
+    """The message."""
     is_read: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the user has opened it."""
     timestamp_created: Mapped[datetime] = mapped_column(UtcTimestamp)
     timestamp_read: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    """When."""
 
 
 class InboxApplication(Base):
@@ -41,4 +48,6 @@ class InboxApplication(Base):
     __table_args__ = (Index("push_inbox_app_inbox", "inbox_id"),)
 
     app_credentials_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """The application, `push_app_credentials.id`."""
     inbox_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """The message, `push_inbox.id`."""

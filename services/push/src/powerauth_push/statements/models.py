@@ -18,5 +18,7 @@ class StatementUse(Base):
     __table_args__ = (Index("push_statement_use_expires", "timestamp_expires"),)
 
     statement_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Id of the statement."""
     call: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """The call that it was used for."""
     timestamp_expires: Mapped[datetime] = mapped_column(UtcTimestamp)

@@ -29,17 +29,28 @@ class AuditChain(Base):
     __table_args__ = (Index("audit_chain_number_uk", "number", unique=True),)
 
     chain_id: Mapped[str] = mapped_column(String(CHAIN_ID_LENGTH), primary_key=True)
+    """Random name of the chain."""
     number: Mapped[int] = mapped_column(BigInteger)
+    """Its place among all chains, from 1, without gaps."""
     key_id: Mapped[str] = mapped_column(String(16))
     timestamp_opened: Mapped[datetime] = mapped_column(Timestamp)
+    """When its writer began."""
     timestamp_last: Mapped[datetime] = mapped_column(Timestamp)
+    """Time of its newest row."""
     timestamp_closed: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When its writer ended; empty: it goes on, or its writer was killed."""
     position: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    """How many rows it has."""
     mac: Mapped[bytes] = mapped_column(LargeBinary, default=FIRST_LINK)
+    """MAC of its newest row."""
     seal: Mapped[bytes] = mapped_column(LargeBinary)
+    """MAC over the head."""
     anchor_position: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    """Up to which row retention has dropped it; 0: none."""
     anchor_mac: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """MAC of that row."""
     anchor_seal: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """MAC over the anchor."""
 
     def sealed_by(self, key: ChainKey) -> bool:
         """Whether the head is as its writer left it."""
@@ -78,13 +89,19 @@ class AuditChainRegistry(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     key_id: Mapped[str] = mapped_column(String(16))
     chains: Mapped[int] = mapped_column(BigInteger)
+    """How many chains there are."""
     unchained_id: Mapped[int] = mapped_column(BigInteger)
+    """Rows without a chain have ids up to this one."""
     unchained_time: Mapped[datetime] = mapped_column(Timestamp)
+    """And times up to this one."""
     seal: Mapped[bytes] = mapped_column(LargeBinary)
     dropped_before: Mapped[datetime | None] = mapped_column(Timestamp)
+    """Rows from before it may be gone."""
     # By the retention, with the key of its process; the other seal is written with every new chain.
     dropped_key_id: Mapped[str | None] = mapped_column(String(16))
+    """Public name of the key of `dropped_seal`."""
     dropped_seal: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """MAC over `dropped_before`."""
 
     def facts(self) -> tuple[object, ...]:
         """What the seal covers."""
@@ -113,6 +130,7 @@ class AuditChainKey(Base):
 
     key_id: Mapped[str] = mapped_column(String(16), primary_key=True)
     chain_key: Mapped[str] = mapped_column(String(255))
+    """The key, encrypted and in Base64. **Secret.**"""
     chain_key_encryption: Mapped[int] = mapped_column(Integer)
     timestamp_created: Mapped[datetime] = mapped_column(Timestamp)
 
@@ -123,9 +141,13 @@ class AuditUnchained(Base):
     __tablename__ = "audit_unchained"
 
     first_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """First row of the signature audit that is meant."""
     last_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """Last one."""
     rows: Mapped[int] = mapped_column(BigInteger)
+    """How many there are between them."""
     timestamp_accepted: Mapped[datetime] = mapped_column(Timestamp)
+    """When an operator accepted them."""
     key_id: Mapped[str] = mapped_column(String(16))
     seal: Mapped[bytes] = mapped_column(LargeBinary)
 
