@@ -172,6 +172,19 @@ def test_units_hand_out_what_is_made_to_users_that_exist(secrets: Path) -> None:
     assert set(re.findall(r"127\.[\d.]+\d", told)) == set(allowed[1].split())
 
 
+def test_containers_run_the_commands_of_the_units_which_are_followed_to_an_approval(compose: Any) -> None:
+    """By tests/e2e/test_installing.py; the secrets lie elsewhere, and a unit is one for all databases."""
+    ran = "\n".join(unit.read_text() for unit in UNITS.glob("*.service"))
+    of_units = set(re.findall(r"^ExecStart=/opt/powerauth/tools/bin/powerauth (.*)$", ran, re.M))
+    of_units |= {f"db migrate {database}" for database in ("core", "cloud", "push")}
+    of_containers = {
+        " ".join(service["command"]).replace("/run/secrets/", "%d/")
+        for service in compose["services"].values()
+        if service["image"].startswith("powerauth-tools:")
+    }
+    assert of_containers == of_units - {"db migrate %i"}
+
+
 @pytest.mark.deploy
 def test_the_service_manager_takes_the_units_and_finds_them_closed() -> None:
     for unit in sorted(UNITS.glob("*.service")):
