@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from powerauth_cli.separate import SeparateProcesses
+from powerauth_push.callers.rules import EVERYTHING, Scope
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("core", "cloud", "push")
@@ -70,9 +77,14 @@ def taken_out(release: Release, folder: Path) -> dict[str, str]:
     assert _git("archive", "--format=tar", f"--output={archive}", release.commit)
     shutil.unpack_archive(archive, folder, filter="data")
     sources = [*folder.glob("libs/*/src"), *folder.glob("services/*/src"), folder / "tools/cli/src"]
-    if (folder / _LOCK).read_bytes() != (ROOT / _LOCK).read_bytes():
+    if not _pins(folder) <= _pins(ROOT):
         sources.append(_packages_of(folder))
     return {"PYTHONPATH": os.pathsep.join(map(str, sources))}
+
+
+def _pins(folder: Path) -> set[str]:
+    """What is locked, each ``name==version``."""
+    return set(re.findall(r"^[\w.\[\]-]+==\S+", (folder / _LOCK).read_text(), re.MULTILINE))
 
 
 def _packages_of(folder: Path) -> Path:
@@ -82,6 +94,37 @@ def _packages_of(folder: Path) -> Path:
     )
     own = sysconfig.get_path("purelib", vars={"base": str(folder / ".venv")})
     return Path(own)
+
+
+class EarlierStack(SeparateProcesses):
+    """A stack of an earlier release, whose databases only its own commands know.
+
+    :param release: environment variables that run it; other parameters as of `SeparateProcesses`
+    """
+
+    def __init__(
+        self, postgres_url: str, release: dict[str, str], settings: dict[str, str], **more: Any
+    ) -> None:
+        super().__init__(postgres_url, settings=settings | release, **more)
+        self._release = release
+
+    async def core_credentials(self, name: str, door: str) -> tuple[str, str]:
+        """By ``powerauth integration create``."""
+        database = {"CORE_DATABASE_URL": self.core_database_url}
+        told = await command("integration", "create", name, "--door", door, **database, **self._release)
+        made = json.loads(told)
+        return made["clientToken"], made["clientSecret"]
+
+    async def push_credentials(self, name: str, scopes: Collection[Scope] = EVERYTHING) -> tuple[str, str]:
+        """By ``powerauth push caller create``."""
+        database = {"PUSH_DATABASE_URL": self.push_database_url}
+        chosen = ("--scopes", ",".join(sorted(scope.value for scope in scopes)))
+        told = await command("push", "caller", "create", name, *chosen, **database, **self._release)
+        if not told.startswith("{"):  # as 0.1.0 says it
+            token, secret = (line.partition(": ")[2] for line in told.splitlines())
+            return token, secret
+        made = json.loads(told)
+        return made["clientToken"], made["clientSecret"]
 
 
 async def command(*arguments: str, **environment: str) -> str:

@@ -190,8 +190,8 @@ class SeparateProcesses:
                 "CORE_BUS_URL": self._bus_url,
             },
         )
-        self.rest_credentials = await self._credentials("bank", "rest")
-        self.dmz_credentials = await self._credentials("enrollment", "dmz")
+        self.rest_credentials = await self.core_credentials("bank", "rest")
+        self.dmz_credentials = await self.core_credentials("enrollment", "dmz")
         if "push" in self._wanted:
             await self._start_push(suffix)
         if "enrollment" in self._wanted:
@@ -200,7 +200,7 @@ class SeparateProcesses:
             await self._start_cloud(suffix)
 
     async def _start_push(self, suffix: str) -> None:
-        credentials = await self._credentials("push", "rest")
+        credentials = await self.core_credentials("push", "rest")
         self.push_database_url = await new_database(self._postgres_url, f"push_{suffix}")
         await self._run(
             "push",
@@ -230,7 +230,7 @@ class SeparateProcesses:
         await self._run("enrollment", "/enrollment-server", environment)
 
     async def _start_cloud(self, suffix: str) -> None:
-        credentials = await self._credentials("cloud", "rest")
+        credentials = await self.core_credentials("cloud", "rest")
         self.admin = (ADMINISTRATOR, new_password())
         self.cloud_database_url = await new_database(self._postgres_url, f"cloud_{suffix}")
         push = await self._cloud_at_push() if "push" in self._wanted else {}
@@ -265,7 +265,8 @@ class SeparateProcesses:
             f"{prefix}_MIGRATE_ON_START": "true",
         }
 
-    async def _credentials(self, name: str, door: str) -> tuple[str, str]:
+    async def core_credentials(self, name: str, door: str) -> tuple[str, str]:
+        """Those of a caller of the core."""
         return await ensure_integration(
             name,
             door,
