@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 import pytest_asyncio
+from core_test_shards import LOCAL, REFERENCE, SPREAD, crossings, tables_of
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +26,7 @@ from powerauth_core.envelopes import spending
 from powerauth_core.exchange import statements as exchange
 from powerauth_core.operations import reads as operations
 from powerauth_core.operations import statements as changed_operations
+from powerauth_core.schema import metadata
 from powerauth_core.temporary_keys import memory as temporary_keys
 from powerauth_core.tokens import postgresql as tokens
 from powerauth_core.verification import statements as checks
@@ -235,3 +237,64 @@ def test_every_read_is_listed() -> None:
     reads = {name: value for name, value in found.items() if isinstance(value, Read)}
     assert reads
     assert [name for name, read in reads.items() if id(read) not in listed] == []
+
+
+BY_USER = {"all shards of pa_operation", "all shards of pa_operation_application"}
+CROSSING = {
+    "activation that waits": {"all shards of pa_activation"},
+    "activations of a user": {"all shards of pa_activation"},
+    "activations, written": {"all shards of pa_activation", "writes activation, temporary key, value"},
+    "approvals, written": {"writes activation, chain, log, operation"},
+    "checks, written": {"writes activation, chain, log"},
+    "limited operations, written": BY_USER | {"writes operation, user"},
+    "operations by external id": BY_USER,
+    "operations of a user": BY_USER,
+    "pending operations for a phone": BY_USER,
+    "pending operations of a user": BY_USER,
+    "secrets of tokens": {"all shards of pa_token"},
+    "tokens": {"all shards of pa_activation", "all shards of pa_token"},
+}
+"""What would have to change before the database is spread: docs/scale.md has a row for each."""
+
+
+@pytest.mark.parametrize(
+    ("name", "sql"),
+    [(hot.name, hot.sql) for hot in HOT] + [(name, read.alone) for name, (read, _) in READS.items()],
+)
+def test_only_known_statements_cross_shards(name: str, sql: str) -> None:
+    assert tables_of(sql)
+    assert crossings(sql) == CROSSING.get(name, set())
+
+
+def test_every_crossing_is_explained() -> None:
+    document = (Path(__file__).parents[4] / "docs" / "scale.md").read_text(encoding="utf-8")
+    assert [name for name in CROSSING if f"| {name} |" not in document] == []
+    assert set(CROSSING) <= {hot.name for hot in HOT} | set(READS)
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("SELECT 1 FROM pa_token WHERE activation_id = $1", set()),
+        ("SELECT 1 FROM pa_token WHERE token_id = $1", {"all shards of pa_token"}),
+        (
+            "SELECT 1 FROM pa_token t JOIN pa_activation a ON a.activation_id = t.activation_id"
+            " WHERE a.activation_id = ANY($1)",
+            set(),
+        ),
+        (
+            "SELECT 1 FROM pa_activation a, pa_operation o WHERE a.activation_id = $1 AND o.id = $2",
+            {"pa_activation with pa_operation"},
+        ),
+        ("INSERT INTO pa_token (token_id) VALUES ($1)", {"all shards of pa_token"}),
+        ("UPDATE pa_activation a SET counter = 1 WHERE a.activation_id = $1", set()),
+    ],
+)
+def test_what_crosses_is_seen(sql: str, found: set[str]) -> None:
+    assert crossings(sql) == found
+
+
+def test_every_table_has_a_place() -> None:
+    assert sorted([*SPREAD, *REFERENCE, *LOCAL]) == sorted(metadata.tables)
+    for table, place in SPREAD.items():
+        assert place.column in metadata.tables[table].columns
