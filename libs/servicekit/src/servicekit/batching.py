@@ -113,8 +113,8 @@ class MicroBatcher(Generic[J, R]):
     if it was undone by a fault that a second try may not have, it is repeated as it is, once.
 
     :param run: performs the jobs in one transaction and returns their outcomes in the same order, after the
-        commit. What it raises fails them all where trying them one by one would not help (`Unavailable`, but
-        for that of one record) or is not allowed (`BatchFailed`)
+        commit. What it raises fails them all where trying them one by one would not help (`Unavailable` that
+        is not of one record) or is not allowed (`BatchFailed`)
     :param patience_seconds: how long a job whose record somebody else holds waits for its turn to wait for it
     :param joining: makes, for each batch, what says whether a job may join those that it has let in before
     """

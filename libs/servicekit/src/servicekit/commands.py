@@ -77,13 +77,29 @@ def judge(revision: str | None, newest: str | None, script_location: str | Path)
     )
 
 
-def rotated(done: Mapping[str, Rotated]) -> Outcome:
-    """What a rotation of master keys did, by table; failed if something was left."""
+def rotated(done: Mapping[str, Rotated], left: Mapping[str, int]) -> Outcome:
+    """What a rotation of master keys did, by table; failed if something was left.
+
+    :param left: how many values are left of each other key
+    """
     lines = [f"{table}: {one.rows} rows written anew" for table, one in done.items()]
     for table, one in done.items():
         lines += [f"{column}: {number} unreadable" for column, number in one.unreadable.items()]
-        lines += [f"{table}: {row} was written by others" for row in one.changed]
-    return Outcome(not any(one.unreadable or one.changed for one in done.values()), "\n".join(lines))
+        lines += left_out(table, one.changed, one.unjudged)
+    lines += [f"key {name}: {number or 'nothing'} left of it" for name, number in left.items()]
+    fine = not any(one.unreadable or one.changed or one.unjudged for one in done.values())
+    return Outcome(fine and not any(left.values()), "\n".join(lines))
+
+
+def left_out(table: str, changed: Sequence[str], unjudged: Sequence[str]) -> list[str]:
+    """A line about each row of a table that a command has not touched.
+
+    :param changed: names of those that others have written
+    :param unjudged: of those that are bound with a key that was not given
+    """
+    return [f"{table}: {row} was written by others" for row in changed] + [
+        f"{table}: {row} is bound with a master key that is not configured" for row in unjudged
+    ]
 
 
 def keys_in_use(
@@ -109,6 +125,8 @@ def keys_in_use(
 
 
 def _described(record: KeyRecord, keys: MasterKeys) -> str:
+    if not record.live:
+        return f"key {record.key_id}: exchanged and forgotten; values without an id would be of it"
     if record.key_id == keys.current_id:
         return f"key {record.key_id}: the one that is written with here"
     known = keys.known(record.key_check) is not None

@@ -7,7 +7,7 @@ key are touched, so a run that was stopped is repeated and goes on where it was.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -74,11 +74,13 @@ class Rotated:
 
     :ivar rows: how many were made anew
     :ivar changed: names of rows that others have written; they are left as they are
+    :ivar unjudged: names of rows that are bound with a key that was not given, left too
     :ivar unreadable: columns with values that their key does not open, left too, and how many
     """
 
     rows: int = 0
     changed: list[str] = field(default_factory=list)
+    unjudged: list[str] = field(default_factory=list)
     unreadable: Counter[str] = field(default_factory=Counter)
 
 
@@ -112,10 +114,10 @@ async def rotate(
 
 
 def is_sound(row: Any, done: Rotated) -> bool:
-    """Whether a row may be made anew; what others have written never is."""
+    """Whether a row may be made anew; what others have written never is, nor what nobody here can judge."""
     if not isinstance(row, BoundRow) or row.sound:
         return True
-    done.changed.append(str(row.bound_content()[0]))
+    (done.unjudged if row.unjudged else done.changed).append(str(row.bound_content()[0]))
     return False
 
 
@@ -139,13 +141,6 @@ async def count(database: Database, columns: Iterable[KeyedColumn]) -> dict[str,
                 for name, number in (await session.execute(statement)).all():
                     counter[name.decode() if isinstance(name, bytes) else name] += number
     return found
-
-
-def named(counts: Mapping[str, Counter[str]], names: Iterable[str]) -> dict[str, int]:
-    """How many of the counted values call their key by one of these names, by column, where there are any."""
-    names = list(names)
-    sums = {column: sum(counter[name] for name in names) for column, counter in counts.items()}
-    return {column: number for column, number in sums.items() if number}
 
 
 def primary_key(model: Any) -> Any:

@@ -11,12 +11,12 @@ from powerauth_core.audit.chain import repository as chains
 from powerauth_core.audit.chain.keys import ChainKeys, Sealed
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher
-from powerauth_core.master_key.service import REGISTRY, Examined, look
+from powerauth_core.master_key.service import REGISTRY, Examined, changed_by_others, look
 from powerauth_core.secret_columns import KEYED_COLUMNS, SECRET_COLUMNS, context_of
 from powerauth_core.settings import CoreSettings
 from servicekit.backup_check import Report, check_tables
 from servicekit.database import Database
-from servicekit.key_records import MasterKeyRefused
+from servicekit.key_records import MasterKeyRefused, live
 from servicekit.master_keys import MasterKeys
 from servicekit.row_macs import RowMacs
 
@@ -49,16 +49,18 @@ async def check(database: Database, settings: CoreSettings, keys: MasterKeys, *,
     for column in SECRET_COLUMNS:
         report.begin(column.name)
     tables = dict.fromkeys(column.model for column in KEYED_COLUMNS)
-    macs = RowMacs(examined.keys, examined.binding)
+    macs = RowMacs(examined.keys, examined.binding, required=settings.require_bound_rows)
     await check_tables(database, tables, macs, open_rows, report, whole=whole)
     await _check_chains(database, ChainKeys.of(settings.chain_secrets, examined.chain_keys), report)
     return report
 
 
 async def _check_keys(database: Database, examined: Examined, report: Report) -> None:
-    for record in examined.records:
+    for record in live(examined.records):
         known = examined.keys.known(record.key_check) is not None
         report.tell(_KEYS, f"{record.key_id} is not given", ok=known)
+    for record in changed_by_others(examined.records, examined.keys):
+        report.tell(_KEYS, f"the record of {record.key_id} was changed by others", ok=False)
     if not examined.records:
         try:
             async with database.read() as session:

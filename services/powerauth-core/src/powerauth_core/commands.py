@@ -70,7 +70,7 @@ async def encrypt(settings: CoreSettings) -> Outcome:
     lines = [f"{name}: {one.encrypted} encrypted, {one.unreadable} unreadable" for name, one in done.items()]
     lines += [f"{name}: {table.rows} rows bound" for name, table in bound.items()]
     lines += _changed(bound)
-    fine = not any(one.unreadable for one in done.values()) and not any(one.changed for one in bound.values())
+    fine = not any(one.unreadable for one in done.values()) and not _changed(bound)
     return Outcome(fine, "\n".join(lines))
 
 
@@ -84,7 +84,9 @@ async def accept_rows(settings: CoreSettings) -> Outcome:
 
 
 def _changed(bound: Mapping[str, Bound]) -> list[str]:
-    return [f"{name}: {row} was written by others" for name, table in bound.items() for row in table.changed]
+    return [
+        line for name, one in bound.items() for line in outcomes.left_out(name, one.changed, one.unjudged)
+    ]
 
 
 async def list_jobs(settings: CoreSettings) -> Outcome:
@@ -213,7 +215,8 @@ async def rotate_keys(settings: CoreSettings, *, batch: int) -> Outcome:
         return Outcome(False, "No master encryption key is configured.")
     async with offline_core(settings) as core:
         await REGISTRY.prefer(core.database, settings.master_key)
-        return outcomes.rotated(await rotation.rotate(core.database, core.cipher, core.row_macs, batch))
+        done = await rotation.rotate(core.database, core.cipher, core.row_macs, batch)
+        return outcomes.rotated(done, await REGISTRY.told_left(core.database, settings.master_key))
 
 
 async def key_status(settings: CoreSettings) -> Outcome:

@@ -19,6 +19,7 @@ from powerauth_core.secret_columns import SECRET_COLUMNS, Context, SecretColumn,
 from powerauth_protocol.common.record_encryption import EncryptionMode
 from servicekit.database import Dialect, for_update
 from servicekit.logs import get_logger
+from servicekit.row_macs import BoundRow
 
 log = get_logger(__name__)
 
@@ -79,6 +80,8 @@ async def _clear_rows(
 def _encrypt(
     cipher: RecordCipher, column: SecretColumn, row: Base, context: Context, progress: Progress
 ) -> None:
+    if isinstance(row, BoundRow) and not row.sound:
+        return  # binding the rows names it
     try:
         secret = column.opened(cipher, row, context)
     except CoreError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from core_test_api import Api, MakeSettings, Serve, StartCore, TestApplication
 from sqlalchemy import select, text
@@ -83,10 +85,62 @@ async def test_a_database_in_clear_is_served_without_a_key_and_takes_one_later(s
         await start_core(master_encryption_key="")
 
 
+async def test_of_cores_with_different_keys_that_start_at_once_one_is_refused(start_core: StartCore) -> None:
+    keys = ["MTIzNDU2Nzg5MDEyMzQ1Ng==", OTHER_KEY]
+    started = await asyncio.gather(
+        *[start_core(master_encryption_key=key) for key in keys], return_exceptions=True
+    )
+    assert [isinstance(each, Core) for each in started].count(True) == 1
+    [refused] = [each for each in started if isinstance(each, BaseException)]
+    assert isinstance(refused, MasterKeyRefused), refused
+
+
+async def test_a_row_of_an_unknown_key_stops_no_command(
+    core: Core, api: Api, application: TestApplication, make_settings: MakeSettings
+) -> None:
+    started = {"userId": "alice", "applicationId": application.application_id}
+    made = [(await api.ok("activation/init", **started))["activationId"] for _ in range(2)]
+    unknown, changed = sorted(made)
+    await execute(
+        core,
+        f"UPDATE pa_activation SET row_mac = '0123456789abcdef:x' WHERE activation_id = '{unknown}'",
+        f"UPDATE pa_activation SET user_id = 'mallory' WHERE activation_id = '{changed}'",
+        "UPDATE pa_activation SET server_private_key_encryption = 0",
+    )
+    settings = make_settings()
+    lines = [
+        f"pa_activation: {changed} was written by others",
+        f"pa_activation: {unknown} is bound with a master key that is not configured",
+    ]
+    rotated = await commands.rotate_keys(settings, batch=1)
+    assert (rotated.ok, lines[1] in rotated.text) == (False, True)
+    encrypted = await commands.encrypt(settings)
+    assert (encrypted.ok, [line in encrypted.text for line in lines]) == (False, [True, True])
+    accepted = await commands.accept_rows(settings)
+    assert (accepted.ok, accepted.text.splitlines()) == (True, lines)
+    assert (await commands.accept_rows(settings)).text == "Every row is as the core left it."
+
+
 async def test_the_record_cannot_be_rewritten(core: Core, start_core: StartCore) -> None:
     await execute(core, "UPDATE master_key_record SET row_binding = 'off'")
     with pytest.raises(MasterKeyRefused, match="was changed by others"):
         await start_core()
+
+
+@pytest.mark.parametrize(
+    "record", ["UPDATE master_key_record SET row_binding = 'off'", "UPDATE master_key_record SET seal = 'x'"]
+)
+async def test_a_backup_with_rows_of_others_does_not_pass(
+    core: Core, api: Api, application: TestApplication, make_settings: MakeSettings, record: str
+) -> None:
+    made = await api.ok("activation/init", userId="alice", applicationId=application.application_id)
+    assert (await commands.check_backup(make_settings(), whole=True)).ok
+    unbound = [f"UPDATE {table_of(table)} SET row_mac = NULL" for table in BOUND_TABLES]
+    await execute(core, record, *unbound, "UPDATE pa_activation SET user_id = 'mallory'")
+    checked = await commands.check_backup(make_settings(), whole=True)
+    assert not checked.ok
+    assert "was changed by others" in checked.text
+    assert made["activationId"] in checked.text
 
 
 async def test_a_vanished_record_does_not_unbind_rows(core: Core, api: Api, start_core: StartCore) -> None:

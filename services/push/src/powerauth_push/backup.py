@@ -13,7 +13,7 @@ from powerauth_push.cipher import SecretCipher, SecretUnreadable
 from powerauth_push.master_key.service import BOUND_TABLES, KEYED_COLUMNS, look
 from servicekit.backup_check import Report, check_tables
 from servicekit.database import Database
-from servicekit.key_records import MasterKeyRefused
+from servicekit.key_records import MasterKeyRefused, live
 from servicekit.master_keys import MasterKeys
 from servicekit.row_macs import RowBinding, RowMacs
 
@@ -32,7 +32,7 @@ async def check(database: Database, keys: MasterKeys, *, whole: bool) -> Report:
         report.tell(_KEYS, refused, ok=False)
         return report
     report.begin(_KEYS)
-    for record in records:
+    for record in live(records):
         report.tell(_KEYS, f"{record.key_id} is not given", ok=keys.known(record.key_check) is not None)
     cipher = SecretCipher(named)
 

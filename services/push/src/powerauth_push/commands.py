@@ -93,7 +93,8 @@ async def rotate_keys(settings: PushSettings, *, batch: int) -> Outcome:
         return Outcome(False, "PUSH_MASTER_ENCRYPTION_KEY is not set.")
     async with _offline(settings) as (database, cipher):
         await REGISTRY.prefer(database, settings.master_key)
-        return commands.rotated(await rotation.rotate(database, cipher, batch))
+        done = await rotation.rotate(database, cipher, batch)
+        return commands.rotated(done, await REGISTRY.told_left(database, settings.master_key))
 
 
 async def key_status(settings: PushSettings) -> Outcome:

@@ -20,7 +20,8 @@ from servicekit.row_macs import RowBinding
 _SAMPLE = 1_000
 _CLEAR = EncryptionMode.NO_ENCRYPTION
 _TABLE = cast(Table, MasterKeyRecord.__table__)
-_BINDING = select(_TABLE.c.row_binding).order_by(_TABLE.c.id).limit(1).with_for_update(read=True)
+# The newest record is never a retired one, which may say what was so when it was retired.
+_BINDING = select(_TABLE.c.row_binding).order_by(_TABLE.c.id.desc()).limit(1).with_for_update(read=True)
 
 
 def binding_in(connection: Connection) -> RowBinding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,9 +26,9 @@ from powerauth_protocol.generation import generation_of_application
 from powerauth_protocol.groups import ServerKey
 from servicekit import key_rotation
 from servicekit.database import Database
-from servicekit.key_records import KeyRegistry, checks_of, fitting, named_in
+from servicekit.key_records import KeyRegistry, checks_of, fitting, live, named_in
 from servicekit.master_keys import MasterKeys, key_check
-from servicekit.row_macs import SESSION_KEY, BoundRow, RowBinding, RowMacs, give_mac, table_of
+from servicekit.row_macs import SESSION_KEY, BoundRow, RowBinding, RowKeyUnknown, RowMacs, give_mac, table_of
 
 BATCH = 200
 _KEYS = generation_of_application().server_keys
@@ -65,11 +66,11 @@ async def examine(database: Database, keys: MasterKeys) -> Examined:
 
 
 async def look(database: Database, keys: MasterKeys) -> Examined:
-    """As `examine`, of whatever keys, and without storing anything."""
+    """As `examine`, of whatever keys and records, and without storing anything."""
     async with database.read() as session:
         records = await REGISTRY.all(session)
         named = named_in(records, keys)
-        binding = _binding_in(records[0]) if records else RowBinding.OFF
+        binding = _proved_binding(records, named) if records else await _found_binding(session)
         return Examined(named, binding, await kept_keys.load(session, RecordCipher(named)), records)
 
 
@@ -81,14 +82,28 @@ async def _found_binding(session: AsyncSession) -> RowBinding:
 
 
 def _sealed_binding(records: Sequence[MasterKeyRecord], keys: MasterKeys) -> RowBinding:
-    for record in records:
-        key = keys.known(record.key_check)
-        assert key is not None
-        if not rules.is_sealed(key, _binding_in(record), record.seal):
-            raise REGISTRY.refused(
-                "is right, but master_key_record was changed by others", "a backup of that table"
-            )
-    return _binding_in(records[0]) if records else RowBinding.OFF
+    if changed_by_others(records, keys):
+        raise REGISTRY.refused(
+            "is right, but master_key_record was changed by others", "a backup of that table"
+        )
+    return _binding_in(records[-1]) if records else RowBinding.OFF
+
+
+def _proved_binding(records: Sequence[MasterKeyRecord], keys: MasterKeys) -> RowBinding:
+    """What the keys prove; all of it where they prove nothing, so that nobody passes unbound rows off."""
+    sealed = [each for each in live(records) if _is_sealed(each, keys)]
+    return _binding_in(sealed[-1]) if sealed and not changed_by_others(records, keys) else RowBinding.COMPLETE
+
+
+def changed_by_others(records: Sequence[MasterKeyRecord], keys: MasterKeys) -> list[MasterKeyRecord]:
+    """Those of the records whose seal is not of their key, as far as the keys tell."""
+    return [each for each in live(records) if _is_sealed(each, keys) is False]
+
+
+def _is_sealed(record: MasterKeyRecord, keys: MasterKeys) -> bool | None:
+    """None if its key is not known."""
+    key = keys.known(record.key_check)
+    return None if key is None else rules.is_sealed(key, _binding_in(record), record.seal)
 
 
 def _binding_in(record: MasterKeyRecord) -> RowBinding:
@@ -135,16 +150,16 @@ def _is_pair(private: ServerKey, public: str) -> bool:
 
 async def _binding_and_seal(key: bytes, session: AsyncSession) -> dict[str, Any]:
     records = await REGISTRY.all(session)
-    binding = _binding_in(records[0]) if records else await _found_binding(session)
+    # The newest record is never a retired one, which may say what was so when it was retired.
+    binding = _binding_in(records[-1]) if records else await _found_binding(session)
     return {"row_binding": binding.value, "seal": rules.seal(key, binding)}
 
 
-async def values_needing(database: Database, names: Sequence[str]) -> Mapping[str, int]:
-    """How many values call their key by one of these names, by column, where there are any."""
-    return key_rotation.named(await key_rotation.count(database, KEYED_COLUMNS), names)
+async def _count(database: Database) -> Mapping[str, Counter[str]]:
+    return await key_rotation.count(database, KEYED_COLUMNS)
 
 
-REGISTRY = KeyRegistry("CORE_", MasterKeyRecord, _binding_and_seal, _first_key, values_needing)
+REGISTRY = KeyRegistry("CORE_", MasterKeyRecord, _binding_and_seal, _first_key, _count)
 
 
 @dataclass(slots=True)
@@ -153,10 +168,12 @@ class Bound:
 
     :ivar rows: how many were given a MAC
     :ivar changed: names of those that had none although all must have one, or a wrong one
+    :ivar unjudged: names of those whose MAC is of a key that was not given
     """
 
     rows: int = 0
     changed: list[str] = field(default_factory=list)
+    unjudged: list[str] = field(default_factory=list)
 
 
 async def bind_rows(database: Database, keys: MasterKeys) -> dict[str, Bound]:
@@ -174,31 +191,43 @@ async def bind_rows(database: Database, keys: MasterKeys) -> dict[str, Bound]:
             if row.row_mac is None and not macs.required:
                 give_mac(macs, row)
                 bound.rows += 1
-            elif not macs.fits(table_of(row), row.bound_content(), row.row_mac):
-                bound.changed.append(str(row.bound_content()[0]))
+            else:
+                _fits(macs, row, bound)
     await _set_binding(database, keys, RowBinding.COMPLETE)
     return done
 
 
 async def accept_rows(database: Database, keys: MasterKeys) -> dict[str, Bound]:
-    """Give every row whose MAC is missing or wrong a right one as it is: an operator has looked at them."""
+    """Give every row whose MAC is missing, wrong, or of a key that was not given a right one as it is: an
+    operator has looked at them.
+    """
     await _set_binding(database, keys, RowBinding.COMPLETE)
     macs = RowMacs(keys, RowBinding.COMPLETE)
     done: dict[str, Bound] = {}
     for table in BOUND_TABLES:
         bound = done[table_of(table)] = Bound()
         async for row in _rows(database, table):
-            if not macs.fits(table_of(row), row.bound_content(), row.row_mac):
+            if not _fits(macs, row, bound):
                 give_mac(macs, row)
                 bound.rows += 1
-                bound.changed.append(str(row.bound_content()[0]))
     return done
+
+
+def _fits(macs: RowMacs, row: BoundRow, bound: Bound) -> bool:
+    content = row.bound_content()
+    try:
+        if macs.fits(table_of(row), content, row.row_mac):
+            return True
+        bound.changed.append(str(content[0]))
+    except RowKeyUnknown:
+        bound.unjudged.append(str(content[0]))
+    return False
 
 
 async def _fill(database: Database, keys: MasterKeys) -> RowBinding:
     """Let new rows be bound from now on, unless all are."""
     async with database.transaction() as session:
-        records = await REGISTRY.lock(session)
+        records = live(await REGISTRY.lock(session))
         if any(record.row_binding == RowBinding.OFF for record in records):
             _store(records, keys, RowBinding.FILLING)
         return _binding_in(records[0])
@@ -206,7 +235,7 @@ async def _fill(database: Database, keys: MasterKeys) -> RowBinding:
 
 async def _set_binding(database: Database, keys: MasterKeys, binding: RowBinding) -> None:
     async with database.transaction() as session:
-        _store(await REGISTRY.lock(session), keys, binding)
+        _store(live(await REGISTRY.lock(session)), keys, binding)
 
 
 def _store(records: Sequence[MasterKeyRecord], keys: MasterKeys, binding: RowBinding) -> None:

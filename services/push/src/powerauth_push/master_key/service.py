@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_push.applications.models import AppCredentials
+from powerauth_push.applications.secrets import encrypted, opened
 from powerauth_push.callers.models import Integration
+from powerauth_push.cipher import SecretCipher, SecretUnreadable
 from powerauth_push.master_key.models import MasterKeyRecord
 from powerauth_push.settings import PushSettings
 from servicekit import key_rotation
@@ -17,7 +20,7 @@ from servicekit.database import Database
 from servicekit.key_records import KeyRegistry, fitting, named_in
 from servicekit.key_rotation import KeyedColumn, mac_column
 from servicekit.master_keys import MasterKeys
-from servicekit.row_macs import SESSION_KEY, BoundRow, RowBinding, RowMacs, table_of
+from servicekit.row_macs import SESSION_KEY, BoundRow, RowBinding, RowKeyUnknown, RowMacs, table_of
 
 BOUND_TABLES: tuple[type[BoundRow], ...] = (AppCredentials, Integration)
 
@@ -60,33 +63,61 @@ async def look(database: Database, keys: MasterKeys) -> tuple[MasterKeys, Sequen
 
 
 async def _first_key(session: AsyncSession, keys: MasterKeys) -> bytes | None:
-    """Nothing is recorded of a key yet: which one the rows are bound with."""
+    """Nothing is recorded of a key yet: which one the rows are bound with, or their secrets open with."""
     session.sync_session.info.pop(SESSION_KEY, None)
     rows: list[BoundRow] = []
     for table in BOUND_TABLES:
-        bound: Any = select(table).where(table.row_mac.is_not(None))
-        rows += (await session.scalars(bound)).all()
-    if not rows:
+        every: Any = select(table)
+        rows += (await session.scalars(every)).all()
+    bound = [row for row in rows if row.row_mac is not None]
+    secrets = [row for row in rows if isinstance(row, AppCredentials) and encrypted(row)]
+    if not bound and not secrets:
         return keys.current
     if keys.current is None:
         raise REGISTRY.refused("is not set, but the database was used with a key")
-    found = fitting(keys, lambda key: _binds_any(key, rows))
+    found = fitting(keys, lambda key: _binds_any(key, bound))
+    # Others may have written every bound row; what is encrypted tells then.
+    found = found or fitting(keys, lambda key: _opens_any(key, secrets))
     if found is None:
-        raise REGISTRY.refused("is another key than that of the database")
+        raise REGISTRY.refused(
+            "fits no row of the database: it is another key than that of the database, or others have changed"
+            " the rows",
+            "the key that the database was first used with, or a backup of push_app_credentials and"
+            " push_integration",
+        )
     return found
 
 
-def _binds_any(key: bytes, rows: Sequence[BoundRow]) -> bool:
+def _binds_any(key: bytes, rows: Iterable[BoundRow]) -> bool:
     macs = RowMacs(MasterKeys(key), RowBinding.COMPLETE)
-    return any(macs.fits(table_of(row), row.bound_content(), row.row_mac) for row in rows)
+    for row in rows:
+        try:
+            if macs.fits(table_of(row), row.bound_content(), row.row_mac):
+                return True
+        except RowKeyUnknown:
+            continue
+    return False
+
+
+def _opens_any(key: bytes, rows: Iterable[AppCredentials]) -> bool:
+    """A wrong key opens a value once in 256 times, but what it gives is no text then."""
+    cipher = SecretCipher(MasterKeys(key))
+    for row in rows:
+        for kind in encrypted(row):
+            try:
+                if opened(cipher, row, kind).isascii():
+                    return True
+            except SecretUnreadable:
+                continue
+    return False
 
 
 async def _nothing_further(_key: bytes, _session: AsyncSession) -> dict[str, Any]:
     return {}
 
 
-async def _needing(database: Database, names: Sequence[str]) -> Mapping[str, int]:
-    return key_rotation.named(await key_rotation.count(database, KEYED_COLUMNS), names)
+async def _count(database: Database) -> Mapping[str, Counter[str]]:
+    return await key_rotation.count(database, KEYED_COLUMNS)
 
 
-REGISTRY = KeyRegistry("PUSH_", MasterKeyRecord, _nothing_further, _first_key, _needing)
+REGISTRY = KeyRegistry("PUSH_", MasterKeyRecord, _nothing_further, _first_key, _count)
