@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from powerauth_push import commands
 from powerauth_push.app import build, running
 from powerauth_push.applications.models import AppCredentials
-from powerauth_push.applications.secrets import PROVIDERS, credentials_of
+from powerauth_push.applications.secrets import PROVIDERS, configured, credentials_of
 from powerauth_push.callers.models import Integration
 from powerauth_push.settings import PushSettings
 from servicekit.bus.memory import InMemoryBus
@@ -64,6 +64,27 @@ async def test_all_is_of_the_new_key_after_a_rotation(
     with pytest.raises(MasterKeyRefused, match="is another key"):
         await usable(old)
     assert not (await commands.check_backup(old, whole=False)).ok
+
+
+async def test_a_damaged_secret_is_given_up_when_that_is_wished_for(
+    service: Service, cloud: Client, database_url: str
+) -> None:
+    await application(cloud)
+    old = service.push.settings.master_encryption_key.get_secret_value()
+    both = settings_of(database_url, master_encryption_key=NEW, previous_master_encryption_keys=old)
+    async with service.push.database.transaction() as session:
+        row = (await session.scalars(select(AppCredentials))).one()
+        row.fcm_private_key = b"AAAA"
+    column = "push_app_credentials.fcm_private_key"
+    rotated = await commands.rotate_keys(both, batch=1)
+    assert (rotated.ok, f"{column}: 1 unreadable" in rotated.text) == (False, True)
+    rotated = await commands.rotate_keys(both, batch=1, gives_up=True)
+    assert (rotated.ok, f"{column} of {row.app_id}: unreadable, given up" in rotated.text) == (True, True)
+    push = build(settings_of(database_url, master_encryption_key=NEW))
+    async with running(push, InMemoryBus()), push.database.read() as session:
+        row = (await session.scalars(select(AppCredentials))).one()
+        assert configured(row) == {"apns": True, "fcm": False, "hms": True}
+        assert credentials_of(push.cipher, row, "apns")
 
 
 async def test_the_key_is_told_where_others_have_changed_every_row(

@@ -85,6 +85,7 @@ def rotated(done: Mapping[str, Rotated], left: Mapping[str, int]) -> Outcome:
     lines = [f"{table}: {one.rows} rows written anew" for table, one in done.items()]
     for table, one in done.items():
         lines += [f"{column}: {number} unreadable" for column, number in one.unreadable.items()]
+        lines += [f"{value}: unreadable, given up" for value in one.given_up]
         lines += left_out(table, one.changed, one.unjudged)
     lines += [f"key {name}: {number or 'nothing'} left of it" for name, number in left.items()]
     fine = not any(one.unreadable or one.changed or one.unjudged for one in done.values())

@@ -76,12 +76,14 @@ class Rotated:
     :ivar changed: names of rows that others have written; they are left as they are
     :ivar unjudged: names of rows that are bound with a key that was not given, left too
     :ivar unreadable: columns with values that their key does not open, left too, and how many
+    :ivar given_up: column and row of those of them that were emptied, since that was wished for
     """
 
     rows: int = 0
     changed: list[str] = field(default_factory=list)
     unjudged: list[str] = field(default_factory=list)
     unreadable: Counter[str] = field(default_factory=Counter)
+    given_up: list[str] = field(default_factory=list)
 
 
 Renew: TypeAlias = Callable[[AsyncSession, Sequence[Any], Rotated], Awaitable[None]]

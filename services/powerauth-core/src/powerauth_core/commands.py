@@ -209,13 +209,16 @@ async def attach_partition(settings: CoreSettings, partition: str) -> Outcome:
     return Outcome(True, f"{partition} is attached. `powerauth audit verify` proves its rows.")
 
 
-async def rotate_keys(settings: CoreSettings, *, batch: int) -> Outcome:
-    """Make what is of other master keys anew with the current one."""
+async def rotate_keys(settings: CoreSettings, *, batch: int, gives_up: bool = False) -> Outcome:
+    """Make what is of other master keys anew with the current one.
+
+    :param gives_up: empty what its key does not open
+    """
     if settings.master_key is None:
         return Outcome(False, "No master encryption key is configured.")
     async with offline_core(settings) as core:
         await REGISTRY.prefer(core.database, settings.master_key)
-        done = await rotation.rotate(core.database, core.cipher, core.row_macs, batch)
+        done = await rotation.rotate(core.database, core.cipher, core.row_macs, batch, gives_up=gives_up)
         return outcomes.rotated(done, await REGISTRY.told_left(core.database, settings.master_key))
 
 

@@ -10,7 +10,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from powerauth_core.kernel.errors import CoreError
+from powerauth_contracts.enums import AuditLevel
+from powerauth_core.audit import service as audit
+from powerauth_core.audit.rules import AuditType
+from powerauth_core.kernel.errors import CoreError, InvalidKeyFormat
 from powerauth_core.kernel.records import RecordCipher
 from powerauth_core.secret_columns import KEYED_COLUMNS, SECRET_COLUMNS, Context, SecretColumn, context_of
 from servicekit import key_rotation
@@ -23,11 +26,12 @@ log = get_logger(__name__)
 
 
 async def rotate(
-    database: Database, cipher: RecordCipher, macs: RowMacs, batch: int
+    database: Database, cipher: RecordCipher, macs: RowMacs, batch: int, *, gives_up: bool = False
 ) -> Mapping[str, Rotated]:
     """Make every value of another key anew; by table what was done.
 
     :param batch: rows in a transaction
+    :param gives_up: empty what its key does not open, with an audit record of each
     """
     done = {}
     for table in dict.fromkeys(column.model for column in KEYED_COLUMNS):
@@ -40,10 +44,15 @@ async def rotate(
             rotated: Rotated,
             secrets: Sequence[SecretColumn] = tuple(secrets),
         ) -> None:
-            context = await context_of(session, rows)
+            context, before = await context_of(session, rows), len(rotated.given_up)
             for row in rows:
                 if key_rotation.is_sound(row, rotated):
-                    _renew(cipher, macs, secrets, row, context, rotated)
+                    _renew(cipher, secrets, row, context, rotated, gives_up=gives_up)
+                    key_rotation.bind_again(macs, row)
+                    rotated.rows += 1
+            for value in rotated.given_up[before:]:
+                message, params = "Unreadable secret given up", {"value": value}
+                await audit.record(session, AuditType.INTEGRITY, message, params, None, AuditLevel.WARN)
 
         done[table.__tablename__] = await key_rotation.rotate(database, columns, cipher.keys, again, batch)
     return done
@@ -51,19 +60,24 @@ async def rotate(
 
 def _renew(
     cipher: RecordCipher,
-    macs: RowMacs,
     secrets: Sequence[SecretColumn],
     row: Any,
     context: Context,
     rotated: Rotated,
+    *,
+    gives_up: bool,
 ) -> None:
     for column in secrets:
         if not column.is_encrypted_in(row):
             continue
         try:
             column.store(cipher, row, context, column.opened(cipher, row, context))
-        except CoreError:
-            log.warning("secret unreadable", column=column.name, row=getattr(row, column.key.key))
-            rotated.unreadable[column.name] += 1
-    key_rotation.bind_again(macs, row)
-    rotated.rows += 1
+        except CoreError as error:
+            name = getattr(row, column.key.key)
+            log.warning("secret unreadable", column=column.name, row=name)
+            # What is of a key that was not given may well be readable.
+            if gives_up and isinstance(error, InvalidKeyFormat):
+                column.give_up(row)
+                rotated.given_up.append(f"{column.name} of {name}")
+            else:
+                rotated.unreadable[column.name] += 1

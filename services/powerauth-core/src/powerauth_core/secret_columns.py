@@ -33,6 +33,10 @@ BOUND_TABLES: Sequence[type[BoundRow]] = (Activation, ApplicationConfig, Callbac
 """Every table whose rows carry a MAC."""
 
 
+GIVEN_UP = ""
+"""Stands where a secret was that nobody could read: of no key, and still no secret that anybody can use."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What binds values beside their own row: public application ids and recovery codes, by row id."""
@@ -69,10 +73,10 @@ class SecretColumn:
         return self.mode.key == "encryption_mode"
 
     def is_encrypted_in(self, row: Base) -> bool:
-        """Whether a row holds a secret, encrypted."""
+        """Whether a row holds a secret, encrypted, that was not given up."""
         mode = EncryptionMode.AES_HMAC
         stored = getattr(row, self.mode.key) == (mode.name if self.is_named else mode.value)
-        return stored and getattr(row, self.value.key) is not None
+        return stored and getattr(row, self.value.key) not in (None, GIVEN_UP)
 
     def opened(self, cipher: RecordCipher, row: Base, context: Context) -> bytes:
         """The secret of a row; of a text its UTF-8 bytes.
@@ -96,12 +100,16 @@ class SecretColumn:
         setattr(row, self.mode.key, mode.name if self.is_named else mode.value)
         setattr(row, self.value.key, stored)
 
+    def give_up(self, row: Base) -> None:
+        """Empty an encrypted secret. It stays as unreadable as it is, also in clear."""
+        setattr(row, self.value.key, GIVEN_UP)
+
     @property
     def keyed(self) -> KeyedColumn:
         """The values that are encrypted."""
         mode = EncryptionMode.AES_HMAC
         encrypted = self.mode == (mode.name if self.is_named else mode.value)
-        return KeyedColumn(self.value, and_(encrypted, self.value.is_not(None)))
+        return KeyedColumn(self.value, and_(encrypted, self.value.is_not(None), self.value != GIVEN_UP))
 
 
 def _puk_parts(puk: RecoveryPuk, code: RecoveryCode) -> tuple[str, ...]:

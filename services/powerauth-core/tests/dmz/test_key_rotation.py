@@ -16,13 +16,14 @@ import pytest
 import pytest_asyncio
 from core_test_api import Api, MakeSettings, StartCore, TestApplication
 from core_test_phones import MakePhone
-from core_test_rows import execute, found
+from core_test_rows import execute, found, rewrite
 from sqlalchemy import func, select, text
 
 from powerauth_contracts.enums import IntegrationKind
 from powerauth_core import commands
 from powerauth_core.activations.models import Activation
 from powerauth_core.app import create_app
+from powerauth_core.audit.models import AuditLog
 from powerauth_core.container import Core
 from powerauth_core.integrations.service import ensure_integration
 from powerauth_core.master_key.models import MasterKeyRecord
@@ -275,6 +276,39 @@ async def test_an_exchange_is_taken_back(core: Core, world: World, start_core: S
     assert set(await left(core)) == {""}
     async with world.replica(**ONLY_OLD) as (door, bank):
         await world.users[0].use(door, bank)
+
+
+async def test_a_damaged_secret_is_given_up_when_that_is_wished_for(
+    core: Core, world: World, start_core: StartCore
+) -> None:
+    token_id, settings = world.users[0].token[0], world.make_settings(**WRITES_NEW)
+    await execute(core, text(f"UPDATE pa_token SET token_secret = 'AAAA' WHERE token_id = '{token_id}'"))
+    await rewrite(core, Activation.user_id == "user-1", server_private_key_base64="AAAA")
+    [damaged] = await found(core, select(Activation.activation_id).where(Activation.user_id == "user-1"))
+    columns = {"pa_token.token_secret": token_id, "pa_activation.server_private_key_base64": damaged}
+    rotated = await commands.rotate_keys(settings, batch=BATCH)
+    assert (rotated.ok, [f"{column}: 1 unreadable" in rotated.text for column in columns]) == (
+        False,
+        [True, True],
+    )
+    with pytest.raises(MasterKeyRefused, match=r"PREVIOUS.*still needs"):
+        await start_core(**ONLY_NEW)
+    rotated = await commands.rotate_keys(settings, batch=BATCH, gives_up=True)
+    assert rotated.ok, rotated.text
+    for column, row in columns.items():
+        assert f"{column} of {row}: unreadable, given up" in rotated.text
+    records = await found(core, select(AuditLog.param).where(AuditLog.audit_type == "integrity"))
+    assert {row for row in columns.values() if any(row in record for record in records)} == {
+        *columns.values()
+    }
+    async with world.replica(**ONLY_NEW) as (door, bank):
+        await world.users[1].use(door, bank)
+        assert (await bank.post("token/validate", **token_request(world.users[0].token, clock.now_ms())))[
+            0
+        ] == 400
+        assert (await bank.ok("activation/remove", activationId=damaged))["removed"] is True
+    checked = await commands.check_backup(world.make_settings(**ONLY_NEW), whole=True)
+    assert checked.ok, checked.text
 
 
 async def test_what_is_written_with_a_forgotten_key_opens_when_it_is_given_again(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_push.applications.models import AppCredentials
-from powerauth_push.applications.secrets import encrypted, opened
+from powerauth_push.applications.secrets import column_of, encrypted, opened
 from powerauth_push.cipher import SecretCipher, SecretUnreadable
 from powerauth_push.master_key.service import BOUND_TABLES, KEYED_COLUMNS, look
 from servicekit.backup_check import Report, check_tables
@@ -44,15 +44,10 @@ async def check(database: Database, keys: MasterKeys, *, whole: bool) -> Report:
                     ok = True
                 except SecretUnreadable:
                     ok = False
-                report.tell(_column(kind), row.app_id, ok=ok)
+                report.tell(column_of(kind), row.app_id, ok=ok)
 
     for column in KEYED_COLUMNS:
         report.begin(column.name)
     macs = RowMacs(named, RowBinding.COMPLETE)
     await check_tables(database, BOUND_TABLES, macs, open_rows, report, whole=whole)
     return report
-
-
-def _column(kind: str) -> str:
-    prefix = f"{AppCredentials.__tablename__}.{kind}_"
-    return next(column.name for column in KEYED_COLUMNS if column.name.startswith(prefix))

@@ -87,13 +87,16 @@ async def list_callers(settings: PushSettings) -> Outcome:
     return Outcome(True, "\n".join(lines) or "There are no callers.")
 
 
-async def rotate_keys(settings: PushSettings, *, batch: int) -> Outcome:
-    """Make what is of other master keys anew with the current one."""
+async def rotate_keys(settings: PushSettings, *, batch: int, gives_up: bool = False) -> Outcome:
+    """Make what is of other master keys anew with the current one.
+
+    :param gives_up: empty what its key does not open
+    """
     if settings.master_key is None:
         return Outcome(False, "PUSH_MASTER_ENCRYPTION_KEY is not set.")
     async with _offline(settings) as (database, cipher):
         await REGISTRY.prefer(database, settings.master_key)
-        done = await rotation.rotate(database, cipher, batch)
+        done = await rotation.rotate(database, cipher, batch, gives_up=gives_up)
         return commands.rotated(done, await REGISTRY.told_left(database, settings.master_key))
 
 

@@ -8,19 +8,25 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_push.applications.models import AppCredentials
-from powerauth_push.applications.secrets import renew
+from powerauth_push.applications.secrets import column_of, encrypted, give_up, renew
 from powerauth_push.cipher import SecretCipher, SecretUnreadable
 from powerauth_push.master_key.service import BOUND_TABLES, KEYED_COLUMNS
 from servicekit import key_rotation
 from servicekit.database import Database
 from servicekit.key_rotation import Rotated
+from servicekit.logs import get_logger
 from servicekit.row_macs import SESSION_KEY, RowMacs, table_of
 
+_log = get_logger(__name__)
 
-async def rotate(database: Database, cipher: SecretCipher, batch: int) -> Mapping[str, Rotated]:
+
+async def rotate(
+    database: Database, cipher: SecretCipher, batch: int, *, gives_up: bool = False
+) -> Mapping[str, Rotated]:
     """Make every value of another key anew; by table what was done.
 
     :param batch: rows in a transaction
+    :param gives_up: forget what its key does not open
     """
     macs: RowMacs = database.session_info[SESSION_KEY]
 
@@ -28,11 +34,8 @@ async def rotate(database: Database, cipher: SecretCipher, batch: int) -> Mappin
         for row in rows:
             if not key_rotation.is_sound(row, done):
                 continue
-            try:
-                if isinstance(row, AppCredentials):
-                    renew(cipher, row)
-            except SecretUnreadable:
-                done.unreadable[table_of(row)] += 1
+            if isinstance(row, AppCredentials):
+                _renew(cipher, row, done, gives_up=gives_up)
             key_rotation.bind_again(macs, row)
             done.rows += 1
 
@@ -41,3 +44,15 @@ async def rotate(database: Database, cipher: SecretCipher, batch: int) -> Mappin
         columns = [column for column in KEYED_COLUMNS if column.model is table]
         done[table_of(table)] = await key_rotation.rotate(database, columns, cipher.keys, again, batch)
     return done
+
+
+def _renew(cipher: SecretCipher, row: AppCredentials, done: Rotated, *, gives_up: bool) -> None:
+    for kind in encrypted(row):
+        try:
+            renew(cipher, row, kind)
+        except SecretUnreadable:
+            _log.warning("secret unreadable", column=column_of(kind), application=row.app_id)
+            if gives_up and give_up(cipher, row, kind):
+                done.given_up.append(f"{column_of(kind)} of {row.app_id}")
+            else:
+                done.unreadable[column_of(kind)] += 1

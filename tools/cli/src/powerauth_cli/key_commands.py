@@ -45,18 +45,26 @@ def rotate(
         bool, typer.Option("--status", help="Only count what is of which key; exit status 1 if any is left.")
     ] = False,
     batch: Annotated[int, typer.Option(min=1, max=10_000, help="Rows in a transaction.")] = _BATCH,
+    give_up: Annotated[
+        bool,
+        typer.Option(
+            "--give-up-unreadable",
+            help="Empty secrets that their key does not open, and name them; see what is unreadable first.",
+        ),
+    ] = False,
     data: DataFolder = None,
 ) -> None:
     """Write anew what is of previous master keys, beside running services; repeat it if it was stopped."""
     module, settings, name = _KEEPERS[keeper]
     if keeper is Keeper.STATEMENTS:
-        if status:
-            raise typer.BadParameter("there is none for statements", param_hint="--status")
+        for option, is_given in (("--status", status), ("--give-up-unreadable", give_up)):
+            if is_given:
+                raise typer.BadParameter("there is none for statements", param_hint=option)
         _run(module, name, settings(data, stores_secrets=True))
     elif status:
         _run(module, "key_status", settings(data))
     else:
-        _run(module, name, settings(data, stores_secrets=True), batch=batch)
+        _run(module, name, settings(data, stores_secrets=True), batch=batch, gives_up=give_up)
 
 
 @backup.callback()

@@ -95,17 +95,34 @@ def opened(cipher: SecretCipher, row: AppCredentials, kind: str) -> bytes:
     return b"" if stored is None else cipher.decrypt(mode, _parts(row, kind), stored)
 
 
-def renew(cipher: SecretCipher, row: AppCredentials) -> None:
-    """Encrypt every encrypted secret anew.
+def renew(cipher: SecretCipher, row: AppCredentials, kind: str) -> None:
+    """Encrypt the encrypted secret of one provider anew.
 
-    :raises SecretUnreadable: one cannot be read; what was renewed before stays so
+    :raises SecretUnreadable: it cannot be read
     """
-    for kind in encrypted(row):
-        secret = opened(cipher, row, kind)
-        if kind == HMS:
+    secret = opened(cipher, row, kind)
+    if kind == HMS:
+        try:
             store_hms_secret(cipher, row, secret.decode())
-        else:
-            {APNS: store_apns_key, FCM: store_fcm_key}[kind](cipher, row, secret)
+        except UnicodeDecodeError:  # damaged, and the padding fits by chance
+            raise SecretUnreadable("no text") from None
+    else:
+        {APNS: store_apns_key, FCM: store_fcm_key}[kind](cipher, row, secret)
+
+
+def give_up(cipher: SecretCipher, row: AppCredentials, kind: str) -> bool:
+    """Forget the secret of one provider, unless it is of a key that was not given; whether that was done."""
+    stored = _stored(row, kind)
+    if stored is None or cipher.keys.opening(stored.decode("ascii", "replace"))[0] is None:
+        return False
+    setattr(row, _COLUMNS[kind], None)
+    setattr(row, _COLUMNS[kind] + _MODE, 0)
+    return True
+
+
+def column_of(kind: str) -> str:
+    """Table and column of the secret of one provider."""
+    return f"{AppCredentials.__tablename__}.{_COLUMNS[kind]}"
 
 
 def _stored(row: AppCredentials, kind: str) -> bytes | None:

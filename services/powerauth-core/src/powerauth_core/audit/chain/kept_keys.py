@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import cast
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from powerauth_core.audit.chain.keys import ChainKey
@@ -24,8 +24,10 @@ log = get_logger(__name__)
 
 
 async def keep(session: AsyncSession, cipher: RecordCipher, keys: Iterable[ChainKey]) -> None:
-    """Store keys, unless they are there."""
+    """Store keys, unless they are there and were not given up."""
     for key in keys:
+        given_up = AuditChainKey.key_id == key.key_id, AuditChainKey.chain_key == ""
+        await session.execute(delete(AuditChainKey).where(*given_up))
         mode, stored = cipher.encrypt(chain_key_parts(key.key_id), key.kept_form)
         values = {
             "key_id": key.key_id,
