@@ -31,6 +31,7 @@ from servicekit import clock
 from servicekit.serving import BackgroundServer
 
 VERSIONS = list(ProtocolVersion)
+PARAMETERS = {"amount": "100.50", "instant": "true", "count": "3", "note": None}
 ALL_TIME = {"timestampFrom": "2000-01-01T00:00:00.000Z", "timestampTo": "2100-01-01T00:00:00.000Z"}
 
 
@@ -228,7 +229,7 @@ async def test_adopted_operations_are_listed_and_approved(api: Api, original: Or
     pending = await api.ok("operation/list/pending", userId="uživatel-sealed", applications=["bank"])
     (operation,) = pending
     assert operation["id"] == original.operations[1]
-    assert operation["parameters"] == {"amount": "100", "note": None}
+    assert operation["parameters"] == PARAMETERS
     assert operation["additionalData"] == {"userAgent": "PowerAuthNetworking/1.1.7", "score": 0.5}
     statuses = {
         (await api.ok("operation/detail", operationId=operation_id))["status"]
@@ -244,7 +245,29 @@ async def test_adopted_operations_are_listed_and_approved(api: Api, original: Or
         signatureType="POSSESSION_KNOWLEDGE",
     )
     assert approved["result"] == "APPROVED"
+    assert approved["operation"]["parameters"] == PARAMETERS
     assert [found["templateName"] for found in await api.ok("operation/template/list")] == ["payment"]
+
+
+@pytest.mark.parametrize(
+    ("action", "more"),
+    [
+        ("claim", {"userId": "somebody"}),
+        ("approve/fail", {}),
+        ("reject", {"userId": "uživatel-sealed", "applicationId": "bank"}),
+        ("cancel", {}),
+    ],
+)
+async def test_adopted_operations_go_on_whatever_their_parameters_are(
+    api: Api, core: Core, original: Original, action: str, more: dict[str, Any]
+) -> None:
+    operation_id = original.operations[1]
+    if action == "claim":
+        async with core.database.transaction() as session:
+            forgotten = text("UPDATE pa_operation SET user_id = NULL WHERE id = :id")
+            await session.execute(forgotten, {"id": operation_id})
+    answer = await api.ok(f"operation/{action}", operationId=operation_id, **more)
+    assert answer.get("operation", answer)["parameters"] == PARAMETERS
 
 
 async def test_adopted_configuration_and_callers_are_read(api: Api, app: FastAPI, original: Original) -> None:

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, Sequence, String, Text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from powerauth_contracts.enums import CodedEnum
-from powerauth_protocol.common.json_text import read_json, write_json
+from powerauth_protocol.common.json_text import characters, read_json, write_json
 
 # The names that PostgreSQL itself gives, so that an adopted schema and ours read alike.
 NAMING_CONVENTION = {
@@ -58,6 +59,31 @@ class JsonString(JsonText):
     impl = String
     cache_ok = True
     cache_ok = True
+
+
+class JsonTexts(JsonText):
+    """A map of texts: `texts_of`."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """The map; NULL and blank text are None."""
+        return None if value is None else texts_of(value)
+
+
+_TEXTS = frozenset({str})
+
+
+def texts_of(stored: str) -> dict[str, str | None] | None:
+    """A stored map of texts; blank text is None.
+
+    Texts, and nothing else since this core writes them; the original may have left numbers and booleans,
+    whose characters they are.
+    """
+    found = from_json(stored) if stored.strip() else None
+    if found is None or _TEXTS.issuperset(map(type, found.values())):
+        return found
+    return {name: characters(value) for name, value in read_json(stored).items()}  # type: ignore[misc]
 
 
 class EnumCode(TypeDecorator[Any]):

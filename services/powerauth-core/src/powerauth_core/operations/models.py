@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core.activations.models import Activation
-from powerauth_core.kernel.base import Base, EnumCode, JsonString, JsonText, PlainTimestamp
+from powerauth_core.kernel.base import Base, EnumCode, JsonString, JsonText, JsonTexts, PlainTimestamp
 
 
 class Operation(Base):
@@ -39,7 +39,7 @@ class Operation(Base):
     """The template that it was made from."""
     data: Mapped[str] = mapped_column(Text)
     """What is signed."""
-    parameters: Mapped[dict[str, str | None] | None] = mapped_column(JsonText())
+    parameters: Mapped[dict[str, str | None] | None] = mapped_column(JsonTexts())
     """JSON object of the template's parameters."""
     additional_data: Mapped[dict[str, Any] | None] = mapped_column(JsonText())
     """JSON object of what else is known, from the bank and from the approval."""

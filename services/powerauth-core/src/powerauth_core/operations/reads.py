@@ -6,10 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import from_json
-
 from powerauth_contracts.enums import OperationStatus
 from powerauth_core.activations.reads import stored_texts
+from powerauth_core.kernel.base import texts_of
 from powerauth_core.kernel.paging import Page
 from powerauth_core.operations.stored import (
     OPERATION_COLUMNS,
@@ -19,7 +18,7 @@ from powerauth_core.operations.stored import (
     ShownOperation,
     StoredOperation,
 )
-from powerauth_protocol.common.json_text import characters, read_json
+from powerauth_protocol.common.json_text import read_json
 from servicekit.reads import LIST, Fetch, Read, Row, moment, reading
 
 _FROM = "FROM pa_operation o WHERE"
@@ -122,24 +121,13 @@ def _limits(page: Page) -> tuple[int, int]:
     return page.size, page.number * page.size
 
 
-_TEXTS = frozenset({str})
-
-
-def _parameters(text: str) -> dict[str, str | None] | None:
-    """Texts, and nothing else since this core writes them; the original may have left numbers."""
-    found = from_json(text) if text.strip() else None
-    if found is None or _TEXTS.issuperset(map(type, found.values())):
-        return found
-    return {name: characters(value) for name, value in read_json(text).items()}  # type: ignore[misc]
-
-
 def _json(text: str) -> Any:
     return read_json(text) if text.strip() else None
 
 
 _STATUS = {each.code: each for each in OperationStatus}
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "parameters": _parameters,
+    "parameters": texts_of,
     "additional_data": _json,
     "number_matching": _json,
     "status": _STATUS.__getitem__,
@@ -166,7 +154,7 @@ def _shown(row: Row) -> ShownOperation:
         data,
         _STATUS[status],
         reason,
-        None if parameters is None else _parameters(parameters),
+        None if parameters is None else texts_of(parameters),
         risks,
         types,
         moment(created),
