@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -445,6 +446,27 @@ def test_what_our_services_write_is_read_alike_as_declared(reader: type[JsonRead
 def test_as_declared_numbers_keep_their_characters(written: str) -> None:
     read = DeclaredReader(FreeForm)
     assert to_json(read(written.encode())) == written.encode()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        JsonReader(Sample),
+        JsonReader(list[Sample]),
+        DeclaredReader(Sample),
+        DeclaredReader(ObjectResponse[Sample]),
+        response_reader(PlainItem),
+        lambda body: made(Sample, **json.loads(body)),
+    ],
+)
+@pytest.mark.parametrize(
+    "body", ['{"count":"s3cret"}', '[{"count":"s3cret"}]', '{"status":"OK","responseObject":{"count":"s3cret"}}']
+)
+def test_no_error_repeats_a_value(read: Callable[[bytes], Any], body: str) -> None:
+    try:
+        read(body.encode())
+    except (ValidationError, TypeError) as error:
+        assert "s3cret" not in str(error)
 
 
 @pytest.mark.parametrize("members", [{"activationId": 7}, {"count": "7"}, {"flag": "true"}, {"bounded": 11}])

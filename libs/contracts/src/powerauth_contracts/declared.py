@@ -69,7 +69,9 @@ def _taker(model: Any, unneeded: frozenset[object]) -> SchemaValidator:
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     adapter.rebuild()  # a schema is not made before it is asked for
     # Or it would take the models' own validators where they are there, whatever the schema says.
-    return SchemaValidator(_without(unneeded, adapter.core_schema), _use_prebuilt=False)
+    schema = _without(unneeded, adapter.core_schema)
+    # Nor does it take over what the models say of their errors, which get into logs.
+    return SchemaValidator(schema, {"hide_input_in_errors": True}, _use_prebuilt=False)
 
 
 _NEGATIVE_ZERO = re.compile(rb"[:,\[]-0")

@@ -322,7 +322,7 @@ class JsonReader(Generic[T]):
         """
         :param parse: gives the value of a text, or raises `JsonError`
         """
-        self._validate: Callable[[Any], T] = TypeAdapter(model).validate_python
+        self._validate: Callable[[Any], T] = _validating(model)
         self._name = getattr(model, "__name__", "body")
         self._parse = parse
 
@@ -331,6 +331,14 @@ class JsonReader(Generic[T]):
         :raises ValidationError: not JSON, or not such a model
         """
         return self._validate(_parsed(self._name, source, self._parse))
+
+
+def _validating(model: Any) -> Callable[[Any], Any]:
+    """What takes a value as this type, and repeats none in its errors, which get into logs."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        # An adapter of a model that is not built yet forgets what the model says of its errors.
+        return model.model_validate
+    return TypeAdapter(model, config=ConfigDict(hide_input_in_errors=True)).validate_python
 
 
 def _parsed(title: str, source: bytes | str, parse: Callable[[Any], Any] = read_json) -> Any:

@@ -28,14 +28,14 @@ class KeysUnavailable(Unavailable):
 
 
 class _Discovery(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     issuer: str
     jwks_uri: str
 
 
 class _JwkSet(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     keys: list[dict[str, object]] = Field(max_length=100)
 
