@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
 from powerauth_contracts.wire import CONVERTERS, NOT_SCHEMAS, OUTER_KEYS, READERS, JsonReader, WireModel
@@ -34,9 +34,10 @@ class DeclaredReader(JsonReader[T]):
 
     def __init__(self, model: type[T]) -> None:
         super().__init__(model)
-        taker = _taker(cast(Any, model), READERS)
-        self._validate = taker.validate_python
-        self._validate_json: Callable[[bytes], T] = taker.validate_json
+        self._validate = _taker(cast(Any, model), READERS).validate_python
+        self._validate_json: Callable[[bytes], T] = _taker(
+            cast(Any, model), READERS, texts=True
+        ).validate_json
 
     def __call__(self, source: bytes) -> T:
         """
@@ -45,8 +46,8 @@ class DeclaredReader(JsonReader[T]):
         if _NEGATIVE_ZERO.search(source) is None:
             try:
                 return self._validate_json(source)
-            except _Spelt:
-                pass  # read as at every door
+            except (_Spelt, ValidationError):
+                pass  # read as at every door, which can do more: it knows a byte order mark and deep nesting
         return super().__call__(source)
 
 
@@ -61,15 +62,16 @@ def made(model: type[Model], **members: Any) -> Model:
 
 
 @cache
-def _taker(model: Any, unneeded: frozenset[object]) -> SchemaValidator:
+def _taker(model: Any, unneeded: frozenset[object], *, texts: bool = False) -> SchemaValidator:
     """What takes values as they stand.
 
     :param unneeded: functions that are left out in front of values
+    :param texts: it reads JSON itself, and `_Spelt` tells what it cannot read
     """
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     adapter.rebuild()  # a schema is not made before it is asked for
     # Or it would take the models' own validators where they are there, whatever the schema says.
-    schema = _without(unneeded, adapter.core_schema)
+    schema = _without(unneeded, adapter.core_schema, texts=texts)
     # Nor does it take over what the models say of their errors, which get into logs.
     return SchemaValidator(schema, {"hide_input_in_errors": True}, _use_prebuilt=False)
 
@@ -91,16 +93,16 @@ def _told_by_values(value: Any) -> Any:
     return value
 
 
-def _without(unneeded: frozenset[object], schema: Any) -> Any:
+def _without(unneeded: frozenset[object], schema: Any, *, texts: bool) -> Any:
     if isinstance(schema, list | tuple):
-        return [_without(unneeded, part) for part in schema]
+        return [_without(unneeded, part, texts=texts) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") == "function-before" and schema["function"]["function"] in unneeded:
         schema = schema["schema"] | {key: part for key, part in schema.items() if key in OUTER_KEYS}
-    if schema.get("type") == "any":
+    if texts and schema.get("type") == "any":
         return core_schema.no_info_after_validator_function(_told_by_values, cast(Any, schema))
     return {
-        key: part if key in NOT_SCHEMAS or key == "default" else _without(unneeded, part)
+        key: part if key in NOT_SCHEMAS or key == "default" else _without(unneeded, part, texts=texts)
         for key, part in schema.items()
     }
