@@ -41,6 +41,11 @@ def test_every_label_has_few_values_and_says_which() -> None:
                 assert 0 < len(set(values)) <= MOST_VALUES, (metric.name, name)
 
 
+def test_no_label_is_one_that_a_scrape_adds() -> None:
+    # Prometheus would keep ours as `exported_…`.
+    assert [metric.name for metric in _of_ours() if {"job", "instance"} & metric.labels.keys()] == []
+
+
 def test_names_say_kind_and_unit() -> None:
     for metric in _of_ours():
         assert re.fullmatch(r"[a-z][a-z0-9_]*[a-z0-9]", metric.name)

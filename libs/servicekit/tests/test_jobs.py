@@ -43,7 +43,7 @@ async def database(database: Database) -> Database:
 
 
 def _runs(job: str, outcome: str) -> float:
-    return metrics.REGISTRY.get_sample_value("job_runs_total", {"job": job, "outcome": outcome}) or 0.0
+    return metrics.REGISTRY.get_sample_value("job_runs_total", {"name": job, "outcome": outcome}) or 0.0
 
 
 async def test_a_job_runs_again_and_again(database: Database, until: Until) -> None:

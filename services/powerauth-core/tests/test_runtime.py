@@ -125,7 +125,7 @@ async def test_jobs_run_in_the_background(database_url: str) -> None:
 
 def _expired() -> float:
     """How often the job was done."""
-    labels = {"job": "expireUniqueValuesTask", "outcome": "done"}
+    labels = {"name": "expireUniqueValuesTask", "outcome": "done"}
     return metrics.REGISTRY.get_sample_value("job_runs_total", labels) or 0.0
 
 

@@ -22,7 +22,7 @@ JITTER = 0.1
 _runs = metrics.counter(
     "job_runs",
     "Finished runs of periodic jobs",
-    {"job": metrics.JOB, "outcome": ("done", "elsewhere", "unavailable", "failed")},
+    {"name": metrics.JOB, "outcome": ("done", "elsewhere", "unavailable", "failed")},
 )
 
 
