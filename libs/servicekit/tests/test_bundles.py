@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from typing import cast
 
 import pytest
 from starlette.applications import Starlette
@@ -144,6 +145,38 @@ async def test_a_slow_call_keeps_neither_its_neighbours_nor_the_next_ones_waitin
     assert not slow.done()
     door.slow.set()
     assert (await slow).body == body(0)
+
+
+async def test_the_next_bundle_sets_out_before_anybody_works_on_the_answers_of_the_one_before() -> None:
+    events: list[str] = []
+    sent, answered = asyncio.Event(), asyncio.Event()
+
+    class Client:
+        max_answer_bytes = 1000
+
+        async def stream(
+            self, _path: str, content: bytes, _kind: str, arrived: Callable[[bytes], None]
+        ) -> RawAnswer:
+            calls = read_calls(content)
+            events.append(f"sent {calls[0].path}")
+            sent.set()
+            await answered.wait()
+            arrived(b"".join([write_answer(call.number, 200, None, b"{}") for call in calls]))
+            return RawAnswer(200, b"", {})
+
+    bundler = Bundler(cast(ServiceClient, Client()), "/bundle")
+
+    async def work(path: str) -> None:
+        await bundler.post_json(path, b"{}")
+        events.append(f"works on {path}")
+
+    first = [asyncio.create_task(work("/first")) for _ in range(2)]
+    await sent.wait()
+    second = [asyncio.create_task(work("/second")) for _ in range(2)]
+    await asyncio.sleep(0)
+    answered.set()
+    await asyncio.gather(*first, *second)
+    assert events[:3] == ["sent /first", "sent /second", "works on /first"]
 
 
 async def test_without_a_whole_answer_the_outcome_is_unknown(bundler: Bundler, door: Door) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 
 from yarl import URL
 
 from servicekit import logs, metrics, tracing
-from servicekit.batching import BatchQueue
 from servicekit.bundles import (
     CONTENT_TYPE,
     MOST_BYTES,
@@ -40,8 +41,24 @@ class _Waiting:
     span: tracing.Span | None = None
 
 
+@dataclass(slots=True)
+class _Turn:
+    """What lets a bundle set out; it is given back once, with the last answer at the latest."""
+
+    give_back: Callable[[], None]
+    over: bool = False
+
+    def end(self) -> None:
+        if not self.over:
+            self.over = True
+            self.give_back()
+
+
 class Bundler:
     """Makes calls in bundles when there is more than one to make (spec/call-bundles.md §4).
+
+    The next bundle is on its way before anybody works on the answers of the one before: both services are at
+    work then.
 
     :param client: of the other service; each of its time-outs holds for a bundle
     :param path: where the other service takes bundles
@@ -51,7 +68,8 @@ class Bundler:
     def __init__(self, client: ServiceClient, path: str, *, in_flight: int = 1) -> None:
         self._client = client
         self._path = path
-        self._queue: BatchQueue[_Waiting] = BatchQueue(_choose, self._start, in_flight=in_flight)
+        self._turns = in_flight
+        self._waiting: deque[_Waiting] = deque()
         self._sending: set[asyncio.Task[None]] = set()
         self._alone_until = 0.0
 
@@ -66,25 +84,44 @@ class Bundler:
         answer: asyncio.Future[RawAnswer | None] = loop.create_future()
         call = BundledCall(0, path, logs.correlation_id.get(), body)
         with tracing.step("POST", tracing.Kind.CLIENT) as span:
-            self._queue.put(_Waiting(call, answer, span))
+            self._waiting.append(_Waiting(call, answer, span))
+            self._set_out()
             answered = await answer
             if span is not None and answered is not None:
                 span.called(URL(self._client.base_url).host, answered.status)
         return answered if answered is not None else await self._client.post_json(path, body)
 
-    async def _start(self, batch: list[_Waiting]) -> None:
-        sending = asyncio.get_running_loop().create_task(self._send(batch))
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
-        await asyncio.wait([sending], timeout=_PATIENCE_SECONDS)
+    def _set_out(self) -> None:
+        """Send what waits, if it is its turn."""
+        if self._turns and self._waiting:
+            self._turns -= 1
+            # The task starts after the callbacks that are ready now, so requests read together go together.
+            # It works for all of them, and belongs to none.
+            sending = asyncio.get_running_loop().create_task(self._take_turn(), context=Context())
+            self._sending.add(sending)
+            sending.add_done_callback(self._sending.discard)
 
-    async def _send(self, batch: list[_Waiting]) -> None:
+    def _give_back(self) -> None:
+        self._turns += 1
+        self._set_out()
+
+    async def _take_turn(self) -> None:
+        turn = _Turn(self._give_back)
+        timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, turn.end)
+        try:
+            if batch := _choose(self._waiting):
+                await self._send(batch, turn)
+        finally:
+            timer.cancel()
+            turn.end()
+
+    async def _send(self, batch: list[_Waiting], turn: _Turn) -> None:
         _sizes.observe(len(batch))
         try:
             if len(batch) == 1:
-                await self._send_alone(batch[0])
+                await self._send_alone(batch[0], turn)
             else:
-                await self._send_together(batch)
+                await self._send_together(batch, turn)
         except RemoteUnavailable as error:
             _fail(batch, error)
         except BaseException:
@@ -92,18 +129,26 @@ class Bundler:
             raise
         _fail(batch, RemoteUnavailable("an answer is missing in the bundle"))
 
-    async def _send_alone(self, waiting: _Waiting) -> None:
+    async def _send_alone(self, waiting: _Waiting, turn: _Turn) -> None:
         logs.correlation_id.set(waiting.call.correlation_id)  # of this task alone
         path, body = waiting.call.path, waiting.call.body
         # Its span is there already.
         headers = {} if waiting.span is None else {tracing.HEADER: waiting.span.traceparent}
-        _settle(waiting, await self._client.post_json(path, body, headers))
+        answer = await self._client.post_json(path, body, headers)
+        turn.end()
+        _settle(waiting, answer)
 
-    async def _send_together(self, batch: list[_Waiting]) -> None:
+    async def _send_together(self, batch: list[_Waiting], turn: _Turn) -> None:
         reader = AnswerReader(self._client.max_answer_bytes)
+        missing = len(batch)
 
         def arrived(data: bytes) -> None:
-            for number, status, retry_after, body in reader.feed(data):
+            nonlocal missing
+            answers = reader.feed(data)
+            missing -= len(answers)
+            if missing <= 0:
+                turn.end()  # first: whoever waits for these answers goes to work with them
+            for number, status, retry_after, body in answers:
                 if number < len(batch):
                     headers = {} if retry_after is None else {"Retry-After": retry_after}
                     _settle(batch[number], RawAnswer(status, body, headers) if status else None)
