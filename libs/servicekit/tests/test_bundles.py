@@ -147,36 +147,62 @@ async def test_a_slow_call_keeps_neither_its_neighbours_nor_the_next_ones_waitin
     assert (await slow).body == body(0)
 
 
+class Held:
+    """A client whose bundles are answered together when the test says so.
+
+    :ivar events: what was sent, and whose answers are worked on
+    """
+
+    max_answer_bytes = 1000
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.sent = asyncio.Event()
+        self.answered = asyncio.Event()
+        self._bundler = Bundler(cast(ServiceClient, self), "/bundle")
+
+    async def stream(
+        self, _path: str, body: bytes, _kind: str, arrived: Callable[[bytes], None]
+    ) -> RawAnswer:
+        calls = read_calls(body)
+        self.events.append(f"sent {calls[0].path}")
+        self.sent.set()
+        await self.answered.wait()
+        arrived(b"".join([write_answer(call.number, 200, None, b"{}") for call in calls]))
+        return RawAnswer(200, b"", {})
+
+    def ask(self, path: str, calls: int) -> list[asyncio.Task[None]]:
+        """Make so many calls."""
+        return [asyncio.create_task(self._work(path)) for _ in range(calls)]
+
+    async def _work(self, path: str) -> None:
+        await self._bundler.post_json(path, b"{}")
+        self.events.append(f"works on {path}")
+
+
 async def test_the_next_bundle_sets_out_before_anybody_works_on_the_answers_of_the_one_before() -> None:
-    events: list[str] = []
-    sent, answered = asyncio.Event(), asyncio.Event()
-
-    class Client:
-        max_answer_bytes = 1000
-
-        async def stream(
-            self, _path: str, content: bytes, _kind: str, arrived: Callable[[bytes], None]
-        ) -> RawAnswer:
-            calls = read_calls(content)
-            events.append(f"sent {calls[0].path}")
-            sent.set()
-            await answered.wait()
-            arrived(b"".join([write_answer(call.number, 200, None, b"{}") for call in calls]))
-            return RawAnswer(200, b"", {})
-
-    bundler = Bundler(cast(ServiceClient, Client()), "/bundle")
-
-    async def work(path: str) -> None:
-        await bundler.post_json(path, b"{}")
-        events.append(f"works on {path}")
-
-    first = [asyncio.create_task(work("/first")) for _ in range(2)]
-    await sent.wait()
-    second = [asyncio.create_task(work("/second")) for _ in range(2)]
+    client = Held()
+    first = client.ask("/first", 2)
+    await client.sent.wait()
+    second = client.ask("/second", 2)
     await asyncio.sleep(0)
-    answered.set()
+    client.answered.set()
     await asyncio.gather(*first, *second)
-    assert events[:3] == ["sent /first", "sent /second", "works on /first"]
+    assert client.events[:3] == ["sent /first", "sent /second", "works on /first"]
+
+
+async def test_many_calls_do_not_wait_for_the_bundle_before() -> None:
+    client = Held()
+    first = client.ask("/first", 2)
+    await client.sent.wait()
+    client.sent.clear()
+    second = client.ask("/second", 8)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert client.sent.is_set(), "it waits although nothing is answered"
+    client.answered.set()
+    await asyncio.gather(*first, *second)
+    assert client.events[:2] == ["sent /first", "sent /second"]
 
 
 async def test_without_a_whole_answer_the_outcome_is_unknown(bundler: Bundler, door: Door) -> None:

@@ -25,6 +25,8 @@ from servicekit.errors import RemoteUnavailable
 
 _PATIENCE_SECONDS = 0.02
 """A bundle that takes longer does not keep the next one waiting."""
+_ENOUGH = 8
+"""So many calls that wait go beside the bundle before: as many again would hardly make them cheaper."""
 _WITHOUT_BUNDLES_SECONDS = 60.0
 """How long calls go alone after the other service did not know of bundles."""
 _NOT_LOOKED_INTO = (400, 404, 405, 413, 415)
@@ -43,7 +45,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Turn:
-    """What lets a bundle set out; it is given back once, with the last answer at the latest."""
+    """A bundle's place among those on their way, given back once: with the last answer, or before."""
 
     give_back: Callable[[], None]
     over: bool = False
@@ -57,18 +59,18 @@ class _Turn:
 class Bundler:
     """Makes calls in bundles when there is more than one to make (spec/call-bundles.md §4).
 
-    The next bundle is on its way before anybody works on the answers of the one before: both services are at
-    work then.
+    One bundle is on its way at a time, or two where enough calls wait. The next one sets out before anybody
+    works on the answers of the one before: both services are at work then.
 
     :param client: of the other service; each of its time-outs holds for a bundle
     :param path: where the other service takes bundles
-    :param in_flight: bundles on their way at a time
     """
 
-    def __init__(self, client: ServiceClient, path: str, *, in_flight: int = 1) -> None:
+    def __init__(self, client: ServiceClient, path: str) -> None:
         self._client = client
         self._path = path
-        self._turns = in_flight
+        self._on_their_way = 0
+        self._starting = False
         self._waiting: deque[_Waiting] = deque()
         self._sending: set[asyncio.Task[None]] = set()
         self._alone_until = 0.0
@@ -93,8 +95,11 @@ class Bundler:
 
     def _set_out(self) -> None:
         """Send what waits, if it is its turn."""
-        if self._turns and self._waiting:
-            self._turns -= 1
+        if self._starting or not self._waiting:
+            return
+        if self._on_their_way < 1 + (len(self._waiting) >= _ENOUGH):
+            self._starting = True
+            self._on_their_way += 1
             # The task starts after the callbacks that are ready now, so requests read together go together.
             # It works for all of them, and belongs to none.
             sending = asyncio.get_running_loop().create_task(self._take_turn(), context=Context())
@@ -102,14 +107,15 @@ class Bundler:
             sending.add_done_callback(self._sending.discard)
 
     def _give_back(self) -> None:
-        self._turns += 1
+        self._on_their_way -= 1
         self._set_out()
 
     async def _take_turn(self) -> None:
-        turn = _Turn(self._give_back)
+        turn, batch = _Turn(self._give_back), _choose(self._waiting)
+        self._starting = False
         timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, turn.end)
         try:
-            if batch := _choose(self._waiting):
+            if batch:
                 await self._send(batch, turn)
         finally:
             timer.cancel()
