@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from powerauth_cli.localservers.programs import find_or_install
 
@@ -31,3 +32,10 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
     cases = tmp_path / "alerts_test.yaml"
     cases.write_text((HERE / "alerts_test.yaml").read_text())
     assert "SUCCESS" in _promtool("test", "rules", cases)
+
+
+def test_no_alert_is_without_a_case() -> None:
+    rules = yaml.safe_load((RULES / "powerauth.yaml").read_text())["groups"]
+    tests = yaml.safe_load((HERE / "alerts_test.yaml").read_text())["tests"]
+    firing = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case["exp_alerts"]}
+    assert firing == {rule["alert"] for group in rules for rule in group["rules"]}
