@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,6 +34,16 @@ def complete(bill: dict[str, Any], image: str, moment: int) -> None:
     metadata["timestamp"] = datetime.fromtimestamp(moment, UTC).isoformat()
     metadata["component"] = {"bom-ref": image, "type": "container", "name": image, "version": release}
     bill["components"] += [interpreter(), *debian_packages()]
+
+
+def declare_licences(bill: dict[str, Any], environment: Path) -> None:
+    """What a package says of its licence in words that are no known one's name was left out: add it."""
+    folders = [str(folder) for folder in environment.glob("lib/python3*/site-packages")]
+    words = {each.name: each.metadata.get("License") for each in distributions(path=folders)}
+    for component in bill["components"]:
+        said = words.get(component["name"])
+        if said and not component.get("licenses"):
+            component["licenses"] = [{"license": {"name": said.partition("\n")[0]}}]
 
 
 def licence_of(component: dict[str, Any]) -> str:
@@ -99,6 +110,7 @@ def main(image: str, moment: str, materials: str, licences: str) -> None:
     :raises SystemExit: what came of it is no CycloneDX
     """
     bill: dict[str, Any] = json.loads(Path(materials).read_text(encoding="utf-8"))
+    declare_licences(bill, Path(materials).parents[1])
     complete(bill, image, int(moment))
     text = json.dumps(bill, indent=2, sort_keys=True) + "\n"
     if (fault := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)) is not None:
