@@ -15,6 +15,7 @@ from e2e_stacks import NO_LIMITS, REACHES_THIS_MACHINE, postgres_url
 
 from powerauth_cli.bench.operations import TEMPLATE, ensure_template
 from powerauth_cli.bench.provision import Application, CoreApi, create_application
+from powerauth_cli.demo.bank import Bank
 from powerauth_cli.fakes.equipment import Equipment
 from powerauth_cli.fakes.stack import fake_providers
 from powerauth_cli.push_api import PushApi
@@ -26,11 +27,12 @@ from servicekit.testing import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.e2e
 
-SERVICES = ("core", "push", "enrollment")
+SERVICES = ("core", "push", "enrollment", "cloud")
 PIN = "1234"
 OURS = "4bf92f3577b34da6a3ce929d0e0e4736"
 BANK = f"00-{OURS}-00f067aa0ba902b7-01"
-CORE, PUSH, ENROLLMENT = "powerauth-core", "powerauth-push", "enrollment"
+AT_THE_CLOUD = "0af7651916cd43dd8448eb211c80319c"
+CORE, PUSH, ENROLLMENT, CLOUD = "powerauth-core", "powerauth-push", "enrollment", "powerauth-cloud"
 
 
 @dataclass
@@ -144,6 +146,51 @@ async def test_a_banks_trace_goes_on_and_tells_nothing_of_whom_it_is_about(world
     told = repr(world.collector.spans)
     assert world.user_id not in told
     assert operation_id not in told
+
+
+async def test_what_a_bank_asks_for_is_one_trace_to_the_ringing_phone(world: World) -> None:
+    asked = {
+        "userId": world.user_id,
+        "template": TEMPLATE["templateName"],
+        "applications": [world.application.app.application_id],
+        "parameters": {"amount": "10", "currency": "EUR"},
+    }
+    bank = f"00-{AT_THE_CLOUD}-00f067aa0ba902b7-01"
+    caller = await _bank(world)
+    async with httpx2.AsyncClient(auth=caller) as http:
+        answer = await http.post(
+            f"{world.stack.cloud_url}/v2/operations", json=asked, headers={"traceparent": bank}
+        )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["pushSent"]
+    way = [
+        (CLOUD, "POST /v2/operations"),
+        (CLOUD, "announce"),
+        (CLOUD, "POST"),
+        (PUSH, "POST /push/message/send"),
+        (PUSH, "send fcm"),
+    ]
+    wanted = {*way, (CORE, "POST /rest/v3/operation/create")}
+    await _until(lambda: world.collector.of(AT_THE_CLOUD) >= wanted, lambda: world.collector.of(AT_THE_CLOUD))
+    spans = {span.id: span for span in world.collector.spans if span.trace == AT_THE_CLOUD}
+    (sent,) = [span for span in spans.values() if (span.service, span.name) == way[-1]]
+    above = [sent]
+    while above[-1].above in spans:
+        above.append(spans[above[-1].above])
+    assert [(span.service, span.name) for span in reversed(above)] == way
+    assert above[-1].above == bank.split("-")[2]
+
+
+async def _bank(world: World) -> tuple[str, str]:
+    """Credentials at the private API of somebody with the application."""
+    application_id = world.application.app.application_id
+    admin = Bank(world.stack.cloud_url, *world.stack.admin)
+    try:
+        user = await admin.call("POST", "/admin/users", {"username": application_id})
+        await admin.call("POST", f"/admin/users/{application_id}/applications/{application_id}")
+    finally:
+        await admin.close()
+    return application_id, user["password"]
 
 
 async def test_whoever_comes_from_the_internet_begins_a_trace(world: World) -> None:
