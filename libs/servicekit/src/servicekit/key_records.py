@@ -32,9 +32,10 @@ NOTHING_LEFT = datetime(1970, 1, 1)
 class KeyRecord:
     """Mixin of the table; a database without records may still hold values of a key.
 
-    :ivar id: `FIRST` for the key of values without an id, `RETIRED` once nothing is of that key
+    :ivar id: 1 (`FIRST`) for the key of values without an id, 0 (`RETIRED`) once nothing is of that key
     :ivar key_check: a value that only this key gives, and that gives nothing of it away
-    :ivar timestamp_created: since when it has been written with, or all was to be of it; or `NOTHING_LEFT`
+    :ivar timestamp_created: since when it has been written with, or all was to be of it; the beginning of
+        1970 (`NOTHING_LEFT`) once a rotation has left nothing of it
     """
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)

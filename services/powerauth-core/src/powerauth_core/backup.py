@@ -11,7 +11,7 @@ from powerauth_core.audit.chain import repository as chains
 from powerauth_core.audit.chain.keys import ChainKeys, Sealed
 from powerauth_core.kernel.errors import CoreError
 from powerauth_core.kernel.records import RecordCipher
-from powerauth_core.master_key.service import REGISTRY, Examined, changed_by_others, look
+from powerauth_core.master_key.service import REGISTRY, Examined, changed_by_others, found_binding, look
 from powerauth_core.secret_columns import KEYED_COLUMNS, SECRET_COLUMNS, context_of
 from powerauth_core.settings import CoreSettings
 from servicekit.backup_check import Report, check_tables
@@ -31,6 +31,10 @@ async def check(database: Database, settings: CoreSettings, keys: MasterKeys, *,
     report = Report()
     examined = await look(database, keys)
     await _check_keys(database, examined, report)
+    binding = examined.binding
+    if not examined.records:
+        async with database.read() as session:
+            binding = await found_binding(session)
     cipher = RecordCipher(examined.keys)
 
     async def open_rows(session: AsyncSession, rows: Sequence[Any], report: Report) -> None:
@@ -49,7 +53,7 @@ async def check(database: Database, settings: CoreSettings, keys: MasterKeys, *,
     for column in SECRET_COLUMNS:
         report.begin(column.name)
     tables = dict.fromkeys(column.model for column in KEYED_COLUMNS)
-    macs = RowMacs(examined.keys, examined.binding, required=settings.require_bound_rows)
+    macs = RowMacs(examined.keys, binding, required=settings.require_bound_rows)
     await check_tables(database, tables, macs, open_rows, report, whole=whole)
     await _check_chains(database, ChainKeys.of(settings.chain_secrets, examined.chain_keys), report)
     return report

@@ -70,11 +70,11 @@ async def look(database: Database, keys: MasterKeys) -> Examined:
     async with database.read() as session:
         records = await REGISTRY.all(session)
         named = named_in(records, keys)
-        binding = _proved_binding(records, named) if records else await _found_binding(session)
+        binding = _proved_binding(records, named) if records else RowBinding.OFF
         return Examined(named, binding, await kept_keys.load(session, RecordCipher(named)), records)
 
 
-async def _found_binding(session: AsyncSession) -> RowBinding:
+async def found_binding(session: AsyncSession) -> RowBinding:
     """What the rows tell where no record does: an empty database is bound from its first row."""
     if await repository.rows_exist(session, bound=True):
         return RowBinding.COMPLETE
@@ -151,7 +151,7 @@ def _is_pair(private: ServerKey, public: str) -> bool:
 async def _binding_and_seal(key: bytes, session: AsyncSession) -> dict[str, Any]:
     records = await REGISTRY.all(session)
     # The newest record is never a retired one, which may say what was so when it was retired.
-    binding = _binding_in(records[-1]) if records else await _found_binding(session)
+    binding = _binding_in(records[-1]) if records else await found_binding(session)
     return {"row_binding": binding.value, "seal": rules.seal(key, binding)}
 
 
