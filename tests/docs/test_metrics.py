@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from pathlib import Path
 
 from powerauth_cli.metrics_reference import reference, served_name
@@ -30,6 +31,14 @@ def test_every_metric_is_made_where_its_module_is_imported() -> None:
     made = [match[1] for path in sources for match in MADE.finditer(path.read_text())]
     assert [line for line in made if not re.fullmatch(r"_\w+ = ", line)] == []
     assert len(made) == len(_of_ours())
+
+
+def test_a_counter_of_listed_values_counts_all_from_the_beginning() -> None:
+    for metric in _of_ours():
+        if metric.kind == "counter" and not any(isinstance(each, Named) for each in metric.labels.values()):
+            for values in product(*metric.labels.values()):
+                labels = dict(zip(metric.labels, map(str, values), strict=True))
+                assert metrics.REGISTRY.get_sample_value(f"{metric.name}_total", labels) is not None, metric
 
 
 def test_every_label_has_few_values_and_says_which() -> None:

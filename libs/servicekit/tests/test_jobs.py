@@ -81,6 +81,16 @@ async def test_a_failing_job_is_counted_and_runs_again(
     assert _runs(name, "unavailable" if isinstance(error, Unavailable) else "failed") == runs
 
 
+async def test_a_job_that_never_failed_is_known_to_have_not(database: Database) -> None:
+    async def nothing() -> None: ...
+
+    name = f"never failed {database.dialect}"
+    runner = JobRunner(database, [Job(name, 60, nothing)])
+    await runner.start()
+    await runner.stop()
+    assert metrics.REGISTRY.get_sample_value("job_runs_total", {"name": name, "outcome": "failed"}) == 0
+
+
 async def test_a_job_runs_on_one_replica_at_a_time(
     database: Database, database_url: str, database_settings: DatabaseSettings
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from servicekit import logs, metrics
 from servicekit.database import Database
@@ -19,10 +20,9 @@ JITTER = 0.1
 """Share of the period by which a run may come earlier or later."""
 
 
+_OUTCOMES = ("done", "elsewhere", "unavailable", "failed")
 _runs = metrics.counter(
-    "job_runs",
-    "Finished runs of periodic jobs",
-    {"name": metrics.JOB, "outcome": ("done", "elsewhere", "unavailable", "failed")},
+    "job_runs", "Finished runs of periodic jobs", {"name": metrics.JOB, "outcome": _OUTCOMES}
 )
 
 
@@ -59,6 +59,8 @@ class JobRunner:
     async def start(self) -> None:
         """Run every job now and then, first at a random moment within its period."""
         self._stopping.clear()
+        for name, outcome in product(self._jobs, _OUTCOMES):
+            _runs.labels(name, outcome)  # from the beginning: the first failure is to be seen as one
         self._tasks = [
             asyncio.create_task(self._repeat(job), name=f"job {job.name}") for job in self._jobs.values()
         ]

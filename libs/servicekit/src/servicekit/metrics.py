@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, TypeVar
 
 from prometheus_client import (
@@ -57,7 +58,6 @@ CONSUMER = Named("services that hear of events")
 JOB = Named("the service's periodic jobs")
 APPLICATION = Named("applications, which an administrator named")
 DATABASE = Named("the service's own database")
-TABLE = Named("tables whose rows have a MAC (D32)")
 SQLSTATE = Named("SQLSTATE, result codes of SQLite, types of the driver's errors")
 
 Labels = Mapping[str, Collection[str] | Named]
@@ -97,8 +97,15 @@ def _get(kind: type[MetricT], name: str, description: str, labels: Labels, **opt
 
 
 def counter(name: str, description: str, labels: Labels = _NO_LABELS) -> Counter:
-    """The counter of this name, made at the first call."""
-    return _get(Counter, name, description, labels)
+    """The counter of this name, made at the first call; with all its series, where its labels list their
+    values: the first event ever could not be told from a count that was there before.
+    """
+    made = _get(Counter, name, description, labels)
+    listed = [values for values in labels.values() if not isinstance(values, Named)]
+    if labels and len(listed) == len(labels):
+        for values in product(*listed):
+            made.labels(*values)
+    return made
 
 
 def gauge(name: str, description: str, labels: Labels = _NO_LABELS) -> Gauge:

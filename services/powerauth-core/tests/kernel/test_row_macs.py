@@ -22,6 +22,7 @@ import powerauth_core
 from powerauth_core.activations.models import Activation
 from powerauth_core.applications.models import ApplicationConfig
 from powerauth_core.audit.models import AuditLog
+from powerauth_core.audit.row_alarms import TABLES as ALARMED
 from powerauth_core.callbacks.models import CallbackUrl
 from powerauth_core.container import Core
 from powerauth_core.integrations.models import Integration
@@ -84,6 +85,7 @@ def test_what_a_later_release_adds_leaves_other_rows_alone() -> None:
 def test_every_bound_table_is_known() -> None:
     models = {mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, BoundRow)}
     assert models == set(BOUND_TABLES)
+    assert set(ALARMED) == {table_of(table) for table in BOUND_TABLES}
 
 
 def sources() -> Iterator[tuple[str, ast.AST]]:
