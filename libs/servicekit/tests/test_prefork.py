@@ -213,6 +213,9 @@ def test_counts_are_added_up_and_gauges_are_not() -> None:
                 "process_resident_memory_bytes", "gauge", "M", [("process_resident_memory_bytes", {}, memory)]
             ),
             Family("oldest", "gauge", "O", [("oldest", {}, age)]),
+            Family(
+                "tls_certificate_expiry_seconds", "gauge", "T", [("tls_certificate_expiry_seconds", {}, age)]
+            ),
         ]
 
     other = [Family("c", "counter", "C", [("c_total", {"x": "2"}, 9)])]
@@ -226,4 +229,5 @@ def test_counts_are_added_up_and_gauges_are_not() -> None:
         "h_count 3.0",
         "process_resident_memory_bytes 150.0",
         "oldest 8.0",
+        "tls_certificate_expiry_seconds 5.0",
     }

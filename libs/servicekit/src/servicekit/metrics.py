@@ -67,12 +67,16 @@ _NO_LABELS: Labels = {}
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a metric is."""
+    """What a metric is.
+
+    :ivar least: of several processes the least value is told, for what is the worse the less it is
+    """
 
     name: str
     kind: str
     description: str
     labels: Labels
+    least: bool = False
 
     @property
     def unit(self) -> str:
@@ -86,11 +90,13 @@ REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 """Seconds."""
 
 
-def _get(kind: type[MetricT], name: str, description: str, labels: Labels, **options: Any) -> MetricT:
+def _get(
+    kind: type[MetricT], name: str, description: str, labels: Labels, *, least: bool = False, **options: Any
+) -> MetricT:
     known = _made.get(name)
     if known is None:
         known = _made[name] = kind(name, description, tuple(labels), registry=REGISTRY, **options)
-        declared[name] = Declared(name, kind.__name__.lower(), description, labels)
+        declared[name] = Declared(name, kind.__name__.lower(), description, labels, least)
     if not isinstance(known, kind):
         raise TypeError(f"metric {name} exists as {type(known).__name__}")
     return known
@@ -108,9 +114,12 @@ def counter(name: str, description: str, labels: Labels = _NO_LABELS) -> Counter
     return made
 
 
-def gauge(name: str, description: str, labels: Labels = _NO_LABELS) -> Gauge:
-    """The gauge of this name, made at the first call."""
-    return _get(Gauge, name, description, labels)
+def gauge(name: str, description: str, labels: Labels = _NO_LABELS, *, least: bool = False) -> Gauge:
+    """The gauge of this name, made at the first call.
+
+    :param least: see `Declared`
+    """
+    return _get(Gauge, name, description, labels, least=least)
 
 
 def histogram(
@@ -154,7 +163,7 @@ def families() -> list[Family]:
 
 def merged(processes: Iterable[Sequence[Family]]) -> list[Family]:
     """The metrics of several processes as those of one: counts and sizes are added up; of moments the first
-    counts, of other gauges the largest.
+    counts, of other gauges the largest, or the least where that is the worst (`Declared`).
     """
     found: dict[str, tuple[Family, dict[tuple[str, tuple[tuple[str, str], ...]], float]]] = {}
     for family in (family for process in processes for family in process):
@@ -173,7 +182,8 @@ def _together(family: Family, sample: str) -> Callable[[Iterable[float]], float]
         return min
     if family.lasts or sample in _ADDED_GAUGES:
         return sum
-    return max
+    known = declared.get(family.name)
+    return min if known is not None and known.least else max
 
 
 _ADDED_GAUGES = frozenset(

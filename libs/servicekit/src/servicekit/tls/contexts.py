@@ -27,6 +27,7 @@ _expiry = metrics.gauge(
     "tls_certificate_expiry_seconds",
     "Until the certificate in use expires; negative afterwards",
     {"use": ("listener", "internal", "database", "audit_export")},
+    least=True,
 )
 _refused = metrics.counter(
     "tls_refused_handshakes", "Connections refused before a request", {"reason": ("handshake", "client")}
