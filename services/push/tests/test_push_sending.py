@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from push_client import Client, Service
@@ -18,8 +18,9 @@ from powerauth_push.devices.models import DeviceRegistration
 from powerauth_push.dispatch.dispatcher import Dispatcher, NotWritten
 from powerauth_push.dispatch.models import Delivery, MessageRecord
 from powerauth_push.providers.outcomes import Outcome, Verdict, failed
-from servicekit import clock
-from servicekit.testing import DIALECTS
+from servicekit import clock, metrics
+from servicekit.errors import Unavailable
+from servicekit.testing import DIALECTS, PATIENCE_SECONDS
 
 SEND, BATCH = "/push/message/send", "/push/message/batch/send"
 LATER = Outcome(Verdict.LATER, "busy", retry_after=60)
@@ -57,6 +58,24 @@ async def at_work(dispatcher: Dispatcher) -> AsyncGenerator[None]:
         yield
     finally:
         await dispatcher.stop()
+
+
+async def test_how_late_the_queue_is_stays_as_it_was_while_nobody_can_tell(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = asyncio.Event()
+
+    def away(*_asked: object) -> NoReturn:
+        refused.set()
+        raise Unavailable("the database is away")
+
+    late = {"provider": "apns"}
+    metrics.gauge("push_queue_overdue_seconds", "", {}).labels(**late).set(300)
+    monkeypatch.setattr(service.push.database, "read", away)
+    async with at_work(another(service)), asyncio.timeout(PATIENCE_SECONDS):
+        await refused.wait()
+        await asyncio.sleep(0)
+    assert metrics.REGISTRY.get_sample_value("push_queue_overdue_seconds", late) == 300
 
 
 async def test_each_device_is_counted_once_with_its_provider(service: Service, cloud: Client) -> None:

@@ -278,16 +278,18 @@ class Dispatcher:
             self._look.clear()
             wait = longest
             due = await self._next_due()
-            for provider, moment in due.items():
+            for provider, moment in (due or {}).items():
                 left = (moment - clock.now()).total_seconds()
                 if left <= 0:
                     self.wake(provider)
                 else:
                     wait = min(wait, max(left, _SHORTEST_WAIT_SECONDS))
-            _observe(due)
+            if due is not None:
+                _observe(due)
             await set_within(self._look, wait)
 
-    async def _next_due(self) -> dict[str, datetime]:
+    async def _next_due(self) -> dict[str, datetime] | None:
+        """The earliest moment of each provider that has messages; None: the database cannot be read now."""
         try:
             async with self._database.read() as session:
                 return await repository.next_due(session, PROVIDERS)
@@ -295,7 +297,7 @@ class Dispatcher:
             _log.warning("push queue not read", reason=str(error))
         except Exception:
             _log.exception("push queue not read")
-        return {}
+        return None
 
     async def _outcome(self, item: Outgoing) -> Outcome:
         refusal = rules.refusal(item, clock.now())
