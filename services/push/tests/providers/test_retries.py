@@ -16,7 +16,7 @@ from powerauth_push.providers.gate import Gate, GatePolicy
 from powerauth_push.providers.messages import Content, Device, Message
 from powerauth_push.providers.outcomes import SENT, Outcome, Verdict, bad_credentials, failed
 from powerauth_push.providers.rules import RetryPolicy
-from servicekit import clock
+from servicekit import clock, metrics
 
 DOWN = Outcome(Verdict.LATER, "down", provider_wide=True)
 BUSY = Outcome(Verdict.LATER, "busy", 7.0, provider_wide=True)
@@ -174,6 +174,23 @@ async def test_trouble_with_one_service_of_a_provider_holds_up_no_other() -> Non
         assert (await courier.deliver(MESSAGE, Device(device), uuid4())).verdict is verdict
     assert (await courier.deliver(MESSAGE, Device("sandbox"), uuid4())).verdict is Verdict.LATER
     assert not provider.outcomes
+
+
+async def test_what_is_held_is_told_until_its_application_has_no_courier() -> None:
+    def held() -> float | None:
+        labels = {"provider": Scripted().name, "application": "removed"}
+        return metrics.REGISTRY.get_sample_value("push_provider_held", labels)
+
+    first = Courier(Scripted(bad_credentials("x")), "removed", AT_ONCE, Gate())
+    await first.deliver(MESSAGE, DEVICE, uuid4())
+    assert held() == 1
+    second = Courier(Scripted(bad_credentials("x")), "removed", AT_ONCE, Gate())
+    await first.close()
+    assert held() == 0
+    await second.deliver(MESSAGE, DEVICE, uuid4())
+    assert held() == 1
+    await second.close()
+    assert held() is None
 
 
 async def test_bad_credentials_are_told_once_and_cause_no_storm(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,10 +115,10 @@ class Senders:
         return known.senders[provider]
 
     def forget(self, rid: int) -> None:
-        """Read the application's credentials again before they are next used."""
-        known = self._known.get(rid)
-        if known is not None:
-            known.read_at = float("-inf")
+        """Read the application's credentials again before they are next used; what was made of the old ones
+        retires.
+        """
+        self._drop(rid)
 
     async def close(self) -> None:
         """Close all senders."""
@@ -136,15 +136,20 @@ class Senders:
         async with self._database.read() as session:
             row = await repository.get(session, app_number)
         if row is None:
+            self._drop(app_number)
             return None
         found = _Application(row, time.monotonic())
         if known is not None and known.version == found.version:
             known.read_at = found.read_at
             return known
-        if known is not None:
-            self._retire(known, _GRACE_SECONDS)
+        self._drop(app_number)
         self._known[app_number] = found
         return found
+
+    def _drop(self, app_number: int) -> None:
+        known = self._known.pop(app_number, None)
+        if known is not None:
+            self._retire(known, _GRACE_SECONDS)
 
     def _made(self, row: AppCredentials, provider: str) -> Sender | Outcome:
         if not configured(row)[provider]:

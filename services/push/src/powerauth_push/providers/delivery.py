@@ -35,6 +35,8 @@ _held = metrics.gauge(
     "1 while a provider, or one of its services, is left alone for an application",
     {"provider": _PROVIDERS, "application": metrics.APPLICATION},
 )
+_telling: dict[tuple[str, str], Courier] = {}
+"""Whose gate `_held` tells of, by provider and application: the newest courier's."""
 
 
 class Courier:
@@ -51,8 +53,9 @@ class Courier:
         name = provider.name
         self._outcomes = {verdict: _outcomes.labels(name, verdict.value) for verdict in Verdict}
         self._seconds = _seconds.labels(name)
-        self._held = _held.labels(name, application)
-        self._held.set(0)
+        self._tells_of = (name, application)
+        _telling[self._tells_of] = self
+        self._tell(held=False)
 
     async def deliver(
         self,
@@ -90,7 +93,10 @@ class Courier:
         return replace(outcome, uncertain=uncertain)
 
     async def close(self, grace_seconds: float = 0.0) -> None:
-        """Close the client."""
+        """Close the client; unless another courier has taken its place, nothing is held any more."""
+        if _telling.get(self._tells_of) is self:
+            del _telling[self._tells_of]
+            _held.remove(*self._tells_of)
         await self._provider.close(grace_seconds)
 
     async def _attempt(self, message: Message, device: Device, delivery: UUID) -> Outcome:
@@ -107,8 +113,12 @@ class Courier:
         if self._gate.settle(outcome, begun, now, lane):
             self._alarm(outcome)
         if held is not (self._gate.why is not None):
-            self._held.set(not held)
+            self._tell(held=not held)
         return outcome
+
+    def _tell(self, *, held: bool) -> None:
+        if _telling.get(self._tells_of) is self:
+            _held.labels(*self._tells_of).set(held)
 
     def _alarm(self, outcome: Outcome) -> None:
         names = {"provider": self._provider.name, "application": self._application, "reason": outcome.reason}
