@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +17,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from servicekit import logs, tracing
+from servicekit import logs, metrics, tracing
 from servicekit.batching import MicroBatcher, Settled
 from servicekit.bus import Event
 from servicekit.bus.memory import InMemoryBus
@@ -25,7 +28,9 @@ from servicekit.edge.fast import ObjectCall
 from servicekit.errors import ErrorFamily
 from servicekit.serving import BackgroundServer
 from servicekit.settings import ServiceSettings
-from servicekit.tracing import Kind, Span
+from servicekit.start_rules import StartRefused
+from servicekit.startup import embedded_settings
+from servicekit.tracing import Kind, Span, exporting
 from servicekit.tracing.exporting import SdkRecorder
 
 if TYPE_CHECKING:
@@ -297,6 +302,96 @@ async def test_the_sdk_records_a_share_and_follows_what_began_elsewhere() -> Non
     # A collector that is away keeps nobody waiting for ever.
     batch.recording.end()
     await asyncio.gather(nothing.close(), everything.close())
+
+
+class _Collector(BaseHTTPRequestHandler):
+    """Takes its time over what it is sent."""
+
+    def do_POST(self) -> None:
+        if self.server.away:  # type: ignore[attr-defined]
+            self.send_error(400)
+            return
+        time.sleep(self.server.seconds)  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_said: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Generator[Any]:
+    monkeypatch.setattr(exporting, "SENT_EVERY_SECONDS", 0.05)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Collector)
+    server.away, server.seconds, server.daemon_threads = False, 0.0, True  # type: ignore[attr-defined]
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def _spans(outcome: str) -> float:
+    return metrics.REGISTRY.get_sample_value("tracing_spans_total", {"outcome": outcome}) or 0
+
+
+def _recording(collector: Any) -> SdkRecorder:
+    return SdkRecorder("a", "1", f"http://127.0.0.1:{collector.server_port}/v1/traces", 1.0)
+
+
+def _end_some(recorder: SdkRecorder, number: int) -> None:
+    for _ in range(number):
+        made = recorder.begin("x", Kind.SERVER).recording
+        assert made is not None
+        made.end()
+
+
+async def test_a_collector_that_is_away_is_told_once_and_its_spans_are_counted(
+    collector: Any, until: Callable[..., Any], log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    sent, lost = _spans("sent"), _spans("lost")
+    recorder = _recording(collector)
+    collector.away = True
+    for number in (1, 2):
+        _end_some(recorder, 1)
+        await until(lambda number=number: _spans("lost") == lost + number)
+    collector.away = False
+    _end_some(recorder, 1)
+    await until(lambda: _spans("sent") == sent + 1)
+    await recorder.close()
+    told = [line["event"] for line in log_lines()]
+    assert told == ["trace collector away", "trace collector back"]
+
+
+async def test_a_slow_collector_does_not_hold_up_the_end(
+    collector: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "EXPORT_SECONDS", 0.5)
+    recorder = _recording(collector)
+    collector.seconds = 0.4
+    lost = _spans("lost")
+    _end_some(recorder, 3 * exporting.WAITING_SPANS)
+    assert _spans("lost") > lost
+    began = time.monotonic()
+    await recorder.close()
+    assert time.monotonic() - began < 0.9
+
+
+async def test_an_sdk_that_is_disabled_from_outside_records_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    recorder = SdkRecorder("a", "1", "http://127.0.0.1:9/v1/traces", 1.0)
+    begun = recorder.begin("x", Kind.SERVER)
+    assert begun.recording is None
+    assert begun.trace_id.strip("0")
+    assert begun.span_id.strip("0")
+    assert recorder.begin("x", Kind.SERVER, CALLER).trace_id == TRACE
+    await recorder.close()
+
+
+def test_an_endpoint_has_no_query() -> None:
+    with pytest.raises(StartRefused, match="has a query") as refused:
+        embedded_settings(ServiceSettings, tracing_endpoint="http://collector:4318/v1/traces?key=s3cret")
+    assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,13 @@ class ServiceSettings(BaseSettings):
         ),
         Rule(
             "tracing_endpoint",
+            lambda settings: bool(urlsplit(settings.tracing_endpoint).query),
+            "has a query: a key in it would get into logs, here and at the collector",
+            "https://collector:4318",
+            Weight.ALWAYS,
+        ),
+        Rule(
+            "tracing_endpoint",
             lambda settings: is_unprotected(settings.tracing_endpoint, "http"),
             "what calls what, and when, goes through the network unencrypted",
             "https://collector:4318",

@@ -6,11 +6,15 @@ Spans wait in a bounded queue, which a thread empties: a collector that is away 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import socket
 from collections.abc import Sequence
 from random import getrandbits, random
+from threading import Thread
+from time import monotonic
+from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -20,6 +24,8 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 
+from servicekit import metrics
+from servicekit.logs import get_logger
 from servicekit.tracing import Kind, Recording, Span
 
 WAITING_SPANS = 2048
@@ -27,7 +33,7 @@ WAITING_SPANS = 2048
 SENT_TOGETHER = 512
 SENT_EVERY_SECONDS = 1.0
 EXPORT_SECONDS = 3.0
-"""How long a collector may take over one request, repetitions included."""
+"""How long a collector may take over one request, repetitions included; and at the end over all."""
 
 _LIMITS = SpanLimits(max_attributes=16, max_links=64, max_attribute_length=256, max_events=0)
 _KINDS = {kind: trace.SpanKind[kind.value] for kind in Kind}
@@ -36,6 +42,15 @@ _TRACEPARENT = re.compile(
     r"-(?P<flags>[0-9a-f]{2})(?P<more>-.{0,200})?"
 )
 _NOWHERE = Context()
+
+_log = get_logger(__name__)
+_spans = metrics.counter(
+    "tracing_spans", "Recorded spans, and whether a collector has them", {"outcome": ("sent", "lost")}
+)
+_sent, _lost = _spans.labels("sent"), _spans.labels("lost")
+for _talkative in ("opentelemetry.exporter", "opentelemetry.sdk", "urllib3.connectionpool"):
+    # They tell of every attempt, with its URL: that a collector is away is told here, once.
+    logging.getLogger(_talkative).setLevel(logging.CRITICAL)
 
 
 class SdkRecorder:
@@ -61,14 +76,7 @@ class SdkRecorder:
             span_limits=_LIMITS,
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(
-            BatchSpanProcessor(
-                self._exporter,
-                max_queue_size=WAITING_SPANS,
-                max_export_batch_size=SENT_TOGETHER,
-                schedule_delay_millis=SENT_EVERY_SECONDS * 1000,
-            )
-        )
+        self._provider.add_span_processor(_Processor(self._exporter))
         self._tracer = self._provider.get_tracer("powerauth", version)
 
     def begin(
@@ -81,12 +89,11 @@ class SdkRecorder:
         else:
             unwanted = parent.recording is None
         if unwanted:
-            # The SDK would take ten times as long over it.
-            trace_id = f"{getrandbits(128):032x}" if parent is None else parent.trace_id
-            return Span(trace_id, f"{getrandbits(64):016x}", None)
+            return _unrecorded(parent)  # the SDK would take ten times as long over it
         linked = [trace.Link(_context_of(span)) for span in links]
         made = self._tracer.start_span(name, _inside(parent), _KINDS[kind], links=linked)
-        return _span(made.get_span_context(), made if made.is_recording() else None)
+        # One that was disabled from outside records nothing and gives no ids.
+        return _span(made.get_span_context(), made) if made.is_recording() else _unrecorded(parent)
 
     def follow(self, traceparent: str) -> Span | None:
         """See `Recorder.follow`."""
@@ -94,27 +101,71 @@ class SdkRecorder:
         return None if found is None or found.recording is None else found
 
     async def close(self) -> None:
-        """Send what waits; a collector that is away keeps nobody waiting for longer than one request."""
-        self._exporter.closing = True
-        await asyncio.to_thread(self._provider.shutdown)
+        """Send what waits; a collector that is slow or away keeps nobody waiting for long."""
+        self._exporter.ends_at = monotonic() + EXPORT_SECONDS
+        # A thread of its own, which the end of the process does not wait for.
+        ending = Thread(target=self._provider.shutdown, name="spans", daemon=True)
+        ending.start()
+        await asyncio.to_thread(ending.join, EXPORT_SECONDS)
 
 
 class _Exporter(OTLPSpanExporter):
-    """Does not wait again for a collector that is away, when the process ends.
+    """Tells once that its collector is away and once that it is back, and counts what it loses. When the
+    process ends it does not wait again for one that is away.
 
-    :ivar closing: the process ends
+    :ivar ends_at: moment of :func:`time.monotonic` after which nothing is sent
+    :ivar taken: spans that left the queue
     """
 
-    closing = False
-    _failed = False
+    ends_at = float("inf")
+    taken = 0
+    _away = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans; what cannot be sent is lost."""
-        if self.closing and self._failed:
-            return SpanExportResult.FAILURE
-        result = super().export(spans)
-        self._failed = result is not SpanExportResult.SUCCESS
+        self.taken += len(spans)
+        ending = self.ends_at < float("inf")
+        if (ending and self._away) or monotonic() >= self.ends_at:
+            result = SpanExportResult.FAILURE
+        else:
+            result = super().export(spans)
+            self._tell(away=result is not SpanExportResult.SUCCESS)
+        (_sent if result is SpanExportResult.SUCCESS else _lost).inc(len(spans))
         return result
+
+    def _tell(self, *, away: bool) -> None:
+        if away is not self._away:
+            tell = _log.warning if away else _log.info
+            host = urlsplit(self._endpoint).hostname
+            tell("trace collector away" if away else "trace collector back", host=host)
+        self._away = away
+
+
+class _Processor(BatchSpanProcessor):
+    """Counts the spans that its queue has no room for."""
+
+    def __init__(self, exporter: _Exporter) -> None:
+        super().__init__(
+            exporter,
+            max_queue_size=WAITING_SPANS,
+            max_export_batch_size=SENT_TOGETHER,
+            schedule_delay_millis=SENT_EVERY_SECONDS * 1000,
+        )
+        self._exporter = exporter
+        self._given = 0
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Let a span wait for its collector."""
+        super().on_end(span)
+        if self._given - self._exporter.taken < WAITING_SPANS:
+            self._given += 1
+        else:
+            _lost.inc()  # the oldest has gone
+
+
+def _unrecorded(above: Span | None) -> Span:
+    trace_id = f"{getrandbits(128):032x}" if above is None else above.trace_id
+    return Span(trace_id, f"{getrandbits(64):016x}", None)
 
 
 def _read(traceparent: str) -> Span | None:
