@@ -33,5 +33,9 @@ class UntrustedData(SdkError):
     """A code, QR payload or key did not carry the expected signature; nothing was sent."""
 
 
+class NoPasskey(SdkError):
+    """The authenticator has no passkey of that relying party, or not the one that was asked for."""
+
+
 class WrongDeviceState(SdkError):
     """The call needs an activation that this device does not have, or already has."""

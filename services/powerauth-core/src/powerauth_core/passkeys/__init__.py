@@ -1,0 +1,1 @@
+"""Passkeys as values: ceremonies, attestation, classification, policy, metadata; no database, no HTTP."""
