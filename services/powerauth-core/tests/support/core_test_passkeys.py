@@ -1,12 +1,17 @@
-"""Passkeys of the software authenticator, before the ceremonies of the core."""
+"""Passkeys of the software authenticator before the core, and who vouches for them."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from powerauth_core.passkeys import ceremony, keys
 from powerauth_core.passkeys.attestation import statements
+from powerauth_core.passkeys.attestation.chains import Anchor, spki_of
+from powerauth_core.passkeys.attestation.roots import Root
 from powerauth_core.passkeys.authenticator_data import Flags
 from powerauth_core.passkeys.ceremony import (
     Asserted,
@@ -16,7 +21,7 @@ from powerauth_core.passkeys.ceremony import (
     RegistrationAnswer,
     StoredCredential,
 )
-from powerauth_sdk.authenticator import AssertionResponse, Authenticator, RegistrationResponse
+from powerauth_sdk.authenticator import AssertionResponse, Authenticator, Maker, RegistrationResponse
 
 RP_ID = "bank.example"
 ORIGIN = "https://login.bank.example"
@@ -28,6 +33,22 @@ EXPECTED = Expected(
     user_verification=True,
     algorithms=frozenset({keys.ES256, keys.EDDSA, keys.RS256}),
 )
+
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def root_of(
+    maker: Maker,
+    *formats: str,
+    aaguids: Iterable[uuid.UUID] | None = None,
+    name: str = "test",
+    dates: bool = False,
+) -> Root:
+    """A named local root; without AAGUIDs it vouches for the one that a leaf names."""
+    listed = None if aaguids is None else frozenset(aaguids)
+    anchor = Anchor(name, maker.root, spki_of(maker.root), dates, aaguids=listed)
+    return Root(anchor, frozenset(formats))
 
 
 def register(authenticator: Authenticator, **client: object) -> RegistrationResponse:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 from cryptography import x509
@@ -115,7 +116,7 @@ def _u2f(subject: Subject, maker: Maker, _shape: Shape) -> dict[str, Any]:
 
 
 def _tpm(subject: Subject, maker: Maker, shape: Shape) -> dict[str, Any]:
-    key = rsa.generate_private_key(65537, 2048)
+    key = _attestation_identity_key()
     area = _public_area(subject)
     info = _certify_info(hashlib.sha256(subject.signed).digest(), b"\0\x0b" + hashlib.sha256(area).digest())
     name = x509.RelativeDistinguishedName(
@@ -134,6 +135,12 @@ def _tpm(subject: Subject, maker: Maker, shape: Shape) -> dict[str, Any]:
         "certInfo": info,
         "pubArea": area,
     }
+
+
+@cache
+def _attestation_identity_key() -> rsa.RSAPrivateKey:
+    """One for all: as in a TPM it stays the same."""
+    return rsa.generate_private_key(65537, 2048)
 
 
 def _public_area(subject: Subject) -> bytes:

@@ -112,6 +112,11 @@ def may_issue(issuer: Certificate, below: int) -> bool:
         return True
 
 
+def key_identifier(certificate: Certificate) -> str:
+    """SHA-1 of the public key's bits, hexadecimal: how metadata names models without AAGUID."""
+    return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest.hex()
+
+
 def serials(chain: Sequence[Certificate]) -> list[str]:
     """Serial numbers as lists of revoked ones write them: lower-case hexadecimal without leading zeros."""
     return [f"{certificate.serial_number:x}" for certificate in chain]
