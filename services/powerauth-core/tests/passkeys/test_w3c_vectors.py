@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from fido2 import cbor as plain_cbor
 
 from powerauth_core.passkeys import ceremony, keys
-from powerauth_core.passkeys.attestation import statements
+from powerauth_core.passkeys.attestation import statements, trust
+from powerauth_core.passkeys.attestation.chains import Anchor
+from powerauth_core.passkeys.attestation.roots import Root
 from powerauth_core.passkeys.attestation.statements import Kind
+from powerauth_core.passkeys.attestation.trust import Sources, Trust
 from powerauth_core.passkeys.ceremony import AssertionAnswer, Expected, RegistrationAnswer, StoredCredential
 from powerauth_core.passkeys.refusals import PasskeyRefused
 
@@ -124,8 +129,8 @@ def in_statement(encoded: bytes, change: Callable[[dict[str, Any]], None]) -> by
 
 
 def places(length: int) -> range:
-    """Some thirty offsets over all of it, the first and one of the last among them."""
-    return range(0, length, max(1, length // 30))
+    """Some twelve offsets over all of it, the first and one of the last among them."""
+    return range(0, length, max(1, length // 12))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=title)
@@ -167,6 +172,32 @@ def in_statement_broken(answer: RegistrationAnswer, members: Any, name: str) -> 
         )
         for part in changed
     ]
+
+
+@pytest.mark.parametrize("section", ["16.7", "16.10", "16.11", "16.13", "16.15"])
+def test_one_byte_changed_in_a_certificate_breaks_the_chain(section: str) -> None:
+    case = CASES[section]
+    answer = registration_answer(case)
+    assert judged(case, answer) is Trust.LOCAL
+    members: Any = plain_cbor.decode(answer.attestation_object)
+    leaf = members["attStmt"]["x5c"][0]
+    for at in range(0, len(leaf), 40):
+        statement = {**members["attStmt"], "x5c": [flipped(leaf, at)]}
+        encoded = plain_cbor.encode({**members, "attStmt": statement})
+        try:
+            trusted = judged(case, replace(answer, attestation_object=encoded))
+        except PasskeyRefused:
+            continue
+        assert trusted is Trust.UNVERIFIED
+
+
+def judged(case: dict[str, Any], answer: RegistrationAnswer) -> Trust:
+    certificate = x509.load_der_x509_certificate(bytes.fromhex(VECTORS["attestationRoot"]))
+    root = Root(Anchor.of_certificate(certificate, dates=True), frozenset({"packed", "tpm", "apple"}))
+    registered, statement = register(case, answer)
+    moment = datetime(2026, 1, 14, tzinfo=UTC)
+    algorithm = registered.key.algorithm
+    return trust.judge(statement, registered.aaguid, algorithm, Sources(roots=[root]), moment).trust
 
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=title)

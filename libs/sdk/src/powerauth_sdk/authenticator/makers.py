@@ -99,16 +99,17 @@ class Maker:
         extensions: Sequence[tuple[ExtensionType, bool]] = (),
         *,
         ca: bool = False,
+        by_root: bool = False,
     ) -> Certificate:
-        """A leaf of the intermediate.
+        """A leaf of the intermediate, or of the root itself, as FIDO U2F sends it.
 
         :param subject: None: what format ``packed`` demands
         """
         return certificate(
             named(LEAF_NAME) if subject is None else subject,
             key,
-            self._name("Intermediate"),
-            self.intermediate_key,
+            self._name("Root" if by_root else "Intermediate"),
+            self.root_key if by_root else self.intermediate_key,
             ca=ca,
             dates=self.dates,
             extensions=extensions,

@@ -23,7 +23,7 @@ _AAGUID: Final = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
 _APPLE_NONCE: Final = x509.ObjectIdentifier("1.2.840.113635.100.8.2")
 _KEY_DESCRIPTION: Final = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.1.17")
 _AIK: Final = x509.ObjectIdentifier("2.23.133.8.3")
-_TPM_NAME: Final = ("2.23.133.2.1", "id:FFFFF1D0"), ("2.23.133.2.2", "Test TPM"), ("2.23.133.2.3", "id:1")
+_TPM_NAME: Final = ("2.23.133.2.1", "id:494E5443"), ("2.23.133.2.2", "Test TPM"), ("2.23.133.2.3", "id:1")
 _PURPOSE, _ALL_APPLICATIONS, _ORIGIN = 1, 600, 702
 
 
@@ -111,7 +111,7 @@ def _u2f(subject: Subject, maker: Maker, _shape: Shape) -> dict[str, Any]:
     cose = _cose(subject)
     point = b"\x04" + cose[-2] + cose[-3]
     signed = b"\0" + subject.data[:32] + subject.client_hash + subject.credential_id + point
-    leaf = maker.leaf(key.public_key())
+    leaf = maker.leaf(key.public_key(), by_root=True)
     return {"sig": sign(key, signed), "x5c": [leaf.public_bytes(Encoding.DER)]}
 
 
