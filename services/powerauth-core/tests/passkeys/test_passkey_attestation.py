@@ -13,7 +13,7 @@ from core_test_passkeys import NOW, attested, register, registered, root_of
 from cryptography.hazmat.primitives.serialization import Encoding
 from fido2 import cbor as plain_cbor
 
-from powerauth_core.passkeys.attestation import certificates, roots, trust
+from powerauth_core.passkeys.attestation import certificates, roots, statements, trust
 from powerauth_core.passkeys.attestation.roots import Root
 from powerauth_core.passkeys.attestation.trust import Sources, Trust, Verdict
 from powerauth_core.passkeys.metadata import blob
@@ -30,7 +30,8 @@ CERTIFIED = [Format.PACKED, Format.TPM, Format.APPLE, Format.ANDROID_KEY, Format
 
 
 def authenticator(fmt: Format, maker: Maker | None = None, **members: Any) -> Authenticator:
-    members.setdefault("aaguid", NOBODY if fmt is Format.FIDO_U2F else TEST_MODEL)
+    if members.get("aaguid") is None:
+        members["aaguid"] = NOBODY if fmt is Format.FIDO_U2F else TEST_MODEL
     return Authenticator(fmt=fmt, maker=maker or Maker(), **members)
 
 
@@ -236,6 +237,29 @@ def test_fido_u2f_is_found_by_the_key_of_its_leaf() -> None:
     del listed["aaguid"], listed["metadataStatement"]["aaguid"]
     verdict = judged(response, metadata=metadata(listed))
     assert (verdict.trust, verdict.vouched) == (Trust.VERIFIED, True)
+
+
+@pytest.mark.parametrize("fmt", CERTIFIED)
+def test_fi_17_a_stored_chain_is_judged_anew_with_the_moment_of_its_registration(fmt: Format) -> None:
+    past = (NOW - timedelta(days=30), NOW - timedelta(days=2))
+    one = authenticator(fmt, Maker(dates=past), aaguid=ANDROID if fmt is Format.ANDROID_KEY else None)
+    roots_ = [root_of(one.maker, fmt, aaguids=[one.aaguid])]
+    encoded: Any = plain_cbor.decode(register(one).attestation_object)
+    again = statements.recalled(fmt, encoded["attStmt"]["x5c"])
+    for at, expected in ((NOW - timedelta(days=9), Trust.LOCAL), (NOW, Trust.UNVERIFIED)):
+        assert trust.judge(again, one.aaguid, -7, Sources(roots=roots_), at).trust is expected
+
+
+def test_fi_17_old_records_of_safetynet_keep_the_web_roots_of_their_entry() -> None:
+    web = Maker("Web")
+    leaf = web.leaf(web.root_key.public_key())
+    chain = [one.public_bytes(Encoding.DER) for one in (leaf, web.intermediate)]
+    sources = Sources(metadata=metadata(entry(ANDROID, web.root)), roots=roots.shipped())
+    old = statements.recalled("android-safetynet", chain)
+    assert trust.judge(old, ANDROID, -7, sources, NOW).trust is Trust.VERIFIED
+    for fmt, stored in (("none", chain), ("packed", []), ("android-key", chain)):
+        with pytest.raises(StatementInvalid):
+            statements.recalled(fmt, stored)
 
 
 def test_the_shipped_roots_are_those_of_the_specification() -> None:

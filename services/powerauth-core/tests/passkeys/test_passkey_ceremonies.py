@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from powerauth_core.passkeys.refusals import CeremonyFailed, CeremonyReason, Mal
 from powerauth_protocol.common.encoding import b64decode
 from powerauth_sdk.authenticator import Authenticator, Counter, Flags, Format, corrupt
 from powerauth_sdk.authenticator.device import DEVICE_BOUND, SYNCED
+from powerauth_sdk.authenticator.keys import sign
 
 
 def refused(reason: str, call: Any, *args: Any, **members: Any) -> None:
@@ -164,6 +166,18 @@ def test_fi_8_another_credential() -> None:
     other = stored(registered(register(second)))
     refused("CREDENTIAL_ID", asserted, sign_in(first), other)
     refused("CREDENTIAL_ID", asserted, sign_in(first), None)
+
+
+def test_the_special_model_signs_the_operations_data_too() -> None:
+    authenticator = Authenticator()
+    credential = stored(registered(register(authenticator)))
+    response = sign_in(authenticator)
+    digest = hashlib.sha256(response.client_data_json).digest()
+    signed = response.authenticator_data + digest + b"A1*A100CZK"
+    special = replace(response, signature=sign(authenticator.passkeys[0].key, signed))
+    asserted(special, credential, operation_data=b"A1*A100CZK")
+    refused("SIGNATURE", asserted, special, credential)
+    refused("SIGNATURE", asserted, special, credential, operation_data=b"A1*A999CZK")
 
 
 def test_a_handle_of_another_user() -> None:

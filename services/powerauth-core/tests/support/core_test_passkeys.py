@@ -72,7 +72,9 @@ def attested(response: RegistrationResponse, **expected: Any) -> statements.Stat
     return statements.verify(registered(response, **expected))
 
 
-def asserted(response: AssertionResponse, stored: StoredCredential | None, **expected: Any) -> Asserted:
+def asserted(
+    response: AssertionResponse, stored: StoredCredential | None, operation_data: bytes = b"", **expected: Any
+) -> Asserted:
     answer = AssertionAnswer(
         credential_id=response.credential_id,
         client_data_json=response.client_data_json,
@@ -80,7 +82,7 @@ def asserted(response: AssertionResponse, stored: StoredCredential | None, **exp
         signature=response.signature,
         user_handle=response.user_handle,
     )
-    return ceremony.assertion(answer, replace(EXPECTED, **expected), stored)
+    return ceremony.assertion(answer, replace(EXPECTED, **expected), stored, operation_data)
 
 
 def stored(credential: Registered) -> StoredCredential:

@@ -139,10 +139,16 @@ def registration(answer: RegistrationAnswer, expected: Expected) -> Registered:
     return Registered(credential.id, credential.aaguid, key, fmt, statement, data, collected)
 
 
-def assertion(answer: AssertionAnswer, expected: Expected, credential: StoredCredential | None) -> Asserted:
+def assertion(
+    answer: AssertionAnswer,
+    expected: Expected,
+    credential: StoredCredential | None,
+    operation_data: bytes = b"",
+) -> Asserted:
     """Check a sign-in, the signature before anything that would tell or change what is stored.
 
     :param credential: None: there is none of that id, which takes as long as a wrong signature
+    :param operation_data: what the special model signs too (spec/device-trust.md §4.4); empty for all others
     :raises Malformed: it can not be read
     :raises CeremonyFailed: a check failed; which one is for the audit only
     """
@@ -150,7 +156,7 @@ def assertion(answer: AssertionAnswer, expected: Expected, credential: StoredCre
     collected = _collected(answer, "webauthn.get", expected)
     _check_data(data, expected)
     key = credential.key if credential is not None else _NOBODYS_KEY
-    signed = key.verify(answer.authenticator_data + collected.hash, answer.signature)
+    signed = key.verify(answer.authenticator_data + collected.hash + operation_data, answer.signature)
     if credential is None or not hmac.compare_digest(credential.id, answer.credential_id):
         raise CeremonyFailed(CeremonyReason.CREDENTIAL_ID)
     if not signed:

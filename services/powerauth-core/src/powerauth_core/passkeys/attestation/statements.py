@@ -36,6 +36,17 @@ class Kind(StrEnum):
     ANONCA = "ANONCA"
 
 
+_CERTIFIED: Final[Mapping[str, tuple[Kind, frozenset[str]]]] = {
+    "packed": (Kind.BASIC, frozenset({"basic_full", "attca"})),
+    "fido-u2f": (Kind.BASIC, frozenset({"basic_full", "attca"})),
+    "tpm": (Kind.ATTCA, frozenset({"attca"})),
+    "apple": (Kind.ANONCA, frozenset({"anonca"})),
+    "android-key": (Kind.BASIC, frozenset({"basic_full"})),
+    "android-safetynet": (Kind.BASIC, frozenset({"basic_full"})),
+}
+"""Formats with certificates: who signed, and what metadata may call that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A statement that proves what it says.
@@ -67,6 +78,26 @@ def verify(registered: Registered) -> Statement:
         raise StatementInvalid("STATEMENT", type(error).__name__) from None
 
 
+def recalled(fmt: str, encoded: list[bytes]) -> Statement:
+    """A statement verified when its passkey was registered, from the stored chain; for the daily look.
+
+    :param encoded: certificates in DER, leaf first; of ``android-safetynet`` too, though none is new
+    :raises StatementInvalid: it is no chain, or a format without certificates
+    """
+    if fmt not in _CERTIFIED:
+        raise StatementInvalid("FORMAT")
+    try:
+        return _certified(fmt, certificates.load(encoded))
+    except BROKEN_INPUT:
+        raise StatementInvalid("KEY_DESCRIPTION") from None
+
+
+def _certified(fmt: str, chain: tuple[Certificate, ...]) -> Statement:
+    kind, types = _CERTIFIED[fmt]
+    kept = fmt != AndroidKeyAttestation.FORMAT or in_hardware(chain[0])
+    return Statement(fmt, kind, types, chain, kept)
+
+
 def _none(registered: Registered) -> Statement:
     if registered.statement:
         raise StatementInvalid("NOT_EMPTY")
@@ -82,7 +113,7 @@ def _packed(registered: Registered) -> Statement:
         raise StatementInvalid("ALGORITHM")
     certificates.aaguid_of(chain[0])
     _by_library(PackedAttestation(), registered)
-    return Statement("packed", Kind.BASIC, frozenset({"basic_full", "attca"}), chain)
+    return _certified("packed", chain)
 
 
 def _u2f(registered: Registered) -> Statement:
@@ -92,14 +123,14 @@ def _u2f(registered: Registered) -> Statement:
     _by_library(FidoU2FAttestation(), registered)
     if registered.aaguid.int:
         raise StatementInvalid("AAGUID", "fido-u2f certifies none")
-    return Statement("fido-u2f", Kind.BASIC, frozenset({"basic_full", "attca"}), chain)
+    return _certified("fido-u2f", chain)
 
 
 def _tpm(registered: Registered) -> Statement:
     chain = certificates.load(registered.statement.get("x5c"))
     signed = registered.data.raw + registered.client_data.hash
     tpm.verify(registered.statement, chain[0], registered.key, signed)
-    return Statement("tpm", Kind.ATTCA, frozenset({"attca"}), chain)
+    return _certified("tpm", chain)
 
 
 def _apple(registered: Registered) -> Statement:
@@ -108,7 +139,7 @@ def _apple(registered: Registered) -> Statement:
     _by_library(AppleAttestation(), registered)
     if not keys.same_key(registered.key, chain[0].public_key()):
         raise StatementInvalid("KEY")
-    return Statement("apple", Kind.ANONCA, frozenset({"anonca"}), chain)
+    return _certified("apple", chain)
 
 
 def _check_apple_nonce(leaf: Certificate) -> None:
@@ -124,7 +155,7 @@ def _android_key(registered: Registered) -> Statement:
     if not keys.same_key(registered.key, chain[0].public_key()):
         raise StatementInvalid("KEY")
     _by_library(AndroidKeyAttestation(), registered)
-    return Statement("android-key", Kind.BASIC, frozenset({"basic_full"}), chain, in_hardware(chain[0]))
+    return _certified("android-key", chain)
 
 
 def _by_library(attestation: Attestation, registered: Registered) -> None:
