@@ -39,10 +39,10 @@ def complete(bill: dict[str, Any], image: str, moment: int) -> None:
 def declare_licences(bill: dict[str, Any], environment: Path) -> None:
     """What a package says of its licence in words that are no known one's name was left out: add it."""
     folders = [str(folder) for folder in environment.glob("lib/python3*/site-packages")]
-    words = {each.name: each.metadata.get("License") for each in distributions(path=folders)}
+    words = {each.name: each.metadata.json.get("license") for each in distributions(path=folders)}
     for component in bill["components"]:
         said = words.get(component["name"])
-        if said and not component.get("licenses"):
+        if isinstance(said, str) and not component.get("licenses"):
             component["licenses"] = [{"license": {"name": said.partition("\n")[0]}}]
 
 
