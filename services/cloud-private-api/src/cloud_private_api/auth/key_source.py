@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextvars import Context
 
 import httpx2
 from joserfc.errors import JoseError
@@ -62,7 +63,8 @@ class KeySource:
         if self._keys is None:
             return await self._newer_than(SECONDS_BETWEEN_FAILURES)
         if self._older_than(REFRESH_SECONDS) and (self._refreshing is None or self._refreshing.done()):
-            self._refreshing = asyncio.create_task(self._refresh())
+            # For all requests, and of none.
+            self._refreshing = asyncio.create_task(self._refresh(), context=Context())
         return self._keys
 
     async def after_unknown(self) -> KeySet:

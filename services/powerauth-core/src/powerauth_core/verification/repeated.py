@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import Context
 from datetime import datetime, timedelta
 
 from powerauth_core.audit.chain.streams import Streams
@@ -53,7 +54,8 @@ class RepeatedAttempts:
     def _wake(self) -> None:
         """See to it that what is counted will be written."""
         if self._later is None:
-            self._later = asyncio.create_task(self._write_later())
+            # It is not of the request that made it start, but of all.
+            self._later = asyncio.create_task(self._write_later(), context=Context())
 
     async def _write(self, rows: Sequence[Repeated]) -> None:
         async with self._streams.turn() as turn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -109,7 +110,8 @@ class RenewedToken:
         if token is not None and clock.now_ms() < token.renew_at_ms:
             return token
         if self._renewal is None:
-            self._renewal = asyncio.create_task(self._renew(), name="renew access token")
+            # For all messages, and of none.
+            self._renewal = asyncio.create_task(self._renew(), name="renew access token", context=Context())
             self._renewal.add_done_callback(_heard)
         renewal = self._renewal
         await asyncio.wait([renewal])  # which a waiter's end leaves alone
