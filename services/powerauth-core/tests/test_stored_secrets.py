@@ -47,6 +47,7 @@ _SETTINGS_WITH_ADDRESSES = {
     "database_migrate_url",
     "database_url",
     "http_proxy_password",
+    "read_database_url",
     "user_info_rest_password",
 }
 
