@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 from powerauth_cli.metrics_reference import reference, served_name
 from servicekit import metrics
@@ -36,7 +38,7 @@ def test_every_metric_is_made_where_its_module_is_imported() -> None:
 def test_a_counter_of_listed_values_counts_all_from_the_beginning() -> None:
     for metric in _of_ours():
         if metric.kind == "counter" and not any(isinstance(each, Named) for each in metric.labels.values()):
-            for values in product(*metric.labels.values()):
+            for values in product(*cast(Iterable[Iterable[str]], metric.labels.values())):
                 labels = dict(zip(metric.labels, map(str, values), strict=True))
                 assert metrics.REGISTRY.get_sample_value(f"{metric.name}_total", labels) is not None, metric
 

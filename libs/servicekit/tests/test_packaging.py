@@ -35,7 +35,7 @@ NEED_DATABASE = {
     "testing",
     "timekeeping",
 }
-NEED_DRIVER = {"bus.rabbitmq", "pooler", "tracing.exporting"}
+NEED_DRIVER = {"bus.rabbitmq", "pooler", "trace_export"}
 """Imported only by those who use them."""
 
 
@@ -50,7 +50,7 @@ def _run(code: str) -> str:
 
 
 def test_everything_without_a_database_or_broker_imports_without_extras() -> None:
-    modules = sorted(_modules() - NEED_DATABASE - {"bus.rabbitmq", "tracing.exporting"})
+    modules = sorted(_modules() - NEED_DATABASE - {"bus.rabbitmq", "trace_export"})
     assert {"app", "calls.client", "errors", "answers", "logs", "bus", "bus.memory"} <= set(modules)
     _run(
         "import sys, importlib\n"

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from servicekit import logs, metrics, tracing
+from servicekit import logs, metrics, trace_export, tracing
 from servicekit.batching import MicroBatcher, Settled
 from servicekit.bus import Event
 from servicekit.bus.memory import InMemoryBus
@@ -30,8 +30,8 @@ from servicekit.serving import BackgroundServer
 from servicekit.settings import ServiceSettings
 from servicekit.start_rules import StartRefused
 from servicekit.startup import embedded_settings
-from servicekit.tracing import Kind, Span, exporting
-from servicekit.tracing.exporting import SdkRecorder
+from servicekit.trace_export import SdkRecorder
+from servicekit.tracing import Kind, Span
 
 if TYPE_CHECKING:
     from libs.servicekit.tests.conftest import ClientOf, MakeApp
@@ -322,7 +322,7 @@ class _Collector(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Generator[Any]:
-    monkeypatch.setattr(exporting, "SENT_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(trace_export, "SENT_EVERY_SECONDS", 0.05)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Collector)
     server.away, server.seconds, server.daemon_threads = False, 0.0, True  # type: ignore[attr-defined]
     Thread(target=server.serve_forever, daemon=True).start()
@@ -366,11 +366,11 @@ async def test_a_collector_that_is_away_is_told_once_and_its_spans_are_counted(
 async def test_a_slow_collector_does_not_hold_up_the_end(
     collector: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "EXPORT_SECONDS", 0.5)
+    monkeypatch.setattr(trace_export, "EXPORT_SECONDS", 0.5)
     recorder = _recording(collector)
     collector.seconds = 0.4
     lost = _spans("lost")
-    _end_some(recorder, 3 * exporting.WAITING_SPANS)
+    _end_some(recorder, 3 * trace_export.WAITING_SPANS)
     assert _spans("lost") > lost
     began = time.monotonic()
     await recorder.close()

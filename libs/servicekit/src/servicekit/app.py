@@ -169,7 +169,7 @@ def _traced(lifespan: Lifespan | None, name: str, version: str, settings: Servic
     """The same, with spans of all that it does; of several services in one process the first one's settings
     hold.
     """
-    from servicekit.tracing.exporting import SdkRecorder  # noqa: PLC0415 - an optional extra
+    from servicekit.trace_export import SdkRecorder  # noqa: PLC0415 - an optional extra
 
     made_of = (name, version, settings.traces_url, settings.tracing_sample_ratio)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import powerauth_cli.all_in_one  # noqa: F401 - knows every service, and with it every metric
-import servicekit.tracing.exporting  # noqa: F401 - imported where there are traces
+import servicekit.trace_export  # noqa: F401 - imported where there are traces
 from servicekit.metrics import Declared, Named, declared
 
 _HEAD = """# Metrics

@@ -4,8 +4,8 @@ A trace goes on from hop to hop by its ``traceparent`` (W3C Trace Context, versi
 call, beside the calls of a bundle, in the row of what is done later, in a header of a message; ``tracestate``
 does not go along.
 
-Off by default, and then `current` is None everywhere and the SDK is not imported, as `exporting` does where
-an endpoint is set. What is done in the background is recorded only as part of a trace that is.
+Off by default, and then `current` is None everywhere and the SDK is not imported: that does `trace_export`,
+where an endpoint is set. What is done in the background is recorded only as part of a trace that is.
 Names and attributes are bounded, and never hold a body, an id of a user or an activation, or a secret.
 """
 
@@ -89,7 +89,7 @@ class Span:
 
 
 class Recorder(Protocol):
-    """Makes spans; see `exporting`."""
+    """Makes spans; see `trace_export`."""
 
     def begin(
         self, name: str, kind: Kind, above: str | Span | None = None, links: Sequence[Span] = ()
