@@ -22,6 +22,7 @@ from powerauth_core.container import Core
 from powerauth_protocol.v3.versions import ProtocolVersion
 from powerauth_sdk.config import App
 from powerauth_sdk.phone import Phone
+from servicekit.master_keys import MasterKeys
 
 _REFERENCE = re.compile(r"\{(=?\w+)\}")
 _numbers = count(1)
@@ -144,7 +145,7 @@ class World:
                     self.monkeypatch.setattr(content[0], REPLACEMENTS[content[1]])
                 case "hide":
                     self.core.activation_keys._entries.clear()
-                    self.monkeypatch.setattr(self.core.cipher, "_master_key", None)
+                    self.monkeypatch.setattr(self.core.cipher, "keys", MasterKeys(None))
 
     async def change(self, **values: Any) -> None:
         """Write columns of the device's activation."""
