@@ -30,6 +30,7 @@ SOURCES = sorted(
 WITHOUT_A_NAME = {
     "servicekit.documentation": "reads our own page, once",
     "servicekit.edge.middleware": "the operator's pattern, from the settings",
+    "servicekit.settings": "the operator's pattern, whether it is one",
     "servicekit.start_rules": "the operator's settings, at the start",
 }
 """Modules that compile a pattern elsewhere than at their top, and why it need not be looked at."""

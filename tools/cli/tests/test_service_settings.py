@@ -42,6 +42,7 @@ WORTHS = {
     "limit_storage_url": "rediss://:password@counts/",
     "master_encryption_key": KEY,
     "previous_master_encryption_keys": f"{KEY},{KEY}",
+    "read_database_url": "postgresql://user:password@db/x",
     "offline_derivation_key": DERIVATION_KEY,
     "offline_derivation_previous_keys": f"{DERIVATION_KEY},{DERIVATION_KEY}",
     "admin_password_encoded": "$2b$12$" + "a" * 53,
